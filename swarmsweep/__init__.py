@@ -1,0 +1,64 @@
+"""swarmsweep: plan a sweep of API configurations, measure what was recorded, choose one and report it.
+
+The package does arithmetic, parsing, choosing and rendering. It imports nothing from Ansible and opens no socket:
+every step reads files and writes files, so a report can be built again alone, without the machines.
+
+For thin shims (a filter, a module, a callback) these names are enough; all of them raise `LabError` with a text
+that is ready for the user, and nothing else, for anything a user can cause:
+
+==============================================  =======================================================================
+``load_sweep(path)``                            sweep file -> validated `Sweep`; `InputError` lists every mistake
+``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> plan (a dict, ready for JSON)
+``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
+``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
+``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)
+``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/rps.svg
+==============================================  =======================================================================
+
+Names are loaded on first use: checking a sweep file needs PyYAML only and must not wait for numpy or Jinja.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LabError": "errors",
+    "InputError": "errors",
+    "Sweep": "sweepfile",
+    "load_sweep": "sweepfile",
+    "make_plan": "plan",
+    "new_run_id": "plan",
+    "write_plan": "plan",
+    "read_plan": "plan",
+    "remaining_steps": "plan",
+    "measure_attempt": "measure",
+    "measure_run": "measure",
+    "newest_run": "report",
+    "write_report": "report",
+}
+
+__all__ = [
+    "InputError",
+    "LabError",
+    "Sweep",
+    "load_sweep",
+    "make_plan",
+    "measure_attempt",
+    "measure_run",
+    "new_run_id",
+    "newest_run",
+    "read_plan",
+    "remaining_steps",
+    "write_plan",
+    "write_report",
+]
+
+
+def __getattr__(name: str):
+    """Import the module that owns a public name when the name is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value

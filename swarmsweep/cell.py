@@ -1,0 +1,176 @@
+"""One row of the summary: all attempts of a cell merged, or a cell that was never measured."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from swarmsweep import slo as slo_of
+
+if TYPE_CHECKING:
+    from swarmsweep.trial import Trial
+
+SCHEMA = 1
+NOT_MEASURED = "not measured"
+
+# The keys of a cell in summary.json, in order; cell.json has more, for summary.md.
+SUMMARY_KEYS = (
+    "id",
+    "config",
+    "status",
+    "reason",
+    "trials",
+    "users",
+    "requests",
+    "failures",
+    "failure_percent",
+    "rps",
+    "latency_ms",
+    "meets_slo",
+    "capacity_rps",
+    "api",
+    "load",
+    "bottleneck",
+)
+
+
+def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
+    """A cell without figures: everything that was not measured is None. ``cell`` is one of the plan's."""
+    return {
+        "schema": SCHEMA,
+        "id": cell["id"],
+        "config": cell["config"],
+        "status": status,
+        "reason": reason,
+        "trials": trials,
+        "users": None,
+        "requests": None,
+        "failures": None,
+        "failure_percent": None,
+        "rps": None,
+        "latency_ms": {"mean": None, "p50": None, "p95": None, "p99": None},
+        "meets_slo": None,
+        "capacity_rps": None,
+        "api": {
+            "cpu_cores": None,
+            "throttled_percent": None,
+            "memory_peak_bytes": None,
+            "oom_kills": None,
+            "restarts": None,
+        },
+        "load": {"cpu_percent_max": None, "workers": None},
+        "bottleneck": None,
+        "bottleneck_evidence": None,
+        "rps_range": None,
+        "memory": cell["memory"],
+        "checks": [],
+        "doubts": list(cell.get("doubts", [])),
+        "attempts": [],
+        "log_tail": [],
+    }
+
+
+def infeasible_cell(plan: dict[str, Any], cell: dict[str, Any]) -> dict[str, Any]:
+    """cell.json of a cell that cannot be deployed on the hosts of the plan."""
+    return blank_cell(cell, "infeasible", cell["infeasible_reason"]) | {"run_id": plan["run_id"]}
+
+
+def unmeasured_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    """A planned cell that has no cell.json yet."""
+    return blank_cell(cell, None, NOT_MEASURED)
+
+
+def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> dict[str, Any]:
+    """All trials of one cell as one row.
+
+    rps and CPU are means over trials; counts are sums; latencies are described over all requests of all trials;
+    throttling is pooled over all periods; peaks are maxima. One failed trial makes the cell failed, one invalid
+    trial invalid: a configuration that dies in one of three deployments is not one to run.
+    """
+    from swarmsweep.latency import describe  # numpy: planning must not wait for it
+
+    status, reason = _merged_status(trials)
+    requests, failures = (_combine(sum, (getattr(t, key) for t in trials)) for key in ("requests", "failures"))
+    loaded = requests is not None
+    word = next((t for t in trials if t.status == status and t.bottleneck), None)
+    row = blank_cell(cell, status, reason, trials=len(trials)) | {
+        "users": plan["load"]["users"] if loaded else None,
+        "requests": requests,
+        "failures": failures,
+        "failure_percent": 100 * failures / requests if requests else None,
+        "rps": _combine(_mean, (t.rps for t in trials)),
+        "latency_ms": describe([t.latency_ms for t in trials]),
+        "api": _api(trials),
+        "load": {
+            "cpu_percent_max": _combine(max, (t.load_cpu_percent_max for t in trials)),
+            "workers": _combine(max, (t.load_workers for t in trials)),
+        },
+        "bottleneck": word.bottleneck if word else None,
+        "bottleneck_evidence": word.bottleneck_evidence if word else None,
+        "rps_range": _rps_range(trials),
+        "checks": [{"attempt": t.attempt, **check.as_json()} for t in trials for check in t.checks],
+        "attempts": [_attempt(t) for t in trials],
+        "log_tail": list(next((t.log_tail for t in trials if t.status == status and t.log_tail), ())),
+        "run_id": plan["run_id"],
+    }
+    # The SLO is judged on the figures as measured; only then are they rounded for the file.
+    row["meets_slo"] = slo_of.meets(row, plan["slo"]) if status == "valid" else None
+    return _rounded(row)
+
+
+def _merged_status(trials: list["Trial"]) -> tuple[str, str | None]:
+    for status in ("failed", "infeasible", "invalid"):
+        for trial in trials:
+            if trial.status == status:
+                prefix = f"attempt {trial.attempt}: " if len(trials) > 1 else ""
+                return status, f"{prefix}{trial.reason}"
+    return "valid", None
+
+
+def _api(trials: list["Trial"]) -> dict[str, Any]:
+    periods = _combine(sum, (t.usage.periods for t in trials))
+    throttled = _combine(sum, (t.usage.throttled_periods for t in trials))
+    return {
+        "cpu_cores": _combine(_mean, (t.usage.cpu_cores for t in trials)),
+        "throttled_percent": 100 * throttled / periods if periods and throttled is not None else None,
+        "memory_peak_bytes": _combine(max, (t.usage.memory_peak_bytes for t in trials)),
+        "oom_kills": _combine(sum, (t.oom_kills for t in trials)),
+        "restarts": _combine(sum, (t.restarts for t in trials)),
+    }
+
+
+def _rps_range(trials: list["Trial"]) -> list[float] | None:
+    values = [t.rps for t in trials if t.rps is not None]
+    return [min(values), max(values)] if len(values) > 1 else None
+
+
+def _attempt(trial: "Trial") -> dict[str, Any]:
+    start, end = trial.window or (None, None)
+    return {
+        "attempt": trial.attempt,
+        "status": trial.status,
+        "reason": trial.reason,
+        "rps": trial.rps,
+        "window_start": start,
+        "window_end": end,
+        "requests_by_replica": trial.requests_by_replica,
+    }
+
+
+def _combine(function: Callable[[list[Any]], Any], values: Iterable[Any]) -> Any:
+    """``function`` over the values; None as soon as one was not measured."""
+    known = list(values)
+    return None if not known or any(value is None for value in known) else function(known)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _rounded(value: Any) -> Any:
+    """Floats to 6 decimals: a microsecond of epoch time, a nanosecond of latency; the rest is noise."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_rounded(entry) for entry in value]
+    return value

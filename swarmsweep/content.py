@@ -1,0 +1,48 @@
+"""Names for content: the same files give the same tag, on every machine and at every time."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from swarmsweep.errors import LabError
+
+# Tests, and what running or editing leaves behind: never part of what is built.
+IGNORED = {"tests", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", ".venv"}
+# Long enough that two contents never share a tag in the life of a lab, short enough to read.
+HASH_CHARACTERS = 12
+
+
+def list_files(path: Path) -> list[Path]:
+    """Files at or below a path, sorted by name, without what IGNORED lists.
+
+    Raises:
+        LabError: the path does not exist.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise LabError(f"{path}: no such file or folder")
+    found = (file for file in path.rglob("*") if file.is_file() and not IGNORED & set(file.relative_to(path).parts))
+    return sorted(file for file in found if not any(part.endswith(".egg-info") for part in file.parts))
+
+
+def hash_paths(paths: list[str], extra: list[str]) -> str:
+    """Hash over the relative names and bytes of all files, and over further texts (build arguments).
+
+    Args:
+        paths: files or folders; a folder's own name does not count, the names below it do.
+        extra: texts that change what is built.
+
+    Returns:
+        The first HASH_CHARACTERS hexadecimal digits of a SHA-256.
+    """
+    digest = hashlib.sha256()
+    for root in map(Path, paths):
+        for file in list_files(root):
+            name = file.relative_to(root if root.is_dir() else root.parent).as_posix()
+            body = file.read_bytes()
+            digest.update(f"{name}\0{len(body)}\0".encode() + body)
+    for text in extra:
+        digest.update(f"\0{len(text)}\0{text}".encode())
+    return digest.hexdigest()[:HASH_CHARACTERS]

@@ -1,0 +1,93 @@
+"""Reading and writing files so that nothing is lost: a file appears whole or not at all."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import LabError
+
+MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can see
+
+
+def write_atomically(path: Path | str, content: str | bytes) -> None:
+    """Write ``content`` beside ``path``, flush it to the disk and rename it over ``path``; then flush the folder.
+
+    A reader, or a machine that loses power, sees the old file or the new one. Rename alone is not durable
+    (Pillai et al., OSDI 2014), hence both flushes. Missing folders are made. Raises `LabError` when the disk refuses.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise LabError(f"{path}: cannot be written: {error.strerror or error}; nothing was changed") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically; NaN and infinity are a defect of the caller, not a value."""
+    write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_text(path: Path | str) -> str:
+    """Text of a UTF-8 file; bytes that are no UTF-8 (a log line cut in half) become the replacement character."""
+    return read_bytes(path).decode(errors="replace")
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Bytes of a file. Raises `LabError` when it is missing or cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise LabError(f"{path}: is missing") from error
+    except OSError as error:
+        raise LabError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Object of a JSON file. Raises `LabError` when it is missing, torn, no JSON or no object."""
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, where: str) -> dict[str, Any]:
+    """JSON text -> object; ``where`` (file, or file:line) begins the `LabError` when it is none."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise LabError(f"{where}: is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise LabError(f"{where}: holds {type(value).__name__}, an object was expected")
+    return value
+
+
+def as_number(value: Any) -> float | None:
+    """A value from JSON as a number that arithmetic can bear; None for anything else (true, text, 1e400)."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER:
+        return value
+    return None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

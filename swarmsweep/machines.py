@@ -1,0 +1,124 @@
+"""How the virtual machines share the machine that they run on."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+
+from swarmsweep.errors import LabError
+
+# Reserved for benchmarks (RFC 2544): packets to it never leave a machine that has it on a bridge.
+BENCHMARK_NETWORK = ipaddress.ip_network("198.18.0.0/15")
+
+# Enough for MLflow, PostgreSQL, HAProxy and a dozen replicas; more would only be taken from the neighbour.
+MEMORY_CEILING_BYTES = 8 * 1024**3
+# The machine itself, its file cache and the sweep need some too.
+MEMORY_SHARE_PERCENT = 40
+# Below this MLflow and an image build do not fit side by side.
+MEMORY_FLOOR_BYTES = 3 * 1024**3
+
+
+def total_memory_bytes() -> int:
+    """Memory of this machine in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def is_virtual(address: str) -> bool:
+    """Whether the address belongs to a virtual machine of the lab; a host name never does."""
+    try:
+        return ipaddress.ip_address(address) in BENCHMARK_NETWORK
+    except ValueError:
+        return False
+
+
+def cpuset_text(cores: list[int]) -> str:
+    """Cores as the kernel writes a cpuset: [0, 1, 2, 5] -> "0-2,5"."""
+    runs: list[list[int]] = []
+    for core in sorted(cores):
+        if runs and core == runs[-1][-1] + 1:
+            runs[-1].append(core)
+        else:
+            runs.append([core])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def divide(items: list[int], parts: int) -> list[list[int]]:
+    """Divide cores into that many runs, as equal as possible; with fewer cores than parts, cores are shared."""
+    if len(items) < parts:
+        return [[items[index % len(items)]] for index in range(parts)]
+    size, rest = divmod(len(items), parts)
+    ends = [(index + 1) * size + min(index + 1, rest) for index in range(parts)]
+    return [items[end - size - (1 if index < rest else 0) : end] for index, end in enumerate(ends)]
+
+
+def share(addresses: dict[str, str], sides: dict[str, str], cores: int, memory_bytes: int) -> list[dict]:
+    """Virtual machines with their cores and memory.
+
+    Args:
+        addresses: host name -> address, in inventory order.
+        sides: host name -> "api" or "load". Each side gets half of the cores, so that load and API never fight for one.
+        cores: cores of this machine.
+        memory_bytes: memory of this machine.
+
+    Returns:
+        [{"name", "address", "cores": cpuset text, "memory_bytes"}] of the hosts in the benchmark range.
+
+    Raises:
+        LabError: this machine has too little memory.
+    """
+    virtual = {name: address for name, address in addresses.items() if is_virtual(address)}
+    if not virtual:
+        return []
+    memory_each = min(MEMORY_CEILING_BYTES, memory_bytes * MEMORY_SHARE_PERCENT // 100 * 2 // max(2, len(virtual)))
+    if memory_each < MEMORY_FLOOR_BYTES:
+        raise LabError(
+            f"this machine has {memory_bytes / 1024**3:.1f} GiB of memory: too little for {len(virtual)} virtual machines of "
+            f"{MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. Use real machines: change ansible_host in inventory/lab/hosts.yml."
+        )
+    halves = dict(zip(("api", "load"), divide(list(range(cores)), 2), strict=True))
+    names = {side: [name for name in virtual if sides[name] == side] for side in halves}
+    result = []
+    for name, address in virtual.items():
+        side = sides[name]
+        part = divide(halves[side], len(names[side]))[names[side].index(name)]
+        result.append({"name": name, "address": address, "cores": cpuset_text(part), "memory_bytes": memory_each})
+    return result
+
+
+def bridge_of(address: str, routes: list[dict], sys_class_net: Path = Path("/sys/class/net")) -> str | None:
+    """The local bridge behind which an address lies.
+
+    Args:
+        address: an IPv4 address.
+        routes: parsed output of `ip -json route get ADDRESS`.
+
+    Returns:
+        Name of the bridge, or None when the packets would leave this machine by another way.
+    """
+    if len(routes) != 1 or routes[0].get("dst") != address or "gateway" in routes[0]:
+        return None
+    device = routes[0].get("dev", "")
+    return device if device and (sys_class_net / device / "bridge").is_dir() else None
+
+
+# Kept for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
+API_RESERVE_BYTES = 1536 * 1024**2
+# What plan.json keeps of a host; the rest of its answer is of no use to a reader.
+KEPT_FACTS = ("cpus", "memory_bytes", "swap_bytes", "os_id", "os_version", "kernel", "boot_time", "cgroup_version", "ipvs", "cpu_model")
+
+
+def host_facts(name: str, capacity: dict, *, is_api: bool) -> dict:
+    """One host as plan.json has it, from the answer of the module host_capacity."""
+    facts = {"name": name} | {key: capacity[key] for key in KEPT_FACTS}
+    return facts | ({"reserve_memory_bytes": API_RESERVE_BYTES} if is_api else {})
+
+
+def colocated(hosts: dict[str, list[dict]]) -> bool:
+    """Whether an API host and a load host are one physical machine.
+
+    Virtual machines of the lab share the kernel, so they share its release and its second of start; their machine-id
+    and boot_id differ and prove nothing.
+    """
+    kernels = {side: {(host["kernel"], host["boot_time"]) for host in hosts[side]} for side in ("api", "load")}
+    return bool(kernels["api"] & kernels["load"])

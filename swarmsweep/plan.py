@@ -1,0 +1,168 @@
+"""Sweep + hosts -> plan.json: the cells in the order of the file and the steps in a seeded random order."""
+
+import hashlib
+import random
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.cell import infeasible_cell
+from swarmsweep.errors import InputError, LabError
+from swarmsweep.feasibility import Host, doubts_about, infeasible_reason
+from swarmsweep.files import read_json, write_json
+from swarmsweep.sweepfile import Load, Sweep
+
+SCHEMA = 1
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
+# Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
+OTHER_SECONDS_PER_STEP = 20
+
+
+def new_run_id(sweep_name: str, now: datetime | None = None) -> str:
+    """Run id of a run that begins ``now`` (an aware time; default: this second): ``20261122T114512Z-quick``."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{sweep_name}"
+
+
+def make_plan(
+    sweep: Sweep,
+    hosts: dict[str, list[Host]],
+    *,
+    run_id: str | None = None,
+    colocated: bool = False,
+    seed: int | None = None,
+    created_at: str | None = None,
+) -> dict[str, Any]:
+    """Plan of one run, ready for JSON (plan.json).
+
+    ``hosts`` is ``{"api": [facts, ...], "load": [facts, ...]}`` with facts as in `feasibility`; ``colocated`` says that
+    both groups share one physical machine. The seed is ``seed``, else the sweep's, else one derived from the run id
+    and the sweep, and is published in the plan. Steps hold only feasible cells: ``repeat`` blocks, each one pass over
+    all of them in random order, so that a drift of the hosts meets every cell alike (randomised complete blocks).
+    """
+    run_id = run_id or new_run_id(sweep.name)
+    if not RUN_ID.fullmatch(run_id):
+        raise InputError(f"run id {run_id!r} does not fit; allowed: <UTC time>-<sweep>, as 20261122T114512Z-quick")
+    if seed is None:
+        seed = sweep.seed if sweep.seed is not None else _derived_seed(run_id, sweep.sha256)
+    cells = [_planned_cell(cell, hosts.get("api", [])) for cell in sweep.cells]
+    steps = ordered_steps([cell["id"] for cell in cells if not cell["infeasible_reason"]], sweep.repeat, seed)
+    step_seconds = load_seconds(sweep.load) + OTHER_SECONDS_PER_STEP
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "sweep": sweep.name,
+        "sweep_file": sweep.file,
+        "sweep_sha256": sweep.sha256,
+        "seed": seed,
+        "created_at": created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
+        "colocated": colocated,
+        "slo": sweep.slo.limits(),
+        "load": _load_as_json(sweep.load),
+        "repeat": sweep.repeat,
+        "hosts": hosts,
+        "cells": cells,
+        "steps": steps,
+        "estimate_seconds": {
+            "load_per_step": round(load_seconds(sweep.load), 3),
+            "other_per_step": OTHER_SECONDS_PER_STEP,
+            "total": round(len(steps) * step_seconds, 3),
+        },
+    }
+
+
+def load_seconds(load: Load) -> float:
+    """Seconds one trial's load takes: starting the users, warm-up, measuring."""
+    return load.users / load.spawn_rate + load.warmup_seconds + load.measure_seconds
+
+
+def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[dict[str, Any]]:
+    """``repeat`` blocks, each all cells once in random order; the same seed gives the same order."""
+    chance = random.Random(seed)
+    steps = []
+    for attempt in range(1, repeat + 1):
+        block = list(cell_ids)
+        chance.shuffle(block)
+        steps += [{"cell_id": cell_id, "attempt": attempt} for cell_id in block]
+    return [{"position": position, **step} for position, step in enumerate(steps, start=1)]
+
+
+def write_plan(plan: dict[str, Any], reports_dir: Path | str) -> Path:
+    """Create the run folder with plan.json and the cell.json of every infeasible cell; return the folder.
+
+    Writing the same plan again is safe; a different plan in the folder is refused.
+    """
+    run_dir = Path(reports_dir) / plan["run_id"]
+    path = run_dir / "plan.json"
+    if path.exists() and read_json(path) != plan:
+        raise LabError(
+            f"{path}: holds another plan; start a new run, or delete the folder {run_dir} if it is worthless"
+        )
+    for cell in plan["cells"]:
+        if cell["infeasible_reason"]:
+            write_json(run_dir / "cells" / cell["id"] / "cell.json", infeasible_cell(plan, cell))
+    write_json(path, plan)
+    return run_dir
+
+
+def read_plan(run_dir: Path | str) -> dict[str, Any]:
+    """plan.json of a run folder. Raises `LabError` when it is missing or of another schema."""
+    path = Path(run_dir) / "plan.json"
+    if not path.exists():
+        raise LabError(
+            f"{path}: is missing, so {run_dir} is no run folder; a run is made by: ansible-playbook sweep.yml"
+        )
+    plan = read_json(path)
+    needed = ("run_id", "sweep", "slo", "load", "cells", "steps", "repeat")
+    if plan.get("schema") != SCHEMA or any(key not in plan for key in needed):
+        raise LabError(f"{path}: is no plan of schema {SCHEMA}; it was written by another version of swarmsweep")
+    return plan
+
+
+def planned_cell(plan: dict[str, Any], cell_id: str) -> dict[str, Any]:
+    """The plan's cell of that id. Raises `LabError` when there is none."""
+    for cell in plan["cells"]:
+        if cell["id"] == cell_id:
+            return cell
+    raise LabError(f"cell {cell_id!r} is not in the plan of {plan['run_id']}")
+
+
+def remaining_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+    """The steps of the plan that have no trial.json yet, in order: what a resumed run still has to do."""
+    run_dir = Path(run_dir)
+    return [
+        step
+        for step in read_plan(run_dir)["steps"]
+        if not attempt_dir(run_dir, **_key(step), file="trial.json").exists()
+    ]
+
+
+def attempt_dir(run_dir: Path | str, cell_id: str, attempt: int, file: str = "") -> Path:
+    """Folder of one attempt's raw files, or one file in it."""
+    return Path(run_dir) / "cells" / cell_id / f"attempt-{attempt}" / file
+
+
+def _key(step: dict[str, Any]) -> dict[str, Any]:
+    return {"cell_id": step["cell_id"], "attempt": step["attempt"]}
+
+
+def _planned_cell(cell, api_hosts: list[Host]) -> dict[str, Any]:
+    reason = infeasible_reason(cell, api_hosts)
+    return {
+        "id": cell.id,
+        "config": cell.config(),
+        "memory": cell.memory,
+        "infeasible_reason": reason,
+        "doubts": [] if reason else doubts_about(cell, api_hosts),
+    }
+
+
+def _load_as_json(load: Load) -> dict[str, Any]:
+    keys = ("mode", "users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers", "locustfile")
+    values = {key: getattr(load, key) for key in keys}
+    return values | {"wait_seconds": list(load.wait_seconds)}
+
+
+def _derived_seed(run_id: str, sweep_sha256: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{run_id} {sweep_sha256}".encode()).digest()[:4], "big")

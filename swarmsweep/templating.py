@@ -1,0 +1,20 @@
+"""Jinja templates of the package. Values come in as text that is already safe for Markdown; SVG is escaped here."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(enabled_extensions=("svg.j2",), default=False),
+    undefined=StrictUndefined,  # a misspelt name is an error, not an empty place in the report
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    """Text of the template ``name`` with ``values``."""
+    return _ENVIRONMENT.get_template(name).render(values)

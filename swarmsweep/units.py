@@ -1,0 +1,81 @@
+"""Docker's memory units and the formats that people read."""
+
+import re
+
+from swarmsweep.errors import InputError
+
+# Docker and compose count in powers of 1024 and know these letters, in any case, with or without a trailing b.
+_FACTOR = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_MEMORY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,6})?)(b|k|m|g|kb|mb|gb)", re.IGNORECASE | re.ASCII)
+_HOW = "allowed: a number with the unit b, k, m or g, as 600M or 1.5G (M is 1024 x 1024 bytes)"
+
+
+def parse_memory(text: str) -> int:
+    """Docker memory text ('600M', '1.5g', '512mb') -> whole bytes, rounded down as Docker does.
+
+    Raises `InputError` for anything else; the message says how to write it.
+    """
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise InputError(f"{shown(text)} {_memory_fault(text)}; {_HOW}")
+    number, unit = match.groups()
+    factor = _FACTOR[unit[0].lower()]
+    whole, _, fraction = number.partition(".")
+    return int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
+
+
+def _memory_fault(text: str) -> str:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
+        return f"has no unit: write {text}M or {text}G"
+    if match := re.fullmatch(r"([0-9.]+) ?([kmgt])ib", text, re.IGNORECASE | re.ASCII):
+        return f"is not Docker's way to write it: write {match[1]}{match[2].upper()}, which is already 1024-based"
+    if text.startswith("-"):
+        return "is negative"
+    return "is not an amount of memory"
+
+
+def format_memory(size_bytes: int) -> str:
+    """Bytes -> the shortest exact Docker text: 629145600 -> '600M', 1536 MiB -> '1536M', 100 -> '100b'."""
+    for unit in ("g", "m", "k"):
+        if size_bytes and size_bytes % _FACTOR[unit] == 0:
+            return f"{size_bytes // _FACTOR[unit]}{unit.upper()}"
+    return f"{size_bytes}b"
+
+
+def format_bytes(size_bytes: float) -> str:
+    """Bytes -> text for people, rounded: 310000000 -> '296 MiB'."""
+    for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if size_bytes >= factor:
+            value = size_bytes / factor
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds -> text for people, rounded: 250 -> '4 min 10 s', 7260 -> '2 h 1 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def format_figure(value: float) -> str:
+    """A measured figure -> text: two decimals below 10, one from there on; '0' only for a true zero."""
+    if value == 0:
+        return "0"
+    if abs(value) < 0.01:
+        return f"{value:.1g}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def format_plain(value: float) -> str:
+    """A number of the plan -> text without a needless '.0': 2.0 -> '2', 0.25 -> '0.25'."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as an error quotes it: in quotes, on one line, without control characters, cut when long."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}...'"

@@ -1,0 +1,188 @@
+"""A run folder as the sweep playbook leaves it: plan.json and, for each attempt, the raw files in their formats."""
+
+import gzip
+import json
+import random
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.plan import make_plan, write_plan
+from swarmsweep.sweepfile import parse_sweep
+
+RECORDED = Path(__file__).parents[1] / "data" / "locust-2.47.0_haproxy-2.6.12"
+WINDOW = (1_000_005.0, 1_000_017.0)
+MIB = 1024**2
+
+SWEEP = b"""\
+name: quick
+slo: {p95_ms: 100, max_failure_percent: 1}
+load: {users: 40, spawn_rate: 40, warmup_seconds: 5, measure_seconds: 12, wait_seconds: [0.0, 0.05]}
+matrix: {replicas: [1, 2], cpus: [0.25, 0.5], memory: [256M], workers: [1]}
+include:
+  - {replicas: 1, cpus: 0.5, memory: 32M, workers: 1}
+  - {replicas: 1, cpus: 2, memory: 256M, workers: 1}
+"""
+HOSTS = {
+    "api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4096 * MIB, "reserve_memory_bytes": 1024 * MIB}],
+    "load": [{"name": "lab-load", "cpus": 1, "memory_bytes": 4096 * MIB}],
+}
+
+
+@dataclass
+class Traffic:
+    """What one attempt saw: ``latencies_ms`` inside the window, evenly spread, and what the lab recorded around it."""
+
+    latencies_ms: list[float]
+    failures: int = 0
+    outside: int = 40  # requests of ramp and warm-up
+    worker_cpu_percent: float = 35.0
+    throttled_share: float = 0.4
+    cpu_cores: float = 0.25
+    memory_peak_bytes: int = 120 * MIB
+    oom_kills: int = 0
+    haproxy_extra: int = 0
+    after: dict[str, Any] = field(default_factory=dict)
+    timeline: dict[str, Any] = field(default_factory=dict)
+
+
+class Run:
+    """A run folder in ``reports_dir`` with its plan, to be filled attempt by attempt."""
+
+    def __init__(self, reports_dir: Path, sweep: bytes = SWEEP, **options: Any):
+        options = {"run_id": "20261122T114512Z-quick", "colocated": True, "seed": 7} | options
+        self.reports_dir = reports_dir
+        self.plan = make_plan(parse_sweep(sweep, "sweeps/quick.yml"), HOSTS, **options)
+        self.dir = write_plan(self.plan, reports_dir)
+
+    def attempt(self, cell_id: str, number: int = 1) -> Path:
+        return self.dir / "cells" / cell_id / f"attempt-{number}"
+
+    def config(self, cell_id: str) -> dict[str, Any]:
+        return next(cell["config"] for cell in self.plan["cells"] if cell["id"] == cell_id)
+
+    def containers(self, cell_id: str) -> list[dict[str, Any]]:
+        config = self.config(cell_id)
+        return [
+            {
+                "id": f"{i:x}" * 64,
+                "task_id": f"task{i}",
+                "node": "lab-api",
+                "nano_cpus": round(config["cpus"] * 1e9),
+                "memory_bytes": config["memory_bytes"],
+                "image": "lab/api:1",
+                "env": {"API_WORKERS": str(config["workers"])},
+            }
+            for i in range(1, config["replicas"] + 1)
+        ]
+
+    def record(self, cell_id: str, traffic: Traffic, number: int = 1) -> Path:
+        """Write every raw file of an attempt whose deployment became ready."""
+        folder = self.attempt(cell_id, number)
+        (folder / "locust").mkdir(parents=True)
+        containers = self.containers(cell_id)
+        deploy = {"schema": 1, "status": "ready", "reason": None, "reason_code": None, "containers": containers}
+        after = {"restarts": 0, "oom_killed": False, "exit_codes": [], "changed": False, "containers": containers}
+        put(folder / "deploy.json", deploy)
+        put(folder / "after.json", after | traffic.after)
+        requests = self._requests(traffic)
+        write_requests(folder / "locust" / "requests-lab-load-0.f64.gz", requests)
+        cpu = [[t, traffic.worker_cpu_percent] for t in range(1_000_000, 1_000_020)]
+        put(folder / "locust" / "worker-lab-load-0.json", {"schema": 1, "requests": len(requests), "cpu_percent": cpu})
+        timeline = {"schema": 1, "users": 40, "workers_expected": 1, "workers_connected": 1, "workers_lost": 0}
+        timeline |= {"window_start": WINDOW[0], "window_end": WINDOW[1], "locust_version": "2.47.0"}
+        put(folder / "locust" / "timeline.json", timeline | traffic.timeline)
+        failures = sum(ok == 0.0 for _, _, ok in requests)
+        (folder / "locust" / "stats_stats.csv").write_text(stats_csv(len(requests), failures))
+        replicas = len(containers)
+        (folder / "haproxy-before.csv").write_text(show_stat([5] * replicas))
+        share = (len(requests) + traffic.haproxy_extra) // replicas
+        rest = len(requests) + traffic.haproxy_extra - share * replicas
+        (folder / "haproxy-after.csv").write_text(
+            show_stat([5 + share + (rest if i == 0 else 0) for i in range(replicas)])
+        )
+        samples = sample_lines([c["id"] for c in containers], traffic)
+        (folder / "samples-api-lab-api.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
+        return folder
+
+    def record_death(self, cell_id: str, code: str, reason: str | None, number: int = 1) -> Path:
+        """Write the raw files of an attempt whose deployment never became ready."""
+        folder = self.attempt(cell_id, number)
+        folder.mkdir(parents=True)
+        deploy = {"schema": 1, "status": "failed", "reason": reason, "reason_code": code, "containers": []}
+        put(folder / "deploy.json", deploy | {"log_tail": ["loading model", "\x1b[31mKilled\x1b[0m <script> | 137"]})
+        return folder
+
+    def _requests(self, traffic: Traffic) -> list[tuple[float, float, float]]:
+        count, span = len(traffic.latencies_ms), WINDOW[1] - WINDOW[0]
+        inside = [
+            (WINDOW[0] + i * span / count, latency, 0.0 if i < traffic.failures else 1.0)
+            for i, latency in enumerate(traffic.latencies_ms)
+        ]
+        before = [(WINDOW[0] - 5 + i / 10, 999.0, 0.0) for i in range(traffic.outside)]
+        return before + inside
+
+
+def put(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
+
+
+def write_requests(path: Path, requests: list[tuple[float, float, float]]) -> None:
+    """Write request records the way a Locust worker does: little-endian float64 triples, compressed."""
+    path.write_bytes(gzip.compress(b"".join(struct.pack("<3d", *request) for request in requests), mtime=0))
+
+
+def stats_csv(requests: int, failures: int) -> str:
+    """Locust's statistics with the recorded header and other counts."""
+    header = (RECORDED / "locust" / "stats_stats.csv").read_text().splitlines()[0]
+    blank = ",".join(["1.0"] * (header.count(",") - 3))
+    return f"{header}\nPOST,/predict,{requests},{failures},{blank}\n,Aggregated,{requests},{failures},{blank}\n"
+
+
+def show_stat(requests: list[int]) -> str:
+    """HAProxy's recorded ``show stat`` with one server line for each number of requests."""
+    lines = (RECORDED / "haproxy-after.csv").read_text().splitlines()
+    header, rows = (
+        lines[0].removeprefix("# ").split(","),
+        {line.split(",")[1]: line.split(",") for line in lines[1:] if line},
+    )
+    tot, stot = header.index("req_tot"), header.index("stot")
+    servers = []
+    for i, count in enumerate(requests, start=1):
+        row = list(rows["api-1"])
+        row[1], row[tot], row[stot] = f"api-{i}", str(count), str(count)
+        servers.append(row)
+    for name in ("FRONTEND", "BACKEND"):
+        rows[name][tot] = str(sum(requests))
+    rows["BACKEND"][stot] = str(sum(requests))
+    table = [rows["FRONTEND"], *servers, rows["api-3"], rows["BACKEND"]]
+    return "\n".join([lines[0], *(",".join(row) for row in table)]) + "\n\n"
+
+
+def sample_lines(container_ids: list[str], traffic: Traffic, busy: float = 0.5) -> list[dict[str, Any]]:
+    """One sample a second over the whole trial, counters growing evenly."""
+    samples = []
+    for second in range(22):
+        host = {"user": second * busy, "system": 0.0, "idle": second * (1 - busy), "iowait": 0.0, "steal": 0.0}
+        counters = {
+            "cpu_seconds": 3 + second * traffic.cpu_cores / len(container_ids),
+            "periods": second * 10,
+            "throttled_periods": round(second * 10 * traffic.throttled_share),
+            "throttled_seconds": second * 0.1,
+            "memory_bytes": traffic.memory_peak_bytes - MIB,
+            "memory_peak_bytes": traffic.memory_peak_bytes,
+            "oom_kills": traffic.oom_kills if second > 10 else 0,
+        }
+        containers = {name: dict(counters) for name in container_ids}
+        host_facts = {"cpu_seconds": host, "cores": 1, "memory_available_bytes": 2048 * MIB}
+        samples.append({"t": 1_000_000.5 + second, "host": host_facts, "containers": containers})
+    return samples
+
+
+def latencies(count: int, middle_ms: float, seed: int = 1) -> list[float]:
+    """Latencies with a tail, as an API under load has them."""
+    chance = random.Random(seed)
+    return [chance.lognormvariate(0, 0.3) * middle_ms for _ in range(count)]

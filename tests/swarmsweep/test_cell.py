@@ -1,0 +1,103 @@
+"""Merging the trials of a cell."""
+
+import numpy as np
+import pytest
+
+from swarmsweep.cell import SUMMARY_KEYS, blank_cell, merge
+from swarmsweep.trial import Trial
+from swarmsweep.usage import ApiUsage
+
+PLAN = {"run_id": "20261122T114512Z-x", "slo": {"p95_ms": 100, "max_failure_percent": 1}, "load": {"users": 40}}
+CELL = {"id": "r1", "config": {"replicas": 1}, "memory": "256M", "infeasible_reason": None, "doubts": ["a doubt"]}
+
+
+def trial(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=0, **changes):
+    """One trial of 10 seconds."""
+    row = {
+        "attempt": number,
+        "status": status,
+        "reason": reason,
+        "window": (0.0, 10.0),
+        "requests": len(values),
+        "failures": failures,
+        "latency_ms": np.array(values),
+        "usage": ApiUsage(0.5, 100, 40, 1000, 0, 50.0),
+        "oom_kills": 0,
+        "restarts": 0,
+        "load_cpu_percent_max": 30.0,
+        "load_workers": 1,
+        "bottleneck": "not_saturated",
+        "bottleneck_evidence": "because",
+        "checks": (),
+    }
+    return Trial(**(row | changes))
+
+
+def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():
+    slow = trial(
+        2, values=(90.0,) * 300, failures=4, usage=ApiUsage(0.7, 300, 0, 3000, 0, 60.0), load_cpu_percent_max=60.0
+    )
+    row = merge(PLAN, CELL, [trial(1), slow])
+    assert (row["trials"], row["requests"], row["failures"], row["users"]) == (2, 400, 4, 40)
+    assert row["rps"] == pytest.approx((10.0 + 29.6) / 2)
+    assert row["rps_range"] == [10.0, 29.6]
+    assert row["failure_percent"] == 1.0
+    assert row["latency_ms"] == {"mean": 70.0, "p50": 90.0, "p95": 90.0, "p99": 90.0}
+    assert row["api"]["cpu_cores"] == 0.6
+    assert row["api"]["throttled_percent"] == 10.0  # of all 400 periods, not the mean of 40 and 0
+    assert row["api"]["memory_peak_bytes"] == 3000
+    assert row["load"] == {"cpu_percent_max": 60.0, "workers": 1}
+    assert row["meets_slo"] is True
+
+
+def test_one_figure_that_was_not_measured_makes_the_cells_unknown():
+    row = merge(PLAN, CELL, [trial(1), trial(2, usage=ApiUsage(), restarts=None)])
+    assert row["api"] == {
+        "cpu_cores": None,
+        "throttled_percent": None,
+        "memory_peak_bytes": None,
+        "oom_kills": 0,
+        "restarts": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("others", "status", "reason"),
+    [
+        ([trial(2)], "valid", None),
+        ([trial(2, "invalid", "no load")], "invalid", "attempt 2: no load"),
+        ([trial(2, "invalid", "no load"), trial(3, "failed", "died")], "failed", "attempt 3: died"),
+        ([trial(2, "infeasible", "refused"), trial(3, "invalid", "x")], "infeasible", "attempt 2: refused"),
+    ],
+)
+def test_status_of_a_cell(others, status, reason):
+    row = merge(PLAN, CELL, [trial(1), *others])
+    assert (row["status"], row["reason"]) == (status, reason)
+    assert row["meets_slo"] is (True if status == "valid" else None)
+
+
+def test_a_single_trial_gives_its_reason_without_a_number():
+    assert merge(PLAN, CELL, [trial(1, "failed", "died")])["reason"] == "died"
+
+
+def test_a_cell_that_died_before_any_load_has_no_figure():
+    nothing = {"requests": None, "failures": None, "window": None, "usage": ApiUsage(), "restarts": None}
+    dead = trial(
+        1, "failed", "died", values=(), load_cpu_percent_max=None, load_workers=None, oom_kills=None, **nothing
+    )
+    row = merge(PLAN, CELL, [dead])
+    blank = blank_cell(CELL, "failed", "died", trials=1)
+    assert {key: row[key] for key in SUMMARY_KEYS if key != "bottleneck"} == {
+        key: blank[key] for key in SUMMARY_KEYS if key != "bottleneck"
+    }
+
+
+def test_the_slo_is_judged_before_rounding():
+    row = merge(PLAN, CELL, [trial(1, values=(100.0000001,) * 100)])
+    assert row["latency_ms"]["p95"] == 100.0
+    assert row["meets_slo"] is False
+
+
+def test_too_few_requests_for_the_slo_leave_it_open():
+    row = merge(PLAN, CELL, [trial(1, values=(10.0,) * 19)])
+    assert (row["status"], row["latency_ms"]["p95"], row["meets_slo"]) == ("valid", None, None)

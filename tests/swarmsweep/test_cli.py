@@ -1,0 +1,117 @@
+"""The command line, run as users run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from swarmsweep.cli import main
+
+ROOT = Path(__file__).parents[2]
+QUICK = str(ROOT / "sweeps" / "quick.yml")
+
+
+@pytest.fixture
+def quick(tmp_path) -> str:
+    """A copy of the quick sweep, away from the repository's locustfiles."""
+    path = tmp_path / "sweeps" / "quick.yml"
+    path.parent.mkdir()
+    path.write_bytes(Path(QUICK).read_bytes())
+    return str(path)
+
+
+def module(*arguments: str) -> subprocess.CompletedProcess:
+    """``python -m swarmsweep`` from the repository's root."""
+    command = [sys.executable, "-m", "swarmsweep", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_module_refuses_a_bad_file_without_a_traceback(tmp_path):
+    bad = tmp_path / "bad.yml"
+    bad.write_text("name: X\n")
+    done = module("check", str(bad))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {bad}:1: load: is missing\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_checking_loads_no_heavy_library(quick):
+    heavy = "{'numpy', 'pandas', 'jinja2', 'pydantic', 'ansible', 'socket'}"
+    code = f"import sys; from swarmsweep.cli import main; main(sys.argv[1:]); print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", quick], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_check_tells_about_every_file(quick, tmp_path, capsys):
+    bad = tmp_path / "bad.yml"
+    bad.write_text("")
+    assert main(["check", str(bad), quick, str(tmp_path / "none.yml")]) == 2
+    out, err = capsys.readouterr()
+    assert "good: 7 cells x 1 trial(s)" in out
+    assert "is empty" in err and "no such sweep file" in err
+
+
+def test_plan_prints_cells_reasons_and_duration(quick, capsys):
+    assert main(["plan", quick, "--api-cpus", "1", "--api-memory", "4G"]) == 0
+    out = capsys.readouterr().out
+    assert "   1  r1-c0.25-m256M-w1\n" in out
+    assert "r1-c2-m256M-w1     infeasible: one replica asks for 2 CPUs" in out
+    assert "6 trials x (18 s of load + about 20 s) = 3 min 48 s" in out
+
+
+def test_plan_with_a_seed_prints_the_order(quick, capsys):
+    assert main(["plan", quick, "--seed", "5"]) == 0
+    first = capsys.readouterr().out
+    assert "order of the trials (seed 5):" in first
+    assert main(["plan", quick, "--seed", "5"]) == 0
+    assert capsys.readouterr().out == first
+    assert first.count("attempt 1") == 7
+
+
+def test_plan_tells_oversubscription(quick, capsys):
+    assert main(["plan", quick, "--api-cpus", "0.75"]) == 0
+    assert "the CPU limits add up to 1 and the API hosts have 0.75" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("size", "advice"), [("4GiB", "write 4G,"), ("4", "write 4M or 4G")])
+def test_bad_option_is_refused_like_a_bad_file(quick, capsys, size, advice):
+    assert main(["plan", quick, "--api-memory", size]) == 2
+    assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["plan", QUICK, "--api-cpus", "none"], ["plan", QUICK, "--api-cpus", "-1"]]
+)
+def test_usage_errors_exit_2(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check", "--help"], ["plan", "--help"], ["report", "--help"], ["--version"]]
+)
+def test_help_needs_nothing(arguments):
+    done = module(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
+    reports = str(finished_run.reports_dir)
+    assert main(["report", "--reports-dir", reports]) == 0
+    assert capsys.readouterr().out == f"{finished_run.dir / 'summary.md'}\n"
+    for step in finished_run.plan["steps"]:
+        (finished_run.attempt(step["cell_id"]) / "trial.json").write_text("{}")  # measured by an older version
+    assert main(["report", str(finished_run.dir), "--reports-dir", reports, "--remeasure"]) == 0
+    assert capsys.readouterr().out.startswith("5 attempts measured again")
+    assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(("path", "code", "words"), [("none", 2, "no such run folder"), (".", 1, "is no run folder")])
+def test_report_of_what_is_no_run(tmp_path, capsys, path, code, words):
+    assert main(["report", str(tmp_path / path), "--reports-dir", str(tmp_path)]) == code
+    assert words in capsys.readouterr().err

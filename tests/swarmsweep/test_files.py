@@ -1,0 +1,63 @@
+"""Files appear whole or not at all."""
+
+import os
+
+import pytest
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import read_json, write_atomically, write_json
+
+
+def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
+    path = tmp_path / "deep" / "summary.json"
+    write_atomically(path, "old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["summary.json"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "cell.json"
+    write_json(path, {"status": "valid"})
+
+    def full_disk(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(LabError, match=r"cell\.json: cannot be written: No space left on device; nothing was changed"):
+        write_json(path, {"status": "failed"})
+    assert read_json(path) == {"status": "valid"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["cell.json"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "reports").touch()
+    with pytest.raises(LabError, match="cannot be written"):
+        write_atomically(tmp_path / "reports" / "x", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is not valid JSON"),
+        ('{"a": 1', "is not valid JSON"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ("[1]", "holds list, an object was expected"),
+        ("[" * 100_000, "is not valid JSON"),
+    ],
+)
+def test_damaged_json_names_the_file(tmp_path, text, words):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(LabError, match=words) as caught:
+        read_json(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_json_and_nan_are_refused(tmp_path):
+    with pytest.raises(LabError, match="is missing"):
+        read_json(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"rps": float("nan")})
+    assert not (tmp_path / "x.json").exists()

@@ -1,0 +1,146 @@
+"""Whatever the bytes: a parser returns, or raises a LabError with a text; it never crashes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from run_folder import RECORDED, put
+
+from swarmsweep.cell import merge
+from swarmsweep.errors import LabError
+from swarmsweep.haproxy import delta, parse_stat
+from swarmsweep.locust_csv import aggregated, parse_stats
+from swarmsweep.sweepfile import parse_sweep
+from swarmsweep.trial import analyse
+from swarmsweep.units import format_memory, parse_memory
+from swarmsweep.usage import read_samples, usage_over
+
+SWEEPS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "sweeps").glob("*.yml"))]
+YAML_PIECES = st.sampled_from(
+    [
+        "name: x\n",
+        "slo: ",
+        "load:\n",
+        "  users: ",
+        "matrix:\n",
+        "  cpus: ",
+        "%YAML 1.2\n",
+        "---\n",
+        "1:30",
+        "600M",
+        "0.5",
+    ]
+) | st.sampled_from(
+    ["[", "]", "{", "}", ",", ": ", "- ", "\n", " ", "1", "&a ", "*a", "!!int ", "'", '"', "#", "|", "\t"]
+)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**12) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=5), children, max_size=4),
+    max_leaves=12,
+)
+QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def survives(function, *arguments):
+    """Result of the call; None after a LabError, which must have a text."""
+    try:
+        return function(*arguments)
+    except LabError as error:
+        assert str(error).strip()
+        return None
+
+
+@QUIET
+@given(st.lists(YAML_PIECES, max_size=40).map("".join) | st.text(max_size=200))
+def test_sweep_of_any_text(text):
+    survives(parse_sweep, text.encode("utf-8", "surrogatepass"), "sweeps/x.yml")
+
+
+@QUIET
+@given(st.binary(max_size=300))
+def test_sweep_of_any_bytes(data):
+    survives(parse_sweep, data, "sweeps/x.yml")
+
+
+@QUIET
+@given(st.sampled_from(SWEEPS), st.integers(0, 2000), st.integers(0, 20), st.text(max_size=8))
+def test_sweep_of_a_damaged_file(data, position, cut, inserted):
+    damaged = data[:position] + inserted.encode("utf-8", "surrogatepass") + data[position + cut :]
+    sweep = survives(parse_sweep, damaged, "sweeps/x.yml")
+    if sweep is not None:  # what is accepted is sound: ids are unique file names
+        ids = [cell.id for cell in sweep.cells]
+        assert ids and len(ids) == len(set(ids))
+        assert all("/" not in name and len(name) <= 120 for name in ids)
+
+
+@QUIET
+@given(st.text(max_size=12) | st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,3})?[bkmgBKMG][bB]?", fullmatch=True))
+def test_memory_of_any_text(text):
+    size_bytes = survives(parse_memory, text)
+    if size_bytes is not None:
+        assert parse_memory(format_memory(size_bytes)) == size_bytes
+
+
+@pytest.mark.parametrize("name", ["locust/stats_stats.csv", "haproxy-after.csv"])
+@QUIET
+@given(position=st.integers(0, 3000), cut=st.integers(0, 40), inserted=st.text(max_size=8))
+def test_csv_of_a_damaged_file(name, position, cut, inserted):
+    text = (RECORDED / name).read_text()
+    damaged = text[:position] + inserted + text[position + cut :]
+    if name.startswith("locust"):
+        rows = survives(parse_stats, damaged)
+        survives(aggregated, rows or [])
+    else:
+        rows = survives(parse_stat, damaged)
+        survives(delta, rows or [], rows or [])
+
+
+@QUIET
+@given(st.text(max_size=200))
+def test_csv_of_any_text(text):
+    survives(parse_stats, text)
+    survives(parse_stat, "# pxname,svname," + text)
+
+
+@QUIET
+@given(st.lists(JSON_VALUES, max_size=4), st.dictionaries(st.sampled_from(["t", "host", "containers"]), JSON_VALUES))
+def test_samples_of_any_json(tmp_path, values, sample):
+    path = tmp_path / "samples-api-x.jsonl"
+    path.write_text("".join(json.dumps(value) + "\n" for value in [*values, sample]))
+    samples = survives(read_samples, path)
+    if samples is not None:
+        usage_over([samples], (0.0, 10.0), set())
+
+
+@QUIET
+@given(st.dictionaries(st.sampled_from(["cpu_seconds", "cores", "x"]), JSON_VALUES), JSON_VALUES)
+def test_usage_of_any_counters(host, counter):
+    samples = [
+        {"t": float(t), "host": host, "containers": {"a": {"cpu_seconds": counter, "periods": counter, "oom_kills": 1}}}
+        for t in (0, 5, 10)
+    ]
+    usage = usage_over([samples], (1.0, 9.0), {"a"})
+    assert usage.oom_kills == 1
+
+
+RECORD = st.dictionaries(
+    st.sampled_from(["status", "reason", "reason_code", "containers", "log_tail", "restarts", "changed", "oom_killed"])
+    | st.sampled_from(["exit_codes", "users", "workers_connected", "workers_lost", "window_start", "window_end"]),
+    JSON_VALUES | st.just("ready") | st.just([{"id": "a", "env": 3}, {"id": []}]),
+    max_size=6,
+)
+
+
+@QUIET
+@given(deploy=RECORD, after=RECORD, timeline=RECORD, ready=st.booleans())
+def test_trial_of_any_records(tmp_path, deploy, after, timeline, ready):
+    records = {"deploy.json": deploy | ({"status": "ready"} if ready else {}), "after.json": after}
+    for name, record in (records | {"locust/timeline.json": timeline}).items():
+        put(tmp_path / name, record)
+    cell = {"id": "x", "config": {"replicas": 2, "cpus": 1, "memory_bytes": 2**28, "workers": 1}, "memory": "256M"}
+    trial = analyse(tmp_path, cell, {"users": 1, "workers": 1, "measure_seconds": 1}, 1)
+    assert trial.status in ("failed", "invalid", "infeasible")
+    assert trial.reason
+    merge({"run_id": "x", "slo": {"p95_ms": 1}, "load": {"users": 1}}, cell, [trial])

@@ -1,0 +1,115 @@
+"""Recorded requests: reading what was written, even where it broke off, and exact percentiles."""
+
+import gzip
+import math
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swarmsweep.errors import LabError
+from swarmsweep.latency import decompress, describe, percentile, read_requests
+
+
+def packed(count: int, start: float = 0.0) -> bytes:
+    """``count`` records, one a second, with the latency counting up."""
+    return b"".join(struct.pack("<3d", start + i, float(i + 1), 1.0) for i in range(count))
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=300), st.sampled_from([1, 50, 95, 99, 100]))
+def test_a_percentile_is_the_nearest_rank(values, percent):
+    # By hand: the smallest value such that at least `percent` % of all values are not above it.
+    ordered = sorted(values)
+    rank = next(i for i in range(1, len(ordered) + 1) if 100 * i >= percent * len(ordered))
+    assert percentile(np.array(values), percent) == ordered[rank - 1]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, {"mean": None, "p50": None, "p95": None, "p99": None}),
+        (1, {"mean": 1, "p50": 1, "p95": None, "p99": None}),
+        (19, {"mean": 10, "p50": 10, "p95": None, "p99": None}),
+        (20, {"mean": 10.5, "p50": 10, "p95": 19, "p99": None}),
+        (99, {"mean": 50, "p50": 50, "p95": 95, "p99": None}),
+        (100, {"mean": 50.5, "p50": 50, "p95": 95, "p99": 99}),
+    ],
+)
+def test_tails_of_few_requests_are_not_told(count, expected):
+    assert describe([np.arange(1.0, count + 1)]) == expected
+
+
+def test_percentiles_of_trials_are_of_the_merged_latencies_not_averages():
+    slow, fast = np.full(100, 900.0), np.full(900, 10.0)
+    assert describe([slow, fast])["p95"] == 900.0
+    assert describe([slow, fast])["p50"] == 10.0
+    assert describe([slow, fast])["mean"] == pytest.approx(99.0)
+
+
+def test_the_window_takes_its_start_and_leaves_its_end(tmp_path):
+    path = tmp_path / "requests-a-0.f64.gz"
+    path.write_bytes(gzip.compress(packed(10)))
+    inside = read_requests([path]).within(3.0, 7.0)
+    assert inside.start_seconds.tolist() == [3.0, 4.0, 5.0, 6.0]
+    assert inside.latency_ms.tolist() == [4.0, 5.0, 6.0, 7.0]
+
+
+def test_all_workers_are_read_and_failures_kept_apart(tmp_path):
+    first, second = tmp_path / "requests-a-0.f64.gz", tmp_path / "requests-b-0.f64.gz"
+    first.write_bytes(gzip.compress(packed(3)))
+    second.write_bytes(gzip.compress(struct.pack("<3d", 9.0, 1.0, 0.0)))
+    requests = read_requests([first, second])
+    assert requests.ok.tolist() == [True, True, True, False]
+    assert requests.complete
+
+
+def test_members_appended_every_second_are_one_stream():
+    data = b"".join(gzip.compress(packed(5, start)) for start in (0, 5, 10))
+    assert decompress(data) == (packed(5, 0) + packed(5, 5) + packed(5, 10), True)
+
+
+def test_a_flushed_stream_without_its_end_is_read_up_to_the_last_whole_record(tmp_path):
+    stream = zlib.compressobj(wbits=31)
+    data = stream.compress(packed(50)) + stream.flush(zlib.Z_SYNC_FLUSH)
+    data += stream.compress(packed(2, 50)[:-5]) + stream.flush(zlib.Z_SYNC_FLUSH)
+    path = tmp_path / "requests-a-0.f64.gz"
+    path.write_bytes(data)
+    requests = read_requests([path])
+    assert requests.start_seconds.tolist() == [float(i) for i in range(51)]
+    assert not requests.complete
+
+
+def test_every_cut_of_a_file_yields_a_prefix_of_it(tmp_path):
+    members = [gzip.compress(packed(40, start)) for start in (0, 40)]
+    whole = b"".join(members)
+    path = tmp_path / "requests-a-0.f64.gz"
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        requests = read_requests([path])
+        assert requests.start_seconds.tolist() == [float(i) for i in range(len(requests))]
+        assert requests.complete == (length in (0, len(members[0]))), length
+
+
+@given(st.binary(max_size=400), st.integers(0, 300))
+def test_damaged_bytes_never_raise_anything_else(garbage, position):
+    data = gzip.compress(packed(20))
+    content, _ = decompress(data[:position] + garbage)
+    assert isinstance(content, bytes)
+
+
+@pytest.mark.parametrize("record", [(math.nan, 1, 1), (1, math.inf, 1), (1, -1, 1), (1, 1, 0.5)])
+def test_a_record_that_is_no_request_is_refused(tmp_path, record):
+    path = tmp_path / "requests-a-0.f64.gz"
+    path.write_bytes(gzip.compress(packed(2) + struct.pack("<3d", *record)))
+    with pytest.raises(LabError, match="record 2 is no request"):
+        read_requests([path])
+
+
+def test_recorded_files_hold_what_locust_counted(recorded):
+    files = sorted((recorded / "locust").glob("requests-*.gz"))
+    requests = read_requests(files)
+    assert (len(files), len(requests), int((~requests.ok).sum())) == (2, 1332, 14)
+    assert float(requests.latency_ms.mean()) == pytest.approx(6.296274400152536)  # Locust's own average, exact

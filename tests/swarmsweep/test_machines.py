@@ -1,0 +1,170 @@
+"""How machines share cores and memory, and what is taken for one of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from swarmsweep import machines
+from swarmsweep.errors import LabError
+
+GIB = 1024**3
+TWO = {"lab-api": "198.18.0.11", "lab-load": "198.18.0.12"}
+TWO_SIDES = {"lab-api": "api", "lab-load": "load"}
+
+
+@pytest.mark.parametrize(
+    ("address", "virtual"),
+    [
+        ("198.18.0.0", True),
+        ("198.18.0.11", True),
+        ("198.19.255.255", True),
+        ("198.17.255.255", False),
+        ("198.20.0.0", False),
+        ("192.168.1.5", False),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("::ffff:198.18.0.11", False),
+        ("198.18.0", False),
+        ("198.18.0.11:22", False),
+        ("198.18.example.org", False),
+        ("lab-api", False),
+        ("", False),
+    ],
+)
+def test_virtual_are_only_addresses_of_the_benchmark_range(address, virtual):
+    assert machines.is_virtual(address) is virtual
+
+
+@pytest.mark.parametrize(
+    ("cores", "text"),
+    [([], ""), ([0], "0"), ([0, 1], "0-1"), ([2, 0, 1, 5], "0-2,5"), ([0, 2, 4], "0,2,4"), ([9, 10, 11, 1], "1,9-11")],
+)
+def test_cpuset_is_written_as_the_kernel_does(cores, text):
+    assert machines.cpuset_text(cores) == text
+
+
+@pytest.mark.parametrize(
+    ("cores", "parts", "divided"),
+    [
+        (1, 2, [[0], [0]]),  # one core: shared, the report says so
+        (2, 2, [[0], [1]]),
+        (2, 3, [[0], [1], [0]]),
+        (3, 2, [[0, 1], [2]]),
+        (4, 1, [[0, 1, 2, 3]]),
+        (8, 3, [[0, 1, 2], [3, 4, 5], [6, 7]]),
+    ],
+)
+def test_cores_are_divided_evenly(cores, parts, divided):
+    assert machines.divide(list(range(cores)), parts) == divided
+
+
+@pytest.mark.parametrize("parts", range(1, 9))
+@pytest.mark.parametrize("cores", range(8, 20))
+def test_no_core_is_lost_or_given_twice(cores, parts):
+    divided = machines.divide(list(range(cores)), parts)
+    assert [core for part in divided for core in part] == list(range(cores))
+    assert len(divided) == parts
+    assert max(map(len, divided)) - min(map(len, divided)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("addresses", "sides", "cores", "memory_gib", "expected"),
+    [
+        (TWO, TWO_SIDES, 2, 24, {"lab-api": ("0", 8), "lab-load": ("1", 8)}),
+        (TWO, TWO_SIDES, 16, 10, {"lab-api": ("0-7", 4), "lab-load": ("8-15", 4)}),
+        (TWO, TWO_SIDES, 1, 64, {"lab-api": ("0", 8), "lab-load": ("0", 8)}),
+        # a real host gets nothing of this machine
+        (TWO | {"lab-load": "10.0.0.7"}, TWO_SIDES, 4, 24, {"lab-api": ("0-1", 8)}),
+        ({"a": "10.0.0.7", "b": "host.example"}, {"a": "api", "b": "load"}, 4, 1, {}),
+        (
+            {"a1": "198.18.0.1", "a2": "198.18.0.2", "a3": "198.18.0.3", "l1": "198.18.0.4"},
+            {"a1": "api", "a2": "api", "a3": "api", "l1": "load"},
+            8,
+            20,
+            {"a1": ("0-1", 4), "a2": ("2", 4), "a3": ("3", 4), "l1": ("4-7", 4)},
+        ),
+    ],
+)
+def test_share(addresses, sides, cores, memory_gib, expected):
+    shared = machines.share(addresses, sides, cores, memory_gib * GIB)
+    assert {machine["name"]: machine["cores"] for machine in shared} == {name: own for name, (own, _) in expected.items()}
+    for machine in shared:
+        assert machine["address"] == addresses[machine["name"]]
+        assert machine["memory_bytes"] == pytest.approx(expected[machine["name"]][1] * GIB, abs=16)
+
+
+def test_machines_leave_memory_to_the_machine_itself():
+    memory = 12 * GIB
+    assert sum(machine["memory_bytes"] for machine in machines.share(TWO, TWO_SIDES, 4, memory)) <= memory * 0.8
+
+
+def test_too_little_memory_names_it_and_the_way_out():
+    with pytest.raises(LabError, match=r"7\.0 GiB of memory: too little for 2 virtual machines of 3 GiB each.*hosts\.yml"):
+        machines.share(TWO, TWO_SIDES, 2, 7 * GIB)
+
+
+def test_memory_is_that_of_the_kernel():
+    total_kib = int(re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE).group(1))
+    assert machines.total_memory_bytes() == total_kib * 1024
+
+
+# As `ip -json route get` (iproute2 6.1) answers.
+DIRECT = [{"dst": "198.18.0.11", "dev": "sweep0", "prefsrc": "198.18.0.1", "flags": [], "uid": 0, "cache": []}]
+BY_GATEWAY = [{"dst": "198.18.0.11", "gateway": "10.0.0.1", "dev": "sweep0", "prefsrc": "10.0.0.2", "flags": [], "uid": 0, "cache": []}]
+LOCAL = [{"type": "local", "dst": "198.18.0.11", "dev": "lo", "prefsrc": "198.18.0.11", "flags": [], "uid": 0, "cache": ["local"]}]
+
+
+@pytest.mark.parametrize(
+    ("routes", "bridge"),
+    [
+        (DIRECT, "sweep0"),
+        (BY_GATEWAY, None),
+        (LOCAL, None),  # the machine itself is no machine of the lab
+        ([DIRECT[0] | {"dev": "eth0"}], None),
+        ([DIRECT[0] | {"dev": "gone0"}], None),
+        ([DIRECT[0] | {"dst": "198.18.0.12"}], None),
+        ([{"dst": "198.18.0.11"}], None),
+        (DIRECT + DIRECT, None),
+        ([], None),
+    ],
+)
+def test_only_a_direct_route_over_a_bridge_stays_here(tmp_path, routes, bridge):
+    for folder in ("sweep0/bridge", "eth0", "lo"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert machines.bridge_of("198.18.0.11", routes, sys_class_net=tmp_path) == bridge
+
+
+CAPACITY = {
+    "cpus": 2,
+    "memory_bytes": 8 * GIB,
+    "swap_bytes": 0,
+    "os_id": "debian",
+    "os_version": "12",
+    "kernel": "6.1.0-40-amd64",
+    "boot_time": 1_755_000_000,
+    "cgroup_version": 2,
+    "ipvs": False,
+    "cpu_model": "Xeon",
+}
+
+
+@pytest.mark.parametrize(("is_api", "reserve"), [(True, {"reserve_memory_bytes": 1536 * 1024**2}), (False, {})])
+def test_host_facts_keep_what_the_plan_shows(is_api, reserve):
+    answer = CAPACITY | {"changed": False, "machine_id": "secret", "disk_free_bytes": 1}
+    assert machines.host_facts("h", answer, is_api=is_api) == {"name": "h"} | CAPACITY | reserve
+
+
+@pytest.mark.parametrize(
+    ("api", "load", "colocated"),
+    [
+        ([{}], [{}], True),  # virtual machines of one machine
+        ([{}], [{"boot_time": 1_755_000_001}], False),
+        ([{}], [{"kernel": "6.8.0-31-generic"}], False),
+        ([{"boot_time": 1}, {}], [{"boot_time": 2}, {}], True),  # one pair is enough
+        ([{}, {}], [{"boot_time": 2}], False),  # two API hosts on one machine do not matter
+    ],
+)
+def test_colocated_means_the_same_start_of_the_same_kernel(api, load, colocated):
+    hosts = {"api": [CAPACITY | host for host in api], "load": [CAPACITY | host for host in load]}
+    assert machines.colocated(hosts) is colocated

@@ -1,0 +1,122 @@
+"""plan.json: cells in the order of the file, steps in a seeded random order."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swarmsweep.errors import InputError, LabError
+from swarmsweep.plan import make_plan, new_run_id, ordered_steps, read_plan, remaining_steps, write_plan
+from swarmsweep.sweepfile import parse_sweep
+
+SWEEP = b"""\
+name: quick
+slo: {p95_ms: 100}
+load: {users: 40, spawn_rate: 20, warmup_seconds: 5, measure_seconds: 12}
+matrix: {replicas: [1, 2], cpus: [0.5, 2], memory: [256M], workers: [1]}
+repeat: 3
+"""
+HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
+RUN_ID = "20261122T114512Z-quick"
+
+
+def plan(**options):
+    """Plan of the sweep above."""
+    return make_plan(parse_sweep(SWEEP, "sweeps/quick.yml"), HOSTS, **({"run_id": RUN_ID} | options))
+
+
+def test_plan_has_the_contract():
+    made = plan(seed=5, colocated=True)
+    assert made["schema"] == 1
+    assert made["created_at"] == "2026-11-22T11:45:12Z"
+    assert made["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
+    assert made["load"]["wait_seconds"] == [0, 0]
+    assert made["cells"][0] | {"doubts": []} == {
+        "id": "r1-c0.5-m256M-w1",
+        "config": {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1},
+        "memory": "256M",
+        "infeasible_reason": None,
+        "doubts": [],
+    }
+    assert [bool(cell["infeasible_reason"]) for cell in made["cells"]] == [False, True, False, True]
+    assert len(made["steps"]) == 2 * 3
+    assert made["estimate_seconds"] == {"load_per_step": 19.0, "other_per_step": 20, "total": 6 * 39.0}
+    assert json.loads(json.dumps(made)) == made
+
+
+@given(
+    ids=st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=12),
+    repeat=st.integers(1, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_block_is_one_pass_over_all_cells(ids, repeat, seed):
+    steps = ordered_steps(ids, repeat, seed)
+    assert steps == ordered_steps(ids, repeat, seed)
+    assert [step["position"] for step in steps] == list(range(1, len(ids) * repeat + 1))
+    for block in range(repeat):
+        part = steps[block * len(ids) : (block + 1) * len(ids)]
+        assert sorted(step["cell_id"] for step in part) == sorted(ids)
+        assert {step["attempt"] for step in part} <= {block + 1}
+
+
+def test_blocks_differ_and_the_published_order_stays_the_same():
+    ids = [f"cell-{i}" for i in range(6)]
+    order = [step["cell_id"][-1] for step in ordered_steps(ids, 2, seed=7)]
+    assert "".join(order) == "405312231540"  # whoever repeats a run with its seed must get its order
+    assert order[:6] != order[6:]
+
+
+def test_seed_comes_from_the_call_then_the_sweep_then_the_run():
+    with_seed = parse_sweep(SWEEP + b"seed: 11\n", "x.yml")
+    assert plan(seed=3)["seed"] == 3
+    assert make_plan(with_seed, HOSTS, run_id=RUN_ID)["seed"] == 11
+    assert make_plan(with_seed, HOSTS, run_id=RUN_ID, seed=0)["seed"] == 0
+    assert plan()["seed"] == plan()["seed"] != plan(run_id="20261122T114513Z-quick")["seed"]
+
+
+def test_run_id_is_utc_time_and_sweep():
+    assert new_run_id("quick", datetime(2026, 11, 22, 11, 45, 12, tzinfo=UTC)) == RUN_ID
+    with pytest.raises(InputError, match="does not fit"):
+        plan(run_id="../x")
+
+
+def test_writing_twice_is_safe_and_another_plan_is_refused(tmp_path):
+    run_dir = write_plan(plan(seed=1), tmp_path)
+    before = sorted((path, path.read_bytes()) for path in run_dir.rglob("*.json"))
+    assert write_plan(plan(seed=1), tmp_path) == run_dir
+    assert sorted((path, path.read_bytes()) for path in run_dir.rglob("*.json")) == before
+    with pytest.raises(LabError, match="holds another plan"):
+        write_plan(plan(seed=2), tmp_path)
+
+
+def test_infeasible_cells_are_complete_at_planning(tmp_path):
+    run_dir = write_plan(plan(), tmp_path)
+    cells = {path.parent.name: json.loads(path.read_text()) for path in run_dir.glob("cells/*/cell.json")}
+    assert sorted(cells) == ["r1-c2-m256M-w1", "r2-c2-m256M-w1"]
+    assert cells["r1-c2-m256M-w1"]["status"] == "infeasible"
+    assert "--limit-cpu 2" in cells["r1-c2-m256M-w1"]["reason"]
+    assert cells["r1-c2-m256M-w1"]["rps"] is None
+
+
+def test_remaining_steps_are_those_without_a_trial(tmp_path):
+    run_dir = write_plan(plan(), tmp_path)
+    steps = read_plan(run_dir)["steps"]
+    assert remaining_steps(run_dir) == steps
+    done = steps[2]
+    folder = run_dir / "cells" / done["cell_id"] / f"attempt-{done['attempt']}"
+    folder.mkdir(parents=True)
+    assert remaining_steps(run_dir) == steps  # a folder without trial.json was interrupted
+    (folder / "trial.json").touch()
+    assert remaining_steps(run_dir) == steps[:2] + steps[3:]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "is no run folder"), ("{}", "no plan of schema 1"), ("{", "not valid JSON")]
+)
+def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
+    if text is not None:
+        (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(LabError, match=words):
+        read_plan(tmp_path)

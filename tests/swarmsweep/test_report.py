@@ -1,0 +1,190 @@
+"""A whole run folder -> the report."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from run_folder import SWEEP, Run, Traffic, latencies, put
+
+from swarmsweep.cell import SUMMARY_KEYS
+from swarmsweep.errors import InputError, LabError
+from swarmsweep.measure import measure_attempt, measure_run
+from swarmsweep.report import MISSING, markdown, newest_run, one_line, write_report
+
+MANIFEST = {
+    "versions": {"locust": "2.47.0", "docker": "20.10.24", "odd": "a|b <script>alert(1)</script>"},
+    "hosts": [{"name": "lab-api", "kernel": "6.18"}, {"name": "lab-load", "kernel": "6.18"}],
+    "images": {"api": "sha256:" + "0" * 64},
+    "model": None,
+    "commands": ["ansible-playbook sweep.yml -e sweep=sweeps/quick.yml"],
+    "seed": 7,
+}
+
+
+@pytest.fixture
+def reported(finished_run) -> Run:
+    """The finished run, measured and reported."""
+    put(finished_run.dir / "manifest.json", MANIFEST)
+    for step in finished_run.plan["steps"]:
+        measure_attempt(finished_run.dir, step["cell_id"], step["attempt"])
+    write_report(finished_run.dir, finished_run.reports_dir)
+    return finished_run
+
+
+def table_of(page: str) -> list[list[str]]:
+    """Cells of the page's table, the header first."""
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
+    return [[field.strip() for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
+
+
+def test_summary_json_has_the_contract(reported):
+    summary = json.loads((reported.dir / "summary.json").read_text())
+    assert list(summary) == ["schema", "run_id", "sweep", "colocated", "slo", "cells", "recommendation"]
+    assert [list(cell) for cell in summary["cells"]] == [list(SUMMARY_KEYS)] * 6
+    assert [cell["status"] for cell in summary["cells"]] == [
+        "valid",
+        "valid",
+        "valid",
+        "invalid",
+        "failed",
+        "infeasible",
+    ]
+    good = summary["cells"][1]
+    assert good["config"] == {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1}
+    assert good["rps"] == pytest.approx((4800 - 3) / 12, abs=1e-6)
+    assert set(good["api"]) == {"cpu_cores", "throttled_percent", "memory_peak_bytes", "oom_kills", "restarts"}
+    assert (good["meets_slo"], good["capacity_rps"], good["trials"]) == (True, None, 1)
+    assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
+    dead = summary["cells"][4]
+    assert (dead["rps"], dead["users"], dead["bottleneck"]) == (None, None, "memory")
+    assert (reported.reports_dir / "summary.json").read_bytes() == (reported.dir / "summary.json").read_bytes()
+
+
+def test_summary_page_answers_first(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert page.startswith("> **Both machines share one host: use the ratios, not the figures.**")
+    assert page.index("Take **r1-c0.5-m256M-w1**") < page.index("## Every configuration")
+    assert "misses it: p95" in page
+    assert "1.04 times the requests per second" in page
+    rows = table_of(page)
+    assert len(rows) == 1 + 6
+    assert {len(row) for row in rows} == {18}
+    by_status = {row[-1].split(":")[0]: row for row in rows[1:]}
+    assert by_status["infeasible"][7:-2] == by_status["failed"][7:-2]
+    assert set(by_status["infeasible"][6:-1]) == {MISSING}
+    assert [row[0] for row in rows[1:]] == ["", "**→**", "", "", "", ""]
+    assert "`r1-c0.25-m256M-w1` **cpu throttled**" in page
+    assert "`r1-c0.5-m32M-w1` **memory**: 1 OOM kill" in page
+    assert "`r2-c0.5-m256M-w1` attempt 1, generator cpu: **failed**" in page
+
+
+def test_what_logs_and_manifest_hold_stays_inert(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert "<script>" not in page
+    assert "\x1b" not in page
+    assert "Killed &lt;script&gt; | 137" in page  # within <pre>
+    assert r"versions" in page and r"a\|b &lt;script&gt;" in page
+    assert "- ansible-playbook sweep.yml -e sweep=sweeps/quick.yml" in page
+    assert r"- \[0\].name: lab-api" in page
+    assert f"### model\n\n- {MISSING}" in page
+
+
+def test_csv_is_one_line_a_cell_and_holds_no_formula(reported):
+    text = (reported.dir / "summary.csv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in rows] == [cell["id"] for cell in reported.plan["cells"]]
+    assert rows[1]["meets_slo"] == "true"
+    assert float(rows[1]["p95_ms"]) < 100
+    assert (rows[4]["rps"], rows[4]["reason"]) == ("", "out of memory: killed at the 32M limit | =1+1")
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=HYPERLINK(1)"])
+def test_a_reason_that_looks_like_a_formula_is_quoted(run, start):
+    run.record_death("r1-c0.5-m32M-w1", "crash", start)
+    measure_attempt(run.dir, "r1-c0.5-m32M-w1", 1)
+    write_report(run.dir, run.reports_dir)
+    rows = list(csv.DictReader((run.dir / "summary.csv").open(newline="")))
+    assert rows[4]["reason"] == "'" + start.strip()
+
+
+def test_the_same_files_give_the_same_bytes(reported):
+    files = ["summary.json", "summary.csv", "summary.md", "plots/rps.svg"]
+    before = [(reported.dir / name).read_bytes() for name in files]
+    for name in files:
+        (reported.dir / name).unlink()
+    measure_run(reported.dir)
+    write_report(reported.dir, reported.reports_dir)
+    assert [(reported.dir / name).read_bytes() for name in files] == before
+
+
+def test_an_unfinished_run_says_so(run):
+    run.record("r1-c0.5-m256M-w1", Traffic(latencies(600, 40)))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "**4 of 6 cells are not measured yet**" in page
+    assert [row[-1] for row in table_of(page)[1:]].count("not measured") == 4
+    assert "manifest.json is missing" in page
+    summary = json.loads((run.dir / "summary.json").read_text())
+    assert [cell["status"] for cell in summary["cells"]] == [None, "valid", None, None, None, "infeasible"]
+
+
+def test_a_run_without_any_measurement_still_reports(run):
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "Nothing has been measured yet (1 infeasible)." in page
+    assert "Nothing is known: no configuration has been measured." in page
+
+
+def test_two_machines_have_no_banner_and_extra_axes_a_column(tmp_path):
+    sweep = SWEEP.replace(b"workers: [1]}", b"workers: [1], variant: [onnx, sklearn]}")
+    run = Run(tmp_path, sweep, colocated=False)
+    page = write_report(run.dir, tmp_path).read_text()
+    assert page.startswith("# Sweep quick")
+    header, *rows = table_of(page)
+    column = header.index("variant")
+    assert [row[column] for row in rows] == ["onnx", "sklearn"] * 4 + [MISSING, MISSING]
+
+
+def test_repeated_trials_show_their_spread(tmp_path):
+    run = Run(tmp_path, SWEEP + b"repeat: 2\n")
+    for number, count in ((1, 1200), (2, 2400)):
+        run.record("r1-c0.5-m256M-w1", Traffic(latencies(count, 40)), number=number)
+        measure_attempt(run.dir, "r1-c0.5-m256M-w1", number)
+    assert "| 150.0 (100.0 to 200.0) |" in write_report(run.dir, tmp_path).read_text()
+
+
+def test_only_the_newest_run_is_copied(tmp_path):
+    old = Run(tmp_path, run_id="20261121T000000Z-quick")
+    new = Run(tmp_path, run_id="20261122T000000Z-quick")
+    (tmp_path / "zz-notes").mkdir()
+    write_report(new.dir, tmp_path)
+    write_report(old.dir, tmp_path)
+    assert newest_run(tmp_path) == new.dir
+    page = (tmp_path / "summary.md").read_text()
+    assert "20261122T000000Z-quick" in page and "20261121T000000Z-quick" not in page
+    for link in re.findall(r"\]\(([^)]+)\)", page):
+        assert (tmp_path / link).exists() or link.endswith("cells/"), link
+
+
+def test_no_run_is_told_with_the_command(tmp_path):
+    with pytest.raises(InputError, match=r"holds no run yet; make one with: ansible-playbook sweep\.yml"):
+        newest_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"id": "other"}', '{"id": "r1-c0.5-m256M-w1", "config": {}}'])
+def test_a_damaged_cell_is_named_and_nothing_is_published(reported, content):
+    before = (reported.dir / "summary.md").read_bytes()
+    path = reported.dir / "cells" / "r1-c0.5-m256M-w1" / "cell.json"
+    path.write_text(content)
+    with pytest.raises(LabError, match=r"cell\.json"):
+        write_report(reported.dir, reported.reports_dir)
+    assert (reported.dir / "summary.md").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["a|b", "<b>", "[x](y)", "`x`", "*x*", "# x", "a\nb\r\nc", "\x1b[31mred", "x\u2028y"])
+def test_markdown_text_is_one_inert_line(text):
+    safe = markdown(text)
+    assert "\n" not in safe and "<" not in safe
+    assert not re.search(r"(?<!\\)[|`*#\[\]]", safe)
+    assert one_line(one_line(text)) == one_line(text)

@@ -1,0 +1,39 @@
+"""The SLO: met at the limit, missed above it, unknown where the figure is."""
+
+import pytest
+
+from swarmsweep import slo
+
+
+def cell(p95=100.0, p99=None, failures=0.0):
+    """A row with these figures."""
+    return {"latency_ms": {"mean": 50.0, "p50": 40.0, "p95": p95, "p99": p99}, "failure_percent": failures}
+
+
+@pytest.mark.parametrize(
+    ("row", "limits", "meets", "missed"),
+    [
+        (cell(100.0), {"p95_ms": 100}, True, []),
+        (cell(100.01), {"p95_ms": 100}, False, ["p95 100.0 ms (limit 100 ms)"]),
+        (cell(failures=1.0), {"p95_ms": 100, "max_failure_percent": 1}, True, []),
+        (cell(failures=1.5), {"p95_ms": 100, "max_failure_percent": 1}, False, ["failures 1.50 % (limit 1 %)"]),
+        (cell(failures=0.1), {"max_failure_percent": 0}, False, ["failures 0.10 % (limit 0 %)"]),
+        (cell(), {"p99_ms": 100}, None, ["p99 not measured (limit 100 ms)"]),
+        (
+            cell(200.0),
+            {"p95_ms": 100, "p99_ms": 100},
+            False,
+            ["p95 200.0 ms (limit 100 ms)", "p99 not measured (limit 100 ms)"],
+        ),
+        (cell(), {"mean_ms": 50, "p50_ms": 39.5}, False, ["p50 40.0 ms (limit 39.5 ms)"]),
+    ],
+)
+def test_judgement(row, limits, meets, missed):
+    assert slo.meets(row, limits) is meets
+    assert [miss.describe() for miss in slo.misses(row, limits)] == missed
+
+
+def test_words():
+    assert slo.describe({"p95_ms": 500, "max_failure_percent": 1}) == "p95 at most 500 ms, failures at most 1 %"
+    assert slo.Miss("failures", 2.0, 0, "%").factor == float("inf")
+    assert slo.Miss("p95", 150.0, 100, "ms").factor == 1.5

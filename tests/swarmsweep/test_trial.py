@@ -1,0 +1,199 @@
+"""One attempt: figures from its raw files, and for each damage the status and reason that follow."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from run_folder import WINDOW, Traffic, latencies, put, write_requests
+
+from swarmsweep.trial import analyse
+
+CELL_ID = "r2-c0.25-m256M-w1"
+
+
+def analysed(run, cell_id=CELL_ID):
+    """The trial of a cell's first attempt."""
+    cell = next(cell for cell in run.plan["cells"] if cell["id"] == cell_id)
+    return analyse(run.attempt(cell_id), cell, run.plan["load"], 1)
+
+
+def change_json(path, **changes):
+    """Replace keys of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_figures_of_a_sound_trial(run):
+    values = latencies(2400, 40)
+    run.record(CELL_ID, Traffic(values, failures=12, cpu_cores=0.45, throttled_share=0.4))
+    trial = analysed(run)
+    assert (trial.status, trial.reason) == ("valid", None)
+    assert [check.sentence for check in trial.checks if check.passed is not True] == []
+    assert (trial.requests, trial.failures) == (2400, 12)
+    assert trial.rps == pytest.approx((2400 - 12) / 12)
+    assert np.array_equal(trial.latency_ms, values)  # the 40 slow requests of the warm-up are not in
+    assert trial.usage.cpu_cores == pytest.approx(0.45)
+    assert trial.usage.throttled_percent == pytest.approx(40.0)
+    assert (trial.oom_kills, trial.restarts) == (0, 0)
+    assert (trial.load_cpu_percent_max, trial.load_workers) == (35.0, 1)
+    assert trial.bottleneck == "cpu_throttled"
+    assert trial.requests_by_replica == {"api-1": 1220, "api-2": 1220}
+
+
+def test_generator_cpu_counts_only_within_the_window(run):
+    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    cpu = [[WINDOW[0], 99.0], [WINDOW[0] + 1, 20.0], [WINDOW[1], 30.0], [WINDOW[1] + 1, 99.0]]
+    change_json(folder / "locust" / "worker-lab-load-0.json", cpu_percent=cpu)
+    assert analysed(run).load_cpu_percent_max == 30.0
+
+
+INVALID = [
+    (Traffic(latencies(600, 40), worker_cpu_percent=90.0), "the load generator itself was the limit"),
+    (Traffic(latencies(600, 40), haproxy_extra=200), "HAProxy counted 840 requests, the recorder 640: 200 more"),
+    (Traffic(latencies(600, 40), haproxy_extra=-100), "100 fewer"),
+    (Traffic([], outside=40), "no request began in the measured window"),
+    (Traffic(latencies(600, 40), timeline={"workers_lost": 1}), "1 lost"),
+    (Traffic(latencies(600, 40), timeline={"workers_connected": 0}), "0 of 1 Locust workers connected"),
+    (Traffic(latencies(600, 40), timeline={"users": 39}), "39 of 40 users"),
+    (Traffic(latencies(600, 40), timeline={"window_end": WINDOW[0] + 6}), "6.00 of 12 seconds"),
+    (Traffic(latencies(600, 40), timeline={"window_end": None}), "has no measured window"),
+    (Traffic(latencies(600, 40), timeline={"window_end": WINDOW[0]}), "before its start"),
+    (Traffic(latencies(600, 40), after={"changed": True}), "replicas were replaced"),
+    (Traffic(latencies(600, 40), after={"restarts": 2}), "2 restarts"),
+    (Traffic(latencies(600, 40), after={"containers": []}), "2 of 2 replicas were replaced"),
+]
+
+
+@pytest.mark.parametrize(("traffic", "words"), INVALID)
+def test_what_cannot_be_believed_is_invalid(run, traffic, words):
+    run.record(CELL_ID, traffic)
+    trial = analysed(run)
+    assert trial.status == "invalid"
+    assert words in trial.reason
+    assert trial.bottleneck in (None, "generator")
+
+
+MISSING = [
+    "deploy.json",
+    "after.json",
+    "locust/timeline.json",
+    "locust/stats_stats.csv",
+    "locust/requests-lab-load-0.f64.gz",
+    "locust/worker-lab-load-0.json",
+]
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_file_is_invalid_and_the_reason_helps(run, name):
+    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    (folder / name).unlink()
+    trial = analysed(run)
+    assert trial.status == "invalid"
+    assert trial.reason
+    assert str(folder) not in trial.reason
+
+
+@pytest.mark.parametrize("name", [*MISSING, "haproxy-after.csv", "samples-api-lab-api.jsonl"])
+@pytest.mark.parametrize("content", [b"", b"garbage\n", b"\x1f\x8b\x08\0\0", b"[1]\n", b"null\n", b"{}", b'{"a": 1}\n'])
+def test_a_damaged_file_never_raises_and_never_passes(run, name, content):
+    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    (folder / name).write_bytes(content)
+    trial = analysed(run)
+    if name == "samples-api-lab-api.jsonl" and not content.endswith(b"\n"):  # as if cut off in the first line
+        assert (trial.status, trial.usage.cpu_cores) == ("valid", None)  # no sample: CPU is unknown, RPS is not
+    elif name == "deploy.json" and content in (b"{}", b'{"a": 1}\n'):
+        assert trial.status == "failed"
+    else:
+        assert trial.status == "invalid"
+
+
+@pytest.mark.parametrize("name", ["haproxy-before.csv", "haproxy-after.csv", "samples-api-lab-api.jsonl"])
+def test_missing_witnesses_are_told_and_leave_the_trial_valid(run, name):
+    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    (folder / name).unlink()
+    trial = analysed(run)
+    assert trial.status == "valid"
+    assert any(check.passed is None for check in trial.checks)
+
+
+def test_an_interrupted_record_is_read_and_found_short(run):
+    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    path = folder / "locust" / "requests-lab-load-0.f64.gz"
+    path.write_bytes(path.read_bytes()[:-400])
+    trial = analysed(run)
+    assert trial.status == "invalid"
+    assert "Locust's own statistics 640" in trial.reason
+    assert 0 < trial.requests < 600
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "word"),
+    [
+        ("oom", "failed", "memory"),
+        ("crash", "failed", None),
+        ("not_ready", "failed", None),
+        ("rejected", "infeasible", None),
+        ("mismatch", "invalid", None),
+        (None, "failed", None),
+    ],
+)
+@pytest.mark.parametrize("reason", ["told by the deployment", None])
+def test_a_deployment_that_failed(run, code, status, word, reason):
+    run.record_death(CELL_ID, code, reason)
+    trial = analysed(run)
+    assert (trial.status, trial.bottleneck) == (status, word)
+    assert trial.reason == reason if reason else trial.reason
+    assert (trial.requests, trial.rps, trial.restarts) == (None, None, None)
+    assert trial.oom_kills == (1 if code == "oom" else None)
+    assert trial.log_tail[0] == "loading model"
+
+
+OOM_UNDER_LOAD = [
+    ({}, 3, 6),  # a worker process died, the container lived on: only the kernel's counter tells
+    ({"oom_killed": True, "exit_codes": [137]}, 0, 1),  # the dead container took its counter along
+    ({"oom_killed": True, "exit_codes": [137, 137, 1]}, 1, 2),  # seen by both: not counted twice
+    ({"reason_code": "oom", "reason": None, "oom_killed": None}, 0, 1),
+]
+
+
+@pytest.mark.parametrize(("after", "kernel_count", "expected"), OOM_UNDER_LOAD)
+def test_oom_under_load_is_a_failure_of_the_cell(run, after, kernel_count, expected):
+    run.record(CELL_ID, Traffic(latencies(600, 40), oom_kills=kernel_count, after=after))
+    trial = analysed(run)
+    assert trial.status == "failed"
+    assert trial.reason == "out of memory: the kernel killed a replica at its limit of 256M"
+    assert trial.oom_kills == expected
+    assert trial.bottleneck == "memory"
+    assert trial.requests == 600
+
+
+def test_a_crash_under_load_is_a_failure(run):
+    run.record(CELL_ID, Traffic(latencies(600, 40), after={"reason_code": "crash", "reason": None, "changed": True}))
+    assert (analysed(run).status, analysed(run).reason) == ("failed", "a replica crashed")
+
+
+def test_a_recorded_attempt_agrees_with_locust_and_haproxy(run, recorded):
+    containers = run.containers(CELL_ID)
+    put(recorded / "deploy.json", {"status": "ready", "containers": containers})
+    put(recorded / "after.json", {"containers": containers, "restarts": 0, "changed": False, "oom_killed": False})
+    cell = next(cell for cell in run.plan["cells"] if cell["id"] == CELL_ID)
+    load = run.plan["load"] | {"users": 8, "workers": 2, "measure_seconds": 4}
+    trial = analyse(recorded, cell, load, 1)
+    assert (trial.status, trial.reason) == ("valid", None)
+    verdicts = {check.name: check.passed for check in trial.checks}
+    assert verdicts["counted_by_locust"] and verdicts["counted_by_haproxy"] and verdicts["replicas_share_load"]
+    assert verdicts["window_sampled"] is None
+    assert 600 < trial.requests < 700  # 4 of 8 seconds
+    assert trial.requests_by_replica == {"api-1": 665, "api-2": 667}
+
+
+def test_records_of_several_workers_are_one_trial(run):
+    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    rows = np.frombuffer(gzip.decompress((folder / "locust" / "requests-lab-load-0.f64.gz").read_bytes()), "<f8")
+    halves = np.array_split(rows.reshape(-1, 3), 2)
+    for i, half in enumerate(halves):
+        write_requests(folder / "locust" / f"requests-lab-load-{i}.f64.gz", [tuple(row) for row in half])
+    change_json(folder / "locust" / "timeline.json", workers_connected=2)
+    run.plan["load"]["workers"] = 2
+    trial = analysed(run)
+    assert (trial.status, trial.requests, trial.load_workers) == ("valid", 600, 2)

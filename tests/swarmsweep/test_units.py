@@ -1,0 +1,71 @@
+"""Docker's memory units, and the formats that people read."""
+
+import pytest
+
+from swarmsweep.errors import InputError
+from swarmsweep.units import (
+    format_bytes,
+    format_figure,
+    format_memory,
+    format_plain,
+    format_seconds,
+    parse_memory,
+    shown,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("600M", 600 * 1024**2),
+        ("600m", 600 * 1024**2),
+        ("600MB", 600 * 1024**2),
+        ("600mb", 600 * 1024**2),
+        ("1G", 1024**3),
+        ("1.5g", 1536 * 1024**2),
+        ("0.1G", 107374182),  # rounded down, as Docker does
+        ("512k", 512 * 1024),
+        ("104857600b", 104857600),
+        ("8388608B", 8388608),
+        ("007M", 7 * 1024**2),
+    ],
+)
+def test_memory_is_read_as_docker_does(text, size_bytes):
+    assert parse_memory(text) == size_bytes
+
+
+@pytest.mark.parametrize(
+    "text", ["", "M", "1", "1MiB", "1 M", " 1M", "1M\n", "-1M", "+1M", "1T", "1,5G", "0x1M", "\u0661M", "1e3M"]
+)
+def test_other_memory_is_refused(text):
+    with pytest.raises(InputError, match="allowed: a number with the unit b, k, m or g"):
+        parse_memory(text)
+
+
+@pytest.mark.parametrize("text", ["600M", "1G", "1536M", "512K", "100b", "16384G"])
+def test_memory_text_survives_a_round_trip(text):
+    assert format_memory(parse_memory(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("formatted", "expected"),
+    [
+        (format_memory(0), "0b"),
+        (format_bytes(310_000_000), "296 MiB"),
+        (format_bytes(4 * 1024**3), "4.0 GiB"),
+        (format_bytes(12), "12 B"),
+        (format_seconds(12.4), "12 s"),
+        (format_seconds(250), "4 min 10 s"),
+        (format_seconds(7260), "2 h 1 min"),
+        (format_figure(0), "0"),
+        (format_figure(0.001), "0.001"),
+        (format_figure(9.876), "9.88"),
+        (format_figure(500.04), "500.0"),
+        (format_plain(2.0), "2"),
+        (format_plain(0.25), "0.25"),
+        (shown("a\nb"), "'a\\nb'"),
+        (len(shown("x" * 1000)), 64),
+    ],
+)
+def test_formats(formatted, expected):
+    assert formatted == expected
