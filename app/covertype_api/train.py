@@ -1,0 +1,183 @@
+"""Train, register and promote a model: ``python -m covertype_api.train --help``."""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from covertype_api.model_source import (
+    RECIPE_TAG,
+    SHA256_TAG,
+    SOURCE_TAG,
+    MlflowRegistry,
+    ModelMissingError,
+    ModelUnavailableError,
+    RegisteredVersion,
+)
+from covertype_api.settings import Settings, SettingsError
+from covertype_api.training.parameters import FOREST, HELD_OUT_SHARE, LEAST_AGREEMENT, TOLERANCE
+
+# Errors of modules that take seconds to import.
+EXPECTED = ("DataError", "MlflowException")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m covertype_api.train", description=__doc__)
+    parser.add_argument(
+        "--source",
+        default="auto",
+        help="auto (the default: --path if it exists, else scikit-learn's download, else generated rows), fetch, "
+        "generated, or a path or URL of a Covertype CSV: UCI's one-hot columns or the twelve raw ones, gzip or plain",
+    )
+    parser.add_argument("--path", default=os.environ.get("COVERTYPE_DATA"), help="file that auto tries first")
+    parser.add_argument("--rows", type=int, default=25_000, help="use at most so many rows (default 25000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split, the forest and generated rows (default 0)")
+    parser.add_argument(
+        "--if-missing", action="store_true", help="do nothing when the champion was trained with the same arguments"
+    )
+    options = parser.parse_args(arguments)
+    if options.rows < 1000:
+        parser.error(f"--rows is {options.rows}: give at least 1000")
+    return options
+
+
+def recipe(options: argparse.Namespace) -> str:
+    """Digest of what decides a model: the arguments, the content of a local file, and the forest's parameters."""
+    parts: dict[str, Any] = {"source": options.source, "rows": options.rows, "seed": options.seed, **FOREST}
+    for path in (options.source, options.path if options.source == "auto" else None):
+        if path and Path(path).is_file():
+            with Path(path).open("rb") as file:
+                parts["file"] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def find_champion(settings: Settings) -> RegisteredVersion | None:
+    """The version behind the alias, or None when there is none yet. Raises ``ModelUnavailableError``."""
+    try:
+        return MlflowRegistry(settings).look_up()
+    except ModelMissingError:
+        return None
+
+
+def train(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """Train and register; returns the result that is printed.
+
+    Raises:
+        ModelUnavailableError, MlflowException: the server does not answer or refuses.
+        DataError: no usable rows.
+        RuntimeError: the ONNX file does not agree with the forest.
+    """
+    digest = recipe(options)
+    champion = find_champion(settings)
+    if options.if_missing and champion is not None and will_do(champion, options, digest):
+        return {"status": "exists", "model": settings.model_name, "version": champion.version, **_facts(champion.tags)}
+
+    from covertype_api.training.registry import Registry
+
+    registry = Registry(settings.mlflow_tracking_uri, settings.model_name, settings.model_alias)
+    trained, held_rows, held_labels = fit(options, {RECIPE_TAG: digest})
+    version = registry.register(trained)
+    result = {
+        "status": "trained",
+        "model": settings.model_name,
+        "version": str(version.version),
+        **_facts(version.tags),
+        "onnx_bytes": len(trained.onnx_content),
+        "fit_seconds": trained.metrics["fit_seconds"],
+        "previous_champion_accuracy": None,
+    }
+    keep_because = None
+    if champion is not None:
+        before = result["previous_champion_accuracy"] = registry.accuracy(champion, held_rows, held_labels)
+        if is_generated(trained.tags) and not is_generated(champion.tags):
+            # Such rows would judge in their own favour.
+            keep_because = "the champion was trained on real rows, this model on generated ones"
+        elif trained.metrics["accuracy"] < before - TOLERANCE:
+            keep_because = "the champion is better on the same held-out rows"
+    if keep_because is None:
+        registry.promote(version)
+    return result | {
+        "promoted": keep_because is None,
+        "reason": keep_because,
+        "champion_version": str(version.version) if keep_because is None else champion.version,
+    }
+
+
+def will_do(champion: RegisteredVersion, options: argparse.Namespace, digest: str) -> bool:
+    """Whether the champion is what these arguments ask for. ``auto`` without a file asks for no rows in particular, so
+    any champion that was trained on real ones will do."""
+    if champion.tags.get(RECIPE_TAG) == digest:
+        return True
+    open_choice = options.source == "auto" and not (options.path and Path(options.path).is_file())
+    return open_choice and not is_generated(champion.tags)
+
+
+def is_generated(tags: dict[str, str]) -> bool:
+    """Whether a model with these tags has seen generated rows only."""
+    return tags.get(SOURCE_TAG, "").startswith("generated")
+
+
+def fit(options: argparse.Namespace, tags: dict[str, str]) -> tuple[Any, Any, Any]:
+    """A trained model with its figures, and the held-out rows and labels."""
+    from sklearn.model_selection import train_test_split
+
+    from covertype_api.training import data, forest
+    from covertype_api.training.registry import Trained
+
+    dataset = data.load(options.source, options.path, options.seed, options.rows)
+    rows, held_rows, labels, held_labels = train_test_split(
+        dataset.rows, dataset.labels, test_size=HELD_OUT_SHARE, random_state=options.seed
+    )
+    started = time.process_time()
+    pipeline = forest.build(options.seed).fit(rows, labels)
+    fit_seconds = time.process_time() - started
+    content = forest.to_onnx_bytes(pipeline)
+    expected = pipeline.predict(held_rows)
+    agreement = float((forest.onnx_predict(content, pipeline, held_rows) == expected).mean())
+    if agreement < LEAST_AGREEMENT:
+        raise RuntimeError(f"ONNX and scikit-learn agree on {agreement:.4%} of the held-out rows only")
+    metrics = {
+        "accuracy": float((expected == held_labels).mean()),
+        "onnx_agreement": agreement,
+        "fit_seconds": round(fit_seconds, 3),
+    }
+    params = {**FOREST, "seed": options.seed, "rows": len(labels), "held_out_rows": len(held_labels)}
+    trained = Trained(
+        pipeline=pipeline,
+        onnx_content=content,
+        example=held_rows.head(5),
+        params=params,
+        metrics=metrics,
+        tags=tags | {SOURCE_TAG: dataset.source, "data_sha256": dataset.sha256},
+    )
+    return trained, held_rows, held_labels
+
+
+def _facts(tags: dict[str, str]) -> dict[str, Any]:
+    figures = {key: float(tags[key]) for key in ("accuracy", "onnx_agreement") if key in tags}
+    return figures | {key: tags.get(key) for key in (SOURCE_TAG, "data_sha256", SHA256_TAG)}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print one line of JSON on stdout; everything else goes to stderr."""
+    options = parse(arguments)
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    try:
+        result = train(options, Settings.from_env())
+    except Exception as error:
+        # Wrong input or an absent server needs its message, not a trace; anything else is ours to mend.
+        if isinstance(error, (SettingsError, ModelUnavailableError, OSError)) or type(error).__name__ in EXPECTED:
+            sys.exit(f"covertype_api.train: {error}")
+        raise
+    finally:
+        sys.stdout = stdout
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

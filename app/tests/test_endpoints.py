@@ -1,0 +1,168 @@
+"""The contract of each endpoint, asked from a running service with two workers."""
+
+import itertools
+import json
+import re
+import socket
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from covertype_api.decoder import MAX_BODY_BYTES, MAX_ROWS
+from covertype_api.schema import RAW_COLUMNS, SAMPLE_ROW, SOIL_TYPES, WILDERNESS_AREAS
+
+JSON = {"content-type": "application/json"}
+
+
+def post(api, body, path="/predict", headers=JSON) -> httpx.Response:
+    return api.client.post(path, content=body, headers=headers)
+
+
+def changed(**values) -> str:
+    """A body with one row that differs from the sample; None drops a column."""
+    row = {name: value for name, value in (SAMPLE_ROW | values).items() if value is not None}
+    return json.dumps({"rows": [row]})
+
+
+def test_predict_answers_every_row_in_order(api):
+    rows = [SAMPLE_ROW, SAMPLE_ROW | {"Elevation": 3500, "Soil_Type": "C8776"}, SAMPLE_ROW]
+    answer = post(api, json.dumps({"rows": rows}))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    content = answer.json()
+    assert set(content) == {"predictions", "model_version"}
+    assert content["model_version"] == "1"
+    first, second, third = content["predictions"]
+    assert first == third != second
+    assert {first, second} <= set(range(1, 8))
+    alone = [post(api, json.dumps({"rows": [row]})).json()["predictions"][0] for row in rows]
+    assert alone == content["predictions"]
+
+
+@pytest.mark.parametrize(("column", "values"), [("Wilderness_Area", WILDERNESS_AREAS), ("Soil_Type", SOIL_TYPES)])
+def test_every_category_is_known(api, column, values):
+    rows = [SAMPLE_ROW | {column: value} for value in values]
+    assert len(post(api, json.dumps({"rows": rows})).json()["predictions"]) == len(values)
+
+
+def test_constant_and_parsing_endpoints(api):
+    assert api.client.get("/empty").json() == api.client.get("/empty").json()
+    assert post(api, changed(), "/normalize").json() == {"rows": 1, "features": 54}
+    assert api.client.get("/health").status_code == 200
+    ready = api.client.get("/ready")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "model_version": "1"})
+
+
+BAD_BODIES = {
+    "unknown area": (changed(Wilderness_Area="Yosemite"), "Wilderness_Area"),
+    "unknown soil": (changed(Soil_Type="C0000"), "Soil_Type"),
+    "area is a number": (changed(Wilderness_Area=1), "Wilderness_Area"),
+    "NaN": (changed(Slope=float("nan")), "Slope"),
+    "infinite": (changed(Slope=float("-inf")), "Slope"),
+    "too large for a float": (changed().replace("2596", "1e999"), "Elevation"),
+    "out of float32": (changed(Aspect=1e300), "Aspect"),
+    "null": (changed().replace("2596", "null"), "Elevation"),
+    "text": (changed(Aspect="51"), "Aspect"),
+    "boolean": (changed(Aspect=True), "Aspect"),
+    "extra column": (changed(Cover_Type=2), "Cover_Type"),
+    "extra key": ('{"rows": [], "model": 1}', "rows"),
+    "no rows key": ("{}", "rows"),
+    "empty rows": ('{"rows": []}', "rows"),
+    "rows is no list": ('{"rows": {}}', "rows"),
+    "too many rows": (json.dumps({"rows": [SAMPLE_ROW] * (MAX_ROWS + 1)}), "rows"),
+    "row is no object": ('{"rows": [1]}', "rows"),
+    "list": ("[]", None),
+    "empty": ("", None),
+    "cut off": (changed()[:-5], None),
+    "not UTF-8": (b'{"rows": [{"Soil_Type": "\xff\xfe"}]}', None),
+    "deep": ("[" * 20_000, None),
+    "deep inside": ('{"rows": ' + "[" * 20_000, "rows"),
+} | {f"without {name}": (changed(**{name: None}), name) for name in RAW_COLUMNS}
+
+
+@pytest.mark.parametrize("path", ["/predict", "/normalize"])
+@pytest.mark.parametrize("case", BAD_BODIES)
+def test_bad_rows_are_refused_with_the_field(api, case, path):
+    body, field = BAD_BODIES[case]
+    answer = post(api, body, path)
+    assert answer.status_code == 422, answer.text
+    (problem,) = answer.json()["detail"]
+    assert problem["msg"]
+    if field is not None:
+        assert problem["field"] == field
+        assert problem["loc"][:2] == ["body", "rows"]
+
+
+def test_the_place_of_a_bad_value_is_named(api):
+    body = json.dumps({"rows": [SAMPLE_ROW, SAMPLE_ROW | {"Soil_Type": "C1"}]})
+    (problem,) = post(api, body).json()["detail"]
+    assert problem["loc"] == ["body", "rows", 1, "Soil_Type"]
+    assert "C1" in problem["msg"] and "C7745" in problem["msg"]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])
+def test_only_json_is_read(api, content_type):
+    assert post(api, changed(), headers={"content-type": content_type}).status_code == 415
+
+
+def test_json_with_parameters_is_json(api):
+    assert post(api, changed(), headers={"content-type": "Application/JSON; charset=utf-8"}).status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_large_bodies_are_refused(api, chunked):
+    body = b" " * (MAX_BODY_BYTES + 1)
+    content = iter([body[: MAX_BODY_BYTES // 2], body[MAX_BODY_BYTES // 2 :]]) if chunked else body
+    answer = post(api, content)
+    assert answer.status_code == 413
+    assert "x-served-by" in answer.headers
+
+
+def test_the_largest_allowed_request_is_answered(api):
+    body = json.dumps({"rows": [SAMPLE_ROW] * MAX_ROWS})
+    answer = post(api, body + " " * (MAX_BODY_BYTES - len(body)))
+    assert len(answer.json()["predictions"]) == MAX_ROWS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/predict", 405), ("POST", "/empty", 405), ("GET", "/nowhere", 404)]
+)
+def test_wrong_method_and_path(api, method, path, status):
+    answer = api.client.request(method, path)
+    assert answer.status_code == status
+    assert "x-served-by" in answer.headers
+
+
+def test_every_worker_signs_its_answers(api):
+    signatures = set()
+    for _ in range(200):
+        # A connection stays with its worker.
+        answer = httpx.get(f"{api.url}/empty")
+        assert re.fullmatch(rf"{re.escape(socket.gethostname())}/\d+", answer.headers["x-served-by"])
+        assert "server" not in answer.headers
+        signatures.add(answer.headers["x-served-by"])
+        if len(signatures) == 2:
+            break
+    assert len(signatures) == 2
+
+
+def count(api, endpoint: str) -> float:
+    families = text_string_to_metric_families(httpx.get(f"{api.url}/metrics").text)
+    samples = itertools.chain.from_iterable(family.samples for family in families)
+    return sum(
+        sample.value
+        for sample in samples
+        if sample.name == "covertype_api_request_seconds_count" and sample.labels["endpoint"] == endpoint
+    )
+
+
+def test_metrics_count_over_all_workers(api):
+    before, other = count(api, "/empty"), count(api, "other")
+    served_by = {httpx.get(f"{api.url}/empty").headers["x-served-by"] for _ in range(60)}
+    api.client.get("/no/such/path")
+    assert len(served_by) == 2
+    # Whichever worker is asked, it knows of all.
+    for _ in range(5):
+        assert count(api, "/empty") == before + 60
+    assert count(api, "other") == other + 1
