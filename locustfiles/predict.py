@@ -1,0 +1,94 @@
+"""Load scenario: one row a request to POST /predict, from users who may pause between requests.
+
+Self-contained: it is copied to the load hosts as it is.
+
+LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time, uniform; 0 (the default) is none
+"""
+
+import json
+import os
+import random
+
+from locust import FastHttpUser, between, constant, task
+
+# Enough different rows that no cache on the way can help, few enough to stay in memory.
+ROWS = 512
+SEED = 20260101
+HEADERS = {"Content-Type": "application/json"}
+
+WILDERNESS_AREAS = ("Rawah", "Neota", "Comanche Peak", "Cache la Poudre")
+SOIL_TYPES = (
+    *("C2702", "C2703", "C2704", "C2705", "C2706", "C2717", "C3501", "C3502", "C4201", "C4703"),
+    *("C4704", "C4744", "C4758", "C5101", "C5151", "C6101", "C6102", "C6731", "C7101", "C7102"),
+    *("C7103", "C7201", "C7202", "C7700", "C7701", "C7702", "C7709", "C7710", "C7745", "C7746"),
+    *("C7755", "C7756", "C7757", "C7790", "C8703", "C8707", "C8708", "C8771", "C8772", "C8776"),
+)
+
+
+def make_row(rng: random.Random) -> dict[str, int | str]:
+    """A row within the ranges of Covertype; soils follow elevation, as they do there."""
+    elevation = round(min(max(rng.gauss(2960, 280), 1859), 3858))
+    water = round(min(rng.expovariate(1 / 270), 1397))
+    soil = round(min(max(rng.gauss((elevation - 1859) / 2000 * 39, 4), 0), 39))
+    return {
+        "Elevation": elevation,
+        "Aspect": rng.randint(0, 360),
+        "Slope": round(min(rng.gammavariate(3.5, 4.0), 66)),
+        "Horizontal_Distance_To_Hydrology": water,
+        "Vertical_Distance_To_Hydrology": round(min(max(water * rng.gauss(0.17, 0.15), -173), 601)),
+        "Horizontal_Distance_To_Roadways": round(min(rng.gammavariate(2.2, 1070), 7117)),
+        "Hillshade_9am": round(min(max(rng.gauss(212, 27), 0), 254)),
+        "Hillshade_Noon": round(min(max(rng.gauss(223, 20), 0), 254)),
+        "Hillshade_3pm": round(min(max(rng.gauss(142, 38), 0), 254)),
+        "Horizontal_Distance_To_Fire_Points": round(min(rng.gammavariate(2.2, 900), 7173)),
+        "Wilderness_Area": rng.choices(WILDERNESS_AREAS, weights=(45, 5, 43, 7))[0],
+        "Soil_Type": SOIL_TYPES[soil],
+    }
+
+
+def make_payloads(count: int, seed: int) -> list[bytes]:
+    """Bodies, encoded before the test so that a request costs the generator as little as possible."""
+    rng = random.Random(seed)
+    return [json.dumps({"rows": [make_row(rng)]}, separators=(",", ":")).encode() for _ in range(count)]
+
+
+def think_time():
+    """The ``wait_time`` of a user.
+
+    Raises:
+        ValueError: a variable is no number of seconds, or the two are not in order.
+    """
+    try:
+        shortest = float(os.environ.get("LOCUST_WAIT_MIN_SECONDS") or 0)
+        longest = float(os.environ.get("LOCUST_WAIT_MAX_SECONDS") or shortest)
+    except ValueError as error:
+        raise ValueError(f"LOCUST_WAIT_MIN_SECONDS and LOCUST_WAIT_MAX_SECONDS are seconds: {error}") from None
+    if not 0 <= shortest <= longest:
+        raise ValueError(
+            f"LOCUST_WAIT_MIN_SECONDS={shortest:g} and LOCUST_WAIT_MAX_SECONDS={longest:g}: need 0 <= min <= max"
+        )
+    return constant(0) if longest == 0 else between(shortest, longest)
+
+
+PAYLOADS = make_payloads(ROWS, SEED)
+
+
+class PredictUser(FastHttpUser):
+    """Posts a random row, over one kept connection."""
+
+    wait_time = think_time()
+    # An overloaded server must not hold a trial for longer than this.
+    connection_timeout = 10.0
+    network_timeout = 10.0
+
+    @task
+    def predict(self) -> None:
+        """Fails when the answer is not 200 or has no predictions."""
+        with self.client.post(
+            "/predict", data=random.choice(PAYLOADS), headers=HEADERS, name="/predict", catch_response=True
+        ) as response:
+            # 0 is a connection error, which Locust has recorded with its own words.
+            if response.status_code not in (200, 0):
+                response.failure(f"status {response.status_code}")
+            elif response.status_code == 200 and b'"predictions"' not in (response.content or b""):
+                response.failure("no predictions in the answer")
