@@ -1,0 +1,121 @@
+#!/bin/bash
+# Starts or stops one virtual machine (systemd-nspawn). Used by the virtual_lab role.
+#   machine.sh start NAME STATE_DIRECTORY BRIDGE CORES MEMORY_BYTES
+#   machine.sh stop NAME STATE_DIRECTORY
+# Prints "started", "stopped" or "unchanged".
+set -euo pipefail
+
+verb=$1 name=$2 state=$3
+tree=$state/$name pid_file=$state/$name.pid log=$state/$name.log
+cgroup=swarmsweep-$name unit=swarmsweep-$name.service
+
+controller_has_systemd() { [[ $(cat /proc/1/comm) == systemd ]]; }
+
+# Each v1 controller, and the v2 tree when it has controllers of its own.
+cgroup_mounts() {
+  awk '$3 == "cgroup" {print $2}' /proc/mounts
+  awk '$3 == "cgroup2" {print $2}' /proc/mounts | while read -r mount; do
+    if [[ -s $mount/cgroup.controllers ]]; then echo "$mount"; fi
+  done
+}
+
+write_if_there() { if [[ -e $2 ]]; then echo "$1" > "$2"; fi; }
+
+enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
+  local mount group
+  for mount in $(cgroup_mounts); do
+    group=$mount/$cgroup
+    write_if_there '+cpu +cpuset +memory +pids +io' "$mount/cgroup.subtree_control" || true
+    mkdir -p "$group"
+    write_if_there "$1" "$group/cpuset.cpus"
+    # cgroup v1 takes no process until the memory nodes are said; v2 inherits them.
+    if [[ -e $mount/cpuset.mems ]]; then cat "$mount/cpuset.mems" > "$group/cpuset.mems"; fi
+    write_if_there "$2" "$group/memory.limit_in_bytes"
+    write_if_there "$2" "$group/memory.max"
+    echo $BASHPID > "$group/cgroup.procs"
+  done
+}
+
+is_ours() { # PID: true when it is the systemd-nspawn of this machine, not a later process with the same number
+  tr '\0' ' ' < "/proc/$1/cmdline" 2>/dev/null | grep -q -- "systemd-nspawn.* -D $tree "
+}
+
+running_pid() {
+  if controller_has_systemd; then
+    local pid; pid=$(systemctl show -p MainPID --value "$unit" 2>/dev/null || echo 0)
+    if [[ $pid != 0 ]]; then echo "$pid"; fi
+  elif [[ -e $pid_file ]] && is_ours "$(cat "$pid_file")"; then
+    cat "$pid_file"
+  fi
+}
+
+start() { # BRIDGE CORES MEMORY_BYTES
+  if [[ -n $(running_pid) ]]; then echo unchanged; return; fi
+  local nspawn=(systemd-nspawn -D "$tree" -M "$name" --boot --register=no --keep-unit --network-bridge="$1" --capability=all
+    --resolv-conf=off --system-call-filter='add_key keyctl bpf')
+  if controller_has_systemd; then
+    systemd-run --quiet --collect --unit="$unit" -p Delegate=yes -p KillMode=mixed -p TasksMax=infinity -p LimitNOFILE=1048576 \
+      -p AllowedCPUs="$2" -p MemoryMax="$3" -p StandardOutput="append:$log" -p StandardError="append:$log" "${nspawn[@]}"
+  else
+    : >> "$log"
+    (
+      exec >> "$log" 2>&1 < /dev/null
+      enter_cgroups "$2" "$3"
+      # Machines inherit the limit of whoever starts them; a load host opens hundreds of thousands of connections.
+      # Where even root may not raise it (a container without CAP_SYS_RESOURCE), they get what there is.
+      ulimit -n 1048576 2> /dev/null || true
+      echo $BASHPID > "$pid_file"
+      exec setsid "${nspawn[@]}"
+    ) &
+    disown
+  fi
+  echo started
+}
+
+# Only processes inside the machine's own cgroups.
+kill_rest() {
+  local mount
+  for mount in $(cgroup_mounts); do
+    [[ -d $mount/$cgroup ]] || continue
+    find "$mount/$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+  done
+}
+
+remove_cgroups() {
+  local mount attempt
+  for mount in $(cgroup_mounts); do
+    [[ -d $mount/$cgroup ]] || continue
+    for attempt in {1..50}; do
+      find "$mount/$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
+      [[ -d $mount/$cgroup ]] || break
+      kill_rest
+      sleep 0.1
+    done
+  done
+}
+
+stop() {
+  local pid result=unchanged
+  pid=$(running_pid)
+  if controller_has_systemd; then
+    if systemctl is-active --quiet "$unit"; then systemctl stop "$unit"; result=stopped; fi
+  elif [[ -n $pid ]]; then
+    # The file tree goes too: nothing inside needs a farewell, and a Swarm node takes 20 s over it.
+    pkill -KILL -P "$pid" || true
+    for _ in {1..50}; do
+      is_ours "$pid" || break
+      sleep 0.1
+    done
+    if is_ours "$pid"; then kill -KILL "$pid"; fi
+    result=stopped
+  fi
+  if ! controller_has_systemd; then kill_rest; remove_cgroups; fi
+  rm -f "$pid_file"
+  echo "$result"
+}
+
+case $verb in
+  start) start "$4" "$5" "$6" ;;
+  stop) stop ;;
+  *) echo "machine.sh: unknown verb '$verb'; allowed: start, stop" >&2; exit 2 ;;
+esac
