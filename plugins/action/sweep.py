@@ -1,0 +1,78 @@
+"""Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
+
+Arguments: do (check, plan, measure, harness_failure, report) and what that step needs; see the methods.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from swarmsweep.errors import LabError
+
+
+def plain(value):
+    """Ansible's lazy containers as plain ones."""
+    return json.loads(json.dumps(value))
+
+
+class ActionModule(ActionBase):
+    """Turns a LabError into a message without a traceback."""
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        arguments = plain(dict(self._task.args))
+        step = getattr(self, "do_" + arguments.pop("do"))
+        try:
+            return result | {"changed": False} | step(**arguments)
+        except LabError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+    def do_check(self, path):
+        """Validate a sweep file; nothing has been touched yet."""
+        from swarmsweep import load_sweep
+
+        sweep = load_sweep(path)
+        return {"name": sweep.name, "cells": len(sweep.cells)}
+
+    def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
+        """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
+        from swarmsweep import load_sweep, make_plan, read_plan, remaining_steps, write_plan
+        from swarmsweep.files import write_json
+
+        if resume:
+            run = Path(reports) / resume
+            plan = read_plan(run)
+        else:
+            plan = make_plan(load_sweep(path), hosts, seed=int(seed) if seed is not None else None, colocated=colocated)
+            run = write_plan(plan, reports)
+            write_json(run / "manifest.json", {"seed": plan["seed"], "commands": [shlex.join(sys.argv)], **manifest})
+        cells = {cell["id"]: cell for cell in plan["cells"]}
+        steps = [step | {"config": cells[step["cell_id"]]["config"], "of": len(plan["steps"])} for step in remaining_steps(run)]
+        return {"run": str(run.resolve()), "steps": steps, "load": plan["load"], "estimate": plan.get("estimate_seconds")}
+
+    def do_measure(self, run, cell_id, attempt):
+        """Raw files of one attempt -> trial.json, and cell.json after the last."""
+        from swarmsweep import measure_attempt
+        from swarmsweep.progress import sentence
+
+        row = measure_attempt(run, cell_id, int(attempt))
+        return {"status": row["status"], "sentence": sentence(row)}
+
+    def do_harness_failure(self, run, cell_id, attempt, reason):
+        """Record that the bench, not the cell, broke: the attempt is invalid and the sweep goes on."""
+        from swarmsweep.files import write_json
+        from swarmsweep.plan import attempt_dir
+
+        write_json(attempt_dir(run, cell_id, int(attempt), "harness.json"), {"schema": 1, "reason": reason})
+        return self.do_measure(run, cell_id, attempt)
+
+    def do_report(self, run, reports):
+        """All cells -> summary.md, .json and .csv."""
+        from swarmsweep import write_report
+
+        return {"summary": str(write_report(run, reports))}

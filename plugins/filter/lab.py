@@ -1,0 +1,66 @@
+"""Jinja words for the playbooks: thin shims over the swarmsweep package, which holds the logic."""
+
+from __future__ import annotations
+
+import os
+
+from ansible.errors import AnsibleFilterError
+from swarmsweep import content, machines
+from swarmsweep.errors import LabError
+
+
+def lab_virtual_machines(groups, hostvars):
+    """Virtual machines of the inventory with their share of this machine: see swarmsweep.machines.share."""
+    addresses = {
+        name: str(hostvars[name].get("ansible_host", name)) for group in ("api", "load") for name in groups.get(group, [])
+    }
+    sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
+    try:
+        return machines.share(addresses, sides, os.cpu_count() or 1, machines.total_memory_bytes())
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def lab_content_hash(paths, *extra):
+    """Hash of files and folders and further texts: see swarmsweep.content.hash_paths."""
+    try:
+        return content.hash_paths([str(path) for path in paths], [str(text) for text in extra])
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def lab_image_tags(contexts, namespace, base):
+    """Tags for build contexts, in their order; a context changes its tag with any of its files, or with the base."""
+    return [
+        f"{namespace}/{context['name']}:{lab_content_hash([context['directory']], context['dockerfile'], base)}"
+        for context in contexts
+    ]
+
+
+def lab_host_facts(groups, hostvars):
+    """Facts of the hosts as plan.json has them, from what the preflight asked: see swarmsweep.machines.host_facts."""
+    return {
+        side: [
+            machines.host_facts(name, dict(hostvars[name]["__preflight_capacity"]), is_api=side == "api")
+            for name in groups[side]
+        ]
+        for side in ("api", "load")
+    }
+
+
+def lab_colocated(hosts):
+    """Whether load and API share one physical machine: see swarmsweep.machines.colocated."""
+    return machines.colocated(hosts)
+
+
+class FilterModule:
+    """The filters of the lab."""
+
+    def filters(self):
+        return {
+            "lab_virtual_machines": lab_virtual_machines,
+            "lab_content_hash": lab_content_hash,
+            "lab_image_tags": lab_image_tags,
+            "lab_host_facts": lab_host_facts,
+            "lab_colocated": lab_colocated,
+        }

@@ -1,0 +1,120 @@
+"""HAProxy's runtime socket: `show stat`, and which servers of a backend are proven to be up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import socket
+import time
+from dataclasses import dataclass
+
+# HAProxy answers from memory; longer than this it is hung or starved.
+SOCKET_TIMEOUT_SECONDS = 5.0
+
+
+class HaproxyError(Exception):
+    """HAProxy cannot be asked, or refuses. The text says which socket and why."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server line of `show stat`."""
+
+    name: str
+    status: str  # "UP", "UP 1/5" (a check failed, or none has passed yet), "DOWN", "MAINT (resolution)", "no check"
+    check_status: str  # "L7OK", "L4CON" ...; "* " before it: a check is under way
+    address: str  # "10.0.1.5", or "" when the socket's level hides it
+
+    @property
+    def proven_up(self) -> bool:
+        """A health check has passed since the server came (back). HAProxy takes a server it just resolved for up
+        before the first check and shows that as a fraction, so a status that only starts with UP proves nothing."""
+        return self.status == "UP" and self.check_status.replace("* ", "").endswith(("OK", "OKC"))
+
+    @property
+    def takes_requests(self) -> bool:
+        return self.status.startswith(("UP", "no check", "DRAIN", "NOLB"))
+
+
+def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> str:
+    """Answer of one command on the socket. Raises HaproxyError."""
+    deadline = time.monotonic() + timeout_seconds
+    answer = bytearray()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_seconds)
+            connection.connect(path)
+            connection.sendall(command.encode() + b"\n")
+            while chunk := connection.recv(65536):
+                answer += chunk
+                connection.settimeout(max(0.001, deadline - time.monotonic()))
+    except OSError as error:
+        raise HaproxyError(
+            f"HAProxy does not answer `{command}` on {path}: {error.strerror or error}. "
+            "Is the proxy service running, and is its `stats socket` bind-mounted to this path?"
+        ) from error
+    return answer.decode(errors="replace")
+
+
+def show_stat(path: str) -> str:
+    """The CSV of `show stat`. Raises HaproxyError when the answer is no such CSV."""
+    text = ask(path, "show stat")
+    if not text.startswith("# pxname,svname,"):
+        raise HaproxyError(f"{path} answers `show stat` with {text[:120]!r}: this is not HAProxy's statistics socket")
+    return text
+
+
+def parse_stat(text: str) -> list[dict[str, str]]:
+    """Rows of `show stat` as dicts by column name."""
+    return list(csv.DictReader(io.StringIO(text.lstrip("# "))))
+
+
+def list_servers(text: str, backend: str) -> list[Server]:
+    """Servers of a backend in a `show stat` CSV. Raises HaproxyError when there is no such backend."""
+    rows = [row for row in parse_stat(text) if row.get("pxname") == backend]
+    if not any(row["svname"] == "BACKEND" for row in rows):
+        names = sorted({row["pxname"] for row in parse_stat(text) if row.get("svname") == "BACKEND"})
+        raise HaproxyError(f"HAProxy has no backend {backend!r}; it has: {', '.join(names) or 'none'}")
+    return [
+        Server(
+            name=row["svname"],
+            status=row["status"],
+            check_status=row.get("check_status") or "",
+            address=(row.get("addr") or "").rpartition(":")[0],
+        )
+        for row in rows
+        if row["svname"] not in ("FRONTEND", "BACKEND")
+    ]
+
+
+def count_ready(servers: list[Server], addresses: frozenset[str] = frozenset()) -> int:
+    """Number of servers proven up. With the replicas' addresses given, only servers at one of these count."""
+    return sum(
+        server.proven_up and (not addresses or not server.address or server.address in addresses) for server in servers
+    )
+
+
+def are_ready(servers: list[Server], replicas: int, addresses: frozenset[str] = frozenset()) -> bool:
+    """Exactly `replicas` servers are proven up at the replicas' addresses, and no other takes requests."""
+    return count_ready(servers, addresses) == replicas == sum(server.takes_requests for server in servers)
+
+
+def describe(servers: list[Server]) -> str:
+    """The servers that are not just unused slots, for an error message."""
+    used = [server for server in servers if not server.status.startswith("MAINT")]
+    listed = (f"{server.name} {server.status} {server.check_status}".strip() for server in used)
+    return ", ".join(listed) or "no server has an address yet"
+
+
+def forget_servers(path: str, backend: str) -> bool:
+    """Mark all servers of a backend down, so that each must pass a check again; needs a socket of level admin.
+
+    Returns False when the socket may not do that. Without it a replica that inherits the address of a removed one is
+    taken for up until its checks have failed.
+    """
+    for server in list_servers(show_stat(path), backend):
+        if server.takes_requests:
+            answer = ask(path, f"set server {backend}/{server.name} health down").strip()
+            if "denied" in answer.lower():
+                return False
+    return True

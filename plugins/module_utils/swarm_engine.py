@@ -1,0 +1,177 @@
+"""Ask Docker on a Swarm manager, with a deadline on every question and every wait."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ansible.module_utils import lab_files, swarm_tasks
+
+SERVICE_LABEL = "com.docker.swarm.service.name"
+TASK_LABEL = "com.docker.swarm.task.id"
+STACK_LABEL = "com.docker.stack.namespace"
+
+# Short enough to add nothing visible to a deployment, long enough not to load the manager, which shares the core.
+POLL_SECONDS = 0.25
+# One question to a daemon on a busy core; and how long it may fail to answer before the bench is called broken.
+API_TIMEOUT_SECONDS = 15
+SILENCE_SECONDS = 30.0
+# `docker stack deploy` only writes to the manager; it takes about a second.
+COMMAND_TIMEOUT_SECONDS = 60
+# A tail in a record explains, it does not archive: one line holds a long traceback line, not a dumped array.
+LOG_LINE_CHARACTERS = 500
+
+
+class HarnessError(Exception):
+    """The bench cannot do its work: Docker silent, file missing, not a manager. Says what to do."""
+
+
+def connect(url: str = "unix:///var/run/docker.sock"):
+    """Low-level Docker client on a Swarm manager. Raises HarnessError."""
+    try:
+        import docker
+    except ImportError as error:
+        raise HarnessError(
+            f"The Docker SDK for Python is missing on this host ({error}): apt-get install python3-docker"
+        ) from error
+    try:
+        api = docker.APIClient(base_url=url, version="auto", timeout=API_TIMEOUT_SECONDS)
+        swarm = api.info().get("Swarm") or {}
+    except (OSError, docker.errors.DockerException) as error:
+        raise HarnessError(f"Docker does not answer on {url}: {error}. Look at: systemctl status docker") from error
+    if not swarm.get("ControlAvailable"):
+        state = swarm.get("LocalNodeState", "unknown")
+        raise HarnessError(
+            f"This host is not a Swarm manager (state: {state}): run this on the first host of the group api"
+        )
+    return api
+
+
+def run_docker(*arguments: str) -> subprocess.CompletedProcess:
+    """Run the Docker CLI with a deadline. Raises HarnessError when it is missing or hangs."""
+    command = ["docker", *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=False)
+    except FileNotFoundError as error:
+        raise HarnessError("The docker command is missing on this host: apt-get install docker.io") from error
+    except subprocess.TimeoutExpired as error:
+        raise HarnessError(f"`{' '.join(command)}` did not end within {COMMAND_TIMEOUT_SECONDS} s") from error
+
+
+def poll(question: Callable[[], Any], deadline: float) -> Any:
+    """Ask until the answer is not None, or the monotonic deadline is over (None).
+
+    A daemon on a starved core may miss single questions: errors count only when nothing else came for SILENCE_SECONDS.
+    """
+    from docker.errors import DockerException
+
+    answered = time.monotonic()
+    while True:
+        try:
+            answer = question()
+            answered = time.monotonic()
+        except (OSError, DockerException) as error:
+            answer = None
+            if time.monotonic() - answered > SILENCE_SECONDS:
+                raise HarnessError(f"Docker has not answered for {SILENCE_SECONDS:.0f} s: {error}") from error
+        if answer is not None or time.monotonic() >= deadline:
+            return answer
+        time.sleep(POLL_SECONDS)
+
+
+class Service:
+    """What Docker knows about one service, on the manager. Methods raise OSError or DockerException."""
+
+    def __init__(self, api: Any, name: str) -> None:
+        self.api, self.name = api, name
+        self.id: str | None = None
+        self._inspected: dict[str, dict[str, Any] | None] = {}
+
+    def find(self) -> dict[str, Any] | None:
+        """The service document, or None when there is no such service."""
+        exact = (
+            found for found in self.api.services(filters={"name": self.name}) if found["Spec"]["Name"] == self.name
+        )
+        document = next(exact, None)
+        self.id = document["ID"] if document else None
+        return document
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """All tasks of the service found last, dead ones too. By id: the name may already belong to a new service.
+
+        Filtered here, because Docker answers 404 to a filter for a service that was just removed.
+        """
+        return [task for task in self.api.tasks() if task.get("ServiceID") == self.id]
+
+    def running_containers(self) -> list[dict[str, Any]]:
+        """Containers on this node that still use CPU for the service."""
+        return self.api.containers(filters={"label": f"{SERVICE_LABEL}={self.name}", "status": "running"})
+
+    def kill_containers(self) -> None:
+        """Kill the containers on this node. One that has just ended by itself is no error."""
+        from docker.errors import APIError
+
+        for found in self.running_containers():
+            try:
+                self.api.kill(found["Id"])
+            except APIError as error:
+                if error.status_code not in (404, 409):
+                    raise
+
+    def inspect(self, container_id: str, fresh: bool = False) -> dict[str, Any] | None:
+        """`docker inspect` of a container on this node; None when it is elsewhere or gone."""
+        from docker.errors import NotFound
+
+        if fresh or container_id not in self._inspected:
+            try:
+                self._inspected[container_id] = self.api.inspect_container(container_id)
+            except NotFound:
+                self._inspected[container_id] = None
+        return self._inspected[container_id]
+
+    def oom_containers(self, tasks: Iterable[dict[str, Any]], since: float) -> frozenset[str]:
+        """Containers with evidence of an OOM kill: Docker's `oom` events (which also tell of a child killed inside a
+        living container), and OOMKilled of the containers that ended with a signal."""
+        filters = {"type": "container", "event": "oom", "label": f"{SERVICE_LABEL}={self.name}"}
+        now = time.time()  # an end in the past: Docker answers from its memory and closes the stream
+        events = self.api.events(since=f"{since:.6f}", until=f"{now:.6f}", filters=filters, decode=True)
+        found = {event["Actor"]["ID"] for event in events}
+        for task in tasks:
+            container_id = swarm_tasks.container_id_of(task)
+            if container_id and swarm_tasks.exit_code_of(task) == 137:
+                inspected = self.inspect(container_id, fresh=self._was_running(container_id))
+                if inspected and inspected["State"].get("OOMKilled"):
+                    found.add(container_id)
+        return frozenset(found)
+
+    def _was_running(self, container_id: str) -> bool:
+        """Whether what we remember was seen before the container ended, or never."""
+        known = self._inspected.get(container_id)
+        return known is None or bool(known["State"].get("Running"))
+
+    def log(self, task: dict[str, Any], lines: int) -> list[str]:
+        """Last log lines of a task, from its container, or through the manager when that is on another node."""
+        from docker.errors import DockerException
+
+        container_id = swarm_tasks.container_id_of(task)
+        try:
+            if container_id and self.inspect(container_id):
+                data = self.api.logs(container_id, stdout=True, stderr=True, tail=lines)
+                return clean_lines(data)[-lines:]
+            return self._remote_log(task["ID"], lines)
+        except (OSError, DockerException) as error:  # the log driver may keep nothing; a missing tail is no failure
+            return [f"(no log: {error})"]
+
+    def _remote_log(self, task_id: str, lines: int) -> list[str]:
+        """Lines of one task out of the service's log; `details` puts the task's id before each line."""
+        stream = self.api.service_logs(self.id, stdout=True, stderr=True, tail=lines, details=True, is_tty=False)
+        texts = (line.partition(" ") for line in clean_lines(b"".join(stream)))
+        return [text for detail, _, text in texts if f"{TASK_LABEL}={task_id}" in detail][-lines:]
+
+
+def clean_lines(data: bytes) -> list[str]:
+    """Log bytes as lines of bounded length, without colour codes."""
+    text = lab_files.strip_colours(data.decode(errors="replace"))
+    return [line[:LOG_LINE_CHARACTERS] for line in text.splitlines()]

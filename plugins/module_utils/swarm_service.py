@@ -1,0 +1,269 @@
+"""Deploy one measured Swarm service freshly and wait until it truly serves.
+
+Judgement is in swarm_tasks, HAProxy in haproxy_stats, the talk with Docker in swarm_engine. A configuration that cannot
+run is a result (`status: failed`); HarnessError is for the bench itself being broken.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import haproxy_stats, swarm_tasks
+from ansible.module_utils.swarm_containers import describe_containers
+from ansible.module_utils.swarm_engine import POLL_SECONDS, STACK_LABEL, HarnessError, Service, poll, run_docker
+
+# How long HAProxy may be away (a restart of its task), or need to notice that replicas were removed.
+PROXY_SECONDS = 30.0
+# From the news that the kernel killed a process to the news that its container ended, when it was the first process.
+OOM_NEWS_SECONDS = 1.5
+
+
+# --- removing and deploying -------------------------------------------------------------------------------------------
+
+
+def remove_stack(service: Service, stack: str, timeout_seconds: float) -> bool:
+    """Remove a stack and wait until no container of the service uses CPU. Returns whether there was one.
+
+    Replicas on this node are killed: nothing is measured any more, and Swarm on its own first waits two seconds for the
+    news of the removal to spread, then asks the process to stop, and waits again.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    stack_services = service.api.services(filters={"label": f"{STACK_LABEL}={stack}"})
+    existed = service.find() is not None or bool(stack_services)
+    first = run_docker("stack", "rm", stack) if existed else None
+    local_node = service.api.info()["Swarm"]["NodeID"]
+
+    def look() -> bool | None:
+        service.kill_containers()
+        return None if living(service, local_node) else True
+
+    if not poll(look, deadline):
+        raise HarnessError(
+            f"The old replicas of {service.name} still run {timeout_seconds:.0f} s after their removal: "
+            f"{', '.join(living(service, local_node))}. Look at them, then: docker rm --force CONTAINER"
+        )
+    # A network cannot go while a task still holds it; now it can.
+    if first is not None and first.returncode != 0:
+        second = run_docker("stack", "rm", stack)
+        if second.returncode != 0:
+            raise HarnessError(f"`docker stack rm {stack}` failed: {second.stderr.strip()}")
+    return existed
+
+
+def living(service: Service, local_node: str) -> list[str]:
+    """Names of what is left of a removed service and may use CPU.
+
+    A task on this node that was running is judged by its container alone: Swarm learns of the end a little later.
+    """
+    containers = [f"container {found['Id'][:12]}" for found in service.running_containers()]
+    tasks = [
+        f"task {task['ID']} on node {task['NodeID']} ({swarm_tasks.state_of(task)})"
+        for task in service.tasks()
+        if task.get("NodeID")
+        and swarm_tasks.state_of(task) not in swarm_tasks.TERMINAL
+        and not (task["NodeID"] == local_node and swarm_tasks.state_of(task) == "running")
+    ]
+    return containers + tasks
+
+
+def deploy_stack(stack: str, compose_path: str) -> str | None:
+    """`docker stack deploy`. Returns why the manager refuses the configuration, or None. Raises HarnessError."""
+    command = ("stack", "deploy", "--resolve-image", "never", "--compose-file", compose_path, stack)
+    result = run_docker(*command)
+    if result.returncode != 0 and "update out of sequence" in result.stderr:
+        result = run_docker(*command)  # the manager was still writing the removal
+    if result.returncode == 0:
+        return None
+    message = result.stderr.strip() or result.stdout.strip()
+    if "InvalidArgument" in message:  # the manager read the file and refuses its values
+        return f"the Swarm manager refuses the service: {message}"
+    raise HarnessError(f"`docker {' '.join(command)}` failed: {message}")
+
+
+def clear_backend(request: Deployment) -> None:
+    """Make HAProxy forget that the servers of the removed replicas were up. Raises HarnessError."""
+    deadline = time.monotonic() + PROXY_SECONDS
+    while True:
+        try:
+            # Without the right to mark servers down, their health checks have to find out.
+            allowed = haproxy_stats.forget_servers(request.haproxy_socket, request.haproxy_backend)
+            stale = [server for server in read_servers(request) if server.takes_requests]
+            problem = None
+        except haproxy_stats.HaproxyError as error:
+            allowed, stale, problem = False, [], str(error)
+        if not stale and problem is None:
+            return
+        if time.monotonic() > deadline:
+            raise HarnessError(
+                problem
+                or f"HAProxy still sends requests to removed replicas: {haproxy_stats.describe(stale)}. "
+                f"{'Look at the proxy service' if allowed else f'Give {request.haproxy_socket} `level admin`'}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def read_servers(request: Deployment) -> list[haproxy_stats.Server]:
+    return haproxy_stats.list_servers(haproxy_stats.show_stat(request.haproxy_socket), request.haproxy_backend)
+
+
+# --- one deployment ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What one cell wants. Limits of 0 mean: none."""
+
+    stack_name: str
+    service_name: str
+    compose_path: str
+    replicas: int
+    nano_cpus: int
+    memory_bytes: int
+    image: str
+    environment: dict[str, str]
+    haproxy_socket: str
+    haproxy_backend: str
+    timeout_seconds: float
+    remove_timeout_seconds: float
+    log_lines: int
+
+
+def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Deploy freshly and wait. Returns the record (deploy.json) and the `docker inspect` documents of the replicas."""
+    if not Path(request.compose_path).is_file():
+        raise HarnessError(f"The stack file {request.compose_path} does not exist on this host")
+    service = Service(api, request.service_name)
+    removal_started = time.time()
+    remove_stack(service, request.stack_name, request.remove_timeout_seconds)
+    clear_backend(request)
+    record = {
+        "schema": 1,
+        "status": "failed",
+        "reason": None,
+        "reason_code": None,
+        "started_at": time.time(),
+        "ready_at": None,
+        "ready_seconds": None,
+        "haproxy_up": None,
+        "restarts": 0,
+        "containers": [],
+        "log_tail": [],
+    }
+    record["remove_seconds"] = round(record["started_at"] - removal_started, 3)
+    refusal = deploy_stack(request.stack_name, request.compose_path)
+    if refusal:
+        return {**record, "reason_code": "rejected", "reason": refusal}, []
+    if service.find() is None:
+        raise HarnessError(f"{request.compose_path} defines no service {request.service_name}")
+    wait = Wait(service, request, record)
+    poll(wait.step, time.monotonic() + request.timeout_seconds)
+    wait.finish()
+    return record, wait.inspected
+
+
+class Wait:
+    """The wait for one deployment: `step` looks once and fills the record when the outcome is known."""
+
+    def __init__(self, service: Service, request: Deployment, record: dict[str, Any]) -> None:
+        self.service, self.request, self.record = service, request, record
+        self.tasks: list[dict[str, Any]] = []
+        self.servers: list[haproxy_stats.Server] = []
+        self.verdict = swarm_tasks.Verdict("converging", 0)
+        self.inspected: list[dict[str, Any]] = []
+        self.proxy_problem: str | None = None
+        self.oom_seen: float | None = None
+
+    def step(self) -> bool | None:
+        """True when the outcome is known: all replicas serve, or one never will."""
+        self.tasks = self.service.tasks()
+        killed = self.service.oom_containers(self.tasks, self.record["started_at"])
+        self.verdict = swarm_tasks.judge(self.tasks, self.request.replicas, time.time(), killed)
+        if self.verdict.reason_code == "oom" and self.may_be_dying(self.verdict.task_id):
+            return None
+        if self.verdict.state == "failed":
+            self.fail(self.verdict.reason_code, self.verdict.reason, self.verdict.task_id)
+            return True
+        if self.verdict.state != "running":
+            return None
+        addresses = frozenset().union(*(swarm_tasks.addresses_of(task) for task in self.alive()))
+        try:
+            self.servers = read_servers(self.request)
+        except haproxy_stats.HaproxyError as error:
+            self.proxy_problem = str(error)
+            return None
+        self.proxy_problem = None
+        self.record["haproxy_up"] = haproxy_stats.count_ready(self.servers, addresses)
+        if not haproxy_stats.are_ready(self.servers, self.request.replicas, addresses):
+            return None
+        self.record["ready_at"] = time.time()
+        self.record["ready_seconds"] = round(self.record["ready_at"] - self.record["started_at"], 3)
+        self.record["status"] = "ready"
+        return True
+
+    def may_be_dying(self, task_id: str | None) -> bool:
+        """Docker tells of an OOM kill before the end of the container: wait to know which process it was."""
+        task = next(task for task in self.tasks if task["ID"] == task_id)
+        self.oom_seen = self.oom_seen or time.monotonic()
+        return swarm_tasks.is_running(task) and time.monotonic() - self.oom_seen < OOM_NEWS_SECONDS
+
+    def alive(self) -> list[dict[str, Any]]:
+        return [task for task in swarm_tasks.newest_per_slot(self.tasks) if swarm_tasks.is_running(task)]
+
+    def fail(self, code: str | None, reason: str | None, task_id: str | None) -> None:
+        self.record.update(status="failed", reason_code=code, reason=reason)
+        task = next((task for task in self.tasks if task["ID"] == task_id), None)
+        if task is not None and swarm_tasks.container_id_of(task):
+            self.record["log_tail"] = self.service.log(task, self.request.log_lines)
+
+    def finish(self) -> None:
+        """Complete the record: the reason when time ran out, the containers, and whether they are what was asked."""
+        if self.record["status"] != "ready" and self.proxy_problem:
+            raise HarnessError(self.proxy_problem)
+        dead = sum(swarm_tasks.state_of(task) in swarm_tasks.DEAD for task in self.tasks)
+        self.record["restarts"] = dead
+        if self.record["status"] != "ready" and self.record["reason_code"] is None:
+            self.fail("not_ready", self.explain_delay(), self.suspect())
+        containers, self.inspected = describe_containers(self.service, self.alive(), self.request.environment)
+        self.record["containers"] = containers
+        if self.record["status"] == "ready":
+            problems = find_mismatches(containers, self.request)
+            if problems:
+                self.fail("mismatch", "; ".join(problems), None)
+
+    def suspect(self) -> str | None:
+        """Task whose log best explains why the service is not ready: one that is not running, else the newest."""
+        newest = swarm_tasks.newest_per_slot(self.tasks)
+        late = [task for task in newest if not swarm_tasks.is_running(task)] or newest
+        return late[-1]["ID"] if late else None
+
+    def explain_delay(self) -> str:
+        limit, wanted = self.request.timeout_seconds, self.request.replicas
+        text = f"not ready after {limit:g} s: {self.verdict.running} of {wanted} replicas run"
+        waiting = [task for task in swarm_tasks.newest_per_slot(self.tasks) if not swarm_tasks.is_running(task)]
+        for task in waiting[:1]:
+            detail = swarm_tasks.error_of(task) or task["Status"].get("Message", "")
+            text += f"; {swarm_tasks.name_of(task)} is {swarm_tasks.state_of(task)} ({detail})"
+        if self.verdict.running == wanted:
+            text += f"; HAProxy's checks pass for {self.record['haproxy_up']}: {haproxy_stats.describe(self.servers)}"
+        return text
+
+
+def find_mismatches(containers: list[dict[str, Any]], request: Deployment) -> list[str]:
+    """What runs against what the cell says; one sentence for each difference."""
+    problems = []
+    for container in containers:
+        pairs = [
+            ("NanoCpus", container["nano_cpus"], request.nano_cpus),
+            ("Memory", container["memory_bytes"], request.memory_bytes),
+            ("image", container["image"].partition("@")[0], request.image.partition("@")[0]),
+        ]
+        pairs += [(name, container["env"].get(name), value) for name, value in request.environment.items()]
+        problems += [
+            f"replica {container['slot']} runs with {name} {found!r}, the cell says {wanted!r}"
+            for name, found, wanted in pairs
+            if found != wanted
+        ]
+    return problems

@@ -1,0 +1,96 @@
+"""Wait until all services of a Swarm stack run with all their replicas, and stay so."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.module_utils import swarm_engine, swarm_tasks
+
+
+class StackWatch:
+    """Looks at a stack until it has been converged for `stable_seconds` without a break."""
+
+    def __init__(self, api: Any, stack: str, wanted: dict[str, int], stable_seconds: float) -> None:
+        self.api, self.stack, self.stable_seconds = api, stack, stable_seconds
+        self.wanted = {self.full_name(name): count for name, count in wanted.items()}
+        self.states: list[swarm_tasks.ServiceState] = []
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.converged_since: float | None = None
+
+    def full_name(self, name: str) -> str:
+        return name if name.startswith(f"{self.stack}_") else f"{self.stack}_{name}"
+
+    def look(self) -> list[swarm_tasks.ServiceState]:
+        """State of every service, from the tasks of its present specification only."""
+        services = self.api.services(filters={"label": f"{swarm_engine.STACK_LABEL}={self.stack}"})
+        filters = {"service": [service["ID"] for service in services], "_up-to-date": True}
+        tasks = self.api.tasks(filters=filters) if services else []
+        self.tasks = {task["ID"]: task for task in tasks}
+        found = {service["Spec"]["Name"]: service for service in services}
+        states = [
+            swarm_tasks.assess_service(service, tasks, self.wanted.get(name)) for name, service in sorted(found.items())
+        ]
+        missing = sorted(set(self.wanted) - set(found))
+        absent = "no such service in the stack"
+        return states + [
+            swarm_tasks.ServiceState(name, self.wanted[name], 0, False, absent, None, hopeless=True) for name in missing
+        ]
+
+    def step(self) -> bool | None:
+        """True when converged and stable, or when a service can never be; None to look again."""
+        self.states = self.look()
+        if any(state.hopeless for state in self.states):
+            return True
+        if not self.states or not all(state.converged for state in self.states):
+            self.converged_since = None
+            return None
+        now = time.monotonic()
+        self.converged_since = self.converged_since or now
+        return True if now - self.converged_since >= self.stable_seconds else None
+
+    def unconverged(self) -> list[swarm_tasks.ServiceState]:
+        return [state for state in self.states if not state.converged]
+
+    def explain(self, log_lines: int) -> str:
+        """Why the stack is not converged: each late service with its error and the end of its log."""
+        if not self.states:
+            return f"the stack {self.stack} has no services: was `docker stack deploy` run?"
+        late = self.unconverged()
+        if not late:
+            return f"all services run, but not yet for {self.stable_seconds:g} s without a break"
+        return "\n".join(self.explain_service(state, log_lines) for state in late)
+
+    def explain_service(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
+        text = f"{state.name}: {state.running} of {state.wanted} running"
+        text += f": {state.error}" if state.error else ""
+        service = swarm_engine.Service(self.api, state.name)
+        task = self.tasks.get(state.task_id or "") or self.find_late_task(state.name)
+        if task is None or service.find() is None:
+            return text
+        if not state.error:
+            text += f": {swarm_tasks.name_of(task)} is {swarm_tasks.state_of(task)} ({task['Status'].get('Message')})"
+        lines = service.log(task, log_lines) if swarm_tasks.container_id_of(task) else []
+        return "\n".join([text, *(f"    {line}" for line in lines)])
+
+    def find_late_task(self, service_name: str) -> dict[str, Any] | None:
+        """Newest task of a service that does not run, so that its log can be shown."""
+        service = swarm_engine.Service(self.api, service_name)
+        service.find()
+        own = [task for task in self.tasks.values() if task["ServiceID"] == service.id]
+        late = [task for task in swarm_tasks.newest_per_slot(own) if not swarm_tasks.is_running(task)]
+        return late[-1] if late else None
+
+
+def wait_for_stack(
+    api: Any, stack: str, wanted: dict[str, int], stable_seconds: float, timeout_seconds: float, log_lines: int
+) -> tuple[str | None, list[dict[str, Any]]]:
+    """Wait; returns why it failed (None when converged) and the state of each service."""
+    watch = StackWatch(api, stack, wanted, stable_seconds)
+    started = time.monotonic()
+    done = swarm_engine.poll(watch.step, started + timeout_seconds)
+    states = [{"name": s.name, "wanted": s.wanted, "running": s.running, "error": s.error} for s in watch.states]
+    if done and not watch.unconverged():
+        return None, states
+    waited = time.monotonic() - started
+    return f"The stack {stack} has not converged after {waited:.0f} s.\n{watch.explain(log_lines)}", states

@@ -1,0 +1,93 @@
+#!/usr/bin/python
+"""Ansible module: what a host may use, which in a container is less than what it shows."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_capacity
+short_description: Cores, memory, disk and system of a host, as its cgroups bound them
+description:
+  - C(/proc/meminfo) and the number of processors of a container are those of the machine that it runs on.
+author: [swarmsweep]
+"""
+
+EXAMPLES = r"""
+- host_capacity:
+"""
+
+RETURN = r"""
+cpus: {description: Cores that processes may run on., type: int, returned: always}
+memory_bytes: {description: The lesser of the memory and of its cgroup limit., type: int, returned: always}
+swap_bytes: {description: Swap of the machine., type: int, returned: always}
+disk_free_bytes: {description: Free disk below /var., type: int, returned: always}
+os_id: {description: ID of os-release., type: str, returned: always}
+os_version: {description: VERSION_ID of os-release., type: str, returned: always}
+kernel: {description: Release of the kernel., type: str, returned: always}
+boot_time: {description: Start of the kernel in epoch seconds; the same on machines that share it., type: int, returned: always}
+machine_id: {description: machine-id., type: str, returned: always}
+cgroup_version: {description: 1 or 2., type: int, returned: always}
+ipvs: {description: Whether the kernel has IPVS, which the ingress mesh needs., type: bool, returned: always}
+cpu_model: {description: Name of the processor., type: str, returned: always}
+provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def read(path):
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def meminfo_bytes(key):
+    match = re.search(rf"^{key}:\s+(\d+) kB$", read("/proc/meminfo"), re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else 0
+
+
+def memory_bytes():
+    limits = [int(text) for text in (read(path).strip() for path in LIMITS) if text.isdigit()]
+    return min([meminfo_bytes("MemTotal"), *limits])
+
+
+def os_release():
+    pairs = (line.split("=", 1) for line in read("/etc/os-release").splitlines() if "=" in line)
+    return {key: value.strip('"') for key, value in pairs}
+
+
+def first(pattern, path):
+    match = re.search(pattern, read(path), re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def main():
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    release = os_release()
+    module.exit_json(
+        changed=False,
+        cpus=len(os.sched_getaffinity(0)),
+        memory_bytes=memory_bytes(),
+        swap_bytes=meminfo_bytes("SwapTotal"),
+        disk_free_bytes=shutil.disk_usage("/var").free,
+        os_id=release.get("ID", ""),
+        os_version=release.get("VERSION_ID", ""),
+        kernel=os.uname().release,
+        boot_time=int(first(r"^btime (\d+)$", "/proc/stat") or 0),
+        machine_id=read("/etc/machine-id").strip(),
+        cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
+        ipvs=Path("/proc/net/ip_vs").exists() or bool(read("/proc/modules").count("ip_vs")),
+        cpu_model=first(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo"),
+        provisioned=Path("/opt/swarmsweep").is_dir(),
+    )
+
+
+if __name__ == "__main__":
+    main()

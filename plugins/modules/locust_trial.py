@@ -1,0 +1,205 @@
+#!/usr/bin/python
+"""Ansible module: Locust's master and workers on one load host, as systemd units that end by themselves."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: locust_trial
+short_description: Start, await or stop a Locust trial on one load host
+description:
+  - Master and workers run as transient systemd units with a hard time limit, so that neither a lost controller nor a
+    lost connection leaves a load running, and neither ends a trial.
+  - C(started) first stops what an interrupted sweep left. C(finished) waits until no unit runs and says how they ended.
+    C(stopped) ends them at once.
+options:
+  state: {description: What to do., type: str, choices: [started, finished, stopped], required: true}
+  slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
+  directory: {description: Folder of the virtual environment and the locustfiles., type: path}
+  output_directory: {description: Folder for the trial's files; made for the unprivileged user., type: path}
+  user: {description: The unprivileged user that runs Locust., type: str, default: swarmsweep}
+  host_name: {description: Name of this host in file names., type: str}
+  target: {description: URL that is loaded., type: str}
+  locustfile: {description: File name of the scenario., type: str}
+  master: {description: Whether the master runs here., type: bool, default: false}
+  master_host: {description: Address where the workers find the master., type: str, default: 127.0.0.1}
+  worker_indices: {description: Numbers of the workers that run here., type: list, elements: int, default: []}
+  workers: {description: Workers over all load hosts., type: int, default: 1}
+  users: {description: Simulated users over all workers., type: int, default: 1}
+  spawn_rate: {description: Users started per second., type: float, default: 1}
+  env: {description: "Environment of the units: the recorder's and the scenario's settings.", type: dict, default: {}}
+  open_files: {description: Files that one process may open., type: int, default: 1048576}
+  time_limit_seconds: {description: After so long systemd ends every unit; also the deadline of C(finished)., type: int, default: 600}
+author: [swarmsweep]
+"""
+
+EXAMPLES = r"""
+- locust_trial:
+    state: finished
+    slice: swarmsweep-lab
+    time_limit_seconds: 120
+"""
+
+RETURN = r"""
+units: {description: Units of this host., type: list, elements: str, returned: always}
+ended_badly: {description: Units that did not end well, with systemd's word for it., type: dict, returned: when finished}
+"""
+
+import json
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+POLL_SECONDS = 0.3
+# A worker that waits longer for its master, or a master for its workers, waits in vain.
+CONNECT_SECONDS = 60
+
+
+class Trial:
+    """The units of one slice."""
+
+    def __init__(self, module):
+        self.module = module
+        self.given = module.params
+        self.prefix = self.given["slice"].replace("/", "-") + "-locust"
+
+    def systemctl(self, *arguments):
+        return self.module.run_command(["systemctl", *arguments])
+
+    def units(self):
+        """Unit -> state of all units of the slice, those that failed included."""
+        _code, out, _err = self.systemctl("list-units", "--all", "--output=json", f"{self.prefix}-*.service")
+        return {unit["unit"]: unit["active"] for unit in json.loads(out or "[]")}
+
+    def running(self):
+        return [unit for unit, state in self.units().items() if state in ("active", "activating", "deactivating", "reloading")]
+
+    def stop(self):
+        units = self.units()
+        if units:
+            self.systemctl("kill", "--signal=KILL", *units)
+            self.systemctl("stop", *units)
+            self.systemctl("reset-failed", *units)
+        return list(units)
+
+    def run_unit(self, name, log, command, env):
+        given = self.given
+        options = {
+            "RuntimeMaxSec": given["time_limit_seconds"],
+            "KillMode": "control-group",
+            "TimeoutStopSec": 5,
+            "LimitNOFILE": given["open_files"],
+            "User": given["user"],
+            "WorkingDirectory": given["output_directory"],
+            "StandardOutput": f"file:{given['output_directory']}/{log}",
+            "StandardError": f"file:{given['output_directory']}/{log}",
+            "NoNewPrivileges": "yes",
+            "Slice": f"{given['slice']}.slice",
+        }
+        with Path(given["output_directory"], "commands.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{name}: {shlex.join(command)}\n")
+        code, _out, err = self.module.run_command(
+            ["systemd-run", "--quiet", f"--unit={self.prefix}-{name}"]
+            + [f"--property={key}={value}" for key, value in options.items()]
+            + [f"--setenv={key}={value}" for key, value in env.items()]
+            + command
+        )
+        if code != 0:
+            self.stop()
+            self.module.fail_json(msg=f"systemd could not start {self.prefix}-{name}: {err.strip()}")
+
+    def start(self):
+        given = self.given
+        self.stop()
+        output = Path(given["output_directory"])
+        # A trial that was cut off is made again from nothing.
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir(parents=True)
+        shutil.chown(output, given["user"])
+        home = Path(given["directory"])
+        scenario = home / "locustfiles" / given["locustfile"]
+        if not scenario.is_file():
+            self.module.fail_json(msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site")
+        locust = [
+            str(home / "venv/bin/locust"), "-f", f"{scenario},{home / 'recorder.py'}",
+            "--host", given["target"], "--loglevel", "INFO",
+        ]  # fmt: skip
+        env = {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": given["host_name"], "HOME": str(output)} | given["env"]
+        if given["master"]:
+            bind = given["master_host"] if given["master_host"] == "127.0.0.1" else "*"
+            self.run_unit(
+                "master",
+                "master.log",
+                [*locust, "--headless", "--master", "--master-bind-host", bind,
+                 "--expect-workers", str(given["workers"]), "--expect-workers-max-wait", str(CONNECT_SECONDS),
+                 "--users", str(given["users"]), "--spawn-rate", str(given["spawn_rate"]),
+                 "--csv", str(output / "stats"), "--csv-full-history", "--exit-code-on-error", "0"],
+                env,
+            )  # fmt: skip
+        for index in given["worker_indices"]:
+            self.run_unit(
+                f"worker-{index}",
+                f"worker-{index}.log",
+                [*locust, "--worker", "--master-host", given["master_host"]],
+                env | {"SWEEP_WORKER_INDEX": str(index)},
+            )
+        return list(self.units())
+
+    def finish(self):
+        """Wait until no unit runs; unit -> systemd's word for those that ended badly."""
+        deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
+        while self.running():
+            if time.monotonic() > deadline:
+                self.stop()
+                self.module.fail_json(msg="the load did not end within its time limit and was stopped")
+            time.sleep(POLL_SECONDS)
+        bad = {unit: self.result(unit) for unit, state in self.units().items() if state == "failed"}
+        if bad:
+            self.systemctl("reset-failed", *bad)
+        return bad
+
+    def result(self, unit):
+        _code, out, _err = self.systemctl("show", "--property=Result,ExecMainStatus", unit)
+        pairs = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        return f"{pairs.get('Result', 'unknown')} (exit status {pairs.get('ExecMainStatus', '?')})"
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["started", "finished", "stopped"], "required": True},
+            "slice": {"type": "str", "required": True},
+            "directory": {"type": "path"},
+            "output_directory": {"type": "path"},
+            "user": {"type": "str", "default": "swarmsweep"},
+            "host_name": {"type": "str"},
+            "target": {"type": "str"},
+            "locustfile": {"type": "str"},
+            "master": {"type": "bool", "default": False},
+            "master_host": {"type": "str", "default": "127.0.0.1"},
+            "worker_indices": {"type": "list", "elements": "int", "default": []},
+            "workers": {"type": "int", "default": 1},
+            "users": {"type": "int", "default": 1},
+            "spawn_rate": {"type": "float", "default": 1},
+            "env": {"type": "dict", "default": {}},
+            "open_files": {"type": "int", "default": 1048576},
+            "time_limit_seconds": {"type": "int", "default": 600},
+        },
+        required_if=[("state", "started", ["directory", "output_directory", "host_name", "target", "locustfile"])],
+        supports_check_mode=True,
+    )
+    trial = Trial(module)
+    if module.check_mode:
+        module.exit_json(changed=module.params["state"] != "finished", units=list(trial.units()))
+    if module.params["state"] == "started":
+        module.exit_json(changed=True, units=trial.start())
+    if module.params["state"] == "stopped":
+        units = trial.stop()
+        module.exit_json(changed=bool(units), units=units)
+    module.exit_json(changed=False, units=list(trial.units()), ended_badly=trial.finish())
+
+
+if __name__ == "__main__":
+    main()

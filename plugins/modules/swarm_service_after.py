@@ -1,0 +1,149 @@
+#!/usr/bin/python
+"""Ansible module: what became of a measured Swarm service under load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lab_files import write_json, write_text
+from ansible.module_utils.swarm_engine import HarnessError, connect
+from ansible.module_utils.swarm_review import review
+
+DOCUMENTATION = r"""
+module: swarm_service_after
+short_description: Report what became of a measured Swarm service under load
+description:
+  - Compares the replicas that run now with the record that C(swarm_service_ready) wrote, and reports restarts, exit
+    codes, kills for lack of memory, and the log of the replica that failed. Changes nothing on the service.
+  - When the kernel kills a worker process inside a replica whose first process survives, Docker may not tell. The
+    counter C(oom_kills) of the sampler is the authority for that.
+  - The module fails only when the bench is broken. Nothing is done in check mode.
+requirements:
+  - python >= 3.9
+  - Docker SDK for Python >= 5.0.3 (Debian and Ubuntu package python3-docker)
+options:
+  service_name:
+    description: Full name of the measured service.
+    type: str
+    required: true
+  deploy_path:
+    description: Path of the deployment record (deploy.json) on this host. Its status must be C(ready).
+    type: path
+    required: true
+  output_path:
+    description: The record is written to this file (after.json), whole or not at all.
+    type: path
+    required: true
+  log_path:
+    description: The last lines of the log of every replica, dead ones too, are written to this file (service.log).
+    type: path
+  inspect_path:
+    description: The C(docker inspect) documents of the replicas are written to this file, secrets masked.
+    type: path
+  log_lines:
+    description: Lines of each replica in I(log_path).
+    type: int
+    default: 200
+  tail_lines:
+    description: Last lines of the log of the replica that failed, in the record.
+    type: int
+    default: 40
+  docker_url:
+    description: Address of the Docker daemon.
+    type: str
+    default: unix:///var/run/docker.sock
+author:
+  - swarmsweep
+"""
+
+EXAMPLES = r"""
+- name: Look at the replicas after the load
+  swarm_service_after:
+    service_name: bench_api
+    deploy_path: /var/lib/swarmsweep/cell/deploy.json
+    output_path: /var/lib/swarmsweep/cell/after.json
+    log_path: /var/lib/swarmsweep/cell/service.log
+    inspect_path: /var/lib/swarmsweep/cell/inspect.json
+  register: bench_cell_after
+"""
+
+RETURN = r"""
+after:
+  description: The record, as written to I(output_path).
+  type: dict
+  returned: always
+  sample:
+    schema: 1
+    collected_at: 1795347990.2
+    containers: []
+    restarts: 1
+    oom_killed: true
+    exit_codes: [137]
+    changed: true
+    reason_code: oom
+    reason: >-
+      under load replica 1 needed more than its memory limit of 256M: killed by the kernel (exit 137, OOM);
+      replicas replaced: 1
+    log_tail: []
+reason_code:
+  description: C(oom), C(crash), or null when every replica lived through the load.
+  type: str
+  returned: always
+reason:
+  description: The reason in words, or null.
+  type: str
+  returned: always
+"""
+
+ARGUMENTS = {
+    "service_name": {"type": "str", "required": True},
+    "deploy_path": {"type": "path", "required": True},
+    "output_path": {"type": "path", "required": True},
+    "log_path": {"type": "path"},
+    "inspect_path": {"type": "path"},
+    "log_lines": {"type": "int", "default": 200},
+    "tail_lines": {"type": "int", "default": 40},
+    "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
+}
+
+
+def read_deployment(path: str) -> dict:
+    """The deployment record. Raises HarnessError when it is missing, broken, or of a service that never was ready."""
+    try:
+        deployed = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HarnessError(f"Cannot read the deployment record {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise HarnessError(f"{path} is no deployment record: {error}") from error
+    if deployed.get("status") != "ready":
+        raise HarnessError(f"{path} tells of a service with status {deployed.get('status')!r}: it was never under load")
+    return deployed
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
+    if module.check_mode:
+        module.exit_json(changed=False, after=None, reason=None, reason_code=None)
+    try:
+        deployed = read_deployment(params["deploy_path"])
+        api = connect(params["docker_url"])
+        record, documents, log = review(
+            api, params["service_name"], deployed, params["log_lines"], params["tail_lines"]
+        )
+        if params["inspect_path"]:
+            write_json(params["inspect_path"], documents)
+        if params["log_path"]:
+            write_text(params["log_path"], log)
+        write_json(params["output_path"], record)
+    except HarnessError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"Cannot review {params['service_name']}: {error}")
+    module.exit_json(changed=False, after=record, reason=record["reason"], reason_code=record["reason_code"])
+
+
+if __name__ == "__main__":
+    main()

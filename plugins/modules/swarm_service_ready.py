@@ -1,0 +1,208 @@
+#!/usr/bin/python
+"""Ansible module: deploy one measured Swarm service freshly and wait until it serves."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.haproxy_stats import HaproxyError
+from ansible.module_utils.lab_files import write_json
+from ansible.module_utils.swarm_engine import HarnessError, connect
+from ansible.module_utils.swarm_service import Deployment, deploy
+
+DOCUMENTATION = r"""
+module: swarm_service_ready
+short_description: Deploy one measured Swarm service freshly and wait until it serves
+description:
+  - Removes the stack and waits until no old replica uses CPU, deploys the stack file, waits until every replica runs
+    and exactly that many servers of the HAProxy backend have passed a health check, then compares the running
+    containers with the wanted limits, image and environment.
+  - A configuration that cannot run is a result, not a failure of the module. The result C(status) is C(failed) and the
+    C(reason_code) says why. The module itself fails only when the bench is broken (Docker or HAProxy do not answer, the
+    stack file is missing, the host is no manager).
+  - Runs on a Swarm manager that also runs HAProxy. Nothing is done in check mode.
+requirements:
+  - python >= 3.9
+  - Docker SDK for Python >= 5.0.3 (Debian and Ubuntu package python3-docker)
+  - docker CLI >= 20.10
+options:
+  stack_name:
+    description: Name of the stack. It is removed first, with all that belongs to it.
+    type: str
+    required: true
+  service_name:
+    description: Full name of the measured service, C(<stack>_<service>).
+    type: str
+    required: true
+  compose_path:
+    description: Absolute path of the rendered stack file on this host.
+    type: path
+    required: true
+  replicas:
+    description: Number of replicas the stack file asks for.
+    type: int
+    required: true
+  nano_cpus:
+    description: CPU limit of one replica in billionths of a core; 0 for none.
+    type: int
+    required: true
+  memory_bytes:
+    description: Memory limit of one replica in bytes; 0 for none.
+    type: int
+    required: true
+  workers_env:
+    description: Environment variables to compare in the running containers, and to store. The values must be strings.
+    type: dict
+    default: {}
+  image:
+    description: Image reference the containers must have been made from. A digest is not compared.
+    type: str
+    required: true
+  timeout_seconds:
+    description: Time from the deployment until all replicas must serve.
+    type: float
+    default: 120
+  remove_timeout_seconds:
+    description: Time the old replicas have to end. It must exceed C(stop_grace_period) of the stack file.
+    type: float
+    default: 60
+  haproxy_socket:
+    description:
+      - Path of HAProxy's statistics socket on this host. With C(level admin) the servers of the removed replicas are
+        forgotten at once; with less, their health checks must fail first.
+    type: path
+    required: true
+  haproxy_backend:
+    description: Name of the backend whose servers are the replicas.
+    type: str
+    default: api
+  log_lines:
+    description: Last lines of the log of the replica that failed.
+    type: int
+    default: 40
+  output_path:
+    description: The record is written to this file (deploy.json), whole or not at all.
+    type: path
+    required: true
+  inspect_path:
+    description: The C(docker inspect) documents of the replicas are written to this file, secrets masked.
+    type: path
+  docker_url:
+    description: Address of the Docker daemon.
+    type: str
+    default: unix:///var/run/docker.sock
+author:
+  - swarmsweep
+"""
+
+EXAMPLES = r"""
+- name: Deploy the cell
+  swarm_service_ready:
+    stack_name: bench
+    service_name: bench_api
+    compose_path: /var/lib/swarmsweep/cell/stack.yml
+    replicas: 2
+    nano_cpus: 500000000
+    memory_bytes: 629145600
+    workers_env:
+      API_WORKERS: "2"
+    image: swarmsweep/api:1f0c9b2
+    haproxy_socket: /run/swarmsweep/haproxy.sock
+    output_path: /var/lib/swarmsweep/cell/deploy.json
+    inspect_path: /var/lib/swarmsweep/cell/inspect.json
+  register: bench_cell_deployment
+"""
+
+RETURN = r"""
+status:
+  description: C(ready) or C(failed).
+  type: str
+  returned: always
+reason_code:
+  description: C(oom), C(crash), C(rejected), C(not_ready), C(mismatch), or null when ready.
+  type: str
+  returned: always
+reason:
+  description: The reason in words, or null when ready.
+  type: str
+  returned: always
+deploy:
+  description: The whole record, as written to I(output_path).
+  type: dict
+  returned: always
+  sample:
+    schema: 1
+    status: ready
+    reason: null
+    reason_code: null
+    started_at: 1795347900.1
+    ready_at: 1795347904.3
+    ready_seconds: 4.2
+    remove_seconds: 2.4
+    haproxy_up: 1
+    restarts: 0
+    log_tail: []
+    containers:
+      - id: 4b825dc642cb6eb9a060e54bf8d69288fbee49040d1d8f1a5c0e7d1c2b3a4958
+        task_id: 0kl2m3qhx1ky3nr0b1hs2p8zq
+        slot: 1
+        node: lab-api
+        nano_cpus: 500000000
+        memory_bytes: 629145600
+        image: swarmsweep/api:1f0c9b2
+        env: {API_WORKERS: "2"}
+        inspected: true
+"""
+
+ARGUMENTS = {
+    "stack_name": {"type": "str", "required": True},
+    "service_name": {"type": "str", "required": True},
+    "compose_path": {"type": "path", "required": True},
+    "replicas": {"type": "int", "required": True},
+    "nano_cpus": {"type": "int", "required": True},
+    "memory_bytes": {"type": "int", "required": True},
+    "workers_env": {"type": "dict", "default": {}},
+    "image": {"type": "str", "required": True},
+    "timeout_seconds": {"type": "float", "default": 120},
+    "remove_timeout_seconds": {"type": "float", "default": 60},
+    "haproxy_socket": {"type": "path", "required": True},
+    "haproxy_backend": {"type": "str", "default": "api"},
+    "log_lines": {"type": "int", "default": 40},
+    "output_path": {"type": "path", "required": True},
+    "inspect_path": {"type": "path"},
+    "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
+}
+
+
+def read_request(params: dict) -> Deployment:
+    """The wanted deployment. Raises HarnessError for values that cannot be meant."""
+    if params["replicas"] < 1:
+        raise HarnessError(f"replicas is {params['replicas']}: at least 1 is needed")
+    if not params["service_name"].startswith(params["stack_name"] + "_"):
+        raise HarnessError(
+            f"service_name is {params['service_name']!r}: a service of this stack is named {params['stack_name']}_..."
+        )
+    environment = {name: str(value) for name, value in params["workers_env"].items()}
+    names = set(Deployment.__dataclass_fields__) - {"environment"}
+    return Deployment(environment=environment, **{name: params[name] for name in names})
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    if module.check_mode:
+        module.exit_json(changed=False, status=None, reason=None, reason_code=None, deploy=None)
+    try:
+        request = read_request(module.params)
+        record, documents = deploy(connect(module.params["docker_url"]), request)
+        write_json(module.params["output_path"], record)
+        if module.params["inspect_path"]:
+            write_json(module.params["inspect_path"], documents)
+    except (HarnessError, HaproxyError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"Cannot deploy {module.params['service_name']}: {error}")
+    summary = {name: record[name] for name in ("status", "reason", "reason_code")}
+    module.exit_json(changed=True, deploy=record, **summary)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+#!/usr/bin/python
+"""Ansible module: wait until all services of a Swarm stack run."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.swarm_engine import HarnessError, connect
+from ansible.module_utils.swarm_stack import wait_for_stack
+
+DOCUMENTATION = r"""
+module: swarm_stack_converged
+short_description: Wait until all services of a Swarm stack run and stay so
+description:
+  - C(docker stack deploy) returns before anything runs. This module waits until every service of the stack has all its
+    replicas running, from its present specification, without a break for I(stable_seconds).
+  - It fails at the deadline, or at once when a node refuses a task for good, with the error of the task and the end of
+    its log. It changes nothing. Nothing is done in check mode.
+requirements:
+  - python >= 3.9
+  - Docker SDK for Python >= 5.0.3 (Debian and Ubuntu package python3-docker)
+options:
+  stack_name:
+    description: Name of the stack.
+    type: str
+    required: true
+  services:
+    description:
+      - Replicas that services must have, by service name with or without the stack's prefix. Each must exist.
+      - Services that are not named must have the replicas of their own specification.
+    type: dict
+    default: {}
+  stable_seconds:
+    description: How long everything must run without a break.
+    type: float
+    default: 2
+  timeout_seconds:
+    description: Time until the stack must be converged.
+    type: float
+    default: 300
+  log_lines:
+    description: Last lines of the log of a task that failed, in the message.
+    type: int
+    default: 40
+  docker_url:
+    description: Address of the Docker daemon.
+    type: str
+    default: unix:///var/run/docker.sock
+author:
+  - swarmsweep
+"""
+
+EXAMPLES = r"""
+- name: Wait for the platform
+  swarm_stack_converged:
+    stack_name: lab
+    services:
+      proxy: 1
+      mlflow: 1
+      postgres: 1
+"""
+
+RETURN = r"""
+services:
+  description: State of each service.
+  type: list
+  elements: dict
+  returned: always
+  sample:
+    - {name: lab_proxy, wanted: 1, running: 1, error: null}
+"""
+
+ARGUMENTS = {
+    "stack_name": {"type": "str", "required": True},
+    "services": {"type": "dict", "default": {}},
+    "stable_seconds": {"type": "float", "default": 2},
+    "timeout_seconds": {"type": "float", "default": 300},
+    "log_lines": {"type": "int", "default": 40},
+    "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
+    if module.check_mode:
+        module.exit_json(changed=False, services=[])
+    try:
+        wanted = {name: int(count) for name, count in params["services"].items()}
+    except (TypeError, ValueError) as error:
+        module.fail_json(msg=f"services must map names to whole numbers: {error}")
+    try:
+        problem, services = wait_for_stack(
+            connect(params["docker_url"]),
+            params["stack_name"],
+            wanted,
+            params["stable_seconds"],
+            params["timeout_seconds"],
+            params["log_lines"],
+        )
+    except HarnessError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"Cannot look at the stack {params['stack_name']}: {error}")
+    if problem:
+        module.fail_json(msg=problem, services=services)
+    module.exit_json(changed=False, services=services)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The talk with Docker: deadlines, and errors that say what to do."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from ansible.module_utils import swarm_engine
+from ansible.module_utils.swarm_engine import HarnessError
+
+
+def test_log_lines_are_bounded_and_plain():
+    data = b"\x1b[32mINFO\x1b[0m: started\n" + b"x" * 10_000 + b"\n\xff\n"
+    lines = swarm_engine.clean_lines(data)
+    assert lines[0] == "INFO: started"
+    assert len(lines[1]) == swarm_engine.LOG_LINE_CHARACTERS
+    assert len(lines) == 3
+
+
+def test_a_command_that_hangs_is_ended(tmp_path, monkeypatch):
+    script = tmp_path / "docker"
+    script.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(swarm_engine, "COMMAND_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(HarnessError, match=r"docker stack rm bench. did not end"):
+        swarm_engine.run_docker("stack", "rm", "bench")
+
+
+def test_a_missing_command_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(HarnessError, match=r"docker command is missing.*apt-get install"):
+        swarm_engine.run_docker("stack", "rm", "bench")
+
+
+class TestPoll:
+    """The one loop behind every wait."""
+
+    @pytest.fixture(autouse=True)
+    def _need_docker(self):
+        pytest.importorskip("docker", reason="the Docker SDK for Python is needed for its exceptions")
+
+    def test_the_first_answer_ends_it(self):
+        answers = iter([None, None, "ready"])
+        assert swarm_engine.poll(lambda: next(answers), time.monotonic() + 60) == "ready"
+
+    def test_it_looks_at_least_once_and_ends_at_the_deadline(self):
+        asked = []
+        assert swarm_engine.poll(lambda: asked.append(1), time.monotonic() - 1) is None
+        assert asked == [1]
+
+    def test_a_daemon_that_misses_a_question_is_asked_again(self):
+        answers = iter([ConnectionError("reset"), "ready"])
+
+        def ask():
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        assert swarm_engine.poll(ask, time.monotonic() + 60) == "ready"
+
+    def test_a_daemon_that_stays_silent_is_a_broken_bench(self, monkeypatch):
+        monkeypatch.setattr(swarm_engine, "SILENCE_SECONDS", 0.0)
+
+        def ask():
+            raise ConnectionError("refused")
+
+        with pytest.raises(HarnessError, match=r"has not answered.*refused"):
+            swarm_engine.poll(ask, time.monotonic() + 60)
