@@ -1,0 +1,45 @@
+"""Runs ansible-playbook as a user does, with an inventory that leads to no host of a lab."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# The one of these tests' own environment, however they were started.
+BIN = Path(sys.executable).parent
+PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
+
+
+@pytest.fixture(scope="session")
+def ansible_playbook() -> str:
+    """Path of the command."""
+    found = shutil.which("ansible-playbook", path=PATH)
+    assert found, f"no ansible-playbook in {PATH}; mend it: ./lab test"
+    return found
+
+
+@pytest.fixture
+def play(ansible_playbook: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Runs a playbook: play(path, inventory, *arguments) -> the finished process."""
+    # Nothing of the caller's shell may change what is tested.
+    env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    env |= {
+        "PATH": PATH,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+        # Asking again takes its time; that it is done is ansible.cfg's business.
+        "ANSIBLE_SSH_RETRIES": "0",
+    }
+
+    def run(playbook: Path, inventory: Path, *arguments: str) -> subprocess.CompletedProcess:
+        command = [ansible_playbook, str(playbook), "-i", str(inventory), *arguments]
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+    return run

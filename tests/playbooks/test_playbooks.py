@@ -1,0 +1,183 @@
+"""The playbooks as a user runs them: they parse, and what is wrong is refused before a host is touched."""
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PLAYBOOKS = sorted([ROOT / "site.yml", ROOT / "sweep.yml", *ROOT.glob("playbooks/*.yml")])
+Play = Callable[..., subprocess.CompletedProcess]
+
+
+def inventory(path: Path, api: dict, load: dict) -> Path:
+    """An inventory of two hosts with these variables; JSON is YAML."""
+    groups = {"api": {"hosts": {"lab-api": api}}, "load": {"hosts": {"lab-load": load}}}
+    path.write_text(json.dumps({"lab": {"children": groups}}))
+    return path
+
+
+def said(result: subprocess.CompletedProcess) -> str:
+    """All output on one line, as nobody cares where it is wrapped."""
+    return " ".join((result.stdout + result.stderr).split())
+
+
+class Watched:
+    """Two hosts of the documentation range, and whether ssh was ever asked to reach one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.marker = folder / "ssh-was-called"
+        ssh = folder / "ssh"
+        ssh.write_text(f'#!/bin/sh\necho "$@" >> "{self.marker}"\necho "no host is reached in this test" >&2\nexit 255\n')
+        ssh.chmod(0o755)
+        hosts = [{"ansible_host": f"192.0.2.{number}", "ansible_ssh_executable": str(ssh)} for number in (1, 2)]
+        self.inventory = inventory(folder / "hosts.yml", *hosts)
+
+    @property
+    def touched(self) -> bool:
+        return self.marker.exists()
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    return Watched(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def anywhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An inventory for what connects to nothing."""
+    folder = tmp_path_factory.mktemp("inventory")
+    return inventory(folder / "hosts.yml", {"ansible_host": "192.0.2.1"}, {"ansible_host": "192.0.2.2"})
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_playbook_parses(play: Play, anywhere, playbook):
+    result = play(playbook, anywhere, "--syntax-check")
+    assert result.returncode == 0, said(result)
+    assert "WARNING" not in result.stderr
+
+
+# --- A bad sweep file ----------------------------------------------------------------------------------------------------
+
+GOOD = """\
+name: quick
+slo: {p95_ms: 500}
+load: {users: 50}
+matrix:
+  replicas: [1, 2]
+  cpus: [0.5, 1]
+  memory: [600M]
+  workers: [2]
+"""
+
+
+def swap(old: str, new: str) -> str:
+    """The good file with one thing changed."""
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+HUNDRED = str(list(range(1, 101)))
+BAD_SWEEPS = {
+    "empty": ("", None, "is empty", "name, slo, load"),
+    "not YAML": ("name: [\n", 2, "is not valid YAML", ""),
+    "unknown key": (swap("cpus", "cpu"), 6, "matrix.cpu: is unknown (did you mean cpus?)", "replicas, cpus, memory, workers"),
+    "duplicate key": (GOOD + "name: again\n", 9, "name: is given twice (first on line 1)", ""),
+    "not a number": (swap("[0.5, 1]", "[.nan]"), 6, "matrix.cpus[0]: '.nan' is not a finite number", "0.01 to 512 CPUs"),
+    "negative": (swap("[2]", "[-2]"), 8, "matrix.workers[0]: -2 is out of range", "whole numbers 1 to 128"),
+    "too many cells": (swap("[1, 2]", HUNDRED).replace("[0.5, 1]", HUNDRED), 5, "has 10000 cells", "2000"),
+    "wrong unit": (swap("600M", "600MiB"), 7, "matrix.memory[0]: '600MiB'", "write 600M"),
+    "a template": (swap("quick", "'{{ lookup(\"env\", \"HOME\") }}'"), 1, "name: '{{ lookup", "lower-case"),
+}
+
+
+@pytest.mark.parametrize(("text", "line", "mistake", "allowed"), BAD_SWEEPS.values(), ids=BAD_SWEEPS)
+def test_bad_sweep_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, text, line, mistake, allowed):
+    path = tmp_path / "bad.yml"
+    path.write_text(text)
+    result = play(ROOT / "sweep.yml", watched.inventory, "-e", f"sweep={path}")
+    assert result.returncode != 0
+    assert f"{path}:{line}: " in said(result) if line else f"{path}: " in said(result)
+    assert mistake in said(result)
+    assert allowed in said(result)
+    assert "No host was touched" in said(result)
+    assert "Traceback" not in said(result)
+    assert not watched.touched
+
+
+def test_missing_sweep_is_refused_with_those_that_are_there(play: Play, watched):
+    result = play(ROOT / "sweep.yml", watched.inventory, "-e", "sweep=sweeps/quik.yml")
+    assert result.returncode != 0
+    assert "sweeps/quik.yml" in said(result)
+    assert "quick.yml" in said(result)
+    assert "Traceback" not in said(result)
+    assert not watched.touched
+
+
+# The proof that the marker above can appear at all.
+@pytest.mark.parametrize("sweep", sorted(path.name for path in ROOT.glob("sweeps/*.yml")))
+def test_good_sweep_goes_on_to_the_hosts(play: Play, watched, sweep):
+    result = play(ROOT / "sweep.yml", watched.inventory, "-e", f"sweep=sweeps/{sweep}")
+    assert result.returncode != 0
+    assert watched.touched
+    assert "preflight found" in said(result)
+
+
+# --- A host that is not there --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A local port on which nothing listens: bound, so that nobody else takes it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_unreachable_hosts_are_named_with_cause_and_mending_command(play: Play, closed_port, tmp_path):
+    folder = tmp_path / "lab"
+    shutil.copytree(ROOT / "inventory/lab", folder)
+    host = {"ansible_host": "127.0.0.1", "ansible_port": closed_port}
+    inventory(folder / "hosts.yml", host, host)
+    result = play(ROOT / "playbooks/preflight.yml", folder)
+    assert result.returncode != 0
+    for name in ("lab-api", "lab-load"):
+        assert f"- {name} (127.0.0.1) cannot be reached: " in said(result)
+    assert f"port {closed_port}: Connection refused" in said(result)
+    assert "Mend it: check that this works: ssh 127.0.0.1 true" in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_an_empty_group_is_named_with_the_file_to_edit(play: Play, tmp_path):
+    path = tmp_path / "hosts.yml"
+    path.write_text("lab: {children: {api: {hosts: {}}, load: {hosts: {}}}}\n")
+    result = play(ROOT / "playbooks/preflight.yml", path)
+    assert result.returncode != 0
+    assert "the group 'load' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml" in said(result)
+    assert "Traceback" not in said(result)
+
+
+# --- A role that is given something else ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "words"),
+    [
+        ("docker_engine", {"docker_engine_source": "podman"}, "must be one of: distribution, docker-ce, present, got: podman"),
+        ("swarm", {"swarm_subnet_size": "wide"}, "'swarm_subnet_size' is of type"),
+        ("api_stack", {"api_stack_replicas": 1.5}, "'api_stack_replicas' is of type"),
+        ("virtual_lab", {"virtual_lab_machines": [{"name": "lab-api"}]}, "missing required arguments: address, cores, memory_bytes"),
+    ],
+)
+def test_role_refuses_other_arguments_before_it_starts(play: Play, anywhere, tmp_path, role, given, words):
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "roles": [{"role": role, "vars": given}]}]))
+    result = play(playbook, anywhere)
+    assert result.returncode != 0
+    assert words in said(result)
+    assert "ok=0" in said(result)

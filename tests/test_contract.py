@@ -1,0 +1,257 @@
+"""What the parts promise each other: names, defaults, verbs, and what no file may contain."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from swarmsweep.content import IGNORED
+
+ROOT = Path(__file__).parents[1]
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+TASK_FILES = sorted(ROOT.glob("roles/*/tasks/*.yml"))
+PLAYBOOKS = sorted([ROOT / "site.yml", ROOT / "sweep.yml", *ROOT.glob("playbooks/*.yml")])
+USER_FILE = ROOT / "inventory/lab/group_vars/all/lab.yml"
+
+# About a screen; the few lines above it are for the one file that would only be worse in two.
+MAX_TASK_FILE_LINES = 70
+# A comment speaks for the keys below it until a blank line, but not for more than these.
+MAX_KEYS_OF_A_COMMENT = 4
+# The verbs that users and scripts rely on.
+CONTRACT_VERBS = {"demo", "test", "up", "down", "site", "sweep", "plan", "report", "stop", "status", "bench"}
+# Of every working copy, never of the project.
+NOT_SOURCE = IGNORED - {"tests"} | {".git", ".lab", ".ansible", ".cache", "reports"}
+
+
+def by_name(path: Path) -> str:
+    """Ids of parametrized files."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text()) if path.exists() else None
+
+
+def defaults(role: Path) -> dict[str, Any]:
+    return read_yaml(role / "defaults/main.yml") or {}
+
+
+def walk(node: Any) -> Iterator[dict]:
+    """Every mapping in a parsed YAML file."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from walk(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from walk(value)
+
+
+def uncommented_keys(text: str) -> list[str]:
+    """Top-level keys that no comment above speaks for."""
+    found, left = [], 0
+    for line in text.splitlines():
+        if line.startswith("#"):
+            left = MAX_KEYS_OF_A_COMMENT
+        elif not line.strip():
+            left = 0
+        elif key := re.match(r"(\w+):", line):
+            if left == 0:
+                found.append(key.group(1))
+            left = max(0, left - 1)
+    return found
+
+
+def source_files() -> list[Path]:
+    """Files that are, or would be, in the repository."""
+    if shutil.which("git") and (ROOT / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+        files = [ROOT / name for name in listed.split("\0") if name]
+    else:
+        files = [file for file in ROOT.rglob("*") if not NOT_SOURCE & set(file.relative_to(ROOT).parts)]
+    return [file for file in files if file.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("# why\na: 1\n", []),
+        ("# why\na: 1\n\nb: 2\n", ["b"]),
+        ("# --- title ---\n\na: 1\n", ["a"]),
+        ("# why\na:\n  x: 1\nb: >-\n  text\nc: 1\nd: 1\ne: 1\n", ["e"]),
+        ("a: 1 # too late\n", ["a"]),
+    ],
+)
+def test_uncommented_keys(text, keys):
+    assert uncommented_keys(text) == keys
+
+
+# --- Roles ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_role_says_who_it_is(role):
+    info = (read_yaml(role / "meta/main.yml") or {}).get("galaxy_info", {})
+    assert info.get("role_name") == role.name
+    assert info.get("description")
+    assert info.get("min_ansible_version")
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_argument_spec_has_the_names_and_values_of_the_defaults(role):
+    entries = read_yaml(role / "meta/argument_specs.yml")["argument_specs"]
+    assert {name: option["default"] for name, option in entries["main"]["options"].items()} == defaults(role)
+    for entry in entries.values():
+        assert {name: option["default"] for name, option in entry["options"].items()}.items() <= defaults(role).items()
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_argument_spec_has_type_and_description_of_each_option(role):
+    for entry, spec in read_yaml(role / "meta/argument_specs.yml")["argument_specs"].items():
+        assert (role / f"tasks/{entry}.yml").exists()
+        assert spec["short_description"]
+        for name, option in spec["options"].items():
+            assert option.get("type") in {"str", "int", "float", "bool", "path", "list", "dict"}, name
+            assert option.get("description"), name
+            assert (option["type"] == "list") == ("elements" in option), name
+            assert option["default"] in option.get("choices", [option["default"]]), name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_variables_carry_the_role_in_their_names(role):
+    assert [name for name in defaults(role) if not name.startswith(f"{role.name}_")] == []
+    private = [name for path in role.glob("vars/*.yml") for name in read_yaml(path)]
+    assert [name for name in private if not name.startswith(f"__{role.name}_")] == []
+
+
+@pytest.mark.parametrize("path", [*(role / "defaults/main.yml" for role in ROLES), USER_FILE], ids=by_name)
+def test_each_value_has_its_reason_above_it(path):
+    assert uncommented_keys(path.read_text()) == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_every_default_is_used(role):
+    folders = ("tasks", "templates", "vars", "handlers")
+    text = "\n".join(file.read_text() for name in folders for file in role.glob(f"{name}/*"))
+    assert [name for name in defaults(role) if not re.search(rf"\b{name}\b", text)] == []
+
+
+# Ansible lets a misspelt role variable pass in silence, and the default is used instead.
+@pytest.mark.parametrize("path", [*PLAYBOOKS, *TASK_FILES], ids=by_name)
+def test_roles_are_given_only_what_they_take(path):
+    for node in walk(read_yaml(path)):
+        call = node.get("ansible.builtin.include_role") or node.get("ansible.builtin.import_role") or node
+        name = call.get("role") or call.get("name") if call is not node else node.get("role")
+        if name and (ROOT / "roles" / name).is_dir():
+            given = [key for key in node.get("vars", {}) if key.startswith(f"{name}_")]
+            assert [key for key in given if key not in defaults(ROOT / "roles" / name)] == []
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=by_name)
+def test_task_file_fits_a_screen(path):
+    lines = len(path.read_text().splitlines())
+    assert lines <= MAX_TASK_FILE_LINES
+
+
+# What is hashed must be what is sent, or a tag stands for two contents.
+def test_build_contexts_leave_out_what_the_hash_leaves_out():
+    text = (ROOT / "roles/images/tasks/build.yml").read_text()
+    assert set(re.findall(r"--exclude=(\S+)", text)) >= IGNORED
+
+
+# --- The command ---------------------------------------------------------------------------------------------------------
+
+
+def lab(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([ROOT / "lab", *arguments], capture_output=True, text=True, check=False)
+
+
+def help_verbs() -> set[str]:
+    return set(re.findall(r"^  ([a-z]+)\b", lab("help").stdout, re.MULTILINE))
+
+
+def verbs() -> set[str]:
+    """Arms of the last `case` of the script."""
+    arms = (ROOT / "lab").read_text().rpartition("\ncase ")[2]
+    return {verb for arm in re.findall(r"^  ([a-z][a-z| -]*)\)", arms, re.MULTILINE) for verb in re.split(r"[ |]+", arm)}
+
+
+def test_help_names_only_verbs_that_exist():
+    assert help_verbs()
+    assert help_verbs() - verbs() == set()
+
+
+def test_every_verb_of_the_contract_exists():
+    assert CONTRACT_VERBS - verbs() == set()
+
+
+def test_every_verb_is_in_the_help():
+    assert verbs() - help_verbs() - {"help", "-h", "--help"} == set()
+
+
+def test_playbooks_that_the_verbs_run_exist():
+    played = re.findall(r"\bplay (\S+\.yml)", (ROOT / "lab").read_text())
+    assert played
+    assert [path for path in played if not (ROOT / path).is_file()] == []
+
+
+def test_unknown_verb_is_named_with_the_known_ones():
+    result = lab("sweeep")
+    assert result.returncode != 0
+    assert "unknown verb 'sweeep'" in result.stderr
+    assert "sweep [FILE]" in result.stderr
+
+
+def test_readme_names_only_verbs_that_exist():
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("no README.md yet")
+    named = set(re.findall(r"\./lab ([a-z]+)", readme.read_text()))
+    assert named
+    assert named - verbs() == set()
+
+
+# --- What no file may contain --------------------------------------------------------------------------------------------
+
+# In parts, so that this file does not name them itself.
+FORBIDDEN = {
+    "host name of a package registry": re.compile("py" + r"pi\.org|python" + r"hosted\.org"),
+    "path of a developer's machine": re.compile(r"(?<![\w.$}-])/" + "work/"),
+}
+UNPINNED_HOSTS = re.compile(
+    r"host_key_checking\s*[=:]\s*(false|no|off|0)\b|StrictHostKeyChecking[ =]\s*(no|off|accept-new)\b|UserKnownHostsFile[ =]\s*/dev/null",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("host_key_checking = False", True),
+        ("ANSIBLE_HOST_KEY_CHECKING=0", True),
+        ("-o StrictHostKeyChecking=no", True),
+        ("ansible_ssh_common_args: -o UserKnownHostsFile=/dev/null", True),
+        ("host_key_checking = True", False),
+        ("-o StrictHostKeyChecking=yes -o UserKnownHostsFile={{ x }}/known_hosts", False),
+    ],
+)
+def test_unpinned_hosts_are_found(text, found):
+    assert bool(UNPINNED_HOSTS.search(text)) is found
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_source_file_names_a(what):
+    named = [by_name(file) for file in source_files() if FORBIDDEN[what].search(file.read_text(errors="replace"))]
+    assert named == []
+
+
+def test_host_keys_are_always_checked():
+    files = [file for file in source_files() if "tests" not in file.relative_to(ROOT).parts]
+    assert len(files) > 50
+    assert [by_name(file) for file in files if UNPINNED_HOSTS.search(file.read_text(errors="replace"))] == []
