@@ -19,7 +19,7 @@ from covertype_api.model_source import (
     RegisteredVersion,
 )
 from covertype_api.settings import Settings, SettingsError
-from covertype_api.training.parameters import FOREST, HELD_OUT_SHARE, LEAST_AGREEMENT, TOLERANCE
+from covertype_api.training.parameters import FOREST, LEAST_AGREEMENT, TOLERANCE
 
 # Errors of modules that take seconds to import.
 EXPECTED = ("DataError", "MlflowException")
@@ -36,7 +36,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--path", default=os.environ.get("COVERTYPE_DATA"), help="file that auto tries first")
     parser.add_argument("--rows", type=int, default=25_000, help="use at most so many rows (default 25000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the split, the forest and generated rows (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample, the forest and generated rows (default 0)")
     parser.add_argument(
         "--if-missing", action="store_true", help="do nothing when the champion was trained with the same arguments"
     )
@@ -80,7 +80,7 @@ def train(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     from covertype_api.training.registry import Registry
 
     registry = Registry(settings.mlflow_tracking_uri, settings.model_name, settings.model_alias)
-    trained, held_rows, held_labels = fit(options, {RECIPE_TAG: digest})
+    trained, judge = fit(options, {RECIPE_TAG: digest})
     version = registry.register(trained)
     result = {
         "status": "trained",
@@ -93,7 +93,7 @@ def train(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     }
     keep_because = None
     if champion is not None:
-        before = result["previous_champion_accuracy"] = registry.accuracy(champion, held_rows, held_labels)
+        before = result["previous_champion_accuracy"] = registry.accuracy(champion, judge.rows, judge.labels)
         if is_generated(trained.tags) and not is_generated(champion.tags):
             # Such rows would judge in their own favour.
             keep_because = "the champion was trained on real rows, this model on generated ones"
@@ -122,40 +122,36 @@ def is_generated(tags: dict[str, str]) -> bool:
     return tags.get(SOURCE_TAG, "").startswith("generated")
 
 
-def fit(options: argparse.Namespace, tags: dict[str, str]) -> tuple[Any, Any, Any]:
-    """A trained model with its figures, and the held-out rows and labels."""
-    from sklearn.model_selection import train_test_split
-
+def fit(options: argparse.Namespace, tags: dict[str, str]) -> tuple[Any, Any]:
+    """A trained model with its figures, and the held-out dataset."""
     from covertype_api.training import data, forest
     from covertype_api.training.registry import Trained
 
     dataset = data.load(options.source, options.path, options.seed, options.rows)
-    rows, held_rows, labels, held_labels = train_test_split(
-        dataset.rows, dataset.labels, test_size=HELD_OUT_SHARE, random_state=options.seed
-    )
+    learn, judge = data.split(dataset)
     started = time.process_time()
-    pipeline = forest.build(options.seed).fit(rows, labels)
+    pipeline = forest.build(options.seed).fit(learn.rows, learn.labels)
     fit_seconds = time.process_time() - started
     content = forest.to_onnx_bytes(pipeline)
-    expected = pipeline.predict(held_rows)
-    agreement = float((forest.onnx_predict(content, pipeline, held_rows) == expected).mean())
+    expected = pipeline.predict(judge.rows)
+    agreement = float((forest.onnx_predict(content, pipeline, judge.rows) == expected).mean())
     if agreement < LEAST_AGREEMENT:
         raise RuntimeError(f"ONNX and scikit-learn agree on {agreement:.4%} of the held-out rows only")
     metrics = {
-        "accuracy": float((expected == held_labels).mean()),
+        "accuracy": float((expected == judge.labels).mean()),
         "onnx_agreement": agreement,
         "fit_seconds": round(fit_seconds, 3),
     }
-    params = {**FOREST, "seed": options.seed, "rows": len(labels), "held_out_rows": len(held_labels)}
+    params = {**FOREST, "seed": options.seed, "rows": len(learn.labels), "held_out_rows": len(judge.labels)}
     trained = Trained(
         pipeline=pipeline,
         onnx_content=content,
-        example=held_rows.head(5),
+        example=judge.rows.head(5),
         params=params,
         metrics=metrics,
         tags=tags | {SOURCE_TAG: dataset.source, "data_sha256": dataset.sha256},
     )
-    return trained, held_rows, held_labels
+    return trained, judge
 
 
 def _facts(tags: dict[str, str]) -> dict[str, Any]:

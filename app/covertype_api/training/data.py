@@ -23,6 +23,7 @@ from covertype_api.schema import (
     WILDERNESS_AREAS,
     indicator_columns,
 )
+from covertype_api.training.parameters import HELD_OUT_SHARE
 
 # As many as a replica's CPU trains within seconds; more rows add little to a bounded forest.
 ROWS_LIMIT = 25_000
@@ -52,6 +53,25 @@ class Dataset:
         digest = hashlib.sha256(pd.util.hash_pandas_object(self.rows, index=False).to_numpy().tobytes())
         digest.update(self.labels.astype(np.int64).tobytes())
         return digest.hexdigest()
+
+
+def split(dataset: Dataset) -> tuple[Dataset, Dataset]:
+    """Rows to learn from, and rows held out: HELD_OUT_SHARE of them, chosen by their content alone.
+
+    So a row that is held out once always is, whatever the seed or the sample, and a champion can be judged on the
+    held-out rows of any later model without having learnt from them.
+
+    Raises:
+        DataError: one of the two would be empty.
+    """
+    held_out = pd.util.hash_pandas_object(dataset.rows, index=False).to_numpy() % 1000 < HELD_OUT_SHARE * 1000
+    if held_out.all() or not held_out.any():
+        raise DataError(f"{dataset.source} has {len(held_out)} rows: too few to hold some out")
+    learn, judge = (
+        Dataset(dataset.rows[chosen].reset_index(drop=True), dataset.labels[chosen], dataset.source)
+        for chosen in (~held_out, held_out)
+    )
+    return learn, judge
 
 
 def load(source: str, path: str | None, seed: int, rows_limit: int = ROWS_LIMIT) -> Dataset:

@@ -1,0 +1,91 @@
+"""A lab of the tests' own: other name, bridge and subnet than the one a developer has."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import ansible_runner
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NAME = "e2e"
+BRIDGE = "sweepe2e"
+SUBNET = "198.18.7"
+HOSTS = {"api": f"{SUBNET}.11", "load": f"{SUBNET}.12"}
+STATE = Path("/var/lib/swarmsweep") / NAME
+
+
+@dataclass(frozen=True)
+class Play:
+    """What a playbook did."""
+
+    status: str
+    changed: dict[str, int]
+    failed: dict[str, int]
+    output: str
+
+
+class Lab:
+    """The lab of the tests, driven by the playbooks that a user runs."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.inventory = folder / "inventory"
+        self.reports = folder / "reports"
+        shutil.copytree(REPOSITORY / "inventory/lab", self.inventory)
+        hosts = (self.inventory / "hosts.yml").read_text()
+        hosts = hosts.replace("198.18.0.", f"{SUBNET}.").replace("lab-api", "e2e-api").replace("lab-load", "e2e-load")
+        (self.inventory / "hosts.yml").write_text(hosts)
+        settings = (self.inventory / "group_vars/all/lab.yml").read_text()
+        for key, value in {"lab_name": NAME, "lab_bridge": BRIDGE, "lab_subnet": f"{SUBNET}.0/24", "lab_reports": self.reports}.items():
+            settings, count = re.subn(rf"^{key}: .*$", f"{key}: {value}", settings, flags=re.MULTILINE)
+            assert count == 1, key
+        (self.inventory / "group_vars/all/lab.yml").write_text(settings)
+
+    def play(self, playbook: str, *arguments: str, **variables: object) -> Play:
+        """Run a playbook as a user would, and read what it did on which host."""
+        run = ansible_runner.run(
+            private_data_dir=str(self.folder),
+            project_dir=str(REPOSITORY),
+            playbook=playbook,
+            inventory=str(self.inventory),
+            extravars=variables,
+            cmdline=" ".join(arguments) or None,
+            envvars={"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            quiet=False,
+        )
+        stats = run.stats or {}
+        unreached = {**stats.get("failures", {}), **stats.get("dark", {})}
+        return Play(run.status, dict(stats.get("changed", {})), unreached, Path(run.stdout.name).read_text())
+
+    def ssh(self, side: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command on a machine, by the keys that the playbooks use."""
+        keys = REPOSITORY / ".lab" / NAME / "ssh"
+        return subprocess.run(
+            ["ssh", "-i", str(keys / "id_ed25519"), "-o", f"UserKnownHostsFile={keys / 'known_hosts'}", "-o", "BatchMode=yes",
+             "-o", "StrictHostKeyChecking=yes", f"root@{HOSTS[side]}", *command],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+
+def leftovers() -> list[str]:
+    """What a lab of the tests would leave on this machine."""
+    found = [str(path) for path in Path("/sys/fs/cgroup").glob("**/swarmsweep-e2e-*")]
+    found += [str(path) for path in Path("/proc").glob("[0-9]*/cmdline") if _is_machine(path)]
+    found += [line for line in Path("/proc/mounts").read_text().splitlines() if str(STATE) in line]
+    for table in ("nat", "filter"):
+        rules = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False).stdout
+        found += [rule for rule in rules.splitlines() if f"swarmsweep:{NAME}" in rule]
+    return found + [str(path) for path in (Path("/sys/class/net") / BRIDGE, STATE) if path.exists()]
+
+
+def _is_machine(cmdline: Path) -> bool:
+    try:
+        return f"-D\0{STATE}".encode() in cmdline.read_bytes()
+    except OSError:
+        return False

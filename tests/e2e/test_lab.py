@@ -1,0 +1,170 @@
+"""The whole way on two real machines: made, provisioned twice, swept, checked against what others counted, removed.
+
+The tests build on one another, in the order of this file; when one fails, the rest says little.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.machines import HOSTS, REPOSITORY, leftovers
+
+pytestmark = pytest.mark.e2e
+
+GOOD = ("r1-c0.3-m256M-w1", "r2-c0.4-m512M-w2")
+DYING = "r1-c0.5-m32M-w1"
+OPEN = {22, 8080}
+CLOSED = {2375, 2376, 2377, 4789, 5000, 5432, 5557, 7946, 8000, 8089}
+CONNECT = "import socket,sys\nfor p in map(int,sys.argv[2:]):\n s=socket.socket();s.settimeout(2)\n print(p,s.connect_ex((sys.argv[1],p)))"
+
+
+@pytest.fixture(scope="session")
+def run(lab) -> Path:
+    """The folder of the run that the sweep made."""
+    runs = sorted(lab.reports.glob("*-e2e"))
+    assert runs, "the sweep left no run folder"
+    return runs[-1]
+
+
+@pytest.fixture(scope="session")
+def rows(run) -> dict[str, dict]:
+    """Cells of summary.json by id."""
+    return {cell["id"]: cell for cell in json.loads((run / "summary.json").read_text())["cells"]}
+
+
+def test_machines_have_a_core_set_and_a_memory_limit_of_their_own(lab):
+    cores = {side: lab.ssh(side, "cat /sys/fs/cgroup/cpuset/cpuset.cpus /sys/fs/cgroup/cpuset.cpus 2>/dev/null").stdout for side in HOSTS}
+    assert cores["api"].strip() and cores["load"].strip()
+    for side in HOSTS:
+        limit = lab.ssh(side, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null").stdout
+        assert 0 < int(limit) <= 8 * 1024**3
+
+
+def test_site_provisions_fresh_machines(lab):
+    assert lab.play("site.yml").status == "successful"
+
+
+def test_site_again_changes_nothing(lab):
+    again = lab.play("site.yml")
+    assert again.status == "successful"
+    assert {host: count for host, count in again.changed.items() if count} == {}
+
+
+def test_site_in_check_mode_changes_nothing(lab):
+    check = lab.play("site.yml", "--check")
+    assert check.status == "successful"
+    assert {host: count for host, count in check.changed.items() if count} == {}
+
+
+def test_only_ssh_and_haproxy_answer_the_other_host(lab):
+    ports = [str(port) for port in sorted(OPEN | CLOSED)]
+    answer = lab.ssh("load", "python3", "-c", f"'{CONNECT}'", HOSTS["api"], *ports)
+    assert answer.returncode == 0, answer.stderr
+    found = {int(line.split()[0]) for line in answer.stdout.splitlines() if line.split()[1] == "0"}
+    assert found == OPEN
+
+
+def test_containers_run_as_nobody_special(lab):
+    listed = lab.ssh("api", "docker ps -q | xargs docker inspect --format '{{.Name}} {{.Config.User}} {{.HostConfig.CapDrop}}'")
+    lines = listed.stdout.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        _name, user, dropped = line.split(" ", 2)
+        assert user.split(":")[0] not in ("", "0", "root"), line
+        assert dropped == "[ALL]", line
+
+
+def test_sweep_goes_on_after_a_cell_that_dies(lab):
+    assert lab.play("sweep.yml", sweep="tests/e2e/sweep.yml", seed="7").status == "successful"
+
+
+def test_summary_tells_what_became_of_each_cell(lab, rows, run):
+    assert {cell["status"] for cell in (rows[name] for name in GOOD)} == {"valid"}, [rows[name]["reason"] for name in GOOD]
+    assert rows[DYING]["status"] == "failed"
+    assert "32M" in rows[DYING]["reason"]
+    assert rows[DYING]["rps"] is None
+    page = (run / "summary.md").read_text()
+    assert page.startswith("> **Both machines share one host")
+    assert all(name in page for name in (*GOOD, DYING))
+    assert (lab.reports / "summary.json").read_text() == (run / "summary.json").read_text()
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_figures_agree_with_locust_and_haproxy(rows, run, name):
+    attempt = run / "cells" / name / "attempt-1"
+    with (attempt / "locust/stats_stats.csv").open(newline="") as file:
+        total = next(row for row in csv.DictReader(file) if row["Name"] == "Aggregated")
+    with_proxy = requests_of_backend(attempt / "haproxy-after.csv") - requests_of_backend(attempt / "haproxy-before.csv")
+    # Locust counts the whole run, ramp and warm-up included, and so does HAProxy; the summary the window alone.
+    assert int(total["Request Count"]) == with_proxy
+    assert int(total["Failure Count"]) == 0 == rows[name]["failures"]
+    assert 0 < rows[name]["requests"] < with_proxy
+    timeline = json.loads((attempt / "locust/timeline.json").read_text())
+    window_seconds = timeline["window_end"] - timeline["window_start"]
+    assert rows[name]["rps"] == pytest.approx(rows[name]["requests"] / window_seconds, rel=1e-3)
+    low, high = float(total["Min Response Time"]), float(total["Max Response Time"])
+    latency = rows[name]["latency_ms"]
+    assert low <= latency["p50"] <= latency["p95"] <= latency["p99"] <= high
+
+
+def requests_of_backend(path: Path) -> int:
+    """HAProxy's own count of requests that it sent to the replicas."""
+    lines = csv.DictReader(path.read_text().removeprefix("# ").splitlines())
+    return next(int(line["req_tot"]) for line in lines if (line["pxname"], line["svname"]) == ("api", "BACKEND"))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_replicas_had_the_limits_of_the_matrix_and_resource_use_was_measured(rows, run, name):
+    config = rows[name]["config"]
+    containers = json.loads((run / "cells" / name / "attempt-1/inspect.json").read_text())
+    assert len(containers) == config["replicas"]
+    for container in containers:
+        assert container["HostConfig"]["NanoCpus"] == config["cpus"] * 1e9
+        assert container["HostConfig"]["Memory"] == config["memory_bytes"]
+    api = rows[name]["api"]
+    assert 0 < api["cpu_cores"] <= config["replicas"] * config["cpus"] * 1.1
+    assert 20e6 < api["memory_peak_bytes"] <= config["memory_bytes"]
+    assert api["oom_kills"] == 0 == api["restarts"]
+    assert api["throttled_percent"] is not None
+
+
+def test_no_password_leaves_its_place(lab, run):
+    secrets = [path.read_text().split()[0] for path in sorted((REPOSITORY / ".lab/e2e/secrets").iterdir())]
+    assert len(secrets) == 2
+    assert all(len(secret) == 32 for secret in secrets)
+    kept = [path for path in run.rglob("*") if path.is_file()]
+    assert not [path for path in kept for secret in secrets if secret.encode() in path.read_bytes()]
+    seen = lab.ssh("api", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl --no-pager").stdout
+    assert "lab_platform" in seen or "e2e_platform" in seen
+    assert not [secret for secret in secrets if secret in seen]
+
+
+def test_no_load_is_left_running(lab):
+    for side in HOSTS:
+        units = lab.ssh(side, "systemctl list-units --plain --no-legend 'swarmsweep-e2e-*.service'").stdout
+        assert units.strip() == ""
+
+
+def test_an_interrupted_sweep_is_resumed_where_it_stopped(lab, run, rows):
+    cell = run / "cells" / GOOD[0]
+    (cell / "attempt-1/trial.json").unlink()
+    (cell / "cell.json").unlink()
+    untouched = (run / "cells" / GOOD[1] / "cell.json").stat().st_mtime_ns
+    assert lab.play("sweep.yml", sweep="tests/e2e/sweep.yml", resume=run.name).status == "successful"
+    assert json.loads((cell / "cell.json").read_text())["status"] == "valid"
+    assert (run / "cells" / GOOD[1] / "cell.json").stat().st_mtime_ns == untouched
+
+
+def test_site_after_a_sweep_changes_nothing(lab):
+    after = lab.play("site.yml")
+    assert after.status == "successful"
+    assert {host: count for host, count in after.changed.items() if count} == {}
+
+
+def test_down_leaves_nothing(lab):
+    assert lab.play("playbooks/virtual_lab.yml", virtual_lab_state="absent").status == "successful"
+    assert leftovers() == []
