@@ -73,8 +73,9 @@ def share(addresses: dict[str, str], sides: dict[str, str], cores: int, memory_b
     memory_each = min(MEMORY_CEILING_BYTES, memory_bytes * MEMORY_SHARE_PERCENT // 100 * 2 // max(2, len(virtual)))
     if memory_each < MEMORY_FLOOR_BYTES:
         raise LabError(
-            f"this machine has {memory_bytes / 1024**3:.1f} GiB of memory: too little for {len(virtual)} virtual machines of "
-            f"{MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. Use real machines: change ansible_host in inventory/lab/hosts.yml."
+            f"this machine has {memory_bytes / 1024**3:.1f} GiB of memory: too little for {len(virtual)} virtual machines "
+            f"of {MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. "
+            "Use real machines: change ansible_host in inventory/lab/hosts.yml."
         )
     halves = dict(zip(("api", "load"), divide(list(range(cores)), 2), strict=True))
     names = {side: [name for name in virtual if sides[name] == side] for side in halves}
@@ -105,7 +106,18 @@ def bridge_of(address: str, routes: list[dict], sys_class_net: Path = Path("/sys
 # Kept for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
 API_RESERVE_BYTES = 1536 * 1024**2
 # What plan.json keeps of a host; the rest of its answer is of no use to a reader.
-KEPT_FACTS = ("cpus", "memory_bytes", "swap_bytes", "os_id", "os_version", "kernel", "boot_time", "cgroup_version", "ipvs", "cpu_model")
+KEPT_FACTS = (
+    "cpus",
+    "memory_bytes",
+    "swap_bytes",
+    "os_id",
+    "os_version",
+    "kernel",
+    "boot_time",
+    "cgroup_version",
+    "ipvs",
+    "cpu_model",
+)
 
 
 def host_facts(name: str, capacity: dict, *, is_api: bool) -> dict:

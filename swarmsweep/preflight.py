@@ -18,7 +18,7 @@ def find_problems(answers: dict[str, dict], sides: dict[str, list[str]]) -> list
     """Problems of all hosts, in inventory order.
 
     Args:
-        answers: host name -> {"address", "reach": result of a raw command, "capacity": result of the module host_capacity}.
+        answers: host name -> {"address", "reach": result of a raw command, "capacity": result of host_capacity}.
         sides: {"api": [host names], "load": [host names]}.
 
     Returns:
@@ -58,7 +58,10 @@ def unreachable(name: str, address: str, reach: dict) -> str:
     elif is_virtual(address):
         mend = "./lab up"
     else:
-        mend = f"check that this works: ssh {address} true (the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"
+        mend = (
+            f"check that this works: ssh {address} true "
+            "(the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"
+        )
     return f"{name} ({address}) cannot be reached: {cause}. Mend it: {mend}"
 
 
@@ -93,4 +96,5 @@ def check_memory(capacity: dict, is_api: bool) -> str | None:
     memory = capacity["memory_bytes"]
     if not is_api or memory >= API_MEMORY_BYTES:
         return None
-    return f"has {memory / 1024**3:.1f} GiB of memory; needed: {API_MEMORY_BYTES / 1024**3:.0f} GiB. Mend it: a larger machine"
+    needed = f"{API_MEMORY_BYTES / 1024**3:.0f} GiB"
+    return f"has {memory / 1024**3:.1f} GiB of memory; needed: {needed}. Mend it: a larger machine"

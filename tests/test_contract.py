@@ -179,7 +179,9 @@ def help_verbs() -> set[str]:
 def verbs() -> set[str]:
     """Arms of the last `case` of the script."""
     arms = (ROOT / "lab").read_text().rpartition("\ncase ")[2]
-    return {verb for arm in re.findall(r"^  ([a-z][a-z| -]*)\)", arms, re.MULTILINE) for verb in re.split(r"[ |]+", arm)}
+    return {
+        verb for arm in re.findall(r"^  ([a-z][a-z| -]*)\)", arms, re.MULTILINE) for verb in re.split(r"[ |]+", arm)
+    }
 
 
 def test_help_names_only_verbs_that_exist():

@@ -10,6 +10,7 @@ import subprocess
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
 from swarmsweep import machines
 
 
@@ -25,11 +26,13 @@ class ActionModule(ActionBase):
             )
         address = str(task_vars["hostvars"][name].get("ansible_host", name))
         if machines.is_virtual(address):
-            found = subprocess.run(["ip", "-json", "route", "get", address], capture_output=True, text=True, check=False)
+            found = subprocess.run(
+                ["ip", "-json", "route", "get", address], capture_output=True, text=True, check=False
+            )
             bridge = machines.bridge_of(address, json.loads(found.stdout or "[]"))
             if bridge is None:
                 raise AnsibleActionFail(
-                    f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: the load would leave it. "
-                    "Mend it: ./lab up"
+                    f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: "
+                    "the load would leave it. Mend it: ./lab up"
                 )
         return result | {"changed": False, "address": address}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
 from swarmsweep import preflight
 
 

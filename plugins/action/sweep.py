@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
 from swarmsweep.errors import LabError
 
 
@@ -50,10 +51,21 @@ class ActionModule(ActionBase):
         else:
             plan = make_plan(load_sweep(path), hosts, seed=int(seed) if seed is not None else None, colocated=colocated)
             run = write_plan(plan, reports)
-            write_json(run / "manifest.json", {"seed": plan["seed"], "commands": [shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])], **manifest})
+            write_json(
+                run / "manifest.json",
+                {"seed": plan["seed"], "commands": [shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])], **manifest},
+            )
         cells = {cell["id"]: cell for cell in plan["cells"]}
-        steps = [step | {"config": cells[step["cell_id"]]["config"], "of": len(plan["steps"])} for step in remaining_steps(run)]
-        return {"run": str(run.resolve()), "steps": steps, "load": plan["load"], "estimate": plan.get("estimate_seconds")}
+        steps = [
+            step | {"config": cells[step["cell_id"]]["config"], "of": len(plan["steps"])}
+            for step in remaining_steps(run)
+        ]
+        return {
+            "run": str(run.resolve()),
+            "steps": steps,
+            "load": plan["load"],
+            "estimate": plan.get("estimate_seconds"),
+        }
 
     def do_measure(self, run, cell_id, attempt):
         """Raw files of one attempt -> trial.json, and cell.json after the last."""

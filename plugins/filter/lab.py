@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ansible.errors import AnsibleFilterError
+
 from swarmsweep import content, machines
 from swarmsweep.errors import LabError
 
@@ -12,7 +13,9 @@ from swarmsweep.errors import LabError
 def lab_virtual_machines(groups, hostvars):
     """Virtual machines of the inventory with their share of this machine: see swarmsweep.machines.share."""
     addresses = {
-        name: str(hostvars[name].get("ansible_host", name)) for group in ("api", "load") for name in groups.get(group, [])
+        name: str(hostvars[name].get("ansible_host", name))
+        for group in ("api", "load")
+        for name in groups.get(group, [])
     }
     sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
     try:

@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
 DOCUMENTATION = r"""
 module: host_capacity
 short_description: Cores, memory, disk and system of a host, as its cgroups bound them
@@ -23,20 +30,16 @@ disk_free_bytes: {description: Free disk below /var., type: int, returned: alway
 os_id: {description: ID of os-release., type: str, returned: always}
 os_version: {description: VERSION_ID of os-release., type: str, returned: always}
 kernel: {description: Release of the kernel., type: str, returned: always}
-boot_time: {description: Start of the kernel in epoch seconds; the same on machines that share it., type: int, returned: always}
+boot_time:
+  description: Start of the kernel in epoch seconds; the same on machines that share it.
+  type: int
+  returned: always
 machine_id: {description: machine-id., type: str, returned: always}
 cgroup_version: {description: 1 or 2., type: int, returned: always}
 ipvs: {description: Whether the kernel has IPVS, which the ingress mesh needs., type: bool, returned: always}
 cpu_model: {description: Name of the processor., type: str, returned: always}
 provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
 """
-
-import os
-import re
-import shutil
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
 
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.haproxy_stats import HaproxyError, ask
+
 DOCUMENTATION = r"""
 module: lab_stack_facts
 short_description: Versions, images and model of a provisioned lab
@@ -28,11 +33,6 @@ images: {description: Service -> image and its id., type: dict, returned: always
 model: {description: What the training said of the champion., type: dict, returned: always}
 """
 
-import json
-
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.haproxy_stats import HaproxyError, ask
-
 MEND = "Mend it: ansible-playbook site.yml"
 
 
@@ -57,7 +57,11 @@ def main():
         module.fail_json(msg=f"Docker does not answer on this host. {MEND}")
     listed = docker("service", "ls", "--format", "{{.Name}} {{.Image}}") or ""
     services = dict(line.split(" ", 1) for line in listed.splitlines())
-    platform = {name.removeprefix(f"{lab}_platform_"): image for name, image in services.items() if name.startswith(f"{lab}_platform_")}
+    platform = {
+        name.removeprefix(f"{lab}_platform_"): image
+        for name, image in services.items()
+        if name.startswith(f"{lab}_platform_")
+    }
     missing = sorted({"postgres", "mlflow", "proxy"} - set(platform))
     if missing:
         module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {MEND}")

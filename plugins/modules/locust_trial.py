@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
 DOCUMENTATION = r"""
 module: locust_trial
 short_description: Start, await or stop a Locust trial on one load host
@@ -28,7 +36,10 @@ options:
   spawn_rate: {description: Users started per second., type: float, default: 1}
   env: {description: "Environment of the units: the recorder's and the scenario's settings.", type: dict, default: {}}
   open_files: {description: Files that one process may open., type: int, default: 1048576}
-  time_limit_seconds: {description: After so long systemd ends every unit; also the deadline of C(finished)., type: int, default: 600}
+  time_limit_seconds:
+    description: After so long systemd ends every unit; also the deadline of C(finished).
+    type: int
+    default: 600
 author: [swarmsweep]
 """
 
@@ -41,16 +52,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 units: {description: Units of this host., type: list, elements: str, returned: always}
-ended_badly: {description: Units that did not end well, with systemd's word for it., type: dict, returned: when finished}
+ended_badly:
+  description: Units that did not end well, with systemd's word for it.
+  type: dict
+  returned: when finished
 """
-
-import json
-import shlex
-import shutil
-import time
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
 
 POLL_SECONDS = 0.3
 # A worker that waits longer for its master, or a master for its workers, waits in vain.
@@ -74,7 +80,11 @@ class Trial:
         return {unit["unit"]: unit["active"] for unit in json.loads(out or "[]")}
 
     def running(self):
-        return [unit for unit, state in self.units().items() if state in ("active", "activating", "deactivating", "reloading")]
+        return [
+            unit
+            for unit, state in self.units().items()
+            if state in ("active", "activating", "deactivating", "reloading")
+        ]
 
     def stop(self):
         units = self.units()

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import json
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
 DOCUMENTATION = r"""
 module: swarm_job
 short_description: Run a command once, to its end, as a Swarm job
@@ -37,11 +42,6 @@ EXAMPLES = r"""
 RETURN = r"""
 output: {description: Last lines that the job printed., type: list, elements: str, returned: always}
 """
-
-import json
-import time
-
-from ansible.module_utils.basic import AnsibleModule
 
 OUTPUT_LINES = 40
 ENDED_BADLY = ("Failed", "Rejected", "Shutdown", "Orphaned")
@@ -102,12 +102,13 @@ class Job:
             if word in ENDED_BADLY:
                 output = self.output()
                 self.module.fail_json(
-                    msg=f"the job {self.name} ended badly: {error or word}; it said: " + " | ".join(output[-5:]), output=output
+                    msg=f"the job {self.name} ended badly: {error or word}; it said: " + " | ".join(output[-5:]),
+                    output=output,
                 )
             if time.monotonic() > deadline:
                 self.module.fail_json(
-                    msg=f"the job {self.name} is still '{word or 'new'}' after {self.module.params['timeout_seconds']} s "
-                    f"{error}; look with: docker service ps --no-trunc {self.name}",
+                    msg=f"the job {self.name} is still '{word or 'new'}' after "
+                    f"{self.module.params['timeout_seconds']} s {error}; look with: docker service ps --no-trunc {self.name}",
                     output=self.output(),
                 )
             time.sleep(1)

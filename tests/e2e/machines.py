@@ -42,7 +42,12 @@ class Lab:
         hosts = hosts.replace("198.18.0.", f"{SUBNET}.").replace("lab-api", "e2e-api").replace("lab-load", "e2e-load")
         (self.inventory / "hosts.yml").write_text(hosts)
         settings = (self.inventory / "group_vars/all/lab.yml").read_text()
-        for key, value in {"lab_name": NAME, "lab_bridge": BRIDGE, "lab_subnet": f"{SUBNET}.0/24", "lab_reports": self.reports}.items():
+        for key, value in {
+            "lab_name": NAME,
+            "lab_bridge": BRIDGE,
+            "lab_subnet": f"{SUBNET}.0/24",
+            "lab_reports": self.reports,
+        }.items():
             settings, count = re.subn(rf"^{key}: .*$", f"{key}: {value}", settings, flags=re.MULTILINE)
             assert count == 1, key
         (self.inventory / "group_vars/all/lab.yml").write_text(settings)
@@ -56,7 +61,10 @@ class Lab:
             inventory=str(self.inventory),
             extravars=variables,
             cmdline=" ".join(arguments) or None,
-            envvars={"ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            envvars={
+                "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
             quiet=False,
         )
         stats = run.stats or {}
@@ -67,8 +75,8 @@ class Lab:
         """A command on a machine, by the keys that the playbooks use."""
         keys = REPOSITORY / ".lab" / NAME / "ssh"
         return subprocess.run(
-            ["ssh", "-i", str(keys / "id_ed25519"), "-o", f"UserKnownHostsFile={keys / 'known_hosts'}", "-o", "BatchMode=yes",
-             "-o", "StrictHostKeyChecking=yes", f"root@{HOSTS[side]}", *command],
+            ["ssh", "-i", str(keys / "id_ed25519"), "-o", f"UserKnownHostsFile={keys / 'known_hosts'}",
+             "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", f"root@{HOSTS[side]}", *command],
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
 

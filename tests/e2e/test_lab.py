@@ -19,7 +19,13 @@ GOOD = ("r1-c0.3-m256M-w1", "r2-c0.4-m512M-w2")
 DYING = "r1-c0.5-m32M-w1"
 OPEN = {22, 8080}
 CLOSED = {2375, 2376, 2377, 4789, 5000, 5432, 5557, 7946, 8000, 8089}
-CONNECT = "import socket,sys\nfor p in map(int,sys.argv[2:]):\n s=socket.socket();s.settimeout(2)\n print(p,s.connect_ex((sys.argv[1],p)))"
+CONNECT = """
+import socket, sys
+for port in map(int, sys.argv[2:]):
+    connection = socket.socket()
+    connection.settimeout(2)
+    print(port, connection.connect_ex((sys.argv[1], port)))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +43,15 @@ def rows(run) -> dict[str, dict]:
 
 
 def test_machines_have_a_core_set_and_a_memory_limit_of_their_own(lab):
-    cores = {side: lab.ssh(side, "cat /sys/fs/cgroup/cpuset/cpuset.cpus /sys/fs/cgroup/cpuset.cpus 2>/dev/null").stdout for side in HOSTS}
+    cores = {
+        side: lab.ssh(side, "cat /sys/fs/cgroup/cpuset/cpuset.cpus /sys/fs/cgroup/cpuset.cpus 2>/dev/null").stdout
+        for side in HOSTS
+    }
     assert cores["api"].strip() and cores["load"].strip()
     for side in HOSTS:
-        limit = lab.ssh(side, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null").stdout
+        limit = lab.ssh(
+            side, "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
+        ).stdout
         assert 0 < int(limit) <= 8 * 1024**3
 
 
@@ -69,7 +80,9 @@ def test_only_ssh_and_haproxy_answer_the_other_host(lab):
 
 
 def test_containers_run_as_nobody_special(lab):
-    listed = lab.ssh("api", "docker ps -q | xargs docker inspect --format '{{.Name}} {{.Config.User}} {{.HostConfig.CapDrop}}'")
+    listed = lab.ssh(
+        "api", "docker ps -q | xargs docker inspect --format '{{.Name}} {{.Config.User}} {{.HostConfig.CapDrop}}'"
+    )
     lines = listed.stdout.splitlines()
     assert len(lines) == 4
     for line in lines:
@@ -83,7 +96,9 @@ def test_sweep_goes_on_after_a_cell_that_dies(lab):
 
 
 def test_summary_tells_what_became_of_each_cell(lab, rows, run):
-    assert {cell["status"] for cell in (rows[name] for name in GOOD)} == {"valid"}, [rows[name]["reason"] for name in GOOD]
+    assert {cell["status"] for cell in (rows[name] for name in GOOD)} == {"valid"}, [
+        rows[name]["reason"] for name in GOOD
+    ]
     assert rows[DYING]["status"] == "failed"
     assert "32M" in rows[DYING]["reason"]
     assert rows[DYING]["rps"] is None
@@ -98,7 +113,9 @@ def test_figures_agree_with_locust_and_haproxy(rows, run, name):
     attempt = run / "cells" / name / "attempt-1"
     with (attempt / "locust/stats_stats.csv").open(newline="") as file:
         total = next(row for row in csv.DictReader(file) if row["Name"] == "Aggregated")
-    with_proxy = requests_of_backend(attempt / "haproxy-after.csv") - requests_of_backend(attempt / "haproxy-before.csv")
+    with_proxy = requests_of_backend(attempt / "haproxy-after.csv") - requests_of_backend(
+        attempt / "haproxy-before.csv"
+    )
     # Locust counts the whole run, ramp and warm-up included, and so does HAProxy; the summary the window alone.
     assert int(total["Request Count"]) == with_proxy
     assert int(total["Failure Count"]) == 0 == rows[name]["failures"]
@@ -138,7 +155,9 @@ def test_no_password_leaves_its_place(lab, run):
     assert all(len(secret) == 32 for secret in secrets)
     kept = [path for path in run.rglob("*") if path.is_file()]
     assert not [path for path in kept for secret in secrets if secret.encode() in path.read_bytes()]
-    seen = lab.ssh("api", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl --no-pager").stdout
+    seen = lab.ssh(
+        "api", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl --no-pager"
+    ).stdout
     assert "lab_platform" in seen or "e2e_platform" in seen
     assert not [secret for secret in secrets if secret in seen]
 

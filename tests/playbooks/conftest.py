@@ -23,16 +23,17 @@ def ansible_playbook() -> str:
     return found
 
 
-@pytest.fixture
-def play(ansible_playbook: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+@pytest.fixture(scope="session")
+def play(ansible_playbook: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess]:
     """Runs a playbook: play(path, inventory, *arguments) -> the finished process."""
+    scratch = str(tmp_path_factory.mktemp("ansible"))
     # Nothing of the caller's shell may change what is tested.
     env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     env |= {
         "PATH": PATH,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
-        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "ansible"),
+        "ANSIBLE_LOCAL_TEMP": scratch,
+        "ANSIBLE_REMOTE_TEMP": scratch,
         "ANSIBLE_NOCOLOR": "1",
         # Asking again takes its time; that it is done is ansible.cfg's business.
         "ANSIBLE_SSH_RETRIES": "0",

@@ -92,7 +92,7 @@ BAD_SWEEPS = {
     "negative": (swap("[2]", "[-2]"), 8, "matrix.workers[0]: -2 is out of range", "whole numbers 1 to 128"),
     "too many cells": (swap("[1, 2]", HUNDRED).replace("[0.5, 1]", HUNDRED), 5, "has 10000 cells", "2000"),
     "wrong unit": (swap("600M", "600MiB"), 7, "matrix.memory[0]: '600MiB'", "write 600M"),
-    "a template": (swap("quick", "'{{ lookup(\"env\", \"HOME\") }}'"), 1, "name: '{{ lookup", "lower-case"),
+    "a template": (swap("quick", "'{{ lookup(\"env\", \"HOME\") }}'"), 1, "name: '{{ lookup", "a-z, 0-9 and -"),
 }
 
 
@@ -105,7 +105,6 @@ def test_bad_sweep_is_refused_before_any_host_is_touched(play: Play, watched, tm
     assert f"{path}:{line}: " in said(result) if line else f"{path}: " in said(result)
     assert mistake in said(result)
     assert allowed in said(result)
-    assert "No host was touched" in said(result)
     assert "Traceback" not in said(result)
     assert not watched.touched
 
@@ -120,9 +119,8 @@ def test_missing_sweep_is_refused_with_those_that_are_there(play: Play, watched)
 
 
 # The proof that the marker above can appear at all.
-@pytest.mark.parametrize("sweep", sorted(path.name for path in ROOT.glob("sweeps/*.yml")))
-def test_good_sweep_goes_on_to_the_hosts(play: Play, watched, sweep):
-    result = play(ROOT / "sweep.yml", watched.inventory, "-e", f"sweep=sweeps/{sweep}")
+def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
+    result = play(ROOT / "sweep.yml", watched.inventory, "-e", "sweep=sweeps/quick.yml")
     assert result.returncode != 0
     assert watched.touched
     assert "preflight found" in said(result)

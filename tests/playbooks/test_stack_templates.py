@@ -10,48 +10,71 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+ROLES = ("api_stack", "platform")
 IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "haproxy")}
-# What the playbooks always give.
-GIVEN = {"api_stack": {"api_stack_image": IMAGES["api"]}, "platform": {"platform_images": IMAGES}}
-# Values beside which the user may never find a password.
+# What no variable may carry into a file that anybody can read.
 SECRET_WORD = re.compile("password|secret|token", re.IGNORECASE)
 
-Render = Callable[..., str]
+# Every rendering is a host of one play, with variables of its own: one start of Ansible for all.
+CASES: dict[str, dict] = {}
 
 
-@pytest.fixture
-def render(play: Callable[..., subprocess.CompletedProcess], tmp_path: Path) -> Render:
-    """render(role, template, **variables) -> text, as the role's own task would write it."""
+def case(template: str, **given: object) -> str:
+    """Asks for a rendering of a role's template and returns its name, the key in the fixture `rendered`."""
+    name = f"case-{len(CASES)}"
+    CASES[name] = {"template": str(ROOT / "roles" / template)} | given
+    return name
 
-    def run(role: str, template: str, **variables: object) -> str:
-        folder = ROOT / "roles" / role
-        target = tmp_path / "rendered"
-        # Templates that look up others find them beside the playbook, as they would in the role.
-        (tmp_path / "templates").symlink_to(folder / "templates")
-        files = [path for path in (folder / "defaults/main.yml", folder / "vars/main.yml") if path.exists()]
-        task = {"ansible.builtin.template": {"src": template, "dest": str(target), "mode": "0644"}}
-        book = [{"hosts": "localhost", "vars_files": [str(path) for path in files], "tasks": [task]}]
-        (tmp_path / "render.yml").write_text(yaml.safe_dump(book))
-        (tmp_path / "hosts.yml").write_text("all: {}\n")
-        given = json.dumps(GIVEN[role] | variables)
-        result = play(tmp_path / "render.yml", tmp_path / "hosts.yml", "-e", given)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return target.read_text()
 
-    return run
+def api(**given: object) -> str:
+    return case("api_stack/templates/api.yml.j2", **given)
+
+
+def platform(**given: object) -> str:
+    return case("platform/templates/platform.yml.j2", **given)
+
+
+def haproxy(**given: object) -> str:
+    return case("platform/templates/haproxy.cfg.j2", **given)
+
+
+def role_variables() -> dict:
+    """Defaults and private variables of the roles, and what the playbooks always give."""
+    paths = [ROOT / "roles" / role / folder / "main.yml" for role in ROLES for folder in ("defaults", "vars")]
+    merged: dict = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/python3"}
+    for path in paths:
+        if path.exists():
+            merged |= yaml.safe_load(path.read_text())
+    return merged | {"api_stack_image": IMAGES["api"], "platform_images": IMAGES}
+
+
+@pytest.fixture(scope="session")
+def rendered(play: Callable[..., subprocess.CompletedProcess], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Name of a case -> text, as the role's own task would write it."""
+    folder = tmp_path_factory.mktemp("rendered")
+    # Templates that look up others find them beside the playbook, as they would in the role.
+    (folder / "templates").symlink_to(ROOT / "roles/platform/templates")
+    (folder / "hosts.yml").write_text(json.dumps({"all": {"vars": role_variables(), "hosts": CASES}}))
+    task = {"src": "{{ template }}", "dest": f"{folder}/{{{{ inventory_hostname }}}}", "mode": "0644"}
+    book = [{"hosts": "all", "tasks": [{"ansible.builtin.template": task}]}]
+    (folder / "render.yml").write_text(json.dumps(book))
+    result = play(folder / "render.yml", folder / "hosts.yml")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return {name: (folder / name).read_text() for name in CASES}
 
 
 def stack(text: str) -> dict:
-    """The parsed stack file; Docker refuses what is not of Compose's version 3."""
+    """The parsed stack file; `docker stack deploy` takes no other version."""
     parsed = yaml.safe_load(text)
     assert parsed["version"].startswith("3.")
     return parsed
 
 
 def assert_confined(service: dict) -> None:
-    """No service may gain rights or write into its image."""
+    """No service may gain rights, write into its image, fill the disk or take all memory."""
     assert service["cap_drop"] == ["ALL"]
     assert service["read_only"] is True
+    assert service["init"] is True
     assert service["deploy"]["endpoint_mode"] == "dnsrr"
     assert service["deploy"]["resources"]["limits"]["memory"]
     assert service["logging"]["options"]["max-size"]
@@ -74,73 +97,79 @@ def assert_secrets_are_files(parsed: dict) -> None:
 
 # --- The API -------------------------------------------------------------------------------------------------------------
 
-API_CASES = {
-    "the role's defaults": ({}, 1, "1", "536870912", "1"),
+API = api()
+API_LIMITS = {
+    "the role's defaults": (API, 1, "1", "536870912", "1"),
     "as a sweep gives them": (
-        {"api_stack_replicas": 4, "api_stack_cpus": 0.25, "api_stack_memory_bytes": 629145600, "api_stack_workers": 2},
+        api(api_stack_replicas=4, api_stack_cpus=0.25, api_stack_memory_bytes=629145600, api_stack_workers=2),
         *(4, "0.25", "629145600", "2"),
     ),
-    "as text, from the command line": (
-        {"api_stack_replicas": "2", "api_stack_cpus": "0.5", "api_stack_memory_bytes": "33554432", "api_stack_workers": "8"},
+    "as text": (
+        api(api_stack_replicas="2", api_stack_cpus="0.5", api_stack_memory_bytes="33554432", api_stack_workers="8"),
         *(2, "0.5", "33554432", "8"),
     ),
-    "whole cores": ({"api_stack_cpus": 2}, 1, "2", "536870912", "1"),
+    "whole cores": (api(api_stack_cpus=2), 1, "2", "536870912", "1"),
 }
 
 
-@pytest.mark.parametrize(("given", "replicas", "cpus", "memory", "workers"), API_CASES.values(), ids=API_CASES)
-def test_api_is_limited_as_the_configuration_says(render: Render, given, replicas, cpus, memory, workers):
-    parsed = stack(render("api_stack", "api.yml.j2", **given))
+@pytest.mark.parametrize(("name", "replicas", "cpus", "memory", "workers"), API_LIMITS.values(), ids=API_LIMITS)
+def test_api_is_limited_as_the_configuration_says(rendered, name, replicas, cpus, memory, workers):
+    parsed = stack(rendered[name])
     assert list(parsed["services"]) == ["api"]
-    api = parsed["services"]["api"]
-    assert api["image"] == IMAGES["api"]
-    assert api["deploy"]["replicas"] == replicas
-    # Compose takes text: a YAML number would be 0.1 or 1e-05 by then.
-    assert api["deploy"]["resources"] == {"limits": {"cpus": cpus, "memory": memory}}
-    assert api["environment"]["WEB_CONCURRENCY"] == workers
+    service = parsed["services"]["api"]
+    assert service["image"] == IMAGES["api"]
+    assert service["deploy"]["replicas"] == replicas
+    # Compose takes both as text alone.
+    assert service["deploy"]["resources"] == {"limits": {"cpus": cpus, "memory": memory}}
+    assert service["environment"]["WEB_CONCURRENCY"] == workers
 
 
-def test_api_is_confined_and_publishes_nothing(render: Render):
-    parsed = stack(render("api_stack", "api.yml.j2"))
-    api = parsed["services"]["api"]
-    assert_confined(api)
+def test_api_is_confined_and_publishes_nothing(rendered):
+    parsed = stack(rendered[API])
+    service = parsed["services"]["api"]
+    assert_confined(service)
     assert_secrets_are_files(parsed)
-    assert "ports" not in api  # a published port clashes with the second replica
-    assert api["init"] is True
-    assert api["deploy"]["labels"] == {"swarmsweep.lab": "lab"}
+    assert "ports" not in service  # a published port clashes with the second replica
+    assert service["deploy"]["labels"] == {"swarmsweep.lab": "lab"}
     assert parsed["networks"] == {"lab": {"external": True, "name": "lab_net"}}
     assert parsed["secrets"]["postgres"]["name"] == "lab_postgres_covertype_password"
 
 
-# What an own image brings, in the spelling that YAML or Jinja would like to read as something else.
-HOSTILE = {"YES": "yes", "NUMBER": "010", "COLON": "a: b", "QUOTE": "it's \"so\" \\ #1", "LINE": "a\nb", "EMPTY": "", "LETTER": "ñ"}
+# What an own image brings, in spellings that YAML would rather read as something else.
+AWKWARD = {"YES": "yes", "NUMBER": "010", "COLON": "a: b", "QUOTE": "it's \"so\" \\ #1", "LINE": "a\nb", "EMPTY": "", "LETTER": "ñ"}
+OWN_IMAGE = api(api_stack_env=AWKWARD, api_stack_variant="no", api_stack_image="registry.example:5000/x@sha256:00")
 
 
-def test_own_environment_arrives_as_it_was_written(render: Render):
-    text = render("api_stack", "api.yml.j2", api_stack_env=HOSTILE, api_stack_variant="no", api_stack_image="registry.example:5000/x@sha256:00")
-    api = stack(text)["services"]["api"]
-    assert api["environment"].items() >= HOSTILE.items()
-    assert api["environment"]["API_VARIANT"] == "no"
-    assert api["image"] == "registry.example:5000/x@sha256:00"
+def test_own_environment_arrives_as_it_was_written(rendered):
+    service = stack(rendered[OWN_IMAGE])["services"]["api"]
+    assert service["environment"].items() >= AWKWARD.items()
+    assert service["environment"]["API_VARIANT"] == "no"
+    assert service["image"] == "registry.example:5000/x@sha256:00"
 
 
-def test_own_environment_wins_and_names_its_own_worker_variable(render: Render):
-    given = {"api_stack_workers_env": "GUNICORN_WORKERS", "api_stack_workers": 3, "api_stack_env": {"API_VARIANT": "mine"}}
-    environment = stack(render("api_stack", "api.yml.j2", **given))["services"]["api"]["environment"]
+OWN_WORKERS = api(api_stack_workers_env="GUNICORN_WORKERS", api_stack_workers=3, api_stack_env={"API_VARIANT": "mine"})
+
+
+def test_own_environment_wins_and_names_its_own_worker_variable(rendered):
+    environment = stack(rendered[OWN_WORKERS])["services"]["api"]["environment"]
     assert environment["GUNICORN_WORKERS"] == "3"
     assert environment["API_VARIANT"] == "mine"
     assert "WEB_CONCURRENCY" not in environment
 
 
-# Docker replaces $NAME in a stack file by a variable of the shell that deploys it.
-def test_a_dollar_in_the_environment_is_not_replaced_by_docker(render: Render):
-    text = render("api_stack", "api.yml.j2", api_stack_env={"PRICE": "$5 or ${HOME}"})
-    assert stack(text)["services"]["api"]["environment"]["PRICE"] == "$$5 or $${HOME}"
+DOLLAR = api(api_stack_env={"PRICE": "$5 or ${HOME}"})
 
 
-def test_two_labs_share_nothing(render: Render):
-    text = render("api_stack", "api.yml.j2", api_stack_lab_name="other")
-    parsed = stack(text)
+def test_a_dollar_in_the_environment_is_not_replaced_by_docker(rendered):
+    # `docker stack deploy` puts variables of its own shell in place of $NAME; $$ is a dollar.
+    assert stack(rendered[DOLLAR])["services"]["api"]["environment"]["PRICE"] == "$$5 or $${HOME}"
+
+
+OTHER_API = api(api_stack_lab_name="other")
+
+
+def test_two_labs_share_nothing(rendered):
+    parsed = stack(rendered[OTHER_API])
     assert parsed["networks"]["lab"]["name"] == "other_net"
     assert parsed["secrets"]["postgres"]["name"] == "other_postgres_covertype_password"
     assert parsed["services"]["api"]["deploy"]["labels"] == {"swarmsweep.lab": "other"}
@@ -148,95 +177,96 @@ def test_two_labs_share_nothing(render: Render):
 
 # --- What stands around it -----------------------------------------------------------------------------------------------
 
+PLATFORM = platform()
 
-def test_platform_is_confined_and_publishes_the_proxy_alone(render: Render):
-    parsed = stack(render("platform", "platform.yml.j2"))
-    services = parsed["services"]
-    assert set(services) == {"postgres", "mlflow", "proxy"}
-    for service in services.values():
-        assert_confined(service)
-    assert_secrets_are_files(parsed)
-    assert {name: service["image"] for name, service in services.items()} == {
+
+def test_platform_is_confined_and_its_passwords_are_files(rendered):
+    parsed = stack(rendered[PLATFORM])
+    assert {name: service["image"] for name, service in parsed["services"].items()} == {
         "postgres": IMAGES["postgres"],
         "mlflow": IMAGES["mlflow"],
         "proxy": IMAGES["haproxy"],
     }
-    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
-    assert services["proxy"]["ports"] == [{"target": 8080, "published": 8080, "protocol": "tcp", "mode": "host"}]
-    # Databases and their passwords are one to one.
-    assert [secret["target"] for secret in services["postgres"]["secrets"]] == [
-        "postgres_mlflow_password",
-        "postgres_covertype_password",
-    ]
-    assert set(parsed["secrets"]) == {"postgres_mlflow", "postgres_covertype"}
-    # Data is in volumes of this lab, found and removed by their label.
+    for service in parsed["services"].values():
+        assert_confined(service)
+    assert_secrets_are_files(parsed)
+    targets = [secret["target"] for secret in parsed["services"]["postgres"]["secrets"]]
+    assert targets == ["postgres_mlflow_password", "postgres_covertype_password"]
     assert all(volume["labels"] == {"swarmsweep.lab": "lab"} for volume in parsed["volumes"].values())
 
 
+def test_platform_publishes_the_proxy_alone(rendered):
+    services = stack(rendered[PLATFORM])["services"]
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    assert services["proxy"]["ports"] == [{"target": 8080, "published": 8080, "protocol": "tcp", "mode": "host"}]
+
+
+OTHER = platform(platform_lab_name="other")
+ELSEWHERE = platform(platform_directory="/srv/x")
+
+
 @pytest.mark.parametrize(
-    ("given", "path", "value"),
+    ("name", "path", "value"),
     [
-        ({"platform_proxy_port": 9090}, ("services", "proxy", "ports", 0, "published"), 9090),
-        ({"platform_proxy_max_connections": 100}, ("services", "proxy", "ulimits", "nofile", "soft"), 1200),
-        ({"platform_lab_name": "other"}, ("networks", "lab", "name"), "other_net"),
-        ({"platform_lab_name": "other"}, ("secrets", "postgres_mlflow", "name"), "other_postgres_mlflow_password"),
-        ({"platform_lab_name": "other"}, ("services", "postgres", "deploy", "labels", "swarmsweep.lab"), "other"),
-        ({"platform_directory": "/srv/x"}, ("configs", "haproxy", "file"), "/srv/x/stacks/lab-haproxy.cfg"),
-        ({"platform_directory": "/srv/x"}, ("services", "proxy", "volumes", 0), "/srv/x/run/lab-haproxy:/run/haproxy"),
+        (platform(platform_proxy_port=9090), "services/proxy/ports/0/published", 9090),
+        (platform(platform_proxy_max_connections=100), "services/proxy/ulimits/nofile/soft", 1200),
+        (OTHER, "networks/lab/name", "other_net"),
+        (OTHER, "secrets/postgres_mlflow/name", "other_postgres_mlflow_password"),
+        (OTHER, "services/postgres/deploy/labels/swarmsweep.lab", "other"),
+        (OTHER, "volumes/postgres/labels/swarmsweep.lab", "other"),
+        (ELSEWHERE, "configs/haproxy/file", "/srv/x/stacks/lab-haproxy.cfg"),
+        (ELSEWHERE, "services/proxy/volumes/0", "/srv/x/run/lab-haproxy:/run/haproxy"),
     ],
 )
-def test_platform_follows_its_variables(render: Render, given, path, value):
-    found = stack(render("platform", "platform.yml.j2", **given))
-    for key in path:
-        found = found[key]
+def test_platform_follows_its_variables(rendered, name, path, value):
+    found = stack(rendered[name])
+    for key in path.split("/"):
+        found = found[int(key) if key.isdigit() else key]
     assert found == value
 
 
-def config_name(text: str) -> str:
-    return stack(text)["configs"]["haproxy"]["name"]
+OTHER_PATH = platform(platform_api_ready_path="/v2/ready")
 
 
-def test_a_changed_proxy_configuration_has_another_name(render: Render, tmp_path):
-    # A Swarm config cannot be changed; under the old name the old one would go on being used.
-    before = config_name(render("platform", "platform.yml.j2"))
-    (tmp_path / "templates").unlink()
-    after = config_name(render("platform", "platform.yml.j2", platform_api_ready_path="/v2/ready"))
+def test_a_changed_proxy_configuration_has_another_name(rendered):
+    # A Swarm config cannot be changed: under its old name the old one would go on being used.
+    before, same, after = (stack(rendered[name])["configs"]["haproxy"]["name"] for name in (PLATFORM, ELSEWHERE, OTHER_PATH))
     assert re.fullmatch(r"lab_haproxy_[0-9a-f]{12}", before)
+    assert before == same
     assert before != after
 
 
 # --- HAProxy -------------------------------------------------------------------------------------------------------------
 
-HAPROXY_CASES = [
-    ({}, "maxconn 9000"),
-    ({}, "nbthread 1"),
-    ({}, "bind :8080"),
-    ({}, "balance leastconn"),
-    ({}, "http-check send meth GET uri /ready ver HTTP/1.1 hdr Host api"),
-    ({}, "stats socket /run/haproxy/haproxy.sock mode 600 level admin"),
-    ({}, "server-template api- 100 tasks.lab_api_api:8000 resolvers docker init-addr none"),
-    ({"platform_proxy_max_connections": 500}, "maxconn 500"),
-    ({"platform_proxy_threads": 2}, "nbthread 2"),
-    ({"platform_api_ready_path": "/v2/health/ready"}, "http-check send meth GET uri /v2/health/ready ver HTTP/1.1 hdr Host api"),
-    (
-        {"platform_lab_name": "other", "platform_proxy_slots": 7, "platform_api_port": 3000},
-        "server-template api- 7 tasks.other_api_api:3000 resolvers docker init-addr none",
-    ),
-]
+HAPROXY = haproxy()
 
 
-@pytest.mark.parametrize("given", [dict(items) for items in dict.fromkeys(tuple(given.items()) for given, _ in HAPROXY_CASES)])
-def test_haproxy_follows_its_variables(render: Render, given):
-    lines = [line.strip() for line in render("platform", "haproxy.cfg.j2", **given).splitlines()]
-    for line in (line for own, line in HAPROXY_CASES if own == given):
-        assert line in lines
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (HAPROXY, "maxconn 9000"),
+        (HAPROXY, "nbthread 1"),
+        (HAPROXY, "balance leastconn"),
+        (HAPROXY, "stats socket /run/haproxy/haproxy.sock mode 600 level admin"),
+        (HAPROXY, "http-check send meth GET uri /ready ver HTTP/1.1 hdr Host api"),
+        (HAPROXY, "server-template api- 100 tasks.lab_api_api:8000 resolvers docker init-addr none"),
+        (haproxy(platform_proxy_max_connections=500), "maxconn 500"),
+        (haproxy(platform_proxy_threads=2), "nbthread 2"),
+        (haproxy(platform_api_ready_path="/v2/health"), "http-check send meth GET uri /v2/health ver HTTP/1.1 hdr Host api"),
+        (
+            haproxy(platform_lab_name="other", platform_proxy_slots=7, platform_api_port=3000),
+            "server-template api- 7 tasks.other_api_api:3000 resolvers docker init-addr none",
+        ),
+    ],
+)
+def test_haproxy_follows_its_variables(rendered, name, line):
+    assert line in [found.strip() for found in rendered[name].splitlines()]
 
 
-def test_haproxy_speaks_to_no_one_else(render: Render):
-    text = render("platform", "haproxy.cfg.j2")
-    assert re.findall(r"^\s+bind (.+)$", text, re.MULTILINE) == [":8080"]
-    assert re.findall(r"^\s+nameserver \S+ (.+)$", text, re.MULTILINE) == ["127.0.0.11:53"]  # Docker's own
-    assert not SECRET_WORD.search(text)
+def test_haproxy_listens_and_asks_only_where_it_must(rendered):
+    assert re.findall(r"^\s+bind (.+)$", rendered[HAPROXY], re.MULTILINE) == [":8080"]
+    assert re.findall(r"^\s+nameserver \S+ (.+)$", rendered[HAPROXY], re.MULTILINE) == ["127.0.0.11:53"]  # Docker's own
+    assert not SECRET_WORD.search(rendered[HAPROXY])
 
 
 # --- The users in the images ---------------------------------------------------------------------------------------------
