@@ -73,8 +73,8 @@ def share(addresses: dict[str, str], sides: dict[str, str], cores: int, memory_b
     memory_each = min(MEMORY_CEILING_BYTES, memory_bytes * MEMORY_SHARE_PERCENT // 100 * 2 // max(2, len(virtual)))
     if memory_each < MEMORY_FLOOR_BYTES:
         raise LabError(
-            f"this machine has {memory_bytes / 1024**3:.1f} GiB of memory: too little for {len(virtual)} virtual machines "
-            f"of {MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. "
+            f"this machine has {memory_bytes / 1024**3:.1f} GiB of memory: too little for {len(virtual)} "
+            f"virtual machines of {MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. "
             "Use real machines: change ansible_host in inventory/lab/hosts.yml."
         )
     halves = dict(zip(("api", "load"), divide(list(range(cores)), 2), strict=True))

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +56,8 @@ class Lab:
     def play(self, playbook: str, *arguments: str, **variables: object) -> Play:
         """Run a playbook as a user would, and read what it did on which host."""
         run = ansible_runner.run(
-            private_data_dir=str(self.folder),
+            # A folder each: ansible-runner would find the variables of the play before in its own.
+            private_data_dir=tempfile.mkdtemp(dir=self.folder, prefix="play-"),
             project_dir=str(REPOSITORY),
             playbook=playbook,
             inventory=str(self.inventory),
