@@ -92,7 +92,7 @@ def test_uncommented_keys(text, keys):
     assert uncommented_keys(text) == keys
 
 
-# --- Roles ---------------------------------------------------------------------------------------------------------------
+# --- Roles ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ROLES, ids=by_name)
@@ -165,7 +165,7 @@ def test_build_contexts_leave_out_what_the_hash_leaves_out():
     assert set(re.findall(r"--exclude=(\S+)", text)) >= IGNORED
 
 
-# --- The command ---------------------------------------------------------------------------------------------------------
+# --- The command ----------------------------------------------------------------------------------------------------
 
 
 def lab(*arguments: str) -> subprocess.CompletedProcess:
@@ -219,7 +219,7 @@ def test_readme_names_only_verbs_that_exist():
     assert named - verbs() == set()
 
 
-# --- What no file may contain --------------------------------------------------------------------------------------------
+# --- What no file may contain ---------------------------------------------------------------------------------------
 
 # In parts, so that this file does not name them itself.
 FORBIDDEN = {
@@ -227,7 +227,9 @@ FORBIDDEN = {
     "path of a developer's machine": re.compile(r"(?<![\w.$}-])/" + "work/"),
 }
 UNPINNED_HOSTS = re.compile(
-    r"host_key_checking\s*[=:]\s*(false|no|off|0)\b|StrictHostKeyChecking[ =]\s*(no|off|accept-new)\b|UserKnownHostsFile[ =]\s*/dev/null",
+    r"host_key_checking\s*[=:]\s*(false|no|off|0)\b"
+    r"|StrictHostKeyChecking[ =]\s*(no|off|accept-new)\b"
+    r"|UserKnownHostsFile[ =]\s*/dev/null",
     re.IGNORECASE,
 )
 

@@ -33,7 +33,7 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.marker = folder / "ssh-was-called"
         ssh = folder / "ssh"
-        ssh.write_text(f'#!/bin/sh\necho "$@" >> "{self.marker}"\necho "no host is reached in this test" >&2\nexit 255\n')
+        ssh.write_text(f'#!/bin/sh\necho "$@" >> "{self.marker}"\necho "nobody is reached here" >&2\nexit 255\n')
         ssh.chmod(0o755)
         hosts = [{"ansible_host": f"192.0.2.{number}", "ansible_ssh_executable": str(ssh)} for number in (1, 2)]
         self.inventory = inventory(folder / "hosts.yml", *hosts)
@@ -62,7 +62,7 @@ def test_playbook_parses(play: Play, anywhere, playbook):
     assert "WARNING" not in result.stderr
 
 
-# --- A bad sweep file ----------------------------------------------------------------------------------------------------
+# --- A bad sweep file -----------------------------------------------------------------------------------------------
 
 GOOD = """\
 name: quick
@@ -86,13 +86,13 @@ HUNDRED = str(list(range(1, 101)))
 BAD_SWEEPS = {
     "empty": ("", None, "is empty", "name, slo, load"),
     "not YAML": ("name: [\n", 2, "is not valid YAML", ""),
-    "unknown key": (swap("cpus", "cpu"), 6, "matrix.cpu: is unknown (did you mean cpus?)", "replicas, cpus, memory, workers"),
+    "unknown key": (swap("cpus", "cpu"), 6, "cpu: is unknown (did you mean cpus?)", "replicas, cpus, memory"),
     "duplicate key": (GOOD + "name: again\n", 9, "name: is given twice (first on line 1)", ""),
-    "not a number": (swap("[0.5, 1]", "[.nan]"), 6, "matrix.cpus[0]: '.nan' is not a finite number", "0.01 to 512 CPUs"),
+    "not a number": (swap("[0.5, 1]", "[.nan]"), 6, "cpus[0]: '.nan' is not a finite number", "0.01 to 512 CPUs"),
     "negative": (swap("[2]", "[-2]"), 8, "matrix.workers[0]: -2 is out of range", "whole numbers 1 to 128"),
     "too many cells": (swap("[1, 2]", HUNDRED).replace("[0.5, 1]", HUNDRED), 5, "has 10000 cells", "2000"),
     "wrong unit": (swap("600M", "600MiB"), 7, "matrix.memory[0]: '600MiB'", "write 600M"),
-    "a template": (swap("quick", "'{{ lookup(\"env\", \"HOME\") }}'"), 1, "name: '{{ lookup", "a-z, 0-9 and -"),
+    "a template": (swap("quick", "'{{ lookup(7) }}'"), 1, "name: '{{ lookup", "a-z, 0-9 and -"),
 }
 
 
@@ -126,7 +126,7 @@ def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
     assert "preflight found" in said(result)
 
 
-# --- A host that is not there --------------------------------------------------------------------------------------------
+# --- A host that is not there ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -156,20 +156,22 @@ def test_an_empty_group_is_named_with_the_file_to_edit(play: Play, tmp_path):
     path.write_text("lab: {children: {api: {hosts: {}}, load: {hosts: {}}}}\n")
     result = play(ROOT / "playbooks/preflight.yml", path)
     assert result.returncode != 0
-    assert "the group 'load' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml" in said(result)
+    for side in ("api", "load"):
+        assert f"the group '{side}' of the inventory has no host" in said(result)
+    assert "edit inventory/lab/hosts.yml" in said(result)
     assert "Traceback" not in said(result)
 
 
-# --- A role that is given something else ---------------------------------------------------------------------------------
+# --- A role that is given something else ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("role", "given", "words"),
     [
-        ("docker_engine", {"docker_engine_source": "podman"}, "must be one of: distribution, docker-ce, present, got: podman"),
+        ("docker_engine", {"docker_engine_source": "podman"}, "one of: distribution, docker-ce, present, got: podman"),
         ("swarm", {"swarm_subnet_size": "wide"}, "'swarm_subnet_size' is of type"),
         ("api_stack", {"api_stack_replicas": 1.5}, "'api_stack_replicas' is of type"),
-        ("virtual_lab", {"virtual_lab_machines": [{"name": "lab-api"}]}, "missing required arguments: address, cores, memory_bytes"),
+        ("virtual_lab", {"virtual_lab_machines": [{"name": "x"}]}, "required arguments: address, cores, memory_bytes"),
     ],
 )
 def test_role_refuses_other_arguments_before_it_starts(play: Play, anywhere, tmp_path, role, given, words):

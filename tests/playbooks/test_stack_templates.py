@@ -15,6 +15,8 @@ IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", 
 # What no variable may carry into a file that anybody can read.
 SECRET_WORD = re.compile("password|secret|token", re.IGNORECASE)
 
+Play = Callable[..., subprocess.CompletedProcess]
+
 # Every rendering is a host of one play, with variables of its own: one start of Ansible for all.
 CASES: dict[str, dict] = {}
 
@@ -49,7 +51,7 @@ def role_variables() -> dict:
 
 
 @pytest.fixture(scope="session")
-def rendered(play: Callable[..., subprocess.CompletedProcess], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def rendered(play: Play, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Name of a case -> text, as the role's own task would write it."""
     folder = tmp_path_factory.mktemp("rendered")
     # Templates that look up others find them beside the playbook, as they would in the role.
@@ -95,7 +97,7 @@ def assert_secrets_are_files(parsed: dict) -> None:
             assert int(secret["uid"]) >= 10000
 
 
-# --- The API -------------------------------------------------------------------------------------------------------------
+# --- The API --------------------------------------------------------------------------------------------------------
 
 API = api()
 API_LIMITS = {
@@ -136,7 +138,7 @@ def test_api_is_confined_and_publishes_nothing(rendered):
 
 
 # What an own image brings, in spellings that YAML would rather read as something else.
-AWKWARD = {"YES": "yes", "NUMBER": "010", "COLON": "a: b", "QUOTE": "it's \"so\" \\ #1", "LINE": "a\nb", "EMPTY": "", "LETTER": "ñ"}
+AWKWARD = {"YES": "yes", "NUMBER": "010", "COLON": "a: b", "QUOTE": "it's \"so\" \\ #1", "LINE": "a\nb", "EMPTY": "", "N": "ñ"}
 OWN_IMAGE = api(api_stack_env=AWKWARD, api_stack_variant="no", api_stack_image="registry.example:5000/x@sha256:00")
 
 
@@ -175,7 +177,7 @@ def test_two_labs_share_nothing(rendered):
     assert parsed["services"]["api"]["deploy"]["labels"] == {"swarmsweep.lab": "other"}
 
 
-# --- What stands around it -----------------------------------------------------------------------------------------------
+# --- What stands around it ------------------------------------------------------------------------------------------
 
 PLATFORM = platform()
 
@@ -230,13 +232,14 @@ OTHER_PATH = platform(platform_api_ready_path="/v2/ready")
 
 def test_a_changed_proxy_configuration_has_another_name(rendered):
     # A Swarm config cannot be changed: under its old name the old one would go on being used.
-    before, same, after = (stack(rendered[name])["configs"]["haproxy"]["name"] for name in (PLATFORM, ELSEWHERE, OTHER_PATH))
+    names = [stack(rendered[name])["configs"]["haproxy"]["name"] for name in (PLATFORM, ELSEWHERE, OTHER_PATH)]
+    before, same, after = names
     assert re.fullmatch(r"lab_haproxy_[0-9a-f]{12}", before)
     assert before == same
     assert before != after
 
 
-# --- HAProxy -------------------------------------------------------------------------------------------------------------
+# --- HAProxy --------------------------------------------------------------------------------------------------------
 
 HAPROXY = haproxy()
 
@@ -252,7 +255,7 @@ HAPROXY = haproxy()
         (HAPROXY, "server-template api- 100 tasks.lab_api_api:8000 resolvers docker init-addr none"),
         (haproxy(platform_proxy_max_connections=500), "maxconn 500"),
         (haproxy(platform_proxy_threads=2), "nbthread 2"),
-        (haproxy(platform_api_ready_path="/v2/health"), "http-check send meth GET uri /v2/health ver HTTP/1.1 hdr Host api"),
+        (haproxy(platform_api_ready_path="/v2"), "http-check send meth GET uri /v2 ver HTTP/1.1 hdr Host api"),
         (
             haproxy(platform_lab_name="other", platform_proxy_slots=7, platform_api_port=3000),
             "server-template api- 7 tasks.other_api_api:3000 resolvers docker init-addr none",
@@ -269,7 +272,7 @@ def test_haproxy_listens_and_asks_only_where_it_must(rendered):
     assert not SECRET_WORD.search(rendered[HAPROXY])
 
 
-# --- The users in the images ---------------------------------------------------------------------------------------------
+# --- The users in the images ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_sound_hosts_have_no_problem(host):
 @pytest.mark.parametrize(
     ("api", "words"),
     [
-        (answer(os_version="11"), ("runs debian 11; allowed: Debian 12 or newer, Ubuntu 24 or newer", "install one of these")),
+        (answer(os_version="11"), ("runs debian 11; allowed: Debian 12 or newer, Ubuntu 24 or newer",)),
         (answer(os_id="ubuntu", os_version="22.04"), ("runs ubuntu 22.04; allowed: Debian 12",)),
         (answer(os_id="fedora", os_version="41"), ("runs fedora 41; allowed: Debian 12",)),
         (answer(os_id="debian", os_version=""), ("runs debian ; allowed: Debian 12",)),  # unstable says no version
@@ -53,7 +53,7 @@ def test_sound_hosts_have_no_problem(host):
         (answer(disk_free_bytes=7.5 * GIB), ("7.5 GiB free below /var; needed: 8 GiB", "docker system prune")),
         (answer(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB free below /var; needed: 8 GiB",)),
         (answer(memory_bytes=1.5 * GIB), ("1.5 GiB of memory; needed: 2 GiB", "a larger machine")),
-        (answer(reach={"rc": 127, "stdout": ""}), ("has no python3", "ssh 10.0.0.5 sudo apt-get install --yes python3")),
+        (answer(reach={"rc": 127, "stdout": ""}), ("has no python3", "ssh 10.0.0.5 sudo apt-get install")),
     ],
 )
 def test_a_problem_of_the_api_host(api, words):
@@ -71,14 +71,14 @@ def test_a_load_host_needs_less():
 
 
 REFUSED = "Task failed: Failed to connect to the host via ssh: ssh: connect to host {} port 22: Connection refused"
-CHANGED_KEY = "Failed to connect to the host via ssh: @@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@\nHost key verification failed."
+CHANGED_KEY = "Failed to connect: @@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@\nHost key verification failed."
 
 
 @pytest.mark.parametrize(
     ("address", "message", "mend"),
     [
         ("198.18.0.11", REFUSED.format("198.18.0.11"), "Mend it: ./lab up"),
-        ("10.0.0.5", REFUSED.format("10.0.0.5"), "ssh 10.0.0.5 true (the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"),
+        ("10.0.0.5", REFUSED.format("10.0.0.5"), "ssh 10.0.0.5 true (the user is lab_remote_user in"),
         ("10.0.0.5", CHANGED_KEY, "compare its host key with the one you expect, then: ssh-keyscan 10.0.0.5"),
         ("198.18.0.11", "Host key verification failed.", "Mend it: ./lab down && ./lab up"),
         ("10.0.0.5", "", "ssh 10.0.0.5 true"),
@@ -98,7 +98,7 @@ def test_an_unreachable_host_is_told_with_its_cause(address, message, mend):
     ("capacity", "cause"),
     [
         ({"failed": True, "msg": "Task failed: Missing sudo password"}, "Missing sudo password"),
-        ({"module_stderr": "Warning\nsudo: a password is required\n", "msg": "MODULE FAILURE"}, "sudo: a password is required"),
+        ({"module_stderr": "Oh\nsudo: a password is required\n", "msg": "FAILURE"}, "sudo: a password is required"),
         ({"skipped": True}, "no answer"),
         ({}, "no answer"),
         ({"module_stderr": "\n", "msg": "MODULE FAILURE"}, "MODULE FAILURE"),
@@ -120,7 +120,11 @@ def test_every_problem_of_every_host_is_told_at_once_in_order():
 
 @pytest.mark.parametrize(
     ("sides", "empty"),
-    [({"api": [], "load": ["b"]}, ["api"]), ({"api": ["b"], "load": []}, ["load"]), ({"api": [], "load": []}, ["api", "load"])],
+    [
+        ({"api": [], "load": ["b"]}, ["api"]),
+        ({"api": ["b"], "load": []}, ["load"]),
+        ({"api": [], "load": []}, ["api", "load"]),
+    ],
 )
 def test_an_empty_group_is_named_with_the_file_to_edit(sides, empty):
     hosts = {name: answer() for names in sides.values() for name in names}
