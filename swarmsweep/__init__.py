@@ -11,6 +11,7 @@ that is ready for the user, and nothing else, for anything a user can cause:
 ``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> plan (a dict, ready for JSON)
 ``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
+``retry_broken(run_dir)``                       makes attempts that the bench itself broke unmeasured again
 ``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)
 ``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/rps.svg
 ==============================================  =======================================================================
@@ -32,6 +33,7 @@ _HOME = {
     "write_plan": "plan",
     "read_plan": "plan",
     "remaining_steps": "plan",
+    "retry_broken": "plan",
     "measure_attempt": "measure",
     "measure_run": "measure",
     "newest_run": "report",
@@ -50,6 +52,7 @@ __all__ = [
     "newest_run",
     "read_plan",
     "remaining_steps",
+    "retry_broken",
     "write_plan",
     "write_report",
 ]

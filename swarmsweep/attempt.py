@@ -89,6 +89,9 @@ def gather(folder: Path) -> Attempt:
     raw.requests = attempt_to(_requests, locust)
     if raw.window is not None:
         raw.worker_cpu = attempt_to(_worker_cpu, locust, raw.window) or []
+    for path in sorted(locust.glob("units-*.json")):
+        ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
+        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
     raw.locust_count = attempt_to(_locust_count, locust / "stats_stats.csv")
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = attempt_to(_proxy_delta, folder)

@@ -111,10 +111,11 @@ def limits_as_labelled(deployed: list[dict[str, Any]], config: dict[str, Any]) -
         for key, value in wanted.items():
             if container.get(key) != value:
                 wrong.append(f"{key} {container.get(key)}, not {value}")
+        # deploy.json keeps one variable: the one that this API reads its number of workers from, whatever its name.
         env = container.get("env")
-        workers = env.get("API_WORKERS") if isinstance(env, dict) else None
-        if workers is not None and str(workers) != str(config["workers"]):
-            wrong.append(f"API_WORKERS {workers}, not {config['workers']}")
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if str(value) != str(config["workers"]):
+                wrong.append(f"{name} {value}, not {config['workers']}")
     limit = f"{config['replicas']} x {format_plain(config['cpus'])} CPUs, {format_bytes(config['memory_bytes'])}"
     found = "; ".join(sorted(set(wrong))) or limit
     sentence = f"docker inspect shows {found}" + ("" if wrong else ", as the matrix says")

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.set_defaults(command=_plan)
 
     report = commands.add_parser("report", help="build the report of a run again", epilog=_EPILOG)
-    report.add_argument("run_dir", nargs="?", metavar="RUN_DIR", help="run folder (default: the newest)")
+    report.add_argument("run_dir", nargs="?", metavar="RUN_DIR", help="run folder or run id (default: the newest)")
     report.add_argument(
         "--reports-dir", default="reports", metavar="DIR", help="where the runs are (default: %(default)s)"
     )
@@ -108,6 +108,8 @@ def _report(arguments: argparse.Namespace) -> None:
     from swarmsweep.report import newest_run, write_report
 
     run_dir = Path(arguments.run_dir) if arguments.run_dir else newest_run(arguments.reports_dir)
+    if not run_dir.is_dir() and (Path(arguments.reports_dir) / run_dir).is_dir():
+        run_dir = Path(arguments.reports_dir) / run_dir
     if arguments.run_dir and not run_dir.is_dir():
         raise InputError(f"{run_dir}: no such run folder; the newest is taken by: python -m swarmsweep report")
     if arguments.remeasure:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from swarmsweep.errors import LabError
 
-# Tests, and what running or editing leaves behind: never part of what is built.
+# Tests, and what running or editing leaves behind: never part of what is built, and neither is prose (*.md).
+# roles/images/tasks/build.yml leaves the same out of what it sends.
 IGNORED = {"tests", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", ".venv"}
 # Long enough that two contents never share a tag in the life of a lab, short enough to read.
 HASH_CHARACTERS = 12
@@ -24,7 +25,7 @@ def list_files(path: Path) -> list[Path]:
     if not path.is_dir():
         raise LabError(f"{path}: no such file or folder")
     found = (file for file in path.rglob("*") if file.is_file() and not IGNORED & set(file.relative_to(path).parts))
-    return sorted(file for file in found if not any(part.endswith(".egg-info") for part in file.parts))
+    return sorted(file for file in found if file.suffix != ".md")
 
 
 def hash_paths(paths: list[str], extra: list[str]) -> str:

@@ -138,6 +138,17 @@ def remaining_steps(run_dir: Path | str) -> list[dict[str, Any]]:
     ]
 
 
+def retry_broken(run_dir: Path | str) -> int:
+    """Make the attempts that the bench itself broke unmeasured again, keep what they left, and return how many."""
+    run_dir = Path(run_dir)
+    broken = sorted(run_dir.glob("cells/*/attempt-*/harness.json"))
+    for record in broken:
+        record.rename(record.with_name(f"harness-{record.stat().st_mtime_ns}.json"))
+        (record.parent / "trial.json").unlink(missing_ok=True)
+        (record.parent.parent / "cell.json").unlink(missing_ok=True)
+    return len(broken)
+
+
 def attempt_dir(run_dir: Path | str, cell_id: str, attempt: int, file: str = "") -> Path:
     """Folder of one attempt's raw files, or one file in it."""
     return Path(run_dir) / "cells" / cell_id / f"attempt-{attempt}" / file

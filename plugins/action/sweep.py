@@ -21,6 +21,18 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
+def refuse_other_images(run, manifest):
+    """A run whose cells were measured on different images could not be compared within itself."""
+    from swarmsweep.files import read_json
+
+    before, now = read_json(run / "manifest.json").get("images"), manifest["images"]
+    if before != now:
+        raise LabError(
+            f"{run / 'manifest.json'}: the run was begun with other images ({before}) than the lab has now ({now}). "
+            "Start a new run: leave out -e resume"
+        )
+
+
 class ActionModule(ActionBase):
     """Turns a LabError into a message without a traceback."""
 
@@ -42,12 +54,14 @@ class ActionModule(ActionBase):
 
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
-        from swarmsweep import load_sweep, make_plan, read_plan, remaining_steps, write_plan
+        from swarmsweep import load_sweep, make_plan, read_plan, remaining_steps, retry_broken, write_plan
         from swarmsweep.files import write_json
 
         if resume:
             run = Path(reports) / resume
             plan = read_plan(run)
+            refuse_other_images(run, manifest)
+            retry_broken(run)
         else:
             plan = make_plan(load_sweep(path), hosts, seed=int(seed) if seed is not None else None, colocated=colocated)
             run = write_plan(plan, reports)

@@ -15,6 +15,8 @@ module: host_capacity
 short_description: Cores, memory, disk and system of a host, as its cgroups bound them
 description:
   - C(/proc/meminfo) and the number of processors of a container are those of the machine that it runs on.
+options:
+  directory: {description: The lab's folder on the host., type: path, default: /opt/swarmsweep}
 author: [swarmsweep]
 """
 
@@ -72,7 +74,9 @@ def first(pattern, path):
 
 
 def main():
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={"directory": {"type": "path", "default": "/opt/swarmsweep"}}, supports_check_mode=True
+    )
     release = os_release()
     module.exit_json(
         changed=False,
@@ -88,7 +92,7 @@ def main():
         cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         ipvs=Path("/proc/net/ip_vs").exists() or bool(read("/proc/modules").count("ip_vs")),
         cpu_model=first(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo"),
-        provisioned=Path("/opt/swarmsweep").is_dir(),
+        provisioned=Path(module.params["directory"]).is_dir(),
     )
 
 

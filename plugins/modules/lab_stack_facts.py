@@ -69,18 +69,22 @@ def main():
     for name, reference in {**platform, "api": image}.items():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)
         if identity is None:
-            module.fail_json(msg=f"this host has no image {reference} (for {name}). {MEND}")
+            mend = MEND if name != "api" or reference.startswith("swarmsweep/") else f"Mend it: docker pull {reference}"
+            module.fail_json(msg=f"this host has no image {reference} (for {name}). {mend}")
         images[name] = f"{reference} {identity}"
     try:
         about = ask(module.params["haproxy_socket"], "show info", 5)
     except HaproxyError as error:
         module.fail_json(msg=f"{error}. {MEND}")
     haproxy = dict(line.split(": ", 1) for line in about.splitlines() if ": " in line).get("Version", "unknown")
+    jobs = [name for name in services if name.startswith(f"{lab}_train_")]
+    made = docker("service", "inspect", "--format", "{{json .CreatedAt}} {{.Spec.Name}}", *jobs) if jobs else None
     model = {}
-    for job in (name for name in services if name.startswith(f"{lab}_train_")):
-        for line in (docker("service", "logs", "--raw", "--tail", "20", job) or "").splitlines():
-            if line.startswith('{"status"'):
-                model = json.loads(line)
+    # The newest job last: its words stand.
+    for line in sorted((made or "").splitlines()):
+        for said in (docker("service", "logs", "--raw", "--tail", "20", line.split()[-1]) or "").splitlines():
+            if said.startswith('{"status"'):
+                model = json.loads(said)
     module.exit_json(changed=False, versions={"docker": engine, "haproxy": haproxy}, images=images, model=model)
 
 

@@ -168,6 +168,10 @@ class Trial:
         bad = {unit: self.result(unit) for unit, state in self.units().items() if state == "failed"}
         if bad:
             self.systemctl("reset-failed", *bad)
+        if self.given["output_directory"]:
+            Path(self.given["output_directory"], f"units-{self.given['host_name']}.json").write_text(
+                json.dumps({"schema": 1, "ended_badly": bad}) + "\n", encoding="utf-8"
+            )
         return bad
 
     def result(self, unit):

@@ -38,6 +38,7 @@ class Lab:
         self.folder = folder
         self.inventory = folder / "inventory"
         self.reports = folder / "reports"
+        self.sweep = shutil.copy(Path(__file__).with_name("sweep.yml"), folder / "e2e.yml")
         shutil.copytree(REPOSITORY / "inventory/lab", self.inventory)
         hosts = (self.inventory / "hosts.yml").read_text()
         hosts = hosts.replace("198.18.0.", f"{SUBNET}.").replace("lab-api", "e2e-api").replace("lab-load", "e2e-load")

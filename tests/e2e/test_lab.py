@@ -92,7 +92,7 @@ def test_containers_run_as_nobody_special(lab):
 
 
 def test_sweep_goes_on_after_a_cell_that_dies(lab):
-    assert lab.play("sweep.yml", sweep="tests/e2e/sweep.yml", seed="7").status == "successful"
+    assert lab.play("sweep.yml", sweep=str(lab.sweep), seed="7").status == "successful"
 
 
 def test_summary_tells_what_became_of_each_cell(lab, rows, run):
@@ -173,7 +173,7 @@ def test_an_interrupted_sweep_is_resumed_where_it_stopped(lab, run, rows):
     (cell / "attempt-1/trial.json").unlink()
     (cell / "cell.json").unlink()
     untouched = (run / "cells" / GOOD[1] / "cell.json").stat().st_mtime_ns
-    assert lab.play("sweep.yml", sweep="tests/e2e/sweep.yml", resume=run.name).status == "successful"
+    assert lab.play("sweep.yml", sweep=str(lab.sweep), resume=run.name).status == "successful"
     assert json.loads((cell / "cell.json").read_text())["status"] == "valid"
     assert (run / "cells" / GOOD[1] / "cell.json").stat().st_mtime_ns == untouched
 

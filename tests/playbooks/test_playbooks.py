@@ -151,9 +151,10 @@ def test_unreachable_hosts_are_named_with_cause_and_mending_command(play: Play, 
     assert "Traceback" not in said(result)
 
 
-def test_an_empty_group_is_named_with_the_file_to_edit(play: Play, tmp_path):
+@pytest.mark.parametrize("groups", ["{api: {hosts: {}}, load: {hosts: {}}}", "{}"], ids=["empty", "missing"])
+def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_path, groups):
     path = tmp_path / "hosts.yml"
-    path.write_text("lab: {children: {api: {hosts: {}}, load: {hosts: {}}}}\n")
+    path.write_text(f"lab: {{children: {groups}}}\n")
     result = play(ROOT / "playbooks/preflight.yml", path)
     assert result.returncode != 0
     for side in ("api", "load"):

@@ -138,7 +138,15 @@ def test_api_is_confined_and_publishes_nothing(rendered):
 
 
 # What an own image brings, in spellings that YAML would rather read as something else.
-AWKWARD = {"YES": "yes", "NUMBER": "010", "COLON": "a: b", "QUOTE": "it's \"so\" \\ #1", "LINE": "a\nb", "EMPTY": "", "N": "ñ"}
+AWKWARD = {
+    "YES": "yes",
+    "NUMBER": "010",
+    "COLON": "a: b",
+    "QUOTE": 'it\'s "so" \\ #1',
+    "LINE": "a\nb",
+    "EMPTY": "",
+    "N": "ñ",
+}
 OWN_IMAGE = api(api_stack_env=AWKWARD, api_stack_variant="no", api_stack_image="registry.example:5000/x@sha256:00")
 
 

@@ -73,7 +73,8 @@ def test_any_change_gives_another_tag(context, change):
         ".ruff_cache/x",
         ".hypothesis/x",
         ".venv/bin/python",
-        "package.egg-info/PKG-INFO",
+        "README.md",
+        "package/NOTES.md",
         "empty_folder/",
     ],
 )

@@ -83,7 +83,7 @@ def test_taller5_is_the_four_rows_of_the_workshop():
         (GOOD.encode() + b"exclude: [{replicas: 2, cpus: 1}]\n", 3),
         (GOOD.encode() + b"exclude: []\ninclude: []\n", 4),
         (GOOD.encode() + b"include: [{replicas: 1, cpus: 2, memory: 32m, workers: 1}]\n", 5),
-        (GOOD.encode() + b"  variant: [onnx, 'sklearn']\n  http_reuse: [never]\n", 8),
+        (GOOD.encode() + b"  variant: [onnx, 'sklearn']\n  OMP_NUM_THREADS: [1]\n", 8),
         (swap("[600M]", "[600M, 1G, 1.5gb, 700000K, '512mb']").encode(), 20),
         (swap("cpus: [0.5, 1]", "cpus: [0.25, 0.333]").encode(), 4),
     ],
@@ -94,11 +94,11 @@ def test_good_variants(bytes_of_file, cells):
 
 def test_cells_stand_in_for_the_matrix():
     text = (
-        GOOD[: GOOD.index("matrix")] + "cells:\n- {replicas: 4, cpus: 2, memory: 1G, workers: 4, balance: roundrobin}\n"
+        GOOD[: GOOD.index("matrix")] + "cells:\n- {replicas: 4, cpus: 2, memory: 1G, workers: 4, GREETING: roundrobin}\n"
     )
     (cell,) = parse(text).cells
     assert cell.id == "r4-c2-m1G-w4-balanceroundrobin"
-    assert cell.config()["balance"] == "roundrobin"
+    assert cell.config()["GREETING"] == "roundrobin"
 
 
 # Each row: the file, the line that must be named, and words that the message must hold.

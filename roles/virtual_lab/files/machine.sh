@@ -7,7 +7,11 @@ set -euo pipefail
 
 verb=$1 name=$2 state=$3
 tree=$state/$name pid_file=$state/$name.pid log=$state/$name.log
-cgroup=swarmsweep-$name unit=swarmsweep-$name.service
+# Two labs may have hosts of the same name; what the machine is called on this one says which lab's it is.
+lab=$(basename "$state")
+full=$name
+[[ $name == "$lab"-* ]] || full=$lab-$name
+cgroup=swarmsweep-$full unit=swarmsweep-$full.service
 
 controller_has_systemd() { [[ $(cat /proc/1/comm) == systemd ]]; }
 
@@ -51,7 +55,7 @@ running_pid() {
 
 start() { # BRIDGE CORES MEMORY_BYTES
   if [[ -n $(running_pid) ]]; then echo unchanged; return; fi
-  local nspawn=(systemd-nspawn -D "$tree" -M "$name" --boot --register=no --keep-unit --network-bridge="$1" --capability=all
+  local nspawn=(systemd-nspawn -D "$tree" -M "$full" --boot --register=no --keep-unit --network-bridge="$1" --capability=all
     --resolv-conf=off --system-call-filter='add_key keyctl bpf')
   if controller_has_systemd; then
     systemd-run --quiet --collect --unit="$unit" -p Delegate=yes -p KillMode=mixed -p TasksMax=infinity -p LimitNOFILE=1048576 \
