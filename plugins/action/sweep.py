@@ -1,11 +1,12 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, plan, measure, harness_failure, report) and what that step needs; see the methods.
+Arguments: do (check, lock, plan, measure, harness_failure, report) and what that step needs; see the methods.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -80,6 +81,13 @@ class ActionModule(ActionBase):
             "load": plan["load"],
             "estimate": plan.get("estimate_seconds"),
         }
+
+    def do_lock(self, path):
+        """One sweep at a time. The lock belongs to ansible-playbook, whose child this process is."""
+        from swarmsweep import lock
+
+        lock.take(path, os.getppid())
+        return {}
 
     def do_measure(self, run, cell_id, attempt):
         """Raw files of one attempt -> trial.json, and cell.json after the last."""

@@ -73,6 +73,7 @@ def test_any_change_gives_another_tag(context, change):
         ".ruff_cache/x",
         ".hypothesis/x",
         ".venv/bin/python",
+        "package.egg-info/PKG-INFO",
         "README.md",
         "package/NOTES.md",
         "empty_folder/",
@@ -84,7 +85,7 @@ def test_what_is_not_built_does_not_count(context, left_behind):
     if left_behind.endswith("/"):
         path.mkdir()
     else:
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
     assert tag(context) == before
 

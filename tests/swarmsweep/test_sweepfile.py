@@ -94,10 +94,11 @@ def test_good_variants(bytes_of_file, cells):
 
 def test_cells_stand_in_for_the_matrix():
     text = (
-        GOOD[: GOOD.index("matrix")] + "cells:\n- {replicas: 4, cpus: 2, memory: 1G, workers: 4, GREETING: roundrobin}\n"
+        GOOD[: GOOD.index("matrix")]
+        + "cells:\n- {replicas: 4, cpus: 2, memory: 1G, workers: 4, GREETING: roundrobin}\n"
     )
     (cell,) = parse(text).cells
-    assert cell.id == "r4-c2-m1G-w4-balanceroundrobin"
+    assert cell.id == "r4-c2-m1G-w4-GREETINGroundrobin"
     assert cell.config()["GREETING"] == "roundrobin"
 
 
