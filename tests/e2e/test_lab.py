@@ -55,6 +55,12 @@ def test_machines_have_a_core_set_and_a_memory_limit_of_their_own(lab):
         assert 0 < int(limit) <= 8 * 1024**3
 
 
+def test_site_in_check_mode_touches_nothing_on_fresh_machines(lab):
+    assert lab.play("site.yml", "--check").status == "successful"
+    assert lab.ssh("api", "command -v docker").returncode != 0
+    assert lab.ssh("load", "test -e /opt/swarmsweep").returncode != 0
+
+
 def test_site_provisions_fresh_machines(lab):
     assert lab.play("site.yml").status == "successful"
 
