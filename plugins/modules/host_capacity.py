@@ -38,7 +38,7 @@ boot_time:
   returned: always
 machine_id: {description: machine-id., type: str, returned: always}
 cgroup_version: {description: 1 or 2., type: int, returned: always}
-ipvs: {description: Whether the kernel has IPVS, which the ingress mesh needs., type: bool, returned: always}
+ipvs: {description: "Whether the kernel has IPVS, loaded or not; the ingress mesh needs it.", type: bool, returned: always}
 cpu_model: {description: Name of the processor., type: str, returned: always}
 provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
 """
@@ -73,6 +73,14 @@ def first(pattern, path):
     return match.group(1) if match else ""
 
 
+def has_ipvs(release):
+    """Docker loads the module with the first service that needs it, so a module that only lies there counts too."""
+    if Path("/proc/net/ip_vs").exists():
+        return True
+    lists = (Path("/lib/modules", release, name) for name in ("modules.dep", "modules.builtin"))
+    return any(re.search(r"/ip_vs\.ko\b", read(path)) for path in lists)
+
+
 def main():
     module = AnsibleModule(
         argument_spec={"directory": {"type": "path", "default": "/opt/swarmsweep"}}, supports_check_mode=True
@@ -90,7 +98,7 @@ def main():
         boot_time=int(first(r"^btime (\d+)$", "/proc/stat") or 0),
         machine_id=read("/etc/machine-id").strip(),
         cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
-        ipvs=Path("/proc/net/ip_vs").exists() or bool(read("/proc/modules").count("ip_vs")),
+        ipvs=has_ipvs(os.uname().release),
         cpu_model=first(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo"),
         provisioned=Path(module.params["directory"]).is_dir(),
     )
