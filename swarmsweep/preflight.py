@@ -45,7 +45,7 @@ def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
         said = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
         cause = said.splitlines()[-1] if said else "no answer"
         return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
-    checks = (check_system, check_disk, check_memory)
+    checks = (check_system, check_disk, check_memory, check_processor)
     return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
 
 
@@ -99,3 +99,15 @@ def check_memory(capacity: dict, is_api: bool) -> str | None:
         return None
     needed = f"{API_MEMORY_BYTES / 1024**3:.0f} GiB"
     return f"has {memory / 1024**3:.1f} GiB of memory; needed: {needed}. Mend it: a larger machine"
+
+
+def check_processor(capacity: dict, is_api: bool) -> str | None:
+    """Processor of the API host: some hypervisors show their machines one of 2003, on which every replica would die."""
+    missing = capacity.get("cpu_flags_missing")
+    if not is_api or not missing:
+        return None
+    return (
+        f"has a processor without {', '.join(missing)}; needed: the level x86-64-v2, which NumPy and PyArrow are "
+        "built for (without it they end with exit code 132). Mend it: give the virtual machine its host's processor "
+        "(QEMU: -cpu host, Proxmox: CPU type host)"
+    )

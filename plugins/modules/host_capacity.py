@@ -38,12 +38,23 @@ boot_time:
   returned: always
 machine_id: {description: machine-id., type: str, returned: always}
 cgroup_version: {description: 1 or 2., type: int, returned: always}
-ipvs: {description: "Whether the kernel has IPVS, loaded or not; the ingress mesh needs it.", type: bool, returned: always}
+ipvs:
+  description: Whether the kernel has IPVS, loaded or not; the ingress mesh needs it.
+  type: bool
+  returned: always
 cpu_model: {description: Name of the processor., type: str, returned: always}
+cpu_flags_missing:
+  description: What the processor lacks of x86-64-v2; empty where that level does not apply.
+  type: list
+  elements: str
+  returned: always
 provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
 """
 
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+# What the level x86-64-v2 adds, as /proc/cpuinfo names it (pni is SSE3).
+X86_64_V2 = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 
 
 def read(path):
@@ -73,6 +84,11 @@ def first(pattern, path):
     return match.group(1) if match else ""
 
 
+def missing_cpu_flags():
+    flags = first(r"^flags\s*:\s*(.+)$", "/proc/cpuinfo").split()
+    return [flag for flag in X86_64_V2 if flags and flag not in flags]
+
+
 def has_ipvs(release):
     """Docker loads the module with the first service that needs it, so a module that only lies there counts too."""
     if Path("/proc/net/ip_vs").exists():
@@ -100,6 +116,7 @@ def main():
         cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         ipvs=has_ipvs(os.uname().release),
         cpu_model=first(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo"),
+        cpu_flags_missing=missing_cpu_flags(),
         provisioned=Path(module.params["directory"]).is_dir(),
     )
 

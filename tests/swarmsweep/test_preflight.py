@@ -53,6 +53,10 @@ def test_sound_hosts_have_no_problem(host):
         (answer(disk_free_bytes=7.5 * GIB), ("7.5 GiB free below /var; needed: 8 GiB", "docker system prune")),
         (answer(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB free below /var; needed: 8 GiB",)),
         (answer(memory_bytes=1.5 * GIB), ("1.5 GiB of memory; needed: 2 GiB", "a larger machine")),
+        (
+            answer(cpu_flags_missing=["popcnt", "sse4_2"]),
+            ("without popcnt, sse4_2; needed: the level x86-64-v2", "host"),
+        ),
         (answer(reach={"rc": 127, "stdout": ""}), ("has no python3", "ssh 10.0.0.5 sudo apt-get install")),
     ],
 )
@@ -66,6 +70,7 @@ def test_a_problem_of_the_api_host(api, words):
 
 def test_a_load_host_needs_less():
     assert problems(load=answer("10.0.0.6", memory_bytes=GIB, disk_free_bytes=2 * GIB)) == []
+    assert problems(load=answer("10.0.0.6", cpu_flags_missing=["sse4_2"])) == []
     [problem] = problems(load=answer("10.0.0.6", disk_free_bytes=1 * GIB))
     assert problem.startswith("lab-load (10.0.0.6) has 1.0 GiB free below /var; needed: 2 GiB")
 
