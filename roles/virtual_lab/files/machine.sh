@@ -53,6 +53,20 @@ running_pid() {
   fi
 }
 
+# cgroup v2: systemd-nspawn puts the machine into a cgroup below the limited one, and a machine sees no limit but that of
+# its own cgroup. Without it the preflight and the sampler inside would take all memory of this computer for the machine's.
+show_memory_limit() { # MEMORY_BYTES
+  local root parent
+  root=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
+  if [[ -z $root ]] || ! grep -qw memory "$root/cgroup.controllers"; then return; fi
+  parent=$root/$cgroup
+  if controller_has_systemd; then parent=$root$(systemctl show -p ControlGroup --value "$unit"); fi
+  for _ in {1..100}; do
+    if [[ -e $parent/payload/memory.max ]]; then echo "$1" > "$parent/payload/memory.max"; return; fi
+    sleep 0.1
+  done
+}
+
 start() { # BRIDGE CORES MEMORY_BYTES
   if [[ -n $(running_pid) ]]; then echo unchanged; return; fi
   local nspawn=(systemd-nspawn -D "$tree" -M "$full" --boot --register=no --keep-unit --network-bridge="$1" --capability=all
@@ -73,6 +87,7 @@ start() { # BRIDGE CORES MEMORY_BYTES
     ) &
     disown
   fi
+  show_memory_limit "$3"
   echo started
 }
 
