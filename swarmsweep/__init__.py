@@ -11,7 +11,7 @@ that is ready for the user, and nothing else, for anything a user can cause:
 ``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> plan (a dict, ready for JSON)
 ``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
-``retry_broken(run_dir)``                       makes attempts that the bench itself broke unmeasured again
+``retry_broken(run_dir)``                       sets aside attempts that were interrupted or that the bench broke
 ``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)
 ``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/rps.svg
 ==============================================  =======================================================================
@@ -30,6 +30,8 @@ _HOME = {
     "load_sweep": "sweepfile",
     "make_plan": "plan",
     "new_run_id": "plan",
+    "parse_seed": "plan",
+    "planned_load_seconds": "plan",
     "write_plan": "plan",
     "read_plan": "plan",
     "remaining_steps": "plan",
@@ -50,6 +52,8 @@ __all__ = [
     "measure_run",
     "new_run_id",
     "newest_run",
+    "parse_seed",
+    "planned_load_seconds",
     "read_plan",
     "remaining_steps",
     "retry_broken",

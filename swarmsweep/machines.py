@@ -17,11 +17,30 @@ MEMORY_CEILING_BYTES = 8 * 1024**3
 MEMORY_SHARE_PERCENT = 40
 # Below this MLflow and an image build do not fit side by side.
 MEMORY_FLOOR_BYTES = 3 * 1024**3
+# Of cgroup v2 and of cgroup v1, as a container sees its own.
+CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
 
-def total_memory_bytes() -> int:
-    """Memory of this machine in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def total_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Memory in bytes that this machine may use: in a container, the lesser of the memory and of its cgroup limit."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([total, *(limit for name in CGROUP_LIMITS if (limit := _cgroup_limit(cgroup / name)) is not None)])
+
+
+def _cgroup_limit(path: Path) -> int | None:
+    try:
+        text = path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None  # "max" is no limit
+
+
+def url_host(address: str) -> str:
+    """An address or a host name as a URL has it: an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    try:
+        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+    except ValueError:
+        return address
 
 
 def is_virtual(address: str) -> bool:
@@ -52,14 +71,14 @@ def divide(items: list[int], parts: int) -> list[list[int]]:
     return [items[end - size - (1 if index < rest else 0) : end] for index, end in enumerate(ends)]
 
 
-def share(addresses: dict[str, str], sides: dict[str, str], cores: int, memory_bytes: int) -> list[dict]:
+def share(addresses: dict[str, str], sides: dict[str, str], cores: list[int], memory_bytes: int) -> list[dict]:
     """Virtual machines with their cores and memory.
 
     Args:
         addresses: host name -> address, in inventory order.
         sides: host name -> "api" or "load". Each side gets half of the cores, so that load and API never fight for one.
-        cores: cores of this machine.
-        memory_bytes: memory of this machine.
+        cores: numbers of the cores that this machine may use; in a container not always 0, 1, 2.
+        memory_bytes: memory that this machine may use.
 
     Returns:
         [{"name", "address", "cores": cpuset text, "memory_bytes"}] of the hosts in the benchmark range.
@@ -77,7 +96,7 @@ def share(addresses: dict[str, str], sides: dict[str, str], cores: int, memory_b
             f"virtual machines of {MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. "
             "Use real machines: change ansible_host in inventory/lab/hosts.yml."
         )
-    halves = dict(zip(("api", "load"), divide(list(range(cores)), 2), strict=True))
+    halves = dict(zip(("api", "load"), divide(sorted(cores), 2), strict=True))
     names = {side: [name for name in virtual if sides[name] == side] for side in halves}
     result = []
     for name, address in virtual.items():

@@ -1,8 +1,10 @@
 """Sweep + hosts -> plan.json: the cells in the order of the file and the steps in a seeded random order."""
 
 import hashlib
+import math
 import random
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +14,28 @@ from swarmsweep.errors import InputError, LabError
 from swarmsweep.feasibility import Host, doubts_about, infeasible_reason
 from swarmsweep.files import read_json, write_json
 from swarmsweep.sweepfile import Load, Sweep
+from swarmsweep.units import shown
 
 SCHEMA = 1
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 # Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
 OTHER_SECONDS_PER_STEP = 20
+MAX_SEED = 2**63 - 1  # what every reader of plan.json holds in one integer
 
 
 def new_run_id(sweep_name: str, now: datetime | None = None) -> str:
     """Run id of a run that begins ``now`` (an aware time; default: this second): ``20261122T114512Z-quick``."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     return f"{moment:%Y%m%dT%H%M%SZ}-{sweep_name}"
+
+
+def parse_seed(value: Any) -> int:
+    """Seed as given on a command line (text or number) -> number. Raises `InputError` for anything else."""
+    if not isinstance(value, bool) and re.fullmatch("[0-9]{1,19}", str(value)) and int(value) <= MAX_SEED:
+        return int(value)
+    raise InputError(
+        f"seed {shown(str(value))} is refused; allowed: whole numbers 0 to {MAX_SEED} (2**63-1), as: -e seed=7"
+    )
 
 
 def make_plan(
@@ -75,6 +88,11 @@ def make_plan(
 def load_seconds(load: Load) -> float:
     """Seconds one trial's load takes: starting the users, warm-up, measuring."""
     return load.users / load.spawn_rate + load.warmup_seconds + load.measure_seconds
+
+
+def planned_load_seconds(plan: dict[str, Any]) -> int:
+    """`load_seconds` of a plan as it was stored, rounded up to whole seconds."""
+    return math.ceil(load_seconds(Load(**plan["load"])))
 
 
 def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[dict[str, Any]]:
@@ -139,19 +157,27 @@ def remaining_steps(run_dir: Path | str) -> list[dict[str, Any]]:
 
 
 def retry_broken(run_dir: Path | str) -> int:
-    """Make the attempts that the bench itself broke unmeasured again, keep what they left, and return how many."""
+    """Set aside what interrupted attempts, and those that the bench itself broke, left; return how many they were.
+
+    Their folders stay as ``attempt-<n>.broken-<time_ns>``, which nothing reads: files of two tries never mix.
+    """
     run_dir = Path(run_dir)
-    broken = sorted(run_dir.glob("cells/*/attempt-*/harness.json"))
-    for record in broken:
-        record.rename(record.with_name(f"harness-{record.stat().st_mtime_ns}.json"))
-        (record.parent / "trial.json").unlink(missing_ok=True)
-        (record.parent.parent / "cell.json").unlink(missing_ok=True)
+    folders = [attempt_dir(run_dir, **_key(step)) for step in read_plan(run_dir)["steps"]]
+    broken = [folder for folder in folders if folder.is_dir() and not _is_measured(folder)]
+    for folder in broken:
+        # First, as a cell.json without its attempt would pass for a result.
+        (folder.parent / "cell.json").unlink(missing_ok=True)
+        folder.rename(folder.with_name(f"{folder.name}.broken-{time.time_ns()}"))
     return len(broken)
 
 
 def attempt_dir(run_dir: Path | str, cell_id: str, attempt: int, file: str = "") -> Path:
     """Folder of one attempt's raw files, or one file in it."""
     return Path(run_dir) / "cells" / cell_id / f"attempt-{attempt}" / file
+
+
+def _is_measured(folder: Path) -> bool:
+    return (folder / "trial.json").exists() and not (folder / "harness.json").exists()
 
 
 def _key(step: dict[str, Any]) -> dict[str, Any]:

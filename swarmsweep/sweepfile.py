@@ -1,6 +1,7 @@
 """Sweep file: text -> validated `Sweep`, or one `InputError` that lists every mistake with its line."""
 
 import hashlib
+import math
 import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -11,11 +12,13 @@ from swarmsweep import matrix as cells_of
 from swarmsweep.errors import InputError
 from swarmsweep.fields import BOUNDS, Reader, is_plain_number, plain_kind
 from swarmsweep.matrix import CORE_AXES, AxisValue, Cell
-from swarmsweep.units import shown
+from swarmsweep.units import format_plain, shown
 from swarmsweep.yamltree import MAX_BYTES, Mapping, Node, Scalar, Sequence, parse
 
 MAX_CELLS = 2000  # at 20 s each that is half a day; more is a slip of the keyboard
 MAX_EXCLUDES = 200
+MAX_RAMP_SECONDS = 900  # the recorder gives up on a ramp that lasts longer (its LONGEST_RAMP_SECONDS)
+MAX_LOAD_SECONDS = 86_000  # the sampler of the hosts records a day at most; the rest is for starting and draining
 EXTRA_AXES = frozenset({"variant", "image"})  # further variables of the stack; see also `_environment_axes`
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -202,7 +205,28 @@ def _read_load(reader: Reader, node: Node | None) -> Load | None:
         reader.refuse(
             line, "load.workers", f"{load.workers} workers share {load.users} users; allowed: 1 to load.users"
         )
+    _refuse_too_long(reader, section, load)
     return load
+
+
+def _refuse_too_long(reader: Reader, section: Mapping, load: Load) -> None:
+    """A load that the lab would cut off before its end can never be measured."""
+    ramp_seconds = load.users / load.spawn_rate
+    line = section.key_lines.get("spawn_rate", section.line)
+    if ramp_seconds > MAX_RAMP_SECONDS:
+        text = (
+            f"{format_plain(load.spawn_rate)} users per second start {load.users} users in {ramp_seconds:,.0f} s; "
+            f"allowed: up to {MAX_RAMP_SECONDS} s (the recorder gives up then), "
+            f"so at least {math.ceil(load.users * 1000 / MAX_RAMP_SECONDS) / 1000:g}"
+        )
+        reader.refuse(line, "load.spawn_rate", text)
+    total_seconds = ramp_seconds + load.warmup_seconds + load.measure_seconds
+    if total_seconds > MAX_LOAD_SECONDS:
+        text = (
+            f"starting the users, warm-up and measuring take {total_seconds:,.0f} s together; "
+            f"allowed: up to {MAX_LOAD_SECONDS:,} s (the sampler of the hosts records a day at most)"
+        )
+        reader.refuse(section.key_lines.get("measure_seconds", section.line), "load.measure_seconds", text)
 
 
 def _read_wait(reader: Reader, node: Node) -> tuple[float, float] | None:

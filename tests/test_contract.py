@@ -160,9 +160,17 @@ def test_task_file_fits_a_screen(path):
 
 
 # What is hashed must be what is sent, or a tag stands for two contents.
-def test_build_contexts_leave_out_what_the_hash_leaves_out():
+def test_build_contexts_send_what_is_hashed():
     text = (ROOT / "roles/images/tasks/build.yml").read_text()
-    assert set(re.findall(r"--exclude=[\"']?([^\s\"']+)", text)) == IGNORED | {"*.md", "*.egg-info"}
+    left_out = set(re.findall(r"--exclude=[\"']?([^\s\"']+)", text)) - {"*.md"}
+    contexts = yaml.safe_load((ROOT / "roles/images/vars/main.yml").read_text())["__images_contexts"]
+    for context in contexts:
+        folder = ROOT / ("app" if "app" in context["directory"] else f"roles/images/files/{context['name']}")
+        assert context["dockerfile"] in context["files"]
+        for name in context["files"]:
+            assert (folder / name).exists()
+            # Nothing else that the hash ignores lies there, so nothing else need be left out.
+            assert not [path for path in (folder / name).rglob("*") if path.name in IGNORED - left_out]
 
 
 # --- The command ----------------------------------------------------------------------------------------------------

@@ -32,17 +32,19 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        src, dest = self._task.args["src"], Path(self._task.args["dest"])
-        remote = f"/tmp/.swarmsweep-gather-{task_vars['inventory_hostname']}-{dest.name}.tar.gz"
+        src, dest = self._task.args["src"].rstrip("/"), Path(self._task.args["dest"])
+        # Beside the folder, where only root writes: in /tmp anybody could lay a trap under a name known before.
+        remote = f"{src}.tar.gz"
         quoted = shlex.quote(remote)
         # Readable by the user of the connection, who may not be the one that became root.
         packed = self._low_level_execute_command(
             f"cd {shlex.quote(src)} && rm -f {quoted} && tar -czf {quoted} . && chmod 0644 {quoted}"
         )
         if packed["rc"] != 0:
+            self._low_level_execute_command(f"rm -f {quoted}")
             raise AnsibleActionFail(f"could not pack {src}: {packed['stderr'].strip() or packed['stdout'].strip()}")
-        dest.mkdir(parents=True, exist_ok=True)
         try:
+            dest.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=dest, prefix=".gather-", suffix=".tar.gz") as archive:
                 self._connection.fetch_file(remote, archive.name)
                 unpack(archive.name, dest)

@@ -19,7 +19,7 @@ def lab_virtual_machines(groups, hostvars):
     }
     sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
     try:
-        return machines.share(addresses, sides, os.cpu_count() or 1, machines.total_memory_bytes())
+        return machines.share(addresses, sides, sorted(os.sched_getaffinity(0)), machines.total_memory_bytes())
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -34,10 +34,12 @@ def lab_content_hash(paths, *extra):
 
 def lab_image_tags(contexts, namespace, base):
     """Tags for build contexts, in their order; a context changes its tag with any of its files, or with the base."""
-    return [
-        f"{namespace}/{context['name']}:{lab_content_hash([context['directory']], context['dockerfile'], base)}"
-        for context in contexts
-    ]
+
+    def tag(context):
+        paths = [f"{context['directory']}/{name}" for name in context["files"]]
+        return f"{namespace}/{context['name']}:{lab_content_hash(paths, context['dockerfile'], base)}"
+
+    return [tag(context) for context in contexts]
 
 
 def lab_host_facts(groups, hostvars):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
 from ansible.module_utils.haproxy_stats import HaproxyError, ask
 
 DOCUMENTATION = r"""
@@ -49,7 +50,9 @@ def main():
 
     def docker(*arguments):
         """Output of a docker command, or None when it fails."""
-        code, out, _err = module.run_command(["docker", *arguments])
+        code, out, _err = run_docker(module, list(arguments))
+        if code in TIMED_OUT:
+            module.fail_json(msg=no_answer(list(arguments)))
         return out.strip() if code == 0 else None
 
     engine = docker("version", "--format", "{{.Server.Version}}")

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shlex
 import shutil
+import socket
 import time
 from pathlib import Path
 
@@ -59,8 +61,24 @@ ended_badly:
 """
 
 POLL_SECONDS = 0.3
+# Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
+QUESTIONS = 5
+QUESTION_PAUSE_SECONDS = 2
 # A worker that waits longer for its master, or a master for its workers, waits in vain.
 CONNECT_SECONDS = 60
+
+
+def numeric_address(name):
+    """The address that Locust's master binds to, which ZeroMQ wants in digits. Raises OSError or ValueError."""
+    address = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0]
+    try:
+        given_in_digits = bool(ipaddress.ip_address(name))
+    except ValueError:
+        given_in_digits = False
+    # Debian's installer writes the host's own name beside 127.0.1.1: no other host would reach that.
+    if not given_in_digits and ipaddress.ip_address(address).is_loopback:
+        raise ValueError(f"on the host itself it means {address}, where no other host reaches it")
+    return address
 
 
 class Trial:
@@ -76,8 +94,19 @@ class Trial:
 
     def units(self):
         """Unit -> state of all units of the slice, those that failed included."""
-        _code, out, _err = self.systemctl("list-units", "--all", "--output=json", f"{self.prefix}-*.service")
-        return {unit["unit"]: unit["active"] for unit in json.loads(out or "[]")}
+        problem = ""
+        for question in range(QUESTIONS):
+            if question:
+                time.sleep(QUESTION_PAUSE_SECONDS)
+            code, out, err = self.systemctl("list-units", "--all", "--output=json", f"{self.prefix}-*.service")
+            if code == 0:
+                return {unit["unit"]: unit["active"] for unit in json.loads(out or "[]")}
+            problem = err.strip() or out.strip() or f"exit code {code}"
+        # No answer is not "no unit": a load that still runs would be taken for one that is over.
+        return self.module.fail_json(
+            msg=f"systemd did not say, asked {QUESTIONS} times, which units of {self.prefix} run: {problem}. "
+            "Look on this host with: systemctl status"
+        )
 
     def running(self):
         return [
@@ -138,7 +167,13 @@ class Trial:
         ]  # fmt: skip
         env = {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": given["host_name"], "HOME": str(output)} | given["env"]
         if given["master"]:
-            bind = given["master_host"] if given["master_host"] == "127.0.0.1" else "*"
+            try:
+                bind = numeric_address(given["master_host"])
+            except (OSError, ValueError) as error:
+                self.module.fail_json(
+                    msg=f"the master cannot listen at '{given['master_host']}': {error}. "
+                    "Mend it: write the host's address in digits as its ansible_host in inventory/lab/hosts.yml"
+                )
             self.run_unit(
                 "master",
                 "master.log",

@@ -7,12 +7,14 @@ import json
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
 
 DOCUMENTATION = r"""
 module: swarm_job
 short_description: Run a command once, to its end, as a Swarm job
 description:
   - A plain container cannot read Swarm secrets, a job can.
+  - It runs on a manager, as the folders that it mounts are there only.
   - A job of that name that ended well is left alone, so the name should say what the job is made of.
   - A job of that name that did not end well is removed and run again.
 options:
@@ -55,7 +57,10 @@ class Job:
         self.name = module.params["name"]
 
     def docker(self, *arguments, check=True):
-        code, out, err = self.module.run_command(["docker", *arguments])
+        code, out, err = run_docker(self.module, list(arguments))
+        # Also without check: no answer is not "there is no such service".
+        if code in TIMED_OUT:
+            self.module.fail_json(msg=f"the job {self.name}: {no_answer(list(arguments))}")
         if check and code != 0:
             self.module.fail_json(msg=f"docker {' '.join(arguments[:2])} {self.name}: {err.strip() or out.strip()}")
         return code, out
@@ -71,10 +76,11 @@ class Job:
         return task["CurrentState"].split(" ")[0], task["Error"]
 
     def output(self):
-        _code, out, err = self.module.run_command(
-            ["docker", "service", "logs", "--raw", "--tail", str(OUTPUT_LINES), self.name]
-        )
-        return (out + err).splitlines()[-OUTPUT_LINES:]
+        arguments = ["service", "logs", "--raw", "--tail", str(OUTPUT_LINES), self.name]
+        code, out, err = run_docker(self.module, arguments)
+        # Its caller has something to say of its own, which missing words of the job must not replace.
+        late = [no_answer(arguments)] if code in TIMED_OUT else []
+        return [*(out + err).splitlines(), *late][-OUTPUT_LINES:]
 
     def create(self):
         given = self.module.params
@@ -88,7 +94,7 @@ class Job:
         ]
         self.docker(
             "service", "create", "--detach", "--quiet", "--name", self.name, "--mode", "replicated-job",
-            "--no-resolve-image", "--restart-condition", "none", "--cap-drop", "ALL", "--read-only",
+            "--no-resolve-image", "--restart-condition", "none", "--constraint", "node.role == manager", "--cap-drop", "ALL", "--read-only",
             *[word for option in options for word in option],
             given["image"], *given["command"],
         )  # fmt: skip

@@ -78,7 +78,7 @@ class Lab:
         """A command on a machine, by the keys that the playbooks use."""
         keys = REPOSITORY / ".lab" / NAME / "ssh"
         return subprocess.run(
-            ["ssh", "-i", str(keys / "id_ed25519"), "-o", f"UserKnownHostsFile={keys / 'known_hosts'}",
+            ["ssh", "-i", str(keys / "id_ed25519"), "-o", f'UserKnownHostsFile="{keys / "known_hosts"}"',
              "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", f"root@{HOSTS[side]}", *command],
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
@@ -89,8 +89,8 @@ def leftovers() -> list[str]:
     found = [str(path) for path in Path("/sys/fs/cgroup").glob("**/swarmsweep-e2e-*")]
     found += [str(path) for path in Path("/proc").glob("[0-9]*/cmdline") if _is_machine(path)]
     found += [line for line in Path("/proc/mounts").read_text().splitlines() if str(STATE) in line]
-    for table in ("nat", "filter"):
-        rules = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False).stdout
+    for table in ("nat", "filter") if shutil.which("iptables") else ():
+        rules = subprocess.run(["iptables", "-t", table, "-S"], capture_output=True, text=True, check=True).stdout
         found += [rule for rule in rules.splitlines() if f"swarmsweep:{NAME}" in rule]
     return found + [str(path) for path in (Path("/sys/class/net") / BRIDGE, STATE) if path.exists()]
 

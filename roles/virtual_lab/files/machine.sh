@@ -26,11 +26,16 @@ cgroup_mounts() {
 write_if_there() { if [[ -e $2 ]]; then echo "$1" > "$2"; fi; }
 
 enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
-  local mount group
+  local mount group controller limited=
   for mount in $(cgroup_mounts); do
     group=$mount/$cgroup
-    write_if_there '+cpu +cpuset +memory +pids +io' "$mount/cgroup.subtree_control" || true
+    # cgroup v2 hands a controller down only when told to; one that is missing must not keep the others back.
+    for controller in cpu cpuset memory pids io; do
+      write_if_there "+$controller" "$mount/cgroup.subtree_control" 2> /dev/null || true
+    done
     mkdir -p "$group"
+    if [[ -e $group/cpuset.cpus ]]; then limited+=c; fi
+    if [[ -e $group/memory.max || -e $group/memory.limit_in_bytes ]]; then limited+=m; fi
     write_if_there "$1" "$group/cpuset.cpus"
     # cgroup v1 takes no process until the memory nodes are said; v2 inherits them.
     if [[ -e $mount/cpuset.mems ]]; then cat "$mount/cpuset.mems" > "$group/cpuset.mems"; fi
@@ -38,6 +43,10 @@ enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
     write_if_there "$2" "$group/memory.max"
     echo $BASHPID > "$group/cgroup.procs"
   done
+  if [[ $limited != *c* || $limited != *m* ]]; then
+    echo "machine.sh: this kernel offers no cpuset or no memory cgroup, so the machines would take each other's cores" >&2
+    exit 1
+  fi
 }
 
 is_ours() { # PID: true when it is the systemd-nspawn of this machine, not a later process with the same number
@@ -110,6 +119,10 @@ remove_cgroups() {
       kill_rest
       sleep 0.1
     done
+    if [[ -d $mount/$cgroup ]]; then
+      echo "machine.sh: processes of $name do not end; look at $mount/$cgroup" >&2
+      exit 1
+    fi
   done
 }
 

@@ -4,13 +4,17 @@
 set -euo pipefail
 bridge=$1 comment=$2
 
-for table in nat filter; do
-  iptables -t "$table" -S | { grep -F -- "--comment \"$comment\"" || grep -F -- "--comment $comment " || true; } | while read -r rule; do
-    # `-S` prints the rule as it was added; deleting it is the same line with -D.
-    xargs iptables -t "$table" <<< "${rule/#-A/-D}"
-    echo removed
+# Where iptables was never installed there are no rules of ours.
+if command -v iptables > /dev/null; then
+  for table in nat filter; do
+    rules=$(iptables -t "$table" -S)
+    { grep -F -e "--comment \"$comment\"" -e "--comment $comment " <<< "$rules" || true; } | while read -r rule; do
+      # `-S` prints the rule as it was added; deleting it is the same line with -D.
+      xargs iptables -t "$table" <<< "${rule/#-A/-D}"
+      echo removed
+    done
   done
-done
+fi
 if [[ -e /sys/class/net/$bridge/bridge ]]; then
   ip link delete "$bridge" type bridge
   echo removed
