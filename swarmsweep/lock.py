@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 from pathlib import Path
 
 from swarmsweep.errors import LabError
@@ -29,25 +29,18 @@ def take(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = f"{pid} {started_at(pid, proc)}\n"
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_text(mine, encoding="utf-8")
-    try:
-        for _ in range(2):
-            try:
-                # A hard link fails when the name is taken, and then shows the whole content at once.
-                os.link(draft, path)
-                return
-            except FileExistsError:
-                refuse_living(path, mine, proc)
-                path.unlink(missing_ok=True)
-        raise LabError(f"{path}: another sweep took the lock this very moment; start again when it has ended")
-    finally:
-        draft.unlink(missing_ok=True)
+    with path.open("a+", encoding="utf-8", errors="replace") as file:
+        # Held from reading to writing, so that of several that find a dead holder one gets the lock. All of them lock
+        # the same file, as it is never removed; the kernel releases it with the file, also when this process dies.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        refuse_living(path, file.read(), mine, proc)
+        file.truncate(0)
+        file.write(mine)
 
 
-def refuse_living(path: Path, mine: str, proc: Path) -> None:
-    """Raise when the process that the lock file names still runs and is not the one that asks."""
-    held = path.read_text(encoding="utf-8")
+def refuse_living(path: Path, held: str, mine: str, proc: Path) -> None:
+    """Raise when the process that the lock's content names still runs and is not the one that asks."""
     number, _, start = held.strip().partition(" ")
     if held != mine and number.isdigit() and started_at(int(number), proc) == start:
         raise LabError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from swarmsweep.machines import is_virtual
 
 # What the roles were tried on; the version is the oldest that has Python 3.11 for Locust.
@@ -12,6 +14,8 @@ API_DISK_BYTES = 8 * 1024**3
 LOAD_DISK_BYTES = 2 * 1024**3
 # MLflow needs 1.2 GB while it trains, PostgreSQL, HAProxy and one replica the rest.
 API_MEMORY_BYTES = 2 * 1024**3
+# The sampler writes a line a second: half of that moves no sample into or out of a window of some seconds.
+CLOCK_SECONDS = 0.5
 
 
 def find_problems(answers: dict[str, dict], sides: dict[str, list[str]]) -> list[str]:
@@ -47,6 +51,41 @@ def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
         return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
     checks = (check_system, check_disk, check_memory, check_processor)
     return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
+
+
+def clock_offset(before: float, there: float, after: float) -> tuple[float, float]:
+    """(offset, bound) in seconds of another clock that said ``there`` between ``before`` and ``after`` of this one.
+
+    The answer was given somewhere on the way, so that the offset from its middle is wrong by half of it at most
+    (Cristian, Probabilistic clock synchronization, 1989).
+    """
+    return there - (before + after) / 2, (after - before) / 2
+
+
+def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
+    """The two hosts whose clocks certainly differ too much, or None.
+
+    Args:
+        offsets: host name -> (offset_seconds from the controller, bound_seconds), see `clock_offset`.
+
+    Returns:
+        One sentence about the pair that is furthest apart beyond `CLOCK_SECONDS` and both bounds.
+    """
+
+    def beyond(pair: tuple[str, str]) -> float:
+        (first, first_bound), (second, second_bound) = (offsets[name] for name in pair)
+        return abs(first - second) - CLOCK_SECONDS - first_bound - second_bound
+
+    worst = max(combinations(offsets, 2), key=beyond, default=None)
+    if worst is None or beyond(worst) <= 0:
+        return None
+    first, second = (offsets[name][0] for name in worst)
+    bound = sum(offsets[name][1] for name in worst)
+    return (
+        f"the clocks of {worst[0]} and {worst[1]} differ by {abs(first - second):.2f} s (give or take {bound:.2f} s); "
+        f"allowed: {CLOCK_SECONDS:g} s, as one host's clock says when the load ran and the other's what it used then. "
+        "Mend it: timedatectl set-ntp true on both"
+    )
 
 
 def unreachable(name: str, address: str, reach: dict) -> str:

@@ -310,7 +310,12 @@ def _host(host: dict[str, Any]) -> str:
         parts.append(f"{format_plain(host['cpus'])} CPU{'' if host['cpus'] == 1 else 's'}")
     if host.get("memory_bytes") is not None:
         parts.append(format_bytes(host["memory_bytes"]))
-    return " ".join(parts)
+    system = " ".join(str(host[key]) for key in ("os_id", "os_version") if host.get(key))
+    kernel = f"Linux {host['kernel']}" if host.get("kernel") else ""
+    cgroups = f"cgroup v{host['cgroup_version']}" if host.get("cgroup_version") else ""
+    swap = f"swap {format_bytes(host['swap_bytes'])}" if host.get("swap_bytes") else ""
+    about = [text for text in (system, kernel, cgroups, str(host.get("cpu_model") or ""), swap) if text]
+    return " ".join(parts) + (f" ({', '.join(about)})" if about else "")
 
 
 def _flatten(value: Any, path: str = "") -> list[str]:

@@ -1,6 +1,6 @@
 """Ansible action: refuse to load anything but the lab's own API host. Runs on the controller before every load.
 
-Arguments: name (host of the inventory), allowed (hosts of the group api).
+Arguments: name (host of the inventory), url_host (what a URL is about to name; default: the host's own address).
 """
 
 from __future__ import annotations
@@ -15,16 +15,23 @@ from swarmsweep import machines
 
 
 class ActionModule(ActionBase):
-    """Returns the address that may be loaded."""
+    """Returns the address that may be loaded, and as url_host how a URL has it."""
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        name, allowed = self._task.args["name"], list(self._task.args["allowed"])
+        name, allowed = self._task.args["name"], list(task_vars["groups"].get("api", []))
         if name not in allowed:
             raise AnsibleActionFail(
-                f"'{name}' is not an API host of this inventory, so it is not loaded. Allowed: {', '.join(allowed)}"
+                f"'{name}' is not an API host of this inventory, so it is not loaded. "
+                f"Allowed: {', '.join(allowed) or 'none, as the group api of inventory/lab/hosts.yml is empty'}"
             )
         address = str(task_vars["hostvars"][name].get("ansible_host", name))
+        url_host = self._task.args.get("url_host", machines.url_host(address))
+        if url_host != machines.url_host(address):
+            raise AnsibleActionFail(
+                f"'{url_host}' is not the address of '{name}', so it is not loaded. Allowed: its ansible_host, "
+                f"{machines.url_host(address)}"
+            )
         if machines.is_virtual(address):
             found = subprocess.run(
                 ["ip", "-json", "route", "get", address], capture_output=True, text=True, check=False
@@ -35,4 +42,4 @@ class ActionModule(ActionBase):
                     f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: "
                     "the load would leave it. Mend it: ./lab up"
                 )
-        return result | {"changed": False, "address": address}
+        return result | {"changed": False, "address": address, "url_host": url_host}

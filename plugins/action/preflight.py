@@ -8,6 +8,22 @@ from ansible.plugins.action import ActionBase
 from swarmsweep import preflight
 
 
+def clock_problems(clocks):
+    """Clocks that could not be read, and those that differ; a host that was not asked has problems of its own."""
+    read = {
+        name: (clock["offset_seconds"], clock["bound_seconds"])
+        for name, clock in clocks.items()
+        if "offset_seconds" in clock
+    }
+    silent = [
+        f"{name}: its clock could not be read: {clock.get('msg', 'no answer')}. Mend it: ssh to it and try date +%s.%N"
+        for name, clock in clocks.items()
+        if clock.get("failed") and name not in read
+    ]
+    differ = preflight.clock_problem(read)
+    return silent + ([differ] if differ else [])
+
+
 class ActionModule(ActionBase):
     """Fails with every problem of every host in one message."""
 
@@ -24,7 +40,8 @@ class ActionModule(ActionBase):
             for side in sides.values()
             for name in side
         }
-        problems = preflight.find_problems(answers, sides)
+        clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in answers}
+        problems = preflight.find_problems(answers, sides) + clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))
         return result | {"changed": False}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -34,6 +33,14 @@ def refuse_other_images(run, manifest):
         )
 
 
+def append_command(run, command):
+    """Note in the manifest of a run that is taken up again what was typed."""
+    from swarmsweep.files import read_json, write_json
+
+    manifest = read_json(run / "manifest.json")
+    write_json(run / "manifest.json", manifest | {"commands": [*manifest.get("commands", []), command]})
+
+
 class ActionModule(ActionBase):
     """Turns a LabError into a message without a traceback."""
 
@@ -46,30 +53,42 @@ class ActionModule(ActionBase):
         except LabError as error:
             raise AnsibleActionFail(str(error)) from error
 
-    def do_check(self, path):
-        """Validate a sweep file; nothing has been touched yet."""
-        from swarmsweep import load_sweep
+    def do_check(self, path, seed=None):
+        """Validate a sweep file, and a seed; nothing has been touched yet."""
+        from swarmsweep import load_sweep, parse_seed
 
+        if seed is not None:
+            parse_seed(seed)
         sweep = load_sweep(path)
         return {"name": sweep.name, "cells": len(sweep.cells)}
 
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
-        from swarmsweep import load_sweep, make_plan, read_plan, remaining_steps, retry_broken, write_plan
+        from swarmsweep import (
+            load_sweep,
+            make_plan,
+            parse_seed,
+            planned_load_seconds,
+            read_plan,
+            remaining_steps,
+            retry_broken,
+            write_plan,
+        )
+        from swarmsweep.command import storable
         from swarmsweep.files import write_json
 
+        seed = parse_seed(seed) if seed is not None else None
+        command = storable(sys.argv)
         if resume:
             run = Path(reports) / resume
             plan = read_plan(run)
             refuse_other_images(run, manifest)
+            append_command(run, command)
             retry_broken(run)
         else:
-            plan = make_plan(load_sweep(path), hosts, seed=int(seed) if seed is not None else None, colocated=colocated)
+            plan = make_plan(load_sweep(path), hosts, seed=seed, colocated=colocated)
             run = write_plan(plan, reports)
-            write_json(
-                run / "manifest.json",
-                {"seed": plan["seed"], "commands": [shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])], **manifest},
-            )
+            write_json(run / "manifest.json", {"seed": plan["seed"], "commands": [command], **manifest})
         cells = {cell["id"]: cell for cell in plan["cells"]}
         steps = [
             step | {"config": cells[step["cell_id"]]["config"], "of": len(plan["steps"])}
@@ -79,6 +98,7 @@ class ActionModule(ActionBase):
             "run": str(run.resolve()),
             "steps": steps,
             "load": plan["load"],
+            "load_seconds": planned_load_seconds(plan),
             "estimate": plan.get("estimate_seconds"),
         }
 

@@ -94,7 +94,8 @@ class Job:
         ]
         self.docker(
             "service", "create", "--detach", "--quiet", "--name", self.name, "--mode", "replicated-job",
-            "--no-resolve-image", "--restart-condition", "none", "--constraint", "node.role == manager", "--cap-drop", "ALL", "--read-only",
+            "--no-resolve-image", "--restart-condition", "none",
+            "--constraint", "node.role == manager", "--cap-drop", "ALL", "--read-only",
             *[word for option in options for word in option],
             given["image"], *given["command"],
         )  # fmt: skip

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -55,3 +56,38 @@ def test_a_damaged_lock_is_replaced(tmp_path, content):
 def test_a_process_that_is_not_there_has_no_start():
     assert lock.started_at(999999999) is None
     assert lock.started_at(os.getpid()).isdigit()
+
+
+@pytest.fixture
+def others():
+    """Processes that live until the test ends them."""
+    command = [sys.executable, "-c", "input()"]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(6)]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("content", [None, "", "garbage\n", "999999999 1\n"])
+def test_of_several_that_start_at_once_one_gets_it(tmp_path, others, content):
+    for number in range(40):
+        path = tmp_path / f"{number}.lock"
+        if content is not None:
+            path.write_text(content)
+        got, start = [], threading.Barrier(len(others))
+
+        def ask(pid, path=path, got=got, start=start):
+            start.wait()
+            try:
+                lock.take(path, pid)
+            except LabError:
+                return
+            got.append(pid)
+
+        threads = [threading.Thread(target=ask, args=(process.pid,)) for process in others]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [str(pid) for pid in got] == [path.read_text().split()[0]]

@@ -72,6 +72,9 @@ def test_no_core_is_lost_or_given_twice(cores, parts):
     ("addresses", "sides", "cores", "memory_gib", "expected"),
     [
         (TWO, TWO_SIDES, 2, 24, {"lab-api": ("0", 8), "lab-load": ("1", 8)}),
+        # a container that may not use the first cores
+        (TWO, TWO_SIDES, [7, 4, 5, 6], 24, {"lab-api": ("4-5", 8), "lab-load": ("6-7", 8)}),
+        (TWO, TWO_SIDES, [3], 24, {"lab-api": ("3", 8), "lab-load": ("3", 8)}),
         (TWO, TWO_SIDES, 16, 10, {"lab-api": ("0-7", 4), "lab-load": ("8-15", 4)}),
         (TWO, TWO_SIDES, 1, 64, {"lab-api": ("0", 8), "lab-load": ("0", 8)}),
         # a real host gets nothing of this machine
@@ -87,6 +90,7 @@ def test_no_core_is_lost_or_given_twice(cores, parts):
     ],
 )
 def test_share(addresses, sides, cores, memory_gib, expected):
+    cores = cores if isinstance(cores, list) else list(range(cores))
     shared = machines.share(addresses, sides, cores, memory_gib * GIB)
     assert [machine["name"] for machine in shared] == list(expected)
     for machine in shared:
@@ -97,17 +101,46 @@ def test_share(addresses, sides, cores, memory_gib, expected):
 
 def test_machines_leave_memory_to_the_machine_itself():
     memory = 12 * GIB
-    assert sum(machine["memory_bytes"] for machine in machines.share(TWO, TWO_SIDES, 4, memory)) <= memory * 0.8
+    assert (
+        sum(machine["memory_bytes"] for machine in machines.share(TWO, TWO_SIDES, [0, 1, 2, 3], memory)) <= memory * 0.8
+    )
 
 
 def test_too_little_memory_names_it_and_the_way_out():
     with pytest.raises(LabError, match=r"7\.0 GiB .* too little for 2 virtual machines of 3 GiB each.*hosts\.yml"):
-        machines.share(TWO, TWO_SIDES, 2, 7 * GIB)
+        machines.share(TWO, TWO_SIDES, [0, 1], 7 * GIB)
 
 
-def test_memory_is_that_of_the_kernel():
+@pytest.mark.parametrize(
+    ("name", "text", "limit"),
+    [
+        (None, "", None),
+        ("memory.max", "max\n", None),
+        ("memory.max", "1073741824\n", 1073741824),
+        ("memory/memory.limit_in_bytes", "1073741824\n", 1073741824),
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),  # how v1 says that there is none
+        ("memory.max", "", None),
+    ],
+)
+def test_memory_is_that_of_the_kernel_or_the_limit_of_the_cgroup(tmp_path, name, text, limit):
+    if name:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     total_kib = int(re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE).group(1))
-    assert machines.total_memory_bytes() == total_kib * 1024
+    assert machines.total_memory_bytes(tmp_path) == (limit or total_kib * 1024)
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("198.18.0.11", "198.18.0.11"),
+        ("api.example.org", "api.example.org"),
+        ("fd00::11", "[fd00::11]"),
+        ("::ffff:10.0.0.5", "[::ffff:10.0.0.5]"),
+    ],
+)
+def test_an_address_as_a_url_has_it(address, host):
+    assert machines.url_host(address) == host
 
 
 # As `ip -json route get` (iproute2 6.1) answers.

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmsweep.errors import InputError, LabError
-from swarmsweep.plan import make_plan, new_run_id, ordered_steps, read_plan, remaining_steps, write_plan
+from swarmsweep.plan import (
+    attempt_dir,
+    make_plan,
+    new_run_id,
+    ordered_steps,
+    parse_seed,
+    planned_load_seconds,
+    read_plan,
+    remaining_steps,
+    retry_broken,
+    write_plan,
+)
 from swarmsweep.sweepfile import parse_sweep
 
 SWEEP = b"""\
@@ -120,3 +131,61 @@ def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
         (tmp_path / "plan.json").write_text(text)
     with pytest.raises(LabError, match=words):
         read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("left", "set_aside"),
+    [
+        (None, False),
+        ((), True),
+        (("stack.yml",), True),  # interrupted
+        (("stack.yml", "harness.json"), True),
+        (("stack.yml", "harness.json", "trial.json"), True),
+        (("stack.yml", "trial.json"), False),
+    ],
+)
+def test_what_a_broken_attempt_left_never_mixes_with_the_next(tmp_path, left, set_aside):
+    run_dir = write_plan(plan(), tmp_path)
+    step = read_plan(run_dir)["steps"][0]
+    folder = attempt_dir(run_dir, step["cell_id"], step["attempt"])
+    cell = folder.parent / "cell.json"
+    if left is not None:
+        folder.mkdir(parents=True)
+        for name in left:
+            (folder / name).write_text("{}")
+        cell.write_text("{}")
+    assert retry_broken(run_dir) == int(set_aside)
+    kept = [path for path in run_dir.glob(f"cells/*/{folder.name}.broken-*") if path.parent == folder.parent]
+    assert len(kept) == int(set_aside)
+    if set_aside:
+        assert sorted(path.name for path in kept[0].iterdir()) == sorted(left)
+        assert not folder.exists()
+    assert cell.exists() is (left is not None and not set_aside)
+    assert (step in remaining_steps(run_dir)) is (set_aside or left is None)
+    assert retry_broken(run_dir) == 0
+    # Of the last try, and of the one before that.
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "trial.json").unlink(missing_ok=True)
+    assert retry_broken(run_dir) == 1
+    assert len(list(folder.parent.glob(f"{folder.name}.broken-*"))) == int(set_aside) + 1
+
+
+@pytest.mark.parametrize(("value", "seed"), [(0, 0), ("7", 7), (2**63 - 1, 2**63 - 1), (str(2**63 - 1), 2**63 - 1)])
+def test_seed_of_a_command_line(value, seed):
+    assert parse_seed(value) == seed
+
+
+@pytest.mark.parametrize(
+    "value", ["abc", "", "-1", -1, 2**63, str(2**63), 7.5, "7.0", True, None, "\u0667", "1 2", [1]]
+)
+def test_a_seed_that_is_none_is_refused_with_what_is_allowed(value):
+    with pytest.raises(InputError, match=r"seed '.*' is refused; allowed: whole numbers 0 to 9223372036854775807"):
+        parse_seed(value)
+
+
+@pytest.mark.parametrize(
+    ("load", "seconds"), [({}, 19), ({"users": 41}, 20), ({"measure_seconds": 12.001}, 20), ({"spawn_rate": 0.1}, 417)]
+)
+def test_load_seconds_of_a_stored_plan_are_whole(load, seconds):
+    stored = json.loads(json.dumps(plan()))
+    assert planned_load_seconds(stored | {"load": stored["load"] | load}) == seconds

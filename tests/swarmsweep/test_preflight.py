@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarmsweep.preflight import find_problems
+from swarmsweep.preflight import clock_offset, clock_problem, find_problems
 
 GIB = 1024**3
 SIDES = {"api": ["lab-api"], "load": ["lab-load"]}
@@ -138,3 +138,34 @@ def test_an_empty_group_is_named_with_the_file_to_edit(sides, empty):
     told = find_problems(hosts, sides)
     assert [line.split("'")[1] for line in told] == empty
     assert all("at least one; edit inventory/lab/hosts.yml" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("before", "there", "after", "offset", "bound"),
+    [(100.0, 100.5, 101.0, 0.0, 0.5), (100.0, 107.25, 100.5, 7.0, 0.25), (100.0, 90.0, 100.0, -10.0, 0.0)],
+)
+def test_clock_offset_is_from_the_middle_of_the_round_trip(before, there, after, offset, bound):
+    assert clock_offset(before, there, after) == (offset, bound)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "words"),
+    [
+        ({}, None),
+        ({"api": (3600.0, 0.01)}, None),  # one hour from the controller, but with nobody else
+        ({"api": (3600.0, 0.01), "load": (3600.4, 0.01)}, None),
+        ({"api": (0.0, 0.25), "load": (1.0, 0.25)}, None),  # at the limit: the bounds may explain it
+        (
+            {"api": (0.0, 0.125), "load": (1.0, 0.25)},
+            ("api and load", "1.00 s (give or take 0.38 s)", "allowed: 0.5 s"),
+        ),
+        ({"api": (2.0, 0.0), "load": (-2.0, 0.0)}, ("api and load differ by 4.00 s", "timedatectl set-ntp true")),
+        ({"api": (0.0, 0.0), "l1": (0.6, 0.0), "l2": (9.0, 0.0)}, ("api and l2 differ by 9.00 s",)),
+        ({"api": (0.0, 9.0), "l1": (9.0, 0.0), "l2": (0.0, 0.0)}, ("l1 and l2 differ by 9.00 s",)),
+    ],
+)
+def test_clocks_that_certainly_differ_are_named(offsets, words):
+    problem = clock_problem(offsets)
+    assert (problem is None) == (words is None)
+    for word in words or ():
+        assert word in problem

@@ -1,10 +1,13 @@
 """Sweep files: what is accepted, and for each kind of mistake the line, the key and the advice."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from swarmsweep import sweepfile
 from swarmsweep.errors import InputError
+from swarmsweep.fields import BOUNDS
 from swarmsweep.sweepfile import load_sweep, parse_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -239,7 +242,16 @@ BAD_FILES = [
     (swap("quick", ""), 1, "name: is empty"),
     (swap("quick", "[quick]"), 1, "name: a list stands here"),
     # load
-    (swap("users: 50", "users: 200001"), 3, "load.users: 200001 is out of range"),
+    (swap("users: 50", "users: 9001"), 3, "load.users: 9001 is out of range; allowed: whole numbers 1 to 9000"),
+    (swap("users: 50", "users: 9001"), 3, "(platform_proxy_max_connections)"),
+    (swap("users: 50", "users: 901, spawn_rate: 1"), 3, "901 users in 901 s; allowed: up to 900 s"),
+    (swap("users: 50", "users: 9000, spawn_rate: 0.5"), 3, "load.spawn_rate: 0.5 users per second start 9000 users"),
+    (swap("users: 50", "users: 50, measure_seconds: 86000"), 3, "take 86,011 s together; allowed: up to 86,000 s"),
+    (
+        swap("users: 50", "users: 50, warmup_seconds: 3600, measure_seconds: 82400"),
+        3,
+        "load.measure_seconds: starting the users, warm-up and measuring take 86,001 s",
+    ),
     (swap("users: 50", "users: 2.5"), 3, "load.users: 2.5 is not a whole number"),
     (swap("users: 50", "users: 50.0"), 3, "is not a whole number"),
     (swap("users: 50", "users: 50, mode: capacity"), 3, "capacity is not available yet"),
@@ -347,3 +359,35 @@ def test_locustfile_must_be_there_where_the_folder_is(tmp_path):
         load_sweep(sweeps / "x.yml")
     (locustfiles / "predict.py").touch()
     assert load_sweep(sweeps / "x.yml").load.locustfile == "predict.py"
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "users: 9000",
+        "users: 900, spawn_rate: 1",
+        "users: 50, warmup_seconds: 0, measure_seconds: 85999",
+    ],
+)
+def test_the_longest_loads_that_the_lab_can_bear_are_taken(load):
+    assert parse_sweep(swap("users: 50", load).encode(), "x.yml").load.users > 0
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "limit"),
+    [
+        ("locust_host/files/recorder.py", r"^LONGEST_RAMP_SECONDS = ([0-9.]+)$", sweepfile.MAX_RAMP_SECONDS),
+        ("platform/defaults/main.yml", r"^platform_proxy_max_connections: (\d+)$", BOUNDS["load.users"].high),
+    ],
+)
+def test_limits_are_those_of_what_would_cut_a_load_off(file, pattern, limit):
+    assert [float(value) for value in re.findall(pattern, (ROOT / "roles" / file).read_text(), re.MULTILINE)] == [limit]
+
+
+def test_the_sampler_outlives_the_longest_load():
+    sampler = (ROOT / "roles/host_metrics/files/sampler.py").read_text()
+    longest = int(re.search(r"options\.max_seconds <= (\d+)", sampler).group(1))
+    grace = int(
+        re.search(r"load_grace_seconds: (\d+)", (ROOT / "roles/bench_cell/defaults/main.yml").read_text()).group(1)
+    )
+    assert sweepfile.MAX_LOAD_SECONDS + grace <= longest

@@ -1,0 +1,172 @@
+"""The actions through Ansible itself, on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+API = {"lab-api": "10.0.0.5", "lab-api2": "api.example.org", "lab-api6": "fd00::5"}
+
+
+def play(folder: Path, tasks: dict) -> dict:
+    """Result of every task (module, arguments) by its name."""
+    steps = [
+        {"name": name, module: arguments, "ignore_errors": True, "register": f"step_{number}"}
+        for number, (name, (module, arguments)) in enumerate(tasks.items())
+    ]
+    everything = ", ".join(f"'{name}': step_{number}" for number, name in enumerate(tasks))
+    keep = {"dest": str(folder / "results.json"), "content": f"{{{{ {{{everything}}} | to_json }}}}"}
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": [*steps, {"ansible.builtin.copy": keep}]}]
+    api = {name: {"ansible_host": address} for name, address in API.items()}
+    groups = {"api": {"hosts": api}, "load": {"hosts": {"lab-load": {"ansible_host": "10.0.0.6"}}}}
+    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"localhost": own}, "children": groups}}))
+    (folder / "play.json").write_text(json.dumps(playbook))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    environment |= {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
+        "ANSIBLE_REMOTE_TEMP": str(folder / "tmp"),
+    }
+    command = [sys.executable, "-m", "ansible", "playbook", "-i", str(folder / "hosts.json"), str(folder / "play.json"),
+               "-e", "db_password=hunter2"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """(results, folder) of all tasks below."""
+    folder = tmp_path_factory.mktemp("actions")
+    (folder / "trial/locust").mkdir(parents=True)
+    (folder / "trial/locust/stats.csv").write_text("a,b\n")
+    (folder / "linked").mkdir()
+    (folder / "linked/passwd").symlink_to("/etc/passwd")
+    plan = {
+        "do": "plan",
+        "path": str(ROOT / "sweeps/quick.yml"),
+        "hosts": {"api": [{"name": "lab-api", "cpus": 2, "memory_bytes": 8 * 1024**3}], "load": []},
+        "reports": str(folder / "reports"),
+        "colocated": False,
+        "manifest": {"images": {"api": "i:1"}},
+    }
+    seeds = {value: ("sweep", {"do": "check", "path": plan["path"], "seed": value}) for value in ("7", "abc", "-1")}
+    targets = {name: ("load_target", {"name": name}) for name in (*API, "lab-load", "example.org")}
+    tasks = {
+        "gather": ("gather_folder", {"src": f"{folder}/trial/", "dest": f"{folder}/kept/attempt-1"}),
+        "gather nothing": ("gather_folder", {"src": f"{folder}/none", "dest": f"{folder}/none-kept"}),
+        "gather linked": ("gather_folder", {"src": f"{folder}/linked", "dest": f"{folder}/linked-kept"}),
+        "other address": ("load_target", {"name": "lab-api", "url_host": "10.0.0.6"}),
+        "own address": ("load_target", {"name": "lab-api6", "url_host": "[fd00::5]"}),
+        "clock": ("clock_offset", {}),
+        "plan": ("sweep", plan | {"seed": "7"}),
+        "plan abc": ("sweep", plan | {"seed": "abc", "reports": f"{folder}/other"}),
+        "resume": ("sweep", plan | {"resume": "{{ step_6.run | basename }}"}),
+        **{f"check {value}": task for value, task in seeds.items()},
+        **{f"target {name}": task for name, task in targets.items()},
+    }
+    assert list(tasks)[6] == "plan"
+    return play(folder, tasks), folder
+
+
+def test_a_folder_arrives_whole_and_nothing_stays_beside_it(lab):
+    found, folder = lab
+    assert found["gather"]["failed"] is False
+    assert (folder / "kept/attempt-1/locust/stats.csv").read_text() == "a,b\n"
+    assert [path.name for path in (folder / "kept/attempt-1").iterdir()] == ["locust"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("gather nothing", "could not pack"), ("gather linked", "neither a file nor a folder")],
+)
+def test_what_cannot_be_gathered_is_named_and_leaves_nothing(lab, name, words):
+    found, folder = lab
+    assert found[name]["failed"] is True
+    assert words in found[name]["msg"]
+    assert not list(folder.glob("*.tar.gz"))
+
+
+@pytest.mark.parametrize(
+    ("name", "url_host"),
+    [
+        ("target lab-api", "10.0.0.5"),
+        ("target lab-api2", "api.example.org"),
+        ("target lab-api6", "[fd00::5]"),
+        ("own address", "[fd00::5]"),
+    ],
+)
+def test_an_api_host_may_be_loaded(lab, name, url_host):
+    assert (lab[0][name]["failed"], lab[0][name].get("url_host")) == (False, url_host)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("target lab-load", "'lab-load' is not an API host of this inventory, so it is not loaded. Allowed: lab-api"),
+        ("target example.org", "'example.org' is not an API host"),
+        ("other address", "'10.0.0.6' is not the address of 'lab-api', so it is not loaded. Allowed: its ansible_host"),
+    ],
+)
+def test_nothing_else_may_be_loaded(lab, name, words):
+    assert lab[0][name]["failed"] is True
+    assert words in lab[0][name]["msg"]
+
+
+# Both clocks are this machine's.
+def test_a_clock_is_read_within_its_bound(lab):
+    clock = lab[0]["clock"]
+    assert clock["failed"] is False
+    assert abs(clock["offset_seconds"]) <= clock["bound_seconds"] + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("check 7", None), ("check abc", "seed 'abc' is refused"), ("check -1", "'-1'"), ("plan abc", "0 to 9223")],
+)
+def test_a_seed_is_checked_before_anything_is_made(lab, name, words):
+    found, folder = lab
+    assert found[name]["failed"] is (words is not None)
+    assert (words or "") in found[name].get("msg", "")
+    assert not (folder / "other").exists()
+
+
+def test_a_run_remembers_its_commands_without_secrets(lab):
+    found, _ = lab
+    manifest = json.loads((Path(found["plan"]["run"]) / "manifest.json").read_text())
+    assert len(manifest["commands"]) == 2
+    assert all(command.endswith("-e 'db_password=***'") for command in manifest["commands"])
+    assert (manifest["seed"], manifest["images"]) == (7, {"api": "i:1"})
+    assert "hunter2" not in json.dumps(manifest)
+    assert found["resume"]["run"] == found["plan"]["run"]
+    assert found["plan"]["load_seconds"] == found["resume"]["load_seconds"] == 18
+
+
+CLOCKS = [
+    ({"lab-api": {"offset_seconds": 0.0, "bound_seconds": 0.0}}, []),
+    ({"lab-api": {}, "lab-load": {"skipped": True}}, []),
+    ({"lab-api": {"failed": True, "msg": "gave no time"}}, ["lab-api: its clock could not be read: gave no time"]),
+    (
+        {"a": {"offset_seconds": 0.0, "bound_seconds": 0.0}, "b": {"offset_seconds": 2.0, "bound_seconds": 0.0}},
+        ["the clocks of a and b differ by 2.00 s"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("clocks", "problems"), CLOCKS)
+def test_what_the_preflight_says_of_clocks(clocks, problems):
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("preflight_action", ROOT / "plugins/action/preflight.py")
+    action = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(action)
+    found = action.clock_problems(clocks)
+    assert len(found) == len(problems)
+    assert all(said.startswith(begin) for said, begin in zip(found, problems, strict=True))
