@@ -21,16 +21,17 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
-def refuse_other_images(run, manifest):
-    """A run whose cells were measured on different images could not be compared within itself."""
+def refuse_other_subject(run, manifest):
+    """Cells that were measured with different images or scenarios could not be compared within their run."""
     from swarmsweep.files import read_json
 
-    before, now = read_json(run / "manifest.json").get("images"), manifest["images"]
-    if before != now:
-        raise LabError(
-            f"{run / 'manifest.json'}: the run was begun with other images ({before}) than the lab has now ({now}). "
-            "Start a new run: leave out -e resume"
-        )
+    begun = read_json(run / "manifest.json")
+    for key, what in (("images", "images"), ("scenarios_hash", "scenarios in locustfiles/")):
+        if begun.get(key) != manifest.get(key):
+            raise LabError(
+                f"{run / 'manifest.json'}: the run was begun with other {what} ({begun.get(key)}) than the lab has now "
+                f"({manifest.get(key)}). Start a new run: leave out -e resume"
+            )
 
 
 def append_command(run, command):
@@ -82,7 +83,7 @@ class ActionModule(ActionBase):
         if resume:
             run = Path(reports) / resume
             plan = read_plan(run)
-            refuse_other_images(run, manifest)
+            refuse_other_subject(run, manifest)
             append_command(run, command)
             retry_broken(run)
         else:
