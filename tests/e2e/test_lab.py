@@ -81,6 +81,14 @@ def test_only_ssh_and_haproxy_answer_the_other_host(lab):
     assert found == OPEN
 
 
+def test_the_overlay_is_closed_to_the_other_host(lab):
+    # A datagram that is dropped looks like one that nobody answers, so the rules themselves are read.
+    rules = lab.ssh("api", "iptables -S").stdout.splitlines()
+    assert "-A INPUT ! -i lo -j SWARMSWEEP" in rules
+    assert "-A SWARMSWEEP -p udp -m multiport --dports 4789,7946 -j DROP" in rules
+    assert rules.index("-A INPUT ! -i lo -j SWARMSWEEP") == min(i for i, rule in enumerate(rules) if "-A INPUT" in rule)
+
+
 def test_containers_run_as_nobody_special(lab):
     listed = lab.ssh(
         "api", "docker ps -q | xargs docker inspect --format '{{.Name}} {{.Config.User}} {{.HostConfig.CapDrop}}'"
