@@ -194,15 +194,15 @@ class Trial:
 
     def finish(self):
         """Wait until no unit runs; unit -> systemd's word for those that ended badly."""
-        output = self.given["output_directory"]
-        if output and not Path(output).is_dir():
-            self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
         deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
         while self.running():
             if time.monotonic() > deadline:
                 self.stop()
                 self.module.fail_json(msg="the load did not end within its time limit and was stopped")
             time.sleep(POLL_SECONDS)
+        output = self.given["output_directory"]
+        if output and not Path(output).is_dir():
+            self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
         bad = {unit: self.result(unit) for unit, state in self.units().items() if state == "failed"}
         if bad:
             self.systemctl("reset-failed", *bad)
