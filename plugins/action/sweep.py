@@ -100,7 +100,8 @@ class ActionModule(ActionBase):
             "steps": steps,
             "load": plan["load"],
             "load_seconds": planned_load_seconds(plan),
-            "estimate": plan.get("estimate_seconds"),
+            "seconds": len(steps)
+            * (plan["estimate_seconds"]["load_per_step"] + plan["estimate_seconds"]["other_per_step"]),
         }
 
     def do_lock(self, path):
