@@ -1,6 +1,7 @@
 """Start the service: ``python -m covertype_api``. Settings come from the environment, see ``settings.py``."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -8,9 +9,17 @@ from pathlib import Path
 
 def main() -> None:
     """Check what can be checked before any worker starts, then serve."""
-    # Before numpy is imported anywhere, and inherited by the workers.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # uvicorn ends in good order and then raises the signal again; being told to end is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # Before numpy or the event loop is imported anywhere, and inherited by the workers. Their own defaults are fixed or
+    # sized by the host's cores; a request takes microseconds on the thread that it arrives on.
+    for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "UV_THREADPOOL_SIZE"):
+        os.environ.setdefault(pool, "1")
+    # A lost registry must be noticed within a request's patience, not after minutes of attempts.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
     import uvicorn
 
@@ -26,7 +35,7 @@ def main() -> None:
             sys.exit(f"covertype_api: {module} is missing: install requirements.txt")
     try:
         settings = Settings.from_env()
-        choose_variant(settings.api_variant)
+        choose_variant(settings)
     except SettingsError as error:
         sys.exit(f"covertype_api: {error}")
 

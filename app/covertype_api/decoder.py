@@ -3,10 +3,11 @@
 import json
 import math
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from covertype_api.errors import InvalidBodyError
 from covertype_api.schema import CATEGORIES, SOIL_TYPES, WILDERNESS_AREAS
 
 # One request may keep a worker busy for some ten milliseconds, not longer.
@@ -15,7 +16,8 @@ MAX_ROWS = 1000
 MAX_BODY_BYTES = 1024 * 1024
 
 # Far beyond any metre or degree of the data, and well inside float32, so that no feature can become infinite.
-Number = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
+LARGEST_NUMBER = 1e6
+Number = Annotated[float, msgspec.Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 
 
 class Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -41,15 +43,6 @@ class Rows(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     rows: Annotated[list[Row], msgspec.Meta(min_length=1, max_length=MAX_ROWS)]
 
 
-class InvalidBodyError(ValueError):
-    """The body cannot be used. ``problem`` has ``loc`` (path into the body), ``field`` (its last name) and ``msg``."""
-
-    def __init__(self, loc: list[str | int], message: str) -> None:
-        super().__init__(message)
-        names = [part for part in loc if isinstance(part, str)]
-        self.problem: dict[str, Any] = {"loc": ["body", *loc], "field": names[-1] if names else None, "msg": message}
-
-
 class MsgspecDecoder:
     """Decodes and checks in one pass, in C."""
 
@@ -68,7 +61,7 @@ class MsgspecDecoder:
             raise _explain(str(error)) from None
         # Bad UTF-8 and absurd nesting raise errors of their own.
         except (ValueError, RecursionError) as error:
-            raise _explain_malformed(body, str(error)) from None
+            raise explain_malformed(body, str(error)) from None
 
 
 def _explain(message: str) -> InvalidBodyError:
@@ -85,7 +78,7 @@ def _explain(message: str) -> InvalidBodyError:
     return InvalidBodyError(loc, text)
 
 
-def _explain_malformed(body: bytes, message: str) -> InvalidBodyError:
+def explain_malformed(body: bytes, message: str) -> InvalidBodyError:
     """Bodies that are not JSON. NaN and Infinity are the usual reason, because Python's own ``json`` writes them."""
     try:
         rows = json.loads(body)["rows"]

@@ -9,6 +9,14 @@ from covertype_api.decoder import Row
 from covertype_api.schema import CATEGORIES, FEATURE_COLUMNS, NUMBERS, indicator_columns
 
 
+def require_feature_columns(columns: Sequence[str]) -> None:
+    """Raise ValueError unless ``columns`` are the feature columns of Covertype, in any order."""
+    if missing := sorted(set(FEATURE_COLUMNS) - set(columns)):
+        raise ValueError(f"feature_columns lacks {len(missing)} columns, first {missing[0]!r}")
+    if len(columns) != len(FEATURE_COLUMNS):
+        raise ValueError(f"feature_columns has {len(columns)} columns; {len(FEATURE_COLUMNS)} are allowed")
+
+
 class FeatureEncoder:
     """Writes rows as float32 of shape [rows, columns]: numbers as they are, categories one-hot, ordered as ``columns``.
 
@@ -17,10 +25,7 @@ class FeatureEncoder:
     """
 
     def __init__(self, columns: Sequence[str]) -> None:
-        if missing := sorted(set(FEATURE_COLUMNS) - set(columns)):
-            raise ValueError(f"feature_columns lacks {len(missing)} columns, first {missing[0]!r}")
-        if len(columns) != len(FEATURE_COLUMNS):
-            raise ValueError(f"feature_columns has {len(columns)} columns; {len(FEATURE_COLUMNS)} are allowed")
+        require_feature_columns(columns)
         self.width = len(columns)
         position = {name: index for index, name in enumerate(columns)}
         self._numbers = [position[name] for name in NUMBERS]

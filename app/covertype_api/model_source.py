@@ -1,28 +1,26 @@
-"""Where a model comes from."""
+"""Where a model comes from: MLflow's registry and artifact store."""
 
 import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
-from urllib.error import HTTPError, URLError
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote, urlencode
-from urllib.request import ProxyHandler, build_opener
 
+from covertype_api.errors import NeighbourError
 from covertype_api.settings import Settings
+from covertype_api.transport import PlainTransport, Transport, TransportError
 
 # Tags of a registered model version, written by the training.
-ARTIFACT_TAG = "onnx_artifact"  # path below the server's artifact root
+ARTIFACT_TAG = "onnx_artifact"  # file below the server's artifact root
 SHA256_TAG = "onnx_sha256"
+SKLEARN_TAG = "sklearn_artifact"  # folder below the server's artifact root
 RECIPE_TAG = "recipe_sha256"  # of the rows and arguments that it was trained with
 SOURCE_TAG = "data_source"
 
-
-@dataclass(frozen=True)
-class ModelFile:
-    """A checked ONNX file and the version it is registered as."""
-
-    version: str
-    content: bytes
+ONNX_FILE = "model.onnx"
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 @dataclass(frozen=True)
@@ -41,71 +39,139 @@ class ModelMissingError(ModelUnavailableError):
     """The registry answers, and has no such model or alias."""
 
 
-class MlflowRegistry:
-    """Fetches the version behind an alias over MLflow's REST API.
+class ModelSource(Protocol):
+    """Brings one flavour of the champion. ``name`` is who answers."""
+
+    name: str
+
+    async def fetch(self, folder: Path) -> str:
+        """Fill ``folder`` with the files of the flavour; returns the version. Raises ``NeighbourError``."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RestRegistry:
+    """Fetches the version behind an alias over MLflow's REST API: ONNX_FILE, or all files of the scikit-learn flavour.
 
     MLflow's own client would take more memory and time to start than the whole service.
     """
 
     name = "mlflow"
 
-    def __init__(self, settings: Settings, timeout_seconds: float = 10.0) -> None:
+    def __init__(self, settings: Settings, flavour: str = "onnx", transport: Transport | None = None) -> None:
+        self._settings = settings
         self._uri = settings.mlflow_tracking_uri.rstrip("/")
-        self._model, self._alias = settings.model_name, settings.model_alias
-        self._timeout_seconds = timeout_seconds
-        # The registry is a neighbour: proxy settings meant for the outside must not catch it.
-        self._open = build_opener(ProxyHandler({})).open
+        self._flavour = flavour
+        self._transport = transport or PlainTransport()
 
-    async def fetch(self) -> ModelFile:
-        """The ONNX file of the aliased version, checked against its sha256.
+    async def fetch(self, folder: Path) -> str:
+        try:
+            registered = await self.look_up()
+            if self._flavour == "onnx":
+                (folder / ONNX_FILE).write_bytes(await self._onnx_file(registered))
+            else:
+                await self._download(self._tag(registered, SKLEARN_TAG), folder)
+        except ModelUnavailableError as error:
+            raise NeighbourError(self.name, str(error)) from error
+        return registered.version
 
-        Raises:
-            ModelUnavailableError: the server does not answer, no such version, or the file is not what was registered.
-        """
-        return await asyncio.to_thread(self._fetch)
-
-    def look_up(self) -> RegisteredVersion:
-        """The version behind the alias. Blocks.
+    async def look_up(self) -> RegisteredVersion:
+        """The version behind the alias.
 
         Raises:
             ModelMissingError: there is none.
             ModelUnavailableError: the server does not answer.
         """
-        query = urlencode({"name": self._model, "alias": self._alias})
-        answer = json.loads(self._get(f"/api/2.0/mlflow/registered-models/alias?{query}"))["model_version"]
+        query = urlencode({"name": self._settings.model_name, "alias": self._settings.model_alias})
+        answer = json.loads(await self._get(f"/api/2.0/mlflow/registered-models/alias?{query}"))["model_version"]
         return RegisteredVersion(str(answer["version"]), {tag["key"]: tag["value"] for tag in answer.get("tags", ())})
 
-    def _fetch(self) -> ModelFile:
-        registered = self.look_up()
-        version, tags = registered.version, registered.tags
-        if missing := {ARTIFACT_TAG, SHA256_TAG} - tags.keys():
+    def look_up_blocking(self) -> RegisteredVersion:
+        """`look_up` for a program without an event loop."""
+        return asyncio.run(self.look_up())
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _onnx_file(self, registered: RegisteredVersion) -> bytes:
+        path, expected = self._tag(registered, ARTIFACT_TAG), self._tag(registered, SHA256_TAG)
+        content = await self._get(f"{ARTIFACTS}/{quote(path)}")
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != expected:
             raise ModelUnavailableError(
-                f"{self._model} version {version} lacks the tag {min(missing)}: "
+                f"{path} has sha256 {digest}, but version {registered.version} was registered with {expected}"
+            )
+        return content
+
+    async def _download(self, path: str, folder: Path) -> None:
+        listing = json.loads(await self._get(f"{ARTIFACTS}?{urlencode({'path': path})}"))
+        for entry in listing.get("files", ()):
+            # Names come from a neighbour: only a plain one may become a file here.
+            name = Path(entry["path"]).name
+            if entry.get("is_dir"):
+                continue
+            (folder / name).write_bytes(await self._get(f"{ARTIFACTS}/{quote(f'{path}/{name}')}"))
+
+    def _tag(self, registered: RegisteredVersion, tag: str) -> str:
+        if tag not in registered.tags:
+            raise ModelUnavailableError(
+                f"{self._settings.model_name} version {registered.version} lacks the tag {tag}: "
                 "register models with `python -m covertype_api.train`"
             )
-        content = self._get(f"/api/2.0/mlflow-artifacts/artifacts/{quote(tags[ARTIFACT_TAG])}")
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != tags[SHA256_TAG]:
-            raise ModelUnavailableError(
-                f"{tags[ARTIFACT_TAG]} has sha256 {digest}, but version {version} "
-                f"was registered with {tags[SHA256_TAG]}"
-            )
-        return ModelFile(version=version, content=content)
+        return registered.tags[tag]
 
-    def _get(self, path: str) -> bytes:
+    async def _get(self, path: str) -> bytes:
         try:
-            with self._open(self._uri + path, timeout=self._timeout_seconds) as response:
-                return response.read()
-        except HTTPError as error:
-            with error:
-                reason = _error_message(error.read(4096))
-            message = f"{self._uri} answered {error.code}: {reason}"
-            # An unknown alias of a known model is an invalid parameter to MLflow.
-            if reason.startswith(("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")):
-                raise ModelMissingError(f"{message} (run `python -m covertype_api.train`)") from None
-            raise ModelUnavailableError(message) from None
-        except (URLError, OSError) as error:
-            raise ModelUnavailableError(f"{self._uri}: {getattr(error, 'reason', None) or error}") from None
+            status, body = await self._transport.get(self._uri + path)
+        except TransportError as error:
+            raise ModelUnavailableError(f"{self._uri}: {error}") from None
+        if status == 200:
+            return body
+        reason = _error_message(body)
+        message = f"{self._uri} answered {status}: {reason}"
+        # An unknown alias of a known model is an invalid parameter to MLflow.
+        if reason.startswith(("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")):
+            raise ModelMissingError(f"{message} (run `python -m covertype_api.train`)")
+        raise ModelUnavailableError(message)
+
+
+class ClientRegistry:
+    """Fetches the champion with MLflow's own client, as its documentation shows: blocking, on a thread that waits.
+
+    The alias is resolved, then every file of the scikit-learn flavour (or the ONNX file) is downloaded.
+    """
+
+    name = "mlflow"
+
+    def __init__(self, settings: Settings, flavour: str) -> None:
+        self._settings, self._flavour = settings, flavour
+
+    async def fetch(self, folder: Path) -> str:
+        return await asyncio.to_thread(self._fetch, folder)
+
+    def _fetch(self, folder: Path) -> str:
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from requests import RequestException
+
+        settings = self._settings
+        try:
+            client = mlflow.MlflowClient(settings.mlflow_tracking_uri)
+            found = client.get_model_version_by_alias(settings.model_name, settings.model_alias)
+            if self._flavour == "onnx":
+                uri = f"mlflow-artifacts:/{found.tags[ARTIFACT_TAG]}"
+            else:
+                uri = f"models:/{settings.model_name}/{found.version}"
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=uri, dst_path=str(folder), tracking_uri=settings.mlflow_tracking_uri
+            )
+        except (MlflowException, RequestException, OSError, KeyError) as error:
+            raise NeighbourError(self.name, f"{settings.mlflow_tracking_uri}: {error}") from error
+        return str(found.version)
+
+    async def close(self) -> None:
+        """Nothing is kept."""
 
 
 def _error_message(body: bytes) -> str:

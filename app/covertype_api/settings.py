@@ -22,9 +22,28 @@ class Settings:
     postgres_db: str = "covertype"
     postgres_user: str = "covertype"
     postgres_password_file: Path = Path("/run/secrets/postgres_password")
+    redis_host: str = "redis"
+    redis_port: int = 6379
+    redis_password_file: Path = Path("/run/secrets/redis_password")
+    # A preset of variants.py; the others override single choices of it.
     api_variant: str = "onnx"
+    api_connections: str = ""
+    api_columns: str = ""
+    api_model: str = ""
+    api_predictor: str = ""
+    api_decoder: str = ""
+    api_logging: str = ""
+    api_batching: str = ""
+    # A micro-batch waits this long for more rows (milliseconds), and goes at once when it has this many.
+    batch_wait_ms: int = 1
+    batch_max_rows: int = 64
     web_concurrency: int = 1
     port: int = 8000
+    # After SIGTERM, seconds in which requests are still answered while /ready already refuses: what a proxy needs to
+    # notice. 0 where nobody asks any more.
+    drain_seconds: int = 0
+    # CPUs that this replica may use; 0 asks the kernel.
+    cpu_limit: int = 0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -38,7 +57,8 @@ class Settings:
             text = env.get(name.upper(), "")
             if not text:
                 continue
-            values[name] = _number(name.upper(), text) if default.type is int else default.type(text)
+            least = min(default.default, 1) if default.type is int else None
+            values[name] = default.type(text) if least is None else _number(name.upper(), text, least)
         settings = cls(**values)
         if not settings.mlflow_tracking_uri.startswith(("http://", "https://")):
             raise SettingsError(f"MLFLOW_TRACKING_URI is {settings.mlflow_tracking_uri!r}: give http://host:port")
@@ -48,8 +68,12 @@ class Settings:
         """The password, read anew from its file at each call, so that a secret mounted late is found."""
         return self.postgres_password_file.read_text(encoding="utf-8").rstrip("\r\n")
 
+    def redis_password(self) -> str:
+        """As `postgres_password`."""
+        return self.redis_password_file.read_text(encoding="utf-8").rstrip("\r\n")
 
-def _number(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise SettingsError(f"{name} is {text!r}: give a whole number from 1 to 65535")
+
+def _number(name: str, text: str, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= 65535:
+        raise SettingsError(f"{name} is {text!r}: give a whole number from {least} to 65535")
     return int(text)

@@ -12,11 +12,12 @@ from typing import Any
 from covertype_api.model_source import (
     RECIPE_TAG,
     SHA256_TAG,
+    SKLEARN_TAG,
     SOURCE_TAG,
-    MlflowRegistry,
     ModelMissingError,
     ModelUnavailableError,
     RegisteredVersion,
+    RestRegistry,
 )
 from covertype_api.settings import Settings, SettingsError
 from covertype_api.training.parameters import FOREST, LEAST_AGREEMENT, TOLERANCE
@@ -59,7 +60,7 @@ def recipe(options: argparse.Namespace) -> str:
 def find_champion(settings: Settings) -> RegisteredVersion | None:
     """The version behind the alias, or None when there is none yet. Raises ``ModelUnavailableError``."""
     try:
-        return MlflowRegistry(settings).look_up()
+        return RestRegistry(settings).look_up_blocking()
     except ModelMissingError:
         return None
 
@@ -111,6 +112,9 @@ def train(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
 def will_do(champion: RegisteredVersion, options: argparse.Namespace, digest: str) -> bool:
     """Whether the champion is what these arguments ask for. ``auto`` without a file asks for no rows in particular, so
     any champion that was trained on real ones will do."""
+    if SKLEARN_TAG not in champion.tags:
+        # Registered by an earlier version, whose models only the ONNX variants can serve.
+        return False
     if champion.tags.get(RECIPE_TAG) == digest:
         return True
     open_choice = options.source == "auto" and not (options.path and Path(options.path).is_file())

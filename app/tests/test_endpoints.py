@@ -1,28 +1,15 @@
 """The contract of each endpoint, asked from a running service with two workers."""
 
-import itertools
 import json
 import re
 import socket
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from bodies import BAD_BODIES, changed, post
 
 from covertype_api.decoder import MAX_BODY_BYTES, MAX_ROWS
-from covertype_api.schema import RAW_COLUMNS, SAMPLE_ROW, SOIL_TYPES, WILDERNESS_AREAS
-
-JSON = {"content-type": "application/json"}
-
-
-def post(api, body, path="/predict", headers=JSON) -> httpx.Response:
-    return api.client.post(path, content=body, headers=headers)
-
-
-def changed(**values) -> str:
-    """A body with one row that differs from the sample; None drops a column."""
-    row = {name: value for name, value in (SAMPLE_ROW | values).items() if value is not None}
-    return json.dumps({"rows": [row]})
+from covertype_api.schema import SAMPLE_ROW, SOIL_TYPES, WILDERNESS_AREAS
 
 
 def test_predict_answers_every_row_in_order(api):
@@ -52,33 +39,6 @@ def test_constant_and_parsing_endpoints(api):
     assert api.client.get("/health").status_code == 200
     ready = api.client.get("/ready")
     assert (ready.status_code, ready.json()) == (200, {"ready": True, "model_version": "1"})
-
-
-BAD_BODIES = {
-    "unknown area": (changed(Wilderness_Area="Yosemite"), "Wilderness_Area"),
-    "unknown soil": (changed(Soil_Type="C0000"), "Soil_Type"),
-    "area is a number": (changed(Wilderness_Area=1), "Wilderness_Area"),
-    "NaN": (changed(Slope=float("nan")), "Slope"),
-    "infinite": (changed(Slope=float("-inf")), "Slope"),
-    "too large for a float": (changed().replace("2596", "1e999"), "Elevation"),
-    "out of float32": (changed(Aspect=1e300), "Aspect"),
-    "null": (changed().replace("2596", "null"), "Elevation"),
-    "text": (changed(Aspect="51"), "Aspect"),
-    "boolean": (changed(Aspect=True), "Aspect"),
-    "extra column": (changed(Cover_Type=2), "Cover_Type"),
-    "extra key": ('{"rows": [], "model": 1}', "rows"),
-    "no rows key": ("{}", "rows"),
-    "empty rows": ('{"rows": []}', "rows"),
-    "rows is no list": ('{"rows": {}}', "rows"),
-    "too many rows": (json.dumps({"rows": [SAMPLE_ROW] * (MAX_ROWS + 1)}), "rows"),
-    "row is no object": ('{"rows": [1]}', "rows"),
-    "list": ("[]", None),
-    "empty": ("", None),
-    "cut off": (changed()[:-5], None),
-    "not UTF-8": (b'{"rows": [{"Soil_Type": "\xff\xfe"}]}', None),
-    "deep": ("[" * 20_000, None),
-    "deep inside": ('{"rows": ' + "[" * 20_000, "rows"),
-} | {f"without {name}": (changed(**{name: None}), name) for name in RAW_COLUMNS}
 
 
 @pytest.mark.parametrize("path", ["/predict", "/normalize"])
@@ -145,24 +105,3 @@ def test_every_worker_signs_its_answers(api):
         if len(signatures) == 2:
             break
     assert len(signatures) == 2
-
-
-def count(api, endpoint: str) -> float:
-    families = text_string_to_metric_families(httpx.get(f"{api.url}/metrics").text)
-    samples = itertools.chain.from_iterable(family.samples for family in families)
-    return sum(
-        sample.value
-        for sample in samples
-        if sample.name == "covertype_api_request_seconds_count" and sample.labels["endpoint"] == endpoint
-    )
-
-
-def test_metrics_count_over_all_workers(api):
-    before, other = count(api, "/empty"), count(api, "other")
-    served_by = {httpx.get(f"{api.url}/empty").headers["x-served-by"] for _ in range(60)}
-    api.client.get("/no/such/path")
-    assert len(served_by) == 2
-    # Whichever worker is asked, it knows of all.
-    for _ in range(5):
-        assert count(api, "/empty") == before + 60
-    assert count(api, "other") == other + 1

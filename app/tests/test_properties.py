@@ -2,27 +2,13 @@
 
 import json
 
-import httpx
 import pytest
 import schemathesis
+from bodies import ALMOST_ROWS, JSON_VALUES, ROWS, post
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from covertype_api.schema import CATEGORIES, NUMBERS, SAMPLE_ROW
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-ROWS = st.fixed_dictionaries(
-    {name: st.floats(-1e6, 1e6) | st.integers(-1_000_000, 1_000_000) for name in NUMBERS}
-    | {name: st.sampled_from(values) for name, values in CATEGORIES.items()}
-)
-ALMOST_ROWS = st.builds(
-    lambda row, name, value: row | {name: value}, ROWS, st.sampled_from(list(SAMPLE_ROW)) | st.text(), JSON_VALUES
-)
 BOUNDED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -41,14 +27,10 @@ def test_schema_holds(api, path):
     check()
 
 
-def send(api, body: bytes) -> httpx.Response:
-    return api.client.post("/predict", content=body, headers={"content-type": "application/json"})
-
-
 @BOUNDED
 @given(rows=st.lists(ROWS, min_size=1, max_size=5))
 def test_good_rows_get_classes(api, rows):
-    answer = send(api, json.dumps({"rows": rows}).encode())
+    answer = post(api, json.dumps({"rows": rows}).encode())
     assert answer.status_code == 200, answer.text
     predictions = answer.json()["predictions"]
     assert len(predictions) == len(rows)
@@ -58,7 +40,7 @@ def test_good_rows_get_classes(api, rows):
 @BOUNDED
 @given(content=st.fixed_dictionaries({"rows": st.lists(ALMOST_ROWS, max_size=3) | JSON_VALUES}) | JSON_VALUES)
 def test_any_json_is_answered(api, content):
-    answer = send(api, json.dumps(content).encode())
+    answer = post(api, json.dumps(content).encode())
     assert answer.status_code in (200, 422), answer.text
     if answer.status_code == 422:
         assert answer.json()["detail"][0]["loc"][0] == "body"
@@ -67,4 +49,4 @@ def test_any_json_is_answered(api, content):
 @BOUNDED
 @given(body=st.binary(max_size=400))
 def test_any_bytes_are_refused(api, body):
-    assert send(api, body).status_code == 422
+    assert post(api, body).status_code == 422

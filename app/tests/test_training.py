@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from covertype_api.model_source import ONNX_FILE, SKLEARN_TAG
 from covertype_api.schema import CATEGORIES, FEATURE_COLUMNS, NUMBERS, RAW_COLUMNS, TARGET, indicator_columns
 from covertype_api.training import data
 
@@ -108,7 +109,8 @@ def test_service_and_pipeline_agree_on_real_rows(real_rows, tmp_path):
 
     dataset = data.load(str(real_rows), None, seed=0, rows_limit=3000)
     pipeline = forest.build(0).fit(dataset.rows, dataset.labels)
-    predictor = OnnxPredictor(forest.to_onnx_bytes(pipeline), len(FEATURE_COLUMNS))
+    (tmp_path / ONNX_FILE).write_bytes(forest.to_onnx_bytes(pipeline))
+    predictor = OnnxPredictor(tmp_path, len(FEATURE_COLUMNS))
     sample = dataset.rows.head(500)
     body = json.dumps({"rows": sample.to_dict("records")}).encode()
     decoded = MsgspecDecoder().decode(body)
@@ -128,8 +130,8 @@ def test_result_is_logged_with_both_flavours(lab, trained):
     assert trained["promoted"] and trained["status"] == "trained"
     assert trained["accuracy"] > 0.8
     assert trained["onnx_agreement"] >= 0.999
-    mlflow.set_tracking_uri(lab.mlflow_uri)
-    client = MlflowClient(lab.mlflow_uri)
+    mlflow.set_tracking_uri(lab.mlflow.uri)
+    client = MlflowClient(lab.mlflow.uri)
     version = client.get_model_version_by_alias("covertype", "champion")
     assert version.tags["onnx_sha256"] == trained["onnx_sha256"]
     run = client.get_run(version.run_id)
@@ -145,6 +147,22 @@ def test_result_is_logged_with_both_flavours(lab, trained):
 def test_if_missing_trains_only_for_other_arguments(lab, trained):
     same = lab.train("--source", "generated", "--rows", "6000", "--if-missing")
     assert (same["status"], same["version"]) == ("exists", trained["champion_version"])
+
+
+def test_a_champion_that_only_onnx_can_serve_is_trained_anew(lab):
+    """As registered before the scikit-learn flavour was told by a tag."""
+    from mlflow.tracking import MlflowClient
+
+    arguments = ["--source", "generated", "--rows", "1000", "--if-missing"]
+    name = {"MODEL_NAME": "covertype_untagged"}
+    first = lab.train(*arguments, **name)
+    client = MlflowClient(lab.mlflow.uri)
+    assert client.get_model_version(first["model"], first["version"]).tags[SKLEARN_TAG]
+    client.delete_model_version_tag(first["model"], first["version"], SKLEARN_TAG)
+    second = lab.train(*arguments, **name)
+    assert second["status"] == "trained" and second["promoted"]
+    third = lab.train(*arguments, **name)
+    assert (third["status"], third["version"]) == ("exists", second["version"])
 
 
 def test_champion_stays_unless_the_new_model_is_no_worse(lab, trained, tmp_path):

@@ -25,12 +25,12 @@ from mlflow.models import infer_signature
 from mlflow.tracking import MlflowClient
 from sklearn.pipeline import Pipeline
 
-from covertype_api.model_source import ARTIFACT_TAG, SHA256_TAG, RegisteredVersion
+from covertype_api.model_source import ARTIFACT_TAG, SHA256_TAG, SKLEARN_TAG, RegisteredVersion
+from covertype_api.predictor import TRUSTED_TYPES
 
 EXPERIMENT = "covertype"
 # Artifacts that go through the server, as seen by clients.
 PROXY_SCHEME = "mlflow-artifacts:/"
-TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Registry:
                 pip_requirements=requirements,
             )
             artifact = self._log_onnx(trained)
+        folder = self._proxied(sklearn_model.model_id)
         try:
             self._client.create_registered_model(self.name)
         except MlflowException as error:
@@ -90,6 +91,7 @@ class Registry:
             tags=trained.tags
             | {
                 ARTIFACT_TAG: artifact,
+                SKLEARN_TAG: folder,
                 SHA256_TAG: hashlib.sha256(trained.onnx_content).hexdigest(),
                 **{key: f"{value:.6f}" for key, value in trained.metrics.items()},
             },
@@ -105,15 +107,19 @@ class Registry:
             pip_requirements=["onnxruntime"],
             save_as_external_data=False,
         )
-        location = self._client.get_logged_model(model.model_id).artifact_location
-        if not location.startswith(PROXY_SCHEME):
-            raise MlflowException(f"artifacts go to {location}: start the server with --serve-artifacts")
-        path = f"{location.removeprefix(PROXY_SCHEME).lstrip('/')}/model.onnx"
+        path = f"{self._proxied(model.model_id)}/model.onnx"
         with tempfile.TemporaryDirectory() as directory:
-            stored = mlflow.artifacts.download_artifacts(f"{location}/model.onnx", dst_path=directory)
+            stored = mlflow.artifacts.download_artifacts(f"{PROXY_SCHEME}{path}", dst_path=directory)
             if Path(stored).read_bytes() != trained.onnx_content:
                 raise MlflowException(f"{path} differs from the model that was logged")
         return path
+
+    def _proxied(self, model_id: str) -> str:
+        """The folder of a logged model below the server's artifact root."""
+        location = self._client.get_logged_model(model_id).artifact_location
+        if not location.startswith(PROXY_SCHEME):
+            raise MlflowException(f"artifacts go to {location}: start the server with --serve-artifacts")
+        return location.removeprefix(PROXY_SCHEME).lstrip("/")
 
     def promote(self, version: ModelVersion) -> None:
         """Point the alias at a version."""

@@ -1,0 +1,26 @@
+"""Exit with 0 when this replica is ready, else with 1 and the reason: ``python -m covertype_api.healthy``."""
+
+import http.client
+import os
+import sys
+
+TIMEOUT_SECONDS = 5.0
+
+
+def main() -> None:
+    """Ask the server of this container."""
+    port = os.environ.get("PORT") or "8000"
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/ready")
+        answer = connection.getresponse()
+        if answer.status != 200:
+            sys.exit(f"not ready: {answer.read(2000).decode('utf-8', 'replace')}")
+    except OSError as error:
+        sys.exit(f"port {port} does not answer: {error}")
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The end of a replica: nobody who was let in is sent away, and whoever asks is told."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+from bodies import JSON, changed, post
+from neighbours import Api, serving, wait_until
+
+
+def told_to_end(api: Api) -> None:
+    """SIGTERM to the process that the container starts."""
+    os.kill(api.process.pid, signal.SIGTERM)
+
+
+def predicted(client: httpx.Client) -> bool:
+    """Whether the service still answered; then with a prediction."""
+    try:
+        answer = client.post("/predict", content=changed(), headers=JSON)
+    except httpx.TransportError:
+        return False
+    assert answer.status_code == 200, answer.text
+    return True
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_drained_replica_answers_until_it_ends(lab, trained, tmp_path, workers):
+    with serving(lab.env | {"DRAIN_SECONDS": "2"}, tmp_path, workers) as api:
+        api.wait_until_ready()
+        clients = [httpx.Client(base_url=api.url, timeout=20) for _ in range(16)]
+        for client in clients[:8]:
+            assert client.get("/ready").status_code == 200
+        told_to_end(api)
+        # Every worker, over connections old and new, refuses readiness and nothing else.
+        for client in clients:
+            wait_until(lambda client=client: client.get("/ready").status_code == 503, api.process, api.log)
+            assert "shutdown" in client.get("/ready").json()["waiting_for"]
+            assert predicted(client)
+        # So it goes on, up to the end.
+        while all(predicted(client) for client in clients):
+            pass
+        assert api.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_open_requests_are_answered_before_the_end(lab, trained, tmp_path, workers):
+    body = changed().encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with serving(lab.env, tmp_path, workers) as api:
+        api.wait_until_ready()
+        with socket.create_connection(("127.0.0.1", httpx.URL(api.url).port), timeout=20) as client:
+            client.sendall(head.encode() + body[:10])
+            # Whichever worker has it has read it by now.
+            for _ in range(20):
+                assert httpx.get(f"{api.url}/ready").status_code == 200
+            told_to_end(api)
+            wait_until(lambda: api.log.read_text().count("Shutting down") == workers, api.process, api.log)
+            client.sendall(body[10:])
+            answer = b""
+            while part := client.recv(65_536):
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"predictions" in answer
+        assert api.process.wait(20) == 0
+
+
+def test_a_second_signal_ends_a_draining_replica(lab, trained, serve):
+    # A draining that outlasts the patience of this test by far.
+    with serve(lab.env | {"DRAIN_SECONDS": "600"}) as api:
+        api.wait_until_ready()
+        told_to_end(api)
+        wait_until(lambda: api.client.get("/ready").status_code == 503, api.process, api.log)
+        told_to_end(api)
+        assert api.process.wait(30) == 0
+
+
+def test_a_replica_that_is_not_ready_can_be_ended(plain_env, serve):
+    with serve(plain_env) as api:
+        told_to_end(api)
+        assert api.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("text", ["-1", "soon", "1.5"])
+def test_bad_draining_ends_the_start(plain_env, tmp_path, text):
+    command = [sys.executable, "-m", "covertype_api"]
+    env = plain_env | {"DRAIN_SECONDS": text}
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"DRAIN_SECONDS is {text!r}" in done.stderr
+
+
+def test_health_of_a_container_is_its_readiness(lab, api, plain_env, serve):
+    def healthy(url: str) -> subprocess.CompletedProcess:
+        return lab.python("covertype_api.healthy", PORT=str(httpx.URL(url).port))
+
+    good = healthy(api.url)
+    assert (good.returncode, good.stderr) == (0, "")
+    with serve(plain_env) as lonely:
+        lonely.wait_for_reason("mlflow", "refused")
+        waiting = healthy(lonely.url)
+        assert post(lonely, changed()).status_code == 503
+    absent = healthy(lonely.url)
+    for bad, reason in ((waiting, "mlflow"), (absent, str(httpx.URL(lonely.url).port))):
+        assert bad.returncode == 1
+        (line,) = bad.stderr.splitlines()
+        assert reason in line
