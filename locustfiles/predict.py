@@ -1,6 +1,6 @@
 """Load scenario: one row a request to POST /predict, from users who may pause between requests.
 
-Self-contained: it is copied to the load hosts as it is.
+Self-contained: it is copied to the load hosts as it is. The scenarios beside it take rows and users from here.
 
 LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time, uniform; 0 (the default) is none
 """
@@ -73,22 +73,30 @@ def think_time():
 PAYLOADS = make_payloads(ROWS, SEED)
 
 
-class PredictUser(FastHttpUser):
-    """Posts a random row, over one kept connection."""
+class ApiUser(FastHttpUser):
+    """What the scenarios of this API have in common: one kept connection, think time, deadlines, a judged answer."""
 
+    abstract = True
     wait_time = think_time()
     # An overloaded server must not hold a trial for longer than this.
     connection_timeout = 10.0
     network_timeout = 10.0
 
-    @task
-    def predict(self) -> None:
-        """Fails when the answer is not 200 or has no predictions."""
-        with self.client.post(
-            "/predict", data=random.choice(PAYLOADS), headers=HEADERS, name="/predict", catch_response=True
+    def ask(self, method: str, path: str, expected: bytes, body: bytes | None = None) -> None:
+        """One request; it fails when the answer is not 200 or does not hold ``expected``."""
+        with self.client.request(
+            method, path, data=body, headers=HEADERS if body else None, name=path, catch_response=True
         ) as response:
             # 0 is a connection error, which Locust has recorded with its own words.
             if response.status_code not in (200, 0):
                 response.failure(f"status {response.status_code}")
-            elif response.status_code == 200 and b'"predictions"' not in (response.content or b""):
-                response.failure("no predictions in the answer")
+            elif response.status_code == 200 and expected not in (response.content or b""):
+                response.failure(f"no {expected.decode()} in the answer")
+
+
+class PredictUser(ApiUser):
+    """Posts a random row and wants a prediction."""
+
+    @task
+    def predict(self) -> None:
+        self.ask("POST", "/predict", b'"predictions"', random.choice(PAYLOADS))

@@ -10,10 +10,11 @@ that is ready for the user, and nothing else, for anything a user can cause:
 ``load_sweep(path)``                            sweep file -> validated `Sweep`; `InputError` lists every mistake
 ``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> plan (a dict, ready for JSON)
 ``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
+``load_of_cell(plan, cell)``                    the load of a planned cell: users, seconds, scenario
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
 ``retry_broken(run_dir)``                       sets aside attempts that were interrupted or that the bench broke
 ``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)
-``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/rps.svg
+``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/
 ==============================================  =======================================================================
 
 Names are loaded on first use: checking a sweep file needs PyYAML only and must not wait for numpy or Jinja.
@@ -31,6 +32,8 @@ _HOME = {
     "make_plan": "plan",
     "new_run_id": "plan",
     "parse_seed": "plan",
+    "estimated_seconds": "plan",
+    "load_of_cell": "load",
     "planned_load_seconds": "plan",
     "write_plan": "plan",
     "read_plan": "plan",
@@ -46,6 +49,8 @@ __all__ = [
     "InputError",
     "LabError",
     "Sweep",
+    "estimated_seconds",
+    "load_of_cell",
     "load_sweep",
     "make_plan",
     "measure_attempt",

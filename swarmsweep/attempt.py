@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from swarmsweep.api_metrics import ApiMetrics, parse_metrics, pool
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json, read_text
 from swarmsweep.haproxy import ProxyDelta, delta, parse_stat
 from swarmsweep.latency import Requests, read_requests
-from swarmsweep.locust_csv import aggregated, parse_stats
+from swarmsweep.locust_csv import LocustRow, aggregated, most_asked, parse_stats
 from swarmsweep.usage import Sample, read_samples
 
 T = TypeVar("T")
@@ -21,7 +22,9 @@ class Attempt:
     """What the files of one attempt say; None where a file is missing or damaged, with the reason in ``problems``.
 
     ``window`` is [start, end) in epoch seconds; ``worker_cpu`` the CPU of every Locust worker in every second of it, in
-    percent of one core; ``locust_count`` the requests of the whole trial by Locust's own statistics.
+    percent of one core; ``locust_count`` the requests of the whole trial by Locust's own statistics, ``target`` what it
+    asked most. ``metrics`` are those of all replicas that gave them. An API need not have any: why they are missing is
+    no problem of the attempt, and stands in ``metrics_problem``.
     """
 
     deploy: dict[str, Any] | None = None
@@ -32,8 +35,11 @@ class Attempt:
     request_files: int = 0
     worker_cpu: list[float] = field(default_factory=list)
     locust_count: int | None = None
+    target: str | None = None
     proxy: ProxyDelta | None = None
     api_samples: list[list[Sample]] = field(default_factory=list)
+    metrics: ApiMetrics | None = None
+    metrics_problem: str | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -92,9 +98,10 @@ def gather(folder: Path) -> Attempt:
     for path in sorted(locust.glob("units-*.json")):
         ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
         raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
-    raw.locust_count = attempt_to(_locust_count, locust / "stats_stats.csv")
+    raw.locust_count, raw.target = attempt_to(_locust_counts, locust / "stats_stats.csv") or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = attempt_to(_proxy_delta, folder)
+    raw.metrics, raw.metrics_problem = _metrics(folder, raw.after)
     return raw
 
 
@@ -131,8 +138,22 @@ def _worker_cpu(folder: Path, window: tuple[float, float]) -> list[float]:
     return values
 
 
-def _locust_count(path: Path) -> int:
-    return aggregated(parse_stats(read_text(path), str(path)), str(path)).request_count
+def _locust_counts(path: Path) -> tuple[int, str | None]:
+    rows: list[LocustRow] = parse_stats(read_text(path), str(path))
+    return aggregated(rows, str(path)).request_count, most_asked(rows)
+
+
+def _metrics(folder: Path, after: dict[str, Any] | None) -> tuple[ApiMetrics | None, str | None]:
+    """What the replicas said at /metrics, and why some or all of them did not."""
+    told = (after or {}).get("metrics_problem")
+    problems = [told] if isinstance(told, str) else []
+    found = []
+    for path in sorted(folder.glob("metrics-*.prom")):
+        try:
+            found.append(parse_metrics(read_text(path), path.name))
+        except LabError as error:
+            problems.append(str(error))
+    return pool(found) if found else None, "; ".join(problems) or None
 
 
 def _proxy_delta(folder: Path) -> ProxyDelta:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from swarmsweep import slo as slo_of
+from swarmsweep.api_metrics import ApiMetrics, pool, request_parts
+from swarmsweep.load import load_of_cell
 
 if TYPE_CHECKING:
     from swarmsweep.trial import Trial
@@ -29,7 +31,11 @@ SUMMARY_KEYS = (
     "api",
     "load",
     "bottleneck",
+    "request_parts",
+    "choices",
 )
+# What cells that were measured by an earlier version lack: not measured then.
+NEWER_KEYS = ("request_parts", "choices", "metrics_problem", "target")
 
 
 def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
@@ -58,7 +64,11 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         },
         "load": {"cpu_percent_max": None, "workers": None},
         "bottleneck": None,
+        "request_parts": None,
+        "choices": None,
         "bottleneck_evidence": None,
+        "metrics_problem": None,
+        "target": None,
         "rps_range": None,
         "memory": cell["memory"],
         "checks": [],
@@ -82,8 +92,9 @@ def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> 
     """All trials of one cell as one row.
 
     rps and CPU are means over trials; counts are sums; latencies are described over all requests of all trials;
-    throttling is pooled over all periods; peaks are maxima. One failed trial makes the cell failed, one invalid
-    trial invalid: a configuration that dies in one of three deployments is not one to run.
+    throttling is pooled over all periods, what the API says of its requests over all requests; peaks are maxima. One
+    failed trial makes the cell failed, one invalid trial invalid: a configuration that dies in one of three
+    deployments is not one to run.
     """
     from swarmsweep.latency import describe  # numpy: planning must not wait for it
 
@@ -92,7 +103,7 @@ def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> 
     loaded = requests is not None
     word = next((t for t in trials if t.status == status and t.bottleneck), None)
     row = blank_cell(cell, status, reason, trials=len(trials)) | {
-        "users": plan["load"]["users"] if loaded else None,
+        "users": load_of_cell(plan, cell)["users"] if loaded else None,
         "requests": requests,
         "failures": failures,
         "failure_percent": 100 * failures / requests if requests else None,
@@ -104,7 +115,9 @@ def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> 
             "workers": _combine(max, (t.load_workers for t in trials)),
         },
         "bottleneck": word.bottleneck if word else None,
+        **_said_by_api(trials),
         "bottleneck_evidence": word.bottleneck_evidence if word else None,
+        "target": next((t.target for t in trials if t.target), None),
         "rps_range": _rps_range(trials),
         "checks": [{"attempt": t.attempt, **check.as_json()} for t in trials for check in t.checks],
         "attempts": [_attempt(t) for t in trials],
@@ -134,6 +147,15 @@ def _api(trials: list["Trial"]) -> dict[str, Any]:
         "memory_peak_bytes": _combine(max, (t.usage.memory_peak_bytes for t in trials)),
         "oom_kills": _combine(sum, (t.oom_kills for t in trials)),
         "restarts": _combine(sum, (t.restarts for t in trials)),
+    }
+
+
+def _said_by_api(trials: list["Trial"]) -> dict[str, Any]:
+    metrics: ApiMetrics | None = _combine(pool, (t.metrics for t in trials))
+    return {
+        "request_parts": request_parts(metrics) if metrics else None,
+        "choices": metrics.choices if metrics else None,
+        "metrics_problem": next((t.metrics_problem for t in trials if t.metrics_problem), None),
     }
 
 

@@ -77,9 +77,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from swarmsweep.plan import load_seconds, make_plan
+    from swarmsweep.plan import make_plan
     from swarmsweep.sweepfile import load_sweep
-    from swarmsweep.units import format_seconds, parse_memory
+    from swarmsweep.units import parse_memory
 
     sweep = load_sweep(arguments.file)
     host = {
@@ -90,18 +90,40 @@ def _plan(arguments: argparse.Namespace) -> None:
     seed = arguments.seed if arguments.seed is not None else sweep.seed
     plan = make_plan(sweep, {"api": [host], "load": []}, seed=seed)
     width = max(len(cell["id"]) for cell in plan["cells"])
+    loads = _load_column(plan["cells"])
     for number, cell in enumerate(plan["cells"], start=1):
         note = f"infeasible: {cell['infeasible_reason']}" if cell["infeasible_reason"] else "; ".join(cell["doubts"])
-        print(f"{number:4}  {cell['id']:{width}}  {note}".rstrip())
+        print(f"{number:4}  {cell['id']:{width}}  {loads[number - 1]}{note}".rstrip())
     if seed is not None:
         print(f"order of the trials (seed {seed}):")
         for step in plan["steps"]:
             print(f"{step['position']:4}  {step['cell_id']:{width}}  attempt {step['attempt']}")
     else:
         print("The trials run in random order; the run publishes its seed. To see an order: --seed N")
-    each, total = load_seconds(sweep.load), plan["estimate_seconds"]["total"]
-    other = plan["estimate_seconds"]["other_per_step"]
-    print(f"{len(plan['steps'])} trials x ({format_seconds(each)} of load + about {other} s) = {format_seconds(total)}")
+    print(_duration(plan))
+
+
+def _load_column(cells: list[dict]) -> list[str]:
+    """Users and seconds of each cell's load where they differ between cells, else nothing."""
+    from swarmsweep.load import Load
+    from swarmsweep.units import format_seconds
+
+    loads = [Load(**cell["load"]) for cell in cells]
+    if len({(load.users, load.seconds) for load in loads}) < 2:
+        return [""] * len(cells)
+    texts = [f"{load.users} users, {format_seconds(load.seconds)} of load" for load in loads]
+    return [f"{text:{max(map(len, texts))}}  " for text in texts]
+
+
+def _duration(plan: dict) -> str:
+    from swarmsweep.units import format_seconds
+
+    estimate, count = plan["estimate_seconds"], len(plan["steps"])
+    other, total = estimate["other_per_step"], format_seconds(estimate["total"])
+    if len({step["load_seconds"] for step in plan["steps"]}) <= 1:
+        return f"{count} trials x ({format_seconds(estimate['load_per_step'])} of load + about {other} s) = {total}"
+    load = format_seconds(sum(step["load_seconds"] for step in plan["steps"]))
+    return f"{count} trials: {load} of load + {count} x about {other} s = {total}"
 
 
 def _report(arguments: argparse.Namespace) -> None:

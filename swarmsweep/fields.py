@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from swarmsweep.errors import InputError
@@ -13,6 +14,7 @@ MAX_PROBLEMS = 20  # one screen; mending twenty usually mends the rest
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _NULL = {"", "~", "null", "Null", "NULL"}
+_LOCUSTFILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\.py", re.ASCII)
 _TRUTH = {"y", "n", "yes", "no", "true", "false", "on", "off"}
 
 # What YAML 1.1 or a habit from elsewhere would turn into another number, and how to write it.
@@ -86,9 +88,13 @@ class Problem:
 
 @dataclass
 class Reader:
-    """Reads nodes into values. A method returns None for what it refused and has then noted the problem."""
+    """Reads nodes into values. A method returns None for what it refused and has then noted the problem.
+
+    ``scenarios`` are the names of the locustfiles that there are; None does not judge them.
+    """
 
     where: str
+    scenarios: Collection[str] | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def refuse(self, line: int, key: str, text: str) -> None:
@@ -188,6 +194,19 @@ class Reader:
             return node.text
         self.refuse(node.line, key, f"{fault}; allowed: {allowed}")
         return None
+
+    def scenario(self, node: Node, key: str) -> str | None:
+        """The name of a locustfile that is there."""
+        name = self.text(node, key, _LOCUSTFILE, "the plain name of a file in locustfiles/, ending in .py")
+        return name if name is not None and self.has_scenario(node.line, key, name) else None
+
+    def has_scenario(self, line: int, key: str, name: str) -> bool:
+        """Whether a locustfile is there; noted when not."""
+        if self.scenarios is None or name in self.scenarios:
+            return True
+        present = ", ".join(sorted(self.scenarios)) or "none"
+        self.refuse(line, key, f"{shown(name)} is not in locustfiles/; present: {present}")
+        return False
 
 
 def plain_kind(text: str) -> str:

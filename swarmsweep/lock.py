@@ -1,4 +1,4 @@
-"""One sweep at a time in one lab: two would measure each other."""
+"""One sweep or retraining at a time in one lab: two would measure each other."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def refuse_living(path: Path, held: str, mine: str, proc: Path) -> None:
     number, _, start = held.strip().partition(" ")
     if held != mine and number.isdigit() and started_at(int(number), proc) == start:
         raise LabError(
-            f"{path}: a sweep of this lab is running already (process {number}). "
+            f"{path}: a sweep or a retraining of this lab is running already (process {number}). "
             f"Wait for it, or end it: kill {number}; ./lab stop"
         )

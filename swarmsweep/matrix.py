@@ -10,6 +10,7 @@ from typing import Any
 from swarmsweep.units import format_memory, format_plain
 
 CORE_AXES = ("replicas", "cpus", "memory", "workers")
+LOCUSTFILE_AXIS = "locustfile"  # the scenario of a cell: a setting of its load, no variable of the stack
 MAX_ID_LENGTH = 120  # leaves room for suffixes below the 255 bytes of a file name
 
 AxisValue = str | int | float
@@ -36,9 +37,12 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Readable, stable, a file name: ``r2-c0.5-m600M-w2`` and ``-<axis><value>`` for each extra axis."""
+        """Readable, stable, a file name: ``r2-c0.5-m600M-w2`` and ``-<axis><value>`` for each extra axis.
+
+        Of a locustfile its name without ``.py``.
+        """
         core = f"r{self.replicas}-c{format_plain(self.cpus)}-m{self.memory}-w{self.workers}"
-        name = core + "".join(f"-{axis}{_slug(value)}" for axis, value in self.extra)
+        name = core + "".join(f"-{axis}{_slug(axis, value)}" for axis, value in self.extra)
         if len(name) <= MAX_ID_LENGTH:
             return name
         return f"{name[: MAX_ID_LENGTH - 9]}-{_digest(name)}"
@@ -94,8 +98,10 @@ def first_repeated(cells: Iterable[Cell]) -> tuple[int, int] | None:
     return None
 
 
-def _slug(value: AxisValue) -> str:
+def _slug(axis: str, value: AxisValue) -> str:
     text = value if isinstance(value, str) else format_plain(value)
+    if axis == LOCUSTFILE_AXIS:
+        text = text.removesuffix(".py")
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", text)
     # Replacing or cutting could make two values one; a piece of their hash keeps them apart.
     return safe if safe == text and len(safe) <= 40 else f"{safe[:31]}-{_digest(text)}"

@@ -6,6 +6,7 @@ from typing import Any
 from swarmsweep.cell import merge
 from swarmsweep.errors import LabError
 from swarmsweep.files import write_json
+from swarmsweep.load import load_of_cell
 from swarmsweep.plan import attempt_dir, planned_cell, read_plan
 from swarmsweep.trial import Trial, analyse
 
@@ -55,7 +56,7 @@ def _trial(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: i
     folder = attempt_dir(run_dir, cell["id"], attempt)
     if not folder.is_dir():
         raise LabError(f"{folder}: is missing; the attempt was never made. Resume the run: ansible-playbook sweep.yml")
-    return analyse(folder, cell, plan["load"], attempt)
+    return analyse(folder, cell, load_of_cell(plan, cell), attempt)
 
 
 def _key(step: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from swarmsweep.cell import infeasible_cell
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.feasibility import Host, doubts_about, infeasible_reason
 from swarmsweep.files import read_json, write_json
-from swarmsweep.sweepfile import Load, Sweep
+from swarmsweep.load import Load, load_of_cell
+from swarmsweep.matrix import Cell
+from swarmsweep.sweepfile import Sweep
 from swarmsweep.units import shown
 
 SCHEMA = 1
@@ -59,10 +61,9 @@ def make_plan(
         raise InputError(f"run id {run_id!r} does not fit; allowed: <UTC time>-<sweep>, as 20261122T114512Z-quick")
     if seed is None:
         seed = sweep.seed if sweep.seed is not None else _derived_seed(run_id, sweep.sha256)
-    cells = [_planned_cell(cell, hosts.get("api", [])) for cell in sweep.cells]
+    cells = [_planned_cell(cell, sweep.load_of(cell), hosts.get("api", [])) for cell in sweep.cells]
     steps = ordered_steps([cell["id"] for cell in cells if not cell["infeasible_reason"]], sweep.repeat, seed)
-    step_seconds = load_seconds(sweep.load) + OTHER_SECONDS_PER_STEP
-    return {
+    plan = {
         "schema": SCHEMA,
         "run_id": run_id,
         "sweep": sweep.name,
@@ -72,27 +73,39 @@ def make_plan(
         "created_at": created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
         "colocated": colocated,
         "slo": sweep.slo.limits(),
-        "load": _load_as_json(sweep.load),
+        "load": sweep.load.as_json(),
         "repeat": sweep.repeat,
         "hosts": hosts,
         "cells": cells,
+    }
+    seconds = {cell["id"]: round(_load_seconds(cell["load"]), 3) for cell in cells}
+    steps = [step | {"load_seconds": seconds[step["cell_id"]]} for step in steps]
+    load_seconds = sum(step["load_seconds"] for step in steps)
+    return plan | {
         "steps": steps,
         "estimate_seconds": {
-            "load_per_step": round(load_seconds(sweep.load), 3),
+            # The mean: cells may have loads of their own.
+            "load_per_step": round(load_seconds / max(1, len(steps)), 3),
             "other_per_step": OTHER_SECONDS_PER_STEP,
-            "total": round(len(steps) * step_seconds, 3),
+            "total": round(load_seconds + len(steps) * OTHER_SECONDS_PER_STEP, 3),
         },
     }
 
 
-def load_seconds(load: Load) -> float:
-    """Seconds one trial's load takes: starting the users, warm-up, measuring."""
-    return load.users / load.spawn_rate + load.warmup_seconds + load.measure_seconds
+def planned_load_seconds(plan: dict[str, Any], cell: dict[str, Any]) -> int:
+    """Seconds that one load of a cell takes by a stored plan, rounded up to whole seconds."""
+    return math.ceil(_load_seconds(load_of_cell(plan, cell)))
 
 
-def planned_load_seconds(plan: dict[str, Any]) -> int:
-    """`load_seconds` of a plan as it was stored, rounded up to whole seconds."""
-    return math.ceil(load_seconds(Load(**plan["load"])))
+def estimated_seconds(plan: dict[str, Any], steps: list[dict[str, Any]]) -> float:
+    """Seconds that these steps of a stored plan take."""
+    cells = {cell["id"]: cell for cell in plan["cells"]}
+    each = (_load_seconds(load_of_cell(plan, cells[step["cell_id"]])) for step in steps)
+    return round(sum(each) + len(steps) * plan["estimate_seconds"]["other_per_step"], 3)
+
+
+def _load_seconds(load: dict[str, Any]) -> float:
+    return Load(**load).seconds
 
 
 def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[dict[str, Any]]:
@@ -184,21 +197,16 @@ def _key(step: dict[str, Any]) -> dict[str, Any]:
     return {"cell_id": step["cell_id"], "attempt": step["attempt"]}
 
 
-def _planned_cell(cell, api_hosts: list[Host]) -> dict[str, Any]:
+def _planned_cell(cell: Cell, load: Load, api_hosts: list[Host]) -> dict[str, Any]:
     reason = infeasible_reason(cell, api_hosts)
     return {
         "id": cell.id,
         "config": cell.config(),
         "memory": cell.memory,
+        "load": load.as_json(),
         "infeasible_reason": reason,
         "doubts": [] if reason else doubts_about(cell, api_hosts),
     }
-
-
-def _load_as_json(load: Load) -> dict[str, Any]:
-    keys = ("mode", "users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers", "locustfile")
-    values = {key: getattr(load, key) for key in keys}
-    return values | {"wait_seconds": list(load.wait_seconds)}
 
 
 def _derived_seed(run_id: str, sweep_sha256: str) -> int:

@@ -1,29 +1,31 @@
-"""Run folder -> summary.json, summary.csv, summary.md and plots/rps.svg, from the stored files alone.
+"""Run folder -> summary.json, summary.csv, summary.md and plots/, from the stored files alone.
 
 The same files give the same bytes: nothing here reads a clock, a locale or the machine.
 """
 
-import csv
 import html
-import io
 import re
 from pathlib import Path
 from typing import Any
 
 from swarmsweep import choose
 from swarmsweep import slo as slo_of
-from swarmsweep.cell import SUMMARY_KEYS, unmeasured_cell
+from swarmsweep.cell import NEWER_KEYS, SUMMARY_KEYS, unmeasured_cell
 from swarmsweep.chart import rps_chart
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_atomically, write_json
+from swarmsweep.ladder import PART_NAMES, Stage, stages
+from swarmsweep.ladder_chart import factor_text, ladder_chart
+from swarmsweep.load_words import load_sentence, other_loads
+from swarmsweep.markdown import MISSING, markdown
+from swarmsweep.matrix import LOCUSTFILE_AXIS
 from swarmsweep.plan import RUN_ID, read_plan
+from swarmsweep.summary_csv import as_csv, extra_axes
 from swarmsweep.templating import render
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain, format_seconds
 
 SCHEMA = 1
-MISSING = "\N{EN DASH}"  # a figure that was not measured; never 0
 _NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
-_CORE = ("replicas", "cpus", "memory_bytes", "workers")
 
 
 def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Path:
@@ -37,9 +39,12 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     cells = read_cells(run_dir, plan)
     summary = summarise(plan, cells)
     write_json(run_dir / "summary.json", summary)
-    write_atomically(run_dir / "summary.csv", as_csv(cells))
+    ladder = stages(plan, cells)
+    write_atomically(run_dir / "summary.csv", as_csv(cells, ladder))
     write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells))
-    page = summary_page(run_dir, plan, cells, summary)
+    if ladder:
+        write_atomically(run_dir / "plots" / "ladder.svg", ladder_chart(ladder))
+    page = summary_page(run_dir, plan, cells, summary, ladder)
     write_atomically(run_dir / "summary.md", render("summary.md.j2", page | {"folder": ""}))
     if newest_run(reports_dir, default=run_dir).resolve() == run_dir.resolve():
         write_json(reports_dir / "summary.json", summary)
@@ -66,7 +71,7 @@ def read_cells(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
 def _read_cell(path: Path, cell: dict[str, Any]) -> dict[str, Any]:
     if not path.exists():
         return unmeasured_cell(cell)
-    row = read_json(path)
+    row = dict.fromkeys(NEWER_KEYS) | read_json(path)
     expected = unmeasured_cell(cell)
     if row.get("id") != cell["id"] or row.get("config") != cell["config"] or any(key not in row for key in expected):
         again = f"python -m swarmsweep report --remeasure {path.parents[2]}"
@@ -85,62 +90,12 @@ def summarise(plan: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, An
         "colocated": bool(plan.get("colocated")),
         "slo": plan["slo"],
         "cells": [{key: cell[key] for key in SUMMARY_KEYS} for cell in cells],
-        "recommendation": choose.recommend(cells, plan["slo"]),
+        "recommendation": choose.recommend(_candidates(plan, cells), plan["slo"]),
     }
 
 
-def extra_axes(cells: list[dict[str, Any]]) -> list[str]:
-    """Names of all axes beside the four that every cell has, sorted."""
-    return sorted({axis for cell in cells for axis in cell["config"] if axis not in _CORE})
-
-
-def as_csv(cells: list[dict[str, Any]]) -> str:
-    """One line per cell; an empty field was not measured. Text cannot be taken for a formula by a spreadsheet."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    rows = [_flat(cell, extra_axes(cells)) for cell in cells]
-    writer.writerow(rows[0] if rows else [])
-    writer.writerows([_csv_field(value) for value in row.values()] for row in rows)
-    return stream.getvalue()
-
-
-def _flat(cell: dict[str, Any], axes: list[str]) -> dict[str, Any]:
-    keys = ("users", "trials", "requests", "failures", "failure_percent", "rps")
-    return (
-        {"id": cell["id"], "status": cell["status"], "reason": cell["reason"]}
-        | {axis: cell["config"].get(axis) for axis in (*_CORE, *axes)}
-        | {"cost": round(choose.cost(cell["config"]), 6)}
-        | {key: cell[key] for key in keys}
-        | {f"{name}_ms": value for name, value in cell["latency_ms"].items()}
-        | {"meets_slo": cell["meets_slo"], "capacity_rps": cell["capacity_rps"]}
-        | {f"api_{name}": value for name, value in cell["api"].items()}
-        | {f"load_{name}": value for name, value in cell["load"].items()}
-        | {"bottleneck": cell["bottleneck"]}
-    )
-
-
-def _csv_field(value: Any) -> Any:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        text = one_line(value)
-        return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-    return value
-
-
-def one_line(text: str) -> str:
-    """Text on one line without control characters, as logs and reasons may hold."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).split())
-
-
-def markdown(text: Any) -> str:
-    """Text that Markdown shows as it is: no table column, no tag, no link comes of it."""
-    escaped = html.escape(one_line(str(text)), quote=False)
-    return re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", escaped)
-
-
 def summary_page(
-    run_dir: Path, plan: dict[str, Any], cells: list[dict[str, Any]], summary: dict[str, Any]
+    run_dir: Path, plan: dict[str, Any], cells: list[dict[str, Any]], summary: dict[str, Any], ladder: list[Stage]
 ) -> dict[str, Any]:
     """Everything that summary.md shows, as text that is already safe in Markdown."""
     axes = extra_axes(cells)
@@ -152,7 +107,11 @@ def summary_page(
         "sentence": _sentence(summary["recommendation"]),
         "notes": [markdown(note) for note in _notes(plan, cells, chosen)],
         "slo": markdown(slo_of.describe(plan["slo"])),
-        "load": markdown(_load_sentence(plan)),
+        "load": markdown(load_sentence(plan)),
+        "other_loads": other_loads(plan),
+        "ladder_header": _ladder_header(),
+        "ladder": [_ladder_row(stage) for stage in ladder],
+        "unsplit": _unsplit(cells) if ladder else [],
         "memory_price": choose.MEMORY_PRICE_PER_GIB,
         "header": _header(axes),
         "rows": [_row(cell, axes, cell is chosen) for cell in cells],
@@ -171,7 +130,12 @@ def _sentence(recommendation: dict[str, Any]) -> str:
 
 
 def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> list[str]:
-    notes = choose.sensitivity(cells, plan["slo"])
+    notes = choose.sensitivity(_candidates(plan, cells), plan["slo"])
+    if beside := len(cells) - len(_candidates(plan, cells)):
+        notes.append(
+            f"{beside} of {len(cells)} cells ask something else than {plan['load']['locustfile']}: they are there to "
+            "compare with, and cannot be chosen."
+        )
     if chosen and (headroom := choose.memory_headroom(chosen)):
         notes.append(headroom)
     if any(cell["trials"] == 1 for cell in cells):
@@ -182,16 +146,44 @@ def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, 
     return notes
 
 
-def _load_sentence(plan: dict[str, Any]) -> str:
-    load = plan["load"]
-    low, high = load["wait_seconds"]
-    think = f"{format_plain(low)} to {format_plain(high)} s of think time" if high else "no think time"
-    return (
-        f"{load['users']} users ({format_plain(load['spawn_rate'])} started per second) with {think}, "
-        f"{format_plain(load['warmup_seconds'])} s of warm-up thrown away, "
-        f"{format_plain(load['measure_seconds'])} s measured, "
-        f"{load['workers']} Locust worker(s), scenario {load['locustfile']}, trials per cell: {plan['repeat']}"
-    )
+def _candidates(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells that can be recommended: an endpoint that does nothing is faster, but no way to predict."""
+    usual = plan["load"]["locustfile"]
+    same = [cell for cell in cells if cell["config"].get(LOCUSTFILE_AXIS, usual) == usual]
+    return same or cells
+
+
+def _ladder_header() -> list[str]:
+    return [
+        "stage",
+        "what changed",
+        "RPS",
+        "p95 ms",
+        "factor",
+        "ms inside",
+        *(f"{n} %" for n in PART_NAMES.values()),
+        "status",
+    ]
+
+
+def _ladder_row(stage: Stage) -> list[str]:
+    return [
+        markdown(stage.name),
+        MISSING if stage.changed is None else markdown(stage.changed),
+        _figure(stage.rps),
+        _figure(stage.p95_ms),
+        _figure(stage.factor, factor_text),
+        _figure(stage.mean_ms),
+        *(_figure(stage.shares_percent[part], "{:.0f}".format) for part in PART_NAMES),
+        markdown(_status({"status": stage.status, "reason": stage.reason})),
+    ]
+
+
+def _unsplit(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Valid cells that do not say where the time of a request goes, and why."""
+    unknown = [cell for cell in cells if cell["status"] == "valid" and cell["request_parts"] is None]
+    reason = "its API counts no requests at /metrics"
+    return [{"id": cell["id"], "reason": markdown(cell["metrics_problem"] or reason)} for cell in unknown]
 
 
 def _header(axes: list[str]) -> list[str]:

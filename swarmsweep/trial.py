@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from swarmsweep import checks
+from swarmsweep.api_metrics import ApiMetrics
 from swarmsweep.attempt import Attempt, containers_of, gather
 from swarmsweep.bottleneck import find_bottleneck
 from swarmsweep.checks import Check
@@ -27,7 +28,8 @@ MAX_LOG_LINES = 30
 class Trial:
     """The figures of one attempt; None where something was not measured.
 
-    ``latency_ms`` are those of all requests in the window, failed ones included.
+    ``latency_ms`` are those of all requests in the window, failed ones included; ``metrics`` what the API says of all
+    requests since its replicas started.
     """
 
     attempt: int
@@ -47,6 +49,9 @@ class Trial:
     checks: tuple[Check, ...]
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
+    target: str | None = None
+    metrics: ApiMetrics | None = None
+    metrics_problem: str | None = None
 
     @property
     def rps(self) -> float | None:
@@ -57,7 +62,7 @@ class Trial:
 
 
 def analyse(folder: Path, cell: dict[str, Any], load: dict[str, Any], attempt: int) -> Trial:
-    """Figures of the attempt in ``folder``; ``cell`` and ``load`` are those of the plan.
+    """Figures of the attempt in ``folder``; ``cell`` is one of the plan's, ``load`` the load of that cell.
 
     Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
     """
@@ -89,6 +94,9 @@ def analyse(folder: Path, cell: dict[str, Any], load: dict[str, Any], attempt: i
         checks=found,
         requests_by_replica=raw.requests_by_replica,
         log_tail=_log_tail(raw),
+        target=raw.target,
+        metrics=raw.metrics,
+        metrics_problem=raw.metrics_problem,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from swarmsweep.errors import InputError
 
 MAX_BYTES = 64 * 1024  # a sweep file is written by hand; the largest useful one is far below this
-MAX_DEPTH = 8  # the deepest useful path, load.wait_seconds[0], is three deep
+MAX_DEPTH = 8  # the deepest useful path, load.cases[0].when.variant[0], is six deep
 
 # Characters that YAML calls printable, https://yaml.org/spec/1.1/#c-printable
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

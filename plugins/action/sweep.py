@@ -22,11 +22,12 @@ def plain(value):
 
 
 def refuse_other_subject(run, manifest):
-    """Cells that were measured with different images or scenarios could not be compared within their run."""
+    """Cells that were measured with different images, scenarios or models could not be compared within their run."""
     from swarmsweep.files import read_json
 
     begun = read_json(run / "manifest.json")
-    for key, what in (("images", "images"), ("scenarios_hash", "scenarios in locustfiles/")):
+    subjects = (("images", "images"), ("scenarios_hash", "scenarios in locustfiles/"), ("model", "model"))
+    for key, what in subjects:
         if begun.get(key) != manifest.get(key):
             raise LabError(
                 f"{run / 'manifest.json'}: the run was begun with other {what} ({begun.get(key)}) than the lab has now "
@@ -66,6 +67,8 @@ class ActionModule(ActionBase):
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
         from swarmsweep import (
+            estimated_seconds,
+            load_of_cell,
             load_sweep,
             make_plan,
             parse_seed,
@@ -91,17 +94,20 @@ class ActionModule(ActionBase):
             run = write_plan(plan, reports)
             write_json(run / "manifest.json", {"seed": plan["seed"], "commands": [command], **manifest})
         cells = {cell["id"]: cell for cell in plan["cells"]}
-        steps = [
-            step | {"config": cells[step["cell_id"]]["config"], "of": len(plan["steps"])}
-            for step in remaining_steps(run)
-        ]
+        remaining = remaining_steps(run)
         return {
             "run": str(run.resolve()),
-            "steps": steps,
-            "load": plan["load"],
-            "load_seconds": planned_load_seconds(plan),
-            "seconds": len(steps)
-            * (plan["estimate_seconds"]["load_per_step"] + plan["estimate_seconds"]["other_per_step"]),
+            "steps": [
+                step
+                | {
+                    "config": cells[step["cell_id"]]["config"],
+                    "load": load_of_cell(plan, cells[step["cell_id"]]),
+                    "load_seconds": planned_load_seconds(plan, cells[step["cell_id"]]),
+                    "of": len(plan["steps"]),
+                }
+                for step in remaining
+            ],
+            "seconds": estimated_seconds(plan, remaining),
         }
 
     def do_lock(self, path):

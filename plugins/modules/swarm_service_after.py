@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.container_metrics import collect
 from ansible.module_utils.lab_files import write_json, write_text
 from ansible.module_utils.swarm_engine import HarnessError, connect
 from ansible.module_utils.swarm_review import review
@@ -19,6 +20,9 @@ description:
     codes, kills for lack of memory, and the log of the replica that failed. Changes nothing on the service.
   - When the kernel kills a worker process inside a replica whose first process survives, Docker may not tell. The
     counter C(oom_kills) of the sampler is the authority for that.
+  - With I(metrics_directory) it also asks every replica on this node that lives for its metrics, over the replica's own
+    loopback interface, so that no port need be open. An API without metrics is no failure. Replicas on other nodes are
+    not asked. C(metrics_problem) of the record says which gave none, and why.
   - The module fails only when the bench is broken. Nothing is done in check mode.
 requirements:
   - python >= 3.9
@@ -50,6 +54,13 @@ options:
     description: Last lines of the log of the replica that failed, in the record.
     type: int
     default: 40
+  metrics_directory:
+    description: Folder for each replica's C(metrics-<first 12 digits of its id>.prom). Without it none is asked.
+    type: path
+  metrics_port:
+    description: Port on which the API listens inside its container.
+    type: int
+    default: 8000
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -66,6 +77,7 @@ EXAMPLES = r"""
     output_path: /var/lib/swarmsweep/cell/after.json
     log_path: /var/lib/swarmsweep/cell/service.log
     inspect_path: /var/lib/swarmsweep/cell/inspect.json
+    metrics_directory: /var/lib/swarmsweep/cell
   register: bench_cell_after
 """
 
@@ -87,6 +99,7 @@ after:
       under load replica 1 needed more than its memory limit of 256M: killed by the kernel (exit 137, OOM);
       replicas replaced: 1
     log_tail: []
+    metrics_problem: null
 reason_code:
   description: C(oom), C(crash), or null when every replica lived through the load.
   type: str
@@ -105,6 +118,8 @@ ARGUMENTS = {
     "inspect_path": {"type": "path"},
     "log_lines": {"type": "int", "default": 200},
     "tail_lines": {"type": "int", "default": 40},
+    "metrics_directory": {"type": "path"},
+    "metrics_port": {"type": "int", "default": 8000},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
@@ -133,6 +148,11 @@ def main() -> None:
         record, documents, log = review(
             api, params["service_name"], deployed, params["log_lines"], params["tail_lines"]
         )
+        record["metrics_problem"] = None
+        if params["metrics_directory"]:
+            texts, record["metrics_problem"] = collect(record["containers"], documents, params["metrics_port"])
+            for container_id, text in texts.items():
+                write_text(str(Path(params["metrics_directory"], f"metrics-{container_id[:12]}.prom")), text)
         if params["inspect_path"]:
             write_json(params["inspect_path"], documents)
         if params["log_path"]:

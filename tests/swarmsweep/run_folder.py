@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from swarmsweep.load import load_of_cell
 from swarmsweep.plan import make_plan, write_plan
 from swarmsweep.sweepfile import parse_sweep
 
 RECORDED = Path(__file__).parents[1] / "data" / "locust-2.47.0_haproxy-2.6.12"
+METRICS = Path(__file__).parents[1] / "data" / "prometheus-client-0.26.0"
 WINDOW = (1_000_005.0, 1_000_017.0)
 MIB = 1024**2
 
@@ -45,6 +47,8 @@ class Traffic:
     haproxy_extra: int = 0
     after: dict[str, Any] = field(default_factory=dict)
     timeline: dict[str, Any] = field(default_factory=dict)
+    metrics: list[str] = field(default_factory=list)  # what each replica says at /metrics
+    target: tuple[str, str] = ("POST", "/predict")
 
 
 class Run:
@@ -61,6 +65,10 @@ class Run:
 
     def config(self, cell_id: str) -> dict[str, Any]:
         return next(cell["config"] for cell in self.plan["cells"] if cell["id"] == cell_id)
+
+    def users(self, cell_id: str) -> int:
+        cell = next(cell for cell in self.plan["cells"] if cell["id"] == cell_id)
+        return load_of_cell(self.plan, cell)["users"]
 
     def containers(self, cell_id: str) -> list[dict[str, Any]]:
         config = self.config(cell_id)
@@ -90,11 +98,17 @@ class Run:
         write_requests(folder / "locust" / "requests-lab-load-0.f64.gz", requests)
         cpu = [[t, traffic.worker_cpu_percent] for t in range(1_000_000, 1_000_020)]
         put(folder / "locust" / "worker-lab-load-0.json", {"schema": 1, "requests": len(requests), "cpu_percent": cpu})
-        timeline = {"schema": 1, "users": 40, "workers_expected": 1, "workers_connected": 1, "workers_lost": 0}
+        timeline = {
+            "schema": 1,
+            "users": self.users(cell_id),
+            "workers_expected": 1,
+            "workers_connected": 1,
+            "workers_lost": 0,
+        }
         timeline |= {"window_start": WINDOW[0], "window_end": WINDOW[1], "locust_version": "2.47.0"}
         put(folder / "locust" / "timeline.json", timeline | traffic.timeline)
         failures = sum(ok == 0.0 for _, _, ok in requests)
-        (folder / "locust" / "stats_stats.csv").write_text(stats_csv(len(requests), failures))
+        (folder / "locust" / "stats_stats.csv").write_text(stats_csv(len(requests), failures, traffic.target))
         replicas = len(containers)
         (folder / "haproxy-before.csv").write_text(show_stat([5] * replicas))
         share = (len(requests) + traffic.haproxy_extra) // replicas
@@ -103,6 +117,8 @@ class Run:
             show_stat([5 + share + (rest if i == 0 else 0) for i in range(replicas)])
         )
         samples = sample_lines([c["id"] for c in containers], traffic)
+        for container, text in zip(containers, traffic.metrics, strict=False):
+            (folder / f"metrics-{container['id'][:12]}.prom").write_text(text)
         (folder / "samples-api-lab-api.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
         return folder
 
@@ -135,11 +151,11 @@ def write_requests(path: Path, requests: list[tuple[float, float, float]]) -> No
     path.write_bytes(gzip.compress(b"".join(struct.pack("<3d", *request) for request in requests), mtime=0))
 
 
-def stats_csv(requests: int, failures: int) -> str:
+def stats_csv(requests: int, failures: int, target: tuple[str, str] = ("POST", "/predict")) -> str:
     """Locust's statistics with the recorded header and other counts."""
     header = (RECORDED / "locust" / "stats_stats.csv").read_text().splitlines()[0]
     blank = ",".join(["1.0"] * (header.count(",") - 3))
-    return f"{header}\nPOST,/predict,{requests},{failures},{blank}\n,Aggregated,{requests},{failures},{blank}\n"
+    return f"{header}\n{','.join(target)},{requests},{failures},{blank}\n,Aggregated,{requests},{failures},{blank}\n"
 
 
 def show_stat(requests: list[int]) -> str:
@@ -180,6 +196,22 @@ def sample_lines(container_ids: list[str], traffic: Traffic, busy: float = 0.5) 
         host_facts = {"cpu_seconds": host, "cores": 1, "memory_available_bytes": 2048 * MIB}
         samples.append({"t": 1_000_000.5 + second, "host": host_facts, "containers": containers})
     return samples
+
+
+def metrics_text(endpoint: str, requests: int, mean_ms: float, parts_ms: dict[str, float], **choices: str) -> str:
+    """What a replica of the API says after so many requests, written by the library that the API uses."""
+    from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+
+    registry = CollectorRegistry()
+    whole = Histogram("covertype_api_request_seconds", "Request.", ["endpoint", "status"], registry=registry)
+    parts = Histogram("covertype_api_part_seconds", "Part.", ["endpoint", "part"], registry=registry)
+    for _ in range(requests):
+        whole.labels(endpoint, "200").observe(mean_ms / 1000)
+        whole.labels("/ready", "200").observe(0.0001)
+        for part, value in parts_ms.items():
+            parts.labels(endpoint, part).observe(value / 1000)
+    Gauge("covertype_api_variant_info", "Variant.", list(choices), registry=registry).labels(**choices).set(1)
+    return generate_latest(registry).decode()
 
 
 def latencies(count: int, middle_ms: float, seed: int = 1) -> list[float]:

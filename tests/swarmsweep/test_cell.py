@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from swarmsweep.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.cell import SUMMARY_KEYS, blank_cell, merge
 from swarmsweep.trial import Trial
 from swarmsweep.usage import ApiUsage
@@ -101,3 +102,28 @@ def test_the_slo_is_judged_before_rounding():
 def test_too_few_requests_for_the_slo_leave_it_open():
     row = merge(PLAN, CELL, [trial(1, values=(10.0,) * 19)])
     assert (row["status"], row["latency_ms"]["p95"], row["meets_slo"]) == ("valid", None, None)
+
+
+def said(requests, seconds, **parts):
+    """What the API says of requests to /predict."""
+    return ApiMetrics({"/predict": EndpointTimes(requests, seconds, parts)}, {"variant": "onnx"})
+
+
+def test_what_the_api_says_is_pooled_by_counts():
+    trials = [trial(1, metrics=said(10, 1.0, inference=0.5)), trial(2, metrics=said(30, 9.0, inference=4.5))]
+    row = merge(PLAN, CELL, trials)
+    parts = row["request_parts"]
+    assert (parts["requests"], parts["mean_ms"]) == (40, 250.0)  # not the mean of 100 and 300
+    assert (parts["parts_ms"]["inference"], parts["parts_ms"]["rest"]) == (125.0, 125.0)
+    assert row["choices"] == {"variant": "onnx"}
+
+
+def test_an_attempt_that_said_nothing_leaves_the_parts_unknown():
+    row = merge(PLAN, CELL, [trial(1, metrics=said(10, 1.0)), trial(2, metrics_problem="replica 1: status 404")])
+    assert (row["request_parts"], row["choices"]) == (None, None)
+    assert row["metrics_problem"] == "replica 1: status 404"
+
+
+def test_users_are_those_of_the_cells_own_load():
+    row = merge(PLAN, CELL | {"load": {"users": 2}}, [trial(1, target="POST /predict")])
+    assert (row["users"], row["target"]) == (2, "POST /predict")

@@ -77,6 +77,17 @@ def test_plan_tells_oversubscription(quick, capsys):
     assert "the CPU limits add up to 1 and the API hosts have 0.75" in capsys.readouterr().out
 
 
+def test_plan_shows_users_and_seconds_where_cells_differ(quick, capsys):
+    path = Path(quick)
+    path.write_text(path.read_text().replace("matrix:", "  cases: [{when: {cpus: 0.25}, users: 4}]\nmatrix:", 1))
+    assert main(["plan", quick, "--api-cpus", "1", "--api-memory", "4G"]) == 0
+    out = capsys.readouterr().out
+    assert "   1  r1-c0.25-m256M-w1  4 users, 17 s of load\n" in out
+    assert "   2  r1-c0.5-m256M-w1   40 users, 18 s of load\n" in out
+    assert "r1-c2-m256M-w1     40 users, 18 s of load  infeasible: one replica asks" in out
+    assert "6 trials: 1 min 46 s of load + 6 x about 20 s = 3 min 46 s" in out
+
+
 @pytest.mark.parametrize(("size", "advice"), [("4GiB", "write 4G,"), ("4", "write 4M or 4G")])
 def test_bad_option_is_refused_like_a_bad_file(quick, capsys, size, advice):
     assert main(["plan", quick, "--api-memory", size]) == 2

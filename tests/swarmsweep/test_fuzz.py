@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from run_folder import RECORDED, put
+from run_folder import METRICS, RECORDED, put
 
+from swarmsweep.api_metrics import parse_metrics, pool, request_parts
 from swarmsweep.cell import merge
 from swarmsweep.errors import LabError
 from swarmsweep.haproxy import delta, parse_stat
@@ -102,6 +103,22 @@ def test_csv_of_a_damaged_file(name, position, cut, inserted):
 def test_csv_of_any_text(text):
     survives(parse_stats, text)
     survives(parse_stat, "# pxname,svname," + text)
+
+
+@QUIET
+@given(position=st.integers(0, 16_000), cut=st.integers(0, 40), inserted=st.text(max_size=8))
+def test_metrics_of_a_damaged_file(position, cut, inserted):
+    text = (METRICS / "single.prom").read_text()
+    metrics = survives(parse_metrics, text[:position] + inserted + text[position + cut :])
+    if metrics is not None:
+        parts = request_parts(pool([metrics, metrics]))
+        assert parts is None or parts["mean_ms"] >= 0
+
+
+@QUIET
+@given(st.text(max_size=200) | st.text(alphabet='a_{}="\\ 1.e+-#\n,', max_size=60))
+def test_metrics_of_any_text(text):
+    survives(parse_metrics, text)
 
 
 @QUIET

@@ -3,7 +3,7 @@
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.locust_csv import aggregated, parse_stats
+from swarmsweep.locust_csv import LONGEST_NAME, aggregated, most_asked, parse_stats
 
 
 @pytest.fixture
@@ -34,6 +34,16 @@ def test_a_name_with_a_comma_and_a_line_break_is_one_field(text):
     header, _, total = text.splitlines()
     odd = 'GET,"/a,b\n=HYPERLINK()",7,0' + ",1" * (header.count(",") - 3)
     assert parse_stats(f"{header}\n{odd}\n{total}\n")[0].name == "/a,b\n=HYPERLINK()"
+
+
+def test_what_is_asked_most_is_the_target(text):
+    header, predict, total = text.splitlines()
+    rest = ",1" * (header.count(",") - 3)
+    assert most_asked(parse_stats(text)) == "POST /predict"
+    assert most_asked(parse_stats("\n".join([header, predict, f"GET,/empty,1333,0{rest}", total]))) == "GET /empty"
+    assert most_asked(parse_stats("\n".join([header, f"GET,/x,0,0{rest}", f",Aggregated,0,0{rest}"]))) is None
+    assert most_asked(parse_stats("\n".join([header, total]))) is None
+    assert len(most_asked(parse_stats("\n".join([header, f"GET,/{'x' * 500},9,0{rest}", total])))) == LONGEST_NAME
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.plan import (
     attempt_dir,
+    estimated_seconds,
     make_plan,
     new_run_id,
     ordered_steps,
@@ -45,6 +46,7 @@ def test_plan_has_the_contract():
     assert made["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
     assert made["load"]["wait_seconds"] == [0, 0]
     assert made["cells"][0] | {"doubts": []} == {
+        "load": made["load"],
         "id": "r1-c0.5-m256M-w1",
         "config": {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1},
         "memory": "256M",
@@ -53,6 +55,7 @@ def test_plan_has_the_contract():
     }
     assert [bool(cell["infeasible_reason"]) for cell in made["cells"]] == [False, True, False, True]
     assert len(made["steps"]) == 2 * 3
+    assert {step["load_seconds"] for step in made["steps"]} == {19.0}
     assert made["estimate_seconds"] == {"load_per_step": 19.0, "other_per_step": 20, "total": 6 * 39.0}
     assert json.loads(json.dumps(made)) == made
 
@@ -186,6 +189,50 @@ def test_a_seed_that_is_none_is_refused_with_what_is_allowed(value):
 @pytest.mark.parametrize(
     ("load", "seconds"), [({}, 19), ({"users": 41}, 20), ({"measure_seconds": 12.001}, 20), ({"spawn_rate": 0.1}, 417)]
 )
-def test_load_seconds_of_a_stored_plan_are_whole(load, seconds):
+@pytest.mark.parametrize("old", [False, True])
+def test_load_seconds_of_a_stored_plan_are_whole(load, seconds, old):
     stored = json.loads(json.dumps(plan()))
-    assert planned_load_seconds(stored | {"load": stored["load"] | load}) == seconds
+    cell = stored["cells"][0]
+    if old:  # before cells had loads of their own
+        del cell["load"]
+        stored["load"] |= load
+    else:
+        cell["load"] |= load
+    assert planned_load_seconds(stored, cell) == seconds
+
+
+CASES = SWEEP.replace(
+    b"load: {users: 40, spawn_rate: 20, warmup_seconds: 5, measure_seconds: 12}",
+    b"load: {users: 40, spawn_rate: 20, warmup_seconds: 5, measure_seconds: 12,\n"
+    b"  cases: [{when: {replicas: 2}, users: 2, measure_seconds: 60}]}",
+)
+
+
+def test_every_cell_has_its_whole_load():
+    made = make_plan(parse_sweep(CASES, "x.yml"), HOSTS, run_id=RUN_ID)
+    usual = {"mode": "fixed", "users": 40, "spawn_rate": 20, "warmup_seconds": 5, "measure_seconds": 12}
+    usual |= {"wait_seconds": [0, 0], "workers": 1, "locustfile": "predict.py"}
+    slow = usual | {"users": 2, "measure_seconds": 60}
+    assert made["load"] == usual
+    assert [cell["load"] for cell in made["cells"]] == [usual, usual, slow, slow]
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_steps_last_as_long_as_their_cells_load():
+    made = make_plan(parse_sweep(CASES, "x.yml"), HOSTS, run_id=RUN_ID)
+    seconds = {step["cell_id"]: step["load_seconds"] for step in made["steps"]}
+    assert seconds == {"r1-c0.5-m256M-w1": 19.0, "r2-c0.5-m256M-w1": 65.1}
+    assert made["estimate_seconds"] == {"load_per_step": 42.05, "other_per_step": 20, "total": 372.3}
+    slow = [step for step in made["steps"] if step["cell_id"].startswith("r2")]
+    assert estimated_seconds(made, slow) == pytest.approx(3 * 85.1)
+    assert estimated_seconds(made, []) == 0
+
+
+def test_a_plan_of_an_earlier_version_can_be_taken_up(tmp_path):
+    old = json.loads(json.dumps(plan()))
+    for entry in (*old["cells"], *old["steps"]):
+        entry.pop("load", None), entry.pop("load_seconds", None)
+    run_dir = write_plan(old, tmp_path)
+    steps = remaining_steps(run_dir)
+    assert len(steps) == 6
+    assert estimated_seconds(read_plan(run_dir), steps) == 6 * 39.0

@@ -6,12 +6,13 @@ import json
 import re
 
 import pytest
-from run_folder import SWEEP, Run, Traffic, latencies, put
+from run_folder import SWEEP, Run, Traffic, latencies, metrics_text, put
 
-from swarmsweep.cell import SUMMARY_KEYS
+from swarmsweep.cell import NEWER_KEYS, SUMMARY_KEYS
 from swarmsweep.errors import InputError, LabError
+from swarmsweep.markdown import MISSING, markdown, one_line
 from swarmsweep.measure import measure_attempt, measure_run
-from swarmsweep.report import MISSING, markdown, newest_run, one_line, write_report
+from swarmsweep.report import newest_run, write_report
 
 MANIFEST = {
     "versions": {"locust": "2.47.0", "docker": "20.10.24", "odd": "a|b <script>alert(1)</script>"},
@@ -33,9 +34,10 @@ def reported(finished_run) -> Run:
     return finished_run
 
 
-def table_of(page: str) -> list[list[str]]:
-    """Cells of the page's table, the header first."""
-    lines = [line for line in page.splitlines() if line.startswith("| ")]
+def table_of(page: str, section: str = "## Every configuration") -> list[list[str]]:
+    """Cells of the table of a section, the header first."""
+    text = page.partition(f"{section}\n")[2].partition("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
     return [[field.strip() for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
 
 
@@ -188,3 +190,153 @@ def test_markdown_text_is_one_inert_line(text):
     assert "\n" not in safe and "<" not in safe
     assert not re.search(r"(?<!\\)[|`*#\[\]]", safe)
     assert one_line(one_line(text)) == one_line(text)
+
+
+# --- An evolution ---------------------------------------------------------------------------------------------------
+
+EVOLUTION = b"""\
+name: quick
+slo: {p95_ms: 2000}
+load:
+  users: 40
+  measure_seconds: 12
+  cases: [{when: {variant: [slow, dead]}, users: 2, warmup_seconds: 3}]
+matrix: {variant: [slow, dead, fast], replicas: [1], cpus: [0.5], memory: [256M], workers: [1]}
+include: [{replicas: 1, cpus: 0.5, memory: 256M, workers: 1, variant: fast, locustfile: empty.py}]
+"""
+CORE = "r1-c0.5-m256M-w1"
+SLOW = {"database": 10.0, "mlflow": 300.0, "preparing": 20.0, "inference": 50.0}
+
+
+@pytest.fixture
+def evolution(tmp_path) -> Run:
+    """Two stages, one that died between them, and a yardstick."""
+    run = Run(tmp_path / "reports", EVOLUTION, colocated=False)
+    slow = metrics_text("/predict", 30, 400.0, SLOW, variant="slow", model="each_request", columns="memory")
+    fast = metrics_text("/predict", 9, 2.0, {"inference": 0.5}, variant="fast", model="once", columns="memory")
+    empty = metrics_text("/empty", 9, 0.5, {}, variant="fast", model="once", columns="memory")
+    run.record(f"{CORE}-variantslow", Traffic(latencies(30, 800), metrics=[slow], outside=3))
+    run.record_death(f"{CORE}-variantdead", "oom", "out of memory at 256M")
+    run.record(f"{CORE}-variantfast", Traffic(latencies(1200, 30), metrics=[fast]))
+    yardstick = Traffic(latencies(2400, 15), metrics=[empty], target=("GET", "/empty"))
+    run.record(f"{CORE}-locustfileempty-variantfast", yardstick)
+    for step in run.plan["steps"]:
+        measure_attempt(run.dir, step["cell_id"], step["attempt"])
+    return run
+
+
+def test_summary_json_has_the_parts_of_a_request_and_the_choices(evolution):
+    write_report(evolution.dir, evolution.reports_dir)
+    slow, dead, fast, empty = json.loads((evolution.dir / "summary.json").read_text())["cells"]
+    assert slow["choices"] == {"variant": "slow", "model": "each_request", "columns": "memory"}
+    parts = slow["request_parts"]
+    assert (parts["endpoint"], parts["requests"], parts["mean_ms"]) == ("/predict", 30, pytest.approx(400))
+    assert parts["parts_ms"] == pytest.approx(SLOW | {"rest": 20.0})
+    assert fast["request_parts"]["parts_ms"]["mlflow"] is None
+    assert empty["request_parts"]["endpoint"] == "/empty"
+    assert (dead["request_parts"], dead["choices"]) == (None, None)
+    assert [cell["users"] for cell in (slow, dead, fast, empty)] == [2, None, 40, 40]
+
+
+def test_the_ladder_is_a_table_in_the_order_of_the_file(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    header, *rows = table_of(page, "## The ladder")
+    assert header == [
+        *("stage", "what changed", "RPS", "p95 ms", "factor", "ms inside"),
+        *("database %", "MLflow %", "preparing %", "inference %", "rest %", "status"),
+    ]
+    assert [row[:3] for row in rows] == [
+        ["slow", "first stage", "2.50"],
+        ["dead", MISSING, MISSING],
+        ["fast", "model: each request → once (since slow)", "100.0"],
+        ["GET /empty of fast", "asks GET /empty instead of POST /predict", "200.0"],
+    ]
+    assert [row[4] for row in rows] == ["x1", MISSING, "x40", "x80"]
+    assert [row[5:11] for row in rows] == [
+        ["400.0", "2", "75", "5", "12", "5"],
+        [MISSING] * 6,
+        ["2.00", MISSING, MISSING, MISSING, "25", "75"],
+        ["0.50", MISSING, MISSING, MISSING, MISSING, "100"],
+    ]
+    assert [row[-1] for row in rows] == ["valid", "failed: out of memory at 256M", "valid", "valid"]
+
+
+def test_the_ladder_has_a_picture_that_is_linked(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    assert "](plots/ladder.svg)" in page
+    assert "GET /empty of fast" in (evolution.dir / "plots/ladder.svg").read_text()
+    top = (evolution.reports_dir / "summary.md").read_text()
+    assert f"]({evolution.dir.name}/plots/ladder.svg)" in top
+
+
+def test_other_loads_are_told_with_their_cells(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    slow, dead = f"`{CORE}-variantslow`", f"`{CORE}-variantdead`"
+    assert f"- another load, 2 users, 2 started per second, 3 s of warm-up: {slow}, {dead}\n" in page
+    assert f"- another load, scenario empty.py: `{CORE}-locustfileempty-variantfast`\n" in page
+
+
+def test_a_yardstick_is_no_answer(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    summary = json.loads((evolution.dir / "summary.json").read_text())
+    # GET /empty is the fastest, and predicts nothing.
+    assert summary["recommendation"]["cell_id"] == f"{CORE}-variantfast"
+    assert "No valid configuration served more requests." in summary["recommendation"]["sentence"]
+    assert "1 of 4 cells ask something else than predict.py" in page
+
+
+@pytest.mark.parametrize(("include", "chosen"), [(True, None), (False, f"{CORE}-locustfileempty")])
+def test_where_every_cell_is_a_yardstick_one_of_them_is_chosen(tmp_path, include, chosen):
+    sweep = SWEEP.replace(b"workers: [1]}", b"workers: [1], locustfile: [empty.py]}")
+    run = Run(tmp_path, sweep if include else sweep[: sweep.index(b"include")])
+    run.record(f"{CORE}-locustfileempty", Traffic(latencies(1200, 30)))
+    measure_attempt(run.dir, f"{CORE}-locustfileempty", 1)
+    write_report(run.dir, tmp_path)
+    assert json.loads((run.dir / "summary.json").read_text())["recommendation"]["cell_id"] == chosen
+
+
+def test_csv_has_the_parts_the_choices_and_the_ladder(evolution):
+    write_report(evolution.dir, evolution.reports_dir)
+    rows = list(csv.DictReader((evolution.dir / "summary.csv").open(newline="")))
+    slow, dead, fast, empty = rows
+    assert (slow["request_endpoint"], slow["request_count"], slow["request_mlflow_ms"]) == ("/predict", "30", "300.0")
+    assert (fast["request_mlflow_ms"], fast["request_inference_ms"], fast["choice_model"]) == ("", "0.5", "once")
+    assert (empty["request_rest_ms"], empty["ladder_stage"]) == ("0.5", "GET /empty of fast")
+    assert (dead["request_endpoint"], dead["choice_model"], dead["ladder_factor"]) == ("", "", "")
+    assert [float(row["ladder_factor"]) for row in (slow, fast, empty)] == pytest.approx([1, 40, 80], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"metrics_problem": "replica 1: GET /metrics: status 404 | <x>"}, "status 404 \\| &lt;x&gt;"),
+        ({}, "its API counts no requests at /metrics"),
+    ],
+)
+def test_a_stage_that_does_not_say_where_its_time_goes_is_named(evolution, broken, reason):
+    folder = evolution.attempt(f"{CORE}-variantfast")
+    for path in folder.glob("metrics-*.prom"):
+        path.unlink()
+    put(folder / "after.json", json.loads((folder / "after.json").read_text()) | broken)
+    measure_run(evolution.dir)
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    assert f"- `{CORE}-variantfast` does not say where the time goes: " in page and reason in page
+    row = table_of(page, "## The ladder")[3]
+    assert (row[2], row[4], row[5:11], row[-1]) == ("100.0", "x40", [MISSING] * 6, "valid")
+
+
+def test_a_sweep_without_stages_has_no_ladder(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert "## The ladder" not in page and "another load" not in page
+    assert not (reported.dir / "plots/ladder.svg").exists()
+    assert "ladder_stage" not in (reported.dir / "summary.csv").read_text()
+
+
+def test_cells_of_an_earlier_version_are_reported_with_what_they_have(reported):
+    for path in reported.dir.glob("cells/*/cell.json"):
+        row = json.loads(path.read_text())
+        put(path, {key: row[key] for key in row if key not in NEWER_KEYS})
+    write_report(reported.dir, reported.reports_dir)
+    cells = json.loads((reported.dir / "summary.json").read_text())["cells"]
+    assert [list(cell) for cell in cells] == [list(SUMMARY_KEYS)] * 6
+    assert [cell["request_parts"] for cell in cells] == [None] * 6

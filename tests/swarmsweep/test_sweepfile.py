@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from swarmsweep import sweepfile
+from swarmsweep import loadsection
 from swarmsweep.errors import InputError
 from swarmsweep.fields import BOUNDS
+from swarmsweep.plan import make_plan
 from swarmsweep.sweepfile import load_sweep, parse_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -57,9 +58,9 @@ def test_defaults_fill_what_the_file_leaves_out():
     ]
 
 
-@pytest.mark.parametrize("name", ["quick", "default", "taller5"])
+@pytest.mark.parametrize("name", ["quick", "default", "taller5", "evolution"])
 def test_shipped_sweeps_are_good(name):
-    sweep = parse_sweep((ROOT / "sweeps" / f"{name}.yml").read_bytes(), f"sweeps/{name}.yml")
+    sweep = load_sweep(ROOT / "sweeps" / f"{name}.yml")
     assert sweep.name == name
 
 
@@ -75,6 +76,27 @@ def test_taller5_is_the_four_rows_of_the_workshop():
     assert (sweep.load.workers, sweep.load.warmup_seconds, sweep.load.measure_seconds) == (8, 15, 60)
 
 
+def test_evolution_is_the_ladder_of_the_api_in_its_order():
+    sweep = load_sweep(ROOT / "sweeps" / "evolution.yml")
+    variants = (ROOT / "app/covertype_api/variants.py").read_text()
+    ladder = re.findall(r'^    "(\w+)": ', variants[variants.index("\nPRESETS") :], re.MULTILINE)
+    assert len(ladder) == 9
+    assert [dict(cell.extra)["variant"] for cell in sweep.cells] == [*ladder, "onnx", "onnx"]
+    scenarios = [sweep.load_of(cell).locustfile for cell in sweep.cells]
+    assert scenarios == ["predict.py"] * 9 + ["normalize.py", "empty.py"]
+    # Nothing but the code differs, and slow stages get less.
+    assert {(cell.replicas, cell.cpus, cell.memory, cell.workers) for cell in sweep.cells} == {(1, 0.9, "1G", 1)}
+    users = [sweep.load_of(cell).users for cell in sweep.cells]
+    assert users == [2] * 5 + [8] * 2 + [32] * 4
+
+
+def test_evolution_fits_one_machine_and_a_quarter_of_an_hour():
+    host = {"name": "lab-api", "cpus": 1, "memory_bytes": 3 * 1024**3, "reserve_memory_bytes": 1536 * 1024**2}
+    plan = make_plan(load_sweep(ROOT / "sweeps" / "evolution.yml"), {"api": [host], "load": []})
+    assert [cell["infeasible_reason"] for cell in plan["cells"]] == [None] * 11
+    assert plan["estimate_seconds"]["total"] < 12 * 60
+
+
 @pytest.mark.parametrize(
     ("bytes_of_file", "cells"),
     [
@@ -86,6 +108,9 @@ def test_taller5_is_the_four_rows_of_the_workshop():
         (GOOD.encode() + b"exclude: [{replicas: 2, cpus: 1}]\n", 3),
         (GOOD.encode() + b"exclude: []\ninclude: []\n", 4),
         (GOOD.encode() + b"include: [{replicas: 1, cpus: 2, memory: 32m, workers: 1}]\n", 5),
+        (GOOD.encode() + b"  locustfile: [predict.py, empty.py]\n", 8),
+        (GOOD.encode() + b"  locustfile: [a.py, b.py]\nexclude: [{locustfile: b.py, cpus: 1}]\n", 6),
+        (GOOD.encode() + b"include: [{replicas: 1, cpus: 1, memory: 600M, workers: 2, locustfile: empty.py}]\n", 5),
         (GOOD.encode() + b"  variant: [onnx, 'sklearn']\n  OMP_NUM_THREADS: [1]\n", 8),
         (swap("[600M]", "[600M, 1G, 1.5gb, 700000K, '512mb']").encode(), 20),
         (swap("cpus: [0.5, 1]", "cpus: [0.25, 0.333]").encode(), 4),
@@ -288,6 +313,14 @@ BAD_FILES = [
     (GOOD + "  image: ['-v']\n", 9, "does not fit"),
     (GOOD + "  image: [-3]\n", 9, "matrix.image[0]"),
     (GOOD + "  variant: [1_000]\n", 9, "is a number in YAML"),
+    (
+        GOOD + "  locustfile: [../predict.py]\n",
+        9,
+        "matrix.locustfile[0]: '../predict.py' does not fit; allowed: the plain",
+    ),
+    (GOOD + "  locustfile: [predict]\n", 9, "ending in .py"),
+    (GOOD + "  locustfile: [3]\n", 9, "matrix.locustfile[0]: '3' is a number in YAML"),
+    (GOOD + "  locustfile: [a.py, a.py]\n", 9, "matrix.locustfile[1]: is the same value as matrix.locustfile[0]"),
     # exclude, include, cells
     (GOOD + "exclude: {replicas: 1}\n", 9, "exclude: a mapping stands here; a list is needed"),
     (GOOD + "exclude: [{}]\n", 9, "exclude[0]: is empty"),
@@ -362,6 +395,23 @@ def test_locustfile_must_be_there_where_the_folder_is(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (swap("users: 50", "users: 50, locustfile: none.py"), "3: load.locustfile"),
+        (GOOD + "  locustfile: [predict.py, none.py]\n", "9: matrix.locustfile[1]"),
+        (
+            GOOD + "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1, locustfile: none.py}]\n",
+            "9: include[0].locustfile",
+        ),
+    ],
+)
+def test_a_scenario_that_is_not_there_is_named_with_its_line(text, where):
+    with pytest.raises(InputError) as caught:
+        parse_sweep(text.encode(), "x.yml", scenarios=["predict.py", "empty.py"])
+    assert f"x.yml:{where}: 'none.py' is not in locustfiles/; present: empty.py, predict.py" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "load",
     [
         "users: 9000",
@@ -376,7 +426,7 @@ def test_the_longest_loads_that_the_lab_can_bear_are_taken(load):
 @pytest.mark.parametrize(
     ("file", "pattern", "limit"),
     [
-        ("locust_host/files/recorder.py", r"^LONGEST_RAMP_SECONDS = ([0-9.]+)$", sweepfile.MAX_RAMP_SECONDS),
+        ("locust_host/files/recorder.py", r"^LONGEST_RAMP_SECONDS = ([0-9.]+)$", loadsection.MAX_RAMP_SECONDS),
         ("platform/defaults/main.yml", r"^platform_proxy_max_connections: (\d+)$", BOUNDS["load.users"].high),
     ],
 )
@@ -390,4 +440,4 @@ def test_the_sampler_outlives_the_longest_load():
     grace = int(
         re.search(r"load_grace_seconds: (\d+)", (ROOT / "roles/bench_cell/defaults/main.yml").read_text()).group(1)
     )
-    assert sweepfile.MAX_LOAD_SECONDS + grace <= longest
+    assert loadsection.MAX_LOAD_SECONDS + grace <= longest

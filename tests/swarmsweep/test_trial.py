@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from run_folder import WINDOW, Traffic, latencies, put, write_requests
+from run_folder import METRICS, WINDOW, Traffic, latencies, put, write_requests
 
 from swarmsweep.trial import analyse
 
@@ -197,3 +197,33 @@ def test_records_of_several_workers_are_one_trial(run):
     run.plan["load"]["workers"] = 2
     trial = analysed(run)
     assert (trial.status, trial.requests, trial.load_workers) == ("valid", 600, 2)
+
+
+REPLICAS = [(METRICS / f"metrics-{letter * 12}.prom").read_text() for letter in "ab"]
+
+
+def test_what_the_replicas_say_is_added_up(run):
+    run.record(CELL_ID, Traffic(latencies(600, 40), metrics=REPLICAS))
+    trial = analysed(run)
+    assert (trial.metrics.times["/predict"].requests, trial.metrics.times["/predict"].seconds) == (20, 9.0)
+    assert trial.metrics.choices["variant"] == "no_redundant_mlflow"
+    assert (trial.metrics_problem, trial.target) == (None, "POST /predict")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told", "requests", "words"),
+    [
+        ([], None, None, None),
+        ([], "replica 1: status 404", None, "replica 1: status 404"),
+        ([REPLICAS[0], "<html>"], None, 10, "metrics-222222222222.prom: is not Prometheus' text format"),
+        (["", ""], None, None, None),
+        (REPLICAS[:1], "replica 2: runs on other", 10, "replica 2: runs on other"),
+    ],
+)
+def test_missing_or_damaged_metrics_leave_the_trial_valid(run, metrics, told, requests, words):
+    run.record(CELL_ID, Traffic(latencies(600, 40), metrics=metrics, after={"metrics_problem": told}))
+    trial = analysed(run)
+    assert trial.status == "valid"
+    found = trial.metrics.times.get("/predict") if trial.metrics else None
+    assert (found.requests if found else None) == requests
+    assert (words in trial.metrics_problem) if words else trial.metrics_problem is None

@@ -1,0 +1,91 @@
+"""Ask the containers of this node for their Prometheus metrics, each over its own loopback interface.
+
+This host's Python enters the network of a container and no more of it: any image will do, and no port need be open.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+# An API that answers requests in time has this in milliseconds; one that hangs must not hold the sweep.
+DEADLINE_SECONDS = 5
+# Some hundred histograms; whoever sends more sends something else.
+MAX_BYTES = 4 * 1024**2
+# Enough that replicas that hang are waited for together, few enough for one core.
+ASKED_AT_ONCE = 4
+
+# Runs inside the container's network. Exit 0: the body; else one line that says why there is none.
+PROGRAM = """
+import http.client, sys
+
+def give_up(reason):
+    print(reason)
+    sys.exit(3)
+
+port, seconds, most = map(int, sys.argv[1:])
+try:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
+    connection.request("GET", "/metrics", headers={"Accept": "text/plain"})
+    answer = connection.getresponse()
+    body = answer.read(most + 1)
+except (OSError, http.client.HTTPException) as error:
+    give_up(str(error) or type(error).__name__)
+if answer.status != 200:
+    give_up(f"status {answer.status}")
+if len(body) > most:
+    give_up(f"more than {most} bytes")
+if answer.length:
+    give_up(f"the answer broke off, {answer.length} bytes before its end")
+sys.stdout.buffer.write(body)
+"""
+
+
+def collect(
+    containers: list[dict[str, Any]], documents: list[dict[str, Any]], port: int
+) -> tuple[dict[str, str], str | None]:
+    """Metrics of the replicas by container, and in words which of them gave none and why (None when all did).
+
+    ``containers`` are the rows of a record, ``documents`` what `docker inspect` says of those on this node. Nothing is
+    raised: an API need not have metrics.
+    """
+    inspected = {document["Id"]: document for document in documents}
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        answers = list(pool.map(lambda row: (row, *ask_replica(row, inspected.get(row["id"]), port)), containers))
+    problems: dict[str, list[str]] = {}
+    for row, _text, problem in answers:
+        if problem is not None:
+            problems.setdefault(problem, []).append(str(row["slot"]))
+    told = [f"replica {', '.join(slots)}: {problem}" for problem, slots in problems.items()]
+    return {row["id"]: text for row, text, _problem in answers if text is not None}, "; ".join(told) or None
+
+
+def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
+    """(text, None), or (None, why there is none)."""
+    if document is None:
+        return None, f"runs on {row['node']}: only replicas on the manager are asked for /metrics"
+    pid = (document.get("State") or {}).get("Pid") or 0
+    # No process has the number 0: Docker writes it for a container that does not run.
+    if pid <= 0:
+        return None, "does not run any more"
+    return ask(pid, port)
+
+
+def ask(pid: int, port: int, deadline_seconds: int = DEADLINE_SECONDS) -> tuple[str | None, str | None]:
+    """GET /metrics in the network of a process: (text, None), or (None, why there is none)."""
+    command = ["nsenter", f"--target={pid}", "--net", "--", sys.executable, "-I", "-c", PROGRAM]
+    command += [str(number) for number in (port, deadline_seconds, MAX_BYTES)]
+    where = f"GET /metrics on its port {port}"
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=deadline_seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return None, f"{where}: no answer within {deadline_seconds} s"
+    except OSError as error:
+        return None, f"{where}: nsenter cannot be started: {error.strerror}"
+    if done.returncode == 0:
+        return done.stdout.decode(errors="replace"), None
+    said = (done.stdout or done.stderr).decode(errors="replace").split("\n")
+    reason = next((line.strip() for line in reversed(said) if line.strip()), f"exit code {done.returncode}")
+    return None, f"{where}: {reason[:200]}"

@@ -1,0 +1,125 @@
+"""What an API says of itself at /metrics: Prometheus text -> where the time of a request goes, and what was chosen.
+
+Metrics are known by the ends of their names, whatever stands before: ``*_request_seconds`` (label endpoint),
+``*_part_seconds`` (labels endpoint and part) and ``*_variant_info`` (a label for each choice). They count since the
+replica started, so ramp and warm-up are in them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import as_number
+
+PARTS = ("database", "mlflow", "preparing", "inference")
+REST = "rest"  # what no part accounts for: HTTP, decoding, waiting for the processor
+
+# Asked by the proxy and by the lab, also without any load.
+_NOT_LOADED = frozenset({"/metrics", "/health", "/ready"})
+_LONGEST_TEXT = 100
+_MOST_CHOICES = 32
+
+
+@dataclass(frozen=True)
+class EndpointTimes:
+    """Requests to one endpoint, the seconds that they took in all, and those of each part of them."""
+
+    requests: float = 0
+    seconds: float = 0
+    parts_seconds: dict[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: "EndpointTimes") -> "EndpointTimes":
+        parts = dict(self.parts_seconds)
+        for part, seconds in other.parts_seconds.items():
+            parts[part] = parts.get(part, 0) + seconds
+        return EndpointTimes(self.requests + other.requests, self.seconds + other.seconds, parts)
+
+
+@dataclass(frozen=True)
+class ApiMetrics:
+    """Times by endpoint; ``choices`` are the labels of ``*_variant_info``, None where there are none."""
+
+    times: dict[str, EndpointTimes]
+    choices: dict[str, str] | None = None
+
+
+def parse_metrics(text: str, where: str = "metrics.prom") -> ApiMetrics:
+    """What one replica says, over all its workers. Raises `LabError` when the text is not Prometheus'."""
+    from prometheus_client.parser import text_string_to_metric_families  # here: planning must not wait for it
+
+    times: dict[str, dict[str, EndpointTimes]] = defaultdict(lambda: defaultdict(EndpointTimes))
+    choices = None
+    try:
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise LabError(f"{where}: is not Prometheus' text format: {error}") from error
+    for sample in samples:
+        value = as_number(sample.value)
+        if value is None or value < 0:
+            continue
+        if sample.name.endswith("_variant_info"):
+            choices = _choices(sample.labels)
+        else:
+            _add(times, sample.name, sample.labels, value)
+    # Of several APIs in one text the one that was asked most; two histograms of the same requests are never added.
+    asked = max(times.values(), key=lambda found: sum(entry.requests for entry in found.values()), default={})
+    return ApiMetrics(dict(asked), choices)
+
+
+def pool(replicas: Iterable[ApiMetrics]) -> ApiMetrics:
+    """All replicas, or all attempts, as one. Choices that differ are none."""
+    times: dict[str, EndpointTimes] = defaultdict(EndpointTimes)
+    chosen = []
+    for replica in replicas:
+        chosen.append(replica.choices)
+        for endpoint, entry in replica.times.items():
+            times[endpoint] = times[endpoint] + entry
+    same = bool(chosen) and all(choices == chosen[0] for choices in chosen)
+    return ApiMetrics(dict(times), chosen[0] if same else None)
+
+
+def request_parts(metrics: ApiMetrics) -> dict[str, Any] | None:
+    """Where the time of a request to the endpoint that was loaded goes, in ms for each request; None without any.
+
+    A part that was never entered is None. The rest is the mean less the parts, never below 0: parts of a request that
+    run side by side may add up to more than it took.
+    """
+    loaded = {name: entry for name, entry in metrics.times.items() if entry.requests and name not in _NOT_LOADED}
+    if not loaded:
+        return None
+    endpoint = min(loaded, key=lambda name: (-loaded[name].requests, name))
+    entry = loaded[endpoint]
+    mean_ms = 1000 * entry.seconds / entry.requests
+    parts = {part: _per_request_ms(entry, part) for part in PARTS}
+    rest = max(0.0, mean_ms - sum(value for value in parts.values() if value is not None))
+    return {"endpoint": endpoint, "requests": int(entry.requests), "mean_ms": mean_ms, "parts_ms": parts | {REST: rest}}
+
+
+def _per_request_ms(entry: EndpointTimes, part: str) -> float | None:
+    seconds = entry.parts_seconds.get(part)
+    return None if seconds is None else 1000 * seconds / entry.requests
+
+
+def _add(times: dict[str, dict[str, EndpointTimes]], name: str, labels: dict[str, str], value: float) -> None:
+    endpoint = labels.get("endpoint")
+    if not endpoint:
+        return
+    endpoint = endpoint[:_LONGEST_TEXT]
+    if name.endswith("_request_seconds_count"):
+        found, entry = times[name.removesuffix("_request_seconds_count")], EndpointTimes(requests=value)
+    elif name.endswith("_request_seconds_sum"):
+        found, entry = times[name.removesuffix("_request_seconds_sum")], EndpointTimes(seconds=value)
+    elif name.endswith("_part_seconds_sum") and labels.get("part") in PARTS:
+        found = times[name.removesuffix("_part_seconds_sum")]
+        entry = EndpointTimes(parts_seconds={labels["part"]: value})
+    else:
+        return
+    found[endpoint] = found[endpoint] + entry
+
+
+def _choices(labels: dict[str, str]) -> dict[str, str] | None:
+    # Where workers share files, the library may add the process.
+    kept = [(name, value) for name, value in labels.items() if name != "pid"][:_MOST_CHOICES]
+    return {name[:_LONGEST_TEXT]: value[:_LONGEST_TEXT] for name, value in kept} or None

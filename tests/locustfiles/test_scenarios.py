@@ -1,0 +1,107 @@
+"""Every scenario in a real Locust process, copied as a load host has it: what it asks, and that answers are judged."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LOCUST = shutil.which("locust", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+# What the API answers, and what each scenario must ask.
+ANSWERS = {
+    ("POST", "/predict"): b'{"predictions":[2],"model_version":"1"}',
+    ("POST", "/normalize"): b'{"rows":1,"features":54}',
+    ("GET", "/empty"): b'{"empty":true}',
+}
+SCENARIOS = {"predict.py": ("POST", "/predict"), "normalize.py": ("POST", "/normalize"), "empty.py": ("GET", "/empty")}
+
+pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as told, and remembers what was asked."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        asked = (self.command, self.path)
+        with self.server.lock:
+            self.server.asked[asked] += 1
+            self.server.bodies.add(body)
+        content = self.server.answers.get(asked, b"{}")
+        self.send_response(self.server.status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = answer  # noqa: N815 (names of the library's)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def run(folder: Path, scenario: str, answers: dict, status: int = 200):
+    """(server, row of Locust's statistics) after a short load by one scenario."""
+    shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "roles/locust_host/files/recorder.py", folder / "locust")
+    files = f"{folder}/locust/locustfiles/{scenario},{folder}/locust/recorder.py"
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    env |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": "0.5"}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.answers, server.status = answers, status
+        server.asked, server.bodies, server.lock = Counter(), set(), threading.Lock()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = [LOCUST, "-f", files, "--headless", "-u", "2", "-r", "2", "--csv", str(folder / "stats")]
+        command += ["--host", f"http://127.0.0.1:{server.server_address[1]}", "--exit-code-on-error", "0"]
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    with (folder / "stats_stats.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["Name"] != "Aggregated"]
+    return server, row
+
+
+@pytest.fixture(scope="module", params=sorted(SCENARIOS))
+def loaded(request, tmp_path_factory):
+    """(scenario, server, row) after a load of an API that answers well."""
+    return request.param, *run(tmp_path_factory.mktemp("scenario"), request.param, ANSWERS)
+
+
+def test_every_scenario_is_tried():
+    assert {path.name for path in (ROOT / "locustfiles").glob("*.py")} == set(SCENARIOS)
+
+
+def test_it_asks_one_endpoint_and_nothing_else(loaded):
+    scenario, server, row = loaded
+    assert set(server.asked) == {SCENARIOS[scenario]}
+    assert (row["Type"], row["Name"]) == SCENARIOS[scenario]
+    assert int(row["Request Count"]) == server.asked.total() > 0
+
+
+def test_a_good_answer_is_no_failure(loaded):
+    assert int(loaded[2]["Failure Count"]) == 0
+
+
+def test_rows_are_sent_where_rows_are_wanted(loaded):
+    scenario, server, _ = loaded
+    if SCENARIOS[scenario][0] == "GET":
+        assert server.bodies == {b""}
+    else:
+        assert len(server.bodies) > 1
+        assert all(body.startswith(b'{"rows":[{"Elevation":') for body in server.bodies)
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize(("answers", "status"), [({}, 200), (ANSWERS, 503)], ids=["without content", "status"])
+def test_any_other_answer_is_a_failure(tmp_path, scenario, answers, status):
+    _, row = run(tmp_path, scenario, answers, status)
+    assert int(row["Failure Count"]) == int(row["Request Count"]) > 0

@@ -1,0 +1,170 @@
+"""Stages of the ladder: names, what changed, factors and shares, in the order of the sweep file."""
+
+import pytest
+
+from swarmsweep.cell import blank_cell
+from swarmsweep.ladder import stages
+
+PARTS = {"database": None, "mlflow": None, "preparing": 10.0, "inference": 30.0, "rest": 60.0}
+
+
+def cell(variant=None, rps=100.0, status="valid", locustfile=None, target="POST /predict", reason=None, **choices):
+    """A row of the report."""
+    config = {"replicas": 1, "cpus": 1, "memory_bytes": 2**30, "workers": 1}
+    config |= {"locustfile": locustfile} if locustfile else {}
+    config |= {"variant": variant} if variant else {}
+    name = "-".join(str(value) for value in config.values())
+    row = blank_cell({"id": name, "config": config, "memory": "1G"}, status, reason)
+    if status in ("valid", "invalid"):
+        parts = {"endpoint": "/predict", "requests": 5, "mean_ms": 100.0, "parts_ms": PARTS}
+        row |= {"rps": rps, "target": target, "request_parts": parts, "choices": choices or None}
+        row["latency_ms"]["p95"] = 20.0
+    return row
+
+
+def ladder(*cells):
+    """Stages of these cells in a sweep whose scenario is predict.py."""
+    plan = {"load": {"locustfile": "predict.py"}, "cells": []}
+    for row in cells:
+        plan["cells"].append({"load": {"locustfile": row["config"].get("locustfile", "predict.py")}})
+    return stages(plan, list(cells))
+
+
+def changed(*cells):
+    """What changed, by stage."""
+    return [stage.changed for stage in ladder(*cells)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "count"),
+    [
+        ([], 0),
+        ([cell("a")], 0),
+        ([cell(), cell()], 0),
+        ([cell("a"), cell("a")], 0),
+        ([cell("a"), cell("b")], 2),
+        ([cell("a"), cell()], 2),
+        ([cell(), cell(locustfile="empty.py")], 2),
+        ([cell(), cell(locustfile="predict.py")], 0),  # the sweep's own scenario, written out
+    ],
+)
+def test_there_is_a_ladder_where_variant_or_scenario_differ(cells, count):
+    assert len(ladder(*cells)) == count
+
+
+def test_an_old_plan_has_one_scenario():
+    plan = {"load": {"locustfile": "predict.py"}, "cells": [{"id": "a"}, {"id": "b"}]}
+    assert [stage.name for stage in stages(plan, [cell("a"), cell("b")])] == ["a", "b"]
+
+
+def test_stages_are_named_by_variant_and_other_scenarios_by_what_they_ask():
+    found = ladder(
+        cell("prints"),
+        cell(),
+        cell("onnx", locustfile="empty.py", target="GET /empty"),
+        cell(locustfile="empty.py", target="GET /empty"),
+        cell("onnx", locustfile="slow.py", status="failed", reason="died"),
+    )
+    assert [stage.name for stage in found] == [
+        "prints",
+        "the API's own variant",
+        "GET /empty of onnx",
+        "GET /empty",
+        "slow.py of onnx",
+    ]
+
+
+def test_a_cell_without_the_axis_is_named_by_what_the_api_says():
+    said = cell(locustfile="empty.py", target="GET /empty") | {"choices": {"variant": "onnx"}}
+    assert [stage.name for stage in ladder(cell(), said)] == ["the API's own variant", "GET /empty of onnx"]
+
+
+def test_stages_of_the_same_name_carry_their_cell():
+    names = [stage.name for stage in ladder(cell("a"), cell("b", locustfile="predict.py"), cell("b"))]
+    assert names == ["a", "b (1-1-1073741824-1-predict.py-b)", "b (1-1-1073741824-1-b)"]
+
+
+SCENARIO = {"locustfile": "empty.py", "target": "GET /empty"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([cell("a", model="x"), cell("b", model="y_z")], ["first stage", "model: x → y z"]),
+        (
+            [cell("a", variant_="1", model="x", columns="p"), cell("b", variant_="2", model="y", columns="q")],
+            ["first stage", "variant_: 1 → 2, model: x → y, columns: p → q"],
+        ),
+        ([cell("a", model="x"), cell("b", model="x")], ["first stage", "nothing that the API names"]),
+        ([cell("a"), cell("b", model="x")], ["first stage", None]),
+        ([cell("a", model="x"), cell("b")], ["first stage", None]),
+        ([cell("a", old="x"), cell("b", new="y")], ["first stage", "new: not named → y, old: x → not named"]),
+        # The one between has not said anything, as it died.
+        (
+            [cell("a", model="x"), cell("b", status="failed", reason="died"), cell("c", model="y")],
+            ["first stage", None, "model: x → y (since a)"],
+        ),
+        ([cell("a", status="failed", reason="died"), cell("b", model="y")], ["first stage", None]),
+        # Yardsticks are no steps: what comes after one is compared with the step before it.
+        (
+            [cell("a", model="x"), cell("a", **SCENARIO, model="x"), cell("b", model="y")],
+            ["first stage", "asks GET /empty instead of POST /predict", "model: x → y"],
+        ),
+        (
+            [cell("a", model="x"), cell("b", locustfile="empty.py", status="failed", reason="died")],
+            ["first stage", "asks empty.py instead of POST /predict"],
+        ),
+        (
+            [cell("a", status="failed", reason="died"), cell("b", **SCENARIO)],
+            ["first stage", "asks GET /empty instead of predict.py"],
+        ),
+        ([cell("a", **SCENARIO), cell("b", model="y")], ["first stage", None]),
+    ],
+)
+def test_what_changed(cells, words):
+    assert changed(*cells) == words
+
+
+def test_the_variant_is_the_name_and_no_change():
+    first, second = cell("a", model="x"), cell("b", model="y")
+    first["choices"]["variant"], second["choices"]["variant"] = "a", "b"
+    assert changed(first, second) == ["first stage", "model: x → y"]
+
+
+def test_factors_are_over_the_first_valid_stage():
+    found = ladder(
+        cell("a", status="failed", reason="died"),
+        cell("b", rps=1000.0, status="invalid", reason="lost workers"),
+        cell("c", rps=4.0),
+        cell("d", rps=49.2),
+        cell("e", status=None, reason="not measured"),
+        cell("f", rps=0.0),
+    )
+    assert [stage.factor for stage in found] == [None, None, 1.0, pytest.approx(12.3), None, 0.0]
+
+
+def test_only_valid_stages_have_figures():
+    for status in ("failed", "invalid", "infeasible", None):
+        stage = ladder(cell("a"), cell("b", status=status, reason="the reason"))[1]
+        assert (stage.rps, stage.p95_ms, stage.factor, stage.mean_ms) == (None, None, None, None)
+        assert set(stage.shares_percent.values()) == {None}
+        assert stage.reason == "the reason"
+
+
+def test_shares_are_of_the_mean():
+    stage = ladder(cell("a"), cell("b"))[0]
+    assert stage.shares_percent == {"database": None, "mlflow": None, "preparing": 10, "inference": 30, "rest": 60}
+    assert (stage.mean_ms, stage.p95_ms) == (100.0, 20.0)
+
+
+def test_parts_that_run_side_by_side_share_their_sum():
+    both = cell("a")
+    both["request_parts"] = {"mean_ms": 10.0, "parts_ms": {"inference": 15.0, "preparing": 5.0, "rest": 0.0}}
+    shares = ladder(both, cell("b"))[0].shares_percent
+    assert (shares["inference"], shares["preparing"], shares["rest"]) == (75, 25, 0)
+
+
+def test_a_stage_without_metrics_has_its_other_figures():
+    silent = cell("a") | {"request_parts": None, "choices": None}
+    stage = ladder(silent, cell("b"))[0]
+    assert (stage.rps, stage.factor, stage.mean_ms) == (100.0, 1.0, None)
