@@ -23,7 +23,7 @@ MAX_TASK_FILE_LINES = 70
 # A comment speaks for the keys below it until a blank line, but not for more than these.
 MAX_KEYS_OF_A_COMMENT = 4
 # The verbs that users and scripts rely on.
-CONTRACT_VERBS = {"demo", "test", "up", "down", "site", "sweep", "plan", "report", "stop", "status", "bench"}
+CONTRACT_VERBS = {"demo", "test", "up", "down", "site", "sweep", "plan", "report", "stop", "status", "bench", "retrain"}
 # Of every working copy, never of the project.
 NOT_SOURCE = IGNORED - {"tests"} | {".git", ".lab", ".ansible", ".cache", "reports"}
 

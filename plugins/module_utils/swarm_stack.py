@@ -61,7 +61,22 @@ class StackWatch:
             return f"all services run, but not yet for {self.stable_seconds:g} s without a break"
         return "\n".join(self.explain_service(state, log_lines) for state in late)
 
+    def explain_rollback(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
+        """Which new replica failed, and what it said. Its task is none of the present specification any more."""
+        completed = state.error == swarm_tasks.TAKEN_BACK
+        end = ", what ran before runs on" if completed else f": {state.error}"
+        text = f"{state.name}: Swarm took the update back{end}"
+        service = swarm_engine.Service(self.api, state.name)
+        service.find()
+        task = swarm_tasks.find_culprit(service.tasks())
+        if task is None:
+            return text
+        lines = service.log(task, log_lines) if swarm_tasks.container_id_of(task) else []
+        return "\n".join([f"{text}: {swarm_tasks.explain_death(task)}", *(f"    {line}" for line in lines)])
+
     def explain_service(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
+        if state.rolled_back:
+            return self.explain_rollback(state, log_lines)
         text = f"{state.name}: {state.running} of {state.wanted} running"
         text += f": {state.error}" if state.error else ""
         service = swarm_engine.Service(self.api, state.name)

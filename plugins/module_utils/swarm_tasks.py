@@ -21,6 +21,9 @@ DEAD = frozenset({"complete", "failed"})
 UNPLACED_SECONDS = 20.0
 # Swarm makes the replacement of a dead task at once (it only starts later). No replacement by then: there will be none.
 ABANDONED_SECONDS = 3.0
+# How a roll-out ends that Swarm took back, wholly or as far as it got.
+ROLLED_BACK = ("rollback_completed", "rollback_paused")
+TAKEN_BACK = "update rollback_completed: rollback completed"
 # Refusals that trying again cannot mend. Others, such as a network that is still being taken down, may pass.
 PERMANENT_REFUSAL = re.compile(
     r"range of CPUs|no such image|minimum memory limit|invalid|pull access denied|manifest unknown|"
@@ -279,7 +282,7 @@ def explain_survival(
 
 @dataclass(frozen=True)
 class ServiceState:
-    """How far one service of a stack is. error: what its newest troubled task says."""
+    """How far one service of a stack is. error: what its newest troubled task says, or what became of its update."""
 
     name: str
     wanted: int
@@ -288,6 +291,13 @@ class ServiceState:
     error: str | None
     task_id: str | None
     hopeless: bool = False
+    rolled_back: bool = False
+
+
+def find_culprit(tasks: Iterable[Task]) -> Task | None:
+    """The task for which a roll-out was taken back: the newest that died, or that its node refused."""
+    ended = [task for task in tasks if state_of(task) in DEAD or state_of(task) == "rejected"]
+    return max(ended, key=lambda task: parse_time(task["CreatedAt"]), default=None)
 
 
 def wanted_of(service: Mapping[str, Any], tasks: Iterable[Task]) -> int:
@@ -302,7 +312,7 @@ def wanted_of(service: Mapping[str, Any], tasks: Iterable[Task]) -> int:
 
 def assess_service(service: Mapping[str, Any], tasks: Iterable[Task], wanted: int | None = None) -> ServiceState:
     """State of one service from its up-to-date tasks. A service that may end (a job, restart `none` or `on-failure`)
-    counts a task that completed as done."""
+    counts a task that completed as done. One whose update was rolled back is hopeless, however well it runs."""
     name = service["Spec"]["Name"]
     tasks = [task for task in tasks if task["ServiceID"] == service["ID"]]
     wanted = wanted_of(service, tasks) if wanted is None else wanted
@@ -315,8 +325,11 @@ def assess_service(service: Mapping[str, Any], tasks: Iterable[Task], wanted: in
     troubled = [task for task in tasks if error_of(task)]
     last = max(troubled, key=lambda task: parse_time(task["CreatedAt"]), default=None)
     error = error_of(last) if last else None
-    if update in ("paused", "rollback_paused"):
+    rolled_back = update in ROLLED_BACK
+    if rolled_back or update == "paused":
         error = f"update {update}: {service['UpdateStatus'].get('Message', '')}"
     converged = done == wanted and sum(task["DesiredState"] == "running" or may_end for task in newest) == wanted
-    hopeless = not converged and find_refusal(tasks) is not None
-    return ServiceState(name, wanted, done, converged and not updating, error, last["ID"] if last else None, hopeless)
+    # The old replicas run again, which is not what was asked for.
+    hopeless = rolled_back or (not converged and find_refusal(tasks) is not None)
+    converged = converged and not updating and not rolled_back
+    return ServiceState(name, wanted, done, converged, error, last["ID"] if last else None, hopeless, rolled_back)

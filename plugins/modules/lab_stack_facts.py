@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-import json
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
 from ansible.module_utils.haproxy_stats import HaproxyError, ask
+from ansible.module_utils.model_registry import MODEL, RegistryError, look_up
 
 DOCUMENTATION = r"""
 module: lab_stack_facts
 short_description: Versions, images and model of a provisioned lab
 description:
-  - Fails, with the command that mends it, when the lab's stack or the image of the API is not there.
+  - Fails, with the command that mends it, when the lab's stack or an image of the API is not there.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
-  image: {description: Image of the API., type: str, required: true}
+  images:
+    description: Images that the API may run in, by a name for each. An own one is C(api) alone.
+    type: dict
+    required: true
   haproxy_socket: {description: HAProxy's statistics socket., type: path, required: true}
 author: [swarmsweep]
 """
@@ -24,29 +26,49 @@ author: [swarmsweep]
 EXAMPLES = r"""
 - lab_stack_facts:
     lab_name: lab
-    image: swarmsweep/api:0123
+    images: {api: swarmsweep/api:0123, api_full: swarmsweep/mlflow:4567}
     haproxy_socket: /opt/swarmsweep/run/lab-haproxy/haproxy.sock
 """
 
 RETURN = r"""
 versions: {description: Versions of the engine and of HAProxy., type: dict, returned: always}
-images: {description: Service -> image and its id., type: dict, returned: always}
-model: {description: What the training said of the champion., type: dict, returned: always}
+images:
+  description: Service of the platform, or name of the API's image -> image and its id.
+  type: dict
+  returned: always
+model:
+  description: The champion with its figures and the origin of its rows; empty before any training.
+  type: dict
+  returned: always
 """
 
 MEND = "Mend it: ansible-playbook site.yml"
+PLATFORM = {"postgres", "redis", "mlflow", "proxy"}
+# MLflow may be busy with what came before; a sweep that has just begun can wait for it.
+REGISTRY_SECONDS = 60
+# Tags that the training gives a version: figures, and what it was made of.
+FIGURES = ("accuracy", "onnx_agreement")
+ORIGIN = ("data_source", "data_sha256", "onnx_sha256")
+
+
+def describe(champion):
+    """What a manifest keeps of the champion."""
+    if champion is None:
+        return {}
+    figures = {name: float(champion[name]) for name in FIGURES if name in champion}
+    return {"model": MODEL, "version": champion["version"], **figures, **{name: champion.get(name) for name in ORIGIN}}
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             "lab_name": {"type": "str", "required": True},
-            "image": {"type": "str", "required": True},
+            "images": {"type": "dict", "required": True},
             "haproxy_socket": {"type": "path", "required": True},
         },
         supports_check_mode=True,
     )
-    lab, image = module.params["lab_name"], module.params["image"]
+    lab, own = module.params["lab_name"], module.params["images"]
 
     def docker(*arguments):
         """Output of a docker command, or None when it fails."""
@@ -65,14 +87,15 @@ def main():
         for name, image in services.items()
         if name.startswith(f"{lab}_platform_")
     }
-    missing = sorted({"postgres", "mlflow", "proxy"} - set(platform))
+    missing = sorted(PLATFORM - set(platform))
     if missing:
         module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {MEND}")
     images = {}
-    for name, reference in {**platform, "api": image}.items():
+    for name, reference in {**platform, **own}.items():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)
         if identity is None:
-            mend = MEND if name != "api" or reference.startswith("swarmsweep/") else f"Mend it: docker pull {reference}"
+            foreign = name in own and not reference.startswith("swarmsweep/")
+            mend = f"Mend it: docker pull {reference}" if foreign else MEND
             module.fail_json(msg=f"this host has no image {reference} (for {name}). {mend}")
         images[name] = f"{reference} {identity}"
     try:
@@ -80,14 +103,10 @@ def main():
     except HaproxyError as error:
         module.fail_json(msg=f"{error}. {MEND}")
     haproxy = dict(line.split(": ", 1) for line in about.splitlines() if ": " in line).get("Version", "unknown")
-    jobs = [name for name in services if name.startswith(f"{lab}_train_")]
-    made = docker("service", "inspect", "--format", "{{json .CreatedAt}} {{.Spec.Name}}", *jobs) if jobs else None
-    model = {}
-    # The newest job last: its words stand.
-    for line in sorted((made or "").splitlines()):
-        for said in (docker("service", "logs", "--raw", "--tail", "20", line.split()[-1]) or "").splitlines():
-            if said.startswith('{"status"'):
-                model = json.loads(said)
+    try:
+        model = describe(look_up(module, lab, REGISTRY_SECONDS))
+    except RegistryError as error:
+        module.fail_json(msg=str(error))
     module.exit_json(changed=False, versions={"docker": engine, "haproxy": haproxy}, images=images, model=model)
 
 

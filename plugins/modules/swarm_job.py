@@ -17,6 +17,7 @@ description:
   - It runs on a manager, as the folders that it mounts are there only.
   - A job of that name that ended well is left alone, so the name should say what the job is made of.
   - A job of that name that did not end well is removed and run again.
+  - With I(keep) false the job is no record - it runs whatever ran before, and is removed when it ended well.
 options:
   name: {description: Name of the job's service., type: str, required: true}
   image: {description: An image that the node has., type: str, required: true}
@@ -30,6 +31,7 @@ options:
   mounts: {description: Mounts in the form of C(docker service create --mount)., type: list, elements: str, default: []}
   networks: {description: Overlay networks., type: list, elements: str, default: []}
   labels: {description: Labels of the service., type: dict, default: {}}
+  keep: {description: "Whether a job that ended well stays, as the record that it is done.", type: bool, default: true}
   timeout_seconds: {description: Seconds until the job must have ended., type: int, default: 900}
 author: [swarmsweep]
 """
@@ -100,6 +102,9 @@ class Job:
             given["image"], *given["command"],
         )  # fmt: skip
 
+    def remove(self):
+        self.docker("service", "rm", self.name)
+
     def wait(self):
         deadline = time.monotonic() + self.module.params["timeout_seconds"]
         while True:
@@ -133,23 +138,28 @@ def main():
             "mounts": {"type": "list", "elements": "str", "default": []},
             "networks": {"type": "list", "elements": "str", "default": []},
             "labels": {"type": "dict", "default": {}},
+            "keep": {"type": "bool", "default": True},
             "timeout_seconds": {"type": "int", "default": 900},
         },
         supports_check_mode=True,
     )
     job = Job(module)
+    keep = module.params["keep"]
     word, _error = job.state()
-    if word == "Complete":
+    if word == "Complete" and keep:
         module.exit_json(changed=False, output=job.output())
     if module.check_mode:
         module.exit_json(changed=True, output=[])
-    if word in ENDED_BADLY:
-        job.docker("service", "rm", job.name)
+    if word == "Complete" or word in ENDED_BADLY:
+        job.remove()
         word = None
     if word is None:
         job.create()
     job.wait()
-    module.exit_json(changed=True, output=job.output())
+    output = job.output()
+    if not keep:
+        job.remove()
+    module.exit_json(changed=True, output=output)
 
 
 if __name__ == "__main__":

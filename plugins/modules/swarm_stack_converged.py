@@ -12,9 +12,9 @@ module: swarm_stack_converged
 short_description: Wait until all services of a Swarm stack run and stay so
 description:
   - C(docker stack deploy) returns before anything runs. This module waits until every service of the stack has all its
-    replicas running, from its present specification, without a break for I(stable_seconds).
-  - It fails at the deadline, or at once when a node refuses a task for good, with the error of the task and the end of
-    its log. It changes nothing. Nothing is done in check mode.
+    replicas running, from its present specification, without a break for I(stable_seconds), and no roll-out goes on.
+  - It fails at the deadline, or at once when a node refuses a task for good or Swarm has rolled an update back, with
+    the error of the task and the end of its log. It changes nothing. Nothing is done in check mode.
 requirements:
   - python >= 3.9
   - Docker SDK for Python >= 5.0.3 (Debian and Ubuntu package python3-docker)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,8 @@ BRIDGE = "sweepe2e"
 SUBNET = "198.18.7"
 HOSTS = {"api": f"{SUBNET}.11", "load": f"{SUBNET}.12"}
 STATE = Path("/var/lib/swarmsweep") / NAME
+# From the end of a roll-out until the old replica has gone: Swarm waits 2 s, then it answers for 4 more.
+FAREWELL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -74,14 +80,41 @@ class Lab:
         unreached = {**stats.get("failures", {}), **stats.get("dark", {})}
         return Play(run.status, dict(stats.get("changed", {})), unreached, Path(run.stdout.name).read_text())
 
-    def ssh(self, side: str, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command on a machine, by the keys that the playbooks use."""
-        keys = REPOSITORY / ".lab" / NAME / "ssh"
+    def ssh(self, side: str, *command: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """A command on a machine, by the keys that the playbooks use; `text` is its standard input."""
         return subprocess.run(
-            ["ssh", "-i", str(keys / "id_ed25519"), "-o", f'UserKnownHostsFile="{keys / "known_hosts"}"',
-             "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", f"root@{HOSTS[side]}", *command],
-            capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+            ssh_command(side, *command), input=text, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    @contextlib.contextmanager
+    def steady_requests(self, per_second: float, most_seconds: float) -> Iterator[dict]:
+        """One-row predictions from the load machine while the block runs, and some seconds longer, when a replica that
+        was told to go has gone. The dict gets what `steady_requests.py` counted when the block is over."""
+        script = "/root/steady_requests.py"
+        copied = self.ssh("load", f"cat > {script}", text=Path(__file__).with_name("steady_requests.py").read_text())
+        assert copied.returncode == 0, copied.stderr
+        command = ssh_command("load", "python3", script, HOSTS["api"], "8080", str(per_second), str(most_seconds))
+        counted: dict = {}
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as running:
+            try:
+                yield counted
+                time.sleep(FAREWELL_SECONDS)
+            finally:
+                # The end of its standard input ends it; so does the end of this process, whatever ended that.
+                out, errors = running.communicate(timeout=60)
+        assert running.returncode == 0, errors
+        counted.update(json.loads(out))
+
+
+def ssh_command(side: str, *command: str) -> list[str]:
+    """ssh to a machine, with the keys that the playbooks use and no others."""
+    keys = REPOSITORY / ".lab" / NAME / "ssh"
+    return [
+        "ssh", "-i", str(keys / "id_ed25519"), "-o", f'UserKnownHostsFile="{keys / "known_hosts"}"',
+        "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", f"root@{HOSTS[side]}", *command,
+    ]  # fmt: skip
 
 
 def leftovers() -> list[str]:

@@ -7,24 +7,43 @@ from __future__ import annotations
 
 import csv
 import json
+import random
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.machines import HOSTS, REPOSITORY, leftovers
 
+sys.path.append(str(REPOSITORY / "app"))
+from covertype_api.schema import COVER_TYPES, NUMBERS, RAW_COLUMNS, SOIL_TYPES, TARGET, WILDERNESS_AREAS
+
 pytestmark = pytest.mark.e2e
 
 GOOD = ("r1-c0.3-m256M-w1", "r2-c0.4-m512M-w2")
 DYING = "r1-c0.5-m32M-w1"
+STAGE = "r1-c0.5-m1G-w1-variantcached_columns_redis"
 OPEN = {22, 8080}
-CLOSED = {2375, 2376, 2377, 4789, 5000, 5432, 5557, 7946, 8000, 8089}
+CLOSED = {2375, 2376, 2377, 4789, 5000, 5432, 5557, 6379, 7946, 8000, 8089}
 CONNECT = """
 import socket, sys
 for port in map(int, sys.argv[2:]):
     connection = socket.socket()
     connection.settimeout(2)
     print(port, connection.connect_ex((sys.argv[1], port)))
+"""
+# Ports of MLflow, PostgreSQL, Redis, the API and HAProxy inside their containers, on all addresses at once.
+KNOCK = """
+import select, socket, sys
+waiting = {}
+for address in sys.argv[1:]:
+    for port in (5000, 5432, 6379, 8000, 8080):
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex((address, port))
+        waiting[connection] = address, port
+_, answered, _ = select.select([], list(waiting), [], 3)
+print([waiting[one] for one in answered if one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0])
 """
 
 
@@ -89,20 +108,66 @@ def test_the_overlay_is_closed_to_the_other_host(lab):
     assert rules.index("-A INPUT ! -i lo -j SWARMSWEEP") == min(i for i, rule in enumerate(rules) if "-A INPUT" in rule)
 
 
+def test_no_container_can_be_reached_past_the_proxy(lab):
+    # Every container has an address on a bridge of its host, to which any neighbour could route.
+    listed = lab.ssh("api", "docker network inspect docker_gwbridge -f '{{range .Containers}}{{.IPv4Address}} {{end}}'")
+    addresses = [address.partition("/")[0] for address in listed.stdout.split()]
+    assert len(addresses) >= 5
+    routes = [f"{address} via {HOSTS['api']}" for address in addresses]
+    added = lab.ssh("load", " && ".join(f"ip route add {route}" for route in routes))
+    try:
+        assert added.returncode == 0, added.stderr
+        knocked = lab.ssh("load", "python3", "-c", f"'{KNOCK}'", *addresses)
+    finally:
+        lab.ssh("load", "; ".join(f"ip route del {route}" for route in routes))
+    assert (knocked.returncode, knocked.stdout) == (0, "[]\n"), knocked.stderr
+
+
 def test_containers_run_as_nobody_special(lab):
     listed = lab.ssh(
         "api", "docker ps -q | xargs docker inspect --format '{{.Name}} {{.Config.User}} {{.HostConfig.CapDrop}}'"
     )
     lines = listed.stdout.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
+    users = {}
     for line in lines:
-        _name, user, dropped = line.split(" ", 2)
+        name, user, dropped = line.split(" ", 2)
+        users[name.partition(".")[0]] = user.split(":")[0]
         assert user.split(":")[0] not in ("", "0", "root"), line
         assert dropped == "[ALL]", line
+    assert users["/e2e_platform_redis"] == "10004"
+
+
+def test_redis_wants_its_password_and_gives_no_power_over_itself(lab):
+    asked = """
+        redis=$(docker ps -q --filter name=e2e_platform_redis)
+        docker exec $redis redis-cli ping
+        docker exec $redis sh -c 'export REDISCLI_AUTH=$(cat /run/secrets/redis_password)
+            redis-cli ping; redis-cli config get requirepass; redis-cli flushall; touch /var/lib/redis/x'
+    """
+    found = lab.ssh("api", asked)
+    refused, welcome, *powerless = [line for line in found.stdout.splitlines() if line]
+    assert refused.startswith("NOAUTH")
+    assert welcome == "PONG"
+    assert [line.split()[0] for line in powerless] == ["NOPERM", "NOPERM"]
+    assert "Read-only file system" in found.stderr
 
 
 def test_sweep_goes_on_after_a_cell_that_dies(lab):
     assert lab.play("sweep.yml", sweep=str(lab.sweep), seed="7").status == "successful"
+
+
+def test_an_early_stage_runs_in_the_image_that_has_what_it_needs(rows, run):
+    assert rows[STAGE]["status"] == "valid", rows[STAGE]["reason"]
+    assert rows[STAGE]["requests"] > 0 == rows[STAGE]["failures"]
+    images = json.loads((run / "manifest.json").read_text())["images"]
+    for name, image in ((STAGE, "api_full"), (GOOD[0], "api")):
+        deployed = json.loads((run / "cells" / name / "attempt-1/deploy.json").read_text())["containers"]
+        assert deployed
+        assert {container["image"] for container in deployed} == {images[image].split()[0]}
+    assert images["api_full"] == images["mlflow"]
+    inspected = json.loads((run / "cells" / STAGE / "attempt-1/inspect.json").read_text())
+    assert "API_VARIANT=cached_columns_redis" in inspected[0]["Config"]["Env"]
 
 
 def test_summary_tells_what_became_of_each_cell(lab, rows, run):
@@ -161,7 +226,7 @@ def test_replicas_had_the_limits_of_the_matrix_and_resource_use_was_measured(row
 
 def test_no_password_leaves_its_place(lab, run):
     secrets = [path.read_text().split()[0] for path in sorted((REPOSITORY / ".lab/e2e/secrets").iterdir())]
-    assert len(secrets) == 2
+    assert len(secrets) == 3
     assert all(len(secret) == 32 for secret in secrets)
     kept = [path for path in run.rglob("*") if path.is_file()]
     assert not [path for path in kept for secret in secrets if secret.encode() in path.read_bytes()]
@@ -189,6 +254,38 @@ def test_an_interrupted_sweep_is_resumed_where_it_stopped(lab, run, rows):
 
 
 def test_site_after_a_sweep_changes_nothing(lab):
+    after = lab.play("site.yml")
+    assert after.status == "successful"
+    assert {host: count for host, count in after.changed.items() if count} == {}
+
+
+def write_rows(path: Path) -> Path:
+    """Rows that follow another rule than any before, so that a model of them is the better one on them for certain."""
+    rng = random.Random(3)
+    lines = [",".join((*RAW_COLUMNS, TARGET))]
+    for _ in range(4000):
+        numbers = [str(rng.randint(0, 250)) for _ in NUMBERS]
+        soil = rng.randrange(len(SOIL_TYPES))
+        label = soil % len(COVER_TYPES) + 1
+        lines.append(",".join((*numbers, rng.choice(WILDERNESS_AREAS), SOIL_TYPES[soil], str(label))))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_new_champion_takes_over_without_a_failed_request(lab):
+    source = write_rows(lab.folder / "other rows.csv")
+    with lab.steady_requests(per_second=10, most_seconds=600) as counted:
+        retrain = lab.play("playbooks/retrain.yml", lab_training_source=str(source))
+    assert retrain.status == "successful"
+    assert "is the champion now" in " ".join(retrain.output.split())
+    assert counted["failed"] == 0, counted["failures"]
+    assert counted["requests"] > 100
+    before, after = counted["versions"]
+    assert int(after) > int(before)
+    assert len(counted["replicas"]) == 2
+
+
+def test_site_after_a_retraining_changes_nothing(lab):
     after = lab.play("site.yml")
     assert after.status == "successful"
     assert {host: count for host, count in after.changed.items() if count} == {}

@@ -163,6 +163,19 @@ def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_pa
     assert "Traceback" not in said(result)
 
 
+# --- A retraining that cannot be meant --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "seven", "1234567890", '""'])
+def test_a_seed_that_is_none_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, seed):
+    result = play(
+        ROOT / "playbooks/retrain.yml", watched.inventory, "-e", f"seed={seed}", "-e", f"lab_directory={tmp_path}"
+    )
+    assert result.returncode != 0
+    assert "allowed: whole numbers from 0 to 999999999. Mend it: ./lab retrain -e seed=7" in said(result)
+    assert not watched.touched
+
+
 # --- A role that is given something else ----------------------------------------------------------------------------
 
 

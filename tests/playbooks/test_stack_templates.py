@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,12 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 ROLES = ("api_stack", "platform")
-IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "haproxy")}
+IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "redis", "haproxy")}
+# The ladder of the API's own package; it needs nothing that is not part of Python.
+sys.path.append(str(ROOT / "app"))
+from covertype_api.settings import Settings  # noqa: E402
+from covertype_api.variants import CHOICES, PRESETS, choose_variant  # noqa: E402
+
 # What no variable may carry into a file that anybody can read.
 SECRET_WORD = re.compile("password|secret|token", re.IGNORECASE)
 
@@ -47,7 +53,7 @@ def role_variables() -> dict:
     for path in paths:
         if path.exists():
             merged |= yaml.safe_load(path.read_text())
-    return merged | {"api_stack_image": IMAGES["api"], "platform_images": IMAGES}
+    return merged | {"api_stack_images": IMAGES, "platform_images": IMAGES}
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +140,66 @@ def test_api_is_confined_and_publishes_nothing(rendered):
     assert "ports" not in service  # a published port clashes with the second replica
     assert service["deploy"]["labels"] == {"swarmsweep.lab": "lab"}
     assert parsed["networks"] == {"lab": {"external": True, "name": "lab_net"}}
-    assert parsed["secrets"]["postgres"]["name"] == "lab_postgres_covertype_password"
+    names = {secret["target"]: parsed["secrets"][secret["source"]]["name"] for secret in service["secrets"]}
+    assert names == {
+        "postgres_password": "lab_postgres_covertype_password",
+        "redis_password": "lab_redis_password",
+    }
+    assert service["environment"]["REDIS_HOST"] == "redis"
+
+
+# --- The image of a stage -------------------------------------------------------------------------------------------
+
+STAGES = {name: api(api_stack_variant=name) for name in PRESETS}
+UNKNOWN = api(api_stack_variant="fastest")
+
+
+def image_of(text: str) -> str:
+    """Which of the lab's images a rendering starts as the API. The full one would start the MLflow server otherwise."""
+    service = stack(text)["services"]["api"]
+    assert ("command" in service) == (service["image"] == IMAGES["mlflow"])
+    assert service.get("command", []) in ([], ["python", "-m", "covertype_api"])
+    # MLflow's client writes into its home.
+    assert service["environment"]["HOME"] == "/tmp"
+    return next(name for name, image in IMAGES.items() if image == service["image"])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_in_the_image_that_has_what_it_needs(rendered, stage):
+    assert image_of(rendered[STAGES[stage]]) == ("mlflow" if PRESETS[stage].needs_full_image else "api")
+
+
+def test_a_stage_that_nobody_knows_runs_where_all_are_known(rendered):
+    assert image_of(rendered[UNKNOWN]) == "mlflow"
+
+
+def overridden() -> list[tuple[dict[str, str], bool]]:
+    """(environment, whether it needs the full image) for each choice that may stand in for one of the slim stage."""
+    alone = [{choice: value} for choice, allowed in CHOICES.items() for value in allowed]
+    found = []
+    for chosen in [*alone, {"columns": "each_request", "connections": "fresh"}]:
+        settings = Settings(api_variant="onnx", **{f"api_{choice}": value for choice, value in chosen.items()})
+        environment = {f"API_{choice.upper()}": value for choice, value in chosen.items()}
+        found.append((environment, choose_variant(settings).needs_full_image))
+    return found
+
+
+OVERRIDDEN = {
+    " ".join(environment.values()): (api(api_stack_env=environment), needs) for environment, needs in overridden()
+}
+OTHER_STAGE = api(api_stack_env={"API_VARIANT": "prints", "API_PREDICTOR": ""})
+# It could do with the slim image; the rule for the columns alone says otherwise, which costs nothing but memory.
+GENEROUS = {"each_request"}
+
+
+@pytest.mark.parametrize(("name", "needs"), OVERRIDDEN.values(), ids=OVERRIDDEN)
+def test_an_overridden_choice_has_what_it_needs(rendered, name, needs):
+    generous = stack(rendered[name])["services"]["api"]["environment"].get("API_COLUMNS") in GENEROUS
+    assert image_of(rendered[name]) == ("mlflow" if needs or generous else "api")
+
+
+def test_a_stage_in_the_environment_counts(rendered):
+    assert image_of(rendered[OTHER_STAGE]) == "mlflow"
 
 
 # What an own image brings, in spellings that YAML would rather read as something else.
@@ -152,6 +217,9 @@ OWN_IMAGE = api(api_stack_env=AWKWARD, api_stack_variant="no", api_stack_image="
 
 def test_own_environment_arrives_as_it_was_written(rendered):
     service = stack(rendered[OWN_IMAGE])["services"]["api"]
+    # Neither the lab's command nor its home: the image knows better.
+    assert "command" not in service
+    assert "HOME" not in service["environment"]
     assert service["environment"].items() >= AWKWARD.items()
     assert service["environment"]["API_VARIANT"] == "no"
     assert service["image"] == "registry.example:5000/x@sha256:00"
@@ -175,13 +243,65 @@ def test_a_dollar_in_the_environment_is_not_replaced_by_docker(rendered):
     assert stack(rendered[DOLLAR])["services"]["api"]["environment"]["PRICE"] == "$$5 or $${HOME}"
 
 
+FRESH = api(api_stack_fresh=True, api_stack_champion="7")
+KEPT = api(api_stack_champion="7")
+KEPT_NEXT = api(api_stack_champion="8")
+
+
+def seconds(text: str) -> int:
+    """Docker's duration of whole seconds."""
+    return int(re.fullmatch(r"(\d+)s", text).group(1))
+
+
+def test_what_is_kept_rolls_without_a_gap(rendered):
+    service = stack(rendered[KEPT])["services"]["api"]
+    assert service["deploy"]["update_config"]["order"] == "start-first"
+    assert service["deploy"]["update_config"]["parallelism"] == 1
+    assert service["deploy"]["update_config"]["failure_action"] == "rollback"
+    assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "covertype_api.healthy"]
+    # A replica that is going answers for longer than HAProxy believes in it, and is killed only after that.
+    proxy = dict(re.findall(r"^  (hold obsolete|timeout resolve) +(\d+)s$", rendered[HAPROXY], re.MULTILINE))
+    drain = int(service["environment"]["DRAIN_SECONDS"])
+    assert sum(map(int, proxy.values())) < drain < seconds(service["stop_grace_period"])
+
+
+def test_another_champion_is_another_task_and_nothing_else(rendered):
+    before, after = (stack(rendered[name])["services"]["api"] for name in (KEPT, KEPT_NEXT))
+    # The container's labels, not the service's: those alone would start no replica.
+    assert (before.pop("labels"), after.pop("labels")) == (
+        {"swarmsweep.champion": "7"},
+        {"swarmsweep.champion": "8"},
+    )
+    assert before == after
+
+
+def test_a_measured_cell_pays_for_no_health_check_and_no_farewell(rendered):
+    service = stack(rendered[FRESH])["services"]["api"]
+    assert not {"healthcheck", "labels"} & set(service)
+    assert "DRAIN_SECONDS" not in service["environment"]
+    assert service["stop_grace_period"] == "5s"
+    assert service["deploy"]["restart_policy"]["max_attempts"] == 2
+
+
+OWN_KEPT = api(api_stack_image="registry.example/x:1")
+
+
+def test_an_own_image_keeps_its_own_health_check(rendered):
+    service = stack(rendered[OWN_KEPT])["services"]["api"]
+    assert "healthcheck" not in service
+    assert service["deploy"]["update_config"]["order"] == "start-first"
+
+
 OTHER_API = api(api_stack_lab_name="other")
 
 
 def test_two_labs_share_nothing(rendered):
     parsed = stack(rendered[OTHER_API])
     assert parsed["networks"]["lab"]["name"] == "other_net"
-    assert parsed["secrets"]["postgres"]["name"] == "other_postgres_covertype_password"
+    assert {secret["name"] for secret in parsed["secrets"].values()} == {
+        "other_postgres_covertype_password",
+        "other_redis_password",
+    }
     assert parsed["services"]["api"]["deploy"]["labels"] == {"swarmsweep.lab": "other"}
 
 
@@ -194,6 +314,7 @@ def test_platform_is_confined_and_its_passwords_are_files(rendered):
     parsed = stack(rendered[PLATFORM])
     assert {name: service["image"] for name, service in parsed["services"].items()} == {
         "postgres": IMAGES["postgres"],
+        "redis": IMAGES["redis"],
         "mlflow": IMAGES["mlflow"],
         "proxy": IMAGES["haproxy"],
     }
@@ -202,6 +323,7 @@ def test_platform_is_confined_and_its_passwords_are_files(rendered):
     assert_secrets_are_files(parsed)
     targets = [secret["target"] for secret in parsed["services"]["postgres"]["secrets"]]
     assert targets == ["postgres_mlflow_password", "postgres_covertype_password"]
+    assert [secret["target"] for secret in parsed["services"]["redis"]["secrets"]] == ["redis_password"]
     assert all(volume["labels"] == {"swarmsweep.lab": "lab"} for volume in parsed["volumes"].values())
 
 
@@ -222,6 +344,7 @@ ELSEWHERE = platform(platform_directory="/srv/x")
         (platform(platform_proxy_max_connections=100), "services/proxy/ulimits/nofile/soft", 1200),
         (OTHER, "networks/lab/name", "other_net"),
         (OTHER, "secrets/postgres_mlflow/name", "other_postgres_mlflow_password"),
+        (OTHER, "secrets/redis/name", "other_redis_password"),
         (OTHER, "services/postgres/deploy/labels/swarmsweep.lab", "other"),
         (OTHER, "volumes/postgres/labels/swarmsweep.lab", "other"),
         (ELSEWHERE, "configs/haproxy/file", "/srv/x/stacks/lab-haproxy.cfg"),
@@ -290,6 +413,7 @@ def test_haproxy_listens_and_asks_only_where_it_must(rendered):
         ("app/Dockerfile.mlflow", "10001"),
         ("roles/images/files/haproxy/Dockerfile", "10002"),
         ("roles/images/files/postgres/Dockerfile", "10003"),
+        ("roles/images/files/redis/Dockerfile", "10004"),
     ],
 )
 def test_images_run_as_the_user_that_their_secrets_are_for(dockerfile, uid):

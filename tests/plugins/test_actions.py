@@ -69,6 +69,10 @@ def lab(tmp_path_factory):
         "plan": ("sweep", plan | {"seed": "7"}),
         "plan abc": ("sweep", plan | {"seed": "abc", "reports": f"{folder}/other"}),
         "resume": ("sweep", plan | {"resume": "{{ step_6.run | basename }}"}),
+        "plan evolution": (
+            "sweep",
+            plan | {"path": str(ROOT / "sweeps/evolution.yml"), "reports": f"{folder}/evolution"},
+        ),
         **{f"check {value}": task for value, task in seeds.items()},
         **{f"target {name}": task for name, task in targets.items()},
     }
@@ -146,7 +150,20 @@ def test_a_run_remembers_its_commands_without_secrets(lab):
     assert (manifest["seed"], manifest["images"]) == (7, {"api": "i:1"})
     assert "hunter2" not in json.dumps(manifest)
     assert found["resume"]["run"] == found["plan"]["run"]
-    assert found["plan"]["load_seconds"] == found["resume"]["load_seconds"] == 18
+    assert found["plan"]["steps"] == found["resume"]["steps"]
+    assert found["plan"]["seconds"] == found["resume"]["seconds"] == 7 * (18 + 20)
+
+
+def test_every_step_has_the_load_of_its_cell(lab):
+    found, _ = lab
+    loads = {(step["load"]["users"], step["load_seconds"]) for step in found["plan"]["steps"]}
+    assert loads == {(40, 18)}
+    steps = {step["cell_id"].partition("-w1-")[2]: step for step in found["plan evolution"]["steps"]}
+    assert len(steps) == 11
+    assert (steps["variantprints"]["load"]["users"], steps["variantonnx"]["load"]["users"]) == (2, 32)
+    # Whole seconds, rounded up: the ramp of two users takes a fraction of one.
+    assert (steps["variantprints"]["load_seconds"], steps["variantonnx"]["load_seconds"]) == (56, 21)
+    assert steps["locustfileempty-variantonnx"]["load"]["locustfile"] == "empty.py"
 
 
 CLOCKS = [

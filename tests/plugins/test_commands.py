@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible.module_utils import docker_command
+from ansible.module_utils import docker_command, model_registry
 
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
 
@@ -20,11 +20,24 @@ class ModuleError(Exception):
     """fail_json was called."""
 
 
+class Done(Exception):  # noqa: N818 (it is no error)
+    """exit_json was called."""
+
+    def __init__(self, result):
+        super().__init__(result)
+        self.result = result
+
+
 class Module:
     """What the modules use of AnsibleModule."""
 
+    check_mode = False
+
     def __init__(self, **params):
         self.params = params
+
+    def exit_json(self, **result):
+        raise Done(result)
 
     def run_command(self, command):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -171,7 +184,191 @@ def test_no_such_service_is_no_failure(script):
     assert load("swarm_job").Job(Module(**JOB)).state() == (None, "")
 
 
+# A Docker whose job is as a file says; creating one makes it complete.
+JOBS = """case $2 in
+  inspect) [ -e {state} ];;
+  create) echo Complete > {state};;
+  rm) rm {state};;
+  ps) printf '{{"CurrentState":"%s 1 second ago","Error":""}}' $(cat {state});;
+  logs) echo words;;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("keep", "before", "changed", "after"),
+    [
+        (True, None, True, "Complete"),
+        (True, "Complete", False, "Complete"),
+        (True, "Failed", True, "Complete"),
+        (False, None, True, None),
+        (False, "Complete", True, None),
+        (False, "Failed", True, None),
+    ],
+)
+def test_a_job_is_a_record_only_when_it_is_to_be_one(script, tmp_path, monkeypatch, keep, before, changed, after):
+    state = tmp_path / "state"
+    if before:
+        state.write_text(before)
+    said = script("docker", JOBS.format(state=state))
+    swarm_job = load("swarm_job")
+    monkeypatch.setattr(swarm_job, "AnsibleModule", lambda **_: Module(**JOB, keep=keep))
+    with pytest.raises(Done) as done:
+        swarm_job.main()
+    assert done.value.result == {"changed": changed, "output": ["words"]}
+    assert (state.read_text().strip() if state.exists() else None) == after
+    assert ("create" in said.read_text()) == changed
+
+
 def test_a_job_runs_on_a_manager(script):
     said = script("docker", "true")
     load("swarm_job").Job(Module(**JOB)).create()
     assert "--constraint node.role == manager " in said.read_text()
+
+
+# --- model_registry -------------------------------------------------------------------------------------------------
+
+# As MLflow 3.17 answers; a version has more keys than are read.
+CHAMPION = (
+    '{"model_version": {"name": "covertype", "version": "3", "run_id": "ab12", "tags": ['
+    '{"key": "accuracy", "value": "0.831200"}, {"key": "data_source", "value": "generated (seed 0)"}]}}'
+)
+NO_MODEL = '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Registered Model with name=covertype not found"}'
+NO_ALIAS = '{"error_code": "INVALID_PARAMETER_VALUE", "message": "Registered model alias champion not found."}'
+# A Docker that knows the service and one container of it; what is asked inside it is for the test to say.
+RUNNING = "case $1 in service) echo id;; ps) echo 0123456789ab;; exec) {answer};; esac"
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    monkeypatch.setattr(model_registry, "POLL_SECONDS", 0)
+    return lambda wait_seconds=0: model_registry.look_up(Module(), "lab", wait_seconds)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (CHAMPION, {"version": "3", "accuracy": "0.831200", "data_source": "generated (seed 0)"}),
+        ('{"model_version": {"version": 12}}', {"version": "12"}),
+        (NO_MODEL, None),
+        (NO_ALIAS, None),
+    ],
+)
+def test_the_champion_is_what_the_registry_says(script, patient, answer, found):
+    said = script("docker", RUNNING.format(answer=f"echo '{answer}'"))
+    assert patient() == found
+    *_, question = [line for line in said.read_text().splitlines() if line.endswith("covertype champion")]
+    assert "label=com.docker.swarm.service.name=lab_platform_mlflow" in said.read_text()
+    assert question
+
+
+def test_a_lab_without_mlflow_has_no_champion(script, patient):
+    script("docker", "echo 'no such service' >&2; exit 1")
+    assert patient(60) is None
+
+
+def test_mlflow_may_just_have_been_started(script, patient, tmp_path):
+    tries = f'n=$(cat {tmp_path}/n 2> /dev/null); echo "x$n" > {tmp_path}/n'
+    late = f"{tries}; [ \"$n\" = xx ] || {{ echo 'Connection refused' >&2; exit 1; }}; echo '{CHAMPION}'"
+    script("docker", RUNNING.format(answer=late))
+    assert patient(60)["version"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (RUNNING.format(answer="echo 'Connection refused' >&2; exit 1"), "Connection refused"),
+        (RUNNING.format(answer="echo oops"), "it answered 'oops"),
+        (RUNNING.format(answer='echo "[]"'), "it answered"),
+        (RUNNING.format(answer="""echo '{"error_code": "INTERNAL_ERROR"}'"""), "INTERNAL_ERROR"),
+        ("[ $1 = service ]", "no container of lab_platform_mlflow runs"),
+    ],
+)
+def test_a_registry_that_does_not_say_is_named(script, patient, body, words):
+    script("docker", body)
+    with pytest.raises(model_registry.RegistryError, match=f"{words}.*docker service logs.*site.yml"):
+        patient()
+
+
+def test_a_docker_that_hangs_is_not_taken_for_no_registry(script, patient, short):
+    script("docker", "exec sleep 30")
+    with pytest.raises(model_registry.RegistryError, match="did not answer within"):
+        patient(60)
+
+
+@pytest.mark.parametrize(("answer", "version"), [(CHAMPION, "3"), (NO_MODEL, "")])
+def test_a_module_tells_the_version(script, monkeypatch, answer, version):
+    script("docker", RUNNING.format(answer=f"echo '{answer}'"))
+    lab_champion = load("lab_champion")
+    monkeypatch.setattr(lab_champion, "AnsibleModule", lambda **_: Module(lab_name="lab", wait_seconds=0))
+    with pytest.raises(Done) as done:
+        lab_champion.main()
+    assert done.value.result == {"changed": False, "version": version}
+
+
+# --- lab_stack_facts ------------------------------------------------------------------------------------------------
+
+# A Docker with the services and images of the lab, less what a test takes away.
+FACTS = """case "$1 $2" in
+  'version --format') echo 20.10.24;;
+  'service ls') printf '%s\\n' {services};;
+  'service inspect') echo id;;
+  'image inspect') case $5 in {missing}) exit 1;; *) echo sha256:$5;; esac;;
+  'ps --quiet') echo 0123456789ab;;
+  exec*) echo '{champion}';;
+esac"""
+SERVICES = ("postgres", "redis", "mlflow", "proxy")
+BOTH = {"api": "swarmsweep/api:1", "api_full": "swarmsweep/mlflow:2"}
+
+
+def stack_facts(script, monkeypatch, images, services=SERVICES, missing="none", champion=CHAMPION):
+    """What the module returns on a host with these services, without the image that is missing."""
+    listed = " ".join(f"'lab_platform_{name} swarmsweep/{name}:2'" for name in services)
+    script("docker", FACTS.format(services=f"{listed} 'other_x y'", missing=missing, champion=champion))
+    module = load("lab_stack_facts")
+    monkeypatch.setattr(module, "ask", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
+    given = Module(lab_name="lab", images=images, haproxy_socket="/run/haproxy.sock")
+    monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
+    with pytest.raises(Done) as done:
+        module.main()
+    return done.value.result
+
+
+def test_the_images_of_all_stages_are_named_with_their_ids(script, monkeypatch):
+    found = stack_facts(script, monkeypatch, BOTH)
+    assert set(found["images"]) == {*SERVICES, "api", "api_full"}
+    assert found["images"]["api_full"] == found["images"]["mlflow"] == "swarmsweep/mlflow:2 sha256:swarmsweep/mlflow:2"
+    assert found["versions"] == {"docker": "20.10.24", "haproxy": "2.6.12"}
+
+
+@pytest.mark.parametrize(
+    ("champion", "model"),
+    [
+        (NO_MODEL, {}),
+        (
+            CHAMPION,
+            {"model": "covertype", "version": "3", "accuracy": 0.8312, "data_source": "generated (seed 0)"}
+            | {"data_sha256": None, "onnx_sha256": None},
+        ),
+    ],
+)
+def test_the_manifest_gets_the_champion_as_the_registry_has_it(script, monkeypatch, champion, model):
+    assert stack_facts(script, monkeypatch, BOTH, champion=champion)["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("differs", "words"),
+    [
+        ({"services": ("postgres", "mlflow", "proxy")}, "the lab's stack lacks redis. Mend it: ansible-playbook site"),
+        (
+            {"missing": "swarmsweep/mlflow:2"},
+            r"this host has no image swarmsweep/mlflow:2 \(for mlflow\). Mend it: ansible-playbook site",
+        ),
+        (
+            {"missing": "mine:1", "images": {"api": "mine:1"}},
+            r"this host has no image mine:1 \(for api\). Mend it: docker pull",
+        ),
+    ],
+)
+def test_what_a_sweep_would_miss_is_named_with_what_mends_it(script, monkeypatch, differs, words):
+    with pytest.raises(ModuleError, match=words):
+        stack_facts(script, monkeypatch, **({"images": BOTH} | differs))

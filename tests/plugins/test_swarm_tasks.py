@@ -214,6 +214,10 @@ STATES = [
     ("refused", service(ONE), [task(1, "rejected", 0, "No such image: x:1"), task(1, "ready", 5)], (1, 0, False, True)),
     ("updating", service(ONE, update="updating"), [task(1)], (1, 1, False, False)),
     ("updated", service(ONE, update="completed"), [task(1)], (1, 1, True, False)),
+    ("paused and running all the same", service(ONE, update="paused"), [task(1)], (1, 1, True, False)),
+    ("being rolled back", service(ONE, update="rollback_started"), [task(1)], (1, 1, False, False)),
+    ("rolled back", service(ONE, update="rollback_completed"), [task(1)], (1, 1, False, True)),
+    ("rolled back half-way", service(ONE, update="rollback_paused"), [task(1, "starting")], (1, 0, False, True)),
     ("global on two nodes",
      service({"Global": {}}), [task(0, NodeID="a", ID="a"), task(0, NodeID="b", ID="b")], (2, 2, True, False)),
     ("global, one starts", service({"Global": {}}),
@@ -227,6 +231,27 @@ STATES = [
 def test_assess_service(service, tasks, expected):
     state = swarm_tasks.assess_service(service, tasks)
     assert (state.wanted, state.running, state.converged, state.hopeless) == expected
+
+
+@pytest.mark.parametrize("update", ["rollback_completed", "rollback_paused"])
+def test_a_rolled_back_update_says_so(update):
+    state = swarm_tasks.assess_service(service(ONE, update=update), [task(1)])
+    assert state.rolled_back
+    assert state.error == f"update {update}: update in progress"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "culprit"),
+    [
+        ([task(1)], None),
+        ([task(1, "shutdown", 0), died(1, 5, 137), task(1, created=9)], "1at5"),
+        ([died(1, 5, 137), died(2, 7, 3), task(1, created=9)], "2at7"),
+        ([task(1, "rejected", 5, "No such image: x:1"), task(1, created=9)], "1at5"),
+    ],
+)
+def test_the_newest_death_is_why_an_update_was_rolled_back(tasks, culprit):
+    found = swarm_tasks.find_culprit(tasks)
+    assert (found and found["ID"]) == culprit
 
 
 def test_tasks_of_other_services_do_not_count():

@@ -1,0 +1,88 @@
+"""Ask the lab's MLflow which version of the model is the champion, from the manager that runs it.
+
+Its port is published nowhere, so the question is put inside its container.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+
+# Of the training and the API (covertype_api.settings).
+MODEL, ALIAS = "covertype", "champion"
+SERVICE_LABEL = "com.docker.swarm.service.name"
+POLL_SECONDS = 2
+# What a registry says that answers and has no such model, or no such alias of it.
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+# A server that was just started is no error, so a connection that is refused gets no trace.
+QUESTION = """
+import sys
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
+query = urlencode({"name": sys.argv[1], "alias": sys.argv[2]})
+url = "http://127.0.0.1:5000/api/2.0/mlflow/registered-models/alias?" + query
+try:
+    print(build_opener(ProxyHandler({})).open(url, timeout=20).read().decode())
+except HTTPError as error:
+    print(error.read().decode())
+except OSError as error:
+    sys.exit(str(error))
+"""
+
+
+class RegistryError(Exception):
+    """MLflow cannot be asked; the text says why."""
+
+
+def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None:
+    """The champion's tags and its `version`; None when nothing was trained yet, or there is no MLflow in this lab.
+
+    Raises RegistryError when MLflow does not answer within `wait_seconds`.
+    """
+    name = f"{lab}_platform_mlflow"
+    question = ["service", "inspect", "--format", "{{.ID}}", name]
+    code = run_docker(module, question)[0]
+    if code in TIMED_OUT:
+        raise RegistryError(no_answer(question))
+    if code != 0:
+        return None
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return read_answer(ask(module, name))
+        except RegistryError as error:
+            if time.monotonic() > deadline:
+                raise RegistryError(
+                    f"MLflow did not say which model is the champion: {error}. "
+                    f"Look with: docker service logs --tail 20 {name}; mend it: ansible-playbook site.yml"
+                ) from error
+        time.sleep(POLL_SECONDS)
+
+
+def ask(module: Any, service: str) -> str:
+    """What MLflow answers. Raises RegistryError when it does not."""
+    _code, found, _err = run_docker(module, ["ps", "--quiet", "--filter", f"label={SERVICE_LABEL}={service}"])
+    if not found.split():
+        raise RegistryError(f"no container of {service} runs on this host")
+    code, out, err = run_docker(module, ["exec", found.split()[0], "python", "-c", QUESTION, MODEL, ALIAS])
+    if code != 0:
+        raise RegistryError((err.strip() or f"exit code {code}").splitlines()[-1])
+    return out
+
+
+def read_answer(text: str) -> dict[str, str] | None:
+    """What the registry's REST API says of an alias. Raises RegistryError for anything but a version or its absence."""
+    try:
+        document = json.loads(text)
+        if document.get("error_code") in MISSING:
+            return None
+        version = document["model_version"]
+        tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
+        return {**tags, "version": str(version["version"])}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RegistryError(f"it answered {text[:200]!r}") from error
