@@ -295,9 +295,12 @@ class ServiceState:
 
 
 def find_culprit(tasks: Iterable[Task]) -> Task | None:
-    """The task for which a roll-out was taken back: the newest that died, or that its node refused."""
+    """The task for which a roll-out was taken back: the newest that died, or that its node refused.
+
+    One that ended well comes last: it may be an old replica that was told to go.
+    """
     ended = [task for task in tasks if state_of(task) in DEAD or state_of(task) == "rejected"]
-    return max(ended, key=lambda task: parse_time(task["CreatedAt"]), default=None)
+    return max(ended, key=lambda task: (state_of(task) != "complete", parse_time(task["CreatedAt"])), default=None)
 
 
 def wanted_of(service: Mapping[str, Any], tasks: Iterable[Task]) -> int:

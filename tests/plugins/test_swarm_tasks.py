@@ -247,6 +247,8 @@ def test_a_rolled_back_update_says_so(update):
         ([task(1, "shutdown", 0), died(1, 5, 137), task(1, created=9)], "1at5"),
         ([died(1, 5, 137), died(2, 7, 3), task(1, created=9)], "2at7"),
         ([task(1, "rejected", 5, "No such image: x:1"), task(1, created=9)], "1at5"),
+        ([task(1, "rejected", 5, "No such image: x:1"), task(1, "complete", 6, exit_code=0)], "1at5"),
+        ([task(1, "complete", 6, exit_code=0), task(1, created=9)], "1at6"),
     ],
 )
 def test_the_newest_death_is_why_an_update_was_rolled_back(tasks, culprit):
