@@ -39,6 +39,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"covertype_api: {error}")
 
+    notice_dead_workers()
     default = f"{tempfile.gettempdir()}/covertype_api-{os.getpid()}"
     prepare_directory(Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", default)))
 
@@ -63,6 +64,23 @@ def main() -> None:
         proxy_headers=False,
         log_level="info",
     )
+
+
+def notice_dead_workers() -> None:
+    """Let the supervisor see at once that a worker has died while it was asked whether it lives.
+
+    uvicorn's parent keeps the child's end of their pipe open, so that it waits for an answer until its time-out, which
+    is long here for the sake of starved workers.
+    """
+    from uvicorn.supervisors.multiprocess import Process
+
+    start = Process.start
+
+    def start_and_let_go(self: Process) -> None:
+        start(self)
+        self.child_conn.close()
+
+    Process.start = start_and_let_go
 
 
 if __name__ == "__main__":

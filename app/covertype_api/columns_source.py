@@ -73,7 +73,7 @@ class PostgresColumns:
                 await connection.close(timeout=TIMEOUT_SECONDS)
             return _checked([record["name"] for record in records])
         except (OSError, LookupError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise NeighbourError(self.name, _reason(error)) from error
+            raise _lost_postgres(self._settings, error) from error
 
     async def close(self) -> None:
         """Nothing is kept."""
@@ -98,7 +98,7 @@ class PooledPostgresColumns:
                 records = await connection.fetch(QUERY)
             return _checked([record["name"] for record in records])
         except (OSError, LookupError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise NeighbourError(self.name, _reason(error)) from error
+            raise _lost_postgres(self._settings, error) from error
 
     async def _make_pool(self) -> Any:
         import asyncpg
@@ -107,7 +107,8 @@ class PooledPostgresColumns:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
                     **connection_settings(self._settings, "database"),
-                    min_size=1,
+                    # None is kept ready: asyncpg logs a trace for each that a server closes.
+                    min_size=0,
                     # A query takes a millisecond: four connections answer thousands of requests a second.
                     max_size=4,
                     timeout=TIMEOUT_SECONDS,
@@ -145,7 +146,7 @@ class BlockingPostgresColumns:
             finally:
                 connection.close()
         except (OSError, LookupError, psycopg2.Error) as error:
-            raise NeighbourError(self.name, _reason(error)) from error
+            raise _lost_postgres(self._settings, error) from error
 
     async def close(self) -> None:
         """Nothing is kept."""
@@ -187,12 +188,18 @@ class RedisColumns:
         except (OSError, RedisError, ValueError) as error:
             # The next attempt reads the password anew: it may have been mounted late.
             await self.close()
-            raise NeighbourError(self.name, _reason(error)) from error
+            where = f"{self._settings.redis_host}:{self._settings.redis_port}"
+            raise NeighbourError(self.name, f"{where}: {_reason(error)}") from error
 
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+def _lost_postgres(settings: Settings, error: Exception) -> NeighbourError:
+    where = f"{settings.postgres_host}:{settings.postgres_port}"
+    return NeighbourError(PostgresColumns.name, f"{where}: {_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:

@@ -211,7 +211,7 @@ class Service:
 
     async def _recover(self) -> None:
         """Try the sample row until it is answered."""
-        name = next(iter(self._waiting_for))
+        name = next(iter(self._waiting_for), "model")
         version = await self._persist(name, self._predict_sample)
         self._waiting_for.clear()
         self.model_version = version

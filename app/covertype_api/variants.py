@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from covertype_api.settings import Settings, SettingsError
 
 CHOICES = {
-    # How PostgreSQL and MLflow are called: a new blocking connection for each call, or asynchronously over kept ones.
+    # How PostgreSQL and MLflow are called at each request: a thread waits for a new connection and MLflow's own client,
+    # or asynchronously over connections that are kept.
     "connections": ("fresh", "pooled"),
     # Where the names of the model's columns come from: a query to PostgreSQL, Redis as a cache of it, or memory.
     "columns": ("each_request", "redis", "memory"),

@@ -95,8 +95,13 @@ def running(command: list[str], env: dict[str, str], log: Path, **options) -> It
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
+                # Workers outlive a supervisor that is killed.
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
                 process.kill()
                 process.wait()
+                for child in children:
+                    with suppress(ProcessLookupError):
+                        os.kill(int(child), signal.SIGKILL)
 
 
 def base_env() -> dict[str, str]:

@@ -149,20 +149,23 @@ def test_if_missing_trains_only_for_other_arguments(lab, trained):
     assert (same["status"], same["version"]) == ("exists", trained["champion_version"])
 
 
-def test_a_champion_that_only_onnx_can_serve_is_trained_anew(lab):
+def test_a_champion_that_only_onnx_can_serve_is_trained_anew(lab, trained):
     """As registered before the scikit-learn flavour was told by a tag."""
     from mlflow.tracking import MlflowClient
 
-    arguments = ["--source", "generated", "--rows", "1000", "--if-missing"]
-    name = {"MODEL_NAME": "covertype_untagged"}
-    first = lab.train(*arguments, **name)
     client = MlflowClient(lab.mlflow.uri)
-    assert client.get_model_version(first["model"], first["version"]).tags[SKLEARN_TAG]
-    client.delete_model_version_tag(first["model"], first["version"], SKLEARN_TAG)
-    second = lab.train(*arguments, **name)
-    assert second["status"] == "trained" and second["promoted"]
-    third = lab.train(*arguments, **name)
-    assert (third["status"], third["version"]) == ("exists", second["version"])
+    champion = client.get_model_version(trained["model"], trained["version"])
+    tags = dict(champion.tags)
+    assert tags.pop(SKLEARN_TAG)
+    name = "covertype_untagged"
+    client.create_registered_model(name)
+    logged = champion.source.removeprefix("models:/")
+    client.create_model_version(name, champion.source, champion.run_id, tags=tags, model_id=logged)
+    client.set_registered_model_alias(name, "champion", "1")
+    again = lab.train("--source", "generated", "--rows", "6000", "--if-missing", MODEL_NAME=name)
+    assert (again["status"], again["version"], again["promoted"]) == ("trained", "2", True)
+    assert again["previous_champion_accuracy"] == pytest.approx(trained["accuracy"], abs=1e-6)
+    assert SKLEARN_TAG in client.get_model_version(name, "2").tags
 
 
 def test_champion_stays_unless_the_new_model_is_no_worse(lab, trained, tmp_path):

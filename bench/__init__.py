@@ -1,0 +1,1 @@
+"""Benchmarks against peers: `./lab bench NAME`. Each measures all servers side by side, in one run, on pinned cores."""

@@ -1,0 +1,57 @@
+"""`./lab bench NAME [OPTIONS]`: one benchmark, or which there are."""
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+from swarmsweep.errors import LabError
+
+# Each is a module of this package with `main(arguments)`.
+BENCHMARKS = {
+    "serving": "requests/s of the API against mlflow models serve, LitServe and BentoML; its memory and start",
+}
+
+
+def describe() -> str:
+    """The help of the verb."""
+    names = "\n".join(f"  {name:12}{what}" for name, what in BENCHMARKS.items())
+    return (
+        "usage: ./lab bench NAME [OPTIONS]\n\n"
+        f"{names}\n\n"
+        "Prints a table with ratios and writes reports/bench/NAME.json. ./lab bench NAME --help lists its options."
+    )
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """A signal becomes an exception, so that every process that was started is ended on the way out."""
+    raise SystemExit(128 + number)
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code of the command."""
+    name, *options = arguments or [""]
+    if name in ("-h", "--help", "help"):
+        print(describe())
+        return 0
+    if name not in BENCHMARKS:
+        reason = f"there is no benchmark {name!r}" if name else "which benchmark?"
+        print(f"{describe()}\n\nlab bench: {reason}; allowed: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    # A shell script's background jobs are started deaf to it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        importlib.import_module(f"bench.{name}").main(options)
+    except LabError as error:
+        print(f"lab bench {name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nlab bench {name}: stopped; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""Requests to servers of this machine, and to no other."""
+
+import http.client
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from swarmsweep.errors import LabError
+
+TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def require_loopback(url: str) -> None:
+    """Raise LabError unless the host is a loopback address written as a number: names can lead anywhere."""
+    host = urlsplit(url).hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise LabError(f"{url}: a benchmark loads addresses of 127.0.0.0/8 only, not {host!r}")
+
+
+def ask(url: str, body: bytes | None = None) -> Answer:
+    """GET, or POST of a JSON body.
+
+    Raises:
+        LabError: the host is not loopback.
+        OSError, http.client.HTTPException: no answer.
+    """
+    require_loopback(url)
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+    try:
+        headers = {"Content-Type": "application/json"} if body else {}
+        connection.request("POST" if body else "GET", parts.path, body, headers)
+        response = connection.getresponse()
+        content = response.read()
+    finally:
+        connection.close()
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
