@@ -77,6 +77,7 @@ class Lineup:
         """Every other server; each is parked as soon as it is ready."""
         env, onnx = self.registry["env"], self.registry["onnx"]
         for server in (
+            servers.bare_asgi(_free_port()),
             servers.mlflow_serve(_free_port(), env),
             servers.litserve(_free_port(), onnx, app),
             servers.bentoml(_free_port(), onnx, app, self.folder / "bentoml"),

@@ -100,6 +100,15 @@ def ours(port: int, registry: dict[str, str], app: Path, shared: Path) -> Server
     )
 
 
+def bare_asgi(port: int) -> Server:
+    """uvicorn with an application that does nothing, see peers/bare_asgi.py."""
+    command = (str(API.python), "-m", "uvicorn", "bare_asgi:app", "--host", "127.0.0.1", "--port", str(port))
+    command += ("--loop", "uvloop", "--http", "httptools", "--ws", "none", "--lifespan", "off")
+    command += ("--no-access-log", "--no-server-header", "--timeout-keep-alive", "75", "--log-level", "warning")
+    env = QUIET | {"PATH": API.path, "PYTHONPATH": str(PEERS_FOLDER)}
+    return Server("bare_asgi", API, ("uvicorn",), command, env, f"http://127.0.0.1:{port}", "/")
+
+
 def mlflow_serve(port: int, registry: dict[str, str]) -> Server:
     """MLflow's own server, with the registered scikit-learn pipeline."""
     command = (str(MLFLOW.folder / "bin/mlflow"), "models", "serve", "--model-uri", "models:/covertype@champion")
@@ -148,6 +157,7 @@ def targets(rows: list[dict[str, Any]], features: list[list[float]], single_rows
         Target("predict_batch64", OURS, "/predict", (_json({"rows": rows}),), rows=len(rows)),
         Target("normalize", OURS, "/normalize", raw, predicts=False),
         Target("empty", OURS, "/empty", None, predicts=False),
+        Target("bare_asgi", "bare_asgi", "/", None, predicts=False),
         Target("mlflow_serve", "mlflow_serve", "/invocations", columns),
         Target("litserve", "litserve", "/predict", tuple(_json({"features": line}) for line in ready)),
         Target("bentoml", "bentoml", "/predict", tuple(_json({"features": [line]}) for line in ready)),

@@ -41,7 +41,7 @@ def test_env_of_the_image_limits_threads_and_keeps_quiet():
 
 def test_every_target_has_a_name_of_its_own_and_bodies_of_one_line():
     found = targets(ROWS, FEATURES, 20)
-    assert len({target.name for target in found}) == len(found) == 7
+    assert len({target.name for target in found}) == len(found) == 8
     for target in found:
         for body in target.bodies or ():
             assert "\n" not in body
