@@ -85,7 +85,7 @@ def test_evolution_is_the_ladder_of_the_api_in_its_order():
     scenarios = [sweep.load_of(cell).locustfile for cell in sweep.cells]
     assert scenarios == ["predict.py"] * 9 + ["normalize.py", "empty.py"]
     # Nothing but the code differs, and slow stages get less.
-    assert {(cell.replicas, cell.cpus, cell.memory, cell.workers) for cell in sweep.cells} == {(1, 0.9, "1G", 1)}
+    assert {(cell.replicas, cell.cpus, cell.memory, cell.workers) for cell in sweep.cells} == {(1, 0.2, "1G", 1)}
     users = [sweep.load_of(cell).users for cell in sweep.cells]
     assert users == [2] * 5 + [8] * 2 + [32] * 4
 
