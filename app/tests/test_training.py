@@ -10,6 +10,7 @@ import pytest
 from covertype_api.model_source import ONNX_FILE, SKLEARN_TAG
 from covertype_api.schema import CATEGORIES, FEATURE_COLUMNS, NUMBERS, RAW_COLUMNS, TARGET, indicator_columns
 from covertype_api.training import data
+from covertype_api.training.parameters import FOREST
 
 
 def one_hot(dataset) -> pd.DataFrame:
@@ -136,7 +137,7 @@ def test_result_is_logged_with_both_flavours(lab, trained):
     assert version.tags["onnx_sha256"] == trained["onnx_sha256"]
     run = client.get_run(version.run_id)
     assert run.data.metrics["accuracy"] == pytest.approx(trained["accuracy"], abs=1e-6)
-    assert int(run.data.params["max_leaf_nodes"]) == 1000
+    assert int(run.data.params["max_leaf_nodes"]) == FOREST["max_leaf_nodes"]
     model = mlflow.sklearn.load_model("models:/covertype@champion")
     dataset = data.generate(200, seed=9)
     assert (model.predict(dataset.rows) == dataset.labels).mean() > 0.7
