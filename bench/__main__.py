@@ -10,6 +10,7 @@ from swarmsweep.errors import LabError
 # Each is a module of this package with `main(arguments)`.
 BENCHMARKS = {
     "serving": "requests/s of the API against mlflow models serve, LitServe and BentoML; its memory and start",
+    "generator": "requests/s of the load generator against FastHttpUser and wrk, with nginx's own count",
 }
 
 

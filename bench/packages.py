@@ -25,8 +25,8 @@ def install() -> None:
 
     missing = [] if shutil.which("wrk") else ["wrk"]
     if postgres_binaries() is None:
-        _as_root("mkdir", "-p", str(NO_CLUSTER.parent))
-        _as_root("tee", str(NO_CLUSTER), text="create_main_cluster = false\n")
+        as_root("mkdir", "-p", str(NO_CLUSTER.parent))
+        as_root("tee", str(NO_CLUSTER), text="create_main_cluster = false\n")
         missing.append("postgresql")
     if missing:
         install_debian(*missing)
@@ -39,11 +39,11 @@ def install_debian(*names: str) -> None:
         LabError: apt-get failed.
     """
     say(f"Installing {', '.join(names)}")
-    _as_root("apt-get", "update", "-qq")
-    _as_root("apt-get", "install", "-y", "-qq", "--no-install-recommends", *names)
+    as_root("apt-get", "update", "-qq")
+    as_root("apt-get", "install", "-y", "-qq", "--no-install-recommends", *names)
 
 
-def _as_root(*command: str, text: str | None = None) -> None:
+def as_root(*command: str, text: str | None = None) -> None:
     full = [*([] if os.geteuid() == 0 else ["sudo"]), *command]
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(full, env=env, input=text, capture_output=True, text=True)

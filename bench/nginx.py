@@ -1,0 +1,140 @@
+"""nginx with a constant answer: the fastest server that a load generator can have, and one that counts by itself."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from http.client import HTTPException
+from pathlib import Path
+
+from bench import cores
+from bench.loopback import ask
+from bench.processes import Tree
+from bench.progress import say
+from swarmsweep.errors import LabError
+
+ROOT = Path(__file__).parents[1]
+UNPACKED = ROOT / ".lab/bench/nginx"
+PATH = "/predict"
+# What POST /predict of the API answers to one row.
+ANSWER = '{"predictions":[2],"model_version":"1"}'
+# More than any open-loop load keeps under way.
+MOST_CONNECTIONS = 16384
+READY_SECONDS = 10.0
+POLL_SECONDS = 0.02
+CONFIG = """
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile {files};
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections {connections}; }}
+http {{
+  access_log off;
+  # As long as a load wants: a peer that has to connect anew would be measured with that.
+  keepalive_requests 1000000000;
+  keepalive_timeout 300s;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location = {path} {{
+      default_type application/json;
+      add_header X-Served-By nginx/1;
+      return 200 '{answer}';
+    }}
+    location = /status {{ stub_status; }}
+  }}
+}}
+"""
+
+
+def program() -> Path:
+    """The system's nginx, or the distribution's package unpacked below .lab.
+
+    Installing that package would start a server on port 80, which nobody has asked for.
+
+    Raises:
+        LabError: apt-get or dpkg-deb failed, or what was unpacked does not run.
+    """
+    installed = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if installed:
+        return Path(installed)
+    unpacked = UNPACKED / "usr/sbin/nginx"
+    if not unpacked.exists():
+        say(f"Unpacking the package nginx into {UNPACKED.relative_to(ROOT)}")
+        shutil.rmtree(UNPACKED, ignore_errors=True)
+        UNPACKED.mkdir(parents=True)
+        _run(["apt-get", "download", "-qq", "nginx"], UNPACKED)
+        (package,) = UNPACKED.glob("nginx_*.deb")
+        # Moved into place last, so that an interrupted step is made again.
+        _run(["dpkg-deb", "--extract", str(package), "whole"], UNPACKED)
+        (UNPACKED / "whole/usr").rename(UNPACKED / "usr")
+    _run([str(unpacked), "-v"], UNPACKED)
+    return unpacked
+
+
+def version(nginx: Path) -> str:
+    """Such as 1.22.1; printed to stderr."""
+    return subprocess.run([nginx, "-v"], capture_output=True, text=True).stderr.strip().rpartition("/")[2]
+
+
+def start(folder: Path, core: int) -> tuple[str, Tree]:
+    """Start it on one core and a free loopback port; its URL, without a path, and its processes.
+
+    Raises:
+        LabError: it did not answer in time; what it said is in the text.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    home = folder / "nginx"
+    config = folder / "nginx.conf"
+    facts = {"folder": home, "connections": MOST_CONNECTIONS, "files": 2 * MOST_CONNECTIONS, "port": port}
+    config.write_text(CONFIG.format(**facts, path=PATH, answer=ANSWER), encoding="utf-8")
+    command = [str(program()), "-p", str(home), "-c", str(config), "-e", "stderr"]
+    tree = Tree("nginx", cores.pin(command, core), {"PATH": "/usr/bin:/bin"}, home)
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        with suppress(OSError, HTTPException):
+            if ask(url + PATH).body.decode() == ANSWER:
+                break
+        if tree.root.poll() is not None or time.monotonic() > deadline:
+            log = tree.log_end()
+            tree.end()
+            raise LabError(f"nginx did not answer within {READY_SECONDS:g} s: {log}")
+        time.sleep(POLL_SECONDS)
+    tree.require_pinned(core)
+    return url, tree
+
+
+def requests(url: str) -> int:
+    """How many requests it has got since its start, this question included."""
+    return parse_status(ask(f"{url}/status").body.decode())
+
+
+def parse_status(text: str) -> int:
+    """The requests in the text of ngx_http_stub_status_module.
+
+    Raises:
+        LabError: it is not such a text.
+    """
+    found = re.search(r"^server accepts handled requests\s+(\d+) (\d+) (\d+)", text, re.MULTILINE)
+    if not found:
+        raise LabError(f"nginx's status is not understood: {text[:200]!r}")
+    return int(found[3])
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise LabError(
+            f"`{' '.join(command)}` ended with code {done.returncode}: {(done.stderr or done.stdout).strip()[-1000:]}; "
+            "run: sudo apt-get update, or install nginx yourself"
+        )
