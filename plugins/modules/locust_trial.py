@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import select
 import shlex
 import shutil
 import socket
@@ -15,14 +17,27 @@ from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
 module: locust_trial
-short_description: Start, await or stop a Locust trial on one load host
+short_description: Have Locust stand by for a trial on one load host, let it load, or stop it
 description:
   - Master and workers run as transient systemd units with a hard time limit, so that neither a lost controller nor a
     lost connection leaves a load running, and neither ends a trial.
-  - C(started) first stops what an interrupted sweep left. C(finished) waits until no unit runs and says how they ended.
-    C(stopped) ends them at once.
+  - C(started) first stops what an interrupted sweep left. Master and workers then stand by, so that their start costs
+    no time while something else is made ready. C(finished) lets the load begin, waits until no unit runs and says how
+    they ended. C(stopped) ends them at once.
 options:
   state: {description: What to do., type: str, choices: [started, finished, stopped], required: true}
+  mode:
+    description:
+      - C(fixed) loads with users in a closed loop for a fixed time, recorded by recorder.py. C(capacity) searches for
+        the highest rate with open-loop trials, ordered by conductor.py; the scenario is one for open_loop.py, and there
+        must be as many I(users) as I(workers).
+    type: str
+    choices: [fixed, capacity]
+    default: fixed
+  prepare:
+    description: Shell command that C(started) runs before Locust is started, to save a round trip of its own.
+    type: str
+    default: ""
   slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
   directory: {description: Folder of the virtual environment and the locustfiles., type: path}
   output_directory: {description: Folder for the trial's files; made for the unprivileged user., type: path}
@@ -60,7 +75,12 @@ ended_badly:
   returned: when finished
 """
 
-POLL_SECONDS = 0.3
+# Between looks at units whose processes have ended, or cannot be waited for.
+POLL_SECONDS = 0.1
+# Longest wait for the end of the processes without a look at the units.
+LOOK_SECONDS = 10
+# Beside the files of the trial: when it is there, the master begins (see master.py of the role locust_host).
+START_FILE = "start"
 # Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
 QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
@@ -88,6 +108,9 @@ class Trial:
         self.module = module
         self.given = module.params
         self.prefix = self.given["slice"].replace("/", "-") + "-locust"
+        # Part of every unit's name. A name is not always free when its unit has ended: systemd keeps a unit whose last
+        # process was just dying when it looked (cgroup v1, no word of the kernel when the cgroup is empty).
+        self.stamp = time.time_ns()
 
     def systemctl(self, *arguments):
         return self.module.run_command(["systemctl", *arguments])
@@ -140,7 +163,7 @@ class Trial:
         with Path(given["output_directory"], "commands.txt").open("a", encoding="utf-8") as file:
             file.write(f"{name}: {shlex.join(command)}\n")
         code, _out, err = self.module.run_command(
-            ["systemd-run", "--quiet", f"--unit={self.prefix}-{name}"]
+            ["systemd-run", "--quiet", f"--unit={self.prefix}-{name}-{self.stamp}"]
             + [f"--property={key}={value}" for key, value in options.items()]
             + [f"--setenv={key}={value}" for key, value in env.items()]
             + command
@@ -152,6 +175,10 @@ class Trial:
     def start(self):
         given = self.given
         self.stop()
+        if given["prepare"]:
+            code, out, err = self.module.run_command(given["prepare"], use_unsafe_shell=True)
+            if code != 0:
+                self.module.fail_json(msg=f"{given['prepare']}: {err.strip() or out.strip() or f'exit code {code}'}")
         output = Path(given["output_directory"])
         # A trial that was cut off is made again from nothing.
         shutil.rmtree(output, ignore_errors=True)
@@ -161,10 +188,9 @@ class Trial:
         scenario = home / "locustfiles" / given["locustfile"]
         if not scenario.is_file():
             self.module.fail_json(msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site")
-        locust = [
-            str(home / "venv/bin/locust"), "-f", f"{scenario},{home / 'recorder.py'}",
-            "--host", given["target"], "--loglevel", "INFO",
-        ]  # fmt: skip
+        files = [home / "open_loop.py", scenario] if given["mode"] == "capacity" else [scenario, home / "recorder.py"]
+        conductor = [home / "conductor.py"] if given["mode"] == "capacity" else []
+        locust = [str(home / "venv/bin/locust"), "--host", given["target"], "--loglevel", "INFO"]
         env = {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": given["host_name"], "HOME": str(output)} | given["env"]
         if given["master"]:
             try:
@@ -177,40 +203,64 @@ class Trial:
             self.run_unit(
                 "master",
                 "master.log",
-                [*locust, "--headless", "--master", "--master-bind-host", bind,
+                [*locust, "-f", ",".join(map(str, [*files, *conductor])), "--headless",
+                 "--master", "--master-bind-host", bind,
                  "--expect-workers", str(given["workers"]), "--expect-workers-max-wait", str(CONNECT_SECONDS),
                  "--users", str(given["users"]), "--spawn-rate", str(given["spawn_rate"]),
                  "--csv", str(output / "stats"), "--csv-full-history", "--exit-code-on-error", "0"],
-                env,
+                env | {"SWEEP_START_FILE": str(output / START_FILE)},
             )  # fmt: skip
         for index in given["worker_indices"]:
             self.run_unit(
                 f"worker-{index}",
                 f"worker-{index}.log",
-                [*locust, "--worker", "--master-host", given["master_host"]],
+                [*locust, "-f", ",".join(map(str, files)), "--worker", "--master-host", given["master_host"]],
                 env | {"SWEEP_WORKER_INDEX": str(index)},
             )
         return list(self.units())
 
     def finish(self):
-        """Wait until no unit runs; unit -> systemd's word for those that ended badly."""
+        """Let the load begin, wait until no unit runs; unit -> systemd's word for those that ended badly."""
+        output = Path(self.given["output_directory"]) if self.given["output_directory"] else None
+        if output is not None and not output.is_dir():
+            self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
+        if output is not None:
+            (output / START_FILE).touch()
         deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
-        while self.running():
+        while running := self.running():
             if time.monotonic() > deadline:
                 self.stop()
                 self.module.fail_json(msg="the load did not end within its time limit and was stopped")
+            self.wait_for_processes(running)
             time.sleep(POLL_SECONDS)
-        output = self.given["output_directory"]
-        if output and not Path(output).is_dir():
-            self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
         bad = {unit: self.result(unit) for unit, state in self.units().items() if state == "failed"}
         if bad:
             self.systemctl("reset-failed", *bad)
-        if self.given["output_directory"]:
-            Path(self.given["output_directory"], f"units-{self.given['host_name']}.json").write_text(
+        if output is not None:
+            (output / f"units-{self.given['host_name']}.json").write_text(
                 json.dumps({"schema": 1, "ended_badly": bad}) + "\n", encoding="utf-8"
             )
         return bad
+
+    def wait_for_processes(self, units):
+        """Until the first process of each unit has ended, or for a while.
+
+        The kernel tells of it: to ask systemd over and over would take CPU from the load, and notice it later.
+        """
+        _code, out, _err = self.systemctl("show", "--property=MainPID", *units)
+        deadline = time.monotonic() + LOOK_SECONDS
+        for pid in (int(line.partition("=")[2] or 0) for line in out.splitlines() if line.startswith("MainPID=")):
+            try:
+                # 0 is none, and the kernel refuses it.
+                process = os.pidfd_open(pid)
+            except OSError:
+                continue
+            try:
+                poll = select.poll()
+                poll.register(process, select.POLLIN)
+                poll.poll(max(0, deadline - time.monotonic()) * 1000)
+            finally:
+                os.close(process)
 
     def result(self, unit):
         _code, out, _err = self.systemctl("show", "--property=Result,ExecMainStatus", unit)
@@ -223,6 +273,8 @@ def main():
         argument_spec={
             "state": {"type": "str", "choices": ["started", "finished", "stopped"], "required": True},
             "slice": {"type": "str", "required": True},
+            "mode": {"type": "str", "choices": ["fixed", "capacity"], "default": "fixed"},
+            "prepare": {"type": "str", "default": ""},
             "directory": {"type": "path"},
             "output_directory": {"type": "path"},
             "user": {"type": "str", "default": "swarmsweep"},

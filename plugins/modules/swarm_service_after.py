@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.container_metrics import collect
+from ansible.module_utils.haproxy_stats import HaproxyError, show_stat
 from ansible.module_utils.lab_files import write_json, write_text
 from ansible.module_utils.swarm_engine import HarnessError, connect
 from ansible.module_utils.swarm_review import review
@@ -61,6 +62,12 @@ options:
     description: Port on which the API listens inside its container.
     type: int
     default: 8000
+  haproxy_socket:
+    description: Path of HAProxy's statistics socket on this host, for I(haproxy_stat_path).
+    type: path
+  haproxy_stat_path:
+    description: HAProxy's C(show stat) is written to this file first of all. Without it HAProxy is not asked.
+    type: path
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -120,6 +127,8 @@ ARGUMENTS = {
     "tail_lines": {"type": "int", "default": 40},
     "metrics_directory": {"type": "path"},
     "metrics_port": {"type": "int", "default": 8000},
+    "haproxy_socket": {"type": "path"},
+    "haproxy_stat_path": {"type": "path"},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
@@ -138,12 +147,18 @@ def read_deployment(path: str) -> dict:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        required_by={"haproxy_stat_path": "haproxy_socket"},
+        supports_check_mode=True,
+    )
     params = module.params
     if module.check_mode:
         module.exit_json(changed=False, after=None, reason=None, reason_code=None)
     try:
         deployed = read_deployment(params["deploy_path"])
+        if params["haproxy_stat_path"]:
+            write_text(params["haproxy_stat_path"], show_stat(params["haproxy_socket"]))
         api = connect(params["docker_url"])
         record, documents, log = review(
             api, params["service_name"], deployed, params["log_lines"], params["tail_lines"]
@@ -158,7 +173,7 @@ def main() -> None:
         if params["log_path"]:
             write_text(params["log_path"], log)
         write_json(params["output_path"], record)
-    except HarnessError as error:
+    except (HarnessError, HaproxyError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"Cannot review {params['service_name']}: {error}")

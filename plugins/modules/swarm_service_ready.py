@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.haproxy_stats import HaproxyError
-from ansible.module_utils.lab_files import write_json
+from ansible.module_utils.haproxy_stats import HaproxyError, show_stat
+from ansible.module_utils.lab_files import write_json, write_text
 from ansible.module_utils.swarm_engine import HarnessError, connect
 from ansible.module_utils.swarm_service import Deployment, deploy
 
@@ -37,6 +37,10 @@ options:
     description: Absolute path of the rendered stack file on this host.
     type: path
     required: true
+  compose:
+    description: Content of the stack file, written to I(compose_path) first. Empty takes the file as it is.
+    type: str
+    default: ""
   replicas:
     description: Number of replicas the stack file asks for.
     type: int
@@ -79,6 +83,9 @@ options:
     description: Last lines of the log of the replica that failed.
     type: int
     default: 40
+  haproxy_stat_path:
+    description: HAProxy's C(show stat) is written to this file once all replicas serve.
+    type: path
   output_path:
     description: The record is written to this file (deploy.json), whole or not at all.
     type: path
@@ -157,6 +164,7 @@ ARGUMENTS = {
     "stack_name": {"type": "str", "required": True},
     "service_name": {"type": "str", "required": True},
     "compose_path": {"type": "path", "required": True},
+    "compose": {"type": "str", "default": ""},
     "replicas": {"type": "int", "required": True},
     "nano_cpus": {"type": "int", "required": True},
     "memory_bytes": {"type": "int", "required": True},
@@ -166,6 +174,7 @@ ARGUMENTS = {
     "remove_timeout_seconds": {"type": "float", "default": 60},
     "haproxy_socket": {"type": "path", "required": True},
     "haproxy_backend": {"type": "str", "default": "api"},
+    "haproxy_stat_path": {"type": "path"},
     "log_lines": {"type": "int", "default": 40},
     "output_path": {"type": "path", "required": True},
     "inspect_path": {"type": "path"},
@@ -192,10 +201,14 @@ def main() -> None:
         module.exit_json(changed=False, status=None, reason=None, reason_code=None, deploy=None)
     try:
         request = read_request(module.params)
+        if module.params["compose"]:
+            write_text(request.compose_path, module.params["compose"])
         record, documents = deploy(connect(module.params["docker_url"]), request)
         write_json(module.params["output_path"], record)
         if module.params["inspect_path"]:
             write_json(module.params["inspect_path"], documents)
+        if module.params["haproxy_stat_path"] and record["status"] == "ready":
+            write_text(module.params["haproxy_stat_path"], show_stat(request.haproxy_socket))
     except (HarnessError, HaproxyError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

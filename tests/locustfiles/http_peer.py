@@ -13,6 +13,8 @@ import sys
 from collections import Counter
 
 BODY = b'{"predictions":[2],"model_version":"1"}'
+# What /slots can do: so many requests at a time, each of which takes so long; 100 a second.
+SLOTS, SLOT_SECONDS = 2, 0.02
 KEPT = b"HTTP/1.1 200 OK\r\nX-Served-By: peer/%d\r\nContent-Length: %d\r\n\r\n%b"
 
 
@@ -64,6 +66,7 @@ class Peer:
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.connections = 0
+        self.slots = asyncio.Semaphore(SLOTS)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -103,6 +106,10 @@ class Peer:
             writer.write(whole(body, server=number % 2))
         elif path == "/slow":
             await asyncio.sleep(0.05)
+            writer.write(whole())
+        elif path == "/slots":
+            async with self.slots:
+                await asyncio.sleep(SLOT_SECONDS)
             writer.write(whole())
         elif path == "/close-later":
             writer.write(whole())

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,9 +59,11 @@ class Handler(BaseHTTPRequestHandler):
             self.server.bodies.add(body)
             fail = self.server.answered % 10 == 0
             self.server.failed += fail
+            served_by = "even/1" if self.server.answered % 2 == 0 else "odd/2"
         answer = b'{"predictions":[2],"model_version":"1"}'
         self.send_response(503 if fail else 200)
         self.send_header("content-length", str(len(answer)))
+        self.send_header("x-served-by", served_by)
         self.end_headers()
         self.wfile.write(answer)
 
@@ -88,9 +91,11 @@ def environment(directory: Path, index: int | None = None, **extra: str) -> dict
     return env | ({} if index is None else {"SWEEP_WORKER_INDEX": str(index)}) | extra
 
 
-def start(directory: Path, *arguments: str, index: int | None = None, **extra: str) -> subprocess.Popen:
+def start(
+    directory: Path, *arguments: str, index: int | None = None, files: str = LOCUSTFILES, **extra: str
+) -> subprocess.Popen:
     """Locust in a clean directory: it would read a configuration from the current one."""
-    command = [LOCUST, "-f", LOCUSTFILES, "--exit-code-on-error", "0", *arguments]
+    command = [LOCUST, "-f", files, "--exit-code-on-error", "0", *arguments]
     with (directory / f"{'master' if index is None else f'worker-{index}'}.log").open("wb") as log:
         return subprocess.Popen(
             command, env=environment(directory, index, **extra), cwd=directory, stdout=log, stderr=subprocess.STDOUT
@@ -102,12 +107,12 @@ def load(directory: Path, url: str) -> list[str]:
     return ["--headless", *users, "--csv", str(directory / "stats"), "--only-summary"]
 
 
-def run_distributed(stack: ExitStack, directory: Path, url: str, workers: int) -> list[subprocess.Popen]:
+def run_distributed(stack: ExitStack, directory: Path, url: str, workers: int, **extra: str) -> list[subprocess.Popen]:
     """A master and its workers; the master is the first."""
     port = str(free_port())
     master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
     master += ["--expect-workers", str(workers), "--expect-workers-max-wait", "60"]
-    processes = [start(directory, *master, *load(directory, url))]
+    processes = [start(directory, *master, *load(directory, url), **extra)]
     worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", port]
     processes += [start(directory, *worker, index=index) for index in range(workers)]
     for process in processes:
@@ -162,6 +167,9 @@ def check_totals(directory: Path, server: Server, workers: int) -> dict:
     assert float(stats["100%"]) == pytest.approx(latencies_ms[-1], abs=0.051)
     near = [latencies_ms[math.floor(len(latencies_ms) * 0.95) + shift] for shift in (-1, 0)]
     assert near[0] - 0.051 <= float(stats["95%"]) <= near[1] + 0.051
+    # Failed ones included: they have answers, too.
+    served_by = sum((Counter(summary["served_by"]) for summary in summaries), Counter())
+    assert served_by == {"even/1": server.answered // 2, "odd/2": server.answered - server.answered // 2}
     for summary in summaries:
         assert summary["schema"] == 1
         assert len(summary["cpu_percent"]) >= MEASURE_SECONDS
@@ -199,6 +207,52 @@ def test_alone_without_workers(server, tmp_path):
     timeline = check_totals(tmp_path, server, workers=1)
     check_order(timeline)
     assert timeline.items() >= {"workers_expected": 1, "workers_connected": 1, "workers_lost": 0}.items()
+
+
+SILENT = """
+from locust import User, constant, task
+
+class SilentUser(User):
+    wait_time = constant(0.1)
+
+    @task
+    def ask(self):
+        self.environment.events.request.fire(
+            request_type="GET", name="x", response_time=1.0, response_length=0, exception=None, context={}
+        )
+"""
+
+
+def test_who_answered_is_unknown_where_the_client_shows_no_headers(tmp_path):
+    (tmp_path / "silent.py").write_text(SILENT)
+    files = f"{tmp_path / 'silent.py'},{LOCUSTFILES.partition(',')[2]}"
+    with ExitStack() as stack:
+        process = start(tmp_path, *load(tmp_path, "http://127.0.0.1"), files=files, SWEEP_WORKER_INDEX="0")
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        finish([process], tmp_path)
+    summary = json.loads((tmp_path / "worker-lab-load-0.json").read_text())
+    assert summary["requests"] > 0
+    assert summary["served_by"] is None
+
+
+@pytest.mark.parametrize("server", [0.01], indirect=True)
+def test_locust_stands_by_until_it_may_begin(server, tmp_path):
+    with ExitStack() as stack:
+        order = tmp_path / "start"
+        processes = run_distributed(stack, tmp_path, server.url, workers=2, SWEEP_START_FILE=str(order))
+        deadline = time.monotonic() + 60
+        while (tmp_path / "master.log").read_text().count("reported as ready") < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert server.answered == 0
+        assert not (tmp_path / "timeline.json").exists()
+        ordered = time.time()
+        order.touch()
+        finish(processes, tmp_path)
+    timeline = check_totals(tmp_path, server, workers=2)
+    check_order(timeline)
+    assert timeline["spawn_started"] >= ordered
 
 
 @pytest.mark.parametrize("server", [0.05], indirect=True)

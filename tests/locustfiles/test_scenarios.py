@@ -20,7 +20,25 @@ ANSWERS = {
     ("POST", "/normalize"): b'{"rows":1,"features":54}',
     ("GET", "/empty"): b'{"empty":true}',
 }
-SCENARIOS = {"predict.py": ("POST", "/predict"), "normalize.py": ("POST", "/normalize"), "empty.py": ("GET", "/empty")}
+CLOSED = {"predict.py": ("POST", "/predict"), "normalize.py": ("POST", "/normalize"), "empty.py": ("GET", "/empty")}
+# An open-loop scenario asks what the closed one asks.
+SCENARIOS = CLOSED | {name.replace(".py", "_open.py"): asked for name, asked in CLOSED.items()}
+# What the conductor does, cut down to one short trial.
+ONE_TRIAL = """
+import gevent
+from locust import events
+from master import Workers, leave
+from trials import Trials
+
+def load(environment, trials):
+    trials.wait_ready(1, 60)
+    trials.run("constant", rate_rps=40.0, seconds_measure=0.5)
+    leave(environment, Workers(environment))
+
+@events.init.add_listener
+def on_init(environment, **_):
+    gevent.spawn(load, environment, Trials(environment))
+"""
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
@@ -52,15 +70,24 @@ class Handler(BaseHTTPRequestHandler):
 def run(folder: Path, scenario: str, answers: dict, status: int = 200):
     """(server, row of Locust's statistics) after a short load by one scenario."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "roles/locust_host/files/recorder.py", folder / "locust")
-    files = f"{folder}/locust/locustfiles/{scenario},{folder}/locust/recorder.py"
+    for program in (ROOT / "roles/locust_host/files").glob("*.py"):
+        shutil.copy(program, folder / "locust")
+    (folder / "locust/one_trial.py").write_text(ONE_TRIAL)
+    files, users = f"{folder}/locust/locustfiles/{scenario},{folder}/locust/recorder.py", "2"
+    if scenario.endswith("_open.py"):
+        pytest.importorskip("hdrh", reason="hdrhistogram is not installed")
+        pytest.importorskip("httptools", reason="httptools is not installed")
+        files, users = (
+            f"{folder}/locust/open_loop.py,{folder}/locust/locustfiles/{scenario},{folder}/locust/one_trial.py",
+            "1",
+        )
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": "0.5"}
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.answers, server.status = answers, status
         server.asked, server.bodies, server.lock = Counter(), set(), threading.Lock()
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        command = [LOCUST, "-f", files, "--headless", "-u", "2", "-r", "2", "--csv", str(folder / "stats")]
+        command = [LOCUST, "-f", files, "--headless", "-u", users, "-r", users, "--csv", str(folder / "stats")]
         command += ["--host", f"http://127.0.0.1:{server.server_address[1]}", "--exit-code-on-error", "0"]
         done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
         server.shutdown()

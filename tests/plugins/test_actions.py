@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from swarmsweep.plan import OTHER_SECONDS_PER_STEP
+
 ROOT = Path(__file__).parents[2]
+SPEC = importlib.util.spec_from_file_location("gather_folder", ROOT / "plugins/action/gather_folder.py")
+gather_folder = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(gather_folder)
 API = {"lab-api": "10.0.0.5", "lab-api2": "api.example.org", "lab-api6": "fd00::5"}
 
 
@@ -60,7 +66,8 @@ def lab(tmp_path_factory):
     seeds = {value: ("sweep", {"do": "check", "path": plan["path"], "seed": value}) for value in ("7", "abc", "-1")}
     targets = {name: ("load_target", {"name": name}) for name in (*API, "lab-load", "example.org")}
     tasks = {
-        "gather": ("gather_folder", {"src": f"{folder}/trial/", "dest": f"{folder}/kept/attempt-1"}),
+        "gather": ("gather_folder", {"src": f"{folder}/trial/", "dest": f"{folder}/kept/attempt-1", "clock": "a"}),
+        "gather again": ("gather_folder", {"src": f"{folder}/trial", "dest": f"{folder}/kept/attempt-1", "clock": "b"}),
         "gather nothing": ("gather_folder", {"src": f"{folder}/none", "dest": f"{folder}/none-kept"}),
         "gather linked": ("gather_folder", {"src": f"{folder}/linked", "dest": f"{folder}/linked-kept"}),
         "other address": ("load_target", {"name": "lab-api", "url_host": "10.0.0.6"}),
@@ -68,7 +75,7 @@ def lab(tmp_path_factory):
         "clock": ("clock_offset", {}),
         "plan": ("sweep", plan | {"seed": "7"}),
         "plan abc": ("sweep", plan | {"seed": "abc", "reports": f"{folder}/other"}),
-        "resume": ("sweep", plan | {"resume": "{{ step_6.run | basename }}"}),
+        "resume": ("sweep", plan | {"resume": "{{ step_7.run | basename }}"}),
         "plan evolution": (
             "sweep",
             plan | {"path": str(ROOT / "sweeps/evolution.yml"), "reports": f"{folder}/evolution"},
@@ -76,7 +83,7 @@ def lab(tmp_path_factory):
         **{f"check {value}": task for value, task in seeds.items()},
         **{f"target {name}": task for name, task in targets.items()},
     }
-    assert list(tasks)[6] == "plan"
+    assert list(tasks)[7] == "plan"
     return play(folder, tasks), folder
 
 
@@ -84,7 +91,40 @@ def test_a_folder_arrives_whole_and_nothing_stays_beside_it(lab):
     found, folder = lab
     assert found["gather"]["failed"] is False
     assert (folder / "kept/attempt-1/locust/stats.csv").read_text() == "a,b\n"
-    assert [path.name for path in (folder / "kept/attempt-1").iterdir()] == ["locust"]
+    # An archive that is made again does not hold the one before.
+    assert {path.name for path in (folder / "kept/attempt-1").iterdir()} == {"locust", "clock.json"}
+
+
+# Both clocks are this machine's.
+def test_gathering_tells_of_the_clocks(lab):
+    found, folder = lab
+    written = json.loads((folder / "kept/attempt-1/clock.json").read_text())
+    assert written["schema"] == 1
+    assert set(written["hosts"]) == {"a", "b"}
+    for name, task in (("a", "gather"), ("b", "gather again")):
+        clock = written["hosts"][name]
+        assert clock == {key: found[task][key] for key in ("offset_seconds", "bound_seconds")}
+        assert abs(clock["offset_seconds"]) <= clock["bound_seconds"] + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "after", "offset", "bound"),
+    [
+        # Half a second there and back each, and 7 s of packing, which are not on the way.
+        (100.0, "100.5\n107.5\n", 108.0, 0.0, 0.5),
+        (100.0, "103.5\n110.5\n", 108.0, 3.0, 0.5),
+        # All of the way was there: the truth is at the bound.
+        (100.0, "101.0\n102.0\n", 102.0, 0.5, 0.5),
+    ],
+)
+def test_packing_is_no_part_of_the_way(before, said, after, offset, bound):
+    clock = gather_folder.clock_of(before, said, after)
+    assert clock == pytest.approx({"offset_seconds": offset, "bound_seconds": bound})
+
+
+@pytest.mark.parametrize("said", ["", "no date\n", "100.5\n", "1.0\n2.0\n3.0\n"])
+def test_a_host_without_a_clock_has_none(said):
+    assert gather_folder.clock_of(100.0, said, 108.0) is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +135,7 @@ def test_what_cannot_be_gathered_is_named_and_leaves_nothing(lab, name, words):
     found, folder = lab
     assert found[name]["failed"] is True
     assert words in found[name]["msg"]
-    assert not list(folder.glob("*.tar.gz"))
+    assert not list((folder / f"{name.split()[1]}-kept").glob("*"))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +191,7 @@ def test_a_run_remembers_its_commands_without_secrets(lab):
     assert "hunter2" not in json.dumps(manifest)
     assert found["resume"]["run"] == found["plan"]["run"]
     assert found["plan"]["steps"] == found["resume"]["steps"]
-    assert found["plan"]["seconds"] == found["resume"]["seconds"] == 7 * (18 + 20)
+    assert found["plan"]["seconds"] == found["resume"]["seconds"] == 7 * (18 + OTHER_SECONDS_PER_STEP)
 
 
 def test_every_step_has_the_load_of_its_cell(lab):

@@ -6,8 +6,11 @@ The commands are small scripts first in PATH; the modules run them as they would
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -39,8 +42,8 @@ class Module:
     def exit_json(self, **result):
         raise Done(result)
 
-    def run_command(self, command):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    def run_command(self, command, use_unsafe_shell=False):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, shell=use_unsafe_shell)
         return done.returncode, done.stdout, done.stderr
 
     def fail_json(self, msg, **_rest):
@@ -78,7 +81,7 @@ LATE = 'echo "Failed to list units: Connection timed out" >&2; exit 1'
 def trial(monkeypatch):
     locust_trial = load("locust_trial")
     monkeypatch.setattr(locust_trial, "QUESTION_PAUSE_SECONDS", 0)
-    return locust_trial.Trial(Module(slice="swarmsweep-lab"))
+    return locust_trial.Trial(Module(slice="swarmsweep-lab", output_directory=None))
 
 
 @pytest.mark.parametrize(
@@ -131,24 +134,112 @@ def test_a_name_that_means_the_host_itself_is_refused():
         load("locust_trial").numeric_address("localhost")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "198.18.0.12"])
-def test_the_master_is_started_at_that_address(script, tmp_path, monkeypatch, address):
+@pytest.fixture
+def started(script, tmp_path, monkeypatch):
+    """(what systemd-run was told, line by line) after a start with these parameters."""
     locust_trial = load("locust_trial")
     monkeypatch.setattr(locust_trial.shutil, "chown", lambda *_: None)
     script("systemctl", "echo '[]'")
     said = script("systemd-run", "true")
     (tmp_path / "locustfiles").mkdir()
     (tmp_path / "locustfiles/predict.py").touch()
+    (tmp_path / "locustfiles/predict_open.py").touch()
     given = {
+        "mode": "fixed", "prepare": "",
         "slice": "swarmsweep-lab", "directory": str(tmp_path), "output_directory": str(tmp_path / "out"),
         "user": "swarmsweep", "host_name": "lab-load", "target": "http://198.18.0.11:8000", "locustfile": "predict.py",
-        "master": True, "master_host": address, "worker_indices": [0], "workers": 1, "users": 1, "spawn_rate": 1.0,
+        "master": True, "master_host": "127.0.0.1", "worker_indices": [0], "workers": 1, "users": 1, "spawn_rate": 1.0,
         "env": {}, "open_files": 1024, "time_limit_seconds": 10,
     }  # fmt: skip
-    locust_trial.Trial(Module(**given)).start()
-    master, worker = said.read_text().splitlines()
+
+    def start(**changed):
+        locust_trial.Trial(Module(**given | changed)).start()
+        return said.read_text().splitlines()
+
+    return start
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "198.18.0.12"])
+def test_the_master_is_started_at_that_address(started, address):
+    master, worker = started(master_host=address)
     assert f"--master-bind-host {address} " in master
     assert worker.endswith(f"--worker --master-host {address}")
+
+
+@pytest.mark.parametrize(
+    ("mode", "locustfile", "both", "conductor"),
+    [
+        ("fixed", "predict.py", "{0}/locustfiles/predict.py,{0}/recorder.py", ""),
+        ("capacity", "predict_open.py", "{0}/open_loop.py,{0}/locustfiles/predict_open.py", ",{0}/conductor.py"),
+    ],
+)
+def test_locust_loads_what_the_mode_needs(started, tmp_path, mode, locustfile, both, conductor):
+    master, worker = started(mode=mode, locustfile=locustfile, env={"SWEEP_SEARCH": '{"seed": 1}'})
+    assert f" -f {(both + conductor).format(tmp_path)} --headless --master " in master
+    assert f" -f {both.format(tmp_path)} --worker " in worker
+    # Only the master waits for its order.
+    assert f"--setenv=SWEEP_START_FILE={tmp_path}/out/start " in master
+    assert "SWEEP_START_FILE" not in worker
+    for line in (master, worker):
+        assert '--setenv=SWEEP_SEARCH={"seed": 1} ' in line
+
+
+def test_a_host_is_prepared_before_locust_is_started(started, tmp_path):
+    started(prepare=f"[ ! -e {tmp_path}/out ] && echo ready > {tmp_path}/prepared")
+    assert (tmp_path / "prepared").read_text() == "ready\n"
+    assert (tmp_path / "out").is_dir()
+
+
+def test_a_host_that_cannot_be_prepared_gets_no_load(started, tmp_path):
+    with pytest.raises(ModuleError, match="echo spam >&2; false: spam"):
+        started(prepare="echo spam >&2; false")
+    assert not (tmp_path / "systemd-run.said").exists()
+
+
+@pytest.fixture
+def finishing(script, tmp_path, monkeypatch):
+    """(a trial whose one unit runs while its process does, that process)."""
+    locust_trial = load("locust_trial")
+    process = subprocess.Popen(["sleep", "600"])
+    script(
+        "systemctl",
+        f"""case "$1" in
+          list-units) if kill -0 {process.pid}; then echo '{UNIT}'; else echo '[]'; fi ;;
+          show) echo MainPID=0; echo; echo MainPID={process.pid} ;;
+        esac""",
+    )
+    (tmp_path / "out").mkdir()
+    given = {"slice": "swarmsweep-lab", "output_directory": str(tmp_path / "out"), "host_name": "lab-load"}
+    yield locust_trial.Trial(Module(**given, time_limit_seconds=60)), process
+    process.kill()
+    process.wait()
+
+
+def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_path):
+    trial, process = finishing
+
+    def end():
+        # The order to begin comes before the wait.
+        said = tmp_path / "systemctl.said"
+        while not (tmp_path / "out/start").exists() or not said.exists() or "show" not in said.read_text():
+            time.sleep(0.01)
+        process.terminate()
+        process.wait()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    assert trial.finish() == {}
+    ending.join()
+    said = (tmp_path / "systemctl.said").read_text().splitlines()
+    assert len([line for line in said if line.startswith("show")]) == 1
+    assert json.loads((tmp_path / "out/units-lab-load.json").read_text()) == {"schema": 1, "ended_badly": {}}
+
+
+def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
+    (tmp_path / "out").rmdir()
+    with pytest.raises(ModuleError, match="no load was ever started"):
+        finishing[0].finish()
+    assert not (tmp_path / "systemctl.said").exists()
 
 
 # --- swarm_job, lab_stack_facts -------------------------------------------------------------------------------------

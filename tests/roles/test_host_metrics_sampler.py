@@ -186,12 +186,26 @@ def test_a_vanished_container_is_absent_and_the_others_stay(sampler, tmp_path):
     for name in (CONTAINER, OTHER):
         write_tree(tmp_path, V2_FILES, lambda file, name=name: f"docker/{name}/{file}")
     mounts = sampler.parse_mounts(V2_ONLY, tmp_path)
-    cgroups = {name: sampler.locate_container(name, f"0::/docker/{name}\n", mounts) for name in (CONTAINER, OTHER)}
-    assert set(json.loads(sampler.make_line({}, cgroups, 1.5))["containers"]) == {CONTAINER, OTHER}
+    containers = {
+        name: sampler.Container(sampler.locate_container(name, f"0::/docker/{name}\n", mounts), "bench_api_api")
+        for name in (CONTAINER, OTHER)
+    }
+    assert set(sampler.read_containers(containers)) == {CONTAINER, OTHER}
     shutil.rmtree(tmp_path / "sys/fs/cgroup/docker" / CONTAINER)
-    line = sampler.make_line({}, cgroups, 2.5)
-    assert json.loads(line) == {"t": 2.5, "host": {}, "containers": {OTHER: V2_VALUES}}
-    assert line.endswith("}\n")
+    assert sampler.read_containers(containers) == {OTHER: {"service": "bench_api_api", **V2_VALUES}}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_memory_is_left_out_where_only_cpu_is_asked_for(sampler, tmp_path, version):
+    if version == 1:
+        v1_tree(tmp_path, f"/docker/{CONTAINER}")
+        mountinfo, membership, expected = V1_SPLIT.format(root="/"), v1_membership(f"/docker/{CONTAINER}"), V1_VALUES
+    else:
+        write_tree(tmp_path, V2_FILES, lambda name: f"docker/{CONTAINER}/{name}")
+        mountinfo, membership, expected = V2_ONLY, f"0::/docker/{CONTAINER}\n", V2_VALUES
+    cgroup = sampler.locate_container(CONTAINER, membership, sampler.parse_mounts(mountinfo, tmp_path))
+    memory = dict.fromkeys(("memory_bytes", "memory_peak_bytes", "oom_kills"))
+    assert sampler.read_container(cgroup, memory=False) == {**expected, **memory}
 
 
 PROC_STAT = """\
@@ -265,6 +279,107 @@ def test_memory_available_is_bounded_by_the_machine_s_own_limit(sampler, tmp_pat
     assert host["cores"] == 2
 
 
+# --- who used the cores -----------------------------------------------------------------------------------------------
+
+
+def v2_usage(root: Path, groups: dict[str, float]) -> None:
+    """A v2 tree in which these cgroups used so many seconds of CPU."""
+    for group, seconds in groups.items():
+        write_tree(
+            root,
+            {"cpu.stat": f"usage_usec {round(seconds * 1e6)}\n", "cgroup.events": ""},
+            lambda file, g=group: f"{g}/{file}",
+        )
+
+
+def core_users(sampler, root: Path, mountinfo: str, membership: str):
+    return sampler.CoreUsers(sampler.parse_mounts(mountinfo, root), membership)
+
+
+def test_a_machine_that_shares_its_computer_knows_what_it_used_itself(sampler, tmp_path):
+    write_tree(tmp_path, {"cpuacct/cpuacct.usage": "12500000000\n"}, lambda name: name)
+    users = core_users(sampler, tmp_path, V1_SPLIT.format(root="/machine/lab-api"), v1_membership("/machine/lab-api"))
+    assert users.read({}) == {"own_cpu_seconds": 12.5, "lab_cpu_seconds": None}
+
+    v2_usage(tmp_path / "v2", {".": 3.25})
+    users = core_users(sampler, tmp_path / "v2", V2_ONLY, "0::/swarmsweep.slice/x.service\n")
+    assert users.read({}) == {"own_cpu_seconds": 3.25, "lab_cpu_seconds": None}
+
+
+def test_on_a_whole_computer_with_v1_nobody_keeps_accounts(sampler, tmp_path):
+    files = {"cpuacct/cpuacct.usage": "12500000000\n", "cpuacct/cgroup.sane_behavior": "0\n"}
+    write_tree(tmp_path, files, lambda name: name)
+    users = core_users(sampler, tmp_path, HYBRID, v1_membership("/"))
+    assert users.read({}) == {"own_cpu_seconds": None, "lab_cpu_seconds": None}
+
+
+def test_on_a_whole_computer_with_v2_the_lab_is_told_from_the_rest(sampler, tmp_path):
+    write_tree(tmp_path, {"cpu.stat": "usage_usec 999000000\n"}, lambda name: name)
+    scope = f"system.slice/docker-{CONTAINER}.scope"
+    groups = {
+        "system.slice": 50.0,  # holds the next five
+        "system.slice/docker.service": 5.0,
+        "system.slice/containerd.service": 1.0,
+        "system.slice/ssh.service": 0.5,
+        "system.slice/cron.service": 3.5,
+        scope: 40.0,
+        "init.scope": 2.0,
+        "swarmsweep.slice": 4.0,
+        "user.slice": 7.0,
+    }
+    v2_usage(tmp_path, groups)
+    users = core_users(sampler, tmp_path, V2_ONLY, "0::/swarmsweep.slice/swarmsweep-lab.slice/sampler.service\n")
+    found = users.read({CONTAINER: 40.0})
+    assert found == {"own_cpu_seconds": 63.0, "lab_cpu_seconds": 5.0 + 1.0 + 0.5 + 40.0 + 2.0 + 4.0}
+    # A container that has gone takes nothing back: its time stays in its slice.
+    shutil.rmtree(tmp_path / "sys/fs/cgroup" / scope)
+    assert users.read({}) == found
+
+
+def test_a_sampler_started_by_hand_is_the_lab_s_and_its_neighbours_are_not(sampler, tmp_path):
+    v2_usage(tmp_path, {"user.slice": 9.0, "user.slice/session-1.scope": 2.0})
+    users = core_users(sampler, tmp_path, V2_ONLY, "0::/user.slice/session-1.scope\n")
+    assert users.read({}) == {"own_cpu_seconds": 9.0, "lab_cpu_seconds": 2.0}
+
+
+# --- network ----------------------------------------------------------------------------------------------------------
+
+SNMP = """\
+Ip: Forwarding DefaultTTL
+Ip: 1 64
+Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs
+Tcp: 1 200 120000 -1 186 10 3 0 35 202271 {sent} {again}
+"""  # noqa: E501
+NET_DEV = """\
+Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:  839914    1725    0    0    0     0          0         0   839914    1725    0    0    0     0       0          0
+ host0: 98157201  200636    0    0    0     0          0         0 73024391  150983    0    0    0     0       0          0
+veth1a: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0
+"""  # noqa: E501
+
+
+def test_interfaces_that_lead_out_of_the_machine(sampler):
+    assert sampler.parse_interfaces(NET_DEV) == {"host0": {"rx_bytes": 98157201, "tx_bytes": 73024391}}
+    assert sampler.parse_interfaces(None) == {}
+
+
+def test_segments_of_the_machine_and_of_its_containers_are_added_and_never_taken_back(sampler, tmp_path):
+    def write(pid: str, sent: int, again: int) -> None:
+        (tmp_path / pid / "net").mkdir(parents=True, exist_ok=True)
+        (tmp_path / pid / "net/snmp").write_text(SNMP.format(sent=sent, again=again))
+
+    write("self", 1000, 2)
+    write("42", 500, 1)
+    tcp = sampler.TcpCounters(tmp_path)
+    assert tcp.read({CONTAINER: 42}) == {"segments_out": 1500, "retransmitted": 3}
+    write("self", 1100, 2)
+    shutil.rmtree(tmp_path / "42")
+    assert tcp.read({CONTAINER: 42}) == {"segments_out": 1600, "retransmitted": 3}
+    shutil.rmtree(tmp_path / "self")
+    assert tcp.read({}) == {"segments_out": None, "retransmitted": None}
+
+
 def test_host_figures_of_this_machine(sampler):
     cpus = os.sched_getaffinity(0)
     mounts = sampler.parse_mounts(Path("/proc/self/mountinfo").read_text())
@@ -327,29 +442,40 @@ def test_the_watch_follows_the_running_containers(sampler, tmp_path, engine_sock
     (tmp_path / "proc/4242").mkdir(parents=True)
     (tmp_path / "proc/4242/cgroup").write_text(f"0::/docker/{CONTAINER}\n")
     mounts = sampler.parse_mounts(V2_ONLY, tmp_path)
-    label = "com.docker.swarm.service.name=bench_api"
-    watch = sampler.ContainerWatch(sampler.DockerEngine(str(path)), label, tmp_path / "proc", mounts)
+    stacks = {"bench_api": True, "bench_platform": False}
+    watch = sampler.ContainerWatch(sampler.DockerEngine(str(path)), stacks, tmp_path / "proc", mounts)
 
-    answers["/containers/json"] = [{"Id": CONTAINER, "State": "running"}, {"Id": OTHER, "State": "running"}]
+    answers["/containers/json"] = [
+        {"Id": CONTAINER, "State": "running", "Labels": labels("bench_platform", "proxy")},
+        {"Id": OTHER, "State": "running", "Labels": labels("bench_api", "api")},
+        {"Id": "f" * 64, "State": "running", "Labels": labels("shop", "api")},
+    ]
     answers[f"/containers/{CONTAINER}/json"] = {"Id": CONTAINER, "State": {"Status": "running", "Pid": 4242}}
     watch.refresh()  # OTHER died between the two questions: 404
-    assert set(watch.cgroups) == {CONTAINER}
-    assert "com.docker.swarm.service.name%3Dbench_api" in seen[0]
+    assert set(watch.containers) == {CONTAINER}
+    found = watch.containers[CONTAINER]
+    assert (found.service, found.pid, found.memory) == ("bench_platform_proxy", 4242, False)
+    assert "com.docker.stack.namespace" in seen[0]
+    assert not [target for target in seen if "f" * 64 in target], "a container of another stack is not looked at"
     inspected = len(seen)
     watch.refresh()
     assert [target for target in seen[inspected:] if CONTAINER in target] == [], "a known container is not asked again"
 
     answers["/containers/json"] = []
     watch.refresh()
-    assert watch.cgroups == {}
+    assert watch.containers == {}
+
+
+def labels(stack: str, service: str) -> dict[str, str]:
+    return {"com.docker.stack.namespace": stack, "com.docker.swarm.service.name": f"{stack}_{service}"}
 
 
 def test_a_silent_daemon_keeps_the_known_containers_and_is_reported_once(sampler, tmp_path, capsys):
-    watch = sampler.ContainerWatch(sampler.DockerEngine(str(tmp_path / "none.sock")), "a=b", tmp_path, [])
-    watch.cgroups = {CONTAINER: sampler.ContainerCgroup(unified=tmp_path)}
+    watch = sampler.ContainerWatch(sampler.DockerEngine(str(tmp_path / "none.sock")), {"a": True}, tmp_path, [])
+    watch.containers = {CONTAINER: sampler.Container(sampler.ContainerCgroup(unified=tmp_path))}
     watch.refresh()
     watch.refresh()
-    assert set(watch.cgroups) == {CONTAINER}
+    assert set(watch.containers) == {CONTAINER}
     assert capsys.readouterr().err.count("none.sock") == 1
 
 
@@ -376,7 +502,11 @@ def test_it_stops_by_itself_and_appends(tmp_path):
     assert times == sorted(times)
     assert len(lines) >= 3, "the first, the last, and the old line"
     assert lines[-1]["containers"] == {}
-    assert set(lines[-1]["host"]) == {"cpu_seconds", "cores", "memory_available_bytes"}
+    host = lines[-1]["host"]
+    assert {"cpu_seconds", "cores", "memory_available_bytes", "own_cpu_seconds", "lab_cpu_seconds"} < set(host)
+    assert host["tcp"]["segments_out"] > 0
+    assert host["sampler_cpu_seconds"] > 0
+    assert "lo" not in host["network"]
 
 
 def test_a_stop_signal_writes_a_last_sample(tmp_path):
@@ -400,7 +530,8 @@ def test_a_stop_signal_writes_a_last_sample(tmp_path):
         (["--no-containers", "--max-seconds", "0.5"], "--max-seconds 0.5"),
         (["--no-containers", "--max-seconds", "1e9"], "--max-seconds 1e+09"),
         (["--max-seconds", "5"], "--no-containers"),
-        (["--no-containers", "--service-label", "a=b", "--max-seconds", "5"], "not allowed with"),
+        (["--no-containers", "--stack", "a", "--max-seconds", "5"], "not allowed with"),
+        (["--no-containers", "--cpu-stack", "a", "--max-seconds", "5"], "--stack"),
     ],
 )
 def test_bad_arguments_are_named(tmp_path, arguments, names):

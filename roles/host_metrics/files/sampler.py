@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sample the CPU and memory of this machine, and of the containers of one Swarm service, as JSON lines.
+"""Sample the CPU, memory and network of this machine, and the containers of some Swarm stacks, as JSON lines.
 
 Needs Python 3.9 and the standard library only. One line per tick is appended to --output and flushed:
 
@@ -8,6 +8,10 @@ Needs Python 3.9 and the standard library only. One line per tick is appended to
 Counters are the kernel's own and cumulative: whoever reads them takes differences. A counter that the kernel does not
 offer is null, never 0. A container that has gone is absent from the line. Both cgroup versions and their hybrid are
 read. Containers are looked up in a thread of their own, so that a slow Docker daemon never delays a tick.
+
+Who used the machine's cores? ``own_cpu_seconds`` is what all processes of this machine used; where it shares its
+computer (a container that plays a machine), the rest of what /proc/stat shows on its cores was used by others.
+``lab_cpu_seconds`` is the lab's part of it; null where only the machine as a whole can be told.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "1"
+VERSION = "2"
 
 # How often the Docker daemon is asked which containers run. A replica started in between is seen at most this late, and
 # loses nothing: its counters begin with the container.
@@ -50,8 +54,10 @@ COUNTERS = (
 
 def read_text(path: Path) -> str | None:
     """Text of a kernel file, or None when it does not exist, has gone, or cannot be read."""
+    # Unbuffered and decoded at once: half the cost of Path.read_text, at some fifty files a tick.
     try:
-        return path.read_text()
+        with path.open("rb", buffering=0) as file:
+            return file.read().decode()
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -194,15 +200,28 @@ def locate_container(container_id: str, cgroup: str, mounts: Sequence[CgroupMoun
 # --- counters of one container ----------------------------------------------------------------------------------------
 
 
-def read_container(cgroup: ContainerCgroup) -> dict[str, float | None] | None:
+def read_container(cgroup: ContainerCgroup, memory: bool = True) -> dict[str, float | None] | None:
     """The counters of a container, see COUNTERS; None when the container has gone.
 
     v1 counts CPU time and throttling in nanoseconds, v2 in microseconds. memory_bytes includes the page cache, as the
-    limit does.
+    limit does. Without `memory` those counters are not read, and null.
     """
     values: dict[str, float | None] = dict.fromkeys(COUNTERS)
+    values.update(read_cpu(cgroup))
+    if memory:
+        values.update(read_memory(cgroup))
+    return None if all(value is None for value in values.values()) else values
+
+
+def read_cpu(cgroup: ContainerCgroup) -> dict[str, float | None]:
+    """CPU time, and the periods in which there was a quota."""
+    values: dict[str, float | None] = {}
     if cgroup.unified is not None:
-        values.update(read_unified(cgroup.unified))
+        stat = parse_pairs(read_text(cgroup.unified / "cpu.stat"))
+        values["cpu_seconds"] = scaled(stat.get("usage_usec"), 1e-6)
+        values["periods"] = stat.get("nr_periods")
+        values["throttled_periods"] = stat.get("nr_throttled")
+        values["throttled_seconds"] = scaled(stat.get("throttled_usec"), 1e-6)
     if cgroup.cpuacct is not None:
         values["cpu_seconds"] = scaled(parse_number(read_text(cgroup.cpuacct / "cpuacct.usage")), 1e-9)
     if cgroup.cpu is not None:
@@ -210,25 +229,21 @@ def read_container(cgroup: ContainerCgroup) -> dict[str, float | None] | None:
         values["periods"] = stat.get("nr_periods")
         values["throttled_periods"] = stat.get("nr_throttled")
         values["throttled_seconds"] = scaled(stat.get("throttled_time"), 1e-9)
+    return values
+
+
+def read_memory(cgroup: ContainerCgroup) -> dict[str, float | None]:
+    """Memory in use, its peak, and processes killed for want of it."""
+    values: dict[str, float | None] = {}
+    if cgroup.unified is not None:
+        values["memory_bytes"] = parse_number(read_text(cgroup.unified / "memory.current"))
+        values["memory_peak_bytes"] = parse_number(read_text(cgroup.unified / "memory.peak"))
+        values["oom_kills"] = parse_pairs(read_text(cgroup.unified / "memory.events")).get("oom_kill")
     if cgroup.memory is not None:
         values["memory_bytes"] = parse_number(read_text(cgroup.memory / "memory.usage_in_bytes"))
         values["memory_peak_bytes"] = parse_number(read_text(cgroup.memory / "memory.max_usage_in_bytes"))
         values["oom_kills"] = parse_pairs(read_text(cgroup.memory / "memory.oom_control")).get("oom_kill")
-    return None if all(value is None for value in values.values()) else values
-
-
-def read_unified(directory: Path) -> dict[str, float | None]:
-    """The counters that the unified hierarchy offers for one cgroup."""
-    stat = parse_pairs(read_text(directory / "cpu.stat"))
-    return {
-        "cpu_seconds": scaled(stat.get("usage_usec"), 1e-6),
-        "periods": stat.get("nr_periods"),
-        "throttled_periods": stat.get("nr_throttled"),
-        "throttled_seconds": scaled(stat.get("throttled_usec"), 1e-6),
-        "memory_bytes": parse_number(read_text(directory / "memory.current")),
-        "memory_peak_bytes": parse_number(read_text(directory / "memory.peak")),
-        "oom_kills": parse_pairs(read_text(directory / "memory.events")).get("oom_kill"),
-    }
+    return values
 
 
 # --- counters of the machine ------------------------------------------------------------------------------------------
@@ -303,6 +318,138 @@ def read_host(proc: Path, mounts: Sequence[CgroupMount], cpus: set[int]) -> dict
     }
 
 
+# --- who used the machine's cores -------------------------------------------------------------------------------------
+
+# systemd units that work for the lab where the machine is a whole computer: they start, log and forward for it.
+LAB_UNITS = (
+    "init.scope",
+    "system.slice/docker.service",
+    "system.slice/containerd.service",
+    "system.slice/ssh.service",
+    "system.slice/sshd.service",
+)
+# Slices whose name begins so hold what a trial runs on a host: load and sampler.
+LAB_SLICE = "swarmsweep"
+
+
+class LastKnown:
+    """A sum over things that come and go. What has gone keeps its last value, so that the sum never falls."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def total(self, current: Mapping[str, float | None]) -> float:
+        for name, value in current.items():
+            if value is not None and value >= self.values.get(name, 0):
+                self.values[name] = value
+        return sum(self.values.values())
+
+
+class CoreUsers:
+    """Tells the CPU time of this machine and of the lab from what else ran on its cores.
+
+    A machine that shares its computer sees no cgroup but its own: what that used is the machine's, and the lab's part
+    is not asked for. Where the machine is the whole computer, the cgroups at the top of a v2 tree are all of its
+    processes but the kernel's own; the lab's are its containers, its slice and `LAB_UNITS`. A login is not the lab's:
+    during a measured window nobody has anything to do there. With cgroup v1, systemd keeps no such accounts.
+    """
+
+    def __init__(self, mounts: Sequence[CgroupMount], membership: str) -> None:
+        self.shared: ContainerCgroup | None = None
+        self.tree: Path | None = None
+        self.own_path = parse_membership(membership).get("", "/").strip("/")
+        self.tops, self.lab = LastKnown(), LastKnown()
+        for mount in sorted(mounts, key=lambda mount: mount.unified):
+            if "cpuacct" in mount.controllers:
+                # Only the top of a whole hierarchy has this file.
+                if not (mount.point / "cgroup.sane_behavior").exists():
+                    self.shared = ContainerCgroup(cpuacct=mount.point)
+                return
+            if mount.unified:
+                # Every cgroup has this file but the top of the tree.
+                if (mount.point / "cgroup.events").exists():
+                    self.shared = ContainerCgroup(unified=mount.point)
+                else:
+                    self.tree = mount.point
+                return
+
+    def read(self, containers: Mapping[str, float | None]) -> dict[str, float | None]:
+        """CPU seconds of the machine and of the lab; `containers` are those of the lab, their CPU seconds by id."""
+        own = lab = None
+        if self.shared is not None:
+            own = read_cpu(self.shared)["cpu_seconds"]
+        elif self.tree is not None:
+            own = self.tops.total({top: self._used(top) for top in self._tops()})
+            lab = self.lab.total({**containers, **{group: self._used(group) for group in self._lab_groups()}})
+        return {
+            "own_cpu_seconds": None if own is None else round(own, 6),
+            "lab_cpu_seconds": None if lab is None else round(lab, 6),
+        }
+
+    def _tops(self) -> list[str]:
+        try:
+            with os.scandir(self.tree) as entries:
+                return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            return []
+
+    def _lab_groups(self) -> tuple[str, ...]:
+        top = self.own_path.partition("/")[0]
+        own = top if top.startswith(LAB_SLICE) else self.own_path
+        return (*LAB_UNITS, own) if own else LAB_UNITS
+
+    def _used(self, group: str) -> float | None:
+        return read_cpu(ContainerCgroup(unified=self.tree / group))["cpu_seconds"]
+
+
+# --- network ----------------------------------------------------------------------------------------------------------
+
+# Traffic that stays on the machine, and interfaces whose names change with every container.
+LOCAL_INTERFACES = ("lo", "veth")
+
+
+def parse_tcp(snmp: str | None) -> dict[str, int | None]:
+    """Segments sent and sent again, from a /proc/net/snmp text; both null when it has no line of TCP."""
+    lines = [line.split() for line in (snmp or "").splitlines() if line.startswith("Tcp:")]
+    names, values = lines if len(lines) == 2 else ([], [])
+    fields = {name: values[place] for place, name in enumerate(names) if place < len(values)}
+    return {
+        "segments_out": parse_number(fields.get("OutSegs")),
+        "retransmitted": parse_number(fields.get("RetransSegs")),
+    }
+
+
+def parse_interfaces(dev: str | None) -> dict[str, dict[str, int]]:
+    """Bytes by interface, from a /proc/net/dev text."""
+    interfaces = {}
+    for line in (dev or "").splitlines():
+        name, separator, rest = line.strip().partition(":")
+        fields = rest.split()
+        if separator and len(fields) >= 16 and not name.startswith(LOCAL_INTERFACES):
+            interfaces[name] = {"rx_bytes": int(fields[0]), "tx_bytes": int(fields[8])}
+    return interfaces
+
+
+class TcpCounters:
+    """TCP segments of the machine and of the sampled containers, each of which has a network stack of its own."""
+
+    def __init__(self, proc: Path) -> None:
+        self.proc = proc
+        self.sums = {"segments_out": LastKnown(), "retransmitted": LastKnown()}
+
+    def read(self, pids: Mapping[str, int | None]) -> dict[str, int | None]:
+        stacks = {"": parse_tcp(read_text(self.proc / "self" / "net" / "snmp"))}
+        for name, pid in pids.items():
+            if pid is not None:
+                stacks[name] = parse_tcp(read_text(self.proc / str(pid) / "net" / "snmp"))
+        if stacks[""]["segments_out"] is None:
+            return stacks[""]
+        return {
+            counter: round(known.total({name: values[counter] for name, values in stacks.items()}))
+            for counter, known in self.sums.items()
+        }
+
+
 # --- which containers run ---------------------------------------------------------------------------------------------
 
 
@@ -340,10 +487,11 @@ class DockerEngine:
             raise OSError(f"GET {target}: {response.status} {body[:200].decode(errors='replace')}")
         return json.loads(body)
 
-    def running(self, label: str) -> set[str]:
-        """Ids of the running containers with this label (`name=value`)."""
+    def running(self, label: str) -> dict[str, dict[str, str]]:
+        """Labels of the running containers with this label (`name` or `name=value`), by id."""
         filters = urllib.parse.quote(json.dumps({"label": [label], "status": ["running"]}))
-        return {container["Id"] for container in self.get(f"/containers/json?filters={filters}") or []}
+        found = self.get(f"/containers/json?filters={filters}") or []
+        return {container["Id"]: container.get("Labels") or {} for container in found}
 
     def pid(self, container_id: str) -> int | None:
         """Pid of the container's first process in our pid namespace; None when it does not run any more."""
@@ -351,32 +499,55 @@ class DockerEngine:
         return (answer["State"]["Pid"] or None) if answer else None
 
 
-class ContainerWatch(threading.Thread):
-    """Keeps `cgroups` ({container id: ContainerCgroup}) equal to the running containers with a label."""
+STACK_LABEL = "com.docker.stack.namespace"
+SERVICE_LABEL = "com.docker.swarm.service.name"
 
-    def __init__(self, engine: DockerEngine, label: str, proc: Path, mounts: Sequence[CgroupMount]) -> None:
+
+@dataclass(frozen=True)
+class Container:
+    """One running container: where its counters are, what it is, and whether its memory is asked for."""
+
+    cgroup: ContainerCgroup
+    service: str | None = None
+    pid: int | None = None  # of its first process
+    memory: bool = True
+
+
+class ContainerWatch(threading.Thread):
+    """Keeps `containers` ({container id: Container}) equal to the running containers of some stacks.
+
+    `stacks` says by a stack's name whether the memory of its containers is read too.
+    """
+
+    def __init__(
+        self, engine: DockerEngine, stacks: Mapping[str, bool], proc: Path, mounts: Sequence[CgroupMount]
+    ) -> None:
         super().__init__(daemon=True, name="container-watch")
-        self.engine, self.label, self.proc, self.mounts = engine, label, proc, mounts
-        self.cgroups: Mapping[str, ContainerCgroup] = {}
+        self.engine, self.stacks, self.proc, self.mounts = engine, stacks, proc, mounts
+        self.containers: Mapping[str, Container] = {}
         self.problem: str | None = None
 
     def refresh(self) -> None:
         """Look once. The known containers stay as they are when the daemon does not answer."""
-        known = self.cgroups
+        known = self.containers
         try:
-            running = self.engine.running(self.label)
-            found = {name: known.get(name) or self.locate(name) for name in running}
+            running = self.engine.running(STACK_LABEL)
+            wanted = {name: labels for name, labels in running.items() if labels.get(STACK_LABEL) in self.stacks}
+            found = {name: known.get(name) or self.locate(name, labels) for name, labels in wanted.items()}
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             self.report(f"Docker does not answer on {self.engine.connection.path}: {error}")
             return
         self.problem = None
         # A new dict in one assignment: the sampling thread never sees a half-made one.
-        self.cgroups = {name: cgroup for name, cgroup in found.items() if cgroup is not None}
+        self.containers = {name: container for name, container in found.items() if container is not None}
 
-    def locate(self, container_id: str) -> ContainerCgroup | None:
+    def locate(self, container_id: str, labels: Mapping[str, str]) -> Container | None:
         pid = self.engine.pid(container_id)
         membership = read_text(self.proc / str(pid) / "cgroup") if pid else None
-        return locate_container(container_id, membership, self.mounts) if membership is not None else None
+        cgroup = locate_container(container_id, membership, self.mounts) if membership is not None else None
+        if cgroup is None:
+            return None
+        return Container(cgroup, labels.get(SERVICE_LABEL), pid, self.stacks[labels[STACK_LABEL]])
 
     def report(self, problem: str) -> None:
         """Say a problem once, not every two seconds: standard error ends in the journal of the unit."""
@@ -393,11 +564,34 @@ class ContainerWatch(threading.Thread):
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 
-def make_line(host: Mapping[str, object], cgroups: Mapping[str, ContainerCgroup], now: float) -> str:
-    """One JSON line with its newline."""
-    containers = {name: read_container(cgroup) for name, cgroup in sorted(cgroups.items())}
-    present = {name: values for name, values in containers.items() if values is not None}
-    return json.dumps({"t": round(now, 6), "host": host, "containers": present}, separators=(",", ":")) + "\n"
+def read_containers(containers: Mapping[str, Container]) -> dict[str, dict[str, object]]:
+    """The containers section of a line; those that have gone are absent."""
+    read = {name: read_container(container.cgroup, container.memory) for name, container in containers.items()}
+    return {
+        name: {"service": containers[name].service, **values} for name, values in read.items() if values is not None
+    }
+
+
+class Machine:
+    """All that a line tells, read once per tick."""
+
+    def __init__(self, proc: Path, mounts: Sequence[CgroupMount]) -> None:
+        self.proc, self.mounts = proc, mounts
+        self.users = CoreUsers(mounts, read_text(proc / "self" / "cgroup") or "")
+        self.tcp = TcpCounters(proc)
+
+    def make_line(self, containers: Mapping[str, Container], cpus: set[int]) -> str:
+        """One JSON line with its newline."""
+        now = time.time()
+        counters = read_containers(containers)
+        host = {
+            **read_host(self.proc, self.mounts, cpus),
+            **self.users.read({name: values["cpu_seconds"] for name, values in counters.items()}),
+            "sampler_cpu_seconds": round(time.process_time(), 6),
+            "tcp": self.tcp.read({name: container.pid for name, container in containers.items()}),
+            "network": parse_interfaces(read_text(self.proc / "self" / "net" / "dev")),
+        }
+        return json.dumps({"t": round(now, 6), "host": host, "containers": counters}, separators=(",", ":")) + "\n"
 
 
 def sample_until_stopped(
@@ -430,8 +624,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--max-seconds", type=float, required=True, metavar="N", help="stop by itself after so long")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--service-label", metavar="NAME=VALUE", help="sample the running containers with this label")
+    which.add_argument(
+        "--stack", action="append", metavar="NAME", help="sample the containers of this Swarm stack; may be repeated"
+    )
     which.add_argument("--no-containers", action="store_true", help="sample the machine only")
+    parser.add_argument(
+        "--cpu-stack",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="sample only the CPU of the containers of this stack; may be repeated; needs --stack",
+    )
     parser.add_argument("--docker-socket", default="/var/run/docker.sock", metavar="PATH")
     parser.add_argument("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
@@ -439,6 +642,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error(f"--interval {options.interval:g}: allowed are 0.1 to 60 seconds")
     if not options.interval <= options.max_seconds <= 86400:
         parser.error(f"--max-seconds {options.max_seconds:g}: allowed are --interval to 86400 seconds")
+    if options.cpu_stack and not options.stack:
+        parser.error("--cpu-stack: name the stack that is measured with --stack, too")
     return options
 
 
@@ -450,10 +655,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     proc = Path("/proc")
     mounts = parse_mounts(read_text(proc / "self" / "mountinfo") or "")
     watch = None
-    if options.service_label:
-        watch = ContainerWatch(DockerEngine(options.docker_socket), options.service_label, proc, mounts)
+    if options.stack:
+        stacks = {**dict.fromkeys(options.cpu_stack, False), **dict.fromkeys(options.stack, True)}
+        watch = ContainerWatch(DockerEngine(options.docker_socket), stacks, proc, mounts)
         watch.refresh()  # the first line already has the containers
         watch.start()
+    machine = Machine(proc, mounts)
     try:
         output = options.output.open("a", encoding="utf-8")
     except OSError as error:
@@ -462,8 +669,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with output:
 
         def write() -> None:
-            host = read_host(proc, mounts, os.sched_getaffinity(0))
-            output.write(make_line(host, watch.cgroups if watch else {}, time.time()))
+            output.write(machine.make_line(watch.containers if watch else {}, os.sched_getaffinity(0)))
             output.flush()
 
         sample_until_stopped(write, options.interval, options.max_seconds, stop_signals)

@@ -36,6 +36,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import exact_stats  # noqa: F401 (for what it changes)
 import gevent
 from arrivals import Alarm, schedule
 from gevent.event import Event
@@ -223,7 +224,9 @@ class Trial:
         self._origin = self._window + self._first_second
         stats = user.environment.stats
         first_bin = self._origin + self._epoch
-        self._log = TrialLog(path, first_bin, self._first_second, stats, user.method, user.name or user.path)
+        start, end = self._start + self._epoch, self._end + self._epoch
+        name = user.name or user.path
+        self._log = TrialLog(path, first_bin, self._first_second, start, end, stats, user.method, name)
         self.offered = 0
         self._limit = max(order.most_in_flight, order.own_connections if order.kind == "closed" else 0)
         # Closed trials: connections that had no answer, and try again at the next sweep instead of at once.
@@ -248,6 +251,7 @@ class Trial:
         finally:
             self._alarm.close()
             in_flight_end = len(self._client.in_flight)
+            self._log.occupy(monotonic() + self._epoch, in_flight_end)
             self._client.close()
             self._log.close()
         return self._summarize(in_flight_end)
@@ -286,6 +290,7 @@ class Trial:
         client, requests = self._client, self._requests
         if len(client.in_flight) < self._limit:
             client.send(requests[int(self._random() * len(requests))], due)
+            self._log.occupy(monotonic() + self._epoch, len(client.in_flight))
         else:
             self._log.drop(begun)
 
@@ -293,6 +298,7 @@ class Trial:
         self, due: float, sent: float, end: float, outcome: float, reason: Any, headers: Any, size: int
     ) -> None:
         self._log.add(due + self._epoch, end - due, outcome, sent - due, headers, size)
+        self._log.occupy(end + self._epoch, len(self._client.in_flight))
         if reason is not None:
             self._log.explain(reason)
         if self._arrivals_over:
@@ -310,7 +316,7 @@ class Trial:
 
     def _on_sweep(self, now: float) -> None:
         if self._start <= now < self._end:
-            self._log.sample(now + self._epoch, len(self._client.in_flight))
+            self._log.occupy(now + self._epoch, len(self._client.in_flight))
             again, self._pausing = self._pausing, 0
             for _ in range(again):
                 self._offer(now)

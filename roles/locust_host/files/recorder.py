@@ -5,13 +5,15 @@ Loaded as a second locustfile, on the master and on every worker: ``locust -f pr
 Each worker appends every request to ``requests-<host>-<index>.f64`` as three little-endian float64 (start in epoch
 seconds, latency in ms, 1.0 if it succeeded), compressed at the end, and writes ``worker-<host>-<index>.json``. The
 master waits for the ramp, the warm-up and the measured time, stops the users, waits until each worker has handed in
-everything, and writes ``timeline.json``. A run without workers does both. Settings are environment variables:
+everything, and writes ``timeline.json``. A run without workers does both. In ``worker-*.json``, ``served_by`` counts
+answers by their X-Served-By. Settings are environment variables:
 
 SWEEP_OUTPUT_DIR         where the files go (all roles)
 SWEEP_WARMUP_SECONDS     thrown away after the ramp (master)
 SWEEP_MEASURE_SECONDS    length of the measured window (master)
 SWEEP_HOST               name of this host in file names; default: its host name
 SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it
+SWEEP_START_FILE         see master.py (master)
 """
 
 import gzip
@@ -27,18 +29,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import exact_stats  # noqa: F401 (for what it changes)
 import gevent
-import locust.runners
-import locust.stats
+import locust
 from gevent.event import Event
 from locust import events
-from locust.runners import STATE_MISSING, STATE_STOPPED, LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_STOPPED, LocalRunner, MasterRunner, WorkerRunner
+from master import POLL_SECONDS, Workers, leave, wait_for_start
 
 logger = logging.getLogger("recorder")
 
 DONE = "recorder_done"
-# Different error texts that are kept; a server that puts an id into each would fill the memory.
-MOST_ERROR_TEXTS = 200
+# Different error texts and replicas that are kept; a server that puts an id into each would fill the memory.
+MOST_TEXTS = 200
+# In which an API may say who answered.
+SERVED_BY = "X-Served-By"
 # Users finish their request before they stop. Longer than the scenario's time-outs to connect and to read together,
 # so that no request is cut off; it lasts only as long as the slowest of them.
 DRAIN_SECONDS = 25.0
@@ -47,23 +52,6 @@ HAND_IN_SECONDS = 30.0
 # A ramp that does not end by itself would leave the master waiting for ever.
 LONGEST_RAMP_SECONDS = 900.0
 COMPRESS_CHUNK_BYTES = 1 << 20
-
-# Locust's CSV rounds to two digits and then to whole milliseconds; 0.1 ms is what a comparison of configurations needs.
-locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, 1)
-# Locust's default of 3 s makes its history move in steps, and leaves more to hand in at the end.
-locust.runners.WORKER_REPORT_INTERVAL = 1.0
-
-
-def _percentile_fields(self: locust.stats.StatsCSV, stats_entry: Any, use_current: bool = False) -> list[Any]:
-    if not stats_entry.num_requests:
-        return self.percentiles_na
-    percentile = stats_entry.get_response_time_percentile
-    if use_current and stats_entry.use_response_times_cache:
-        percentile = stats_entry.get_current_response_time_percentile
-    return [percentile(share) or 0 for share in self.percentiles_to_report]
-
-
-locust.stats.StatsCSV._percentile_fields = _percentile_fields
 
 
 def seconds(name: str) -> float:
@@ -111,6 +99,8 @@ class Recorder:
         self._summary = directory / f"worker-{host}-{index}.json"
         self._buffer = array("d")
         self._errors: Counter[str] = Counter()
+        self._served_by: Counter[str] = Counter()
+        self._saw_headers = False
         self._cpu_percent: list[tuple[float, float]] = []
         self._written = 0
         self._open = True
@@ -131,7 +121,12 @@ class Recorder:
         return self._written + len(self._buffer) // 3
 
     def _on_request(
-        self, response_time: float | None, exception: Any = None, start_time: float | None = None, **_: Any
+        self,
+        response_time: float | None,
+        exception: Any = None,
+        start_time: float | None = None,
+        response: Any = None,
+        **_: Any,
     ) -> None:
         latency_ms = math.nan if response_time is None else response_time
         if start_time is None:
@@ -139,9 +134,20 @@ class Recorder:
         self._buffer.extend((start_time, latency_ms, 1.0 if exception is None else 0.0))
         if exception is not None:
             text = str(exception) or type(exception).__name__
-            if text not in self._errors and len(self._errors) >= MOST_ERROR_TEXTS:
+            if text not in self._errors and len(self._errors) >= MOST_TEXTS:
                 text = "(other errors)"
             self._errors[text] += 1
+        # A scenario's own client may hand on no response, or one without headers, as of a request that failed.
+        headers = getattr(response, "headers", None)
+        if headers is not None:
+            self._count_server(headers.get(SERVED_BY))
+
+    def _count_server(self, name: Any) -> None:
+        self._saw_headers = True
+        if isinstance(name, str):
+            if name not in self._served_by and len(self._served_by) >= MOST_TEXTS:
+                name = "(others)"
+            self._served_by[name] += 1
 
     def _tick(self) -> None:
         clock, cpu = time.monotonic(), time.process_time()
@@ -169,7 +175,13 @@ class Recorder:
         events.request.remove_listener(self._on_request)
         self._flush()
         self._compress()
-        summary = {"requests": self._written, "cpu_percent": self._cpu_percent, "errors": dict(self._errors)}
+        summary = {
+            "requests": self._written,
+            "cpu_percent": self._cpu_percent,
+            "errors": dict(self._errors),
+            # Null: the scenario's client shows no headers, so nobody knows.
+            "served_by": dict(self._served_by) if self._saw_headers else None,
+        }
         write_json(self._summary, {"schema": 1, **summary})
 
     def _compress(self) -> None:
@@ -200,8 +212,7 @@ class Timeline:
             ("spawn_started", "spawn_complete", "window_start", "window_end", "stopped")
         )
         self._users: int | None = None
-        self._connected: set[str] = set()
-        self._lost: set[str] = set()
+        self._workers = Workers(environment)
         self._handed_in: dict[str, int] = {}
         self._spawned = Event()
         self._written = False
@@ -216,9 +227,8 @@ class Timeline:
 
     def _on_test_start(self, **_: Any) -> None:
         self._times["spawn_started"] = time.time()
+        self._workers.watch()
         gevent.spawn(self._conduct)
-        if isinstance(self._environment.runner, MasterRunner):
-            gevent.spawn(self._watch)
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
         # Fired again when a lost worker's users are spawned elsewhere.
@@ -234,16 +244,6 @@ class Timeline:
         # Whatever ended the test early, the file says how far it came.
         self._write()
 
-    def _watch(self) -> None:
-        """Note which workers take part, and which fall silent."""
-        runner = self._environment.runner
-        while not self._written:
-            for worker in runner.clients.all:
-                self._connected.add(worker.id)
-                if worker.state == STATE_MISSING:
-                    self._lost.add(worker.id)
-            gevent.sleep(0.25)
-
     def _conduct(self) -> None:
         runner = self._environment.runner
         if self._spawned.wait(LONGEST_RAMP_SECONDS) and self._wait(self._warmup_seconds):
@@ -253,15 +253,16 @@ class Timeline:
         if self._times["window_end"] is None:
             logger.error("the test ended before its measured window did")
             self._environment.process_exit_code = 1
-        runner.stop()
-        self._times["stopped"] = time.time()
-        self._collect()
-        if self._recorder is not None:
+        if isinstance(runner, MasterRunner):
+            # It looks once a second whether the users have stopped. The workers say so at once, see `hand_in`.
+            gevent.spawn(runner.stop)
+            self._collect()
+        else:
+            runner.stop()
             self._recorder.close()
+        self._times["stopped"] = time.time()
         self._write()
-        # Locust rewrites its CSV files at this interval, and not once more at the end.
-        gevent.sleep(locust.stats.CSV_STATS_INTERVAL_SEC + 0.5)
-        runner.quit()
+        leave(self._environment, self._workers)
 
     def _wait(self, duration_seconds: float) -> bool:
         """Wait, and tell whether the test was still running at the end."""
@@ -276,30 +277,31 @@ class Timeline:
         runner = self._environment.runner
         if runner.state == STATE_STOPPED:
             return True
-        return isinstance(runner, MasterRunner) and bool(self._connected) and self._connected == self._lost
+        return self._workers.all_lost
 
     def _collect(self) -> None:
         """Wait until all workers that are still there have handed in their last report."""
-        end = time.monotonic() + HAND_IN_SECONDS
-        while (missing := self._connected - self._lost - self._handed_in.keys()) and time.monotonic() < end:
-            gevent.sleep(0.05)
+        patience = DRAIN_SECONDS + HAND_IN_SECONDS
+        end = time.monotonic() + patience
+        while (missing := self._workers.present - self._handed_in.keys()) and time.monotonic() < end:
+            gevent.sleep(POLL_SECONDS)
         if missing:
-            logger.error("%d workers did not hand in their last report within %g s", len(missing), HAND_IN_SECONDS)
-        self._lost |= missing
+            logger.error("%d workers did not hand in their last report within %g s", len(missing), patience)
+        self._workers.give_up(missing)
 
     def _write(self) -> None:
         if self._written:
             return
         self._written = True
-        environment, runner = self._environment, self._environment.runner
+        runner = self._environment.runner
         distributed = isinstance(runner, MasterRunner)
         recorded = sum(self._handed_in.values()) if distributed else self._recorder.requests
         timeline = {
             "schema": 1,
             "users": self._users,
-            "workers_expected": environment.parsed_options.expect_workers if distributed else 1,
-            "workers_connected": len(self._connected) if distributed else 1,
-            "workers_lost": len(self._lost),
+            "workers_expected": self._workers.expected,
+            "workers_connected": self._workers.connected,
+            "workers_lost": self._workers.lost,
             **self._times,
             # The two agree unless a worker was lost.
             "requests_recorded": recorded,
@@ -326,6 +328,7 @@ def on_init(environment: Any, runner: Any, **_: Any) -> None:
     directory = output_directory()
     if isinstance(runner, MasterRunner):
         Timeline(environment, directory, None)
+        wait_for_start(environment)
         return
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
     recorder = Recorder(directory, os.environ.get("SWEEP_HOST") or socket.gethostname(), index)
@@ -335,3 +338,4 @@ def on_init(environment: Any, runner: Any, **_: Any) -> None:
     elif isinstance(runner, LocalRunner):
         Timeline(environment, directory, recorder)
         events.quitting.add_listener(lambda **_: recorder.close())
+        wait_for_start(environment)

@@ -92,10 +92,10 @@ class Bin:
     latency_ms_sum: float = 0.0
     lag_ms_sum: float = 0.0
     cpu_percent: float | None = None
-    # Of the requests under way, looked at every `lean_http.SWEEP_SECONDS`.
-    in_flight_sum: int = 0
+    # Of the requests under way: their number x seconds, over the seconds of this bin that the trial covers.
+    in_flight_area: float = 0.0
+    in_flight_seconds: float = 0.0
     in_flight_max: int = 0
-    samples: int = 0
     # Number of the replica -> answers; -1 for those without one.
     served_by: Counter = field(default_factory=Counter)
     # Of those that were ok: microseconds, quantized -> count.
@@ -113,8 +113,8 @@ class Bin:
             "latency_ms_sum": self.latency_ms_sum,
             "lag_ms_sum": self.lag_ms_sum,
             "cpu_percent": self.cpu_percent,
-            "in_flight_mean": self.in_flight_sum / self.samples if self.samples else None,
-            "in_flight_max": self.in_flight_max if self.samples else None,
+            "in_flight_mean": self.in_flight_area / self.in_flight_seconds if self.in_flight_seconds else None,
+            "in_flight_max": self.in_flight_max if self.in_flight_seconds else None,
             "served_by": dict(self.served_by),
             "latency_histogram": encode_histogram(self.latencies_us),
         }
@@ -158,18 +158,31 @@ class LocustTally:
 
 
 class TrialLog:
-    """All of one trial. `add`, `offer` and `sample` are called on gevent's hub, the rest from a greenlet.
+    """All of one trial. `add`, `offer` and `occupy` are called on gevent's hub, the rest from a greenlet.
 
     Args:
         path: the file of requests, without ``.gz``.
         origin: epoch seconds where the first bin begins.
         first_second: number of the first bin, seconds from the measured window, 0 or less.
+        start, end: epoch seconds between which requests are due.
         stats: Locust's statistics, which are kept true.
         method, name: of the request there.
     """
 
-    def __init__(self, path: Path, origin: float, first_second: int, stats: RequestStats, method: str, name: str):
+    def __init__(
+        self,
+        path: Path,
+        origin: float,
+        first_second: int,
+        start: float,
+        end: float,
+        stats: RequestStats,
+        method: str,
+        name: str,
+    ) -> None:
         self._path, self._origin, self._first_second = path, origin, first_second
+        # Until then the requests under way are known, and how many there are since.
+        self._known, self._end, self._under_way = start, end, 0
         self._stats, self._method, self._name = stats, method, name
         self.bins: defaultdict[int, Bin] = defaultdict(Bin)
         self.errors: Counter[str] = Counter()
@@ -217,12 +230,25 @@ class TrialLog:
         self.errors[reason] += 1
         self._tally.errors[reason] += 1
 
-    def sample(self, moment: float, in_flight: int) -> None:
-        """Requests under way at ``moment`` (epoch seconds)."""
-        current = self.bins[int(moment - self._origin)]
-        current.in_flight_sum += in_flight
-        current.in_flight_max = max(current.in_flight_max, in_flight)
-        current.samples += 1
+    def occupy(self, moment: float, in_flight: int) -> None:
+        """From ``moment`` (epoch seconds) on, so many requests are under way.
+
+        Their mean is exact: looked at from time to time, it would be off where the API works in the rhythm of the
+        looks, as one does whose CPU limit is refilled ten times a second.
+        """
+        known, end = self._known, min(moment, self._end)
+        while known < end:
+            number = int(known - self._origin)
+            until = min(end, self._origin + number + 1)
+            current = self.bins[number]
+            current.in_flight_area += self._under_way * (until - known)
+            current.in_flight_seconds += until - known
+            if self._under_way > current.in_flight_max:
+                current.in_flight_max = self._under_way
+            # Beside a whole second, rounding may leave nothing to add.
+            known = until if until > known else end
+        self._known = max(known, self._known)
+        self._under_way = in_flight
 
     def _number(self, name: bytes) -> float:
         text = name.decode("latin-1")

@@ -2,20 +2,23 @@
 
     trials = Trials(environment)             # on the master, or alone, when Locust initialises
     trials.wait_ready(workers, 60)           # once the users have been started, one per worker
-    summary = trials.run("poisson", rate_rps=200, seconds_settle=8, seconds_measure=60, seed=7)
+    summary = trials.run("poisson", {"p95_ms": 300}, rate_rps=200, seconds_settle=8, seconds_measure=60, seed=7)
 
 `run` blocks its greenlet. A merged summary has the keys of a worker's, summed, and:
 
 workers          one entry each, by worker: host, index, window, counts, greatest CPU, file of requests
 workers_ordered, workers_reported    a trial with fewer reports than orders is no measurement
 measured         counts of the measured window; ``offered_rps`` and ``achieved_rps`` (sent, in time or not), latency
-                 percentiles of those that were ok and of the lag, in ms; null where nothing was measured
+                 percentiles and mean of those that were ok and percentiles of the lag, in ms; null where nothing was
+                 measured
+within_limits    by the name of each limit that was given, requests of the measured window that were ok within it.
+                 To three digits, as the histogram has them: a limit of 500 ms lets 500.2 ms pass
 """
 
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -64,8 +67,10 @@ class Trials:
                 )
             gevent.sleep(POLL_SECONDS)
 
-    def run(self, kind: str, **settings: Any) -> dict[str, Any]:
+    def run(self, kind: str, limits_ms: Mapping[str, float] | None = None, **settings: Any) -> dict[str, Any]:
         """One trial by all workers that are there; ``settings`` are those of `open_loop.Order`.
+
+        ``limits_ms``: latencies within which requests are counted, by name.
 
         Raises:
             ValueError: a setting that makes no sense.
@@ -87,7 +92,7 @@ class Trials:
                 raise TrialError(f"trial {whole.trial} on {'/'.join(self._ready[node])}: {report['error']}")
         if not reports:
             raise TrialError(f"trial {whole.trial}: none of {len(nodes)} workers reported")
-        return merge(whole, reports)
+        return merge(whole, reports, limits_ms or {})
 
     def stop(self) -> None:
         """End the trial that runs, from another greenlet; `run` returns what there is, marked as stopped."""
@@ -116,7 +121,7 @@ class Trials:
             gevent.sleep(POLL_SECONDS)
 
 
-def merge(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def merge(order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]) -> dict[str, Any]:
     """What all workers did together, from their summaries (at least one). Histograms are added, never averaged."""
     bins: dict[int, list[dict[str, Any]]] = {}
     for report in reports:
@@ -124,6 +129,8 @@ def merge(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
             bins.setdefault(part["second"], []).append(part)
     settings = {name: value for name, value in dataclasses.asdict(order).items() if name not in ("worker", "workers")}
     merged = [_merge_bins(second, bins[second]) for second in sorted(bins)]
+    measured = [part for part in merged if part["second"] >= 0]
+    latency = _add(part["latency_histogram"] for part in measured)
     lag = _add(report["lag_histogram"] for report in reports)
     return {
         "schema": 1,
@@ -133,7 +140,8 @@ def merge(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "workers_reported": len(reports),
         "stopped": next((report["stopped"] for report in reports if report["stopped"]), None),
         **{name: sum(report[name] for report in reports) for name in (*COUNTS, "in_flight_end")},
-        "measured": _measure(order, [part for part in merged if part["second"] >= 0], lag),
+        "measured": _measure(order, measured, latency, lag),
+        "within_limits": {name: count_within(latency, limit) for name, limit in limits_ms.items()},
         "bins": merged,
         "lag_histogram": lag.encode().decode(),
         "errors": dict(sum((Counter(report["errors"]) for report in reports), Counter())),
@@ -145,6 +153,16 @@ def merge(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def percentile_ms(histogram: HdrHistogram, percent: float) -> float | None:
     """Milliseconds; None of an empty histogram."""
     return histogram.get_value_at_percentile(percent) / 1000 if histogram.total_count else None
+
+
+def count_within(histogram: HdrHistogram, limit_ms: float) -> int:
+    """How many values are at most the limit, or in the same step of the histogram (see `trial_log.quantize_us`)."""
+    limit_us = histogram.get_highest_equivalent_value(round(limit_ms * 1000))
+    return sum(
+        item.count_added_in_this_iter_step
+        for item in histogram.get_recorded_iterator()
+        if item.value_iterated_to <= limit_us
+    )
 
 
 def _add(encoded: Any) -> HdrHistogram:
@@ -168,16 +186,16 @@ def _merge_bins(second: int, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _measure(order: Order, bins: Sequence[dict[str, Any]], lag: HdrHistogram) -> dict[str, Any]:
+def _measure(order: Order, bins: Sequence[dict[str, Any]], latency: HdrHistogram, lag: HdrHistogram) -> dict[str, Any]:
     counts = {name: sum(part[name] for part in bins) for name in COUNTS}
-    latency = _add(part["latency_histogram"] for part in bins)
     seconds = order.seconds_measure
     return {
         "seconds": seconds,
         **counts,
         "offered_rps": counts["offered"] / seconds,
         "achieved_rps": (counts["offered"] - counts["dropped"]) / seconds,
-        "latency_ms": {f"p{percent}": percentile_ms(latency, percent) for percent in (50, 95, 99)},
+        "latency_ms": {f"p{percent}": percentile_ms(latency, percent) for percent in (50, 95, 99)}
+        | {"mean": latency.get_mean_value() / 1000 if latency.total_count else None},
         "lag_ms": {f"p{percent}": percentile_ms(lag, percent) for percent in (50, 99)},
         "served_by": dict(sum((Counter(part["served_by"]) for part in bins), Counter())),
         "cpu_percent_max": max((part["cpu_percent"] for part in bins if part["cpu_percent"] is not None), default=None),

@@ -1,0 +1,23 @@
+"""Load scenario for open-loop load: the requests of normalize.py to POST /normalize, sent when they are due.
+
+Needs predict.py beside it, and open_loop.py loaded before it: that decides when.
+"""
+
+from collections.abc import Mapping
+
+from open_loop import OpenLoopUser
+from predict import PAYLOADS
+
+
+class NormalizeOpenUser(OpenLoopUser):
+    """Posts random rows and wants to know how many features came of each."""
+
+    path = "/normalize"
+    payloads = PAYLOADS
+
+    @staticmethod
+    def check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
+        """The same as normalize.py asks of an answer."""
+        if status != 200:
+            return f"status {status}"
+        return None if b'"features"' in body else 'no "features" in the answer'

@@ -1,0 +1,153 @@
+"""What the role bench_cell makes of a step: orders that those accept who get them."""
+
+import importlib.util
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swarmsweep.search import PROFILES, Search
+
+ROOT = Path(__file__).parents[2]
+ROLE = ROOT / "roles/bench_cell"
+# Values that the tests look at, templated once per host.
+WANTED = (
+    "__bench_cell_locust",
+    "__bench_cell_prepare",
+    "__bench_cell_time_limit_seconds",
+    "__bench_cell_most_load_seconds",
+)
+FIXED = {
+    "mode": "fixed", "users": 50, "spawn_rate": 25.0, "warmup_seconds": 5, "measure_seconds": 15.5,
+    "wait_seconds": [0, 0.5], "workers": 2, "locustfile": "predict.py",
+}  # fmt: skip
+CAPACITY = {
+    "mode": "capacity", "profile": "standard", "budget_seconds": 420, "arrivals": "poisson", "timeout_seconds": 2.0,
+    "target_rps": None, "workers": 3, "locustfile": "predict_open.py",
+}  # fmt: skip
+
+
+def step(**config) -> dict:
+    config = {"replicas": 2, "cpus": 0.5, "memory_bytes": 629145600, "workers": 4} | config
+    return {"position": 1, "of": 1, "cell_id": "a", "attempt": 1, "block": 1, "seed": 2**31 - 1, "config": config}
+
+
+@pytest.fixture(scope="module")
+def render(play, tmp_path_factory):
+    """Templates the values by the role's own files: render(load, step) -> {host: {name: value}}."""
+
+    def run(load: dict, of_step: dict) -> dict:
+        folder = tmp_path_factory.mktemp("role")
+        inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
+        (folder / "hosts.json").write_text(json.dumps(inventory))
+        given = {
+            "bench_cell_run": str(folder), "bench_cell_step": of_step,
+            "bench_cell_load": load, "bench_cell_load_seconds": 23,
+            "bench_cell_slo": {"p95_ms": 300, "max_failure_percent": 1}, "bench_cell_api_hosts": ["lab-api"],
+            "bench_cell_load_hosts": ["lab-load"], "bench_cell_lab_name": "my-lab", "bench_cell_stack": {"env": {}},
+        }  # fmt: skip
+        tasks = [
+            {
+                "name": "Write what came of it",
+                "ansible.builtin.copy": {
+                    "dest": str(folder) + "/{{ item }}.json",
+                    "content": "{{ {" + ", ".join(f"'{name}': {name}" for name in WANTED) + "} | to_json }}",
+                },
+                "loop": ["lab-api", "lab-load"],
+            }
+        ]
+        files = [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")]
+        # Play variables win over the role's defaults, as in a sweep.
+        content = {name: value for file in files for name, value in yaml.safe_load(Path(file).read_text()).items()}
+        playbook = [{"hosts": "localhost", "gather_facts": False, "vars": content | given, "tasks": tasks}]
+        (folder / "play.yml").write_text(yaml.safe_dump(playbook, sort_keys=False))
+        result = play(folder / "play.yml", folder / "hosts.json")
+        assert result.returncode == 0, result.stdout + result.stderr
+        return {host: json.loads((folder / f"{host}.json").read_text()) for host in ("lab-api", "lab-load")}
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def fixed(render):
+    return render(FIXED, step())
+
+
+@pytest.fixture(scope="module")
+def capacity(render):
+    return render(CAPACITY, step())
+
+
+def test_a_fixed_load_is_what_the_plan_says(fixed):
+    assert fixed["lab-load"]["__bench_cell_locust"] == {
+        "users": 50,
+        "spawn_rate": 25.0,
+        "env": {
+            "SWEEP_WARMUP_SECONDS": "5",
+            "SWEEP_MEASURE_SECONDS": "15.5",
+            "LOCUST_WAIT_MIN_SECONDS": "0",
+            "LOCUST_WAIT_MAX_SECONDS": "0.5",
+        },
+    }
+    # Load, deployment and grace.
+    assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 120
+
+
+def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):
+    locust = capacity["lab-load"]["__bench_cell_locust"]
+    assert (locust["users"], locust["spawn_rate"]) == (3, 3)
+    assert set(locust["env"]) == {"SWEEP_SEARCH"}
+    order = json.loads(locust["env"]["SWEEP_SEARCH"])
+    assert order == {
+        "profile": "standard",
+        "slo": {"p95_ms": 300, "max_failure_percent": 1},
+        "arrivals": "poisson",
+        "timeout_seconds": 2.0,
+        "seed": 2**31 - 1,
+        "workers": 3,
+        "connections": 18,
+        "max_rps": None,
+    }
+    Search(PROFILES[order["profile"]], order["slo"], order["connections"], order["arrivals"], order["max_rps"])
+    assert capacity["lab-load"]["__bench_cell_most_load_seconds"] == 420
+    assert int(capacity["lab-load"]["__bench_cell_time_limit_seconds"]) == 2 * 420 + 120 + 120
+
+
+@pytest.mark.parametrize(
+    ("config", "workers", "connections"),
+    [({"replicas": 1, "workers": 1}, 1, 8), ({"replicas": 1, "workers": 1}, 12, 12)],
+)
+def test_the_probe_has_connections_for_everybody(render, config, workers, connections):
+    found = render(CAPACITY | {"workers": workers}, step(**config))["lab-load"]["__bench_cell_locust"]["env"]
+    assert json.loads(found["SWEEP_SEARCH"])["connections"] == connections
+
+
+def test_a_host_is_prepared_by_commands_that_a_shell_can_read(fixed, capacity):
+    for host in ("lab-api", "lab-load"):
+        for found in (fixed, capacity):
+            command = found[host]["__bench_cell_prepare"]
+            subprocess.run(["bash", "-n", "-c", command], check=True)
+            stop, rest = command.split(";", 1)
+            assert stop == "systemctl stop swarmsweep-my_lab.slice"
+            assert rest.split(" && ")[0].strip() == "rm -rf /opt/swarmsweep/trial-my-lab"
+
+
+@pytest.mark.parametrize("host", ["lab-api", "lab-load"])
+def test_the_sampler_understands_its_arguments(capacity, host):
+    spec = importlib.util.spec_from_file_location("sampler", ROOT / "roles/host_metrics/files/sampler.py")
+    sampler = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    sys.modules["sampler"] = sampler
+    spec.loader.exec_module(sampler)
+    words = shlex.split(capacity[host]["__bench_cell_prepare"])
+    options = sampler.parse_arguments(words[words.index("/opt/swarmsweep/bin/sampler.py") + 1 :])
+    side = host.removeprefix("lab-")
+    assert str(options.output) == f"/opt/swarmsweep/trial-my-lab/samples-{side}-{host}.jsonl"
+    assert options.max_seconds == 2 * 420 + 240
+    assert (options.stack, options.cpu_stack) == (
+        (["my-lab_api"], ["my-lab_platform"]) if side == "api" else (None, [])
+    )

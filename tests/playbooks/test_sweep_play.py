@@ -1,0 +1,67 @@
+"""The sweep's own play with the real role, on hosts that are not there: each cell is lost, none costs the sweep."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SWEEP = """\
+name: lost
+slo: {p95_ms: 500}
+load: {users: 2, spawn_rate: 2, warmup_seconds: 0, measure_seconds: 1}
+matrix: {replicas: [1], cpus: [0.1, 0.2], memory: [256M], workers: [1]}
+"""
+HOST = {"cpus": 1, "memory_bytes": 4 * 1024**3, "kernel": "6.1", "boot_time": 1}
+FACTS = {"api": [HOST | {"name": "lab-api"}], "load": [HOST | {"name": "lab-load", "boot_time": 2}]}
+MANAGER = {"images_tags": {"api": "a:1"}, "sweep_stack": {"versions": {}, "images": {}, "model": {}}}
+
+
+@pytest.fixture
+def lost(tmp_path):
+    """Arguments of `play` for the sweep's own play alone, with hosts behind a port on which nothing listens."""
+    plays = yaml.safe_load((ROOT / "playbooks/sweep.yml").read_text())
+    # Beside the real one, whose files it names: a copy of its folder.
+    shutil.copytree(ROOT / "playbooks", tmp_path / "lab/playbooks")
+    for name in ("roles", "locustfiles", "app"):
+        (tmp_path / "lab" / name).symlink_to(ROOT / name)
+    playbook = tmp_path / "lab/playbooks/sweep.yml"
+    playbook.write_text(yaml.safe_dump([play for play in plays if play["name"] == "The sweep"]))
+    (tmp_path / "lost.yml").write_text(SWEEP)
+    shutil.copytree(ROOT / "inventory/lab", tmp_path / "inventory")
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        host = {"ansible_host": "127.0.0.1", "ansible_port": bound.getsockname()[1], "lab_machine_is_virtual": False}
+        groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
+        (tmp_path / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
+        given = {"sweep": str(tmp_path / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
+        given |= {"lab_directory": str(tmp_path / "own"), "lab_reports": str(tmp_path / "reports")}
+        yield playbook, tmp_path / "inventory", "-e", json.dumps(given)
+
+
+def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_path):
+    done = play(*lost)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = tmp_path.glob("reports/*-lost")
+    for number in (1, 2):
+        assert f"\n{number}/2 r1-c0." in done.stdout
+        assert f"\nagain {number}/2 r1-c0." in done.stdout
+    assert "2 trial(s) were invalid and are made once more" in done.stdout
+    assert "2 invalid trial(s) were made once more: now 2 invalid" in done.stdout
+    # What was wrong is shown where it happened.
+    assert done.stdout.count("UNREACHABLE!") >= 4
+    for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
+        row = json.loads((run / "cells" / cell / "cell.json").read_text())
+        assert row["status"] == "invalid"
+        assert row["reason"].startswith("the bench itself broke: ")
+        assert [retry["attempt"] for retry in row["retries"]] == [1]
+    # Taken up again: what the bench broke is tried again, by the name of the second try, and no third is kept.
+    again = play(*lost, "-e", f"resume={run.name}")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "0 trial(s) to measure" in again.stdout
+    assert "again 2/2 r1-c0." in again.stdout
+    kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
+    assert kept == {"attempt-1", "attempt-1.retried-1"}

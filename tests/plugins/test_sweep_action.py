@@ -1,0 +1,120 @@
+"""The action `sweep`: what it tells the play of the steps, in the first pass, in the second, and in a run taken up."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
+FIXED = "{users: 40, spawn_rate: 40, warmup_seconds: 1.5, measure_seconds: 10}"
+CAPACITY = "{mode: capacity, profile: smoke}"
+SWEEP = """\
+name: toy
+slo: {{p95_ms: 100}}
+load: {load}
+matrix: {{replicas: [1], cpus: [0.1, 0.2, 0.3, 0.4], memory: [256M], workers: [1]}}
+"""
+
+
+@pytest.fixture
+def action():
+    """The action without Ansible around it."""
+    spec = importlib.util.spec_from_file_location("sweep_action", ROOT / "plugins/action/sweep.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return object.__new__(module.ActionModule)
+
+
+@pytest.fixture
+def plan(action, tmp_path):
+    """plan(load=..., resume=...) as the play asks for it."""
+
+    def ask(load=FIXED, **more):
+        (tmp_path / "toy.yml").write_text(SWEEP.format(load=load))
+        arguments = {"path": str(tmp_path / "toy.yml"), "hosts": HOSTS, "reports": str(tmp_path / "reports")}
+        return action.do_plan(**arguments, colocated=False, manifest={"images": {}}, seed="7", **more)
+
+    return ask
+
+
+def judge(step, status, **files):
+    folder = Path(step["folder"])
+    folder.mkdir(parents=True)
+    for name, content in {"trial": {"status": status, "reason": "why"}, **files}.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def names(steps):
+    return [step["cell_id"] for step in steps]
+
+
+@pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 13, "fixed"), (CAPACITY, 60, "capacity")])
+def test_a_step_has_all_that_the_role_asks_for(plan, load, seconds, mode):
+    told = plan(load)
+    assert told["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
+    assert len(told["steps"]) == 4
+    for position, step in enumerate(told["steps"], start=1):
+        assert (step["position"], step["of"], step["attempt"], step["block"]) == (position, 4, 1, 1)
+        assert (step["load_seconds"], step["load"]["mode"]) == (seconds, mode)
+        assert 0 <= step["seed"] < 2**31
+        assert step["folder"] == f"{told['run']}/cells/{step['cell_id']}/attempt-1"
+        assert step["config"]["replicas"] == 1
+
+
+def test_nothing_is_made_again_when_all_is_well(action, plan):
+    told = plan()
+    for step in told["steps"]:
+        judge(step, "valid")
+    assert action.do_retries(told["run"])["steps"] == []
+    assert action.do_outcome(told["run"]) == {"outcome": None}
+
+
+def test_invalid_trials_are_made_once_more(action, plan):
+    told = plan()
+    for step, status in zip(told["steps"], ["invalid", "valid", "failed", "invalid"], strict=True):
+        judge(step, status)
+    second = action.do_retries(told["run"])
+    assert sorted(names(second["steps"])) == sorted(names([told["steps"][0], told["steps"][3]]))
+    assert [(step["position"], step["of"], step["again"]) for step in second["steps"]] == [(1, 2, True), (2, 2, True)]
+    assert second["seconds"] == told["seconds"] / 2
+    # The same load, with the same chance in it.
+    first = {step["cell_id"]: step for step in told["steps"]}
+    for step in second["steps"]:
+        same = ("seed", "block", "load", "load_seconds", "config", "folder")
+        assert {key: step[key] for key in same} == {key: first[step["cell_id"]][key] for key in same}
+        action.do_set_aside(told["run"], step["cell_id"], str(step["attempt"]))
+        judge(step, "valid")
+    assert action.do_retries(told["run"])["steps"] == []
+    assert action.do_outcome(told["run"])["outcome"] == "2 invalid trial(s) were made once more: now 2 valid"
+
+
+def test_a_run_that_is_taken_up_goes_on_where_it_was(action, plan):
+    told = plan()
+    run = Path(told["run"])
+    for step in told["steps"][:3]:
+        judge(step, "invalid")
+    # In the midst of the first pass: the fourth step, then all second tries.
+    assert names(plan(resume=run.name)["steps"]) == names(told["steps"][3:])
+    judge(told["steps"][3], "valid")
+    order = action.do_retries(told["run"])["steps"]
+    assert len(order) == 3
+    # In the midst of the second pass: nothing of the first, and the rest of the second in its order.
+    action.do_set_aside(told["run"], order[0]["cell_id"], 1)
+    judge(order[0], "valid")
+    action.do_set_aside(told["run"], order[1]["cell_id"], 1)
+    Path(order[1]["folder"]).mkdir()
+    assert plan(resume=run.name)["steps"] == []
+    assert names(action.do_retries(told["run"])["steps"]) == names(order[1:])
+
+
+def test_what_the_bench_broke_is_invalid_with_its_reason(action, plan):
+    told = plan()
+    step = told["steps"][0]
+    said = action.do_harness_failure(told["run"], step["cell_id"], "1", "the host was lost")
+    assert said["status"] == "invalid"
+    assert "the host was lost" in said["sentence"]
+    assert names(action.do_retries(told["run"])["steps"]) == [step["cell_id"]]
