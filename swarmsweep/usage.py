@@ -9,6 +9,8 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, parse_json, read_text
 
 Sample = dict[str, Any]
+Span = tuple[Sample, Sample]
+API_SERVICE = "api"
 _IDLE = ("idle", "iowait")
 
 
@@ -55,14 +57,15 @@ def read_samples(path: Path | str) -> list[Sample]:
 
 def _checked(sample: Sample, where: str) -> Sample:
     host, containers = sample.get("host"), sample.get("containers")
-    if _value(sample, "t") is None or not isinstance(host, dict) or not isinstance(containers, dict):
+    if value_of(sample, "t") is None or not isinstance(host, dict) or not isinstance(containers, dict):
         raise LabError(f"{where}: is no sample: t, host and containers are needed")
     if not all(isinstance(counters, dict) for counters in containers.values()):
         raise LabError(f"{where}: is no sample: the counters of a container are no object")
     return sample
 
 
-def _value(counters: dict[str, Any], name: str) -> float | None:
+def value_of(counters: dict[str, Any], name: str) -> float | None:
+    """A counter as a number; None where the kernel did not offer it."""
     return as_number(counters.get(name))
 
 
@@ -70,6 +73,9 @@ def usage_over(
     hosts: list[list[Sample]], window: tuple[float, float] | None, container_ids: Set[str | None]
 ) -> ApiUsage:
     """Usage of the containers over the window, summed over the API hosts (one list of samples each).
+
+    Without ids, as when the deployment was not recorded, those of the service 'api' count, and those of files in which
+    containers have no service: these held the API alone.
 
     Rates lie between the last sample at or before the window's start and the first at or after its end, for each
     host; they are None unless every container was sampled at both ends. Peaks and OOM kills are the last ones seen in
@@ -80,7 +86,7 @@ def usage_over(
         memory_peak_bytes=_whole(max(_all_values(last, "memory_peak_bytes"), default=None)),
         oom_kills=_whole(_sum_if_any(_all_values(last, "oom_kills"))),
     )
-    spans = [_around(samples, window) for samples in hosts] if window is not None else []
+    spans = [around(samples, window) for samples in hosts] if window is not None else []
     whole = [span for span in spans if span is not None]
     seen = {name for span in whole for name in _containers(span[0], container_ids)}
     if not seen or len(whole) < len(hosts) or not container_ids <= seen:
@@ -90,11 +96,12 @@ def usage_over(
         cpu_cores=_cpu_cores(whole, container_ids),
         periods=_grown(whole, "periods", container_ids),
         throttled_periods=_grown(whole, "throttled_periods", container_ids),
-        host_busy_percent=max((busy for busy in map(_busy_percent, whole) if busy is not None), default=None),
+        host_busy_percent=max((busy for busy in map(busy_percent, whole) if busy is not None), default=None),
     )
 
 
-def _around(samples: list[Sample], window: tuple[float, float]) -> tuple[Sample, Sample] | None:
+def around(samples: list[Sample], window: tuple[float, float]) -> Span | None:
+    """The last sample at or before the window's start and the first at or after its end; None unless there are both."""
     first = next((sample for sample in reversed(samples) if sample["t"] <= window[0]), None)
     last = next((sample for sample in samples if sample["t"] >= window[1]), None)
     if first is None or last is None or last["t"] <= first["t"]:
@@ -103,29 +110,39 @@ def _around(samples: list[Sample], window: tuple[float, float]) -> tuple[Sample,
 
 
 def _containers(sample: Sample, ids: Set[str | None]) -> dict[str, dict[str, Any]]:
-    return {name: counters for name, counters in sample["containers"].items() if not ids or name in ids}
+    return {
+        name: counters
+        for name, counters in sample["containers"].items()
+        if (name in ids if ids else short_service(counters) == API_SERVICE)
+    }
 
 
-def _growth(span: tuple[Sample, Sample], counter: str, ids: Set[str | None]) -> float | None:
+def short_service(counters: dict[str, Any]) -> str:
+    """Name of a container's Swarm service without that of its stack: 'api', 'proxy' and so on."""
+    service = counters.get("service")
+    return service.rpartition("_")[2] if isinstance(service, str) else API_SERVICE
+
+
+def _growth(span: Span, counter: str, ids: Set[str | None]) -> float | None:
     """How much the counter grew in all containers of one host; None unless each was seen at both ends."""
     first, last = (_containers(sample, ids) for sample in span)
     if first.keys() != last.keys():
         return None
     total = 0.0
     for name in last:
-        before, after = _value(first[name], counter), _value(last[name], counter)
+        before, after = value_of(first[name], counter), value_of(last[name], counter)
         if before is None or after is None or after < before:
             return None
         total += after - before
     return total
 
 
-def _grown(spans: list[tuple[Sample, Sample]], counter: str, ids: Set[str | None]) -> int | None:
+def _grown(spans: list[Span], counter: str, ids: Set[str | None]) -> int | None:
     values = [_growth(span, counter, ids) for span in spans]
     return None if None in values else _whole(sum(value for value in values if value is not None))
 
 
-def _cpu_cores(spans: list[tuple[Sample, Sample]], ids: Set[str | None]) -> float | None:
+def _cpu_cores(spans: list[Span], ids: Set[str | None]) -> float | None:
     cores = 0.0
     for span in spans:
         seconds = _growth(span, "cpu_seconds", ids)
@@ -135,14 +152,14 @@ def _cpu_cores(spans: list[tuple[Sample, Sample]], ids: Set[str | None]) -> floa
     return cores
 
 
-def _busy_percent(span: tuple[Sample, Sample]) -> float | None:
+def busy_percent(span: Span) -> float | None:
     """Share of the host's own cores that was not idle, in percent."""
     before, after = (sample["host"].get("cpu_seconds") for sample in span)
     if not isinstance(before, dict) or not isinstance(after, dict):
         return None
     grown = {}
     for name in after:
-        new, old = _value(after, name), _value(before, name)
+        new, old = value_of(after, name), value_of(before, name)
         if new is not None and old is not None:
             grown[name] = new - old
     total = sum(grown.values())
@@ -160,7 +177,7 @@ def _last_counters(hosts: list[list[Sample]], ids: Set[str | None]) -> list[dict
 
 
 def _all_values(counters: list[dict[str, Any]], name: str) -> list[float]:
-    return [value for value in (_value(entry, name) for entry in counters) if value is not None]
+    return [value for value in (value_of(entry, name) for entry in counters) if value is not None]
 
 
 def _sum_if_any(values: list[float]) -> float | None:

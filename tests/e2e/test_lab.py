@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.machines import HOSTS, REPOSITORY, leftovers
+from tests.e2e.machines import HOSTS, REPOSITORY
 
 sys.path.append(str(REPOSITORY / "app"))
 from covertype_api.schema import COVER_TYPES, NUMBERS, RAW_COLUMNS, SOIL_TYPES, TARGET, WILDERNESS_AREAS
@@ -289,8 +289,3 @@ def test_site_after_a_retraining_changes_nothing(lab):
     after = lab.play("site.yml")
     assert after.status == "successful"
     assert {host: count for host, count in after.changed.items() if count} == {}
-
-
-def test_down_leaves_nothing(lab):
-    assert lab.play("playbooks/virtual_lab.yml", virtual_lab_state="absent").status == "successful"
-    assert leftovers() == []

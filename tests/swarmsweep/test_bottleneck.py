@@ -1,32 +1,166 @@
 """The word for what held the API back, and the evidence behind it."""
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
-from swarmsweep.bottleneck import find_bottleneck
+import pytest
+from evidence_json import changed, from_json, record
+
+from swarmsweep.bottleneck import RULES, find_bottleneck
+from swarmsweep.evidence import Evidence
+from swarmsweep.sweepfile import parse_sweep
 from swarmsweep.usage import ApiUsage
 
+SWEEP = Path(__file__).parents[1] / "e2e" / "bottlenecks.yml"
+# 2 replicas of 2 processes at 0.4 cores each, 20 users with think time: nothing is at its limit.
+A, B = (f"machines.h3-api.containers.{name}" for name in record("users")["machines"]["h3-api"]["containers"])
+PARTS = {"endpoint": "/predict", "requests": 491, "mean_ms": 221.5}
+MLFLOW = {"database": 2.6, "mlflow": 201.7, "preparing": 5.3, "inference": 11.3, "rest": 0.7}
+DATABASE = {"database": 4.1, "mlflow": None, "preparing": 0.1, "inference": 0.2, "rest": 0.6}
+PROXY = {"service": "proxy", "cpu_cores": 0.12, "throttled_percent": None, "memory_peak_bytes": None}
+POSTGRES = PROXY | {"service": "postgres", "cpu_cores": 0.05}
+THROTTLED = {"usage.throttled_periods": 160, "usage.cpu_cores": 0.79}
+FULL = {"usage.host_busy_percent": 98.3, "machines.h3-api.busy_percent": 98.3}
+ONE_USER = {"329e9d392534/8": 4100, "329e9d392534/9": 12}
 
-def usage(throttled=0, busy=50.0):
-    """Usage with so many of 100 periods throttled and the host so busy."""
-    return ApiUsage(0.5, None if throttled is None else 100, throttled, 100 * 1024**2, 0, busy)
+
+def with_container(settings: dict, **container) -> Evidence:
+    """Evidence in which the API's host has one container more."""
+    evidence = changed("users", **settings)
+    trace = record("users")
+    trace["machines"]["h3-api"]["containers"]["c" * 64] = container
+    machines = from_json(trace).machines
+    merged = {
+        host: replace(machine, containers=machines[host].containers) if host == "h3-api" else machine
+        for host, machine in evidence.machines.items()
+    }
+    return replace(evidence, machines=merged, knee_machines=merged)
 
 
-@pytest.mark.parametrize(
-    ("case", "word", "evidence"),
-    [
-        ((usage(90, 99.0), 3, 99.0), "memory", "3 OOM kills at a limit of 128M per replica, peak use seen 100 MiB"),
-        ((usage(90, 99.0), 0, 90.0), "generator", "90.0 % of a core"),
-        ((usage(20, 99.0), 0, 89.0), "cpu_throttled", "20.0 % of the scheduler's periods"),
-        ((usage(19, 90.0), 0, None), "host_cpu", "90.0 % busy"),
-        ((usage(19, 89.0), None, 10.0), "not_saturated", "19.0 % of periods throttled, API host 89.0 % busy"),
-        ((usage(None, 50.0), 0, 10.0), "not_saturated", "API host 50.0 % busy"),
-        ((ApiUsage(), None, None), None, None),
-        ((ApiUsage(), None, 10.0), None, None),
-        ((ApiUsage(), 1, None), "memory", "1 OOM kill at"),
-    ],
-)
-def test_the_first_cause_that_applies_is_told(case, word, evidence):
-    seen_usage, oom_kills, generator = case
-    found, sentence = find_bottleneck(seen_usage, oom_kills, generator, 128 * 1024**2)
-    assert found == word
-    assert (sentence is None) if evidence is None else (evidence in sentence)
+CASES = [
+    (changed("users"), "not_saturated", "0 % of periods throttled, API host 72.2 % busy: nothing was at its limit"),
+    (changed("users"), "not_saturated", "Raise the load"),
+    (changed("users", oom_kills=3), "memory", "3 OOM kills at a limit of 512M per replica, peak use seen 256 MiB"),
+    (changed("users", oom_kills=1), "memory", "1 OOM kill at"),
+    (changed("users", **{"flow.generator_cpu_percent": 94.5}), "generator", "94.5 % of a core"),
+    (
+        changed("users", **{"flow.generator_cpu_percent": 48.0, "machines.h3-load.busy_percent": 99.2}),
+        "generator",
+        "the load host was 99.2 % busy, and a Locust worker got 48.0 % of a core",
+    ),
+    # Others fill the load host, and the little that the generator wants it gets.
+    (changed("users", **{"machines.h3-load.busy_percent": 99.2}), "not_saturated", "72.2 % busy"),
+    (
+        changed("users", **THROTTLED),
+        "cpu_throttled",
+        "89.4 % of the scheduler's periods short; the replicas used 0.79",
+    ),
+    (changed("users", **{"usage.throttled_periods": 35}), "not_saturated", "19.6 % of periods"),
+    (
+        changed("users", **THROTTLED, request_parts=PARTS | {"parts_ms": MLFLOW}),
+        "cpu_throttled",
+        "91.1 % of a request's 221.5 ms in the API went to MLflow",
+    ),
+    (
+        changed(
+            "users",
+            **{"usage.throttled_periods": 88, f"{A}.throttled_percent": 98.0, f"{A}.cpu_cores": 0.05},
+        ),
+        "hot_replica",
+        "the CPU limit of 1 of 2 replicas cut 98.0 % of the scheduler's periods short at 0.05 cores; "
+        "another used 35.4 % of its limit",
+    ),
+    # Both at their limit: more of the same helps.
+    (
+        changed("users", **THROTTLED, **{f"{A}.throttled_percent": 98.0, f"{B}.throttled_percent": 81.0}),
+        "cpu_throttled",
+        "89.4 %",
+    ),
+    (with_container({}, **PROXY), "not_saturated", "72.2 %"),
+    (
+        with_container({}, **PROXY | {"throttled_percent": 96.0, "cpu_cores": 0.05}),
+        "proxy",
+        "HAProxy was cut short by its CPU limit in 96.0 % of the scheduler's periods and used 0.05 cores",
+    ),
+    (with_container(FULL, **PROXY | {"cpu_cores": 0.97}), "proxy", "0.97 cores, as much as one thread can"),
+    (with_container({}, **POSTGRES | {"cpu_cores": 0.95}), "database", "PostgreSQL used 0.95 cores"),
+    (with_container({}, **POSTGRES | {"service": "mlflow", "cpu_cores": 0.95}), "mlflow", "MLflow used 0.95 cores"),
+    (
+        changed("users", **{"machines.h3-load.retransmitted_percent": 2.4}),
+        "network",
+        "h3-load sent 2.40 % of its TCP segments again; a request took 3.85 ms, 0.77 ms of it in the API",
+    ),
+    (changed("users", **{"machines.h3-load.retransmitted_percent": 0.2}), "not_saturated", "72.2 %"),
+    (
+        changed("users", request_parts=PARTS | {"parts_ms": MLFLOW}, **FULL),
+        "mlflow",
+        "91.1 % of a request's 221.5 ms in the API went to MLflow; the API host was 98.3 % busy",
+    ),
+    (
+        changed("users", request_parts=PARTS | {"mean_ms": 5.0, "parts_ms": DATABASE}),
+        "database",
+        "82.0 % of a request's 5.00 ms in the API went to the database",
+    ),
+    (changed("users", **FULL), "host_cpu", "the API host was 98.3 % busy; the replicas used 0.28 cores"),
+    (
+        changed("users", **FULL, **{"machines.h3-api.foreign_cores": 0.41}),
+        "host_cpu",
+        "the replicas used 0.28 cores, others 0.41",
+    ),
+    (
+        changed("users", **{"flow.served_by": ONE_USER, "flow.in_flight_mean": 0.62}),
+        "hot_worker",
+        "one of 2 worker processes gave 99.7 % of its replica's answers and had 0.62 requests in hand",
+    ),
+    # It waits for requests.
+    (changed("users", **{"flow.served_by": ONE_USER, "flow.in_flight_mean": 0.2}), "not_saturated", "72.2 %"),
+    # A process that fills the limit of its replica is held back by that.
+    (changed("users", **{"flow.served_by": ONE_USER}, **THROTTLED), "cpu_throttled", "89.4 %"),
+]
+
+
+@pytest.mark.parametrize(("evidence", "word", "told"), CASES)
+def test_the_first_cause_that_applies_is_told_with_its_figures(evidence, word, told):
+    found, sentence = find_bottleneck(evidence)
+    assert found == word, sentence
+    assert told in sentence
+
+
+def test_what_is_judged_is_the_highest_load_not_the_one_that_is_shown():
+    shown = from_json(record("search"))
+    knee = replace(shown.knee_usage, throttled_periods=170)
+    assert find_bottleneck(shown)[0] == "not_saturated"
+    assert find_bottleneck(replace(shown, knee_usage=knee))[0] == "cpu_throttled"
+
+
+def test_without_evidence_nothing_is_told():
+    config = {"replicas": 1, "cpus": 0.5, "memory_bytes": 128 * 1024**2, "workers": 1}
+    bare = Evidence(config=config, load={}, slo={})
+    assert find_bottleneck(bare) == (None, None)
+    assert find_bottleneck(replace(bare, oom_kills=1))[0] == "memory"
+    busy = replace(bare, knee_usage=ApiUsage(host_busy_percent=50.0))
+    assert find_bottleneck(busy) == ("not_saturated", "API host 50.0 % busy: nothing was at its limit. Raise the load")
+
+
+@pytest.mark.parametrize("missing", ["flow", "machines", "request_parts", "proxy", "usage"])
+def test_what_is_missing_decides_nothing(missing):
+    sound = from_json(record("users"))
+    settings = {
+        "flow": {"knee": None},
+        "machines": {"knee_machines": {}},
+        "request_parts": {"request_parts": None},
+        "proxy": {"proxy": None},
+        "usage": {"knee_usage": ApiUsage()},
+    }[missing]
+    expected = None if missing == "usage" else "not_saturated"
+    assert find_bottleneck(replace(sound, **settings))[0] == expected
+
+
+def test_every_rule_has_a_reason():
+    assert all(rule.unit and len(rule.why) > 10 for rule in RULES.values())
+
+
+def test_every_word_is_planted_in_the_end_to_end_test():
+    sweep = parse_sweep(SWEEP.read_bytes(), SWEEP.name)
+    planted = {dict(cell.extra)["PLANT"] for cell in sweep.cells}
+    assert planted == {word for _, word, _ in CASES}

@@ -1,0 +1,35 @@
+"""What one machine did during a window: its cores, its network, and the containers that belong to the stack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ContainerUsage:
+    """One container of the stack; ``service`` is the short name of its Swarm service, as 'api' or 'proxy'."""
+
+    service: str
+    cpu_cores: float | None = None
+    throttled_percent: float | None = None
+    memory_peak_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class MachineUsage:
+    """None where it was not measured.
+
+    ``group`` is 'api' or 'load'. ``busy_percent`` and ``steal_percent`` are of all its cores together.
+    ``foreign_cores`` is CPU used on its cores by processes that do not belong to the machine or the lab.
+    ``retransmitted_percent`` is of the TCP segments sent. ``network_bytes_per_second`` is the larger direction of its
+    busiest interface.
+    """
+
+    group: str
+    cores: int | None = None
+    busy_percent: float | None = None
+    steal_percent: float | None = None
+    foreign_cores: float | None = None
+    retransmitted_percent: float | None = None
+    network_bytes_per_second: float | None = None
+    sampler_cores: float | None = None
+    containers: Mapping[str, ContainerUsage] = field(default_factory=dict)

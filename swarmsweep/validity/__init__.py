@@ -1,0 +1,70 @@
+"""Can this measurement be believed? One small pure function per doubt: `Evidence` -> `Check`.
+
+A function returns None where its doubt does not apply: to this mode of load, to a single replica, or to an attempt that
+did not come so far. The limits stand in one table, `LIMITS`.
+"""
+
+from collections.abc import Callable
+
+from swarmsweep.evidence import Evidence
+from swarmsweep.validity.answers import answers_correct, errors_explained
+from swarmsweep.validity.check import Check
+from swarmsweep.validity.counts import (
+    counted_by_haproxy,
+    counted_by_locust,
+    requests_conserved,
+    requests_recorded_whole,
+    some_requests,
+)
+from swarmsweep.validity.deployment import (
+    limits_as_labelled,
+    replicas_all_used,
+    replicas_share_load,
+    replicas_unchanged,
+    workers_all_used,
+)
+from swarmsweep.validity.generator import (
+    generator_cpu,
+    generator_kept_rate,
+    load_as_planned,
+    load_host_cpu,
+    workers_present,
+)
+from swarmsweep.validity.laws import littles_law, steady_state
+from swarmsweep.validity.limits import LIMITS, Limit
+from swarmsweep.validity.machines import clock_offset, foreign_cpu, sampling_cheap, steal_cpu, window_sampled
+
+__all__ = ["CHECKS", "LIMITS", "Check", "Limit", "checks_of"]
+
+# In the order in which they are told: the first that fails explains those after it best.
+CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
+    limits_as_labelled,
+    replicas_unchanged,
+    workers_present,
+    load_as_planned,
+    generator_cpu,
+    generator_kept_rate,
+    some_requests,
+    requests_conserved,
+    counted_by_locust,
+    counted_by_haproxy,
+    answers_correct,
+    errors_explained,
+    replicas_all_used,
+    littles_law,
+    steady_state,
+    foreign_cpu,
+    steal_cpu,
+    clock_offset,
+    load_host_cpu,
+    replicas_share_load,
+    workers_all_used,
+    requests_recorded_whole,
+    window_sampled,
+    sampling_cheap,
+)
+
+
+def checks_of(evidence: Evidence) -> tuple[Check, ...]:
+    """The checks that apply to an attempt whose deployment became ready."""
+    return tuple(check for judge in CHECKS if (check := judge(evidence)) is not None)

@@ -1,0 +1,73 @@
+"""Every limit that a check compares with, its unit, and why it is what it is.
+
+Calibrated on 45 attempts that were made on two virtual machines of one core each, some of them while others used the
+computer; V and A numbers are those of the method's list of validity checks.
+"""
+
+from dataclasses import dataclass
+
+from swarmsweep.search import LEAST_SENT, MOST_LAG_MS, MOST_LAG_SHARE
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A number, its unit, and the reason for it."""
+
+    value: float
+    unit: str
+    why: str
+
+
+LIMITS = {
+    # Generator
+    "generator_cpu": Limit(90, "percent of one core", "above, a worker is late itself and reports its own delay"),
+    "load_host_cpu": Limit(95, "percent of its cores", "V5: processes wait for a core, and latencies contain the wait"),
+    "window_length": Limit(1, "seconds off the plan", "the master cuts the window on a tick of one second"),
+    "rate_kept": Limit(LEAST_SENT, "share of the ordered rate", "V3; as the search judges a trial"),
+    "lag": Limit(MOST_LAG_MS, "ms, p99", "V3; as the search judges a trial"),
+    "lag_share": Limit(MOST_LAG_SHARE, "share of the tightest latency limit", "V3; where that is more than the 5 ms"),
+    # Counts
+    "window_edge": Limit(
+        2, "requests a worker", "a request due just at an edge of the window is cut by clocks that differ by rounding"
+    ),
+    "proxy_difference": Limit(0.5, "percent of requests", "V8; beyond those in flight. 0 requests in 45 real attempts"),
+    # Flow
+    "users_in_generator": Limit(
+        15,
+        "percent of users",
+        "V7: users who are neither in a request nor thinking wait for the generator. 1 to 11 % in sound attempts of "
+        "Locust at up to 4000 requests/s, 15.4 % where its core was full",
+    ),
+    "little": Limit(5, "percent", "V7; beyond what a window of this length cuts off at its edges"),
+    "steadiness": Limit(
+        1.25,
+        "times, busiest over idlest third of the window",
+        "A5 allows 1.10 in windows of 10 s; on one core 1.10 to 1.22 is usual. Medians are not compared: a CPU limit "
+        "makes latencies fall into two groups, and the median jumped by 4.5 times at a throughput that differed by 5 %",
+    ),
+    "steadiness_chance": Limit(
+        4.2, "over the square root of the requests in a third", "A5: range of 3 Poisson counts, 99 %"
+    ),
+    "warming_up": Limit(
+        4, "times, in flight in the first third over the last", "a queue near its limit swings by 2 to 3"
+    ),
+    # Replicas
+    "share_ratio": Limit(1.25, "times, busiest over idlest replica", "V11; 1.00 to 1.01 in 7 real attempts"),
+    "answers_a_replica": Limit(20, "answers for each", "fewer may miss one of several by chance"),
+    # Answers
+    "unexplained_errors": Limit(0.1, "percent of requests", "V14: a single broken connection is no reason to stop"),
+    # Machines
+    "steal": Limit(1, "percent of CPU time", "V15; 0 to 0.6 % in 45 real attempts"),
+    "steal_most": Limit(10, "percent of CPU time", "a tenth of the machine was not there: its figures are not its own"),
+    "foreign": Limit(0.1, "cores", "V15; a controller on the same computer uses 0.03 to 0.05 of a core"),
+    "foreign_most": Limit(25, "percent of the cores", "while the host is full, it is taken from what is measured"),
+    "full_host": Limit(90, "percent of its cores", "below, everyone found a core to run on"),
+    "sampler": Limit(0.02, "cores", "V24; 0.003 measured with five containers"),
+    "clock_offset": Limit(0.2, "seconds", "V18; beyond what the comparison itself is uncertain by"),
+    "clock_offset_most": Limit(1, "seconds", "a whole sample: CPU use would be that of another time"),
+}
+
+
+def limit(name: str) -> float:
+    """The number of a limit."""
+    return LIMITS[name].value

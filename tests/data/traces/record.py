@@ -1,0 +1,35 @@
+"""Writes the evidence of a measured attempt to a trace.
+
+Run: python tests/data/traces/record.py reports/<run>/cells/<cell>/attempt-<n> TRACE.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[3]))
+sys.path.append(str(Path(__file__).parents[2] / "swarmsweep"))
+
+from evidence_json import to_json
+
+from swarmsweep.attempt import gather
+from swarmsweep.gathered import evidence_of
+from swarmsweep.load import load_of_cell
+from swarmsweep.plan import planned_cell, read_plan
+
+
+def main(folder: Path, trace: Path) -> None:
+    """Read the attempt as the measuring does, and write what it is judged on."""
+    plan = read_plan(folder.parents[2])
+    cell = planned_cell(plan, folder.parent.name)
+    raw = gather(folder, load_of_cell(plan, cell), plan["slo"])
+    record = to_json(evidence_of(raw, plan, cell))
+    # Of the records of Docker, what is judged: logs and environments are not for a trace.
+    for name in ("deploy", "after"):
+        kept = ("status", "containers", "restarts", "changed", "oom_killed")
+        record[name] = {key: value for key, value in record[name].items() if key in kept}
+    trace.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
