@@ -11,6 +11,8 @@ from swarmsweep.errors import LabError
 BENCHMARKS = {
     "serving": "requests/s of the API against mlflow models serve, LitServe and BentoML; its memory and start",
     "generator": "requests/s of the load generator against FastHttpUser and wrk, with nginx's own count",
+    "truth": "the capacity found against servers where it is known; false verdicts on equal cells",
+    "overhead": "where the time of a sweep's cell goes that is not load; what sampling, planning and reporting cost",
 }
 
 

@@ -1,8 +1,6 @@
 """nginx with a constant answer: the fastest server that a load generator can have, and one that counts by itself."""
 
-import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -10,14 +8,12 @@ from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
-from bench import cores
+from bench import cores, packages
 from bench.loopback import ask
 from bench.processes import Tree
-from bench.progress import say
 from swarmsweep.errors import LabError
 
-ROOT = Path(__file__).parents[1]
-UNPACKED = ROOT / ".lab/bench/nginx"
+UNPACKED = packages.UNPACKED / "nginx"
 PATH = "/predict"
 # What POST /predict of the API answers to one row.
 ANSWER = '{"predictions":[2],"model_version":"1"}'
@@ -56,28 +52,12 @@ http {{
 
 
 def program() -> Path:
-    """The system's nginx, or the distribution's package unpacked below .lab.
-
-    Installing that package would start a server on port 80, which nobody has asked for.
+    """The system's nginx, or an unpacked one.
 
     Raises:
-        LabError: apt-get or dpkg-deb failed, or what was unpacked does not run.
+        LabError: there is none, and it could not be unpacked.
     """
-    installed = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if installed:
-        return Path(installed)
-    unpacked = UNPACKED / "usr/sbin/nginx"
-    if not unpacked.exists():
-        say(f"Unpacking the package nginx into {UNPACKED.relative_to(ROOT)}")
-        shutil.rmtree(UNPACKED, ignore_errors=True)
-        UNPACKED.mkdir(parents=True)
-        _run(["apt-get", "download", "-qq", "nginx"], UNPACKED)
-        (package,) = UNPACKED.glob("nginx_*.deb")
-        # Moved into place last, so that an interrupted step is made again.
-        _run(["dpkg-deb", "--extract", str(package), "whole"], UNPACKED)
-        (UNPACKED / "whole/usr").rename(UNPACKED / "usr")
-    _run([str(unpacked), "-v"], UNPACKED)
-    return unpacked
+    return packages.unpacked("nginx", "usr/sbin/nginx")
 
 
 def version(nginx: Path) -> str:
@@ -129,12 +109,3 @@ def parse_status(text: str) -> int:
     if not found:
         raise LabError(f"nginx's status is not understood: {text[:200]!r}")
     return int(found[3])
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise LabError(
-            f"`{' '.join(command)}` ended with code {done.returncode}: {(done.stderr or done.stdout).strip()[-1000:]}; "
-            "run: sudo apt-get update, or install nginx yourself"
-        )

@@ -95,11 +95,11 @@ def ratio_table(ratios: Sequence[Ratio], values: dict[str, Spread]) -> str:
     return table(("ratio", "median", "min .. max", "target", "met"), lines)
 
 
-def limit_table(rows: Sequence[Row]) -> str:
+def limit_table(rows: Sequence[Row], title: str = "memory and start") -> str:
     """Rows with limits, and those that are only told."""
     lines = []
     for row in rows:
         limit = "" if row.at_most is None else f"<= {row.at_most:g}"
         kept = "" if row.at_most is None else yes_or_no(within(row))
         lines.append([row.name, number(row.value), row.unit, limit, kept])
-    return table(("memory and start", "value", "unit", "target", "met"), lines)
+    return table((title, "value", "unit", "target", "met"), lines)

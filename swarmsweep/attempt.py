@@ -1,6 +1,6 @@
 """The raw files of one attempt, parsed; what is missing or damaged is noted, not raised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -9,9 +9,13 @@ from swarmsweep.api_metrics import ApiMetrics, parse_metrics, pool
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json, read_text
 from swarmsweep.haproxy import ProxyDelta, delta, parse_stat
-from swarmsweep.latency import Requests, read_requests
 from swarmsweep.locust_csv import LocustRow, aggregated, most_asked, parse_stats
+from swarmsweep.open_attempt import SearchRecord, read_search
 from swarmsweep.usage import Sample, read_samples
+from swarmsweep.users_attempt import UsersRecord, read_users
+
+LONGEST_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
+GROUPS = ("api", "load")
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -21,23 +25,25 @@ P = ParamSpec("P")
 class Attempt:
     """What the files of one attempt say; None where a file is missing or damaged, with the reason in ``problems``.
 
-    ``window`` is [start, end) in epoch seconds; ``worker_cpu`` the CPU of every Locust worker in every second of it, in
-    percent of one core; ``locust_count`` the requests of the whole trial by Locust's own statistics, ``target`` what it
-    asked most. ``metrics`` are those of all replicas that gave them. An API need not have any: why they are missing is
-    no problem of the attempt, and stands in ``metrics_problem``.
+    ``window`` is [start, end) in epoch seconds of the window whose figures are shown. ``users`` is there after a
+    closed-loop load, ``search`` after a search for the capacity. ``samples`` are by host name, ``group_of`` tells
+    whether a host is of 'api' or 'load'. ``locust_count`` are the requests of the whole attempt by Locust's own
+    statistics, ``target`` what it asked most. ``metrics`` are those of all replicas that gave them. An API need not
+    have any: why they are missing is no problem of the attempt, and stands in ``metrics_problem``.
     """
 
     deploy: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     timeline: dict[str, Any] | None = None
+    clock: dict[str, Any] | None = None
     window: tuple[float, float] | None = None
-    requests: Requests | None = None
-    request_files: int = 0
-    worker_cpu: list[float] = field(default_factory=list)
+    users: UsersRecord | None = None
+    search: SearchRecord | None = None
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    group_of: dict[str, str] = field(default_factory=dict)
     locust_count: int | None = None
     target: str | None = None
     proxy: ProxyDelta | None = None
-    api_samples: list[list[Sample]] = field(default_factory=list)
     metrics: ApiMetrics | None = None
     metrics_problem: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -53,6 +59,16 @@ class Attempt:
         return containers_of(self.deploy)
 
     @property
+    def deployed_ids(self) -> set[str]:
+        """Their ids."""
+        return {container["id"] for container in self.deployed}
+
+    @property
+    def api_samples(self) -> list[list[Sample]]:
+        """Those of the hosts of the API, one list each."""
+        return [samples for host, samples in self.samples.items() if self.group_of[host] == "api"]
+
+    @property
     def requests_by_replica(self) -> dict[str, int | None]:
         """Requests that HAProxy sent to each of its servers during the trial."""
         return {} if self.proxy is None else {name: change["req_tot"] for name, change in self.proxy.servers.items()}
@@ -65,8 +81,11 @@ def containers_of(record: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
 
-def gather(folder: Path) -> Attempt:
-    """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one."""
+def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> Attempt:
+    """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one.
+
+    ``load`` is that of the cell; a search for the capacity is judged by ``slo``.
+    """
     raw = Attempt()
 
     def attempt_to(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
@@ -81,28 +100,39 @@ def gather(folder: Path) -> Attempt:
         raw.problems.append(f"the bench itself broke: {record.get('reason', 'no reason was recorded')}")
         return raw
     raw.deploy = attempt_to(read_json, folder / "deploy.json")
-    samples = [attempt_to(read_samples, path) for path in sorted(folder.glob("samples-api-*.jsonl"))]
-    raw.api_samples = [entry for entry in samples if entry is not None]
+    _read_samples(folder, raw, attempt_to)
     if (folder / "after.json").exists():
         raw.after = attempt_to(read_json, folder / "after.json")
     if not raw.is_ready:
         return raw
     locust = folder / "locust"
     raw.timeline = attempt_to(read_json, locust / "timeline.json")
-    if raw.timeline is not None:
-        raw.window = attempt_to(_window, raw.timeline)
-    raw.request_files = len(_request_files(locust))
-    raw.requests = attempt_to(_requests, locust)
-    if raw.window is not None:
-        raw.worker_cpu = attempt_to(_worker_cpu, locust, raw.window) or []
+    if load.get("mode") == "capacity":
+        raw.search = read_search(locust, slo, attempt_to)
+        raw.window = raw.search.shown.window if raw.search.shown is not None else None
+    else:
+        raw.users = read_users(locust, attempt_to)
+        raw.window = attempt_to(_window, raw.timeline) if raw.timeline is not None else None
     for path in sorted(locust.glob("units-*.json")):
         ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
         raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
     raw.locust_count, raw.target = attempt_to(_locust_counts, locust / "stats_stats.csv") or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = attempt_to(_proxy_delta, folder)
+    if (folder / "clock.json").exists():
+        raw.clock = attempt_to(read_json, folder / "clock.json")
     raw.metrics, raw.metrics_problem = _metrics(folder, raw.after)
     return raw
+
+
+def _read_samples(folder: Path, raw: Attempt, attempt_to: Callable[..., Any]) -> None:
+    for group in GROUPS:
+        prefix = f"samples-{group}-"
+        for path in sorted(folder.glob(f"{prefix}*.jsonl")):
+            host = path.stem.removeprefix(prefix)
+            # One machine may be both: its containers, and so the API, are in what it sampled as a host of the API.
+            if host not in raw.samples and (samples := attempt_to(read_samples, path)) is not None:
+                raw.samples[host], raw.group_of[host] = samples, group
 
 
 def _window(timeline: dict[str, Any]) -> tuple[float, float]:
@@ -111,31 +141,9 @@ def _window(timeline: dict[str, Any]) -> tuple[float, float]:
         raise LabError("locust/timeline.json: has no measured window; the load ended before its warm-up did")
     if end <= start:
         raise LabError(f"locust/timeline.json: the window ends at {end}, before its start at {start}")
+    if end - start > LONGEST_WINDOW_SECONDS:
+        raise LabError(f"locust/timeline.json: the window of {end - start:g} seconds is longer than any load")
     return start, end
-
-
-def _request_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("requests-*.f64.gz"))
-
-
-def _requests(folder: Path) -> Requests:
-    files = _request_files(folder)
-    if not files:
-        raise LabError("locust/requests-*.f64.gz: are missing; no worker recorded a request")
-    return read_requests(files)
-
-
-def _worker_cpu(folder: Path, window: tuple[float, float]) -> list[float]:
-    values: list[float] = []
-    for path in sorted(folder.glob("worker-*.json")):
-        entries = read_json(path).get("cpu_percent")
-        for entry in entries if isinstance(entries, list) else []:
-            pair = [as_number(value) for value in entry] if isinstance(entry, list) else []
-            if len(pair) != 2 or pair[0] is None or pair[1] is None:
-                raise LabError(f"{path}: cpu_percent holds {entry!r}, [time, percent] was expected")
-            if window[0] < pair[0] <= window[1]:
-                values.append(pair[1])
-    return values
 
 
 def _locust_counts(path: Path) -> tuple[int, str | None]:

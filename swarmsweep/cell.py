@@ -1,6 +1,6 @@
 """One row of the summary: all attempts of a cell merged, or a cell that was never measured."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from swarmsweep import slo as slo_of
@@ -28,14 +28,17 @@ SUMMARY_KEYS = (
     "latency_ms",
     "meets_slo",
     "capacity_rps",
+    "capacity",
     "api",
     "load",
     "bottleneck",
     "request_parts",
     "choices",
+    "twin_of",
+    "retries",
 )
-# What cells that were measured by an earlier version lack: not measured then.
-NEWER_KEYS = ("request_parts", "choices", "metrics_problem", "target")
+# What cells that were measured by an earlier version lack: then they are as in a cell that was not measured.
+NEWER_KEYS = ("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries")
 
 
 def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
@@ -55,6 +58,7 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         "latency_ms": {"mean": None, "p50": None, "p95": None, "p99": None},
         "meets_slo": None,
         "capacity_rps": None,
+        "capacity": None,
         "api": {
             "cpu_cores": None,
             "throttled_percent": None,
@@ -69,6 +73,8 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         "bottleneck_evidence": None,
         "metrics_problem": None,
         "target": None,
+        "twin_of": cell.get("twin_of"),
+        "retries": [],
         "rps_range": None,
         "memory": cell["memory"],
         "checks": [],
@@ -76,6 +82,11 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         "attempts": [],
         "log_tail": [],
     }
+
+
+def is_capacity(load: Mapping[str, Any]) -> bool:
+    """Whether a load, as plan.json holds it, searches for the highest rate that holds the SLO."""
+    return load.get("mode") == "capacity"
 
 
 def infeasible_cell(plan: dict[str, Any], cell: dict[str, Any]) -> dict[str, Any]:
@@ -88,13 +99,18 @@ def unmeasured_cell(cell: dict[str, Any]) -> dict[str, Any]:
     return blank_cell(cell, None, NOT_MEASURED)
 
 
-def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> dict[str, Any]:
+def merge(
+    plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"], retries: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """All trials of one cell as one row.
 
     rps and CPU are means over trials; counts are sums; latencies are described over all requests of all trials;
     throttling is pooled over all periods, what the API says of its requests over all requests; peaks are maxima. One
     failed trial makes the cell failed, one invalid trial invalid: a configuration that dies in one of three
-    deployments is not one to run.
+    deployments is not one to run. ``retries`` are attempts that were invalid and made again: ``{"attempt", "reason"}``.
+
+    In capacity mode the figures of a trial are those at its verified rate, and the cell's capacity is what all
+    deployments together prove (see `swarmsweep.capacity.across`).
     """
     from swarmsweep.latency import describe  # numpy: planning must not wait for it
 
@@ -102,13 +118,16 @@ def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> 
     requests, failures = (_combine(sum, (getattr(t, key) for t in trials)) for key in ("requests", "failures"))
     loaded = requests is not None
     word = next((t for t in trials if t.status == status and t.bottleneck), None)
+    capacity = _capacity(trials)
     row = blank_cell(cell, status, reason, trials=len(trials)) | {
-        "users": load_of_cell(plan, cell)["users"] if loaded else None,
+        "users": load_of_cell(plan, cell).get("users") if loaded else None,
         "requests": requests,
         "failures": failures,
         "failure_percent": 100 * failures / requests if requests else None,
         "rps": _combine(_mean, (t.rps for t in trials)),
         "latency_ms": describe([t.latency_ms for t in trials]),
+        "capacity_rps": capacity["verified_rps"] if capacity else None,
+        "capacity": capacity,
         "api": _api(trials),
         "load": {
             "cpu_percent_max": _combine(max, (t.load_cpu_percent_max for t in trials)),
@@ -118,6 +137,7 @@ def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> 
         **_said_by_api(trials),
         "bottleneck_evidence": word.bottleneck_evidence if word else None,
         "target": next((t.target for t in trials if t.target), None),
+        "retries": [{"attempt": retry["attempt"], "reason": retry["reason"]} for retry in retries],
         "rps_range": _rps_range(trials),
         "checks": [{"attempt": t.attempt, **check.as_json()} for t in trials for check in t.checks],
         "attempts": [_attempt(t) for t in trials],
@@ -125,7 +145,11 @@ def merge(plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"]) -> 
         "run_id": plan["run_id"],
     }
     # The SLO is judged on the figures as measured; only then are they rounded for the file.
-    row["meets_slo"] = slo_of.meets(row, plan["slo"]) if status == "valid" else None
+    if status == "valid":
+        load = load_of_cell(plan, cell)
+        row["meets_slo"] = (
+            slo_of.sustains(capacity, load.get("target_rps")) if is_capacity(load) else slo_of.meets(row, plan["slo"])
+        )
     return _rounded(row)
 
 
@@ -150,6 +174,30 @@ def _api(trials: list["Trial"]) -> dict[str, Any]:
     }
 
 
+def _capacity(trials: list["Trial"]) -> dict[str, Any] | None:
+    """What the deployments together prove; None in fixed mode, and as soon as one deployment had no search."""
+    found = [trial.capacity for trial in trials]
+    if not found or any(capacity is None for capacity in found):
+        return None
+    from swarmsweep.capacity import across  # planning must not wait for it
+
+    whole = across(found)
+    return {
+        "verified_rps": whole.verified_rps,
+        "at_least": whole.at_least,
+        "estimate_rps": whole.estimate_rps,
+        "interval_rps": _pair(whole.interval_rps),
+        "lower_bound_rps": whole.lower_bound_rps,
+        "deployments": whole.deployments,
+        "between_deployments": whole.between,
+        "limited_by": next((capacity.limited_by for capacity in found if capacity.limited_by), None),
+    }
+
+
+def _pair(interval: Iterable[float] | None) -> list[float] | None:
+    return None if interval is None else list(interval)
+
+
 def _said_by_api(trials: list["Trial"]) -> dict[str, Any]:
     metrics: ApiMetrics | None = _combine(pool, (t.metrics for t in trials))
     return {
@@ -166,6 +214,7 @@ def _rps_range(trials: list["Trial"]) -> list[float] | None:
 
 def _attempt(trial: "Trial") -> dict[str, Any]:
     start, end = trial.window or (None, None)
+    capacity = trial.capacity
     return {
         "attempt": trial.attempt,
         "status": trial.status,
@@ -174,6 +223,14 @@ def _attempt(trial: "Trial") -> dict[str, Any]:
         "window_start": start,
         "window_end": end,
         "requests_by_replica": trial.requests_by_replica,
+        # An attempt is a block, and configurations are compared block by block: by these, not by the cell's.
+        "capacity_rps": capacity.estimate_rps if capacity else None,
+        "verified_rps": capacity.verified_rps if capacity else None,
+        "interval_rps": _pair(capacity.interval_rps) if capacity else None,
+        "at_least": capacity.at_least if capacity else None,
+        "limited_by": capacity.limited_by if capacity else None,
+        "capacity_sentence": capacity.sentence if capacity else None,
+        "load_trials": [dict(entry) for entry in trial.load_trials],
     }
 
 

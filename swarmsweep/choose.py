@@ -1,5 +1,9 @@
-"""The recommendation: constraint first, then cheapest, with the sentence that defends it."""
+"""The recommendation of a fixed load: constraint first, then cheapest, with the sentence that defends it.
 
+Where capacities were looked for, `choose_capacity` recommends.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from swarmsweep import slo as slo_of
@@ -14,6 +18,11 @@ def cost(config: dict[str, Any]) -> float:
     return config["replicas"] * (config["cpus"] + MEMORY_PRICE_PER_GIB * config["memory_bytes"] / 1024**3)
 
 
+def rps_per_cost(cell: dict[str, Any]) -> float | None:
+    """Capacity mode: verified requests per second for each CPU equivalent; None where no rate was verified."""
+    return None if cell["capacity_rps"] is None else cell["capacity_rps"] / cost(cell["config"])
+
+
 def recommend(cells: list[dict[str, Any]], slo: dict[str, float]) -> dict[str, Any]:
     """``{"cell_id": ..., "sentence": ...}`` for the rows of a run; ``cell_id`` is None when no cell can be recommended.
 
@@ -24,7 +33,11 @@ def recommend(cells: list[dict[str, Any]], slo: dict[str, float]) -> dict[str, A
     if not good:
         return {"cell_id": None, "sentence": _nothing_found(cells, slo)}
     best = min(good, key=_rank)
-    sentences = [_why(best, slo), _against_cheaper(best, cells, slo), _against_fastest(best, cells)]
+
+    def misses(cell: dict[str, Any]) -> str:
+        return f"misses it: {' and '.join(row.describe() for row in slo_of.misses(cell, slo))}"
+
+    sentences = [_why(best, slo), against_cheaper(best, cells, misses), _against_fastest(best, cells)]
     return {"cell_id": best["id"], "sentence": " ".join(sentence for sentence in sentences if sentence)}
 
 
@@ -55,8 +68,8 @@ def _why(best: dict[str, Any], slo: dict[str, float]) -> str:
     )
 
 
-def _against_cheaper(best: dict[str, Any], cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
-    """Why nothing cheaper was taken: the figure that misses the SLO, and a nearer cell that could not be measured."""
+def against_cheaper(best: dict[str, Any], cells: list[dict[str, Any]], why_not: Callable[[dict[str, Any]], str]) -> str:
+    """Why nothing cheaper was taken: ``why_not`` says it of a valid cell; and a nearer cell that was not measured."""
     limit = cost(best["config"]) - 1e-9
     cheaper = sorted((c for c in cells if cost(c["config"]) < limit), key=lambda c: (-cost(c["config"]), c["id"]))
     tried = [cell for cell in cheaper if cell["status"] in ("valid", "failed", "invalid")]
@@ -66,8 +79,7 @@ def _against_cheaper(best: dict[str, Any], cells: list[dict[str, Any]], slo: dic
     for cell in tried:
         name = f"{cell['id']} (cost {cost(cell['config']):.2f})"
         if cell["status"] == "valid":
-            missed = " and ".join(row.describe() for row in slo_of.misses(cell, slo))
-            sentences.append(f"The next cheaper one, {name}, misses it: {missed}.")
+            sentences.append(f"The next cheaper one, {name}, {why_not(cell)}.")
             break
         if not sentences:
             verb = "failed" if cell["status"] == "failed" else "could not be measured"
@@ -105,6 +117,11 @@ def _nothing_found(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
             f"The nearest is {best['id']} ({describe_config(best['config'])}): {worst.describe()}{factor}. "
             "Add larger configurations to the matrix, lower the load, or relax the SLO."
         )
+    return nothing_measured(cells)
+
+
+def nothing_measured(cells: list[dict[str, Any]]) -> str:
+    """Why there is no valid cell, as a sentence."""
     counts = {word: sum(cell["status"] == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     if not counts["failed"] and not counts["invalid"]:

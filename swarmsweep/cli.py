@@ -1,13 +1,18 @@
-"""Command line: check a sweep file, print its plan, build a report again. No command touches a host."""
+"""Check a sweep file, print its plan, build a report again. No command touches a host."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from swarmsweep import __version__
 from swarmsweep.errors import InputError, LabError
 
+if TYPE_CHECKING:
+    from swarmsweep.lab_facts import ApiHosts
+
+_FILE_HELP = "sweep file (default: %(default)s)"
 _EPILOG = "Exit codes: 0 done, 1 stored files are damaged or cannot be written, 2 what you gave is refused, 130 Ctrl-C."
 
 
@@ -37,11 +42,21 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("files", nargs="+", metavar="FILE", help="sweep file, as sweeps/quick.yml")
     check.set_defaults(command=_check)
 
-    plan = commands.add_parser("plan", help="print the cells of a sweep and how long it takes", epilog=_EPILOG)
-    plan.add_argument("file", metavar="FILE", help="sweep file, as sweeps/quick.yml")
-    plan.add_argument("--api-cpus", type=_positive, metavar="N", help="CPUs of the API host: shows what cannot fit")
-    plan.add_argument("--api-memory", metavar="SIZE", help="memory of the API host that replicas may use, as 8G")
-    plan.add_argument("--seed", type=int, metavar="N", help="print the trials in the order that this seed gives")
+    plan = commands.add_parser(
+        "plan", help="print the cells of a sweep, what cannot fit, and when it will end", epilog=_EPILOG
+    )
+    plan.add_argument("file", nargs="?", default="sweeps/default.yml", metavar="FILE", help=_FILE_HELP)
+    plan.add_argument("--seed", metavar="N", help="show the order of the trials that this seed gives (0 to 2**63-1)")
+    plan.add_argument("--api-cpus", type=_positive, metavar="N", help="CPUs of each API host, whatever is known of it")
+    plan.add_argument(
+        "--api-memory", metavar="SIZE", help="memory of each API host that replicas may use, as 8G, likewise"
+    )
+    plan.add_argument(
+        "--inventory", default="inventory/lab", metavar="PATH", help="whose hosts they are (default: %(default)s)"
+    )
+    plan.add_argument(
+        "--reports-dir", default="reports", metavar="DIR", help="runs that know the hosts (default: %(default)s)"
+    )
     plan.set_defaults(command=_plan)
 
     report = commands.add_parser("report", help="build the report of a run again", epilog=_EPILOG)
@@ -77,53 +92,37 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from swarmsweep.plan import make_plan
+    from datetime import datetime
+
+    from swarmsweep.lab_facts import known_api_hosts, known_other_seconds
+    from swarmsweep.plan import make_plan, parse_seed
+    from swarmsweep.plan_words import plan_text
     from swarmsweep.sweepfile import load_sweep
-    from swarmsweep.units import parse_memory
 
     sweep = load_sweep(arguments.file)
-    host = {
-        "name": "lab-api",
-        "cpus": arguments.api_cpus,
-        "memory_bytes": parse_memory(arguments.api_memory) if arguments.api_memory else None,
-    }
-    seed = arguments.seed if arguments.seed is not None else sweep.seed
-    plan = make_plan(sweep, {"api": [host], "load": []}, seed=seed)
-    width = max(len(cell["id"]) for cell in plan["cells"])
-    loads = _load_column(plan["cells"])
-    for number, cell in enumerate(plan["cells"], start=1):
-        note = f"infeasible: {cell['infeasible_reason']}" if cell["infeasible_reason"] else "; ".join(cell["doubts"])
-        print(f"{number:4}  {cell['id']:{width}}  {loads[number - 1]}{note}".rstrip())
-    if seed is not None:
-        print(f"order of the trials (seed {seed}):")
-        for step in plan["steps"]:
-            print(f"{step['position']:4}  {step['cell_id']:{width}}  attempt {step['attempt']}")
-    else:
-        print("The trials run in random order; the run publishes its seed. To see an order: --seed N")
-    print(_duration(plan))
+    hosts = _with_options(known_api_hosts(arguments.inventory, arguments.reports_dir), arguments)
+    other = known_other_seconds(arguments.reports_dir, sweep.load.mode)
+    seed, source = sweep.seed, None if sweep.seed is None else "of the sweep file"
+    if arguments.seed is not None:
+        seed, source = parse_seed(arguments.seed), "of --seed"
+    plan = make_plan(sweep, {"api": list(hosts.facts), "load": []}, seed=seed, other_seconds=other.seconds)
+    print(plan_text(plan, hosts, other, source, datetime.now().astimezone()), end="")
 
 
-def _load_column(cells: list[dict]) -> list[str]:
-    """Users and seconds of each cell's load where they differ between cells, else nothing."""
-    from swarmsweep.load import Load
-    from swarmsweep.units import format_seconds
+def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts":
+    """The API hosts with what the options say of them."""
+    from swarmsweep.lab_facts import ApiHosts
+    from swarmsweep.units import parse_memory
 
-    loads = [Load(**cell["load"]) for cell in cells]
-    if len({(load.users, load.seconds) for load in loads}) < 2:
-        return [""] * len(cells)
-    texts = [f"{load.users} users, {format_seconds(load.seconds)} of load" for load in loads]
-    return [f"{text:{max(map(len, texts))}}  " for text in texts]
-
-
-def _duration(plan: dict) -> str:
-    from swarmsweep.units import format_seconds
-
-    estimate, count = plan["estimate_seconds"], len(plan["steps"])
-    other, total = estimate["other_per_step"], format_seconds(estimate["total"])
-    if len({step["load_seconds"] for step in plan["steps"]}) <= 1:
-        return f"{count} trials x ({format_seconds(estimate['load_per_step'])} of load + about {other} s) = {total}"
-    load = format_seconds(sum(step["load_seconds"] for step in plan["steps"]))
-    return f"{count} trials: {load} of load + {count} x about {other} s = {total}"
+    given: dict[str, Any] = {} if arguments.api_cpus is None else {"cpus": arguments.api_cpus}
+    if arguments.api_memory is not None:
+        # What replicas may use: nothing is kept back from it.
+        given |= {"memory_bytes": parse_memory(arguments.api_memory), "reserve_memory_bytes": 0}
+    if not given:
+        return hosts
+    rest = "" if len(given) == 3 or not hosts.facts else f"; the rest {hosts.source}"
+    facts = hosts.facts or ({"name": "api", "cpus": None, "memory_bytes": None},)
+    return ApiHosts(tuple(host | given for host in facts), f"by your options{rest}")
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -14,6 +14,8 @@ MAX_PROBLEMS = 20  # one screen; mending twenty usually mends the rest
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _NULL = {"", "~", "null", "Null", "NULL"}
+# Its requests are sent when they are due, whatever became of the earlier ones; any other scenario is a closed loop.
+OPEN_LOOP_ENDING = "_open.py"
 _LOCUSTFILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\.py", re.ASCII)
 _TRUTH = {"y", "n", "yes", "no", "true", "false", "on", "off"}
 
@@ -64,6 +66,8 @@ BOUNDS = {
     "load.warmup_seconds": Bounds(0, 3_600, "seconds", "an hour of warm-up is a mistake"),
     "load.measure_seconds": Bounds(1, 86_400, "seconds", "a day per trial is the most"),
     "load.wait_seconds": Bounds(0, 3_600, "seconds", "think time of one user"),
+    "load.target_rps": Bounds(0.1, 1_000_000, "requests per second", "the search asks for no more"),
+    "load.timeout_seconds": Bounds(0.1, 60, "seconds", "a minute is no answer to one request"),
     "load.workers": Bounds(1, 128, "Locust workers", "one per core of the load hosts is enough", whole=True),
     "slo.mean_ms": Bounds(0.001, 600_000, "milliseconds", "ten minutes is no answer"),
     "slo.p50_ms": Bounds(0.001, 600_000, "milliseconds", "ten minutes is no answer"),
@@ -90,11 +94,13 @@ class Problem:
 class Reader:
     """Reads nodes into values. A method returns None for what it refused and has then noted the problem.
 
-    ``scenarios`` are the names of the locustfiles that there are; None does not judge them.
+    ``scenarios`` are the names of the locustfiles that there are, ``mode`` is that of the load, once it was read, which
+    a scenario must suit; None does not judge them.
     """
 
     where: str
     scenarios: Collection[str] | None = None
+    mode: str | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def refuse(self, line: int, key: str, text: str) -> None:
@@ -112,14 +118,27 @@ class Reader:
         lines.append(f"No host was touched. Mend the file, then check it: python -m swarmsweep check {self.where}")
         raise InputError("\n".join(lines))
 
-    def mapping(self, node: Node, key: str, allowed: tuple[str, ...], required: tuple[str, ...] = ()) -> Mapping | None:
-        """A mapping with known keys only; unknown, repeated and missing ones are noted."""
+    def mapping(
+        self,
+        node: Node,
+        key: str,
+        allowed: tuple[str, ...],
+        required: tuple[str, ...] = (),
+        misplaced: Collection[tuple[str, str]] = (),
+    ) -> Mapping | None:
+        """A mapping with known keys only; unknown, repeated and missing ones are noted.
+
+        ``misplaced`` are keys that are known, but not here, each with what to say.
+        """
         if not isinstance(node, Mapping):
             self.refuse(node.line, key, f"{describe(node)} stands here; a mapping with {', '.join(allowed)} is needed")
             return None
         prefix = f"{key}." if key else ""
+        told = dict(misplaced)
         for name, line in node.key_lines.items():
-            if name not in allowed:
+            if name in told:
+                self.refuse(line, prefix + name, told[name])
+            elif name not in allowed:
                 self.refuse(
                     line,
                     prefix + shown_key(name),
@@ -195,18 +214,38 @@ class Reader:
         self.refuse(node.line, key, f"{fault}; allowed: {allowed}")
         return None
 
+    def choice(self, node: Node, key: str, meanings: dict[str, str]) -> str | None:
+        """One of a few words; ``meanings`` has what each means."""
+        allowed = ", ".join(f"{word} ({meaning})" for word, meaning in meanings.items())
+        return self.text(node, key, re.compile("|".join(map(re.escape, meanings))), allowed)
+
     def scenario(self, node: Node, key: str) -> str | None:
-        """The name of a locustfile that is there."""
+        """The name of a locustfile that is there and suits the mode of the load."""
         name = self.text(node, key, _LOCUSTFILE, "the plain name of a file in locustfiles/, ending in .py")
-        return name if name is not None and self.has_scenario(node.line, key, name) else None
+        suits = name is not None and self._suits_mode(node.line, key, name)
+        return name if suits and self.has_scenario(node.line, key, name) else None
 
     def has_scenario(self, line: int, key: str, name: str) -> bool:
         """Whether a locustfile is there; noted when not."""
         if self.scenarios is None or name in self.scenarios:
             return True
-        present = ", ".join(sorted(self.scenarios)) or "none"
-        self.refuse(line, key, f"{shown(name)} is not in locustfiles/; present: {present}")
+        self.refuse(line, key, f"{shown(name)} is not in locustfiles/; {self._present()}")
         return False
+
+    def _suits_mode(self, line: int, key: str, name: str) -> bool:
+        """Whether a scenario is of the kind that the mode of the load needs; noted when not."""
+        if self.mode is None or name.endswith(OPEN_LOOP_ENDING) is (self.mode == "capacity"):
+            return True
+        kind, need = ("a closed loop", "ends") if self.mode == "capacity" else ("an open loop", "does not end")
+        text = f"{shown(name)} is {kind}; allowed in mode {self.mode}: a file whose name {need} in {OPEN_LOOP_ENDING}"
+        self.refuse(line, key, text + (f"; {self._present()}" if self.scenarios is not None else ""))
+        return False
+
+    def _present(self) -> str:
+        """The locustfiles that there are and that the mode can use."""
+        wanted = None if self.mode is None else self.mode == "capacity"
+        names = [name for name in self.scenarios or () if wanted in (None, name.endswith(OPEN_LOOP_ENDING))]
+        return f"present: {', '.join(sorted(names)) or 'none'}"
 
 
 def plain_kind(text: str) -> str:

@@ -3,11 +3,14 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import LabError
 
+WRITERS = 8  # files that are flushed to the disk at once; more only wait for the processor
 MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can see
 
 
@@ -49,6 +52,13 @@ def _flush_folder(folder: Path) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically; NaN and infinity are a defect of the caller, not a value."""
     write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_many_json(values: Mapping[Path, Any]) -> None:
+    """`write_json` for each path, several at once: a disk flushes many files in hardly more time than one."""
+    with ThreadPoolExecutor(max_workers=WRITERS) as pool:
+        for _ in pool.map(write_json, values.keys(), values.values()):
+            pass
 
 
 def read_text(path: Path | str) -> str:

@@ -45,9 +45,11 @@ class Stage:
 def stages(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[Stage]:
     """The rows of the ladder; none when the cells differ neither in their variant nor in their scenario.
 
-    ``cells`` are the rows of the plan's cells, in its order.
+    ``cells`` are the rows of the plan's cells, in its order. A twin is no stage: it is one that is there already.
     """
-    scenarios = [load_of_cell(plan, planned)["locustfile"] for planned in plan["cells"]]
+    pairs = [pair for pair in zip(plan["cells"], cells, strict=True) if not pair[1]["twin_of"]]
+    cells = [cell for _, cell in pairs]
+    scenarios = [load_of_cell(plan, planned)["locustfile"] for planned, _ in pairs]
     kinds = {(cell["config"].get(VARIANT_AXIS), scenario) for cell, scenario in zip(cells, scenarios, strict=True)}
     if len(kinds) < 2:
         return []
@@ -56,7 +58,7 @@ def stages(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[Stage]:
     times = Counter(names)
     names = [name if times[name] == 1 else f"{name} ({cell['id']})" for name, cell in zip(names, cells, strict=True)]
     changes = _changes(cells, names, [scenario if scenario != usual else None for scenario in scenarios], usual)
-    first_rps = next((cell["rps"] for cell in cells if cell["status"] == "valid" and cell["rps"]), None)
+    first_rps = next((rps for cell in cells if cell["status"] == "valid" and (rps := _rps(cell))), None)
     return [_stage(*row, first_rps) for row in zip(cells, names, changes, strict=True)]
 
 
@@ -111,7 +113,7 @@ def _words(value: str | None) -> str:
 def _stage(cell: dict[str, Any], name: str, changed: str | None, first_rps: float | None) -> Stage:
     valid = cell["status"] == "valid"
     parts = cell["request_parts"] if valid else None
-    rps = cell["rps"] if valid else None
+    rps = _rps(cell) if valid else None
     return Stage(
         cell_id=cell["id"],
         name=name,
@@ -124,6 +126,11 @@ def _stage(cell: dict[str, Any], name: str, changed: str | None, first_rps: floa
         mean_ms=parts["mean_ms"] if parts else None,
         shares_percent=_shares_percent(parts),
     )
+
+
+def _rps(cell: dict[str, Any]) -> float | None:
+    """What a stage is compared by: its capacity where one was looked for, else the requests that it answered."""
+    return cell["capacity_rps"] if cell["capacity"] else cell["rps"]
 
 
 def _shares_percent(parts: dict[str, Any] | None) -> dict[str, float | None]:

@@ -1,6 +1,10 @@
-"""Exact latencies of one trial: read what the Locust workers recorded, cut the measured window, take percentiles."""
+"""Exact latencies of one trial: read what the Locust workers recorded, cut the measured window, take percentiles.
+
+Two formats: closed-loop users record triples (`Requests`), open-loop load five figures a request (`OpenRequests`).
+"""
 
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +13,10 @@ import numpy as np
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
 
-RECORD_BYTES = 24  # three little-endian float64: start (epoch seconds), latency (ms), ok (1.0 or 0.0)
+FIELDS = 3  # little-endian float64: start (epoch seconds), latency (ms), ok (1.0 or 0.0)
+# Little-endian float64: intended start (epoch seconds), latency from it (ms), outcome, lag (ms), number of the replica.
+OPEN_FIELDS = 5
+FAILED, OK, TIMED_OUT, DROPPED = 0.0, 1.0, 2.0, 3.0  # outcomes of open-loop load
 
 _PIECE_BYTES = 1024  # an error in compressed data discards the piece it is found in, so the pieces are small
 
@@ -38,20 +45,80 @@ class Requests:
         return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.ok[chosen], self.complete)
 
 
+@dataclass(frozen=True, eq=False)
+class OpenRequests:
+    """Requests of one open-loop trial: equally long arrays, in the order in which the requests ended.
+
+    ``due_seconds`` (epoch) is the intended start, from which ``latency_ms`` is counted; ``outcome`` one of `OK`,
+    `FAILED`, `TIMED_OUT`, `DROPPED`; ``lag_ms`` how much later than intended the request was sent. Latency and lag of
+    what was dropped, never sent, are NaN. ``complete`` as in `Requests`.
+    """
+
+    due_seconds: np.ndarray
+    latency_ms: np.ndarray
+    outcome: np.ndarray
+    lag_ms: np.ndarray
+    complete: bool = True
+
+    def __len__(self) -> int:
+        return len(self.due_seconds)
+
+    def within(self, window_start: float, window_end: float) -> "OpenRequests":
+        """The requests that were due in [window_start, window_end)."""
+        return self._chosen((self.due_seconds >= window_start) & (self.due_seconds < window_end))
+
+    @property
+    def sent(self) -> "OpenRequests":
+        """Without those that were dropped: these have a latency, whatever became of them."""
+        return self._chosen(self.outcome != DROPPED)
+
+    def count(self, outcome: float) -> int:
+        """How many ended so."""
+        return int((self.outcome == outcome).sum())
+
+    def _chosen(self, chosen: np.ndarray) -> "OpenRequests":
+        columns = (self.due_seconds, self.latency_ms, self.outcome, self.lag_ms)
+        return OpenRequests(*(column[chosen] for column in columns), self.complete)
+
+
 def read_requests(paths: list[Path]) -> Requests:
     """Read the requests-*.f64.gz of all workers of one trial, in the order given.
 
     Raises `LabError` when a file cannot be read or holds something that is no request (NaN, a negative latency).
     """
-    parts, complete = [np.empty((0, 3))], True
+    rows, complete = _read_rows(paths, FIELDS, _is_nonsense)
+    return Requests(rows[:, 0], rows[:, 1], rows[:, 2] == 1.0, complete)
+
+
+def read_open_requests(path: Path) -> OpenRequests:
+    """Read the open-requests-*.f64.gz of one worker in one trial. Raises `LabError` as `read_requests` does."""
+    rows, complete = _read_rows([path], OPEN_FIELDS, _is_open_nonsense)
+    return OpenRequests(*rows.T[:4], complete)
+
+
+def merge_open(parts: Sequence[OpenRequests]) -> OpenRequests:
+    """Requests of several workers as those of one trial."""
+    names = ("due_seconds", "latency_ms", "outcome", "lag_ms")
+    columns = (np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)]) for name in names)
+    return OpenRequests(*columns, all(part.complete for part in parts))
+
+
+def _read_rows(
+    paths: list[Path], fields: int, is_nonsense: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, bool]:
+    """The records of all files, one a row, and whether every file was whole."""
+    record_bytes = 8 * fields
+    parts, complete = [np.empty((0, fields))], True
     for path in paths:
         data, whole = decompress(read_bytes(path))
-        rows = np.frombuffer(data[: len(data) // RECORD_BYTES * RECORD_BYTES], dtype="<f8").reshape(-1, 3)
-        _refuse_nonsense(rows, path)
+        rows = np.frombuffer(data[: len(data) // record_bytes * record_bytes], dtype="<f8").reshape(-1, fields)
+        bad = is_nonsense(rows)
+        if bad.any():
+            position = int(np.argmax(bad))
+            raise LabError(f"{path}: record {position} is no request: {rows[position].tolist()}; the file is damaged")
         parts.append(rows)
-        complete = complete and whole and len(data) % RECORD_BYTES == 0
-    rows = np.concatenate(parts)
-    return Requests(rows[:, 0], rows[:, 1], rows[:, 2] == 1.0, complete)
+        complete = complete and whole and len(data) % record_bytes == 0
+    return np.concatenate(parts), complete
 
 
 def decompress(data: bytes) -> tuple[bytes, bool]:
@@ -74,11 +141,16 @@ def decompress(data: bytes) -> tuple[bytes, bool]:
     return bytes(content), whole
 
 
-def _refuse_nonsense(rows: np.ndarray, path: Path) -> None:
-    bad = ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~np.isin(rows[:, 2], (0.0, 1.0))
-    if bad.any():
-        position = int(np.argmax(bad))
-        raise LabError(f"{path}: record {position} is no request: {rows[position].tolist()}; the file is damaged")
+def _is_nonsense(rows: np.ndarray) -> np.ndarray:
+    return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~np.isin(rows[:, 2], (0.0, 1.0))
+
+
+def _is_open_nonsense(rows: np.ndarray) -> np.ndarray:
+    due, latency, outcome, lag, server = rows.T
+    sent = outcome != DROPPED
+    untimed = ~(np.isfinite(latency) & np.isfinite(lag)) | (latency < 0) | (lag < 0)
+    known = np.isfinite(due) & np.isfinite(server) & np.isin(outcome, (FAILED, OK, TIMED_OUT, DROPPED))
+    return ~known | (sent & untimed)
 
 
 def percentile(latency_ms: np.ndarray, percent: float) -> float | None:

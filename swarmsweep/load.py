@@ -1,10 +1,15 @@
-"""The load of a trial: its settings, how long it takes, and which of a sweep's loads a cell gets."""
+"""The load of a deployment: its settings, how long it takes, and which of a sweep's loads a cell gets."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from swarmsweep.errors import LabError
 from swarmsweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
+from swarmsweep.search import PROFILES
+from swarmsweep.units import shown
+
+ARRIVALS = ("poisson", "constant")
 
 
 @dataclass(frozen=True)
@@ -33,18 +38,72 @@ class Load:
 
 
 @dataclass(frozen=True)
+class CapacityLoad:
+    """Trials of one deployment, in an open loop, that close in on the highest rate within the SLO.
+
+    ``budget_seconds`` bounds settling and measuring over all trials; it is the profile's, kept so that a stored plan
+    says what was planned. ``target_rps`` is the rate that the API must sustain, None where the highest is wanted.
+    """
+
+    timeout_seconds: float  # an answer that takes longer counts as none
+    budget_seconds: float
+    profile: str = "standard"  # the shortest whose verified rate is worth a decision
+    arrivals: str = "poisson"  # callers who know nothing of each other
+    target_rps: float | None = None
+    workers: int = 1  # Locust workers over all load hosts; one fills one core
+    locustfile: str = "predict_open.py"  # one-row predictions, the usual request
+    mode: str = "capacity"
+
+    @property
+    def seconds(self) -> float:
+        """The longest that the load can last: settling and measuring of all trials."""
+        return self.budget_seconds
+
+    def as_json(self) -> dict[str, Any]:
+        """The load as plan.json holds it."""
+        keys = ("mode", "profile", "budget_seconds", "arrivals", "timeout_seconds", "target_rps", "workers")
+        return {key: getattr(self, key) for key in (*keys, "locustfile")}
+
+
+AnyLoad = Load | CapacityLoad
+
+
+def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a capacity load; those that name a profile, with its budget."""
+    budget = {"budget_seconds": PROFILES[settings["profile"]].budget_seconds} if "profile" in settings else {}
+    return {**settings, **budget}
+
+
+def load_from_json(stored: Mapping[str, Any]) -> AnyLoad:
+    """The load that `Load.as_json` or `CapacityLoad.as_json` stored, also by an earlier version.
+
+    Raises `LabError` where a setting is unknown or missing.
+    """
+    mode = stored.get("mode", "fixed")
+    kind = {"fixed": Load, "capacity": CapacityLoad}.get(mode)
+    if kind is None:
+        raise LabError(f"the plan has a load of mode {shown(mode)}; this version knows fixed and capacity")
+    if unknown := sorted(set(stored) - {field.name for field in fields(kind)}):
+        raise LabError(f"the plan has a load with {', '.join(unknown)}, which this version does not know")
+    try:
+        return kind(**stored)
+    except TypeError as error:
+        raise LabError(f"the plan has an incomplete load: {error}") from error
+
+
+@dataclass(frozen=True)
 class Case:
     """Another load for the cells that have, on each axis of ``when``, one of the values given there."""
 
     when: tuple[tuple[str, tuple[AxisValue, ...]], ...]
-    load: Load
+    load: AnyLoad
 
     def matches(self, axes: Mapping[str, Any]) -> bool:
         """Whether the case is for a cell with these axis values (see `matrix.axes_of`)."""
         return all(axis in axes and axes[axis] in values for axis, values in self.when)
 
 
-def load_of(cell: Cell, load: Load, cases: Iterable[Case]) -> Load:
+def load_of(cell: Cell, load: AnyLoad, cases: Iterable[Case]) -> AnyLoad:
     """The load of a cell: that of the first case that matches, else ``load``; the scenario is the cell's own."""
     axes = axes_of(cell)
     found = next((case.load for case in cases if case.matches(axes)), load)

@@ -1,179 +1,180 @@
-"""The section `load` of a sweep file: node -> `Load`, and the cases of cells that need another."""
+"""The section `load` of a sweep file: node -> `Load` or `CapacityLoad`, by its mode."""
 
 import math
-import re
-from dataclasses import replace
+from collections.abc import Mapping as Names
 from typing import Any
 
-from swarmsweep.cellsection import CellReader
 from swarmsweep.fields import BOUNDS, Reader
-from swarmsweep.load import Case, Load
-from swarmsweep.matrix import AxisValue, Cell, axes_of
-from swarmsweep.units import format_plain, shown
-from swarmsweep.yamltree import Mapping, Node, Sequence
+from swarmsweep.load import AnyLoad, CapacityLoad, Load, with_profile
+from swarmsweep.search import PROFILES
+from swarmsweep.units import format_plain
+from swarmsweep.yamltree import Mapping, Node
 
 MAX_RAMP_SECONDS = 900  # the recorder gives up on a ramp that lasts longer (its LONGEST_RAMP_SECONDS)
 MAX_LOAD_SECONDS = 86_000  # the sampler of the hosts records a day at most; the rest is for starting and draining
-MAX_CASES = 100  # more is a table that nobody can read
 
-_CASE_KEYS = ("users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers")
-_LOAD_KEYS = ("mode", *_CASE_KEYS, "locustfile", "cases")
+MODES = {
+    "fixed": "so many users for so long",
+    "capacity": "find the highest rate that holds the SLO",
+}
+# By mode: what a case may change, and what the section may hold.
+CASE_KEYS = {
+    "fixed": ("users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers"),
+    "capacity": ("profile", "arrivals", "timeout_seconds", "workers"),
+}
+LOAD_KEYS = {
+    "fixed": ("mode", *CASE_KEYS["fixed"], "locustfile", "cases"),
+    "capacity": ("mode", *CASE_KEYS["capacity"], "target_rps", "locustfile", "cases"),
+}
+_OTHER = {"fixed": "capacity", "capacity": "fixed"}
+LATENCY_LIMITS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
+_ARRIVALS = {
+    "poisson": "callers who know nothing of each other",
+    "constant": "one request after the other at equal distances",
+}
 
-When = tuple[tuple[str, tuple[AxisValue, ...]], ...]
+# Four times the limit: slow answers are seen as slow, and hopeless ones do not pile up. At least what a lost packet
+# takes to be sent again, at most what a caller waits.
+TIMEOUT_PER_LIMIT = 4
+TIMEOUT_RANGE_SECONDS = (1, 10)
 
 
-def read_load(reader: Reader, node: Node | None) -> Load | None:
-    """The load of all cells, without its cases; None when it is missing or was refused."""
-    section = None if node is None else reader.mapping(node, "load", _LOAD_KEYS, required=("users",))
-    if section is None:
-        return None
-    found = _read_settings(reader, section, "load")
-    for key, value in section.entries.items():
-        if key == "mode":
-            found[key] = reader.text(value, "load.mode", re.compile("fixed"), "fixed (capacity is not available yet)")
-        elif key == "locustfile":
-            found[key] = reader.scenario(value, "load.locustfile")
-    if "locustfile" not in found:
-        reader.has_scenario(section.line, "load.locustfile", Load.locustfile)
-    if "users" not in found or None in found.values():
-        return None
-    load = Load(**({"spawn_rate": _usual_spawn_rate(found["users"])} | found))
-    _refuse_impossible(reader, section, "load", load)
-    return load
+def read_load(reader: Reader, node: Node | None, limits: Names[str, float] | None) -> AnyLoad | None:
+    """The load of all cells, without its cases; None when it is missing or was refused.
 
-
-def read_cases(
-    reader: Reader, node: Node | None, load: Load | None, axes: CellReader, cells: list[Cell] | None
-) -> tuple[Case, ...]:
-    """The cases in the section ``node``, in order, less those that were refused.
-
-    ``load`` is what they change; ``axes`` reads what they ask for. Where the ``cells`` are known, a case that can never
-    count is refused: one that no cell matches, and one whose cells all have an earlier case.
+    ``limits`` are those of the SLO, None where they were refused. From here on the reader knows the mode, by which it
+    judges scenarios.
     """
-    if not isinstance(node, Mapping) or "cases" not in node.entries:
-        return ()
-    items = reader.items(node.entries["cases"], "load.cases", "[{when: {variant: slow}, users: 2}]") or []
-    if len(items) > MAX_CASES:
-        line = node.entries["cases"].line
-        reader.refuse(line, "load.cases", f"has {len(items)} cases; allowed: up to {MAX_CASES}")
-        return ()
-    axes_by_id = None if cells is None else {cell.id: axes_of(cell) for cell in cells}
-    cases: list[Case] = []
-    taken: dict[str, int] = {}  # id of a cell -> number of its case
-    for number, item in enumerate(items):
-        case = _read_case(reader, item, f"load.cases[{number}]", load, "spawn_rate" in node.entries, axes)
-        if case is not None and axes_by_id is not None:
-            _refuse_idle(reader, item.line, number, case, axes_by_id, taken)
-        cases += [] if case is None else [case]
-    return tuple(cases)
-
-
-def _read_case(
-    reader: Reader, node: Node, key: str, load: Load | None, keep_spawn_rate: bool, axes: CellReader
-) -> Case | None:
-    section = reader.mapping(node, key, ("when", *_CASE_KEYS), required=("when",))
-    if section is None:
+    if node is None:
         return None
-    if not set(section.entries) & set(_CASE_KEYS):
-        reader.refuse(section.line, key, f"changes nothing; name at least one of {', '.join(_CASE_KEYS)}")
-    found = _read_settings(reader, section, key)
-    when = _read_when(reader, section.entries["when"], f"{key}.when", axes) if "when" in section.entries else None
-    if when is None or load is None or None in found.values():
+    mode = _read_mode(reader, node)
+    keys = keys_of(mode, LOAD_KEYS)
+    section = reader.mapping(node, "load", keys, misplaced=misplaced_keys(mode, LOAD_KEYS))
+    if section is None or mode is None:
         return None
-    if "users" in found and not keep_spawn_rate:
-        found = {"spawn_rate": _usual_spawn_rate(found["users"])} | found
-    changed = replace(load, **found)
-    _refuse_impossible(reader, section, key, changed)
-    return Case(when, changed)
+    reader.mode = mode
+    found = read_settings(reader, section, "load", keys)
+    if "locustfile" in section.entries:
+        found["locustfile"] = reader.scenario(section.entries["locustfile"], "load.locustfile")
+    else:
+        usual = Load.locustfile if mode == "fixed" else CapacityLoad.locustfile
+        reader.has_scenario(section.line, "load.locustfile", usual)
+    if mode == "fixed":
+        return _fixed_load(reader, section, found)
+    return _capacity_load(reader, section, found, limits)
 
 
-def _read_when(reader: Reader, node: Node, key: str, axes: CellReader) -> When | None:
-    section = reader.mapping(node, key, axes.axes)
-    if section is None:
-        return None
-    if not section.entries:
-        reader.refuse(node.line, key, f"is empty; name at least one of {', '.join(axes.axes)}")
-    found = tuple(
-        (axis, _read_values(reader, entry, f"{key}.{axis}", axis, axes))
-        for axis, entry in section.entries.items()
-        if axis in axes.axes
-    )
-    sound = found and len(found) == len(section.entries) and all(None not in values for _, values in found)
-    return found if sound else None
+def keys_of(mode: str | None, keys: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The keys of a mode; of all modes where it was refused, so that one slip does not make ten."""
+    return keys[mode] if mode else tuple(dict.fromkeys(key for names in keys.values() for key in names))
 
 
-def _read_values(reader: Reader, node: Node, key: str, axis: str, axes: CellReader) -> tuple[Any, ...]:
-    """One value, or a list of values of which any will do; None stands for one that was refused."""
-    if not isinstance(node, Sequence):
-        return (axes.value(axis, node, key),)
-    items = reader.items(node, key, "[1, 2]")
-    return (None,) if items is None else tuple(axes.value(axis, item, f"{key}[{i}]") for i, item in enumerate(items))
+def misplaced_keys(mode: str | None, keys: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+    """Keys of the other mode, each with what to say where it stands."""
+    if mode is None:
+        return []
+    other, here = _OTHER[mode], ", ".join(keys[mode])
+    text = f"belongs to mode {other} ({MODES[other]}); allowed in mode {mode}: {here}"
+    return [(key, text) for key in keys[other] if key not in keys[mode]]
 
 
-def _refuse_idle(
-    reader: Reader, line: int, number: int, case: Case, cells: dict[str, dict[str, Any]], taken: dict[str, int]
-) -> None:
-    """Note a case that can never count; ``cells`` are axis values by id, ``taken`` learns which have this case."""
-    key = f"load.cases[{number}]"
-    unknown = [
-        (axis, value)
-        for axis, wanted in case.when
-        for value in wanted
-        if all(axis not in axes or axes[axis] != value for axes in cells.values())
-    ]
-    for axis, value in unknown:
-        reader.refuse(line, f"{key}.when.{axis}", f"no cell has the value {_as_written(axis, value)} (a typing slip?)")
-    matching = [name for name, axes in cells.items() if case.matches(axes)]
-    if not matching and not unknown:
-        reader.refuse(line, key, "matches no cell: there are cells with each of its values, but none with all of them")
-    elif matching and all(name in taken for name in matching):
-        earlier = ", ".join(f"load.cases[{other}]" for other in sorted({taken[name] for name in matching}))
-        text = f"never counts: the first case that matches a cell wins, and all that it matches have {earlier} already"
-        reader.refuse(line, key, text)
-    for name in matching:
-        taken.setdefault(name, number)
-
-
-def _as_written(axis: str, value: AxisValue) -> str:
-    if isinstance(value, str):
-        return shown(value)
-    return f"{value} bytes" if axis == "memory" else format_plain(value)
-
-
-def _read_settings(reader: Reader, section: Mapping, prefix: str) -> dict[str, Any]:
-    """The numbers of a load or a case; None for one that was refused."""
+def read_settings(reader: Reader, section: Mapping, prefix: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """The settings of a load or a case that are among ``keys``, but for the scenario; None for one that was refused."""
     found: dict[str, Any] = {}
-    for key, value in section.entries.items():
+    for key in keys:
+        if key not in section.entries:
+            continue
+        value, name = section.entries[key], f"{prefix}.{key}"
         if key == "wait_seconds":
-            found[key] = _read_wait(reader, value, f"{prefix}.{key}")
-        elif key in _CASE_KEYS:
-            found[key] = reader.number(value, f"{prefix}.{key}", BOUNDS[f"load.{key}"])
+            found[key] = _read_wait(reader, value, name)
+        elif key == "profile":
+            found[key] = reader.choice(value, name, {word: _budget(word) for word in PROFILES})
+        elif key == "arrivals":
+            found[key] = reader.choice(value, name, _ARRIVALS)
+        elif f"load.{key}" in BOUNDS:
+            found[key] = reader.number(value, name, BOUNDS[f"load.{key}"])
     return found
 
 
-def _read_wait(reader: Reader, node: Node, key: str) -> tuple[float, float] | None:
-    items = reader.items(node, key, "[0.5, 2]")
-    if items is None:
-        return None
-    if len(items) != 2:
-        reader.refuse(node.line, key, f"has {len(items)} values; allowed: two, [shortest, longest]")
-        return None
-    bounds = BOUNDS["load.wait_seconds"]
-    low, high = (reader.number(item, f"{key}[{i}]", bounds) for i, item in enumerate(items))
-    if low is None or high is None:
-        return None
-    if low > high:
-        reader.refuse(node.line, key, f"{low} is above {high}; allowed: [shortest, longest]")
-        return None
-    return low, high
-
-
-def _usual_spawn_rate(users: int) -> int:
+def usual_spawn_rate(users: int) -> int:
     """All users within one second, but never more than 100 a second: faster starts upset Locust itself."""
     return min(users, 100)
 
 
-def _refuse_impossible(reader: Reader, section: Mapping, key: str, load: Load) -> None:
+def refuse_impossible(
+    reader: Reader, section: Mapping, key: str, load: AnyLoad, limits: Names[str, float] | None
+) -> None:
+    """Note a load that the lab would cut off before its end, or that contradicts itself or the SLO's ``limits``."""
+    if isinstance(load, Load):
+        _refuse_impossible_users(reader, section, key, load)
+    else:
+        _refuse_early_timeout(reader, section, key, load, limits or {})
+
+
+def _fixed_load(reader: Reader, section: Mapping, found: dict[str, Any]) -> Load | None:
+    if "users" not in section.entries:
+        reader.refuse(section.line, "load.users", "is missing")
+    if "users" not in found or None in found.values():
+        return None
+    load = Load(**({"spawn_rate": usual_spawn_rate(found["users"])} | found))
+    refuse_impossible(reader, section, "load", load, None)
+    return load
+
+
+def _capacity_load(
+    reader: Reader, section: Mapping, found: dict[str, Any], limits: Names[str, float] | None
+) -> CapacityLoad | None:
+    latency = _latency_limits(limits or {})
+    if limits is not None and not latency:
+        text = f"capacity needs a limit of latency to search by; set at least one of {', '.join(LATENCY_LIMITS)} in slo"
+        reader.refuse(section.key_lines["mode"], "load.mode", text)
+    if None in found.values():
+        return None
+    low, high = TIMEOUT_RANGE_SECONDS
+    usual_timeout = min(max(TIMEOUT_PER_LIMIT * max(latency.values(), default=0) / 1000, low), high)
+    usual = {"timeout_seconds": usual_timeout, "profile": CapacityLoad.profile}
+    load = CapacityLoad(**with_profile(usual | found))
+    refuse_impossible(reader, section, "load", load, limits)
+    return load
+
+
+def _read_mode(reader: Reader, node: Node) -> str | None:
+    """The mode that the section names, else fixed; None when it was refused."""
+    if not isinstance(node, Mapping) or "mode" not in node.entries:
+        return "fixed"
+    return reader.choice(node.entries["mode"], "load.mode", MODES)
+
+
+def _budget(profile: str) -> str:
+    return f"at most {format_plain(PROFILES[profile].budget_seconds)} s of load for each deployment"
+
+
+def _latency_limits(limits: Names[str, float]) -> dict[str, float]:
+    return {name: limits[name] for name in LATENCY_LIMITS if name in limits}
+
+
+def _refuse_early_timeout(
+    reader: Reader, section: Mapping, key: str, load: CapacityLoad, limits: Names[str, float]
+) -> None:
+    """Note a time-out at which an answer within a limit would already be given up."""
+    limit_ms, name = max(((limit, name) for name, limit in _latency_limits(limits).items()), default=(0, ""))
+    if load.timeout_seconds * 1000 > limit_ms:
+        return
+    line = section.key_lines.get("timeout_seconds", section.line)
+    highest = BOUNDS["load.timeout_seconds"].high
+    allowed = (
+        f"more than {format_plain(limit_ms / 1000)} and up to {format_plain(highest)} seconds"
+        if limit_ms < highest * 1000
+        else f"limits below {format_plain(highest * 1000)} ms"
+    )
+    text = (
+        f"{format_plain(load.timeout_seconds)} s end a request before slo.{name} of {format_plain(limit_ms)} ms is "
+        f"over; allowed: {allowed}"
+    )
+    reader.refuse(line, f"{key}.timeout_seconds", text)
+
+
+def _refuse_impossible_users(reader: Reader, section: Mapping, key: str, load: Load) -> None:
     """Note a load that has more workers than users, or that the lab would cut off before its end."""
     lines = section.key_lines
 
@@ -197,3 +198,20 @@ def _refuse_impossible(reader: Reader, section: Mapping, key: str, load: Load) -
             f"allowed: up to {MAX_LOAD_SECONDS:,} s (the sampler of the hosts records a day at most)"
         )
         reader.refuse(line_of("measure_seconds", "warmup_seconds"), f"{key}.measure_seconds", text)
+
+
+def _read_wait(reader: Reader, node: Node, key: str) -> tuple[float, float] | None:
+    items = reader.items(node, key, "[0.5, 2]")
+    if items is None:
+        return None
+    if len(items) != 2:
+        reader.refuse(node.line, key, f"has {len(items)} values; allowed: two, [shortest, longest]")
+        return None
+    bounds = BOUNDS["load.wait_seconds"]
+    low, high = (reader.number(item, f"{key}[{i}]", bounds) for i, item in enumerate(items))
+    if low is None or high is None:
+        return None
+    if low > high:
+        reader.refuse(node.line, key, f"{low} is above {high}; allowed: [shortest, longest]")
+        return None
+    return low, high

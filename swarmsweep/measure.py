@@ -1,12 +1,12 @@
 """Raw files of a run -> trial.json of each attempt and cell.json of each complete cell."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from swarmsweep.cell import merge
 from swarmsweep.errors import LabError
-from swarmsweep.files import write_json
-from swarmsweep.load import load_of_cell
+from swarmsweep.files import read_json, write_json
 from swarmsweep.plan import attempt_dir, planned_cell, read_plan
 from swarmsweep.trial import Trial, analyse
 
@@ -25,7 +25,7 @@ def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> dict[str
             f"attempt {attempt} of cell {cell_id} is not in {run_dir / 'plan.json'}; it has {plan['repeat']} per cell"
         )
     trial = _trial(run_dir, plan, cell, attempt)
-    row = merge(plan, cell, [trial]) | {"attempt": attempt}
+    row = merge(plan, cell, [trial], retries=_retries(run_dir, cell_id, [attempt])) | {"attempt": attempt}
     write_json(attempt_dir(run_dir, cell_id, attempt, "trial.json"), row)
     _complete_cell(run_dir, plan, cell)
     return row
@@ -49,14 +49,31 @@ def _complete_cell(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any]) ->
     attempts = range(1, plan["repeat"] + 1)
     if all(attempt_dir(run_dir, cell["id"], attempt, "trial.json").exists() for attempt in attempts):
         trials = [_trial(run_dir, plan, cell, attempt) for attempt in attempts]
-        write_json(run_dir / "cells" / cell["id"] / "cell.json", merge(plan, cell, trials))
+        row = merge(plan, cell, trials, retries=_retries(run_dir, cell["id"], attempts))
+        write_json(run_dir / "cells" / cell["id"] / "cell.json", row)
+
+
+def _retries(run_dir: Path, cell_id: str, attempts: Iterable[int]) -> list[dict[str, Any]]:
+    """Attempts that were set aside as invalid and made again, oldest first: ``{"attempt", "reason"}``."""
+    return [
+        {"attempt": attempt, "reason": _reason(older / "trial.json") or "no reason was recorded"}
+        for attempt in attempts
+        for older in sorted((run_dir / "cells" / cell_id).glob(f"attempt-{attempt}.retried-*"))
+    ]
+
+
+def _reason(path: Path) -> str | None:
+    try:
+        return read_json(path).get("reason")
+    except LabError as error:
+        return str(error)
 
 
 def _trial(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: int) -> Trial:
     folder = attempt_dir(run_dir, cell["id"], attempt)
     if not folder.is_dir():
         raise LabError(f"{folder}: is missing; the attempt was never made. Resume the run: ansible-playbook sweep.yml")
-    return analyse(folder, cell, load_of_cell(plan, cell), attempt)
+    return analyse(folder, plan, cell, attempt)
 
 
 def _key(step: dict[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.cell import infeasible_cell
+from swarmsweep.choose import cost
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.feasibility import Host, doubts_about, infeasible_reason
-from swarmsweep.files import read_json, write_json
-from swarmsweep.load import Load, load_of_cell
+from swarmsweep.files import read_json, write_json, write_many_json
+from swarmsweep.load import AnyLoad, load_from_json, load_of_cell
 from swarmsweep.matrix import Cell
 from swarmsweep.sweepfile import Sweep
 from swarmsweep.units import shown
@@ -21,7 +22,9 @@ from swarmsweep.units import shown
 SCHEMA = 1
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 # Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
-OTHER_SECONDS_PER_STEP = 20
+OTHER_SECONDS_PER_STEP = 12
+# Of capacity mode: those whose rates are compared, so that the noise of the comparison must be known.
+ANCHORED_PROFILES = ("standard", "publish")
 MAX_SEED = 2**63 - 1  # what every reader of plan.json holds in one integer
 
 
@@ -48,6 +51,7 @@ def make_plan(
     colocated: bool = False,
     seed: int | None = None,
     created_at: str | None = None,
+    other_seconds: float = OTHER_SECONDS_PER_STEP,
 ) -> dict[str, Any]:
     """Plan of one run, ready for JSON (plan.json).
 
@@ -55,6 +59,10 @@ def make_plan(
     both groups share one physical machine. The seed is ``seed``, else the sweep's, else one derived from the run id
     and the sweep, and is published in the plan. Steps hold only feasible cells: ``repeat`` blocks, each one pass over
     all of them in random order, so that a drift of the hosts meets every cell alike (randomised complete blocks).
+
+    Where rates are to be compared (capacity mode, profile standard or publish) the cheapest feasible cell is the
+    anchor: it is measured as another cell, its twin, too. What differs between the two is noise. ``other_seconds`` is
+    what a deployment takes beside its load, for the estimate.
     """
     run_id = run_id or new_run_id(sweep.name)
     if not RUN_ID.fullmatch(run_id):
@@ -62,6 +70,8 @@ def make_plan(
     if seed is None:
         seed = sweep.seed if sweep.seed is not None else _derived_seed(run_id, sweep.sha256)
     cells = [_planned_cell(cell, sweep.load_of(cell), hosts.get("api", [])) for cell in sweep.cells]
+    anchor = _anchor_of(cells)
+    cells += [_twin_of(anchor, cells)] if anchor else []
     steps = ordered_steps([cell["id"] for cell in cells if not cell["infeasible_reason"]], sweep.repeat, seed)
     plan = {
         "schema": SCHEMA,
@@ -75,6 +85,7 @@ def make_plan(
         "slo": sweep.slo.limits(),
         "load": sweep.load.as_json(),
         "repeat": sweep.repeat,
+        "anchor": {"cell_id": anchor["id"], "twin_id": cells[-1]["id"]} if anchor else None,
         "hosts": hosts,
         "cells": cells,
     }
@@ -86,8 +97,8 @@ def make_plan(
         "estimate_seconds": {
             # The mean: cells may have loads of their own.
             "load_per_step": round(load_seconds / max(1, len(steps)), 3),
-            "other_per_step": OTHER_SECONDS_PER_STEP,
-            "total": round(load_seconds + len(steps) * OTHER_SECONDS_PER_STEP, 3),
+            "other_per_step": other_seconds,
+            "total": round(load_seconds + len(steps) * other_seconds, 3),
         },
     }
 
@@ -105,17 +116,23 @@ def estimated_seconds(plan: dict[str, Any], steps: list[dict[str, Any]]) -> floa
 
 
 def _load_seconds(load: dict[str, Any]) -> float:
-    return Load(**load).seconds
+    return load_from_json(load).seconds
 
 
 def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[dict[str, Any]]:
-    """``repeat`` blocks, each all cells once in random order; the same seed gives the same order."""
+    """``repeat`` blocks, each all cells once in random order; the same seed gives the same order.
+
+    Each step has a seed of its own for what is random in its load, so that a step that is made again can be the same.
+    """
     chance = random.Random(seed)
     steps = []
     for attempt in range(1, repeat + 1):
         block = list(cell_ids)
         chance.shuffle(block)
-        steps += [{"cell_id": cell_id, "attempt": attempt} for cell_id in block]
+        steps += [
+            {"cell_id": cell_id, "attempt": attempt, "block": attempt, "seed": _seed_of_step(seed, cell_id, attempt)}
+            for cell_id in block
+        ]
     return [{"position": position, **step} for position, step in enumerate(steps, start=1)]
 
 
@@ -130,9 +147,9 @@ def write_plan(plan: dict[str, Any], reports_dir: Path | str) -> Path:
         raise LabError(
             f"{path}: holds another plan; start a new run, or delete the folder {run_dir} if it is worthless"
         )
-    for cell in plan["cells"]:
-        if cell["infeasible_reason"]:
-            write_json(run_dir / "cells" / cell["id"] / "cell.json", infeasible_cell(plan, cell))
+    infeasible = [cell for cell in plan["cells"] if cell["infeasible_reason"]]
+    write_many_json({run_dir / "cells" / cell["id"] / "cell.json": infeasible_cell(plan, cell) for cell in infeasible})
+    # Last: a folder without it is no run folder.
     write_json(path, plan)
     return run_dir
 
@@ -197,7 +214,7 @@ def _key(step: dict[str, Any]) -> dict[str, Any]:
     return {"cell_id": step["cell_id"], "attempt": step["attempt"]}
 
 
-def _planned_cell(cell: Cell, load: Load, api_hosts: list[Host]) -> dict[str, Any]:
+def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> dict[str, Any]:
     reason = infeasible_reason(cell, api_hosts)
     return {
         "id": cell.id,
@@ -209,5 +226,36 @@ def _planned_cell(cell: Cell, load: Load, api_hosts: list[Host]) -> dict[str, An
     }
 
 
+def _anchor_of(cells: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The cheapest feasible cell among those whose rates are compared, or None when there is none."""
+    compared = [
+        cell
+        for cell in cells
+        if not cell["infeasible_reason"]
+        and cell["load"]["mode"] == "capacity"
+        and cell["load"]["profile"] in ANCHORED_PROFILES
+    ]
+    return min(compared, key=lambda cell: (cost(cell["config"]), cell["config"]["replicas"], cell["id"]), default=None)
+
+
+def _twin_of(anchor: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """The anchor once more, under a name that no cell has."""
+    taken = {cell["id"] for cell in cells}
+    name = f"{anchor['id']}-twin"
+    while name in taken:
+        name += "-twin"
+    return anchor | {"id": name, "twin_of": anchor["id"]}
+
+
+def _seed_of_step(seed: int, cell_id: str, attempt: int) -> int:
+    """Below 2**31, which every random generator takes."""
+    return _hashed(f"{seed} {cell_id} {attempt}") >> 1
+
+
 def _derived_seed(run_id: str, sweep_sha256: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{run_id} {sweep_sha256}".encode()).digest()[:4], "big")
+    return _hashed(f"{run_id} {sweep_sha256}")
+
+
+def _hashed(text: str) -> int:
+    """32 bits that depend on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

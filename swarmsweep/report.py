@@ -8,24 +8,29 @@ import re
 from pathlib import Path
 from typing import Any
 
-from swarmsweep import choose
+from swarmsweep import choose, choose_capacity
 from swarmsweep import slo as slo_of
-from swarmsweep.cell import NEWER_KEYS, SUMMARY_KEYS, unmeasured_cell
+from swarmsweep.capacity_page import capacity_page
+from swarmsweep.cell import NEWER_KEYS, SUMMARY_KEYS, is_capacity, unmeasured_cell
 from swarmsweep.chart import rps_chart
+from swarmsweep.comparisons import noise_in
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_atomically, write_json
 from swarmsweep.ladder import PART_NAMES, Stage, stages
 from swarmsweep.ladder_chart import factor_text, ladder_chart
+from swarmsweep.load import load_of_cell
 from swarmsweep.load_words import load_sentence, other_loads
 from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.matrix import LOCUSTFILE_AXIS
 from swarmsweep.plan import RUN_ID, read_plan
+from swarmsweep.setting import setting
 from swarmsweep.summary_csv import as_csv, extra_axes
 from swarmsweep.templating import render
-from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain, format_seconds
+from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
 
 SCHEMA = 1
-_NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
+# More attempts than this share that were invalid the first time say that the lab itself is disturbed.
+MOST_RETRIED_SHARE = 0.2
 
 
 def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Path:
@@ -39,9 +44,9 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     cells = read_cells(run_dir, plan)
     summary = summarise(plan, cells)
     write_json(run_dir / "summary.json", summary)
-    ladder = stages(plan, cells)
-    write_atomically(run_dir / "summary.csv", as_csv(cells, ladder))
-    write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells))
+    ladder, capacity = stages(plan, cells), is_capacity(plan["load"])
+    write_atomically(run_dir / "summary.csv", as_csv(cells, ladder, capacity))
+    write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells, capacity))
     if ladder:
         write_atomically(run_dir / "plots" / "ladder.svg", ladder_chart(ladder))
     page = summary_page(run_dir, plan, cells, summary, ladder)
@@ -71,8 +76,8 @@ def read_cells(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
 def _read_cell(path: Path, cell: dict[str, Any]) -> dict[str, Any]:
     if not path.exists():
         return unmeasured_cell(cell)
-    row = dict.fromkeys(NEWER_KEYS) | read_json(path)
     expected = unmeasured_cell(cell)
+    row = {key: expected[key] for key in NEWER_KEYS} | read_json(path)
     if row.get("id") != cell["id"] or row.get("config") != cell["config"] or any(key not in row for key in expected):
         again = f"python -m swarmsweep report --remeasure {path.parents[2]}"
         raise LabError(
@@ -90,15 +95,23 @@ def summarise(plan: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, An
         "colocated": bool(plan.get("colocated")),
         "slo": plan["slo"],
         "cells": [{key: cell[key] for key in SUMMARY_KEYS} for cell in cells],
-        "recommendation": choose.recommend(_candidates(plan, cells), plan["slo"]),
+        "recommendation": recommendation(plan, cells),
     }
+
+
+def recommendation(plan: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """``{"cell_id": ..., "sentence": ...}`` by the mode of the load; ``cells`` are the rows of the plan's cells."""
+    candidates = _candidates(plan, cells)
+    if is_capacity(plan["load"]):
+        return choose_capacity.recommend(plan, candidates, noise_in(plan, cells))
+    return choose.recommend(candidates, plan["slo"])
 
 
 def summary_page(
     run_dir: Path, plan: dict[str, Any], cells: list[dict[str, Any]], summary: dict[str, Any], ladder: list[Stage]
 ) -> dict[str, Any]:
     """Everything that summary.md shows, as text that is already safe in Markdown."""
-    axes = extra_axes(cells)
+    axes, capacity = extra_axes(cells), is_capacity(plan["load"])
     chosen = next((cell for cell in cells if cell["id"] == summary["recommendation"]["cell_id"]), None)
     return {
         "title": markdown(plan["sweep"]),
@@ -106,6 +119,7 @@ def summary_page(
         "colocated": summary["colocated"],
         "sentence": _sentence(summary["recommendation"]),
         "notes": [markdown(note) for note in _notes(plan, cells, chosen)],
+        "capacity": _capacity_page(plan, cells, chosen) if capacity else None,
         "slo": markdown(slo_of.describe(plan["slo"])),
         "load": markdown(load_sentence(plan)),
         "other_loads": other_loads(plan),
@@ -113,15 +127,21 @@ def summary_page(
         "ladder": [_ladder_row(stage) for stage in ladder],
         "unsplit": _unsplit(cells) if ladder else [],
         "memory_price": choose.MEMORY_PRICE_PER_GIB,
-        "header": _header(axes),
-        "rows": [_row(cell, axes, cell is chosen) for cell in cells],
+        "header": _header(axes, capacity),
+        "rows": [_row(cell, axes, cell is chosen, capacity) for cell in cells],
         "bottlenecks": [_bottleneck(cell) for cell in cells if cell["bottleneck"]],
         "failed_checks": _failed_checks(cells),
+        "retries": _retries(cells),
         "doubts": _doubts(cells),
         "logs": [_log(cell) for cell in cells if cell["log_tail"]],
-        "setting": _setting(run_dir, plan),
+        "setting": setting(run_dir, plan),
         "unmeasured": sum(cell["status"] is None for cell in cells),
     }
+
+
+def _capacity_page(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> dict[str, Any]:
+    others = _candidates(plan, cells)
+    return capacity_page(plan, cells, others, chosen, noise_in(plan, cells))
 
 
 def _sentence(recommendation: dict[str, Any]) -> str:
@@ -130,8 +150,12 @@ def _sentence(recommendation: dict[str, Any]) -> str:
 
 
 def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> list[str]:
-    notes = choose.sensitivity(_candidates(plan, cells), plan["slo"])
-    if beside := len(cells) - len(_candidates(plan, cells)):
+    candidates = _candidates(plan, cells)
+    if is_capacity(plan["load"]):
+        notes = _capacity_notes(plan, cells, candidates)
+    else:
+        notes = choose.sensitivity(candidates, plan["slo"])
+    if beside := len(cells) - len(candidates):
         notes.append(
             f"{beside} of {len(cells)} cells ask something else than {plan['load']['locustfile']}: they are there to "
             "compare with, and cannot be chosen."
@@ -142,6 +166,28 @@ def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, 
         notes.append(
             "Each cell was deployed and loaded once, so how much the figures vary between deployments is not known; "
             "set repeat to 3 or more in the sweep file before you rely on a small difference."
+        )
+    again, steps = sum(len(cell["retries"]) for cell in cells), len(plan["steps"])
+    if steps and again / steps > MOST_RETRIED_SHARE:
+        notes.append(
+            f"{again} of {steps} attempts were invalid and had to be made again, more than "
+            f"{100 * MOST_RETRIED_SHARE:.0f} %: something disturbs this lab. Find it before you rely on the "
+            "figures; the reasons are below."
+        )
+    return notes
+
+
+def _capacity_notes(plan: dict[str, Any], cells: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> list[str]:
+    notes = choose_capacity.sensitivity(plan, candidates)
+    if any(load_of_cell(plan, cell).get("profile") == "smoke" for cell in plan["cells"]):
+        notes.append(
+            "The profile smoke shows that everything works; its searches are too short for a figure to build on. Take "
+            "the profile standard for that."
+        )
+    if noise_in(plan, cells).controlled is False:
+        notes.append(
+            "One configuration under two names came out as two that differ: the noise of this run is not controlled, "
+            "and nothing in it is called better."
         )
     return notes
 
@@ -186,13 +232,14 @@ def _unsplit(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [{"id": cell["id"], "reason": markdown(cell["metrics_problem"] or reason)} for cell in unknown]
 
 
-def _header(axes: list[str]) -> list[str]:
-    first = ["", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost", "users"]
+def _header(axes: list[str], capacity: bool) -> list[str]:
+    first = ["", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost"]
+    first.append("capacity RPS" if capacity else "users")
     figures = ["RPS", "mean ms", "p50 ms", "p95 ms", "p99 ms", "failures %", "CPU used", "throttled %", "peak memory"]
     return [*first, *figures, "meets SLO", "status"]
 
 
-def _row(cell: dict[str, Any], axes: list[str], chosen: bool) -> list[str]:
+def _row(cell: dict[str, Any], axes: list[str], chosen: bool, capacity: bool) -> list[str]:
     config, latency, api = cell["config"], cell["latency_ms"], cell["api"]
     return [
         "**→**" if chosen else "",
@@ -202,7 +249,7 @@ def _row(cell: dict[str, Any], axes: list[str], chosen: bool) -> list[str]:
         str(config["workers"]),
         *(markdown(config[axis]) if axis in config else MISSING for axis in axes),
         f"{choose.cost(config):.2f}",
-        _figure(cell["users"], str),
+        _figure(cell["capacity_rps"]) if capacity else _figure(cell["users"], str),
         _rps(cell),
         *(_figure(latency[name]) for name in ("mean", "p50", "p95", "p99")),
         _figure(cell["failure_percent"]),
@@ -222,7 +269,8 @@ def _rps(cell: dict[str, Any]) -> str:
 def _status(cell: dict[str, Any]) -> str:
     if cell["status"] is None:
         return cell["reason"]
-    return f"{cell['status']}: {cell['reason']}" if cell["reason"] else cell["status"]
+    twin = f" (twin of {cell['twin_of']})" if cell.get("twin_of") else ""
+    return f"{cell['status']}{twin}: {cell['reason']}" if cell["reason"] else f"{cell['status']}{twin}"
 
 
 def _figure(value: Any, form=format_figure) -> str:
@@ -256,6 +304,19 @@ def _failed_checks(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
     return found
 
 
+def _retries(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Attempts that were invalid and made again, and why; the second one is the one that counts."""
+    return [
+        {
+            "id": cell["id"],
+            "attempt": str(retry["attempt"]),
+            "reason": markdown(retry["reason"] or "no reason was stored"),
+        }
+        for cell in cells
+        for retry in cell["retries"]
+    ]
+
+
 def _doubts(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Doubts of the plan, each with the cells that share it."""
     shared: dict[str, list[str]] = {}
@@ -270,53 +331,3 @@ def _log(cell: dict[str, Any]) -> dict[str, Any]:
     lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", str(line)) for line in cell["log_tail"]]
     clean = [re.sub(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]", " ", line)[:500] for line in lines]
     return {"id": cell["id"], "status": cell["status"], "lines": [html.escape(line, quote=False) for line in clean]}
-
-
-def _setting(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was run where: the plan's facts, then every section of manifest.json, whatever it holds."""
-    facts = {
-        "sweep file": f"{plan.get('sweep_file')}, sha256 {plan.get('sweep_sha256')}",
-        "seed of the order": plan.get("seed"),
-        "planned at": plan.get("created_at"),
-        "order of the trials": ", ".join(_step(step, plan["repeat"]) for step in plan["steps"]),
-        "expected duration": format_seconds((plan.get("estimate_seconds") or {}).get("total", 0)),
-    }
-    for group, hosts in (plan.get("hosts") or {}).items():
-        facts[f"hosts of group {group}"] = "; ".join(_host(host) for host in hosts)
-    sections = [{"title": "plan", "items": _flatten(facts)}]
-    path = run_dir / "manifest.json"
-    if not path.exists():
-        return [*sections, {"title": "manifest", "items": [_NO_MANIFEST]}]
-    for name, value in read_json(path).items():
-        sections.append({"title": markdown(name), "items": _flatten(value)})
-    return sections
-
-
-def _step(step: dict[str, Any], repeat: int) -> str:
-    return step["cell_id"] if repeat == 1 else f"{step['cell_id']} (attempt {step['attempt']})"
-
-
-def _host(host: dict[str, Any]) -> str:
-    parts = [str(host.get("name", "?"))]
-    if host.get("cpus") is not None:
-        parts.append(f"{format_plain(host['cpus'])} CPU{'' if host['cpus'] == 1 else 's'}")
-    if host.get("memory_bytes") is not None:
-        parts.append(format_bytes(host["memory_bytes"]))
-    system = " ".join(str(host[key]) for key in ("os_id", "os_version") if host.get(key))
-    kernel = f"Linux {host['kernel']}" if host.get("kernel") else ""
-    cgroups = f"cgroup v{host['cgroup_version']}" if host.get("cgroup_version") else ""
-    swap = f"swap {format_bytes(host['swap_bytes'])}" if host.get("swap_bytes") else ""
-    about = [text for text in (system, kernel, cgroups, str(host.get("cpu_model") or ""), swap) if text]
-    return " ".join(parts) + (f" ({', '.join(about)})" if about else "")
-
-
-def _flatten(value: Any, path: str = "") -> list[str]:
-    """Nested JSON -> 'path: value' lines, each safe in Markdown."""
-    if isinstance(value, dict):
-        return [line for key, entry in value.items() for line in _flatten(entry, f"{path}.{key}" if path else str(key))]
-    if isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
-        return [line for i, entry in enumerate(value) for line in _flatten(entry, f"{path}[{i}]")]
-    if isinstance(value, list) and not path:
-        return [markdown(entry) for entry in value]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else MISSING if value is None else str(value)
-    return [f"{markdown(path)}: {markdown(text)}" if path else markdown(text)]

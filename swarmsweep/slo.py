@@ -1,10 +1,13 @@
 """The SLO: which limits a cell's figures miss, and by how much."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from swarmsweep.units import format_figure, format_plain
 
+# A search loads with rates of four digits, so a rate may lie that much below the one that is wanted.
+ROUNDED_SHARE = 5e-4
 _LATENCIES = ("mean", "p50", "p95", "p99")
 
 
@@ -48,6 +51,17 @@ def meets(cell: dict[str, Any], slo: dict[str, float]) -> bool | None:
     if any(row.value is not None for row in missed):
         return False
     return None if missed else True
+
+
+def sustains(capacity: Mapping[str, Any] | None, target_rps: float | None) -> bool | None:
+    """Capacity mode: whether a rate was verified to hold the SLO in every deployment, and is at least the target.
+
+    ``capacity`` is that of a row, None where no search was made: then it is not known.
+    """
+    if capacity is None:
+        return None
+    verified = capacity["verified_rps"]
+    return verified is not None and verified >= (target_rps or 0) * (1 - ROUNDED_SHARE)
 
 
 def describe(slo: dict[str, float]) -> str:

@@ -9,6 +9,7 @@ from swarmsweep.ladder import PART_NAMES, Stage
 from swarmsweep.markdown import one_line
 
 CORE = ("replicas", "cpus", "memory_bytes", "workers")
+_RUNG = ("ladder_stage", "ladder_changed", "ladder_factor")
 
 
 def extra_axes(cells: list[dict[str, Any]]) -> list[str]:
@@ -16,16 +17,23 @@ def extra_axes(cells: list[dict[str, Any]]) -> list[str]:
     return sorted({axis for cell in cells for axis in cell["config"] if axis not in CORE})
 
 
-def as_csv(cells: list[dict[str, Any]], stages: list[Stage]) -> str:
+def as_csv(cells: list[dict[str, Any]], stages: list[Stage], capacity: bool = False) -> str:
     """One line per cell; an empty field was not measured. Text cannot be taken for a formula by a spreadsheet.
 
-    ``stages`` are the ladder of the cells, empty where they are none.
+    ``stages`` are the ladder of the cells, empty where they are none; ``capacity`` says that the run searched for
+    capacities, which have columns of their own.
     """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     axes, choices = extra_axes(cells), _choices(cells)
     rows = [_flat(cell, axes) | _inside(cell, choices) for cell in cells]
-    rows = [row | _rung(stage) for row, stage in zip(rows, stages, strict=True)] if stages else rows
+    if any(cell["retries"] for cell in cells):
+        rows = [row | {"retries": len(cell["retries"])} for row, cell in zip(rows, cells, strict=True)]
+    if capacity:
+        rows = [row | _found(cell) for row, cell in zip(rows, cells, strict=True)]
+    if stages:
+        rungs = {stage.cell_id: _rung(stage) for stage in stages}
+        rows = [row | rungs.get(row["id"], dict.fromkeys(_RUNG)) for row in rows]
     writer.writerow(rows[0] if rows else [])
     writer.writerows([_field(value) for value in row.values()] for row in rows)
     return stream.getvalue()
@@ -64,12 +72,23 @@ def _inside(cell: dict[str, Any], choices: list[str]) -> dict[str, Any]:
     )
 
 
+def _found(cell: dict[str, Any]) -> dict[str, Any]:
+    """The capacity beside the verified rate, which is ``capacity_rps``; the interval belongs to the estimate."""
+    capacity = cell["capacity"] or {}
+    low, high = capacity.get("interval_rps") or (None, None)
+    per_cost = choose.rps_per_cost(cell)
+    keys = ("deployments", "between_deployments", "at_least", "limited_by")
+    return (
+        {"capacity_estimate_rps": capacity.get("estimate_rps"), "capacity_low_rps": low, "capacity_high_rps": high}
+        | {"capacity_lower_bound_rps": capacity.get("lower_bound_rps")}
+        | {f"capacity_{key}": capacity.get(key) for key in keys}
+        | {"capacity_rps_per_cost": None if per_cost is None else round(per_cost, 6), "twin_of": cell["twin_of"]}
+    )
+
+
 def _rung(stage: Stage) -> dict[str, Any]:
-    return {
-        "ladder_stage": stage.name,
-        "ladder_changed": stage.changed,
-        "ladder_factor": None if stage.factor is None else round(stage.factor, 6),
-    }
+    factor = None if stage.factor is None else round(stage.factor, 6)
+    return dict(zip(_RUNG, (stage.name, stage.changed, factor), strict=True))
 
 
 def _field(value: Any) -> Any:

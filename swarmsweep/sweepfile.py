@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from swarmsweep.casesection import read_cases
 from swarmsweep.cellsection import CellReader, environment_axes
 from swarmsweep.errors import InputError
 from swarmsweep.fields import BOUNDS, Reader
-from swarmsweep.load import Case, Load, load_of
-from swarmsweep.loadsection import read_cases, read_load
+from swarmsweep.load import AnyLoad, Case, load_of
+from swarmsweep.loadsection import read_load
 from swarmsweep.matrix import LOCUSTFILE_AXIS, Cell
 from swarmsweep.units import shown
 from swarmsweep.yamltree import MAX_BYTES, Node, parse
@@ -48,7 +49,7 @@ class Sweep:
 
     name: str
     slo: Slo
-    load: Load
+    load: AnyLoad
     cases: tuple[Case, ...]
     cells: tuple[Cell, ...]
     repeat: int
@@ -56,7 +57,7 @@ class Sweep:
     file: str
     sha256: str
 
-    def load_of(self, cell: Cell) -> Load:
+    def load_of(self, cell: Cell) -> AnyLoad:
         """The load of a cell: its case's, with its own scenario."""
         return load_of(cell, self.load, self.cases)
 
@@ -85,12 +86,14 @@ def parse_sweep(
     sections = root.entries
     name = _read_name(reader, sections)
     slo = _read_slo(reader, sections.get("slo"))
-    load = read_load(reader, sections.get("load"))
+    limits = None if slo is None else slo.limits()
+    load = read_load(reader, sections.get("load"), limits)
     repeat = reader.number(sections["repeat"], "repeat", BOUNDS["repeat"]) if "repeat" in sections else 1
     seed = reader.number(sections["seed"], "seed", BOUNDS["seed"]) if "seed" in sections else None
     cell_reader = CellReader(reader, tuple(sorted({*extra_axes, *environment_axes(root)})))
     cells = cell_reader.read(root)
-    cases = read_cases(reader, sections.get("load"), load, cell_reader, None if reader.problems else cells)
+    known = None if reader.problems else cells
+    cases = read_cases(reader, sections.get("load"), load, limits, cell_reader, known)
     reader.stop_if_refused()
     assert name and slo and load and repeat
     return Sweep(

@@ -1,18 +1,22 @@
 """One attempt: the raw files of its folder -> the figures of this trial, its checks and its status."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from swarmsweep import checks
 from swarmsweep.api_metrics import ApiMetrics
-from swarmsweep.attempt import Attempt, containers_of, gather
+from swarmsweep.attempt import Attempt, gather
 from swarmsweep.bottleneck import find_bottleneck
-from swarmsweep.checks import Check
+from swarmsweep.capacity import Capacity
+from swarmsweep.gathered import evidence_of
+from swarmsweep.load import load_of_cell
+from swarmsweep.open_attempt import OpenTrial
 from swarmsweep.units import format_memory
 from swarmsweep.usage import ApiUsage, usage_over
+from swarmsweep.validity import Check, checks_of
 
 # How a dead deployment is called in the report; "rejected" and "mismatch" are no deaths, see `_status`.
 _DEATHS = {
@@ -28,8 +32,12 @@ MAX_LOG_LINES = 30
 class Trial:
     """The figures of one attempt; None where something was not measured.
 
-    ``latency_ms`` are those of all requests in the window, failed ones included; ``metrics`` what the API says of all
-    requests since its replicas started.
+    In capacity mode ``window`` and the figures that belong to it are those of the load at the verified rate, or of the
+    highest load where none was verified; ``failures`` are all requests that were not answered right, so also those that
+    timed out or were never sent. ``latency_ms`` are those of all requests sent in the window, failed ones included;
+    ``metrics`` what the API says of all requests since its replicas started. ``load_trials`` are the trials of a
+    search as capacity.json has them, judged anew, each with ``achieved_rps``, ``p95_ms``, ``cpu_cores`` and
+    ``throttled_percent`` of its window.
     """
 
     attempt: int
@@ -52,85 +60,79 @@ class Trial:
     target: str | None = None
     metrics: ApiMetrics | None = None
     metrics_problem: str | None = None
+    capacity: Capacity | None = None
+    load_trials: tuple[dict[str, Any], ...] = ()
 
     @property
     def rps(self) -> float | None:
-        """Successful requests that began in the window, per second of it."""
+        """Successful requests that began (open loop: were due) in the window, per second of it."""
         if self.window is None or self.requests is None or self.failures is None:
             return None
         return (self.requests - self.failures) / (self.window[1] - self.window[0])
 
 
-def analyse(folder: Path, cell: dict[str, Any], load: dict[str, Any], attempt: int) -> Trial:
-    """Figures of the attempt in ``folder``; ``cell`` is one of the plan's, ``load`` the load of that cell.
+def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], attempt: int) -> Trial:
+    """Figures of the attempt in ``folder``; ``cell`` is one of the plan's.
 
     Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
     """
-    raw = gather(folder)
-    usage = usage_over(raw.api_samples, raw.window, {container["id"] for container in raw.deployed})
-    oom_kills = _oom_kills(usage, raw)
-    found = tuple(_run_checks(raw, cell, load, usage))
-    status, reason = _status(raw, cell, oom_kills, found)
-    inside = raw.requests.within(*raw.window) if raw.requests is not None and raw.window is not None else None
-    generator = max(raw.worker_cpu, default=None)
-    word, evidence = find_bottleneck(usage, oom_kills, generator, cell["config"]["memory_bytes"])
+    raw = gather(folder, load_of_cell(plan, cell), plan["slo"])
+    evidence = evidence_of(raw, plan, cell)
+    evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
+    found = checks_of(evidence) if raw.is_ready else ()
+    status, reason = _status(raw, cell, evidence.oom_kills, found)
+    word, sentence = find_bottleneck(evidence)
     if status == "invalid" and word != "generator":
-        word, evidence = None, None  # figures that cannot be believed prove nothing about the API
+        word, sentence = None, None  # figures that cannot be believed prove nothing about the API
+    flow = evidence.flow
     return Trial(
         attempt=attempt,
         status=status,
         reason=reason,
         window=raw.window,
-        requests=len(inside) if inside is not None else None,
-        failures=int((~inside.ok).sum()) if inside is not None else None,
-        latency_ms=inside.latency_ms if inside is not None else np.empty(0),
-        usage=usage,
-        oom_kills=oom_kills,
+        requests=flow.offered if flow is not None else None,
+        failures=flow.offered - flow.ok if flow is not None else None,
+        latency_ms=_latencies(raw),
+        usage=evidence.usage,
+        oom_kills=evidence.oom_kills,
         restarts=_whole_or_none((raw.after or {}).get("restarts")),
-        load_cpu_percent_max=generator,
-        load_workers=raw.request_files or None,
+        load_cpu_percent_max=flow.generator_cpu_percent if flow is not None else None,
+        load_workers=evidence.record_files or None,
         bottleneck=word,
-        bottleneck_evidence=evidence,
-        checks=found,
+        bottleneck_evidence=sentence,
+        checks=tuple(found),
         requests_by_replica=raw.requests_by_replica,
         log_tail=_log_tail(raw),
         target=raw.target,
         metrics=raw.metrics,
         metrics_problem=raw.metrics_problem,
+        capacity=raw.search.capacity if raw.search is not None else None,
+        load_trials=tuple(_told(trial, raw) for trial in raw.search.trials) if raw.search is not None else (),
     )
 
 
-def _run_checks(raw: Attempt, cell: dict[str, Any], load: dict[str, Any], usage: ApiUsage) -> list[Check]:
-    """The checks of an attempt that was deployed; those whose files are missing are problems already."""
-    if not raw.is_ready:
-        return []
-    found = [
-        checks.limits_as_labelled(raw.deployed, cell["config"]),
-        checks.replicas_unchanged(raw.deployed, containers_of(raw.after), raw.after),
-    ]
-    if raw.timeline is not None and raw.window is not None:
-        start, end = raw.window
-        found.append(
-            checks.load_as_planned(raw.timeline.get("users"), load["users"], end - start, load["measure_seconds"])
-        )
-        found.append(checks.generator_cpu(raw.worker_cpu))
-        connected, lost = raw.timeline.get("workers_connected"), raw.timeline.get("workers_lost")
-        found.append(checks.workers_present(load["workers"], connected, lost, raw.request_files))
-        if raw.requests is not None:
-            found.append(checks.some_requests(len(raw.requests.within(start, end))))
-    if raw.requests is not None:
-        if raw.locust_count is not None:
-            found.append(checks.counted_by_locust(len(raw.requests), raw.locust_count))
-        found.append(checks.counted_by_haproxy(len(raw.requests), load["users"], raw.proxy))
-        found.append(checks.requests_recorded_whole(raw.requests.complete))
-    found.append(checks.window_sampled(usage.cpu_cores))
-    if cell["config"]["replicas"] > 1:
-        found.append(checks.replicas_share_load(raw.proxy))
-    return found
+def _latencies(raw: Attempt) -> np.ndarray:
+    """Of the requests that were sent in the window."""
+    if raw.search is not None and raw.search.shown is not None:
+        return raw.search.shown.requests.sent.latency_ms
+    if raw.users is not None and raw.users.requests is not None and raw.window is not None:
+        return raw.users.requests.within(*raw.window).latency_ms
+    return np.empty(0)
+
+
+def _told(trial: OpenTrial, raw: Attempt) -> dict[str, Any]:
+    """One trial of a search, as the report shows it."""
+    usage = usage_over(raw.api_samples, trial.window, raw.deployed_ids)
+    return trial.entry | {
+        "achieved_rps": trial.achieved_rps,
+        "p95_ms": trial.p95_ms,
+        "cpu_cores": usage.cpu_cores,
+        "throttled_percent": usage.throttled_percent,
+    }
 
 
 def _status(
-    raw: Attempt, cell: dict[str, Any], oom_kills: int | None, found: tuple[Check, ...]
+    raw: Attempt, cell: Mapping[str, Any], oom_kills: int | None, found: Sequence[Check]
 ) -> tuple[str, str | None]:
     """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
     deploy, after = raw.deploy or {}, raw.after or {}
@@ -154,7 +156,7 @@ def _status(
     return ("invalid", "; ".join(failed)) if failed else ("valid", None)
 
 
-def _limit(cell: dict[str, Any]) -> str:
+def _limit(cell: Mapping[str, Any]) -> str:
     return format_memory(cell["config"]["memory_bytes"])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from swarmsweep.errors import InputError
 
-MAX_BYTES = 64 * 1024  # a sweep file is written by hand; the largest useful one is far below this
+MAX_BYTES = 256 * 1024  # a list of 2,000 cells, each with a few axes and a comment; no sweep may have more
 MAX_DEPTH = 8  # the deepest useful path, load.cases[0].when.variant[0], is six deep
 
 # Characters that YAML calls printable, https://yaml.org/spec/1.1/#c-printable

@@ -1,6 +1,7 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, lock, plan, measure, harness_failure, report) and what that step needs; see the methods.
+Arguments: do (check, lock, plan, retries, set_aside, outcome, measure, harness_failure, report) and what that step
+needs; see the methods.
 """
 
 from __future__ import annotations
@@ -35,6 +36,26 @@ def refuse_other_subject(run, manifest):
             )
 
 
+def told(run, plan, steps, **more):
+    """Steps of a plan with all that measuring them, and telling of them, takes. ``more``: further keys of each."""
+    from swarmsweep import load_of_cell, planned_load_seconds
+    from swarmsweep.plan import attempt_dir
+
+    cells = {cell["id"]: cell for cell in plan["cells"]}
+    return [
+        step
+        | {
+            "of": len(plan["steps"]),
+            "config": cells[step["cell_id"]]["config"],
+            "load": load_of_cell(plan, cells[step["cell_id"]]),
+            "load_seconds": planned_load_seconds(plan, cells[step["cell_id"]]),
+            "folder": str(attempt_dir(run, step["cell_id"], step["attempt"]).resolve()),
+        }
+        | more
+        for step in steps
+    ]
+
+
 def append_command(run, command):
     """Note in the manifest of a run that is taken up again what was typed."""
     from swarmsweep.files import read_json, write_json
@@ -66,20 +87,11 @@ class ActionModule(ActionBase):
 
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
-        from swarmsweep import (
-            estimated_seconds,
-            load_of_cell,
-            load_sweep,
-            make_plan,
-            parse_seed,
-            planned_load_seconds,
-            read_plan,
-            remaining_steps,
-            retry_broken,
-            write_plan,
-        )
+        from swarmsweep import estimated_seconds, load_sweep, make_plan, parse_seed, read_plan, retry_broken, write_plan
         from swarmsweep.command import storable
         from swarmsweep.files import write_json
+        from swarmsweep.lab_facts import known_other_seconds
+        from swarmsweep.retry import first_steps
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
@@ -90,25 +102,43 @@ class ActionModule(ActionBase):
             append_command(run, command)
             retry_broken(run)
         else:
-            plan = make_plan(load_sweep(path), hosts, seed=seed, colocated=colocated)
+            sweep = load_sweep(path)
+            other = known_other_seconds(reports, sweep.load.mode).seconds
+            plan = make_plan(sweep, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)
             write_json(run / "manifest.json", {"seed": plan["seed"], "commands": [command], **manifest})
-        cells = {cell["id"]: cell for cell in plan["cells"]}
-        remaining = remaining_steps(run)
+        steps = first_steps(run)
         return {
             "run": str(run.resolve()),
-            "steps": [
-                step
-                | {
-                    "config": cells[step["cell_id"]]["config"],
-                    "load": load_of_cell(plan, cells[step["cell_id"]]),
-                    "load_seconds": planned_load_seconds(plan, cells[step["cell_id"]]),
-                    "of": len(plan["steps"]),
-                }
-                for step in remaining
-            ],
-            "seconds": estimated_seconds(plan, remaining),
+            "slo": plan["slo"],
+            "steps": told(run, plan, steps),
+            "seconds": estimated_seconds(plan, steps),
         }
+
+    def do_retries(self, run):
+        """What is to be made once more, now that all steps of the plan have had their first try."""
+        from swarmsweep import estimated_seconds, read_plan
+        from swarmsweep.retry import retry_steps
+
+        plan = read_plan(run)
+        steps = [step | {"position": number} for number, step in enumerate(retry_steps(run), start=1)]
+        return {
+            "run": run,
+            "steps": told(run, plan, steps, of=len(steps), again=True),
+            "seconds": estimated_seconds(plan, steps),
+        }
+
+    def do_set_aside(self, run, cell_id, attempt):
+        """Keep the invalid try of an attempt under another name."""
+        from swarmsweep.retry import set_aside
+
+        return {"older": str(set_aside(run, cell_id, int(attempt)))}
+
+    def do_outcome(self, run):
+        """What the second tries brought, in words."""
+        from swarmsweep.retry import outcome
+
+        return {"outcome": outcome(run)}
 
     def do_lock(self, path):
         """One sweep at a time. The lock belongs to ansible-playbook, whose child this process is."""

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own helpers out
 
-from run_folder import RECORDED, Run, Traffic, latencies
+from run_folder import RECORDED, Run, Traffic, busy
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def run(tmp_path: Path) -> Run:
 def finished_run(tmp_path: Path) -> Run:
     """A run of the quick sweep with one of each outcome."""
     made = Run(tmp_path / "reports")
-    made.record("r1-c0.25-m256M-w1", Traffic(latencies(2400, 180)))
-    made.record("r1-c0.5-m256M-w1", Traffic(latencies(4800, 40), failures=3, throttled_share=0.1, cpu_cores=0.5))
-    made.record("r2-c0.25-m256M-w1", Traffic(latencies(5000, 45), cpu_cores=0.49))
-    made.record("r2-c0.5-m256M-w1", Traffic(latencies(8000, 20), worker_cpu_percent=97.0))
+    made.record("r1-c0.25-m256M-w1", Traffic(busy(2400)))
+    made.record("r1-c0.5-m256M-w1", Traffic(busy(6000), failures=3, throttled_share=0.1, cpu_cores=0.5))
+    made.record("r2-c0.25-m256M-w1", Traffic(busy(6250), cpu_cores=0.49))
+    made.record("r2-c0.5-m256M-w1", Traffic(busy(8000), worker_cpu_percent=97.0))
     made.record_death("r1-c0.5-m32M-w1", "oom", "out of memory: killed at the 32M limit | =1+1")
     return made
 

@@ -218,3 +218,12 @@ def latencies(count: int, middle_ms: float, seed: int = 1) -> list[float]:
     """Latencies with a tail, as an API under load has them."""
     chance = random.Random(seed)
     return [chance.lognormvariate(0, 0.3) * middle_ms for _ in range(count)]
+
+
+def busy(count: int, users: int = 40, think_ms: float = 25.0, seed: int = 1) -> list[float]:
+    """Latencies of a window in which that many users, always asking or thinking, sent ``count`` requests: by Little's
+    law their mean follows. The default is the load of the quick sweep."""
+    values = latencies(count, 1.0, seed)
+    mean_ms = 1000 * users * (WINDOW[1] - WINDOW[0]) / count - think_ms
+    factor = mean_ms * count / sum(values)
+    return [value * factor for value in values]

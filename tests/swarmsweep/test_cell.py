@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from capacity_run import deployment
 
 from swarmsweep.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.cell import SUMMARY_KEYS, blank_cell, merge
@@ -127,3 +128,68 @@ def test_an_attempt_that_said_nothing_leaves_the_parts_unknown():
 def test_users_are_those_of_the_cells_own_load():
     row = merge(PLAN, CELL | {"load": {"users": 2}}, [trial(1, target="POST /predict")])
     assert (row["users"], row["target"]) == (2, "POST /predict")
+
+
+# --- Capacity -------------------------------------------------------------------------------------------------------
+
+SEARCHED = PLAN | {"load": {"mode": "capacity", "profile": "standard", "target_rps": None}}
+
+
+def test_a_fixed_load_has_no_capacity():
+    row = merge(PLAN, CELL, [trial(1)])
+    assert (row["capacity"], row["capacity_rps"], row["twin_of"], row["retries"]) == (None, None, None, [])
+    assert (row["attempts"][0]["capacity_rps"], row["attempts"][0]["load_trials"]) == (None, [])
+
+
+def test_capacities_of_deployments_are_one_row():
+    row = merge(SEARCHED, CELL, [deployment(1, 400.0), deployment(2, 410.0), deployment(3, 390.0)])
+    capacity = row["capacity"]
+    assert row["capacity_rps"] == capacity["verified_rps"] == pytest.approx(0.96 * 390)
+    assert capacity["estimate_rps"] == pytest.approx((400 * 410 * 390) ** (1 / 3), abs=1e-5)
+    assert (capacity["deployments"], capacity["between_deployments"], capacity["at_least"]) == (3, True, False)
+    low, high = capacity["interval_rps"]
+    assert low < capacity["lower_bound_rps"] < capacity["estimate_rps"] < high
+    assert (row["users"], row["meets_slo"]) == (None, True)
+    assert [attempt["capacity_rps"] for attempt in row["attempts"]] == [400.0, 410.0, 390.0]
+    assert row["attempts"][1]["verified_rps"] == pytest.approx(0.96 * 410)
+    assert [entry["purpose"] for entry in row["attempts"][0]["load_trials"]][:2] == ["probe", "bracket"]
+
+
+def test_a_single_deployment_has_its_own_interval_and_no_lower_bound():
+    capacity = merge(SEARCHED, CELL, [deployment(1, 400.0)])["capacity"]
+    assert (capacity["interval_rps"], capacity["lower_bound_rps"]) == ([388.0, 408.0], None)
+    assert (capacity["deployments"], capacity["between_deployments"]) == (1, False)
+
+
+def test_a_deployment_without_a_search_leaves_the_capacity_unknown():
+    row = merge(SEARCHED, CELL, [deployment(1, 400.0), deployment(2, 400.0, capacity=None, load_trials=())])
+    assert (row["capacity"], row["capacity_rps"], row["meets_slo"]) == (None, None, None)
+
+
+def test_what_stopped_the_search_is_kept():
+    least = deployment(1, 400.0, at_least=True, estimate_rps=None, interval_rps=None, limited_by="generator")
+    capacity = merge(SEARCHED, CELL, [least])["capacity"]
+    assert (capacity["at_least"], capacity["limited_by"], capacity["estimate_rps"]) == (True, "generator", None)
+
+
+@pytest.mark.parametrize(
+    ("verified", "target", "meets"),
+    [
+        (384.0, None, True),
+        (None, None, False),
+        (384.0, 384, True),
+        (384.0, 384.1, True),
+        (384.0, 385, False),
+        (None, 1, False),
+    ],
+)
+def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_target(verified, target, meets):
+    plan = SEARCHED | {"load": SEARCHED["load"] | {"target_rps": target}}
+    row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified)])
+    assert row["meets_slo"] is meets
+
+
+def test_retries_and_the_twin_are_told():
+    again = {"attempt": 1, "reason": "2 % stolen", "more": "dropped"}
+    row = merge(SEARCHED, CELL | {"twin_of": "r0"}, [deployment(1, 400.0)], [again])
+    assert (row["twin_of"], row["retries"]) == ("r0", [{"attempt": 1, "reason": "2 % stolen"}])

@@ -55,37 +55,78 @@ def test_check_tells_about_every_file(quick, tmp_path, capsys):
     assert "is empty" in err and "no such sweep file" in err
 
 
+def plan_of(capsys, *arguments: str) -> str:
+    """What `plan` prints where nothing is known of the lab unless an option says so."""
+    assert main(["plan", "--inventory", "/none", "--reports-dir", "/none", *arguments]) == 0
+    return capsys.readouterr().out
+
+
 def test_plan_prints_cells_reasons_and_duration(quick, capsys):
-    assert main(["plan", quick, "--api-cpus", "1", "--api-memory", "4G"]) == 0
-    out = capsys.readouterr().out
-    assert "   1  r1-c0.25-m256M-w1\n" in out
-    assert "r1-c2-m256M-w1     infeasible: one replica asks for 2 CPUs" in out
-    assert "6 trials x (18 s of load + about 20 s) = 3 min 48 s" in out
+    out = plan_of(capsys, quick, "--api-cpus", "1", "--api-memory", "4G")
+    assert "1  r1-c0.25-m256M-w1            30 (18 + 12)\n" in out
+    assert "7  r1-c2-m256M-w1                          -  cannot fit: one replica asks for 2 CPUs" in out
+    assert "6 deployments: 1 min 48 s of load, and 6 x about 12 s of deploying and collecting" in out
+    assert "the sweep ends at about" in out
+    assert "API hosts: api with 1 CPU and 4.0 GiB (by your options)\n" in out
 
 
 def test_plan_with_a_seed_prints_the_order(quick, capsys):
-    assert main(["plan", quick, "--seed", "5"]) == 0
-    first = capsys.readouterr().out
-    assert "order of the trials (seed 5):" in first
-    assert main(["plan", quick, "--seed", "5"]) == 0
-    assert capsys.readouterr().out == first
-    assert first.count("attempt 1") == 7
+    first = plan_of(capsys, quick, "--seed", "5")
+    assert "at random by seed 5 (of --seed):" in first
+    assert (
+        plan_of(capsys, quick, "--seed", "5").split("Order")[1].splitlines()[:2]
+        == (first.split("Order")[1].splitlines()[:2])
+    )
+    assert "API hosts: not known" in first
+
+
+def test_plan_takes_the_seed_of_the_file(quick, capsys):
+    path = Path(quick)
+    path.write_text(path.read_text() + "seed: 11\n")
+    assert "by seed 11 (of the sweep file):" in plan_of(capsys, quick)
+    assert "by seed 7 (of --seed):" in plan_of(capsys, quick, "--seed", "7")
 
 
 def test_plan_tells_oversubscription(quick, capsys):
-    assert main(["plan", quick, "--api-cpus", "0.75"]) == 0
-    assert "the CPU limits add up to 1 and the API hosts have 0.75" in capsys.readouterr().out
+    assert "the CPU limits add up to 1 and the API hosts have 0.75" in plan_of(capsys, quick, "--api-cpus", "0.75")
 
 
 def test_plan_shows_users_and_seconds_where_cells_differ(quick, capsys):
     path = Path(quick)
     path.write_text(path.read_text().replace("matrix:", "  cases: [{when: {cpus: 0.25}, users: 4}]\nmatrix:", 1))
-    assert main(["plan", quick, "--api-cpus", "1", "--api-memory", "4G"]) == 0
+    out = plan_of(capsys, quick, "--api-cpus", "1", "--api-memory", "4G")
+    assert "1  r1-c0.25-m256M-w1  4 users             29 (17 + 12)\n" in out
+    assert "2  r1-c0.5-m256M-w1   40 users            30 (18 + 12)\n" in out
+    assert "r1-c2-m256M-w1     40 users                       -  cannot fit: one replica asks" in out
+    assert "6 deployments: 1 min 46 s of load, and 6 x about 12 s" in out
+
+
+def test_plan_knows_the_hosts_and_seconds_of_earlier_runs(finished_run, quick, capsys):
+    reports = str(finished_run.reports_dir)
+    assert main(["plan", quick, "--inventory", "/none", "--reports-dir", reports]) == 0
     out = capsys.readouterr().out
-    assert "   1  r1-c0.25-m256M-w1  4 users, 17 s of load\n" in out
-    assert "   2  r1-c0.5-m256M-w1   40 users, 18 s of load\n" in out
-    assert "r1-c2-m256M-w1     40 users, 18 s of load  infeasible: one replica asks" in out
-    assert "6 trials: 1 min 46 s of load + 6 x about 20 s = 3 min 46 s" in out
+    assert (
+        f"API hosts: lab-api with 1 CPU and 4.0 GiB, 1.0 GiB of it for the system (as run {finished_run.dir.name}"
+        in out
+    )
+    assert "cannot fit: one replica asks for 2 CPUs" in out
+    assert main(["plan", quick, "--inventory", "/none", "--reports-dir", reports, "--api-cpus", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "lab-api with 2 CPUs and 4.0 GiB, 1.0 GiB of it for the system (by your options; the rest as run" in out
+    assert "cannot fit" not in out
+
+
+def test_plan_without_a_file_is_of_the_default_sweep():
+    done = module("plan", "--reports-dir", "/none")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("sweep:     sweeps/default.yml: 32 cells\n")
+    assert "API hosts: lab-api with" in done.stdout and "./lab up" in done.stdout
+
+
+@pytest.mark.parametrize("seed", ["abc", "-1", "1.5", str(2**63)])
+def test_plan_refuses_what_is_no_seed(quick, capsys, seed):
+    assert main(["plan", quick, f"--seed={seed}"]) == 2
+    assert "is refused; allowed: whole numbers 0 to" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("size", "advice"), [("4GiB", "write 4G,"), ("4", "write 4M or 4G")])

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.files import read_json, write_atomically, write_json
+from swarmsweep.files import read_json, write_atomically, write_json, write_many_json
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
@@ -61,3 +61,16 @@ def test_missing_json_and_nan_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "x.json", {"rps": float("nan")})
     assert not (tmp_path / "x.json").exists()
+
+
+def test_many_files_are_written_each_whole(tmp_path):
+    values = {tmp_path / f"{number}" / "cell.json": {"number": number} for number in range(50)}
+    write_many_json(values)
+    assert {path: read_json(path) for path in tmp_path.glob("*/*")} == values
+    write_many_json({})
+
+
+def test_one_of_many_files_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "1").touch()
+    with pytest.raises(LabError, match=r"1/x\.json: cannot be written"):
+        write_many_json({tmp_path / str(number) / "x.json": {} for number in range(3)})

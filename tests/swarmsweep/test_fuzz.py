@@ -157,7 +157,8 @@ def test_trial_of_any_records(tmp_path, deploy, after, timeline, ready):
     for name, record in (records | {"locust/timeline.json": timeline}).items():
         put(tmp_path / name, record)
     cell = {"id": "x", "config": {"replicas": 2, "cpus": 1, "memory_bytes": 2**28, "workers": 1}, "memory": "256M"}
-    trial = analyse(tmp_path, cell, {"users": 1, "workers": 1, "measure_seconds": 1}, 1)
+    plan = {"run_id": "x", "slo": {"p95_ms": 1}, "load": {"users": 1, "workers": 1, "measure_seconds": 1}}
+    trial = analyse(tmp_path, plan, cell, 1)
     assert trial.status in ("failed", "invalid", "infeasible")
     assert trial.reason
-    merge({"run_id": "x", "slo": {"p95_ms": 1}, "load": {"users": 1}}, cell, [trial])
+    merge(plan, cell, [trial])

@@ -168,3 +168,21 @@ def test_a_stage_without_metrics_has_its_other_figures():
     silent = cell("a") | {"request_parts": None, "choices": None}
     stage = ladder(silent, cell("b"))[0]
     assert (stage.rps, stage.factor, stage.mean_ms) == (100.0, 1.0, None)
+
+
+def test_a_capacity_is_compared_by_its_verified_rate():
+    found = ladder(
+        cell("slow", rps=12.0) | {"capacity_rps": 10.0, "capacity": {"verified_rps": 10.0}},
+        cell("never", rps=30.0) | {"capacity_rps": None, "capacity": {"verified_rps": None}},
+        cell("fast", rps=90.0) | {"capacity_rps": 100.0, "capacity": {"verified_rps": 100.0}},
+    )
+    assert [(stage.rps, stage.factor) for stage in found] == [(10.0, 1.0), (None, None), (100.0, 10.0)]
+
+
+def test_a_twin_is_no_stage():
+    twin = cell("a", rps=500.0) | {"twin_of": "a"}
+    assert ladder(cell("a"), twin) == []
+    assert [(stage.name, stage.factor) for stage in ladder(twin, cell("a"), cell("b", rps=200.0))] == [
+        ("a", 1.0),
+        ("b", 2.0),
+    ]

@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmsweep.errors import LabError
-from swarmsweep.latency import decompress, describe, percentile, read_requests
+from swarmsweep.latency import (
+    DROPPED,
+    FAILED,
+    OK,
+    TIMED_OUT,
+    decompress,
+    describe,
+    merge_open,
+    percentile,
+    read_open_requests,
+    read_requests,
+)
 
 
 def packed(count: int, start: float = 0.0) -> bytes:
@@ -113,3 +124,46 @@ def test_recorded_files_hold_what_locust_counted(recorded):
     requests = read_requests(files)
     assert (len(files), len(requests), int((~requests.ok).sum())) == (2, 1332, 14)
     assert float(requests.latency_ms.mean()) == pytest.approx(6.296274400152536)  # Locust's own average, exact
+
+
+def open_file(folder, *rows, name="open-requests-a-0-trial-1.f64.gz"):
+    """A file of open-loop records: (intended start, latency ms, outcome, lag ms, number of the replica)."""
+    path = folder / name
+    path.write_bytes(gzip.compress(b"".join(struct.pack("<5d", *row) for row in rows)))
+    return path
+
+
+def test_open_requests_are_told_apart_by_what_became_of_them(tmp_path):
+    rows = [(1, 5, OK, 0.1, 0), (2, 9, FAILED, 0.2, -1), (3, 1000, TIMED_OUT, 0.3, -1)]
+    requests = read_open_requests(open_file(tmp_path, *rows, (4, math.nan, DROPPED, math.nan, -1)))
+    assert [requests.count(outcome) for outcome in (OK, FAILED, TIMED_OUT, DROPPED)] == [1, 1, 1, 1]
+    assert requests.sent.latency_ms.tolist() == [5, 9, 1000]
+    assert requests.within(2, 4).due_seconds.tolist() == [2, 3]
+    assert (len(requests), len(requests.sent), requests.complete) == (4, 3, True)
+
+
+def test_open_requests_of_several_workers_are_merged(tmp_path):
+    first = open_file(tmp_path, (1, 5, OK, 0.1, 0))
+    second = open_file(tmp_path, (2, 6, OK, 0.1, 0), (3, 7, OK, 0.1, 0), name="open-requests-a-1-trial-1.f64.gz")
+    second.write_bytes(second.read_bytes()[:-9])
+    merged = merge_open([read_open_requests(path) for path in (first, second)])
+    assert merged.latency_ms.tolist()[:2] == [5, 6]
+    assert not merged.complete
+    assert len(merge_open([])) == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (math.nan, 1, OK, 0, 0),
+        (1, math.nan, OK, 0, 0),
+        (1, -1, OK, 0, 0),
+        (1, 1, OK, -1, 0),
+        (1, 1, OK, math.inf, 0),
+        (1, 1, 4, 0, 0),
+        (1, 1, OK, 0, math.nan),
+    ],
+)
+def test_an_open_record_that_is_no_request_is_refused(tmp_path, row):
+    with pytest.raises(LabError, match="record 1 is no request"):
+        read_open_requests(open_file(tmp_path, (1, 1, OK, 0, 0), row))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.plan import (
+    OTHER_SECONDS_PER_STEP,
     attempt_dir,
     estimated_seconds,
     make_plan,
@@ -32,6 +33,7 @@ repeat: 3
 """
 HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
 RUN_ID = "20261122T114512Z-quick"
+OTHER = OTHER_SECONDS_PER_STEP
 
 
 def plan(**options):
@@ -56,7 +58,8 @@ def test_plan_has_the_contract():
     assert [bool(cell["infeasible_reason"]) for cell in made["cells"]] == [False, True, False, True]
     assert len(made["steps"]) == 2 * 3
     assert {step["load_seconds"] for step in made["steps"]} == {19.0}
-    assert made["estimate_seconds"] == {"load_per_step": 19.0, "other_per_step": 20, "total": 6 * 39.0}
+    assert made["estimate_seconds"] == {"load_per_step": 19.0, "other_per_step": OTHER, "total": 6 * (19.0 + OTHER)}
+    assert made["anchor"] is None
     assert json.loads(json.dumps(made)) == made
 
 
@@ -222,17 +225,130 @@ def test_steps_last_as_long_as_their_cells_load():
     made = make_plan(parse_sweep(CASES, "x.yml"), HOSTS, run_id=RUN_ID)
     seconds = {step["cell_id"]: step["load_seconds"] for step in made["steps"]}
     assert seconds == {"r1-c0.5-m256M-w1": 19.0, "r2-c0.5-m256M-w1": 65.1}
-    assert made["estimate_seconds"] == {"load_per_step": 42.05, "other_per_step": 20, "total": 372.3}
+    assert made["estimate_seconds"] == {"load_per_step": 42.05, "other_per_step": OTHER, "total": 252.3 + 6 * OTHER}
     slow = [step for step in made["steps"] if step["cell_id"].startswith("r2")]
-    assert estimated_seconds(made, slow) == pytest.approx(3 * 85.1)
+    assert estimated_seconds(made, slow) == pytest.approx(3 * (65.1 + OTHER))
     assert estimated_seconds(made, []) == 0
 
 
 def test_a_plan_of_an_earlier_version_can_be_taken_up(tmp_path):
     old = json.loads(json.dumps(plan()))
-    for entry in (*old["cells"], *old["steps"]):
-        entry.pop("load", None), entry.pop("load_seconds", None)
+    for entry in (old, *old["cells"], *old["steps"]):
+        for key in ("load_seconds", "seed", "block", "anchor"):
+            entry.pop(key, None)
+    for cell in old["cells"]:
+        del cell["load"]
     run_dir = write_plan(old, tmp_path)
     steps = remaining_steps(run_dir)
     assert len(steps) == 6
-    assert estimated_seconds(read_plan(run_dir), steps) == 6 * 39.0
+    assert estimated_seconds(read_plan(run_dir), steps) == 6 * (19.0 + OTHER)
+
+
+def test_what_is_not_load_is_estimated_as_the_caller_knows_it():
+    assert plan(other_seconds=7.5)["estimate_seconds"] == {
+        "load_per_step": 19.0,
+        "other_per_step": 7.5,
+        "total": 6 * 26.5,
+    }
+
+
+def test_every_step_has_its_block_and_a_seed_of_its_own():
+    steps = plan(seed=5)["steps"]
+    assert [step["block"] for step in steps] == [1, 1, 2, 2, 3, 3] == [step["attempt"] for step in steps]
+    assert len({step["seed"] for step in steps}) == 6
+    assert all(0 <= step["seed"] < 2**31 for step in steps)
+    assert steps == plan(seed=5)["steps"]
+    others = {(step["cell_id"], step["attempt"]): step["seed"] for step in plan(seed=6)["steps"]}
+    assert all(others[step["cell_id"], step["attempt"]] != step["seed"] for step in steps)
+
+
+def test_the_published_seeds_stay_the_same():
+    seeds = {(step["cell_id"], step["attempt"]): step["seed"] for step in ordered_steps(["a"], 2, seed=7)}
+    # The first 31 bits of SHA-256 of "7 a 1" and "7 a 2": whoever repeats a run must get its load.
+    assert seeds == {("a", 1): 80013575, ("a", 2): 1955138490}
+
+
+CAPACITY = """\
+name: quick
+slo: {p95_ms: 100}
+load: {mode: capacity, profile: %s%s}
+cells:
+  - {replicas: 2, cpus: 0.5, memory: 256M, workers: 1}
+  - {replicas: 1, cpus: 1, memory: 256M, workers: 1}
+  - {replicas: 1, cpus: 0.5, memory: 512M, workers: 1, variant: x}
+  - {replicas: 1, cpus: 0.5, memory: 512M, workers: 1, variant: x-twin}
+  - {replicas: 1, cpus: 0.25, memory: 8G, workers: 1}
+repeat: 2
+"""
+CHEAPEST = "r1-c0.5-m512M-w1-variantx"
+
+
+def search(profile="standard", more="", hosts=HOSTS):
+    """Plan of a sweep in capacity mode."""
+    sweep = parse_sweep((CAPACITY % (profile, more)).encode(), "x.yml")
+    return json.loads(json.dumps(make_plan(sweep, hosts, run_id=RUN_ID)))
+
+
+def test_plan_of_a_search_has_the_contract():
+    made = search()
+    assert made["load"] == {
+        "mode": "capacity",
+        "profile": "standard",
+        "budget_seconds": 420,
+        "arrivals": "poisson",
+        "timeout_seconds": 1,
+        "target_rps": None,
+        "workers": 1,
+        "locustfile": "predict_open.py",
+    }
+    assert {step["load_seconds"] for step in made["steps"]} == {420}
+    assert planned_load_seconds(made, made["cells"][0]) == 420
+
+
+@pytest.mark.parametrize("profile", ["standard", "publish"])
+def test_the_cheapest_feasible_cell_is_measured_under_two_names(profile):
+    made = search(profile)
+    # The name that its twin would have belongs to another cell.
+    twin = f"{CHEAPEST}-twin-twin"
+    assert made["anchor"] == {"cell_id": CHEAPEST, "twin_id": twin}
+    assert [cell["id"] for cell in made["cells"] if "twin_of" in cell] == [twin]
+    anchor = next(cell for cell in made["cells"] if cell["id"] == CHEAPEST)
+    assert made["cells"][-1] == anchor | {"id": twin, "twin_of": CHEAPEST}
+    for block in (1, 2):
+        ids = [step["cell_id"] for step in made["steps"] if step["block"] == block]
+        assert sorted(ids) == sorted(cell["id"] for cell in made["cells"] if not cell["infeasible_reason"])
+        assert ids.count(twin) == ids.count(CHEAPEST) == 1
+    seeds = {step["cell_id"]: step["seed"] for step in made["steps"] if step["block"] == 1}
+    assert seeds[twin] != seeds[CHEAPEST]
+
+
+NOTHING_FITS = {"api": [{"name": "a", "cpus": 0.1, "memory_bytes": 2**30}], "load": []}
+
+
+@pytest.mark.parametrize(
+    ("profile", "more", "hosts", "anchor"),
+    [
+        ("smoke", "", HOSTS, None),
+        ("standard", "", NOTHING_FITS, None),
+        ("standard", "", {"api": [], "load": []}, "r1-c0.5-m512M-w1-variantx"),
+        ("smoke", ", cases: [{when: {cpus: 1}, profile: standard}]", HOSTS, "r1-c1-m256M-w1"),
+        ("standard", ", cases: [{when: {variant: x}, profile: smoke}]", HOSTS, "r1-c0.5-m512M-w1-variantx-twin"),
+    ],
+)
+def test_only_what_is_compared_has_an_anchor(profile, more, hosts, anchor):
+    found = search(profile, more, hosts)["anchor"]
+    assert (found and found["cell_id"]) == anchor
+
+
+def test_a_plan_of_the_most_cells_is_made_and_read(tmp_path):
+    matrix = f"replicas: {list(range(1, 101))}, cpus: {list(range(1, 21))}, memory: [256M], workers: [1]"
+    cases = ", ".join(f"{{when: {{replicas: {replicas}}}, profile: smoke}}" for replicas in range(1, 101))
+    load = f"{{mode: capacity, cases: [{cases}]}}"
+    text = f"name: quick\nslo: {{p95_ms: 100}}\nload: {load}\nmatrix: {{{matrix}}}\nrepeat: 3\n"
+    hosts = {"api": [{"name": "lab-api", "cpus": 16, "memory_bytes": 2**40}], "load": []}
+    run_dir = write_plan(make_plan(parse_sweep(text.encode(), "x.yml"), hosts, run_id=RUN_ID), tmp_path)
+    made = read_plan(run_dir)
+    assert (len(made["cells"]), len(made["steps"])) == (2000, 3 * 1600)
+    assert {cell["load"]["profile"] for cell in made["cells"]} == {"smoke"}
+    assert len(list(run_dir.glob("cells/*/cell.json"))) == 400
+    assert len(remaining_steps(run_dir)) == 3 * 1600

@@ -6,7 +6,9 @@ import json
 import re
 
 import pytest
-from run_folder import SWEEP, Run, Traffic, latencies, metrics_text, put
+from capacity_run import LARGE_SWEEP, CapacityRun, deployment
+from capacity_run import SWEEP as CAPACITY_SWEEP
+from run_folder import SWEEP, Run, Traffic, busy, metrics_text, put
 
 from swarmsweep.cell import NEWER_KEYS, SUMMARY_KEYS
 from swarmsweep.errors import InputError, LabError
@@ -55,7 +57,7 @@ def test_summary_json_has_the_contract(reported):
     ]
     good = summary["cells"][1]
     assert good["config"] == {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1}
-    assert good["rps"] == pytest.approx((4800 - 3) / 12, abs=1e-6)
+    assert good["rps"] == pytest.approx((6000 - 3) / 12, abs=1e-6)
     assert set(good["api"]) == {"cpu_cores", "throttled_percent", "memory_peak_bytes", "oom_kills", "restarts"}
     assert (good["meets_slo"], good["capacity_rps"], good["trials"]) == (True, None, 1)
     assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
@@ -122,7 +124,7 @@ def test_the_same_files_give_the_same_bytes(reported):
 
 
 def test_an_unfinished_run_says_so(run):
-    run.record("r1-c0.5-m256M-w1", Traffic(latencies(600, 40)))
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000)))
     measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
     page = write_report(run.dir, run.reports_dir).read_text()
     assert "**4 of 6 cells are not measured yet**" in page
@@ -151,7 +153,7 @@ def test_two_machines_have_no_banner_and_extra_axes_a_column(tmp_path):
 def test_repeated_trials_show_their_spread(tmp_path):
     run = Run(tmp_path, SWEEP + b"repeat: 2\n")
     for number, count in ((1, 1200), (2, 2400)):
-        run.record("r1-c0.5-m256M-w1", Traffic(latencies(count, 40)), number=number)
+        run.record("r1-c0.5-m256M-w1", Traffic(busy(count)), number=number)
         measure_attempt(run.dir, "r1-c0.5-m256M-w1", number)
     assert "| 150.0 (100.0 to 200.0) |" in write_report(run.dir, tmp_path).read_text()
 
@@ -215,10 +217,10 @@ def evolution(tmp_path) -> Run:
     slow = metrics_text("/predict", 30, 400.0, SLOW, variant="slow", model="each_request", columns="memory")
     fast = metrics_text("/predict", 9, 2.0, {"inference": 0.5}, variant="fast", model="once", columns="memory")
     empty = metrics_text("/empty", 9, 0.5, {}, variant="fast", model="once", columns="memory")
-    run.record(f"{CORE}-variantslow", Traffic(latencies(30, 800), metrics=[slow], outside=3))
+    run.record(f"{CORE}-variantslow", Traffic(busy(30, users=2, think_ms=0), metrics=[slow], outside=3))
     run.record_death(f"{CORE}-variantdead", "oom", "out of memory at 256M")
-    run.record(f"{CORE}-variantfast", Traffic(latencies(1200, 30), metrics=[fast]))
-    yardstick = Traffic(latencies(2400, 15), metrics=[empty], target=("GET", "/empty"))
+    run.record(f"{CORE}-variantfast", Traffic(busy(1200, think_ms=0), metrics=[fast]))
+    yardstick = Traffic(busy(2400, think_ms=0), metrics=[empty], target=("GET", "/empty"))
     run.record(f"{CORE}-locustfileempty-variantfast", yardstick)
     for step in run.plan["steps"]:
         measure_attempt(run.dir, step["cell_id"], step["attempt"])
@@ -289,7 +291,7 @@ def test_a_yardstick_is_no_answer(evolution):
 def test_where_every_cell_is_a_yardstick_one_of_them_is_chosen(tmp_path, include, chosen):
     sweep = SWEEP.replace(b"workers: [1]}", b"workers: [1], locustfile: [empty.py]}")
     run = Run(tmp_path, sweep if include else sweep[: sweep.index(b"include")])
-    run.record(f"{CORE}-locustfileempty", Traffic(latencies(1200, 30)))
+    run.record(f"{CORE}-locustfileempty", Traffic(busy(6000)))
     measure_attempt(run.dir, f"{CORE}-locustfileempty", 1)
     write_report(run.dir, tmp_path)
     assert json.loads((run.dir / "summary.json").read_text())["recommendation"]["cell_id"] == chosen
@@ -340,3 +342,210 @@ def test_cells_of_an_earlier_version_are_reported_with_what_they_have(reported):
     cells = json.loads((reported.dir / "summary.json").read_text())["cells"]
     assert [list(cell) for cell in cells] == [list(SUMMARY_KEYS)] * 6
     assert [cell["request_parts"] for cell in cells] == [None] * 6
+
+
+# --- Retries --------------------------------------------------------------------------------------------------------
+
+
+def test_attempts_that_were_made_again_are_told(reported):
+    path = reported.dir / "cells" / "r1-c0.5-m256M-w1" / "cell.json"
+    row = json.loads(path.read_text())
+    put(path, row | {"retries": [{"attempt": 1, "reason": "9 % of the CPU was stolen | <b>"}]})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    assert "- `r1-c0.5-m256M-w1` attempt 1: **made again**: 9 % of the CPU was stolen \\| &lt;b&gt;\n" in page
+    assert "had to be made again" not in page  # 1 of 5 is not more than 20 %
+    summary = json.loads((reported.dir / "summary.json").read_text())
+    assert [len(cell["retries"]) for cell in summary["cells"]] == [0, 1, 0, 0, 0, 0]
+    put(path, row | {"retries": [{"attempt": 1, "reason": "stolen"}, {"attempt": 1, "reason": None}]})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    assert "- 2 of 5 attempts were invalid and had to be made again, more than 20 %" in page
+    assert "**made again**: no reason was stored" in page
+
+
+def test_a_run_without_retries_says_nothing_of_them(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert "made again" not in page and "## Capacity" not in page and "A/A" not in page and "twin" not in page
+
+
+# --- Capacity -------------------------------------------------------------------------------------------------------
+
+CELLS = [f"r{replicas}-c{cpus}-m512M-w1" for replicas in (1, 2, 4) for cpus in ("0.5", "1")]
+TWIN = f"{CELLS[0]}-twin"
+
+
+@pytest.fixture
+def searched(tmp_path) -> CapacityRun:
+    """Six configurations and a twin, three deployments each; one that died, one the generator was too slow for."""
+    run = CapacityRun(tmp_path / "reports").fill()
+    slow = {"at_least": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
+    run.put(CELLS[4], [deployment(number, 1000.0, **slow) for number in (1, 2, 3)], [{"attempt": 2, "reason": "late"}])
+    died = deployment(1, 1.0, status="failed", reason="out of memory", capacity=None, load_trials=())
+    run.put(CELLS[3], [died, died, died])
+    return run
+
+
+def test_capacities_are_a_table(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    header, *rows = table_of(page, "## Capacity")
+    assert header == [
+        *("", "cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"),
+        *("cost", "RPS per cost", "bottleneck", "limited by", "status"),
+    ]
+    assert [row[1] for row in rows] == [*CELLS, f"{TWIN} (twin of {CELLS[0]})"]
+    assert [row[0] for row in rows].index("**→**") == 5
+    assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+ between deployments\)", rows[0][4])
+    assert rows[4][2:5] == ["3", "at least 960.0", MISSING]
+    assert (rows[4][11], rows[0][11], rows[3][12]) == ("load generator", MISSING, "failed")
+    assert set(rows[3][2:8]) == {MISSING}
+    assert float(rows[0][9]) == pytest.approx(float(rows[0][3]) / 0.5535, rel=0.01)
+
+
+def test_the_recommendation_is_of_a_capacity(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    summary = json.loads((searched.dir / "summary.json").read_text())
+    assert summary["recommendation"]["cell_id"] == CELLS[5]
+    assert page.index(f"Take **{CELLS[5]}**") < page.index("## Capacity") < page.index("## Every configuration")
+    best = summary["cells"][5]
+    assert best["capacity_rps"] == best["capacity"]["verified_rps"]
+    assert list(best["capacity"]) == [
+        *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps"),
+        *("deployments", "between_deployments", "limited_by"),
+    ]
+    assert [cell["twin_of"] for cell in summary["cells"]] == [None] * 6 + [CELLS[0]]
+    assert "Each cell was deployed and loaded once" not in page
+
+
+def test_the_chosen_one_is_compared_with_every_other_that_could_have_been(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    header, *rows = table_of(page, "## Is it better?")
+    assert header == ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
+    assert [row[0] for row in rows] == [f"`{name}`" for name in (*CELLS[:3], CELLS[4])]
+    assert [row[4] for row in rows] == ["**better**"] * 3 + ["**undecided**"]
+    assert "known only as at least that" in rows[3][5]
+    assert all(re.fullmatch(r"[\d.]+ to [\d.]+", row[2]) for row in rows)
+
+
+def test_the_twin_says_how_much_is_noise(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    section = page.partition("## A/A: one configuration under two names")[2].partition("\n## ")[0]
+    assert f"{CELLS[0]}: " in section and f"{TWIN}: " in section
+    assert "(root mean square of 3 blocks)" in section
+    assert re.search(r"must be at least [\d.]+ % to be called better", section)
+    assert page.count("the noise of this run is not controlled") == 0
+
+
+def test_noise_that_is_not_controlled_flags_the_run(searched):
+    searched.put(TWIN, [deployment(number, 150.0 + number / 10) for number in (1, 2, 3)])
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert (
+        "One configuration under two names came out as two that differ: the noise of this run is not controlled" in page
+    )
+    assert {row[4] for row in table_of(page, "## Is it better?")[1:]} == {"**undecided**"}
+    assert "to be called better" not in page
+
+
+def test_one_deployment_of_each_is_not_compared(tmp_path):
+    run = CapacityRun(tmp_path, CAPACITY_SWEEP.replace(b"repeat: 3", b"repeat: 1")).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "Nothing can be called better: each configuration was deployed once" in page
+    assert table_of(page, "## Is it better?") == []
+    assert re.search(r"\([\d.]+ to [\d.]+ within one\)", table_of(page, "## Capacity")[1][4])
+
+
+def test_every_trial_of_every_search_is_folded_away(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    section = page.partition("## The trials of each search")[2].partition("\n## ")[0]
+    assert section.count("<details>") == section.count("</details>") == 6
+    assert f"<summary>{CELLS[0]}: 27 trials in 3 deployments, 13 min 30 s of load</summary>" in section
+    header, probe, first = table_of(page, "## The trials of each search")[:3]
+    assert header == [
+        *("", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why")
+    ]
+    assert probe[1:3] == ["probe", "12 connections for 25 s"]
+    assert (first[1], first[8], first[9]) == ("bracket", "good", "all limits held")
+    assert first[2].endswith(" requests/s for 25 s")
+
+
+def test_what_a_trial_holds_stays_inert(searched):
+    odd = {"trial": 1, "reason": "a|b <script>", "purpose": None, "verdict": "`x`", "rate_rps": None, "p95_ms": None}
+    odd_run = [deployment(number, 100.0, load_trials=(odd,), sentence="# <b>|") for number in (1, 2, 3)]
+    searched.put(CELLS[0], odd_run)
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert "<script>" not in page and "<b>" not in page
+    row = table_of(page, "## The trials of each search")[1]
+    assert row == [
+        "1",
+        MISSING,
+        f"{MISSING} connections for {MISSING}",
+        *[MISSING] * 5,
+        r"\`x\`",
+        r"a\|b &lt;script&gt;",
+    ]
+
+
+def test_seeds_and_blocks_stand_in_the_setting(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    plan = searched.plan
+    assert f"- seed of the order: {plan['seed']}\n" in page
+    for number in (1, 2, 3):
+        steps = [step for step in plan["steps"] if step["block"] == number]
+        told = ", ".join(f"{step['cell_id']} (seed {step['seed']})" for step in steps)
+        assert len(steps) == 7 and f"- block {number} of 3: {told}\n" in page
+
+
+def test_retries_of_a_search_are_told(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert f"- `{CELLS[4]}` attempt 2: **made again**: late\n" in page
+
+
+def test_a_target_is_answered_with_the_cheapest_and_how_it_depends_on_the_headroom(tmp_path):
+    sweep = CAPACITY_SWEEP.replace(b"standard}", b"standard, target_rps: 300}")
+    run = CapacityRun(tmp_path, sweep).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    assert f"Take **{CELLS[1]}**" in page and "proven to take 300 requests/s with 25.0 % to spare" in page
+    assert "- With a headroom of 50 % the choice would be r2-c1-m512M-w1.\n" in page
+    meets = [row[-2] for row in table_of(page)[1:]]
+    assert meets == ["no", "yes", "yes", "yes", "yes", "yes", "no"]
+
+
+def test_a_smoke_run_says_that_it_is_one(tmp_path):
+    sweep = CAPACITY_SWEEP.replace(b"standard", b"smoke").replace(b"repeat: 3", b"repeat: 1")
+    run = CapacityRun(tmp_path, sweep).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "The profile smoke shows that everything works" in page
+    assert "## A/A" not in page  # no anchor
+
+
+def test_the_same_rows_of_a_search_give_the_same_bytes(searched):
+    files = ["summary.json", "summary.csv", "summary.md", "plots/rps.svg"]
+    write_report(searched.dir, searched.reports_dir)
+    before = [(searched.dir / name).read_bytes() for name in files]
+    write_report(searched.dir, searched.reports_dir)
+    assert [(searched.dir / name).read_bytes() for name in files] == before
+
+
+def test_an_unfinished_search_reports(tmp_path):
+    run = CapacityRun(tmp_path)
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "Nothing has been measured yet." in page and "No search was recorded." in page
+    assert f"{CELLS[0]}: no capacity was found; {TWIN}: no capacity was found." in page
+
+
+def test_a_run_of_five_hundred_cells_is_reported_whole(tmp_path):
+    run = CapacityRun(tmp_path, LARGE_SWEEP).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    count = len(run.plan["cells"])
+    assert count == 501  # and a twin
+    assert len(table_of(page, "## Capacity")) == len(table_of(page)) == 1 + count
+    assert len(table_of(page, "## Is it better?")) == 1 + count - 2  # neither itself nor the twin
+    assert page.count("<details>") == count
+    assert len(list(csv.DictReader((run.dir / "summary.csv").open(newline="")))) == count
+
+
+def test_the_ladder_of_a_run_with_a_twin_keeps_to_its_lines(tmp_path):
+    sweep = CAPACITY_SWEEP.replace(b"workers: [1]}", b"workers: [1], variant: [onnx, sklearn]}")
+    run = CapacityRun(tmp_path, sweep).fill()
+    write_report(run.dir, tmp_path)
+    rows = list(csv.DictReader((run.dir / "summary.csv").open(newline="")))
+    assert [row["ladder_stage"] == "" for row in rows] == [False] * 12 + [True]
+    assert all(row["id"] in row["ladder_stage"] for row in rows[:12])  # twelve of two variants: named by their ids

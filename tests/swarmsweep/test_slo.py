@@ -37,3 +37,18 @@ def test_words():
     assert slo.describe({"p95_ms": 500, "max_failure_percent": 1}) == "p95 at most 500 ms, failures at most 1 %"
     assert slo.Miss("failures", 2.0, 0, "%").factor == float("inf")
     assert slo.Miss("p95", 150.0, 100, "ms").factor == 1.5
+
+
+@pytest.mark.parametrize(
+    ("capacity", "target", "sustains"),
+    [
+        (None, None, None),
+        (None, 100, None),
+        ({"verified_rps": None}, None, False),
+        ({"verified_rps": 50.0}, None, True),
+        ({"verified_rps": 99.0}, 100, False),
+        ({"verified_rps": 416.6}, 416.625, True),  # the search rounds rates to four digits
+    ],
+)
+def test_capacity_against_a_target(capacity, target, sustains):
+    assert slo.sustains(capacity, target) is sustains

@@ -58,7 +58,7 @@ def test_defaults_fill_what_the_file_leaves_out():
     ]
 
 
-@pytest.mark.parametrize("name", ["quick", "default", "taller5", "evolution"])
+@pytest.mark.parametrize("name", ["quick", "default", "taller5", "evolution", "capacity"])
 def test_shipped_sweeps_are_good(name):
     sweep = load_sweep(ROOT / "sweeps" / f"{name}.yml")
     assert sweep.name == name
@@ -95,6 +95,22 @@ def test_evolution_fits_one_machine_and_a_quarter_of_an_hour():
     plan = make_plan(load_sweep(ROOT / "sweeps" / "evolution.yml"), {"api": [host], "load": []})
     assert [cell["infeasible_reason"] for cell in plan["cells"]] == [None] * 11
     assert plan["estimate_seconds"]["total"] < 12 * 60
+
+
+def test_capacity_fits_one_machine_and_six_minutes():
+    host = {"name": "lab-api", "cpus": 1, "memory_bytes": 3 * 1024**3, "reserve_memory_bytes": 1536 * 1024**2}
+    plan = make_plan(load_sweep(ROOT / "sweeps" / "capacity.yml"), {"api": [host], "load": []})
+    assert [cell["infeasible_reason"] for cell in plan["cells"]] == [None] * 4
+    assert {cell["load"]["profile"] for cell in plan["cells"]} == {"smoke"}
+    assert plan["estimate_seconds"]["total"] < 6 * 60
+
+
+def test_a_list_of_as_many_cells_as_are_allowed_can_be_written():
+    row = "- {replicas: %d, cpus: %s, memory: 1024M, workers: 12, OMP_NUM_THREADS: 12, variant: onnx_batched} # why\n"
+    rows = "".join(row % (replicas, cpus) for replicas in range(1, 101) for cpus in range(1, 21))
+    text = GOOD[: GOOD.index("matrix")] + "cells:\n" + rows
+    assert len(parse(text).cells) == 2000
+    assert "makes 2001 cells in all" in refusal(text + "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +244,7 @@ BAD_FILES = [
     ("name: quick\n".encode("utf-16"), 1, "is not UTF-8"),
     (b"name: qu\x00ick\n", 1, "control character"),
     (b"name: qu\x1bick\n", 1, "control character"),
-    (b"# x\n" * 20_000, None, "more than 65536 bytes"),
+    (b"# x\n" * 70_000, None, "more than 262144 bytes"),
     (GOOD + "---\n" + GOOD, 9, "a second document"),
     (GOOD + "exclude: " + "[" * 50 + "]" * 50 + "\n", 9, "nested more than"),
     (GOOD.replace("[1, 2]", "&a [1, 2]"), 5, "anchor or alias 'a'"),
@@ -279,7 +295,12 @@ BAD_FILES = [
     ),
     (swap("users: 50", "users: 2.5"), 3, "load.users: 2.5 is not a whole number"),
     (swap("users: 50", "users: 50.0"), 3, "is not a whole number"),
-    (swap("users: 50", "users: 50, mode: capacity"), 3, "capacity is not available yet"),
+    (swap("users: 50", "users: 50, mode: capacity"), 3, "load.users: belongs to mode fixed"),
+    (
+        swap("users: 50", "users: 50, mode: closed"),
+        3,
+        "load.mode: 'closed' does not fit; allowed: fixed (so many users",
+    ),
     (swap("users: 50", "users: 50, measure_seconds: 86401"), 3, "load.measure_seconds: 86401 is out of range"),
     (swap("users: 50", "users: 50, measure_seconds: 0"), 3, "out of range"),
     (swap("users: 50", "users: 50, warmup_seconds: -1"), 3, "out of range"),

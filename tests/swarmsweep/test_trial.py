@@ -5,17 +5,21 @@ import json
 
 import numpy as np
 import pytest
-from run_folder import METRICS, WINDOW, Traffic, latencies, put, write_requests
+from run_folder import METRICS, WINDOW, Traffic, busy, put, write_requests
+from search_folder import CELL_ID as SEARCH_ID
+from search_folder import QUESTIONS, SENT, record_search, search_run
 
+from swarmsweep.latency import describe
 from swarmsweep.trial import analyse
 
 CELL_ID = "r2-c0.25-m256M-w1"
+VERDICTS = ["probe", "good", "bad", "bad", "good", "good", "good"]  # of the recorded search
 
 
 def analysed(run, cell_id=CELL_ID):
     """The trial of a cell's first attempt."""
     cell = next(cell for cell in run.plan["cells"] if cell["id"] == cell_id)
-    return analyse(run.attempt(cell_id), cell, run.plan["load"], 1)
+    return analyse(run.attempt(cell_id), run.plan, cell, 1)
 
 
 def change_json(path, **changes):
@@ -24,11 +28,11 @@ def change_json(path, **changes):
 
 
 def test_figures_of_a_sound_trial(run):
-    values = latencies(2400, 40)
+    values = busy(2400)
     run.record(CELL_ID, Traffic(values, failures=12, cpu_cores=0.45, throttled_share=0.4))
     trial = analysed(run)
     assert (trial.status, trial.reason) == ("valid", None)
-    assert [check.sentence for check in trial.checks if check.passed is not True] == []
+    assert [check.sentence for check in trial.checks if check.passed is False and not check.warning] == []
     assert (trial.requests, trial.failures) == (2400, 12)
     assert trial.rps == pytest.approx((2400 - 12) / 12)
     assert np.array_equal(trial.latency_ms, values)  # the 40 slow requests of the warm-up are not in
@@ -41,26 +45,26 @@ def test_figures_of_a_sound_trial(run):
 
 
 def test_generator_cpu_counts_only_within_the_window(run):
-    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    folder = run.record(CELL_ID, Traffic(busy(600)))
     cpu = [[WINDOW[0], 99.0], [WINDOW[0] + 1, 20.0], [WINDOW[1], 30.0], [WINDOW[1] + 1, 99.0]]
     change_json(folder / "locust" / "worker-lab-load-0.json", cpu_percent=cpu)
     assert analysed(run).load_cpu_percent_max == 30.0
 
 
 INVALID = [
-    (Traffic(latencies(600, 40), worker_cpu_percent=90.0), "the load generator itself was the limit"),
-    (Traffic(latencies(600, 40), haproxy_extra=200), "HAProxy counted 840 requests, the recorder 640: 200 more"),
-    (Traffic(latencies(600, 40), haproxy_extra=-100), "100 fewer"),
+    (Traffic(busy(600), worker_cpu_percent=90.0), "the load generator itself was the limit"),
+    (Traffic(busy(600), haproxy_extra=200), "HAProxy counted 840 requests, the recorder 640: 200 more"),
+    (Traffic(busy(600), haproxy_extra=-100), "100 fewer"),
     (Traffic([], outside=40), "no request began in the measured window"),
-    (Traffic(latencies(600, 40), timeline={"workers_lost": 1}), "1 lost"),
-    (Traffic(latencies(600, 40), timeline={"workers_connected": 0}), "0 of 1 Locust workers connected"),
-    (Traffic(latencies(600, 40), timeline={"users": 39}), "39 of 40 users"),
-    (Traffic(latencies(600, 40), timeline={"window_end": WINDOW[0] + 6}), "6.00 of 12 seconds"),
-    (Traffic(latencies(600, 40), timeline={"window_end": None}), "has no measured window"),
-    (Traffic(latencies(600, 40), timeline={"window_end": WINDOW[0]}), "before its start"),
-    (Traffic(latencies(600, 40), after={"changed": True}), "replicas were replaced"),
-    (Traffic(latencies(600, 40), after={"restarts": 2}), "2 restarts"),
-    (Traffic(latencies(600, 40), after={"containers": []}), "2 of 2 replicas were replaced"),
+    (Traffic(busy(600), timeline={"workers_lost": 1}), "1 lost"),
+    (Traffic(busy(600), timeline={"workers_connected": 0}), "0 of 1 Locust workers connected"),
+    (Traffic(busy(600), timeline={"users": 39}), "39 of 40 users"),
+    (Traffic(busy(600), timeline={"window_end": WINDOW[0] + 6}), "6.00 of 12 seconds"),
+    (Traffic(busy(600), timeline={"window_end": None}), "has no measured window"),
+    (Traffic(busy(600), timeline={"window_end": WINDOW[0]}), "before its start"),
+    (Traffic(busy(600), after={"changed": True}), "replicas were replaced"),
+    (Traffic(busy(600), after={"restarts": 2}), "2 restarts"),
+    (Traffic(busy(600), after={"containers": []}), "2 of 2 replicas were replaced"),
 ]
 
 
@@ -85,7 +89,7 @@ MISSING = [
 
 @pytest.mark.parametrize("name", MISSING)
 def test_a_missing_file_is_invalid_and_the_reason_helps(run, name):
-    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    folder = run.record(CELL_ID, Traffic(busy(600)))
     (folder / name).unlink()
     trial = analysed(run)
     assert trial.status == "invalid"
@@ -96,7 +100,7 @@ def test_a_missing_file_is_invalid_and_the_reason_helps(run, name):
 @pytest.mark.parametrize("name", [*MISSING, "haproxy-after.csv", "samples-api-lab-api.jsonl"])
 @pytest.mark.parametrize("content", [b"", b"garbage\n", b"\x1f\x8b\x08\0\0", b"[1]\n", b"null\n", b"{}", b'{"a": 1}\n'])
 def test_a_damaged_file_never_raises_and_never_passes(run, name, content):
-    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    folder = run.record(CELL_ID, Traffic(busy(600)))
     (folder / name).write_bytes(content)
     trial = analysed(run)
     if name == "samples-api-lab-api.jsonl" and not content.endswith(b"\n"):  # as if cut off in the first line
@@ -109,7 +113,7 @@ def test_a_damaged_file_never_raises_and_never_passes(run, name, content):
 
 @pytest.mark.parametrize("name", ["haproxy-before.csv", "haproxy-after.csv", "samples-api-lab-api.jsonl"])
 def test_missing_witnesses_are_told_and_leave_the_trial_valid(run, name):
-    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    folder = run.record(CELL_ID, Traffic(busy(600)))
     (folder / name).unlink()
     trial = analysed(run)
     assert trial.status == "valid"
@@ -117,7 +121,7 @@ def test_missing_witnesses_are_told_and_leave_the_trial_valid(run, name):
 
 
 def test_an_interrupted_record_is_read_and_found_short(run):
-    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    folder = run.record(CELL_ID, Traffic(busy(600)))
     path = folder / "locust" / "requests-lab-load-0.f64.gz"
     path.write_bytes(path.read_bytes()[:-400])
     trial = analysed(run)
@@ -158,7 +162,7 @@ OOM_UNDER_LOAD = [
 
 @pytest.mark.parametrize(("after", "kernel_count", "expected"), OOM_UNDER_LOAD)
 def test_oom_under_load_is_a_failure_of_the_cell(run, after, kernel_count, expected):
-    run.record(CELL_ID, Traffic(latencies(600, 40), oom_kills=kernel_count, after=after))
+    run.record(CELL_ID, Traffic(busy(600), oom_kills=kernel_count, after=after))
     trial = analysed(run)
     assert trial.status == "failed"
     assert trial.reason == "out of memory: the kernel killed a replica at its limit of 256M"
@@ -168,7 +172,7 @@ def test_oom_under_load_is_a_failure_of_the_cell(run, after, kernel_count, expec
 
 
 def test_a_crash_under_load_is_a_failure(run):
-    run.record(CELL_ID, Traffic(latencies(600, 40), after={"reason_code": "crash", "reason": None, "changed": True}))
+    run.record(CELL_ID, Traffic(busy(600), after={"reason_code": "crash", "reason": None, "changed": True}))
     assert (analysed(run).status, analysed(run).reason) == ("failed", "a replica crashed")
 
 
@@ -178,7 +182,7 @@ def test_a_recorded_attempt_agrees_with_locust_and_haproxy(run, recorded):
     put(recorded / "after.json", {"containers": containers, "restarts": 0, "changed": False, "oom_killed": False})
     cell = next(cell for cell in run.plan["cells"] if cell["id"] == CELL_ID)
     load = run.plan["load"] | {"users": 8, "workers": 2, "measure_seconds": 4}
-    trial = analyse(recorded, cell, load, 1)
+    trial = analyse(recorded, run.plan, cell | {"load": load}, 1)
     assert (trial.status, trial.reason) == ("valid", None)
     verdicts = {check.name: check.passed for check in trial.checks}
     assert verdicts["counted_by_locust"] and verdicts["counted_by_haproxy"] and verdicts["replicas_share_load"]
@@ -188,13 +192,14 @@ def test_a_recorded_attempt_agrees_with_locust_and_haproxy(run, recorded):
 
 
 def test_records_of_several_workers_are_one_trial(run):
-    folder = run.record(CELL_ID, Traffic(latencies(600, 40)))
+    folder = run.record(CELL_ID, Traffic(busy(600)))
     rows = np.frombuffer(gzip.decompress((folder / "locust" / "requests-lab-load-0.f64.gz").read_bytes()), "<f8")
     halves = np.array_split(rows.reshape(-1, 3), 2)
     for i, half in enumerate(halves):
         write_requests(folder / "locust" / f"requests-lab-load-{i}.f64.gz", [tuple(row) for row in half])
     change_json(folder / "locust" / "timeline.json", workers_connected=2)
-    run.plan["load"]["workers"] = 2
+    for cell in run.plan["cells"]:
+        cell["load"]["workers"] = 2
     trial = analysed(run)
     assert (trial.status, trial.requests, trial.load_workers) == ("valid", 600, 2)
 
@@ -203,7 +208,7 @@ REPLICAS = [(METRICS / f"metrics-{letter * 12}.prom").read_text() for letter in 
 
 
 def test_what_the_replicas_say_is_added_up(run):
-    run.record(CELL_ID, Traffic(latencies(600, 40), metrics=REPLICAS))
+    run.record(CELL_ID, Traffic(busy(600), metrics=REPLICAS))
     trial = analysed(run)
     assert (trial.metrics.times["/predict"].requests, trial.metrics.times["/predict"].seconds) == (20, 9.0)
     assert trial.metrics.choices["variant"] == "no_redundant_mlflow"
@@ -221,9 +226,132 @@ def test_what_the_replicas_say_is_added_up(run):
     ],
 )
 def test_missing_or_damaged_metrics_leave_the_trial_valid(run, metrics, told, requests, words):
-    run.record(CELL_ID, Traffic(latencies(600, 40), metrics=metrics, after={"metrics_problem": told}))
+    run.record(CELL_ID, Traffic(busy(600), metrics=metrics, after={"metrics_problem": told}))
     trial = analysed(run)
     assert trial.status == "valid"
     found = trial.metrics.times.get("/predict") if trial.metrics else None
     assert (found.requests if found else None) == requests
     assert (words in trial.metrics_problem) if words else trial.metrics_problem is None
+
+
+# Capacity mode
+
+
+@pytest.fixture
+def searched(tmp_path):
+    """A run whose one cell was searched for its capacity."""
+    return search_run(tmp_path)
+
+
+def analysed_search(run):
+    return analyse(run.attempt(SEARCH_ID), run.plan, run.plan["cells"][0], 1)
+
+
+def test_figures_of_a_search_are_those_of_the_verified_rate(searched):
+    record_search(searched)
+    trial = analysed_search(searched)
+    assert (trial.status, trial.reason) == ("valid", None)
+    assert [check.sentence for check in trial.checks if check.passed is False] == []
+    assert (trial.capacity.verified_rps, trial.capacity.verified_trial) == (80.0, 7)
+    # 8 seconds at 80 requests/s, as chance gave them.
+    assert (trial.requests, trial.failures, len(trial.latency_ms)) == (678, 0, 678)
+    assert trial.rps == 678 / 8
+    assert describe([trial.latency_ms])["p95"] == pytest.approx(75.7, abs=0.1)
+    assert trial.usage.cpu_cores == pytest.approx(0.8, abs=0.1)
+    assert (trial.load_workers, trial.target) == (2, "POST /predict")
+    assert trial.requests_by_replica == {"api-1": SENT + QUESTIONS}
+    # The probe filled the server; its CPU limit cut it short meanwhile.
+    assert trial.bottleneck == "cpu_throttled"
+
+
+def test_trials_of_a_search_carry_the_figures_of_their_windows(searched):
+    record_search(searched)
+    trials = analysed_search(searched).load_trials
+    assert [trial["trial"] for trial in trials] == [1, 2, 3, 4, 5, 6, 7]
+    assert [trial["verdict"] for trial in trials] == VERDICTS
+    assert [trial["achieved_rps"] for trial in trials][:3] == [100.0, 384 / 5, 456 / 5]
+    assert [round(trial["p95_ms"]) for trial in trials] == [61, 56, 139, 206, 85, 67, 76]
+    assert all(0.6 < trial["cpu_cores"] < 1.3 for trial in trials)
+    assert all(30 < trial["throttled_percent"] <= 45 for trial in trials)
+    json.dumps(trials, allow_nan=False)
+
+
+def test_a_search_without_samples_of_the_hosts_is_valid_and_says_so(searched):
+    folder = record_search(searched)
+    for path in folder.glob("samples-*.jsonl"):
+        path.unlink()
+    trial = analysed_search(searched)
+    assert (trial.status, trial.usage.cpu_cores, trial.load_trials[0]["cpu_cores"]) == ("valid", None, None)
+
+
+def test_a_search_where_no_load_passes_is_a_result(searched):
+    folder = record_search(searched)
+    for path in (folder / "locust").glob("trial-*.json"):
+        change_json(path, within_limits={"p95_ms": 0})
+    trial = analysed_search(searched)
+    assert (trial.status, trial.capacity.verified_rps) == ("valid", None)
+    assert {entry["verdict"] for entry in trial.load_trials} == {"probe", "bad"}
+    assert trial.requests == 478  # of the highest open load
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ({"oom_killed": True, "exit_codes": [137]}, "out of memory: the kernel killed a replica at its limit of 256M"),
+        ({"reason_code": "crash", "reason": None, "changed": True}, "a replica crashed"),
+    ],
+)
+def test_a_death_in_a_search_is_a_failure_whatever_was_read(searched, after, words):
+    folder = record_search(searched, **after)
+    change_json(folder / "locust" / "capacity.json", ended=None, error="Locust was told to quit")
+    trial = analysed_search(searched)
+    assert (trial.status, trial.reason) == ("failed", words)
+
+
+BROKEN_SEARCHES = [
+    ("locust/capacity.json", {"error": "no worker stands by", "ended": None}, "no worker stands by"),
+    ("locust/timeline.json", {"workers_lost": 1}, "1 lost"),
+    ("locust/timeline.json", {"questions": 900}, "and 900 of the master"),
+    ("locust/trial-7.json", {"trial": 8}, "locust/trial-7.json: is damaged: it is of trial 8, not 7"),
+    ("after.json", {"restarts": 1}, "1 restarts"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "words"), BROKEN_SEARCHES)
+def test_a_search_that_cannot_be_believed_is_invalid(searched, name, changes, words):
+    change_json(record_search(searched) / name, **changes)
+    trial = analysed_search(searched)
+    assert trial.status == "invalid"
+    assert words in trial.reason
+    assert trial.bottleneck is None
+
+
+SEARCH_FILES = [
+    "capacity.json",
+    "timeline.json",
+    "trial-1.json",
+    "trial-7.json",
+    "stats_stats.csv",
+    "open-requests-lab-load-1-trial-2.f64.gz",
+    "open-requests-lab-load-0-trial-7.f64.gz",
+]
+
+
+@pytest.mark.parametrize("name", SEARCH_FILES)
+@pytest.mark.parametrize("content", [None, b"", b"garbage\n", b"\x1f\x8b\x08\0\0", b"null\n", b"{}", b'{"a": 1}\n'])
+def test_a_damaged_search_never_raises_and_never_passes(searched, name, content):
+    path = record_search(searched) / "locust" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    trial = analysed_search(searched)
+    assert trial.status == "invalid"
+    assert str(searched.dir) not in trial.reason
+
+
+def test_a_search_whose_rates_all_pass_says_at_least(searched):
+    folder = record_search(searched)
+    for number in (3, 4):
+        path = folder / "locust" / f"trial-{number}.json"
+        change_json(path, within_limits={"p95_ms": json.loads(path.read_text())["measured"]["offered"]})
+    trial = analysed_search(searched)
+    assert trial.capacity.at_least
+    assert trial.status == "valid"

@@ -1,0 +1,92 @@
+"""Attempts that were found invalid: each is made once more when all others are done.
+
+The older try stays beside the newer one, as ``attempt-<n>.retried-1``. That folder is what tells, also in a run that
+is taken up again, that an attempt has had its second try.
+"""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import read_json
+from swarmsweep.plan import attempt_dir, read_plan, remaining_steps
+
+
+def older_try(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
+    """Folder of the try that was set aside; it exists once the attempt has had, or begun, its second one."""
+    folder = attempt_dir(run_dir, cell_id, attempt)
+    return folder.with_name(f"{folder.name}.retried-1")
+
+
+def first_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+    """The steps that no try of this run has finished, in the order of the plan: what the main pass has to do."""
+    return [step for step in remaining_steps(run_dir) if not _is_second(run_dir, step)]
+
+
+def retry_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+    """The steps to be tried once more: those that are invalid, and second tries that were interrupted.
+
+    Their order is random, and new, so that what disturbed a neighbourhood of the main pass is not met again; it comes
+    from the plan's seed alone, so that a run that is taken up again goes on in it.
+    """
+    plan = read_plan(run_dir)
+    order = list(plan["steps"])
+    random.Random(f"{plan['seed']} retries").shuffle(order)
+    begun = {_key(step) for step in remaining_steps(run_dir) if _is_second(run_dir, step)}
+    return [
+        step
+        for step in order
+        if _key(step) in begun or (_status(run_dir, step) == "invalid" and not _is_second(run_dir, step))
+    ]
+
+
+def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
+    """Keep the invalid try under another name, so that the attempt can be made again; return the older folder.
+
+    Safe to repeat. Done for each attempt just before its second try: until then its cell is shown as invalid.
+    Raises `LabError` when the attempt was never made.
+    """
+    folder, older = attempt_dir(run_dir, cell_id, attempt), older_try(run_dir, cell_id, attempt)
+    if older.exists():
+        return older
+    if not folder.is_dir():
+        raise LabError(f"{folder}: is missing; an attempt that was never made cannot be made once more")
+    # First, as a cell.json without its attempt would pass for a result.
+    (folder.parent / "cell.json").unlink(missing_ok=True)
+    return folder.rename(older)
+
+
+def outcome(run_dir: Path | str) -> str | None:
+    """What the second tries of a run brought, as a sentence; None when there were none."""
+    statuses = Counter(
+        _status(run_dir, step) or "not finished" for step in read_plan(run_dir)["steps"] if _is_second(run_dir, step)
+    )
+    if not statuses:
+        return None
+    told = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    return f"{statuses.total()} invalid trial(s) were made once more: now {told}"
+
+
+def _status(run_dir: Path | str, step: dict[str, Any]) -> str | None:
+    """Status by trial.json; None where there is none. One that cannot be read is as good as invalid."""
+    path = attempt_dir(run_dir, **_named(step), file="trial.json")
+    if not path.exists():
+        return None
+    try:
+        return read_json(path).get("status")
+    except LabError:
+        return "invalid"
+
+
+def _is_second(run_dir: Path | str, step: dict[str, Any]) -> bool:
+    return older_try(run_dir, **_named(step)).exists()
+
+
+def _named(step: dict[str, Any]) -> dict[str, Any]:
+    return {"cell_id": step["cell_id"], "attempt": step["attempt"]}
+
+
+def _key(step: dict[str, Any]) -> tuple[str, int]:
+    return step["cell_id"], step["attempt"]

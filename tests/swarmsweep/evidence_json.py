@@ -1,0 +1,84 @@
+"""`Evidence` as JSON and back, for the traces in tests/data/traces, and traces with some fields changed."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.evidence import Evidence, Flow, Second
+from swarmsweep.haproxy import ProxyDelta
+from swarmsweep.machine_usage import ContainerUsage, MachineUsage
+from swarmsweep.usage import ApiUsage
+
+# A knee of its own is written out; mostly it is the window that is shown, with its usage and machines.
+SAME = "flow"
+TRACES = Path(__file__).parents[1] / "data" / "traces"
+
+
+def to_json(evidence: Evidence) -> dict[str, Any]:
+    """All of it, as `from_json` takes it."""
+    record = asdict(evidence)
+    if evidence.knee is not None and evidence.knee == evidence.flow:
+        record["knee"] = SAME
+        del record["knee_usage"], record["knee_machines"]
+    return record
+
+
+def from_json(record: Mapping[str, Any]) -> Evidence:
+    """The evidence; raises `TypeError` or `KeyError` when a field is unknown or missing."""
+    fields = dict(record)
+    fields["flow"] = _flow(fields["flow"])
+    fields["usage"], fields["machines"] = ApiUsage(**fields["usage"]), _machines(fields["machines"])
+    if fields["knee"] == SAME:
+        fields |= {"knee": fields["flow"], "knee_usage": fields["usage"], "knee_machines": fields["machines"]}
+    else:
+        fields["knee"] = _flow(fields["knee"])
+        fields["knee_usage"] = ApiUsage(**fields["knee_usage"])
+        fields["knee_machines"] = _machines(fields["knee_machines"])
+    fields["proxy"] = None if fields["proxy"] is None else ProxyDelta(**fields["proxy"])
+    return Evidence(**fields)
+
+
+def _flow(record: Mapping[str, Any] | None) -> Flow | None:
+    if record is None:
+        return None
+    seconds = tuple(Second(**second) for second in record["seconds"])
+    return Flow(**{**record, "window": tuple(record["window"]), "seconds": seconds})
+
+
+def _machines(record: Mapping[str, Any]) -> dict[str, MachineUsage]:
+    return {
+        host: MachineUsage(
+            **{**machine, "containers": {name: ContainerUsage(**one) for name, one in machine["containers"].items()}}
+        )
+        for host, machine in record.items()
+    }
+
+
+def record(name: str) -> dict[str, Any]:
+    """A recorded trace."""
+    return json.loads((TRACES / f"{name}.json").read_text())
+
+
+def change(trace: Any, path: str, value: Any) -> None:
+    """Set the field at a dotted path; after '*', each of a list gets its own value."""
+    head, _, rest = path.partition(".")
+    if head == "*":
+        assert len(trace) == len(value), path
+        for one, own in zip(trace, value, strict=True):
+            change(one, rest, own)
+    elif rest:
+        change(trace[head], rest, value)
+    else:
+        assert head in trace, f"{path} is no field of the trace"
+        assert trace[head] != value, f"{path} is {value} already"
+        trace[head] = value
+
+
+def changed(of: str, **settings: Any) -> Evidence:
+    """Evidence of a trace with some fields set."""
+    trace = record(of)
+    for path, value in settings.items():
+        change(trace, path, value)
+    return from_json(trace)
