@@ -1,0 +1,76 @@
+"""A search for the capacity of a real deployment: what it found, what proves it, and that a report can be made again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from swarmsweep.measure import measure_run
+
+pytestmark = pytest.mark.e2e
+
+SWEEP = Path(__file__).with_name("capacity.yml")
+
+
+@pytest.fixture(scope="module")
+def run(lab) -> Path:
+    """The folder of the run."""
+    sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
+    assert lab.play("sweep.yml", sweep=str(sweep), seed="11").status == "successful"
+    return sorted(lab.reports.glob("*-e2e-capacity"))[-1]
+
+
+@pytest.fixture(scope="module")
+def cell(run) -> dict:
+    """Its one cell, with all that was noted of it."""
+    (path,) = run.glob("cells/*/cell.json")
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def search(run) -> dict:
+    """The search on Locust's master."""
+    (path,) = run.glob("cells/*/attempt-1/locust/capacity.json")
+    return json.loads(path.read_text())
+
+
+def test_the_search_came_to_its_end_within_its_budget(search):
+    assert search["error"] is None
+    assert search["ended"] in ("done", "budget")
+    assert [trial["purpose"] for trial in search["trials"]][:2] == ["probe", "bracket"]
+    assert {"good", "bad"} <= {trial["verdict"] for trial in search["trials"]}
+    assert 0 < search["load_seconds"] <= 60
+
+
+def test_the_capacity_lies_below_what_the_probe_could_do_and_is_believed(cell, search):
+    assert cell["status"] == "valid", cell["reason"]
+    probed = cell["attempts"][0]["load_trials"][0]["achieved_rps"]
+    assert 0 < cell["capacity"]["estimate_rps"] < 1.5 * probed
+    failed = [trial["rate_rps"] for trial in search["trials"] if trial["verdict"] == "bad"]
+    assert cell["capacity_rps"] is None or cell["capacity_rps"] < min(failed)
+
+
+def test_generator_proxy_and_locust_counted_the_same(cell):
+    passed = {check["name"]: check["passed"] for check in cell["checks"]}
+    for name in ("counted_by_haproxy", "counted_by_locust", "requests_conserved", "littles_law", "replicas_all_used"):
+        assert passed[name] is True, [check for check in cell["checks"] if check["name"] == name]
+
+
+def test_what_held_it_back_is_its_cpu_limit(cell):
+    assert cell["bottleneck"] == "cpu_throttled", cell["bottleneck_evidence"]
+
+
+def test_one_start_of_locust_made_all_trials(run, search):
+    (folder,) = run.glob("cells/*/attempt-1/locust")
+    commands = (folder / "commands.txt").read_text().splitlines()
+    assert len(commands) == 3, commands
+    assert len(list(folder.glob("open-trial-*.json"))) == 2 * len(search["trials"])
+
+
+def test_the_raw_files_give_the_same_figures_again(run, cell):
+    assert measure_run(run) == 1
+    (path,) = run.glob("cells/*/cell.json")
+    assert json.loads(path.read_text()) == cell
