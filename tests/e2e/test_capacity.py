@@ -1,4 +1,4 @@
-"""A search for the capacity of a real deployment: what it found, what proves it, and that a report can be made again."""
+"""A search on a real deployment: what it found, what proves it, and that its figures can be made again."""
 
 from __future__ import annotations
 
