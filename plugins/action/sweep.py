@@ -27,7 +27,7 @@ def refuse_other_subject(run, manifest):
     from swarmsweep.files import read_json
 
     begun = read_json(run / "manifest.json")
-    subjects = (("images", "images"), ("scenarios_hash", "scenarios in locustfiles/"), ("model", "model"))
+    subjects = (("images", "images"), ("scenarios_hash", "scenarios or programs of the load"), ("model", "model"))
     for key, what in subjects:
         if begun.get(key) != manifest.get(key):
             raise LabError(

@@ -24,6 +24,7 @@ class Server:
     status: str  # "UP", "UP 1/5" (a check failed, or none has passed yet), "DOWN", "MAINT (resolution)", "no check"
     check_status: str  # "L7OK", "L4CON" ...; "* " before it: a check is under way
     address: str  # "10.0.1.5", or "" when the socket's level hides it
+    sessions: int = 0  # that are open now
 
     @property
     def proven_up(self) -> bool:
@@ -81,6 +82,7 @@ def list_servers(text: str, backend: str) -> list[Server]:
             status=row["status"],
             check_status=row.get("check_status") or "",
             address=(row.get("addr") or "").rpartition(":")[0],
+            sessions=int(row.get("scur") or 0),
         )
         for row in rows
         if row["svname"] not in ("FRONTEND", "BACKEND")
@@ -107,14 +109,16 @@ def describe(servers: list[Server]) -> str:
 
 
 def forget_servers(path: str, backend: str) -> bool:
-    """Mark all servers of a backend down, so that each must pass a check again; needs a socket of level admin.
+    """Mark all servers of a backend down, so that each must pass a check again, and end what they are still asked.
 
-    Returns False when the socket may not do that. Without it a replica that inherits the address of a removed one is
-    taken for up until its checks have failed.
+    Returns False when the socket may not do that: it needs level admin. Without it a replica that inherits the address
+    of a removed one is taken for up until its checks have failed; and requests to one that was killed under load would
+    count, until they time out, as requests under way at whoever gets its place, so that nobody else is sent there.
     """
     for server in list_servers(show_stat(path), backend):
-        if server.takes_requests:
-            answer = ask(path, f"set server {backend}/{server.name} health down").strip()
-            if "denied" in answer.lower():
+        commands = [f"set server {backend}/{server.name} health down"] if server.takes_requests else []
+        commands += [f"shutdown sessions server {backend}/{server.name}"] if server.sessions else []
+        for command in commands:
+            if "denied" in ask(path, command).lower():
                 return False
     return True

@@ -108,6 +108,14 @@ def test_forget_marks_only_servers_that_take_requests(haproxy):
     assert said == ["show stat", "set server api/api-1 health down"]
 
 
+def test_forget_ends_what_a_server_is_still_asked(haproxy):
+    path, answers, said = haproxy
+    answers["show stat"] = answers["show stat"].replace("api,api-2,0,0,0,", "api,api-2,0,0,7,")
+    answers["shutdown sessions"] = "\n"
+    assert haproxy_stats.forget_servers(path, "api") is True
+    assert said[1:] == ["set server api/api-1 health down", "shutdown sessions server api/api-2"]
+
+
 def test_forget_tells_when_the_socket_may_not(haproxy):
     path, answers, _ = haproxy
     answers["set server"] = "Permission denied\n"
