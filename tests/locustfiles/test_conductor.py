@@ -1,6 +1,7 @@
 """The search on Locust's master, with real workers and a real server whose capacity is known."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -197,6 +198,11 @@ def test_every_trial_leaves_its_files(searched):
         assert measured["latency_ms"]["mean"] >= 19
         if trial["kind"] == "closed":
             assert summary["order"]["connections"] == trial["connections"] == ORDER["connections"]
+        else:
+            # Little's law at the mean latency with which 95 % just hold 250 ms, and half as many more; two workers.
+            held_seconds = 0.95 * 0.25 + 0.05 * ORDER["timeout_seconds"]
+            most = math.ceil((64 + 1.5 * trial["rate_rps"] * held_seconds) / 2)
+            assert summary["order"]["most_in_flight"] == most
         seeds.add(summary["order"]["seed"])
         for worker in summary["workers"]:
             assert (lab.out / worker["requests_file"]).stat().st_size > 0
