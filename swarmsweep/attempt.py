@@ -11,7 +11,7 @@ from swarmsweep.files import as_number, read_json, read_text
 from swarmsweep.haproxy import ProxyDelta, delta, parse_stat
 from swarmsweep.locust_csv import LocustRow, aggregated, most_asked, parse_stats
 from swarmsweep.open_attempt import SearchRecord, read_search
-from swarmsweep.usage import Sample, read_samples
+from swarmsweep.usage import Sample, read_samples, without_predecessors
 from swarmsweep.users_attempt import UsersRecord, read_users
 
 LONGEST_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
@@ -132,7 +132,13 @@ def _read_samples(folder: Path, raw: Attempt, attempt_to: Callable[..., Any]) ->
             host = path.stem.removeprefix(prefix)
             # One machine may be both: its containers, and so the API, are in what it sampled as a host of the API.
             if host not in raw.samples and (samples := attempt_to(read_samples, path)) is not None:
-                raw.samples[host], raw.group_of[host] = samples, group
+                raw.samples[host], raw.group_of[host] = _of_this_deployment(samples, raw.deploy), group
+
+
+def _of_this_deployment(samples: list[Sample], deploy: Mapping[str, Any] | None) -> list[Sample]:
+    """Sampling begins while the replicas of the cell before are still there."""
+    since = as_number((deploy or {}).get("started_at"))
+    return samples if since is None else without_predecessors(samples, since)
 
 
 def _window(timeline: dict[str, Any]) -> tuple[float, float]:

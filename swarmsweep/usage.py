@@ -117,6 +117,17 @@ def _containers(sample: Sample, ids: Set[str | None]) -> dict[str, dict[str, Any
     }
 
 
+def without_predecessors(samples: list[Sample], since: float) -> list[Sample]:
+    """The samples without replicas of the API that already ran at ``since`` (epoch seconds): those of another cell."""
+    older = {name for sample in samples if sample["t"] < since for name in _containers(sample, set())}
+    if not older:
+        return samples
+    return [
+        sample | {"containers": {name: of for name, of in sample["containers"].items() if name not in older}}
+        for sample in samples
+    ]
+
+
 def short_service(counters: dict[str, Any]) -> str:
     """Name of a container's Swarm service without that of its stack: 'api', 'proxy' and so on."""
     service = counters.get("service")

@@ -63,7 +63,7 @@ def plan_of(capsys, *arguments: str) -> str:
 
 def test_plan_prints_cells_reasons_and_duration(quick, capsys):
     out = plan_of(capsys, quick, "--api-cpus", "1", "--api-memory", "4G")
-    assert "1  r1-c0.25-m256M-w1            30 (18 + 12)\n" in out
+    assert "1  r1-c0.15-m256M-w1            30 (18 + 12)\n" in out
     assert "7  r1-c2-m256M-w1                          -  cannot fit: one replica asks for 2 CPUs" in out
     assert "6 deployments: 1 min 48 s of load, and 6 x about 12 s of deploying and collecting" in out
     assert "the sweep ends at about" in out
@@ -93,9 +93,9 @@ def test_plan_tells_oversubscription(quick, capsys):
 
 def test_plan_shows_users_and_seconds_where_cells_differ(quick, capsys):
     path = Path(quick)
-    path.write_text(path.read_text().replace("matrix:", "  cases: [{when: {cpus: 0.25}, users: 4}]\nmatrix:", 1))
+    path.write_text(path.read_text().replace("matrix:", "  cases: [{when: {cpus: 0.15}, users: 4}]\nmatrix:", 1))
     out = plan_of(capsys, quick, "--api-cpus", "1", "--api-memory", "4G")
-    assert "1  r1-c0.25-m256M-w1  4 users             29 (17 + 12)\n" in out
+    assert "1  r1-c0.15-m256M-w1  4 users             29 (17 + 12)\n" in out
     assert "2  r1-c0.5-m256M-w1   40 users            30 (18 + 12)\n" in out
     assert "r1-c2-m256M-w1     40 users                       -  cannot fit: one replica asks" in out
     assert "6 deployments: 1 min 46 s of load, and 6 x about 12 s" in out

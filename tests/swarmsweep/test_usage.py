@@ -6,7 +6,7 @@ import pytest
 from run_folder import MIB, Traffic, sample_lines
 
 from swarmsweep.errors import LabError
-from swarmsweep.usage import read_samples, usage_over
+from swarmsweep.usage import read_samples, usage_over, without_predecessors
 
 IDS = {"a" * 64, "b" * 64}
 WINDOW = (1_000_005.0, 1_000_017.0)
@@ -102,3 +102,20 @@ def test_a_broken_last_line_is_left_out_and_another_is_refused(tmp_path):
     path.write_text('{"t": 1, "host": {}, "containers": {"a": 3}}\n')
     with pytest.raises(LabError, match="the counters of a container are no object"):
         read_samples(path)
+
+
+def test_replicas_of_the_cell_before_do_not_count():
+    """Recorded while a replica was started that needed more than 32 MiB: its predecessor had used 76 MiB."""
+    older = {"service": "lab_api_api", "memory_peak_bytes": 79683584, "oom_kills": 0}
+    newer = {"service": "lab_api_api", "memory_peak_bytes": 33554432, "oom_kills": 1}
+    proxy = {"service": "lab_platform_proxy", "memory_peak_bytes": None, "oom_kills": None}
+    lines = [
+        {"t": 98.4, "host": {}, "containers": {"old": older, "proxy": proxy}},
+        {"t": 100.4, "host": {}, "containers": {"old": older, "new": newer, "proxy": proxy}},
+    ]
+    assert without_predecessors(lines, 50.0) is lines
+    left = without_predecessors(lines, 100.0)
+    assert [sorted(line["containers"]) for line in left] == [["proxy"], ["new", "proxy"]]
+    usage = usage_over([left], None, set())
+    assert (usage.memory_peak_bytes, usage.oom_kills) == (33554432, 1)
+    assert usage_over([without_predecessors(lines[:1], 100.0)], None, set()).memory_peak_bytes is None
