@@ -66,7 +66,7 @@ BOUNDS = {
     "load.warmup_seconds": Bounds(0, 3_600, "seconds", "an hour of warm-up is a mistake"),
     "load.measure_seconds": Bounds(1, 86_400, "seconds", "a day per trial is the most"),
     "load.wait_seconds": Bounds(0, 3_600, "seconds", "think time of one user"),
-    "load.target_rps": Bounds(0.1, 1_000_000, "requests per second", "the search asks for no more"),
+    "load.target_rps": Bounds(0.1, 1_000_000, "requests per second", "what the API must sustain"),
     "load.timeout_seconds": Bounds(0.1, 60, "seconds", "a minute is no answer to one request"),
     "load.workers": Bounds(1, 128, "Locust workers", "one per core of the load hosts is enough", whole=True),
     "slo.mean_ms": Bounds(0.001, 600_000, "milliseconds", "ten minutes is no answer"),
