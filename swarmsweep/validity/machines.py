@@ -8,14 +8,18 @@ from swarmsweep.validity.limits import limit
 
 
 def window_sampled(evidence: Evidence) -> Check:
-    """The samples of the API hosts cover the measured window, so that CPU use is known."""
+    """The samples of the API hosts cover the measured window and all replicas, so that CPU use is known."""
+    name = "window_sampled"
+    if not any(machine.group == "api" for machine in evidence.machines.values()):
+        sentence = "no samples of the API hosts were gathered: CPU use and throttling are unknown"
+        return Check(name, None, True, None, sentence, warning=True)
     known = evidence.usage.cpu_cores is not None
     sentence = (
         "the samples of the API hosts cover the measured window"
         if known
         else "the samples of the API hosts do not cover the measured window: CPU use and throttling are unknown"
     )
-    return Check("window_sampled", known, True, True if known else None, sentence, warning=True)
+    return Check(name, known, True, known, sentence, warning=True)
 
 
 def steal_cpu(evidence: Evidence) -> Check:

@@ -33,10 +33,10 @@ import locust
 from locust import events
 from locust.runners import WorkerRunner
 from master import Workers, leave, wait_for_start
-from open_loop import OpenLoopUser, output_directory
+from open_loop import OpenLoopUser
+from outputs import output_directory, write_json
 from recovery import Recovery
 from search import BAD, GENERATOR, PERCENTS, PROFILES, Search, Step
-from trial_log import write_json
 from trials import TrialError, Trials
 
 logger = logging.getLogger("conductor")

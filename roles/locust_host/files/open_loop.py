@@ -27,7 +27,6 @@ import math
 import os
 import random
 import socket
-import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +42,8 @@ from gevent.event import Event
 from lean_http import Client, Target, encode, resolve
 from locust import User, constant, events, task
 from locust.runners import LocalRunner, WorkerRunner
-from trial_log import BIN_SECONDS, TrialLog, write_json
+from outputs import output_directory, write_json
+from trial_log import BIN_SECONDS, TrialLog
 
 logger = logging.getLogger("open_loop")
 
@@ -428,16 +428,6 @@ class Generator:
             # Locust would send these up to three seconds later, when the master may have read its figures.
             runner._send_stats()
         runner.send_message(DONE, summary)
-
-
-def output_directory() -> Path:
-    """Where files go, made if need be."""
-    text = os.environ.get("SWEEP_OUTPUT_DIR")
-    if not text:
-        sys.exit("open_loop: SWEEP_OUTPUT_DIR is not set: name a directory for the recorded files")
-    directory = Path(text)
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
 
 
 @events.init.add_listener

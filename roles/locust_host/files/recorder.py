@@ -17,7 +17,6 @@ SWEEP_START_FILE         see master.py (master)
 """
 
 import gzip
-import json
 import logging
 import math
 import os
@@ -36,6 +35,7 @@ from gevent.event import Event
 from locust import events
 from locust.runners import STATE_STOPPED, LocalRunner, MasterRunner, WorkerRunner
 from master import POLL_SECONDS, Workers, leave, wait_for_start
+from outputs import output_directory, write_json
 
 logger = logging.getLogger("recorder")
 
@@ -68,27 +68,6 @@ def seconds(name: str) -> float:
     if not 0 <= value < math.inf:
         sys.exit(f"recorder: {name} is {text!r}: give a number of seconds, 0 or more")
     return value
-
-
-def output_directory() -> Path:
-    """Where files go, made if need be."""
-    text = os.environ.get("SWEEP_OUTPUT_DIR")
-    if not text:
-        sys.exit("recorder: SWEEP_OUTPUT_DIR is not set: name a directory for the recorded files")
-    directory = Path(text)
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 class Recorder:

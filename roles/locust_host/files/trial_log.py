@@ -14,7 +14,6 @@ base64) of the latencies of those that were ok, in microseconds to three signifi
 """
 
 import gzip
-import json
 import math
 import os
 import sys
@@ -67,17 +66,6 @@ def quantize_us(latencies_ms: Iterable[float]) -> list[int]:
     """
     values = [int(latency * 1000 + 0.5) for latency in latencies_ms]
     return [value if value < 2048 else value >> (low := value.bit_length() - 11) << low for value in values]
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 @dataclass
