@@ -1,29 +1,43 @@
-"""Plants bottlenecks on a machine of the lab while a cell is loaded, as the cell's variable PLANT says.
+"""Plants what holds an API back, or what makes a measurement doubtful, while a cell is loaded.
 
-    python3 plant.py api LAB TRIAL_FOLDER      on the API's machine: proxy, hot_replica, network
-    python3 plant.py load                      on the load machine: generator
+    python3 plant.py api LAB TRIAL_FOLDER      on the API's machine, as the cell's variable PLANT says
+    python3 plant.py load LAB TRIAL_FOLDER     on the load machine, for a scenario and a number of workers
+    python3 plant.py beside CORE               on the computer that both share, for a scenario
 
-Ends, and takes back what is planted, when its standard input ends. Standard library only. Prints what it planted.
+Ends, and takes back what is planted, when its standard input ends. Standard library only. Prints what it planted. What
+makes a measurement doubtful is planted once, so that the second try is sound.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import select
+import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 LOOK_SECONDS = 0.2
-# Ramp, warm-up and window of bottlenecks.yml, and the start of the load after the replicas were found ready.
+# Ramp, warm-up and window of the sweeps, and the start of the load after the replicas were found ready.
 PLANTED_SECONDS = 16.0
+# After the replicas were found ready: within the measured window, with more than a third of it to come.
+IN_THE_WINDOW_SECONDS = 6.5
 # Of a core. With the smallest that Docker allows, a replica answers some 30 requests/s; with a twentieth, HAProxy hands
 # on some hundreds.
 SLOW_REPLICA, SLOW_PROXY, ALL = "0.01", "0.05", "1"
 # Enough that the retransmissions cannot be overlooked, too few to break a connection.
 LOST_SHARE = "0.05"
-LOSS = ["DOCKER-USER", "-i", "host0", "-p", "tcp", "-m", "statistic", "--mode", "random", "--probability", LOST_SHARE]
+# So few that HAProxy misses no more requests than may have been under way, so many that no window is without one.
+BROKEN_SHARE = "0.003"
+# Of somebody else; far more than users are under way.
+STRANGE_REQUESTS = 150
+# A worker has sent so much before it is killed, in bytes of its record.
+SENT_BYTES = 24 * 200
 HOG = "while True: pass"
 
 
@@ -32,79 +46,190 @@ def run(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
+def processes(pattern: str) -> list[int]:
+    """Numbers of those whose command line has the pattern, in ascending order."""
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False).stdout
+    return sorted(map(int, found.split()))
+
+
+def rule(share: str, *target: str) -> list[str]:
+    """Of a share of the packets that come from outside for the containers."""
+    chance = ["-m", "statistic", "--mode", "random", "--probability", share]
+    return ["DOCKER-USER", "-i", "host0", "-p", "tcp", *chance, "-j", *target]
+
+
 class Api:
     """Watches the record of the deployment, which is there once the replicas were inspected, until the next cell."""
 
     def __init__(self, lab: str, folder: str) -> None:
-        self.lab, self.deployment = lab, Path(folder) / "deploy.json"
+        self.lab, self.folder = lab, Path(folder)
         self.seen: object = None
-        self.undo: list[list[str]] = []
-        self.until = 0.0
+        self.known: set[str] = set()
+        self.once: set[str] = set()
+        self.undo: list[Callable[[], object]] = []
+        self.later: Callable[[], object] | None = None
+        self.since = 0.0
+        self.causes = {"hot_replica": self.slow_replica, "proxy": self.slow_proxy, "network": self.lose_packets}
+        self.doubts = {
+            "counted_by_haproxy": self.ask_too,
+            "replicas_all_used": self.pass_over_a_replica,
+            "errors_explained": self.break_connections,
+            "window_sampled": self.end_the_sampler,
+            "steady_state": self.slow_down,
+        }
 
     def look(self) -> None:
-        if self.undo and time.monotonic() > self.until:
+        after = time.monotonic() - self.since
+        if self.undo and after > PLANTED_SECONDS:
             self.end()
+        if self.later and after > IN_THE_WINDOW_SECONDS:
+            act, self.later = self.later, None
+            act()
         try:
-            record = self.deployment.read_text()
+            record = json.loads((self.folder / "deploy.json").read_text())
         except OSError:
+            self.look_at_new_replicas()
             return
-        if record != self.seen and json.loads(record)["status"] == "ready":
+        if record != self.seen and record["status"] == "ready":
             self.end()
-            self.seen = record
-            self.plant([container["id"] for container in json.loads(record)["containers"]])
+            self.seen, self.since = record, time.monotonic()
+            self.plant([container["id"] for container in record["containers"]])
+
+    def look_at_new_replicas(self) -> None:
+        """Before anybody inspects them."""
+        for replica in set(self.containers("api_api")) - self.known:
+            self.known.add(replica)
+            if self.word(replica) == "limits_as_labelled" and "limits_as_labelled" not in self.once:
+                run("docker", "update", "--cpus", "0.3", replica)
+                self.say("limits_as_labelled")
 
     def plant(self, replicas: list[str]) -> None:
-        variables = json.loads(run("docker", "inspect", replicas[0]))[0]["Config"]["Env"]
-        word = next((line.partition("=")[2] for line in variables if line.startswith("PLANT=")), "")
-        if word == "hot_replica":
-            self.do(["docker", "update", "--cpus", SLOW_REPLICA, replicas[0]])
-        elif word == "proxy":
-            service = f"com.docker.swarm.service.name={self.lab}_platform_proxy"
-            proxy = run("docker", "ps", "-q", "--filter", f"label={service}").strip()
-            self.do(["docker", "update", "--cpus", SLOW_PROXY, proxy], ["docker", "update", "--cpus", ALL, proxy])
-        elif word == "network":
-            self.do(["iptables", "-I", *LOSS, "-j", "DROP"], ["iptables", "-D", *LOSS, "-j", "DROP"])
-        else:
-            return
-        print(word, flush=True)
+        word = self.word(replicas[0])
+        if word in self.causes:
+            self.causes[word](replicas)
+            print(word, flush=True)
+        elif word in self.doubts and word not in self.once:
+            self.doubts[word](replicas)
+            self.say(word)
 
-    def do(self, command: list[str], undo: list[str] | None = None) -> None:
-        run(*command)
-        self.until = time.monotonic() + PLANTED_SECONDS
-        if undo is not None:
-            self.undo.append(undo)
+    def say(self, doubt: str) -> None:
+        self.once.add(doubt)
+        print(doubt, flush=True)
+
+    def containers(self, service: str) -> list[str]:
+        label = f"label=com.docker.swarm.service.name={self.lab}_{service}"
+        return run("docker", "ps", "-q", "--no-trunc", "--filter", label).split()
+
+    def word(self, replica: str) -> str:
+        variables = json.loads(run("docker", "inspect", replica))[0]["Config"]["Env"]
+        return next((line.partition("=")[2] for line in variables if line.startswith("PLANT=")), "")
+
+    def slow_replica(self, replicas: list[str]) -> None:
+        run("docker", "update", "--cpus", SLOW_REPLICA, replicas[0])
+
+    def slow_proxy(self, _: list[str]) -> None:
+        (proxy,) = self.containers("platform_proxy")
+        run("docker", "update", "--cpus", SLOW_PROXY, proxy)
+        self.undo.append(lambda: run("docker", "update", "--cpus", ALL, proxy))
+
+    def lose_packets(self, _: list[str]) -> None:
+        self.filter(rule(LOST_SHARE, "DROP"))
+
+    def break_connections(self, _: list[str]) -> None:
+        self.filter(rule(BROKEN_SHARE, "REJECT", "--reject-with", "tcp-reset"))
+
+    def filter(self, packets: list[str]) -> None:
+        run("iptables", "-I", *packets)
+        self.undo.append(lambda: run("iptables", "-D", *packets))
+
+    def ask_too(self, _: list[str]) -> None:
+        """As somebody else would who knows the address."""
+        connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=10)
+        for _ in range(STRANGE_REQUESTS):
+            connection.request("GET", "/empty")
+            connection.getresponse().read()
+        connection.close()
+
+    def pass_over_a_replica(self, _: list[str]) -> None:
+        (server, *_) = (line.split(",")[1] for line in self.haproxy("show stat").splitlines() if ",UP," in line)
+        self.haproxy(f"set server api/{server} state maint")
+        self.undo.append(lambda: self.haproxy(f"set server api/{server} state ready"))
+
+    def haproxy(self, command: str) -> str:
+        path = self.folder.parent / "run" / f"{self.lab}-haproxy" / "haproxy.sock"
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(f"{command}\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+    def end_the_sampler(self, _: list[str]) -> None:
+        (sampler,) = processes(f"/sampler\\.py .*{self.folder}/")
+        self.later = lambda: os.kill(sampler, signal.SIGTERM)
+
+    def slow_down(self, replicas: list[str]) -> None:
+        self.later = lambda: run("docker", "update", "--cpus", SLOW_REPLICA, *replicas)
 
     def end(self) -> None:
+        self.later = None
         while self.undo:
-            run(*self.undo.pop())
+            self.undo.pop()()
 
 
-class Load:
-    """Takes half of the core from the scenario that asks for nearly no work of the API."""
+class Hog:
+    """Fills a core while Locust runs a scenario."""
 
-    def __init__(self) -> None:
-        self.hog: subprocess.Popen | None = None
+    def __init__(self, word: str, scenario: str, times: float) -> None:
+        self.word, self.times = word, times
+        self.pattern = f"locust.*/{scenario}\\.py"
+        self.process: subprocess.Popen | None = None
 
     def look(self) -> None:
-        runs = (
-            subprocess.run(["pgrep", "-f", "locust.*normalize\\.py"], capture_output=True, check=False).returncode == 0
-        )
-        if runs and self.hog is None:
-            self.hog = subprocess.Popen([sys.executable, "-c", HOG])
-            print("generator", flush=True)
+        runs = bool(processes(self.pattern))
+        if runs and self.process is None and self.times > 0:
+            self.times -= 1
+            self.process = subprocess.Popen([sys.executable, "-c", HOG])
+            print(self.word, flush=True)
         elif not runs:
             self.end()
 
     def end(self) -> None:
-        if self.hog is not None:
-            self.hog.kill()
-            self.hog.wait()
-            self.hog = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
 
 
-def main(side: str, *arguments: str) -> None:
+class Load:
+    """Takes half of the core from the scenario that asks for nearly no work of the API, and one worker of two."""
+
+    def __init__(self, folder: str) -> None:
+        self.locust = Path(folder) / "locust"
+        self.hog = Hog("generator", "normalize", times=float("inf"))
+        self.killed = False
+
+    def look(self) -> None:
+        self.hog.look()
+        if not self.killed and any(path.stat().st_size > SENT_BYTES for path in self.locust.glob("requests-*-1.f64")):
+            os.kill(processes("/locust .*--worker --master-host")[-1], signal.SIGKILL)
+            self.killed = True
+            print("workers_present", flush=True)
+
+    def end(self) -> None:
+        self.hog.end()
+
+
+def planter_of(side: str, *arguments: str) -> Api | Load | Hog:
+    if side == "api":
+        return Api(*arguments)
+    if side == "load":
+        return Load(arguments[1])
+    os.sched_setaffinity(0, {int(arguments[0])})
+    return Hog("foreign_cpu", "empty", times=1)
+
+
+def main(*arguments: str) -> None:
     """Look again and again until standard input ends."""
-    planter = Api(*arguments) if side == "api" else Load()
+    planter = planter_of(*arguments)
     try:
         while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
             planter.look()

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.e2e.machines import NAME, ssh_command
+from tests.e2e.planting import planting
 
 pytestmark = pytest.mark.e2e
 
 SWEEP = Path(__file__).with_name("bottlenecks.yml")
 WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
-TRIAL_FOLDER = f"/opt/swarmsweep/trial-{NAME}"
-
-
-@contextlib.contextmanager
-def planting(lab, side: str, *arguments: str) -> Iterator[list[str]]:
-    """Plants on one machine while the block runs; the list gets what was planted."""
-    script = "/root/plant.py"
-    copied = lab.ssh(side, f"cat > {script}", text=Path(__file__).with_name("plant.py").read_text())
-    assert copied.returncode == 0, copied.stderr
-    planted: list[str] = []
-    with subprocess.Popen(
-        ssh_command(side, "python3", script, side, *arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        try:
-            yield planted
-        finally:
-            # The end of its standard input ends it; so does the end of this process, whatever ended that.
-            out, errors = running.communicate(timeout=60)
-    assert running.returncode == 0, errors
-    planted += out.split()
 
 
 @pytest.fixture(scope="module")
 def rows(lab) -> dict[str, dict]:
     """The sweep's rows by what was planted."""
     sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
-    with planting(lab, "api", NAME, TRIAL_FOLDER) as on_api, planting(lab, "load") as on_load:
+    with planting(lab, "api") as on_api, planting(lab, "load") as on_load:
         assert lab.play("sweep.yml", sweep=str(sweep), seed="7").status == "successful"
     assert set(on_api) == {"proxy", "hot_replica", "network"}
     assert set(on_load) == {"generator"}

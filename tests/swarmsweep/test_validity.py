@@ -132,46 +132,46 @@ def test_who_is_to_blame_for_an_error(text, cause):
     [
         # Results, not doubts: a server that answers 503, and time-outs.
         ("users", {"flow.errors": {"status 503": 900, "timed out": 40}}, "errors_explained", True, False),
-        # One broken connection in 5,305 requests.
+        # One broken connection in 5,812 requests.
         ("users", {"flow.errors": {"connection reset by peer": 5}}, "errors_explained", True, False),
         ("users", {"flow.errors": {"connection reset by peer": 6}}, "errors_explained", False, False),
         # A lot from others is a warning while there is room, and makes the figures worthless where there is none.
-        ("users", {"machines.h3-api.foreign_cores": 0.1}, "foreign_cpu", True, True),
-        ("users", {"machines.h3-api.foreign_cores": 0.6}, "foreign_cpu", False, True),
+        ("users", {"machines.e2e-api.foreign_cores": 0.1}, "foreign_cpu", True, True),
+        ("users", {"machines.e2e-api.foreign_cores": 0.6}, "foreign_cpu", False, True),
         (
             "users",
-            {"machines.h3-api.foreign_cores": 0.6, "machines.h3-api.busy_percent": 97.0},
+            {"machines.e2e-api.foreign_cores": 0.6, "machines.e2e-api.busy_percent": 97.0},
             "foreign_cpu",
             False,
             False,
         ),
-        ("users", {"machines.h3-api.steal_percent": 12.0}, "steal_cpu", False, False),
+        ("users", {"machines.e2e-api.steal_percent": 12.0}, "steal_cpu", False, False),
         ("users", {"clock_offset_seconds": 0.2}, "clock_offset", True, True),
         ("users", {"clock_offset_seconds": 5.0}, "clock_offset", False, False),
         # An offset that the comparison itself does not know better than this.
         ("users", {"clock_offset_seconds": 0.9, "clock_bound_seconds": 0.8}, "clock_offset", True, True),
         ("users", {"flow.generator_cpu_percent": 89.9}, "generator_cpu", True, False),
         ("users", {"flow.generator_cpu_percent": 90.0}, "generator_cpu", False, False),
-        # 0.5 % of 7,210 requests and one in flight for each of 20 users.
-        ("users", {"proxy.requests": 7266}, "counted_by_haproxy", True, False),
-        ("users", {"proxy.requests": 7267}, "counted_by_haproxy", False, False),
-        ("search", {"questions": 40}, "counted_by_haproxy", False, False),
+        # 0.5 % of 8,030 requests and one in flight for each of 20 users.
+        ("users", {"proxy.requests": 8090}, "counted_by_haproxy", True, False),
+        ("users", {"proxy.requests": 8091}, "counted_by_haproxy", False, False),
+        ("search", {"questions": 900}, "counted_by_haproxy", False, False),
         # Overload is a result of the search: only a queue that shrinks is a doubt.
         ("search", {"flow.seconds.*.in_flight_mean": [1, 1, 2, 9, 20, 40, 60, 80.0]}, "steady_state", True, True),
         # So few requests that thirds differ by chance.
         ("users", {"flow.seconds.*.offered": [3, 2, 1, 2, 3, 1, 2, 4]}, "steady_state", True, False),
         ("users", {"flow.seconds.*.offered": [300, 300, 300, 0, 0, 0, 0, 0]}, "steady_state", False, False),
-        ("search", {"flow.dropped": 7, "flow.ok": 671}, "generator_kept_rate", False, False),
+        ("search", {"flow.dropped": 240, "flow.ok": 23246}, "generator_kept_rate", False, False),
         ("search", {"flow.lag_p99_ms": 5.0}, "generator_kept_rate", True, False),
         # A share of the limit, where that is more: 2 % of 1 s.
         ("search", {"flow.lag_p99_ms": 19.0, "slo.p95_ms": 1000}, "generator_kept_rate", True, False),
         ("search", {"flow.kind": "constant"}, "generator_kept_rate", True, False),
-        ("search", {"flow.kind": "constant", "flow.rate_rps": 90.0}, "generator_kept_rate", False, False),
+        ("search", {"flow.kind": "constant", "flow.rate_rps": 3000.0}, "generator_kept_rate", False, False),
         # Requests at the edges of the window, two for each of two workers.
-        ("search", {"flow.ok": 674}, "requests_conserved", True, False),
-        ("search", {"flow.ok": 683}, "requests_conserved", False, False),
-        ("users", {"proxy.servers.api-1.req_tot": 4501}, "replicas_share_load", True, True),
-        ("users", {"proxy.servers.api-1.req_tot": 4502}, "replicas_share_load", False, True),
+        ("search", {"flow.ok": 23482}, "requests_conserved", True, False),
+        ("search", {"flow.ok": 23491}, "requests_conserved", False, False),
+        ("users", {"proxy.servers.api-1.req_tot": 5027}, "replicas_share_load", True, True),
+        ("users", {"proxy.servers.api-1.req_tot": 5028}, "replicas_share_load", False, True),
         # Three processes of two: one died and was replaced.
         (
             "users",
@@ -190,12 +190,12 @@ def test_on_which_side_of_its_limit(of, settings, name, passed, warning):
 
 
 def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
-    probe = {"flow.kind": "closed", "flow.rate_rps": None, "flow.concurrency": 6, "flow.lag_p99_ms": None}
-    # 678 requests in 8 s at 70.8 ms keep 6 connections busy.
-    sound = named(changed("search", **probe, **{"flow.latency_mean_ms": 70.8}))
+    probe = {"flow.kind": "closed", "flow.rate_rps": None, "flow.lag_p99_ms": None}
+    # 23,486 requests in 8 s at 18.3 ms keep 54 connections busy.
+    sound = named(changed("search", **probe, **{"flow.concurrency": 54}))
     assert sound["littles_law"].passed is True
     assert "generator_kept_rate" not in sound
-    idle = named(changed("search", **probe))["littles_law"]
+    idle = named(changed("search", **probe, **{"flow.concurrency": 80}))["littles_law"]
     assert (idle.passed, idle.warning) == (False, False)
 
 
