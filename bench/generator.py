@@ -5,7 +5,6 @@ import json
 import os
 import random
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import cores, machine, nginx, packages, processes, result, wrk
+from bench import cores, machine, nginx, packages, result, wrk
 from bench.cores import Cores
 from bench.environments import Environment
 from bench.loopback import require_loopback
@@ -22,6 +21,7 @@ from bench.processes import Tree
 from bench.progress import say
 from bench.ratios import Ratio, compute, spread
 from bench.result import Row
+from bench.session import session
 from swarmsweep.errors import LabError
 
 ROOT = Path(__file__).parents[1]
@@ -104,13 +104,7 @@ def main(arguments: Sequence[str]) -> None:
         packages.as_root("apt-get", "install", "-y", "-qq", "--no-install-recommends", "wrk")
     LOCUST.install()
     started = time.monotonic()
-    cores.stay_on(chosen.client)
-    processes.adopt_orphans()
-    with ExitStack() as stack:
-        # Last of all, so that nothing outlives the bench whatever happened before.
-        stack.callback(processes.end_all_below, os.getpid())
-        folder = Path(tempfile.mkdtemp(prefix="swarmsweep-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    with session(chosen.client) as (folder, stack):
         content, text = Bench(options, chosen, folder, stack).run()
     content["bench_seconds"] = round(time.monotonic() - started, 1)
     result.write(RESULT, content)

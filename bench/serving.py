@@ -3,11 +3,8 @@
 import argparse
 import os
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,6 +17,7 @@ from bench.ratios import Ratio, compute
 from bench.result import Row
 from bench.rounds import Round, doubts, rates, summarize
 from bench.servers import OURS, Target
+from bench.session import session
 from swarmsweep.errors import LabError
 
 RESULT = ROOT / "reports/bench/serving.json"
@@ -67,13 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     for environment in (environments.API, environments.MLFLOW, environments.PEERS):
         environment.install()
     began = time.monotonic()
-    cores.stay_on(chosen.client)
-    processes.adopt_orphans()
-    with ExitStack() as stack:
-        # The last to be called: whatever went wrong before, nothing outlives the bench.
-        stack.callback(processes.end_all_below, os.getpid())
-        folder = Path(tempfile.mkdtemp(prefix="swarmsweep-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    with session(chosen.client) as (folder, stack):
         content, text = run(options, Lineup(chosen, folder, stack))
     content["bench_seconds"] = round(time.monotonic() - began, 1)
     result.write(RESULT, content)

@@ -9,20 +9,17 @@ import argparse
 import itertools
 import os
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from bench import cores, deployment, grades, haproxy, lanes, machine, packages, processes, result
+from bench import cores, deployment, grades, haproxy, lanes, machine, packages, result
 from bench.deployment import LOCUST, Found, Setting, Site
 from bench.grades import PAIRS, Graded, Pair
 from bench.progress import say
 from bench.result import number
+from bench.session import session
 from swarmsweep.errors import LabError
 from swarmsweep.search import PROFILES
 
@@ -75,12 +72,7 @@ def main(arguments: Sequence[str]) -> None:
     program = packages.unpacked("haproxy", "usr/sbin/haproxy")
     LOCUST.install()
     started = time.monotonic()
-    processes.adopt_orphans()
-    with ExitStack() as stack:
-        # Last of all, so that nothing outlives the bench whatever happened before.
-        stack.callback(processes.end_all_below, os.getpid())
-        folder = Path(tempfile.mkdtemp(prefix="swarmsweep-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    with session() as (folder, _):
         site = Site(program, folder)
         with lanes.cores_used() as shares:
             graded, pairs = run(options, site)

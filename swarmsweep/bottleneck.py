@@ -56,6 +56,8 @@ def _memory(evidence: Evidence) -> Found:
 
 def _generator(evidence: Evidence) -> Found:
     """Whatever the API shows, it is not what it can do."""
+    if evidence.unmade is not None:
+        return "generator", evidence.unmade
     percent = evidence.knee.generator_cpu_percent if evidence.knee is not None else None
     if percent is None:
         return None

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from swarmsweep.capacity import Capacity, capacity_of
+from swarmsweep.capacity import GENERATOR_LIMIT, Capacity, capacity_of
 from swarmsweep.errors import LabError
 from swarmsweep.latency import OpenRequests, describe, merge_open, read_open_requests
 from swarmsweep.open_records import read_capacity, read_summary
 from swarmsweep.search import GENERATOR, Step, judge
+from swarmsweep.units import format_figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,14 @@ class SearchRecord:
             or _highest(opened)
             or _highest(self.trials)
         )
+
+    @property
+    def unmade(self) -> str | None:
+        """The lowest load that the generator could not make, and why, where that is what ended the search."""
+        if self.capacity is None or self.capacity.limited_by != GENERATOR_LIMIT:
+            return None
+        missed = min((trial for trial in self.trials if not trial.was_made), key=lambda trial: trial.entry["rate_rps"])
+        return f"at {format_figure(missed.entry['rate_rps'])} requests/s {missed.entry['reason']}"
 
 
 def _highest(trials: Sequence[OpenTrial]) -> OpenTrial | None:

@@ -9,7 +9,14 @@ import pytest
 from tests.e2e.machines import Lab, leftovers
 
 # All share one lab: the first provisions it, the last removes it.
-FILES = ("test_lab.py", "test_capacity.py", "test_bottlenecks.py", "test_doubts.py", "test_down.py")
+FILES = (
+    "test_lab.py",
+    "test_capacity.py",
+    "test_bottlenecks.py",
+    "test_doubts.py",
+    "test_load_hosts.py",
+    "test_down.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

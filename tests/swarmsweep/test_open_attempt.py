@@ -125,6 +125,21 @@ def test_what_the_generator_could_not_make_is_neither_shown_nor_the_knee(folder)
     assert found.capacity.verified_rps is None
 
 
+def test_a_search_that_the_generator_ended_says_at_which_load(folder):
+    late = {"lag_ms": {"p50": 9.0, "p99": 41.7}}
+    for number in [number for number, verdict in enumerate(VERDICTS, start=1) if verdict == "bad"]:
+        summary = json.loads((folder / f"trial-{number}.json").read_text())
+        change(folder / f"trial-{number}.json", measured=summary["measured"] | late)
+    found, _ = read(folder)
+    assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
+    lowest = min(trial.entry["rate_rps"] for trial in found.trials if not trial.was_made)
+    assert found.unmade == (f"at {lowest:g} requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
+
+
+def test_a_search_that_found_a_limit_was_not_ended_by_the_generator(search):
+    assert search.unmade is None
+
+
 def test_counts_of_files_and_summaries_agree(search):
     assert sum(trial.sent for trial in search.trials) == SENT
     for trial in search.trials:

@@ -38,17 +38,16 @@ class Recovery:
         self._request = encode(self._target, user.method, user.path, user.headers if body is not None else {}, body)
         self.questions = 0
 
-    def wait(self, within_seconds: float) -> bool:
-        """Until one question is answered right within the time; False when none was after `MOST_SECONDS`."""
+    def wait(self, within_seconds: float) -> None:
+        """Until one question is answered right within the time, or for `MOST_SECONDS`."""
         deadline = monotonic() + MOST_SECONDS
         gevent.sleep(LEAST_SECONDS)
         while (left := deadline - monotonic()) > 0:
             outcome, seconds = self._ask(max(left, within_seconds))
             if outcome == OK and seconds <= within_seconds:
-                return True
+                return
             gevent.sleep(PAUSE_SECONDS)
         logger.warning("after %g s no answer came within %g s", MOST_SECONDS, within_seconds)
-        return False
 
     def _ask(self, timeout_seconds: float) -> tuple[float, float]:
         answer: AsyncResult = AsyncResult()
