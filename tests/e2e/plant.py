@@ -63,7 +63,8 @@ class Api:
 
     def __init__(self, lab: str, folder: str) -> None:
         self.lab, self.folder = lab, Path(folder)
-        self.seen: object = None
+        # That of the sweep before, whose replicas are gone.
+        self.seen = self.record()
         self.known: set[str] = set()
         self.once: set[str] = set()
         self.undo: list[Callable[[], object]] = []
@@ -85,15 +86,19 @@ class Api:
         if self.later and after > IN_THE_WINDOW_SECONDS:
             act, self.later = self.later, None
             act()
-        try:
-            record = json.loads((self.folder / "deploy.json").read_text())
-        except OSError:
+        record = self.record()
+        if record is None:
             self.look_at_new_replicas()
-            return
-        if record != self.seen and record["status"] == "ready":
+        elif record != self.seen and record["status"] == "ready":
             self.end()
             self.seen, self.since = record, time.monotonic()
             self.plant([container["id"] for container in record["containers"]])
+
+    def record(self) -> dict | None:
+        try:
+            return json.loads((self.folder / "deploy.json").read_text())
+        except OSError:
+            return None
 
     def look_at_new_replicas(self) -> None:
         """Before anybody inspects them."""

@@ -14,6 +14,7 @@ from swarmsweep.evidence import Evidence, Flow
 from swarmsweep.validity import CHECKS, LIMITS, Check, checks_of
 from swarmsweep.validity.answers import HARNESS, RESULT, WRONG, cause_of
 
+RECORDED = sorted((TRACES / "recorded").glob("*.json"))
 CHANGES = yaml.safe_load((TRACES / "changes.yml").read_text())
 
 
@@ -35,6 +36,13 @@ def test_a_trace_trips_its_check_and_no_other(trace):
     tripped = [check for check in found if check.passed is not True]
     assert [check.name for check in tripped] == [trace["check"]], [check.sentence for check in tripped]
     assert tripped[0].passed is False
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in RECORDED])
+def test_a_recorded_fault_trips_its_check_and_no_other(path):
+    found = checks_of(from_json(json.loads(path.read_text())))
+    tripped = [(check.name, check.passed) for check in found if check.passed is not True]
+    assert tripped == [(path.name.partition(".")[0], False)], [check.sentence for check in found]
 
 
 def test_every_check_has_a_trace_and_every_limit_a_reason():
