@@ -126,7 +126,10 @@ class Api:
         return run("docker", "ps", "-q", "--no-trunc", "--filter", label).split()
 
     def word(self, replica: str) -> str:
-        variables = json.loads(run("docker", "inspect", replica))[0]["Config"]["Env"]
+        """What is to be planted with a replica; nothing with one that has just gone."""
+        command = ["docker", "inspect", "--format", "{{json .Config.Env}}", replica]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        variables = json.loads(found.stdout) if found.returncode == 0 else []
         return next((line.partition("=")[2] for line in variables if line.startswith("PLANT=")), "")
 
     def slow_replica(self, replicas: list[str]) -> None:
