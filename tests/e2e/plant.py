@@ -159,9 +159,11 @@ class Api:
         connection.close()
 
     def pass_over_a_replica(self, _: list[str]) -> None:
-        (server, *_) = (line.split(",")[1] for line in self.haproxy("show stat").splitlines() if ",UP," in line)
-        self.haproxy(f"set server api/{server} state maint")
-        self.undo.append(lambda: self.haproxy(f"set server api/{server} state ready"))
+        rows = [line.split(",") for line in self.haproxy("show stat").splitlines()]
+        # Backend, server, and that its checks pass.
+        server = next(f"{row[0]}/{row[1]}" for row in rows if "UP" in row and row[1] not in ("FRONTEND", "BACKEND"))
+        self.haproxy(f"set server {server} state maint")
+        self.undo.append(lambda: self.haproxy(f"set server {server} state ready"))
 
     def haproxy(self, command: str) -> str:
         path = self.folder.parent / "run" / f"{self.lab}-haproxy" / "haproxy.sock"
