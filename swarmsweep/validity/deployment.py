@@ -69,14 +69,13 @@ def replicas_all_used(evidence: Evidence) -> Check | None:
 
 def replicas_share_load(evidence: Evidence) -> Check | None:
     """All replicas got about the same number of requests; those that got none are another check's."""
-    name, most = "replicas_share_load", limit("share_ratio")
-    if evidence.config["replicas"] < 2:
+    name, most, replicas = "replicas_share_load", limit("share_ratio"), evidence.config["replicas"]
+    if replicas < 2:
         return None
-    shares = _requests_by_server(evidence).values()
-    if len(shares) < 2:
-        sentence = "there is only one replica, or HAProxy's counters were not recorded"
-        return Check(name, None, most, None, sentence, warning=True)
-    if min(shares) == 0:
+    shares = [count for count in _requests_by_server(evidence).values() if count]
+    if not shares:
+        return Check(name, None, most, None, "HAProxy's counters were not recorded", warning=True)
+    if len(shares) < replicas:
         return None
     ratio = max(shares) / min(shares)
     sentence = f"the busiest replica got {ratio:.2f} times the requests of the idlest (limit {most:g})"
