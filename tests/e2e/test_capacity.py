@@ -17,10 +17,16 @@ SWEEP = Path(__file__).with_name("capacity.yml")
 
 @pytest.fixture(scope="module")
 def run(lab) -> Path:
-    """The folder of the run."""
+    """The folder of the run; of a second one, where the generator ended the first search: a computer whose hypervisor
+    takes its cores away for a minute cannot make the load, and the search says so."""
     sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
-    assert lab.play("sweep.yml", sweep=str(sweep), seed="11").status == "successful"
-    return sorted(lab.reports.glob("*-e2e-capacity"))[-1]
+    for _ in range(2):
+        assert lab.play("sweep.yml", sweep=str(sweep), seed="11").status == "successful"
+        folder = sorted(lab.reports.glob("*-e2e-capacity"))[-1]
+        (record,) = folder.glob("cells/*/attempt-1/locust/capacity.json")
+        if json.loads(record.read_text())["ended"] != "generator":
+            break
+    return folder
 
 
 @pytest.fixture(scope="module")

