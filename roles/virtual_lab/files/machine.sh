@@ -15,13 +15,9 @@ cgroup=swarmsweep-$full unit=swarmsweep-$full.service
 
 controller_has_systemd() { [[ $(cat /proc/1/comm) == systemd ]]; }
 
-# Each v1 controller, and the v2 tree when it has controllers of its own.
-cgroup_mounts() {
-  awk '$3 == "cgroup" {print $2}' /proc/mounts
-  awk '$3 == "cgroup2" {print $2}' /proc/mounts | while read -r mount; do
-    if [[ -s $mount/cgroup.controllers ]]; then echo "$mount"; fi
-  done
-}
+# All trees, also those without a controller: there systemd-nspawn puts the units of the machine below the cgroup that it
+# was started in. In one and the same, units of two machines that are called alike would share a cgroup.
+cgroup_mounts() { awk '$3 == "cgroup" || $3 == "cgroup2" {print $2}' /proc/mounts; }
 
 write_if_there() { if [[ -e $2 ]]; then echo "$1" > "$2"; fi; }
 
