@@ -20,14 +20,14 @@ from swarmsweep.errors import LabError
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HOST_FILES = packages.ROOT / "roles/locust_host/files"
-# All that lies in one folder on a load host, with the load of this bench, and what is named on the command line.
+# All that lies in one folder on a load host, with the load of this bench, and a folder there; what the command line names.
 ON_LOAD_HOST = (
     *sorted(HOST_FILES.glob("*.py")),
-    packages.ROOT / "swarmsweep/search.py",
     packages.ROOT / "locustfiles/predict.py",
     packages.ROOT / "locustfiles/predict_open.py",
     packages.ROOT / "bench/loads/light.py",
 )
+SEARCH = packages.ROOT / "swarmsweep/search"
 WORKER_FILES = ("open_loop.py", "predict_open.py")
 MASTER_FILES = (*WORKER_FILES, "conductor.py")
 SERVER = packages.ROOT / "bench/slot_server.py"
@@ -118,6 +118,7 @@ class Site:
         self.load_host.mkdir()
         for path in ON_LOAD_HOST:
             shutil.copy(path, self.load_host)
+        shutil.copytree(SEARCH, self.load_host / "search", ignore=shutil.ignore_patterns("__pycache__"))
 
     def new_folder(self) -> Path:
         """Of one deployment."""

@@ -230,7 +230,7 @@ def site(tmp_path, monkeypatch) -> Site:
     monkeypatch.setattr(deployment, "LOCUST", here)
     monkeypatch.setattr(deployment, "LIGHT_SECONDS", 2.0)
     made = Site(packages.unpacked("haproxy", "usr/sbin/haproxy"), tmp_path)
-    with (made.load_host / "search.py").open("a", encoding="utf-8") as file:
+    with (made.load_host / "search/steps.py").open("a", encoding="utf-8") as file:
         file.write(TINY)
     return made
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed"
 
 # What the peer's path /slots can serve, see http_peer.py.
 SLOTS_RPS = 100
-# Appended to search.py: the least that still goes through all of a search.
+# Appended to the profiles of a search: the least that still goes through all of a search.
 PROFILE = """
 import dataclasses
 PROFILES["short"] = dataclasses.replace(
@@ -72,7 +72,9 @@ class Lab:
         self.out.mkdir()
         self.home = folder / "home"
         shutil.copytree(FILES, self.home, ignore=shutil.ignore_patterns("__pycache__"))
-        (self.home / "search.py").write_text((ROOT / "swarmsweep/search.py").read_text() + PROFILE)
+        search = self.home / "search"
+        shutil.copytree(ROOT / "swarmsweep/search", search, ignore=shutil.ignore_patterns("__pycache__"))
+        (search / "steps.py").write_text((search / "steps.py").read_text() + PROFILE)
         self.server = self.popen([sys.executable, str(PEER)], stdout=subprocess.PIPE, text=True)
         self.url = f"http://127.0.0.1:{int(self.server.stdout.readline())}"
         self.locust: list[subprocess.Popen] = []

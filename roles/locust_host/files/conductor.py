@@ -1,7 +1,7 @@
 """Finds the highest rate at which an API holds its SLO: a search on Locust's master, over trials by all workers.
 
 Loaded last, on the master only: ``locust -f open_loop.py,predict_open.py,conductor.py``. (A Locust without workers does
-both.) One user per worker must be started. search.py says which trial comes next and judges it, trials.py makes it.
+both.) One user per worker must be started. search/ says which trial comes next and judges it, trials.py makes it.
 Settings are environment variables:
 
 SWEEP_SEARCH       JSON, see `SearchOrder`

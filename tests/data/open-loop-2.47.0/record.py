@@ -48,7 +48,8 @@ def record(folder: Path) -> None:
     """Search, and leave the files of the master and the workers in ``folder``/out."""
     home, out = folder / "home", folder / "out"
     shutil.copytree(ROOT / "roles/locust_host/files", home)
-    for path in (ROOT / "swarmsweep/search.py", *(ROOT / "locustfiles").glob("predict*.py")):
+    shutil.copytree(ROOT / "swarmsweep/search", home / "search")
+    for path in (ROOT / "locustfiles").glob("predict*.py"):
         shutil.copy(path, home)
     out.mkdir()
     server = [sys.executable, str(ROOT / "bench/slot_server.py"), "--service-ms", str(SERVICE_MS), "--slots", "1"]

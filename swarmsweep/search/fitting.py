@@ -1,0 +1,107 @@
+"""What trials show together: the rate that is proven, and a fit for the rate that meets the SLO exactly."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .judging import BAD, GOOD, PERCENTS
+
+# Steepness of the fit: how fast the share over the limit grows with the rate, d logit / d ln(rate). Bounds because few
+# trials say little about it. Simulated queues lie between: the steepest have limits of many service times.
+LEAST_SLOPE, USUAL_SLOPE, MOST_SLOPE = 6.0, 16.0, 80.0
+# A trial outside of these multiples of the bracket says nothing about the rate sought.
+NEAR = (0.75, 1.2)
+# Requests over the limit come together, so more than these say nothing more.
+MOST_WEIGHT = 30.0
+# The estimate stays so near to the bracket of what held and what failed: beyond it nothing was seen.
+MOST_BELOW, MOST_ABOVE = 0.9, 1.1
+
+
+def verified_rate(trials: Iterable[tuple[float, float, str]], seconds: float) -> float | None:
+    """The highest rate that is proven by trials of (rate, measured seconds, verdict); None where none is.
+
+    It lies below every rate that failed (on inversion the smaller failing one counts), and at it or above the SLO was
+    held for at least ``seconds`` altogether: what holds at a higher rate holds at a lower one.
+    """
+    trials = list(trials)
+    failed = min((rate for rate, _, verdict in trials if verdict == BAD), default=math.inf)
+    good = [(rate, length) for rate, length, verdict in trials if verdict == GOOD and rate < failed]
+    proven = (rate for rate, _ in good if sum(length for other, length in good if other >= rate) >= seconds)
+    return max(proven, default=None)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One trial as the fit sees it. ``over``: the share (0 to 1) of ``offered`` requests that was over the limit."""
+
+    rate_rps: float
+    over: float
+    offered: int
+
+    @property
+    def logit(self) -> float:
+        """Log odds of being over, with half a request added on both sides: none over is not impossible."""
+        count = self.over * self.offered
+        return math.log((count + 0.5) / (self.offered - count + 0.5))
+
+    @property
+    def weight(self) -> float:
+        """About the inverse variance of the log odds; too few over the limit say as little as too few within it."""
+        count = self.over * self.offered
+        return min(count + 0.5, self.offered - count + 0.5, MOST_WEIGHT)
+
+
+def points_of(name: str, trials: Iterable[tuple[float, str, Mapping[str, Any]]]) -> list[Point]:
+    """Trials of (rate, verdict, summary) that say something about the limit ``name``, as p95_ms."""
+    return [
+        Point(rate, 1 - summary["within_limits"][name] / summary["measured"]["offered"], summary["measured"]["offered"])
+        for rate, verdict, summary in trials
+        if verdict in (GOOD, BAD) and summary["measured"]["offered"]
+    ]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """logit(share over the limit) = level + slope x (ln(rate) - centre), by weighted least squares over ``points``.
+
+    Source: the steep part of the curve of a queue near its capacity is close to a straight line in these coordinates.
+    ``spread`` is the weighted sum of squares of ln(rate) around ``centre``; ``bounded``: the slope is one of the bounds
+    or the usual one, not that of the points.
+    """
+
+    centre: float
+    level: float
+    slope: float
+    spread: float
+    bounded: bool
+    points: tuple[Point, ...]
+
+    def rate_at(self, over: float) -> float:
+        """The rate at which this share (0 to 1, exclusive) is over the limit."""
+        return math.exp(self.centre + (math.log(over / (1 - over)) - self.level) / self.slope)
+
+
+def fit_near(points: Iterable[Point], lower_rps: float, upper_rps: float) -> Fit | None:
+    """A fit to the points about the bracket from ``lower_rps`` to ``upper_rps``; None where there are none."""
+    near = tuple(point for point in points if NEAR[0] * lower_rps <= point.rate_rps <= NEAR[1] * upper_rps)
+    total = sum(point.weight for point in near)
+    if not near:
+        return None
+    centre = sum(point.weight * math.log(point.rate_rps) for point in near) / total
+    level = sum(point.weight * point.logit for point in near) / total
+    spread = sum(point.weight * (math.log(point.rate_rps) - centre) ** 2 for point in near)
+    slope = free = USUAL_SLOPE
+    if spread > 1e-9:
+        free = sum(p.weight * (math.log(p.rate_rps) - centre) * (p.logit - level) for p in near) / spread
+        slope = min(max(free, LEAST_SLOPE), MOST_SLOPE)
+    return Fit(centre, level, slope, spread, slope != free or spread <= 1e-9, near)
+
+
+def estimate_rps(fits: Mapping[str, Fit], lower_rps: float, upper_rps: float) -> tuple[str, float] | None:
+    """The limit that binds first and the rate at which it does, by the fits to each; kept about the bracket."""
+    rates = {name: fit.rate_at(1 - PERCENTS[name] / 100) for name, fit in fits.items()}
+    if not rates:
+        return None
+    name = min(rates, key=rates.__getitem__)
+    return name, min(max(rates[name], MOST_BELOW * lower_rps), MOST_ABOVE * upper_rps)

@@ -1,0 +1,288 @@
+"""Which trial comes next: bracket, bisection, confirmation and proof, as the trials so far ask for."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .fitting import estimate_rps, fit_near, points_of, verified_rate
+from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge, least_requests
+from .steps import Profile, Step
+
+# Rates to look at while all hold, as multiples of what the probe could do: up to 1.1, then ever higher, because a probe
+# with few connections sees too little. Below, while none holds, as multiples of the last.
+FIRST, UP, UP_MORE = 0.8, (0.95, 1.1), (1.4, 2.0, 4.0)
+DOWN = (0.75, 0.6, 0.5)
+MOST_DOWN = 6
+MOST_RPS = 1e6
+# Where to verify, as shares of the fitted rate and of the lowest that failed. Chosen by simulation: nearer to the fit a
+# trial fails too often, and then caps what can be verified. A rate that held is repeated from REPEAT_OF_FIT on, else a
+# new one is tried; one that is NEAR is near enough; with the last of the budget a lower one is taken, to have any.
+REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
+NEAR_FIT, NEAR_FAILED = 0.94, 0.97
+LAST_OF_FIT, LAST_OF_FAILED, SURE_OF_FIT = 0.94, 0.965, 0.9
+
+
+@dataclass(frozen=True)
+class _Trial:
+    step: Step
+    judgement: Judgement
+    # Only what is needed later: the bins of a whole search would stay in memory.
+    summary: Mapping[str, Any]
+
+
+class Search:
+    """Says which trial comes next, until it has ended.
+
+    Args:
+        slo: p50_ms, p95_ms, p99_ms, mean_ms and max_failure_percent, those that are limited.
+        connections: of the closed probe, as many as keep every worker of the API busy and some more.
+        arrivals: poisson or constant.
+        max_rps: rates above it are of no interest.
+
+    ``ended`` is None while it goes on, then: done; budget (stopped early, with what there is); generator (the API held
+    every rate that the generator could make); max_rps (it held the highest rate asked for); no_load_passes.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        slo: Mapping[str, float],
+        connections: int,
+        arrivals: str = "poisson",
+        max_rps: float | None = None,
+    ) -> None:
+        self.profile, self.connections, self.arrivals, self.max_rps = profile, connections, arrivals, max_rps
+        self.slo = {name: limit for name, limit in slo.items() if limit is not None}
+        if arrivals not in ("poisson", "constant"):
+            raise ValueError(f"arrivals is {arrivals!r}; allowed: poisson, constant")
+        if connections < 1:
+            raise ValueError(f"connections is {connections!r}; allowed: 1 and more")
+        if max_rps is not None and not max_rps > 0:
+            raise ValueError(f"max_rps is {max_rps!r}; allowed: above 0, or None")
+        if not any(name.endswith("_ms") for name in self.slo):
+            raise ValueError(f"slo {dict(slo)} limits no latency: without one, no rate is too high")
+        self.ended: str | None = None
+        self.spent_seconds = 0.0
+        self._trials: list[_Trial] = []
+
+    def add(self, step: Step, summary: Mapping[str, Any]) -> Judgement:
+        """Take the summary of a trial (see `judge`) into account."""
+        judgement = judge(step, summary, self.slo)
+        self.spent_seconds += step.seconds
+        kept = {name: summary.get(name) for name in ("measured", "within_limits")}
+        self._trials.append(_Trial(step, judgement, kept))
+        return judgement
+
+    def next(self) -> Step | None:
+        """The trial to be made now; None when the search has ended. Asking again gives the same answer."""
+        if self.ended:
+            return None
+        if not self._trials:
+            return Step(
+                "probe", "closed", None, self.connections, self.profile.probe_settle_seconds, self.profile.probe_seconds
+            )
+        step = self._search() or self._confirm() or self._verify()
+        if step is None and self.ended is None:
+            self.ended = self._how_it_ended()
+        return step
+
+    # What the trials say so far.
+
+    @property
+    def _probed_rps(self) -> float:
+        measured = self._trials[0].summary["measured"]
+        return measured["ok"] / measured["seconds"]
+
+    @property
+    def _most_rps(self) -> float:
+        return min(self.max_rps or math.inf, MOST_RPS)
+
+    def _rates(self, *verdicts: str) -> list[float]:
+        return [trial.step.rate_rps for trial in self._trials if trial.judgement.verdict in verdicts]
+
+    @property
+    def _failed_rps(self) -> float:
+        """Lowest rate at which the SLO was missed."""
+        return min(self._rates(BAD), default=math.inf)
+
+    @property
+    def _unmade(self) -> list[float]:
+        """Rates that the generator could not make, above all that it could; those below were a disturbance."""
+        made = max(self._rates(GOOD, BAD), default=0.0)
+        return [rate for rate in self._rates(GENERATOR) if rate > made]
+
+    @property
+    def _passed(self) -> list[float]:
+        """Rates that held the SLO below every one that did not, ascending: on inversion the failing one counts."""
+        return sorted({rate for rate in self._rates(GOOD) if rate < self._failed_rps})
+
+    @property
+    def _bracket(self) -> tuple[float, float]:
+        return max(self._passed, default=self._failed_rps), self._failed_rps
+
+    def _good_seconds(self, rate: float) -> float:
+        """How long the SLO was held at this rate or above."""
+        return sum(
+            trial.step.seconds_measure
+            for trial in self._trials
+            if trial.judgement.verdict == GOOD and rate <= trial.step.rate_rps < self._failed_rps
+        )
+
+    @property
+    def _verified_rps(self) -> float | None:
+        trials = [(trial.step.rate_rps, trial.step.seconds_measure, trial.judgement.verdict) for trial in self._opened]
+        return verified_rate(trials, self.profile.verify_seconds)
+
+    @property
+    def _opened(self) -> list[_Trial]:
+        return [trial for trial in self._trials if trial.step.kind != "closed"]
+
+    def _fitted_rps(self) -> float:
+        """The rate that meets the SLO exactly, by the trials near it. To be asked for once a rate has failed."""
+        lower, upper = self._bracket
+        trials = [(trial.step.rate_rps, trial.judgement.verdict, trial.summary) for trial in self._opened]
+        fits = {name: fit_near(points_of(name, trials), lower, upper) for name in PERCENTS if name in self.slo}
+        estimate = estimate_rps(fits, lower, upper)
+        return estimate[1] if estimate else (lower + upper) / 2
+
+    # Steps.
+
+    def _search(self) -> Step | None:
+        """The next step of bracket or bisection; None when the bracket is narrow enough or time is needed elsewhere."""
+        if any(trial.step.purpose == "confirm" for trial in self._trials):
+            return None
+        passed, unmade = self._passed, self._unmade
+        lower, upper = max(passed, default=0.0), min(self._failed_rps, *unmade, math.inf)
+        purpose = "bracket"
+        if not self._opened:
+            rate = self._first_rps()
+        elif len(unmade) == 1:
+            # Before the generator is believed to be at its limit: it may have been disturbed.
+            rate = unmade[0]
+        elif not passed:
+            rate = self._lower(upper)
+        elif upper == math.inf:
+            rate = self._higher(lower)
+        elif (upper - lower) / upper > self.profile.resolution:
+            purpose, rate = "bisect", (lower + upper) / 2
+        else:
+            rate = None
+        if rate is None:
+            return None
+        return self._open(purpose, rate, self.profile.search_seconds, self._reserve_seconds(lower, upper))
+
+    def _first_rps(self) -> float:
+        # An API that answers nothing on all those connections may still answer one request after the other.
+        rate = FIRST * self._probed_rps or self._wanted_requests / self.profile.search_seconds
+        return min(max(rate, self._lowest_rps), self._most_rps)
+
+    @property
+    def _lowest_rps(self) -> float:
+        """Rate below which the longest trial has too few requests."""
+        return self._wanted_requests / self.profile.longest_seconds
+
+    @property
+    def _wanted_requests(self) -> float:
+        """Requests to be expected of a trial, so that it has enough of them in spite of chance."""
+        least = least_requests(self.slo)
+        return least + (2 * math.sqrt(least) if self.arrivals == "poisson" else 1)
+
+    def _higher(self, passed: float) -> float | None:
+        """A rate above all that held, or None when there is none of interest."""
+        if passed >= self._most_rps:
+            return None
+        ladder = [factor * self._probed_rps for factor in UP]
+        above = [rate for rate in ladder if rate > 1.01 * passed]
+        beyond = sum(rate > 1.01 * ladder[-1] for rate in self._rates(GOOD))
+        rate = above[0] if above else passed * UP_MORE[min(beyond, len(UP_MORE) - 1)]
+        return min(rate, self._most_rps)
+
+    def _lower(self, upper: float) -> float | None:
+        """A rate below all that failed, or None when lower ones make no sense."""
+        tried = len(set(self._rates(BAD, GENERATOR)))
+        if upper <= self._lowest_rps or tried > MOST_DOWN:
+            return None
+        return max(upper * DOWN[min(tried, len(DOWN)) - 1], self._lowest_rps)
+
+    def _confirm(self) -> Step | None:
+        """Long trials at and around the fitted rate, which is fitted anew each time."""
+        done = sum(trial.step.purpose == "confirm" for trial in self._trials)
+        if not self._rates(GOOD) or self._failed_rps == math.inf or done >= len(self.profile.confirm_factors):
+            return None
+        lower, upper = self._bracket
+        rate = self.profile.confirm_factors[done] * min(max(self._fitted_rps(), lower), upper)
+        return self._open("confirm", rate, self.profile.confirm_seconds)
+
+    def _verify(self) -> Step | None:
+        """Hold a rate for as long as is asked for: the highest that held, or a new one where that is far below the fit
+        or has failed since."""
+        good, verified, profile = self._rates(GOOD), self._verified_rps, self.profile
+        if not good or self._is_proven(verified):
+            return None
+        if self._failed_rps == math.inf:
+            return self._hold(max(good))
+        fitted, failed, top = self._fitted_rps(), self._failed_rps, max(self._passed, default=0.0)
+        new = min(NEW_OF_FIT * fitted, NEW_OF_FAILED * failed)
+        rate = top if top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
+        left = profile.budget_seconds - self.spent_seconds
+        if left - self._hold_seconds(rate) < profile.settle_seconds + 0.6 * profile.verify_seconds:
+            # The last chance.
+            if verified:
+                return None if verified >= SURE_OF_FIT * fitted else self._hold(rate)
+            rate = min(rate, LAST_OF_FIT * fitted, LAST_OF_FAILED * failed)
+        return self._hold(rate)
+
+    def _is_proven(self, verified: float | None) -> bool:
+        """Whether the verified rate is as near to the capacity as a search of this length brings it."""
+        if not verified:
+            return False
+        if self._failed_rps == math.inf:
+            return verified == max(self._rates(GOOD))
+        return verified >= min(NEAR_FIT * self._fitted_rps(), NEAR_FAILED * self._failed_rps)
+
+    def _hold(self, rate: float) -> Step | None:
+        return self._open("verify", rate, self._hold_seconds(rate) - self.profile.settle_seconds)
+
+    def _hold_seconds(self, rate: float) -> float:
+        """What is missing at this rate, settling included."""
+        missing = self.profile.verify_seconds - self._good_seconds(rate)
+        return self.profile.settle_seconds + max(missing, self.profile.search_seconds)
+
+    def _reserve_seconds(self, lower: float, upper: float) -> float:
+        """What the search must leave for the rest: confirmation and another trial; to verify alone where nothing has
+        failed yet, and nothing before anything has held."""
+        if not lower:
+            return 0.0
+        if upper == math.inf or self._unmade:
+            return self._hold_seconds(lower)
+        each = self.profile.settle_seconds + self._measure_seconds(lower, self.profile.confirm_seconds)
+        return (len(self.profile.confirm_factors) + 1) * each
+
+    def _measure_seconds(self, rate: float, seconds: float) -> float:
+        """Longer for a low rate, so that there are enough requests for the percentiles."""
+        return math.ceil(min(max(seconds, self._wanted_requests / rate), self.profile.longest_seconds))
+
+    def _open(self, purpose: str, rate: float, seconds: float, reserve: float = 0.0) -> Step | None:
+        """An open trial, or None when the budget does not allow one that is long enough to bracket."""
+        if rate != self.max_rps:
+            # Figures that people can read; the rate of an earlier trial stays the same.
+            rate = min(float(f"{rate:.4g}"), self._most_rps)
+        settle, left = self.profile.settle_seconds, self.profile.budget_seconds - self.spent_seconds - reserve
+        shortest = self._measure_seconds(rate, self.profile.search_seconds)
+        if settle + shortest > left:
+            return None
+        measure = min(self._measure_seconds(rate, seconds), math.floor(left - settle))
+        return Step(purpose, self.arrivals, rate, None, settle, max(measure, shortest))
+
+    def _how_it_ended(self) -> str:
+        good = self._rates(GOOD)
+        if not good:
+            return "generator" if self._unmade and not self._rates(BAD) else "no_load_passes"
+        proven = self._is_proven(self._verified_rps)
+        if self._failed_rps == math.inf:
+            if proven and max(good) >= self._most_rps:
+                return "max_rps"
+            return "generator" if self._unmade else "budget"
+        confirmed = sum(trial.step.purpose == "confirm" for trial in self._trials)
+        return "done" if proven and confirmed >= len(self.profile.confirm_factors) else "budget"
