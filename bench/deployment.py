@@ -20,7 +20,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HOST_FILES = packages.ROOT / "roles/locust_host/files"
-# All that lies in one folder on a load host, with the load of this bench, and a folder there; what the command line names.
+# All that lies in one folder on a load host, with the load of this bench, and a folder in it; what is named there.
 ON_LOAD_HOST = (
     *sorted(HOST_FILES.glob("*.py")),
     packages.ROOT / "locustfiles/predict.py",

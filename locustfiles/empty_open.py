@@ -13,10 +13,11 @@ class EmptyOpenUser(OpenLoopUser):
 
     method = "GET"
     path = "/empty"
+    same_answers = True
 
     @staticmethod
     def check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
-        """The same as empty.py asks of an answer."""
+        """The same as empty.py asks of a single answer."""
         if status != 200:
             return f"status {status}"
         return None if b'"empty"' in body else 'no "empty" in the answer'

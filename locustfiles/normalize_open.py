@@ -14,10 +14,11 @@ class NormalizeOpenUser(OpenLoopUser):
 
     path = "/normalize"
     payloads = PAYLOADS
+    same_answers = True
 
     @staticmethod
     def check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
-        """The same as normalize.py asks of an answer."""
+        """The same as normalize.py asks of a single answer."""
         if status != 200:
             return f"status {status}"
         return None if b'"features"' in body else 'no "features" in the answer'

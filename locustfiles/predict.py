@@ -71,6 +71,9 @@ def think_time():
 
 
 PAYLOADS = make_payloads(ROWS, SEED)
+# The first answer to each path and body: whoever asks the same must be told the same, whichever replica answers and
+# however busy it is. An API that mixes up requests under load is fast and wrong.
+KNOWN: dict[tuple[str, bytes | None], bytes] = {}
 
 
 class ApiUser(FastHttpUser):
@@ -83,15 +86,20 @@ class ApiUser(FastHttpUser):
     network_timeout = 10.0
 
     def ask(self, method: str, path: str, expected: bytes, body: bytes | None = None) -> None:
-        """One request; it fails when the answer is not 200 or does not hold ``expected``."""
+        """One request; it fails when the answer is not 200, does not hold ``expected``, or differs from one before."""
         with self.client.request(
             method, path, data=body, headers=HEADERS if body else None, name=path, catch_response=True
         ) as response:
+            content = response.content or b""
             # 0 is a connection error, which Locust has recorded with its own words.
-            if response.status_code not in (200, 0):
+            if response.status_code == 0:
+                return
+            if response.status_code != 200:
                 response.failure(f"status {response.status_code}")
-            elif response.status_code == 200 and expected not in (response.content or b""):
+            elif expected not in content:
                 response.failure(f"no {expected.decode()} in the answer")
+            elif KNOWN.setdefault((path, body), content) != content:
+                response.failure("another answer than before to the same request")
 
 
 class PredictUser(ApiUser):

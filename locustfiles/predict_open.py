@@ -14,10 +14,11 @@ class PredictOpenUser(OpenLoopUser):
 
     path = "/predict"
     payloads = PAYLOADS
+    same_answers = True
 
     @staticmethod
     def check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
-        """The same as predict.py asks of an answer."""
+        """The same as predict.py asks of a single answer."""
         if status != 200:
             return f"status {status}"
         return None if b'"predictions"' in body else 'no "predictions" in the answer'

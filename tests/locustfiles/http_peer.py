@@ -104,6 +104,9 @@ class Peer:
             writer.write(whole(json.dumps(counts).encode()))
         elif path == "/echo":
             writer.write(whole(body, server=number % 2))
+        elif path == "/fickle":
+            # Says otherwise each time.
+            writer.write(whole(b'{"predictions":[%d],"model_version":"1"}' % served))
         elif path == "/slow":
             await asyncio.sleep(0.05)
             writer.write(whole())

@@ -70,11 +70,12 @@ class Session:
     url: str
     timeout_seconds: float = PATIENCE_SECONDS
     check: object = check
+    known: dict | None = None
     outcomes: list = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.target = resolve(self.url)
-        self.client = Client(self.target, self.check, self.note, self.timeout_seconds)
+        self.client = Client(self.target, self.check, self.note, self.timeout_seconds, known=self.known)
 
     def note(self, token, sent, finished, outcome, reason, headers, size) -> None:
         assert sent <= finished
@@ -188,6 +189,27 @@ def test_check_that_stumbles_is_a_failure(shared_peer):
 
     with session(shared_peer, check=stumble) as load:
         assert load.ask("/length") == (FAILED, "check of the answer: KeyError('predictions')")
+
+
+OTHER = (FAILED, "another answer than before to the same request")
+
+
+@pytest.mark.parametrize(
+    ("path", "bodies", "expected"),
+    [
+        ("/length", [b"a", b"a", b"b"], [(OK, None)] * 3),
+        ("/fickle", [b"a", b"b", b"a", b"b", b"c"], [(OK, None), (OK, None), OTHER, OTHER, (OK, None)]),
+        # What failed for another reason is neither compared nor remembered.
+        ("/status", [b"a", b"a"], [(FAILED, "status 503")] * 2),
+    ],
+)
+def test_the_same_request_must_get_the_same_answer_where_that_is_asked_for(shared_peer, path, bodies, expected):
+    with session(shared_peer, known={}) as load:
+        assert [load.ask(path, body=body) for body in bodies] == expected
+        # An answer that is whole leaves the connection as it was.
+        assert load.client.opened == 1
+    with session(shared_peer) as load:
+        assert OTHER not in [load.ask(path, body=body) for body in bodies]
 
 
 @pytest.mark.parametrize("path", ["/close-later", "/timeout-later"])

@@ -32,7 +32,7 @@ from trials import Trials
 
 def load(environment, trials):
     trials.wait_ready(1, 60)
-    trials.run("constant", rate_rps=40.0, seconds_measure=0.5)
+    trials.run("constant", rate_rps=400.0, seconds_measure=0.5)
     leave(environment, Workers(environment))
 
 @events.init.add_listener
@@ -55,7 +55,9 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.asked[asked] += 1
             self.server.bodies.add(body)
-        content = self.server.answers.get(asked, b"{}")
+            content = self.server.answers.get(asked, b"{}")
+            if self.server.is_fickle:
+                content = content.replace(b"}", b',"answer":%d}' % self.server.asked.total())
         self.send_response(self.server.status)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
@@ -67,8 +69,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def run(folder: Path, scenario: str, answers: dict, status: int = 200):
-    """(server, row of Locust's statistics) after a short load by one scenario."""
+def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle: bool = False):
+    """(server, row of Locust's statistics) after a short load by one scenario; a fickle API never answers the same."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
     for program in (ROOT / "roles/locust_host/files").glob("*.py"):
         shutil.copy(program, folder / "locust")
@@ -84,7 +86,7 @@ def run(folder: Path, scenario: str, answers: dict, status: int = 200):
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": "0.5"}
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.answers, server.status = answers, status
+        server.answers, server.status, server.is_fickle = answers, status, is_fickle
         server.asked, server.bodies, server.lock = Counter(), set(), threading.Lock()
         threading.Thread(target=server.serve_forever, daemon=True).start()
         command = [LOCUST, "-f", files, "--headless", "-u", users, "-r", users, "--csv", str(folder / "stats")]
@@ -132,3 +134,14 @@ def test_rows_are_sent_where_rows_are_wanted(loaded):
 def test_any_other_answer_is_a_failure(tmp_path, scenario, answers, status):
     _, row = run(tmp_path, scenario, answers, status)
     assert int(row["Failure Count"]) == int(row["Request Count"]) > 0
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+def test_the_same_request_must_get_the_same_answer(tmp_path, scenario):
+    server, row = run(tmp_path, scenario, ANSWERS, is_fickle=True)
+    # All but the first to each body.
+    again = server.asked.total() - len(server.bodies)
+    assert int(row["Failure Count"]) == again > 0
+    with (tmp_path / "stats_failures.csv").open(newline="", encoding="utf-8") as file:
+        (failure,) = csv.DictReader(file)
+    assert "another answer than before to the same request" in failure["Error"]

@@ -127,6 +127,7 @@ def test_an_attempt_that_died_before_its_load_is_judged_on_its_deployment_alone(
         ("bad answer: Invalid header token", HARNESS),
         ("(other errors)", HARNESS),
         ('no "predictions" in the answer', WRONG),
+        ("another answer than before to the same request", WRONG),
         ("check of the answer: KeyError('predictions')", WRONG),
         ("label 9 is none of 1 to 7", WRONG),
     ],

@@ -5,7 +5,8 @@ nothing here blocks, and nothing that is called back may. Requests are encoded b
 llhttp (httptools). At most one request is under way on a connection; a connection is kept for the next one, the last
 used first, unless the server wants it closed.
 
-A request fails with a short reason: refused, reset, timed out, cut off, not HTTP, or what the scenario's check says.
+A request fails with a short reason: refused, reset, timed out, cut off, not HTTP, what the scenario's check says, or
+that the same request was answered otherwise before, where the scenario wants to know.
 One case is no failure: a server may close a kept connection at the very moment when it is used again. When a used
 connection is lost within `RESEND_WITHIN_SECONDS` of sending and nothing of the answer had come, the request goes out
 once more on a new connection, with its time still running, and is counted in ``resent`` (RFC 9112, section 9.3.1: a
@@ -40,6 +41,7 @@ SWEEP_SECONDS = 0.05
 RESEND_WITHIN_SECONDS = 0.25
 # For finding which address of a host name answers.
 PROBE_SECONDS = 5.0
+OTHER_ANSWER = "another answer than before to the same request"
 # HEAD is answered without the body that its header announces, and CONNECT with a tunnel: neither is a load.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -117,6 +119,7 @@ class Client:
         check: judges every whole answer.
         on_done: called on gevent's hub, also from within `send`; must not block.
         timeout_seconds: from sending to the last byte of the answer, connecting included.
+        known: bodies of answers by request, first ones are added: another one fails. None where they may differ.
         on_sweep: called with the time every `SWEEP_SECONDS`.
     """
 
@@ -127,8 +130,9 @@ class Client:
         on_done: OnDone,
         timeout_seconds: float,
         on_sweep: Callable[[float], None] = lambda now: None,
+        known: dict[bytes, bytes] | None = None,
     ) -> None:
-        self.target, self.check, self.on_done = target, check, on_done
+        self.target, self.check, self.on_done, self.known = target, check, on_done, known
         self.timeout_seconds = timeout_seconds
         self.loop = gevent.get_hub().loop
         # In the order of sending: the first is the next to time out.
@@ -392,6 +396,9 @@ class Connection:
         except Exception as error:
             # A check that stumbles over an answer has not found it right.
             reason = f"check of the answer: {error!r}"[:200]
+        known = client.known
+        if reason is None and known is not None and known.setdefault(self._request, content) != content:
+            reason = OTHER_ANSWER
         token, self._token, self._busy = self._token, None, False
         del client.in_flight[self]
         if self._keep and not self._unsent:

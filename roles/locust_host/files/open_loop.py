@@ -179,6 +179,9 @@ class OpenLoopUser(User):
     headers: Mapping[str, str] = {"Content-Type": "application/json"}
     # Bodies, of which each request takes a random one; None sends none.
     payloads: Sequence[bytes | None] = (None,)
+    # Whether the same body must get the same answer, whichever replica gives it and however busy it is: an API that
+    # mixes up requests under load is fast and wrong. Compared within a worker, over all its trials.
+    same_answers = False
 
     @staticmethod
     def check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
@@ -201,7 +204,15 @@ class OpenLoopUser(User):
 class Trial:
     """One load by one worker: sends what is due, on gevent's hub, until its time is over and all is answered."""
 
-    def __init__(self, order: Order, user: OpenLoopUser, target: Target, requests: Sequence[bytes], path: Path) -> None:
+    def __init__(
+        self,
+        order: Order,
+        user: OpenLoopUser,
+        target: Target,
+        requests: Sequence[bytes],
+        known: dict[bytes, bytes] | None,
+        path: Path,
+    ) -> None:
         self.order, self._requests = order, requests
         self._over = Event()
         self._arrivals_over = False
@@ -213,7 +224,7 @@ class Trial:
         gc.collect()
         gc.freeze()
         on_done = self._on_done_closed if order.kind == "closed" else self._on_done
-        self._client = Client(target, user.check, on_done, order.timeout_seconds, self._on_sweep)
+        self._client = Client(target, user.check, on_done, order.timeout_seconds, self._on_sweep, known)
         self._client.open(order.connections_at_start)
         self._start = monotonic() + LEAD_SECONDS
         self._window = self._start + order.seconds_settle
@@ -353,6 +364,7 @@ class Generator:
         self._user: OpenLoopUser | None = None
         self._target: Target | None = None
         self._requests: list[bytes] = []
+        self._known: dict[bytes, bytes] | None = None
         self._trial: Trial | None = None
         self._greenlet: Any = None
         environment.runner.register_message(TRIAL, self._on_order)
@@ -377,6 +389,7 @@ class Generator:
             encode(self._target, user.method, user.path, user.headers if body is not None else {}, body)
             for body in user.payloads
         ]
+        self._known = {} if user.same_answers else None
         self._environment.runner.send_message(READY, {"host": self._host, "index": self.index})
 
     def leave(self, user: OpenLoopUser) -> None:
@@ -413,7 +426,7 @@ class Generator:
     def _run(self, order: Order) -> None:
         path = self._directory / f"open-requests-{self._host}-{self.index}-trial-{order.trial}.f64"
         try:
-            self._trial = Trial(order, self._user, self._target, self._requests, path)
+            self._trial = Trial(order, self._user, self._target, self._requests, self._known, path)
             summary = {"trial": order.trial, "host": self._host, "index": self.index, **self._trial.run()}
             write_json(self._directory / f"open-trial-{order.trial}-{self._host}-{self.index}.json", summary)
         except Exception as error:
