@@ -96,3 +96,9 @@ class Evidence:
     clock_bound_seconds: float | None = None
     oom_kills: int | None = None
     request_parts: Mapping[str, Any] | None = None
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The windows that are known: the one that is shown, and the knee where that is another."""
+        # By identity: mostly the two are the same.
+        return tuple({id(flow): flow for flow in (self.flow, self.knee) if flow is not None}.values())

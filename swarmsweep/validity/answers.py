@@ -1,6 +1,7 @@
 """Doubts about what the API answered: an API that fails is a result, a bench that fails is none."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from swarmsweep.evidence import Evidence, Flow
@@ -60,11 +61,13 @@ def errors_explained(evidence: Evidence) -> Check | None:
 
 
 def answers_correct(evidence: Evidence) -> Check | None:
-    """No answer was wrong in the eyes of the scenario."""
-    flow = evidence.flow
-    if flow is None:
+    """No answer was wrong in the eyes of the scenario, at the load that is shown or at the highest.
+
+    An API that is right only while it has little to do is not one whose capacity is worth knowing.
+    """
+    if evidence.flow is None:
         return None
-    found = _of_cause(flow, WRONG)
+    found = sum((Counter(_of_cause(flow, WRONG)) for flow in evidence.flows), Counter())
     count = sum(found.values())
     sentence = f"{count} answers were wrong: {_quoted(found)}" if count else "the scenario found no wrong answer"
     return Check("answers_correct", count, 0, count == 0, sentence)

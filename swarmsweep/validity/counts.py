@@ -75,9 +75,7 @@ def _in_flight(evidence: Evidence) -> int:
     """Requests that one side may have counted without the other: those that were given up, or under way at the end."""
     if evidence.load.get("users") is not None:
         return evidence.load["users"]
-    # By identity: mostly the two are the same.
-    flows = {id(flow): flow for flow in (evidence.flow, evidence.knee) if flow is not None}
-    return sum(flow.timed_out + flow.in_flight_end + _under_way(flow) for flow in flows.values())
+    return sum(flow.timed_out + flow.in_flight_end + _under_way(flow) for flow in evidence.flows)
 
 
 def _under_way(flow: Flow) -> int:

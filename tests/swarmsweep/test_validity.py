@@ -208,6 +208,15 @@ def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
     assert (idle.passed, idle.warning) == (False, False)
 
 
+def test_wrong_answers_at_the_highest_load_are_wrong_too():
+    sound = from_json(record("search"))
+    higher = replace(sound.flow, rate_rps=9000.0, errors={"another answer than before to the same request": 2})
+    found = named(replace(sound, knee=higher))["answers_correct"]
+    assert (found.passed, found.value) == (False, 2)
+    # Counted once where the highest load is the one that is shown.
+    assert named(replace(sound, flow=higher, knee=higher))["answers_correct"].value == 2
+
+
 def test_limits_as_labelled_names_what_differs():
     evidence = from_json(record("users"))
     for key, value, words in (
