@@ -72,6 +72,8 @@ class Lab:
             cmdline=" ".join(arguments) or None,
             envvars={
                 "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+                # ansible-runner would switch it off.
+                "ANSIBLE_HOST_KEY_CHECKING": "True",
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             },
             quiet=False,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.machines import HOSTS, REPOSITORY
+from tests.e2e.machines import HOSTS, NAME, REPOSITORY
 
 sys.path.append(str(REPOSITORY / "app"))
 from covertype_api.schema import COVER_TYPES, NUMBERS, RAW_COLUMNS, SOIL_TYPES, TARGET, WILDERNESS_AREAS
@@ -68,6 +68,21 @@ def test_machines_have_a_core_set_and_a_memory_limit_of_their_own(lab):
     for side in HOSTS:
         limit = lab.ssh(side, " || ".join(f"cat {path} 2> /dev/null" for path in limits)).stdout
         assert 0 < int(limit) <= 8 * 1024**3
+
+
+def test_a_machine_with_another_host_key_is_not_talked_to(lab, tmp_path):
+    known = REPOSITORY / ".lab" / NAME / "ssh/known_hosts"
+    kept = known.read_text()
+    (one, its_key), (other, other_key) = (line.split(maxsplit=1) for line in kept.splitlines())
+    try:
+        known.write_text(f"{one} {other_key}\n{other} {its_key}\n")
+        # Connections that stand already were checked when they were made.
+        play = lab.play("playbooks/status.yml", ansible_control_path_dir=str(tmp_path))
+    finally:
+        known.write_text(kept)
+    assert play.status == "failed"
+    assert "Host key verification failed" in play.output
+    assert play.failed.keys() == {"e2e-api", "e2e-load"}
 
 
 def test_site_in_check_mode_touches_nothing_on_fresh_machines(lab):
