@@ -68,7 +68,8 @@ class Evidence:
     and out of windows, by the generator's raw files, ``counted_requests`` by Locust's own statistics. ``questions`` are
     what Locust's master asked between the trials of a search, which neither of them has and only HAProxy saw;
     ``given_up`` are requests of a search that timed out: HAProxy may have seen them or not. ``unmade``: where a search
-    ended because the generator could not make more load, which load that was and why.
+    ended because the generator could not make more load, which load that was and why; ``verified_rps``: the highest
+    rate that a search has proven, None where it has proven none.
     ``clock_offset_seconds``: clock of the API's manager less that of the first load host, with its bound.
     """
 
@@ -90,6 +91,7 @@ class Evidence:
     questions: int = 0
     given_up: int = 0
     unmade: str | None = None
+    verified_rps: float | None = None
     records_complete: bool | None = None
     record_files: int = 0
     clock_offset_seconds: float | None = None

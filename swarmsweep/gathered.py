@@ -75,6 +75,7 @@ def _records(raw: Attempt) -> dict[str, Any]:
             "recorded_requests": sum(trial.sent for trial in trials),
             "given_up": sum(trial.summary["timed_out"] for trial in trials),
             "unmade": raw.search.unmade,
+            "verified_rps": raw.search.capacity.verified_rps if raw.search.capacity is not None else None,
             "records_complete": all(trial.complete for trial in trials),
             "record_files": min(trial.files for trial in trials),
         }

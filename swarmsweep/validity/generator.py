@@ -62,11 +62,16 @@ def load_as_planned(evidence: Evidence) -> Check | None:
 
 
 def generator_kept_rate(evidence: Evidence) -> Check | None:
-    """Open loop: as many requests were sent as the rate asks for, and in time."""
+    """Open loop: as many requests were sent as the rate asks for, and in time.
+
+    Of a search that the generator ended before any rate was proven, that is so of no load: it says nothing of the API.
+    """
     flow = evidence.flow
     if flow is None or flow.kind not in OPEN_KINDS or flow.rate_rps is None:
         return None
     name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
+    if evidence.unmade is not None and evidence.verified_rps is None:
+        return Check(name, None, least, False, f"no rate was proven, because the generator failed: {evidence.unmade}")
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due
     # What is due by chance differs from the rate by a few standard deviations of a Poisson count.

@@ -217,6 +217,17 @@ def test_wrong_answers_at_the_highest_load_are_wrong_too():
     assert named(replace(sound, flow=higher, knee=higher))["answers_correct"].value == 2
 
 
+def test_a_search_that_the_generator_ended_must_have_proven_something():
+    late = replace(from_json(record("search")), unmade="at 900 requests/s requests were sent 40 ms late")
+    nothing = named(replace(late, verified_rps=None))["generator_kept_rate"]
+    assert (nothing.passed, nothing.warning) == (False, False)
+    assert nothing.sentence == (
+        "no rate was proven, because the generator failed: at 900 requests/s requests were sent 40 ms late"
+    )
+    # The capacity is at least what was proven.
+    assert named(replace(late, verified_rps=850.0))["generator_kept_rate"].passed is True
+
+
 def test_limits_as_labelled_names_what_differs():
     evidence = from_json(record("users"))
     for key, value, words in (
