@@ -127,8 +127,9 @@ def nothing_measured(cells: list[dict[str, Any]]) -> str:
     if not counts["failed"] and not counts["invalid"]:
         return f"Nothing has been measured yet{f' ({told})' if told else ''}."
     first = next(cell for word in ("failed", "invalid") for cell in cells if cell["status"] == word)
-    reason = f"{first['id']} is {first['status']}: {_short(first['reason'])}"
-    return f"No configuration could be measured: {told}. The first, {reason}."
+    alone = counts["failed"] + counts["invalid"] == 1
+    name = first["id"] if alone else f"The first of them, {first['id']},"
+    return f"No configuration could be measured: {told}. {name} is {first['status']}: {_short(first['reason'])}."
 
 
 def _shortfall(cell: dict[str, Any], slo: dict[str, float]) -> float:

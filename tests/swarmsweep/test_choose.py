@@ -87,9 +87,13 @@ def test_the_fastest_may_miss_the_slo():
         ([cell("a", p95=None)], "p95 not measured (limit 100 ms)."),
         (
             [cell("a", status="failed", reason="died."), cell("b", status="infeasible", reason="x")],
-            "No configuration could be measured: 1 failed, 1 infeasible. The first, a is failed: died.",
+            "No configuration could be measured: 1 failed, 1 infeasible. a is failed: died.",
         ),
-        ([cell("a", status="invalid", reason="no load")], "1 invalid. The first, a is invalid: no load."),
+        ([cell("a", status="invalid", reason="no load")], "1 invalid. a is invalid: no load."),
+        (
+            [cell("a", status="invalid", reason="no load"), cell("b", status="failed", reason="died.")],
+            "1 failed, 1 invalid. The first of them, b, is failed: died.",
+        ),
         ([cell("a", status=None), cell("b", status="infeasible")], "Nothing has been measured yet (1 infeasible)."),
         ([], "Nothing has been measured yet."),
     ],
