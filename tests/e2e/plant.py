@@ -41,6 +41,20 @@ STRANGE_REQUESTS = 150
 # A worker has sent so much before it is killed, in bytes of its record.
 SENT_BYTES = 24 * 200
 HOG = "while True: pass"
+# Until a replica that starts has its model.
+MODEL_SECONDS = 60.0
+# In MLflow's container: says which version is the champion, or makes the version that is named it.
+CHAMPION = """
+import json, sys, urllib.request
+URL = "http://127.0.0.1:5000/api/2.0/mlflow/registered-models/alias"
+name, version = {"name": "covertype", "alias": "champion"}, sys.argv[1:]
+if version:
+    body = json.dumps(name | {"version": version[0]}).encode()
+    urllib.request.urlopen(urllib.request.Request(URL, body, {"Content-Type": "application/json"}))
+else:
+    answer = urllib.request.urlopen(f"{URL}?name={name['name']}&alias={name['alias']}")
+    print(json.load(answer)["model_version"]["version"])
+"""
 
 
 def run(*command: str) -> str:
@@ -68,6 +82,7 @@ class Api:
         # That of the sweep before, whose replicas are gone.
         self.seen = self.record()
         self.known: set[str] = set()
+        self.of_mixed: list[str] = []
         self.once: set[str] = set()
         self.undo: list[Callable[[], object]] = []
         # When, and what then.
@@ -109,9 +124,36 @@ class Api:
         """Before anybody inspects them."""
         for replica in set(self.containers("api_api")) - self.known:
             self.known.add(replica)
-            if self.word(replica) == "limits_as_labelled" and "limits_as_labelled" not in self.once:
+            word = self.word(replica)
+            if word == "limits_as_labelled" and word not in self.once:
                 run("docker", "update", "--cpus", "0.3", replica)
-                self.say("limits_as_labelled")
+                self.say(word)
+            elif word == "answers_correct" and word not in self.once:
+                self.of_mixed.append(replica)
+                if len(self.of_mixed) == 2:
+                    self.give_another_model(replica)
+                    self.say(word)
+
+    def give_another_model(self, replica: str) -> None:
+        """The replica starts while another version is the champion, as in the middle of somebody's retraining."""
+        run("docker", "pause", replica)
+        champion = self.champion()
+        try:
+            self.wait_for_servers(1)
+            self.champion(str(int(champion) - 1))
+            run("docker", "unpause", replica)
+            self.wait_for_servers(2)
+        finally:
+            self.champion(champion)
+
+    def champion(self, *version: str) -> str:
+        (mlflow,) = self.containers("platform_mlflow")
+        return run("docker", "exec", mlflow, "python", "-c", CHAMPION, *version).strip()
+
+    def wait_for_servers(self, number: int) -> None:
+        deadline = time.monotonic() + MODEL_SECONDS
+        while len(self.servers_up()) < number and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
 
     def plant(self, replicas: list[str]) -> None:
         word = self.word(replicas[0])
@@ -164,11 +206,14 @@ class Api:
         connection.close()
 
     def pass_over_a_replica(self, _: list[str]) -> None:
-        rows = [line.split(",") for line in self.haproxy("show stat").splitlines()]
-        # Backend, server, and that its checks pass.
-        server = next(f"{row[0]}/{row[1]}" for row in rows if "UP" in row and row[1] not in ("FRONTEND", "BACKEND"))
+        server = self.servers_up()[0]
         self.haproxy(f"set server {server} state maint")
         self.undo.append(lambda: self.haproxy(f"set server {server} state ready"))
+
+    def servers_up(self) -> list[str]:
+        """Those whose checks pass, as backend/server."""
+        rows = [line.split(",") for line in self.haproxy("show stat").splitlines()]
+        return [f"{row[0]}/{row[1]}" for row in rows if "UP" in row and row[1] not in ("FRONTEND", "BACKEND")]
 
     def haproxy(self, command: str) -> str:
         path = self.folder.parent / "run" / f"{self.lab}-haproxy" / "haproxy.sock"
