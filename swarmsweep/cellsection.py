@@ -14,6 +14,7 @@ MAX_EXCLUDES = 200
 # Values of extra axes reach a compose file and file names: nothing that a shell, YAML or Jinja could read as more.
 _AXIS_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}", re.ASCII)
 _ENVIRONMENT_AXIS = re.compile(r"[A-Z][A-Z0-9_]{1,39}", re.ASCII)
+_ENVIRONMENT_AXIS_ALLOWED = "and environment variables of the API in capitals (A-Z, 0-9 and _, 2 to 40 characters)"
 _AXIS_ALLOWED = "letters, digits and . _ : / @ - (up to 128, the first a letter or digit)"
 
 
@@ -59,7 +60,7 @@ class CellReader:
         return [cell for cell, _ in found]
 
     def _product(self, node: Node) -> list[tuple[Cell, int]] | None:
-        section = self.reader.mapping(node, "matrix", self.axes, required=CORE_AXES)
+        section = self.reader.mapping(node, "matrix", self.axes, required=CORE_AXES, also=_ENVIRONMENT_AXIS_ALLOWED)
         if section is None or any(axis not in section.entries for axis in CORE_AXES):
             return None
         nodes = {axis: section.entries[axis] for axis in section.entries if axis in self.axes}
@@ -121,7 +122,7 @@ class CellReader:
         return [entry for position, entry in enumerate(found) if position not in dropped]
 
     def _axes_of_item(self, node: Node, key: str, required: tuple[str, ...] = ()) -> dict[str, Any] | None:
-        section = self.reader.mapping(node, key, self.axes, required)
+        section = self.reader.mapping(node, key, self.axes, required, also=_ENVIRONMENT_AXIS_ALLOWED)
         if section is None:
             return None
         if not section.entries:

@@ -125,10 +125,12 @@ class Reader:
         allowed: tuple[str, ...],
         required: tuple[str, ...] = (),
         misplaced: Collection[tuple[str, str]] = (),
+        also: str = "",
     ) -> Mapping | None:
         """A mapping with known keys only; unknown, repeated and missing ones are noted.
 
-        ``misplaced`` are keys that are known, but not here, each with what to say.
+        ``misplaced`` are keys that are known, but not here, each with what to say; ``also`` are words for those that no
+        list can name.
         """
         if not isinstance(node, Mapping):
             self.refuse(node.line, key, f"{describe(node)} stands here; a mapping with {', '.join(allowed)} is needed")
@@ -142,7 +144,7 @@ class Reader:
                 self.refuse(
                     line,
                     prefix + shown_key(name),
-                    f"is unknown{_nearest(name, allowed)}; allowed: {', '.join(allowed)}",
+                    f"is unknown{_nearest(name, allowed)}; allowed: {', '.join((*allowed, also) if also else allowed)}",
                 )
         for name, line, first in node.repeated:
             self.refuse(line, prefix + shown_key(name), f"is given twice (first on line {first}); keep one")

@@ -259,6 +259,7 @@ BAD_FILES = [
     (GOOD + "name: again\n", 9, "name: is given twice (first on line 1)"),
     (GOOD + "  cpus: [2]\n", 9, "matrix.cpus: is given twice (first on line 6)"),
     (GOOD + "  gpus: [2]\n", 9, "matrix.gpus: is unknown (did you mean cpus?)"),
+    (GOOD + "  N: [2]\n", 9, "variant, and environment variables of the API in capitals (A-Z, 0-9 and _, 2 to 40"),
     (swap("users", "usres"), 3, "load.usres: is unknown (did you mean users?)"),
     (swap("p95_ms", "p95"), 2, "slo.p95: is unknown (did you mean p95_ms?)"),
     (swap("name: quick\n", ""), 1, "name: is missing"),
