@@ -30,8 +30,6 @@ IN_THE_WINDOW_SECONDS = 6.5
 # Of a core. With the smallest that Docker allows, a replica answers some 30 requests/s; with a twentieth, HAProxy hands
 # on some hundreds.
 SLOW_REPLICA, SLOW_PROXY, ALL = "0.01", "0.05", "1"
-# So many looks in a row at which HAProxy has seen nothing new: the load is over. Of users who ask 180 times a second.
-QUIET_LOOKS = 4
 # Enough that the retransmissions cannot be overlooked, too few to break a connection.
 LOST_SHARE = "0.05"
 # So few that HAProxy misses no more requests than may have been under way, so many that no window is without one.
@@ -85,10 +83,8 @@ class Api:
         self.of_mixed: list[str] = []
         self.once: set[str] = set()
         self.undo: list[Callable[[], object]] = []
-        # When, and what then.
-        self.later: tuple[Callable[[], bool], Callable[[], object]] | None = None
+        self.later: Callable[[], object] | None = None
         self.since = 0.0
-        self.counted: list[int] = []
         self.causes = {"hot_replica": self.slow_replica, "proxy": self.slow_proxy, "network": self.lose_packets}
         self.doubts = {
             "counted_by_haproxy": self.ask_too,
@@ -96,15 +92,15 @@ class Api:
             "errors_explained": self.break_connections,
             "window_sampled": self.end_the_sampler,
             "steady_state": self.slow_down,
-            "replicas_unchanged": self.kill_after_the_load,
+            "replicas_unchanged": self.kill,
         }
 
     def look(self) -> None:
         after = time.monotonic() - self.since
         if self.undo and after > PLANTED_SECONDS:
             self.end()
-        if self.later and self.later[0]():
-            (_, act), self.later = self.later, None
+        if self.later and after > IN_THE_WINDOW_SECONDS:
+            act, self.later = self.later, None
             act()
         record = self.record()
         if record is None:
@@ -224,30 +220,13 @@ class Api:
 
     def end_the_sampler(self, _: list[str]) -> None:
         (sampler,) = processes(f"/sampler\\.py .*{self.folder}/")
-        self.later = self.is_in_the_window, lambda: os.kill(sampler, signal.SIGTERM)
+        self.later = lambda: os.kill(sampler, signal.SIGTERM)
 
     def slow_down(self, replicas: list[str]) -> None:
-        self.later = self.is_in_the_window, lambda: run("docker", "update", "--cpus", SLOW_REPLICA, *replicas)
+        self.later = lambda: run("docker", "update", "--cpus", SLOW_REPLICA, *replicas)
 
-    def kill_after_the_load(self, replicas: list[str]) -> None:
-        """After the last answer, and before anybody looks at the replicas again: no figure shows it."""
-        self.counted = [self.requests()]
-        self.later = self.is_load_over, lambda: run("docker", "kill", replicas[0])
-
-    def is_in_the_window(self) -> bool:
-        return time.monotonic() - self.since > IN_THE_WINDOW_SECONDS
-
-    def is_load_over(self) -> bool:
-        self.counted.append(self.requests())
-        last = self.counted[-QUIET_LOOKS:]
-        return last[0] == last[-1] > self.counted[0]
-
-    def requests(self) -> int:
-        """That HAProxy has seen since it started."""
-        lines = self.haproxy("show stat").removeprefix("# ").splitlines()
-        header, *rows = (line.split(",") for line in lines if line)
-        name, total = header.index("svname"), header.index("req_tot")
-        return sum(int(row[total] or 0) for row in rows if row[name] == "FRONTEND")
+    def kill(self, replicas: list[str]) -> None:
+        self.later = lambda: run("docker", "kill", replicas[0])
 
     def end(self) -> None:
         self.later = None
