@@ -10,6 +10,7 @@ from swarmsweep import slo as slo_of
 from swarmsweep.choose import against_cheaper, cost, describe_config, nothing_measured, rps_per_cost
 from swarmsweep.compare import EQUAL, UNDECIDED, Comparison, Noise, is_tie
 from swarmsweep.comparisons import against, noise_in
+from swarmsweep.search import GOOD
 from swarmsweep.units import format_figure, format_plain
 
 # What a target is multiplied by. A quarter to spare: real traffic is burstier than Poisson, a replica is missing while
@@ -153,7 +154,8 @@ def _why_not(cell: dict[str, Any], needed: float | None, compared: dict[str, Com
     """Why a cheaper cell that was measured was not taken."""
     proven = proven_rps(cell)
     if proven is None:
-        return "held the SLO at no rate that was tried"
+        held = _held_once(cell)
+        return "held the SLO, but not long enough to prove a rate" if held else "held the SLO at no rate that was tried"
     least = ", but may take more" if cell["capacity"]["at_least"] else ""
     if needed:
         return f"is proven for {format_figure(proven)}, {_percent(1 - proven / needed)} short of it{least}"
@@ -202,11 +204,25 @@ def _nothing_holds(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
     valid = [cell for cell in cells if cell["status"] == "valid"]
     if not valid:
         return nothing_measured(cells)
-    tried = ", ".join(cell["id"] for cell in valid[:3]) + (" and others" if len(valid) > 3 else "")
+    if held := [cell for cell in valid if _held_once(cell)]:
+        return (
+            f"No rate is proven. The SLO ({slo_of.describe(slo)}) was held by {_some(held)}, but at no rate for as "
+            "long as the profile asks before its time was used up. Take a longer profile, or measure again."
+        )
     return (
-        f"None of the tested configurations ({tried}) held the SLO ({slo_of.describe(slo)}) at any rate "
+        f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any rate "
         "that was tried. Add larger configurations to the matrix, or relax the SLO."
     )
+
+
+def _held_once(cell: dict[str, Any]) -> bool:
+    """Whether a trial held the SLO, for however short a time."""
+    trials = (trial for attempt in cell.get("attempts", ()) for trial in attempt.get("load_trials") or ())
+    return any(trial.get("verdict") == GOOD for trial in trials)
+
+
+def _some(cells: list[dict[str, Any]]) -> str:
+    return ", ".join(cell["id"] for cell in cells[:3]) + (" and others" if len(cells) > 3 else "")
 
 
 def _percent(share: float) -> str:

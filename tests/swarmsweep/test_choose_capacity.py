@@ -35,7 +35,14 @@ def three(name, rps, **more):
 
 def never(name, **more):
     """A valid cell that held the SLO at no rate."""
-    return three(name, 100.0, verified_rps=None, estimate_rps=None, interval_rps=None, **more)
+    row = three(name, 100.0, verified_rps=None, estimate_rps=None, interval_rps=None, **more)
+    return row | {"attempts": [{"attempt": 1, "load_trials": [{"verdict": "bad"}]}]}
+
+
+def once(name):
+    """One of which a trial held, and none for long enough."""
+    trials = [{"verdict": "bad"}, {"verdict": "good"}]
+    return never(name) | {"attempts": [{"attempt": 1, "load_trials": trials}]}
 
 
 def dead(name, status, cpus=0.1):
@@ -180,6 +187,10 @@ def test_a_target_that_none_reaches_names_the_best_and_what_is_short():
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
+        (
+            [once("a"), never("b")],
+            "No rate is proven. The SLO (p95 at most 100 ms, failures at most 1 %) was held by a, but at no rate",
+        ),
         ([never("a"), never("b")], "None of the tested configurations (a, b) held the SLO (p95 at most 100 ms"),
         ([dead("a", "failed"), dead("b", "infeasible")], "No configuration could be measured: 1 failed, 1 infeasible."),
         ([dead("a", None)], "Nothing has been measured yet."),
