@@ -99,9 +99,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
     chosen = cores.choose(os.sched_getaffinity(0))
     if shutil.which("wrk") is None:
-        say("Installing wrk")
-        packages.as_root("apt-get", "update", "-qq")
-        packages.as_root("apt-get", "install", "-y", "-qq", "--no-install-recommends", "wrk")
+        packages.install_debian("wrk")
     LOCUST.install()
     started = time.monotonic()
     with session(chosen.client) as (folder, stack):

@@ -13,6 +13,8 @@ from swarmsweep.errors import LabError
 ROOT = Path(__file__).parents[1]
 APP_TESTS = ROOT / "app/tests"
 UNPACKED = ROOT / ".lab/bench"
+# Asks a busy server again at once: with a delay, apt of Debian 12 may wait for ever (Launchpad bug 2003851).
+APT_GET = ("apt-get", "-o", "Acquire::Retries::Delay=false")
 # PostgreSQL's package would otherwise make a cluster and start it; the bench starts one of its own on a free port.
 NO_CLUSTER = Path("/etc/postgresql-common/createcluster.d/no-cluster.conf")
 
@@ -42,8 +44,8 @@ def install_debian(*names: str) -> None:
         LabError: apt-get failed.
     """
     say(f"Installing {', '.join(names)}")
-    as_root("apt-get", "update", "-qq")
-    as_root("apt-get", "install", "-y", "-qq", "--no-install-recommends", *names)
+    as_root(*APT_GET, "update", "-qq")
+    as_root(*APT_GET, "install", "-y", "-qq", "--no-install-recommends", *names)
 
 
 def unpacked(name: str, program: str) -> Path:
@@ -67,11 +69,11 @@ def unpacked(name: str, program: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
-            _run(["apt-get", "download", "-qq", name], folder)
+            _run([*APT_GET, "download", "-qq", name], folder)
         except LabError:
             # A fresh machine knows no packages yet, an old one those that are no longer offered.
-            as_root("apt-get", "update", "-qq")
-            _run(["apt-get", "download", "-qq", name], folder)
+            as_root(*APT_GET, "update", "-qq")
+            _run([*APT_GET, "download", "-qq", name], folder)
         (package,) = folder.glob(f"{name}_*.deb")
         depends = _run(["dpkg-deb", "--field", package.name, "Depends"], folder)
         if missing := [library for library in libraries(depends) if not _is_installed(library)]:

@@ -23,6 +23,8 @@ BRIDGE = "sweepe2e"
 SUBNET = "198.18.7"
 HOSTS = {"api": f"{SUBNET}.11", "load": f"{SUBNET}.12"}
 STATE = Path("/var/lib/swarmsweep") / NAME
+# A playbook that takes longer hangs; the longest, a sweep of eleven cells, takes six minutes.
+PLAY_SECONDS = 2400
 # From the end of a roll-out until the old replica has gone: Swarm waits 2 s, then it answers for 4 more.
 FAREWELL_SECONDS = 10
 
@@ -77,6 +79,7 @@ class Lab:
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             },
             quiet=False,
+            timeout=PLAY_SECONDS,
         )
         stats = run.stats or {}
         unreached = {**stats.get("failures", {}), **stats.get("dark", {})}
