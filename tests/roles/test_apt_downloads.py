@@ -1,4 +1,4 @@
-"""The setting that the role writes, with the apt of this machine: two package sources, the first of them busy at first."""
+"""The setting that the role writes, with the apt of this machine: of two package sources the first is busy at first."""
 
 from __future__ import annotations
 
