@@ -1,5 +1,6 @@
 """The raw files of a search for capacity: its trials, judged anew from their summaries, and every request."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from swarmsweep.capacity import GENERATOR_LIMIT, Capacity, capacity_of
 from swarmsweep.errors import LabError
 from swarmsweep.latency import OpenRequests, describe, merge_open, read_open_requests
 from swarmsweep.open_records import read_capacity, read_summary
-from swarmsweep.search import GENERATOR, Step, judge
+from swarmsweep.search import BAD, GENERATOR, Step, judge
 from swarmsweep.units import format_figure
 
 
@@ -91,10 +92,16 @@ class SearchRecord:
 
     @property
     def unmade(self) -> str | None:
-        """The lowest load that the generator could not make, and why, where that is what ended the search."""
-        if self.capacity is None or self.capacity.limited_by != GENERATOR_LIMIT:
+        """The lowest load that the generator could not make, and why, where more could have been found but for that:
+        no load failed, or none is proven and a lower one than those that failed was not made."""
+        late = [trial for trial in self.trials if not trial.was_made]
+        if self.capacity is None or not late:
             return None
-        missed = min((trial for trial in self.trials if not trial.was_made), key=lambda trial: trial.entry["rate_rps"])
+        missed = min(late, key=lambda trial: trial.entry["rate_rps"])
+        failed = [trial.entry["rate_rps"] for trial in self.trials if trial.entry["verdict"] == BAD]
+        unproven = self.capacity.verified_rps is None and missed.entry["rate_rps"] < min(failed, default=math.inf)
+        if self.capacity.limited_by != GENERATOR_LIMIT and not unproven:
+            return None
         return f"at {format_figure(missed.entry['rate_rps'])} requests/s {missed.entry['reason']}"
 
 

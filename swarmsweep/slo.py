@@ -56,12 +56,15 @@ def meets(cell: dict[str, Any], slo: dict[str, float]) -> bool | None:
 def sustains(capacity: Mapping[str, Any] | None, target_rps: float | None) -> bool | None:
     """Capacity mode: whether a rate was verified to hold the SLO in every deployment, and is at least the target.
 
-    ``capacity`` is that of a row, None where no search was made: then it is not known.
+    ``capacity`` is that of a row. It is not known where no search was made (None), or where a rate high enough held, by
+    the estimate or because none failed, but not for as long as proves it.
     """
     if capacity is None:
         return None
-    verified = capacity["verified_rps"]
-    return verified is not None and verified >= (target_rps or 0) * (1 - ROUNDED_SHARE)
+    verified, wanted = capacity["verified_rps"], (target_rps or 0) * (1 - ROUNDED_SHARE)
+    if verified is None and (capacity["at_least"] or (capacity["estimate_rps"] or -1) >= wanted):
+        return None
+    return verified is not None and verified >= wanted
 
 
 def describe(slo: dict[str, float]) -> str:

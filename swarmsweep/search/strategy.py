@@ -41,7 +41,8 @@ class Search:
         max_rps: rates above it are of no interest.
 
     ``ended`` is None while it goes on, then: done; budget (stopped early, with what there is); generator (the API held
-    every rate that the generator could make); max_rps (it held the highest rate asked for); no_load_passes.
+    every rate that the generator could make, or because of it no more could be proven); max_rps (it held the highest
+    rate asked for); no_load_passes.
     """
 
     def __init__(
@@ -113,6 +114,12 @@ class Search:
         return [rate for rate in self._rates(GENERATOR) if rate > made]
 
     @property
+    def _not_made_again(self) -> list[float]:
+        """Rates that the generator could not make a second time either, whatever it made elsewhere."""
+        rates = self._rates(GENERATOR)
+        return [rate for rate in rates if rates.count(rate) > 1]
+
+    @property
     def _passed(self) -> list[float]:
         """Rates that held the SLO below every one that did not, ascending: on inversion the failing one counts."""
         return sorted({rate for rate in self._rates(GOOD) if rate < self._failed_rps})
@@ -153,7 +160,7 @@ class Search:
         if any(trial.step.purpose == "confirm" for trial in self._trials):
             return None
         passed, unmade = self._passed, self._unmade
-        lower, upper = max(passed, default=0.0), min(self._failed_rps, *unmade, math.inf)
+        lower, upper = max(passed, default=0.0), min(self._failed_rps, *unmade, *self._not_made_again, math.inf)
         purpose = "bracket"
         if not self._opened:
             rate = self._first_rps()
@@ -161,7 +168,8 @@ class Search:
             # Before the generator is believed to be at its limit: it may have been disturbed.
             rate = unmade[0]
         elif not passed:
-            rate = self._lower(upper)
+            # Below all that was tried: after a rate that failed, a disturbed generator is not worth a second look.
+            rate = self._lower(min(upper, *self._rates(GENERATOR), math.inf))
         elif upper == math.inf:
             rate = self._higher(lower)
         elif (upper - lower) / upper > self.profile.resolution:
@@ -224,7 +232,11 @@ class Search:
             return self._hold(max(good))
         fitted, failed, top = self._fitted_rps(), self._failed_rps, max(self._passed, default=0.0)
         new = min(NEW_OF_FIT * fitted, NEW_OF_FAILED * failed)
-        rate = top if top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
+        # A rate that the generator made is all that can be held where it cannot make the one that ought to be.
+        bounded = top > 0 and new >= min(self._not_made_again, default=math.inf)
+        if bounded and verified == top:
+            return None
+        rate = top if bounded or top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
         left = profile.budget_seconds - self.spent_seconds
         if left - self._hold_seconds(rate) < profile.settle_seconds + 0.6 * profile.verify_seconds:
             # The last chance.
@@ -278,11 +290,14 @@ class Search:
     def _how_it_ended(self) -> str:
         good = self._rates(GOOD)
         if not good:
-            return "generator" if self._unmade and not self._rates(BAD) else "no_load_passes"
+            # Whether a lower rate holds is not known where the generator could not make it.
+            return "generator" if min(self._rates(GENERATOR), default=math.inf) < self._failed_rps else "no_load_passes"
         proven = self._is_proven(self._verified_rps)
         if self._failed_rps == math.inf:
             if proven and max(good) >= self._most_rps:
                 return "max_rps"
             return "generator" if self._unmade else "budget"
         confirmed = sum(trial.step.purpose == "confirm" for trial in self._trials)
+        if not proven and self._not_made_again:
+            return "generator"
         return "done" if proven and confirmed >= len(self.profile.confirm_factors) else "budget"

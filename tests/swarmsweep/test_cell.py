@@ -173,19 +173,22 @@ def test_what_stopped_the_search_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("verified", "target", "meets"),
+    ("verified", "estimate", "target", "meets"),
     [
-        (384.0, None, True),
-        (None, None, False),
-        (384.0, 384, True),
-        (384.0, 384.1, True),
-        (384.0, 385, False),
-        (None, 1, False),
+        (384.0, 400.0, None, True),
+        (None, None, None, False),
+        (None, 400.0, None, None),  # some rate held, but none for as long as proves it
+        (384.0, 400.0, 384, True),
+        (384.0, 400.0, 384.1, True),
+        (384.0, 400.0, 385, False),
+        (None, None, 1, False),
+        (None, 400.0, 1, None),
+        (None, 400.0, 401, False),
     ],
 )
-def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_target(verified, target, meets):
+def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_target(verified, estimate, target, meets):
     plan = SEARCHED | {"load": SEARCHED["load"] | {"target_rps": target}}
-    row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified)])
+    row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified, estimate_rps=estimate)])
     assert row["meets_slo"] is meets
 
 

@@ -136,6 +136,17 @@ def test_a_search_that_the_generator_ended_says_at_which_load(folder):
     assert found.unmade == (f"at {lowest:g} requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
 
 
+def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
+    """One rate failed, and all lower ones were made too late: whether they hold is not known."""
+    late = {"lag_ms": {"p50": 9.0, "p99": 41.7}}
+    for number in [number for number, verdict in enumerate(VERDICTS, start=1) if verdict == "good"]:
+        summary = json.loads((folder / f"trial-{number}.json").read_text())
+        change(folder / f"trial-{number}.json", measured=summary["measured"] | late)
+    found, _ = read(folder)
+    assert (found.capacity.verified_rps, found.capacity.at_least, found.capacity.limited_by) == (None, False, None)
+    assert found.unmade.endswith("requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
+
+
 def test_a_search_that_found_a_limit_was_not_ended_by_the_generator(search):
     assert search.unmade is None
 

@@ -176,6 +176,31 @@ def test_a_generator_disturbed_once_is_asked_again():
     assert search.ended == "done"
 
 
+@pytest.mark.parametrize("profile", ["smoke", "standard"])
+@pytest.mark.parametrize(
+    ("not_made", "ended", "verified"),
+    [
+        ((0, 150), {"generator"}, None),  # nothing is known below the rate that failed
+        ((75, 120), {"generator", "budget"}, (65, 75)),
+        ((130, 150), {"generator"}, (110, 130)),
+    ],
+)
+def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not_made, ended, verified):
+    """The API fails from 150 requests/s on. No rate is asked for again and again until the budget is used up."""
+    here = World(4, 0.02, seed=1, fails=lambda rate: 0.03 if rate > 150 else 0.0)
+    search, made = Search(PROFILES[profile], P95, 10), []
+    while step := search.next():
+        lowest, highest = not_made
+        here.generator_rps = 0 if step.rate_rps and lowest < step.rate_rps < highest else math.inf
+        summary = here.run(step, search.slo)
+        made.append((step, summary, search.add(step, summary)))
+    capacity = capacity_of(*capacity_json(search, made), search.slo)
+    late = [step.rate_rps for step, _, judgement in made if judgement.verdict == GENERATOR]
+    assert late and max(late.count(rate) for rate in late) <= 2
+    assert search.ended in ended
+    assert capacity.verified_rps is None if verified is None else verified[0] < capacity.verified_rps < verified[1]
+
+
 def test_no_rate_above_the_highest_of_interest():
     search = Search(PROFILES["standard"], P95, 10, max_rps=123.45678)
     made = search_in(World(4, 0.02), search)

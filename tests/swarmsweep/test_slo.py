@@ -47,8 +47,15 @@ def test_words():
         ({"verified_rps": None}, None, False),
         ({"verified_rps": 50.0}, None, True),
         ({"verified_rps": 99.0}, 100, False),
+        ({"verified_rps": 99.0, "at_least": True}, 100, False),
         ({"verified_rps": 416.6}, 416.625, True),  # the search rounds rates to four digits
+        # Some rate held, but not for as long as proves it.
+        ({"verified_rps": None, "estimate_rps": 70.0}, None, None),
+        ({"verified_rps": None, "estimate_rps": 70.0}, 60, None),
+        ({"verified_rps": None, "estimate_rps": 70.0}, 80, False),
+        ({"verified_rps": None, "at_least": True}, 80, None),
     ],
 )
 def test_capacity_against_a_target(capacity, target, sustains):
-    assert slo.sustains(capacity, target) is sustains
+    whole = None if capacity is None else {"at_least": False, "estimate_rps": None} | capacity
+    assert slo.sustains(whole, target) is sustains
