@@ -67,9 +67,9 @@ class Evidence:
     ``knee``. ``machines`` are by host name. ``recorded_requests`` are all requests of the attempt that were sent, in
     and out of windows, by the generator's raw files, ``counted_requests`` by Locust's own statistics. ``questions`` are
     what Locust's master asked between the trials of a search, which neither of them has and only HAProxy saw;
-    ``given_up`` are requests of a search that timed out: HAProxy may have seen them or not. ``unmade``: where a search
-    ended because the generator could not make more load, which load that was and why; ``verified_rps``: the highest
-    rate that a search has proven, None where it has proven none.
+    ``given_up`` are requests of a search that timed out: HAProxy may have seen them or not. ``unmade``: where the
+    generator kept a search from finding more (see `SearchRecord.unmade`), the lowest load that it could not make and
+    why; ``verified_rps``: the highest rate that a search has proven, None where it has proven none.
     ``clock_offset_seconds``: clock of the API's manager less that of the first load host, with its bound.
     """
 

@@ -61,10 +61,12 @@ def sustains(capacity: Mapping[str, Any] | None, target_rps: float | None) -> bo
     """
     if capacity is None:
         return None
-    verified, wanted = capacity["verified_rps"], (target_rps or 0) * (1 - ROUNDED_SHARE)
-    if verified is None and (capacity["at_least"] or (capacity["estimate_rps"] or -1) >= wanted):
-        return None
-    return verified is not None and verified >= wanted
+    verified, estimate = capacity["verified_rps"], capacity["estimate_rps"]
+    wanted = (target_rps or 0) * (1 - ROUNDED_SHARE)
+    if verified is None:
+        held = capacity["at_least"] or (estimate is not None and estimate >= wanted)
+        return None if held else False
+    return verified >= wanted
 
 
 def describe(slo: dict[str, float]) -> str:

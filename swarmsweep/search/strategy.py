@@ -115,9 +115,9 @@ class Search:
 
     @property
     def _not_made_again(self) -> list[float]:
-        """Rates that the generator could not make a second time either, whatever it made elsewhere."""
-        rates = self._rates(GENERATOR)
-        return [rate for rate in rates if rates.count(rate) > 1]
+        """Rates above all that passed that the generator could not make a second time either, whatever else it made."""
+        rates, passed = self._rates(GENERATOR), max(self._passed, default=0.0)
+        return [rate for rate in rates if rate > passed and rates.count(rate) > 1]
 
     @property
     def _passed(self) -> list[float]:

@@ -19,7 +19,7 @@ BUSY = "/busy/dists/stable/"
 
 
 class Sources(ThreadingHTTPServer):
-    """Two empty package sources, http://.../busy and http://.../ready. What is asked of the first is refused once."""
+    """Two empty package sources, http://.../busy and http://.../ready. The first is too busy for its InRelease once."""
 
     daemon_threads = True
 

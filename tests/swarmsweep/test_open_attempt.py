@@ -61,6 +61,13 @@ def change(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def make_late(folder, verdict):
+    """The generator sent what was asked in the trials of a verdict too late."""
+    for number in [number for number, found in enumerate(VERDICTS, start=1) if found == verdict]:
+        path = folder / f"trial-{number}.json"
+        change(path, measured=json.loads(path.read_text())["measured"] | {"lag_ms": {"p50": 9.0, "p99": 41.7}})
+
+
 def test_trials_are_judged_as_they_were_on_the_load_host(search):
     told = json.loads((SEARCHED / "capacity.json").read_text())["trials"]
     assert [trial.entry | {"over_percent": None} for trial in search.trials] == [
@@ -126,10 +133,7 @@ def test_what_the_generator_could_not_make_is_neither_shown_nor_the_knee(folder)
 
 
 def test_a_search_that_the_generator_ended_says_at_which_load(folder):
-    late = {"lag_ms": {"p50": 9.0, "p99": 41.7}}
-    for number in [number for number, verdict in enumerate(VERDICTS, start=1) if verdict == "bad"]:
-        summary = json.loads((folder / f"trial-{number}.json").read_text())
-        change(folder / f"trial-{number}.json", measured=summary["measured"] | late)
+    make_late(folder, "bad")
     found, _ = read(folder)
     assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
     lowest = min(trial.entry["rate_rps"] for trial in found.trials if not trial.was_made)
@@ -138,10 +142,7 @@ def test_a_search_that_the_generator_ended_says_at_which_load(folder):
 
 def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
     """One rate failed, and all lower ones were made too late: whether they hold is not known."""
-    late = {"lag_ms": {"p50": 9.0, "p99": 41.7}}
-    for number in [number for number, verdict in enumerate(VERDICTS, start=1) if verdict == "good"]:
-        summary = json.loads((folder / f"trial-{number}.json").read_text())
-        change(folder / f"trial-{number}.json", measured=summary["measured"] | late)
+    make_late(folder, "good")
     found, _ = read(folder)
     assert (found.capacity.verified_rps, found.capacity.at_least, found.capacity.limited_by) == (None, False, None)
     assert found.unmade.endswith("requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
