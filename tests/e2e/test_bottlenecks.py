@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,45 @@ from tests.e2e.planting import planting
 pytestmark = pytest.mark.e2e
 
 SWEEP = Path(__file__).with_name("bottlenecks.yml")
+MOST_SWEEPS = 3
 WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
 
 
 @pytest.fixture(scope="module")
 def rows(lab) -> dict[str, dict]:
-    """The sweep's rows by what was planted."""
-    sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
-    with planting(lab, "api") as on_api, planting(lab, "load") as on_load:
-        assert lab.play("sweep.yml", sweep=str(sweep), seed="7").status == "successful"
-    assert set(on_api) == {"proxy", "hot_replica", "network"}
-    assert set(on_load) == {"generator"}
-    run = sorted(lab.reports.glob("*-bottlenecks"))[-1]
-    return {row["config"]["PLANT"]: row for row in json.loads((run / "summary.json").read_text())["cells"]}
+    """The rows by what was planted. Cells whose throughput was not steady are swept again: on a virtual machine, a core
+    that often sleeps is up to 1.9 times slower for seconds, and the check rightly does not believe such a window."""
+    wanted, rows, planted = WORDS, {}, set()
+    for _ in range(MOST_SWEEPS):
+        path = lab.folder / SWEEP.name
+        path.write_text(yaml.safe_dump(sweep_of(wanted)))
+        with planting(lab, "api") as on_api, planting(lab, "load") as on_load:
+            assert lab.play("sweep.yml", sweep=str(path), seed="7").status == "successful"
+        planted |= {*on_api, *on_load}
+        run = sorted(lab.reports.glob("*-bottlenecks"))[-1]
+        rows |= {row["config"]["PLANT"]: row for row in json.loads((run / "summary.json").read_text())["cells"]}
+        wanted = [word for word in wanted if unsteady(run, rows[word])]
+        if not wanted:
+            break
+    assert planted == {"proxy", "hot_replica", "network", "generator"}
+    return rows
+
+
+def sweep_of(words: list[str]) -> dict:
+    """The sweep with these cells only, and with their cases: one that no cell matches is refused, so is none."""
+    sweep = yaml.safe_load(SWEEP.read_text())
+    sweep["cells"] = [cell for cell in sweep["cells"] if cell["PLANT"] in words]
+    cases = [case for case in sweep["load"].pop("cases") if case["when"]["PLANT"] in words]
+    return sweep | {"load": sweep["load"] | ({"cases": cases} if cases else {})}
+
+
+def unsteady(run: Path, row: dict) -> bool:
+    """Nothing else is to be said against both its tries."""
+    if row["status"] != "invalid":
+        return False
+    cell = json.loads((run / "cells" / row["id"] / "cell.json").read_text())
+    against = {check["name"] for check in cell["checks"] if check["passed"] is False and not check["warning"]}
+    return against == {"steady_state"}
 
 
 @pytest.mark.parametrize("word", WORDS)
