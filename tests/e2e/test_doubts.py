@@ -21,9 +21,11 @@ REFUSED = "limits_as_labelled"
 LASTING = "some_requests"
 # What the computer itself does to a measurement now and then, whatever is planted.
 OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu"}
-# Other checks that the same fault may trip: the requests of a killed worker are neither reported nor recorded; while
-# a killed replica starts again, users are refused at once and ask the more, and no sample has it from first to last.
+# Other checks that the same fault may trip: HAProxy does not count a request that never reached it; the requests of a
+# killed worker are neither reported nor recorded; while a killed replica starts again, users are refused at once and
+# ask the more, and no sample has it from first to last.
 SYMPTOMS = {
+    "errors_explained": {"counted_by_haproxy"},
     "workers_present": {
         *("requests_recorded_whole", "counted_by_locust", "counted_by_haproxy"),
         *("littles_law", "steady_state"),
