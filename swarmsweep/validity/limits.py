@@ -43,7 +43,7 @@ LIMITS = {
         1.25,
         "times, busiest over idlest third of the window",
         "A5 allows 1.10 in windows of 10 s; on one core 1.10 to 1.22 is usual. A virtual core that often sleeps can be "
-        "1.3 to 1.9 times slower for seconds: a third of windows of 8 s are above then, a tenth of 16 s, and are not "
+        "1.3 to 1.9 times slower for seconds: a third of windows of 8 s are above then, a fifth of 16 s, and are not "
         "believed. Medians are not compared: a CPU limit makes latencies fall into two groups, and the median jumped "
         "by 4.5 times at a throughput that differed by 5 %",
     ),
