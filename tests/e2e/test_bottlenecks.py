@@ -38,7 +38,7 @@ def rows(lab) -> dict[str, dict]:
 
 
 def sweep_of(words: list[str]) -> dict:
-    """The sweep with these cells only, and with their cases: one that no cell matches is refused, so is none."""
+    """The sweep of these cells only. A case that matches none of them would be refused, and so would no case at all."""
     sweep = yaml.safe_load(SWEEP.read_text())
     sweep["cells"] = [cell for cell in sweep["cells"] if cell["PLANT"] in words]
     cases = [case for case in sweep["load"].pop("cases") if case["when"]["PLANT"] in words]
@@ -46,7 +46,7 @@ def sweep_of(words: list[str]) -> dict:
 
 
 def unsteady(run: Path, row: dict) -> bool:
-    """Nothing else is to be said against both its tries."""
+    """Nothing but that is to be said against its last try."""
     if row["status"] != "invalid":
         return False
     cell = json.loads((run / "cells" / row["id"] / "cell.json").read_text())

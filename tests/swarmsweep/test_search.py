@@ -201,6 +201,17 @@ def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not
     assert capacity.verified_rps is None if verified is None else verified[0] < capacity.verified_rps < verified[1]
 
 
+def test_a_rate_that_was_never_made_does_not_end_a_search_that_held_a_higher_one_since():
+    here = World(4, 0.02, seed=1, fails=lambda rate: 0.03 if rate > 150 else 0.0)
+    search = Search(PROFILES["standard"], P95, 10)
+    steps = [search.next(), *(replace(OPEN, rate_rps=rate) for rate in (200.0, 100.0, 100.0, 120.0))]
+    for step in steps:
+        here.generator_rps = 0 if step.rate_rps == 100 else math.inf
+        search.add(step, here.run(step, search.slo))
+    step = search.next()
+    assert (step.purpose, step.rate_rps) == ("bisect", 160)
+
+
 def test_no_rate_above_the_highest_of_interest():
     search = Search(PROFILES["standard"], P95, 10, max_rps=123.45678)
     made = search_in(World(4, 0.02), search)
