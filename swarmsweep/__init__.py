@@ -11,6 +11,7 @@ that is ready for the user, and nothing else, for anything a user can cause:
 ``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> plan (a dict, ready for JSON)
 ``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
 ``load_of_cell(plan, cell)``                    the load of a planned cell: users, seconds, scenario
+``drain_seconds(slo)``                          how long after a window its requests may still get their responses
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
 ``retry_broken(run_dir)``                       sets aside attempts that were interrupted or that the bench broke
 ``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)
@@ -33,6 +34,7 @@ _HOME = {
     "new_run_id": "plan",
     "parse_seed": "plan",
     "estimated_seconds": "plan",
+    "drain_seconds": "load",
     "load_of_cell": "load",
     "planned_load_seconds": "plan",
     "write_plan": "plan",
@@ -49,6 +51,7 @@ __all__ = [
     "InputError",
     "LabError",
     "Sweep",
+    "drain_seconds",
     "estimated_seconds",
     "load_of_cell",
     "load_sweep",

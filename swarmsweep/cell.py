@@ -1,5 +1,6 @@
 """One row of the summary: all attempts of a cell merged, or a cell that was never measured."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,11 @@ SUMMARY_KEYS = (
     "requests",
     "failures",
     "failure_percent",
+    "task_exceptions",
+    "failed_task_percent",
     "rps",
     "latency_ms",
+    "lower_bounds",
     "meets_slo",
     "capacity_rps",
     "capacity",
@@ -38,7 +42,10 @@ SUMMARY_KEYS = (
     "retries",
 )
 # What cells that were measured by an earlier version lack: then they are as in a cell that was not measured.
-NEWER_KEYS = ("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries")
+NEWER_KEYS = (
+    *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
+    *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions"),
+)
 
 
 def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
@@ -54,8 +61,11 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         "requests": None,
         "failures": None,
         "failure_percent": None,
+        "task_exceptions": None,
+        "failed_task_percent": None,
         "rps": None,
         "latency_ms": {"mean": None, "p50": None, "p95": None, "p99": None},
+        "lower_bounds": [],
         "meets_slo": None,
         "capacity_rps": None,
         "capacity": None,
@@ -75,6 +85,7 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         "target": None,
         "twin_of": cell.get("twin_of"),
         "retries": [],
+        "exceptions": {},
         "rps_range": None,
         "memory": cell["memory"],
         "checks": [],
@@ -112,7 +123,7 @@ def merge(
     In capacity mode the figures of a trial are those at its verified rate, and the cell's capacity is what all
     deployments together prove (see `swarmsweep.capacity.across`).
     """
-    from swarmsweep.latency import describe  # numpy: planning must not wait for it
+    from swarmsweep.latency import describe, lower_bounds  # numpy: planning must not wait for it
 
     status, reason = _merged_status(trials)
     requests, failures = (_combine(sum, (getattr(t, key) for t in trials)) for key in ("requests", "failures"))
@@ -125,7 +136,9 @@ def merge(
         "failures": failures,
         "failure_percent": 100 * failures / requests if requests else None,
         "rps": _combine(_mean, (t.rps for t in trials)),
+        **_tasks(trials),
         "latency_ms": describe([t.latency_ms for t in trials]),
+        "lower_bounds": lower_bounds([t.latency_ms for t in trials], [t.waited_ms for t in trials]),
         "capacity_rps": capacity["verified_rps"] if capacity else None,
         "capacity": capacity,
         "api": _api(trials),
@@ -160,6 +173,22 @@ def _merged_status(trials: list["Trial"]) -> tuple[str, str | None]:
                 prefix = f"attempt {trial.attempt}: " if len(trials) > 1 else ""
                 return status, f"{prefix}{trial.reason}"
     return "valid", None
+
+
+def _tasks(trials: list["Trial"]) -> dict[str, Any]:
+    """Failed executions of tasks, over all executions whose outcome is known, and the exceptions in words."""
+    counts = [trial.tasks for trial in trials]
+    if not counts or any(count is None for count in counts):
+        return {}
+    executions, failed = sum(count.executions for count in counts), sum(count.failed for count in counts)
+    exceptions: Counter[str] = Counter()
+    for count in counts:
+        exceptions.update(count.exceptions)
+    return {
+        "task_exceptions": exceptions.total(),
+        "failed_task_percent": 100 * failed / executions if executions else None,
+        "exceptions": dict(exceptions.most_common()),
+    }
 
 
 def _api(trials: list["Trial"]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from swarmsweep.haproxy import ProxyDelta
 from swarmsweep.machine_usage import MachineUsage
+from swarmsweep.tasks import TaskCounts
 from swarmsweep.usage import ApiUsage
 
 
@@ -30,6 +31,9 @@ class Flow:
     'constant'. ``offered`` = ok + failed + timed_out + dropped + in_flight_end, all of requests due in the window.
     ``concurrency`` is the number of users or connections of a closed loop, ``think_seconds`` their mean think time.
     ``lag_mean_ms``, ``lag_p99_ms``: how late requests were sent. ``served_by``: answers by the value of X-Served-By.
+    ``in_flight_end``: requests without a response when the load ended. Closed loop only: ``tasks`` are executions of
+    tasks that began in the window, ``users_min`` the fewest users in any second of it, and ``lower_bounds`` names the
+    latencies that are lower bounds because of ``in_flight_end``.
     """
 
     kind: str
@@ -51,6 +55,9 @@ class Flow:
     served_by: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
     generator_cpu_percent: float | None = None
+    tasks: TaskCounts | None = None
+    users_min: int | None = None
+    lower_bounds: tuple[str, ...] = ()
 
     @property
     def length_seconds(self) -> float:
@@ -65,7 +72,9 @@ class Evidence:
     ``flow`` is the window whose figures the report shows, ``knee`` the one with the highest load that the generator
     could make (in fixed mode the same); ``usage`` and ``machines`` belong to ``flow``, those with ``knee_`` to
     ``knee``. ``machines`` are by host name. ``recorded_requests`` are all requests of the attempt that were sent, in
-    and out of windows, by the generator's raw files, ``counted_requests`` by Locust's own statistics. ``questions`` are
+    and out of windows, by the generator's raw files, ``counted_requests`` by Locust's own statistics, which lack the
+    ``unreported_requests``. ``on_start`` counts users that an exception ended before their first task, by its text.
+    ``questions`` are
     what Locust's master asked between the trials of a search, which neither of them has and only HAProxy saw;
     ``given_up`` are requests of a search that timed out: HAProxy may have seen them or not. ``unmade``: where the
     generator kept a search from finding more (see `SearchRecord.unmade`), the lowest load that it could not make and
@@ -88,6 +97,8 @@ class Evidence:
     proxy: ProxyDelta | None = None
     recorded_requests: int | None = None
     counted_requests: int | None = None
+    unreported_requests: int = 0
+    on_start: Mapping[str, int] = field(default_factory=dict)
     questions: int = 0
     given_up: int = 0
     unmade: str | None = None

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from swarmsweep.evidence import Flow, Second
-from swarmsweep.latency import FAILED, OK, TIMED_OUT, percentile
+from swarmsweep.latency import FAILED, NO_RESPONSE, OK, TIMED_OUT, lower_bounds, percentile
 from swarmsweep.open_attempt import OpenTrial
+from swarmsweep.tasks import TaskCounts, count_tasks
 from swarmsweep.users_attempt import UsersRecord
 
 Window = tuple[float, float]
@@ -25,7 +26,7 @@ def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) 
     if requests is None:
         return None
     inside, edges = requests.within(*window), whole_seconds(window)
-    ok = int(inside.ok.sum())
+    ok, no_response = inside.count(OK), inside.count(NO_RESPONSE)
     cpu = [percent for at, percent in record.cpu_percent if window[0] < at <= window[1]]
     waits = load.get("wait_seconds") or [0.0]
     (in_flight,) = mean_in_flight(requests.start_seconds, requests.latency_ms, np.array(window))
@@ -41,7 +42,8 @@ def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) 
         window=window,
         offered=len(inside),
         ok=ok,
-        failed=len(inside) - ok,
+        failed=len(inside) - ok - no_response,
+        in_flight_end=no_response,
         concurrency=load["users"],
         think_seconds=sum(waits) / len(waits),
         latency_mean_ms=_mean(inside.latency_ms),
@@ -50,7 +52,21 @@ def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) 
         served_by=record.served_by,
         errors=record.errors,
         generator_cpu_percent=max(cpu, default=None),
+        tasks=_tasks(record, window),
+        users_min=_users_min(record, window),
+        lower_bounds=tuple(lower_bounds([inside.latency_ms], [inside.waited_ms])),
     )
+
+
+def _tasks(record: UsersRecord, window: Window) -> TaskCounts | None:
+    """Executions that began in the window; None where they were not recorded."""
+    return None if record.tasks is None else count_tasks([part.within(*window) for part in record.tasks])
+
+
+def _users_min(record: UsersRecord, window: Window) -> int | None:
+    """The fewest users of all workers in any second of the window; None where a worker recorded none in it."""
+    inside = [[count for at, count in samples if window[0] < at <= window[1]] for samples in record.users]
+    return round(sum(map(min, inside))) if inside and all(inside) else None
 
 
 def flow_of_trial(trial: OpenTrial) -> Flow:

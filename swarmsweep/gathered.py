@@ -83,6 +83,8 @@ def _records(raw: Attempt) -> dict[str, Any]:
         requests = raw.users.requests
         return {
             "recorded_requests": len(requests) if requests is not None else None,
+            "unreported_requests": raw.users.unreported,
+            "on_start": raw.users.on_start,
             "records_complete": requests.complete if requests is not None else None,
             "record_files": raw.users.files,
         }

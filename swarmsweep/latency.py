@@ -13,10 +13,11 @@ import numpy as np
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
 
-FIELDS = 3  # little-endian float64: start (epoch seconds), latency (ms), ok (1.0 or 0.0)
+FIELDS = 3  # little-endian float64: start (epoch seconds), latency (ms), outcome
 # Little-endian float64: intended start (epoch seconds), latency from it (ms), outcome, lag (ms), number of the replica.
 OPEN_FIELDS = 5
 FAILED, OK, TIMED_OUT, DROPPED = 0.0, 1.0, 2.0, 3.0  # outcomes of open-loop load
+NO_RESPONSE = 2.0  # outcome of closed-loop users, beside FAILED and OK: the load ended first
 
 _PIECE_BYTES = 1024  # an error in compressed data discards the piece it is found in, so the pieces are small
 
@@ -26,14 +27,15 @@ MIN_REQUESTS = {"p95": 20, "p99": 100}
 
 @dataclass(frozen=True, eq=False)
 class Requests:
-    """Requests of one trial: ``start_seconds`` (epoch), ``latency_ms`` and ``ok``, equally long arrays.
+    """Requests of one trial: ``start_seconds`` (epoch), ``latency_ms`` and ``outcome``, equally long arrays.
 
-    ``complete`` is False when a file broke off and was read up to its last whole record.
+    ``outcome`` is one of `FAILED`, `OK`, `NO_RESPONSE`; the latency of the last is the time that the request had waited
+    when the load ended. ``complete`` is False when a file broke off and was read up to its last whole record.
     """
 
     start_seconds: np.ndarray
     latency_ms: np.ndarray
-    ok: np.ndarray
+    outcome: np.ndarray
     complete: bool = True
 
     def __len__(self) -> int:
@@ -42,7 +44,16 @@ class Requests:
     def within(self, window_start: float, window_end: float) -> "Requests":
         """The requests whose start lies in [window_start, window_end)."""
         chosen = (self.start_seconds >= window_start) & (self.start_seconds < window_end)
-        return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.ok[chosen], self.complete)
+        return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.complete)
+
+    @property
+    def waited_ms(self) -> np.ndarray:
+        """How long each request without a response had waited: a lower bound of its latency."""
+        return self.latency_ms[self.outcome == NO_RESPONSE]
+
+    def count(self, outcome: float) -> int:
+        """How many ended so."""
+        return int((self.outcome == outcome).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +97,13 @@ def read_requests(paths: list[Path]) -> Requests:
 
     Raises `LabError` when a file cannot be read or holds something that is no request (NaN, a negative latency).
     """
-    rows, complete = _read_rows(paths, FIELDS, _is_nonsense)
-    return Requests(rows[:, 0], rows[:, 1], rows[:, 2] == 1.0, complete)
+    rows, complete = read_rows(paths, FIELDS, _is_nonsense)
+    return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete)
 
 
 def read_open_requests(path: Path) -> OpenRequests:
     """Read the open-requests-*.f64.gz of one worker in one trial. Raises `LabError` as `read_requests` does."""
-    rows, complete = _read_rows([path], OPEN_FIELDS, _is_open_nonsense)
+    rows, complete = read_rows([path], OPEN_FIELDS, _is_open_nonsense)
     return OpenRequests(*rows.T[:4], complete)
 
 
@@ -103,10 +114,13 @@ def merge_open(parts: Sequence[OpenRequests]) -> OpenRequests:
     return OpenRequests(*columns, all(part.complete for part in parts))
 
 
-def _read_rows(
-    paths: list[Path], fields: int, is_nonsense: Callable[[np.ndarray], np.ndarray]
+def read_rows(
+    paths: Sequence[Path], fields: int, is_nonsense: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, bool]:
-    """The records of all files, one a row, and whether every file was whole."""
+    """The records of all files, one a row, and whether every file was whole.
+
+    Raises `LabError` when a file cannot be read or ``is_nonsense`` names one of its rows.
+    """
     record_bytes = 8 * fields
     parts, complete = [np.empty((0, fields))], True
     for path in paths:
@@ -115,7 +129,7 @@ def _read_rows(
         bad = is_nonsense(rows)
         if bad.any():
             position = int(np.argmax(bad))
-            raise LabError(f"{path}: record {position} is no request: {rows[position].tolist()}; the file is damaged")
+            raise LabError(f"{path}: record {position} makes no sense: {rows[position].tolist()}; the file is damaged")
         parts.append(rows)
         complete = complete and whole and len(data) % record_bytes == 0
     return np.concatenate(parts), complete
@@ -142,7 +156,7 @@ def decompress(data: bytes) -> tuple[bytes, bool]:
 
 
 def _is_nonsense(rows: np.ndarray) -> np.ndarray:
-    return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~np.isin(rows[:, 2], (0.0, 1.0))
+    return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~np.isin(rows[:, 2], (FAILED, OK, NO_RESPONSE))
 
 
 def _is_open_nonsense(rows: np.ndarray) -> np.ndarray:
@@ -163,7 +177,21 @@ def percentile(latency_ms: np.ndarray, percent: float) -> float | None:
     return float(np.percentile(latency_ms, percent, method="inverted_cdf"))
 
 
-def describe(parts: list[np.ndarray]) -> dict[str, float | None]:
+def lower_bounds(parts: Sequence[np.ndarray], waited: Sequence[np.ndarray]) -> list[str]:
+    """Which figures of `describe` over ``parts`` are lower bounds, because requests in them had no response.
+
+    ``waited`` holds the entries of those, in ms. The true latency of each is at least that: a percentile is exact where
+    all of them are above it, and the mean never is.
+    """
+    waited_ms = np.concatenate([np.empty(0), *waited])
+    if len(waited_ms) == 0:
+        return []
+    least = float(waited_ms.min())
+    figures = describe(parts).items()
+    return [name for name, value in figures if value is not None and (name == "mean" or least <= value)]
+
+
+def describe(parts: Sequence[np.ndarray]) -> dict[str, float | None]:
     """Mean, p50, p95 and p99 in ms over all latencies of ``parts`` merged; None where there are too few.
 
     Percentiles of several trials are taken from the merged latencies, because an average of percentiles is none.

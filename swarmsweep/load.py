@@ -10,6 +10,8 @@ from swarmsweep.search import PROFILES
 from swarmsweep.units import shown
 
 ARRIVALS = ("poisson", "constant")
+# FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which gives up after 60 s.
+DRAIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,15 @@ def load_from_json(stored: Mapping[str, Any]) -> AnyLoad:
         return kind(**stored)
     except TypeError as error:
         raise LabError(f"the plan has an incomplete load: {error}") from error
+
+
+def drain_seconds(slo: Mapping[str, float]) -> float:
+    """How long after a window its requests may still get their responses, in seconds; it ends as soon as all have.
+
+    At least the largest latency limit of the SLO: a request that waited longer certainly misses it. The load host
+    bounds it (see roles/locust_host/files/drain.py).
+    """
+    return max([DRAIN_SECONDS, *(value / 1000 for name, value in slo.items() if name.endswith("_ms"))])
 
 
 @dataclass(frozen=True)

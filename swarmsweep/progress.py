@@ -25,15 +25,18 @@ def sentence(row: dict[str, Any]) -> str:
     if row["status"] != "valid":
         return f"{row['status']}: {row['reason']}"
     p95 = row["latency_ms"]["p95"]
-    latency = "p95 not measured" if p95 is None else f"p95 {p95:.0f} ms"
+    bounds = row.get("lower_bounds") or ()
+    latency = "p95 not measured" if p95 is None else f"p95 {'>= ' if 'p95' in bounds else ''}{p95:.0f} ms"
     if capacity := row.get("capacity"):
         if capacity["verified_rps"] is None:
             return f"valid, {_unverified(row)}"
         least = "at least " if capacity["at_least"] else ""
         short = ", below the target" if row["meets_slo"] is False else ""
         return f"valid, holds {least}{_rate(capacity['verified_rps'])}, {latency}{short}"
-    verdict = {True: "meets the SLO", False: "misses the SLO"}.get(row["meets_slo"], "no SLO")
-    return ", ".join(["valid", _rate(row["rps"]), latency, verdict])
+    unknown = "the SLO is open, as responses are missing" if bounds else "no SLO"
+    verdict = {True: "meets the SLO", False: "misses the SLO"}.get(row["meets_slo"], unknown)
+    raised = f"{row['task_exceptions']} tasks raised an exception" if row.get("task_exceptions") else ""
+    return ", ".join(part for part in ("valid", _rate(row["rps"]), latency, raised, verdict) if part)
 
 
 def _unverified(row: dict[str, Any]) -> str:

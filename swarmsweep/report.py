@@ -31,6 +31,8 @@ from swarmsweep.units import format_bytes, format_figure, format_memory, format_
 SCHEMA = 1
 # More attempts than this share that were invalid the first time say that the lab itself is disturbed.
 MOST_RETRIED_SHARE = 0.2
+# Different exception texts that the page shows of a cell; cell.json has all of them.
+MAX_EXCEPTIONS = 10
 
 
 def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Path:
@@ -129,6 +131,8 @@ def summary_page(
         "memory_price": choose.MEMORY_PRICE_PER_GIB,
         "header": _header(axes, capacity),
         "rows": [_row(cell, axes, cell is chosen, capacity) for cell in cells],
+        "lower_bounds": any(cell["lower_bounds"] for cell in cells),
+        "exceptions": [_exceptions(cell) for cell in cells if cell["exceptions"]],
         "bottlenecks": [_bottleneck(cell) for cell in cells if cell["bottleneck"]],
         "failed_checks": _failed_checks(cells),
         "retries": _retries(cells),
@@ -235,12 +239,12 @@ def _unsplit(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
 def _header(axes: list[str], capacity: bool) -> list[str]:
     first = ["", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost"]
     first.append("capacity RPS" if capacity else "users")
-    figures = ["RPS", "mean ms", "p50 ms", "p95 ms", "p99 ms", "failures %", "CPU used", "throttled %", "peak memory"]
-    return [*first, *figures, "meets SLO", "status"]
+    figures = ["RPS", "mean ms", "p50 ms", "p95 ms", "p99 ms", "failures %", "failed tasks %"]
+    return [*first, *figures, "CPU used", "throttled %", "peak memory", "meets SLO", "status"]
 
 
 def _row(cell: dict[str, Any], axes: list[str], chosen: bool, capacity: bool) -> list[str]:
-    config, latency, api = cell["config"], cell["latency_ms"], cell["api"]
+    config, api = cell["config"], cell["api"]
     return [
         "**→**" if chosen else "",
         str(config["replicas"]),
@@ -251,14 +255,20 @@ def _row(cell: dict[str, Any], axes: list[str], chosen: bool, capacity: bool) ->
         f"{choose.cost(config):.2f}",
         _figure(cell["capacity_rps"]) if capacity else _figure(cell["users"], str),
         _rps(cell),
-        *(_figure(latency[name]) for name in ("mean", "p50", "p95", "p99")),
+        *(_latency(cell, name) for name in ("mean", "p50", "p95", "p99")),
         _figure(cell["failure_percent"]),
+        _figure(cell["failed_task_percent"]),
         _figure(api["cpu_cores"]),
         _figure(api["throttled_percent"]),
         _figure(api["memory_peak_bytes"], format_bytes),
         {True: "yes", False: "no", None: MISSING}[cell["meets_slo"]],
         markdown(_status(cell)),
     ]
+
+
+def _latency(cell: dict[str, Any], name: str) -> str:
+    """A latency in ms; '>= ' stands before a lower bound."""
+    return (">= " if name in cell["lower_bounds"] else "") + _figure(cell["latency_ms"][name])
 
 
 def _rps(cell: dict[str, Any]) -> str:
@@ -275,6 +285,19 @@ def _status(cell: dict[str, Any]) -> str:
 
 def _figure(value: Any, form=format_figure) -> str:
     return MISSING if value is None else form(value)
+
+
+def _exceptions(cell: dict[str, Any]) -> dict[str, Any]:
+    """What the tasks of a cell raised, the most frequent text first."""
+    texts = sorted(cell["exceptions"].items(), key=lambda entry: (-entry[1], entry[0]))
+    shown = [{"text": markdown(text), "count": count} for text, count in texts[:MAX_EXCEPTIONS]]
+    return {
+        "id": cell["id"],
+        "raised": cell["task_exceptions"],
+        "failed_percent": _figure(cell["failed_task_percent"]),
+        "texts": shown,
+        "other_texts": len(texts) - len(shown),
+    }
 
 
 def _bottleneck(cell: dict[str, Any]) -> dict[str, str]:

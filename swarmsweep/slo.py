@@ -13,42 +13,67 @@ _LATENCIES = ("mean", "p50", "p95", "p99")
 
 @dataclass(frozen=True)
 class Miss:
-    """A limit that was missed; ``value`` is None when the figure could not be measured."""
+    """A limit that was missed; ``value`` is None when the figure could not be measured.
+
+    ``is_lower_bound``: the figure is at least ``value``, because requests had no response when the load ended.
+    """
 
     name: str
     value: float | None
     limit: float
     unit: str
+    is_lower_bound: bool = False
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the figure is certainly above the limit."""
+        return self.value is not None and self.value > self.limit
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows if the figure is above the limit."""
+        return self.value is None or (self.is_lower_bound and not self.exceeds)
 
     @property
     def factor(self) -> float:
         """How many times the limit the figure is; infinite where that cannot be said."""
-        return self.value / self.limit if self.value is not None and self.limit else float("inf")
+        return self.value / self.limit if self.value is not None and not self.is_open and self.limit else float("inf")
 
     def describe(self) -> str:
-        """As 'p95 312.0 ms (limit 100 ms)'."""
-        seen = f"{format_figure(self.value)} {self.unit}" if self.value is not None else "not measured"
+        """As 'p95 312.0 ms (limit 100 ms)'; of a lower bound 'p95 >= 312.0 ms (limit 100 ms)'."""
+        least = ">= " if self.is_lower_bound else ""
+        seen = f"{least}{format_figure(self.value)} {self.unit}" if self.value is not None else "not measured"
         return f"{self.name} {seen} (limit {format_plain(self.limit)} {self.unit})"
 
 
 def judge(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
     """All limits of ``slo`` with the cell's figure, those met and those missed, in the order p50 to failures."""
-    latency = cell["latency_ms"]
-    rows = [Miss(name, latency[name], slo[f"{name}_ms"], "ms") for name in _LATENCIES if f"{name}_ms" in slo]
+    latency, bounds = cell["latency_ms"], cell.get("lower_bounds") or ()
+    rows = [
+        Miss(name, latency[name], slo[f"{name}_ms"], "ms", name in bounds) for name in _LATENCIES if f"{name}_ms" in slo
+    ]
     if "max_failure_percent" in slo:
-        rows.append(Miss("failures", cell["failure_percent"], slo["max_failure_percent"], "%"))
+        rows.append(Miss(*_failures(cell), slo["max_failure_percent"], "%"))
     return rows
+
+
+def _failures(cell: dict[str, Any]) -> tuple[str, float | None]:
+    """The larger share of failed requests and failed tasks: a task may fail although its requests did not."""
+    requests, tasks = cell["failure_percent"], cell.get("failed_task_percent")
+    if tasks is not None and (requests is None or tasks > requests):
+        return "failed tasks", tasks
+    return "failures", requests
 
 
 def misses(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
     """The limits that the cell does not hold."""
-    return [row for row in judge(cell, slo) if row.value is None or row.value > row.limit]
+    return [row for row in judge(cell, slo) if row.exceeds or row.is_open]
 
 
 def meets(cell: dict[str, Any], slo: dict[str, float]) -> bool | None:
     """Whether the cell holds every limit: False when one is exceeded, None when that is not known."""
     missed = misses(cell, slo)
-    if any(row.value is not None for row in missed):
+    if any(row.exceeds for row in missed):
         return False
     return None if missed else True
 

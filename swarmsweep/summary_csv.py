@@ -45,13 +45,23 @@ def _choices(cells: list[dict[str, Any]]) -> list[str]:
 
 
 def _flat(cell: dict[str, Any], axes: list[str]) -> dict[str, Any]:
-    keys = ("users", "trials", "requests", "failures", "failure_percent", "rps")
+    keys = (
+        "users",
+        "trials",
+        "requests",
+        "failures",
+        "failure_percent",
+        "task_exceptions",
+        "failed_task_percent",
+        "rps",
+    )
     return (
         {"id": cell["id"], "status": cell["status"], "reason": cell["reason"]}
         | {axis: cell["config"].get(axis) for axis in (*CORE, *axes)}
         | {"cost": round(choose.cost(cell["config"]), 6)}
         | {key: cell[key] for key in keys}
         | {f"{name}_ms": value for name, value in cell["latency_ms"].items()}
+        | {"lower_bounds": " ".join(cell["lower_bounds"]) or None}
         | {"meets_slo": cell["meets_slo"], "capacity_rps": cell["capacity_rps"]}
         | {f"api_{name}": value for name, value in cell["api"].items()}
         | {f"load_{name}": value for name, value in cell["load"].items()}

@@ -14,6 +14,7 @@ from swarmsweep.capacity import Capacity
 from swarmsweep.gathered import evidence_of
 from swarmsweep.load import load_of_cell
 from swarmsweep.open_attempt import OpenTrial
+from swarmsweep.tasks import TaskCounts
 from swarmsweep.units import format_memory
 from swarmsweep.usage import ApiUsage, usage_over
 from swarmsweep.validity import Check, checks_of
@@ -35,8 +36,10 @@ class Trial:
     In capacity mode ``window`` and the figures that belong to it are those of the load at the verified rate, or of the
     highest load where none was verified; ``failures`` are all requests that were not answered right, so also those that
     timed out or were never sent. ``latency_ms`` are those of all requests sent in the window, failed ones included;
-    ``metrics`` what the API says of all requests since its replicas started. ``load_trials`` are the trials of a
-    search as capacity.json has them, judged anew, each with ``achieved_rps``, ``p95_ms``, ``cpu_cores`` and
+    ``waited_ms`` the entries of those without a response when the load ended: their true latency is at least that.
+    ``tasks`` are executions of tasks that began in the window (closed loop); one fails when it raises or when a request
+    in it fails. ``metrics`` is what the API says of all requests since its replicas started. ``load_trials`` are the
+    trials of a search as capacity.json has them, judged anew, each with ``achieved_rps``, ``p95_ms``, ``cpu_cores`` and
     ``throttled_percent`` of its window.
     """
 
@@ -55,6 +58,8 @@ class Trial:
     bottleneck: str | None
     bottleneck_evidence: str | None
     checks: tuple[Check, ...]
+    waited_ms: np.ndarray = field(default_factory=lambda: np.empty(0))
+    tasks: TaskCounts | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     target: str | None = None
@@ -93,6 +98,8 @@ def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], atte
         requests=flow.offered if flow is not None else None,
         failures=flow.offered - flow.ok if flow is not None else None,
         latency_ms=_latencies(raw),
+        waited_ms=_waited(raw),
+        tasks=flow.tasks if flow is not None else None,
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
         restarts=_whole_or_none((raw.after or {}).get("restarts")),
@@ -117,6 +124,13 @@ def _latencies(raw: Attempt) -> np.ndarray:
         return raw.search.shown.requests.sent.latency_ms
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
         return raw.users.requests.within(*raw.window).latency_ms
+    return np.empty(0)
+
+
+def _waited(raw: Attempt) -> np.ndarray:
+    """Of the requests of closed-loop users that had no response when the load ended."""
+    if raw.users is not None and raw.users.requests is not None and raw.window is not None:
+        return raw.users.requests.within(*raw.window).waited_ms
     return np.empty(0)
 
 

@@ -38,7 +38,7 @@ def refuse_other_subject(run, manifest):
 
 def told(run, plan, steps, **more):
     """Steps of a plan with all that measuring them, and telling of them, takes. ``more``: further keys of each."""
-    from swarmsweep import load_of_cell, planned_load_seconds
+    from swarmsweep import drain_seconds, load_of_cell, planned_load_seconds
     from swarmsweep.plan import attempt_dir
 
     cells = {cell["id"]: cell for cell in plan["cells"]}
@@ -49,6 +49,7 @@ def told(run, plan, steps, **more):
             "config": cells[step["cell_id"]]["config"],
             "load": load_of_cell(plan, cells[step["cell_id"]]),
             "load_seconds": planned_load_seconds(plan, cells[step["cell_id"]]),
+            "drain_seconds": drain_seconds(plan["slo"]),
             "folder": str(attempt_dir(run, step["cell_id"], step["attempt"]).resolve()),
         }
         | more

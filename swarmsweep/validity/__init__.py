@@ -14,6 +14,7 @@ from swarmsweep.validity.counts import (
     counted_by_locust,
     requests_conserved,
     requests_recorded_whole,
+    responses_complete,
     some_requests,
 )
 from swarmsweep.validity.deployment import (
@@ -28,6 +29,7 @@ from swarmsweep.validity.generator import (
     generator_kept_rate,
     load_as_planned,
     load_host_cpu,
+    users_stayed,
     workers_present,
 )
 from swarmsweep.validity.laws import littles_law, steady_state
@@ -42,6 +44,7 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     replicas_unchanged,
     workers_present,
     load_as_planned,
+    users_stayed,
     generator_cpu,
     generator_kept_rate,
     some_requests,
@@ -59,6 +62,7 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     load_host_cpu,
     replicas_share_load,
     workers_all_used,
+    responses_complete,
     requests_recorded_whole,
     window_sampled,
     sampling_cheap,

@@ -39,11 +39,14 @@ def requests_conserved(evidence: Evidence) -> Check | None:
 
 def counted_by_locust(evidence: Evidence) -> Check | None:
     """The recorder and Locust's own statistics counted the same requests over the whole trial."""
-    recorded, locust = evidence.recorded_requests, evidence.counted_requests
+    recorded, locust, unreported = evidence.recorded_requests, evidence.counted_requests, evidence.unreported_requests
     if recorded is None or locust is None:
         return None
-    sentence = f"the recorder has {recorded} requests of the whole trial, Locust's own statistics {locust}"
-    return Check("counted_by_locust", recorded, locust, recorded == locust, sentence)
+    apart = f" and {unreported} that Locust never reports" if unreported else ""
+    sentence = (
+        f"the recorder has {recorded - unreported} requests of the whole trial{apart}, Locust's own statistics {locust}"
+    )
+    return Check("counted_by_locust", recorded - unreported, locust, recorded - unreported == locust, sentence)
 
 
 def counted_by_haproxy(evidence: Evidence) -> Check | None:
@@ -80,6 +83,25 @@ def _in_flight(evidence: Evidence) -> int:
 
 def _under_way(flow: Flow) -> int:
     return flow.concurrency if flow.concurrency is not None else math.ceil(flow.in_flight_mean or 0)
+
+
+def responses_complete(evidence: Evidence) -> Check | None:
+    """Closed loop: every request that began in the window had its response before the load ended.
+
+    The load waits for slow responses; those that are slower still count with the time that they had waited.
+    """
+    flow = evidence.flow
+    if flow is None or flow.kind != "users":
+        return None
+    missing = flow.in_flight_end
+    bounds = f"; {' and '.join(flow.lower_bounds)} are lower bounds" if flow.lower_bounds else ""
+    sentence = (
+        f"{missing} of {flow.offered} requests had no response when the load ended and count with the time that they "
+        f"had waited{bounds}"
+        if missing
+        else "every request of the window had its response"
+    )
+    return Check("responses_complete", missing, 0, missing == 0, sentence, warning=True)
 
 
 def requests_recorded_whole(evidence: Evidence) -> Check | None:

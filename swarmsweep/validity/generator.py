@@ -61,6 +61,25 @@ def load_as_planned(evidence: Evidence) -> Check | None:
     return Check("load_as_planned", users, planned, passed, sentence)
 
 
+def users_stayed(evidence: Evidence) -> Check | None:
+    """Closed loop: no user left before the window was over.
+
+    A user that an exception ended is a fault of the scenario, or of an API that its on_start needs. A user that stopped
+    by itself does what its scenario says, but the load is less than planned.
+    """
+    flow = evidence.flow
+    if flow is None or flow.kind != "users" or flow.users_min is None or flow.concurrency is None:
+        return None
+    planned, least, texts = flow.concurrency, flow.users_min, evidence.on_start
+    sentence = f"{least} of {planned} users were there all the time"
+    if texts:
+        first = max(texts, key=lambda text: texts[text])
+        sentence += f"; an exception in on_start ended {sum(texts.values())}, most often {first[:100]} ({texts[first]})"
+    elif least < planned:
+        sentence += "; the others stopped by themselves (StopUser) or failed outside of a task"
+    return Check("users_stayed", least, planned, least >= planned and not texts, sentence, warning=not texts)
+
+
 def generator_kept_rate(evidence: Evidence) -> Check | None:
     """Open loop: as many requests were sent as the rate asks for, and in time.
 

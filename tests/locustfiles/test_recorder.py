@@ -88,6 +88,7 @@ def environment(directory: Path, index: int | None = None, **extra: str) -> dict
     env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     env |= {"SWEEP_OUTPUT_DIR": str(directory), "SWEEP_HOST": "lab-load", "PYTHONDONTWRITEBYTECODE": "1"}
     env |= {"SWEEP_WARMUP_SECONDS": str(WARMUP_SECONDS), "SWEEP_MEASURE_SECONDS": str(MEASURE_SECONDS)}
+    env |= {"SWEEP_DRAIN_SECONDS": "30"}
     return env | ({} if index is None else {"SWEEP_WORKER_INDEX": str(index)}) | extra
 
 
@@ -296,6 +297,7 @@ def test_test_that_is_ended_early_says_so(server, tmp_path):
         ("SWEEP_OUTPUT_DIR", "", "SWEEP_OUTPUT_DIR is not set"),
         ("SWEEP_MEASURE_SECONDS", "", "SWEEP_MEASURE_SECONDS is ''"),
         ("SWEEP_WARMUP_SECONDS", "-1", "SWEEP_WARMUP_SECONDS is '-1'"),
+        ("SWEEP_DRAIN_SECONDS", "inf", "SWEEP_DRAIN_SECONDS is 'inf'"),
         ("SWEEP_MEASURE_SECONDS", "nan", "SWEEP_MEASURE_SECONDS is 'nan'"),
         ("LOCUST_WAIT_MIN_SECONDS", "9", "need 0 <= min <= max"),
     ],

@@ -85,6 +85,7 @@ def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle
         )
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": "0.5"}
+    env["SWEEP_DRAIN_SECONDS"] = "30"
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.answers, server.status, server.is_fickle = answers, status, is_fickle
         server.asked, server.bodies, server.lock = Counter(), set(), threading.Lock()

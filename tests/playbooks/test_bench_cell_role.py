@@ -89,12 +89,13 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
         "env": {
             "SWEEP_WARMUP_SECONDS": "5",
             "SWEEP_MEASURE_SECONDS": "15.5",
+            "SWEEP_DRAIN_SECONDS": "120.0",
             "LOCUST_WAIT_MIN_SECONDS": "0",
             "LOCUST_WAIT_MAX_SECONDS": "0.5",
         },
     }
     # Load, deployment and grace.
-    assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 120
+    assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 420
 
 
 def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):
@@ -114,7 +115,7 @@ def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):
     }
     Search(PROFILES[order["profile"]], order["slo"], order["connections"], order["arrivals"], order["max_rps"])
     assert capacity["lab-load"]["__bench_cell_most_load_seconds"] == 420
-    assert int(capacity["lab-load"]["__bench_cell_time_limit_seconds"]) == 2 * 420 + 120 + 120
+    assert int(capacity["lab-load"]["__bench_cell_time_limit_seconds"]) == 2 * 420 + 120 + 420
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,20 @@
 
 Loaded as a second locustfile, on the master and on every worker: ``locust -f predict.py,recorder.py``.
 
-Each worker appends every request to ``requests-<host>-<index>.f64`` as three little-endian float64 (start in epoch
-seconds, latency in ms, 1.0 if it succeeded), compressed at the end, and writes ``worker-<host>-<index>.json``. The
-master waits for the ramp, the warm-up and the measured time, stops the users, waits until each worker has handed in
-everything, and writes ``timeline.json``. A run without workers does both. In ``worker-*.json``, ``served_by`` counts
-answers by their X-Served-By. Settings are environment variables:
+Each worker appends every request to ``requests-<host>-<index>.f64`` as three little-endian float64: start in epoch
+seconds, latency in ms, outcome. Outcomes: 0 failed, 1 ok, 2 no response when the load ended; the latency is the time
+that it had waited then. It appends every execution of a task to ``tasks-<host>-<index>.f64`` (see task_log.py). Both
+are compressed at the end, and ``worker-<host>-<index>.json`` is written. The master waits for the ramp, the warm-up and
+the measured time, stops the users, waits until each worker has handed in everything, and writes ``timeline.json``. A
+run without workers does both. Of ``worker-*.json``:
+
+served_by     responses by their X-Served-By
+unreported    requests that are recorded here and are not in Locust's own statistics (see in_flight.py)
+exceptions    texts that the outcomes of tasks refer to
+on_start      users that an exception ended before their first task, by its text
+users         [epoch seconds, users of this worker] once a second
+
+Settings are environment variables:
 
 SWEEP_OUTPUT_DIR         where the files go (all roles)
 SWEEP_WARMUP_SECONDS     thrown away after the ramp (master)
@@ -14,16 +23,15 @@ SWEEP_MEASURE_SECONDS    length of the measured window (master)
 SWEEP_HOST               name of this host in file names; default: its host name
 SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it
 SWEEP_START_FILE         see master.py (master)
+SWEEP_DRAIN_SECONDS      for responses after the window, at most (master; see drain.py)
 """
 
-import gzip
 import logging
 import math
 import os
 import socket
 import sys
 import time
-from array import array
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -31,11 +39,15 @@ from typing import Any
 import exact_stats  # noqa: F401 (for what it changes)
 import gevent
 import locust
+from drain import Drain, is_http, longest_drain
 from gevent.event import Event
-from locust import events
+from in_flight import InFlight, Request
+from locust import User, events
 from locust.runners import STATE_STOPPED, LocalRunner, MasterRunner, WorkerRunner
 from master import POLL_SECONDS, Workers, leave, wait_for_start
 from outputs import output_directory, write_json
+from raw_file import RawFile
+from task_log import Execution, TaskLog, text_of
 
 logger = logging.getLogger("recorder")
 
@@ -44,14 +56,11 @@ DONE = "recorder_done"
 MOST_TEXTS = 200
 # In which an API may say who answered.
 SERVED_BY = "X-Served-By"
-# Users finish their request before they stop. Longer than the scenario's time-outs to connect and to read together,
-# so that no request is cut off; it lasts only as long as the slowest of them.
-DRAIN_SECONDS = 25.0
+FAILED, OK, NO_RESPONSE = 0.0, 1.0, 2.0
 # Beyond the drain: for closing files and for messages on a busy network.
 HAND_IN_SECONDS = 30.0
 # A ramp that does not end by itself would leave the master waiting for ever.
 LONGEST_RAMP_SECONDS = 900.0
-COMPRESS_CHUNK_BYTES = 1 << 20
 
 
 def seconds(name: str) -> float:
@@ -71,33 +80,33 @@ def seconds(name: str) -> float:
 
 
 class Recorder:
-    """Every request of this process, and how busy the process was."""
+    """Every request and task of this process, and how busy the process was."""
 
-    def __init__(self, directory: Path, host: str, index: str) -> None:
-        self._raw = directory / f"requests-{host}-{index}.f64"
+    def __init__(self, environment: Any, directory: Path, host: str, index: str) -> None:
+        self._environment = environment
         self._summary = directory / f"worker-{host}-{index}.json"
-        self._buffer = array("d")
+        self._requests = RawFile(directory / f"requests-{host}-{index}.f64", fields=3)
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
+        self._on_start: Counter[str] = Counter()
         self._saw_headers = False
         self._cpu_percent: list[tuple[float, float]] = []
-        self._written = 0
+        self._users: list[tuple[float, int]] = []
+        self._unreported = 0
         self._open = True
-        # What an earlier attempt left must not be taken for ours.
-        for path in (self._raw, self._compressed, self._summary):
-            path.unlink(missing_ok=True)
-        self._raw.touch()
+        # That of an earlier attempt must not be taken for this one's.
+        self._summary.unlink(missing_ok=True)
+        self._in_flight = InFlight(self._on_lost)
+        self._tasks = TaskLog(directory / f"tasks-{host}-{index}.f64", self._on_unfinished)
+        Drain(environment, self._in_flight, self._tasks)
         events.request.add_listener(self._on_request)
+        events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._tick)
-
-    @property
-    def _compressed(self) -> Path:
-        return self._raw.with_name(f"{self._raw.name}.gz")
 
     @property
     def requests(self) -> int:
         """Recorded so far."""
-        return self._written + len(self._buffer) // 3
+        return len(self._requests)
 
     def _on_request(
         self,
@@ -110,16 +119,47 @@ class Recorder:
         latency_ms = math.nan if response_time is None else response_time
         if start_time is None:
             start_time = time.time() - (response_time or 0.0) / 1000
-        self._buffer.extend((start_time, latency_ms, 1.0 if exception is None else 0.0))
+        self._in_flight.on_event()
+        self._requests.add((start_time, latency_ms, OK if exception is None else FAILED))
         if exception is not None:
-            text = str(exception) or type(exception).__name__
-            if text not in self._errors and len(self._errors) >= MOST_TEXTS:
-                text = "(other errors)"
-            self._errors[text] += 1
+            self._tasks.on_failed_request()
+            self._count_error(str(exception) or type(exception).__name__)
         # A scenario's own client may hand on no response, or one without headers, as of a request that failed.
         headers = getattr(response, "headers", None)
         if headers is not None:
             self._count_server(headers.get(SERVED_BY))
+
+    def _count_error(self, text: str) -> None:
+        if text not in self._errors and len(self._errors) >= MOST_TEXTS:
+            text = "(other errors)"
+        self._errors[text] += 1
+
+    def _on_lost(self, request: Request) -> None:
+        """A request that Locust will not report."""
+        if not self._open:
+            return
+        self._unreported += 1
+        latency_ms, outcome = request.latency_ms, OK if request.is_ok else FAILED
+        if latency_ms is None:
+            latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
+            outcome = NO_RESPONSE if request.error is None else FAILED
+        self._requests.add((request.start_seconds, latency_ms, outcome))
+        if outcome != OK:
+            self._tasks.on_failed_request()
+        if outcome == FAILED:
+            self._count_error(request.error or "a response with an error status that the scenario did not judge")
+
+    def _on_unfinished(self, task: Execution) -> None:
+        """Of clients that are not watched, a task that the end of the load cut off stands for its request."""
+        if self._open and not is_http(type(task.user)):
+            self._unreported += 1
+            self._requests.add((task.start_seconds, (time.time() - task.start_seconds) * 1000, NO_RESPONSE))
+            task.has_failed_request = True
+
+    def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
+        # Those of tasks are in the record of tasks.
+        if isinstance(user_instance, User):
+            self._on_start[text_of(exception)] += 1
 
     def _count_server(self, name: Any) -> None:
         self._saw_headers = True
@@ -134,47 +174,34 @@ class Recorder:
             gevent.sleep(1.0)
             clock_now, cpu_now = time.monotonic(), time.process_time()
             self._cpu_percent.append((time.time(), 100 * (cpu_now - cpu) / (clock_now - clock)))
+            self._users.append((time.time(), self._environment.runner.user_count))
             clock, cpu = clock_now, cpu_now
             if self._open:
-                self._flush()
-
-    def _flush(self) -> None:
-        full, self._buffer = self._buffer, array("d")
-        if sys.byteorder == "big":
-            full.byteswap()
-        with self._raw.open("ab") as file:
-            full.tofile(file)
-        self._written += len(full) // 3
+                self._requests.flush()
+                self._tasks.file.flush()
 
     def close(self) -> None:
         """Write what is left, compress, and add the summary. Safe to repeat."""
         if not self._open:
             return
+        self._in_flight.close()
         self._open = False
         events.request.remove_listener(self._on_request)
-        self._flush()
-        self._compress()
+        self._requests.close()
+        self._tasks.file.close()
         summary = {
-            "requests": self._written,
+            "requests": len(self._requests),
+            "unreported": self._unreported,
             "cpu_percent": self._cpu_percent,
+            "users": self._users,
             "errors": dict(self._errors),
+            "tasks": len(self._tasks.file),
+            "exceptions": self._tasks.exceptions,
+            "on_start": dict(self._on_start.most_common(MOST_TEXTS)),
             # Null: the scenario's client shows no headers, so nobody knows.
             "served_by": dict(self._served_by) if self._saw_headers else None,
         }
         write_json(self._summary, {"schema": 1, **summary})
-
-    def _compress(self) -> None:
-        temporary = self._raw.with_name(f".{self._raw.name}.gz.tmp")
-        with self._raw.open("rb") as source, temporary.open("wb") as target:
-            with gzip.GzipFile("", "wb", compresslevel=1, fileobj=target, mtime=0) as packed:
-                while chunk := source.read(COMPRESS_CHUNK_BYTES):
-                    packed.write(chunk)
-                    # Heartbeats must go on, or the master takes this worker for lost.
-                    gevent.sleep(0)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(self._compressed)
-        self._raw.unlink()
 
 
 class Timeline:
@@ -197,7 +224,7 @@ class Timeline:
         self._written = False
         # Workers get it with the order to start.
         if not environment.stop_timeout:
-            environment.stop_timeout = DRAIN_SECONDS
+            environment.stop_timeout = longest_drain(seconds("SWEEP_DRAIN_SECONDS"), environment.user_classes)
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.quitting.add_listener(self._on_quitting)
@@ -260,7 +287,7 @@ class Timeline:
 
     def _collect(self) -> None:
         """Wait until all workers that are still there have handed in their last report."""
-        patience = DRAIN_SECONDS + HAND_IN_SECONDS
+        patience = self._environment.stop_timeout + HAND_IN_SECONDS
         end = time.monotonic() + patience
         while (missing := self._workers.present - self._handed_in.keys()) and time.monotonic() < end:
             gevent.sleep(POLL_SECONDS)
@@ -282,7 +309,7 @@ class Timeline:
             "workers_connected": self._workers.connected,
             "workers_lost": self._workers.lost,
             **self._times,
-            # The two agree unless a worker was lost.
+            # The two agree unless a worker was lost or requests were left unreported.
             "requests_recorded": recorded,
             "requests_reported": runner.stats.total.num_requests,
             "locust_version": locust.__version__,
@@ -310,7 +337,7 @@ def on_init(environment: Any, runner: Any, **_: Any) -> None:
         wait_for_start(environment)
         return
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
-    recorder = Recorder(directory, os.environ.get("SWEEP_HOST") or socket.gethostname(), index)
+    recorder = Recorder(environment, directory, os.environ.get("SWEEP_HOST") or socket.gethostname(), index)
     if isinstance(runner, WorkerRunner):
         events.test_stop.add_listener(lambda **_: hand_in(environment, recorder))
         events.quitting.add_listener(lambda **_: recorder.close())

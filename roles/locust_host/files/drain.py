@@ -1,0 +1,58 @@
+"""How long users may go on after the measured window, so that no slow response is lost.
+
+A drain ends by itself as soon as all users have finished their task. Where a task goes on (a loop, a sequence of many
+requests), it ends after `LEAVE_SECONDS` when every request that began within the window has its response.
+"""
+
+import logging
+import time
+from typing import Any
+
+import gevent
+from in_flight import InFlight
+from locust import FastHttpUser, HttpUser
+from task_log import TaskLog
+
+logger = logging.getLogger("drain")
+
+# The stated bound, whatever the SLO or a scenario's timeouts allow. The units' time limit leaves room for it.
+MAX_DRAIN_SECONDS = 300.0
+# For users to finish a task whose requests are no longer of interest.
+LEAVE_SECONDS = 25.0
+POLL_SECONDS = 0.1
+
+
+def longest_drain(wanted_seconds: float, user_classes: list[type]) -> float:
+    """Seconds: what is wanted, and at least the timeouts of the scenario's clients, within the stated bound."""
+    timeouts = [one.connection_timeout + one.network_timeout for one in user_classes if issubclass(one, FastHttpUser)]
+    return min(max([wanted_seconds, *timeouts]), MAX_DRAIN_SECONDS)
+
+
+def is_http(user_class: type) -> bool:
+    """Whether the requests of such users are watched one by one (see in_flight.py)."""
+    return issubclass(user_class, HttpUser | FastHttpUser)
+
+
+class Drain:
+    """Ends the users of one process when nothing that counts is open any more."""
+
+    def __init__(self, environment: Any, in_flight: InFlight, tasks: TaskLog) -> None:
+        self._environment, self._in_flight, self._tasks = environment, in_flight, tasks
+        environment.events.test_stopping.add_listener(self._on_stopping)
+
+    def _on_stopping(self, **_: Any) -> None:
+        gevent.spawn(self._watch, time.time(), time.monotonic())
+
+    def _watch(self, stopped: float, clock: float) -> None:
+        runner = self._environment.runner
+        while len(runner.user_greenlets):
+            if time.monotonic() - clock >= LEAVE_SECONDS and not self._is_open(stopped):
+                logger.info("%d users still had a task under way and were ended", len(runner.user_greenlets))
+                runner.user_greenlets.kill(block=False)
+                return
+            gevent.sleep(POLL_SECONDS)
+
+    def _is_open(self, stopped: float) -> bool:
+        # Of other clients nobody knows the requests: their tasks stand in for them.
+        only_http = all(map(is_http, self._environment.user_classes))
+        return self._in_flight.is_waiting(stopped) or (not only_http and self._tasks.is_running(stopped))

@@ -1,0 +1,128 @@
+"""Which requests of Locust's HTTP clients have no response yet, and which never reached Locust's statistics.
+
+Locust fires an event when a request has ended. A request whose user is killed at the end of a test ends without one,
+and so does a request whose scenario raises within ``with self.client.get(..., catch_response=True)``. Both would be
+missing from every figure, the slowest ones first.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent import GreenletExit, getcurrent
+from locust import clients
+from locust.contrib import fasthttp
+
+# Each client: its session, and the response that a with block leaves.
+SESSIONS = (
+    (clients.HttpSession, clients.ResponseContextManager),
+    (fasthttp.FastHttpSession, fasthttp.ResponseContextManager),
+)
+# Raised by a client that was called in a way that it cannot take, as with a URL without a scheme: nothing was sent.
+NOT_SENT = (ValueError, TypeError)
+
+
+class Request:
+    """One call of a client.
+
+    ``latency_ms`` and ``is_ok`` (by its status) are there once the client has returned. ``error`` says why it never
+    did, None where the load ended first.
+    """
+
+    __slots__ = ("error", "is_ok", "is_reported", "latency_ms", "start_seconds")
+
+    def __init__(self) -> None:
+        self.start_seconds = time.time()
+        self.latency_ms: float | None = None
+        self.is_ok = False
+        self.error: str | None = None
+        self.is_reported = False
+
+
+class InFlight:
+    """Watches both clients of this process, from when it is made.
+
+    Args:
+        on_lost: called with a request that Locust will never report, as soon as that is known.
+    """
+
+    def __init__(self, on_lost: Callable[[Request], None]) -> None:
+        self._on_lost = on_lost
+        self._open: dict[int, Request] = {}
+        # Greenlet -> the request whose client or with block it is in: an event that is fired there belongs to it.
+        self._current: dict[Any, Request] = {}
+        for session, response in SESSIONS:
+            self._watch_session(session)
+            self._watch_response(response)
+
+    def is_waiting(self, began_until: float) -> bool:
+        """Whether a request that began until then (epoch seconds) has no response yet."""
+        return any(one.latency_ms is None and one.start_seconds <= began_until for one in self._open.values())
+
+    def on_event(self) -> None:
+        """To be called at each of Locust's request events, in the greenlet that fired it."""
+        if (request := self._current.get(getcurrent())) is not None:
+            request.is_reported = True
+
+    def close(self) -> None:
+        """The load is over: what is still open is lost."""
+        for request in list(self._open.values()):
+            self._end(request)
+
+    def _end(self, request: Request) -> None:
+        if self._open.pop(id(request), None) is not None and not request.is_reported:
+            self._on_lost(request)
+
+    def _watch_session(self, session: type) -> None:
+        original = session.request
+
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            entry, greenlet = Request(), getcurrent()
+            self._open[id(entry)] = entry
+            outer, self._current[greenlet] = self._current.get(greenlet), entry
+            try:
+                response = original(client, *args, **kwargs)
+            except NOT_SENT:
+                del self._open[id(entry)]
+                raise
+            except BaseException as error:
+                # A client turns what goes wrong into a failure. This is the end of its user, or the scenario's own
+                # gevent.Timeout: no response came until now.
+                entry.error = None if isinstance(error, GreenletExit) else type(error).__name__
+                self._end(entry)
+                raise
+            finally:
+                self._restore(greenlet, outer)
+            if entry.is_reported:
+                del self._open[id(entry)]
+            else:
+                # The event is fired when the with block ends.
+                entry.latency_ms = response.request_meta["response_time"]
+                entry.is_ok = 0 < response.status_code < 400
+                response.sweep_request = entry
+            return response
+
+        session.request = request
+
+    def _watch_response(self, response: type) -> None:
+        original = response.__exit__
+
+        def leave(block: Any, *raised: Any) -> Any:
+            entry = getattr(block, "sweep_request", None)
+            if entry is None:
+                return original(block, *raised)
+            greenlet = getcurrent()
+            outer, self._current[greenlet] = self._current.get(greenlet), entry
+            try:
+                return original(block, *raised)
+            finally:
+                self._restore(greenlet, outer)
+                self._end(entry)
+
+        response.__exit__ = leave
+
+    def _restore(self, greenlet: Any, outer: Request | None) -> None:
+        if outer is None:
+            del self._current[greenlet]
+        else:
+            self._current[greenlet] = outer
