@@ -89,7 +89,7 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
         "env": {
             "SWEEP_WARMUP_SECONDS": "5",
             "SWEEP_MEASURE_SECONDS": "15.5",
-            "SWEEP_DRAIN_SECONDS": "120.0",
+            "SWEEP_DRAIN_SECONDS": "120",
             "LOCUST_WAIT_MIN_SECONDS": "0",
             "LOCUST_WAIT_MAX_SECONDS": "0.5",
         },
@@ -148,7 +148,7 @@ def test_the_sampler_understands_its_arguments(capacity, host):
     options = sampler.parse_arguments(words[words.index("/opt/swarmsweep/bin/sampler.py") + 1 :])
     side = host.removeprefix("lab-")
     assert str(options.output) == f"/opt/swarmsweep/trial-my-lab/samples-{side}-{host}.jsonl"
-    assert options.max_seconds == 2 * 420 + 240
+    assert options.max_seconds == 2 * 420 + 120 + 420
     assert (options.stack, options.cpu_stack) == (
         (["my-lab_api"], ["my-lab_platform"]) if side == "api" else (None, [])
     )

@@ -9,6 +9,7 @@ from typing import Any
 from swarmsweep.evidence import Evidence, Flow, Second
 from swarmsweep.haproxy import ProxyDelta
 from swarmsweep.machine_usage import ContainerUsage, MachineUsage
+from swarmsweep.tasks import TaskCounts
 from swarmsweep.usage import ApiUsage
 
 # A knee of its own is written out; mostly it is the window that is shown, with its usage and machines.
@@ -44,7 +45,11 @@ def _flow(record: Mapping[str, Any] | None) -> Flow | None:
     if record is None:
         return None
     seconds = tuple(Second(**second) for second in record["seconds"])
-    return Flow(**{**record, "window": tuple(record["window"]), "seconds": seconds})
+    tasks = TaskCounts(**record["tasks"]) if record.get("tasks") else None
+    bounds = tuple(record.get("lower_bounds") or ())
+    return Flow(
+        **{**record, "window": tuple(record["window"]), "seconds": seconds, "tasks": tasks, "lower_bounds": bounds}
+    )
 
 
 def _machines(record: Mapping[str, Any]) -> dict[str, MachineUsage]:

@@ -38,6 +38,8 @@ class Traffic:
 
     latencies_ms: list[float]
     failures: int = 0
+    waited_ms: list[float] = field(default_factory=list)  # of requests in the window that had no response
+    raised: dict[str, int] | None = None  # executions of tasks by the text that they raised; None: not recorded
     outside: int = 40  # requests of ramp and warm-up
     worker_cpu_percent: float = 35.0
     throttled_share: float = 0.4
@@ -97,7 +99,8 @@ class Run:
         requests = self._requests(traffic)
         write_requests(folder / "locust" / "requests-lab-load-0.f64.gz", requests)
         cpu = [[t, traffic.worker_cpu_percent] for t in range(1_000_000, 1_000_020)]
-        put(folder / "locust" / "worker-lab-load-0.json", {"schema": 1, "requests": len(requests), "cpu_percent": cpu})
+        worker = {"schema": 1, "requests": len(requests), "cpu_percent": cpu, "unreported": len(traffic.waited_ms)}
+        put(folder / "locust" / "worker-lab-load-0.json", worker | self._tasks(folder, cell_id, traffic))
         timeline = {
             "schema": 1,
             "users": self.users(cell_id),
@@ -108,7 +111,8 @@ class Run:
         timeline |= {"window_start": WINDOW[0], "window_end": WINDOW[1], "locust_version": "2.47.0"}
         put(folder / "locust" / "timeline.json", timeline | traffic.timeline)
         failures = sum(ok == 0.0 for _, _, ok in requests)
-        (folder / "locust" / "stats_stats.csv").write_text(stats_csv(len(requests), failures, traffic.target))
+        reported = len(requests) - len(traffic.waited_ms)
+        (folder / "locust" / "stats_stats.csv").write_text(stats_csv(reported, failures, traffic.target))
         replicas = len(containers)
         (folder / "haproxy-before.csv").write_text(show_stat([5] * replicas))
         share = (len(requests) + traffic.haproxy_extra) // replicas
@@ -130,12 +134,24 @@ class Run:
         put(folder / "deploy.json", deploy | {"log_tail": ["loading model", "\x1b[31mKilled\x1b[0m <script> | 137"]})
         return folder
 
+    def _tasks(self, folder: Path, cell_id: str, traffic: Traffic) -> dict[str, Any]:
+        """Write one execution for each request of the window; return what the worker's summary says of them."""
+        if traffic.raised is None:
+            return {}
+        outcomes = [3.0 + number for number, count in enumerate(traffic.raised.values()) for _ in range(count)]
+        outcomes += [1.0] * (len(traffic.latencies_ms) - len(outcomes))
+        rows = [(WINDOW[0] + 0.001 * i, 5.0, outcome) for i, outcome in enumerate(outcomes)]
+        write_requests(folder / "locust" / "tasks-lab-load-0.f64.gz", rows)
+        users = [[t, self.users(cell_id)] for t in range(1_000_000, 1_000_020)]
+        return {"tasks": len(rows), "exceptions": list(traffic.raised), "users": users, "on_start": {}}
+
     def _requests(self, traffic: Traffic) -> list[tuple[float, float, float]]:
         count, span = len(traffic.latencies_ms), WINDOW[1] - WINDOW[0]
         inside = [
             (WINDOW[0] + i * span / count, latency, 0.0 if i < traffic.failures else 1.0)
             for i, latency in enumerate(traffic.latencies_ms)
         ]
+        inside += [(WINDOW[0] + 1 + i / 100, waited, 2.0) for i, waited in enumerate(traffic.waited_ms)]
         before = [(WINDOW[0] - 5 + i / 10, 999.0, 0.0) for i in range(traffic.outside)]
         return before + inside
 

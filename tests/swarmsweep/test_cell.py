@@ -6,6 +6,7 @@ from capacity_run import deployment
 
 from swarmsweep.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.cell import SUMMARY_KEYS, blank_cell, merge
+from swarmsweep.tasks import TaskCounts
 from swarmsweep.trial import Trial
 from swarmsweep.usage import ApiUsage
 
@@ -50,6 +51,29 @@ def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():
     assert row["api"]["memory_peak_bytes"] == 3000
     assert row["load"] == {"cpu_percent_max": 60.0, "workers": 1}
     assert row["meets_slo"] is True
+
+
+def test_tasks_of_all_trials_are_counted_together_and_count_for_the_slo():
+    first = trial(1, tasks=TaskCounts(100, 1, {"KeyError: 'x'": 1}))
+    second = trial(2, tasks=TaskCounts(300, 11, {"KeyError: 'x'": 1, "OSError": 5}))
+    row = merge(PLAN, CELL, [first, second])
+    assert (row["failure_percent"], row["failed_task_percent"], row["task_exceptions"]) == (0.0, 3.0, 7)
+    assert row["exceptions"] == {"OSError": 5, "KeyError: 'x'": 2}
+    assert row["meets_slo"] is False
+    unknown = merge(PLAN, CELL, [first, trial(2)])
+    assert (unknown["failed_task_percent"], unknown["task_exceptions"]) == (None, None)
+    assert unknown["meets_slo"] is True
+
+
+def test_a_percentile_that_falls_on_a_missing_response_is_a_lower_bound():
+    waited = np.full(6, 60.0)
+    values = np.concatenate([np.full(94, 10.0), waited])
+    row = merge(PLAN, CELL, [trial(1), trial(2, values=values, waited_ms=waited)])
+    assert row["lower_bounds"] == ["mean", "p99"]
+    assert row["meets_slo"] is True  # p95 is exact
+    row = merge(PLAN, CELL, [trial(2, values=values, waited_ms=waited)])
+    assert row["lower_bounds"] == ["mean", "p95", "p99"]
+    assert row["meets_slo"] is None  # 60 ms and more, the limit is 100 ms
 
 
 def test_one_figure_that_was_not_measured_makes_the_cells_unknown():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from swarmsweep.flows import flow_of_users, mean_in_flight, median_by_second, whole_seconds
 from swarmsweep.latency import Requests
+from swarmsweep.tasks import Tasks
 from swarmsweep.users_attempt import UsersRecord
 
 EPOCH = 1_763_800_000.25
@@ -17,9 +18,9 @@ TIMES = st.lists(st.tuples(st.floats(-3, 8), st.floats(0, 6000)), max_size=40)
 
 
 def record(rows, **others) -> UsersRecord:
-    """Of requests (seconds after the epoch used here, latency in ms, ok)."""
+    """Of requests (seconds after the epoch used here, latency in ms, outcome)."""
     table = np.array(rows, dtype=float).reshape(-1, 3)
-    return UsersRecord(Requests(EPOCH + table[:, 0], table[:, 1], table[:, 2] == 1.0), files=1, **others)
+    return UsersRecord(Requests(EPOCH + table[:, 0], table[:, 1], table[:, 2]), files=1, **others)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,23 @@ def test_flow_of_users_is_what_was_recorded():
     assert [second.cpu_percent for second in flow.seconds] == [30.0, None, 40.0]
     assert flow.generator_cpu_percent == 40.0
     assert (flow.served_by, flow.errors) == ({"a/1": 4}, {"busy": 1})
+
+
+def test_requests_without_a_response_are_neither_ok_nor_failed():
+    flow = flow_of_users(record([(0.5, 10.0, 1), (1.0, 20.0, 0), (1.5, 40_000.0, 2)]), (EPOCH, EPOCH + 3), LOAD)
+    assert (flow.offered, flow.ok, flow.failed, flow.in_flight_end) == (3, 1, 1, 1)
+    assert flow.lower_bounds == ("mean",)
+    assert (flow.tasks, flow.users_min) == (None, None)
+
+
+def test_tasks_and_users_of_the_window_are_those_of_all_workers():
+    times = np.array([-1.0, 0.5, 1.5, 9.0]) + EPOCH
+    tasks = Tasks(times, np.array([3.0, 3.0, 1.0, 3.0]), ("KeyError: 'prediction'",))
+    users = (((EPOCH - 1, 0.0), (EPOCH + 1, 2.0), (EPOCH + 2, 2.0)), ((EPOCH + 1, 2.0), (EPOCH + 2, 1.0)))
+    flow = flow_of_users(record([(0.5, 10.0, 1)], tasks=(tasks, tasks), users=users), (EPOCH, EPOCH + 3), LOAD)
+    assert (flow.tasks.executions, flow.tasks.failed, flow.tasks.raised) == (4, 2, 2)
+    assert flow.tasks.exceptions == {"KeyError: 'prediction'": 2}
+    assert flow.users_min == 3
 
 
 def test_a_window_without_requests_has_no_figures():

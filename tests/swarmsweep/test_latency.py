@@ -14,10 +14,12 @@ from swarmsweep.errors import LabError
 from swarmsweep.latency import (
     DROPPED,
     FAILED,
+    NO_RESPONSE,
     OK,
     TIMED_OUT,
     decompress,
     describe,
+    lower_bounds,
     merge_open,
     percentile,
     read_open_requests,
@@ -115,8 +117,53 @@ def test_damaged_bytes_never_raise_anything_else(garbage, position):
 def test_a_record_that_is_no_request_is_refused(tmp_path, record):
     path = tmp_path / "requests-a-0.f64.gz"
     path.write_bytes(gzip.compress(packed(2) + struct.pack("<3d", *record)))
-    with pytest.raises(LabError, match="record 2 is no request"):
+    with pytest.raises(LabError, match="record 2 makes no sense"):
         read_requests([path])
+
+
+def test_a_request_without_a_response_is_kept_with_the_time_that_it_waited(tmp_path):
+    path = tmp_path / "requests-a-0.f64.gz"
+    path.write_bytes(gzip.compress(packed(2) + struct.pack("<3d", 2.0, 40_000.0, NO_RESPONSE)))
+    requests = read_requests([path])
+    assert [requests.count(outcome) for outcome in (OK, FAILED, NO_RESPONSE)] == [2, 0, 1]
+    assert requests.waited_ms.tolist() == [40_000.0]
+    assert requests.within(0, 2).waited_ms.tolist() == []
+
+
+FAST = [10.0] * 990
+
+
+@pytest.mark.parametrize(
+    ("latencies", "waited", "bounds"),
+    [
+        (FAST, [], []),
+        # 1.0 % had no response: the 99th percentile is that of the last one that had.
+        (FAST, [40_000.0] * 10, ["mean"]),
+        (FAST, [40_000.0] * 11, ["mean", "p99"]),
+        (FAST[:900], [40_000.0] * 60, ["mean", "p95", "p99"]),
+        # They waited less than others took: nothing is known above that.
+        (FAST[:900] + [200.0] * 100, [50.0], ["mean", "p95", "p99"]),
+        ([10.0] * 10, [40_000.0], ["mean"]),
+    ],
+)
+def test_lower_bounds(latencies, waited, bounds):
+    assert lower_bounds([np.array(latencies + waited)], [np.array(waited)]) == bounds
+
+
+@given(
+    st.lists(st.integers(0, 50), min_size=100, max_size=140),
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=30),
+)
+def test_what_is_no_lower_bound_is_exact_however_long_the_missing_take(latencies, missing):
+    waited = [float(so_far) for so_far, _ in missing]
+    true = np.array([*latencies, *(so_far + more for so_far, more in missing)], float)
+    seen = np.array([*latencies, *waited], float)
+    bounds, figures, truth = lower_bounds([seen], [np.array(waited)]), describe([seen]), describe([true])
+    for name, value in figures.items():
+        if name in bounds:
+            assert value <= truth[name] + 1e-9
+        else:
+            assert value == pytest.approx(truth[name])
 
 
 def test_recorded_files_hold_what_locust_counted(recorded):
@@ -165,5 +212,5 @@ def test_open_requests_of_several_workers_are_merged(tmp_path):
     ],
 )
 def test_an_open_record_that_is_no_request_is_refused(tmp_path, row):
-    with pytest.raises(LabError, match="record 1 is no request"):
+    with pytest.raises(LabError, match="record 1 makes no sense"):
         read_open_requests(open_file(tmp_path, (1, 1, OK, 0, 0), row))

@@ -275,7 +275,7 @@ def test_a_record_that_broke_off_is_told(folder):
 def test_a_request_that_is_none_is_told(folder):
     row = struct.pack("<5d", 1.0, -1.0, 1.0, 0.0, 0.0)
     (folder / FILES[3]).write_bytes(gzip.compress(row))
-    assert read(folder)[1][0].startswith(f"{FILES[3]}: record 0 is no request")
+    assert read(folder)[1][0].startswith(f"{FILES[3]}: record 0 makes no sense")
 
 
 @pytest.mark.parametrize(

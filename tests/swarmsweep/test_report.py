@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import pytest
 from capacity_run import LARGE_SWEEP, CapacityRun, deployment
@@ -74,7 +75,7 @@ def test_summary_page_answers_first(reported):
     assert "1.04 times the requests per second" in page
     rows = table_of(page)
     assert len(rows) == 1 + 6
-    assert {len(row) for row in rows} == {18}
+    assert {len(row) for row in rows} == {19}
     by_status = {row[-1].split(":")[0]: row for row in rows[1:]}
     assert by_status["infeasible"][7:-2] == by_status["failed"][7:-2]
     assert set(by_status["infeasible"][6:-1]) == {MISSING}
@@ -82,6 +83,47 @@ def test_summary_page_answers_first(reported):
     assert "`r1-c0.25-m256M-w1` **cpu throttled**" in page
     assert "`r1-c0.5-m32M-w1` **memory**: 1 OOM kill" in page
     assert "`r2-c0.5-m256M-w1` attempt 1, generator cpu: **failed**" in page
+
+
+def test_what_tasks_raised_stands_on_the_page_with_counts(run):
+    texts = {"KeyError: 'prediction'": 1200, "ValueError: <b>|": 30, **{f"OSError: {n}": 1 for n in range(10)}}
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised=texts))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "`r1-c0.5-m256M-w1`: 1240 tasks raised an exception; 20.7 % of its tasks failed." in page
+    assert "1200 times: KeyError: 'prediction'" in page
+    assert "30 times: ValueError: &lt;b&gt;\\|" in page
+    assert "2 other texts" in page
+    assert "failed tasks 20.7 % (limit 1 %)" in page
+    (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
+    assert (cell["failures"], cell["failure_percent"], cell["task_exceptions"]) == (0, 0.0, 1240)
+    assert cell["failed_task_percent"] == pytest.approx(100 * 1240 / 6000, abs=1e-6)
+    assert cell["meets_slo"] is False
+    table = list(csv.DictReader(io.StringIO((run.dir / "summary.csv").read_text())))
+    assert "1240" in {row["task_exceptions"] for row in table}
+
+
+def test_lower_bounds_are_shown_as_such(run):
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), waited_ms=[40_000.0] * 100, raised={}))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    (row,) = [row for row in table_of(page) if row[-1] == "valid"]
+    assert row[8].startswith(">= ")
+    assert (row[10].startswith(">= "), row[11]) == (False, ">= 40000.0")
+    assert "the figure is a lower bound" in page
+    assert "100 of 6100 requests had no response when the load ended" in page
+    (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
+    assert cell["lower_bounds"] == ["mean", "p99"]
+    assert "lower bound" not in write_page_without(run)
+
+
+def write_page_without(run) -> str:
+    """The page of a run whose requests all had their response."""
+    folder = run.attempt("r1-c0.5-m256M-w1")
+    shutil.rmtree(folder)
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised={}))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    return write_report(run.dir, run.reports_dir).read_text()
 
 
 def test_what_logs_and_manifest_hold_stays_inert(reported):

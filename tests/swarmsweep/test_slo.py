@@ -5,9 +5,14 @@ import pytest
 from swarmsweep import slo
 
 
-def cell(p95=100.0, p99=None, failures=0.0):
+def cell(p95=100.0, p99=None, failures=0.0, failed_tasks=None, bounds=()):
     """A row with these figures."""
-    return {"latency_ms": {"mean": 50.0, "p50": 40.0, "p95": p95, "p99": p99}, "failure_percent": failures}
+    return {
+        "latency_ms": {"mean": 50.0, "p50": 40.0, "p95": p95, "p99": p99},
+        "failure_percent": failures,
+        "failed_task_percent": failed_tasks,
+        "lower_bounds": list(bounds),
+    }
 
 
 @pytest.mark.parametrize(
@@ -26,6 +31,20 @@ def cell(p95=100.0, p99=None, failures=0.0):
             ["p95 200.0 ms (limit 100 ms)", "p99 not measured (limit 100 ms)"],
         ),
         (cell(), {"mean_ms": 50, "p50_ms": 39.5}, False, ["p50 40.0 ms (limit 39.5 ms)"]),
+        # The larger of failed requests and failed tasks counts.
+        (cell(failed_tasks=30.0), {"max_failure_percent": 1}, False, ["failed tasks 30.0 % (limit 1 %)"]),
+        (cell(failures=2.0, failed_tasks=1.5), {"max_failure_percent": 1}, False, ["failures 2.00 % (limit 1 %)"]),
+        (cell(failures=0.5, failed_tasks=0.6), {"max_failure_percent": 1}, True, []),
+        # A lower bound above the limit is a miss; below it, nobody knows.
+        (cell(100.0, 40_000.0, bounds=["p99"]), {"p99_ms": 500}, False, ["p99 >= 40000.0 ms (limit 500 ms)"]),
+        (cell(100.0, 400.0, bounds=["p99"]), {"p99_ms": 500}, None, ["p99 >= 400.0 ms (limit 500 ms)"]),
+        (cell(100.0, 400.0, bounds=["p99"]), {"p95_ms": 100}, True, []),
+        (
+            cell(100.0, 400.0, failures=3.0, bounds=["p99"]),
+            {"p99_ms": 500, "max_failure_percent": 1},
+            False,
+            ["p99 >= 400.0 ms (limit 500 ms)", "failures 3.00 % (limit 1 %)"],
+        ),
     ],
 )
 def test_judgement(row, limits, meets, missed):
@@ -37,6 +56,8 @@ def test_words():
     assert slo.describe({"p95_ms": 500, "max_failure_percent": 1}) == "p95 at most 500 ms, failures at most 1 %"
     assert slo.Miss("failures", 2.0, 0, "%").factor == float("inf")
     assert slo.Miss("p95", 150.0, 100, "ms").factor == 1.5
+    assert slo.Miss("p95", 150.0, 100, "ms", is_lower_bound=True).factor == 1.5
+    assert slo.Miss("p95", 50.0, 100, "ms", is_lower_bound=True).factor == float("inf")
 
 
 @pytest.mark.parametrize(

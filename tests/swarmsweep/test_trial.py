@@ -44,6 +44,40 @@ def test_figures_of_a_sound_trial(run):
     assert trial.requests_by_replica == {"api-1": 1220, "api-2": 1220}
 
 
+def test_tasks_that_raised_are_counted_with_their_texts(run):
+    run.record(CELL_ID, Traffic(busy(2400), raised={"KeyError: 'prediction'": 700, "AssertionError: late": 20}))
+    trial = analysed(run)
+    assert (trial.status, trial.failures) == ("valid", 0)
+    assert (trial.tasks.executions, trial.tasks.failed, trial.tasks.raised) == (2400, 720, 720)
+    assert trial.tasks.exceptions == {"KeyError: 'prediction'": 700, "AssertionError: late": 20}
+
+
+def test_requests_without_a_response_count_with_the_time_that_they_waited(run):
+    run.record(CELL_ID, Traffic(busy(2400), waited_ms=[40_000.0] * 40, raised={}))
+    trial = analysed(run)
+    assert (trial.status, trial.requests, trial.failures) == ("valid", 2440, 40)
+    assert trial.waited_ms.tolist() == [40_000.0] * 40
+    assert sorted(trial.latency_ms)[-40:] == [40_000.0] * 40
+    (doubt,) = [check for check in trial.checks if check.name == "responses_complete"]
+    assert (doubt.passed, doubt.warning) == (False, True)
+    assert "40 of 2440 requests had no response" in doubt.sentence
+    assert "mean and p99 are lower bounds" in doubt.sentence
+
+
+def test_older_recorders_noted_no_tasks(run):
+    run.record(CELL_ID, Traffic(busy(2400)))
+    trial = analysed(run)
+    assert (trial.status, trial.tasks) == ("valid", None)
+
+
+def test_a_record_of_tasks_that_is_lost_makes_the_attempt_invalid(run):
+    folder = run.record(CELL_ID, Traffic(busy(2400), raised={}))
+    (folder / "locust/tasks-lab-load-0.f64.gz").unlink()
+    trial = analysed(run)
+    assert trial.status == "invalid"
+    assert "tasks-lab-load-0.f64.gz: is missing" in trial.reason
+
+
 def test_generator_cpu_counts_only_within_the_window(run):
     folder = run.record(CELL_ID, Traffic(busy(600)))
     cpu = [[WINDOW[0], 99.0], [WINDOW[0] + 1, 20.0], [WINDOW[1], 30.0], [WINDOW[1] + 1, 99.0]]

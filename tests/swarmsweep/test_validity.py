@@ -66,7 +66,10 @@ def unknown() -> Iterator[tuple[str, Any, Evidence]]:
     for of in ("users", "search"):
         sound = from_json(record(of))
         for field in fields(Evidence):
-            if field.name not in ("config", "load", "slo", "deploy", "questions", "record_files"):
+            if field.name not in (
+                *("config", "load", "slo", "deploy"),
+                *("questions", "record_files", "unreported_requests", "on_start"),
+            ):
                 empty = (
                     {} if field.name.endswith("machines") else type(sound.usage)() if "usage" in field.name else None
                 )

@@ -640,8 +640,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     options = parser.parse_args(arguments)
     if not 0.1 <= options.interval <= 60:
         parser.error(f"--interval {options.interval:g}: allowed are 0.1 to 60 seconds")
-    if not options.interval <= options.max_seconds <= 86400:
-        parser.error(f"--max-seconds {options.max_seconds:g}: allowed are --interval to 86400 seconds")
+    if not options.interval <= options.max_seconds <= 90000:
+        parser.error(f"--max-seconds {options.max_seconds:g}: allowed are --interval to 90000 seconds")
     if options.cpu_stack and not options.stack:
         parser.error("--cpu-stack: name the stack that is measured with --stack, too")
     return options
