@@ -64,8 +64,11 @@ def _tasks(record: UsersRecord, window: Window) -> TaskCounts | None:
 
 
 def _users_min(record: UsersRecord, window: Window) -> int | None:
-    """The fewest users of all workers in any second of the window; None where a worker recorded none in it."""
-    inside = [[count for at, count in samples if window[0] < at <= window[1]] for samples in record.users]
+    """The fewest users of all workers in any second of the window; None where a worker recorded none in it.
+
+    Its last second is left out: by the clock of another load host, users may leave before the window ends.
+    """
+    inside = [[count for at, count in samples if window[0] < at <= window[1] - 1] for samples in record.users]
     return round(sum(map(min, inside))) if inside and all(inside) else None
 
 

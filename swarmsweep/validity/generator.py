@@ -68,16 +68,20 @@ def users_stayed(evidence: Evidence) -> Check | None:
     by itself does what its scenario says, but the load is less than planned.
     """
     flow = evidence.flow
-    if flow is None or flow.kind != "users" or flow.users_min is None or flow.concurrency is None:
+    if flow is None or flow.kind != "users" or flow.concurrency is None:
         return None
     planned, least, texts = flow.concurrency, flow.users_min, evidence.on_start
-    sentence = f"{least} of {planned} users were there all the time"
     if texts:
-        first = max(texts, key=lambda text: texts[text])
-        sentence += f"; an exception in on_start ended {sum(texts.values())}, most often {first[:100]} ({texts[first]})"
-    elif least < planned:
-        sentence += "; the others stopped by themselves (StopUser) or failed outside of a task"
-    return Check("users_stayed", least, planned, least >= planned and not texts, sentence, warning=not texts)
+        first, ended = max(texts, key=lambda text: texts[text]), sum(texts.values())
+        sentence = (
+            f"an exception in on_start ended {ended} of {planned} users, most often {first[:100]} ({texts[first]})"
+        )
+        return Check("users_stayed", planned - ended, planned, False, sentence)
+    if least is None:
+        return None
+    rest = "" if least >= planned else "; the others stopped by themselves (StopUser) or failed outside of a task"
+    sentence = f"{least} of {planned} users were there all the time{rest}"
+    return Check("users_stayed", least, planned, least >= planned, sentence, warning=True)
 
 
 def generator_kept_rate(evidence: Evidence) -> Check | None:

@@ -84,7 +84,10 @@ def test_requests_without_a_response_are_neither_ok_nor_failed():
 def test_tasks_and_users_of_the_window_are_those_of_all_workers():
     times = np.array([-1.0, 0.5, 1.5, 9.0]) + EPOCH
     tasks = Tasks(times, np.array([3.0, 3.0, 1.0, 3.0]), ("KeyError: 'prediction'",))
-    users = (((EPOCH - 1, 0.0), (EPOCH + 1, 2.0), (EPOCH + 2, 2.0)), ((EPOCH + 1, 2.0), (EPOCH + 2, 1.0)))
+    users = (
+        ((EPOCH - 1, 0.0), (EPOCH + 1, 2.0), (EPOCH + 2, 2.0)),
+        ((EPOCH + 1, 2.0), (EPOCH + 2, 1.0), (EPOCH + 3, 0.0)),
+    )
     flow = flow_of_users(record([(0.5, 10.0, 1)], tasks=(tasks, tasks), users=users), (EPOCH, EPOCH + 3), LOAD)
     assert (flow.tasks.executions, flow.tasks.failed, flow.tasks.raised) == (4, 2, 2)
     assert flow.tasks.exceptions == {"KeyError: 'prediction'": 2}
