@@ -112,12 +112,26 @@ def _nothing_found(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
         missed = slo_of.misses(best, slo)
         worst = max(missed, key=lambda row: row.factor)
         factor = f", {worst.factor:.2f} times the limit" if worst.factor != float("inf") else ""
+        is_open = any(not any(row.exceeds for row in slo_of.misses(cell, slo)) for cell in valid)
+        verb = "is known to hold" if is_open else "holds"
         return (
-            f"None of the tested configurations holds the SLO ({slo_of.describe(slo)}). "
+            f"None of the tested configurations {verb} the SLO ({slo_of.describe(slo)}). "
             f"The nearest is {best['id']} ({describe_config(best['config'])}): {worst.describe()}{factor}. "
-            "Add larger configurations to the matrix, lower the load, or relax the SLO."
+            f"{_advice(best, worst)}"
         )
     return nothing_measured(cells)
+
+
+def _advice(nearest: dict[str, Any], worst: slo_of.Miss) -> str:
+    """What to do where no configuration holds the SLO."""
+    if worst.is_open and worst.value is not None:
+        return (
+            "Requests had no response when the load ended, so the figure is a lower bound. "
+            "Lower the load, or find out why the API does not respond to them."
+        )
+    if nearest.get("task_exceptions") and worst.name == "failed tasks":
+        return "Its tasks raised exceptions: read them below, and correct the scenario or the responses that it reads."
+    return "Add larger configurations to the matrix, lower the load, or relax the SLO."
 
 
 def nothing_measured(cells: list[dict[str, Any]]) -> str:

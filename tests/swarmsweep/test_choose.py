@@ -113,3 +113,13 @@ def test_sensitivity_tells_only_a_change():
     assert sensitivity(near, SLO) == ["With latency limits 20 % tighter the choice would be b."]
     assert sensitivity([cell("a", p95=50)], SLO) == []
     assert sensitivity([cell("a", p95=110)], SLO) == ["With latency limits 20 % looser the choice would be a."]
+
+
+def test_a_figure_that_is_a_lower_bound_is_no_miss_and_no_pass():
+    row = cell("a", p95=60.0) | {"lower_bounds": ["mean", "p95"], "meets_slo": None}
+    found = recommend([row], SLO)
+    assert found["cell_id"] is None
+    assert found["sentence"].startswith("None of the tested configurations is known to hold the SLO")
+    assert "p95 >= 60.0 ms (limit 100 ms). Requests had no response when the load ended" in found["sentence"]
+    certain = cell("b", p95=160.0) | {"lower_bounds": ["mean", "p95"], "meets_slo": False}
+    assert recommend([certain], SLO)["sentence"].startswith("None of the tested configurations holds the SLO")

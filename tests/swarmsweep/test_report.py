@@ -94,7 +94,9 @@ def test_what_tasks_raised_stands_on_the_page_with_counts(run):
     assert "1200 times: KeyError: 'prediction'" in page
     assert "30 times: ValueError: &lt;b&gt;\\|" in page
     assert "2 other texts" in page
-    assert "failed tasks 20.7 % (limit 1 %)" in page
+    assert (
+        "failed tasks 20.7 % (limit 1 %), 20.67 times the limit. Its tasks raised exceptions: read them below" in page
+    )
     (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
     assert (cell["failures"], cell["failure_percent"], cell["task_exceptions"]) == (0, 0.0, 1240)
     assert cell["failed_task_percent"] == pytest.approx(100 * 1240 / 6000, abs=1e-6)
