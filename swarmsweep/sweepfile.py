@@ -14,6 +14,7 @@ from swarmsweep.fields import BOUNDS, Reader
 from swarmsweep.load import AnyLoad, Case, load_of
 from swarmsweep.loadsection import read_load
 from swarmsweep.matrix import LOCUSTFILE_AXIS, Cell
+from swarmsweep.scenarios import check_folder
 from swarmsweep.units import shown
 from swarmsweep.yamltree import MAX_BYTES, Node, parse
 
@@ -65,10 +66,14 @@ class Sweep:
 def load_sweep(path: Path | str, extra_axes: Collection[str] = EXTRA_AXES) -> Sweep:
     """Read and check a sweep file. ``extra_axes`` are the axes allowed beside replicas, cpus, memory and workers.
 
-    Raises `InputError` with every mistake, as ``file:line: key: what is wrong; allowed: ...``.
+    Raises `InputError` with every mistake, as ``file:line: key: what is wrong; allowed: ...``, and for what cannot be
+    in the folder of the scenarios beside that of the sweep file.
     """
     path = Path(path)
-    return parse_sweep(_read(path), _display(path), extra_axes, _scenarios_beside(path))
+    folder = path.resolve().parent.parent / "locustfiles"
+    sweep = parse_sweep(_read(path), _display(path), extra_axes, _scenarios_in(folder))
+    check_folder(folder)
+    return sweep
 
 
 def parse_sweep(
@@ -130,9 +135,8 @@ def _display(path: Path) -> str:
         return str(path)
 
 
-def _scenarios_beside(path: Path) -> list[str] | None:
+def _scenarios_in(folder: Path) -> list[str] | None:
     """Names of the locustfiles, where the repository's folder of them is beside the sweep's."""
-    folder = path.resolve().parent.parent / "locustfiles"
     return sorted(entry.name for entry in folder.glob("*.py")) if folder.is_dir() else None
 
 

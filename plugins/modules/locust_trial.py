@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.locust_command import environment, scenario_files
 
 DOCUMENTATION = r"""
 module: locust_trial
@@ -188,10 +189,10 @@ class Trial:
         scenario = home / "locustfiles" / given["locustfile"]
         if not scenario.is_file():
             self.module.fail_json(msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site")
-        files = [home / "open_loop.py", scenario] if given["mode"] == "capacity" else [scenario, home / "recorder.py"]
+        files = scenario_files(home, given["mode"], given["locustfile"])
         conductor = [home / "conductor.py"] if given["mode"] == "capacity" else []
         locust = [str(home / "venv/bin/locust"), "--host", given["target"], "--loglevel", "INFO"]
-        env = {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": given["host_name"], "HOME": str(output)} | given["env"]
+        env = environment(output, given["host_name"], given["env"])
         if given["master"]:
             try:
                 bind = numeric_address(given["master_host"])

@@ -1,0 +1,138 @@
+#!/usr/bin/python
+"""Ansible module: load each scenario once on a load host, as Locust will, before anything is deployed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.locust_command import environment, scenario_files
+
+DOCUMENTATION = r"""
+module: locust_scenarios
+short_description: Load scenarios once on a load host, and report why they cannot run
+description:
+  - Each scenario is loaded by check_scenario.py of the role locust_host, in the virtual environment of the load, as the
+    user of the load, with the files, the working directory and the environment that the load will have. It runs as a
+    transient systemd unit with limits of time and memory. No load is made.
+  - A scenario that cannot run is a result, not a failure of the module. The module fails when it cannot ask.
+  - Nothing is done in check mode.
+options:
+  scenarios:
+    description: What to load. Each is a dictionary of C(locustfile), C(mode) (C(fixed) or C(capacity)) and C(env).
+    type: list
+    elements: dict
+    required: true
+  slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
+  directory: {description: Folder of the virtual environment and the locustfiles., type: path, required: true}
+  user: {description: The unprivileged user that runs Locust., type: str, default: swarmsweep}
+  host_name: {description: Name of this host., type: str, required: true}
+  open_files: {description: Files that one process may open., type: int, default: 1048576}
+  time_limit_seconds:
+    description:
+      - Time to load one scenario, in seconds. The slowest of the shipped ones takes 0.1 s on a core of its own, so a
+        host that is a hundred times slower has time enough. A scenario that waits for input or loops would take it all.
+    type: int
+    default: 30
+author: [swarmsweep]
+"""
+
+EXAMPLES = r"""
+- locust_scenarios:
+    scenarios: [{locustfile: predict.py, mode: fixed, env: {}}]
+    slice: swarmsweep-lab
+    directory: /opt/swarmsweep/locust
+    host_name: lab-load
+"""
+
+RETURN = r"""
+reports:
+  description: For each scenario its C(locustfile), and what check_scenario.py says; C(problem) is null for a good one.
+  type: list
+  elements: dict
+  returned: always
+"""
+
+# One process of Locust with a large scenario takes 0.2 GiB. More would fill a load host with a few workers.
+MEMORY_BYTES = 1 << 30
+# Beyond the scenario's own time: Locust's start, which check_scenario.py gives 60 s, and that of the unit.
+MORE_SECONDS = 90
+
+
+def load_scenario(module, scenario):
+    """The report on one scenario."""
+    given = module.params
+    home = Path(given["directory"])
+    files = scenario_files(home, scenario["mode"], scenario["locustfile"])
+    path = home / "locustfiles" / scenario["locustfile"]
+    if not path.is_file():
+        module.fail_json(msg=f"{path} is not on this host; put it into locustfiles/ and run: ./lab site")
+    output = Path(tempfile.mkdtemp(prefix="check-", dir=home))
+    unit = f"{given['slice']}-scenario-{time.time_ns()}"
+    limit = given["time_limit_seconds"]
+    options = {
+        "User": given["user"],
+        "WorkingDirectory": output,
+        "NoNewPrivileges": "yes",
+        "LimitNOFILE": given["open_files"],
+        "LimitCORE": 0,
+        "MemoryMax": MEMORY_BYTES,
+        # The program itself survives, and reports it.
+        "OOMPolicy": "continue",
+        "RuntimeMaxSec": limit + MORE_SECONDS,
+        "Slice": f"{given['slice']}.slice",
+    }
+    variables = environment(output, given["host_name"], scenario["env"])
+    try:
+        shutil.chown(output, given["user"])
+        done = subprocess.run(
+            ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={unit}"]
+            + [f"--property={key}={value}" for key, value in options.items()]
+            + [f"--setenv={key}={value}" for key, value in variables.items()]
+            + [home / "venv/bin/python", home / "check_scenario.py", scenario["mode"], str(limit), path, *files],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=limit + 2 * MORE_SECONDS,
+            check=False,
+        )  # fmt: skip
+        return {"locustfile": scenario["locustfile"], **json.loads(done.stdout)}
+    except subprocess.TimeoutExpired:
+        module.run_command(["systemctl", "kill", "--signal=KILL", f"{unit}.service"])
+        module.fail_json(msg=f"systemd did not end {unit} in time. Look on this host with: systemctl status {unit}")
+    except ValueError:
+        said = done.stderr.strip() or f"exit code {done.returncode}"
+        module.fail_json(msg=f"{path} could not be tried: {said}. If a program is missing there, run: ./lab site")
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "scenarios": {"type": "list", "elements": "dict", "required": True},
+            "slice": {"type": "str", "required": True},
+            "directory": {"type": "path", "required": True},
+            "user": {"type": "str", "default": "swarmsweep"},
+            "host_name": {"type": "str", "required": True},
+            "open_files": {"type": "int", "default": 1048576},
+            "time_limit_seconds": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        module.exit_json(changed=False, reports=[])
+    try:
+        reports = [load_scenario(module, scenario) for scenario in module.params["scenarios"]]
+    except (OSError, LookupError) as error:
+        module.fail_json(msg=f"the scenarios could not be tried: {error}. Run: ./lab site")
+    module.exit_json(changed=False, reports=reports)
+
+
+if __name__ == "__main__":
+    main()
