@@ -1,7 +1,7 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, lock, plan, retries, set_aside, outcome, measure, harness_failure, report) and what that step
-needs; see the methods.
+Arguments: do (check, scenarios, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure,
+harness_failure, report, report_measured, explain_kept) and what that step needs; see the methods.
 """
 
 from __future__ import annotations
@@ -77,14 +77,35 @@ class ActionModule(ActionBase):
         except LabError as error:
             raise AnsibleActionFail(str(error)) from error
 
-    def do_check(self, path, seed=None):
-        """Validate a sweep file, and a seed; nothing has been touched yet."""
+    def do_check(self, path, locustfiles, seed=None):
+        """Validate a sweep file, a seed, and the names of the scenarios; nothing has been touched yet."""
         from swarmsweep import load_sweep, parse_seed
+        from swarmsweep.scenarios import check_folder
 
         if seed is not None:
             parse_seed(seed)
         sweep = load_sweep(path)
+        # Beside a sweep file of elsewhere there may be other scenarios, or none; these are copied.
+        check_folder(locustfiles)
         return {"name": sweep.name, "cells": len(sweep.cells)}
+
+    def do_scenarios(self, path, reports, resume=None):
+        """What is to be loaded on each load host before anything is deployed, of a sweep or of a run taken up."""
+        from swarmsweep import load_of_cell, load_sweep, read_plan
+        from swarmsweep.scenarios import scenarios_of
+
+        if resume:
+            plan = read_plan(Path(reports) / resume)
+            return {"scenarios": scenarios_of(load_of_cell(plan, cell) for cell in plan["cells"])}
+        sweep = load_sweep(path)
+        return {"scenarios": scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)}
+
+    def do_refuse_scenarios(self, loaded, locustfiles):
+        """End here when a scenario cannot run; ``loaded`` is what each load host reported."""
+        from swarmsweep.scenario_words import refuse_scenarios
+
+        refuse_scenarios(loaded, locustfiles)
+        return {}
 
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
@@ -169,3 +190,15 @@ class ActionModule(ActionBase):
         from swarmsweep import write_report
 
         return {"summary": str(write_report(run, reports))}
+
+    def do_report_measured(self, run, reports):
+        """Of a sweep that ended early: the report on the cells that were measured, and a sentence on it."""
+        from swarmsweep.salvage import report_measured
+
+        return {"sentence": report_measured(Path(run), Path(reports))}
+
+    def do_explain_kept(self, result, settings, summary=None):
+        """Why the API of the inventory cannot run, and what to set; ``result`` is of the task that failed."""
+        from swarmsweep.kept import kept_sentence
+
+        return {"sentence": kept_sentence(result, settings, summary)}
