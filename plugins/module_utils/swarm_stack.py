@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from ansible.module_utils import swarm_engine, swarm_tasks
+
+# How far back to look for a kill for memory. Containers have names of their own, so nothing older is confused with it.
+KILLS_SECONDS = 3600.0
 
 
 class StackWatch:
     """Looks at a stack until it has been converged for `stable_seconds` without a break."""
 
-    def __init__(self, api: Any, stack: str, wanted: dict[str, int], stable_seconds: float) -> None:
-        self.api, self.stack, self.stable_seconds = api, stack, stable_seconds
+    def __init__(
+        self, api: Any, stack: str, wanted: dict[str, int], stable_seconds: float, most_deaths: int = 0
+    ) -> None:
+        self.api, self.stack, self.stable_seconds, self.most_deaths = api, stack, stable_seconds, most_deaths
         self.wanted = {self.full_name(name): count for name, count in wanted.items()}
         self.states: list[swarm_tasks.ServiceState] = []
         self.tasks: dict[str, dict[str, Any]] = {}
@@ -40,7 +46,7 @@ class StackWatch:
     def step(self) -> bool | None:
         """True when converged and stable, or when a service can never be; None to look again."""
         self.states = self.look()
-        if any(state.hopeless for state in self.states):
+        if any(state.hopeless for state in self.states) or self.is_given_up():
             return True
         if not self.states or not all(state.converged for state in self.states):
             self.converged_since = None
@@ -48,6 +54,17 @@ class StackWatch:
         now = time.monotonic()
         self.converged_since = self.converged_since or now
         return True if now - self.converged_since >= self.stable_seconds else None
+
+    def is_given_up(self) -> bool:
+        """Whether a replica of the present specification has died so often that it will not run."""
+        deaths = Counter(
+            (task["ServiceID"], swarm_tasks.slot_of(task))
+            for task in self.tasks.values()
+            if swarm_tasks.state_of(task) in swarm_tasks.DEAD
+        )
+        # A roll-out that fails is taken back by Swarm itself.
+        quiet = not any(state.updating for state in self.states)
+        return bool(self.most_deaths and quiet and deaths and max(deaths.values()) >= self.most_deaths)
 
     def unconverged(self) -> list[swarm_tasks.ServiceState]:
         return [state for state in self.states if not state.converged]
@@ -61,6 +78,22 @@ class StackWatch:
             return f"all services run, but not yet for {self.stable_seconds:g} s without a break"
         return "\n".join(self.explain_service(state, log_lines) for state in late)
 
+    def reason(self, state: swarm_tasks.ServiceState) -> tuple[str | None, str | None]:
+        """(reason_code, reason) of a service that does not run; both None when no task of it is to blame."""
+        service = swarm_engine.Service(self.api, state.name)
+        if service.find() is None:
+            return None, None
+        tasks = service.tasks()
+        if state.rolled_back:
+            task = swarm_tasks.find_culprit(tasks)
+        else:
+            own = [task for task in self.tasks.values() if task["ServiceID"] == service.id]
+            task = swarm_tasks.find_culprit(own) or self.find_late_task(state.name)
+        if task is None:
+            return None, None
+        killed = service.oom_containers(tasks, time.time() - KILLS_SECONDS)
+        return swarm_tasks.explain_task(task, killed)
+
     def explain_rollback(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
         """Which new replica failed, and what it said. Its task is none of the present specification any more."""
         completed = state.error == swarm_tasks.TAKEN_BACK
@@ -72,7 +105,7 @@ class StackWatch:
         if task is None:
             return text
         lines = service.log(task, log_lines) if swarm_tasks.container_id_of(task) else []
-        return "\n".join([f"{text}: {swarm_tasks.explain_death(task)}", *(f"    {line}" for line in lines)])
+        return "\n".join([f"{text}: {self.reason(state)[1]}", *(f"    {line}" for line in lines)])
 
     def explain_service(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
         if state.rolled_back:
@@ -98,14 +131,25 @@ class StackWatch:
 
 
 def wait_for_stack(
-    api: Any, stack: str, wanted: dict[str, int], stable_seconds: float, timeout_seconds: float, log_lines: int
+    api: Any,
+    stack: str,
+    wanted: dict[str, int],
+    stable_seconds: float,
+    timeout_seconds: float,
+    log_lines: int,
+    most_deaths: int = 0,
 ) -> tuple[str | None, list[dict[str, Any]]]:
-    """Wait; returns why it failed (None when converged) and the state of each service."""
-    watch = StackWatch(api, stack, wanted, stable_seconds)
+    """Wait; returns why it failed (None when converged) and the state of each service.
+
+    With ``most_deaths`` it gives up when a replica has died so often, outside a roll-out.
+    """
+    watch = StackWatch(api, stack, wanted, stable_seconds, most_deaths)
     started = time.monotonic()
     done = swarm_engine.poll(watch.step, started + timeout_seconds)
     states = [{"name": s.name, "wanted": s.wanted, "running": s.running, "error": s.error} for s in watch.states]
     if done and not watch.unconverged():
         return None, states
     waited = time.monotonic() - started
+    for service, state in zip(states, watch.states, strict=True):
+        service["reason_code"], service["reason"] = (None, None) if state.converged else watch.reason(state)
     return f"The stack {stack} has not converged after {waited:.0f} s.\n{watch.explain(log_lines)}", states

@@ -171,6 +171,19 @@ def explain_death(task: Task) -> str:
     return f"{name_of(task)} exited with code {code}" + (f" ({meaning})" if meaning else "")
 
 
+def explain_task(task: Task, oom_containers: frozenset[str]) -> tuple[str, str]:
+    """(reason_code, reason) of a task that does not run. oom_containers: see `judge`."""
+    if container_id_of(task) in oom_containers:
+        return "oom", explain_oom(task)
+    if state_of(task) == "rejected":
+        return "rejected", f"{name_of(task)} was refused by its node: {error_of(task)}"
+    if state_of(task) in TERMINAL:
+        return ("rejected" if never_started(task) else "crash"), explain_death(task)
+    if state_of(task) == "pending" and error_of(task):
+        return "rejected", f"{name_of(task)} found no node: {error_of(task)}"
+    return "not_ready", f"{name_of(task)} is {state_of(task)} ({task['Status'].get('Message', 'no reason given')})"
+
+
 def find_refusal(tasks: Iterable[Task]) -> Verdict | None:
     """A task the node refuses: at once when no retry can help, else when it happens to one slot for the second time."""
     for group in group_by_slot(tasks).values():
@@ -292,6 +305,7 @@ class ServiceState:
     task_id: str | None
     hopeless: bool = False
     rolled_back: bool = False
+    updating: bool = False
 
 
 def find_culprit(tasks: Iterable[Task]) -> Task | None:
@@ -335,4 +349,5 @@ def assess_service(service: Mapping[str, Any], tasks: Iterable[Task], wanted: in
     # The old replicas run again, which is not what was asked for.
     hopeless = rolled_back or (not converged and find_refusal(tasks) is not None)
     converged = converged and not updating and not rolled_back
-    return ServiceState(name, wanted, done, converged, error, last["ID"] if last else None, hopeless, rolled_back)
+    task_id = last["ID"] if last else None
+    return ServiceState(name, wanted, done, converged, error, task_id, hopeless, rolled_back, updating)

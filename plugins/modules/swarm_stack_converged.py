@@ -41,6 +41,10 @@ options:
     description: Last lines of the log of a task that failed, in the message.
     type: int
     default: 40
+  most_deaths:
+    description: Give up when one replica has died so often, outside a roll-out. 0 waits until the deadline.
+    type: int
+    default: 0
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -61,7 +65,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: State of each service.
+  description:
+    - State of each service. When the module fails, also C(reason_code) (C(oom), C(crash), C(rejected), C(not_ready) or
+      null) and C(reason) of those that do not run.
   type: list
   elements: dict
   returned: always
@@ -75,6 +81,7 @@ ARGUMENTS = {
     "stable_seconds": {"type": "float", "default": 2},
     "timeout_seconds": {"type": "float", "default": 300},
     "log_lines": {"type": "int", "default": 40},
+    "most_deaths": {"type": "int", "default": 0},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
@@ -96,6 +103,7 @@ def main() -> None:
             params["stable_seconds"],
             params["timeout_seconds"],
             params["log_lines"],
+            params["most_deaths"],
         )
     except HarnessError as error:
         module.fail_json(msg=str(error))

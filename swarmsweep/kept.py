@@ -1,0 +1,44 @@
+"""Why the API cannot run as the inventory has it, in one sentence with the setting that helps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+INVENTORY = "inventory/lab/group_vars/all/lab.yml"
+
+# The settings to look at, by the reason that Docker gives. With its value where that is part of the cause.
+_HELP = {
+    "oom": "raise lab_api_memory ({memory})",
+    "crash": "check lab_api_image, lab_api_env and lab_api_memory",
+    "rejected": "check lab_api_image ({image}), lab_api_cpus ({cpus}) and lab_api_memory ({memory})",
+    "not_ready": (
+        "check lab_api_ready_path ({ready_path}) and lab_api_port ({port}), or raise "
+        "lab_api_ready_timeout_seconds ({ready_timeout_seconds})"
+    ),
+}
+_NO_IMAGE = "set lab_api_image to an image that the API host has, not {image}"
+
+
+def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summary: str | None = None) -> str:
+    """The sentence for the last task that failed.
+
+    ``result`` is what its module returned: ``msg``, and of `swarm_stack_converged` also ``services``, each with
+    ``reason_code`` and ``reason``. ``settings`` are the lab_api_* of the inventory, without that prefix.
+    ``summary`` is the path of the summary that was written before, after a sweep.
+    """
+    code, reason = _cause(result)
+    help_text = _NO_IMAGE if "no such image" in reason.lower() else _HELP.get(code or "", "")
+    values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
+    fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "run: ./lab site"
+    text = f"The API cannot run as the inventory has it: {reason}; {fix}"
+    return f"{text}. The measurement is complete; its summary is at {summary}" if summary else text
+
+
+def _cause(result: Mapping[str, Any]) -> tuple[str | None, str]:
+    for service in result.get("services") or []:
+        if service.get("reason"):
+            return service.get("reason_code"), service["reason"]
+    lines = str(result.get("msg") or "no reason given").strip().splitlines()
+    # Of several lines the first only says what was waited for.
+    reason = next((line.strip() for line in lines[1:] if line.strip()), lines[0]) if lines else "no reason given"
+    is_late = "servers of the backend" in reason or bool(result.get("services"))
+    return ("not_ready" if is_late else None), reason
