@@ -15,7 +15,11 @@ _HELP = {
         "lab_api_ready_timeout_seconds ({ready_timeout_seconds})"
     ),
 }
-_NO_IMAGE = "set lab_api_image to an image that the API host has, not {image}"
+# What Docker says, and what helps then.
+_WORDS = {
+    "no such image": "put the image {image} on the API host, or set another lab_api_image",
+    "range of cpus": "lower lab_api_cpus ({cpus})",
+}
 
 
 def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summary: str | None = None) -> str:
@@ -26,7 +30,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     ``summary`` is the path of the summary that was written before, after a sweep.
     """
     code, reason = _cause(result)
-    help_text = _NO_IMAGE if "no such image" in reason.lower() else _HELP.get(code or "", "")
+    help_text = next((fix for words, fix in _WORDS.items() if words in reason.lower()), _HELP.get(code or "", ""))
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "run: ./lab site"
     text = f"The API cannot run as the inventory has it: {reason}; {fix}"

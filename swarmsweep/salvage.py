@@ -4,18 +4,18 @@ from pathlib import Path
 
 from swarmsweep.errors import LabError
 from swarmsweep.plan import read_plan
-from swarmsweep.report import write_report
+from swarmsweep.report import read_cells, write_report
 
 
 def report_measured(run_dir: Path, reports_dir: Path) -> str:
-    """Write the report if a cell of the run was measured; a sentence that says where it is and how to go on.
+    """Write the report if a cell of the run was deployed and judged; a sentence that says where it is and how to go on.
 
     A run without a measured cell leaves the newest summary as it is. Raises no `LabError`: the sentence has its text.
     """
     resume = f"The sweep goes on with: ./lab sweep -e resume={run_dir.name}"
     try:
-        cells = read_plan(run_dir)["cells"]
-        measured = sum((run_dir / "cells" / cell["id"] / "cell.json").exists() for cell in cells)
+        cells = read_cells(run_dir, read_plan(run_dir))
+        measured = sum(cell["status"] not in (None, "infeasible") for cell in cells)
         if not measured:
             return f"No cell was measured, so no summary was written. {resume}"
         summary = write_report(run_dir, reports_dir)

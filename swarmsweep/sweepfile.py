@@ -70,8 +70,9 @@ def load_sweep(path: Path | str, extra_axes: Collection[str] = EXTRA_AXES) -> Sw
     in the folder of the scenarios beside that of the sweep file.
     """
     path = Path(path)
+    data = _read(path)
     folder = path.resolve().parent.parent / "locustfiles"
-    sweep = parse_sweep(_read(path), _display(path), extra_axes, _scenarios_in(folder))
+    sweep = parse_sweep(data, _display(path), extra_axes, _scenarios_in(folder))
     check_folder(folder)
     return sweep
 

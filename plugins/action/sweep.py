@@ -77,7 +77,7 @@ class ActionModule(ActionBase):
         except LabError as error:
             raise AnsibleActionFail(str(error)) from error
 
-    def do_check(self, path, locustfiles, seed=None):
+    def do_check(self, path, locustfiles=None, seed=None):
         """Validate a sweep file, a seed, and the names of the scenarios; nothing has been touched yet."""
         from swarmsweep import load_sweep, parse_seed
         from swarmsweep.scenarios import check_folder
@@ -86,7 +86,8 @@ class ActionModule(ActionBase):
             parse_seed(seed)
         sweep = load_sweep(path)
         # Beside a sweep file of elsewhere there may be other scenarios, or none; these are copied.
-        check_folder(locustfiles)
+        if locustfiles is not None:
+            check_folder(locustfiles)
         return {"name": sweep.name, "cells": len(sweep.cells)}
 
     def do_scenarios(self, path, reports, resume=None):

@@ -4,24 +4,57 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
-from ansible.module_utils import swarm_engine, swarm_tasks
+from ansible.module_utils import haproxy_stats, swarm_engine, swarm_tasks
 
 # How far back to look for a kill for memory. Containers have names of their own, so nothing older is confused with it.
 KILLS_SECONDS = 3600.0
 
 
+@dataclass(frozen=True)
+class Serving:
+    """What HAProxy must see: exactly so many servers of a backend proven up."""
+
+    socket: str
+    backend: str
+    servers_up: int
+
+    def problem(self) -> str | None:
+        """Why HAProxy does not see it, None when it does."""
+        try:
+            servers = haproxy_stats.list_servers(haproxy_stats.show_stat(self.socket), self.backend)
+        except haproxy_stats.HaproxyError as error:
+            return str(error)
+        if haproxy_stats.are_ready(servers, self.servers_up):
+            return None
+        up, described = haproxy_stats.count_ready(servers), haproxy_stats.describe(servers)
+        return f"{up} of {self.servers_up} servers of HAProxy's backend {self.backend} are up: {described}"
+
+
 class StackWatch:
-    """Looks at a stack until it has been converged for `stable_seconds` without a break."""
+    """Looks at a stack until it has been converged for `stable_seconds` without a break, and serves."""
 
     def __init__(
-        self, api: Any, stack: str, wanted: dict[str, int], stable_seconds: float, most_deaths: int = 0
+        self,
+        api: Any,
+        stack: str,
+        wanted: dict[str, int],
+        stable_seconds: float,
+        most_deaths: int = 0,
+        serving: Serving | None = None,
     ) -> None:
         self.api, self.stack, self.stable_seconds, self.most_deaths = api, stack, stable_seconds, most_deaths
+        self.serving = serving
+        self.not_serving: str | None = None
+        self.judged: frozenset[str] = frozenset()
+        self.given_up = False
+        self.started = time.time()
         self.wanted = {self.full_name(name): count for name, count in wanted.items()}
         self.states: list[swarm_tasks.ServiceState] = []
         self.tasks: dict[str, dict[str, Any]] = {}
+        self.ids: dict[str, str] = {}
         self.converged_since: float | None = None
 
     def full_name(self, name: str) -> str:
@@ -34,6 +67,7 @@ class StackWatch:
         tasks = self.api.tasks(filters=filters) if services else []
         self.tasks = {task["ID"]: task for task in tasks}
         found = {service["Spec"]["Name"]: service for service in services}
+        self.ids = {name: service["ID"] for name, service in found.items()}
         states = [
             swarm_tasks.assess_service(service, tasks, self.wanted.get(name)) for name, service in sorted(found.items())
         ]
@@ -46,25 +80,55 @@ class StackWatch:
     def step(self) -> bool | None:
         """True when converged and stable, or when a service can never be; None to look again."""
         self.states = self.look()
-        if any(state.hopeless for state in self.states) or self.is_given_up():
+        self.given_up = self.given_up or self.dies_too_often()
+        if self.given_up or any(state.hopeless for state in self.states):
             return True
-        if not self.states or not all(state.converged for state in self.states):
+        self.not_serving = self.serving.problem() if self.serving else None
+        if not self.states or self.not_serving or not all(state.converged for state in self.states):
             self.converged_since = None
             return None
         now = time.monotonic()
         self.converged_since = self.converged_since or now
         return True if now - self.converged_since >= self.stable_seconds else None
 
-    def is_given_up(self) -> bool:
-        """Whether a replica of the present specification has died so often that it will not run."""
-        deaths = Counter(
-            (task["ServiceID"], swarm_tasks.slot_of(task))
+    def dies_too_often(self) -> bool:
+        """Whether a replica of the present specification has died so often, or of its memory, that it will not run."""
+        dead = self.dead()
+        # A roll-out that fails is taken back by Swarm itself.
+        if not self.most_deaths or not dead or any(state.updating for state in self.states):
+            return False
+        deaths = Counter((task["ServiceID"], swarm_tasks.slot_of(task)) for task in dead)
+        return max(deaths.values()) >= self.most_deaths or self.has_new_kill(dead)
+
+    def dead(self) -> list[dict[str, Any]]:
+        """Tasks of the present specifications that have died meanwhile. Swarm also keeps those of long ago."""
+        return [
+            task
             for task in self.tasks.values()
             if swarm_tasks.state_of(task) in swarm_tasks.DEAD
+            and swarm_tasks.parse_time(task["Status"]["Timestamp"]) >= self.started
+        ]
+
+    def has_new_kill(self, dead: list[dict[str, Any]]) -> bool:
+        """Whether one of these was killed for memory; asked once for each."""
+        new = [task for task in dead if task["ID"] not in self.judged]
+        self.judged |= {task["ID"] for task in new}
+        names = {state.name for state in self.states} if new else set()
+        return any(
+            swarm_tasks.container_id_of(task) in self.killed(swarm_engine.Service(self.api, name), new)
+            for name in names
+            for task in new
         )
-        # A roll-out that fails is taken back by Swarm itself.
-        quiet = not any(state.updating for state in self.states)
-        return bool(self.most_deaths and quiet and deaths and max(deaths.values()) >= self.most_deaths)
+
+    @staticmethod
+    def killed(service: swarm_engine.Service, tasks: list[dict[str, Any]]) -> frozenset[str]:
+        """Containers of these that were killed for memory."""
+        return service.oom_containers(tasks, time.time() - KILLS_SECONDS)
+
+    def troubled(self) -> list[swarm_tasks.ServiceState]:
+        """Services that do not run, or of which a replica has died, though all run at this moment."""
+        dead = {task["ServiceID"] for task in self.dead()}
+        return [state for state in self.states if not state.converged or self.ids.get(state.name) in dead]
 
     def unconverged(self) -> list[swarm_tasks.ServiceState]:
         return [state for state in self.states if not state.converged]
@@ -73,7 +137,9 @@ class StackWatch:
         """Why the stack is not converged: each late service with its error and the end of its log."""
         if not self.states:
             return f"the stack {self.stack} has no services: was `docker stack deploy` run?"
-        late = self.unconverged()
+        late = self.unconverged() or (self.troubled() if self.not_serving or self.given_up else [])
+        if not late and self.not_serving:
+            return self.not_serving
         if not late:
             return f"all services run, but not yet for {self.stable_seconds:g} s without a break"
         return "\n".join(self.explain_service(state, log_lines) for state in late)
@@ -87,12 +153,12 @@ class StackWatch:
         if state.rolled_back:
             task = swarm_tasks.find_culprit(tasks)
         else:
-            own = [task for task in self.tasks.values() if task["ServiceID"] == service.id]
+            refused = [task for task in self.tasks.values() if swarm_tasks.state_of(task) == "rejected"]
+            own = [task for task in [*refused, *self.dead()] if task["ServiceID"] == service.id]
             task = swarm_tasks.find_culprit(own) or self.find_late_task(state.name)
         if task is None:
             return None, None
-        killed = service.oom_containers(tasks, time.time() - KILLS_SECONDS)
-        return swarm_tasks.explain_task(task, killed)
+        return swarm_tasks.explain_task(task, self.killed(service, tasks))
 
     def explain_rollback(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
         """Which new replica failed, and what it said. Its task is none of the present specification any more."""
@@ -113,10 +179,15 @@ class StackWatch:
         text = f"{state.name}: {state.running} of {state.wanted} running"
         text += f": {state.error}" if state.error else ""
         service = swarm_engine.Service(self.api, state.name)
-        task = self.tasks.get(state.task_id or "") or self.find_late_task(state.name)
-        if task is None or service.find() is None:
+        if service.find() is None:
             return text
-        if not state.error:
+        dead = [task for task in self.dead() if task["ServiceID"] == service.id]
+        task = self.tasks.get(state.task_id or "") or self.find_late_task(state.name) or swarm_tasks.find_culprit(dead)
+        if task is None:
+            return text
+        if swarm_tasks.find_culprit([task]) is not None:
+            text += f": {self.reason(state)[1]}"
+        elif not state.error:
             text += f": {swarm_tasks.name_of(task)} is {swarm_tasks.state_of(task)} ({task['Status'].get('Message')})"
         lines = service.log(task, log_lines) if swarm_tasks.container_id_of(task) else []
         return "\n".join([text, *(f"    {line}" for line in lines)])
@@ -138,18 +209,21 @@ def wait_for_stack(
     timeout_seconds: float,
     log_lines: int,
     most_deaths: int = 0,
+    serving: Serving | None = None,
 ) -> tuple[str | None, list[dict[str, Any]]]:
     """Wait; returns why it failed (None when converged) and the state of each service.
 
-    With ``most_deaths`` it gives up when a replica has died so often, outside a roll-out.
+    With ``most_deaths`` it gives up when a replica has died so often, or of its memory, outside a roll-out. With
+    ``serving`` it also waits until HAProxy sees the replicas up.
     """
-    watch = StackWatch(api, stack, wanted, stable_seconds, most_deaths)
+    watch = StackWatch(api, stack, wanted, stable_seconds, most_deaths, serving)
     started = time.monotonic()
     done = swarm_engine.poll(watch.step, started + timeout_seconds)
     states = [{"name": s.name, "wanted": s.wanted, "running": s.running, "error": s.error} for s in watch.states]
-    if done and not watch.unconverged():
+    if done and not (watch.unconverged() or watch.not_serving or watch.given_up):
         return None, states
     waited = time.monotonic() - started
+    troubled = watch.troubled()
     for service, state in zip(states, watch.states, strict=True):
-        service["reason_code"], service["reason"] = (None, None) if state.converged else watch.reason(state)
+        service["reason_code"], service["reason"] = watch.reason(state) if state in troubled else (None, None)
     return f"The stack {stack} has not converged after {waited:.0f} s.\n{watch.explain(log_lines)}", states

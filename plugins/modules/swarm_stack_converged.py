@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.swarm_engine import HarnessError, connect
-from ansible.module_utils.swarm_stack import wait_for_stack
+from ansible.module_utils.swarm_stack import Serving, wait_for_stack
 
 DOCUMENTATION = r"""
 module: swarm_stack_converged
@@ -42,9 +42,20 @@ options:
     type: int
     default: 40
   most_deaths:
-    description: Give up when one replica has died so often, outside a roll-out. 0 waits until the deadline.
+    description:
+      - Give up when one replica has died so often, or once of its memory, outside a roll-out. 0 waits for the deadline.
     type: int
     default: 0
+  servers_up:
+    description: Also wait until exactly so many servers of HAProxy's backend have passed a health check.
+    type: int
+  haproxy_socket:
+    description: Path of HAProxy's statistics socket on this host, for I(servers_up).
+    type: path
+  haproxy_backend:
+    description: Name of the backend whose servers are the replicas.
+    type: str
+    default: api
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -82,12 +93,17 @@ ARGUMENTS = {
     "timeout_seconds": {"type": "float", "default": 300},
     "log_lines": {"type": "int", "default": 40},
     "most_deaths": {"type": "int", "default": 0},
+    "servers_up": {"type": "int"},
+    "haproxy_socket": {"type": "path"},
+    "haproxy_backend": {"type": "str", "default": "api"},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS, required_by={"servers_up": "haproxy_socket"}, supports_check_mode=True
+    )
     params = module.params
     if module.check_mode:
         module.exit_json(changed=False, services=[])
@@ -95,6 +111,9 @@ def main() -> None:
         wanted = {name: int(count) for name, count in params["services"].items()}
     except (TypeError, ValueError) as error:
         module.fail_json(msg=f"services must map names to whole numbers: {error}")
+    serving = None
+    if params["servers_up"] is not None:
+        serving = Serving(params["haproxy_socket"], params["haproxy_backend"], params["servers_up"])
     try:
         problem, services = wait_for_stack(
             connect(params["docker_url"]),
@@ -104,6 +123,7 @@ def main() -> None:
             params["timeout_seconds"],
             params["log_lines"],
             params["most_deaths"],
+            serving,
         )
     except HarnessError as error:
         module.fail_json(msg=str(error))

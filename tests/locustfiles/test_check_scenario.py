@@ -46,7 +46,8 @@ GOOD = {
     "an abstract base and a user": HEAD + "class Base(HttpUser):\n    abstract = True\n" + USER,
     "listeners": (
         HEAD + "@events.init.add_listener\ndef on_init(environment, web_ui=None, **_):\n    assert environment.web_ui\n"
-        "@events.quitting.add_listener\ndef on_quitting(environment, **_):\n    environment.process_exit_code = 1\n" + USER
+        "@events.quitting.add_listener\ndef on_quitting(environment, **_):\n    environment.process_exit_code = 1\n"
+        + USER
     ),
     "a command line option of its own": (
         HEAD + "@events.init_command_line_parser.add_listener\ndef on_parser(parser):\n"

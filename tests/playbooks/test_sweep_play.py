@@ -20,6 +20,23 @@ FACTS = {"api": [HOST | {"name": "lab-api"}], "load": [HOST | {"name": "lab-load
 MANAGER = {"images_tags": {"api": "a:1"}, "sweep_stack": {"versions": {}, "images": {}, "model": {}}}
 
 
+def load_playbook(name):
+    return yaml.safe_load((ROOT / name).read_text())
+
+
+def test_the_summary_is_written_before_the_api_is_deployed_again():
+    imported = [play["import_playbook"] for play in load_playbook("sweep.yml")]
+    assert imported[-3:] == ["playbooks/sweep.yml", "playbooks/report.yml", "playbooks/deploy.yml"]
+    assert not any("import_playbook" in play for play in load_playbook("playbooks/sweep.yml"))
+
+
+def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
+    names = [task["name"] for play in load_playbook("playbooks/sweep.yml") for task in play["tasks"]]
+    order = ["Copy them", "Load each of them once", "Refuse those that Locust cannot run", "Plan it"]
+    assert [name for name in names if name in order] == order
+    assert names.index("Plan it") < names.index("Measure, and measure what was invalid once more")
+
+
 @pytest.fixture
 def lost(tmp_path):
     """Arguments of `play` for the sweep's own play alone, with hosts behind a port on which nothing listens."""
@@ -65,3 +82,26 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     assert "again 2/2 r1-c0." in again.stdout
     kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
     assert kept == {"attempt-1", "attempt-1.retried-1"}
+
+
+# What a full disk, or a folder that somebody locked, leads to: the step that records the failure fails as well.
+def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play, lost, tmp_path):
+    assert play(*lost).returncode == 0
+    (run,) = tmp_path.glob("reports/*-lost")
+    # The first cell was measured, and died; the second was not yet.
+    done, cell = run / "cells/r1-c0.1-m256M-w1", run / "cells/r1-c0.2-m256M-w1"
+    (done / "attempt-1/harness.json").unlink()
+    for path in (done / "attempt-1/trial.json", done / "cell.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed", "reason": "it died"}))
+    shutil.rmtree(cell)
+    cell.mkdir()
+    (cell / "attempt-1").symlink_to(tmp_path / "nowhere/attempt")
+    for path in [tmp_path / "reports/summary.md", *run.glob("summary.*")]:
+        path.unlink(missing_ok=True)
+    again = play(*lost, "-e", f"resume={run.name}")
+    assert again.returncode != 0
+    said = " ".join(again.stdout.split())
+    assert f"1 of 2 cells were measured, and their summary is at {run.resolve()}/summary.md." in said
+    assert f"The sweep goes on with: ./lab sweep -e resume={run.name}" in said
+    assert "failed: it died" in (run / "summary.md").read_text()
+    assert run.name in (tmp_path / "reports/summary.md").read_text()

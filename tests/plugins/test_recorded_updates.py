@@ -32,6 +32,9 @@ class Replay:
     def inspect_container(self, container_id):
         return {"Id": container_id, "State": {"Running": False}}
 
+    def events(self, **_options):
+        return []
+
     def logs(self, container_id, **_options):
         return f"{LAST_WORDS}\n".encode()
 
@@ -64,5 +67,12 @@ def test_a_roll_out_that_was_taken_back_is_told_at_once_with_the_last_words_of_t
     )
     assert third == f"    {LAST_WORDS}"
     assert services == [
-        {"name": "lab_api_api", "wanted": 1, "running": 1, "error": "update rollback_completed: rollback completed"}
+        {
+            "name": "lab_api_api",
+            "wanted": 1,
+            "running": 1,
+            "error": "update rollback_completed: rollback completed",
+            "reason_code": "crash",
+            "reason": "replica 1 exited with code 1 (error)",
+        }
     ]
