@@ -84,10 +84,11 @@ def _exit(report: Report, _: Path) -> str:
 
 
 def _signal(report: Report, _: Path) -> str:
-    cause = "killed, as it is when it needs more than 1 GiB of memory" if report["name"] == "SIGKILL" else "ended"
+    if report["name"] == "SIGKILL":
+        return "It was killed (SIGKILL): loading a scenario may take 1 GiB of memory. Load less data in it"
     said = f", after it wrote: {report['words']}" if report.get("words") else ""
     return (
-        f"Python was {cause} ({report['name']}) while it loaded the scenario{said}. "
+        f"Python was ended by {report['name']} while it loaded the scenario{said}. "
         f"Try it on your machine with: locust --list -f locustfiles/{report['locustfile']}"
     )
 

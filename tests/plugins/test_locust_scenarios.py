@@ -1,0 +1,121 @@
+"""The module that tries scenarios on a load host, with the real program; systemd-run is a script that starts it."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# Notes its arguments, and runs what it was given with the variables that it was given.
+SYSTEMD_RUN = """#!/bin/sh
+for argument; do printf '%s\\n' "$argument"; done >> {said}
+variables=
+while [ "${{1#/}}" = "$1" ]; do
+  case $1 in
+    --setenv=*) variables="$variables ${{1#--setenv=}}" ;;
+    --property=WorkingDirectory=*) cd "${{1#--property=WorkingDirectory=}}" ;;
+  esac
+  shift
+done
+exec env -i PATH=/usr/bin:/bin $variables "$@"
+"""
+
+pytest.importorskip("locust", reason="locust is not installed")
+
+
+class Failed(Exception):  # noqa: N818 (of Ansible's name)
+    """fail_json was called."""
+
+
+class Module:
+    """What the module uses of AnsibleModule."""
+
+    def __init__(self, **params):
+        self.params = {"user": getpass.getuser(), "open_files": 1024, "time_limit_seconds": 30, **params}
+
+    def fail_json(self, msg):
+        raise Failed(msg)
+
+
+@pytest.fixture
+def locust_scenarios():
+    path = ROOT / "plugins/modules/locust_scenarios.py"
+    spec = importlib.util.spec_from_file_location("locust_scenarios", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """The folder of a load host, with the scenarios of the repository."""
+    home = tmp_path / "locust"
+    shutil.copytree(ROOT / "locustfiles", home / "locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
+    for program in (ROOT / "roles/locust_host/files").glob("*.py"):
+        shutil.copy(program, home)
+    (home / "venv/bin").mkdir(parents=True)
+    python = home / "venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    script = tmp_path / "bin/systemd-run"
+    script.parent.mkdir()
+    script.write_text(SYSTEMD_RUN.format(said=tmp_path / "said"))
+    for path in (python, script):
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    return home
+
+
+def ask(locust_scenarios, home: Path, text: str | None = None, **params) -> dict:
+    """The report on predict.py, or on this text."""
+    name = "predict.py"
+    if text is not None:
+        name = "mine.py"
+        (home / "locustfiles/mine.py").write_text(text)
+    module = Module(directory=str(home), slice="swarmsweep-lab", host_name="lab-load", **params)
+    scenario = {"locustfile": name, "mode": "fixed", "env": {"LOCUST_WAIT_MAX_SECONDS": "0.5"}}
+    return locust_scenarios.load_scenario(module, scenario)
+
+
+def test_a_good_scenario_is_tried_as_the_user_of_the_load_and_within_limits(locust_scenarios, home, tmp_path):
+    assert ask(locust_scenarios, home) == {"locustfile": "predict.py", "problem": None, "users": ["PredictUser"]}
+    said = (tmp_path / "said").read_text().splitlines()
+    for option in (
+        *("--wait", "--pipe", "--collect", f"--property=User={getpass.getuser()}", "--property=NoNewPrivileges=yes"),
+        *("--property=MemoryMax=1073741824", "--property=Slice=swarmsweep-lab.slice", "--property=LimitNOFILE=1024"),
+        *("--setenv=LOCUST_WAIT_MAX_SECONDS=0.5", "--setenv=SWEEP_HOST=lab-load"),
+    ):
+        assert option in said
+    assert said[-3:] == [str(home / "locustfiles/predict.py")] * 2 + [str(home / "recorder.py")]
+    assert not list(home.glob("check-*"))
+
+
+def test_it_runs_in_an_empty_folder_of_its_own(locust_scenarios, home):
+    found = "sorted(os.listdir()), os.getcwd() == os.environ['HOME'], os.environ['SWEEP_HOST']"
+    report = ask(locust_scenarios, home, f"import os\nraise ValueError({found})\n")
+    assert report["text"] == "ValueError: ([], True, 'lab-load')"
+
+
+def test_a_scenario_that_waits_is_a_report(locust_scenarios, home):
+    report = ask(locust_scenarios, home, "import time\ntime.sleep(3600)\n", time_limit_seconds=1)
+    assert report == {"locustfile": "mine.py", "problem": "time", "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("check_scenario.py", r"could not be tried: (?s:.*)check_scenario.py(?s:.*)run: ./lab site"),
+        ("locustfiles/predict.py", "is not on this host; put it into locustfiles/ and run: ./lab site"),
+    ],
+)
+def test_a_host_that_lacks_something_is_told_so(locust_scenarios, home, missing, words):
+    (home / missing).unlink()
+    with pytest.raises(Failed, match=words):
+        ask(locust_scenarios, home)
+    assert not list(home.glob("check-*"))
