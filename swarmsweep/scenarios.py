@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import InputError
+from swarmsweep.load import DRAIN_SECONDS
 
 # fmt: off
 # Programs of the load host (roles/locust_host/files/ and search/), which import one another by these names.
 PROGRAMS = frozenset((
-    "arrivals", "check_scenario", "conductor", "exact_stats", "lean_http", "master", "open_loop", "outputs",
-    "recorder", "recovery", "search", "trial_log", "trials",
+    "arrivals", "check_scenario", "conductor", "drain", "exact_stats", "in_flight", "lean_http", "master",
+    "open_loop", "outputs", "raw_file", "recorder", "recovery", "search", "task_log", "trial_log", "trials",
 ))
 # Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
 PACKAGES = frozenset((
@@ -69,6 +70,7 @@ def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             env = {
                 "SWEEP_WARMUP_SECONDS": str(load["warmup_seconds"]),
                 "SWEEP_MEASURE_SECONDS": str(load["measure_seconds"]),
+                "SWEEP_DRAIN_SECONDS": str(DRAIN_SECONDS),
                 "LOCUST_WAIT_MIN_SECONDS": str(load["wait_seconds"][0]),
                 "LOCUST_WAIT_MAX_SECONDS": str(load["wait_seconds"][1]),
             }
