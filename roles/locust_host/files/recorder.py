@@ -39,6 +39,7 @@ from typing import Any
 import exact_stats  # noqa: F401 (for what it changes)
 import gevent
 import locust
+from boundary import guard
 from drain import Drain, is_http, longest_drain
 from gevent.event import Event
 from in_flight import InFlight, Request
@@ -47,6 +48,7 @@ from locust.runners import STATE_STOPPED, LocalRunner, MasterRunner, WorkerRunne
 from master import POLL_SECONDS, Workers, leave, wait_for_start
 from outputs import output_directory, write_json
 from raw_file import RawFile
+from response_bounds import set_bounds
 from task_log import Execution, TaskLog, text_of
 
 logger = logging.getLogger("recorder")
@@ -89,6 +91,7 @@ class Recorder:
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
         self._on_start: Counter[str] = Counter()
+        self._left_lab = guard(environment)
         self._saw_headers = False
         self._cpu_percent: list[tuple[float, float]] = []
         self._users: list[tuple[float, int]] = []
@@ -200,6 +203,8 @@ class Recorder:
             "on_start": dict(self._on_start.most_common(MOST_TEXTS)),
             # Null: the scenario's client shows no headers, so nobody knows.
             "served_by": dict(self._served_by) if self._saw_headers else None,
+            # Requests that were blocked, by the address that they were for (see boundary.py).
+            "left_lab": dict(self._left_lab),
         }
         write_json(self._summary, {"schema": 1, **summary})
 
@@ -337,6 +342,7 @@ def on_init(environment: Any, runner: Any, **_: Any) -> None:
         wait_for_start(environment)
         return
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
+    set_bounds()
     recorder = Recorder(environment, directory, os.environ.get("SWEEP_HOST") or socket.gethostname(), index)
     if isinstance(runner, WorkerRunner):
         events.test_stop.add_listener(lambda **_: hand_in(environment, recorder))

@@ -1,0 +1,115 @@
+"""Keeps the load in the lab: a request to another address than --host is a failure, and opens no connection.
+
+A redirect or an absolute URL can lead anywhere, as to the production system whose name an API puts into its redirects.
+Every hop of HttpUser (requests) and FastHttpUser (geventhttpclient) is compared with the scheme, host and port of
+--host; a proxy counts as another address. What was blocked is counted by target, without path and query: these may hold
+secrets. The firewall of the load host (see tasks/firewall.yml of the role) holds back what uses another client.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from locust.contrib.fasthttp import LocustUserAgent
+from requests.utils import select_proxy
+
+# What urllib3, which connects for requests, takes for user, host and port. It ends at a backslash too.
+AUTHORITY = re.compile(r"[^\\/?#]*")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# Targets that are named; a server that redirects each request to another host would fill the memory.
+MOST_TARGETS = 50
+# A host name has at most 253 characters (RFC 1035); more is no name, and only fills the page.
+MOST_CHARACTERS = 280
+# Spellings of the lab's address that are remembered, such as with and without a user's name.
+MOST_SPELLINGS = 64
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL, in one spelling: lower case, no user, no final dot, the port always there."""
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
+        port = DEFAULT_PORTS.get(scheme, 0) if parts.port is None else parts.port
+    except ValueError:
+        return "(a URL that cannot be read)"
+    try:
+        address = ipaddress.ip_address(host)
+        host = f"[{address}]" if address.version == 6 else str(address)
+    except ValueError:
+        pass
+    return f"{scheme}://{host}:{port}"[:MOST_CHARACTERS]
+
+
+class LeftLabError(OSError):
+    """As FastHttpUser knows failures. Its text is the same for all requests to one target."""
+
+
+class LeftLabRequestError(requests.RequestException):
+    """The same, as HttpUser knows failures."""
+
+
+class Boundary:
+    """What may be asked, and what was blocked: ``blocked`` counts requests by their target."""
+
+    def __init__(self, environment: Any) -> None:
+        self.blocked: Counter[str] = Counter()
+        self._environment = environment
+        self._inside: set[tuple[str, str]] = set()
+        self._lab = ""
+        self._settle()
+
+    def outside(self, scheme: str, netloc: str) -> str | None:
+        """Why a request may not go to ``scheme``://``netloc``, which is counted; None when it may."""
+        if (scheme, netloc) in self._inside:
+            return None
+        target = origin(f"{scheme}://{netloc}")
+        if target != self._settle():
+            return self.block(target)
+        if len(self._inside) < MOST_SPELLINGS:
+            self._inside.add((scheme, netloc))
+        return None
+
+    def block(self, target: str) -> str:
+        """Count a request that may not be sent; its error's text."""
+        known = target in self.blocked or len(self.blocked) < MOST_TARGETS
+        self.blocked[target if known else "(other targets)"] += 1
+        return f"not sent to {target}: the load may not leave the lab, whose address is {self._lab or 'not known'}"
+
+    def _settle(self) -> str:
+        """The lab's address. A worker may learn it only with the order to start; afterwards nothing changes it."""
+        if not self._lab:
+            options = self._environment.parsed_options
+            host = getattr(options, "host", None) or self._environment.host
+            self._lab = origin(host) if host else ""
+        return self._lab
+
+
+def guard(environment: Any) -> Counter[str]:
+    """Block what leaves the lab from now on. Returns the count of blocked requests by target, which goes on."""
+    boundary = Boundary(environment)
+    send_fast, send = LocustUserAgent._urlopen, requests.Session.send
+
+    def guarded_fast(agent: LocustUserAgent, request: Any) -> Any:
+        url = request.url_split
+        if reason := boundary.outside(url.scheme, url.netloc):
+            raise LeftLabError(reason)
+        settings = agent.clientpool.client_args
+        if proxy := settings.get("proxy_host"):
+            raise LeftLabError(boundary.block(origin(f"http://{proxy}:{settings.get('proxy_port') or 80}")))
+        return send_fast(agent, request)
+
+    def guarded(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        scheme, _, rest = (request.url or "").partition("://")
+        reason = boundary.outside(scheme, AUTHORITY.match(rest).group())
+        if reason is None and (proxy := select_proxy(request.url, options.get("proxies"))):
+            reason = boundary.block(origin(proxy if "://" in proxy else f"http://{proxy}"))
+        if reason:
+            raise LeftLabRequestError(reason)
+        return send(session, request, **options)
+
+    LocustUserAgent._urlopen = guarded_fast
+    requests.Session.send = guarded
+    return boundary.blocked
