@@ -9,6 +9,7 @@ from swarmsweep.api_metrics import ApiMetrics, parse_metrics, pool
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json, read_text
 from swarmsweep.haproxy import ProxyDelta, delta, parse_stat
+from swarmsweep.left_lab import left_lab_sentence
 from swarmsweep.locust_csv import LocustRow, aggregated, most_asked, parse_stats
 from swarmsweep.open_attempt import SearchRecord, read_search
 from swarmsweep.usage import Sample, read_samples, without_predecessors
@@ -112,6 +113,7 @@ def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> A
         raw.window = raw.search.shown.window if raw.search.shown is not None else None
     else:
         raw.users = read_users(locust, attempt_to)
+        raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
         raw.window = attempt_to(_window, raw.timeline) if raw.timeline is not None else None
     for path in sorted(locust.glob("units-*.json")):
         ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json
+from swarmsweep.left_lab import left_lab
 from swarmsweep.plan import attempt_dir, read_plan, remaining_steps
 
 
@@ -29,9 +30,12 @@ def retry_steps(run_dir: Path | str) -> list[dict[str, Any]]:
     """The steps to be tried once more: those that are invalid, and second tries that were interrupted.
 
     Their order is random, and new, so that what disturbed a neighbourhood of the main pass is not met again; it comes
-    from the plan's seed alone, so that a run that is taken up again goes on in it.
+    from the plan's seed alone, so that a run that is taken up again goes on in it. There are none when a load would
+    have left the lab: that ends the sweep, and would happen again.
     """
     plan = read_plan(run_dir)
+    if _ended_by(run_dir, plan) is not None:
+        return []
     order = list(plan["steps"])
     random.Random(f"{plan['seed']} retries").shuffle(order)
     begun = {_key(step) for step in remaining_steps(run_dir) if _is_second(run_dir, step)}
@@ -59,14 +63,25 @@ def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
 
 
 def outcome(run_dir: Path | str) -> str | None:
-    """What the second tries of a run brought, as a sentence; None when there were none."""
-    statuses = Counter(
-        _status(run_dir, step) or "not finished" for step in read_plan(run_dir)["steps"] if _is_second(run_dir, step)
-    )
+    """What ended the sweep early, or what the second tries of a run brought, as a sentence; None when all is well."""
+    plan = read_plan(run_dir)
+    if ended := _ended_by(run_dir, plan):
+        cell_id, reason = ended
+        left = len(remaining_steps(run_dir))
+        return f"the sweep ended at {cell_id}, {left} trial(s) were not measured: {reason}"
+    statuses = Counter(_status(run_dir, step) or "not finished" for step in plan["steps"] if _is_second(run_dir, step))
     if not statuses:
         return None
     told = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     return f"{statuses.total()} invalid trial(s) were made once more: now {told}"
+
+
+def _ended_by(run_dir: Path | str, plan: dict[str, Any]) -> tuple[str, str] | None:
+    """The cell whose load would have left the lab, and the reason."""
+    for step in plan["steps"]:
+        if reason := left_lab(attempt_dir(run_dir, **_named(step))):
+            return step["cell_id"], reason
+    return None
 
 
 def _status(run_dir: Path | str, step: dict[str, Any]) -> str | None:

@@ -12,7 +12,8 @@ from swarmsweep.load import DRAIN_SECONDS
 # Programs of the load host (roles/locust_host/files/ and search/), which import one another by these names.
 PROGRAMS = frozenset((
     "arrivals", "boundary", "check_scenario", "conductor", "drain", "exact_stats", "in_flight", "lean_http", "master",
-    "open_loop", "outputs", "raw_file", "recorder", "recovery", "response_bounds", "search", "task_log", "trial_log", "trials",
+    "open_loop", "outputs", "raw_file", "recorder", "recovery", "response_bounds", "search", "task_log", "trial_log",
+    "trials",
 ))
 # Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
 PACKAGES = frozenset((

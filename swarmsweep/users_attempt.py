@@ -17,10 +17,11 @@ class UsersRecord:
     """All requests of the attempt, ramp and warm-up included; None where they could not be read.
 
     ``cpu_percent``: (epoch seconds, percent of one core over the second before), of all workers. ``served_by`` (answers
-    by X-Served-By) and ``errors`` (failures by their text) are those of all workers together. ``files`` counts the
-    workers whose record of requests was found. ``tasks`` has one entry a worker, None where executions of tasks were
-    not recorded. ``unreported`` counts requests that Locust's own statistics lack. ``users``: of each worker, (epoch
-    seconds, users that it had). ``on_start`` counts users that an exception ended before their first task, by its text.
+    by X-Served-By) and ``errors`` (failures by their text) are those of all workers together, and ``left_lab`` (requests
+    for addresses outside the lab, which were not sent, by address) too. ``files`` counts the workers whose record of
+    requests was found. ``tasks`` has one entry a worker, None where executions of tasks were not recorded.
+    ``unreported`` counts requests that Locust's own statistics lack. ``users``: of each worker, (epoch seconds, users
+    that it had). ``on_start`` counts users that an exception ended before their first task, by its text.
     """
 
     requests: Requests | None = None
@@ -28,6 +29,7 @@ class UsersRecord:
     cpu_percent: tuple[tuple[float, float], ...] = ()
     served_by: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
+    left_lab: dict[str, int] = field(default_factory=dict)
     tasks: tuple[Tasks, ...] | None = None
     unreported: int = 0
     users: tuple[tuple[tuple[float, float], ...], ...] = ()
@@ -44,11 +46,17 @@ def read_users(locust: Path, attempt_to: Callable[..., Any]) -> UsersRecord:
         cpu_percent=tuple(sample for worker in workers for sample in worker["cpu_percent"]),
         served_by=_add(worker.get("served_by") for worker in workers),
         errors=_add(worker.get("errors") for worker in workers),
+        left_lab=_add(worker.get("left_lab") for worker in workers),
         tasks=attempt_to(_read_tasks, locust, workers),
         unreported=sum(worker["unreported"] for worker in workers if _is_count(worker.get("unreported"))),
         users=tuple(worker["users"] for worker in workers if "users" in worker),
         on_start=_add(worker.get("on_start") for worker in workers),
     )
+
+
+def read_left_lab(locust: Path) -> dict[str, int]:
+    """`UsersRecord.left_lab` alone. Raises `LabError` when a worker's file cannot be read."""
+    return _add(read_json(path).get("left_lab") for path in sorted(locust.glob("worker-*.json")))
 
 
 def _read_all(locust: Path, files: list[Path]) -> Requests:

@@ -173,10 +173,13 @@ class ActionModule(ActionBase):
     def do_measure(self, run, cell_id, attempt):
         """Raw files of one attempt -> trial.json, and cell.json after the last."""
         from swarmsweep import measure_attempt
+        from swarmsweep.left_lab import left_lab
+        from swarmsweep.plan import attempt_dir
         from swarmsweep.progress import sentence
 
         row = measure_attempt(run, cell_id, int(attempt))
-        return {"status": row["status"], "sentence": sentence(row)}
+        left = left_lab(attempt_dir(run, cell_id, int(attempt)))
+        return {"status": row["status"], "sentence": sentence(row), "left_lab": left}
 
     def do_harness_failure(self, run, cell_id, attempt, reason):
         """Record that the bench, not the cell, broke: the attempt is invalid and the sweep goes on."""
