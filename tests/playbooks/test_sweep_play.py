@@ -30,6 +30,19 @@ def test_the_summary_is_written_before_the_api_is_deployed_again():
     assert not any("import_playbook" in play for play in load_playbook("playbooks/sweep.yml"))
 
 
+def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(play, lost, tmp_path):
+    playbook, inventory, *given = lost
+    locustfiles = tmp_path / "lab/locustfiles"
+    locustfiles.unlink()
+    shutil.copytree(ROOT / "locustfiles", locustfiles)
+    check = playbook.with_name("check_sweep.yml")
+    assert play(check, inventory, *given).returncode == 0
+    (locustfiles / "io.py").touch()
+    done = play(check, inventory, *given)
+    assert done.returncode != 0
+    assert "locustfiles/io.py has the name of a module of Python's standard library" in " ".join(done.stdout.split())
+
+
 def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     names = [task["name"] for play in load_playbook("playbooks/sweep.yml") for task in play["tasks"]]
     order = ["Copy them", "Load each of them once", "Refuse those that Locust cannot run", "Plan it"]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from swarmsweep.errors import LabError
+
 ROOT = Path(__file__).parents[2]
 HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
 FIXED = "{users: 40, spawn_rate: 40, warmup_seconds: 1.5, measure_seconds: 10}"
@@ -118,3 +120,30 @@ def test_what_the_bench_broke_is_invalid_with_its_reason(action, plan):
     assert said["status"] == "invalid"
     assert "the host was lost" in said["sentence"]
     assert names(action.do_retries(told["run"])["steps"]) == [step["cell_id"]]
+
+
+@pytest.mark.parametrize(
+    ("load", "scenario", "env"),
+    [
+        (FIXED, {"locustfile": "predict.py", "mode": "fixed"}, {"SWEEP_WARMUP_SECONDS": "1.5"}),
+        (CAPACITY, {"locustfile": "predict_open.py", "mode": "capacity"}, {}),
+    ],
+)
+def test_the_scenarios_to_try_are_those_of_the_sweep_or_of_the_run_taken_up(
+    action, plan, tmp_path, load, scenario, env
+):
+    run = Path(plan(load)["run"])
+    arguments = {"path": str(tmp_path / "toy.yml"), "reports": str(tmp_path / "reports")}
+    (asked,) = action.do_scenarios(**arguments)["scenarios"]
+    assert scenario.items() <= asked.items()
+    assert env.items() <= asked["env"].items()
+    # The sweep file may have changed, or be another: the run's own plan counts.
+    (tmp_path / "toy.yml").unlink()
+    assert action.do_scenarios(**arguments, resume=run.name)["scenarios"] == [asked]
+
+
+def test_a_scenario_that_cannot_run_ends_here(action, tmp_path):
+    good = {"locustfile": "predict.py", "problem": None, "users": ["PredictUser"]}
+    assert action.do_refuse_scenarios({"lab-load": [good]}, str(tmp_path)) == {}
+    with pytest.raises(LabError, match=r"locustfiles/mine\.py: It holds no user class"):
+        action.do_refuse_scenarios({"lab-load": [good, {"locustfile": "mine.py", "problem": "no_user"}]}, str(tmp_path))

@@ -91,3 +91,12 @@ def test_every_setting_that_is_named_is_one_of_the_inventory():
     assert named
     assert named <= known.keys()
     assert {f"lab_api_{name}" for name in SETTINGS} <= known.keys()
+
+
+def test_the_playbook_asks_for_the_sentence_with_all_settings():
+    tasks = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text())[0]["tasks"]
+    explain, fail = next(task["rescue"] for task in tasks if "rescue" in task)
+    settings = {name: f"{{{{ lab_api_{name} }}}}" for name in SETTINGS}
+    assert explain["sweep"]["do"] == "explain_kept"
+    assert explain["sweep"]["settings"] == settings
+    assert explain["register"] in fail["ansible.builtin.fail"]["msg"]
