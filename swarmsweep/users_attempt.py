@@ -17,9 +17,9 @@ class UsersRecord:
     """All requests of the attempt, ramp and warm-up included; None where they could not be read.
 
     ``cpu_percent``: (epoch seconds, percent of one core over the second before), of all workers. ``served_by`` (answers
-    by X-Served-By) and ``errors`` (failures by their text) are those of all workers together, and ``left_lab`` (requests
-    for addresses outside the lab, which were not sent, by address) too. ``files`` counts the workers whose record of
-    requests was found. ``tasks`` has one entry a worker, None where executions of tasks were not recorded.
+    by X-Served-By) and ``errors`` (failures by their text) are those of all workers together, and ``left_lab`` too
+    (requests for addresses outside the lab, which were not sent, by address). ``files`` counts the workers whose record
+    of requests was found. ``tasks`` has one entry a worker, None where executions of tasks were not recorded.
     ``unreported`` counts requests that Locust's own statistics lack. ``users``: of each worker, (epoch seconds, users
     that it had). ``on_start`` counts users that an exception ended before their first task, by its text.
     """

@@ -77,15 +77,35 @@ class Outcome:
     log: str
 
 
-def run(folder: Path, scenario: str, host: str, measure_seconds: float, **env: str) -> Outcome:
-    """One user of ``scenario`` for that long, after which its last request may end."""
+def run(
+    folder: Path,
+    scenario: str,
+    host: str,
+    measure_seconds: float,
+    users: int = 1,
+    drain_seconds: float = 30,
+    **env: str,
+) -> Outcome:
+    """All users of ``scenario`` at once, without warm-up and without workers; their last requests may end."""
     (folder / "scenario.py").write_text(scenario)
     given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     given |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_HOST": "lab-load", "SWEEP_WORKER_INDEX": "0"}
-    given |= {"SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": str(measure_seconds), **env}
+    given |= {"SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": str(measure_seconds)}
+    given |= {"SWEEP_DRAIN_SECONDS": str(drain_seconds), **env}
     given |= {"PYTHONPATH": str(PROGRAMS), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [LOCUST, "-f", f"{folder}/scenario.py,{PROGRAMS / 'recorder.py'}", "--headless", "-u", "1", "-r", "1"]
-    command += ["--csv", str(folder / "stats"), "--host", host, "--exit-code-on-error", "0"]
+    command = [LOCUST, "-f", f"{folder}/scenario.py,{PROGRAMS / 'recorder.py'}", "--headless"]
+    command += [
+        "-u",
+        str(users),
+        "-r",
+        str(users),
+        "--csv",
+        str(folder / "stats"),
+        "--host",
+        host,
+        "--exit-code-on-error",
+        "0",
+    ]
     done = subprocess.run(command, env=given, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     failures: dict[str, set[str]] = {}

@@ -1,7 +1,4 @@
-"""How an address is compared with the lab's, without a Locust process.
-
-A file of its own: importing Locust changes how threads of this process work, as those of the servers of other tests.
-"""
+"""How an address is compared with the lab's, without a Locust process."""
 
 import importlib.util
 from pathlib import Path
@@ -14,7 +11,7 @@ PROGRAM = Path(__file__).parents[2] / "roles/locust_host/files/boundary.py"
 
 @pytest.fixture(scope="module")
 def boundary():
-    pytest.importorskip("locust", reason="locust is not installed")
+    pytest.importorskip("requests", reason="requests is not installed")
     spec = importlib.util.spec_from_file_location("boundary", PROGRAM)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from swarmsweep.scenario_words import refuse_scenarios
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "roles/locust_host/files"
 
-pytest.importorskip("locust", reason="locust is not installed")
+# Importing Locust would change sockets and threads of all tests.
+pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="locust is not installed")
 
 HEAD = "from locust import HttpUser, LoadTestShape, TaskSet, constant, events, task\n"
 USER = "class Visitor(HttpUser):\n    @task\n    def index(self):\n        self.client.get('/')\n"

@@ -1,7 +1,8 @@
 """Executions of tasks in real Locust processes: which of them failed, and why."""
 
 import pytest
-from users_run import LOCUST, run_users
+
+from tests.locustfiles.users_run import LOCUST, run_users
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 FAILED = FAILED_REQUEST = 0.0
@@ -170,7 +171,7 @@ def test_control_flow_is_no_failure(tmp_path):
     assert {outcome for _, _, outcome in found.inside(found.tasks)} == {OK}
     assert found.worker["exceptions"] == []
     # One request each: every leaf of a task set counts, the set itself does not.
-    assert len(found.tasks) == len(found.requests) >= len(found.asked)
+    assert len(found.tasks) == len(found.requests) >= found.asked
     assert len(found.inside(found.tasks)) == len(found.inside(found.requests)) > 20
     assert len(found.requests) == found.counted + found.worker["unreported"]
     assert found.worker["tasks"] == len(found.tasks)
@@ -194,7 +195,7 @@ def test_what_raises_fails_and_says_so(tmp_path):
     assert blind >= 2
     # Locust reports no request of the blocks that raised or were never entered; they are recorded all the same.
     assert found.worker["unreported"] >= raised["AssertionError: not two"] + blind
-    assert len(found.requests) == found.counted + found.worker["unreported"] >= len(found.asked)
+    assert len(found.requests) == found.counted + found.worker["unreported"] >= found.asked
     assert {outcome for _, _, outcome in found.inside(found.requests)} == {OK}
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from locust.contrib.fasthttp import LocustUserAgent
 from requests.utils import select_proxy
 
 # What urllib3, which connects for requests, takes for user, host and port. It ends at a backslash too.
@@ -89,10 +88,13 @@ class Boundary:
 
 def guard(environment: Any) -> Counter[str]:
     """Block what leaves the lab from now on. Returns the count of blocked requests by target, which goes on."""
+    # Here, because importing Locust changes sockets and threads of the whole process.
+    from locust.contrib.fasthttp import LocustUserAgent
+
     boundary = Boundary(environment)
     send_fast, send = LocustUserAgent._urlopen, requests.Session.send
 
-    def guarded_fast(agent: LocustUserAgent, request: Any) -> Any:
+    def guarded_fast(agent: Any, request: Any) -> Any:
         url = request.url_split
         if reason := boundary.outside(url.scheme, url.netloc):
             raise LeftLabError(reason)
