@@ -115,7 +115,8 @@ def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> A
         raw.users = read_users(locust, attempt_to)
         raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
         raw.window = attempt_to(_window, raw.timeline) if raw.timeline is not None else None
-    for path in sorted(locust.glob("units-*.json")):
+    # Of runs before root's files had a folder of their own, they are among Locust's.
+    for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
         ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
         raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
     raw.locust_count, raw.target = attempt_to(_locust_counts, locust / "stats_stats.csv") or (None, None)

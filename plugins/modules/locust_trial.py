@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import socket
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.locust_command import environment, scenario_files
@@ -22,11 +24,15 @@ short_description: Have Locust stand by for a trial on one load host, let it loa
 description:
   - Master and workers run as transient systemd units with a hard time limit, so that neither a lost controller nor a
     lost connection leaves a load running, and neither ends a trial.
+  - Root writes into I(units_directory) only, where nobody else can; Locust's own files go to I(output_directory), which
+    belongs to its user. A link there would lead root to any file of the host.
+  - Before a load may begin, C(checked) and C(finished) make sure that the firewall of I(user) is in place, and that the
+    lab's own proxy answers at I(target), by a word that no other has.
   - C(started) first stops what an interrupted sweep left. Master and workers then stand by, so that their start costs
     no time while something else is made ready. C(finished) lets the load begin, waits until no unit runs and says how
     they ended. C(stopped) ends them at once.
 options:
-  state: {description: What to do., type: str, choices: [started, finished, stopped], required: true}
+  state: {description: What to do., type: str, choices: [started, checked, finished, stopped], required: true}
   mode:
     description:
       - C(fixed) loads with users in a closed loop for a fixed time, recorded by recorder.py. C(capacity) searches for
@@ -42,6 +48,9 @@ options:
   slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
   directory: {description: Folder of the virtual environment and the locustfiles., type: path}
   output_directory: {description: Folder for the trial's files; made for the unprivileged user., type: path}
+  units_directory:
+    description: "Folder for what root writes: logs, commands, how the units ended, the order to start."
+    type: path
   user: {description: The unprivileged user that runs Locust., type: str, default: swarmsweep}
   host_name: {description: Name of this host in file names., type: str}
   target: {description: URL that is loaded., type: str}
@@ -80,8 +89,21 @@ ended_badly:
 POLL_SECONDS = 0.1
 # Longest wait for the end of the processes without a look at the units.
 LOOK_SECONDS = 10
-# Beside the files of the trial: when it is there, the master begins (see master.py of the role locust_host).
+# In the folder of the units: when it is there, the master begins (see master.py of the role locust_host).
 START_FILE = "start"
+# What HAProxy answers by itself, see roles/platform/templates/haproxy.cfg.j2.
+WORD_PATH = "/.swarmsweep/word"
+# Below the folder of Locust on this host, written by the role locust_host.
+WORD_FILE, FIREWALL = "word", "firewall.sh"
+# For connecting and for the whole response; a proxy that does not answer in it cannot be measured.
+WORD_SECONDS = 5
+# Head and word take some hundred bytes.
+WORD_BYTES = 4096
+WORD_TRIES = 3
+# One unit gets at most this share of the host's memory: what leaks is killed before the kernel picks a victim anywhere.
+MEMORY_PERCENT = 80
+# A Locust process has some dozen threads.
+MOST_TASKS = 4096
 # Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
 QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
@@ -100,6 +122,59 @@ def numeric_address(name):
     if not given_in_digits and ipaddress.ip_address(address).is_loopback:
         raise ValueError(f"on the host itself it means {address}, where no other host reaches it")
     return address
+
+
+def memory_bytes():
+    """Memory of this host; in a container, of its cgroup where that is less."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            text = Path("/sys/fs/cgroup", name).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        found += [int(text)] if text.isdigit() else []
+    return min(found)
+
+
+def confinement(output_directory, memory):
+    """Properties of a unit that runs what a user wrote: it may write its own folder, and load; nothing else."""
+    return {
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "ProtectSystem": "strict",
+        "ReadWritePaths": output_directory,
+        "ProtectHome": "yes",
+        "PrivateTmp": "yes",
+        "PrivateDevices": "yes",
+        # ZeroMQ asks netlink for the host's interfaces when the master begins to listen, and aborts without it.
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX AF_NETLINK",
+        "UMask": "0077",
+        # A core would be gathered with the files of the trial.
+        "LimitCORE": 0,
+        "TasksMax": MOST_TASKS,
+        "MemoryMax": memory * MEMORY_PERCENT // 100,
+        # A host may have a proxy for all its services: a load through it would measure that.
+        "UnsetEnvironment": "http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY",
+    }
+
+
+def fetch(host, port):
+    """The first bytes of the response to one GET, without redirects and proxies. Raises OSError."""
+    deadline = time.monotonic() + WORD_SECONDS
+    name = f"[{host}]" if ":" in host else host
+    with socket.create_connection((host, port), WORD_SECONDS) as connection:
+        connection.sendall(f"GET {WORD_PATH} HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode("ascii"))
+        said = b""
+        while len(said) < WORD_BYTES:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"not complete after {WORD_SECONDS} s")
+            connection.settimeout(left)
+            part = connection.recv(WORD_BYTES)
+            if not part:
+                break
+            said += part
+    return said
 
 
 class Trial:
@@ -156,12 +231,12 @@ class Trial:
             "LimitNOFILE": given["open_files"],
             "User": given["user"],
             "WorkingDirectory": given["output_directory"],
-            "StandardOutput": f"file:{given['output_directory']}/{log}",
-            "StandardError": f"file:{given['output_directory']}/{log}",
-            "NoNewPrivileges": "yes",
+            "StandardOutput": f"file:{given['units_directory']}/{log}",
+            "StandardError": f"file:{given['units_directory']}/{log}",
             "Slice": f"{given['slice']}.slice",
+            **confinement(given["output_directory"], memory_bytes()),
         }
-        with Path(given["output_directory"], "commands.txt").open("a", encoding="utf-8") as file:
+        with Path(given["units_directory"], "commands.txt").open("a", encoding="utf-8") as file:
             file.write(f"{name}: {shlex.join(command)}\n")
         code, _out, err = self.module.run_command(
             ["systemd-run", "--quiet", f"--unit={self.prefix}-{name}-{self.stamp}"]
@@ -180,10 +255,11 @@ class Trial:
             code, out, err = self.module.run_command(given["prepare"], use_unsafe_shell=True)
             if code != 0:
                 self.module.fail_json(msg=f"{given['prepare']}: {err.strip() or out.strip() or f'exit code {code}'}")
-        output = Path(given["output_directory"])
+        output, units = Path(given["output_directory"]), Path(given["units_directory"])
         # A trial that was cut off is made again from nothing.
-        shutil.rmtree(output, ignore_errors=True)
-        output.mkdir(parents=True)
+        for folder in (output, units):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, mode=0o755)
         shutil.chown(output, given["user"])
         home = Path(given["directory"])
         scenario = home / "locustfiles" / given["locustfile"]
@@ -209,7 +285,7 @@ class Trial:
                  "--expect-workers", str(given["workers"]), "--expect-workers-max-wait", str(CONNECT_SECONDS),
                  "--users", str(given["users"]), "--spawn-rate", str(given["spawn_rate"]),
                  "--csv", str(output / "stats"), "--csv-full-history", "--exit-code-on-error", "0"],
-                env | {"SWEEP_START_FILE": str(output / START_FILE)},
+                env | {"SWEEP_START_FILE": str(units / START_FILE)},
             )  # fmt: skip
         for index in given["worker_indices"]:
             self.run_unit(
@@ -222,11 +298,12 @@ class Trial:
 
     def finish(self):
         """Let the load begin, wait until no unit runs; unit -> systemd's word for those that ended badly."""
-        output = Path(self.given["output_directory"]) if self.given["output_directory"] else None
-        if output is not None and not output.is_dir():
+        folder = Path(self.given["units_directory"]) if self.given["units_directory"] else None
+        if folder is not None and not folder.is_dir():
             self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
-        if output is not None:
-            (output / START_FILE).touch()
+        if folder is not None:
+            self.check()
+            (folder / START_FILE).touch()
         deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
         while running := self.running():
             if time.monotonic() > deadline:
@@ -237,8 +314,8 @@ class Trial:
         bad = {unit: self.result(unit) for unit, state in self.units().items() if state == "failed"}
         if bad:
             self.systemctl("reset-failed", *bad)
-        if output is not None:
-            (output / f"units-{self.given['host_name']}.json").write_text(
+        if folder is not None:
+            (folder / f"units-{self.given['host_name']}.json").write_text(
                 json.dumps({"schema": 1, "ended_badly": bad}) + "\n", encoding="utf-8"
             )
         return bad
@@ -266,18 +343,67 @@ class Trial:
     def result(self, unit):
         _code, out, _err = self.systemctl("show", "--property=Result,ExecMainStatus", unit)
         pairs = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
-        return f"{pairs.get('Result', 'unknown')} (exit status {pairs.get('ExecMainStatus', '?')})"
+        word = f"{pairs.get('Result', 'unknown')} (exit status {pairs.get('ExecMainStatus', '?')})"
+        if pairs.get("Result") == "oom-kill":
+            limit = memory_bytes() * MEMORY_PERCENT // 100 >> 20
+            word += f": it needed more memory than its {limit} MiB, {MEMORY_PERCENT} % of the host's"
+        return word
+
+    def check(self):
+        """Refuse a load that could leave the lab, or that would go to something else than the lab's proxy."""
+        home = Path(self.given["directory"])
+        firewall, word = home / FIREWALL, home / WORD_FILE
+        for path in (firewall, word):
+            if not path.is_file():
+                self.module.fail_json(
+                    msg=f"{path} is not on this host: an earlier version of the lab set it up. Run: ./lab site"
+                )
+        # Whatever flushes the host's rules (ufw, firewalld, nft) takes these too: they are looked at each time.
+        code, out, err = self.module.run_command([str(firewall), "ensure"])
+        if code != 0:
+            self.module.fail_json(
+                msg=f"the firewall that keeps the load in the lab is not in place: {err.strip() or out.strip()}. "
+                "Look on this host with: iptables -S. Then run: ./lab site"
+            )
+        problem = self.ask_word(word.read_text(encoding="ascii").strip())
+        if problem:
+            self.module.fail_json(
+                msg=f"{self.given['target']} is not this lab's proxy, so it is not loaded: {problem}. "
+                "Correct ansible_host of the API host in the inventory, or run: ./lab site"
+            )
+
+    def ask_word(self, word):
+        """None when the proxy at the target says the lab's word, else what it said."""
+        parts = urlsplit(self.given["target"])
+        problem = ""
+        for attempt in range(WORD_TRIES):
+            if attempt:
+                time.sleep(1)
+            try:
+                said = fetch(parts.hostname, parts.port or 80)
+            except OSError as error:
+                problem = f"{WORD_PATH} gave no response ({error})"
+                continue
+            head, _, body = said.partition(b"\r\n\r\n")
+            status = head.split(b"\r\n")[0][:80].decode("latin-1")
+            if " 200" not in status:
+                return f"{WORD_PATH} gave '{status}'"
+            if not hmac.compare_digest(body.strip(), word.encode("ascii")):
+                return f"{WORD_PATH} gave another word than this lab's; another lab may be there"
+            return None
+        return problem
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["started", "finished", "stopped"], "required": True},
+            "state": {"type": "str", "choices": ["started", "checked", "finished", "stopped"], "required": True},
             "slice": {"type": "str", "required": True},
             "mode": {"type": "str", "choices": ["fixed", "capacity"], "default": "fixed"},
             "prepare": {"type": "str", "default": ""},
             "directory": {"type": "path"},
             "output_directory": {"type": "path"},
+            "units_directory": {"type": "path"},
             "user": {"type": "str", "default": "swarmsweep"},
             "host_name": {"type": "str"},
             "target": {"type": "str"},
@@ -292,14 +418,25 @@ def main():
             "open_files": {"type": "int", "default": 1048576},
             "time_limit_seconds": {"type": "int", "default": 600},
         },
-        required_if=[("state", "started", ["directory", "output_directory", "host_name", "target", "locustfile"])],
+        required_if=[
+            (
+                "state",
+                "started",
+                ["directory", "output_directory", "units_directory", "host_name", "target", "locustfile"],
+            ),
+            ("state", "checked", ["directory", "target"]),
+        ],
+        required_by={"units_directory": ["directory", "host_name", "target"]},
         supports_check_mode=True,
     )
     trial = Trial(module)
     if module.check_mode:
-        module.exit_json(changed=module.params["state"] != "finished", units=list(trial.units()))
+        module.exit_json(changed=module.params["state"] in ("started", "stopped"), units=list(trial.units()))
     if module.params["state"] == "started":
         module.exit_json(changed=True, units=trial.start())
+    if module.params["state"] == "checked":
+        trial.check()
+        module.exit_json(changed=False, units=[])
     if module.params["state"] == "stopped":
         units = trial.stop()
         module.exit_json(changed=bool(units), units=units)

@@ -72,7 +72,7 @@ def test_what_held_it_back_is_its_cpu_limit(cell):
 
 def test_one_start_of_locust_made_all_trials(run, search):
     (folder,) = run.glob("cells/*/attempt-1/locust")
-    commands = (folder / "commands.txt").read_text().splitlines()
+    commands = (folder.parent / "units/commands.txt").read_text().splitlines()
     assert len(commands) == 3, commands
     assert len(list(folder.glob("open-trial-*.json"))) == 2 * len(search["trials"])
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import threading
-import time
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ LATE = 'echo "Failed to list units: Connection timed out" >&2; exit 1'
 def trial(monkeypatch):
     locust_trial = load("locust_trial")
     monkeypatch.setattr(locust_trial, "QUESTION_PAUSE_SECONDS", 0)
-    return locust_trial.Trial(Module(slice="swarmsweep-lab", output_directory=None))
+    return locust_trial.Trial(Module(slice="swarmsweep-lab", output_directory=None, units_directory=None))
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,7 @@ def started(script, tmp_path, monkeypatch):
     given = {
         "mode": "fixed", "prepare": "",
         "slice": "swarmsweep-lab", "directory": str(tmp_path), "output_directory": str(tmp_path / "out"),
+        "units_directory": str(tmp_path / "units"),
         "user": "swarmsweep", "host_name": "lab-load", "target": "http://198.18.0.11:8000", "locustfile": "predict.py",
         "master": True, "master_host": "127.0.0.1", "worker_indices": [0], "workers": 1, "users": 1, "spawn_rate": 1.0,
         "env": {}, "open_files": 1024, "time_limit_seconds": 10,
@@ -178,7 +180,7 @@ def test_locust_loads_what_the_mode_needs(started, tmp_path, mode, locustfile, b
     assert f" -f {(both + conductor).format(tmp_path)} --headless --master " in master
     assert f" -f {both.format(tmp_path)} --worker " in worker
     # Only the master waits for its order.
-    assert f"--setenv=SWEEP_START_FILE={tmp_path}/out/start " in master
+    assert f"--setenv=SWEEP_START_FILE={tmp_path}/units/start " in master
     assert "SWEEP_START_FILE" not in worker
     for line in (master, worker):
         assert '--setenv=SWEEP_SEARCH={"seed": 1} ' in line
@@ -196,8 +198,34 @@ def test_a_host_that_cannot_be_prepared_gets_no_load(started, tmp_path):
     assert not (tmp_path / "systemd-run.said").exists()
 
 
+WORD = "Wrd123"
+
+
+class Proxy(ThreadingHTTPServer):
+    """What answers at the target: ``said`` is sent as it is, then the connection is closed."""
+
+    said = f"HTTP/1.0 200 OK\r\ncontent-length: {len(WORD)}\r\n\r\n{WORD}".encode()
+    asked = 0
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def finish_request(self, request, client_address):
+        self.asked += request.recv(4096).startswith(b"GET /.swarmsweep/word HTTP/1.0\r\n")
+        request.sendall(self.said)
+
+
 @pytest.fixture
-def finishing(script, tmp_path, monkeypatch):
+def proxy():
+    with Proxy(("127.0.0.1", 0), None) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def finishing(script, tmp_path, monkeypatch, proxy):
     """(a trial whose one unit runs while its process does, that process)."""
     locust_trial = load("locust_trial")
     process = subprocess.Popen(["sleep", "600"])
@@ -208,8 +236,13 @@ def finishing(script, tmp_path, monkeypatch):
           show) echo MainPID=0; echo; echo MainPID={process.pid} ;;
         esac""",
     )
-    (tmp_path / "out").mkdir()
+    (tmp_path / "units").mkdir()
+    (tmp_path / "word").write_text(f"{WORD}\n")
+    (tmp_path / "firewall.sh").write_text("#!/bin/sh\n[ $1 = ensure ]\n")
+    (tmp_path / "firewall.sh").chmod(0o755)
+    monkeypatch.setattr(locust_trial.time, "sleep", lambda _: None)
     given = {"slice": "swarmsweep-lab", "output_directory": str(tmp_path / "out"), "host_name": "lab-load"}
+    given |= {"units_directory": str(tmp_path / "units"), "directory": str(tmp_path), "target": proxy.url}
     yield locust_trial.Trial(Module(**given, time_limit_seconds=60)), process
     process.kill()
     process.wait()
@@ -221,8 +254,8 @@ def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_p
     def end():
         # The order to begin comes before the wait.
         said = tmp_path / "systemctl.said"
-        while not (tmp_path / "out/start").exists() or not said.exists() or "show" not in said.read_text():
-            time.sleep(0.01)
+        while not (tmp_path / "units/start").exists() or not said.exists() or "show" not in said.read_text():
+            threading.Event().wait(0.01)
         process.terminate()
         process.wait()
 
@@ -232,14 +265,111 @@ def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_p
     ending.join()
     said = (tmp_path / "systemctl.said").read_text().splitlines()
     assert len([line for line in said if line.startswith("show")]) == 1
-    assert json.loads((tmp_path / "out/units-lab-load.json").read_text()) == {"schema": 1, "ended_badly": {}}
+    assert json.loads((tmp_path / "units/units-lab-load.json").read_text()) == {"schema": 1, "ended_badly": {}}
 
 
 def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
-    (tmp_path / "out").rmdir()
+    (tmp_path / "units").rmdir()
     with pytest.raises(ModuleError, match="no load was ever started"):
         finishing[0].finish()
     assert not (tmp_path / "systemctl.said").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\nNo", "gave 'HTTP/1.1 404 Not Found'"),
+        (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/x\r\n\r\n", "gave 'HTTP/1.1 302 Found'"),
+        (b"HTTP/1.1 200 OK\r\n\r\nother", "another word than this lab's"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "another word than this lab's"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000, "another word than this lab's"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "gave 'SSH-2.0-OpenSSH_9.2'"),
+        (b"", "gave ''"),
+        (None, "gave no response"),
+    ],
+)
+def test_what_does_not_say_the_word_of_the_lab_is_not_loaded(finishing, proxy, tmp_path, said, words):
+    trial, _ = finishing
+    if said is None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            trial.given["target"] = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    else:
+        proxy.said = said
+    with pytest.raises(ModuleError, match=r"is not this lab's proxy.*\./lab site") as failure:
+        trial.finish()
+    assert words in str(failure.value)
+    assert WORD not in str(failure.value)
+    assert not (tmp_path / "units/start").exists()
+
+
+@pytest.mark.parametrize("missing", ["word", "firewall.sh"])
+def test_a_host_of_an_earlier_version_is_not_loaded_from(finishing, tmp_path, missing):
+    (tmp_path / missing).unlink()
+    with pytest.raises(ModuleError, match=rf"{missing} is not on this host.*Run: \./lab site"):
+        finishing[0].finish()
+    assert not (tmp_path / "units/start").exists()
+
+
+def test_a_load_without_its_firewall_does_not_begin(finishing, proxy, tmp_path):
+    (tmp_path / "firewall.sh").write_text("#!/bin/sh\necho 'no iptables' >&2; exit 1\n")
+    with pytest.raises(ModuleError, match=r"is not in place: no iptables\. .*\./lab site"):
+        finishing[0].finish()
+    assert (proxy.asked, (tmp_path / "units/start").exists()) == (0, False)
+
+
+@pytest.mark.parametrize("name", ["start", "units-lab-load.json", "commands.txt", "master.log", "worker-0.log"])
+def test_root_follows_no_link_of_the_load_s_user(started, finishing, tmp_path, name):
+    """What the user may plant, it can plant in its own folder alone; root's files are elsewhere."""
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (tmp_path / "units").rmdir()
+    lines = started()
+    # The scenario runs now, before the order to begin.
+    (tmp_path / "out" / name).symlink_to(victim)
+    trial, process = finishing
+    process.kill()
+    process.wait()
+    trial.finish()
+    assert victim.read_text() == "untouched"
+    assert all(f"=file:{tmp_path}/units/" in line and f"file:{tmp_path}/out" not in line for line in lines)
+    assert (tmp_path / "units").stat().st_uid == os.getuid()
+    assert (tmp_path / "units").stat().st_mode & 0o022 == 0
+
+
+def test_a_folder_that_was_replaced_by_a_link_is_made_anew(started, tmp_path):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "kept").touch()
+    (tmp_path / "out").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        started()
+    assert (victim / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["CapabilityBoundingSet=", "ProtectSystem=strict", "ReadWritePaths={}/out", "ProtectHome=yes", "PrivateTmp=yes",
+     "PrivateDevices=yes", "NoNewPrivileges=yes", "LimitCORE=0", "TasksMax=4096", "UMask=0077", "User=swarmsweep"],
+)  # fmt: skip
+def test_a_unit_may_do_no_more_than_load(started, tmp_path, option):
+    for line in started():
+        assert f" --property={option.format(tmp_path)} " in line
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "Result=oom-kill\nExecMainStatus=9",
+            "oom-kill (exit status 9): it needed more memory than its 8 MiB, 80",
+        ),
+        ("Result=signal\nExecMainStatus=9", "signal (exit status 9)"),
+    ],
+)
+def test_a_unit_that_ran_out_of_memory_is_called_so(script, trial, monkeypatch, said, words):
+    monkeypatch.setitem(trial.result.__func__.__globals__, "memory_bytes", lambda: 10 << 20)
+    script("systemctl", f"printf '{said}\n'")
+    assert trial.result("x").startswith(words)
 
 
 # --- swarm_job, lab_stack_facts -------------------------------------------------------------------------------------
