@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 
 from swarmsweep.errors import LabError
 
 # Reserved for benchmarks (RFC 2544): packets to it never leave a machine that has it on a bridge.
 BENCHMARK_NETWORK = ipaddress.ip_network("198.18.0.0/15")
+
+MOST_NAME_CHARACTERS = 253
+# Labels of RFC 1123. The last is no number: getaddrinfo takes 198.18.5 and 3323069701 and 0xC6120505 for addresses.
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"({_LABEL}\.)*(?!([0-9]+|0x[0-9a-f]*)\.?$){_LABEL}\.?", re.IGNORECASE)
 
 # Enough for MLflow, PostgreSQL, HAProxy and a dozen replicas; more would only be taken from the neighbour.
 MEMORY_CEILING_BYTES = 8 * 1024**3
@@ -33,6 +39,26 @@ def _cgroup_limit(path: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.isdigit() else None  # "max" is no limit
+
+
+def check_address(address: str, host: str) -> None:
+    """Refuse an ansible_host that is neither an address nor a host name: SSH and a URL would read it in two ways.
+
+    Raises:
+        LabError: ``address`` of the inventory's ``host`` is something else, as a URL, user@host, host:port, 198.18.5.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        is_good = len(address) <= MOST_NAME_CHARACTERS and _HOST_NAME.fullmatch(address) is not None
+    else:
+        # An IPv4 address in IPv6's spelling would pass for another network, and a zone has no place in a URL.
+        is_good = parsed.version == 4 or (parsed.ipv4_mapped is None and parsed.scope_id is None)
+    if not is_good:
+        raise LabError(
+            f"ansible_host of '{host}' is {address!r}; allowed: an address, as 192.0.2.11 or 2001:db8::11, "
+            "or a host name, as api.example.org. Correct it in hosts.yml of the inventory"
+        )
 
 
 def url_host(address: str) -> str:

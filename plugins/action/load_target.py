@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from swarmsweep import machines
+from swarmsweep.errors import LabError
 
 
 class ActionModule(ActionBase):
@@ -26,6 +27,10 @@ class ActionModule(ActionBase):
                 f"Allowed: {', '.join(allowed) or 'none, as the group api of inventory/lab/hosts.yml is empty'}"
             )
         address = str(task_vars["hostvars"][name].get("ansible_host", name))
+        try:
+            machines.check_address(address, name)
+        except LabError as error:
+            raise AnsibleActionFail(str(error)) from error
         url_host = self._task.args.get("url_host", machines.url_host(address))
         if url_host != machines.url_host(address):
             raise AnsibleActionFail(

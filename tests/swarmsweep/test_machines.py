@@ -202,3 +202,34 @@ def test_host_facts_keep_what_the_plan_shows(is_api, reserve):
 def test_colocated_means_the_same_start_of_the_same_kernel(api, load, colocated):
     hosts = {"api": [CAPACITY | host for host in api], "load": [CAPACITY | host for host in load]}
     assert machines.colocated(hosts) is colocated
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "198.18.0.11",
+        "10.0.0.5",
+        "::1",
+        "2001:db8::11",
+        "localhost",
+        "api.example.org",
+        "API-1.example.",
+        "3com.example",
+        "a",
+    ],
+)
+def test_an_address_or_a_host_name_may_be_loaded(address):
+    machines.check_address(address, "lab-api")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", " ", "a b", "198.18.5.5 ", "user@198.18.5.5", "198.18.5.5:22", "[::1]", "http://example.com", "example.com/x?",
+        "example.com#", "198.18.5.5/24", "198.18.5", "198.18.5.05", "3323069701", "0xC6120505", "0xc6.0x12.5.5", "256.1.1.1",
+        "fe80::1%eth0", "::ffff:198.18.5.5", 'x"y', "$(id)", "a\n", "-a", "a-", "a..b", "under_score", "a" * 64, "a." * 127 + "ab",
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_by_name(address):
+    with pytest.raises(LabError, match=r"ansible_host of 'lab-api' is .*hosts\.yml"):
+        machines.check_address(address, "lab-api")
