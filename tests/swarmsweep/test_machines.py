@@ -225,9 +225,12 @@ def test_an_address_or_a_host_name_may_be_loaded(address):
 @pytest.mark.parametrize(
     "address",
     [
-        "", " ", "a b", "198.18.5.5 ", "user@198.18.5.5", "198.18.5.5:22", "[::1]", "http://example.com", "example.com/x?",
-        "example.com#", "198.18.5.5/24", "198.18.5", "198.18.5.05", "3323069701", "0xC6120505", "0xc6.0x12.5.5", "256.1.1.1",
-        "fe80::1%eth0", "::ffff:198.18.5.5", 'x"y', "$(id)", "a\n", "-a", "a-", "a..b", "under_score", "a" * 64, "a." * 127 + "ab",
+        "", " ", "a b", "198.18.5.5 ", "user@198.18.5.5", "198.18.5.5:22", "[::1]", "http://example.com",
+        "example.com/x?",
+        "example.com#", "198.18.5.5/24", "198.18.5", "198.18.5.05", "3323069701", "0xC6120505", "0xc6.0x12.5.5",
+        "256.1.1.1",
+        "fe80::1%eth0", "::ffff:198.18.5.5", 'x"y', "$(id)", "a\n", "-a", "a-", "a..b", "under_score",
+        "a" * 64, "a." * 127 + "ab",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_name(address):

@@ -1,0 +1,144 @@
+"""The firewall of the load, by real iptables in a network namespace: who reaches what, and rules that were flushed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROLE = Path(__file__).parents[2] / "roles/locust_host"
+# No file of this machine has this user; iptables wants a name or a number.
+USER = "65533"
+API, MASTER, OTHER = "198.18.255.11", "198.18.255.12", "198.18.255.99"
+TRY = """
+import socket, sys
+for pair in sys.argv[1:]:
+    host, port = pair.rsplit(":", 1)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.settimeout(5)
+        probe.connect_ex((host, int(port)))
+"""
+
+
+def run(*command, check=True):
+    return subprocess.run(command, capture_output=True, text=True, check=check, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """rendered(load hosts) is the script, as the role writes it."""
+    jinja2 = pytest.importorskip("jinja2")
+
+    def render(load):
+        names = {"api": API, "load": MASTER, "load2": OTHER}
+        text = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates/firewall.sh.j2").read_text()).render(
+            locust_host_user=USER, locust_host_proxy_port=8080, locust_host_api_hosts=["api"],
+            locust_host_load_hosts=load, hostvars={name: {"ansible_host": address} for name, address in names.items()},
+        )  # fmt: skip
+        path = tmp_path_factory.mktemp("firewall") / "firewall.sh"
+        path.write_text(text)
+        path.chmod(0o755)
+        return str(path)
+
+    return render
+
+
+@pytest.fixture
+def space():
+    """A network namespace in which all addresses are its own; space(command...) runs there."""
+    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "iptables", "ip6tables", "setpriv"))):
+        pytest.skip("needs root, ip, iptables and setpriv")
+    name = f"sweep-fw-{os.getpid()}"
+    if run("ip", "netns", "add", name, check=False).returncode != 0:
+        pytest.skip("no network namespace can be made here")
+
+    def inside(*command, check=True):
+        return run("ip", "netns", "exec", name, *command, check=check)
+
+    try:
+        inside("ip", "link", "set", "lo", "up")
+        for address in (API, MASTER, OTHER):
+            inside("ip", "address", "add", f"{address}/32", "dev", "lo")
+        yield inside
+    finally:
+        run("ip", "netns", "delete", name)
+
+
+def reached(space, user, *targets):
+    """Try to connect. Nothing listens, so all are refused; the counters say whether by the rules, see `rejected`."""
+    space("setpriv", f"--reuid={user}", "--clear-groups", sys.executable, "-c", TRY, *targets)
+
+
+def rejected(space):
+    """Packets that the rules have rejected, of both families."""
+    counts = []
+    for tool in ("iptables", "ip6tables"):
+        lines = space(tool, "-nvxL", "SWARMSWEEP-LOAD", check=False).stdout.splitlines()
+        counts += [int(line.split()[0]) for line in lines if " REJECT " in line]
+    return sum(counts)
+
+
+@pytest.mark.parametrize(
+    ("load", "target", "is_rejected"),
+    [
+        (["load"], f"{API}:8080", False),
+        (["load"], f"{API}:22", True),
+        (["load"], f"{OTHER}:8080", True),
+        (["load"], "127.0.0.1:5557", False),
+        (["load"], "127.0.0.1:22", True),
+        (["load"], f"{MASTER}:5557", True),
+        (["load"], "::1:8080", True),
+        (["load", "load2"], f"{MASTER}:5557", False),
+        (["load", "load2"], f"{OTHER}:8080", True),
+    ],
+)
+def test_the_load_s_user_reaches_the_lab_alone(space, rendered, load, target, is_rejected):
+    space(rendered(load), "ensure")
+    assert rejected(space) == 0
+    reached(space, USER, target)
+    assert (rejected(space) > 0) is is_rejected
+    before = rejected(space)
+    reached(space, "0", target)
+    assert rejected(space) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "true",
+        "iptables -F",
+        "iptables -F SWARMSWEEP-LOAD",
+        "iptables -D SWARMSWEEP-LOAD -j REJECT",
+        "iptables -I OUTPUT -j ACCEPT",
+        "iptables -I SWARMSWEEP-LOAD -j RETURN",
+        f"iptables -D OUTPUT -m owner --uid-owner {USER} -j SWARMSWEEP-LOAD",
+        "ip6tables -F",
+    ],
+)
+def test_rules_that_were_flushed_or_passed_by_are_put_back(space, rendered, change):
+    script = rendered(["load"])
+    space(script, "ensure")
+    before = space("iptables", "-S", "SWARMSWEEP-LOAD").stdout
+    space("sh", "-c", change)
+    space(script, "ensure")
+    assert space("iptables", "-S", "SWARMSWEEP-LOAD").stdout == before
+    reached(space, USER, f"{OTHER}:8080", "::1:8080")
+    assert rejected(space) >= 2
+
+
+def test_nothing_stays_when_it_is_removed(space, rendered):
+    script = rendered(["load"])
+    empty = [space(tool, "-S").stdout for tool in ("iptables", "ip6tables")]
+    for verb in ("remove", "ensure", "ensure", "remove"):
+        space(script, verb)
+    assert [space(tool, "-S").stdout for tool in ("iptables", "ip6tables")] == empty
+
+
+def test_a_name_that_leads_nowhere_leaves_no_gap(space, rendered):
+    script = Path(rendered(["load"]))
+    script.write_text(script.read_text().replace(API, "no-such-host.invalid"))
+    failed = space(str(script), "ensure", check=False)
+    assert failed.returncode != 0
+    assert "no-such-host.invalid leads to no address" in failed.stderr
