@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.machines import HOSTS, NAME, REPOSITORY
+from tests.e2e.machines import HOSTS, NAME, REPOSITORY, SUBNET
 
 sys.path.append(str(REPOSITORY / "app"))
 from covertype_api.schema import COVER_TYPES, NUMBERS, RAW_COLUMNS, SOIL_TYPES, TARGET, WILDERNESS_AREAS
@@ -115,6 +115,18 @@ def test_only_ssh_and_haproxy_answer_the_other_host(lab):
     assert answer.returncode == 0, answer.stderr
     found = {int(line.split()[0]) for line in answer.stdout.splitlines() if line.split()[1] == "0"}
     assert found == OPEN
+
+
+def test_locust_s_user_reaches_the_proxy_and_nothing_else(lab):
+    as_user = ("setpriv", "--reuid=swarmsweep", "--clear-groups", "python3", "-c", f"'{CONNECT}'")
+    found = {}
+    # The controller, the API host and the load host itself; SSH answers root on each of the last two.
+    for address in (f"{SUBNET}.1", HOSTS["api"], "127.0.0.1"):
+        answer = lab.ssh("load", *as_user, address, "22", "8080")
+        assert answer.returncode == 0, answer.stderr
+        found |= {(address, int(port)): code for port, code in map(str.split, answer.stdout.splitlines())}
+    assert [target for target, code in found.items() if code == "0"] == [(HOSTS["api"], 8080)]
+    assert "-A OUTPUT -m owner --uid-owner" in lab.ssh("load", "iptables -S OUTPUT").stdout
 
 
 def test_the_overlay_is_closed_to_the_other_host(lab):
@@ -243,7 +255,8 @@ def test_replicas_had_the_limits_of_the_matrix_and_resource_use_was_measured(row
 
 def test_no_password_leaves_its_place(lab, run):
     secrets = [path.read_text().split()[0] for path in sorted((REPOSITORY / ".lab/e2e/secrets").iterdir())]
-    assert len(secrets) == 3
+    # Three passwords, and the word by which a load host knows the lab's proxy.
+    assert len(secrets) == 4
     assert all(len(secret) == 32 for secret in secrets)
     kept = [path for path in run.rglob("*") if path.is_file()]
     assert not [path for path in kept for secret in secrets if secret.encode() in path.read_bytes()]
