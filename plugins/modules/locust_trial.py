@@ -153,7 +153,7 @@ def confinement(output_directory, memory):
         "LimitCORE": 0,
         "TasksMax": MOST_TASKS,
         "MemoryMax": memory * MEMORY_PERCENT // 100,
-        # The same where systemd has no memory controller for its units (a container under cgroup v1): there the one above
+        # The same where systemd has no memory controller for its units (a container under cgroup v1): there, MemoryMax
         # is accepted and does nothing. A process that needs more gets a MemoryError.
         "LimitDATA": memory * MEMORY_PERCENT // 100,
         # A host may have a proxy for all its services: a load through it would measure that.

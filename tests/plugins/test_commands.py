@@ -356,6 +356,14 @@ def test_a_unit_may_do_no_more_than_load(started, tmp_path, option):
         assert f" --property={option.format(tmp_path)} " in line
 
 
+@pytest.mark.parametrize("option", ["MemoryMax", "LimitDATA"])
+def test_a_unit_gets_a_share_of_the_memory(started, option):
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for line in started():
+        (found,) = [word for word in line.split() if word.startswith(f"--property={option}=")]
+        assert 0 < int(found.rpartition("=")[2]) <= total * 80 // 100
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
