@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.cell import is_capacity
+from swarmsweep.command import restorable
 from swarmsweep.files import read_json
-from swarmsweep.markdown import MISSING, markdown
+from swarmsweep.markdown import MISSING, code, markdown
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
 _NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
@@ -27,7 +28,8 @@ def setting(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
     if not path.exists():
         return [*sections, {"title": "manifest", "items": [_NO_MANIFEST]}]
     for name, value in read_json(path).items():
-        sections.append({"title": markdown(name), "items": _flatten(value)})
+        items = _commands(value) if name == "commands" and isinstance(value, list) else _flatten(value)
+        sections.append({"title": markdown(name), "items": items})
     return sections
 
 
@@ -58,6 +60,11 @@ def _host(host: dict[str, Any]) -> str:
     swap = f"swap {format_bytes(host['swap_bytes'])}" if host.get("swap_bytes") else ""
     about = [text for text in (system, kernel, cgroups, str(host.get("cpu_model") or ""), swap) if text]
     return " ".join(parts) + (f" ({', '.join(about)})" if about else "")
+
+
+def _commands(lines: list[Any]) -> list[str]:
+    """What was typed, to copy. Manifests of earlier versions hold more than a page may show."""
+    return [code(restorable(line)) for line in lines]
 
 
 def _flatten(value: Any, path: str = "") -> list[str]:

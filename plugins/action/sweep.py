@@ -59,10 +59,13 @@ def told(run, plan, steps, **more):
 
 def append_command(run, command):
     """Note in the manifest of a run that is taken up again what was typed."""
+    from swarmsweep.command import restorable
     from swarmsweep.files import read_json, write_json
 
     manifest = read_json(run / "manifest.json")
-    write_json(run / "manifest.json", manifest | {"commands": [*manifest.get("commands", []), command]})
+    # An earlier version kept more of a command than what is known to be harmless.
+    older = [restorable(line) for line in manifest.get("commands", [])]
+    write_json(run / "manifest.json", manifest | {"commands": [*older, command]})
 
 
 class ActionModule(ActionBase):

@@ -9,9 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-MASK = "***"
-SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|(^|_)KEY($|_)", re.IGNORECASE)
-URL_WITH_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
+from ansible.module_utils.lab_secrets import mask_entry, mask_text, mask_words
+
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -42,21 +41,30 @@ def write_json(path: str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
 
 
-def mask_entry(name: str, value: str) -> str:
-    """Value of an environment variable as it may be stored: secrets by name, and passwords inside URLs, are masked."""
-    if value and SECRET_NAME.search(name):
-        return MASK
-    return URL_WITH_PASSWORD.sub(rf"\1{MASK}@", value)
-
-
 def read_environment(entries: list[str] | None) -> dict[str, str]:
-    """Docker's list of `NAME=value` as a dict, secrets masked. An entry without `=` unsets a variable: left out."""
+    """Docker's list of `NAME=value` as a dict, as it is. An entry without `=` unsets a variable: left out."""
     pairs = (entry.partition("=") for entry in entries or [])
-    return {name: mask_entry(name, value) for name, separator, value in pairs if separator}
+    return {name: value for name, separator, value in pairs if separator}
 
 
 def mask_inspect(container: dict[str, Any]) -> dict[str, Any]:
-    """A `docker inspect` document with the secrets of its environment masked; the argument stays as it is."""
-    config = container.get("Config") or {}
+    """A `docker inspect` document with the secrets of all that users write masked; the argument stays as it is."""
+    config = dict(container.get("Config") or {})
     environment = read_environment(config.get("Env"))
-    return {**container, "Config": {**config, "Env": [f"{name}={value}" for name, value in environment.items()]}}
+    config["Env"] = [f"{name}={mask_entry(name, value)}" for name, value in environment.items()]
+    for key in ("Cmd", "Entrypoint"):
+        if isinstance(config.get(key), list):
+            config[key] = mask_words(config[key])
+    if config.get("Labels"):
+        config["Labels"] = {name: mask_entry(name, value) for name, value in config["Labels"].items()}
+    masked = {**container, "Config": config}
+    if config.get("Healthcheck"):
+        test = config["Healthcheck"].get("Test")
+        config["Healthcheck"] = {**config["Healthcheck"], "Test": mask_words(test or [])}
+    if isinstance(container.get("Args"), list):
+        masked["Args"] = mask_words(container["Args"])
+    health = (container.get("State") or {}).get("Health")
+    if health:
+        log = [{**entry, "Output": mask_text(entry.get("Output") or "")} for entry in health.get("Log") or []]
+        masked["State"] = {**container["State"], "Health": {**health, "Log": log}}
+    return masked

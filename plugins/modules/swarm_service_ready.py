@@ -6,6 +6,7 @@ from __future__ import annotations
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.haproxy_stats import HaproxyError, show_stat
 from ansible.module_utils.lab_files import write_json, write_text
+from ansible.module_utils.lab_secrets import mask_stack
 from ansible.module_utils.swarm_engine import HarnessError, connect
 from ansible.module_utils.swarm_service import Deployment, deploy
 
@@ -38,7 +39,9 @@ options:
     type: path
     required: true
   compose:
-    description: Content of the stack file, written to I(compose_path) first. Empty takes the file as it is.
+    description:
+      - Content of the stack file, written to I(compose_path) first. Empty takes the file as it is.
+      - After the deployment the secrets in that file are masked, because it becomes part of the report.
     type: str
     default: ""
   replicas:
@@ -203,7 +206,12 @@ def main() -> None:
         request = read_request(module.params)
         if module.params["compose"]:
             write_text(request.compose_path, module.params["compose"])
-        record, documents = deploy(connect(module.params["docker_url"]), request)
+        try:
+            record, documents = deploy(connect(module.params["docker_url"]), request)
+        finally:
+            # Docker has read it; what stays is gathered into the report.
+            if module.params["compose"]:
+                write_text(request.compose_path, mask_stack(module.params["compose"]))
         write_json(module.params["output_path"], record)
         if module.params["inspect_path"]:
             write_json(module.params["inspect_path"], documents)

@@ -41,7 +41,7 @@ def play(folder: Path, tasks: dict) -> dict:
         "ANSIBLE_REMOTE_TEMP": str(folder / "tmp"),
     }
     command = [sys.executable, "-m", "ansible", "playbook", "-i", str(folder / "hosts.json"), str(folder / "play.json"),
-               "-e", "db_password=hunter2"]  # fmt: skip
+               "-e", "ansible_become_pass=hunter2", "-e", '{"seed": 7, "lab_api_env": {"A": "hunter2"}}']  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads((folder / "results.json").read_text())
@@ -186,7 +186,8 @@ def test_a_run_remembers_its_commands_without_secrets(lab):
     found, _ = lab
     manifest = json.loads((Path(found["plan"]["run"]) / "manifest.json").read_text())
     assert len(manifest["commands"]) == 2
-    assert all(command.endswith("-e 'db_password=***'") for command in manifest["commands"])
+    kept = """-e 'ansible_become_pass=***' -e '{"seed": 7, "lab_api_env": {"A": "***"}}'"""
+    assert all(command.endswith(kept) for command in manifest["commands"])
     assert (manifest["seed"], manifest["images"]) == (7, {"api": "i:1"})
     assert "hunter2" not in json.dumps(manifest)
     assert found["resume"]["run"] == found["plan"]["run"]

@@ -25,29 +25,50 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["deploy.json"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "stored"),
-    [
-        ("API_WORKERS", "2", "2"),
-        ("POSTGRES_PASSWORD", "hunter2", "***"),
-        ("github_token", "abc", "***"),
-        ("AWS_SECRET_ACCESS_KEY", "abc", "***"),
-        ("API_KEY", "abc", "***"),
-        ("KEYBOARD", "us", "us"),
-        ("API_KEY", "", ""),
-        ("STORE", "postgresql://mlflow:hunter2@postgres:5432/mlflow", "postgresql://mlflow:***@postgres:5432/mlflow"),
-        ("MLFLOW_TRACKING_URI", "http://mlflow:5000", "http://mlflow:5000"),
-    ],
-)
-def test_mask_entry(name, value, stored):
-    assert lab_files.mask_entry(name, value) == stored
+INSPECTED = {
+    "Id": "c1",
+    "Args": ["serve", "--api-key", "hunter2", "--port", "8000"],
+    "State": {"Running": True, "Health": {"Status": "healthy", "Log": [{"ExitCode": 0, "Output": "token=hunter2"}]}},
+    "Config": {
+        "Image": "api:1",
+        "Env": ["A=1", "DB_PASS=hunter2", "UNSET", "STORE=redis://:hunter2@redis:6379/0"],
+        "Cmd": ["serve", "--api-key", "hunter2", "--port", "8000"],
+        "Entrypoint": ["/entry", "--db=postgresql://me:hunter2@db/x"],
+        "Labels": {"com.example.auth": "hunter2", "swarmsweep.lab": "lab", "traefik.users": "basicauth=hunter2"},
+        "Healthcheck": {"Test": ["CMD-SHELL", "curl -H 'Authorization: Bearer hunter2' localhost:8000/ready"]},
+    },
+}
 
 
 def test_mask_inspect_keeps_the_rest_and_the_argument():
-    document = {"Id": "c1", "Config": {"Image": "api:1", "Env": ["A=1", "DB_PASSWORD=x", "UNSET"]}}
-    masked = lab_files.mask_inspect(document)
-    assert masked == {"Id": "c1", "Config": {"Image": "api:1", "Env": ["A=1", "DB_PASSWORD=***"]}}
-    assert document["Config"]["Env"][1] == "DB_PASSWORD=x"
+    before = json.dumps(INSPECTED)
+    masked = lab_files.mask_inspect(INSPECTED)
+    assert json.dumps(INSPECTED) == before
+    assert "hunter2" not in json.dumps(masked)
+    assert masked == {
+        "Id": "c1",
+        "Args": ["serve", "--api-key", "***", "--port", "8000"],
+        "State": {"Running": True, "Health": {"Status": "healthy", "Log": [{"ExitCode": 0, "Output": "token=***"}]}},
+        "Config": {
+            "Image": "api:1",
+            "Env": ["A=1", "DB_PASS=***", "STORE=redis://***@redis:6379/0"],
+            "Cmd": ["serve", "--api-key", "***", "--port", "8000"],
+            "Entrypoint": ["/entry", "--db=postgresql://***@db/x"],
+            "Labels": {"com.example.auth": "***", "swarmsweep.lab": "lab", "traefik.users": "basicauth=***"},
+            "Healthcheck": {"Test": ["CMD-SHELL", "curl -H 'Authorization: ***' localhost:8000/ready"]},
+        },
+    }
+
+
+def test_a_container_without_settings_is_no_error():
+    bare = {"Id": "c1", "State": {"Health": {"Log": None}}, "Config": {"Env": None, "Cmd": None, "Labels": None}}
+    assert lab_files.mask_inspect(bare)["Id"] == "c1"
+
+
+# The lab compares them with what the cell says, and writes only those that it has set itself.
+def test_read_environment_does_not_mask():
+    entries = ["PASSENGER_WORKERS=2", "EMPTY=", "UNSET", "A=b=c"]
+    assert lab_files.read_environment(entries) == {"PASSENGER_WORKERS": "2", "EMPTY": "", "A": "b=c"}
 
 
 def test_strip_colours():

@@ -24,6 +24,9 @@ class Haproxy(socketserver.StreamRequestHandler):
         self.wfile.write((STAT if command == "show stat" else "Permission denied\n").encode())
 
 
+STACK = 'services:\n  api:\n    environment: {"A": "1", "DB_PASS": "hunter2"}\n'
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """Result of every task of one playbook, by task name; and the folder they wrote to."""
@@ -49,6 +52,11 @@ def results(tmp_path_factory):
     tasks = {
         "ready check": ("swarm_service_ready", deploy, True),
         "ready silent": ("swarm_service_ready", deploy, False),
+        "ready written": (
+            "swarm_service_ready",
+            {**deploy, "compose_path": str(folder / "written.yml"), "compose": STACK},
+            False,
+        ),
         "ready foreign": ("swarm_service_ready", {**deploy, "service_name": "lab_api"}, False),
         "ready none": ("swarm_service_ready", {**deploy, "replicas": 0}, False),
         "after check": ("swarm_service_after", {**after, "deploy_path": "none"}, True),
@@ -99,6 +107,13 @@ def run_tasks(folder: Path, socket_path: Path, tasks: dict) -> dict:
         server.shutdown()
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return json.loads((folder / "results.json").read_text())
+
+
+# It becomes part of the report, however the deployment ended.
+def test_the_stack_file_that_stays_holds_no_secret(results):
+    found, folder = results
+    assert found["ready written"]["failed"] is True
+    assert (folder / "written.yml").read_text() == STACK.replace("hunter2", "***")
 
 
 @pytest.mark.parametrize("name", ["ready check", "after check", "converged check", "stat check"])

@@ -22,7 +22,11 @@ MANIFEST = {
     "hosts": [{"name": "lab-api", "kernel": "6.18"}, {"name": "lab-load", "kernel": "6.18"}],
     "images": {"api": "sha256:" + "0" * 64},
     "model": None,
-    "commands": ["ansible-playbook sweep.yml -e sweep=sweeps/quick.yml"],
+    "commands": [
+        "ansible-playbook sweep.yml -i inventory/lab -e sweep=sweeps/my_quick.yml -e seed=7",
+        # As an earlier version stored it.
+        "ansible-playbook sweep.yml -e ansible_become_pass=hunter2",
+    ],
     "seed": 7,
 }
 
@@ -134,7 +138,9 @@ def test_what_logs_and_manifest_hold_stays_inert(reported):
     assert "\x1b" not in page
     assert "Killed &lt;script&gt; | 137" in page  # within <pre>
     assert r"versions" in page and r"a\|b &lt;script&gt;" in page
-    assert "- ansible-playbook sweep.yml -e sweep=sweeps/quick.yml" in page
+    assert "- `ansible-playbook sweep.yml -i inventory/lab -e sweep=sweeps/my_quick.yml -e seed=7`" in page
+    assert "- `ansible-playbook sweep.yml -e 'ansible_become_pass=***'`" in page
+    assert "hunter2" not in page
     assert r"- \[0\].name: lab-api" in page
     assert f"### model\n\n- {MISSING}" in page
 
