@@ -6,7 +6,7 @@ import os
 
 from ansible.errors import AnsibleFilterError
 
-from swarmsweep import content, machines
+from swarmsweep import content, lab_names, machines
 from swarmsweep.errors import LabError
 
 
@@ -58,6 +58,29 @@ def lab_colocated(hosts):
     return machines.colocated(hosts)
 
 
+def _inventory(sources):
+    """The inventory as the user names it: relative where it lies below the working directory."""
+    source = str(sources[0]) if sources else "inventory/lab"
+    relative = os.path.relpath(source)
+    return source if relative.startswith("..") else relative
+
+
+def lab_name_problems(groups, lab_name, sources):
+    """What is wrong with the names of lab and hosts: see swarmsweep.lab_names.name_problems."""
+    hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
+    return lab_names.name_problems(lab_name, dict.fromkeys(hosts), _inventory(sources))
+
+
+def lab_bridge_problems(bridge, sources):
+    """What is wrong with the name of the bridge: see swarmsweep.lab_names.bridge_problems."""
+    return lab_names.bridge_problems(bridge, _inventory(sources))
+
+
+def lab_network_problems(subnet, virtual_machines, sources):
+    """What is wrong with the network and the virtual machines: see swarmsweep.lab_names.network_problems."""
+    return lab_names.network_problems(subnet, virtual_machines, _inventory(sources))
+
+
 class FilterModule:
     """The filters of the lab."""
 
@@ -68,4 +91,8 @@ class FilterModule:
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,
+            "lab_name_problems": lab_name_problems,
+            "lab_bridge_problems": lab_bridge_problems,
+            "lab_network_problems": lab_network_problems,
+            "lab_gateway": lab_names.gateway,
         }

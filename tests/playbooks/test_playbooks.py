@@ -1,6 +1,7 @@
 """The playbooks as a user runs them: they parse, and what is wrong is refused before a host is touched."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -124,6 +125,74 @@ def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
     assert result.returncode != 0
     assert watched.touched
     assert "preflight found" in said(result)
+
+
+# --- Names and addresses that are no lab's ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "sweep.yml", "playbooks/retrain.yml", "playbooks/preflight.yml"])
+def test_a_name_that_is_none_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, playbook):
+    given = {"lab_name": "lab\n", "lab_directory": str(tmp_path / "keys")}
+    result = play(ROOT / playbook, watched.inventory, "-e", json.dumps(given))
+    assert result.returncode != 0
+    assert r"lab_name is 'lab\n'; allowed: a letter, then up to 19" in said(result)
+    assert not watched.touched
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("host", ["../x", "-rf", "a b", "x;id", "localhost"])
+def test_a_host_of_another_name_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, host):
+    groups = yaml.safe_load(watched.inventory.read_text())["lab"]["children"]
+    groups["load"]["hosts"] = {host: groups["load"]["hosts"]["lab-load"]}
+    path = tmp_path / "other.yml"
+    path.write_text(json.dumps({"lab": {"children": groups}}))
+    result = play(ROOT / "site.yml", path)
+    assert result.returncode != 0
+    assert f"the host '{host}'" in said(result)
+    assert f"Rename the host in {path}" in said(result)
+    assert not watched.touched
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "words"),
+    [
+        ({"lab_subnet": "198.18.300.0/24"}, "198.18.0.11", "lab_subnet is '198.18.300.0/24'; allowed: 198.18.N.0/24"),
+        ({"lab_subnet": "198.18.0.0/24\n"}, "198.18.0.11", r"lab_subnet is '198.18.0.0/24\n'; allowed"),
+        ({"lab_bridge": "x;id"}, "198.18.0.11", "lab_bridge is 'x;id'; allowed: a letter, then up to 14"),
+        ({"lab_bridge": None}, "198.18.0.11", "lab_bridge is None; allowed: a letter"),
+        ({}, "198.18.0.1", "ansible_host of 'lab-api' is '198.18.0.1'; allowed for a virtual machine: 198.18.0.2 to"),
+        ({}, "198.18.1.11", "ansible_host of 'lab-api' is '198.18.1.11'; allowed for a virtual machine"),
+        ({}, "198.18.0.12", "ansible_host of 'lab-load' is 198.18.0.12, which 'lab-api' has too"),
+    ],
+)
+def test_no_machine_is_made_of_what_is_no_lab(play: Play, tmp_path, given, address, words):
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory/lab", folder)
+    inventory(folder / "hosts.yml", {"ansible_host": address}, {"ansible_host": "198.18.0.12"})
+    # Not the name of a lab that somebody has.
+    given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), **given}
+    result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps(given))
+    assert result.returncode != 0
+    assert words in said(result)
+    assert "changed=0" in said(result)
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root asks whose an interface is")
+def test_an_interface_that_no_lab_made_is_refused_before_anything_is_made(play: Play, tmp_path):
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory/lab", folder)
+    # A network that no other lab of this machine has.
+    hosts = [{"ansible_host": f"198.19.254.{number}"} for number in (11, 12)]
+    inventory(folder / "hosts.yml", *hosts)
+    given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), "lab_subnet": "198.19.254.0/24"}
+    # lo exists everywhere, and is nowhere a bridge.
+    result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps({**given, "lab_bridge": "lo"}))
+    assert result.returncode != 0
+    assert "lab_bridge is 'lo'" in said(result)
+    assert "the interface lo is no bridge. Nothing was changed. Allowed: a name that no interface has" in said(result)
+    assert "changed=0" in said(result)
+    assert not (tmp_path / "keys").exists()
 
 
 # --- A host that is not there ---------------------------------------------------------------------------------------
