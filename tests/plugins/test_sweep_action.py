@@ -147,3 +147,14 @@ def test_a_scenario_that_cannot_run_ends_here(action, tmp_path):
     assert action.do_refuse_scenarios({"lab-load": [good]}, str(tmp_path)) == {}
     with pytest.raises(LabError, match=r"locustfiles/mine\.py: It holds no user class"):
         action.do_refuse_scenarios({"lab-load": [good, {"locustfile": "mine.py", "problem": "no_user"}]}, str(tmp_path))
+
+
+def test_a_run_that_is_taken_up_loses_what_an_earlier_version_kept_of_its_command(plan):
+    run = Path(plan()["run"])
+    manifest = json.loads((run / "manifest.json").read_text())
+    old = "ansible-playbook sweep.yml -e sweep=sweeps/quick.yml -e DB_PASS=hunter2 -u me"
+    (run / "manifest.json").write_text(json.dumps({**manifest, "commands": [old, 7]}))
+    plan(resume=run.name)
+    commands = json.loads((run / "manifest.json").read_text())["commands"]
+    assert commands[:-1] == ["ansible-playbook sweep.yml -e sweep=sweeps/quick.yml -e 'DB_PASS=***' -u '***'", "***"]
+    assert len(commands) == 3
