@@ -107,6 +107,10 @@ def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> A
     if not raw.is_ready:
         return raw
     locust = folder / "locust"
+    # First, because they explain which files are missing. In older runs they are among Locust's own files.
+    for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
+        ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
+        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
     raw.timeline = attempt_to(read_json, locust / "timeline.json")
     if load.get("mode") == "capacity":
         raw.search = read_search(locust, slo, attempt_to)
@@ -115,10 +119,6 @@ def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> A
         raw.users = read_users(locust, attempt_to)
         raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
         raw.window = attempt_to(_window, raw.timeline) if raw.timeline is not None else None
-    # Of runs before root's files had a folder of their own, they are among Locust's.
-    for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
-        ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
-        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
     raw.locust_count, raw.target = attempt_to(_locust_counts, locust / "stats_stats.csv") or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = attempt_to(_proxy_delta, folder)

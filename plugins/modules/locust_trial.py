@@ -107,6 +107,10 @@ MOST_TASKS = 4096
 # Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
 QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
+# For workers to end after their master, which waits for what they hand in before it goes.
+ORPHAN_SECONDS = 15
+# Of the log of a unit that failed: the end of a traceback, of which the last line is shown.
+LOG_TAIL_BYTES, LAST_LINE_CHARACTERS = 4096, 300
 # A worker that waits longer for its master, or a master for its workers, waits in vain.
 CONNECT_SECONDS = 60
 
@@ -308,13 +312,21 @@ class Trial:
             self.check()
             (folder / START_FILE).touch()
         deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
+        has_master = any(map(self.is_master, self.units()))
+        bad = {}
         while running := self.running():
             if time.monotonic() > deadline:
                 self.stop()
                 self.module.fail_json(msg="the load did not end within its time limit and was stopped")
+            orphaned = has_master and not any(map(self.is_master, running))
+            if orphaned and not self.ended_within(ORPHAN_SECONDS):
+                # It died, or its workers hang: nobody ends them any more.
+                bad = self.failures()
+                self.stop()
+                break
             self.wait_for_processes(running)
             time.sleep(POLL_SECONDS)
-        bad = {unit: self.result(unit) for unit, state in self.units().items() if state == "failed"}
+        bad |= self.failures()
         if bad:
             self.systemctl("reset-failed", *bad)
         if folder is not None:
@@ -322,6 +334,37 @@ class Trial:
                 json.dumps({"schema": 1, "ended_badly": bad}) + "\n", encoding="utf-8"
             )
         return bad
+
+    def is_master(self, unit):
+        return unit.startswith(f"{self.prefix}-master-")
+
+    def ended_within(self, seconds):
+        """Whether no unit runs any more, at the latest after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self.running():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def failures(self):
+        """Unit -> systemd's word and the last line of its log, of all units that failed."""
+        return {
+            unit: self.result(unit) + self.last_line(unit) for unit, state in self.units().items() if state == "failed"
+        }
+
+    def last_line(self, unit):
+        name = unit.removeprefix(f"{self.prefix}-").rpartition("-")[0]
+        if not self.given["units_directory"]:
+            return ""
+        try:
+            with Path(self.given["units_directory"], f"{name}.log").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f": {last[:LAST_LINE_CHARACTERS]}" if last else ""
 
     def wait_for_processes(self, units):
         """Until the first process of each unit has ended, or for a while.

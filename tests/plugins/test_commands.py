@@ -268,6 +268,28 @@ def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_p
     assert json.loads((tmp_path / "units/units-lab-load.json").read_text()) == {"schema": 1, "ended_badly": {}}
 
 
+def test_workers_whose_master_died_are_ended_and_its_last_line_is_the_reason(finishing, script, tmp_path, monkeypatch):
+    trial, process = finishing
+    monkeypatch.setitem(trial.finish.__globals__, "ORPHAN_SECONDS", 0.1)
+    master, worker = f"{trial.prefix}-master-7.service", f"{trial.prefix}-worker-0-7.service"
+    (tmp_path / "units/master.log").write_text("Traceback ...\nValueError: no such model\n\n")
+    units = [{"unit": master, "active": "failed"}, {"unit": worker, "active": "active"}]
+    script(
+        "systemctl",
+        f"""case "$1" in
+          list-units) if kill -0 {process.pid} 2> /dev/null; then echo '{json.dumps(units)}'; else echo '[]'; fi ;;
+          show) echo Result=exit-code; echo ExecMainStatus=1 ;;
+          kill) kill -9 {process.pid} ;;
+        esac""",
+    )
+    reaper = threading.Thread(target=process.wait)
+    reaper.start()
+    expected = {master: "exit-code (exit status 1): ValueError: no such model"}
+    assert trial.finish() == expected
+    reaper.join()
+    assert json.loads((tmp_path / "units/units-lab-load.json").read_text())["ended_badly"] == expected
+
+
 def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
     (tmp_path / "units").rmdir()
     with pytest.raises(ModuleError, match="no load was ever started"):
