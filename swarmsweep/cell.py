@@ -1,6 +1,5 @@
 """One row of the summary: all attempts of a cell merged, or a cell that was never measured."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -176,18 +175,17 @@ def _merged_status(trials: list["Trial"]) -> tuple[str, str | None]:
 
 
 def _tasks(trials: list["Trial"]) -> dict[str, Any]:
-    """Failed executions of tasks, over all executions whose outcome is known, and the exceptions in words."""
+    """The share of tasks that failed, or of users that could not start, and the exceptions in words."""
     counts = [trial.tasks for trial in trials]
     if not counts or any(count is None for count in counts):
         return {}
-    executions, failed = sum(count.executions for count in counts), sum(count.failed for count in counts)
-    exceptions: Counter[str] = Counter()
-    for count in counts:
-        exceptions.update(count.exceptions)
+    from swarmsweep.tasks import add_counts
+
+    whole = add_counts(counts)
     return {
-        "task_exceptions": exceptions.total(),
-        "failed_task_percent": 100 * failed / executions if executions else None,
-        "exceptions": dict(exceptions.most_common()),
+        "task_exceptions": whole.raised,
+        "failed_task_percent": whole.failed_percent,
+        "exceptions": dict(whole.exceptions),
     }
 
 

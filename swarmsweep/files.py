@@ -21,7 +21,8 @@ def write_atomically(path: Path | str, content: str | bytes) -> None:
     (Pillai et al., OSDI 2014), hence both flushes. Missing folders are made. Raises `LabError` when the disk refuses.
     """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
+    # Half of a pair, as JSON of an API may have, is no Unicode: it becomes a question mark.
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")

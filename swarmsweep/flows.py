@@ -52,15 +52,17 @@ def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) 
         served_by=record.served_by,
         errors=record.errors,
         generator_cpu_percent=max(cpu, default=None),
-        tasks=_tasks(record, window),
+        tasks=_tasks(record, window, load["users"]),
         users_min=_users_min(record, window),
         lower_bounds=tuple(lower_bounds([inside.latency_ms], [inside.waited_ms])),
     )
 
 
-def _tasks(record: UsersRecord, window: Window) -> TaskCounts | None:
-    """Executions that began in the window; None where they were not recorded."""
-    return None if record.tasks is None else count_tasks([part.within(*window) for part in record.tasks])
+def _tasks(record: UsersRecord, window: Window, users: int) -> TaskCounts | None:
+    """Executions that began in the window, and users that never began; None where they were not recorded."""
+    if record.tasks is None:
+        return None
+    return count_tasks([part.within(*window) for part in record.tasks]).with_starts(users, record.on_start)
 
 
 def _users_min(record: UsersRecord, window: Window) -> int | None:

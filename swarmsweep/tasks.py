@@ -1,8 +1,8 @@
-"""Executions of tasks by Locust's users: what the workers recorded of each, and what became of those of a window."""
+"""Executions of tasks by Locust's users: the workers' records of them, and how many of a window failed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,17 +34,35 @@ class Tasks:
 class TaskCounts:
     """Executions of one window: all whose outcome is known, those that failed, and exceptions by their text.
 
-    An execution failed when it raised or when a request in it failed.
+    An execution failed when it raised or when a request in it failed. ``users_ended`` of ``users`` had no execution at
+    all, because their on_start raised; these exceptions are among ``exceptions``.
     """
 
     executions: int
     failed: int
     exceptions: Mapping[str, int]
+    users: int = 0
+    users_ended: int = 0
 
     @property
     def raised(self) -> int:
-        """Executions that ended with an exception."""
+        """Executions, and starts of users, that ended with an exception."""
         return sum(self.exceptions.values())
+
+    @property
+    def failed_percent(self) -> float | None:
+        """The larger share of failed executions and of users that could not start; None where neither is known."""
+        shares = [
+            100 * part / whole
+            for part, whole in ((self.failed, self.executions), (self.users_ended, self.users))
+            if whole
+        ]
+        return max(shares, default=None)
+
+    def with_starts(self, users: int, on_start: Mapping[str, int]) -> "TaskCounts":
+        """The same of a load of so many users, some of which an exception in on_start ended, by its text."""
+        texts = {f"{text} (in on_start)": count for text, count in on_start.items()}
+        return replace(self, exceptions={**self.exceptions, **texts}, users=users, users_ended=sum(on_start.values()))
 
 
 def read_tasks(path: Path, texts: Sequence[str]) -> Tasks:
@@ -68,6 +86,16 @@ def count_tasks(parts: Sequence[Tasks]) -> TaskCounts:
             text = part.texts[number] if number < len(part.texts) else UNKNOWN_TEXT
             exceptions[text] += int(count)
     return TaskCounts(executions, failed, dict(exceptions.most_common()))
+
+
+def add_counts(parts: Sequence[TaskCounts]) -> TaskCounts:
+    """Those of several loads together."""
+    exceptions: Counter[str] = Counter()
+    for part in parts:
+        exceptions.update(part.exceptions)
+    sums = (sum(getattr(part, name) for part in parts) for name in ("executions", "failed", "users", "users_ended"))
+    executions, failed, users, users_ended = sums
+    return TaskCounts(executions, failed, dict(exceptions.most_common()), users, users_ended)
 
 
 def _is_nonsense(rows: np.ndarray) -> np.ndarray:

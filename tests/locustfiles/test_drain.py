@@ -5,21 +5,21 @@ import pytest
 from tests.locustfiles.users_run import LOCUST, run_users
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
-OK, NO_RESPONSE = 1.0, 2.0
+OK, NO_RESPONSE, UNFINISHED = 1.0, 2.0, 2.0
 
 SLOW = """
-import itertools
 from locust import FastHttpUser, HttpUser, constant, task
 
 class Visitor({client}):
     wait_time = constant(0.1)
-    number = itertools.count()
+    count = 0
     {settings}
 
     @task
     def ask(self):
-        slow = next(self.number) % 5 == 4
-        self.client.get("{path}" if slow else "/ok", name="/predict")
+        # One slow response for each user, early in the window.
+        self.count += 1
+        self.client.get("{path}" if self.count == 3 else "/ok", name="/predict")
 """
 
 
@@ -29,9 +29,8 @@ def scenario(client: str, path: str, settings: str = "") -> str:
 
 @pytest.mark.parametrize("client", ["HttpUser", "FastHttpUser"])
 def test_a_response_that_is_slower_than_the_window_is_waited_for(tmp_path, client):
-    found = run_users(tmp_path, scenario(client, "/slow/3"), users=4)
-    slow = [row for row in found.inside(found.requests) if row[1] >= 3000]
-    assert len(slow) >= 2
+    found = run_users(tmp_path, scenario(client, "/slow/3"), users=4, measure_seconds=2.0)
+    assert len([row for row in found.inside(found.requests) if row[1] >= 3000]) == 4
     assert {outcome for _, _, outcome in found.inside(found.requests)} == {OK}
     assert len(found.requests) == found.counted + found.worker["unreported"] >= found.asked
 
@@ -45,7 +44,7 @@ def test_a_response_that_is_slower_than_the_window_is_waited_for(tmp_path, clien
     ],
 )
 def test_a_request_without_a_response_counts_with_the_time_that_it_waited(tmp_path, client, settings):
-    found = run_users(tmp_path, scenario(client, "/drip/60", settings), users=4, drain_seconds=2.0)
+    found = run_users(tmp_path, scenario(client, "/drip/60", settings), 4, 2.0, drain_seconds=2.0)
     waiting = [row for row in found.requests if row[2] == NO_RESPONSE]
     assert len(waiting) == 4
     least, most = (3.0, 15.0) if settings else (2.0, 15.0)
@@ -83,6 +82,8 @@ def test_a_task_without_an_end_is_ended_once_its_window_has_all_responses(tmp_pa
     assert found.timeline["stopped"] - found.timeline["window_end"] < 15
     assert {outcome for _, _, outcome in found.inside(found.requests)} == {OK}
     assert sum(outcome == NO_RESPONSE for _, _, outcome in found.requests) == 2
+    # Cut off by the lab, not failed: the requests without a response began after the window.
+    assert [outcome for _, _, outcome in found.tasks] == [UNFINISHED, UNFINISHED]
     assert len(found.requests) == found.asked
 
 
@@ -102,6 +103,77 @@ class Silent(User):
             request_type="X", name="x", response_time=10.0, response_length=0, exception=None, context={}
         )
 """
+
+
+# Sessions that a scenario makes itself. Requests of the second are its own affair; the others are counted once.
+OWN_SESSIONS = """
+import gevent
+from locust import FastHttpUser, User, constant, events, task
+from locust.clients import HttpSession
+from locust.contrib.fasthttp import FastHttpSession
+from locust.event import EventHook
+
+@events.test_start.add_listener
+def be_short(environment, **_):
+    # A client without a limit asks for the whole bound.
+    assert environment.stop_timeout == 300
+    environment.stop_timeout = 1.0
+
+class Holds(User):
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+    def on_start(self):
+        events = self.environment.events
+        self.client = FastHttpSession(self.host, events.request, self)
+        self.hidden = [HttpSession(self.host, EventHook(), None), FastHttpSession(self.host, EventHook(), None)]
+        self.count = 0
+
+    @task
+    def ask(self):
+        for session in self.hidden:
+            assert session.get("/ok").status_code == 200
+        self.count += 1
+        self.client.get("/slow/60" if self.count == 3 else "/ok")
+
+class NoLimit(FastHttpUser):
+    fixed_count = 1
+    network_timeout = None
+    wait_time = constant(0.05)
+
+    @task
+    def ask(self):
+        self.client.get("/ok")
+"""
+
+
+def test_sessions_of_a_scenario_s_own_are_counted_once_or_not_at_all(tmp_path):
+    found = run_users(tmp_path, OWN_SESSIONS, drain_seconds=1.0)
+    waiting = [row for row in found.inside(found.requests) if row[2] == NO_RESPONSE]
+    assert len(waiting) == 1
+    assert found.worker["exceptions"] == []
+    assert len(found.requests) == found.counted + found.worker["unreported"]
+
+
+BACKGROUND = """
+import gevent
+from locust import HttpUser, constant, task
+
+class Leaves(HttpUser):
+    wait_time = constant(0.3)
+
+    @task
+    def ask(self):
+        gevent.spawn(self.client.get, "/slow/3", name="/slow")
+"""
+
+
+def test_requests_that_users_left_to_the_background_are_waited_for(tmp_path):
+    found = run_users(tmp_path, BACKGROUND)
+    rows = found.inside(found.requests)
+    assert len(rows) >= 4
+    assert {outcome for _, _, outcome in rows} == {OK}
+    assert min(ms for _, ms, _ in rows) >= 3000
 
 
 def test_of_another_client_the_tasks_in_flight_count(tmp_path):

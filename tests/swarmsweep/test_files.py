@@ -74,3 +74,8 @@ def test_one_of_many_files_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "1").touch()
     with pytest.raises(LabError, match=r"1/x\.json: cannot be written"):
         write_many_json({tmp_path / str(number) / "x.json": {} for number in range(3)})
+
+
+def test_half_of_a_unicode_pair_does_not_stop_a_write(tmp_path):
+    write_json(tmp_path / "cell.json", {"reason": "no model \ud83d"})
+    assert read_json(tmp_path / "cell.json") == {"reason": "no model ?"}

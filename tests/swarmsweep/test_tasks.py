@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.tasks import UNKNOWN_TEXT, count_tasks, read_tasks
+from swarmsweep.tasks import UNKNOWN_TEXT, TaskCounts, add_counts, count_tasks, read_tasks
 
 TEXTS = ["KeyError: 'prediction'", "AssertionError"]
 
@@ -43,6 +43,31 @@ def test_workers_number_their_texts_themselves(tmp_path):
     second = read_tasks(tasks_file(tmp_path, (1.0, 5.0, 3.0), (9.0, 5.0, 3.0), name="b"), TEXTS[::-1])
     assert count_tasks([first, second]).exceptions == {"AssertionError": 2, "KeyError: 'prediction'": 1}
     assert count_tasks([second.within(0.0, 9.0)]).exceptions == {"AssertionError": 1}
+
+
+@pytest.mark.parametrize(
+    ("counts", "percent"),
+    [
+        (TaskCounts(0, 0, {}), None),
+        (TaskCounts(200, 3, {}), 1.5),
+        (TaskCounts(200, 3, {}, users=20), 1.5),
+        # 16 of 20 users never began; the others did well.
+        (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 16}), 80.0),
+        (TaskCounts(1000, 900, {}).with_starts(20, {"KeyError: 'token'": 16}), 90.0),
+        (TaskCounts(0, 0, {}).with_starts(20, {"KeyError: 'token'": 20}), 100.0),
+    ],
+)
+def test_the_larger_share_counts(counts, percent):
+    assert counts.failed_percent == percent
+
+
+def test_users_that_could_not_start_stand_among_the_exceptions():
+    counts = TaskCounts(10, 1, {"OSError": 1}).with_starts(4, {"KeyError: 'token'": 2})
+    assert counts.exceptions == {"OSError": 1, "KeyError: 'token' (in on_start)": 2}
+    assert counts.raised == 3
+    twice = add_counts([counts, counts])
+    assert (twice.executions, twice.failed, twice.users, twice.users_ended, twice.raised) == (20, 2, 8, 4, 6)
+    assert twice.failed_percent == 50.0
 
 
 @pytest.mark.parametrize("row", [(math.nan, 1, 1), (1, -1, 1), (1, 1, 0.5), (1, 1, -1), (1, 1, math.inf)])

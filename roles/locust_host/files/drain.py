@@ -24,8 +24,14 @@ POLL_SECONDS = 0.1
 
 def longest_drain(wanted_seconds: float, user_classes: list[type]) -> float:
     """Seconds: what is wanted, and at least the timeouts of the scenario's clients, within the stated bound."""
-    timeouts = [one.connection_timeout + one.network_timeout for one in user_classes if issubclass(one, FastHttpUser)]
+    timeouts = [_timeout_seconds(one) for one in user_classes if issubclass(one, FastHttpUser)]
     return min(max([wanted_seconds, *timeouts]), MAX_DRAIN_SECONDS)
+
+
+def _timeout_seconds(user_class: type) -> float:
+    """To connect and to read; None stands for no limit."""
+    parts = (user_class.connection_timeout, user_class.network_timeout)
+    return MAX_DRAIN_SECONDS if None in parts else sum(parts)
 
 
 def is_http(user_class: type) -> bool:
@@ -38,21 +44,35 @@ class Drain:
 
     def __init__(self, environment: Any, in_flight: InFlight, tasks: TaskLog) -> None:
         self._environment, self._in_flight, self._tasks = environment, in_flight, tasks
+        self._stopped = self._deadline = 0.0
         environment.events.test_stopping.add_listener(self._on_stopping)
 
-    def _on_stopping(self, **_: Any) -> None:
-        gevent.spawn(self._watch, time.time(), time.monotonic())
+    @property
+    def stopped_seconds(self) -> float | None:
+        """Epoch seconds when the users were asked to stop; None before."""
+        return self._stopped or None
 
-    def _watch(self, stopped: float, clock: float) -> None:
+    def wait_for_rest(self) -> None:
+        """Wait for the requests that users left to greenlets of their own; they are not ended with the users."""
+        while self._stopped and self._in_flight.is_waiting(self._stopped) and time.monotonic() < self._deadline:
+            gevent.sleep(POLL_SECONDS)
+
+    def _on_stopping(self, **_: Any) -> None:
+        if not self._stopped:
+            self._stopped = time.time()
+            self._deadline = time.monotonic() + self._environment.stop_timeout
+            gevent.spawn(self._watch, time.monotonic())
+
+    def _watch(self, clock: float) -> None:
         runner = self._environment.runner
         while len(runner.user_greenlets):
-            if time.monotonic() - clock >= LEAVE_SECONDS and not self._is_open(stopped):
+            if time.monotonic() - clock >= LEAVE_SECONDS and not self._is_open():
                 logger.info("%d users still had a task under way and were ended", len(runner.user_greenlets))
                 runner.user_greenlets.kill(block=False)
                 return
             gevent.sleep(POLL_SECONDS)
 
-    def _is_open(self, stopped: float) -> bool:
+    def _is_open(self) -> bool:
         # Of other clients nobody knows the requests: their tasks stand in for them.
         only_http = all(map(is_http, self._environment.user_classes))
-        return self._in_flight.is_waiting(stopped) or (not only_http and self._tasks.is_running(stopped))
+        return self._in_flight.is_waiting(self._stopped) or (not only_http and self._tasks.is_running(self._stopped))

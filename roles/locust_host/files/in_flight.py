@@ -13,13 +13,11 @@ from gevent import GreenletExit, getcurrent
 from locust import clients
 from locust.contrib import fasthttp
 
-# Each client: its session, and the response that a with block leaves.
-SESSIONS = (
-    (clients.HttpSession, clients.ResponseContextManager),
-    (fasthttp.FastHttpSession, fasthttp.ResponseContextManager),
+# Each client: its session, the response that a with block leaves, and the method by which each hop is sent.
+CLIENTS = (
+    (clients.HttpSession, clients.ResponseContextManager, clients.HttpSession, "send"),
+    (fasthttp.FastHttpSession, fasthttp.ResponseContextManager, fasthttp.LocustUserAgent, "_urlopen"),
 )
-# Raised by a client that was called in a way that it cannot take, as with a URL without a scheme: nothing was sent.
-NOT_SENT = (ValueError, TypeError)
 
 
 class Request:
@@ -29,11 +27,12 @@ class Request:
     did, None where the load ended first.
     """
 
-    __slots__ = ("error", "is_ok", "is_reported", "latency_ms", "start_seconds")
+    __slots__ = ("error", "is_ok", "is_reported", "is_sent", "latency_ms", "start_seconds")
 
     def __init__(self) -> None:
         self.start_seconds = time.time()
         self.latency_ms: float | None = None
+        self.is_sent = False
         self.is_ok = False
         self.error: str | None = None
         self.is_reported = False
@@ -43,17 +42,19 @@ class InFlight:
     """Watches both clients of this process, from when it is made.
 
     Args:
+        event: Locust's event of a request. A session with another one is the scenario's own affair.
         on_lost: called with a request that Locust will never report, as soon as that is known.
     """
 
-    def __init__(self, on_lost: Callable[[Request], None]) -> None:
-        self._on_lost = on_lost
+    def __init__(self, event: Any, on_lost: Callable[[Request], None]) -> None:
+        self._event, self._on_lost = event, on_lost
         self._open: dict[int, Request] = {}
         # Greenlet -> the request whose client or with block it is in: an event that is fired there belongs to it.
         self._current: dict[Any, Request] = {}
-        for session, response in SESSIONS:
+        for session, response, agent, send in CLIENTS:
             self._watch_session(session)
             self._watch_response(response)
+            self._watch_sending(agent, send)
 
     def is_waiting(self, began_until: float) -> bool:
         """Whether a request that began until then (epoch seconds) has no response yet."""
@@ -77,24 +78,27 @@ class InFlight:
         original = session.request
 
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            if client.request_event is not self._event:
+                return original(client, *args, **kwargs)
             entry, greenlet = Request(), getcurrent()
             self._open[id(entry)] = entry
             outer, self._current[greenlet] = self._current.get(greenlet), entry
             try:
                 response = original(client, *args, **kwargs)
-            except NOT_SENT:
-                del self._open[id(entry)]
-                raise
             except BaseException as error:
-                # A client turns what goes wrong into a failure. This is the end of its user, or the scenario's own
-                # gevent.Timeout: no response came until now.
-                entry.error = None if isinstance(error, GreenletExit) else type(error).__name__
-                self._end(entry)
+                if entry.is_sent:
+                    # A client turns what goes wrong into a failure. This is the end of its user, the scenario's own
+                    # gevent.Timeout, or a response that the client cannot read.
+                    entry.error = None if isinstance(error, GreenletExit) else type(error).__name__
+                    self._end(entry)
+                else:
+                    # Called in a way that the client cannot take, as with a URL without a scheme.
+                    self._open.pop(id(entry), None)
                 raise
             finally:
                 self._restore(greenlet, outer)
             if entry.is_reported:
-                del self._open[id(entry)]
+                self._open.pop(id(entry), None)
             else:
                 # The event is fired when the with block ends.
                 entry.latency_ms = response.request_meta["response_time"]
@@ -103,6 +107,16 @@ class InFlight:
             return response
 
         session.request = request
+
+    def _watch_sending(self, agent: type, name: str) -> None:
+        original = getattr(agent, name)
+
+        def send(client: Any, *args: Any, **kwargs: Any) -> Any:
+            if (entry := self._current.get(getcurrent())) is not None:
+                entry.is_sent = True
+            return original(client, *args, **kwargs)
+
+        setattr(agent, name, send)
 
     def _watch_response(self, response: type) -> None:
         original = response.__exit__

@@ -49,7 +49,7 @@ from master import POLL_SECONDS, Workers, leave, wait_for_start
 from outputs import output_directory, write_json
 from raw_file import RawFile
 from response_bounds import set_bounds
-from task_log import Execution, TaskLog, text_of
+from task_log import Execution, TaskLog, shortened, text_of
 
 logger = logging.getLogger("recorder")
 
@@ -96,12 +96,12 @@ class Recorder:
         self._cpu_percent: list[tuple[float, float]] = []
         self._users: list[tuple[float, int]] = []
         self._unreported = 0
-        self._open = True
+        self._open, self._is_closing = True, False
         # That of an earlier attempt must not be taken for this one's.
         self._summary.unlink(missing_ok=True)
-        self._in_flight = InFlight(self._on_lost)
+        self._in_flight = InFlight(environment.events.request, self._on_lost)
         self._tasks = TaskLog(directory / f"tasks-{host}-{index}.f64", self._on_unfinished)
-        Drain(environment, self._in_flight, self._tasks)
+        self._drain = Drain(environment, self._in_flight, self._tasks)
         events.request.add_listener(self._on_request)
         events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._tick)
@@ -126,7 +126,7 @@ class Recorder:
         self._requests.add((start_time, latency_ms, OK if exception is None else FAILED))
         if exception is not None:
             self._tasks.on_failed_request()
-            self._count_error(str(exception) or type(exception).__name__)
+            self._count_error(shortened(str(exception)) or type(exception).__name__)
         # A scenario's own client may hand on no response, or one without headers, as of a request that failed.
         headers = getattr(response, "headers", None)
         if headers is not None:
@@ -147,14 +147,18 @@ class Recorder:
             latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
             outcome = NO_RESPONSE if request.error is None else FAILED
         self._requests.add((request.start_seconds, latency_ms, outcome))
-        if outcome != OK:
-            self._tasks.on_failed_request()
+        task, stopped = self._tasks.running(), self._drain.stopped_seconds
+        if task is not None:
+            task.has_lost_request = True
+            # One that the end of the load cut off, and that began after the window, says nothing of the API.
+            if outcome == FAILED or (outcome == NO_RESPONSE and (stopped is None or request.start_seconds <= stopped)):
+                task.has_failed_request = True
         if outcome == FAILED:
             self._count_error(request.error or "a response with an error status that the scenario did not judge")
 
     def _on_unfinished(self, task: Execution) -> None:
         """Of clients that are not watched, a task that the end of the load cut off stands for its request."""
-        if self._open and not is_http(type(task.user)):
+        if self._open and not is_http(type(task.user)) and not task.has_lost_request:
             self._unreported += 1
             self._requests.add((task.start_seconds, (time.time() - task.start_seconds) * 1000, NO_RESPONSE))
             task.has_failed_request = True
@@ -185,8 +189,10 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left, compress, and add the summary. Safe to repeat."""
-        if not self._open:
+        if self._is_closing:
             return
+        self._is_closing = True
+        self._drain.wait_for_rest()
         self._in_flight.close()
         self._open = False
         events.request.remove_listener(self._on_request)
@@ -335,7 +341,16 @@ def hand_in(environment: Any, recorder: Recorder) -> None:
 
 @events.init.add_listener
 def on_init(environment: Any, runner: Any, **_: Any) -> None:
-    """Take up the role of this process."""
+    """Take up the role of this process, or end it: Locust would go on without a listener that failed, and load."""
+    try:
+        take_role(environment, runner)
+    except Exception as error:
+        logger.exception("the recorder could not begin")
+        sys.exit(f"recorder: {text_of(error)}")
+
+
+def take_role(environment: Any, runner: Any) -> None:
+    """Record, conduct, or both."""
     directory = output_directory()
     if isinstance(runner, MasterRunner):
         Timeline(environment, directory, None)

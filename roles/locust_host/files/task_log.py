@@ -1,4 +1,4 @@
-"""What became of each execution of a task: Locust counts requests, and an exception between two of them is none.
+"""The outcome of each execution of a task. Locust counts requests; an exception between two of them is not one.
 
 ``tasks-<host>-<index>.f64.gz`` holds three little-endian float64 an execution: start in epoch seconds, length in ms,
 outcome. Outcomes: 0 a request in it failed, 1 ok, 2 it was under way when the load ended, 3 and more: it raised the
@@ -22,29 +22,39 @@ from locust.exception import (
 from raw_file import RawFile
 
 FAILED_REQUEST, OK, UNFINISHED, RAISED = 0.0, 1.0, 2.0, 3.0
-# With these a scenario says what comes next; none of them is a fault.
+# With these a scenario says what comes next; they are not faults.
 CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser, StopTest)
-# Different texts that are kept, and how much of each: an id in every text would fill the memory.
+# Different texts that are kept, and how much of each: an id in every text, or a whole response, would fill the memory.
 MAX_TEXTS, MAX_TEXT_CHARACTERS = 200, 300
 OTHERS = "(other exceptions)"
 
 
+def shortened(text: str) -> str:
+    """One line, cut; what is not Unicode (half of a pair, as JSON may have) is replaced."""
+    line = " ".join(text[: 4 * MAX_TEXT_CHARACTERS].split())[:MAX_TEXT_CHARACTERS]
+    return line.encode("utf-8", "replace").decode()
+
+
 def text_of(error: BaseException) -> str:
-    """An exception as the last line of its traceback has it, cut."""
-    said = " ".join(str(error).split())
+    """An exception as the last line of its traceback has it."""
     name = type(error).__name__
-    return (f"{name}: {said}" if said else name)[:MAX_TEXT_CHARACTERS]
+    try:
+        said = str(error)
+    except Exception:  # its own __str__ is at fault
+        said = ""
+    return shortened(f"{name}: {said}" if said else name)
 
 
 class Execution:
     """A task that is under way."""
 
-    __slots__ = ("has_failed_request", "start_seconds", "user")
+    __slots__ = ("has_failed_request", "has_lost_request", "start_seconds", "user")
 
     def __init__(self, user: Any) -> None:
         self.user = user
         self.start_seconds = time.time()
         self.has_failed_request = False
+        self.has_lost_request = False
 
 
 class TaskLog:
@@ -65,18 +75,18 @@ class TaskLog:
         """Whether an execution that began until then (epoch seconds) is under way."""
         return any(one.start_seconds <= began_until for one in self._running.values())
 
-    def on_failed_request(self) -> None:
-        """A request failed: so did the task that it belongs to, in whichever greenlet of it the request was made."""
-        if (task := self._running_here()) is not None:
-            task.has_failed_request = True
-
-    def _running_here(self) -> Execution | None:
+    def running(self) -> Execution | None:
+        """The task that the current greenlet belongs to: its own, or that of the greenlet that spawned it."""
         greenlet = getcurrent()
         while greenlet is not None and greenlet not in self._running:
-            # A scenario that asks side by side spawns greenlets of its own.
             parent = getattr(greenlet, "spawning_greenlet", None)
             greenlet = parent() if parent is not None else None
         return None if greenlet is None else self._running[greenlet]
+
+    def on_failed_request(self) -> None:
+        """A request failed: so did the task that it belongs to."""
+        if (task := self.running()) is not None:
+            task.has_failed_request = True
 
     def _watch(self) -> None:
         original = TaskSet.execute_next_task
@@ -92,7 +102,8 @@ class TaskLog:
 
     def _run(self, task_set: TaskSet, original: Callable[[TaskSet], None]) -> None:
         greenlet, execution = getcurrent(), Execution(task_set.user)
-        self._running[greenlet] = execution
+        # A task may run a task set by itself.
+        outer, self._running[greenlet] = self._running.get(greenlet), execution
         outcome = OK
         try:
             original(task_set)
@@ -106,7 +117,10 @@ class TaskLog:
             outcome = self._number(error)
             raise
         finally:
-            del self._running[greenlet]
+            if outer is None:
+                del self._running[greenlet]
+            else:
+                self._running[greenlet] = outer
             if execution.has_failed_request and outcome in (OK, UNFINISHED):
                 outcome = FAILED_REQUEST
             self._add(execution.start_seconds, outcome)
