@@ -100,6 +100,13 @@ def _time(report: Report, _: Path) -> str:
     )
 
 
+def _start(report: Report, _: Path) -> str:
+    return (
+        f"Locust itself did not start within {report['seconds']:g} s, before the scenario was loaded: the load host is "
+        "busy. See what runs there with ./lab status, then run the same command again"
+    )
+
+
 def _locust(report: Report, _: Path) -> str:
     return f"Locust refuses it: {report['text']}. Rename what has the name twice, or leave one out"
 
@@ -143,6 +150,7 @@ _WORDS: dict[str, Callable[[Report, Path], str]] = {
     "exit": _exit,
     "signal": _signal,
     "time": _time,
+    "start": _start,
     "locust": _locust,
     "options": _options,
     "shape": _shape,

@@ -61,6 +61,100 @@ GOOD = {
         "threading.Thread(target=time.sleep, args=(3600,)).start()\n" + HEAD + USER
     ),
     "a shape that it only imports": HEAD + USER + "class Steps(LoadTestShape):\n    abstract = True\n",
+    "a Markov chain": (
+        "from locust import HttpUser, MarkovTaskSet, transition\nclass Shop(MarkovTaskSet):\n"
+        "    @transition('pay')\n    def browse(self):\n        self.client.get('/')\n"
+        "    @transition('browse')\n    def pay(self):\n        self.client.get('/')\n"
+        "class Visitor(HttpUser):\n    tasks = [Shop]\n"
+    ),
+    "a task set with a choice of its own": (
+        HEAD + "class Shop(TaskSet):\n    def get_next_task(self):\n        return ask\n"
+        "def ask(shop):\n    shop.client.get('/')\nclass Visitor(HttpUser):\n    tasks = [Shop]\n"
+    ),
+    "a sequence": (
+        HEAD + "from locust import SequentialTaskSet\nclass Shop(SequentialTaskSet):\n    @task\n"
+        "    def index(self):\n        self.client.get('/')\n"
+        "class Visitor(HttpUser):\n    tasks = [Shop]\n"
+    ),
+    "a class that is called as a task": (
+        HEAD + "class Job:\n    def __init__(self, user):\n        user.client.get('/')\n"
+        "class Visitor(HttpUser):\n    tasks = [Job]\n"
+    ),
+    "tasks from a listener of init": (
+        HEAD + "class Visitor(HttpUser):\n    pass\n@events.init.add_listener\ndef give(environment, **_):\n"
+        "    Visitor.tasks = [lambda user: user.client.get('/')]\n"
+    ),
+    "tasks from a listener of test_start": (
+        HEAD + "class Shop(TaskSet):\n    pass\nclass Visitor(HttpUser):\n    tasks = [Shop]\n"
+        "class Plan:\n    def give(self, environment, **_):\n        Shop.tasks = [lambda shop: shop.client.get('/')]\n"
+        "events.test_start.add_listener(Plan().give)\n"
+    ),
+    "tasks from a listener without a module": (
+        "import functools\n" + HEAD + "class Visitor(HttpUser):\n    pass\ndef give(rows, environment, **_):\n"
+        "    Visitor.tasks = [lambda user: user.client.get('/')]\n"
+        "events.init.add_listener(functools.partial(give, [1]))\n"
+    ),
+    "a user of weight 0 without a task": HEAD + USER + "class Guest(HttpUser):\n    weight = 0\n",
+    "a user that runs by itself": (
+        HEAD + "class Visitor(HttpUser):\n    def start(self, group):\n        return super().start(group)\n"
+    ),
+    "tags": "from locust import tag\n" + HEAD + USER.replace("@task", "@tag('a', 'b')\n    @task"),
+    "tasks with weights": HEAD + "def ask(user):\n    pass\nclass Visitor(HttpUser):\n    tasks = [(ask, 3)]\n",
+    "tasks in a tuple, given afterwards": HEAD + USER.replace("@task", "") + "Visitor.tasks = (Visitor.index,)\n",
+    "tasks of a base class": (
+        HEAD + USER.replace("Visitor", "Base") + "    abstract = True\nclass Visitor(Base):\n    pass\n"
+    ),
+    "a client of its own": (
+        "import time\nfrom locust import User, events, task\nclass Client:\n    def get(self, path):\n"
+        "        fire = events.request.fire\n"
+        "        fire(request_type='rpc', name=path, response_time=1, response_length=0, exception=None)\n"
+        "class Base(User):\n    abstract = True\n    def __init__(self, environment):\n"
+        "        super().__init__(environment)\n        self.client = Client()\n"
+        "class Visitor(Base):\n    @task\n    def ask(self):\n        self.client.get('/')\n"
+    ),
+    "a shape that is imported, and a base of shapes": (
+        HEAD
+        + "import locust.shape\nfrom locust.shape import LoadTestShape as Shape\n"
+        + USER
+        + "class Base(Shape):\n    abstract = True\n"
+    ),
+    "an option with a default of the environment": (
+        HEAD + "import os\n@events.init_command_line_parser.add_listener\ndef on_parser(parser):\n"
+        "    model = os.environ.get('MODEL', 'a')\n"
+        "    parser.add_argument('--model', env_var='MODEL', default=model, include_in_web_ui=True)\n" + USER
+    ),
+    "its command line": "import sys\nassert sys.argv[0].endswith('locust')\nassert '--headless' in sys.argv\n"
+    + HEAD
+    + USER,
+    "a greenlet": "import gevent\ngevent.spawn(gevent.sleep, 3600)\n" + HEAD + USER,
+    "an executor, a process and asyncio": (
+        "import asyncio, concurrent.futures, subprocess\n"
+        "with concurrent.futures.ThreadPoolExecutor(2) as pool:\n    assert list(pool.map(abs, [-1])) == [1]\n"
+        "assert subprocess.check_output(['echo', 'a']) == b'a\\n'\n"
+        "async def wait():\n    await asyncio.sleep(0)\nasyncio.run(wait())\n" + HEAD + USER
+    ),
+    "standard error as a file": (
+        "import faulthandler, sys\nfaulthandler.enable()\nsys.stderr.reconfigure(line_buffering=True)\n"
+        "sys.stderr.buffer.write(b'hello\\n')\nsys.stderr.writelines(['a', 'b'])\nsys.stderr.isatty()\n" + HEAD + USER
+    ),
+    "a log of its own": (
+        "import logging\nlogging.basicConfig(level=logging.DEBUG, force=True)\nlogging.warning('hello')\n"
+        "logging.getLogger().handlers.clear()\n" + HEAD + USER
+    ),
+    "a file beside it": "from pathlib import Path\nTEXT = Path(__file__).with_name('rows.py').read_text()\n"
+    + HEAD
+    + USER,
+    "modules beside it": "import rows\nfrom rows import ROWS\nfrom predict import *\n" + HEAD + USER,
+    "a file in its working directory": "open('notes.txt', 'w').close()\nopen('notes.txt').read()\n" + HEAD + USER,
+    "signals, and what is done at the end": (
+        "import atexit, signal\natexit.register(print, 'bye')\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\n"
+        + HEAD
+        + USER
+    ),
+    "annotations and data classes": (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Row:\n    a: int = 1\n    b: list[Row] | None = None\n" + HEAD + USER
+    ),
     "a test function of pytest": "def test_index(session):\n    session.get('http://127.0.0.1/')\n",
 }
 OPEN = "from open_loop import OpenLoopUser\nclass Visitor(OpenLoopUser):\n    path = '/'\n"
@@ -118,7 +212,7 @@ BAD = {
         {"problem": "error", "type": "KeyError", "environ": "API_TOKEN", "line": 3},
         ["locustfiles/mine.py:3: KeyError: 'API_TOKEN'", "os.environ.get('API_TOKEN', ...)"],
     ),
-    "a key that is none of the environment": (
+    "a missing key, but not of the environment": (
         HEAD + "RATE = {'a': 1}['b']\n" + USER,
         "fixed",
         {"problem": "error", "type": "KeyError", "environ": None},
@@ -130,7 +224,7 @@ BAD = {
         {"problem": "error", "type": "EOFError"},
         ["locustfiles/mine.py:2: EOFError"],
     ),
-    "it raises what is no Exception": (
+    "it raises a BaseException": (
         HEAD + "raise KeyboardInterrupt\n",
         "fixed",
         {"problem": "error", "type": "KeyboardInterrupt", "line": 2},
@@ -153,6 +247,19 @@ BAD = {
         "fixed",
         {"problem": "no_task", "name": "Guest", "line": 6},
         ["locustfiles/mine.py:6: Guest has no task: add a method with @task"],
+    ),
+    "a task set without a task, with listeners that give none": (
+        HEAD + "@events.quitting.add_listener\ndef on_quitting(environment, **_):\n    pass\n"
+        "class Shop(TaskSet):\n    pass\nclass Visitor(HttpUser):\n    tasks = [Shop]\n",
+        "fixed",
+        {"problem": "no_task", "name": "Shop", "line": 5},
+        ["locustfiles/mine.py:5: Shop has no task"],
+    ),
+    "all users have weight 0": (
+        HEAD + USER + "    weight = 0\n",
+        "fixed",
+        {"problem": "error", "type": "ValueError"},
+        ["locustfiles/mine.py: ValueError: There are no users with weight > 0"],
     ),
     "a task set without a task": (
         HEAD + "class Shop(TaskSet):\n    pass\nclass Visitor(HttpUser):\n    tasks = [Shop]\n",
@@ -240,6 +347,7 @@ def host(tmp_path_factory) -> Path:
     for program in PROGRAMS.glob("*.py"):
         shutil.copy(program, home)
     shutil.copytree(ROOT / "swarmsweep/search", home / "search", ignore=shutil.ignore_patterns("__pycache__"))
+    (home / "locustfiles/rows.py").write_text("ROWS = [1]\n")
     (home / "locustfiles/helper.py").write_text("ROWS = [1]\nROWS[0] / 0\n")
     # What is beside the scenarios on the controller, and is not copied.
     (home / "controller/common").mkdir(parents=True)
@@ -280,13 +388,28 @@ def test_what_locust_can_run_is_good(host, text):
 
 
 @pytest.mark.parametrize(("text", "mode", "expected", "words"), BAD.values(), ids=BAD)
-def test_what_locust_cannot_run_is_reported_and_told(host, text, mode, expected, words):
+def test_a_scenario_that_locust_cannot_run_is_refused_with_the_reason(host, text, mode, expected, words):
     report = check_text(host, text, mode, seconds=3 if expected["problem"] == "time" else 30)
     assert {key: report.get(key) for key in expected} == expected, report
     with pytest.raises(InputError) as refused:
         refuse_scenarios({"lab-load": [{"locustfile": "mine.py", **report}]}, host / "controller")
     for word in words:
         assert word in str(refused.value)
+
+
+# Locust itself never starts: the time of the scenario has not begun, and it is not to blame.
+def test_a_host_where_locust_does_not_start_is_not_the_scenarios_fault(host):
+    (host / "locustfiles/mine.py").write_text(HEAD + USER)
+    judge = (
+        "import check_scenario as c, json; c.LOCUST_SECONDS = 0.0; print(json.dumps(c.judge_in_child('fixed', 30, {})))"
+    )
+    files = [str(host / "locustfiles/mine.py")] * 2
+    command = [sys.executable, "-c", judge.format(files)]
+    done = subprocess.run(command, cwd=host, capture_output=True, text=True, timeout=120, check=False)
+    report = json.loads(done.stdout)
+    assert report["problem"] == "start", report
+    with pytest.raises(InputError, match="Locust itself did not start within 0 s"):
+        refuse_scenarios({"lab-load": [{"locustfile": "mine.py", **report}]}, host / "controller")
 
 
 # Locust would take it for a module of the standard library: the reason why such a name is refused before.

@@ -10,6 +10,7 @@ The line is ``{"problem": null, "users": [...]}`` or a problem with what belongs
 error          it raised: ``text``, ``type``; where known ``file``, ``line``, ``missing`` (module or file), ``environ``
 exit, signal   it ended Python: ``code`` or ``name``, and the last ``words`` on standard error
 time           it was not loaded in time: ``seconds``
+start          Locust itself did not start in time: ``seconds``
 locust         Locust refuses the files: ``text``
 options        its command line options do not go with Locust's: ``text``
 shape          it holds a LoadTestShape: ``name``, ``line``
@@ -66,7 +67,7 @@ def judge_in_child(mode: str, seconds: float, files: list[str]) -> dict[str, Any
             start_new_session=True,
         )
         os.close(writer)
-        text = read_report(reader, seconds)
+        text, is_loading = read_report(reader, seconds)
         with contextlib.suppress(subprocess.TimeoutExpired):
             # One that ended without a report is just dying.
             child.wait(END_SECONDS if text == b"" else 0)
@@ -75,7 +76,11 @@ def judge_in_child(mode: str, seconds: float, files: list[str]) -> dict[str, Any
             os.killpg(child.pid, signal.SIGKILL)
         code = child.wait()
         if text is None:
-            return {"problem": "time", "seconds": seconds}
+            return (
+                {"problem": "time", "seconds": seconds}
+                if is_loading
+                else {"problem": "start", "seconds": LOCUST_SECONDS}
+            )
         if text:
             return json.loads(text)
         said = {"words": last_words(words)}
@@ -84,24 +89,26 @@ def judge_in_child(mode: str, seconds: float, files: list[str]) -> dict[str, Any
     return {"problem": "exit", "code": code} | said
 
 
-def read_report(reader: int, seconds: float) -> bytes | None:
-    """The line that the child writes, empty when it ended without; None when it was not done in time."""
-    report, deadline = b"", time.monotonic() + LOCUST_SECONDS
+def read_report(reader: int, seconds: float) -> tuple[bytes | None, bool]:
+    """The line that the child writes, empty when it ended without, None when it was not done in time; and whether
+    Locust had started, so that the time was the scenario's.
+    """
+    report, is_loading, deadline = b"", False, time.monotonic() + LOCUST_SECONDS
     with os.fdopen(reader, "rb", buffering=0) as pipe:
         while not report.strip():
             ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                return None
+                return None, is_loading
             data = pipe.read(1 << 20)
             if not data:
-                return b""
-            if data.startswith(LOADED) and not report:
-                deadline = time.monotonic() + seconds
+                return b"", is_loading
+            if not is_loading:
+                is_loading, deadline = True, time.monotonic() + seconds
             report += data
         # The child writes it at once; a long one comes in pieces.
         while not report.endswith(b"\n") and (data := pipe.read(1 << 20)):
             report += data
-    return report
+    return report, True
 
 
 def last_words(file: Any) -> str:
@@ -152,7 +159,7 @@ def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[s
     classes = list(users.values())
     if mode == "capacity" and (len(classes) != 1 or not issubclass(classes[0], open_loop_user())):
         return {"problem": "not_open_loop", "names": sorted(users)}
-    if empty := next(without_tasks(classes), None):
+    if not gives_tasks_later() and (empty := next(without_tasks(classes), None)):
         return {"problem": "no_task", "name": empty.__name__, "line": line_of(empty)}
     return start(locust_main, scenario, files, users, shapes, tasks) or {"problem": None, "users": sorted(users)}
 
@@ -186,13 +193,26 @@ def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes
     return None
 
 
-class Copy(io.StringIO):
-    """What is written to standard error, which goes there as well: Python may end before anybody reads it here."""
+class Copy:
+    """Standard error, and what was written to it: Python may end before anybody reads it here.
+
+    All else is the real stream's, as a scenario may ask for its ``fileno`` or ``buffer``.
+    """
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.__stderr__, name)
 
     def write(self, text: str) -> int:
         sys.__stderr__.write(text)
         sys.__stderr__.flush()
-        return super().write(text)
+        return self._text.write(text)
+
+    def getvalue(self) -> str:
+        """What was written, by `write` alone."""
+        return self._text.getvalue()
 
 
 class Uncaught(logging.Handler):
@@ -263,14 +283,37 @@ def abstract_users(scenario: str) -> list[str]:
     return sorted(value.__name__ for value in classes if issubclass(value, User) and value.__module__ == stem)
 
 
+def gives_tasks_later() -> bool:
+    """Whether the scenario has a listener that Locust calls before users start, and that may give them their tasks."""
+    from locust import events
+
+    locust, programs = Path(sys.modules["locust"].__file__).parent, Path(__file__).parent
+    for hook in (events.init_command_line_parser, events.init, events.test_start):
+        for listener in hook._handlers:
+            module = sys.modules.get(getattr(listener, "__module__", ""))
+            file = getattr(module, "__file__", None)
+            # One of unknown origin may be the scenario's, which lies in a folder beside the programs.
+            if file is None or not (Path(file).is_relative_to(locust) or Path(file).parent == programs):
+                return True
+    return False
+
+
 def without_tasks(classes: list[type]) -> Iterator[type]:
     """User classes and TaskSets that have no task, and do not seem to get one when they start."""
-    from locust import TaskSet, User
+    from locust import SequentialTaskSet, TaskSet, User
 
+    ways = (TaskSet.get_next_task, SequentialTaskSet.get_next_task)
     for thing in classes:
-        base = next(base for base in (User, TaskSet) if issubclass(thing, base))
+        # Any other class is called with the user, as a function is.
+        base = next((base for base in (User, TaskSet) if issubclass(thing, base)), None)
+        # A MarkovTaskSet has its tasks elsewhere, and refuses itself when it has none.
+        if base is None or (base is TaskSet and thing.get_next_task not in ways):
+            continue
+        # Locust leaves such a class out.
+        if base is User and thing.weight <= 0 and thing.fixed_count <= 0:
+            continue
         # One that runs by itself, or that is prepared for each user, may need none here.
-        names = ("run", "__init__", "on_start", "get_next_task", "execute_next_task")
+        names = ("run", "start", "__init__", "on_start", "execute_next_task")
         is_own = any(
             name in vars(parent) and parent.__module__.partition(".")[0] != "locust"
             for parent in thing.__mro__[:-1]
