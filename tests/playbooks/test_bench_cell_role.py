@@ -20,6 +20,7 @@ WANTED = (
     "__bench_cell_prepare",
     "__bench_cell_time_limit_seconds",
     "__bench_cell_most_load_seconds",
+    "kept_timeout_seconds",
 )
 FIXED = {
     "mode": "fixed", "users": 50, "spawn_rate": 25.0, "warmup_seconds": 5, "measure_seconds": 15.5,
@@ -38,9 +39,12 @@ def step(**config) -> dict:
 
 @pytest.fixture(scope="module")
 def render(play, tmp_path_factory):
-    """Templates the values by the role's own files: render(load, step) -> {host: {name: value}}."""
+    """Templates the values by the role's own files: render(load, step, **variables) -> {host: {name: value}}."""
+    kept = yaml.safe_load((ROOT / "roles/api_stack/tasks/kept.yml").read_text())
+    # Of the kept API, which gets the same setting.
+    timeout = next(task["swarm_stack_converged"] for task in kept if "swarm_stack_converged" in task)["timeout_seconds"]
 
-    def run(load: dict, of_step: dict) -> dict:
+    def run(load: dict, of_step: dict, **variables: object) -> dict:
         folder = tmp_path_factory.mktemp("role")
         inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
         (folder / "hosts.json").write_text(json.dumps(inventory))
@@ -49,6 +53,7 @@ def render(play, tmp_path_factory):
             "bench_cell_load": load, "bench_cell_load_seconds": 23,
             "bench_cell_slo": {"p95_ms": 300, "max_failure_percent": 1}, "bench_cell_api_hosts": ["lab-api"],
             "bench_cell_load_hosts": ["lab-load"], "bench_cell_lab_name": "my-lab", "bench_cell_stack": {"env": {}},
+            "kept_timeout_seconds": timeout, "api_stack_timeout_seconds": 120, "api_stack_replicas": 1, **variables,
         }  # fmt: skip
         tasks = [
             {
@@ -96,6 +101,14 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
     }
     # Load, deployment and grace.
     assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 420
+
+
+# As -e on the command line gives numbers.
+def test_numbers_may_be_text(render):
+    names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
+    found = render(FIXED, step(), **dict.fromkeys(names, "300"), api_stack_replicas="2")["lab-load"]
+    assert int(found["__bench_cell_time_limit_seconds"]) == 23 + 300 + 300
+    assert int(found["kept_timeout_seconds"]) == 300 * 3
 
 
 def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):

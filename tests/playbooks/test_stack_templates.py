@@ -342,6 +342,8 @@ ELSEWHERE = platform(platform_directory="/srv/x")
     [
         (platform(platform_proxy_port=9090), "services/proxy/ports/0/published", 9090),
         (platform(platform_proxy_max_connections=100), "services/proxy/ulimits/nofile/soft", 1200),
+        # A number of -e is text.
+        (platform(platform_proxy_max_connections="100"), "services/proxy/ulimits/nofile/hard", 1200),
         (OTHER, "networks/lab/name", "other_net"),
         (OTHER, "secrets/postgres_mlflow/name", "other_postgres_mlflow_password"),
         (OTHER, "secrets/redis/name", "other_redis_password"),
