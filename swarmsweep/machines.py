@@ -13,8 +13,9 @@ from swarmsweep.errors import LabError
 BENCHMARK_NETWORK = ipaddress.ip_network("198.18.0.0/15")
 
 MOST_NAME_CHARACTERS = 253
-# Labels of RFC 1123. The last is no number: getaddrinfo takes 198.18.5 and 3323069701 and 0xC6120505 for addresses.
-_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# Labels of RFC 1123, and the underscore that names in /etc/hosts have. The last is no number: getaddrinfo takes 198.18.5
+# and 3323069701 and 0xC6120505 for addresses.
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"({_LABEL}\.)*(?!([0-9]+|0x[0-9a-f]*)\.?$){_LABEL}\.?", re.IGNORECASE)
 
 # Enough for MLflow, PostgreSQL, HAProxy and a dozen replicas; more would only be taken from the neighbour.
@@ -42,7 +43,11 @@ def _cgroup_limit(path: Path) -> int | None:
 
 
 def check_address(address: str, host: str) -> None:
-    """Refuse an ansible_host that is neither an address nor a host name: SSH and a URL would read it in two ways.
+    """Refuse what is neither an address nor a host name: SSH and a URL would read it in two ways.
+
+    Args:
+        address: ansible_host, or the name of a host that has no ansible_host.
+        host: name of the host in the inventory.
 
     Raises:
         LabError: ``address`` of the inventory's ``host`` is something else, as a URL, user@host, host:port, 198.18.5.
@@ -54,11 +59,17 @@ def check_address(address: str, host: str) -> None:
     else:
         # An IPv4 address in IPv6's spelling would pass for another network, and a zone has no place in a URL.
         is_good = parsed.version == 4 or (parsed.ipv4_mapped is None and parsed.scope_id is None)
-    if not is_good:
+    if is_good:
+        return
+    allowed = "an address, as 192.0.2.11 or 2001:db8::11, or a host name, as api.example.org"
+    if address == host:
         raise LabError(
-            f"ansible_host of '{host}' is {address!r}; allowed: an address, as 192.0.2.11 or 2001:db8::11, "
-            "or a host name, as api.example.org. Correct it in hosts.yml of the inventory"
+            f"the host {host!r} has no ansible_host, and its name is no address; allowed: {allowed}. "
+            "Give it an ansible_host in hosts.yml of the inventory"
         )
+    raise LabError(
+        f"ansible_host of {host!r} is {address!r}; allowed: {allowed}. Correct it in hosts.yml of the inventory"
+    )
 
 
 def url_host(address: str) -> str:

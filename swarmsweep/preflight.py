@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from swarmsweep.machines import is_virtual
+from swarmsweep.errors import LabError
+from swarmsweep.machines import check_address, is_virtual
 
 # What the roles were tried on; the version is the oldest that has Python 3.11 for Locust.
 SUPPORTED = {"debian": 12, "ubuntu": 24}
@@ -41,6 +42,9 @@ def find_problems(answers: dict[str, dict], sides: dict[str, list[str]]) -> list
 def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
     """Problems of one host; of those that hide others only the first is named."""
     address, reach, capacity = answer["address"], answer["reach"], answer["capacity"]
+    # SSH takes user@host and more, but the load goes to a URL.
+    if is_api and (problem := address_problem(name, address)):
+        return [problem]
     if reach.get("unreachable"):
         return [unreachable(name, address, reach)]
     if reach.get("rc") != 0:
@@ -51,6 +55,15 @@ def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
         return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
     checks = (check_system, check_disk, check_memory, check_processor)
     return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
+
+
+def address_problem(name: str, address: str) -> str | None:
+    """Why no load may go to the address of an API host, or None."""
+    try:
+        check_address(address, name)
+    except LabError as error:
+        return str(error)
+    return None
 
 
 def clock_offset(before: float, there: float, after: float) -> tuple[float, float]:

@@ -215,6 +215,8 @@ def test_colocated_means_the_same_start_of_the_same_kernel(api, load, colocated)
         "api.example.org",
         "API-1.example.",
         "3com.example",
+        "lab_api",
+        "_api.lab_1_.example",
         "a",
     ],
 )
@@ -229,10 +231,20 @@ def test_an_address_or_a_host_name_may_be_loaded(address):
         "example.com/x?",
         "example.com#", "198.18.5.5/24", "198.18.5", "198.18.5.05", "3323069701", "0xC6120505", "0xc6.0x12.5.5",
         "256.1.1.1",
-        "fe80::1%eth0", "::ffff:198.18.5.5", 'x"y', "$(id)", "a\n", "-a", "a-", "a..b", "under_score",
+        "fe80::1%eth0", "::ffff:198.18.5.5", 'x"y', "$(id)", "a\n", "-a", "a-", "a..b",
         "a" * 64, "a." * 127 + "ab",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_name(address):
     with pytest.raises(LabError, match=r"ansible_host of 'lab-api' is .*hosts\.yml"):
         machines.check_address(address, "lab-api")
+
+
+@pytest.mark.parametrize("name", ["3323069701", "198.18.5", "a b"])
+def test_a_host_without_an_address_is_not_said_to_have_one(name):
+    with pytest.raises(LabError) as refused:
+        machines.check_address(name, name)
+    assert str(refused.value).startswith(
+        f"the host '{name}' has no ansible_host, and its name is no address; allowed: "
+    )
+    assert str(refused.value).endswith("Give it an ansible_host in hosts.yml of the inventory")

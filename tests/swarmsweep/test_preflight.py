@@ -68,6 +68,31 @@ def test_a_problem_of_the_api_host(api, words):
         assert word in problem
 
 
+UNREACHED = {"unreachable": True, "msg": "Could not resolve hostname"}
+
+
+# The load would be refused in every cell; what else is wrong with a host is said when it has an address.
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("root@10.0.0.5", "ansible_host of 'lab-api' is 'root@10.0.0.5'; allowed: an address"),
+        ("10.0.5", "ansible_host of 'lab-api' is '10.0.5'; allowed: an address"),
+    ],
+)
+@pytest.mark.parametrize("reach", [REACHED, UNREACHED])
+def test_an_api_host_needs_an_address_that_can_be_loaded(address, words, reach):
+    [problem] = problems(api=answer(address, reach=reach))
+    assert problem.startswith(words)
+    # Nothing is loaded there.
+    assert problems(load=answer("root@10.0.0.6")) == []
+
+
+def test_an_api_host_may_have_no_ansible_host():
+    assert find_problems({"lab_api": answer("lab_api")}, {"api": ["lab_api"], "load": ["lab_api"]}) == []
+    [problem] = find_problems({"10.0.5": answer("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]})
+    assert problem.startswith("the host '10.0.5' has no ansible_host")
+
+
 def test_a_load_host_needs_less():
     assert problems(load=answer("10.0.0.6", memory_bytes=GIB, disk_free_bytes=2 * GIB)) == []
     assert problems(load=answer("10.0.0.6", cpu_flags_missing=["sse4_2"])) == []
