@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from swarmsweep.errors import LabError
 from swarmsweep.users_attempt import read_left_lab
 
 MOST_NAMED = 3  # targets in a sentence; the files of the workers have more
@@ -11,10 +10,7 @@ MOST_NAMED = 3  # targets in a sentence; the files of the workers have more
 
 def left_lab(folder: Path) -> str | None:
     """Why the attempt in ``folder`` ends its sweep; None when its load stayed in the lab, or was never made."""
-    try:
-        targets = read_left_lab(folder / "locust")
-    except LabError:
-        return None  # a damaged file is a reason of its own, which measuring names
+    targets = read_left_lab(folder / "locust")
     return left_lab_sentence(targets) if targets else None
 
 

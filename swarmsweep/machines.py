@@ -13,8 +13,8 @@ from swarmsweep.errors import LabError
 BENCHMARK_NETWORK = ipaddress.ip_network("198.18.0.0/15")
 
 MOST_NAME_CHARACTERS = 253
-# Labels of RFC 1123, and the underscore that names in /etc/hosts have. The last is no number: getaddrinfo takes 198.18.5
-# and 3323069701 and 0xC6120505 for addresses.
+# Labels of RFC 1123, and the underscore that names in /etc/hosts have. The last is no number: getaddrinfo takes
+# 198.18.5 and 3323069701 and 0xC6120505 for addresses.
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"({_LABEL}\.)*(?!([0-9]+|0x[0-9a-f]*)\.?$){_LABEL}\.?", re.IGNORECASE)
 

@@ -65,15 +65,33 @@ def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
 def outcome(run_dir: Path | str) -> str | None:
     """What ended the sweep early, or what the second tries of a run brought, as a sentence; None when all is well."""
     plan = read_plan(run_dir)
-    if ended := _ended_by(run_dir, plan):
-        cell_id, reason = ended
-        left = len(remaining_steps(run_dir))
-        return f"the sweep ended at {cell_id}, {left} trial(s) were not measured: {reason}"
+    if ended := _end(run_dir, plan):
+        return ended
     statuses = Counter(_status(run_dir, step) or "not finished" for step in plan["steps"] if _is_second(run_dir, step))
     if not statuses:
         return None
     told = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     return f"{statuses.total()} invalid trial(s) were made once more: now {told}"
+
+
+def refuse_ended(run_dir: Path | str) -> None:
+    """Refuse to take up a run whose load would have left the lab: it would do so again.
+
+    Raises:
+        LabError: the run, the cell and the reason.
+    """
+    if ended := _end(run_dir, read_plan(run_dir)):
+        raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}. Leave out -e resume")
+
+
+def _end(run_dir: Path | str, plan: dict[str, Any]) -> str | None:
+    """Where and why the sweep ended early, as a sentence; None when it did not."""
+    ended = _ended_by(run_dir, plan)
+    if ended is None:
+        return None
+    cell_id, reason = ended
+    left = len(remaining_steps(run_dir))
+    return f"the sweep ended at {cell_id}, {left} trial(s) were not measured: {reason}"
 
 
 def _ended_by(run_dir: Path | str, plan: dict[str, Any]) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """The raw files of a closed-loop load: what each Locust worker recorded of its users' requests."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,8 +56,12 @@ def read_users(locust: Path, attempt_to: Callable[..., Any]) -> UsersRecord:
 
 
 def read_left_lab(locust: Path) -> dict[str, int]:
-    """`UsersRecord.left_lab` alone. Raises `LabError` when a worker's file cannot be read."""
-    return _add(read_json(path).get("left_lab") for path in sorted(locust.glob("worker-*.json")))
+    """`UsersRecord.left_lab` alone, of each worker whose file can be read: measuring names a damaged one."""
+    parts = []
+    for path in sorted(locust.glob("worker-*.json")):
+        with contextlib.suppress(LabError):
+            parts.append(read_json(path).get("left_lab"))
+    return _add(parts)
 
 
 def _read_all(locust: Path, files: list[Path]) -> Requests:

@@ -96,10 +96,12 @@ class ActionModule(ActionBase):
     def do_scenarios(self, path, reports, resume=None):
         """What is to be loaded on each load host before anything is deployed, of a sweep or of a run taken up."""
         from swarmsweep import load_of_cell, load_sweep, read_plan
+        from swarmsweep.retry import refuse_ended
         from swarmsweep.scenarios import scenarios_of
 
         if resume:
             plan = read_plan(Path(reports) / resume)
+            refuse_ended(Path(reports) / resume)
             return {"scenarios": scenarios_of(load_of_cell(plan, cell) for cell in plan["cells"])}
         sweep = load_sweep(path)
         return {"scenarios": scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)}
@@ -117,13 +119,14 @@ class ActionModule(ActionBase):
         from swarmsweep.command import storable
         from swarmsweep.files import write_json
         from swarmsweep.lab_facts import known_other_seconds
-        from swarmsweep.retry import first_steps
+        from swarmsweep.retry import first_steps, refuse_ended
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
         if resume:
             run = Path(reports) / resume
             plan = read_plan(run)
+            refuse_ended(run)
             refuse_other_subject(run, manifest)
             append_command(run, command)
             retry_broken(run)

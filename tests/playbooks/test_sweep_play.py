@@ -26,7 +26,12 @@ def load_playbook(name):
 
 def test_the_summary_is_written_before_the_api_is_deployed_again():
     imported = [play["import_playbook"] for play in load_playbook("sweep.yml")]
-    assert imported[-3:] == ["playbooks/sweep.yml", "playbooks/report.yml", "playbooks/deploy.yml"]
+    assert imported[-4:] == [
+        "playbooks/sweep.yml",
+        "playbooks/report.yml",
+        "playbooks/deploy.yml",
+        "playbooks/left_lab.yml",
+    ]
     assert not any("import_playbook" in play for play in load_playbook("playbooks/sweep.yml"))
 
 
@@ -95,6 +100,33 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     assert "again 2/2 r1-c0." in again.stdout
     kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
     assert kept == {"attempt-1", "attempt-1.retried-1"}
+
+
+# The summary and the API are those of a good sweep; only the end says that cells were not measured.
+@pytest.mark.parametrize(("reason", "code"), [(None, 0), ("5 to http://a:80. Serve", 2)])
+def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost, reason, code):
+    playbook, inventory, *given = lost
+    known = [] if reason is None else ["-e", json.dumps({"bench_cell_left_lab": reason})]
+    done = play(playbook.with_name("left_lab.yml"), inventory, *given, *known)
+    assert done.returncode == code, done.stdout + done.stderr
+    words = f"The sweep ended early, and the summary has only what was measured before: {reason}"
+    assert (words in " ".join(done.stdout.split())) is (reason is not None)
+
+
+# The evidence is as a load host leaves it; the run can neither be planned nor have its scenarios copied again.
+def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
+    assert play(*lost).returncode == 0
+    (run,) = tmp_path.glob("reports/*-lost")
+    locust = run / "cells/r1-c0.2-m256M-w1/attempt-1/locust"
+    locust.mkdir()
+    (locust / "worker-lab-load-0.json").write_text(json.dumps({"left_lab": {"http://example.com:80": 7}}))
+    before = (run / "manifest.json").read_text()
+    again = play(*lost, "-e", f"resume={run.name}")
+    assert again.returncode == 2
+    said = " ".join(again.stdout.split())
+    assert "the run cannot be resumed, because the sweep ended at r1-c0.2-m256M-w1" in said
+    assert "7 to http://example.com:80" in said
+    assert (run / "manifest.json").read_text() == before
 
 
 # What a full disk, or a folder that somebody locked, leads to: the step that records the failure fails as well.

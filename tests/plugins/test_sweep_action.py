@@ -54,6 +54,19 @@ def names(steps):
     return [step["cell_id"] for step in steps]
 
 
+# Before the scenarios are tried on the load hosts, and before the command is noted in the manifest.
+def test_a_run_whose_load_left_the_lab_is_refused_by_each_step_that_takes_it_up(action, plan, tmp_path):
+    begun = plan()
+    locust = Path(begun["steps"][0]["folder"]) / "locust"
+    locust.mkdir(parents=True)
+    (locust / "worker-lab-load-0.json").write_text(json.dumps({"left_lab": {"http://example.com:80": 7}}))
+    taken_up = {"reports": str(tmp_path / "reports"), "resume": Path(begun["run"]).name}
+    with pytest.raises(LabError, match="cannot be resumed"):
+        action.do_scenarios(path="", **taken_up)
+    with pytest.raises(LabError, match="cannot be resumed"):
+        plan(resume=taken_up["resume"])
+
+
 @pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 13, "fixed"), (CAPACITY, 60, "capacity")])
 def test_a_step_has_all_that_the_role_asks_for(plan, load, seconds, mode):
     told = plan(load)

@@ -5,9 +5,10 @@ import json
 import pytest
 from run_folder import Run, Traffic, latencies
 
+from swarmsweep.errors import LabError
 from swarmsweep.left_lab import left_lab, left_lab_sentence
 from swarmsweep.measure import measure_attempt
-from swarmsweep.retry import outcome, retry_steps
+from swarmsweep.retry import outcome, refuse_ended, retry_steps
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,9 @@ def test_targets_are_named_the_most_frequent_first(targets, words):
         ([{"left_lab": {}}], None),
         ([{"left_lab": {"http://a:80": 2}}, {"left_lab": {"http://a:80": 3}}], "5 to http://a:80"),
         ([{"left_lab": None}, {"left_lab": {"http://a:80": "x"}}], None),
+        # A damaged file says nothing; the others do.
         (["{"], None),
+        (["{", {"left_lab": {"http://a:80": 2}}, "[]"], "2 to http://a:80"),
     ],
 )
 def test_the_workers_of_an_attempt_are_added_up(tmp_path, workers, words):
@@ -43,7 +46,7 @@ def test_the_workers_of_an_attempt_are_added_up(tmp_path, workers, words):
 
 
 @pytest.mark.parametrize(("left", "status"), [({}, "valid"), ({"http://example.com:80": 7}, "invalid")])
-def test_such_an_attempt_is_invalid_and_not_made_again(tmp_path, left, status):
+def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, left, status):
     run = Run(tmp_path)
     cell = run.plan["steps"][0]["cell_id"]
     folder = run.record(cell, Traffic(latencies(900, 20.0)))
@@ -57,5 +60,11 @@ def test_such_an_attempt_is_invalid_and_not_made_again(tmp_path, left, status):
         assert outcome(run.dir).startswith(f"the sweep ended at {cell}, {rest} trial(s) were not measured: requests")
         # Without the mark it would be tried once more.
         assert retry_steps(run.dir) == []
+        # It would leave the lab again.
+        with pytest.raises(
+            LabError, match=rf"cannot be resumed, because the sweep ended at {cell}, .*a new run\. Leave out"
+        ):
+            refuse_ended(run.dir)
         path.unlink()
+        refuse_ended(run.dir)
         assert [step["cell_id"] for step in retry_steps(run.dir)] == [cell]
