@@ -8,6 +8,10 @@ that again makes it anew.
 
 clock.json: {"schema": 1, "hosts": {name: {"offset_seconds": host minus controller, "bound_seconds": the true offset
 lies at most that far from it}}}. It costs no question of its own: the host says when it began and ended to pack.
+
+Plain files and folders are brought. A scenario may make others in its working folder, as a link to its newest log: they
+are left on the host, and named in the result and in dest/not-gathered.json: {"schema": 1, "hosts": {name: {"count",
+"members": the first names, each with its kind}}}.
 """
 
 from __future__ import annotations
@@ -27,6 +31,14 @@ from swarmsweep.files import read_json, write_json
 
 ARCHIVE = ".gather.tar"
 NOW = "date +%s.%N"
+NOT_GATHERED = "not-gathered.json"
+MOST_NAMED = 20  # a scenario may make any number
+KINDS = (
+    ("symbolic link", tarfile.TarInfo.issym),
+    ("hard link", tarfile.TarInfo.islnk),
+    ("pipe", tarfile.TarInfo.isfifo),
+    ("device", tarfile.TarInfo.isdev),
+)
 
 
 def pack_command(src, stop_unit):
@@ -51,23 +63,35 @@ def clock_of(before, said, after):
     return {"offset_seconds": offset, "bound_seconds": bound}
 
 
-def note_clock(path, name, clock):
-    """Add one host to clock.json."""
+def note_host(path, name, value):
+    """Add one host to clock.json or not-gathered.json."""
     try:
         hosts = read_json(path)["hosts"]
     except (LabError, KeyError):
         hosts = {}
-    write_json(path, {"schema": 1, "hosts": hosts | {name: clock}})
+    write_json(path, {"schema": 1, "hosts": hosts | {name: value}})
 
 
 def unpack(archive, dest):
-    """Plain files and folders below dest. (tarfile's own filter for this is younger than Debian 12's Python.)"""
+    """Plain files and folders below dest; returns {"count", "members"} of what is neither, and was left out.
+
+    (tarfile's own filter for this is younger than Debian 12's Python.)
+    """
+    count, members = 0, []
     with tarfile.open(archive) as content:
         for member in content:
             inside = Path(member.name)
-            if inside.is_absolute() or ".." in inside.parts or not (member.isfile() or member.isdir()):
-                raise tarfile.TarError(f"'{member.name}' is neither a file nor a folder below the one asked for")
-            content.extract(member, dest, set_attrs=False)
+            if inside.is_absolute() or ".." in inside.parts:
+                raise tarfile.TarError(f"'{member.name}' is not below the folder asked for")
+            if member.isfile() or member.isdir():
+                content.extract(member, dest, set_attrs=False)
+                continue
+            count += 1
+            if len(members) < MOST_NAMED:
+                kind = next((kind for kind, fits in KINDS if fits(member)), "no file")
+                # A name may have bytes that are no UTF-8.
+                members.append(f"{inside} ({kind})".encode(errors="backslashreplace").decode())
+    return {"count": count, "members": members}
 
 
 class ActionModule(ActionBase):
@@ -88,10 +112,12 @@ class ActionModule(ActionBase):
             dest.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=dest, prefix=".gather-", suffix=".tar") as archive:
                 self._connection.fetch_file(f"{src}/{ARCHIVE}", archive.name)
-                unpack(archive.name, dest)
+                left = unpack(archive.name, dest)
             clock = clock_of(before, packed["stdout"], after)
             if arguments.get("clock") and clock:
-                note_clock(dest / "clock.json", arguments["clock"], clock)
+                note_host(dest / "clock.json", arguments["clock"], clock)
+            if left["count"]:
+                note_host(dest / NOT_GATHERED, arguments.get("clock", src), left)
         except (OSError, tarfile.TarError) as error:
             raise AnsibleActionFail(f"could not unpack {src} into {dest}: {error}") from error
-        return result | {"changed": False} | (clock or {})
+        return result | {"changed": False, "not_gathered": left} | (clock or {})

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,18 @@ import pytest
 from swarmsweep.plan import OTHER_SECONDS_PER_STEP
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("gather_folder", ROOT / "plugins/action/gather_folder.py")
-gather_folder = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(gather_folder)
 API = {"lab-api": "10.0.0.5", "lab-api2": "api.example.org", "lab-api6": "fd00::5"}
+
+
+def load_action(name: str):
+    """The module of an action, without Ansible around it."""
+    spec = importlib.util.spec_from_file_location(f"{name}_action", ROOT / f"plugins/action/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+gather_folder = load_action("gather_folder")
 
 
 def play(folder: Path, tasks: dict) -> dict:
@@ -47,14 +56,24 @@ def play(folder: Path, tasks: dict) -> dict:
     return json.loads((folder / "results.json").read_text())
 
 
+def make_odd(folder: Path) -> None:
+    """What a scenario may make in its working folder, beside a file."""
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs/run.log").write_text("a\n")
+    (folder / "latest.log").symlink_to("logs/run.log")
+    (folder / "logs/passwd").symlink_to("/etc/passwd")
+    os.mkfifo(folder / "pipe")
+    # The later one of two names of a file, in the order in which tar finds them, is the link.
+    os.link(folder / "logs/run.log", folder / "logs/run-again.log")
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """(results, folder) of all tasks below."""
     folder = tmp_path_factory.mktemp("actions")
     (folder / "trial/locust").mkdir(parents=True)
     (folder / "trial/locust/stats.csv").write_text("a,b\n")
-    (folder / "linked").mkdir()
-    (folder / "linked/passwd").symlink_to("/etc/passwd")
+    make_odd(folder / "odd/locust")
     plan = {
         "do": "plan",
         "path": str(ROOT / "sweeps/quick.yml"),
@@ -69,7 +88,7 @@ def lab(tmp_path_factory):
         "gather": ("gather_folder", {"src": f"{folder}/trial/", "dest": f"{folder}/kept/attempt-1", "clock": "a"}),
         "gather again": ("gather_folder", {"src": f"{folder}/trial", "dest": f"{folder}/kept/attempt-1", "clock": "b"}),
         "gather nothing": ("gather_folder", {"src": f"{folder}/none", "dest": f"{folder}/none-kept"}),
-        "gather linked": ("gather_folder", {"src": f"{folder}/linked", "dest": f"{folder}/linked-kept"}),
+        "gather odd": ("gather_folder", {"src": f"{folder}/odd", "dest": f"{folder}/odd-kept", "clock": "a"}),
         "other address": ("load_target", {"name": "lab-api", "url_host": "10.0.0.6"}),
         "own address": ("load_target", {"name": "lab-api6", "url_host": "[fd00::5]"}),
         "clock": ("clock_offset", {}),
@@ -93,6 +112,51 @@ def test_a_folder_arrives_whole_and_nothing_stays_beside_it(lab):
     assert (folder / "kept/attempt-1/locust/stats.csv").read_text() == "a,b\n"
     # An archive that is made again does not hold the one before.
     assert {path.name for path in (folder / "kept/attempt-1").iterdir()} == {"locust", "clock.json"}
+
+
+def test_what_is_no_file_stays_behind_and_is_named(lab):
+    found, folder = lab
+    assert found["gather odd"]["failed"] is False, found["gather odd"]
+    kept = folder / "odd-kept"
+    logs = [kept / "locust/logs/run.log", kept / "locust/logs/run-again.log"]
+    assert [path.read_text() for path in logs if path.exists()] == ["a\n"]
+    files = [path for path in kept.rglob("*") if not path.is_dir() or path.is_symlink()]
+    assert len(files) == 3
+    assert all(path.is_file() and not path.is_symlink() for path in files)
+    noted = json.loads((kept / "not-gathered.json").read_text())
+    assert noted["schema"] == 1
+    assert noted["hosts"]["a"] == found["gather odd"]["not_gathered"]
+    members = noted["hosts"]["a"]["members"]
+    assert noted["hosts"]["a"]["count"] == len(members) == 4
+    assert {"locust/latest.log (symbolic link)", "locust/logs/passwd (symbolic link)", "locust/pipe (pipe)"} < {
+        *members
+    }
+    assert sum("(hard link)" in member for member in members) == 1
+
+
+# An archive that no tar makes of a folder.
+@pytest.mark.parametrize("name", ["/tmp/a", "../a", "locust/../../a"])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.SYMTYPE])
+def test_a_member_outside_the_folder_is_refused(tmp_path, name, kind):
+    archive, dest = tmp_path / "a.tar", tmp_path / "kept"
+    with tarfile.open(archive, "w") as content:
+        member = tarfile.TarInfo(name)
+        member.type = kind
+        content.addfile(member)
+    with pytest.raises(tarfile.TarError, match="is not below the folder asked for"):
+        gather_folder.unpack(archive, dest)
+    assert not dest.exists()
+
+
+def test_many_odd_members_are_counted_and_a_name_may_be_no_text(tmp_path):
+    for number in range(30):
+        (tmp_path / os.fsdecode(b"%02d-\xff" % number)).symlink_to("nowhere")
+    with tarfile.open(tmp_path / "a.tar", "w") as content:
+        for path in sorted(tmp_path.glob("*-*")):
+            content.add(path, path.name)
+    left = gather_folder.unpack(tmp_path / "a.tar", tmp_path / "kept")
+    assert (left["count"], len(left["members"])) == (30, 20)
+    assert left["members"][0] == "00-\\udcff (symbolic link)"
 
 
 # Both clocks are this machine's.
@@ -129,7 +193,7 @@ def test_a_host_without_a_clock_has_none(said):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("gather nothing", "could not pack"), ("gather linked", "neither a file nor a folder")],
+    [("gather nothing", "could not pack")],
 )
 def test_what_cannot_be_gathered_is_named_and_leaves_nothing(lab, name, words):
     found, folder = lab
@@ -220,11 +284,6 @@ CLOCKS = [
 
 @pytest.mark.parametrize(("clocks", "problems"), CLOCKS)
 def test_what_the_preflight_says_of_clocks(clocks, problems):
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("preflight_action", ROOT / "plugins/action/preflight.py")
-    action = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(action)
-    found = action.clock_problems(clocks)
+    found = load_action("preflight").clock_problems(clocks)
     assert len(found) == len(problems)
     assert all(said.startswith(begin) for said, begin in zip(found, problems, strict=True))
