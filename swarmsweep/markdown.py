@@ -4,18 +4,27 @@ import html
 import re
 from typing import Any
 
+# Marks that change the order in which signs are shown, so that a text passes for another one.
+_BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 MISSING = "\N{EN DASH}"  # a figure that was not measured; never 0
 
 
 def one_line(text: str) -> str:
-    """Text on one line without control characters, as logs and reasons may hold."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).split())
+    """Text on one line without control characters and bidirectional marks, as logs and reasons may hold."""
+    spaced = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", _BIDIRECTIONAL.sub("", text))
+    return " ".join(spaced.split())
 
 
 def markdown(text: Any) -> str:
-    """Text that Markdown shows as it is: no table column, no tag, no link comes of it."""
+    """Text that Markdown shows as it is, without a table column, a tag, or a link to a web page.
+
+    GitHub makes links of bare URLs and of names that begin with www: their colon or dot is written as an entity. Of a
+    mail address it makes a link even then.
+    """
     escaped = html.escape(one_line(str(text)), quote=False)
-    return re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", escaped)
+    escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", escaped)
+    return re.sub(r"(www)\.", r"\1&#46;", escaped.replace("://", "&#58;//"), flags=re.IGNORECASE)
 
 
 def code(text: str) -> str:

@@ -1,6 +1,7 @@
 """A whole run folder -> the report."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -242,6 +243,23 @@ def test_markdown_text_is_one_inert_line(text):
     assert "\n" not in safe and "<" not in safe
     assert not re.search(r"(?<!\\)[|`*#\[\]]", safe)
     assert one_line(one_line(text)) == one_line(text)
+
+
+# What GitHub would make a link of, or show in another order; a reader sees the text itself.
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("see https://evil.example/x_y?a=1#b", "see https://evil.example/x_y?a=1#b"),
+        ("HTTP://a.example and ftp://b.example", "HTTP://a.example and ftp://b.example"),
+        ("(www.evil.example) WWW.x.y", "(www.evil.example) WWW.x.y"),
+        ("invoice\u202egnp.exe \u2066a\u2069 \u200fb", "invoicegnp.exe a b"),
+    ],
+)
+def test_markdown_makes_no_link_of_a_url_and_keeps_its_order(text, seen):
+    safe = markdown(text)
+    assert "://" not in safe and "www." not in safe.lower()
+    assert html.unescape(re.sub(r"\\(.)", r"\1", safe)) == seen
+    assert one_line(text) == seen
 
 
 # --- An evolution ---------------------------------------------------------------------------------------------------
