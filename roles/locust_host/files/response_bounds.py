@@ -3,6 +3,9 @@
 A response fails when more than `MOST_BYTES` of it come, packed or unpacked, and when its last byte comes later than
 `MOST_SECONDS` after its first ones. Nothing is unpacked beyond the bound. A response that comes in one piece, as nearly
 all do, costs one comparison more.
+
+HttpUser's time begins with the body. Python's http.client bounds number and length of its headers, but not their time:
+a server whose headers drip holds such a user until the load ends.
 """
 
 import math
