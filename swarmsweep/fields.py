@@ -73,7 +73,7 @@ BOUNDS = {
     "slo.p50_ms": Bounds(0.001, 600_000, "milliseconds", "ten minutes is no answer"),
     "slo.p95_ms": Bounds(0.001, 600_000, "milliseconds", "ten minutes is no answer"),
     "slo.p99_ms": Bounds(0.001, 600_000, "milliseconds", "ten minutes is no answer"),
-    "slo.max_failure_percent": Bounds(0, 100, "percent of all requests", "0 allows no failure"),
+    "slo.max_failure_percent": Bounds(0, 100, "percent of requests, and of executed tasks", "0 allows no failure"),
     "repeat": Bounds(1, 20, "trials of each cell", "20 fresh deployments show the spread", whole=True),
     "seed": Bounds(0, 2**32 - 1, "as seed", "32 bits", whole=True),
 }

@@ -60,7 +60,7 @@ def watch(replay, most_deaths, since="start", serving=None):
         ("crash", False, 2, True),
         ("crash", False, 3, False),
         ("crash", False, 0, False),
-        # One kill for memory is enough; the exit code alone is none.
+        # One kill for memory is enough; the exit code alone does not prove one.
         ("oom", True, 3, True),
         ("oom", True, 0, False),
         ("oom", False, 3, False),
