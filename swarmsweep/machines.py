@@ -64,7 +64,7 @@ def check_address(address: str, host: str) -> None:
     allowed = "an address, as 192.0.2.11 or 2001:db8::11, or a host name, as api.example.org"
     if address == host:
         raise LabError(
-            f"the host {host!r} has no ansible_host, and its name is no address; allowed: {allowed}. "
+            f"the host {host!r} has no ansible_host, and its name is not an address; allowed: {allowed}. "
             "Give it an ansible_host in hosts.yml of the inventory"
         )
     raise LabError(

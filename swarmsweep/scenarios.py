@@ -33,8 +33,7 @@ def check_folder(folder: Path | str) -> None:
     Locust puts that folder first on its path, so a file there is found before a module of the same name.
 
     Raises:
-        InputError: every entry that is not a file or that hides a module, and what to do. A folder that is absent has no
-            entry.
+        InputError: every entry that is not a file or that hides a module, and what to do. An absent folder has none.
     """
     entries = sorted(Path(folder).glob("*.py"))
     if problems := [text for entry in entries if (text := _fault(entry))]:

@@ -131,7 +131,7 @@ def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
 
 
 @pytest.mark.parametrize("playbook", ["site.yml", "sweep.yml", "playbooks/retrain.yml", "playbooks/preflight.yml"])
-def test_a_name_that_is_none_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, playbook):
+def test_a_bad_name_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, playbook):
     given = {"lab_name": "lab\n", "lab_directory": str(tmp_path / "keys")}
     result = play(ROOT / playbook, watched.inventory, "-e", json.dumps(given))
     assert result.returncode != 0

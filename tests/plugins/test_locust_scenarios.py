@@ -115,7 +115,7 @@ def test_a_scenario_that_waits_is_a_report(locust_scenarios, home):
         ("locustfiles/predict.py", "is not on this host; put it into locustfiles/ and run: ./lab site"),
     ],
 )
-def test_a_host_that_lacks_something_is_told_so(locust_scenarios, home, missing, words):
+def test_a_host_that_lacks_something_fails_with_the_reason(locust_scenarios, home, missing, words):
     (home / missing).unlink()
     with pytest.raises(Failed, match=words):
         ask(locust_scenarios, home)

@@ -245,6 +245,6 @@ def test_a_host_without_an_address_is_not_said_to_have_one(name):
     with pytest.raises(LabError) as refused:
         machines.check_address(name, name)
     assert str(refused.value).startswith(
-        f"the host '{name}' has no ansible_host, and its name is no address; allowed: "
+        f"the host '{name}' has no ansible_host, and its name is not an address; allowed: "
     )
     assert str(refused.value).endswith("Give it an ansible_host in hosts.yml of the inventory")
