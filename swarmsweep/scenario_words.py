@@ -8,6 +8,8 @@ from swarmsweep.errors import InputError
 from swarmsweep.scenarios import PROGRAMS
 
 REQUIREMENTS = "roles/locust_host/files/requirements.in"
+# As plugins/module_utils/locust_command.py limits a unit.
+MEMORY = "A process of the load gets 80 % of its host's memory: load less data in it"
 COPIED = "Only *.py files directly in locustfiles/ are copied to the load hosts"
 
 Report = Mapping[str, Any]
@@ -57,6 +59,8 @@ def _error(report: Report, folder: Path) -> str:
             "Locust does not get your environment variables: write a default into the scenario, as "
             f"os.environ.get({name!r}, ...)"
         )
+    if report["type"] == "MemoryError":
+        return text + MEMORY
     return text + "Correct it, then run the same command again"
 
 
@@ -85,7 +89,7 @@ def _exit(report: Report, _: Path) -> str:
 
 def _signal(report: Report, _: Path) -> str:
     if report["name"] == "SIGKILL":
-        return "It was killed (SIGKILL): loading a scenario may take 1 GiB of memory. Load less data in it"
+        return f"It was killed (SIGKILL) while it was loaded. {MEMORY}"
     said = f", after it wrote: {report['words']}" if report.get("words") else ""
     return (
         f"Python was ended by {report['name']} while it loaded the scenario{said}. "

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.locust_command import environment, scenario_files
+from ansible.module_utils.locust_command import confinement, environment, memory_bytes, scenario_files
 
 DOCUMENTATION = r"""
 module: locust_scenarios
@@ -19,7 +19,8 @@ short_description: Load scenarios once on a load host, and report why they canno
 description:
   - Each scenario is loaded by check_scenario.py of the role locust_host, in the virtual environment of the load, as the
     user of the load, with the files, the working directory and the environment that the load will have. It runs as a
-    transient systemd unit with limits of time and memory. No load is made.
+    transient systemd unit as confined as the load's, with a limit of time. No load is made.
+  - The firewall of I(user) must be in place: C(locust_trial) with C(state=checked) sees to it.
   - A scenario that cannot run is a result, not a failure of the module. The module fails when it cannot ask.
   - Nothing is done in check mode.
 options:
@@ -58,8 +59,6 @@ reports:
   returned: always
 """
 
-# One process of Locust with a large scenario takes 0.2 GiB. More would fill a load host with a few workers.
-MEMORY_BYTES = 1 << 30
 # Beyond the scenario's own time: Locust's start, which check_scenario.py gives 60 s, and that of the unit.
 MORE_SECONDS = 90
 
@@ -78,14 +77,13 @@ def load_scenario(module, scenario):
     options = {
         "User": given["user"],
         "WorkingDirectory": output,
-        "NoNewPrivileges": "yes",
         "LimitNOFILE": given["open_files"],
-        "LimitCORE": 0,
-        "MemoryMax": MEMORY_BYTES,
         # The program itself survives, and reports it.
         "OOMPolicy": "continue",
         "RuntimeMaxSec": limit + MORE_SECONDS,
         "Slice": f"{given['slice']}.slice",
+        # The same memory too: what the load could hold is not refused here.
+        **confinement(output, memory_bytes()),
     }
     variables = environment(output, given["host_name"], scenario["env"])
     try:

@@ -16,7 +16,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.locust_command import environment, scenario_files
+from ansible.module_utils.locust_command import (
+    MEMORY_PERCENT,
+    confinement,
+    environment,
+    memory_bytes,
+    scenario_files,
+)
 
 DOCUMENTATION = r"""
 module: locust_trial
@@ -100,10 +106,6 @@ WORD_SECONDS = 5
 # Head and word take some hundred bytes.
 WORD_BYTES = 4096
 WORD_TRIES = 3
-# One unit gets at most this share of the host's memory: what leaks is killed before the kernel picks a victim anywhere.
-MEMORY_PERCENT = 80
-# A Locust process has some dozen threads.
-MOST_TASKS = 4096
 # Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
 QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
@@ -126,43 +128,6 @@ def numeric_address(name):
     if not given_in_digits and ipaddress.ip_address(address).is_loopback:
         raise ValueError(f"on the host itself it means {address}, where no other host reaches it")
     return address
-
-
-def memory_bytes():
-    """Memory of this host; in a container, of its cgroup where that is less."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            text = Path("/sys/fs/cgroup", name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        found += [int(text)] if text.isdigit() else []
-    return min(found)
-
-
-def confinement(output_directory, memory):
-    """Properties of a unit that runs what a user wrote: it may write its own folder, and load; nothing else."""
-    return {
-        "NoNewPrivileges": "yes",
-        "CapabilityBoundingSet": "",
-        "ProtectSystem": "strict",
-        "ReadWritePaths": output_directory,
-        "ProtectHome": "yes",
-        "PrivateTmp": "yes",
-        "PrivateDevices": "yes",
-        # ZeroMQ asks netlink for the host's interfaces when the master begins to listen, and aborts without it.
-        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX AF_NETLINK",
-        "UMask": "0077",
-        # A core would be gathered with the files of the trial.
-        "LimitCORE": 0,
-        "TasksMax": MOST_TASKS,
-        "MemoryMax": memory * MEMORY_PERCENT // 100,
-        # The same where systemd has no memory controller for its units (a container under cgroup v1): there, MemoryMax
-        # is accepted and does nothing. A process that needs more gets a MemoryError.
-        "LimitDATA": memory * MEMORY_PERCENT // 100,
-        # A host may have a proxy for all its services: a load through it would measure that.
-        "UnsetEnvironment": "http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY",
-    }
 
 
 def fetch(host, port):

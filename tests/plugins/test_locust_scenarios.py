@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement, memory_bytes
+
+from swarmsweep import scenario_words
 
 ROOT = Path(__file__).parents[2]
 # Notes its arguments, and runs what it was given with the variables that it was given.
@@ -89,12 +92,20 @@ def test_a_good_scenario_is_tried_as_the_user_of_the_load_and_within_limits(locu
     said = (tmp_path / "said").read_text().splitlines()
     for option in (
         *("--wait", "--pipe", "--collect", f"--property=User={getpass.getuser()}", "--property=NoNewPrivileges=yes"),
-        *("--property=MemoryMax=1073741824", "--property=Slice=swarmsweep-lab.slice", "--property=LimitNOFILE=1024"),
+        *("--property=Slice=swarmsweep-lab.slice", "--property=LimitNOFILE=1024", "--property=OOMPolicy=continue"),
         *("--setenv=LOCUST_WAIT_MAX_SECONDS=0.5", "--setenv=SWEEP_HOST=lab-load"),
     ):
         assert option in said
     assert said[-3:] == [str(home / "locustfiles/predict.py")] * 2 + [str(home / "recorder.py")]
+    (folder,) = [line.rpartition("=")[2] for line in said if "=WorkingDirectory=" in line]
+    # The load itself is no less and no more confined.
+    for name, value in confinement(folder, memory_bytes()).items():
+        assert f"--property={name}={value}" in said
     assert not list(home.glob("check-*"))
+
+
+def test_a_user_reads_of_the_share_of_memory_that_a_unit_gets():
+    assert f" {MEMORY_PERCENT} % " in scenario_words.MEMORY
 
 
 def test_it_runs_in_an_empty_folder_of_its_own(locust_scenarios, home):

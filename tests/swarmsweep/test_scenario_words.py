@@ -24,7 +24,7 @@ def test_good_scenarios_are_no_refusal():
         ({"a": [EMPTY, GOOD], "b": [GOOD]}, ["with @task (on a)"]),
         # The same file for two think times.
         ({"a": [EMPTY, EMPTY]}, ["with @task"]),
-        ({"a": [EMPTY], "b": [KILLED], "c": [EMPTY]}, ["with @task (on a, c)", "Load less data in it (on b)"]),
+        ({"a": [EMPTY], "b": [KILLED], "c": [EMPTY]}, ["with @task (on a, c)", "load less data in it (on b)"]),
     ],
 )
 def test_each_problem_is_one_line(loaded, ends):
@@ -39,5 +39,11 @@ def test_each_problem_is_one_line(loaded, ends):
 
 
 def test_a_kill_names_the_limit_of_memory():
-    with pytest.raises(InputError, match=r"killed \(SIGKILL\): loading a scenario may take 1 GiB of memory"):
+    with pytest.raises(InputError, match=r"killed \(SIGKILL\) while it was loaded\. .* gets 80 % of its host's memory"):
         refuse_scenarios({"a": [KILLED]}, Path())
+
+
+def test_a_lack_of_memory_names_the_limit():
+    report = {"locustfile": "mine.py", "problem": "error", "type": "MemoryError", "text": "MemoryError"}
+    with pytest.raises(InputError, match=r"MemoryError\. .* gets 80 % of its host's memory: load less data in it"):
+        refuse_scenarios({"a": [report]}, Path())
