@@ -28,13 +28,13 @@ def run(*command, check=True):
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
-    """rendered(load hosts) is the script, as the role writes it."""
+    """rendered(load hosts, user) is the script, as the role writes it."""
     jinja2 = pytest.importorskip("jinja2")
 
-    def render(load):
+    def render(load, user=USER):
         names = {"api": API, "load": MASTER, "load2": OTHER}
         text = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates/firewall.sh.j2").read_text()).render(
-            locust_host_user=USER, locust_host_proxy_port=8080, locust_host_api_hosts=["api"],
+            locust_host_user=user, locust_host_proxy_port=8080, locust_host_api_hosts=["api"],
             locust_host_load_hosts=load, hostvars={name: {"ansible_host": address} for name, address in names.items()},
         )  # fmt: skip
         path = tmp_path_factory.mktemp("firewall") / "firewall.sh"
@@ -142,3 +142,38 @@ def test_a_name_that_leads_nowhere_leaves_no_gap(space, rendered):
     failed = space(str(script), "ensure", check=False)
     assert failed.returncode != 0
     assert "no-such-host.invalid leads to no address" in failed.stderr
+
+
+# --- A machine that is API host and load host ------------------------------------------------------------------------
+
+# HAProxy's container: Docker publishes its port by nat, as `mode: host` has it.
+CONTAINER = "198.18.255.77"
+DOCKER = [
+    "iptables -t nat -N DOCKER",
+    "iptables -t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+    f"iptables -t nat -A DOCKER -p tcp --dport 8080 -j DNAT --to-destination {CONTAINER}:8080",
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "is_rejected"),
+    [(f"{API}:8080", False), (f"{API}:22", True), (f"{OTHER}:8080", True), (f"{CONTAINER}:8080", True)],
+)
+def test_a_load_host_reaches_the_port_that_docker_publishes_on_itself(space, rendered, target, is_rejected):
+    space("ip", "address", "add", f"{CONTAINER}/32", "dev", "lo")
+    for command in DOCKER:
+        space(*command.split())
+    script = rendered(["load"])
+    space(script, "ensure")
+    reached(space, USER, target)
+    assert (rejected(space) > 0) is is_rejected
+    # The kernel knows the rules again, and nothing is written anew.
+    before = space("iptables", "-nvxL", "SWARMSWEEP-LOAD").stdout
+    space(script, "ensure")
+    assert space("iptables", "-nvxL", "SWARMSWEEP-LOAD").stdout == before
+
+
+def test_connections_to_another_host_are_not_tracked(space, rendered):
+    space("ip", "address", "delete", f"{API}/32", "dev", "lo")
+    space(rendered(["load"]), "ensure")
+    assert "conntrack" not in space("iptables", "-S").stdout
