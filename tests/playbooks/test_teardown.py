@@ -1,0 +1,67 @@
+"""The playbook that leaves a load host as it was, with real iptables in a network namespace."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+UNIT = Path("/etc/systemd/system/swarmsweep-load-firewall.service")
+SCRIPT = ROOT / "roles/locust_host/templates/firewall.sh.j2"
+
+
+def inside(space, *command):
+    done = subprocess.run(["ip", "netns", "exec", space, *command], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def space():
+    """The name of a network namespace."""
+    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "iptables"))):
+        pytest.skip("needs root, ip and iptables")
+    if UNIT.exists():
+        pytest.skip("this machine is a load host")
+    name = f"sweep-down-{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no network namespace can be made here")
+    try:
+        inside(name, "ip", "link", "set", "lo", "up")
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
+    """Its unit failed, and a load put them in; the second time, nothing is there any more."""
+    jinja2 = pytest.importorskip("jinja2")
+    script = tmp_path / "locust/firewall.sh"
+    script.parent.mkdir()
+    script.write_text(
+        jinja2.Environment(trim_blocks=True).from_string(SCRIPT.read_text()).render(
+            locust_host_user="65533", locust_host_proxy_port=8080, locust_host_api_hosts=["api"],
+            locust_host_load_hosts=["load"], hostvars={"api": {"ansible_host": "198.18.255.11"}, "load": {}},
+        )
+    )  # fmt: skip
+    script.chmod(0o755)
+    (script.parent / "word").touch()
+    inside(space, str(script), "ensure")
+    assert "SWARMSWEEP-LOAD" in inside(space, "iptables", "-S")
+    # The last play alone: the others need Docker.
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump(yaml.safe_load((ROOT / "playbooks/teardown.yml").read_text())[-1:]))
+    enter = tmp_path / "python"
+    enter.write_text(f'#!/bin/sh\nexec ip netns exec {space} /usr/bin/python3 "$@"\n')
+    enter.chmod(0o755)
+    host = {"ansible_connection": "local", "ansible_python_interpreter": str(enter)}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"load": {"hosts": {"lab-load": host}}}))
+    for changed in (2, 0):
+        done = play(playbook, tmp_path / "hosts.yml", "-e", f"lab_host_directory={tmp_path}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f" changed={changed} " in done.stdout
+        assert "SWARMSWEEP-LOAD" not in inside(space, "iptables", "-S")
+    assert list(script.parent.iterdir()) == []
