@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import json
 import os
@@ -13,9 +12,9 @@ import shutil
 import socket
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.lab_word import why_not_loaded
 from ansible.module_utils.locust_command import (
     MEMORY_PERCENT,
     confinement,
@@ -32,8 +31,9 @@ description:
     lost connection leaves a load running, and neither ends a trial.
   - Root writes into I(units_directory) only, where nobody else can; Locust's own files go to I(output_directory), which
     belongs to its user. A link there would lead root to any file of the host.
-  - Before a load may begin, C(checked) and C(finished) make sure that the firewall of I(user) is in place, and that the
-    lab's own proxy answers at I(target), by a word that no other has.
+  - Before Locust is started, C(started) puts the firewall of I(user) in place.
+  - C(checked), and C(finished) on the host with the master before the load begins, do so too, and make sure that
+    I(user) gets the word of the lab's own proxy at I(target), which no other lab has.
   - C(started) first stops what an interrupted sweep left. Master and workers then stand by, so that their start costs
     no time while something else is made ready. C(finished) lets the load begin, waits until no unit runs and says how
     they ended. C(stopped) ends them at once.
@@ -97,15 +97,8 @@ POLL_SECONDS = 0.1
 LOOK_SECONDS = 10
 # In the folder of the units: when it is there, the master begins (see master.py of the role locust_host).
 START_FILE = "start"
-# What HAProxy answers by itself, see roles/platform/templates/haproxy.cfg.j2.
-WORD_PATH = "/.swarmsweep/word"
 # Below the folder of Locust on this host, written by the role locust_host.
 WORD_FILE, FIREWALL = "word", "firewall.sh"
-# For connecting and for the whole response; a proxy that does not answer in it cannot be measured.
-WORD_SECONDS = 5
-# Head and word take some hundred bytes.
-WORD_BYTES = 4096
-WORD_TRIES = 3
 # Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
 QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
@@ -128,25 +121,6 @@ def numeric_address(name):
     if not given_in_digits and ipaddress.ip_address(address).is_loopback:
         raise ValueError(f"on the host itself it means {address}, where no other host reaches it")
     return address
-
-
-def fetch(host, port):
-    """The first bytes of the response to one GET, without redirects and proxies. Raises OSError."""
-    deadline = time.monotonic() + WORD_SECONDS
-    name = f"[{host}]" if ":" in host else host
-    with socket.create_connection((host, port), WORD_SECONDS) as connection:
-        connection.sendall(f"GET {WORD_PATH} HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode("ascii"))
-        said = b""
-        while len(said) < WORD_BYTES:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"not complete after {WORD_SECONDS} s")
-            connection.settimeout(left)
-            part = connection.recv(WORD_BYTES)
-            if not part:
-                break
-            said += part
-    return said
 
 
 class Trial:
@@ -223,6 +197,8 @@ class Trial:
     def start(self):
         given = self.given
         self.stop()
+        # A scenario is run from here on: to import it, and for what it does before its first user.
+        self.ensure_firewall()
         if given["prepare"]:
             code, out, err = self.module.run_command(given["prepare"], use_unsafe_shell=True)
             if code != 0:
@@ -273,11 +249,13 @@ class Trial:
         folder = Path(self.given["units_directory"]) if self.given["units_directory"] else None
         if folder is not None and not folder.is_dir():
             self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
-        if folder is not None:
+        has_master = any(map(self.is_master, self.units()))
+        # Not once the load runs, as after a lost connection: a proxy that is busy or has died then is a result of the
+        # trial, no failure of the harness. Hosts with workers alone were asked by state checked; they come here later.
+        if folder is not None and has_master and not (folder / START_FILE).exists():
             self.check()
             (folder / START_FILE).touch()
         deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
-        has_master = any(map(self.is_master, self.units()))
         bad = {}
         while running := self.running():
             if time.monotonic() > deadline:
@@ -362,47 +340,29 @@ class Trial:
 
     def check(self):
         """Refuse a load that could leave the lab, or that would go to something else than the lab's proxy."""
-        home = Path(self.given["directory"])
-        firewall, word = home / FIREWALL, home / WORD_FILE
-        for path in (firewall, word):
-            if not path.is_file():
-                self.module.fail_json(
-                    msg=f"{path} is not on this host: an earlier version of the lab set it up. Run: ./lab site"
-                )
-        # Whatever flushes the host's rules (ufw, firewalld, nft) takes these too: they are looked at each time.
-        code, out, err = self.module.run_command([str(firewall), "ensure"])
+        self.ensure_firewall()
+        word = self.installed(WORD_FILE).read_text(encoding="ascii").strip()
+        problem = why_not_loaded(self.given["target"], word, self.given["user"])
+        if problem:
+            self.module.fail_json(msg=problem)
+
+    def ensure_firewall(self):
+        """Have the rules in place; whatever flushes the host's rules (ufw, firewalld, nft) takes these too."""
+        code, out, err = self.module.run_command([str(self.installed(FIREWALL)), "ensure"])
         if code != 0:
             self.module.fail_json(
                 msg=f"the firewall that keeps the load in the lab is not in place: {err.strip() or out.strip()}. "
                 "Look on this host with: iptables -S. Then run: ./lab site"
             )
-        problem = self.ask_word(word.read_text(encoding="ascii").strip())
-        if problem:
-            self.module.fail_json(
-                msg=f"{self.given['target']} is not this lab's proxy, so it is not loaded: {problem}. "
-                "Correct ansible_host of the API host in the inventory, or run: ./lab site"
-            )
 
-    def ask_word(self, word):
-        """None when the proxy at the target says the lab's word, else what it said."""
-        parts = urlsplit(self.given["target"])
-        problem = ""
-        for attempt in range(WORD_TRIES):
-            if attempt:
-                time.sleep(1)
-            try:
-                said = fetch(parts.hostname, parts.port or 80)
-            except OSError as error:
-                problem = f"{WORD_PATH} gave no response ({error})"
-                continue
-            head, _, body = said.partition(b"\r\n\r\n")
-            status = head.split(b"\r\n")[0][:80].decode("latin-1")
-            if " 200" not in status:
-                return f"{WORD_PATH} gave '{status}'"
-            if not hmac.compare_digest(body.strip(), word.encode("ascii")):
-                return f"{WORD_PATH} gave another word than this lab's; another lab may be there"
-            return None
-        return problem
+    def installed(self, name):
+        """The path of a file that the role locust_host writes."""
+        path = Path(self.given["directory"], name)
+        if not path.is_file():
+            self.module.fail_json(
+                msg=f"{path} is not on this host: an earlier version of the lab set it up. Run: ./lab site"
+            )
+        return path
 
 
 def main():

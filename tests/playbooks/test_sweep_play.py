@@ -50,9 +50,49 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
 
 def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     names = [task["name"] for play in load_playbook("playbooks/sweep.yml") for task in play["tasks"]]
-    order = ["Copy them", "Load each of them once", "Refuse those that Locust cannot run", "Plan it"]
+    order = ["Copy them", "Make sure that a load reaches this lab and nothing else", "Load each of them once",
+             "Refuse those that Locust cannot run", "Plan it"]  # fmt: skip
     assert [name for name in names if name in order] == order
     assert names.index("Plan it") < names.index("Measure, and measure what was invalid once more")
+
+
+@pytest.mark.parametrize(
+    ("installed", "words"),
+    [
+        # By an earlier version.
+        ([], "locust/firewall.sh is not on this host: an earlier version of the lab set it up. Run: ./lab site"),
+        (["firewall.sh"], "locust/word is not on this host: an earlier version of the lab set it up. Run: ./lab site"),
+        # Nothing listens there, and this machine has no user of a load host.
+        (["firewall.sh", "word"], "http://127.0.0.1:{port}"),
+    ],
+)
+def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path, installed, words):
+    (scenarios,) = [
+        play for play in load_playbook("playbooks/sweep.yml") if play["name"] == "The scenarios as they are now"
+    ]
+    names = [task["name"] for task in scenarios["tasks"]]
+    first, last = names.index("Name what the load goes to"), names.index("Load each of them once")
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([scenarios | {"tasks": scenarios["tasks"][first:last]}]))
+    for name, text in {"firewall.sh": "#!/bin/sh\n", "word": "Wrd123\n"}.items():
+        path = tmp_path / "locust" / name
+        path.parent.mkdir(exist_ok=True)
+        if name in installed:
+            path.write_text(text)
+            path.chmod(0o755)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        host = {"ansible_host": "127.0.0.1", "ansible_connection": "local", "ansible_become": False}
+        groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host, "lab-load2": host}}}
+        (tmp_path / "hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
+        given = {"lab_name": "lab", "lab_host_directory": str(tmp_path), "lab_proxy_port": port}
+        done = play(playbook, tmp_path / "hosts.yml", "-e", json.dumps(given))
+    said = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    for name in ("lab-load", "lab-load2"):
+        assert f"fatal: [{name}]: FAILED!" in said
+    assert words.format(port=port) in said
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ The commands are small scripts first in PATH; the modules run them as they would
 
 from __future__ import annotations
 
+import getpass
 import importlib.util
 import json
 import os
@@ -74,7 +75,8 @@ def script(tmp_path, monkeypatch):
 
 # --- locust_trial ---------------------------------------------------------------------------------------------------
 
-UNIT = '[{"unit":"swarmsweep-lab-locust-master.service","active":"active"}]'
+MASTER = "swarmsweep-lab-locust-master-7.service"
+UNIT = f'[{{"unit":"{MASTER}","active":"active"}}]'
 LATE = 'echo "Failed to list units: Connection timed out" >&2; exit 1'
 
 
@@ -90,12 +92,8 @@ def trial(monkeypatch):
     [
         ("echo '[]'", {}, 1),
         ("true", {}, 1),
-        (f"echo '{UNIT}'", {"swarmsweep-lab-locust-master.service": "active"}, 1),
-        (
-            f"[ $(wc -l < $0.said) -lt 3 ] && {{ {LATE}; }}; echo '{UNIT}'",
-            {"swarmsweep-lab-locust-master.service": "active"},
-            3,
-        ),
+        (f"echo '{UNIT}'", {MASTER: "active"}, 1),
+        (f"[ $(wc -l < $0.said) -lt 3 ] && {{ {LATE}; }}; echo '{UNIT}'", {MASTER: "active"}, 3),
     ],
 )
 def test_units_are_those_that_systemd_names(script, trial, body, units, questions):
@@ -135,6 +133,13 @@ def test_a_name_that_means_the_host_itself_is_refused():
         load("locust_trial").numeric_address("localhost")
 
 
+def write_firewall(folder, body="[ $1 = ensure ]"):
+    """The script of a load host, which notes that it was run."""
+    path = folder / "firewall.sh"
+    path.write_text(f'#!/bin/sh\necho "$@" >> {path}.said\n{body}\n')
+    path.chmod(0o755)
+
+
 @pytest.fixture
 def started(script, tmp_path, monkeypatch):
     """(what systemd-run was told, line by line) after a start with these parameters."""
@@ -145,6 +150,7 @@ def started(script, tmp_path, monkeypatch):
     (tmp_path / "locustfiles").mkdir()
     (tmp_path / "locustfiles/predict.py").touch()
     (tmp_path / "locustfiles/predict_open.py").touch()
+    write_firewall(tmp_path)
     given = {
         "mode": "fixed", "prepare": "",
         "slice": "swarmsweep-lab", "directory": str(tmp_path), "output_directory": str(tmp_path / "out"),
@@ -238,11 +244,11 @@ def finishing(script, tmp_path, monkeypatch, proxy):
     )
     (tmp_path / "units").mkdir()
     (tmp_path / "word").write_text(f"{WORD}\n")
-    (tmp_path / "firewall.sh").write_text("#!/bin/sh\n[ $1 = ensure ]\n")
-    (tmp_path / "firewall.sh").chmod(0o755)
+    write_firewall(tmp_path)
     monkeypatch.setattr(locust_trial.time, "sleep", lambda _: None)
     given = {"slice": "swarmsweep-lab", "output_directory": str(tmp_path / "out"), "host_name": "lab-load"}
     given |= {"units_directory": str(tmp_path / "units"), "directory": str(tmp_path), "target": proxy.url}
+    given["user"] = getpass.getuser()
     yield locust_trial.Trial(Module(**given, time_limit_seconds=60)), process
     process.kill()
     process.wait()
@@ -333,10 +339,51 @@ def test_a_host_of_an_earlier_version_is_not_loaded_from(finishing, tmp_path, mi
 
 
 def test_a_load_without_its_firewall_does_not_begin(finishing, proxy, tmp_path):
-    (tmp_path / "firewall.sh").write_text("#!/bin/sh\necho 'no iptables' >&2; exit 1\n")
+    write_firewall(tmp_path, "echo 'no iptables' >&2; exit 1")
     with pytest.raises(ModuleError, match=r"is not in place: no iptables\. .*\./lab site"):
         finishing[0].finish()
     assert (proxy.asked, (tmp_path / "units/start").exists()) == (0, False)
+
+
+# Locust imports the scenario as soon as it stands by.
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(None, r"firewall.sh is not on this host.*Run: \./lab site"), ("exit 1", r"is not in place: .*\./lab site")],
+)
+def test_locust_does_not_stand_by_without_its_firewall(started, tmp_path, body, words):
+    if body is None:
+        (tmp_path / "firewall.sh").unlink()
+    else:
+        write_firewall(tmp_path, body)
+    with pytest.raises(ModuleError, match=words):
+        started(prepare=f"touch {tmp_path}/prepared")
+    assert not (tmp_path / "systemd-run.said").exists()
+    assert not (tmp_path / "prepared").exists()
+
+
+@pytest.mark.parametrize(
+    ("units", "is_started", "checks"),
+    [(UNIT, False, 1), (UNIT, True, 0), (UNIT.replace("-master-", "-worker-0-"), False, 0)],
+    ids=["the master waits", "the load runs, as after a lost connection", "workers alone, after the load"],
+)
+def test_a_proxy_is_asked_before_the_load_alone(finishing, script, proxy, tmp_path, units, is_started, checks):
+    trial, process = finishing
+    process.kill()
+    process.wait()
+    ended = units.replace('"active":"active"', '"active":"inactive"')
+    script("systemctl", f"[ $1 != list-units ] || echo '{ended}'")
+    if is_started:
+        (tmp_path / "units/start").touch()
+    assert trial.finish() == {}
+    said = tmp_path / "firewall.sh.said"
+    assert (proxy.asked, len(said.read_text().splitlines()) if said.exists() else 0) == (checks, checks)
+    assert (tmp_path / "units/start").exists() == (is_started or checks == 1)
+
+
+def test_a_host_without_the_load_s_user_is_told_so(finishing):
+    finishing[0].given["user"] = "no-such-user"
+    with pytest.raises(ModuleError, match=r"the user no-such-user, who loads http://.*, is not on this host.*lab site"):
+        finishing[0].check()
 
 
 @pytest.mark.parametrize("name", ["start", "units-lab-load.json", "commands.txt", "master.log", "worker-0.log"])
@@ -358,14 +405,15 @@ def test_root_follows_no_link_of_the_load_s_user(started, finishing, tmp_path, n
     assert (tmp_path / "units").stat().st_mode & 0o022 == 0
 
 
-def test_a_folder_that_was_replaced_by_a_link_is_made_anew(started, tmp_path):
+def test_a_folder_that_was_replaced_by_a_link_is_neither_emptied_nor_used(started, tmp_path):
     victim = tmp_path / "victim"
     victim.mkdir()
     (victim / "kept").touch()
     (tmp_path / "out").symlink_to(victim)
     with pytest.raises(FileExistsError):
         started()
-    assert (victim / "kept").exists()
+    assert [path.name for path in victim.iterdir()] == ["kept"]
+    assert not (tmp_path / "systemd-run.said").exists()
 
 
 @pytest.mark.parametrize(

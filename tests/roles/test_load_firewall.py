@@ -1,5 +1,6 @@
 """The firewall of the load, by real iptables in a network namespace: who reaches what, and rules that were flushed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -177,3 +178,56 @@ def test_connections_to_another_host_are_not_tracked(space, rendered):
     space("ip", "address", "delete", f"{API}/32", "dev", "lo")
     space(rendered(["load"]), "ensure")
     assert "conntrack" not in space("iptables", "-S").stdout
+
+
+# --- Who asks for the word -------------------------------------------------------------------------------------------
+
+WORD = "Wrd123"
+SERVE = f"""
+import socket, sys
+with socket.create_server(("{API}", 8080)) as server:
+    print(flush=True)
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n{WORD}")
+"""
+ASK = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import lab_word
+print(json.dumps(lab_word.why_not_loaded(*sys.argv[2:])))
+"""
+
+
+# A user that every host has: it is looked up by its name.
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("true", None),
+        # As when ansible_host or lab_proxy_port was changed, and the rules are those of before.
+        (f"iptables -D SWARMSWEEP-LOAD -d {API} -p tcp --dport 8080 -j RETURN",
+         f"the firewall of this host refuses http://{API}:8080 to nobody, although root reaches the lab's proxy there"),
+    ],
+)  # fmt: skip
+def test_the_word_is_asked_for_by_the_load_s_user(space, rendered, change, problem):
+    space(rendered(["load"], "nobody"), "ensure")
+    # The rule for a host that is an API host as well would let it pass too; in this namespace all addresses are local.
+    space("iptables", "-D", "SWARMSWEEP-LOAD", *f"-p tcp -m conntrack --ctorigdst {API} --ctorigdstport 8080".split(),
+          "-j", "RETURN")  # fmt: skip
+    space("sh", "-c", change)
+    command = ["ip", "netns", "exec", f"sweep-fw-{os.getpid()}", sys.executable, "-c", SERVE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        try:
+            server.stdout.readline()
+            utils = str(ROLE.parents[1] / "plugins/module_utils")
+            said = json.loads(space(sys.executable, "-c", ASK, utils, f"http://{API}:8080", WORD, "nobody").stdout)
+        finally:
+            server.kill()
+    if problem is None:
+        assert said is None
+    else:
+        assert said.startswith(problem)
+        assert "Connection refused" in said
+        assert said.endswith("Run: ./lab site")

@@ -1,0 +1,114 @@
+"""The word by which the lab's own HAProxy is known, asked as the load would: by its user, past its firewall."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import pwd
+import socket
+import time
+from urllib.parse import urlsplit
+
+# What HAProxy answers by itself, see roles/platform/templates/haproxy.cfg.j2.
+WORD_PATH = "/.swarmsweep/word"
+# For connecting and for the whole response; a proxy that does not answer in it cannot be measured.
+WORD_SECONDS = 5
+# Head and word take some hundred bytes.
+WORD_BYTES = 4096
+WORD_TRIES = 3
+
+
+def why_not_loaded(target: str, word: str, user: str) -> str | None:
+    """Why ``user`` of this host may not load the URL ``target``, with the fix; None when it gives the lab's word."""
+    try:
+        pwd.getpwnam(user)
+    except LookupError:
+        return f"the user {user}, who loads {target}, is not on this host. Run: ./lab site"
+    problem = ask(target, word, user)
+    if problem is None:
+        return None
+    if os.geteuid() == 0 and ask(target, word, "root") is None:
+        return (
+            f"the firewall of this host refuses {target} to {user}, although root reaches the lab's proxy there: "
+            f"{problem}. The address of a host or lab_proxy_port was changed since ./lab site. Run: ./lab site"
+        )
+    return (
+        f"{target} is not this lab's proxy, so it is not loaded: {problem}. "
+        "Correct ansible_host of the API host in the inventory, or run: ./lab site"
+    )
+
+
+def ask(target: str, word: str, user: str) -> str | None:
+    """None when the proxy at the URL ``target`` gives ``user`` the lab's word, else what it gave."""
+    parts = urlsplit(target)
+    problem = ""
+    for attempt in range(WORD_TRIES):
+        if attempt:
+            time.sleep(1)
+        try:
+            said = fetch_as(user, parts.hostname, parts.port or 80)
+        except OSError as error:
+            problem = f"{WORD_PATH} gave no response ({error})"
+            continue
+        head, _, body = said.partition(b"\r\n\r\n")
+        status = head.split(b"\r\n")[0][:80].decode("latin-1")
+        if " 200" not in status:
+            return f"{WORD_PATH} gave '{status}'"
+        if not hmac.compare_digest(body.strip(), word.encode("ascii")):
+            return f"{WORD_PATH} gave another word than this lab's; another lab may be there"
+        return None
+    return problem
+
+
+def fetch_as(user: str, host: str, port: int) -> bytes:
+    """What ``fetch`` returns to this user, where root asks; to anybody else, what it returns to them.
+
+    Raises:
+        OSError: no response.
+        LookupError: this host has no such user.
+    """
+    account = pwd.getpwnam(user)
+    if os.geteuid() != 0 or account.pw_uid == 0:
+        return fetch(host, port)
+    reader, writer = os.pipe()
+    # The kernel matches packets by the user of the process that owns the socket, so another process asks.
+    child = os.fork()
+    if child == 0:
+        found = b"-it ended without a result"
+        try:
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+            found = b"+" + fetch(host, port)
+        except OSError as error:
+            found = b"-" + str(error).encode()
+        finally:
+            # Less than the buffer of a pipe; and nothing of the parent's is run in the child, not even its end.
+            os.write(writer, found)
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        found = pipe.read()
+    os.waitpid(child, 0)
+    if found[:1] != b"+":
+        raise OSError(found[1:].decode(errors="replace"))
+    return found[1:]
+
+
+def fetch(host: str, port: int) -> bytes:
+    """The first bytes of the response to one GET, without redirects and proxies. Raises OSError."""
+    deadline = time.monotonic() + WORD_SECONDS
+    name = f"[{host}]" if ":" in host else host
+    with socket.create_connection((host, port), WORD_SECONDS) as connection:
+        connection.sendall(f"GET {WORD_PATH} HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode("ascii"))
+        said = b""
+        while len(said) < WORD_BYTES:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"not complete after {WORD_SECONDS} s")
+            connection.settimeout(left)
+            part = connection.recv(WORD_BYTES)
+            if not part:
+                break
+            said += part
+    return said
