@@ -76,6 +76,10 @@ GOOD = {
         "    def index(self):\n        self.client.get('/')\n"
         "class Visitor(HttpUser):\n    tasks = [Shop]\n"
     ),
+    "task sets that lead to one another": (
+        HEAD + "class Shop(TaskSet):\n    pass\nclass Cart(TaskSet):\n    tasks = [Shop]\nShop.tasks = [Cart]\n"
+        "class Visitor(HttpUser):\n    tasks = [Shop]\n"
+    ),
     "a class that is called as a task": (
         HEAD + "class Job:\n    def __init__(self, user):\n        user.client.get('/')\n"
         "class Visitor(HttpUser):\n    tasks = [Job]\n"

@@ -303,7 +303,10 @@ def without_tasks(classes: list[type]) -> Iterator[type]:
     from locust import SequentialTaskSet, TaskSet, User
 
     ways = (TaskSet.get_next_task, SequentialTaskSet.get_next_task)
-    for thing in classes:
+    # Task sets may lead to one another.
+    waiting, seen = list(classes), set(classes)
+    while waiting:
+        thing = waiting.pop(0)
         # Any other class is called with the user, as a function is.
         base = next((base for base in (User, TaskSet) if issubclass(thing, base)), None)
         # A MarkovTaskSet has its tasks elsewhere, and refuses itself when it has none.
@@ -324,7 +327,9 @@ def without_tasks(classes: list[type]) -> Iterator[type]:
         if not thing.tasks:
             yield thing
         elif isinstance(thing.tasks, list):
-            yield from without_tasks([one for one in dict.fromkeys(thing.tasks) if isinstance(one, type)])
+            inner = [one for one in dict.fromkeys(thing.tasks) if isinstance(one, type) and one not in seen]
+            waiting += inner
+            seen.update(inner)
 
 
 if __name__ == "__main__":
