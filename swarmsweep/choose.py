@@ -152,7 +152,7 @@ def _shortfall(cell: dict[str, Any], slo: dict[str, float]) -> float:
 
 def _short(reason: str | None, limit: int = 200) -> str:
     text = " ".join((reason or "no reason was recorded").split()).rstrip(".")
-    return text if len(text) <= limit else f"{text[:limit]}..."
+    return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (in full below)"
 
 
 def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float]) -> list[str]:

@@ -93,6 +93,15 @@ def test_every_setting_that_is_named_is_one_of_the_inventory():
     assert {f"lab_api_{name}" for name in SETTINGS} <= known.keys()
 
 
+def test_a_roll_back_whose_culprit_is_unknown_blames_no_ready_path():
+    said = "lab_api_api: Swarm took the update back, what ran before runs on"
+    services = [{"name": "lab_api_api", "reason": None, "reason_code": None}]
+    sentence = kept.kept_sentence({"msg": said, "services": services}, SETTINGS)
+    assert "docker service ps --no-trunc lab_api_api" in sentence
+    assert "Check lab_api_memory (512M)" in sentence
+    assert "ready_path" not in sentence
+
+
 def test_the_playbook_asks_for_the_sentence_with_all_settings():
     tasks = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text())[0]["tasks"]
     explain, fail = next(task["rescue"] for task in tasks if "rescue" in task)
