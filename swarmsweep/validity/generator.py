@@ -77,7 +77,8 @@ def users_stayed(evidence: Evidence) -> Check | None:
             f"an exception in on_start ended {ended} of {planned} users, most often {first[:100]} ({texts[first]})"
         )
         return Check("users_stayed", planned - ended, planned, False, sentence, warning=True)
-    if least is None:
+    # The users of a worker that was lost are missing with its record: workers_present says so.
+    if least is None or evidence.record_files < evidence.load["workers"]:
         return None
     rest = "" if least >= planned else "; the others stopped by themselves (StopUser) or failed outside of a task"
     sentence = f"{least} of {planned} users were there all the time{rest}"

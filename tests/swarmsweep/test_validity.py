@@ -100,6 +100,12 @@ def test_what_was_not_gathered_is_never_taken_as_a_pass_nor_as_a_fault(name, evi
     assert set(after) <= set(before[of])
 
 
+def test_users_of_a_lost_worker_are_no_doubt_of_their_own():
+    lost = changed("users", **{"flow.users_min": 10, "record_files": 1, "timeline.workers_lost": 1})
+    assert named(lost)["workers_present"].passed is False
+    assert "users_stayed" not in named(lost)
+
+
 def test_an_attempt_that_died_before_its_load_is_judged_on_its_deployment_alone():
     bare = replace(from_json(record("users")), flow=None, knee=None, timeline=None, proxy=None, recorded_requests=None)
     assert "limits_as_labelled" in named(bare)
