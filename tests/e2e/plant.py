@@ -239,7 +239,8 @@ class Hog:
 
     def __init__(self, word: str, scenario: str, times: float) -> None:
         self.word, self.times = word, times
-        self.pattern = f"locust.*/{scenario}\\.py"
+        # A worker's: before a sweep deploys anything, each scenario is loaded once by another program.
+        self.pattern = f"/locust .*/{scenario}\\.py.* --worker"
         self.process: subprocess.Popen | None = None
 
     def look(self) -> None:
