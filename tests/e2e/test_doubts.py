@@ -23,14 +23,17 @@ LASTING = "some_requests"
 OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu"}
 # Other checks that the same fault may trip: HAProxy does not count a request that never reached it; the requests of a
 # killed worker are neither reported nor recorded; while a killed replica starts again, users are refused at once and
-# ask the more, and no sample has it from first to last.
+# ask the more, no sample has it from first to last, and a response that it had begun ends in the middle.
 SYMPTOMS = {
     "errors_explained": {"counted_by_haproxy"},
     "workers_present": {
         *("requests_recorded_whole", "counted_by_locust", "counted_by_haproxy"),
         *("littles_law", "steady_state"),
     },
-    "replicas_unchanged": {"errors_explained", "counted_by_haproxy", "littles_law", "steady_state", "window_sampled"},
+    "replicas_unchanged": {
+        *("errors_explained", "answers_correct", "counted_by_haproxy"),
+        *("littles_law", "steady_state", "window_sampled"),
+    },
 }
 
 
