@@ -15,8 +15,8 @@ from bench import haproxy, packages
 from bench.environments import Environment
 from bench.loopback import ask, require_loopback
 from bench.processes import Tree
-from swarmsweep.capacity import Capacity, capacity_of
 from swarmsweep.errors import LabError
+from swarmsweep.judge.capacity import Capacity, capacity_of
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HOST_FILES = packages.ROOT / "roles/locust_host/files"

@@ -9,7 +9,7 @@ from typing import Any
 from bench import queueing, result
 from bench.deployment import Found, Setting
 from bench.result import Row, number
-from swarmsweep.compare import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, compare, noise_of
+from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, compare, noise_of
 from swarmsweep.search import PERCENTS
 
 # Names and targets are a contract.

@@ -25,8 +25,7 @@ from bench.ratios import spread
 from bench.result import Row, number
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_atomically, write_json
-from swarmsweep.plan import attempt_dir, read_plan
-from swarmsweep.report import newest_run
+from swarmsweep.plan.run_folder import attempt_dir, newest_run, read_plan
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "reports/bench/overhead.json"

@@ -18,7 +18,7 @@ that is ready for the user, and nothing else, for anything a user can cause:
 ``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/
 ==============================================  =======================================================================
 
-Names are loaded on first use: checking a sweep file needs PyYAML only and must not wait for numpy or Jinja.
+Names are loaded on first use: checking a sweep file must not wait for numpy or Jinja.
 """
 
 from importlib import import_module
@@ -28,46 +28,26 @@ __version__ = "0.1.0"
 _HOME = {
     "LabError": "errors",
     "InputError": "errors",
-    "Sweep": "sweepfile",
-    "load_sweep": "sweepfile",
-    "make_plan": "plan",
-    "new_run_id": "plan",
-    "parse_seed": "plan",
-    "estimated_seconds": "plan",
-    "drain_seconds": "load",
-    "load_of_cell": "load",
-    "planned_load_seconds": "plan",
-    "write_plan": "plan",
-    "read_plan": "plan",
-    "remaining_steps": "plan",
-    "retry_broken": "plan",
-    "measure_attempt": "measure",
-    "measure_run": "measure",
-    "newest_run": "report",
-    "write_report": "report",
+    "Sweep": "sweep.sweep_file",
+    "load_sweep": "sweep.sweep_file",
+    "make_plan": "plan.plan",
+    "new_run_id": "plan.plan",
+    "parse_seed": "plan.plan",
+    "estimated_seconds": "plan.plan",
+    "planned_load_seconds": "plan.plan",
+    "drain_seconds": "sweep.load",
+    "load_of_cell": "sweep.load",
+    "write_plan": "plan.run_folder",
+    "read_plan": "plan.run_folder",
+    "remaining_steps": "plan.run_folder",
+    "retry_broken": "plan.run_folder",
+    "newest_run": "plan.run_folder",
+    "measure_attempt": "results.measure",
+    "measure_run": "results.measure",
+    "write_report": "report.report",
 }
 
-__all__ = [
-    "InputError",
-    "LabError",
-    "Sweep",
-    "drain_seconds",
-    "estimated_seconds",
-    "load_of_cell",
-    "load_sweep",
-    "make_plan",
-    "measure_attempt",
-    "measure_run",
-    "new_run_id",
-    "newest_run",
-    "parse_seed",
-    "planned_load_seconds",
-    "read_plan",
-    "remaining_steps",
-    "retry_broken",
-    "write_plan",
-    "write_report",
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str):

@@ -10,7 +10,7 @@ from swarmsweep import __version__
 from swarmsweep.errors import InputError, LabError
 
 if TYPE_CHECKING:
-    from swarmsweep.lab_facts import ApiHosts
+    from swarmsweep.plan.lab_facts import ApiHosts
 
 _FILE_HELP = "sweep file (default: %(default)s)"
 _EPILOG = "Exit codes: 0 done, 1 stored files are damaged or cannot be written, 2 what you gave is refused, 130 Ctrl-C."
@@ -77,7 +77,7 @@ def _positive(text: str) -> float:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from swarmsweep.sweepfile import load_sweep
+    from swarmsweep.sweep.sweep_file import load_sweep
 
     refused = []
     for file in arguments.files:
@@ -94,10 +94,10 @@ def _check(arguments: argparse.Namespace) -> None:
 def _plan(arguments: argparse.Namespace) -> None:
     from datetime import datetime
 
-    from swarmsweep.lab_facts import known_api_hosts, known_other_seconds
-    from swarmsweep.plan import make_plan, parse_seed
-    from swarmsweep.plan_words import plan_text
-    from swarmsweep.sweepfile import load_sweep
+    from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
+    from swarmsweep.plan.plan import make_plan, parse_seed
+    from swarmsweep.plan.plan_text import plan_text
+    from swarmsweep.sweep.sweep_file import load_sweep
 
     sweep = load_sweep(arguments.file)
     hosts = _with_options(known_api_hosts(arguments.inventory, arguments.reports_dir), arguments)
@@ -111,7 +111,7 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts":
     """The API hosts with what the options say of them."""
-    from swarmsweep.lab_facts import ApiHosts
+    from swarmsweep.plan.lab_facts import ApiHosts
     from swarmsweep.units import parse_memory
 
     given: dict[str, Any] = {} if arguments.api_cpus is None else {"cpus": arguments.api_cpus}
@@ -126,7 +126,8 @@ def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from swarmsweep.report import newest_run, write_report
+    from swarmsweep.plan.run_folder import newest_run
+    from swarmsweep.report.report import write_report
 
     run_dir = Path(arguments.run_dir) if arguments.run_dir else newest_run(arguments.reports_dir)
     if not run_dir.is_dir() and (Path(arguments.reports_dir) / run_dir).is_dir():
@@ -134,7 +135,7 @@ def _report(arguments: argparse.Namespace) -> None:
     if arguments.run_dir and not run_dir.is_dir():
         raise InputError(f"{run_dir}: no such run folder; the newest is taken by: python -m swarmsweep report")
     if arguments.remeasure:
-        from swarmsweep.measure import measure_run
+        from swarmsweep.results.measure import measure_run
 
         print(f"{measure_run(run_dir)} attempts measured again from their raw files")
     print(write_report(run_dir, arguments.reports_dir))

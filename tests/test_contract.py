@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from swarmsweep.content import IGNORED
+from swarmsweep.lab.content_hash import IGNORED
 
 ROOT = Path(__file__).parents[1]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())

@@ -10,7 +10,7 @@ import time
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from swarmsweep import preflight
+from swarmsweep.lab import preflight
 
 # The first may have to make the connection; the fastest answer bounds the offset best.
 TRIES = 3

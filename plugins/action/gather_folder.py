@@ -25,9 +25,9 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from swarmsweep import preflight
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
+from swarmsweep.lab import preflight
 
 ARCHIVE = ".gather.tar"
 NOW = "date +%s.%N"

@@ -11,8 +11,8 @@ import subprocess
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from swarmsweep import machines
 from swarmsweep.errors import LabError
+from swarmsweep.lab import virtual_machines
 
 
 class ActionModule(ActionBase):
@@ -28,20 +28,20 @@ class ActionModule(ActionBase):
             )
         address = str(task_vars["hostvars"][name].get("ansible_host", name))
         try:
-            machines.check_address(address, name)
+            virtual_machines.check_address(address, name)
         except LabError as error:
             raise AnsibleActionFail(str(error)) from error
-        url_host = self._task.args.get("url_host", machines.url_host(address))
-        if url_host != machines.url_host(address):
+        url_host = self._task.args.get("url_host", virtual_machines.url_host(address))
+        if url_host != virtual_machines.url_host(address):
             raise AnsibleActionFail(
                 f"'{url_host}' is not the address of '{name}', so it is not loaded. Allowed: its ansible_host, "
-                f"{machines.url_host(address)}"
+                f"{virtual_machines.url_host(address)}"
             )
-        if machines.is_virtual(address):
+        if virtual_machines.is_virtual(address):
             found = subprocess.run(
                 ["ip", "-json", "route", "get", address], capture_output=True, text=True, check=False
             )
-            bridge = machines.bridge_of(address, json.loads(found.stdout or "[]"))
+            bridge = virtual_machines.bridge_of(address, json.loads(found.stdout or "[]"))
             if bridge is None:
                 raise AnsibleActionFail(
                     f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: "

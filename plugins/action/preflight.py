@@ -1,11 +1,11 @@
-"""Ansible action: judge what the hosts said of themselves. Runs on the controller; see swarmsweep.preflight."""
+"""Ansible action: judge what the hosts said of themselves. Runs on the controller; see swarmsweep.lab.preflight."""
 
 from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from swarmsweep import preflight
+from swarmsweep.lab import preflight
 
 
 def clock_problems(clocks):

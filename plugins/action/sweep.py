@@ -39,7 +39,7 @@ def refuse_other_subject(run, manifest):
 def told(run, plan, steps, **more):
     """Steps of a plan with all that measuring them, and telling of them, takes. ``more``: further keys of each."""
     from swarmsweep import drain_seconds, load_of_cell, planned_load_seconds
-    from swarmsweep.plan import attempt_dir
+    from swarmsweep.plan.run_folder import attempt_dir
 
     cells = {cell["id"]: cell for cell in plan["cells"]}
     return [
@@ -59,8 +59,8 @@ def told(run, plan, steps, **more):
 
 def append_command(run, command):
     """Note in the manifest of a run that is taken up again what was typed."""
-    from swarmsweep.command import restorable
     from swarmsweep.files import read_json, write_json
+    from swarmsweep.lab.mask_secrets import restorable
 
     manifest = read_json(run / "manifest.json")
     # An earlier version kept more of a command than what is known to be harmless.
@@ -83,7 +83,7 @@ class ActionModule(ActionBase):
     def do_check(self, path, locustfiles=None, seed=None):
         """Validate a sweep file, a seed, and the names of the scenarios; nothing has been touched yet."""
         from swarmsweep import load_sweep, parse_seed
-        from swarmsweep.scenarios import check_folder
+        from swarmsweep.sweep.scenarios import check_folder
 
         if seed is not None:
             parse_seed(seed)
@@ -96,8 +96,8 @@ class ActionModule(ActionBase):
     def do_scenarios(self, path, reports, resume=None):
         """What is to be loaded on each load host before anything is deployed, of a sweep or of a run taken up."""
         from swarmsweep import load_of_cell, load_sweep, read_plan
-        from swarmsweep.retry import refuse_ended
-        from swarmsweep.scenarios import scenarios_of
+        from swarmsweep.results.retry import refuse_ended
+        from swarmsweep.sweep.scenarios import scenarios_of
 
         if resume:
             plan = read_plan(Path(reports) / resume)
@@ -108,7 +108,7 @@ class ActionModule(ActionBase):
 
     def do_refuse_scenarios(self, loaded, locustfiles):
         """End here when a scenario cannot run; ``loaded`` is what each load host reported."""
-        from swarmsweep.scenario_words import refuse_scenarios
+        from swarmsweep.sweep.scenario_text import refuse_scenarios
 
         refuse_scenarios(loaded, locustfiles)
         return {}
@@ -116,10 +116,10 @@ class ActionModule(ActionBase):
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
         from swarmsweep import estimated_seconds, load_sweep, make_plan, parse_seed, read_plan, retry_broken, write_plan
-        from swarmsweep.command import storable
         from swarmsweep.files import write_json
-        from swarmsweep.lab_facts import known_other_seconds
-        from swarmsweep.retry import first_steps, refuse_ended
+        from swarmsweep.lab.mask_secrets import storable
+        from swarmsweep.plan.lab_facts import known_other_seconds
+        from swarmsweep.results.retry import first_steps, refuse_ended
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
@@ -147,7 +147,7 @@ class ActionModule(ActionBase):
     def do_retries(self, run):
         """What is to be made once more, now that all steps of the plan have had their first try."""
         from swarmsweep import estimated_seconds, read_plan
-        from swarmsweep.retry import retry_steps
+        from swarmsweep.results.retry import retry_steps
 
         plan = read_plan(run)
         steps = [step | {"position": number} for number, step in enumerate(retry_steps(run), start=1)]
@@ -159,19 +159,19 @@ class ActionModule(ActionBase):
 
     def do_set_aside(self, run, cell_id, attempt):
         """Keep the invalid try of an attempt under another name."""
-        from swarmsweep.retry import set_aside
+        from swarmsweep.results.retry import set_aside
 
         return {"older": str(set_aside(run, cell_id, int(attempt)))}
 
     def do_outcome(self, run):
         """What the second tries brought, in words."""
-        from swarmsweep.retry import outcome
+        from swarmsweep.results.retry import outcome
 
         return {"outcome": outcome(run)}
 
     def do_lock(self, path):
         """One sweep at a time. The lock belongs to ansible-playbook, whose child this process is."""
-        from swarmsweep import lock
+        from swarmsweep.lab import lock
 
         lock.take(path, os.getppid())
         return {}
@@ -179,9 +179,9 @@ class ActionModule(ActionBase):
     def do_measure(self, run, cell_id, attempt):
         """Raw files of one attempt -> trial.json, and cell.json after the last."""
         from swarmsweep import measure_attempt
-        from swarmsweep.left_lab import left_lab
-        from swarmsweep.plan import attempt_dir
-        from swarmsweep.progress import sentence
+        from swarmsweep.plan.run_folder import attempt_dir
+        from swarmsweep.raw.left_lab import left_lab
+        from swarmsweep.report.progress import sentence
 
         row = measure_attempt(run, cell_id, int(attempt))
         left = left_lab(attempt_dir(run, cell_id, int(attempt)))
@@ -190,7 +190,7 @@ class ActionModule(ActionBase):
     def do_harness_failure(self, run, cell_id, attempt, reason):
         """Record that the bench, not the cell, broke: the attempt is invalid and the sweep goes on."""
         from swarmsweep.files import write_json
-        from swarmsweep.plan import attempt_dir
+        from swarmsweep.plan.run_folder import attempt_dir
 
         write_json(attempt_dir(run, cell_id, int(attempt), "harness.json"), {"schema": 1, "reason": reason})
         return self.do_measure(run, cell_id, attempt)
@@ -203,12 +203,12 @@ class ActionModule(ActionBase):
 
     def do_report_measured(self, run, reports):
         """Of a sweep that ended early: the report on the cells that were measured, and a sentence on it."""
-        from swarmsweep.salvage import report_measured
+        from swarmsweep.report.salvage import report_measured
 
         return {"sentence": report_measured(Path(run), Path(reports))}
 
     def do_explain_kept(self, result, settings, summary=None):
         """Why the API of the inventory cannot run, and what to set; ``result`` is of the task that failed."""
-        from swarmsweep.kept import kept_sentence
+        from swarmsweep.lab.kept_api import kept_sentence
 
         return {"sentence": kept_sentence(result, settings, summary)}

@@ -184,18 +184,18 @@ class CallbackModule(Default):
         if result.task.action != "sweep":
             return
         if self.cell is None and "steps" in result.result:
-            from swarmsweep.progress import Progress
+            from swarmsweep.report.progress import Progress
 
             self.progress = Progress(result.result["run"], result.result["steps"], self.progress)
             # Each task runs in a fork of this process: numpy, which takes a quarter of a second, is in all of them then
             # and not imported anew to judge each cell.
-            import_module("swarmsweep.measure")
+            import_module("swarmsweep.results.measure")
         elif self.cell and "sentence" in result.result:
             self.say(result.result["status"], result.result["sentence"])
 
     def say(self, status: str, sentence: str) -> None:
         """The one line of a cell."""
-        from swarmsweep.progress import time_left
+        from swarmsweep.report.progress import time_left
 
         if self.status:
             self.status.show(None)

@@ -6,12 +6,13 @@ import os
 
 from ansible.errors import AnsibleFilterError
 
-from swarmsweep import content, lab_names, machines
 from swarmsweep.errors import LabError
+from swarmsweep.lab import content_hash, lab_names, virtual_machines
+from swarmsweep.plan import host_facts
 
 
 def lab_virtual_machines(groups, hostvars):
-    """Virtual machines of the inventory with their share of this machine: see swarmsweep.machines.share."""
+    """Virtual machines of the inventory with their share of this machine: see swarmsweep.lab.virtual_machines.share."""
     addresses = {
         name: str(hostvars[name].get("ansible_host", name))
         for group in ("api", "load")
@@ -19,15 +20,17 @@ def lab_virtual_machines(groups, hostvars):
     }
     sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
     try:
-        return machines.share(addresses, sides, sorted(os.sched_getaffinity(0)), machines.total_memory_bytes())
+        return virtual_machines.share(
+            addresses, sides, sorted(os.sched_getaffinity(0)), virtual_machines.total_memory_bytes()
+        )
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 def lab_content_hash(paths, *extra):
-    """Hash of files and folders and further texts: see swarmsweep.content.hash_paths."""
+    """Hash of files and folders and further texts: see swarmsweep.lab.content_hash.hash_paths."""
     try:
-        return content.hash_paths([str(path) for path in paths], [str(text) for text in extra])
+        return content_hash.hash_paths([str(path) for path in paths], [str(text) for text in extra])
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -43,10 +46,10 @@ def lab_image_tags(contexts, namespace, base):
 
 
 def lab_host_facts(groups, hostvars):
-    """Facts of the hosts as plan.json has them, from what the preflight asked: see swarmsweep.machines.host_facts."""
+    """Facts of the hosts as plan.json has them, from the preflight: see swarmsweep.plan.host_facts."""
     return {
         side: [
-            machines.host_facts(name, dict(hostvars[name]["__preflight_capacity"]), is_api=side == "api")
+            host_facts.host_facts(name, dict(hostvars[name]["__preflight_capacity"]), is_api=side == "api")
             for name in groups[side]
         ]
         for side in ("api", "load")
@@ -54,8 +57,8 @@ def lab_host_facts(groups, hostvars):
 
 
 def lab_colocated(hosts):
-    """Whether load and API share one physical machine: see swarmsweep.machines.colocated."""
-    return machines.colocated(hosts)
+    """Whether load and API share one physical machine: see swarmsweep.plan.host_facts.colocated."""
+    return host_facts.colocated(hosts)
 
 
 def _inventory(sources):
@@ -66,18 +69,18 @@ def _inventory(sources):
 
 
 def lab_name_problems(groups, lab_name, sources):
-    """What is wrong with the names of lab and hosts: see swarmsweep.lab_names.name_problems."""
+    """What is wrong with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
     return lab_names.name_problems(lab_name, dict.fromkeys(hosts), _inventory(sources))
 
 
 def lab_bridge_problems(bridge, sources):
-    """What is wrong with the name of the bridge: see swarmsweep.lab_names.bridge_problems."""
+    """What is wrong with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
     return lab_names.bridge_problems(bridge, _inventory(sources))
 
 
 def lab_network_problems(subnet, virtual_machines, sources):
-    """What is wrong with the network and the virtual machines: see swarmsweep.lab_names.network_problems."""
+    """What is wrong with the network and the virtual machines: see swarmsweep.lab.lab_names.network_problems."""
     return lab_names.network_problems(subnet, virtual_machines, _inventory(sources))
 
 

@@ -12,8 +12,8 @@ import pytest
 from bench import overhead
 from bench.phases import PHASES, read_run
 from swarmsweep.errors import InputError, LabError
-from swarmsweep.plan import make_plan
-from swarmsweep.sweepfile import parse_sweep
+from swarmsweep.plan.plan import make_plan
+from swarmsweep.sweep.sweep_file import parse_sweep
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "data/run"

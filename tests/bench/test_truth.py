@@ -14,8 +14,8 @@ import pytest
 from bench import deployment, grades, packages, processes, truth
 from bench.deployment import Found, Setting, Site
 from bench.grades import Graded, Pair
-from swarmsweep.capacity import Capacity
 from swarmsweep.errors import LabError
+from swarmsweep.judge.capacity import Capacity
 
 SETTING = Setting("8ms-2slots", 8, 2, {"p95_ms": 40, "max_failure_percent": 1})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmsweep.measure import measure_run
+from swarmsweep.results.measure import measure_run
 
 pytestmark = pytest.mark.e2e
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmsweep import scenarios
 from swarmsweep.errors import InputError
-from swarmsweep.scenario_words import refuse_scenarios
+from swarmsweep.sweep import scenarios
+from swarmsweep.sweep.scenario_text import refuse_scenarios
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "roles/locust_host/files"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmsweep.plan import OTHER_SECONDS_PER_STEP
+from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
 
 ROOT = Path(__file__).parents[2]
 API = {"lab-api": "10.0.0.5", "lab-api2": "api.example.org", "lab-api6": "fd00::5"}

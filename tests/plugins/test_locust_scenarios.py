@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement, memory_bytes
 
-from swarmsweep import scenario_words
+from swarmsweep.sweep import scenario_text
 
 ROOT = Path(__file__).parents[2]
 # Notes its arguments, and runs what it was given with the variables that it was given.
@@ -105,7 +105,7 @@ def test_a_good_scenario_is_tried_as_the_user_of_the_load_and_within_limits(locu
 
 
 def test_a_user_reads_of_the_share_of_memory_that_a_unit_gets():
-    assert f" {MEMORY_PERCENT} % " in scenario_words.MEMORY
+    assert f" {MEMORY_PERCENT} % " in scenario_text.MEMORY
 
 
 def test_it_runs_in_an_empty_folder_of_its_own(locust_scenarios, home):

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from swarmsweep.capacity import Capacity
-from swarmsweep.cell import merge
-from swarmsweep.plan import make_plan, write_plan
-from swarmsweep.sweepfile import parse_sweep
-from swarmsweep.trial import Check, Trial
-from swarmsweep.usage import ApiUsage
+from swarmsweep.judge.capacity import Capacity
+from swarmsweep.plan.plan import make_plan
+from swarmsweep.plan.run_folder import write_plan
+from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.results.cell import merge
+from swarmsweep.results.trial import Check, Trial
+from swarmsweep.sweep.sweep_file import parse_sweep
 
 MIB = 1024**2
 SWEEP = b"""\

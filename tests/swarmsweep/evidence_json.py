@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from swarmsweep.evidence import Evidence, Flow, Second
-from swarmsweep.haproxy import ProxyDelta
-from swarmsweep.machine_usage import ContainerUsage, MachineUsage
-from swarmsweep.tasks import TaskCounts
-from swarmsweep.usage import ApiUsage
+from swarmsweep.judge.evidence import Evidence, Flow, Second
+from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.haproxy import ProxyDelta
+from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
+from swarmsweep.raw.tasks import TaskCounts
 
 # A knee of its own is written out; mostly it is the window that is shown, with its usage and machines.
 SAME = "flow"

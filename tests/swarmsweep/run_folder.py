@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swarmsweep.load import load_of_cell
-from swarmsweep.plan import make_plan, write_plan
-from swarmsweep.sweepfile import parse_sweep
+from swarmsweep.plan.plan import make_plan
+from swarmsweep.plan.run_folder import write_plan
+from swarmsweep.sweep.load import load_of_cell
+from swarmsweep.sweep.sweep_file import parse_sweep
 
 RECORDED = Path(__file__).parents[1] / "data" / "locust-2.47.0_haproxy-2.6.12"
 METRICS = Path(__file__).parents[1] / "data" / "prometheus-client-0.26.0"

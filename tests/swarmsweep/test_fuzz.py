@@ -8,15 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from run_folder import METRICS, RECORDED, put
 
-from swarmsweep.api_metrics import parse_metrics, pool, request_parts
-from swarmsweep.cell import merge
 from swarmsweep.errors import LabError
-from swarmsweep.haproxy import delta, parse_stat
-from swarmsweep.locust_csv import aggregated, parse_stats
-from swarmsweep.sweepfile import parse_sweep
-from swarmsweep.trial import analyse
+from swarmsweep.raw.api_metrics import parse_metrics, pool, request_parts
+from swarmsweep.raw.api_usage import read_samples, usage_over
+from swarmsweep.raw.haproxy import delta, parse_stat
+from swarmsweep.raw.locust_csv import aggregated, parse_stats
+from swarmsweep.results.cell import merge
+from swarmsweep.results.trial import analyse
+from swarmsweep.sweep.sweep_file import parse_sweep
 from swarmsweep.units import format_memory, parse_memory
-from swarmsweep.usage import read_samples, usage_over
 
 SWEEPS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "sweeps").glob("*.yml"))]
 YAML_PIECES = st.sampled_from(

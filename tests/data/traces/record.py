@@ -12,10 +12,11 @@ sys.path.append(str(Path(__file__).parents[2] / "swarmsweep"))
 
 from evidence_json import to_json
 
-from swarmsweep.attempt import gather
-from swarmsweep.gathered import evidence_of
-from swarmsweep.load import load_of_cell
-from swarmsweep.plan import planned_cell, read_plan
+from swarmsweep.judge.build_evidence import evidence_of
+from swarmsweep.judge.search_outcome import search_outcome
+from swarmsweep.plan.run_folder import planned_cell, read_plan
+from swarmsweep.raw.attempt import gather
+from swarmsweep.sweep.load import load_of_cell
 
 
 def main(folder: Path, trace: Path) -> None:
@@ -23,7 +24,7 @@ def main(folder: Path, trace: Path) -> None:
     plan = read_plan(folder.parents[2])
     cell = planned_cell(plan, folder.parent.name)
     raw = gather(folder, load_of_cell(plan, cell), plan["slo"])
-    record = to_json(evidence_of(raw, plan, cell))
+    record = to_json(evidence_of(raw, search_outcome(raw.search, plan["slo"]), plan, cell))
     # Of the records of Docker, what is judged: logs and environments are not for a trace.
     for name in ("deploy", "after"):
         kept = ("status", "containers", "restarts", "changed", "oom_killed")

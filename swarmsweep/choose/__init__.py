@@ -1,0 +1,1 @@
+"""Which one wins: recommendation and comparison of cells."""

@@ -1,0 +1,230 @@
+"""The recommendation where capacities were looked for: the cheapest for a target, or the highest capacity.
+
+A configuration is proven for the smaller of two rates: the highest that was verified in every deployment, and the lower
+bound of the estimate over the deployments.
+"""
+
+from typing import Any
+
+from swarmsweep.choose.comparisons import against, noise_in
+from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured, rps_per_cost
+from swarmsweep.choose.paired_test import EQUAL, UNDECIDED, Comparison, Noise, is_tie
+from swarmsweep.results import slo as slo_of
+from swarmsweep.search import GOOD
+from swarmsweep.sweep.matrix import cost
+from swarmsweep.units import format_figure, format_plain
+
+# What a target is multiplied by. A quarter to spare: real traffic is burstier than Poisson, a replica is missing while
+# it restarts, and other hosts and other requests are not quite those of the bench.
+HEADROOM = 1.25
+_LIMITED_BY = {
+    "generator": "the load generator could not make more",
+    "max_rps": "the search was not allowed to go higher",
+}
+
+
+def proven_rps(cell: dict[str, Any]) -> float | None:
+    """Requests per second that the cell is proven for; None where no rate was verified."""
+    capacity = cell["capacity"]
+    if not capacity or capacity["verified_rps"] is None:
+        return None
+    bounds = (capacity["verified_rps"], capacity["lower_bound_rps"])
+    return min(bound for bound in bounds if bound is not None)
+
+
+def recommend(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise | None = None) -> dict[str, Any]:
+    """``{"cell_id": ..., "sentence": ...}``; ``cell_id`` is None when no cell can be recommended.
+
+    Only valid cells with a verified rate can win, and no twin. With a target, the cheapest that is proven for it with
+    headroom; without one that with the highest capacity, or the cheapest of those that cannot be told from it.
+
+    Args:
+        cells: rows of the plan's cells that can be chosen.
+        noise: that of the run (see `comparisons.noise_in`); default: what ``cells`` tell of it.
+    """
+    noise = noise or noise_in(plan, cells)
+    slo, target = plan["slo"], plan["load"].get("target_rps")
+    cells, able = [cell for cell in cells if not cell["twin_of"]], able_cells(cells)
+    if not able:
+        return {"cell_id": None, "sentence": _nothing_holds(cells, slo)}
+    needed = target * HEADROOM if target else None
+    best = _cheapest_for(needed, able) if target else _highest(able, noise)
+    if best is None:
+        return {"cell_id": None, "sentence": _short_of(needed, target, able, slo)}
+    compared = against(best, able, noise)
+    sentences = [
+        _why(best, needed, target, able, slo),
+        against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
+        _against_highest(best, able, compared),
+    ]
+    return {"cell_id": best["id"], "sentence": " ".join(sentences)}
+
+
+def sensitivity(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[str]:
+    """Sentences on how another headroom would change the choice; none without a target.
+
+    What tighter or looser limits would give is not known: the search looked for the rate at the limits of the SLO.
+    """
+    target, able = plan["load"].get("target_rps"), able_cells(cells)
+    if not target or not able:
+        return []
+    chosen = _cheapest_for(target * HEADROOM, able)
+    told = []
+    for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
+        other = _cheapest_for(target * headroom, able)
+        if other is not chosen:
+            name = other["id"] if other else "none of the tested configurations"
+            told.append(f"With {words} the choice would be {name}.")
+    return told
+
+
+def able_cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells that can win: valid, with a verified rate, and no twin."""
+    return [cell for cell in cells if cell["status"] == "valid" and not cell["twin_of"] and proven_rps(cell)]
+
+
+def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
+    """The cheapest first, then the highest capacity, then the fewest replicas."""
+    return round(cost(cell["config"]), 9), -(proven_rps(cell) or 0), cell["config"]["replicas"], cell["id"]
+
+
+def _cheapest_for(needed: float, able: list[dict[str, Any]]) -> dict[str, Any] | None:
+    enough = (cell for cell in able if proven_rps(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
+    return min(enough, key=_rank, default=None)
+
+
+def _highest(able: list[dict[str, Any]], noise: Noise) -> dict[str, Any]:
+    """The highest capacity, or the cheapest of those that tie with it."""
+    top = _top(able)
+    compared = against(top, able, noise)
+    tied = [cell for cell in able if cell is not top and is_tie(compared[cell["id"]], noise.s_aa)]
+    return min((top, *tied), key=_rank)
+
+
+def _top(able: list[dict[str, Any]]) -> dict[str, Any]:
+    return min(able, key=lambda cell: (-proven_rps(cell), _rank(cell)))
+
+
+def _why(
+    best: dict[str, Any], needed: float | None, target: float | None, able: list[dict[str, Any]], slo: dict[str, float]
+) -> str:
+    within = f"within the SLO ({slo_of.describe(slo)})"
+    if target:
+        why = f"it is the cheapest configuration that is proven to take {_wanted(needed, target)} {within}"
+    elif best is _top(able):
+        why = f"it takes the highest rate {within}"
+    else:
+        why = f"it is the cheapest configuration that may take as much as the highest {within}"
+    return f"Take {best['id']} ({describe_config(best['config'])}): {why}: {_proof(best)}, {_price(best)}."
+
+
+def _proof(cell: dict[str, Any]) -> str:
+    capacity, latency = cell["capacity"], cell["latency_ms"]
+    count = capacity["deployments"]
+    where = f"or more were verified in each of {count} deployments" if count > 1 else "were verified in one deployment"
+    p95 = f" with p95 {format_figure(latency['p95'])} ms" if latency["p95"] is not None else ""
+    told = f"{format_figure(capacity['verified_rps'])} requests/s {where}{p95}"
+    if capacity["at_least"]:
+        why = _LIMITED_BY.get(capacity["limited_by"], "no higher rate was tried")
+        return f"{told}, and its capacity is at least that: {why}"
+    return told + (f", the estimate is {estimate_text(capacity)}" if capacity["estimate_rps"] is not None else "")
+
+
+def estimate_text(capacity: dict[str, Any]) -> str:
+    """As '640.2 (601.1 to 690.0 between deployments)'."""
+    text = format_figure(capacity["estimate_rps"])
+    if capacity["interval_rps"] is None:
+        return text
+    low, high = map(format_figure, capacity["interval_rps"])
+    return f"{text} ({low} to {high} {'between deployments' if capacity['between_deployments'] else 'within one'})"
+
+
+def _price(cell: dict[str, Any]) -> str:
+    each = format_figure(rps_per_cost(cell))
+    return f"for a cost of {cost(cell['config']):.2f} CPU equivalents, {each} requests/s for each"
+
+
+def _wanted(needed: float, target: float) -> str:
+    spare = 100 * (needed / target - 1)
+    if spare < 1e-6:
+        return f"{format_plain(target)} requests/s"
+    return f"{format_plain(target)} requests/s with {format_figure(spare)} % to spare ({format_figure(needed)})"
+
+
+def _why_not(cell: dict[str, Any], needed: float | None, compared: dict[str, Comparison]) -> str:
+    """Why a cheaper cell that was measured was not taken."""
+    proven = proven_rps(cell)
+    if proven is None:
+        held = _held_once(cell)
+        return "held the SLO, but not long enough to prove a rate" if held else "held the SLO at no rate that was tried"
+    least = ", but may take more" if cell["capacity"]["at_least"] else ""
+    if needed:
+        return f"is proven for {format_figure(proven)}, {_percent(1 - proven / needed)} short of it{least}"
+    factor = compared[cell["id"]].factor
+    return f"takes {1 / factor:.2f} times as much{least}" if factor else f"is proven for {format_figure(proven)}{least}"
+
+
+def _against_highest(best: dict[str, Any], able: list[dict[str, Any]], compared: dict[str, Comparison]) -> str:
+    """How the choice stands to the highest capacity, or, where it is that itself, to the next one."""
+    others = [cell for cell in able if cell is not best]
+    if not others:
+        return "No other configuration held the SLO, or was measured."
+    other = _top(others)
+    place = "highest" if proven_rps(other) > proven_rps(best) else "next"
+    price = cost(best["config"]) / cost(other["config"])
+    comparison = compared[other["id"]]
+    return (
+        f"Against the {place}, {other['id']}, for {price:.2f} times its cost, it is "
+        f"{verdict_word(comparison)}: {comparison.sentence}"
+    )
+
+
+def verdict_word(comparison: Comparison) -> str:
+    """The verdict as an adjective."""
+    return {EQUAL: "equally good", UNDECIDED: "undecided which takes more"}.get(comparison.verdict, comparison.verdict)
+
+
+def _short_of(needed: float, target: float, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
+    best = _top(able)
+    proven = proven_rps(best)
+    itself = ""
+    if proven >= target:
+        itself = f" The target itself it takes, with {_percent(proven / target - 1)} to spare."
+    more = ""
+    if best["capacity"]["at_least"]:
+        more = " It may take more: give the load hosts more workers and measure again."
+    return (
+        f"None of the tested configurations is proven to take {_wanted(needed, target)} within the SLO "
+        f"({slo_of.describe(slo)}). The best is {best['id']} ({describe_config(best['config'])}), proven for "
+        f"{format_figure(proven)} requests/s, {_percent(1 - proven / needed)} short: {_proof(best)}.{itself}{more} "
+        "Add larger configurations to the matrix, lower target_rps, or relax the SLO."
+    )
+
+
+def _nothing_holds(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
+    valid = [cell for cell in cells if cell["status"] == "valid"]
+    if not valid:
+        return nothing_measured(cells)
+    if held := [cell for cell in valid if _held_once(cell)]:
+        return (
+            f"No rate is proven. The SLO ({slo_of.describe(slo)}) was held by {_some(held)}, but at no rate for as "
+            "long as the profile asks before its time was used up. Take a longer profile, or measure again."
+        )
+    return (
+        f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any rate "
+        "that was tried. Add larger configurations to the matrix, or relax the SLO."
+    )
+
+
+def _held_once(cell: dict[str, Any]) -> bool:
+    """Whether a trial held the SLO, for however short a time."""
+    trials = (trial for attempt in cell.get("attempts", ()) for trial in attempt.get("load_trials") or ())
+    return any(trial.get("verdict") == GOOD for trial in trials)
+
+
+def _some(cells: list[dict[str, Any]]) -> str:
+    return ", ".join(cell["id"] for cell in cells[:3]) + (" and others" if len(cells) > 3 else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else f"{100 * share:.1f} %"

@@ -1,0 +1,253 @@
+"""What held the API back: one word from the evidence, and the sentence that carries it."""
+
+from collections.abc import Callable, Iterator
+
+from swarmsweep.judge.checks.deployment import answers_by_replica
+from swarmsweep.judge.checks.thresholds import LIMITS, Limit
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.raw.api_usage import API_SERVICE
+from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
+from swarmsweep.units import format_bytes, format_figure, format_memory
+
+RULES = {
+    "generator": LIMITS["generator_cpu"],
+    "load_host": LIMITS["load_host_cpu"],
+    "generator_at_work": Limit(35, "percent of one core", "with less, it is others who fill the load host"),
+    "throttled": Limit(20, "percent of periods", "a fifth of the periods cut short shows in the tail"),
+    "not_throttled": Limit(5, "percent of periods", "now and then, at a burst: the replica is not at its limit"),
+    "idle_replica": Limit(60, "percent of its CPU limit", "it could have taken what waited for the other"),
+    "one_core": Limit(0.9, "cores", "what a container of one busy thread can use"),
+    "retransmitted": Limit(
+        1, "percent of TCP segments", "V19 warns at 0.01 %; each costs 200 ms and more, the tail shows 1 %"
+    ),
+    "part": Limit(50, "percent of a request's time", "most of it: nothing else can save as much"),
+    "host": Limit(90, "percent of its cores", "above, processes wait for a core"),
+    "hot_worker": Limit(80, "percent of a replica's answers", "of two processes, the other is as good as idle"),
+    "hot_worker_busy": Limit(0.5, "requests in hand, mean", "with less it waits for requests, not they for it"),
+}
+
+Found = tuple[str, str] | None
+
+
+def find_bottleneck(evidence: Evidence) -> tuple[str | None, str | None]:
+    """Name what held the API back at the highest load that the generator made, as (word, sentence with the figures).
+
+    The word is one of memory, generator, hot_replica, proxy, cpu_throttled, network, database, mlflow, host_cpu,
+    hot_worker and not_saturated; (None, None) without data. The first rule that applies wins, because each hides those
+    after it.
+    """
+    for rule in (*_RULES_IN_ORDER, _not_saturated):
+        found = rule(evidence)
+        if found is not None:
+            return found
+    return None, None
+
+
+def _memory(evidence: Evidence) -> Found:
+    """A dead replica has no other figures worth reading."""
+    if not evidence.oom_kills:
+        return None
+    # The knee and the shown window have the same peak: that of the whole attempt.
+    peak = evidence.knee_usage.memory_peak_bytes
+    seen = f", peak use seen {format_bytes(peak)}" if peak is not None else ""
+    kills = "1 OOM kill" if evidence.oom_kills == 1 else f"{evidence.oom_kills} OOM kills"
+    return "memory", f"{kills} at a limit of {format_memory(evidence.config['memory_bytes'])} per replica{seen}"
+
+
+def _generator(evidence: Evidence) -> Found:
+    """Whatever the API shows, it is not what it can do."""
+    if evidence.unmade is not None:
+        return "generator", evidence.unmade
+    percent = evidence.knee.generator_cpu_percent if evidence.knee is not None else None
+    if percent is None:
+        return None
+    if percent >= _limit("generator"):
+        return "generator", f"a Locust worker used {format_figure(percent)} % of a core"
+    busy = max((machine.busy_percent or 0 for machine in _machines(evidence, "load")), default=0)
+    if busy >= _limit("load_host") and percent >= _limit("generator_at_work"):
+        used = f"a Locust worker got {format_figure(percent)} % of a core"
+        return "generator", f"the load host was {format_figure(busy)} % busy, and {used}"
+    return None
+
+
+def _hot_replica(evidence: Evidence) -> Found:
+    """Before the limit that all have: together they seem throttled where one is."""
+    limit_cores = evidence.config["cpus"]
+    replicas = [
+        replica
+        for replica in _containers(evidence, API_SERVICE)
+        if replica.throttled_percent is not None and replica.cpu_cores is not None
+    ]
+    if len(replicas) < 2:
+        return None
+    hot = max(replicas, key=lambda replica: replica.throttled_percent)
+    idle = min(replicas, key=lambda replica: (replica.throttled_percent, replica.cpu_cores))
+    idle_percent = 100 * idle.cpu_cores / limit_cores
+    if (
+        hot.throttled_percent < _limit("throttled")
+        or idle.throttled_percent >= _limit("not_throttled")
+        or idle_percent >= _limit("idle_replica")
+    ):
+        return None
+    periods = f"{format_figure(hot.throttled_percent)} % of the scheduler's periods"
+    return "hot_replica", (
+        f"the CPU limit of 1 of {len(replicas)} replicas cut {periods} short at {format_figure(hot.cpu_cores)} cores; "
+        f"another used {format_figure(idle_percent)} % of its limit"
+    )
+
+
+def _proxy(evidence: Evidence) -> Found:
+    """What the proxy does not hand on, the replicas never see."""
+    return _container_at_limit(evidence, "proxy", "proxy", "HAProxy")
+
+
+def _container_at_limit(evidence: Evidence, service: str, word: str, name: str) -> Found:
+    for container in _containers(evidence, service):
+        throttled, cores = container.throttled_percent, container.cpu_cores
+        used = f" and used {format_figure(cores)} cores" if cores is not None else ""
+        if throttled is not None and throttled >= _limit("throttled"):
+            periods = f"{format_figure(throttled)} % of the scheduler's periods"
+            return word, f"{name} was cut short by its CPU limit in {periods}{used}"
+        if cores is not None and cores >= _limit("one_core"):
+            return word, f"{name} used {format_figure(cores)} cores, as much as one thread can"
+    return None
+
+
+def _cpu_throttled(evidence: Evidence) -> Found:
+    """Before all that is measured in time: a replica that is stopped makes everything in it seem slow."""
+    throttled = evidence.knee_usage.throttled_percent
+    if throttled is None or throttled < _limit("throttled"):
+        return None
+    part = _largest_part(evidence)
+    told = _cores(evidence) + (f"; {part[1]}" if part is not None else "")
+    return "cpu_throttled", (
+        f"the replicas' CPU limit cut {format_figure(throttled)} % of the scheduler's periods short{told}"
+    )
+
+
+def _network(evidence: Evidence) -> Found:
+    """Lost segments: all others wait for them."""
+    again = [
+        (machine.retransmitted_percent, host)
+        for host, machine in evidence.knee_machines.items()
+        if machine.retransmitted_percent is not None
+    ]
+    percent, host = max(again, default=(0.0, ""))
+    if percent < _limit("retransmitted"):
+        return None
+    gap = ""
+    mean_ms, parts = evidence.knee and evidence.knee.latency_mean_ms, evidence.request_parts
+    if mean_ms is not None and parts is not None:
+        gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts['mean_ms'])} ms of it in the API"
+    return "network", f"{host} sent {format_figure(percent)} % of its TCP segments again{gap}"
+
+
+def _database(evidence: Evidence) -> Found:
+    """PostgreSQL at its limit, or most of a request's time in it."""
+    return _container_at_limit(evidence, "postgres", "database", "PostgreSQL") or _part(evidence, "database")
+
+
+def _mlflow(evidence: Evidence) -> Found:
+    """The same for MLflow."""
+    return _container_at_limit(evidence, "mlflow", "mlflow", "MLflow") or _part(evidence, "mlflow")
+
+
+def _part(evidence: Evidence, word: str) -> Found:
+    part = _largest_part(evidence)
+    return (word, f"{part[1]}{_host_too(evidence)}") if part is not None and part[0] == word else None
+
+
+def _largest_part(evidence: Evidence) -> Found:
+    """The part of a request, of those that wait for another service, that takes most of its time."""
+    parts = evidence.request_parts
+    if parts is None or not parts["mean_ms"]:
+        return None
+    waits = {word: parts["parts_ms"].get(word) or 0.0 for word in ("database", "mlflow")}
+    word = max(waits, key=lambda word: waits[word])
+    share = 100 * waits[word] / parts["mean_ms"]
+    if share < _limit("part"):
+        return None
+    name = {"database": "the database", "mlflow": "MLflow"}[word]
+    return word, (
+        f"{format_figure(share)} % of a request's {format_figure(parts['mean_ms'])} ms in the API went to {name}"
+    )
+
+
+def _host_too(evidence: Evidence) -> str:
+    busy = _host_busy(evidence)
+    full = busy is not None and busy >= _limit("host")
+    return f"; the API host was {format_figure(busy)} % busy" if full else ""
+
+
+def _host_cpu(evidence: Evidence) -> Found:
+    """Nobody is at its own limit, and there is nothing left to use."""
+    busy = _host_busy(evidence)
+    if busy is None or busy < _limit("host"):
+        return None
+    foreign = max((machine.foreign_cores or 0 for machine in _machines(evidence, "api")), default=0)
+    others = f", others {format_figure(foreign)}" if foreign > LIMITS["foreign"].value else ""
+    return "host_cpu", f"the API host was {format_figure(busy)} % busy{_cores(evidence)}{others}"
+
+
+def _hot_worker(evidence: Evidence) -> Found:
+    """Last, because one process that fills a limit of all is held back by that limit."""
+    knee = evidence.knee
+    replicas = answers_by_replica(knee)
+    if knee is None or evidence.config["workers"] < 2 or not replicas or knee.in_flight_mean is None:
+        return None
+    answers = sum(sum(processes.values()) for processes in replicas.values())
+    processes = max(replicas.values(), key=lambda processes: max(processes.values()))
+    hottest, of_replica = max(processes.values()), sum(processes.values())
+    share = 100 * hottest / of_replica
+    in_hand = knee.in_flight_mean * hottest / answers
+    if share < _limit("hot_worker") or in_hand < _limit("hot_worker_busy"):
+        return None
+    return "hot_worker", (
+        f"one of {evidence.config['workers']} worker processes gave {format_figure(share)} % of its replica's answers "
+        f"and had {format_figure(in_hand)} requests in hand, while the others idled"
+    )
+
+
+def _not_saturated(evidence: Evidence) -> Found:
+    throttled, busy = evidence.knee_usage.throttled_percent, _host_busy(evidence)
+    known = [f"{format_figure(throttled)} % of periods throttled"] if throttled is not None else []
+    known += [f"API host {format_figure(busy)} % busy"] if busy is not None else []
+    if not known:
+        return None
+    return "not_saturated", f"{', '.join(known)}: nothing was at its limit{_cores(evidence)}. Raise the load"
+
+
+_RULES_IN_ORDER: tuple[Callable[[Evidence], Found], ...] = (
+    _memory,
+    _generator,
+    _hot_replica,
+    _proxy,
+    _cpu_throttled,
+    _network,
+    _database,
+    _mlflow,
+    _host_cpu,
+    _hot_worker,
+)
+
+
+def _limit(name: str) -> float:
+    return RULES[name].value
+
+
+def _machines(evidence: Evidence, group: str) -> list[MachineUsage]:
+    return [machine for machine in evidence.knee_machines.values() if machine.group == group]
+
+
+def _containers(evidence: Evidence, service: str) -> Iterator[ContainerUsage]:
+    for machine in _machines(evidence, "api"):
+        yield from (container for container in machine.containers.values() if container.service == service)
+
+
+def _host_busy(evidence: Evidence) -> float | None:
+    return evidence.knee_usage.host_busy_percent
+
+
+def _cores(evidence: Evidence) -> str:
+    cores = evidence.knee_usage.cpu_cores
+    return f"; the replicas used {format_figure(cores)} cores" if cores is not None else ""

@@ -1,0 +1,116 @@
+"""The parsed files of one attempt -> the evidence that its checks and its bottleneck are judged on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swarmsweep.files import as_number
+from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.judge.flows import Window, flow_of_trial, flow_of_users
+from swarmsweep.judge.search_outcome import SearchOutcome
+from swarmsweep.raw.api_metrics import request_parts
+from swarmsweep.raw.api_usage import ApiUsage, usage_over
+from swarmsweep.raw.attempt import GROUPS, Attempt
+from swarmsweep.raw.machine_samples import machines_over
+from swarmsweep.raw.machine_usage import MachineUsage
+from swarmsweep.sweep.load import load_of_cell
+
+
+def evidence_of(
+    raw: Attempt, search: SearchOutcome | None, plan: Mapping[str, Any], cell: Mapping[str, Any]
+) -> Evidence:
+    """Evidence of an attempt at ``cell`` of ``plan``, except for its OOM kills.
+
+    ``search`` is the outcome of ``raw.search``.
+    """
+    flow, knee = _flows(raw, search, load_of_cell(plan, cell))
+    window, knee_window = (part.window if part is not None else raw.window for part in (flow, knee))
+    usage, machines = _usage(raw, window), _machines(raw, window)
+    same = knee_window == window
+    offset, bound = _clock(raw.clock, plan)
+    return Evidence(
+        config=cell["config"],
+        load=load_of_cell(plan, cell),
+        slo=plan["slo"],
+        deploy=raw.deploy,
+        after=raw.after,
+        timeline=raw.timeline,
+        flow=flow,
+        knee=knee,
+        usage=usage,
+        knee_usage=usage if same else _usage(raw, knee_window),
+        machines=machines,
+        knee_machines=machines if same else _machines(raw, knee_window),
+        proxy=raw.proxy,
+        **_records(raw, search),
+        counted_requests=raw.locust_count,
+        questions=round(as_number((raw.timeline or {}).get("questions")) or 0),
+        clock_offset_seconds=offset,
+        clock_bound_seconds=bound,
+        request_parts=request_parts(raw.metrics) if raw.metrics is not None else None,
+    )
+
+
+def _flows(raw: Attempt, search: SearchOutcome | None, load: Mapping[str, Any]) -> tuple[Flow | None, Flow | None]:
+    """The window that is shown and the one with the highest load."""
+    if search is not None:
+        shown, knee = search.shown, search.knee
+        flow = flow_of_trial(shown) if shown is not None else None
+        return flow, flow if knee is shown or knee is None else flow_of_trial(knee)
+    if raw.users is None or raw.window is None:
+        return None, None
+    flow = flow_of_users(raw.users, raw.window, load)
+    return flow, flow
+
+
+def _usage(raw: Attempt, window: Window | None) -> ApiUsage:
+    return usage_over(raw.api_samples, window, raw.deployed_ids)
+
+
+def _machines(raw: Attempt, window: Window | None) -> dict[str, MachineUsage]:
+    return machines_over(raw.samples, raw.group_of, window) if window is not None else {}
+
+
+def _records(raw: Attempt, search: SearchOutcome | None) -> dict[str, Any]:
+    """What the generator's own files of requests hold: how many were sent, and whether all files are there and whole.
+
+    Of a search, the trial with the fewest files counts: a worker may have been lost between two.
+    """
+    if search is not None and search.trials:
+        trials = search.trials
+        return {
+            "recorded_requests": sum(trial.sent for trial in trials),
+            "given_up": sum(trial.summary["timed_out"] for trial in trials),
+            "unmade": search.unmade,
+            "verified_rps": search.capacity.verified_rps if search.capacity is not None else None,
+            "records_complete": all(trial.complete for trial in trials),
+            "record_files": min(trial.files for trial in trials),
+        }
+    if raw.users is not None:
+        requests = raw.users.requests
+        return {
+            "recorded_requests": len(requests) if requests is not None else None,
+            "unreported_requests": raw.users.unreported,
+            "on_start": raw.users.on_start,
+            "records_complete": requests.complete if requests is not None else None,
+            "record_files": raw.users.files,
+        }
+    return {}
+
+
+def _clock(clock: Mapping[str, Any] | None, plan: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Clock of the API's manager less that of the first load host, and how far that may be wrong, in seconds.
+
+    Both were compared with the controller's, so the errors add up.
+    """
+    known = (clock or {}).get("hosts")
+    told = []
+    for group in GROUPS:
+        hosts = plan.get("hosts", {}).get(group) or [{}]
+        entry = known.get(hosts[0].get("name")) if isinstance(known, dict) else None
+        entry = entry if isinstance(entry, dict) else {}
+        told.append((as_number(entry.get("offset_seconds")), as_number(entry.get("bound_seconds"))))
+    (api, api_bound), (load, load_bound) = told
+    return (
+        api - load if api is not None and load is not None else None,
+        api_bound + load_bound if api_bound is not None and load_bound is not None else None,
+    )

@@ -1,0 +1,208 @@
+"""The capacity of a configuration: of one deployment from its trials, and of several deployments together.
+
+Two rates are told. The *verified* one was loaded and held; it is never interpolated. The *estimate* is where a fit to
+the trials near it meets the SLO exactly; it is nearer to the truth, but was not itself tried.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from swarmsweep.search import (
+    BAD,
+    GENERATOR,
+    GOOD,
+    PERCENTS,
+    Fit,
+    estimate_rps,
+    fit_near,
+    points_of,
+    verified_rate,
+)
+from swarmsweep.stats import quantile
+from swarmsweep.units import format_figure
+
+CONFIDENCE = 0.95
+WIDEST = math.log(10)
+GENERATOR_LIMIT, MAX_RPS_LIMIT = "generator", "max_rps"
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What one deployment can take within its SLO, in requests per second.
+
+    ``verified_rps``: the highest rate below every one that failed, at or above which the SLO was held for as long as
+    the profile asks; ``verified_trial`` is the number of a trial at it. None where no rate was. ``at_least``: nothing
+    was seen to fail, so the capacity may be higher; ``limited_by`` says what kept the search from going there.
+    ``estimate_rps`` is None unless some rate held and some failed; for ``interval_rps`` see `interval_of`.
+    """
+
+    verified_rps: float | None
+    verified_trial: int | None
+    at_least: bool
+    estimate_rps: float | None
+    interval_rps: tuple[float, float] | None
+    limited_by: str | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Of several deployments of one configuration: the smallest verified rate and the geometric mean of the estimates.
+
+    ``between``: the interval and the one-sided lower bound come from the spread between deployments, so they hold for
+    the next one too. Of a single deployment the interval is that within it, and there is no lower bound.
+    """
+
+    verified_rps: float | None
+    estimate_rps: float | None
+    interval_rps: tuple[float, float] | None
+    lower_bound_rps: float | None
+    deployments: int
+    between: bool
+    at_least: bool
+
+
+def capacity_of(
+    capacity_json: Mapping[str, Any], summaries: Mapping[int, Mapping[str, Any]], slo: Mapping[str, float]
+) -> Capacity:
+    """The capacity that the trials of one deployment show.
+
+    Args:
+        capacity_json: the search, finished or not.
+        summaries: of its trials, by number; a trial without one counts by its verdict alone.
+        slo: limits by name, as p95_ms; those that are None do not count.
+    """
+    opened = [trial for trial in capacity_json["trials"] if trial["kind"] != "closed"]
+    judged = [(trial["rate_rps"], trial["seconds_measure"], trial["verdict"]) for trial in opened]
+    verified = verified_rate(judged, capacity_json["profile"]["verify_seconds"])
+    held = [rate for rate, _, verdict in judged if verdict == GOOD]
+    failed = [rate for rate, _, verdict in judged if verdict == BAD]
+    at_least = bool(held) and not failed
+    limited_by = _limited_by(judged, capacity_json["order"].get("max_rps")) if at_least else None
+    estimate, interval = None, None
+    if held and failed:
+        told = [(t["rate_rps"], t["verdict"], summaries[t["trial"]]) for t in opened if t["trial"] in summaries]
+        below = [rate for rate in held if rate < min(failed)]
+        estimate, interval = _estimate(told, max(below, default=min(failed)), min(failed), slo)
+    seconds = sum(length for rate, length, verdict in judged if verdict == GOOD and verified and rate >= verified)
+    return Capacity(
+        verified_rps=verified,
+        verified_trial=_trial_at(opened, verified),
+        at_least=at_least,
+        estimate_rps=estimate,
+        interval_rps=interval,
+        limited_by=limited_by,
+        sentence=_sentence(verified, seconds, min(failed, default=None), held, limited_by, capacity_json),
+    )
+
+
+def across(capacities: Sequence[Capacity]) -> Combined:
+    """Several deployments of one configuration as one; of none, everything is None.
+
+    The interval is Student's for the mean of the logarithms (so for the geometric mean), at 95 %; the lower bound is
+    one-sided, at 95 %. A deployment that held all it was given counts with its verified rate, which is too little.
+    """
+    count = len(capacities)
+    verified = [capacity.verified_rps for capacity in capacities]
+    smallest = min(verified, default=None) if None not in verified else None
+    at_least = any(capacity.at_least and capacity.verified_rps == smallest for capacity in capacities)
+    blank = Combined(smallest, None, None, None, count, False, at_least)
+    if count == 1:
+        return Combined(
+            smallest, capacities[0].estimate_rps, capacities[0].interval_rps, None, 1, False, capacities[0].at_least
+        )
+    rates = [capacity.verified_rps if capacity.at_least else capacity.estimate_rps for capacity in capacities]
+    if not count or None in rates or all(capacity.at_least for capacity in capacities):
+        return blank
+    logs = [math.log(rate) for rate in rates]
+    mean, error = fmean(logs), stdev(logs) / math.sqrt(count)
+    half = quantile((1 + CONFIDENCE) / 2, count - 1) * error
+    lower = math.exp(mean - quantile(CONFIDENCE, count - 1) * error)
+    interval = (math.exp(mean - half), math.exp(mean + half))
+    return Combined(smallest, math.exp(mean), interval, lower, count, True, at_least)
+
+
+def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
+    """95 % interval of `Fit.rate_at`, in requests per second; None below three trials, or when trials contradict each
+    other so much that it would reach to ten times the rate.
+
+    It covers what differs from trial to trial of one deployment, as chance in arrivals and in the server, also where
+    requests over the limit come together: the spread of whole trials about the line is used, not of requests. It does
+    not cover what differs between deployments, nor that the curve is no straight line.
+
+    The delta method for the inverse of a weighted regression (Draper and Smith, Applied Regression Analysis, 3.2):
+    variance of ln(rate) = residual / slope^2 x (1 / sum of weights + (ln(rate) - centre)^2 / spread), times Student's
+    quantile. The residual variance is at least what independent requests would have.
+    """
+    freedom = len(fit.points) - 2
+    if freedom < 1:
+        return None
+    middle = math.log(fit.rate_at(over))
+    rows = [(p.weight, p.logit - fit.level - fit.slope * (math.log(p.rate_rps) - fit.centre)) for p in fit.points]
+    residual = max(sum(weight * miss**2 for weight, miss in rows) / freedom, 1.0)
+    lever = (middle - fit.centre) ** 2 / fit.spread if fit.spread > 0 else 0.0
+    error = math.sqrt(residual * (1 / sum(weight for weight, _ in rows) + lever)) / fit.slope
+    half = quantile((1 + CONFIDENCE) / 2, freedom) * error
+    return (math.exp(middle - half), math.exp(middle + half)) if half < WIDEST else None
+
+
+def _estimate(
+    trials: Sequence[tuple[float, str, Mapping[str, Any]]], lower: float, upper: float, slo: Mapping[str, float]
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The rate at which the limit that binds first is met exactly, with its interval."""
+    fits = {
+        name: fit
+        for name in PERCENTS
+        if slo.get(name) is not None and (fit := fit_near(points_of(name, trials), lower, upper))
+    }
+    found = estimate_rps(fits, lower, upper)
+    if found is None:
+        return None, None
+    name, rate = found
+    interval = interval_of(fits[name], 1 - PERCENTS[name] / 100)
+    return rate, (min(interval[0], rate), max(interval[1], rate)) if interval else None
+
+
+def _limited_by(judged: Sequence[tuple[float, float, str]], max_rps: float | None) -> str | None:
+    """Why nothing was seen to fail."""
+    if any(verdict == GENERATOR for _, _, verdict in judged):
+        return GENERATOR_LIMIT
+    return MAX_RPS_LIMIT if max_rps and any(rate >= max_rps for rate, _, verdict in judged if verdict == GOOD) else None
+
+
+def _trial_at(opened: Sequence[Mapping[str, Any]], verified: float | None) -> int | None:
+    """The longest good trial at the verified rate, of equal ones the last."""
+    found = [trial for trial in opened if trial["verdict"] == GOOD and trial["rate_rps"] == verified]
+    return max(found, key=lambda trial: (trial["seconds_measure"], trial["trial"]))["trial"] if found else None
+
+
+def _sentence(
+    verified: float | None,
+    seconds: float,
+    failed: float | None,
+    held: Sequence[float],
+    limited_by: str | None,
+    capacity_json: Mapping[str, Any],
+) -> str:
+    """The capacity in words."""
+    if verified is None:
+        if not held:
+            low = f"; the lowest tried was {format_figure(failed)} requests/s" if failed else ""
+            return f"No rate held the SLO{low}."
+        wanted = capacity_json["profile"]["verify_seconds"]
+        return (
+            f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the {wanted:g} s that "
+            "verify it."
+        )
+    told = f"{format_figure(verified)} requests/s held the SLO for {seconds:g} s"
+    if failed is not None:
+        return f"{told}; {format_figure(failed)} did not."
+    reasons = {
+        GENERATOR_LIMIT: "the load generator could not make more",
+        MAX_RPS_LIMIT: "no more was asked for",
+        None: "the search ended before a higher rate failed",
+    }
+    return f"{told}; the capacity is at least that: {reasons[limited_by]}."

@@ -1,0 +1,83 @@
+"""Doubts about what the API answered: an API that fails is a result, a bench that fails is none."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from swarmsweep.judge.checks.check import Check
+from swarmsweep.judge.checks.thresholds import limit
+from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.units import format_figure
+
+RESULT, HARNESS, WRONG = "result", "harness", "wrong"
+# As the scenarios, FastHttpUser and requests put it.
+_STATUS = re.compile(r"(?:\bstatus |\bcode=|^)([1-5]\d\d)\b")
+# The server's own trouble, and what it says when it has too much to do.
+_OVERLOAD = ("408", "425", "429")
+_TIMED_OUT = ("timed out", "timeout", "time-out")
+# What breaks between generator and API, or in the generator: words of the system, of Locust's clients and of the
+# open-loop client; and errors beyond those that were kept apart.
+_BROKEN = (
+    *("errno", "refused", "reset", "broken pipe", "connection", "unreachable", "no route", "cannot assign"),
+    *("too many open files", "name or service", "name resolution", "nodename", "getaddrinfo", "host is down"),
+    *("ssl", "certificate", "incomplete response", "incomplete read", "expected http", "bad answer"),
+    *("answer longer than", "retries", "(other errors)", "(others)"),
+)
+MOST_QUOTED = 3
+
+
+def cause_of(text: str) -> str:
+    """What an error says something about: the API ('result'), the bench ('harness'), or a wrong answer ('wrong').
+
+    Status codes of an overloaded or failing server and time-outs are results. Other status codes say that the request
+    was not right for this API. What is neither a status, a time-out nor a broken connection are the words of a
+    scenario that looked at the answer.
+    """
+    words = text.lower()
+    if status := _STATUS.search(words):
+        code = status.group(1)
+        return RESULT if code.startswith("5") or code in _OVERLOAD else HARNESS
+    if any(word in words for word in _TIMED_OUT):
+        return RESULT
+    return HARNESS if any(word in words for word in _BROKEN) else WRONG
+
+
+def errors_explained(evidence: Evidence) -> Check | None:
+    """Hardly any request failed for a reason that is not the API's."""
+    flow = evidence.flow
+    if flow is None:
+        return None
+    name, most = "errors_explained", limit("unexplained_errors")
+    found = _of_cause(flow, HARNESS)
+    count = sum(found.values())
+    percent = 100 * count / max(1, flow.offered)
+    sentence = (
+        f"{count} requests failed by the bench and not by the API ({format_figure(percent)} %, limit {most:g} %): "
+        f"{_quoted(found)}"
+        if count
+        else "no request failed for a reason that is not the API's"
+    )
+    return Check(name, percent, most, percent <= most, sentence)
+
+
+def answers_correct(evidence: Evidence) -> Check | None:
+    """No answer was wrong in the eyes of the scenario, at the load that is shown or at the highest.
+
+    An API that is right only while it has little to do is not one whose capacity is worth knowing.
+    """
+    if evidence.flow is None:
+        return None
+    found = sum((Counter(_of_cause(flow, WRONG)) for flow in evidence.flows), Counter())
+    count = sum(found.values())
+    sentence = f"{count} answers were wrong: {_quoted(found)}" if count else "the scenario found no wrong answer"
+    return Check("answers_correct", count, 0, count == 0, sentence)
+
+
+def _of_cause(flow: Flow, cause: str) -> Mapping[str, int]:
+    return {text: count for text, count in flow.errors.items() if cause_of(text) == cause}
+
+
+def _quoted(errors: Mapping[str, int]) -> str:
+    first = sorted(errors, key=lambda text: (-errors[text], text))[:MOST_QUOTED]
+    rest = "" if len(errors) <= MOST_QUOTED else f" and {len(errors) - MOST_QUOTED} other reasons"
+    return "; ".join(f"{text[:100]} ({errors[text]})" for text in first) + rest

@@ -1,0 +1,113 @@
+"""Doubts about the number of requests: do all who counted agree?"""
+
+import math
+
+from swarmsweep.judge.checks.check import Check
+from swarmsweep.judge.checks.thresholds import limit
+from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.units import format_figure
+
+
+def some_requests(evidence: Evidence) -> Check | None:
+    """At least one request began, or was due, within the window."""
+    if evidence.flow is None:
+        return None
+    count = evidence.flow.offered
+    sentence = f"{count} requests began in the measured window" if count else "no request began in the measured window"
+    return Check("some_requests", count, 1, count >= 1, sentence)
+
+
+def requests_conserved(evidence: Evidence) -> Check | None:
+    """Open-loop client: each request that was due ended somehow, by its record.
+
+    The number due is counted before a request is sent, what became of it when it ends; of closed-loop users there is
+    no such second witness but Locust's own count.
+    """
+    flow = evidence.flow
+    if flow is None or flow.kind == "users":
+        return None
+    ended = flow.ok + flow.failed + flow.timed_out + flow.dropped + flow.in_flight_end
+    missing = flow.offered - ended
+    allowed = round(limit("window_edge")) * max(1, evidence.record_files)
+    sentence = (
+        f"{flow.offered} requests were due: {flow.ok} ok, {flow.failed} failed, {flow.timed_out} timed out, "
+        f"{flow.dropped} dropped, {flow.in_flight_end} unanswered; "
+        f"{abs(missing)} {'too many' if missing < 0 else 'missing'}"
+    )
+    return Check("requests_conserved", missing, allowed, abs(missing) <= allowed, sentence)
+
+
+def counted_by_locust(evidence: Evidence) -> Check | None:
+    """The recorder and Locust's own statistics counted the same requests over the whole trial."""
+    recorded, locust, unreported = evidence.recorded_requests, evidence.counted_requests, evidence.unreported_requests
+    if recorded is None or locust is None:
+        return None
+    apart = f" and {unreported} that Locust never reports" if unreported else ""
+    sentence = (
+        f"the recorder has {recorded - unreported} requests of the whole trial{apart}, Locust's own statistics {locust}"
+    )
+    return Check("counted_by_locust", recorded - unreported, locust, recorded - unreported == locust, sentence)
+
+
+def counted_by_haproxy(evidence: Evidence) -> Check | None:
+    """HAProxy saw the requests that the recorder has, give or take 0.5 % and those in flight.
+
+    It may have missed those that were given up as well: of an overloaded API, connections wait to be accepted.
+    """
+    name, recorded, seen = "counted_by_haproxy", evidence.recorded_requests, evidence.proxy
+    if recorded is None:
+        return None
+    if seen is None or seen.requests is None:
+        sentence = "HAProxy's request counters were not recorded, so nothing confirms the number of requests"
+        return Check(name, None, recorded, None, sentence)
+    if seen.restarted:
+        return Check(name, seen.requests, recorded, False, "HAProxy restarted during the trial: its counters went back")
+    allowed = limit("proxy_difference") / 100 * recorded + _in_flight(evidence)
+    difference = seen.requests - recorded - evidence.questions
+    if difference < 0:
+        allowed += evidence.given_up
+    asked = f" and {evidence.questions} of the master" if evidence.questions else ""
+    sentence = (
+        f"HAProxy counted {seen.requests} requests, the recorder {recorded}{asked}: "
+        f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, {format_figure(allowed)} are allowed"
+    )
+    return Check(name, seen.requests, recorded, abs(difference) <= allowed, sentence)
+
+
+def _in_flight(evidence: Evidence) -> int:
+    """Requests that one side may have counted without the other: those that were given up, or under way at the end."""
+    if evidence.load.get("users") is not None:
+        return evidence.load["users"]
+    return sum(flow.timed_out + flow.in_flight_end + _under_way(flow) for flow in evidence.flows)
+
+
+def _under_way(flow: Flow) -> int:
+    return flow.concurrency if flow.concurrency is not None else math.ceil(flow.in_flight_mean or 0)
+
+
+def responses_complete(evidence: Evidence) -> Check | None:
+    """Closed loop: every request that began in the window had its response before the load ended.
+
+    The load waits for slow responses; those that are slower still count with the time that they had waited.
+    """
+    flow = evidence.flow
+    if flow is None or flow.kind != "users":
+        return None
+    missing = flow.in_flight_end
+    bounds = f"; {' and '.join(flow.lower_bounds)} are lower bounds" if flow.lower_bounds else ""
+    sentence = (
+        f"{missing} of {flow.offered} requests had no response when the load ended and count with the time that they "
+        f"had waited{bounds}"
+        if missing
+        else "every request of the window had its response"
+    )
+    return Check("responses_complete", missing, 0, missing == 0, sentence, warning=True)
+
+
+def requests_recorded_whole(evidence: Evidence) -> Check | None:
+    """No record of a worker broke off."""
+    complete = evidence.records_complete
+    if complete is None:
+        return None
+    sentence = "every worker's record is whole" if complete else "the record of a worker broke off before its end"
+    return Check("requests_recorded_whole", complete, True, complete, sentence, warning=True)

@@ -1,0 +1,116 @@
+"""Doubts about what was loaded: is it what the matrix says, all the time and all of it?"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from swarmsweep.judge.checks.check import Check
+from swarmsweep.judge.checks.thresholds import limit
+from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.raw.attempt import containers_of
+from swarmsweep.units import format_bytes, format_plain
+
+
+def replicas_unchanged(evidence: Evidence) -> Check:
+    """The containers after the load are those that were deployed, and none restarted by after.json."""
+    name, after = "replicas_unchanged", evidence.after
+    if after is None:
+        return Check(name, None, 0, False, "the state after the load was not recorded, a replica may have died unseen")
+    before_ids, after_ids = ({entry["id"] for entry in containers_of(record)} for record in (evidence.deploy, after))
+    gone, restarts = len(before_ids - after_ids), after.get("restarts")
+    passed = before_ids == after_ids and not after.get("changed") and not restarts
+    told = "an unknown number of" if restarts is None else restarts
+    sentence = f"{gone} of {len(before_ids)} replicas were replaced during the load, {told} restarts"
+    return Check(name, gone, 0, passed, sentence)
+
+
+def limits_as_labelled(evidence: Evidence) -> Check:
+    """What runs is what the matrix says: number of replicas, CPU and memory limits, worker processes."""
+    config, deployed = evidence.config, containers_of(evidence.deploy)
+    wanted = {"nano_cpus": round(config["cpus"] * 1e9), "memory_bytes": config["memory_bytes"]}
+    wrong = [] if len(deployed) == config["replicas"] else [f"{len(deployed)} replicas, not {config['replicas']}"]
+    for container in deployed:
+        for key, value in wanted.items():
+            if container.get(key) != value:
+                wrong.append(f"{key} {container.get(key)}, not {value}")
+        # deploy.json keeps one variable: the one that this API reads its number of workers from, whatever its name.
+        env = container.get("env")
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if str(value) != str(config["workers"]):
+                wrong.append(f"{name} {value}, not {config['workers']}")
+    labelled = f"{config['replicas']} x {format_plain(config['cpus'])} CPUs, {format_bytes(config['memory_bytes'])}"
+    found = "; ".join(sorted(set(wrong))) or labelled
+    sentence = f"docker inspect shows {found}" + ("" if wrong else ", as the matrix says")
+    return Check("limits_as_labelled", found, labelled, not wrong, sentence)
+
+
+def replicas_all_used(evidence: Evidence) -> Check | None:
+    """Every replica answered, by HAProxy and by X-Served-By; None of the two may contradict."""
+    name, replicas = "replicas_all_used", evidence.config["replicas"]
+    if replicas < 2 or evidence.flow is None:
+        return None
+    seen = {
+        "HAProxy": _requests_by_server(evidence),
+        "X-Served-By": {name: sum(processes.values()) for name, processes in answers_by_replica(evidence.flow).items()},
+    }
+    least = replicas * limit("answers_a_replica")
+    used = {
+        witness: sum(1 for count in counts.values() if count)
+        for witness, counts in seen.items()
+        if sum(counts.values()) >= least
+    }
+    if not used:
+        sentence = f"neither HAProxy nor X-Served-By has the {least:g} requests that would show which replicas answered"
+        return Check(name, None, replicas, None, sentence)
+    told = ", ".join(f"{count} by {witness}" for witness, count in used.items())
+    sentence = f"of {replicas} replicas so many answered: {told}"
+    return Check(name, min(used.values()), replicas, all(count == replicas for count in used.values()), sentence)
+
+
+def replicas_share_load(evidence: Evidence) -> Check | None:
+    """All replicas got about the same number of requests; those that got none are another check's."""
+    name, most, replicas = "replicas_share_load", limit("share_ratio"), evidence.config["replicas"]
+    if replicas < 2:
+        return None
+    shares = [count for count in _requests_by_server(evidence).values() if count]
+    if not shares:
+        return Check(name, None, most, None, "HAProxy's counters were not recorded", warning=True)
+    if len(shares) < replicas:
+        return None
+    ratio = max(shares) / min(shares)
+    sentence = f"the busiest replica got {ratio:.2f} times the requests of the idlest (limit {most:g})"
+    return Check(name, ratio, most, ratio <= most, sentence, warning=True)
+
+
+def workers_all_used(evidence: Evidence) -> Check | None:
+    """As many worker processes of each replica answered as the matrix says."""
+    name, workers = "workers_all_used", evidence.config["workers"]
+    if workers < 2 or evidence.flow is None:
+        return None
+    found = answers_by_replica(evidence.flow)
+    processes = {replica: len(counts) for replica, counts in found.items() if "" not in counts}
+    least = workers * limit("answers_a_replica")
+    if not processes or any(sum(counts.values()) < least for counts in found.values()):
+        sentence = f"no X-Served-By with process, or fewer than {least:g} answers a replica"
+        return Check(name, None, workers, None, sentence, warning=True)
+    odd = next((count for count in processes.values() if count != workers), workers)
+    sentence = (
+        f"{odd} worker processes of a replica answered, {workers} were started"
+        if odd != workers
+        else (f"all {workers} worker processes of each replica answered")
+    )
+    return Check(name, odd, workers, odd == workers, sentence, warning=True)
+
+
+def answers_by_replica(flow: Flow | None) -> dict[str, Mapping[str, int]]:
+    """Answers by replica and worker process, from ``X-Served-By: <container>/<pid>``; '' where no process is told."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for served_by, count in flow.served_by.items() if flow is not None else ():
+        replica, _, process = served_by.partition("/")
+        found[replica][process] += count
+    return dict(found)
+
+
+def _requests_by_server(evidence: Evidence) -> dict[str, int]:
+    servers: Mapping[str, dict[str, Any]] = {} if evidence.proxy is None else evidence.proxy.servers
+    return {name: change["req_tot"] or change["stot"] or 0 for name, change in servers.items()}

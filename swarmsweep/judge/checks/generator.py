@@ -1,0 +1,116 @@
+"""Doubts about the load: was it made as planned, and was the generator able to?"""
+
+import math
+
+from swarmsweep.judge.checks.check import Check
+from swarmsweep.judge.checks.thresholds import limit
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.units import format_figure, format_plain
+
+OPEN_KINDS = ("poisson", "constant")
+
+
+def generator_cpu(evidence: Evidence) -> Check | None:
+    """The busiest second of any Locust worker within the window (percent of one core) must stay below the limit."""
+    name, most = "generator_cpu", limit("generator_cpu")
+    if evidence.flow is None:
+        return None
+    highest = evidence.flow.generator_cpu_percent
+    if highest is None:
+        return Check(name, None, most, False, "no CPU sample of a Locust worker lies in the measured window")
+    verdict = "the load generator itself was the limit" if highest >= most else "the load generator had room"
+    sentence = f"the busiest Locust worker used {format_figure(highest)} % of a core (limit {most:g} %): {verdict}"
+    return Check(name, highest, most, highest < most, sentence)
+
+
+def load_host_cpu(evidence: Evidence) -> Check | None:
+    """The load hosts had idle CPU."""
+    name, most = "load_host_cpu", limit("load_host_cpu")
+    busy = {
+        host: machine.busy_percent
+        for host, machine in evidence.machines.items()
+        if machine.group == "load" and machine.busy_percent is not None
+    }
+    if not busy:
+        return Check(name, None, most, None, "how busy the load hosts were was not recorded", warning=True)
+    host = max(busy, key=lambda name: busy[name])
+    sentence = f"the load host {host} was {format_figure(busy[host])} % busy (limit {most:g} %)"
+    return Check(name, busy[host], most, busy[host] < most, sentence, warning=True)
+
+
+def workers_present(evidence: Evidence) -> Check | None:
+    """All Locust workers were connected, none was lost, and each left its record of requests."""
+    if evidence.timeline is None:
+        return None
+    expected, recorded = evidence.load["workers"], evidence.record_files
+    connected, lost = evidence.timeline.get("workers_connected"), evidence.timeline.get("workers_lost")
+    passed = connected == expected and lost == 0 and recorded == expected
+    sentence = f"{connected} of {expected} Locust workers connected, {lost} lost, {recorded} left their records"
+    return Check("workers_present", connected, expected, passed, sentence)
+
+
+def load_as_planned(evidence: Evidence) -> Check | None:
+    """As many users as planned for as long as planned; a search plans its loads itself."""
+    flow, load, timeline = evidence.flow, evidence.load, evidence.timeline
+    if flow is None or timeline is None or flow.kind != "users":
+        return None
+    users, planned = timeline.get("users"), load["users"]
+    seconds, planned_seconds = flow.length_seconds, load["measure_seconds"]
+    passed = users == planned and abs(seconds - planned_seconds) <= limit("window_length")
+    sentence = f"{users} of {planned} users for {format_figure(seconds)} of {format_plain(planned_seconds)} seconds"
+    return Check("load_as_planned", users, planned, passed, sentence)
+
+
+def users_stayed(evidence: Evidence) -> Check | None:
+    """Closed loop: no user left before the window was over, so the load was as large as its number of users says.
+
+    Users that an exception in on_start ended count among the failed tasks: an API that is too small for the logins
+    deserves a verdict.
+    """
+    flow = evidence.flow
+    if flow is None or flow.kind != "users" or flow.concurrency is None:
+        return None
+    planned, least, texts = flow.concurrency, flow.users_min, evidence.on_start
+    if texts:
+        first, ended = max(texts, key=lambda text: texts[text]), sum(texts.values())
+        sentence = (
+            f"an exception in on_start ended {ended} of {planned} users, most often {first[:100]} ({texts[first]})"
+        )
+        return Check("users_stayed", planned - ended, planned, False, sentence, warning=True)
+    # The users of a worker that was lost are missing with its record: workers_present says so.
+    if least is None or evidence.record_files < evidence.load["workers"]:
+        return None
+    rest = "" if least >= planned else "; the others stopped by themselves (StopUser) or failed outside of a task"
+    sentence = f"{least} of {planned} users were there all the time{rest}"
+    return Check("users_stayed", least, planned, least >= planned, sentence, warning=True)
+
+
+def generator_kept_rate(evidence: Evidence) -> Check | None:
+    """Open loop: as many requests were sent as the rate asks for, and in time.
+
+    Of a search that the generator ended before any rate was proven, that is so of no load: it says nothing of the API.
+    """
+    flow = evidence.flow
+    if flow is None or flow.kind not in OPEN_KINDS or flow.rate_rps is None:
+        return None
+    name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
+    if evidence.unmade is not None and evidence.verified_rps is None:
+        return Check(name, None, least, False, f"no rate was proven, because the generator failed: {evidence.unmade}")
+    due = flow.rate_rps * flow.length_seconds
+    sent = (flow.offered - flow.dropped) / due
+    # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
+    chance = 4 / math.sqrt(due) if flow.kind == "poisson" else 0.0
+    kept = sent >= least - chance and flow.dropped <= (1 - least) * flow.offered
+    told = (
+        f"{100 * sent:.1f} % of the ordered {format_figure(flow.rate_rps)} requests/s were sent, {flow.dropped} dropped"
+    )
+    lag = flow.lag_p99_ms
+    if lag is None:
+        return Check(name, sent, least, None if kept else False, f"{told}; how late they were is unknown")
+    late = f"99 % at most {format_figure(lag)} ms late ({format_plain(most_lag)} ms are allowed)"
+    return Check(name, sent, least, kept and lag <= most_lag, f"{told}, {late}")
+
+
+def _most_lag_ms(evidence: Evidence) -> float:
+    latencies = [value for name, value in evidence.slo.items() if name.endswith("_ms") and value is not None]
+    return max(limit("lag"), limit("lag_share") * min(latencies, default=0.0))

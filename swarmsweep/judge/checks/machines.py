@@ -1,0 +1,87 @@
+"""Doubts about the machines: who else used them, and are their samples of the same time?"""
+
+from swarmsweep.judge.checks.check import Check
+from swarmsweep.judge.checks.thresholds import limit
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.raw.machine_usage import MachineUsage
+from swarmsweep.units import format_figure
+
+
+def window_sampled(evidence: Evidence) -> Check:
+    """The samples of the API hosts cover the measured window and all replicas, so that CPU use is known."""
+    name = "window_sampled"
+    if not any(machine.group == "api" for machine in evidence.machines.values()):
+        sentence = "no samples of the API hosts were gathered: CPU use and throttling are unknown"
+        return Check(name, None, True, None, sentence, warning=True)
+    known = evidence.usage.cpu_cores is not None
+    sentence = (
+        "the samples of the API hosts cover the measured window"
+        if known
+        else "the samples of the API hosts do not cover the measured window: CPU use and throttling are unknown"
+    )
+    return Check(name, known, True, known, sentence, warning=True)
+
+
+def steal_cpu(evidence: Evidence) -> Check:
+    """The hypervisor gave the machines the CPU time that they asked for."""
+    name, most = "steal_cpu", limit("steal")
+    found = _highest(evidence, "steal_percent")
+    if found is None:
+        return Check(name, None, most, None, "CPU time stolen by the hypervisor was not recorded", warning=True)
+    host, percent = found
+    sentence = f"the hypervisor took {format_figure(percent)} % of the CPU time of {host} (limit {most:g} %)"
+    return Check(name, percent, most, percent <= most, sentence, warning=percent <= limit("steal_most"))
+
+
+def foreign_cpu(evidence: Evidence) -> Check:
+    """Nobody else used the machines' cores; invalid where much was used by others while there was no other room."""
+    name, most = "foreign_cpu", limit("foreign")
+    found = _highest(evidence, "foreign_cores")
+    if found is None:
+        sentence = "whether others used the machines' cores cannot be told there, or was not recorded"
+        return Check(name, None, most, None, sentence, warning=True)
+    host, cores = found
+    disturbed = any(_is_disturbed(machine) for machine in evidence.machines.values())
+    sentence = f"others used {format_figure(cores)} cores of {host} (limit {most:g})" + (
+        ", which was full" if disturbed else ""
+    )
+    return Check(name, cores, most, cores <= most, sentence, warning=not disturbed)
+
+
+def _is_disturbed(machine: MachineUsage) -> bool:
+    if machine.foreign_cores is None or machine.cores is None or machine.busy_percent is None:
+        return False
+    share = 100 * machine.foreign_cores / machine.cores
+    return share > limit("foreign_most") and machine.busy_percent >= limit("full_host")
+
+
+def sampling_cheap(evidence: Evidence) -> Check:
+    """The sampler itself took next to nothing."""
+    name, most = "sampling_cheap", limit("sampler")
+    found = _highest(evidence, "sampler_cores")
+    if found is None:
+        return Check(name, None, most, None, "what the sampler used was not recorded", warning=True)
+    host, cores = found
+    sentence = f"the sampler used {100 * cores:.2g} % of a core of {host} (limit {100 * most:g} %)"
+    return Check(name, cores, most, cores <= most, sentence, warning=True)
+
+
+def clock_offset(evidence: Evidence) -> Check:
+    """The clocks of API and load host agree, so that samples and window are of the same time."""
+    name, most = "clock_offset", limit("clock_offset")
+    offset, bound = evidence.clock_offset_seconds, evidence.clock_bound_seconds
+    if offset is None or bound is None:
+        return Check(name, None, most, None, "the clocks of the hosts were not compared", warning=True)
+    certain = max(0.0, abs(offset) - bound)
+    sentence = (
+        f"the clocks of API and load host differ by {1000 * abs(offset):.0f} ms, known to {1000 * bound:.0f} ms "
+        f"(limit {1000 * most:.0f} ms)"
+    )
+    return Check(name, offset, most, certain <= most, sentence, warning=certain <= limit("clock_offset_most"))
+
+
+def _highest(evidence: Evidence, figure: str) -> tuple[str, float] | None:
+    """Host and value of the machine with the most of it."""
+    known = {host: getattr(machine, figure) for host, machine in evidence.machines.items()}
+    found = {host: value for host, value in known.items() if value is not None}
+    return max(found.items(), key=lambda item: item[1], default=None)

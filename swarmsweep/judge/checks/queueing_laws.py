@@ -1,0 +1,114 @@
+"""Doubts that follow from queueing: does the flow add up, and was it steady?"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from swarmsweep.judge.checks.check import Check
+from swarmsweep.judge.checks.thresholds import limit
+from swarmsweep.judge.evidence import Evidence, Flow, Second
+from swarmsweep.units import format_figure
+
+CLOSED_KINDS = ("users", "closed")
+PARTS = 3
+# Fewer seconds make parts of one second, of which a garbage collection can fill one.
+LEAST_SECONDS = 6
+
+
+def littles_law(evidence: Evidence) -> Check | None:
+    """Little's law holds in the generator's own figures.
+
+    Closed loop: N users = X (R + Z), with throughput X, mean latency R and think time Z. Fewer: users spent time in the
+    generator, neither asking nor thinking. More: latencies and counts contradict each other. Of Locust's users it is a
+    warning, because a scenario may pause, or ask side by side, as it likes. Open loop: requests under way, counted as
+    they were sent and answered, = X R, where R is from the sending on, not from when they were due.
+    """
+    flow = evidence.flow
+    if flow is None or flow.offered == 0 or flow.latency_mean_ms is None:
+        return None
+    return _closed(flow) if flow.kind in CLOSED_KINDS else _open(flow)
+
+
+def _closed(flow: Flow) -> Check | None:
+    if not flow.concurrency:
+        return None
+    name, users = "littles_law", flow.concurrency
+    explained = flow.offered / flow.length_seconds * (flow.latency_mean_ms / 1000 + flow.think_seconds)
+    # Each user is somewhere within its cycle at both ends of the window: half a cycle each, in either direction.
+    chance = 100 * 2 * math.sqrt(users) / flow.offered
+    off = 100 * (explained / users - 1)
+    below, above = limit("users_in_generator") + chance, limit("little") + chance
+    sentence = (
+        f"requests/s x (latency + think time) account for {format_figure(explained)} of {users} users "
+        f"({off:+.1f} %; {-below:+.1f} to {above:+.1f} % are allowed)"
+    )
+    return Check(name, explained, users, -below <= off <= above, sentence, warning=flow.kind == "users")
+
+
+def _open(flow: Flow) -> Check | None:
+    name, sent = "littles_law", flow.offered - flow.dropped
+    if flow.in_flight_mean is None:
+        return Check(name, None, None, None, "how many requests were under way was not recorded")
+    latency = (flow.latency_mean_ms - (flow.lag_mean_ms or 0.0)) / 1000
+    explained = sent / flow.length_seconds * latency
+    seen = flow.in_flight_mean
+    # Requests that reach over an edge of the window are in one figure and not in the other.
+    levels = [second.in_flight_mean for second in flow.seconds if second.in_flight_mean is not None]
+    edges = (max(levels[0], levels[-1]) if levels else seen) * min(1.0, latency / flow.length_seconds)
+    allowed = (
+        limit("little") / 100 * max(seen, explained) + edges + math.sqrt(max(seen, explained) / max(1, sent)) + 0.05
+    )
+    sentence = (
+        f"requests/s x latency say that {format_figure(explained)} were under way, {format_figure(seen)} were seen "
+        f"({format_figure(allowed)} more or less are allowed)"
+    )
+    return Check(name, explained, seen, abs(explained - seen) <= allowed, sentence)
+
+
+def steady_state(evidence: Evidence) -> Check | None:
+    """The window's thirds are alike: nothing was still warming up, and nothing came in between.
+
+    Closed loop: throughput; with it, latency is steady too, by Little's law. Open loop: throughput is given, so the
+    requests under way tell. That they grow is overload, a result that the search judges; that they shrink makes the
+    figures worse than they are, which is no more than a warning.
+    """
+    flow = evidence.flow
+    if flow is None or flow.offered == 0:
+        return None
+    name = "steady_state"
+    if len(flow.seconds) < LEAST_SECONDS:
+        sentence = f"the window has {len(flow.seconds)} whole seconds, {LEAST_SECONDS} are needed to compare its thirds"
+        return Check(name, None, None, None, sentence, warning=True)
+    parts = _thirds(flow.seconds)
+    return _steady_throughput(name, parts) if flow.kind in CLOSED_KINDS else _steady_queue(name, parts)
+
+
+def _steady_throughput(name: str, parts: Sequence[Sequence[Second]]) -> Check:
+    rates = [sum(second.offered for second in part) / len(part) for part in parts]
+    fewest = min(sum(second.offered for second in part) for part in parts)
+    told = ", ".join(format_figure(rate) for rate in rates)
+    if fewest == 0:
+        return Check(name, None, None, False, f"in a third of the window nothing was asked: {told} requests/s")
+    most = max(limit("steadiness"), 1 + limit("steadiness_chance") / math.sqrt(fewest))
+    ratio = max(rates) / min(rates)
+    sentence = f"{told} requests/s in the thirds of the window: {ratio:.2f} times (limit {most:.2f})"
+    return Check(name, ratio, most, ratio <= most, sentence)
+
+
+def _steady_queue(name: str, parts: Sequence[Sequence[Second]]) -> Check:
+    levels = [[second.in_flight_mean for second in part if second.in_flight_mean is not None] for part in parts]
+    if not all(levels):
+        return Check(name, None, None, None, "how many requests were under way was not recorded", warning=True)
+    first, *_, last = (sum(part) / len(part) for part in levels)
+    # Below one request, a ratio is a matter of single requests.
+    ratio, most = max(first, 1.0) / max(last, 1.0), limit("warming_up")
+    sentence = (
+        f"{format_figure(first)} requests were under way in the first third of the window, {format_figure(last)} in "
+        f"the last: {ratio:.2f} times (limit {most:g})"
+    )
+    return Check(name, ratio, most, ratio <= most, sentence, warning=True)
+
+
+def _thirds(seconds: Sequence[Second]) -> list[Sequence[Second]]:
+    cuts = [round(len(seconds) * part / PARTS) for part in range(PARTS + 1)]
+    return [seconds[start:end] for start, end in pairwise(cuts)]

@@ -1,0 +1,117 @@
+"""What is known of one attempt, in the form that doubts and the bottleneck are judged on: no paths, no raw arrays.
+
+None stands for what was not measured. Times are epoch seconds of the host that wrote them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.haproxy import ProxyDelta
+from swarmsweep.raw.machine_usage import MachineUsage
+from swarmsweep.raw.tasks import TaskCounts
+
+
+@dataclass(frozen=True)
+class Second:
+    """One second of a measured window: requests that were due (open loop) or began (closed loop) in it."""
+
+    offered: int
+    p50_ms: float | None = None
+    in_flight_mean: float | None = None
+    cpu_percent: float | None = None
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the load generator did in one measured window.
+
+    ``kind`` is 'users' (closed loop with think time), 'closed' (as many connections, no think time), 'poisson' or
+    'constant'. ``offered`` = ok + failed + timed_out + dropped + in_flight_end, all of requests due in the window.
+    ``concurrency`` is the number of users or connections of a closed loop, ``think_seconds`` their mean think time.
+    ``lag_mean_ms``, ``lag_p99_ms``: how late requests were sent. ``served_by``: answers by the value of X-Served-By.
+    ``in_flight_end``: requests without a response when the load ended. Closed loop only: ``tasks`` are executions of
+    tasks that began in the window, ``users_min`` the fewest users in any second of it, and ``lower_bounds`` names the
+    latencies that are lower bounds because of ``in_flight_end``.
+    """
+
+    kind: str
+    window: tuple[float, float]
+    offered: int
+    ok: int
+    failed: int
+    timed_out: int = 0
+    dropped: int = 0
+    in_flight_end: int = 0
+    rate_rps: float | None = None
+    concurrency: int | None = None
+    think_seconds: float = 0.0
+    latency_mean_ms: float | None = None
+    in_flight_mean: float | None = None
+    lag_mean_ms: float | None = None
+    lag_p99_ms: float | None = None
+    seconds: tuple[Second, ...] = ()
+    served_by: Mapping[str, int] = field(default_factory=dict)
+    errors: Mapping[str, int] = field(default_factory=dict)
+    generator_cpu_percent: float | None = None
+    tasks: TaskCounts | None = None
+    users_min: int | None = None
+    lower_bounds: tuple[str, ...] = ()
+
+    @property
+    def length_seconds(self) -> float:
+        """Length of the window."""
+        return self.window[1] - self.window[0]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All of one attempt.
+
+    ``flow`` is the window whose figures the report shows, ``knee`` the one with the highest load that the generator
+    could make (in fixed mode the same); ``usage`` and ``machines`` belong to ``flow``, those with ``knee_`` to
+    ``knee``. ``machines`` are by host name. ``recorded_requests`` are all requests of the attempt that were sent, in
+    and out of windows, by the generator's raw files, ``counted_requests`` by Locust's own statistics, which lack the
+    ``unreported_requests``. ``on_start`` counts users that an exception ended before their first task, by its text.
+    ``questions`` are
+    what Locust's master asked between the trials of a search, which neither of them has and only HAProxy saw;
+    ``given_up`` are requests of a search that timed out: HAProxy may have seen them or not. ``unmade``: where the
+    generator kept a search from finding more (see `SearchRecord.unmade`), the lowest load that it could not make and
+    why; ``verified_rps``: the highest rate that a search has proven, None where it has proven none.
+    ``clock_offset_seconds``: clock of the API's manager less that of the first load host, with its bound.
+    """
+
+    config: Mapping[str, Any]
+    load: Mapping[str, Any]
+    slo: Mapping[str, float]
+    deploy: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    timeline: Mapping[str, Any] | None = None
+    flow: Flow | None = None
+    knee: Flow | None = None
+    usage: ApiUsage = field(default_factory=ApiUsage)
+    knee_usage: ApiUsage = field(default_factory=ApiUsage)
+    machines: Mapping[str, MachineUsage] = field(default_factory=dict)
+    knee_machines: Mapping[str, MachineUsage] = field(default_factory=dict)
+    proxy: ProxyDelta | None = None
+    recorded_requests: int | None = None
+    counted_requests: int | None = None
+    unreported_requests: int = 0
+    on_start: Mapping[str, int] = field(default_factory=dict)
+    questions: int = 0
+    given_up: int = 0
+    unmade: str | None = None
+    verified_rps: float | None = None
+    records_complete: bool | None = None
+    record_files: int = 0
+    clock_offset_seconds: float | None = None
+    clock_bound_seconds: float | None = None
+    oom_kills: int | None = None
+    request_parts: Mapping[str, Any] | None = None
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The windows that are known: the one that is shown, and the knee where that is another."""
+        # By identity: mostly the two are the same.
+        return tuple({id(flow): flow for flow in (self.flow, self.knee) if flow is not None}.values())

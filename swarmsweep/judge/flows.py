@@ -1,0 +1,163 @@
+"""What the load generator did in one window, second by second, from exact starts and latencies."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from swarmsweep.judge.evidence import Flow, Second
+from swarmsweep.raw.closed_loop import UsersRecord
+from swarmsweep.raw.latency import FAILED, NO_RESPONSE, OK, TIMED_OUT, lower_bounds, percentile
+from swarmsweep.raw.search_record import OpenTrial
+from swarmsweep.raw.tasks import TaskCounts, count_tasks
+
+Window = tuple[float, float]
+
+
+def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) -> Flow | None:
+    """A closed loop of users by the plan's ``load``; None where its requests could not be read.
+
+    Requests that began before the window are in flight within it. Answers by replica and errors are those of the whole
+    attempt: workers do not count them by second.
+    """
+    requests = record.requests
+    if requests is None:
+        return None
+    inside, edges = requests.within(*window), whole_seconds(window)
+    ok, no_response = inside.count(OK), inside.count(NO_RESPONSE)
+    cpu = [percent for at, percent in record.cpu_percent if window[0] < at <= window[1]]
+    waits = load.get("wait_seconds") or [0.0]
+    (in_flight,) = mean_in_flight(requests.start_seconds, requests.latency_ms, np.array(window))
+    seconds = zip(
+        np.histogram(inside.start_seconds, edges)[0] if len(edges) > 1 else (),
+        median_by_second(inside.start_seconds, inside.latency_ms, edges),
+        mean_in_flight(requests.start_seconds, requests.latency_ms, edges),
+        _greatest_by_second(record.cpu_percent, window[0], len(edges) - 1),
+        strict=True,
+    )
+    return Flow(
+        kind="users",
+        window=window,
+        offered=len(inside),
+        ok=ok,
+        failed=len(inside) - ok - no_response,
+        in_flight_end=no_response,
+        concurrency=load["users"],
+        think_seconds=sum(waits) / len(waits),
+        latency_mean_ms=_mean(inside.latency_ms),
+        in_flight_mean=in_flight,
+        seconds=tuple(Second(int(begun), *figures) for begun, *figures in seconds),
+        served_by=record.served_by,
+        errors=record.errors,
+        generator_cpu_percent=max(cpu, default=None),
+        tasks=_tasks(record, window, load["users"]),
+        users_min=_users_min(record, window),
+        lower_bounds=tuple(lower_bounds([inside.latency_ms], [inside.waited_ms])),
+    )
+
+
+def _tasks(record: UsersRecord, window: Window, users: int) -> TaskCounts | None:
+    """Executions that began in the window, and users that never began; None where they were not recorded."""
+    if record.tasks is None:
+        return None
+    return count_tasks([part.within(*window) for part in record.tasks]).with_starts(users, record.on_start)
+
+
+def _users_min(record: UsersRecord, window: Window) -> int | None:
+    """The fewest users of all workers in any second of the window; None where a worker recorded none in it.
+
+    Its last second is left out: by the clock of another load host, users may leave before the window ends.
+    """
+    inside = [[count for at, count in samples if window[0] < at <= window[1] - 1] for samples in record.users]
+    return round(sum(map(min, inside))) if inside and all(inside) else None
+
+
+def flow_of_trial(trial: OpenTrial) -> Flow:
+    """The measured window of one trial of a search.
+
+    How many requests were offered, were unanswered at the end and were in flight comes from what the workers counted,
+    what became of them and how long they took from the file of requests: two witnesses, which a check can compare.
+    """
+    measured, order, requests = trial.summary["measured"], trial.summary["order"], trial.requests
+    sent = requests.sent
+    edges = whole_seconds((0.0, order["seconds_measure"]))
+    middles = median_by_second(sent.due_seconds, sent.latency_ms, edges)
+    bins = [part for part in trial.summary["bins"] if 0 <= part["second"] < len(middles)]
+    known = [part["in_flight_mean"] for part in bins if part["in_flight_mean"] is not None]
+    return Flow(
+        kind=order["kind"],
+        window=trial.window,
+        offered=measured["offered"],
+        ok=requests.count(OK),
+        failed=requests.count(FAILED),
+        timed_out=requests.count(TIMED_OUT),
+        dropped=len(requests) - len(sent),
+        in_flight_end=trial.summary["in_flight_end"],
+        rate_rps=order["rate_rps"],
+        concurrency=order["connections"],
+        latency_mean_ms=_mean(sent.latency_ms),
+        in_flight_mean=sum(known) / len(known) if known else None,
+        lag_mean_ms=_mean(sent.lag_ms),
+        lag_p99_ms=percentile(sent.lag_ms, 99),
+        seconds=tuple(
+            Second(part["offered"], middles[part["second"]], part["in_flight_mean"], part["cpu_percent"])
+            for part in bins
+        ),
+        served_by=measured["served_by"],
+        errors=trial.summary["errors"],
+        generator_cpu_percent=measured["cpu_percent_max"],
+    )
+
+
+def whole_seconds(window: Window) -> np.ndarray:
+    """Edges of the whole seconds of a window, epoch seconds: the piece at its end would pass for a second without load.
+
+    One edge alone, and so no second, where the window is shorter.
+    """
+    return window[0] + np.arange(math.floor(window[1] - window[0] + 1e-6) + 1)
+
+
+def median_by_second(moments: np.ndarray, latency_ms: np.ndarray, edges: np.ndarray) -> list[float | None]:
+    """Median latency of the requests of each second; None of a second without any. Order does not matter."""
+    order = np.argsort(moments, kind="stable")
+    cuts = np.searchsorted(moments[order], edges)
+    ordered = latency_ms[order]
+    return [percentile(ordered[start:end], 50) for start, end in pairwise(cuts)]
+
+
+def mean_in_flight(start_seconds: np.ndarray, latency_ms: np.ndarray, edges: np.ndarray) -> list[float]:
+    """Mean number of requests under way between each two ``edges``, exactly.
+
+    The integral of the number under way up to t is the sum of (t - start) over all that began before t, less that of
+    (t - end) over all that ended before it.
+    """
+    if len(edges) < 2:
+        return []
+    # From the first edge on: epoch seconds leave a microsecond of precision, sums of many of them less.
+    starts = start_seconds - edges[0]
+    area = _time_since(starts, edges - edges[0]) - _time_since(starts + latency_ms / 1000, edges - edges[0])
+    return [float(value) for value in np.diff(area) / np.diff(edges)]
+
+
+def _time_since(moments: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """For each of ``until``: the sum of its distance to all ``moments`` before it."""
+    ordered = np.sort(moments)
+    before = np.searchsorted(ordered, until)
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    return before * until - sums[before]
+
+
+def _greatest_by_second(samples: Sequence[tuple[float, float]], start: float, seconds: int) -> list[float | None]:
+    """Of samples (time, value over the second before it): the greatest value of each second after ``start``."""
+    found: list[float | None] = [None] * seconds
+    for at, value in samples:
+        second = math.ceil(at - start) - 1
+        if 0 <= second < seconds:
+            found[second] = max(value, found[second] if found[second] is not None else value)
+    return found
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

@@ -1,0 +1,155 @@
+"""Names and addresses of a lab, refused before they become part of paths, interfaces and commands."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from swarmsweep.lab.virtual_machines import BENCHMARK_NETWORK
+from swarmsweep.units import shown
+
+# Part of paths, units and labels on every host. A trailing newline fits `$`, so all are matched whole.
+_LAB = re.compile(r"[a-z][a-z0-9-]{0,19}", re.ASCII)
+# Linux takes 15 bytes and nearly every sign; these need no quoting anywhere.
+_BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", re.ASCII)
+# Folders of /proc/sys/net/ipv4/conf that are no interfaces.
+_NO_BRIDGES = ("all", "default")
+# RFC 1123, and the underscore that many inventories have. Hosts of an inventory become names of files.
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
+_HOST_CHARACTERS = 253
+# A virtual machine is called <lab>-<name>, and systemd-nspawn takes 64 characters of RFC 1123. A dot would make
+# lab-api.log, the console of lab-api, a machine too.
+_MACHINE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", re.ASCII)
+# Of the lab's network, by the address of the bridge.
+PREFIX_LENGTH = 24
+
+SETTINGS_FILE = "group_vars/all/lab.yml"
+HOSTS_FILE = "hosts.yml"
+
+
+def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "inventory/lab") -> list[str]:
+    """What is wrong with the name of a lab and of its hosts; one sentence each, empty when all is well.
+
+    Args:
+        lab_name: the setting ``lab_name``, of whatever type YAML made it.
+        hosts: names of the hosts in the groups api and load.
+        inventory: its folder or file, for the message.
+    """
+    problems = []
+    if not (isinstance(lab_name, str) and _LAB.fullmatch(lab_name)):
+        problems.append(
+            f"lab_name is {shown(lab_name)}; allowed: a letter, then up to 19 letters, digits and dashes, "
+            f"all lower case. Change it in {_settings(inventory)}"
+        )
+    for host in hosts:
+        if host == "localhost":
+            problems.append(
+                "the host 'localhost' stands in the group api or load; allowed: another name, because localhost is the "
+                f"machine that Ansible runs on. Rename the host in {_hosts(inventory)}"
+            )
+        elif not _is_host_name(host):
+            problems.append(
+                f"the host {shown(host)} has a name that is no host name; allowed: letters, digits, dots, dashes and "
+                f"underscores, no dash or dot at either end. Rename the host in {_hosts(inventory)}, "
+                "and give its address as ansible_host"
+            )
+    return problems
+
+
+def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
+    """What is wrong with the name of the lab's bridge."""
+    if isinstance(bridge, str) and _BRIDGE.fullmatch(bridge) and bridge not in _NO_BRIDGES:
+        return []
+    return [
+        f"lab_bridge is {shown(bridge)}; allowed: a letter, then up to 14 letters, digits, dots, dashes "
+        f"and underscores, as sweep0. Change it in {_settings(inventory)}"
+    ]
+
+
+def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory: str = "inventory/lab") -> list[str]:
+    """What is wrong with the lab's network, and with names and addresses of its virtual machines.
+
+    Args:
+        subnet: the setting ``lab_subnet``.
+        machines: [{"name", "address"}] of the virtual machines.
+        inventory: its folder or file, for the message.
+    """
+    network = _network(subnet)
+    if network is None:
+        return [
+            f"lab_subnet is {shown(subnet)}; allowed: 198.18.N.0/24 or 198.19.N.0/24 with N from 0 to 255. "
+            f"Change it in {_settings(inventory)}"
+        ]
+    problems, seen = [], {}
+    for machine in machines:
+        name, address = machine["name"], machine["address"]
+        if not _MACHINE.fullmatch(name):
+            problems.append(
+                f"the virtual machine {shown(name)} has a name that systemd-nspawn refuses; allowed: up to 40 letters, "
+                f"digits and dashes, no dash at either end. Rename the host in {_hosts(inventory)}"
+            )
+        if not _is_free(address, network):
+            first, last = network[2], network[-2]
+            problems.append(
+                f"ansible_host of {shown(name)} is {shown(address)}; allowed for a virtual machine: {first} to {last}, "
+                f"as lab_subnet is {network} and {network[1]} is the bridge. Change it in {_hosts(inventory)}"
+            )
+        if address in seen:
+            problems.append(
+                f"ansible_host of {shown(name)} is {address}, which {shown(seen[address])} has too; allowed: an "
+                f"address of its own for each machine. Change it in {_hosts(inventory)}"
+            )
+        seen.setdefault(address, name)
+    return problems
+
+
+def gateway(subnet: str) -> str:
+    """Address of the bridge with its prefix length: the first of a network that `network_problems` let pass."""
+    network = ipaddress.ip_network(subnet)
+    return f"{network[1]}/{network.prefixlen}"
+
+
+def _network(subnet: Any) -> ipaddress.IPv4Network | None:
+    try:
+        network = ipaddress.IPv4Network(subnet) if isinstance(subnet, str) else None
+    except ValueError:
+        return None
+    fits = network is not None and str(network) == subnet and network.prefixlen == PREFIX_LENGTH
+    return network if fits and network.subnet_of(BENCHMARK_NETWORK) else None
+
+
+def _is_free(address: Any, network: ipaddress.IPv4Network) -> bool:
+    try:
+        parsed = ipaddress.IPv4Address(address) if isinstance(address, str) else None
+    except ValueError:
+        return False
+    taken = (network.network_address, network[1], network.broadcast_address)
+    return parsed is not None and str(parsed) == address and parsed in network and parsed not in taken
+
+
+def _is_host_name(host: Any) -> bool:
+    if not isinstance(host, str) or len(host) > _HOST_CHARACTERS:
+        return False
+    if _HOST.fullmatch(host):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # a zone may hold anything
+
+
+def _settings(inventory: str) -> str:
+    folder = inventory.rpartition("/")[0] or "." if _is_file(inventory) else inventory
+    return f"{folder}/{SETTINGS_FILE}"
+
+
+def _hosts(inventory: str) -> str:
+    return inventory if _is_file(inventory) else f"{inventory}/{HOSTS_FILE}"
+
+
+def _is_file(inventory: str) -> bool:
+    return inventory.endswith((".yml", ".yaml", ".json", ".ini"))

@@ -1,0 +1,183 @@
+"""A command line as manifest.json keeps it: what repeats the run and is known to be harmless, and names of the rest.
+
+An allow list, because a list of secrets is never complete: what is not known here is stored as ``***``.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.lab.lab_secrets import MASK, is_secret_name
+
+# Variables whose values may be read by everybody who gets a report. Not lab_api_env: its values are the user's own.
+KEPT_VARIABLES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        sweep seed resume
+        lab_name lab_directory lab_reports lab_host_directory lab_bridge lab_subnet lab_swarm_address_pool
+        lab_proxy_port lab_docker_engine lab_ca_bundle lab_training_source
+        lab_api_image lab_api_port lab_api_ready_path lab_api_workers_env lab_api_variant
+        lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
+        """,
+    )
+)
+# A mapping whose names may be read, never its values.
+NAMED_VARIABLES = frozenset({"lab_api_env"})
+# A number with a unit is no secret: role variables such as virtual_lab_boot_timeout_seconds.
+_UNIT = re.compile(r"[a-z]\w*_(seconds|ms|bytes|rps|retries|lines|percent)", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Paths, names, host patterns, and URLs without user, query and fragment. No = or @, and no template.
+_PLAIN = re.compile(r"""[\w ./:+,~'"()!*&\[\]-]*(@sha256:[0-9a-f]{64})?""")
+_PLAYBOOK = re.compile(r".*\.ya?ml", re.DOTALL)
+# Pieces in quotes and anything up to a space, as Ansible divides key=value words.
+_WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S)+""", re.DOTALL)
+
+_FLAG, _PLAIN_VALUE, _HIDDEN_VALUE, _VARIABLES = "flag", "plain", "hidden", "variables"
+# Options of ansible-playbook, by what follows them.
+_OPTION_LISTS = {
+    _FLAG: """
+        --help --version --verbose --force-handlers --become --check --diff --flush-cache --list-hosts --list-tags
+        --list-tasks --step --syntax-check --ask-pass --ask-become-pass --ask-vault-password --ask-vault-pass
+        """,
+    _PLAIN_VALUE: "--inventory --inventory-file --tags --skip-tags --limit --forks --timeout --start-at-task",
+    _HIDDEN_VALUE: """
+        --private-key --key-file --user --connection --ssh-common-args --sftp-extra-args --scp-extra-args
+        --ssh-extra-args --connection-password-file --conn-pass-file --become-method --become-user
+        --become-password-file --become-pass-file --vault-id --vault-password-file --vault-pass-file --module-path
+        """,
+    _VARIABLES: "--extra-vars",
+}
+_OPTIONS = {option: kind for kind, options in _OPTION_LISTS.items() for option in options.split()}
+_SHORT = {
+    **dict.fromkeys("hvbCDkKJ", _FLAG),
+    **dict.fromkeys("itlfT", _PLAIN_VALUE),
+    **dict.fromkeys("ucM", _HIDDEN_VALUE),
+    "e": _VARIABLES,
+}
+
+
+def storable(argv: Sequence[str]) -> str:
+    """Command and arguments as one line for a shell; what is not known to be harmless is ``***``.
+
+    Storing a stored line again does not change it.
+    """
+    found = [Path(argv[0]).name if _is_plain(Path(argv[0]).name) else MASK]
+    kind = None  # of the option that the next word belongs to
+    options_end = False
+    for word in argv[1:]:
+        if kind is not None:
+            found.append(_value(kind, word))
+            kind = None
+        elif options_end or not word.startswith("-") or word == "-":
+            found.append(word if _PLAYBOOK.fullmatch(word) and _is_plain(word) else MASK)
+        elif word == "--":
+            options_end = True
+            found.append(word)
+        else:
+            text, kind = _long(word) if word.startswith("--") else _short(word)
+            found.append(text)
+    return shlex.join(found)
+
+
+def restorable(line: Any) -> str:
+    """A line of an older manifest by the rules of `storable`; what cannot be read as a command is ``***``."""
+    try:
+        words = shlex.split(line) if isinstance(line, str) else []
+    except ValueError:
+        words = []
+    return storable(words) if words else MASK
+
+
+def _long(word: str) -> tuple[str, str | None]:
+    """A long option, and the kind of its value when that is the next word."""
+    option, equals, value = word.partition("=")
+    # argparse takes any beginning of a long option that leaves no doubt.
+    names = [option] if option in _OPTIONS else [name for name in _OPTIONS if name.startswith(option)]
+    kinds = {_OPTIONS[name] for name in names}
+    if len(kinds) != 1:
+        return MASK, None if equals else _HIDDEN_VALUE
+    kind = kinds.pop()
+    if equals:
+        return f"{option}={_value(kind, value)}", None
+    return option, None if kind == _FLAG else kind
+
+
+def _short(word: str) -> tuple[str, str | None]:
+    """Short options in one word (-vve), the last perhaps with its value, and the kind of a value that follows."""
+    for place, letter in enumerate(word[1:], start=1):
+        kind = _SHORT.get(letter)
+        if kind is None:
+            return MASK, _HIDDEN_VALUE if place == len(word) - 1 else None
+        if kind != _FLAG:
+            before, value = word[: place + 1], word[place + 1 :]
+            if value.startswith("="):
+                before, value = before + "=", value[1:]
+            return (before + _value(kind, value), None) if value else (before, kind)
+    return word, None
+
+
+def _value(kind: str, value: str) -> str:
+    if kind == _VARIABLES:
+        return _variables(value)
+    return value if kind == _PLAIN_VALUE and _is_plain(value) else MASK
+
+
+def _variables(text: str) -> str:
+    """Extra variables in any form that Ansible takes: a=1 b=2, JSON, YAML, @file."""
+    if text.startswith("@"):
+        return "@" + MASK
+    if text[:1] in ("{", "["):
+        return _mapping(text)
+    found: list[str] = []
+    for match in _WORD.finditer(text):
+        word = _assignment(match[0], hidden_before=any(MASK in earlier for earlier in found))
+        if word != MASK or found[-1:] != [MASK]:
+            found.append(word)
+    return " ".join(found)
+
+
+def _assignment(word: str, *, hidden_before: bool) -> str:
+    """One word name=value. Behind a hidden value, what looks like a name may be the rest of that value."""
+    name, equals, value = word.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        return MASK
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+    if _is_harmless(name, value[1:-1] if quoted else value):
+        return word
+    return MASK if hidden_before else f"{name}={MASK}"
+
+
+def _mapping(text: str) -> str:
+    import yaml
+
+    try:
+        variables = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return MASK
+    if not isinstance(variables, dict):
+        return MASK
+    return json.dumps(dict(_entry(name, value) for name, value in variables.items()), ensure_ascii=False)
+
+
+def _entry(name: Any, value: Any) -> tuple[str, Any]:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return MASK, MASK
+    if name in NAMED_VARIABLES and isinstance(value, dict):
+        return name, {key if _NAME.fullmatch(str(key)) else MASK: MASK for key in value}
+    return name, value if _is_harmless(name, value) else MASK
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    if name in KEPT_VARIABLES:
+        return value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and _is_plain(value))
+    is_measure = _UNIT.fullmatch(name) and not is_secret_name(name)
+    return bool(is_measure and not isinstance(value, bool) and _NUMBER.fullmatch(str(value)))
+
+
+def _is_plain(value: str) -> bool:
+    return bool(_PLAIN.fullmatch(value)) or value == MASK

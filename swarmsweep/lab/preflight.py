@@ -1,0 +1,165 @@
+"""What stands in the way of a lab, said host by host with the command that mends it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from swarmsweep.errors import LabError
+from swarmsweep.lab.virtual_machines import check_address, is_virtual
+
+# What the roles were tried on; the version is the oldest that has Python 3.11 for Locust.
+SUPPORTED = {"debian": 12, "ubuntu": 24}
+# Images (2.5 GB with their build cache), packages, the model and the logs of a sweep.
+API_DISK_BYTES = 8 * 1024**3
+# Locust's environment and the raw files of the newest trials.
+LOAD_DISK_BYTES = 2 * 1024**3
+# MLflow needs 1.2 GB while it trains, PostgreSQL, HAProxy and one replica the rest.
+API_MEMORY_BYTES = 2 * 1024**3
+# The sampler writes a line a second: half of that moves no sample into or out of a window of some seconds.
+CLOCK_SECONDS = 0.5
+
+
+def find_problems(answers: dict[str, dict], sides: dict[str, list[str]]) -> list[str]:
+    """Problems of all hosts, in inventory order.
+
+    Args:
+        answers: host name -> {"address", "reach": result of a raw command, "capacity": result of host_capacity}.
+        sides: {"api": [host names], "load": [host names]}.
+
+    Returns:
+        One sentence a problem: host, cause, command that mends it. Empty when all is well.
+    """
+    problems = [
+        f"the group '{side}' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml"
+        for side, names in sides.items()
+        if not names
+    ]
+    for name, answer in answers.items():
+        problems += host_problems(name, answer, is_api=name in sides["api"])
+    return problems
+
+
+def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
+    """Problems of one host; of those that hide others only the first is named."""
+    address, reach, capacity = answer["address"], answer["reach"], answer["capacity"]
+    # SSH takes user@host and more, but the load goes to a URL.
+    if is_api and (problem := address_problem(name, address)):
+        return [problem]
+    if reach.get("unreachable"):
+        return [unreachable(name, address, reach)]
+    if reach.get("rc") != 0:
+        return [f"{name} ({address}) has no python3. Mend it: ssh {address} sudo apt-get install --yes python3"]
+    if "cpus" not in capacity:
+        said = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
+        cause = said.splitlines()[-1] if said else "no answer"
+        return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
+    checks = (check_system, check_disk, check_memory, check_processor)
+    return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
+
+
+def address_problem(name: str, address: str) -> str | None:
+    """Why no load may go to the address of an API host, or None."""
+    try:
+        check_address(address, name)
+    except LabError as error:
+        return str(error)
+    return None
+
+
+def clock_offset(before: float, there: float, after: float) -> tuple[float, float]:
+    """(offset, bound) in seconds of another clock that said ``there`` between ``before`` and ``after`` of this one.
+
+    The answer was given somewhere on the way, so that the offset from its middle is wrong by half of it at most
+    (Cristian, Probabilistic clock synchronization, 1989).
+    """
+    return there - (before + after) / 2, (after - before) / 2
+
+
+def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
+    """The two hosts whose clocks certainly differ too much, or None.
+
+    Args:
+        offsets: host name -> (offset_seconds from the controller, bound_seconds), see `clock_offset`.
+
+    Returns:
+        One sentence about the pair that is furthest apart beyond `CLOCK_SECONDS` and both bounds.
+    """
+
+    def beyond(pair: tuple[str, str]) -> float:
+        (first, first_bound), (second, second_bound) = (offsets[name] for name in pair)
+        return abs(first - second) - CLOCK_SECONDS - first_bound - second_bound
+
+    worst = max(combinations(offsets, 2), key=beyond, default=None)
+    if worst is None or beyond(worst) <= 0:
+        return None
+    first, second = (offsets[name][0] for name in worst)
+    bound = sum(offsets[name][1] for name in worst)
+    return (
+        f"the clocks of {worst[0]} and {worst[1]} differ by {abs(first - second):.2f} s (give or take {bound:.2f} s); "
+        f"allowed: {CLOCK_SECONDS:g} s, as one host's clock says when the load ran and the other's what it used then. "
+        "Mend it: timedatectl set-ntp true on both"
+    )
+
+
+def unreachable(name: str, address: str, reach: dict) -> str:
+    """Why SSH failed, and what to do about it."""
+    cause = " ".join(str(reach.get("msg", "")).split()) or "no answer"
+    if "Host key verification failed" in cause or "IDENTIFICATION HAS CHANGED" in cause:
+        mend = f"compare its host key with the one you expect, then: ssh-keyscan {address} >> ~/.ssh/known_hosts"
+        if is_virtual(address):
+            mend = "./lab down && ./lab up"
+    elif is_virtual(address):
+        mend = "./lab up"
+    else:
+        mend = (
+            f"check that this works: ssh {address} true "
+            "(the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"
+        )
+    return f"{name} ({address}) cannot be reached: {cause}. Mend it: {mend}"
+
+
+def check_system(capacity: dict, _is_api: bool) -> str | None:
+    """Operating system and its version."""
+    system, version = capacity["os_id"], capacity["os_version"]
+    least = SUPPORTED.get(system)
+    major = version.split(".")[0]
+    if least is not None and major.isdigit() and int(major) >= least:
+        return None
+    allowed = ", ".join(f"{name.capitalize()} {number} or newer" for name, number in SUPPORTED.items())
+    return (
+        f"runs {system or 'an unknown system'} {version}; allowed: {allowed}. Mend it: install one of these on the host"
+    )
+
+
+def check_disk(capacity: dict, is_api: bool) -> str | None:
+    """Free disk below /var, where Docker and the package manager write."""
+    wanted = API_DISK_BYTES if is_api else LOAD_DISK_BYTES
+    free = capacity["disk_free_bytes"]
+    # Once provisioned, most of it is spent on purpose.
+    if free >= wanted or (capacity["provisioned"] and free >= wanted // 4):
+        return None
+    return (
+        f"has {free / 1024**3:.1f} GiB free below /var; needed: {wanted / 1024**3:.0f} GiB. "
+        "Mend it: docker system prune, apt-get clean, or a larger disk"
+    )
+
+
+def check_memory(capacity: dict, is_api: bool) -> str | None:
+    """Memory of the API host."""
+    memory = capacity["memory_bytes"]
+    if not is_api or memory >= API_MEMORY_BYTES:
+        return None
+    needed = f"{API_MEMORY_BYTES / 1024**3:.0f} GiB"
+    return f"has {memory / 1024**3:.1f} GiB of memory; needed: {needed}. Mend it: a larger machine"
+
+
+def check_processor(capacity: dict, is_api: bool) -> str | None:
+    """Processor of the API host: some hypervisors show their machines one of 2003, on which every replica would die."""
+    missing = capacity.get("cpu_flags_missing")
+    if not is_api or not missing:
+        return None
+    return (
+        f"has a processor without {', '.join(missing)}; needed: the level x86-64-v2, which NumPy and PyArrow are "
+        "built for (without it they end with exit code 132). Mend it: give the virtual machine its host's processor "
+        "(QEMU: -cpu host, Proxmox: CPU type host)"
+    )

@@ -1,0 +1,1 @@
+"""What is planned: cells, steps and their order, the run folder, what cannot fit."""

@@ -1,0 +1,64 @@
+"""Can a cell be deployed on these hosts at all? Found out on paper, before any load.
+
+Host facts are ``{"name", "cpus", "memory_bytes", "reserve_memory_bytes"}``; a missing or null fact is not judged.
+"""
+
+from typing import Any
+
+from swarmsweep.sweep.matrix import Cell
+from swarmsweep.units import format_bytes, format_plain
+
+Host = dict[str, Any]
+
+
+def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:
+    """Why the cell cannot run on the API hosts, or None when it can.
+
+    A single replica must fit one host's CPUs, because Docker refuses a limit above them, and all replicas together
+    must fit the hosts' memory less what is reserved, packed greedily onto the host with most memory left.
+    CPU limits may add up to more than the host has: see `doubts_about`.
+    """
+    if not api_hosts:
+        return None
+    able = [host for host in api_hosts if host.get("cpus") is None or cell.cpus <= host["cpus"]]
+    if not able:
+        largest = max(api_hosts, key=lambda host: host["cpus"])
+        cpus = format_plain(cell.cpus)
+        return (
+            f"one replica asks for {cpus} CPUs and the largest API host, {largest.get('name', 'api')}, has "
+            f"{format_plain(largest['cpus'])}: Docker refuses --limit-cpu {cpus} there "
+            f"(range is 0.01 to {largest['cpus']:.2f})"
+        )
+    return _memory_reason(cell, able)
+
+
+def _memory_reason(cell: Cell, hosts: list[Host]) -> str | None:
+    if any(host.get("memory_bytes") is None for host in hosts):
+        return None
+    free = [host["memory_bytes"] - (host.get("reserve_memory_bytes") or 0) for host in hosts]
+    before = sum(free)
+    for placed in range(cell.replicas):
+        roomiest = max(range(len(free)), key=lambda i: free[i])
+        if free[roomiest] < cell.memory_bytes:
+            wanted = f"{cell.replicas} x {cell.memory} = {format_bytes(cell.replicas * cell.memory_bytes)}"
+            reserve = sum(host.get("reserve_memory_bytes") or 0 for host in hosts)
+            return (
+                f"{wanted} of memory limits do not fit the API hosts: {format_bytes(max(before, 0))} are free after "
+                f"{format_bytes(reserve)} kept for the system and the rest of the stack; {placed} replicas fit"
+            )
+        free[roomiest] -= cell.memory_bytes
+    return None
+
+
+def doubts_about(cell: Cell, api_hosts: list[Host]) -> list[str]:
+    """What makes the cell's figures harder to read, though it can be deployed."""
+    if not api_hosts or any(host.get("cpus") is None for host in api_hosts):
+        return []
+    total = sum(host["cpus"] for host in api_hosts)
+    limits = cell.replicas * cell.cpus
+    if limits <= total:
+        return []
+    return [
+        f"the CPU limits add up to {format_plain(round(limits, 3))} and the API hosts have {format_plain(total)}: "
+        f"the replicas cannot all reach their limit at once"
+    ]

@@ -1,0 +1,33 @@
+"""Hosts as plan.json has them, from what each of them answered."""
+
+# Kept for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
+API_RESERVE_BYTES = 1536 * 1024**2
+# What plan.json keeps of a host; the rest of its answer is of no use to a reader.
+KEPT_FACTS = (
+    "cpus",
+    "memory_bytes",
+    "swap_bytes",
+    "os_id",
+    "os_version",
+    "kernel",
+    "boot_time",
+    "cgroup_version",
+    "ipvs",
+    "cpu_model",
+)
+
+
+def host_facts(name: str, capacity: dict, *, is_api: bool) -> dict:
+    """One host as plan.json has it, from the answer of the module host_capacity."""
+    facts = {"name": name} | {key: capacity[key] for key in KEPT_FACTS}
+    return facts | ({"reserve_memory_bytes": API_RESERVE_BYTES} if is_api else {})
+
+
+def colocated(hosts: dict[str, list[dict]]) -> bool:
+    """Whether an API host and a load host are one physical machine.
+
+    Virtual machines of the lab share the kernel, so they share its release and its second of start; their machine-id
+    and boot_id differ and prove nothing.
+    """
+    kernels = {side: {(host["kernel"], host["boot_time"]) for host in hosts[side]} for side in ("api", "load")}
+    return bool(kernels["api"] & kernels["load"])

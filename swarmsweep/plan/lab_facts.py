@@ -1,0 +1,183 @@
+"""What this machine knows of the lab without asking a host: from the newest runs, and from the inventory."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import as_number, read_json
+from swarmsweep.lab.virtual_machines import is_virtual, share, total_memory_bytes
+from swarmsweep.plan.feasibility import Host
+from swarmsweep.plan.host_facts import API_RESERVE_BYTES
+from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
+from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
+from swarmsweep.sweep.load import load_of_cell
+
+# Fewer say little: an upload of an image or a pause may be among them.
+LEAST_GAPS = 3
+# More would not change a median, and reading them takes time.
+MOST_STEPS = 100
+# Of the newest runs: an old one had another bench.
+MOST_RUNS = 10
+
+
+@dataclass(frozen=True)
+class ApiHosts:
+    """Facts of the API hosts, as plan.json has them, and in words where they come from; empty where none are known."""
+
+    facts: tuple[Host, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class OtherSeconds:
+    """What a deployment takes beside its load, and in words where that comes from."""
+
+    seconds: float
+    source: str
+
+
+def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
+    """The API hosts as the newest run of this inventory saw them, else as `./lab up` would make them on this machine.
+
+    Real machines that no run has seen are not known. An inventory that is not plain YAML is not understood: then the
+    newest run counts, whichever it was of.
+    """
+    addresses = _addresses(Path(inventory))
+    for run in newest_runs(reports_dir, MOST_RUNS):
+        facts = _facts_of(run)
+        if facts and (addresses is None or [host.get("name") for host in facts] == list(addresses["api"])):
+            return ApiHosts(facts, f"as run {run.name} saw them")
+    machines = _virtual_machines(addresses) if addresses else ()
+    if machines:
+        return ApiHosts(machines, "as ./lab up makes them on this machine; no run has seen them yet")
+    return ApiHosts((), "no run has seen them yet; --api-cpus and --api-memory show what cannot fit")
+
+
+def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
+    """The median over the trials of the newest run that has enough of them, else `OTHER_SECONDS_PER_STEP`.
+
+    A run with the same mode of load goes before the others: a search also waits between its trials.
+    """
+    plans = [(run, plan) for run in newest_runs(reports_dir, MOST_RUNS) if (plan := _plan_of(run))]
+    for run, plan in sorted(plans, key=lambda entry: _mode_of(entry[1]) != mode):
+        seconds = _seconds_beside_load(run, plan)
+        if len(seconds) >= LEAST_GAPS:
+            return OtherSeconds(round(median(seconds), 1), f"as in run {run.name}")
+    return OtherSeconds(OTHER_SECONDS_PER_STEP, "an estimate, no run has shown it yet")
+
+
+def _plan_of(run: Path) -> dict[str, Any] | None:
+    try:
+        return read_plan(run)
+    except LabError:
+        return None
+
+
+def _mode_of(plan: dict[str, Any]) -> str:
+    load = plan["load"]
+    return load.get("mode", "fixed") if isinstance(load, dict) else ""
+
+
+def _facts_of(run: Path) -> tuple[Host, ...]:
+    hosts = (_plan_of(run) or {}).get("hosts")
+    facts = hosts.get("api") if isinstance(hosts, dict) else None
+    return tuple(host for host in facts if isinstance(host, dict)) if isinstance(facts, list) else ()
+
+
+def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
+    """Host name -> address for the groups api and load; None when this is no inventory in plain YAML."""
+    import yaml  # here, so that `--help` needs nothing but Python
+
+    file = inventory / "hosts.yml" if inventory.is_dir() else inventory
+    try:
+        tree = yaml.safe_load(file.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    groups = {name: hosts for name, hosts in _groups(tree) if name in ("api", "load")}
+    return groups if all(groups.get(side) for side in ("api", "load")) else None
+
+
+def _groups(tree: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every group of an inventory that has hosts: name, and host name -> address."""
+    for name, group in tree.items() if isinstance(tree, dict) else ():
+        if not isinstance(group, dict):
+            continue
+        hosts = group.get("hosts")
+        if isinstance(hosts, dict):
+            yield name, {str(host): _address(str(host), facts) for host, facts in hosts.items()}
+        yield from _groups(group.get("children"))
+
+
+def _address(host: str, facts: Any) -> str:
+    return str(facts.get("ansible_host", host)) if isinstance(facts, dict) else host
+
+
+def _virtual_machines(addresses: dict[str, dict[str, str]]) -> tuple[Host, ...]:
+    """The API hosts among the virtual machines of this machine; none where one of them is real."""
+    if not all(is_virtual(address) for address in addresses["api"].values()):
+        return ()
+    sides = {name: side for side in ("load", "api") for name in addresses[side]}
+    cores = sorted(os.sched_getaffinity(0))
+    try:
+        machines = share(addresses["api"] | addresses["load"], sides, cores, total_memory_bytes())
+    except LabError:
+        return ()
+    return tuple(
+        {
+            "name": machine["name"],
+            "cpus": _count(machine["cores"]),
+            "memory_bytes": machine["memory_bytes"],
+            "reserve_memory_bytes": API_RESERVE_BYTES,
+        }
+        for machine in machines
+        if sides[machine["name"]] == "api"
+    )
+
+
+def _count(cpuset: str) -> int:
+    """Number of cores of a cpuset: "0-2,5" -> 4."""
+    runs = (run.partition("-") for run in cpuset.split(","))
+    return sum(int(last or first) - int(first) + 1 for first, _, last in runs)
+
+
+def _seconds_beside_load(run: Path, plan: dict[str, Any]) -> list[float]:
+    """From the start of each deployment to that of the next one in the plan, less the load between.
+
+    Only differences of one host's clock are taken. A step that was made again later than the next one, or that had no
+    load, is left out; a sweep that was interrupted shows as one long gap, which a median bears.
+    """
+    try:
+        cells = {cell["id"]: cell for cell in plan["cells"]}
+        times = [
+            _times(attempt_dir(run, step["cell_id"], step["attempt"]), load_of_cell(plan, cells[step["cell_id"]]))
+            for step in plan["steps"][-MOST_STEPS:]
+        ]
+    except (KeyError, TypeError):
+        return []
+    gaps = (
+        (following[0] - started, loaded)
+        for (started, loaded), following in pairwise(times)
+        if None not in (started, loaded, following[0])
+    )
+    return [gap - loaded for gap, loaded in gaps if gap > loaded]
+
+
+def _times(folder: Path, load: dict[str, Any]) -> tuple[float | None, float | None]:
+    """When the deployment of an attempt began, and how long its load lasted; None for what is not known."""
+    started = _number_in(folder / "deploy.json", "started_at")
+    if load.get("mode") == "capacity":
+        return started, _number_in(folder / "locust" / "capacity.json", "load_seconds")
+    begin, end = (_number_in(folder / "locust" / "timeline.json", key) for key in ("spawn_started", "window_end"))
+    return started, None if begin is None or end is None else end - begin
+
+
+def _number_in(file: Path, key: str) -> float | None:
+    try:
+        return as_number(read_json(file).get(key))
+    except LabError:
+        return None

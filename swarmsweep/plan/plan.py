@@ -1,0 +1,177 @@
+"""Sweep + hosts -> plan.json: the cells in the order of the file and the steps in a seeded random order."""
+
+import hashlib
+import math
+import random
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from swarmsweep.errors import InputError
+from swarmsweep.plan.feasibility import Host, doubts_about, infeasible_reason
+from swarmsweep.plan.run_folder import RUN_ID, SCHEMA
+from swarmsweep.sweep.load import AnyLoad, load_from_json, load_of_cell
+from swarmsweep.sweep.matrix import Cell, cost
+from swarmsweep.sweep.sweep_file import Sweep
+from swarmsweep.units import shown
+
+# Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
+OTHER_SECONDS_PER_STEP = 12
+# Of capacity mode: those whose rates are compared, so that the noise of the comparison must be known.
+ANCHORED_PROFILES = ("standard", "publish")
+MAX_SEED = 2**63 - 1  # what every reader of plan.json holds in one integer
+
+
+def new_run_id(sweep_name: str, now: datetime | None = None) -> str:
+    """Run id of a run that begins ``now`` (an aware time; default: this second): ``20261122T114512Z-quick``."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{sweep_name}"
+
+
+def parse_seed(value: Any) -> int:
+    """Seed as given on a command line (text or number) -> number. Raises `InputError` for anything else."""
+    if not isinstance(value, bool) and re.fullmatch("[0-9]{1,19}", str(value)) and int(value) <= MAX_SEED:
+        return int(value)
+    raise InputError(
+        f"seed {shown(str(value))} is refused; allowed: whole numbers 0 to {MAX_SEED} (2**63-1), as: -e seed=7"
+    )
+
+
+def make_plan(
+    sweep: Sweep,
+    hosts: dict[str, list[Host]],
+    *,
+    run_id: str | None = None,
+    colocated: bool = False,
+    seed: int | None = None,
+    created_at: str | None = None,
+    other_seconds: float = OTHER_SECONDS_PER_STEP,
+) -> dict[str, Any]:
+    """Plan of one run, ready for JSON (plan.json).
+
+    ``hosts`` is ``{"api": [facts, ...], "load": [facts, ...]}`` with facts as in `feasibility`; ``colocated`` says that
+    both groups share one physical machine. The seed is ``seed``, else the sweep's, else one derived from the run id
+    and the sweep, and is published in the plan. Steps hold only feasible cells: ``repeat`` blocks, each one pass over
+    all of them in random order, so that a drift of the hosts meets every cell alike (randomised complete blocks).
+
+    Where rates are to be compared (capacity mode, profile standard or publish) the cheapest feasible cell is the
+    anchor: it is measured as another cell, its twin, too. What differs between the two is noise. ``other_seconds`` is
+    what a deployment takes beside its load, for the estimate.
+    """
+    run_id = run_id or new_run_id(sweep.name)
+    if not RUN_ID.fullmatch(run_id):
+        raise InputError(f"run id {run_id!r} does not fit; allowed: <UTC time>-<sweep>, as 20261122T114512Z-quick")
+    if seed is None:
+        seed = sweep.seed if sweep.seed is not None else _derived_seed(run_id, sweep.sha256)
+    cells = [_planned_cell(cell, sweep.load_of(cell), hosts.get("api", [])) for cell in sweep.cells]
+    anchor = _anchor_of(cells)
+    cells += [_twin_of(anchor, cells)] if anchor else []
+    steps = ordered_steps([cell["id"] for cell in cells if not cell["infeasible_reason"]], sweep.repeat, seed)
+    plan = {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "sweep": sweep.name,
+        "sweep_file": sweep.file,
+        "sweep_sha256": sweep.sha256,
+        "seed": seed,
+        "created_at": created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
+        "colocated": colocated,
+        "slo": sweep.slo.limits(),
+        "load": sweep.load.as_json(),
+        "repeat": sweep.repeat,
+        "anchor": {"cell_id": anchor["id"], "twin_id": cells[-1]["id"]} if anchor else None,
+        "hosts": hosts,
+        "cells": cells,
+    }
+    seconds = {cell["id"]: round(_load_seconds(cell["load"]), 3) for cell in cells}
+    steps = [step | {"load_seconds": seconds[step["cell_id"]]} for step in steps]
+    load_seconds = sum(step["load_seconds"] for step in steps)
+    return plan | {
+        "steps": steps,
+        "estimate_seconds": {
+            # The mean: cells may have loads of their own.
+            "load_per_step": round(load_seconds / max(1, len(steps)), 3),
+            "other_per_step": other_seconds,
+            "total": round(load_seconds + len(steps) * other_seconds, 3),
+        },
+    }
+
+
+def planned_load_seconds(plan: dict[str, Any], cell: dict[str, Any]) -> int:
+    """Seconds that one load of a cell takes by a stored plan, rounded up to whole seconds."""
+    return math.ceil(_load_seconds(load_of_cell(plan, cell)))
+
+
+def estimated_seconds(plan: dict[str, Any], steps: list[dict[str, Any]]) -> float:
+    """Seconds that these steps of a stored plan take."""
+    cells = {cell["id"]: cell for cell in plan["cells"]}
+    each = (_load_seconds(load_of_cell(plan, cells[step["cell_id"]])) for step in steps)
+    return round(sum(each) + len(steps) * plan["estimate_seconds"]["other_per_step"], 3)
+
+
+def _load_seconds(load: dict[str, Any]) -> float:
+    return load_from_json(load).seconds
+
+
+def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[dict[str, Any]]:
+    """``repeat`` blocks, each all cells once in random order; the same seed gives the same order.
+
+    Each step has a seed of its own for what is random in its load, so that a step that is made again can be the same.
+    """
+    chance = random.Random(seed)
+    steps = []
+    for attempt in range(1, repeat + 1):
+        block = list(cell_ids)
+        chance.shuffle(block)
+        steps += [
+            {"cell_id": cell_id, "attempt": attempt, "block": attempt, "seed": _seed_of_step(seed, cell_id, attempt)}
+            for cell_id in block
+        ]
+    return [{"position": position, **step} for position, step in enumerate(steps, start=1)]
+
+
+def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> dict[str, Any]:
+    reason = infeasible_reason(cell, api_hosts)
+    return {
+        "id": cell.id,
+        "config": cell.config(),
+        "memory": cell.memory,
+        "load": load.as_json(),
+        "infeasible_reason": reason,
+        "doubts": [] if reason else doubts_about(cell, api_hosts),
+    }
+
+
+def _anchor_of(cells: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The cheapest feasible cell among those whose rates are compared, or None when there is none."""
+    compared = [
+        cell
+        for cell in cells
+        if not cell["infeasible_reason"]
+        and cell["load"]["mode"] == "capacity"
+        and cell["load"]["profile"] in ANCHORED_PROFILES
+    ]
+    return min(compared, key=lambda cell: (cost(cell["config"]), cell["config"]["replicas"], cell["id"]), default=None)
+
+
+def _twin_of(anchor: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """The anchor once more, under a name that no cell has."""
+    taken = {cell["id"] for cell in cells}
+    name = f"{anchor['id']}-twin"
+    while name in taken:
+        name += "-twin"
+    return anchor | {"id": name, "twin_of": anchor["id"]}
+
+
+def _seed_of_step(seed: int, cell_id: str, attempt: int) -> int:
+    """Below 2**31, which every random generator takes."""
+    return _hashed(f"{seed} {cell_id} {attempt}") >> 1
+
+
+def _derived_seed(run_id: str, sweep_sha256: str) -> int:
+    return _hashed(f"{run_id} {sweep_sha256}")
+
+
+def _hashed(text: str) -> int:
+    """32 bits that depend on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

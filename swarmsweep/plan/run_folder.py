@@ -1,0 +1,105 @@
+"""The folder of a run: where plan and attempts are, and which steps are not measured yet."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import InputError, LabError
+from swarmsweep.files import read_json, write_json, write_many_json
+from swarmsweep.plan.row import infeasible_cell
+
+SCHEMA = 1
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
+
+
+def write_plan(plan: dict[str, Any], reports_dir: Path | str) -> Path:
+    """Create the run folder with plan.json and the cell.json of every infeasible cell; return the folder.
+
+    Writing the same plan again is safe; a different plan in the folder is refused.
+    """
+    run_dir = Path(reports_dir) / plan["run_id"]
+    path = run_dir / "plan.json"
+    if path.exists() and read_json(path) != plan:
+        raise LabError(
+            f"{path}: holds another plan; start a new run, or delete the folder {run_dir} if it is worthless"
+        )
+    infeasible = [cell for cell in plan["cells"] if cell["infeasible_reason"]]
+    write_many_json({run_dir / "cells" / cell["id"] / "cell.json": infeasible_cell(plan, cell) for cell in infeasible})
+    # Last: a folder without it is no run folder.
+    write_json(path, plan)
+    return run_dir
+
+
+def read_plan(run_dir: Path | str) -> dict[str, Any]:
+    """plan.json of a run folder. Raises `LabError` when it is missing or of another schema."""
+    path = Path(run_dir) / "plan.json"
+    if not path.exists():
+        raise LabError(
+            f"{path}: is missing, so {run_dir} is no run folder; a run is made by: ansible-playbook sweep.yml"
+        )
+    plan = read_json(path)
+    needed = ("run_id", "sweep", "slo", "load", "cells", "steps", "repeat")
+    if plan.get("schema") != SCHEMA or any(key not in plan for key in needed):
+        raise LabError(f"{path}: is no plan of schema {SCHEMA}; it was written by another version of swarmsweep")
+    return plan
+
+
+def planned_cell(plan: dict[str, Any], cell_id: str) -> dict[str, Any]:
+    """The plan's cell of that id. Raises `LabError` when there is none."""
+    for cell in plan["cells"]:
+        if cell["id"] == cell_id:
+            return cell
+    raise LabError(f"cell {cell_id!r} is not in the plan of {plan['run_id']}")
+
+
+def remaining_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+    """The steps of the plan that have no trial.json yet, in order: what a resumed run still has to do."""
+    run_dir = Path(run_dir)
+    return [
+        step
+        for step in read_plan(run_dir)["steps"]
+        if not attempt_dir(run_dir, **_key(step), file="trial.json").exists()
+    ]
+
+
+def retry_broken(run_dir: Path | str) -> int:
+    """Set aside what interrupted attempts, and those that the bench itself broke, left; return how many they were.
+
+    Their folders stay as ``attempt-<n>.broken-<time_ns>``, which nothing reads: files of two tries never mix.
+    """
+    run_dir = Path(run_dir)
+    folders = [attempt_dir(run_dir, **_key(step)) for step in read_plan(run_dir)["steps"]]
+    broken = [folder for folder in folders if folder.is_dir() and not _is_measured(folder)]
+    for folder in broken:
+        # First, as a cell.json without its attempt would pass for a result.
+        (folder.parent / "cell.json").unlink(missing_ok=True)
+        folder.rename(folder.with_name(f"{folder.name}.broken-{time.time_ns()}"))
+    return len(broken)
+
+
+def attempt_dir(run_dir: Path | str, cell_id: str, attempt: int, file: str = "") -> Path:
+    """Folder of one attempt's raw files, or one file in it."""
+    return Path(run_dir) / "cells" / cell_id / f"attempt-{attempt}" / file
+
+
+def newest_runs(reports_dir: Path | str, limit: int | None = None) -> list[Path]:
+    """Run folders with a plan, the newest first, at most ``limit``."""
+    runs = (path.parent for path in Path(reports_dir).glob("*/plan.json") if RUN_ID.fullmatch(path.parent.name))
+    return sorted(runs, key=lambda run: run.name, reverse=True)[:limit]
+
+
+def newest_run(reports_dir: Path | str, default: Path | None = None) -> Path:
+    """The run folder with the latest run id that has a plan. Raises `InputError` when there is none and no default."""
+    run = next(iter(newest_runs(reports_dir, 1)), default)
+    if run is None:
+        raise InputError(f"{Path(reports_dir)}: holds no run yet; make one with: ansible-playbook sweep.yml")
+    return run
+
+
+def _is_measured(folder: Path) -> bool:
+    return (folder / "trial.json").exists() and not (folder / "harness.json").exists()
+
+
+def _key(step: dict[str, Any]) -> dict[str, Any]:
+    return {"cell_id": step["cell_id"], "attempt": step["attempt"]}

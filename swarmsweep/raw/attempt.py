@@ -1,0 +1,177 @@
+"""The raw files of one attempt, parsed; what is missing or damaged is noted, not raised."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import as_number, read_json, read_text
+from swarmsweep.raw.api_metrics import ApiMetrics, parse_metrics, pool
+from swarmsweep.raw.api_usage import Sample, read_samples, without_predecessors
+from swarmsweep.raw.closed_loop import UsersRecord, read_users
+from swarmsweep.raw.haproxy import ProxyDelta, delta, parse_stat
+from swarmsweep.raw.left_lab import left_lab_sentence
+from swarmsweep.raw.locust_csv import LocustRow, aggregated, most_asked, parse_stats
+from swarmsweep.raw.search_record import SearchRecord, read_search
+
+LONGEST_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
+GROUPS = ("api", "load")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+@dataclass
+class Attempt:
+    """What the files of one attempt say; None where a file is missing or damaged, with the reason in ``problems``.
+
+    ``window`` is [start, end) in epoch seconds of the window whose figures are shown. ``users`` is there after a
+    closed-loop load, ``search`` after a search for the capacity. ``samples`` are by host name, ``group_of`` tells
+    whether a host is of 'api' or 'load'. ``locust_count`` are the requests of the whole attempt by Locust's own
+    statistics, ``target`` what it asked most. ``metrics`` are those of all replicas that gave them. An API need not
+    have any: why they are missing is no problem of the attempt, and stands in ``metrics_problem``.
+    """
+
+    deploy: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    timeline: dict[str, Any] | None = None
+    clock: dict[str, Any] | None = None
+    window: tuple[float, float] | None = None
+    users: UsersRecord | None = None
+    search: SearchRecord | None = None
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    group_of: dict[str, str] = field(default_factory=dict)
+    locust_count: int | None = None
+    target: str | None = None
+    proxy: ProxyDelta | None = None
+    metrics: ApiMetrics | None = None
+    metrics_problem: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the deployment became ready, so that a load was possible."""
+        return self.deploy is not None and self.deploy.get("status") == "ready"
+
+    @property
+    def deployed(self) -> list[dict[str, Any]]:
+        """The containers that deploy.json lists."""
+        return containers_of(self.deploy)
+
+    @property
+    def deployed_ids(self) -> set[str]:
+        """Their ids."""
+        return {container["id"] for container in self.deployed}
+
+    @property
+    def api_samples(self) -> list[list[Sample]]:
+        """Those of the hosts of the API, one list each."""
+        return [samples for host, samples in self.samples.items() if self.group_of[host] == "api"]
+
+    @property
+    def requests_by_replica(self) -> dict[str, int | None]:
+        """Requests that HAProxy sent to each of its servers during the trial."""
+        return {} if self.proxy is None else {name: change["req_tot"] for name, change in self.proxy.servers.items()}
+
+
+def containers_of(record: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The containers that deploy.json or after.json lists; entries without an id are none."""
+    found = (record or {}).get("containers")
+    entries = found if isinstance(found, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+
+
+def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> Attempt:
+    """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one.
+
+    ``load`` is that of the cell; a search for the capacity is judged by ``slo``.
+    """
+    raw = Attempt()
+
+    def attempt_to(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        try:
+            return read(*args, **kwargs)
+        except LabError as error:
+            raw.problems.append(str(error).replace(f"{folder}/", ""))
+            return None
+
+    if (folder / "harness.json").exists():
+        record = attempt_to(read_json, folder / "harness.json") or {}
+        raw.problems.append(f"the bench itself broke: {record.get('reason', 'no reason was recorded')}")
+        return raw
+    raw.deploy = attempt_to(read_json, folder / "deploy.json")
+    _read_samples(folder, raw, attempt_to)
+    if (folder / "after.json").exists():
+        raw.after = attempt_to(read_json, folder / "after.json")
+    if not raw.is_ready:
+        return raw
+    locust = folder / "locust"
+    # First, because they explain which files are missing. In older runs they are among Locust's own files.
+    for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
+        ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
+        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
+    raw.timeline = attempt_to(read_json, locust / "timeline.json")
+    if load.get("mode") == "capacity":
+        raw.search = read_search(locust, slo, attempt_to)
+    else:
+        raw.users = read_users(locust, attempt_to)
+        raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
+        raw.window = attempt_to(_window, raw.timeline) if raw.timeline is not None else None
+    raw.locust_count, raw.target = attempt_to(_locust_counts, locust / "stats_stats.csv") or (None, None)
+    if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
+        raw.proxy = attempt_to(_proxy_delta, folder)
+    if (folder / "clock.json").exists():
+        raw.clock = attempt_to(read_json, folder / "clock.json")
+    raw.metrics, raw.metrics_problem = _metrics(folder, raw.after)
+    return raw
+
+
+def _read_samples(folder: Path, raw: Attempt, attempt_to: Callable[..., Any]) -> None:
+    for group in GROUPS:
+        prefix = f"samples-{group}-"
+        for path in sorted(folder.glob(f"{prefix}*.jsonl")):
+            host = path.stem.removeprefix(prefix)
+            # One machine may be both: its containers, and so the API, are in what it sampled as a host of the API.
+            if host not in raw.samples and (samples := attempt_to(read_samples, path)) is not None:
+                raw.samples[host], raw.group_of[host] = _of_this_deployment(samples, raw.deploy), group
+
+
+def _of_this_deployment(samples: list[Sample], deploy: Mapping[str, Any] | None) -> list[Sample]:
+    """Sampling begins while the replicas of the cell before are still there."""
+    since = as_number((deploy or {}).get("started_at"))
+    return samples if since is None else without_predecessors(samples, since)
+
+
+def _window(timeline: dict[str, Any]) -> tuple[float, float]:
+    start, end = as_number(timeline.get("window_start")), as_number(timeline.get("window_end"))
+    if start is None or end is None:
+        raise LabError("locust/timeline.json: has no measured window; the load ended before its warm-up did")
+    if end <= start:
+        raise LabError(f"locust/timeline.json: the window ends at {end}, before its start at {start}")
+    if end - start > LONGEST_WINDOW_SECONDS:
+        raise LabError(f"locust/timeline.json: the window of {end - start:g} seconds is longer than any load")
+    return start, end
+
+
+def _locust_counts(path: Path) -> tuple[int, str | None]:
+    rows: list[LocustRow] = parse_stats(read_text(path), str(path))
+    return aggregated(rows, str(path)).request_count, most_asked(rows)
+
+
+def _metrics(folder: Path, after: dict[str, Any] | None) -> tuple[ApiMetrics | None, str | None]:
+    """What the replicas said at /metrics, and why some or all of them did not."""
+    told = (after or {}).get("metrics_problem")
+    problems = [told] if isinstance(told, str) else []
+    found = []
+    for path in sorted(folder.glob("metrics-*.prom")):
+        try:
+            found.append(parse_metrics(read_text(path), path.name))
+        except LabError as error:
+            problems.append(str(error))
+    return pool(found) if found else None, "; ".join(problems) or None
+
+
+def _proxy_delta(folder: Path) -> ProxyDelta:
+    before, after = (folder / f"haproxy-{when}.csv" for when in ("before", "after"))
+    return delta(parse_stat(read_text(before), str(before)), parse_stat(read_text(after), str(after)))

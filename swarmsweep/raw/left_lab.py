@@ -1,0 +1,25 @@
+"""Requests of a load that were for another address than the lab's: they were not sent, and end the sweep."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from swarmsweep.raw.closed_loop import read_left_lab
+
+MOST_NAMED = 3  # targets in a sentence; the files of the workers have more
+
+
+def left_lab(folder: Path) -> str | None:
+    """Why the attempt in ``folder`` ends its sweep; None when its load stayed in the lab, or was never made."""
+    targets = read_left_lab(folder / "locust")
+    return left_lab_sentence(targets) if targets else None
+
+
+def left_lab_sentence(targets: Mapping[str, int]) -> str:
+    """Targets with their counts, and what to do about them, for the user."""
+    order = sorted(targets, key=lambda target: (-targets[target], target))
+    named = ", ".join(f"{targets[target]} to {target}" for target in order[:MOST_NAMED])
+    rest = f" and {len(order) - MOST_NAMED} more addresses" if len(order) > MOST_NAMED else ""
+    return (
+        f"requests for addresses outside the lab were blocked, and failed: {named}{rest}. Serve the API without a "
+        "redirect to another host or to https, and write relative URLs in the scenario; then start a new run"
+    )

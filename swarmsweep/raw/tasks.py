@@ -1,0 +1,103 @@
+"""Executions of tasks by Locust's users: the workers' records of them, and how many of a window failed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from swarmsweep.raw.latency import read_rows
+
+# Little-endian float64: start (epoch seconds), length (ms), outcome. From RAISED on, an outcome less RAISED is the
+# number of the exception's text in the worker's list.
+FIELDS = 3
+FAILED_REQUEST, OK, UNFINISHED, RAISED = 0.0, 1.0, 2.0, 3.0
+UNKNOWN_TEXT = "(an exception without a text)"
+
+
+@dataclass(frozen=True, eq=False)
+class Tasks:
+    """Executions of one worker: ``start_seconds`` (epoch) and ``outcome``, equally long; texts of their exceptions."""
+
+    start_seconds: np.ndarray
+    outcome: np.ndarray
+    texts: tuple[str, ...] = ()
+
+    def within(self, window_start: float, window_end: float) -> "Tasks":
+        """Those that began in [window_start, window_end)."""
+        chosen = (self.start_seconds >= window_start) & (self.start_seconds < window_end)
+        return Tasks(self.start_seconds[chosen], self.outcome[chosen], self.texts)
+
+
+@dataclass(frozen=True)
+class TaskCounts:
+    """Executions of one window: all whose outcome is known, those that failed, and exceptions by their text.
+
+    An execution failed when it raised or when a request in it failed. ``users_ended`` of ``users`` had no execution at
+    all, because their on_start raised; these exceptions are among ``exceptions``.
+    """
+
+    executions: int
+    failed: int
+    exceptions: Mapping[str, int]
+    users: int = 0
+    users_ended: int = 0
+
+    @property
+    def raised(self) -> int:
+        """Executions, and starts of users, that ended with an exception."""
+        return sum(self.exceptions.values())
+
+    @property
+    def failed_percent(self) -> float | None:
+        """The larger share of failed executions and of users that could not start; None where neither is known."""
+        shares = [
+            100 * part / whole
+            for part, whole in ((self.failed, self.executions), (self.users_ended, self.users))
+            if whole
+        ]
+        return max(shares, default=None)
+
+    def with_starts(self, users: int, on_start: Mapping[str, int]) -> "TaskCounts":
+        """The same of a load of so many users, some of which an exception in on_start ended, by its text."""
+        texts = {f"{text} (in on_start)": count for text, count in on_start.items()}
+        return replace(self, exceptions={**self.exceptions, **texts}, users=users, users_ended=sum(on_start.values()))
+
+
+def read_tasks(path: Path, texts: Sequence[str]) -> Tasks:
+    """Read the tasks-*.f64.gz of one worker, whose exceptions have these texts.
+
+    Raises `LabError` when the file cannot be read or holds something that is no execution.
+    """
+    rows, _ = read_rows([path], FIELDS, _is_nonsense)
+    return Tasks(rows[:, 0], rows[:, 2], tuple(texts))
+
+
+def count_tasks(parts: Sequence[Tasks]) -> TaskCounts:
+    """Executions of all workers together. One that the end of the load cut off counts as neither good nor failed."""
+    executions = failed = 0
+    exceptions: Counter[str] = Counter()
+    for part in parts:
+        executions += int((part.outcome != UNFINISHED).sum())
+        failed += int(((part.outcome == FAILED_REQUEST) | (part.outcome >= RAISED)).sum())
+        numbers, counts = np.unique(part.outcome[part.outcome >= RAISED], return_counts=True)
+        for number, count in zip((numbers - RAISED).astype(int), counts, strict=True):
+            text = part.texts[number] if number < len(part.texts) else UNKNOWN_TEXT
+            exceptions[text] += int(count)
+    return TaskCounts(executions, failed, dict(exceptions.most_common()))
+
+
+def add_counts(parts: Sequence[TaskCounts]) -> TaskCounts:
+    """Those of several loads together."""
+    exceptions: Counter[str] = Counter()
+    for part in parts:
+        exceptions.update(part.exceptions)
+    sums = (sum(getattr(part, name) for part in parts) for name in ("executions", "failed", "users", "users_ended"))
+    executions, failed, users, users_ended = sums
+    return TaskCounts(executions, failed, dict(exceptions.most_common()), users, users_ended)
+
+
+def _is_nonsense(rows: np.ndarray) -> np.ndarray:
+    _start, length, outcome = rows.T
+    return ~np.isfinite(rows).all(axis=1) | (length < 0) | (outcome < 0) | (outcome != np.floor(outcome))

@@ -1,0 +1,1 @@
+"""The page: summary, charts, and what is printed while a sweep runs."""

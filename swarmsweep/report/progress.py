@@ -1,0 +1,163 @@
+"""What the person who watches a sweep is told: one line for each trial, and how long it will still take."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from swarmsweep.choose.fixed_load import recommend
+from swarmsweep.errors import LabError
+from swarmsweep.files import read_json
+from swarmsweep.plan.run_folder import attempt_dir, read_plan
+from swarmsweep.results import slo as slo_of
+from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, cost
+from swarmsweep.units import format_figure, format_seconds
+
+# Parts of a row that nothing is chosen by. The process that measures makes a new one for each task, which costs the
+# more the more it holds.
+_HEAVY = ("checks", "log_tail", "request_parts", "choices", "bottleneck_evidence")
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """What became of a trial: a row of summary.json -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
+    if row["status"] != "valid":
+        return f"{row['status']}: {row['reason']}"
+    p95 = row["latency_ms"]["p95"]
+    bounds = row.get("lower_bounds") or ()
+    latency = "p95 not measured" if p95 is None else f"p95 {'>= ' if 'p95' in bounds else ''}{p95:.0f} ms"
+    if capacity := row.get("capacity"):
+        if capacity["verified_rps"] is None:
+            return f"valid, {_unverified(row)}"
+        least = "at least " if capacity["at_least"] else ""
+        short = ", below the target" if row["meets_slo"] is False else ""
+        return f"valid, holds {least}{_rate(capacity['verified_rps'])}, {latency}{short}"
+    unknown = "the SLO is open, as responses are missing" if bounds else "no SLO"
+    verdict = {True: "meets the SLO", False: "misses the SLO"}.get(row["meets_slo"], unknown)
+    raised = f"{row['task_exceptions']} tasks raised an exception" if row.get("task_exceptions") else ""
+    return ", ".join(part for part in ("valid", _rate(row["rps"]), latency, raised, verdict) if part)
+
+
+def _unverified(row: dict[str, Any]) -> str:
+    """Why no rate was verified, in the words of the first deployment where it was so."""
+    told = (a.get("capacity_sentence") for a in row.get("attempts", ()) if a.get("verified_rps") is None)
+    return next((text for text in told if text), "no rate was verified to hold the SLO").rstrip(".")
+
+
+class Progress:
+    """What a run has found, and at which pace one pass over its steps goes. Lives as long as the process that measures.
+
+    Args:
+        run_dir: the run folder; what earlier passes have found is read from it.
+        steps: those of this pass, in order, each with ``cell_id``, ``attempt`` and ``load_seconds``.
+        before: the pass before this one, whose pace is known.
+    """
+
+    def __init__(self, run_dir: Path | str, steps: list[dict[str, Any]], before: Progress | None = None) -> None:
+        self.run_dir = Path(run_dir)
+        self.plan = read_plan(self.run_dir)
+        self.left = [dict(step) for step in steps]
+        self.rows = {cell["id"]: row for cell in self.plan["cells"] if (row := self._row(cell["id"]))}
+        # What steps took beyond their planned load; below zero where a search ended early or a replica died.
+        self.beyond: dict[float, list[float]] = before.beyond if before else {}
+        self.again: list[dict[str, Any]] = []
+
+    def expected_seconds(self, step: dict[str, Any]) -> float:
+        """Seconds that a step will take: its planned load, and what steps like it took beyond theirs, by the median.
+
+        Steps with the same planned load are alike; until there is one, all are; before the first, the plan's guess.
+        """
+        load = step["load_seconds"]
+        alike = self.beyond.get(load) or [value for values in self.beyond.values() for value in values]
+        return max(0.0, load + (median(alike) if alike else self.plan["estimate_seconds"]["other_per_step"]))
+
+    def left_seconds(self) -> float:
+        """Seconds until the pass is over, with the second tries of what was invalid in it."""
+        return sum(self.expected_seconds(step) for step in [*self.left, *self.again])
+
+    def end(self, step: dict[str, Any], seconds: float) -> str | None:
+        """Take in a step that is over after so many seconds; return what became of it and what is best so far.
+
+        None when it left no trial.json: then something else has been said already.
+        """
+        self.left = [other for other in self.left if _key(other) != _key(step)]
+        self.beyond.setdefault(step["load_seconds"], []).append(seconds - step["load_seconds"])
+        trial = _read(attempt_dir(self.run_dir, step["cell_id"], step["attempt"], "trial.json"))
+        if trial is None:
+            return None
+        if trial["status"] == "invalid" and not step.get("again"):
+            self.again.append(step)
+        self.rows[step["cell_id"]] = self._row(step["cell_id"]) or _light(trial)
+        return "; ".join(part for part in (sentence(trial), self.best(step["cell_id"])) if part)
+
+    def best(self, current: str | None = None) -> str | None:
+        """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""
+        rows = self._candidates()
+        chosen, words = self._chosen(rows), "best so far"
+        if chosen is None:
+            chosen, words = self._nearest(rows), "none meets the SLO yet, nearest"
+        if chosen is None:
+            return None
+        rps = chosen["rps"] if chosen.get("capacity_rps") is None else chosen["capacity_rps"]
+        name = "this one" if chosen["id"] == current else f"{chosen['id']}, {_rate(rps)}"
+        return f"{words}: {name}"
+
+    def _chosen(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+        if self.plan["load"].get("mode") == "capacity":
+            from swarmsweep.choose import capacity_load
+
+            found = capacity_load.recommend(self.plan, rows)
+        else:
+            found = recommend(rows, self.plan["slo"])
+        return next((row for row in rows if row["id"] == found["cell_id"]), None)
+
+    def _nearest(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+        valid = [row for row in rows if row["status"] == "valid"]
+        if self.plan["load"].get("mode") == "capacity":
+            verified = [row for row in valid if row["capacity_rps"] and not row["twin_of"]]
+            return max(verified, key=lambda row: (row["capacity_rps"], row["id"]), default=None)
+
+        def distance(row: dict[str, Any]) -> tuple[float, float, str]:
+            missed = [miss.factor for miss in slo_of.misses(row, self.plan["slo"])]
+            return max(missed, default=0.0), cost(row["config"]), row["id"]
+
+        return min(valid, key=distance, default=None)
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        """Rows that can be chosen: a cell that asks another question than the sweep is there to compare with."""
+        usual, rows = self.plan["load"]["locustfile"], list(self.rows.values())
+        return [row for row in rows if row["config"].get(LOCUSTFILE_AXIS, usual) == usual] or rows
+
+    def _row(self, cell_id: str) -> dict[str, Any] | None:
+        """A cell by its cell.json, or by its newest attempt as long as there is none."""
+        folder = self.run_dir / "cells" / cell_id
+        attempts = (folder / f"attempt-{number}" / "trial.json" for number in range(self.plan["repeat"], 0, -1))
+        return next((_light(row) for path in (folder / "cell.json", *attempts) if (row := _read(path))), None)
+
+
+def time_left(seconds: float, now: datetime) -> str:
+    """As '12 min 30 s left, until 18:40'; with the day of the week when that is not today."""
+    end = now + timedelta(seconds=seconds)
+    return f"{format_seconds(seconds)} left, until {end:{'%H:%M' if end.date() == now.date() else '%a %H:%M'}}"
+
+
+def _rate(rps: float) -> str:
+    return f"{format_figure(rps) if rps < 10 else f'{rps:.0f}'} requests/s"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A row; None when there is none, or none that can be read: the report will say so."""
+    try:
+        return read_json(path) if path.exists() else None
+    except LabError:
+        return None
+
+
+def _light(row: dict[str, Any]) -> dict[str, Any]:
+    attempts = [{**attempt, "load_trials": []} for attempt in row.get("attempts", [])]
+    return {key: value for key, value in row.items() if key not in _HEAVY} | {"attempts": attempts}
+
+
+def _key(step: dict[str, Any]) -> tuple[str, int]:
+    return step["cell_id"], step["attempt"]

@@ -1,0 +1,24 @@
+"""The report on a run that ended before all of its cells were measured."""
+
+from pathlib import Path
+
+from swarmsweep.errors import LabError
+from swarmsweep.plan.run_folder import read_plan
+from swarmsweep.report.report import read_cells, write_report
+
+
+def report_measured(run_dir: Path, reports_dir: Path) -> str:
+    """Write the report if a cell of the run was deployed and judged; a sentence that says where it is and how to go on.
+
+    A run without a measured cell leaves the newest summary as it is. Raises no `LabError`: the sentence has its text.
+    """
+    resume = f"The sweep goes on with: ./lab sweep -e resume={run_dir.name}"
+    try:
+        cells = read_cells(run_dir, read_plan(run_dir))
+        measured = sum(cell["status"] not in (None, "infeasible") for cell in cells)
+        if not measured:
+            return f"No cell was measured, so no summary was written. {resume}"
+        summary = write_report(run_dir, reports_dir)
+    except (LabError, OSError) as error:
+        return f"The summary could not be written ({error}). Remove the cause, then run: ./lab report {run_dir.name}"
+    return f"{measured} of {len(cells)} cells were measured, and their summary is at {summary}. {resume}"

@@ -1,0 +1,111 @@
+"""summary.csv: one line per cell, for a spreadsheet or pandas."""
+
+import csv
+import io
+from typing import Any
+
+from swarmsweep.choose import fixed_load
+from swarmsweep.markdown import one_line
+from swarmsweep.report.ladder import PART_NAMES, Stage
+from swarmsweep.sweep.matrix import cost
+
+CORE = ("replicas", "cpus", "memory_bytes", "workers")
+_RUNG = ("ladder_stage", "ladder_changed", "ladder_factor")
+
+
+def extra_axes(cells: list[dict[str, Any]]) -> list[str]:
+    """Names of all axes beside the four that every cell has, sorted."""
+    return sorted({axis for cell in cells for axis in cell["config"] if axis not in CORE})
+
+
+def as_csv(cells: list[dict[str, Any]], stages: list[Stage], capacity: bool = False) -> str:
+    """One line per cell; an empty field was not measured. Text cannot be taken for a formula by a spreadsheet.
+
+    ``stages`` are the ladder of the cells, empty where they are none; ``capacity`` says that the run searched for
+    capacities, which have columns of their own.
+    """
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    axes, choices = extra_axes(cells), _choices(cells)
+    rows = [_flat(cell, axes) | _inside(cell, choices) for cell in cells]
+    if any(cell["retries"] for cell in cells):
+        rows = [row | {"retries": len(cell["retries"])} for row, cell in zip(rows, cells, strict=True)]
+    if capacity:
+        rows = [row | _found(cell) for row, cell in zip(rows, cells, strict=True)]
+    if stages:
+        rungs = {stage.cell_id: _rung(stage) for stage in stages}
+        rows = [row | rungs.get(row["id"], dict.fromkeys(_RUNG)) for row in rows]
+    writer.writerow(rows[0] if rows else [])
+    writer.writerows([_field(value) for value in row.values()] for row in rows)
+    return stream.getvalue()
+
+
+def _choices(cells: list[dict[str, Any]]) -> list[str]:
+    """Names of all choices that the API told of, in the order of the first cell that has them."""
+    return list(dict.fromkeys(name for cell in cells for name in cell["choices"] or {}))
+
+
+def _flat(cell: dict[str, Any], axes: list[str]) -> dict[str, Any]:
+    keys = (
+        "users",
+        "trials",
+        "requests",
+        "failures",
+        "failure_percent",
+        "task_exceptions",
+        "failed_task_percent",
+        "rps",
+    )
+    return (
+        {"id": cell["id"], "status": cell["status"], "reason": cell["reason"]}
+        | {axis: cell["config"].get(axis) for axis in (*CORE, *axes)}
+        | {"cost": round(cost(cell["config"]), 6)}
+        | {key: cell[key] for key in keys}
+        | {f"{name}_ms": value for name, value in cell["latency_ms"].items()}
+        | {"lower_bounds": " ".join(cell["lower_bounds"]) or None}
+        | {"meets_slo": cell["meets_slo"], "capacity_rps": cell["capacity_rps"]}
+        | {f"api_{name}": value for name, value in cell["api"].items()}
+        | {f"load_{name}": value for name, value in cell["load"].items()}
+        | {"bottleneck": cell["bottleneck"]}
+    )
+
+
+def _inside(cell: dict[str, Any], choices: list[str]) -> dict[str, Any]:
+    """What the API says of itself: its requests since the start, in ms each, and its choices."""
+    parts = cell["request_parts"] or {}
+    times = parts.get("parts_ms") or {}
+    said = cell["choices"] or {}
+    return (
+        {f"request_{key}": parts.get(name) for key, name in (("endpoint", "endpoint"), ("count", "requests"))}
+        | {"request_mean_ms": parts.get("mean_ms")}
+        | {f"request_{part}_ms": times.get(part) for part in PART_NAMES}
+        | {f"choice_{name}": said.get(name) for name in choices}
+    )
+
+
+def _found(cell: dict[str, Any]) -> dict[str, Any]:
+    """The capacity beside the verified rate, which is ``capacity_rps``; the interval belongs to the estimate."""
+    capacity = cell["capacity"] or {}
+    low, high = capacity.get("interval_rps") or (None, None)
+    per_cost = fixed_load.rps_per_cost(cell)
+    keys = ("deployments", "between_deployments", "at_least", "limited_by")
+    return (
+        {"capacity_estimate_rps": capacity.get("estimate_rps"), "capacity_low_rps": low, "capacity_high_rps": high}
+        | {"capacity_lower_bound_rps": capacity.get("lower_bound_rps")}
+        | {f"capacity_{key}": capacity.get(key) for key in keys}
+        | {"capacity_rps_per_cost": None if per_cost is None else round(per_cost, 6), "twin_of": cell["twin_of"]}
+    )
+
+
+def _rung(stage: Stage) -> dict[str, Any]:
+    factor = None if stage.factor is None else round(stage.factor, 6)
+    return dict(zip(_RUNG, (stage.name, stage.changed, factor), strict=True))
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = one_line(value)
+        return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return value

@@ -1,0 +1,202 @@
+"""One attempt: the raw files of its folder -> the figures of this trial, its checks and its status."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swarmsweep.judge.bottleneck import find_bottleneck
+from swarmsweep.judge.build_evidence import evidence_of
+from swarmsweep.judge.capacity import Capacity
+from swarmsweep.judge.checks import Check, checks_of
+from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
+from swarmsweep.raw.api_metrics import ApiMetrics
+from swarmsweep.raw.api_usage import ApiUsage, usage_over
+from swarmsweep.raw.attempt import Attempt, gather
+from swarmsweep.raw.search_record import OpenTrial
+from swarmsweep.raw.tasks import TaskCounts
+from swarmsweep.sweep.load import load_of_cell
+from swarmsweep.units import format_memory
+
+# How a dead deployment is called in the report; "rejected" and "mismatch" are no deaths, see `_status`.
+_DEATHS = {
+    "oom": "out of memory: the kernel killed a replica",
+    "crash": "a replica crashed",
+    "not_ready": "the replicas never became ready",
+}
+_KILLED = 137  # exit code of a process that got SIGKILL, the OOM killer's signal
+MAX_LOG_LINES = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """The figures of one attempt; None where something was not measured.
+
+    In capacity mode ``window`` and the figures that belong to it are those of the load at the verified rate, or of the
+    highest load where none was verified; ``failures`` are all requests that were not answered right, so also those that
+    timed out or were never sent. ``latency_ms`` are those of all requests sent in the window, failed ones included;
+    ``waited_ms`` the entries of those without a response when the load ended: their true latency is at least that.
+    ``tasks`` are executions of tasks that began in the window (closed loop); one fails when it raises or when a request
+    in it fails. ``metrics`` is what the API says of all requests since its replicas started. ``load_trials`` are the
+    trials of a search as capacity.json has them, judged anew, each with ``achieved_rps``, ``p95_ms``, ``cpu_cores`` and
+    ``throttled_percent`` of its window.
+    """
+
+    attempt: int
+    status: str
+    reason: str | None
+    window: tuple[float, float] | None
+    requests: int | None
+    failures: int | None
+    latency_ms: np.ndarray
+    usage: ApiUsage
+    oom_kills: int | None
+    restarts: int | None
+    load_cpu_percent_max: float | None
+    load_workers: int | None
+    bottleneck: str | None
+    bottleneck_evidence: str | None
+    checks: tuple[Check, ...]
+    waited_ms: np.ndarray = field(default_factory=lambda: np.empty(0))
+    tasks: TaskCounts | None = None
+    requests_by_replica: dict[str, int | None] = field(default_factory=dict)
+    log_tail: tuple[str, ...] = ()
+    target: str | None = None
+    metrics: ApiMetrics | None = None
+    metrics_problem: str | None = None
+    capacity: Capacity | None = None
+    load_trials: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def rps(self) -> float | None:
+        """Successful requests that began (open loop: were due) in the window, per second of it."""
+        if self.window is None or self.requests is None or self.failures is None:
+            return None
+        return (self.requests - self.failures) / (self.window[1] - self.window[0])
+
+
+def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], attempt: int) -> Trial:
+    """Figures of the attempt in ``folder``; ``cell`` is one of the plan's.
+
+    Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
+    """
+    raw = gather(folder, load_of_cell(plan, cell), plan["slo"])
+    search = search_outcome(raw.search, plan["slo"])
+    evidence = evidence_of(raw, search, plan, cell)
+    evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
+    found = checks_of(evidence) if raw.is_ready else ()
+    status, reason = _status(raw, cell, evidence.oom_kills, found)
+    word, sentence = find_bottleneck(evidence)
+    if status == "invalid" and word != "generator":
+        word, sentence = None, None  # figures that cannot be believed prove nothing about the API
+    flow = evidence.flow
+    return Trial(
+        attempt=attempt,
+        status=status,
+        reason=reason,
+        window=flow.window if flow is not None else raw.window,
+        requests=flow.offered if flow is not None else None,
+        failures=flow.offered - flow.ok if flow is not None else None,
+        latency_ms=_latencies(raw, search),
+        waited_ms=_waited(raw),
+        tasks=flow.tasks if flow is not None else None,
+        usage=evidence.usage,
+        oom_kills=evidence.oom_kills,
+        restarts=_whole_or_none((raw.after or {}).get("restarts")),
+        load_cpu_percent_max=flow.generator_cpu_percent if flow is not None else None,
+        load_workers=evidence.record_files or None,
+        bottleneck=word,
+        bottleneck_evidence=sentence,
+        checks=tuple(found),
+        requests_by_replica=raw.requests_by_replica,
+        log_tail=_log_tail(raw),
+        target=raw.target,
+        metrics=raw.metrics,
+        metrics_problem=raw.metrics_problem,
+        capacity=search.capacity if search is not None else None,
+        load_trials=tuple(_told(trial, raw) for trial in search.trials) if search is not None else (),
+    )
+
+
+def _latencies(raw: Attempt, search: SearchOutcome | None) -> np.ndarray:
+    """Of the requests that were sent in the window."""
+    if search is not None and search.shown is not None:
+        return search.shown.requests.sent.latency_ms
+    if raw.users is not None and raw.users.requests is not None and raw.window is not None:
+        return raw.users.requests.within(*raw.window).latency_ms
+    return np.empty(0)
+
+
+def _waited(raw: Attempt) -> np.ndarray:
+    """Of the requests of closed-loop users that had no response when the load ended."""
+    if raw.users is not None and raw.users.requests is not None and raw.window is not None:
+        return raw.users.requests.within(*raw.window).waited_ms
+    return np.empty(0)
+
+
+def _told(trial: OpenTrial, raw: Attempt) -> dict[str, Any]:
+    """One trial of a search, as the report shows it."""
+    usage = usage_over(raw.api_samples, trial.window, raw.deployed_ids)
+    return trial.entry | {
+        "achieved_rps": trial.achieved_rps,
+        "p95_ms": trial.p95_ms,
+        "cpu_cores": usage.cpu_cores,
+        "throttled_percent": usage.throttled_percent,
+    }
+
+
+def _status(
+    raw: Attempt, cell: Mapping[str, Any], oom_kills: int | None, found: Sequence[Check]
+) -> tuple[str, str | None]:
+    """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
+    deploy, after = raw.deploy or {}, raw.after or {}
+    for record in (after,) if raw.is_ready else (deploy, after):
+        code, told = record.get("reason_code"), record.get("reason")
+        if code == "rejected":
+            return "infeasible", told or "Docker refused to start a replica"
+        if code == "mismatch":
+            return "invalid", told or "what was deployed is not what the matrix says"
+        if code == "oom" or (record is after and after.get("oom_killed") is True):
+            return "failed", told or f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
+        if isinstance(code, str) and code in _DEATHS:
+            return "failed", told or _DEATHS[code]
+    if oom_kills:
+        return "failed", f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
+    if raw.deploy is not None and not raw.is_ready:
+        return "failed", deploy.get("reason") or "the deployment failed, and no reason was recorded"
+    if raw.problems:
+        return "invalid", "; ".join(raw.problems)
+    failed = [check.sentence for check in found if check.passed is False and not check.warning]
+    return ("invalid", "; ".join(failed)) if failed else ("valid", None)
+
+
+def _limit(cell: Mapping[str, Any]) -> str:
+    return format_memory(cell["config"]["memory_bytes"])
+
+
+def _oom_kills(usage: ApiUsage, raw: Attempt) -> int | None:
+    """OOM kills by the kernel's counters or, where the dead replica took them along, by Docker; none counted twice."""
+    deploy, after = raw.deploy, raw.after
+    deaths = 0
+    if (deploy or {}).get("reason_code") == "oom":
+        deaths = 1
+    if after and (after.get("oom_killed") is True or after.get("reason_code") == "oom"):
+        codes = after.get("exit_codes")
+        deaths = max(deaths, 1, codes.count(_KILLED) if isinstance(codes, list) else 0)
+    if usage.oom_kills is None and not deaths:
+        return 0 if after and after.get("oom_killed") is False else None
+    return max(usage.oom_kills or 0, deaths)
+
+
+def _log_tail(raw: Attempt) -> tuple[str, ...]:
+    for record in (raw.after, raw.deploy):
+        lines = (record or {}).get("log_tail")
+        if isinstance(lines, list) and lines:
+            return tuple(str(line) for line in lines[-MAX_LOG_LINES:])
+    return ()
+
+
+def _whole_or_none(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,65 @@
+"""The loads of a run in words, for summary.md and for `./lab plan`."""
+
+from typing import Any
+
+from swarmsweep.markdown import markdown
+from swarmsweep.search import PROFILES
+from swarmsweep.sweep.load import differences, load_of_cell
+from swarmsweep.units import format_plain
+
+_UNITS = {
+    "users": "users",
+    "spawn_rate": "started per second",
+    "warmup_seconds": "s of warm-up",
+    "measure_seconds": "s measured",
+    "workers": "Locust worker(s)",
+}
+_FORMS = {
+    "locustfile": "scenario {}",
+    "profile": "profile {}",
+    "budget_seconds": "at most {} s of load for each deployment",
+    "arrivals": "{} arrivals",
+    "timeout_seconds": "no answer after {} s is a failure",
+    "target_rps": "{} requests/s are wanted",
+}
+
+
+def load_sentence(plan: dict[str, Any]) -> str:
+    """The load of all cells that have no other."""
+    load = plan["load"]
+    words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
+    if load["mode"] == "capacity":
+        words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
+        words["budget_seconds"] += f" (profile {load['profile']})"
+        return f"{', '.join(words.values())}, deployments per cell: {plan['repeat']}"
+    words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
+    words["warmup_seconds"] += " thrown away"
+    return f"{', '.join(words.values())}, trials per cell: {plan['repeat']}"
+
+
+def other_loads(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """The loads that differ from the sweep's, each with the settings that differ and the ids of its cells."""
+    shared: dict[str, list[str]] = {}
+    for cell in plan["cells"]:
+        if other := differences(plan["load"], load_of_cell(plan, cell)):
+            text = ", ".join(_words(key, value) for key, value in other.items())
+            shared.setdefault(text, []).append(cell["id"])
+    return [{"text": markdown(text), "ids": ids} for text, ids in shared.items()]
+
+
+def _course(load: dict[str, Any]) -> str:
+    """The parts of a search; how fine it is where this version still has the profile."""
+    profile = PROFILES.get(load["profile"])
+    fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
+    return f"closed probe, bracket, bisection{fineness}, confirmation"
+
+
+def _words(key: str, value: Any) -> str:
+    """One setting, as a part of a sentence."""
+    if key == "wait_seconds":
+        low, high = value
+        return f"{format_plain(low)} to {format_plain(high)} s of think time" if high else "no think time"
+    text = value if isinstance(value, str) else format_plain(value)
+    if key in _FORMS:
+        return _FORMS[key].format(text)
+    return f"{text} {_UNITS[key]}" if key in _UNITS else f"{key} {text}"

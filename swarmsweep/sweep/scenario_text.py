@@ -1,0 +1,165 @@
+"""Why a scenario cannot run, in words: what check_scenario.py of the load host reported, and how to correct it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import InputError
+from swarmsweep.sweep.scenarios import PROGRAMS
+
+REQUIREMENTS = "roles/locust_host/files/requirements.in"
+# As plugins/module_utils/locust_command.py limits a unit.
+MEMORY = "A process of the load gets 80 % of its host's memory: load less data in it"
+COPIED = "Only *.py files directly in locustfiles/ are copied to the load hosts"
+
+Report = Mapping[str, Any]
+
+
+def refuse_scenarios(loaded: Mapping[str, list[Report]], folder: Path | str) -> None:
+    """Refuse a sweep whose scenarios cannot run.
+
+    ``loaded`` has for each load host the reports on its scenarios, each with ``locustfile``. ``folder`` is the one of
+    the scenarios on this machine, where a module or file that a load host lacks may lie.
+
+    Raises:
+        InputError: a sentence for each problem, with the hosts that have it.
+    """
+    hosts: dict[str, list[str]] = {}
+    for host, reports in loaded.items():
+        for report in reports:
+            if report["problem"] is not None:
+                hosts.setdefault(sentence(report, Path(folder)), []).append(host)
+    if not hosts:
+        return
+    # The name of a host helps only where others have no such problem.
+    lines = [
+        text if len(set(names)) == len(loaded) else f"{text} (on {', '.join(dict.fromkeys(names))})"
+        for text, names in hosts.items()
+    ]
+    raise InputError("\n".join(["Nothing was deployed, because Locust cannot run a scenario:", *lines]))
+
+
+def sentence(report: Report, folder: Path) -> str:
+    """One problem: place, cause and fix."""
+    place = f"locustfiles/{report.get('file') or report['locustfile']}"
+    if report.get("line"):
+        place += f":{report['line']}"
+    return f"{place}: {_WORDS[report['problem']](report, folder)}"
+
+
+def _error(report: Report, folder: Path) -> str:
+    text = f"{report['text']}. "
+    if report["type"] == "ModuleNotFoundError" and "missing" in report:
+        return text + _missing_module(report["missing"].partition(".")[0], report["locustfile"], folder)
+    if "missing" in report:
+        return text + f"{COPIED}: write the data into a .py file there, and import it"
+    if "environ" in report:
+        name = report["environ"]
+        return text + (
+            "Locust does not get your environment variables: write a default into the scenario, as "
+            f"os.environ.get({name!r}, ...)"
+        )
+    if report["type"] == "MemoryError":
+        return text + MEMORY
+    return text + "Correct it, then run the same command again"
+
+
+def _missing_module(name: str, locustfile: str, folder: Path) -> str:
+    if (folder / name).is_dir():
+        return f"{COPIED}: move the files of locustfiles/{name}/ there, and import them without '{name}.'"
+    if name in PROGRAMS:
+        stem = locustfile.removesuffix(".py")
+        return (
+            f"{name}.py is loaded with scenarios of mode capacity alone: name the file {stem}_open.py and set "
+            "mode: capacity in the sweep file"
+        )
+    return (
+        f"The load hosts have the packages of {REQUIREMENTS}: add the one with '{name}' there, then run: "
+        "./lab lock && ./lab site"
+    )
+
+
+def _exit(report: Report, _: Path) -> str:
+    said = f", after it wrote: {report['words']}" if report.get("words") else ""
+    return (
+        f"It ended Python with exit code {report['code']} while it was loaded{said}. "
+        "Remove the call of sys.exit or os._exit, or move it into a task"
+    )
+
+
+def _signal(report: Report, _: Path) -> str:
+    if report["name"] == "SIGKILL":
+        return f"It was killed (SIGKILL) while it was loaded. {MEMORY}"
+    said = f", after it wrote: {report['words']}" if report.get("words") else ""
+    return (
+        f"Python was ended by {report['name']} while it loaded the scenario{said}. "
+        f"Try it on your machine with: locust --list -f locustfiles/{report['locustfile']}"
+    )
+
+
+def _time(report: Report, _: Path) -> str:
+    return (
+        f"It was not loaded within {report['seconds']:g} s: it waits or loops while it is imported. "
+        "Move that into a task or into on_start"
+    )
+
+
+def _start(report: Report, _: Path) -> str:
+    return (
+        f"Locust itself did not start within {report['seconds']:g} s, before the scenario was loaded: the load host is "
+        "busy. See what runs there with ./lab status, then run the same command again"
+    )
+
+
+def _locust(report: Report, _: Path) -> str:
+    return f"Locust refuses it: {report['text']}. Rename what has the name twice, or leave one out"
+
+
+def _options(report: Report, _: Path) -> str:
+    return (
+        f"Its command line options do not go with Locust's: {report['text']}. "
+        "Rename the option, or give it a default, where the scenario adds it to the parser"
+    )
+
+
+def _shape(report: Report, _: Path) -> str:
+    return (
+        f"{report['name']} is a LoadTestShape, and users come from the sweep file: remove the class, and set users and "
+        "spawn_rate below load:"
+    )
+
+
+def _abstract(report: Report, _: Path) -> str:
+    return f"All its user classes are abstract ({', '.join(report['names'])}): remove 'abstract = True' from one"
+
+
+def _no_user(_report: Report, _: Path) -> str:
+    return "It holds no user class: add one that is derived from HttpUser or FastHttpUser and has a method with @task"
+
+
+def _not_open_loop(report: Report, _: Path) -> str:
+    names = ", ".join(report["names"])
+    return (
+        f"Mode capacity needs exactly one user class, derived from OpenLoopUser; it holds {names}. "
+        "See locustfiles/predict_open.py, or use mode: fixed and a name that does not end in _open.py"
+    )
+
+
+def _no_task(report: Report, _: Path) -> str:
+    return f"{report['name']} has no task: add a method with @task"
+
+
+_WORDS: dict[str, Callable[[Report, Path], str]] = {
+    "error": _error,
+    "exit": _exit,
+    "signal": _signal,
+    "time": _time,
+    "start": _start,
+    "locust": _locust,
+    "options": _options,
+    "shape": _shape,
+    "abstract": _abstract,
+    "no_user": _no_user,
+    "not_open_loop": _not_open_loop,
+    "no_task": _no_task,
+}

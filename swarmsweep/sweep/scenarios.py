@@ -1,0 +1,90 @@
+"""Which scenarios a sweep loads, and which files of locustfiles/ cannot be there, judged by their names alone."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import InputError
+from swarmsweep.sweep.load import DRAIN_SECONDS
+
+# fmt: off
+# Programs of the load host (roles/locust_host/files/ and search/), which import one another by these names.
+PROGRAMS = frozenset((
+    "arrivals", "boundary", "check_scenario", "conductor", "drain", "exact_stats", "in_flight", "lean_http", "master",
+    "open_loop", "outputs", "raw_file", "recorder", "recovery", "response_bounds", "search", "task_log", "trial_log",
+    "trials",
+))
+# Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
+PACKAGES = frozenset((
+    "_brotli", "_cffi_backend", "_distutils_hack", "_pytest", "bidict", "blinker", "brotli", "certifi", "cffi",
+    "charset_normalizer", "click", "configargparse", "engineio", "flask", "flask_cors", "flask_login", "gevent",
+    "geventhttpclient", "greenlet", "h11", "hdrh", "httptools", "idna", "iniconfig", "itsdangerous", "jinja2",
+    "locust", "markupsafe", "msgpack", "packaging", "pbr", "pkg_resources", "pluggy", "psutil", "py",
+    "pycparser", "pygments", "pyhdrh", "pytest", "pytest_locust", "requests", "setuptools", "simple_websocket",
+    "socketio", "typing_extensions", "urllib3", "websocket", "werkzeug", "wsproto", "zmq", "zope",
+))
+# fmt: on
+
+
+def check_folder(folder: Path | str) -> None:
+    """Refuse what cannot be in the folder of the scenarios, whether a sweep names it or not: all of it is copied.
+
+    Locust puts that folder first on its path, so a file there is found before a module of the same name.
+
+    Raises:
+        InputError: every entry that is not a file or that hides a module, and what to do. An absent folder has none.
+    """
+    entries = sorted(Path(folder).glob("*.py"))
+    if problems := [text for entry in entries if (text := _fault(entry))]:
+        raise InputError("\n".join(problems))
+
+
+def _fault(entry: Path) -> str | None:
+    where = f"locustfiles/{entry.name}"
+    if not entry.is_file():
+        if entry.is_dir():
+            return f"{where} is a folder; allowed: files. Rename the folder, so that it does not end in .py"
+        target = "a link to a file that is not there" if entry.is_symlink() else "no regular file"
+        return f"{where} is {target}; allowed: files. Put the scenario there, or remove it"
+    owners = (
+        (sys.stdlib_module_names, "a module of Python's standard library"),
+        (PACKAGES, "a module that Locust needs"),
+        (PROGRAMS, "a program of the load host"),
+    )
+    if owner := next((owner for names, owner in owners if entry.stem in names), None):
+        fix = f"Rename it, for example: mv {where} locustfiles/my_{entry.name}"
+        return f"{where} has the name of {owner}, which Locust would no longer find. {fix}"
+    return None
+
+
+def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is to be loaded to try the scenarios of these loads, which are as plan.json holds them; each once.
+
+    ``{"locustfile", "mode", "env"}``, where ``env`` is what a fixed load sets (see the role bench_cell): a scenario
+    reads its think time when it is loaded.
+    """
+    found: list[dict[str, Any]] = []
+    for load in loads:
+        env = {}
+        if load["mode"] == "fixed":
+            env = {
+                "SWEEP_WARMUP_SECONDS": str(load["warmup_seconds"]),
+                "SWEEP_MEASURE_SECONDS": str(load["measure_seconds"]),
+                "SWEEP_DRAIN_SECONDS": str(DRAIN_SECONDS),
+                "LOCUST_WAIT_MIN_SECONDS": str(load["wait_seconds"][0]),
+                "LOCUST_WAIT_MAX_SECONDS": str(load["wait_seconds"][1]),
+            }
+        scenario = {"locustfile": load["locustfile"], "mode": load["mode"], "env": env}
+        # Seconds of warm-up make no other scenario of it; its think time may.
+        if not any(_same(scenario, other) for other in found):
+            found.append(scenario)
+    return found
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    def key(scenario: Mapping[str, Any]) -> tuple[Any, ...]:
+        waits = {name: value for name, value in scenario["env"].items() if name.startswith("LOCUST_")}
+        return scenario["locustfile"], scenario["mode"], waits
+
+    return key(one) == key(other)

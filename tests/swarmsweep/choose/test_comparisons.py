@@ -1,0 +1,71 @@
+"""Comparisons of rows: blocks, the A/A pair, and what "at least" allows to be said."""
+
+import pytest
+from rows import CAPACITY_PLAN, searched
+
+from swarmsweep.choose.comparisons import against, blocks_of, noise_in
+from swarmsweep.plan.row import blank_cell
+
+
+def test_blocks_are_valid_deployments():
+    row = searched("a", 100.0, 110.0, 120.0)
+    row["attempts"][1]["status"] = "invalid"
+    assert blocks_of(row) == {1: 100.0, 3: 120.0}
+
+
+def test_a_least_counts_with_what_was_verified():
+    assert blocks_of(searched("a", 100.0, at_least=True, estimate_rps=None)) == {1: 96.0}
+
+
+def test_attempts_of_an_earlier_version_have_no_capacity():
+    row = blank_cell({"id": "a", "config": {}, "memory": "1G"}, "valid", None)
+    assert blocks_of(row | {"attempts": [{"attempt": 1, "status": "valid", "rps": 10.0}]}) == {1: None}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "verdict"),
+    [
+        (searched("a", 200.0, 204.0, 198.0), searched("b", 100.0, 101.0, 99.0), "better"),
+        (searched("a", 100.0, 101.0, 99.0), searched("b", 200.0, 204.0, 198.0), "worse"),
+        (searched("a", 100.0, 101.0, 99.0), searched("b", 100.2, 100.9, 99.1), "equal"),
+        (searched("a", 100.0, 130.0, 90.0), searched("b", 110.0, 100.0, 99.0), "undecided"),
+        (searched("a", 200.0), searched("b", 100.0), "undecided"),
+    ],
+)
+def test_verdicts(one, other, verdict):
+    assert against(one, [one, other], noise_in(CAPACITY_PLAN, []))["b"].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("open_one", "open_other", "rates", "verdict"),
+    [
+        (True, False, (200.0, 100.0), "better"),  # it takes at least twice as much
+        (True, False, (100.0, 200.0), "undecided"),
+        (False, True, (200.0, 100.0), "undecided"),
+        (False, True, (100.0, 200.0), "worse"),
+        (True, True, (200.0, 100.0), "undecided"),
+        (True, False, (100.0, 100.0), "undecided"),
+    ],
+)
+def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
+    one, other = (
+        searched(name, rate, 1.01 * rate, 0.99 * rate, **({"at_least": True, "verified_rps": rate} if opened else {}))
+        for name, rate, opened in (("a", rates[0], open_one), ("b", rates[1], open_other))
+    )
+    for row, opened in ((one, open_one), (other, open_other)):
+        for attempt in row["attempts"]:
+            attempt["verified_rps"] = attempt["capacity_rps"] if opened else attempt["verified_rps"]
+    found = against(one, [other], noise_in(CAPACITY_PLAN, []))["b"]
+    assert found.verdict == verdict
+    assert ("known only as at least that" in found.sentence) == (verdict == "undecided")
+
+
+def test_the_pair_of_the_plan_tells_the_noise():
+    plan = CAPACITY_PLAN | {"anchor": {"cell_id": "a", "twin_id": "a-twin"}}
+    anchor, twin = searched("a", 100.0, 102.0, 99.0), searched("a-twin", 101.0, 101.0, 100.0)
+    assert 0.005 < noise_in(plan, [anchor, twin]).s_aa < 0.02
+    assert noise_in(plan, [anchor, twin]).controlled is True
+    assert noise_in(plan, [anchor, searched("a-twin", 110.0, 112.2, 108.9)]).controlled is False
+    assert noise_in(plan, [anchor]).s_aa is None
+    assert noise_in(plan, [anchor, twin | {"status": "invalid"}]).s_aa is None
+    assert noise_in({"run_id": "of an earlier version"}, [anchor]).s_aa is None

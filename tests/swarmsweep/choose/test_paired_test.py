@@ -1,0 +1,178 @@
+"""What is called better: verdicts by hand, and how often chance alone would have one."""
+
+import math
+
+import numpy as np
+import pytest
+
+from swarmsweep.choose.paired_test import (
+    BETTER,
+    EQUAL,
+    UNDECIDED,
+    WORSE,
+    Candidate,
+    against_best,
+    cheapest_of_the_best,
+    compare,
+    is_tie,
+    margin_of,
+    noise_of,
+)
+
+
+def blocks(*rates):
+    """Requests per second by block, from 1."""
+    return dict(enumerate(rates, 1))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "s_aa", "verdict", "factor", "words"),
+    [
+        (blocks(), blocks(), None, UNDECIDED, None, "not measured in the same block"),
+        (blocks(100), {2: 50}, None, UNDECIDED, None, "not measured in the same block"),
+        (blocks(100), blocks(None), None, UNDECIDED, None, "not measured in the same block"),
+        (blocks(200), blocks(100), None, UNDECIDED, 2, "2.00 times as much in one block: a single deployment of each"),
+        (blocks(110, 111, 109), blocks(100, 100, 100), None, BETTER, 1.1, "(1.08 to 1.13, 3 blocks): the interval"),
+        (blocks(100, 100, 100), blocks(110, 111, 109), None, WORSE, 0.909, "the interval excludes 1"),
+        (blocks(100, 101, 100), blocks(100, 100, 101), None, EQUAL, 1, "any difference is within 3.0 %"),
+        # What is the same in a block is no difference: the second block was slow for both.
+        (blocks(110, 55, 109), blocks(100, 50, 100), None, BETTER, 1.097, "excludes 1"),
+        (blocks(120, 90, 110), blocks(100, 100, 100), None, UNDECIDED, 1.059, "includes 1: more blocks may tell"),
+        # Clear, but smaller than matters.
+        (blocks(102.9, 102.9, 103.0), blocks(100, 100, 100), 0.001, EQUAL, 1.029, "within 3.0 %"),
+        (blocks(104, 105, 108), blocks(100, 100, 100), 0.04, UNDECIDED, 1.057, "smaller than the margin of 8.0 %"),
+        (blocks(110, 110, 110), blocks(100, 100, 100), None, BETTER, 1.1, "(1.10 to 1.10"),
+        (blocks(100, 100), blocks(100, 100), None, EQUAL, 1, "within"),
+        # What one side lacks is left out.
+        (blocks(110, 111, None, 109), blocks(100, 100, 100, 100), None, BETTER, 1.1, "3 blocks"),
+    ],
+)  # fmt: skip
+def test_verdicts(a, b, s_aa, verdict, factor, words):
+    found = compare(a, b, s_aa)
+    assert (found.verdict, words in found.sentence) == (verdict, True), found
+    assert found.factor == (pytest.approx(factor, abs=0.001) if factor else None)
+
+
+def test_nothing_is_better_while_the_noise_is_not_controlled():
+    found = compare(blocks(110, 111, 109), blocks(100, 100, 100), 0.01, noise_controlled=False)
+    assert found.verdict == UNDECIDED
+    assert "the noise is not controlled" in found.sentence
+    equal = compare(blocks(100, 101, 100), blocks(100, 100, 101), 0.01, noise_controlled=False)
+    assert equal.verdict == EQUAL
+
+
+def test_the_interval_is_student_s():
+    found = compare(blocks(*(100 * math.exp(d) for d in (0.05, 0.10, 0.15))), blocks(100, 100, 100))
+    half = 4.303 * 0.05 / 3**0.5
+    assert found.interval == pytest.approx((math.exp(0.1 - half), math.exp(0.1 + half)), rel=1e-4)
+    assert found.p_value == pytest.approx(0.0742, abs=1e-4)
+
+
+@pytest.mark.parametrize(("s_aa", "margin"), [(None, 0.03), (0.0, 0.03), (0.01, 0.03), (0.02, 0.04)])
+def test_the_margin_is_at_least_three_percent(s_aa, margin):
+    assert margin_of(s_aa) == pytest.approx(margin)
+
+
+@pytest.mark.parametrize(
+    ("anchor", "twin", "s_aa", "controlled", "words"),
+    [
+        (blocks(), blocks(), None, None, "not measured under both names"),
+        (blocks(102), blocks(100), 0.0198, None, "in one block"),
+        (blocks(102, 98, 101), blocks(100, 100, 100), 0.0174, True, "(root mean square of 3 blocks)."),
+        (blocks(105, 104.5, 105.5), blocks(100, 100, 100), 0.0488, False, "the noise is not controlled"),
+        (blocks(100, 100), blocks(100, 100), 0.0, True, "differed by 0.0 %"),
+    ],
+)
+def test_noise(anchor, twin, s_aa, controlled, words):
+    found = noise_of(anchor, twin)
+    assert found.s_aa == (pytest.approx(s_aa, abs=1e-3) if s_aa is not None else None)
+    assert (found.controlled, words in found.sentence) == (controlled, True), found
+
+
+def runs(draw, names, count, spread, block_spread=0.03):
+    """Capacities of configurations with these logarithms of their true capacity, with slow and fast blocks."""
+    of_block = draw.normal(0, block_spread, count)
+    return {
+        name: blocks(*(100 * np.exp(mean + of_block + draw.normal(0, spread, count))).tolist())
+        for name, mean in names.items()
+    }
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_same_configuration_is_seldom_better_than_itself(count):
+    """With 2 % between deployments. The aim is at most one false "better" in twenty pairs."""
+    draw = np.random.default_rng(count)
+    false = 0
+    for _ in range(2000):
+        cells = runs(draw, {"anchor": 0, "twin": 0, "a": 0, "b": 0}, count, 0.02)
+        noise = noise_of(cells["anchor"], cells["twin"])
+        false += compare(cells["a"], cells["b"], noise.s_aa, noise.controlled).verdict in (BETTER, WORSE)
+    assert false / 2000 < 0.02
+
+
+@pytest.mark.parametrize(("count", "least"), [(3, 0.65), (5, 0.85)])
+def test_ten_percent_more_are_seen(count, least):
+    """As often as the paired t test allows with 2 % between deployments."""
+    draw = np.random.default_rng(count)
+    seen = 0
+    for _ in range(1000):
+        cells = runs(draw, {"anchor": 0, "twin": 0, "a": math.log(1.1), "b": 0}, count, 0.02)
+        noise = noise_of(cells["anchor"], cells["twin"])
+        seen += compare(cells["a"], cells["b"], noise.s_aa, noise.controlled).verdict == BETTER
+    assert seen / 1000 > least
+
+
+def test_the_best_of_many_equals_is_seldom_better_than_any():
+    """The best is chosen because it came out high, and compared with all others: without Holm that would mislead."""
+    draw = np.random.default_rng(11)
+    false = 0
+    for _ in range(300):
+        cells = runs(draw, {str(number): 0 for number in range(10)}, 5, 0.02)
+        best = max(cells, key=lambda name: sum(map(math.log, cells[name].values())))
+        false += any(found.verdict == BETTER for found in against_best(best, cells, 0.02).values())
+    assert false / 300 < 0.05
+
+
+def test_of_many_comparisons_each_must_be_clearer():
+    """p is 0.03: clear at 5 % alone, not as one of three."""
+    a = blocks(*(100 * math.exp(d) for d in (0.06, 0.10, 0.08, 0.02)))
+    b, far = blocks(100, 100, 100, 100), blocks(100, 300, 100, 300)
+    alone = compare(a, b)
+    assert alone.verdict == BETTER
+    assert 0.025 < alone.p_value < 0.05
+    among = against_best("a", {"a": a, "b": b, "c": far, "d": far})
+    assert among["b"].verdict == UNDECIDED
+    assert "not for as many comparisons as were made" in among["b"].sentence
+    assert set(among) == {"b", "c", "d"}
+
+
+def test_clear_differences_stay_clear_among_many():
+    cells = {"best": blocks(200, 201, 199)} | {name: blocks(100, 100, 101) for name in "abcdef"}
+    assert {found.verdict for found in against_best("best", cells).values()} == {BETTER}
+
+
+@pytest.mark.parametrize(
+    ("rates", "s_aa", "winner"),
+    [
+        # (cost, rates): the first is the best.
+        ({"big": (4, blocks(200, 201, 199)), "small": (1, blocks(100, 100, 101))}, None, "big"),
+        ({"big": (4, blocks(101, 100, 101)), "small": (1, blocks(100, 101, 100))}, None, "small"),
+        # Undecided: the cheaper, unless the difference is too large to shrug off.
+        ({"big": (4, blocks(104, 100, 108)), "small": (1, blocks(100, 100, 100))}, None, "small"),
+        ({"big": (4, blocks(200, 100, 220)), "small": (1, blocks(100, 100, 90))}, None, "big"),
+        ({"big": (4, blocks(200)), "small": (1, blocks(100))}, None, "big"),
+        ({"big": (4, blocks(105)), "small": (1, blocks(100))}, None, "small"),
+        ({"big": (4, blocks(120)), "small": (1, blocks(100))}, None, "big"),
+        ({"big": (4, blocks(120)), "small": (1, blocks(100))}, 0.08, "small"),
+        # Of equal cost the higher.
+        ({"a": (1, blocks(100, 101, 100)), "b": (1, blocks(101, 101, 101))}, None, "b"),
+        ({"big": (4, blocks(100, 100)), "never": (1, blocks(None, None))}, None, "big"),
+        ({"never": (1, {})}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_a_tie_goes_to_the_cheaper(rates, s_aa, winner):
+    candidates = [Candidate(name, cost, rps) for name, (cost, rps) in rates.items()]
+    found, compared = cheapest_of_the_best(candidates, s_aa)
+    assert found == winner
+    assert all(is_tie(comparison, s_aa) for name, comparison in compared.items() if name == winner)

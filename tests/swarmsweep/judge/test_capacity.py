@@ -1,0 +1,185 @@
+"""The capacity that trials show, and its interval, against simulated queues."""
+
+import math
+from statistics import fmean
+
+import numpy as np
+import pytest
+from queue_world import World, capacity_json, search_in
+
+from swarmsweep.judge.capacity import Capacity, across, capacity_of
+from swarmsweep.search import BAD, GENERATOR, GOOD, PROFILES, Search
+
+SLO = {"p95_ms": 100, "max_failure_percent": 1}
+
+
+def entries(*trials, max_rps=None, verify_seconds=60):
+    """A search of (rate, seconds, verdict)."""
+    rows = [
+        {
+            "trial": number,
+            "purpose": "confirm" if kind == "poisson" else "probe",
+            "kind": kind,
+            "rate_rps": rate,
+            "seconds_measure": seconds,
+            "verdict": verdict,
+        }
+        for number, (rate, seconds, verdict, kind) in enumerate(
+            [(None, 10, "probe", "closed"), *((*trial, "poisson") for trial in trials)], 1
+        )
+    ]
+    return {"trials": rows, "order": {"max_rps": max_rps}, "profile": {"verify_seconds": verify_seconds}}
+
+
+def summary(rate, seconds, over):
+    """What a trial with this share over the limit says."""
+    offered = round(rate * seconds)
+    return {"measured": {"offered": offered}, "within_limits": {"p95_ms": round(offered * (1 - over))}}
+
+
+@pytest.mark.parametrize(
+    ("trials", "max_rps", "verified", "trial", "at_least", "limited_by", "words"),
+    [
+        ((), None, None, None, False, None, "No rate held the SLO."),
+        (((80, 60, BAD),), None, None, None, False, None, "No rate held the SLO; the lowest tried was 80.0"),
+        (((80, 60, GOOD),), None, 80, 2, True, None, "80.0 requests/s held the SLO for 60 s; the capacity is at least"),
+        (((80, 60, GOOD),), 80, 80, 2, True, "max_rps", "at least that: no more was asked for."),
+        (((80, 60, GOOD),), 90, 80, 2, True, None, "at least that: the search ended before a higher rate failed."),
+        (((80, 60, GOOD), (90, 60, GENERATOR)), None, 80, 2, True, "generator", "the load generator could not make"),
+        (((80, 60, GOOD), (90, 60, BAD)), None, 80, 2, False, None, "held the SLO for 60 s; 90.0 did not."),
+        (((80, 59, GOOD), (90, 60, BAD)), None, None, None, False, None, "80.0 requests/s held the SLO once, but"),
+        # The longest trial at the verified rate, of equal ones the last.
+        (((80, 60, GOOD), (90, 60, BAD), (80, 20, GOOD)), None, 80, 2, False, None, "for 80 s; 90.0 did not."),
+        (((80, 60, GOOD), (90, 60, BAD), (80, 60, GOOD)), None, 80, 4, False, None, "for 120 s"),
+        # On inversion the smaller failing rate wins.
+        (((70, 60, GOOD), (90, 60, GOOD), (80, 60, BAD)), None, 70, 2, False, None, "70.0 requests/s held"),
+        (((90, 60, GOOD), (90, 60, BAD)), None, None, None, False, None, "90.0 requests/s held the SLO once"),
+    ],
+)  # fmt: skip
+def test_what_the_verdicts_show(trials, max_rps, verified, trial, at_least, limited_by, words):
+    found = capacity_of(entries(*trials, max_rps=max_rps), {}, SLO)
+    assert (found.verified_rps, found.verified_trial) == (verified, trial)
+    assert (found.at_least, found.limited_by) == (at_least, limited_by)
+    assert words in found.sentence
+
+
+def test_the_estimate_is_where_the_fit_meets_the_slo():
+    """Shares over the limit that lie on a line of slope 20 through 5 % at 100 requests/s."""
+    shares = {
+        rate: 1 / (1 + math.exp(-(math.log(0.05 / 0.95) + 20 * math.log(rate / 100)))) for rate in (94, 97, 102, 106)
+    }
+    search = entries(*((rate, 600, GOOD if rate < 100 else BAD) for rate in shares))
+    summaries = {number: summary(rate, 600, share) for number, (rate, share) in enumerate(shares.items(), 2)}
+    found = capacity_of(search, summaries, SLO)
+    assert found.estimate_rps == pytest.approx(100, rel=0.002)
+    assert found.interval_rps[0] < 100 < found.interval_rps[1]
+    # A line that goes through all points is no surer than independent requests would be.
+    assert found.interval_rps[1] / found.interval_rps[0] > 1.01
+
+
+def test_without_summaries_there_is_no_estimate():
+    found = capacity_of(entries((80, 60, GOOD), (90, 60, BAD)), {}, SLO)
+    assert (found.verified_rps, found.estimate_rps, found.interval_rps) == (80, None, None)
+
+
+def test_a_mean_alone_gives_no_estimate():
+    search = entries((80, 60, GOOD), (90, 60, BAD))
+    summaries = {2: summary(80, 60, 0), 3: summary(90, 60, 0)}
+    assert capacity_of(search, summaries, {"mean_ms": 50, "p95_ms": None}).estimate_rps is None
+
+
+def test_two_trials_give_an_estimate_without_an_interval():
+    search, summaries = entries((80, 60, GOOD), (90, 60, BAD)), {2: summary(80, 60, 0.02), 3: summary(90, 60, 0.09)}
+    found = capacity_of(search, summaries, SLO)
+    assert 80 < found.estimate_rps < 90
+    assert found.interval_rps is None
+
+
+@pytest.mark.parametrize(
+    ("world", "profile", "least"),
+    [
+        ({"slots": 4, "service_seconds": 0.02}, "standard", 0.85),
+        ({"slots": 1, "service_seconds": 0.005}, "standard", 0.85),
+        ({"slots": 4, "service_seconds": 0.02, "wobble": 0.02}, "standard", 0.8),
+        ({"slots": 4, "service_seconds": 0.02}, "smoke", 0.7),
+    ],
+)
+def test_the_interval_covers_the_truth(world, profile, least):
+    """Requests over the limit come in bursts: an interval that took them for independent would cover a half."""
+    true_rps = World(world["slots"], world["service_seconds"]).truth(SLO, 300_000)
+    covered = []
+    for seed in range(60):
+        search = Search(PROFILES[profile], SLO, 2 * world["slots"] + 2)
+        made = search_in(World(**world, seed=100 + seed), search)
+        interval = capacity_of(*capacity_json(search, made), SLO).interval_rps
+        if interval:
+            covered.append(interval[0] <= true_rps <= interval[1])
+    assert len(covered) >= 50
+    assert fmean(covered) >= least
+
+
+def deployment(verified=90.0, estimate=100.0, at_least=False, interval=(95.0, 105.0)):
+    """The capacity of one."""
+    if at_least:
+        estimate, interval = None, None
+    return Capacity(verified, 3, at_least, estimate, interval, None, "")
+
+
+def test_several_deployments_as_one():
+    found = across([deployment(90, 96), deployment(94, 100), deployment(92, 104)])
+    mean = (96 * 100 * 104) ** (1 / 3)
+    # s of the logarithms is 0.04003, t with two degrees of freedom 4.303 and 2.920.
+    half, one_sided = 4.303 * 0.04003 / 3**0.5, 2.920 * 0.04003 / 3**0.5
+    assert found.verified_rps == 90
+    assert found.estimate_rps == pytest.approx(mean)
+    assert found.interval_rps == pytest.approx((mean * math.exp(-half), mean * math.exp(half)), rel=1e-3)
+    assert found.lower_bound_rps == pytest.approx(mean * math.exp(-one_sided), rel=1e-3)
+    assert (found.deployments, found.between, found.at_least) == (3, True, False)
+
+
+def test_a_single_deployment_says_nothing_about_the_next():
+    found = across([deployment()])
+    assert (found.interval_rps, found.between, found.lower_bound_rps) == ((95.0, 105.0), False, None)
+    assert (found.verified_rps, found.estimate_rps, found.deployments) == (90.0, 100.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("deployments", "verified", "estimated", "at_least"),
+    [
+        ([], None, False, False),
+        ([deployment(at_least=True)], 90, False, True),
+        ([deployment(90, at_least=True), deployment(91, at_least=True)], 90, False, True),
+        # The smallest verified rate failed higher up: it is no "at least".
+        ([deployment(90), deployment(91, at_least=True)], 90, True, False),
+        ([deployment(92), deployment(90, at_least=True)], 90, True, True),
+        ([deployment(), deployment(None, None)], None, False, False),
+        ([deployment(), deployment(90, None)], 90, False, False),
+    ],
+)
+def test_deployments_that_miss_something(deployments, verified, estimated, at_least):
+    found = across(deployments)
+    assert found.verified_rps == verified
+    assert (found.estimate_rps is not None, found.at_least) == (estimated, at_least)
+    assert found.deployments == len(deployments)
+
+
+def test_the_interval_across_deployments_covers_the_mean():
+    """2 % between deployments and 1.5 % of the search, three deployments."""
+    draw = np.random.default_rng(7)
+    covered = below = 0
+    for _ in range(2000):
+        rates = 100 * np.exp(draw.normal(0, math.hypot(0.02, 0.015), 3))
+        found = across([deployment(90, float(rate)) for rate in rates])
+        covered += found.interval_rps[0] <= 100 <= found.interval_rps[1]
+        below += found.lower_bound_rps <= 100
+    assert 0.93 < covered / 2000 < 0.97
+    assert 0.93 < below / 2000 < 0.97
+
+
+def test_trials_that_contradict_each_other_have_no_interval():
+    """Everything late at 80, nothing at 85, and everything at 90: no line says anything."""
+    search = entries((80, 60, BAD), (85, 60, GOOD), (90, 60, BAD))
+    summaries = {2: summary(80, 60, 1.0), 3: summary(85, 60, 0.0), 4: summary(90, 60, 1.0)}
+    found = capacity_of(search, summaries, SLO)
+    assert (found.verified_rps, found.interval_rps) == (None, None)
+    assert found.estimate_rps == pytest.approx(72, rel=0.2)

@@ -1,0 +1,261 @@
+"""Each check passes on a sound attempt and fails on the one thing that it looks for."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import yaml
+from evidence_json import TRACES, changed, from_json, record, to_json
+
+from swarmsweep.judge.checks import CHECKS, LIMITS, Check, checks_of
+from swarmsweep.judge.checks.answers import HARNESS, RESULT, WRONG, cause_of
+from swarmsweep.judge.evidence import Evidence, Flow
+
+RECORDED = sorted((TRACES / "recorded").glob("*.json"))
+CHANGES = yaml.safe_load((TRACES / "changes.yml").read_text())
+
+
+def named(evidence: Evidence) -> dict[str, Check]:
+    """Checks by name."""
+    return {check.name: check for check in checks_of(evidence)}
+
+
+@pytest.mark.parametrize("of", ["users", "search"])
+def test_a_sound_attempt_passes_all(of):
+    assert [check.sentence for check in checks_of(from_json(record(of))) if check.passed is not True] == []
+
+
+@pytest.mark.parametrize(
+    "trace", [pytest.param(entry, id=f"{number}-{entry['check']}") for number, entry in enumerate(CHANGES, start=1)]
+)
+def test_a_trace_trips_its_check_and_no_other(trace):
+    found = checks_of(changed(trace["of"], **trace["set"]))
+    tripped = [check for check in found if check.passed is not True]
+    assert [check.name for check in tripped] == [trace["check"]], [check.sentence for check in tripped]
+    assert tripped[0].passed is False
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in RECORDED])
+def test_a_recorded_fault_trips_its_check_and_no_other(path):
+    found = checks_of(from_json(json.loads(path.read_text())))
+    tripped = [(check.name, check.passed) for check in found if check.passed is not True]
+    assert tripped == [(path.name.partition(".")[0], False)], [check.sentence for check in found]
+
+
+def test_every_check_has_a_trace_and_every_limit_a_reason():
+    assert {entry["check"] for entry in CHANGES} == {check.__name__ for check in CHECKS}
+    assert all(entry.unit and len(entry.why) > 5 for entry in LIMITS.values())
+    for judge in CHECKS:
+        answers = [judge(from_json(record(of))) for of in ("users", "search")]
+        assert {check.name for check in answers if check is not None} == {judge.__name__}
+
+
+def test_traces_survive_the_way_to_json_and_back():
+    for of in ("users", "search"):
+        evidence = from_json(record(of))
+        assert from_json(json.loads(json.dumps(to_json(evidence)))) == evidence
+    apart = replace(evidence, knee=replace(evidence.flow, rate_rps=99.0))
+    assert from_json(json.loads(json.dumps(to_json(apart)))) == apart
+
+
+def unknown() -> Iterator[tuple[str, Any, Evidence]]:
+    """Evidence in which one thing was not gathered."""
+    for of in ("users", "search"):
+        sound = from_json(record(of))
+        for field in fields(Evidence):
+            if field.name not in (
+                *("config", "load", "slo", "deploy"),
+                *("questions", "record_files", "unreported_requests", "on_start"),
+            ):
+                empty = (
+                    {} if field.name.endswith("machines") else type(sound.usage)() if "usage" in field.name else None
+                )
+                yield f"{of}-{field.name}", field.name, replace(sound, **{field.name: empty})
+        for field in fields(Flow):
+            if field.default is None:
+                flow = replace(sound.flow, **{field.name: None})
+                yield f"{of}-flow.{field.name}", field.name, replace(sound, flow=flow, knee=flow)
+
+
+UNKNOWN = list(unknown())
+
+
+@pytest.mark.parametrize(("name", "evidence"), [pytest.param(n, e, id=i) for i, n, e in UNKNOWN])
+def test_what_was_not_gathered_is_never_taken_as_a_pass_nor_as_a_fault(name, evidence):
+    before = {of: named(from_json(record(of))) for of in ("users", "search")}
+    after = named(evidence)
+    failed = {check.name for check in after.values() if check.passed is False}
+    # Without the state after the load, a replica may have died; a worker that shows no CPU for a window hung; where
+    # there are samples, but not of the replicas, they do not cover them.
+    allowed = {
+        "after": {"replicas_unchanged"},
+        "generator_cpu_percent": {"generator_cpu"},
+        "usage": {"window_sampled"},
+    }
+    assert failed <= allowed.get(name, set())
+    of = "search" if evidence.load["mode"] == "capacity" else "users"
+    assert set(after) <= set(before[of])
+
+
+def test_users_of_a_lost_worker_are_no_doubt_of_their_own():
+    lost = changed("users", **{"flow.users_min": 10, "record_files": 1, "timeline.workers_lost": 1})
+    assert named(lost)["workers_present"].passed is False
+    assert "users_stayed" not in named(lost)
+
+
+def test_an_attempt_that_died_before_its_load_is_judged_on_its_deployment_alone():
+    bare = replace(from_json(record("users")), flow=None, knee=None, timeline=None, proxy=None, recorded_requests=None)
+    assert "limits_as_labelled" in named(bare)
+    assert not {"littles_law", "steady_state", "some_requests", "generator_cpu"} & named(bare).keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("status 503", RESULT),
+        ("status 429", RESULT),
+        ("URL http://198.18.0.11:8080/predict: code=500", RESULT),
+        ("500 Server Error: Internal Server Error for url: http://x/predict", RESULT),
+        ("URL http://127.0.0.1:44601/x: 0, original=timed out", RESULT),
+        ("timed out after 2 s", RESULT),
+        ("status 404", HARNESS),
+        ("URL http://127.0.0.1:45221/x: code=422", HARNESS),
+        ("[Errno 111] Connection refused", HARNESS),
+        ("connection refused", HARNESS),
+        ("[Errno -2] Name or service not known", HARNESS),
+        ("connection closed.", HARNESS),
+        ("connection closed in the middle of the answer", HARNESS),
+        ("connection reset by peer", HARNESS),
+        ("cannot assign requested address", HARNESS),
+        ("too many open files", HARNESS),
+        ("Incomplete response.", HARNESS),
+        ("('Expected HTTP/, RTSP/ or ICE/', 8)", HARNESS),
+        ("bad answer: Invalid header token", HARNESS),
+        ("(other errors)", HARNESS),
+        ('no "predictions" in the answer', WRONG),
+        ("another answer than before to the same request", WRONG),
+        ("check of the answer: KeyError('predictions')", WRONG),
+        ("label 9 is none of 1 to 7", WRONG),
+    ],
+)
+def test_who_is_to_blame_for_an_error(text, cause):
+    assert cause_of(text) == cause
+
+
+@pytest.mark.parametrize(
+    ("of", "settings", "name", "passed", "warning"),
+    [
+        # Results, not doubts: a server that answers 503, and time-outs.
+        ("users", {"flow.errors": {"status 503": 900, "timed out": 40}}, "errors_explained", True, False),
+        # One broken connection in 5,812 requests.
+        ("users", {"flow.errors": {"connection reset by peer": 5}}, "errors_explained", True, False),
+        ("users", {"flow.errors": {"connection reset by peer": 6}}, "errors_explained", False, False),
+        # A lot from others is a warning while there is room, and makes the figures worthless where there is none.
+        ("users", {"machines.e2e-api.foreign_cores": 0.1}, "foreign_cpu", True, True),
+        ("users", {"machines.e2e-api.foreign_cores": 0.6}, "foreign_cpu", False, True),
+        (
+            "users",
+            {"machines.e2e-api.foreign_cores": 0.6, "machines.e2e-api.busy_percent": 97.0},
+            "foreign_cpu",
+            False,
+            False,
+        ),
+        ("users", {"machines.e2e-api.steal_percent": 12.0}, "steal_cpu", False, False),
+        ("users", {"clock_offset_seconds": 0.2}, "clock_offset", True, True),
+        ("users", {"clock_offset_seconds": 5.0}, "clock_offset", False, False),
+        # An offset that the comparison itself does not know better than this.
+        ("users", {"clock_offset_seconds": 0.9, "clock_bound_seconds": 0.8}, "clock_offset", True, True),
+        ("users", {"flow.generator_cpu_percent": 89.9}, "generator_cpu", True, False),
+        ("users", {"flow.generator_cpu_percent": 90.0}, "generator_cpu", False, False),
+        # 0.5 % of 8,030 requests and one in flight for each of 20 users.
+        ("users", {"proxy.requests": 8090}, "counted_by_haproxy", True, False),
+        ("users", {"proxy.requests": 8091}, "counted_by_haproxy", False, False),
+        ("search", {"questions": 900}, "counted_by_haproxy", False, False),
+        # Overload is a result of the search: only a queue that shrinks is a doubt.
+        ("search", {"flow.seconds.*.in_flight_mean": [1, 1, 2, 9, 20, 40, 60, 80.0]}, "steady_state", True, True),
+        # So few requests that thirds differ by chance.
+        ("users", {"flow.seconds.*.offered": [3, 2, 1, 2, 3, 1, 2, 4]}, "steady_state", True, False),
+        ("users", {"flow.seconds.*.offered": [300, 300, 300, 0, 0, 0, 0, 0]}, "steady_state", False, False),
+        ("search", {"flow.dropped": 240, "flow.ok": 23246}, "generator_kept_rate", False, False),
+        ("search", {"flow.lag_p99_ms": 5.0}, "generator_kept_rate", True, False),
+        # A share of the limit, where that is more: 2 % of 1 s.
+        ("search", {"flow.lag_p99_ms": 19.0, "slo.p95_ms": 1000}, "generator_kept_rate", True, False),
+        ("search", {"flow.kind": "constant"}, "generator_kept_rate", True, False),
+        ("search", {"flow.kind": "constant", "flow.rate_rps": 3000.0}, "generator_kept_rate", False, False),
+        # Requests at the edges of the window, two for each of two workers.
+        ("search", {"flow.ok": 23482}, "requests_conserved", True, False),
+        ("search", {"flow.ok": 23491}, "requests_conserved", False, False),
+        ("users", {"proxy.servers.api-1.req_tot": 5027}, "replicas_share_load", True, True),
+        ("users", {"proxy.servers.api-1.req_tot": 5028}, "replicas_share_load", False, True),
+        # Three processes of two: one died and was replaced.
+        (
+            "users",
+            {"flow.served_by": {"a/1": 90, "a/2": 90, "a/3": 90, "b/1": 90, "b/2": 90}},
+            "workers_all_used",
+            False,
+            True,
+        ),
+        ("users", {"flow.served_by": {"a": 3000, "b": 3000}}, "workers_all_used", None, True),
+        ("users", {"flow.served_by": {"a/1": 9, "b/1": 9}}, "workers_all_used", None, True),
+    ],
+)
+def test_on_which_side_of_its_limit(of, settings, name, passed, warning):
+    found = named(changed(of, **settings))[name]
+    assert (found.passed, found.warning) == (passed, warning), found.sentence
+
+
+def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
+    probe = {"flow.kind": "closed", "flow.rate_rps": None, "flow.lag_p99_ms": None}
+    # 23,486 requests in 8 s at 18.3 ms keep 54 connections busy.
+    sound = named(changed("search", **probe, **{"flow.concurrency": 54}))
+    assert sound["littles_law"].passed is True
+    assert "generator_kept_rate" not in sound
+    idle = named(changed("search", **probe, **{"flow.concurrency": 80}))["littles_law"]
+    assert (idle.passed, idle.warning) == (False, False)
+
+
+def test_wrong_answers_at_the_highest_load_are_wrong_too():
+    sound = from_json(record("search"))
+    higher = replace(sound.flow, rate_rps=9000.0, errors={"another answer than before to the same request": 2})
+    found = named(replace(sound, knee=higher))["answers_correct"]
+    assert (found.passed, found.value) == (False, 2)
+    # Counted once where the highest load is the one that is shown.
+    assert named(replace(sound, flow=higher, knee=higher))["answers_correct"].value == 2
+
+
+def test_a_search_that_the_generator_ended_must_have_proven_something():
+    late = replace(from_json(record("search")), unmade="at 900 requests/s requests were sent 40 ms late")
+    nothing = named(replace(late, verified_rps=None))["generator_kept_rate"]
+    assert (nothing.passed, nothing.warning) == (False, False)
+    assert nothing.sentence == (
+        "no rate was proven, because the generator failed: at 900 requests/s requests were sent 40 ms late"
+    )
+    # The capacity is at least what was proven.
+    assert named(replace(late, verified_rps=850.0))["generator_kept_rate"].passed is True
+
+
+def test_limits_as_labelled_names_what_differs():
+    evidence = from_json(record("users"))
+    for key, value, words in (
+        ("nano_cpus", 10**9, "nano_cpus 1000000000"),
+        ("memory_bytes", 0, "memory_bytes 0"),
+        ("env", {"WEB_CONCURRENCY": "4"}, "WEB_CONCURRENCY 4, not 2"),
+    ):
+        deploy = copy.deepcopy(evidence.deploy)
+        deploy["containers"][1][key] = value
+        found = named(replace(evidence, deploy=deploy))["limits_as_labelled"]
+        assert found.passed is False
+        assert words in found.sentence
+    # Another image may keep its number of workers elsewhere.
+    deploy["containers"][1]["env"] = {}
+    assert named(replace(evidence, deploy=deploy))["limits_as_labelled"].passed is True
+    alone = {**evidence.deploy, "containers": evidence.deploy["containers"][:1]}
+    assert "1 replicas, not 2" in named(replace(evidence, deploy=alone))["limits_as_labelled"].sentence
+
+
+def test_a_check_has_the_keys_of_trial_json():
+    (check, *_) = checks_of(from_json(record("users")))
+    assert set(check.as_json()) == {"name", "value", "limit", "passed", "sentence", "warning"}

@@ -1,0 +1,356 @@
+"""A recorded search: its trials judged anew, the windows that are shown, and what each damage leads to.
+
+The recorded server serves 100 requests a second, one after the other (see record.py beside the data).
+"""
+
+import gzip
+import json
+import shutil
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from search_folder import SEARCHED, SENT
+
+from swarmsweep.errors import LabError
+from swarmsweep.judge.flows import flow_of_trial, mean_in_flight
+from swarmsweep.judge.search_outcome import search_outcome
+from swarmsweep.raw.search_record import read_search
+
+VERDICTS = ["probe", "good", "bad", "bad", "good", "good", "good"]
+SLO = {"p95_ms": 100, "max_failure_percent": 1}
+VERIFIED, PROBE = 7, 1
+
+
+def read(folder, slo=SLO):
+    """(the search in the folder, what was noted on the way)."""
+    problems = []
+
+    def attempt_to(function, *arguments):
+        try:
+            return function(*arguments)
+        except LabError as error:
+            problems.append(str(error).replace(f"{folder}/", ""))
+            return None
+
+    return search_outcome(read_search(folder, slo, attempt_to), slo), problems
+
+
+@pytest.fixture(scope="module")
+def search():
+    found, problems = read(SEARCHED)
+    assert problems == []
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the recorded search, to be damaged."""
+    return shutil.copytree(SEARCHED, tmp_path / "locust")
+
+
+def new_histogram():
+    """As the workers make theirs."""
+    return pytest.importorskip("hdrh.histogram", reason="hdrhistogram is not installed").HdrHistogram(
+        1, 3_600_000_000, 3
+    )
+
+
+def change(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def make_late(folder, verdict):
+    """The generator sent what was asked in the trials of a verdict too late."""
+    for number in [number for number, found in enumerate(VERDICTS, start=1) if found == verdict]:
+        path = folder / f"trial-{number}.json"
+        change(path, measured=json.loads(path.read_text())["measured"] | {"lag_ms": {"p50": 9.0, "p99": 41.7}})
+
+
+def test_trials_are_judged_as_they_were_on_the_load_host(search):
+    told = json.loads((SEARCHED / "capacity.json").read_text())["trials"]
+    assert [trial.entry | {"over_percent": None} for trial in search.trials] == [
+        trial | {"over_percent": None} for trial in told
+    ]
+    for trial, before in zip(search.trials, told, strict=True):
+        assert trial.entry["over_percent"] == pytest.approx(before["over_percent"])
+    assert [trial.entry["verdict"] for trial in search.trials] == VERDICTS
+
+
+def test_the_capacity_is_the_rate_that_held_for_long_enough(search):
+    assert (search.capacity.verified_rps, search.capacity.verified_trial) == (80.0, VERIFIED)
+    assert not search.capacity.at_least
+    assert 80 < search.capacity.estimate_rps < 87.5
+
+
+def test_the_verified_load_is_shown_and_the_probe_is_the_highest(search):
+    assert search.shown.number == VERIFIED
+    assert search.knee.number == PROBE
+    assert search.knee.achieved_rps == 100.0
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "shown"),
+    [
+        (1, 4),  # no load passes: the highest open load, which is one of 87.5 requests/s, not of 95, by chance
+        (1000, 7),  # all pass, but only 80 requests/s was tried for long enough
+    ],
+)
+def test_another_slo_is_judged_by_the_same_files(folder, limit_ms, shown):
+    for path in folder.glob("trial-*.json"):
+        summary = json.loads(path.read_text())
+        total = new_histogram()
+        for part in summary["bins"]:
+            if part["second"] >= 0:
+                total.decode_and_add(part["latency_histogram"])
+        within = sum(
+            item.count_added_in_this_iter_step
+            for item in total.get_recorded_iterator()
+            if item.value_iterated_to <= 1000 * limit_ms
+        )
+        change(path, within_limits={"p95_ms": within})
+    found, problems = read(folder, {"p95_ms": limit_ms})
+    assert problems == []
+    assert found.shown.number == shown
+    assert {trial.entry["verdict"] for trial in found.trials if trial.is_open} == {"bad" if limit_ms == 1 else "good"}
+    assert (found.capacity.verified_rps is None) == (limit_ms == 1)
+
+
+def test_what_the_generator_could_not_make_is_neither_shown_nor_the_knee(folder):
+    for number in (PROBE, 4):
+        summary = json.loads((folder / f"trial-{number}.json").read_text())
+        change(folder / f"trial-{number}.json", measured=summary["measured"] | {"lag_ms": {"p50": 9.0, "p99": 90.0}})
+    found, _ = read(folder)
+    assert found.trials[3].entry["verdict"] == "generator"
+    assert found.trials[0].entry["verdict"] == "probe"  # it has no rate to be kept
+    for trial in found.trials[1:]:
+        summary = json.loads((folder / f"trial-{trial.number}.json").read_text())
+        change(folder / f"trial-{trial.number}.json", measured=summary["measured"] | {"lag_ms": {"p99": 90.0}})
+    found, _ = read(folder)
+    assert (found.shown.number, found.knee.number) == (4, PROBE)
+    assert found.capacity.verified_rps is None
+
+
+def test_a_search_that_the_generator_ended_says_at_which_load(folder):
+    make_late(folder, "bad")
+    found, _ = read(folder)
+    assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
+    lowest = min(trial.entry["rate_rps"] for trial in found.trials if not trial.was_made)
+    assert found.unmade == (f"at {lowest:g} requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
+
+
+def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
+    """One rate failed, and all lower ones were made too late: whether they hold is not known."""
+    make_late(folder, "good")
+    found, _ = read(folder)
+    assert (found.capacity.verified_rps, found.capacity.at_least, found.capacity.limited_by) == (None, False, None)
+    assert found.unmade.endswith("requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
+
+
+def test_a_search_that_found_a_limit_was_not_ended_by_the_generator(search):
+    assert search.unmade is None
+
+
+def test_counts_of_files_and_summaries_agree(search):
+    assert sum(trial.sent for trial in search.trials) == SENT
+    for trial in search.trials:
+        measured, flow = trial.summary["measured"], flow_of_trial(trial)
+        assert {name: getattr(flow, name) for name in ("offered", "ok", "failed", "timed_out", "dropped")} == {
+            name: measured[name] for name in ("offered", "ok", "failed", "timed_out", "dropped")
+        }
+        assert flow.offered == flow.ok + flow.failed + flow.timed_out + flow.dropped + flow.in_flight_end
+        assert sum(second.offered for second in flow.seconds) == flow.offered
+        assert len(flow.seconds) == trial.entry["seconds_measure"]
+        assert (trial.files, trial.complete) == (2, True)
+
+
+def test_exact_latencies_agree_with_the_histograms(search):
+    """To a rank and three digits: HdrHistogram rounds the rank, where the nearest-rank percentile takes the next."""
+    for trial in search.trials:
+        flow, measured = flow_of_trial(trial), trial.summary["measured"]
+        lags = np.sort(trial.requests.sent.lag_ms)
+        rank = int(np.searchsorted(lags, flow.lag_p99_ms))
+        assert trial.p95_ms == pytest.approx(measured["latency_ms"]["p95"], rel=0.05)
+        assert lags[rank - 1] * 0.999 - 0.001 <= measured["lag_ms"]["p99"] <= lags[rank] * 1.001 + 0.001
+        assert flow.latency_mean_ms == pytest.approx(measured["latency_ms"]["mean"], rel=0.001)
+        histogram = new_histogram()
+        for part, second in zip((p for p in trial.summary["bins"] if p["second"] >= 0), flow.seconds, strict=True):
+            histogram.reset()
+            histogram.decode_and_add(part["latency_histogram"])
+            # The two round half a request differently: between the neighbours of the middle.
+            ranks = [histogram.get_value_at_percentile(percent) / 1000 for percent in (48, 52)]
+            assert ranks[0] * 0.999 <= second.p50_ms <= ranks[1] * 1.001
+
+
+def test_requests_under_way_are_those_of_the_starts_and_ends(search):
+    """Looked at 20 times a second by the generator, against the exact mean: other witnesses of the same load."""
+    for trial in search.trials:
+        sent, flow = trial.requests.sent, flow_of_trial(trial)
+        begun = sent.due_seconds + sent.lag_ms / 1000
+        window = np.array([0.0, trial.entry["seconds_measure"]])
+        (exact,) = mean_in_flight(begun, sent.latency_ms - sent.lag_ms, window)
+        assert flow.in_flight_mean == pytest.approx(exact, rel=0.15)
+
+
+def test_a_loop_that_is_closed_says_so(search):
+    probe, verified = (flow_of_trial(search.trials[number - 1]) for number in (PROBE, VERIFIED))
+    assert (probe.kind, probe.concurrency, probe.rate_rps) == ("closed", 6, None)
+    assert (verified.kind, verified.concurrency, verified.rate_rps) == ("poisson", None, 80.0)
+    assert list(verified.served_by.values()) == [verified.ok]
+    assert 0 < verified.generator_cpu_percent < 50
+    assert verified.length_seconds == 8
+
+
+def test_workers_that_begin_at_other_times_are_measured_by_their_own_clock(folder):
+    """The second worker's clock is an hour ahead: every figure stays, and only the window's start is the first's."""
+    before, _ = read(folder)
+    path = folder / f"trial-{VERIFIED}.json"
+    summary = json.loads(path.read_text())
+    ahead = summary["workers"][1]
+    for name in ("window_start", "window_end"):
+        ahead[name] += 3600.0
+    change(path, workers=summary["workers"])
+    file = folder / ahead["requests_file"]
+    rows = np.frombuffer(gzip.decompress(file.read_bytes()), "<f8").reshape(-1, 5).copy()
+    rows[:, 0] += 3600.0
+    file.write_bytes(gzip.compress(rows.tobytes()))
+    after, problems = read(folder)
+    assert problems == []
+    old, new = (flow_of_trial(found.shown) for found in (before, after))
+    assert (new.offered, new.ok, new.latency_mean_ms) == (old.offered, old.ok, old.latency_mean_ms)
+    assert [second.p50_ms for second in new.seconds] == [second.p50_ms for second in old.seconds]
+
+
+def test_outcomes_are_told_apart(folder):
+    path = folder / "open-requests-lab-load-0-trial-7.f64.gz"
+    rows = np.frombuffer(gzip.decompress(path.read_bytes()), "<f8").reshape(-1, 5).copy()
+    start = json.loads((folder / "trial-7.json").read_text())["workers"][0]["window_start"]
+    inside = np.flatnonzero(rows[:, 0] >= start)
+    rows[inside[0], 2], rows[inside[1], 2] = 0.0, 2.0
+    rows[inside[2], 1:] = (np.nan, 3.0, np.nan, -1.0)
+    path.write_bytes(gzip.compress(rows.tobytes()))
+    found, _ = read(folder)
+    flow = flow_of_trial(found.shown)
+    assert (flow.failed, flow.timed_out, flow.dropped) == (1, 1, 1)
+    assert flow.ok == flow.offered - 3
+    assert sum(trial.sent for trial in found.trials) == SENT - 1
+
+
+# Damage.
+
+FILES = ["capacity.json", "trial-1.json", "trial-7.json", "open-requests-lab-load-1-trial-7.f64.gz"]
+GARBAGE = [b"", b"garbage\n", b"\x1f\x8b\x08\0\0", b"[1]\n", b"null\n", b"{}", b'{"trials": 3}', b'{"trial": 7}\n']
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    found, problems = read(folder)
+    assert problems == [f"{name}: is missing"]
+    assert len(found.trials) == (0 if name == "capacity.json" else 6)
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+@pytest.mark.parametrize("content", GARBAGE)
+def test_a_damaged_file_is_named(folder, name, content):
+    (folder / name).write_bytes(content)
+    found, problems = read(folder)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{name}: ")
+    assert len(found.trials) == (0 if name == "capacity.json" else 6)
+
+
+def test_a_record_that_broke_off_is_told(folder):
+    path = folder / FILES[3]
+    path.write_bytes(path.read_bytes()[:-300])
+    found, problems = read(folder)
+    assert problems == []
+    flow = flow_of_trial(found.shown)
+    assert not found.shown.complete
+    # What the summary counts and what is there no longer add up.
+    assert flow.ok < flow.offered
+
+
+def test_a_request_that_is_none_is_told(folder):
+    row = struct.pack("<5d", 1.0, -1.0, 1.0, 0.0, 0.0)
+    (folder / FILES[3]).write_bytes(gzip.compress(row))
+    assert read(folder)[1][0].startswith(f"{FILES[3]}: record 0 makes no sense")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ended": None}, "was interrupted before its end"),
+        ({"ended": None, "error": "1 of 2 workers lost in trial 8"}, "broke: 1 of 2 workers lost in trial 8"),
+        ({"trials": []}, "ended without a trial"),
+        ({"profile": {}}, "verify_seconds is 'None'"),
+    ],
+)
+def test_a_search_that_did_not_end_well_says_why(folder, changes, words):
+    change(folder / "capacity.json", **changes)
+    found, problems = read(folder)
+    assert len(problems) == 1
+    assert words in problems[0]
+    assert (found.capacity is not None) == ("error" in changes or changes == {"ended": None})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("rate_rps", 81.0, "rate_rps is 80.0 in the order, 81.0 in capacity.json"),
+        ("rate_rps", None, "rate_rps is 'None', a number above 0 was expected"),
+        ("kind", "steady", "kind is 'steady'"),
+        ("seconds_measure", 1e9, "at most 86400 seconds"),
+        ("trial", 6, "trial 6 stands twice"),
+        ("trial", True, "trial is 'True', a whole number was expected"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_refused(folder, name, value, words):
+    record = json.loads((folder / "capacity.json").read_text())
+    record["trials"][-1][name] = value
+    change(folder / "capacity.json", trials=record["trials"])
+    assert words in read(folder)[1][0]
+
+
+def test_only_files_of_the_folder_are_read(folder):
+    path = folder / "trial-7.json"
+    workers = json.loads(path.read_text())["workers"]
+    workers[0]["requests_file"] = "../../secret.f64.gz"
+    change(path, workers=workers)
+    assert read(folder)[1] == ["../../secret.f64.gz: is missing"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda children: st.lists(children, max_size=2) | st.dictionaries(st.text(max_size=3), children, max_size=2),
+    max_leaves=4,
+)
+
+
+def places(value, path=()):
+    """Paths to every value in a JSON document."""
+    yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from places(child, (*path, key))
+
+
+@pytest.mark.parametrize("name", ["capacity.json", "trial-7.json", "trial-1.json"])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_value_anywhere_leads_to_a_search_or_a_reason(folder, name, data):
+    document = json.loads((SEARCHED / name).read_text())
+    path = data.draw(st.sampled_from([path for path in places(document) if path]))
+    target = document
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = data.draw(VALUES)
+    (folder / name).write_text(json.dumps(document))
+    found, problems = read(folder)
+    assert all(problems)
+    for trial in found.trials:
+        flow = flow_of_trial(trial)
+        assert flow.offered >= 0
+        assert trial.p95_ms is None or trial.p95_ms >= 0

@@ -1,0 +1,51 @@
+"""What cannot be deployed, told before any load."""
+
+import pytest
+
+from swarmsweep.plan.feasibility import doubts_about, infeasible_reason
+from swarmsweep.sweep.matrix import Cell
+
+GIB = 1024**3
+
+
+def host(cpus=4, memory_gib=8.0, reserve_gib=0.0, name="lab-api"):
+    """Facts of one API host."""
+    return {
+        "name": name,
+        "cpus": cpus,
+        "memory_bytes": None if memory_gib is None else int(memory_gib * GIB),
+        "reserve_memory_bytes": int(reserve_gib * GIB),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "hosts", "words"),
+    [
+        (Cell(1, 2, GIB, 1), [host(cpus=1)], "Docker refuses --limit-cpu 2 there (range is 0.01 to 1.00)"),
+        (Cell(1, 1, GIB, 1), [host(cpus=1)], None),
+        (Cell(8, 1, GIB // 2, 1), [host(cpus=1)], None),  # limits may add up to more than the host has
+        (Cell(4, 1, 2 * GIB, 1), [host(reserve_gib=1)], "3 replicas fit"),
+        (Cell(4, 1, 2 * GIB, 1), [host()], None),
+        (Cell(1, 1, 9 * GIB, 1), [host()], "0 replicas fit"),
+        (
+            Cell(3, 1, 3 * GIB, 1),
+            [host(memory_gib=5), host(memory_gib=5)],
+            "2 replicas fit",
+        ),  # 10 GiB, but in two parts
+        (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=7), host(memory_gib=4)], None),
+        (Cell(2, 4, 3 * GIB, 1), [host(cpus=2), host(cpus=4, memory_gib=4)], "1 replicas fit"),  # one host has the CPUs
+        (Cell(1, 2, GIB, 1), [host(cpus=None)], None),
+        (Cell(100, 1, GIB, 1), [host(memory_gib=None)], None),
+        (Cell(1, 1, GIB, 1), [], None),
+        (Cell(1, 1, GIB, 1), [host(memory_gib=1, reserve_gib=2)], "0 B are free"),
+    ],
+)
+def test_infeasible_reason(cell, hosts, words):
+    reason = infeasible_reason(cell, hosts)
+    assert (reason is None) if words is None else (words in reason)
+
+
+def test_oversubscribed_cpu_limits_are_a_doubt():
+    assert "add up to 4 and the API hosts have 2" in doubts_about(Cell(4, 1, GIB, 1), [host(cpus=2)])[0]
+    assert doubts_about(Cell(2, 1, GIB, 1), [host(cpus=2)]) == []
+    assert doubts_about(Cell(9, 1, GIB, 1), [host(cpus=None)]) == []

@@ -1,0 +1,42 @@
+"""Facts of the hosts, as plan.json keeps them."""
+
+import pytest
+
+from swarmsweep.plan import host_facts
+
+GIB = 1024**3
+
+
+CAPACITY = {
+    "cpus": 2,
+    "memory_bytes": 8 * GIB,
+    "swap_bytes": 0,
+    "os_id": "debian",
+    "os_version": "12",
+    "kernel": "6.1.0-40-amd64",
+    "boot_time": 1_755_000_000,
+    "cgroup_version": 2,
+    "ipvs": False,
+    "cpu_model": "Xeon",
+}
+
+
+@pytest.mark.parametrize(("is_api", "reserve"), [(True, {"reserve_memory_bytes": 1536 * 1024**2}), (False, {})])
+def test_host_facts_keep_what_the_plan_shows(is_api, reserve):
+    answer = CAPACITY | {"changed": False, "machine_id": "secret", "disk_free_bytes": 1}
+    assert host_facts.host_facts("h", answer, is_api=is_api) == {"name": "h"} | CAPACITY | reserve
+
+
+@pytest.mark.parametrize(
+    ("api", "load", "colocated"),
+    [
+        ([{}], [{}], True),  # virtual machines of one machine
+        ([{}], [{"boot_time": 1_755_000_001}], False),
+        ([{}], [{"kernel": "6.8.0-31-generic"}], False),
+        ([{"boot_time": 1}, {}], [{"boot_time": 2}, {}], True),  # one pair is enough
+        ([{}, {}], [{"boot_time": 2}], False),  # two API hosts on one machine do not matter
+    ],
+)
+def test_colocated_means_the_same_start_of_the_same_kernel(api, load, colocated):
+    hosts = {"api": [CAPACITY | host for host in api], "load": [CAPACITY | host for host in load]}
+    assert host_facts.colocated(hosts) is colocated

@@ -1,0 +1,69 @@
+"""Locust's statistics, as recorded from 2.47.0 and damaged in every way seen."""
+
+import pytest
+
+from swarmsweep.errors import LabError
+from swarmsweep.raw.locust_csv import LONGEST_NAME, aggregated, most_asked, parse_stats
+
+
+@pytest.fixture
+def text(recorded) -> str:
+    """The recorded statistics."""
+    return (recorded / "locust" / "stats_stats.csv").read_text()
+
+
+def test_recorded_statistics(text):
+    rows = parse_stats(text)
+    assert [(row.request_type, row.name) for row in rows] == [("POST", "/predict"), ("", "Aggregated")]
+    total = aggregated(rows)
+    assert (total.request_count, total.failure_count) == (1332, 14)
+    assert total.average_ms == pytest.approx(6.296274400152536)
+    assert total.percentiles_ms["95%"] == 8
+    assert total.percentiles_ms["100%"] == 50
+
+
+def test_not_available_is_none(text):
+    lines = text.splitlines()
+    fields = lines[2].split(",")
+    fields[11:] = ["N/A"] * len(fields[11:])
+    total = aggregated(parse_stats("\n".join([lines[0], ",".join(fields)])))
+    assert set(total.percentiles_ms.values()) == {None}
+
+
+def test_a_name_with_a_comma_and_a_line_break_is_one_field(text):
+    header, _, total = text.splitlines()
+    odd = 'GET,"/a,b\n=HYPERLINK()",7,0' + ",1" * (header.count(",") - 3)
+    assert parse_stats(f"{header}\n{odd}\n{total}\n")[0].name == "/a,b\n=HYPERLINK()"
+
+
+def test_what_is_asked_most_is_the_target(text):
+    header, predict, total = text.splitlines()
+    rest = ",1" * (header.count(",") - 3)
+    assert most_asked(parse_stats(text)) == "POST /predict"
+    assert most_asked(parse_stats("\n".join([header, predict, f"GET,/empty,1333,0{rest}", total]))) == "GET /empty"
+    assert most_asked(parse_stats("\n".join([header, f"GET,/x,0,0{rest}", f",Aggregated,0,0{rest}"]))) is None
+    assert most_asked(parse_stats("\n".join([header, total]))) is None
+    assert len(most_asked(parse_stats("\n".join([header, f"GET,/{'x' * 500},9,0{rest}", total])))) == LONGEST_NAME
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: "", "has no header"),
+        (lambda text: text.splitlines()[0], "0 rows named Aggregated"),
+        (lambda text: text.replace("Request Count", "Requests"), "has no header"),
+        (lambda text: text + text.splitlines()[2] + "\n", "2 rows named Aggregated"),
+        (lambda text: text[: len(text) - 30], "the file is incomplete"),
+        (lambda text: text.replace(",1332,", ",1.332,"), "'1.332' is not a count"),
+        (lambda text: text.replace(",1332,", ",-5,"), "'-5' is not a count"),
+        (lambda text: text.replace(",1332,", ",,"), "'' is not a count"),
+        (lambda text: text.replace("6.296274400152536", "nan"), "'nan' is not a number"),
+        (lambda text: text.replace("6.296274400152536", "6;3"), "'6;3' is not a number"),
+        (lambda text: text.replace("POST,/predict", 'POST,"/predict'), "not a CSV file"),
+        (lambda text: text.replace(",1332,14,", ",1332,14,7,"), "fields, the header has"),
+        (lambda text: "\0" * 50, "has no header"),
+    ],
+)
+def test_damaged_statistics_are_refused_with_the_place(text, change, words):
+    with pytest.raises(LabError, match=words):
+        aggregated(parse_stats(change(text)))

@@ -1,0 +1,134 @@
+"""Samples of hosts -> what each machine did, with None wherever it was not measured."""
+
+import copy
+
+import pytest
+from run_folder import MIB, Traffic, sample_lines
+
+from swarmsweep.raw.api_usage import usage_over
+from swarmsweep.raw.machine_samples import machines_over
+from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
+
+API, PROXY = "a" * 64, "b" * 64
+WINDOW = (1_000_005.0, 1_000_017.0)
+
+
+def samples(own=0.3, lab=None, steal=0.01, service="lab_platform_proxy"):
+    """Samples over 21 seconds of a machine that is half busy; counters grow by so much a second."""
+    lines = sample_lines([API, PROXY], Traffic([], cpu_cores=0.5, throttled_share=0.4))
+    for second, line in enumerate(lines):
+        host = line["host"]
+        host["cpu_seconds"] |= {"steal": second * steal, "idle": second * (0.5 - steal)}
+        host |= {
+            "own_cpu_seconds": 7 + second * own,
+            "lab_cpu_seconds": None if lab is None else 5 + second * lab,
+            "sampler_cpu_seconds": 0.1 + second * 0.003,
+            "tcp": {"segments_out": 1000 + second * 2000, "retransmitted": 3 + second * 5},
+            "network": {
+                "host0": {"rx_bytes": second * 70_000, "tx_bytes": second * 90_000},
+                "docker0": {"rx_bytes": second * 1_000, "tx_bytes": second * 1_000},
+            },
+        }
+        line["containers"][API]["service"] = "lab_api_api"
+        line["containers"][PROXY] |= {
+            "service": service,
+            "memory_peak_bytes": None,
+            "periods": 0,
+            "throttled_periods": 0,
+        }
+    return lines
+
+
+def machine(lines, group="api") -> MachineUsage:
+    return machines_over({"lab-api": lines}, {"lab-api": group}, WINDOW)["lab-api"]
+
+
+def test_a_machine_over_a_window():
+    found = machine(samples())
+    assert (found.group, found.cores) == ("api", 1)
+    assert found.busy_percent == pytest.approx(51.0)  # what was stolen was not idle
+    assert found.steal_percent == pytest.approx(1.0)
+    assert found.foreign_cores == pytest.approx(0.2)  # half a core busy, 0.3 of it by the machine
+    assert found.retransmitted_percent == pytest.approx(0.25)
+    assert found.network_bytes_per_second == pytest.approx(90_000)
+    assert found.sampler_cores == pytest.approx(0.003)
+    assert found.containers == {
+        API: ContainerUsage("api", pytest.approx(0.25), pytest.approx(40.0), 120 * MIB),
+        PROXY: ContainerUsage("proxy", pytest.approx(0.25), None, None),  # without a quota there are no periods
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "lab", "foreign"),
+    [
+        (0.3, None, 0.2),  # a machine that shares its computer: busy less its own
+        (0.6, None, 0.0),  # ticks and clocks differ
+        (0.45, 0.4, 0.05),  # a whole computer: its processes less the lab's
+    ],
+)
+def test_cpu_of_others(own, lab, foreign):
+    assert machine(samples(own=own, lab=lab)).foreign_cores == pytest.approx(foreign)
+
+
+def without(lines, *names):
+    lines = copy.deepcopy(lines)
+    for line in lines:
+        for name in names:
+            line["host"][name] = None
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("own_cpu_seconds",), {"foreign_cores"}),
+        (("cpu_seconds",), {"foreign_cores", "busy_percent", "steal_percent"}),
+        (("tcp",), {"retransmitted_percent"}),
+        (("network",), {"network_bytes_per_second"}),
+        (("sampler_cpu_seconds",), {"sampler_cores"}),
+        (("cores",), {"cores"}),
+    ],
+)
+def test_what_the_kernel_does_not_offer_is_none_and_the_rest_stays(names, missing):
+    found = machine(without(samples(), *names))
+    figures = ("cores", "busy_percent", "steal_percent", "foreign_cores", "retransmitted_percent")
+    figures += ("network_bytes_per_second", "sampler_cores")
+    assert {name for name in figures if getattr(found, name) is None} == missing
+
+
+def test_files_of_an_older_sampler_have_the_api_alone():
+    found = machine(sample_lines([API], Traffic([], cpu_cores=0.5)))
+    assert found.containers[API].service == "api"
+    assert (found.foreign_cores, found.retransmitted_percent, found.sampler_cores) == (None, None, None)
+    assert found.busy_percent == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("lines", [[], samples()[7:], samples()[:12]])
+def test_samples_that_do_not_cover_the_window_say_nothing(lines):
+    assert machine(lines, "load") == MachineUsage(group="load")
+
+
+def test_a_counter_that_went_back_is_not_a_figure():
+    lines = samples()
+    for line in lines[12:]:
+        line["host"]["own_cpu_seconds"] = 1.0
+        line["host"]["tcp"] = {"segments_out": 5, "retransmitted": 0}
+        line["containers"][PROXY]["cpu_seconds"] = 0.0
+    found = machine(lines)
+    assert (found.foreign_cores, found.retransmitted_percent, found.containers[PROXY].cpu_cores) == (None, None, None)
+    assert found.containers[API].cpu_cores == pytest.approx(0.25)
+
+
+def test_a_container_that_came_within_the_window_has_no_rate():
+    lines = samples()
+    for line in lines[:10]:
+        del line["containers"][PROXY]
+    assert machine(lines).containers[PROXY] == ContainerUsage("proxy")
+
+
+def test_usage_of_the_api_leaves_the_other_services_out():
+    lines = samples()
+    assert usage_over([lines], WINDOW, {API}).cpu_cores == pytest.approx(0.25)
+    # The deployment was not recorded: the names of the services tell.
+    assert usage_over([lines], WINDOW, set()).cpu_cores == pytest.approx(0.25)
+    assert usage_over([samples(service="lab_api_api")], WINDOW, set()).cpu_cores == pytest.approx(0.5)

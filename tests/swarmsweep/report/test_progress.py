@@ -1,0 +1,204 @@
+"""One line a trial, in words that stand in the report too, with what is best so far and how long it will take."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from swarmsweep.files import write_json
+from swarmsweep.plan.plan import make_plan
+from swarmsweep.plan.row import blank_cell
+from swarmsweep.plan.run_folder import attempt_dir, write_plan
+from swarmsweep.report.progress import Progress, sentence, time_left
+from swarmsweep.sweep.sweep_file import parse_sweep
+
+
+def row(status="valid", reason=None, rps=411.6, p95=88.4, meets_slo=True):
+    """The parts of a summary row that a sentence is made of."""
+    return {"status": status, "reason": reason, "rps": rps, "latency_ms": {"p95": p95}, "meets_slo": meets_slo}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (row(), "valid, 412 requests/s, p95 88 ms, meets the SLO"),
+        (row(meets_slo=False), "valid, 412 requests/s, p95 88 ms, misses the SLO"),
+        (row(meets_slo=None), "valid, 412 requests/s, p95 88 ms, no SLO"),
+        (row(p95=None, rps=0.0, meets_slo=False), "valid, 0 requests/s, p95 not measured, misses the SLO"),
+        (row(rps=0.52), "valid, 0.52 requests/s, p95 88 ms, meets the SLO"),
+        (row(rps=9.96), "valid, 9.96 requests/s, p95 88 ms, meets the SLO"),
+        (row(p95=0.0), "valid, 412 requests/s, p95 0 ms, meets the SLO"),  # zero is a figure, not a gap
+        (row("invalid", "the load generator itself was the limit"), "invalid: the load generator itself was the limit"),
+        (row("failed", "out of memory", rps=None, p95=None, meets_slo=None), "failed: out of memory"),
+        (row("infeasible", "2 CPUs on a host with 1", rps=None, p95=None), "infeasible: 2 CPUs on a host with 1"),
+    ],
+)
+def test_sentence(given, said):
+    assert sentence(given) == said
+
+
+def searched(verified=411.6, at_least=False, p95=88.4, meets_slo=True):
+    """The same of a cell whose capacity was looked for."""
+    return row(p95=p95, meets_slo=meets_slo) | {"capacity": {"verified_rps": verified, "at_least": at_least}}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (searched(), "valid, holds 412 requests/s, p95 88 ms"),
+        (searched(at_least=True), "valid, holds at least 412 requests/s, p95 88 ms"),
+        (searched(verified=8.25, p95=None), "valid, holds 8.25 requests/s, p95 not measured"),
+        (searched(meets_slo=False), "valid, holds 412 requests/s, p95 88 ms, below the target"),
+        (searched(verified=None, meets_slo=False), "valid, no rate was verified to hold the SLO"),
+        (searched() | {"status": "invalid", "reason": "a worker was lost"}, "invalid: a worker was lost"),
+    ],
+)
+def test_sentence_of_a_search(given, said):
+    assert sentence(given) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (45, "45 s left, until 18:01"),
+        (750, "12 min 30 s left, until 18:13"),
+        (5 * 3600 + 3600, "6 h 0 min left, until Mon 00:00"),
+    ],
+)
+def test_time_left(seconds, said):
+    assert time_left(seconds, datetime(2026, 11, 22, 18, 0, 30)) == said
+
+
+SWEEP = """\
+name: quick
+slo: {{p95_ms: 100}}
+load: {load}
+matrix: {{replicas: [1, 2], cpus: [0.25, 0.5], memory: [256M], workers: [1]}}
+repeat: {repeat}
+"""
+FIXED = "{users: 40, spawn_rate: 40, warmup_seconds: 5, measure_seconds: 12}"
+CAPACITY = "{mode: capacity, profile: smoke}"
+CHEAP, MIDDLE, DEAR = "r1-c0.25-m256M-w1", "r1-c0.5-m256M-w1", "r2-c0.5-m256M-w1"
+HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
+
+
+class Sweep:
+    """A run whose trials are written as they would be judged."""
+
+    def __init__(self, folder, load=FIXED, repeat=1):
+        text = SWEEP.format(load=load, repeat=repeat).encode()
+        self.plan = make_plan(parse_sweep(text, "x.yml"), HOSTS, seed=7, run_id="20261122T114512Z-quick")
+        self.dir = write_plan(self.plan, folder)
+        # As the playbook gets them.
+        self.steps = [step | {"load_seconds": 18} for step in self.plan["steps"]]
+
+    def step(self, cell_id, attempt=1):
+        return next(s for s in self.steps if (s["cell_id"], s["attempt"]) == (cell_id, attempt))
+
+    def judge(self, cell_id, status="valid", attempt=1, complete=True, **figures):
+        cell = next(cell for cell in self.plan["cells"] if cell["id"] == cell_id)
+        row = blank_cell(cell, status, None if status == "valid" else "why", trials=1) | figures
+        write_json(attempt_dir(self.dir, cell_id, attempt, "trial.json"), row)
+        if complete:
+            write_json(self.dir / "cells" / cell_id / "cell.json", row)
+
+
+def figures(rps, p95, meets_slo):
+    latency = {"mean": p95 / 2, "p50": p95 / 2, "p95": p95, "p99": p95 * 2}
+    return {"rps": rps, "latency_ms": latency, "meets_slo": meets_slo, "users": 40, "failure_percent": 0.0}
+
+
+def test_best_is_the_cheapest_that_meets_the_slo_else_the_nearest(tmp_path):
+    sweep = Sweep(tmp_path)
+    progress = Progress(sweep.dir, sweep.steps)
+    told = []
+    for cell_id, result in {
+        CHEAP: figures(90, 400, False),
+        DEAR: figures(600, 110, False),
+        MIDDLE: figures(412, 88, True),
+        "r2-c0.25-m256M-w1": figures(500, 80, True),
+    }.items():
+        sweep.judge(cell_id, **result)
+        told.append(progress.end(sweep.step(cell_id), 30))
+    assert told == [
+        "valid, 90 requests/s, p95 400 ms, misses the SLO; none meets the SLO yet, nearest: this one",
+        "valid, 600 requests/s, p95 110 ms, misses the SLO; none meets the SLO yet, nearest: this one",
+        "valid, 412 requests/s, p95 88 ms, meets the SLO; best so far: this one",
+        f"valid, 500 requests/s, p95 80 ms, meets the SLO; best so far: {MIDDLE}, 412 requests/s",
+    ]
+
+
+def test_a_cell_that_did_not_work_is_no_best(tmp_path):
+    sweep = Sweep(tmp_path)
+    progress = Progress(sweep.dir, sweep.steps)
+    sweep.judge(MIDDLE, "failed")
+    assert progress.end(sweep.step(MIDDLE), 5) == "failed: why"
+    sweep.judge(CHEAP, "invalid", **figures(900, 5, None))
+    assert progress.end(sweep.step(CHEAP), 5) == "invalid: why"
+
+
+def test_a_step_that_left_nothing_has_been_said_already(tmp_path):
+    sweep = Sweep(tmp_path)
+    assert Progress(sweep.dir, sweep.steps).end(sweep.step(MIDDLE), 5) is None
+
+
+def capacity(rps):
+    found = {"verified_rps": rps, "at_least": False, "estimate_rps": rps, "interval_rps": None, "deployments": 1}
+    found |= {"lower_bound_rps": rps, "between_deployments": False, "limited_by": None}
+    return figures(rps, 50, rps is not None) | {"capacity_rps": rps, "capacity": found}
+
+
+def test_best_of_searches_is_the_highest_capacity(tmp_path):
+    sweep = Sweep(tmp_path, CAPACITY)
+    progress = Progress(sweep.dir, sweep.steps)
+    for cell_id, rps in ((CHEAP, 100.0), (DEAR, 512.0)):
+        sweep.judge(cell_id, **capacity(rps))
+        told = progress.end(sweep.step(cell_id), 60)
+    assert told == "valid, holds 512 requests/s, p95 50 ms; best so far: this one"
+    sweep.judge(MIDDLE, **capacity(400.0))
+    told = progress.end(sweep.step(MIDDLE), 60)
+    assert told == f"valid, holds 400 requests/s, p95 50 ms; best so far: {DEAR}, 512 requests/s"
+
+
+def test_time_is_told_by_the_pace_of_steps_that_are_alike(tmp_path):
+    sweep = Sweep(tmp_path)
+    steps = [step | {"load_seconds": seconds} for step, seconds in zip(sweep.steps, (18, 18, 18, 60), strict=True)]
+    progress = Progress(sweep.dir, steps)
+    other = sweep.plan["estimate_seconds"]["other_per_step"]
+    assert progress.left_seconds() == 18 * 3 + 60 + 4 * other  # the plan's guess
+    progress.end(steps[0], 18 + 30)
+    assert progress.left_seconds() == 2 * 48 + 60 + 30
+    progress.end(steps[1], 18 + 10)
+    assert progress.expected_seconds(steps[2]) == 18 + 20
+    assert progress.expected_seconds(steps[3]) == 60 + 20
+    progress.end(steps[3], 20)  # its replica died: that says nothing of steps with another load
+    assert progress.left_seconds() == 38
+    progress.end(steps[2], 38)
+    assert progress.left_seconds() == 0
+
+
+def test_steps_that_must_be_made_again_take_time_too(tmp_path):
+    sweep = Sweep(tmp_path)
+    progress = Progress(sweep.dir, sweep.steps[:1])
+    sweep.judge(sweep.steps[0]["cell_id"], "invalid")
+    progress.end(sweep.steps[0], 40)
+    assert progress.left_seconds() == 40
+    second = [sweep.steps[0] | {"again": True}]
+    progress = Progress(sweep.dir, second, progress)
+    assert progress.left_seconds() == 40  # the pace is known
+    progress.end(second[0], 40)
+    assert progress.left_seconds() == 0  # once
+
+
+def test_a_run_that_is_taken_up_knows_what_was_found(tmp_path):
+    sweep = Sweep(tmp_path, repeat=2)
+    sweep.judge(MIDDLE, complete=False, **figures(412, 88, True))
+    assert Progress(sweep.dir, sweep.steps[1:]).best() == f"best so far: {MIDDLE}, 412 requests/s"
+
+
+@pytest.mark.parametrize("torn", ["", "{", json.dumps([1])])
+def test_a_damaged_file_costs_no_line(tmp_path, torn):
+    sweep = Sweep(tmp_path)
+    sweep.judge(MIDDLE, **figures(412, 88, True))
+    (sweep.dir / "cells" / MIDDLE / "cell.json").write_text(torn)
+    assert Progress(sweep.dir, sweep.steps).best() == f"best so far: {MIDDLE}, 412 requests/s"

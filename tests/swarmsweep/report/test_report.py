@@ -1,0 +1,620 @@
+"""A whole run folder -> the report."""
+
+import csv
+import html
+import io
+import json
+import re
+import shutil
+
+import pytest
+from capacity_run import LARGE_SWEEP, CapacityRun, deployment
+from capacity_run import SWEEP as CAPACITY_SWEEP
+from run_folder import SWEEP, Run, Traffic, busy, metrics_text, put
+
+from swarmsweep.errors import InputError, LabError
+from swarmsweep.markdown import MISSING, markdown, one_line
+from swarmsweep.plan.row import NEWER_KEYS, SUMMARY_KEYS
+from swarmsweep.plan.run_folder import newest_run
+from swarmsweep.report.report import write_report
+from swarmsweep.results.measure import measure_attempt, measure_run
+
+MANIFEST = {
+    "versions": {"locust": "2.47.0", "docker": "20.10.24", "odd": "a|b <script>alert(1)</script>"},
+    "hosts": [{"name": "lab-api", "kernel": "6.18"}, {"name": "lab-load", "kernel": "6.18"}],
+    "images": {"api": "sha256:" + "0" * 64},
+    "model": None,
+    "commands": [
+        "ansible-playbook sweep.yml -i inventory/lab -e sweep=sweeps/my_quick.yml -e seed=7",
+        # As an earlier version stored it.
+        "ansible-playbook sweep.yml -e ansible_become_pass=hunter2",
+    ],
+    "seed": 7,
+}
+
+
+@pytest.fixture
+def reported(finished_run) -> Run:
+    """The finished run, measured and reported."""
+    put(finished_run.dir / "manifest.json", MANIFEST)
+    for step in finished_run.plan["steps"]:
+        measure_attempt(finished_run.dir, step["cell_id"], step["attempt"])
+    write_report(finished_run.dir, finished_run.reports_dir)
+    return finished_run
+
+
+def table_of(page: str, section: str = "## Every configuration") -> list[list[str]]:
+    """Cells of the table of a section, the header first."""
+    text = page.partition(f"{section}\n")[2].partition("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[field.strip() for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
+
+
+def test_summary_json_has_the_contract(reported):
+    summary = json.loads((reported.dir / "summary.json").read_text())
+    assert list(summary) == ["schema", "run_id", "sweep", "colocated", "slo", "cells", "recommendation"]
+    assert [list(cell) for cell in summary["cells"]] == [list(SUMMARY_KEYS)] * 6
+    assert [cell["status"] for cell in summary["cells"]] == [
+        "valid",
+        "valid",
+        "valid",
+        "invalid",
+        "failed",
+        "infeasible",
+    ]
+    good = summary["cells"][1]
+    assert good["config"] == {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1}
+    assert good["rps"] == pytest.approx((6000 - 3) / 12, abs=1e-6)
+    assert set(good["api"]) == {"cpu_cores", "throttled_percent", "memory_peak_bytes", "oom_kills", "restarts"}
+    assert (good["meets_slo"], good["capacity_rps"], good["trials"]) == (True, None, 1)
+    assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
+    dead = summary["cells"][4]
+    assert (dead["rps"], dead["users"], dead["bottleneck"]) == (None, None, "memory")
+    assert (reported.reports_dir / "summary.json").read_bytes() == (reported.dir / "summary.json").read_bytes()
+
+
+def test_summary_page_answers_first(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert page.startswith("> **Both machines share one host: use the ratios, not the figures.**")
+    assert page.index("Take **r1-c0.5-m256M-w1**") < page.index("## Every configuration")
+    assert "misses it: p95" in page
+    assert "1.04 times the requests per second" in page
+    rows = table_of(page)
+    assert len(rows) == 1 + 6
+    assert {len(row) for row in rows} == {19}
+    by_status = {row[-1].split(":")[0]: row for row in rows[1:]}
+    assert by_status["infeasible"][7:-2] == by_status["failed"][7:-2]
+    assert set(by_status["infeasible"][6:-1]) == {MISSING}
+    assert [row[0] for row in rows[1:]] == ["", "**→**", "", "", "", ""]
+    assert "`r1-c0.25-m256M-w1` **cpu throttled**" in page
+    assert "`r1-c0.5-m32M-w1` **memory**: 1 OOM kill" in page
+    assert "`r2-c0.5-m256M-w1` attempt 1, generator cpu: **failed**" in page
+
+
+def test_what_tasks_raised_stands_on_the_page_with_counts(run):
+    texts = {"KeyError: 'prediction'": 1200, "ValueError: <b>|": 30, **{f"OSError: {n}": 1 for n in range(10)}}
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised=texts))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "`r1-c0.5-m256M-w1`: 1240 tasks raised an exception; 20.7 % of its tasks failed." in page
+    assert "1200 times: KeyError: 'prediction'" in page
+    assert "30 times: ValueError: &lt;b&gt;\\|" in page
+    assert "2 other texts" in page
+    assert (
+        "failed tasks 20.7 % (limit 1 %), 20.67 times the limit. Its tasks raised exceptions: read them below" in page
+    )
+    (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
+    assert (cell["failures"], cell["failure_percent"], cell["task_exceptions"]) == (0, 0.0, 1240)
+    assert cell["failed_task_percent"] == pytest.approx(100 * 1240 / 6000, abs=1e-6)
+    assert cell["meets_slo"] is False
+    table = list(csv.DictReader(io.StringIO((run.dir / "summary.csv").read_text())))
+    assert "1240" in {row["task_exceptions"] for row in table}
+
+
+def test_lower_bounds_are_shown_as_such(run):
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), waited_ms=[40_000.0] * 100, raised={}))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    (row,) = [row for row in table_of(page) if row[-1] == "valid"]
+    assert row[8].startswith(">= ")
+    assert (row[10].startswith(">= "), row[11]) == (False, ">= 40000.0")
+    assert "the figure is a lower bound" in page
+    assert "100 of 6100 requests had no response when the load ended" in page
+    (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
+    assert cell["lower_bounds"] == ["mean", "p99"]
+    assert "lower bound" not in write_page_without(run)
+
+
+def write_page_without(run) -> str:
+    """The page of a run whose requests all had their response."""
+    folder = run.attempt("r1-c0.5-m256M-w1")
+    shutil.rmtree(folder)
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised={}))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    return write_report(run.dir, run.reports_dir).read_text()
+
+
+def test_what_logs_and_manifest_hold_stays_inert(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert "<script>" not in page
+    assert "\x1b" not in page
+    assert "Killed &lt;script&gt; | 137" in page  # within <pre>
+    assert r"versions" in page and r"a\|b &lt;script&gt;" in page
+    assert "- `ansible-playbook sweep.yml -i inventory/lab -e sweep=sweeps/my_quick.yml -e seed=7`" in page
+    assert "- `ansible-playbook sweep.yml -e 'ansible_become_pass=***'`" in page
+    assert "hunter2" not in page
+    assert r"- \[0\].name: lab-api" in page
+    assert f"### model\n\n- {MISSING}" in page
+
+
+def test_csv_is_one_line_a_cell_and_holds_no_formula(reported):
+    text = (reported.dir / "summary.csv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in rows] == [cell["id"] for cell in reported.plan["cells"]]
+    assert rows[1]["meets_slo"] == "true"
+    assert float(rows[1]["p95_ms"]) < 100
+    assert (rows[4]["rps"], rows[4]["reason"]) == ("", "out of memory: killed at the 32M limit | =1+1")
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=HYPERLINK(1)"])
+def test_a_reason_that_looks_like_a_formula_is_quoted(run, start):
+    run.record_death("r1-c0.5-m32M-w1", "crash", start)
+    measure_attempt(run.dir, "r1-c0.5-m32M-w1", 1)
+    write_report(run.dir, run.reports_dir)
+    rows = list(csv.DictReader((run.dir / "summary.csv").open(newline="")))
+    assert rows[4]["reason"] == "'" + start.strip()
+
+
+def test_the_same_files_give_the_same_bytes(reported):
+    files = ["summary.json", "summary.csv", "summary.md", "plots/rps.svg"]
+    before = [(reported.dir / name).read_bytes() for name in files]
+    for name in files:
+        (reported.dir / name).unlink()
+    measure_run(reported.dir)
+    write_report(reported.dir, reported.reports_dir)
+    assert [(reported.dir / name).read_bytes() for name in files] == before
+
+
+def test_an_unfinished_run_says_so(run):
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000)))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "**4 of 6 cells are not measured yet**" in page
+    assert [row[-1] for row in table_of(page)[1:]].count("not measured") == 4
+    assert "manifest.json is missing" in page
+    summary = json.loads((run.dir / "summary.json").read_text())
+    assert [cell["status"] for cell in summary["cells"]] == [None, "valid", None, None, None, "infeasible"]
+
+
+def test_a_run_without_any_measurement_still_reports(run):
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "Nothing has been measured yet (1 infeasible)." in page
+    assert "Nothing is known: no configuration has been measured." in page
+
+
+def test_two_machines_have_no_banner_and_extra_axes_a_column(tmp_path):
+    sweep = SWEEP.replace(b"workers: [1]}", b"workers: [1], variant: [onnx, sklearn]}")
+    run = Run(tmp_path, sweep, colocated=False)
+    page = write_report(run.dir, tmp_path).read_text()
+    assert page.startswith("# Sweep quick")
+    header, *rows = table_of(page)
+    column = header.index("variant")
+    assert [row[column] for row in rows] == ["onnx", "sklearn"] * 4 + [MISSING, MISSING]
+
+
+def test_repeated_trials_show_their_spread(tmp_path):
+    run = Run(tmp_path, SWEEP + b"repeat: 2\n")
+    for number, count in ((1, 1200), (2, 2400)):
+        run.record("r1-c0.5-m256M-w1", Traffic(busy(count)), number=number)
+        measure_attempt(run.dir, "r1-c0.5-m256M-w1", number)
+    assert "| 150.0 (100.0 to 200.0) |" in write_report(run.dir, tmp_path).read_text()
+
+
+def test_only_the_newest_run_is_copied(tmp_path):
+    old = Run(tmp_path, run_id="20261121T000000Z-quick")
+    new = Run(tmp_path, run_id="20261122T000000Z-quick")
+    (tmp_path / "zz-notes").mkdir()
+    write_report(new.dir, tmp_path)
+    write_report(old.dir, tmp_path)
+    assert newest_run(tmp_path) == new.dir
+    page = (tmp_path / "summary.md").read_text()
+    assert "20261122T000000Z-quick" in page and "20261121T000000Z-quick" not in page
+    for link in re.findall(r"\]\(([^)]+)\)", page):
+        assert (tmp_path / link).exists() or link.endswith("cells/"), link
+
+
+def test_no_run_is_told_with_the_command(tmp_path):
+    with pytest.raises(InputError, match=r"holds no run yet; make one with: ansible-playbook sweep\.yml"):
+        newest_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"id": "other"}', '{"id": "r1-c0.5-m256M-w1", "config": {}}'])
+def test_a_damaged_cell_is_named_and_nothing_is_published(reported, content):
+    before = (reported.dir / "summary.md").read_bytes()
+    path = reported.dir / "cells" / "r1-c0.5-m256M-w1" / "cell.json"
+    path.write_text(content)
+    with pytest.raises(LabError, match=r"cell\.json"):
+        write_report(reported.dir, reported.reports_dir)
+    assert (reported.dir / "summary.md").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["a|b", "<b>", "[x](y)", "`x`", "*x*", "# x", "a\nb\r\nc", "\x1b[31mred", "x\u2028y"])
+def test_markdown_text_is_one_inert_line(text):
+    safe = markdown(text)
+    assert "\n" not in safe and "<" not in safe
+    assert not re.search(r"(?<!\\)[|`*#\[\]]", safe)
+    assert one_line(one_line(text)) == one_line(text)
+
+
+# What GitHub would make a link of, or show in another order; a reader sees the text itself.
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("see https://evil.example/x_y?a=1#b", "see https://evil.example/x_y?a=1#b"),
+        ("HTTP://a.example and ftp://b.example", "HTTP://a.example and ftp://b.example"),
+        ("(www.evil.example) WWW.x.y", "(www.evil.example) WWW.x.y"),
+        ("invoice\u202egnp.exe \u2066a\u2069 \u200fb", "invoicegnp.exe a b"),
+    ],
+)
+def test_markdown_makes_no_link_of_a_url_and_keeps_its_order(text, seen):
+    safe = markdown(text)
+    assert "://" not in safe and "www." not in safe.lower()
+    assert html.unescape(re.sub(r"\\(.)", r"\1", safe)) == seen
+    assert one_line(text) == seen
+
+
+# --- An evolution ---------------------------------------------------------------------------------------------------
+
+EVOLUTION = b"""\
+name: quick
+slo: {p95_ms: 2000}
+load:
+  users: 40
+  measure_seconds: 12
+  cases: [{when: {variant: [slow, dead]}, users: 2, warmup_seconds: 3}]
+matrix: {variant: [slow, dead, fast], replicas: [1], cpus: [0.5], memory: [256M], workers: [1]}
+include: [{replicas: 1, cpus: 0.5, memory: 256M, workers: 1, variant: fast, locustfile: empty.py}]
+"""
+CORE = "r1-c0.5-m256M-w1"
+SLOW = {"database": 10.0, "mlflow": 300.0, "preparing": 20.0, "inference": 50.0}
+
+
+@pytest.fixture
+def evolution(tmp_path) -> Run:
+    """Two stages, one that died between them, and a yardstick."""
+    run = Run(tmp_path / "reports", EVOLUTION, colocated=False)
+    slow = metrics_text("/predict", 30, 400.0, SLOW, variant="slow", model="each_request", columns="memory")
+    fast = metrics_text("/predict", 9, 2.0, {"inference": 0.5}, variant="fast", model="once", columns="memory")
+    empty = metrics_text("/empty", 9, 0.5, {}, variant="fast", model="once", columns="memory")
+    run.record(f"{CORE}-variantslow", Traffic(busy(30, users=2, think_ms=0), metrics=[slow], outside=3))
+    run.record_death(f"{CORE}-variantdead", "oom", "out of memory at 256M")
+    run.record(f"{CORE}-variantfast", Traffic(busy(1200, think_ms=0), metrics=[fast]))
+    yardstick = Traffic(busy(2400, think_ms=0), metrics=[empty], target=("GET", "/empty"))
+    run.record(f"{CORE}-locustfileempty-variantfast", yardstick)
+    for step in run.plan["steps"]:
+        measure_attempt(run.dir, step["cell_id"], step["attempt"])
+    return run
+
+
+def test_summary_json_has_the_parts_of_a_request_and_the_choices(evolution):
+    write_report(evolution.dir, evolution.reports_dir)
+    slow, dead, fast, empty = json.loads((evolution.dir / "summary.json").read_text())["cells"]
+    assert slow["choices"] == {"variant": "slow", "model": "each_request", "columns": "memory"}
+    parts = slow["request_parts"]
+    assert (parts["endpoint"], parts["requests"], parts["mean_ms"]) == ("/predict", 30, pytest.approx(400))
+    assert parts["parts_ms"] == pytest.approx(SLOW | {"rest": 20.0})
+    assert fast["request_parts"]["parts_ms"]["mlflow"] is None
+    assert empty["request_parts"]["endpoint"] == "/empty"
+    assert (dead["request_parts"], dead["choices"]) == (None, None)
+    assert [cell["users"] for cell in (slow, dead, fast, empty)] == [2, None, 40, 40]
+
+
+def test_the_ladder_is_a_table_in_the_order_of_the_file(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    header, *rows = table_of(page, "## The ladder")
+    assert header == [
+        *("stage", "what changed", "RPS", "p95 ms", "factor", "ms inside"),
+        *("database %", "MLflow %", "preparing %", "inference %", "rest %", "status"),
+    ]
+    assert [row[:3] for row in rows] == [
+        ["slow", "first stage", "2.50"],
+        ["dead", MISSING, MISSING],
+        ["fast", "model: each request → once (since slow)", "100.0"],
+        ["GET /empty of fast", "asks GET /empty instead of POST /predict", "200.0"],
+    ]
+    assert [row[4] for row in rows] == ["x1", MISSING, "x40", "x80"]
+    assert [row[5:11] for row in rows] == [
+        ["400.0", "2", "75", "5", "12", "5"],
+        [MISSING] * 6,
+        ["2.00", MISSING, MISSING, MISSING, "25", "75"],
+        ["0.50", MISSING, MISSING, MISSING, MISSING, "100"],
+    ]
+    assert [row[-1] for row in rows] == ["valid", "failed: out of memory at 256M", "valid", "valid"]
+
+
+def test_the_ladder_has_a_picture_that_is_linked(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    assert "](plots/ladder.svg)" in page
+    assert "GET /empty of fast" in (evolution.dir / "plots/ladder.svg").read_text()
+    top = (evolution.reports_dir / "summary.md").read_text()
+    assert f"]({evolution.dir.name}/plots/ladder.svg)" in top
+
+
+def test_other_loads_are_told_with_their_cells(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    slow, dead = f"`{CORE}-variantslow`", f"`{CORE}-variantdead`"
+    assert f"- another load, 2 users, 2 started per second, 3 s of warm-up: {slow}, {dead}\n" in page
+    assert f"- another load, scenario empty.py: `{CORE}-locustfileempty-variantfast`\n" in page
+
+
+def test_a_yardstick_is_no_answer(evolution):
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    summary = json.loads((evolution.dir / "summary.json").read_text())
+    # GET /empty is the fastest, and predicts nothing.
+    assert summary["recommendation"]["cell_id"] == f"{CORE}-variantfast"
+    assert "No valid configuration served more requests." in summary["recommendation"]["sentence"]
+    assert "1 of 4 cells ask something else than predict.py" in page
+
+
+@pytest.mark.parametrize(("include", "chosen"), [(True, None), (False, f"{CORE}-locustfileempty")])
+def test_where_every_cell_is_a_yardstick_one_of_them_is_chosen(tmp_path, include, chosen):
+    sweep = SWEEP.replace(b"workers: [1]}", b"workers: [1], locustfile: [empty.py]}")
+    run = Run(tmp_path, sweep if include else sweep[: sweep.index(b"include")])
+    run.record(f"{CORE}-locustfileempty", Traffic(busy(6000)))
+    measure_attempt(run.dir, f"{CORE}-locustfileempty", 1)
+    write_report(run.dir, tmp_path)
+    assert json.loads((run.dir / "summary.json").read_text())["recommendation"]["cell_id"] == chosen
+
+
+def test_csv_has_the_parts_the_choices_and_the_ladder(evolution):
+    write_report(evolution.dir, evolution.reports_dir)
+    rows = list(csv.DictReader((evolution.dir / "summary.csv").open(newline="")))
+    slow, dead, fast, empty = rows
+    assert (slow["request_endpoint"], slow["request_count"], slow["request_mlflow_ms"]) == ("/predict", "30", "300.0")
+    assert (fast["request_mlflow_ms"], fast["request_inference_ms"], fast["choice_model"]) == ("", "0.5", "once")
+    assert (empty["request_rest_ms"], empty["ladder_stage"]) == ("0.5", "GET /empty of fast")
+    assert (dead["request_endpoint"], dead["choice_model"], dead["ladder_factor"]) == ("", "", "")
+    assert [float(row["ladder_factor"]) for row in (slow, fast, empty)] == pytest.approx([1, 40, 80], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"metrics_problem": "replica 1: GET /metrics: status 404 | <x>"}, "status 404 \\| &lt;x&gt;"),
+        ({}, "its API counts no requests at /metrics"),
+    ],
+)
+def test_a_stage_that_does_not_say_where_its_time_goes_is_named(evolution, broken, reason):
+    folder = evolution.attempt(f"{CORE}-variantfast")
+    for path in folder.glob("metrics-*.prom"):
+        path.unlink()
+    put(folder / "after.json", json.loads((folder / "after.json").read_text()) | broken)
+    measure_run(evolution.dir)
+    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    assert f"- `{CORE}-variantfast` does not say where the time goes: " in page and reason in page
+    row = table_of(page, "## The ladder")[3]
+    assert (row[2], row[4], row[5:11], row[-1]) == ("100.0", "x40", [MISSING] * 6, "valid")
+
+
+def test_a_sweep_without_stages_has_no_ladder(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert "## The ladder" not in page and "another load" not in page
+    assert not (reported.dir / "plots/ladder.svg").exists()
+    assert "ladder_stage" not in (reported.dir / "summary.csv").read_text()
+
+
+def test_cells_of_an_earlier_version_are_reported_with_what_they_have(reported):
+    for path in reported.dir.glob("cells/*/cell.json"):
+        row = json.loads(path.read_text())
+        put(path, {key: row[key] for key in row if key not in NEWER_KEYS})
+    write_report(reported.dir, reported.reports_dir)
+    cells = json.loads((reported.dir / "summary.json").read_text())["cells"]
+    assert [list(cell) for cell in cells] == [list(SUMMARY_KEYS)] * 6
+    assert [cell["request_parts"] for cell in cells] == [None] * 6
+
+
+# --- Retries --------------------------------------------------------------------------------------------------------
+
+
+def test_attempts_that_were_made_again_are_told(reported):
+    path = reported.dir / "cells" / "r1-c0.5-m256M-w1" / "cell.json"
+    row = json.loads(path.read_text())
+    put(path, row | {"retries": [{"attempt": 1, "reason": "9 % of the CPU was stolen | <b>"}]})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    assert "- `r1-c0.5-m256M-w1` attempt 1: **made again**: 9 % of the CPU was stolen \\| &lt;b&gt;\n" in page
+    assert "had to be made again" not in page  # 1 of 5 is not more than 20 %
+    summary = json.loads((reported.dir / "summary.json").read_text())
+    assert [len(cell["retries"]) for cell in summary["cells"]] == [0, 1, 0, 0, 0, 0]
+    put(path, row | {"retries": [{"attempt": 1, "reason": "stolen"}, {"attempt": 1, "reason": None}]})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    assert "- 2 of 5 attempts were invalid and had to be made again, more than 20 %" in page
+    assert "**made again**: no reason was stored" in page
+
+
+def test_a_run_without_retries_says_nothing_of_them(reported):
+    page = (reported.dir / "summary.md").read_text()
+    assert "made again" not in page and "## Capacity" not in page and "A/A" not in page and "twin" not in page
+
+
+# --- Capacity -------------------------------------------------------------------------------------------------------
+
+CELLS = [f"r{replicas}-c{cpus}-m512M-w1" for replicas in (1, 2, 4) for cpus in ("0.5", "1")]
+TWIN = f"{CELLS[0]}-twin"
+
+
+@pytest.fixture
+def searched(tmp_path) -> CapacityRun:
+    """Six configurations and a twin, three deployments each; one that died, one the generator was too slow for."""
+    run = CapacityRun(tmp_path / "reports").fill()
+    slow = {"at_least": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
+    run.put(CELLS[4], [deployment(number, 1000.0, **slow) for number in (1, 2, 3)], [{"attempt": 2, "reason": "late"}])
+    died = deployment(1, 1.0, status="failed", reason="out of memory", capacity=None, load_trials=())
+    run.put(CELLS[3], [died, died, died])
+    return run
+
+
+def test_capacities_are_a_table(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    header, *rows = table_of(page, "## Capacity")
+    assert header == [
+        *("", "cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"),
+        *("cost", "RPS per cost", "bottleneck", "limited by", "status"),
+    ]
+    assert [row[1] for row in rows] == [*CELLS, f"{TWIN} (twin of {CELLS[0]})"]
+    assert [row[0] for row in rows].index("**→**") == 5
+    assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+ between deployments\)", rows[0][4])
+    assert rows[4][2:5] == ["3", "at least 960.0", MISSING]
+    assert (rows[4][11], rows[0][11], rows[3][12]) == ("load generator", MISSING, "failed")
+    assert set(rows[3][2:8]) == {MISSING}
+    assert float(rows[0][9]) == pytest.approx(float(rows[0][3]) / 0.5535, rel=0.01)
+
+
+def test_the_recommendation_is_of_a_capacity(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    summary = json.loads((searched.dir / "summary.json").read_text())
+    assert summary["recommendation"]["cell_id"] == CELLS[5]
+    assert page.index(f"Take **{CELLS[5]}**") < page.index("## Capacity") < page.index("## Every configuration")
+    best = summary["cells"][5]
+    assert best["capacity_rps"] == best["capacity"]["verified_rps"]
+    assert list(best["capacity"]) == [
+        *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps"),
+        *("deployments", "between_deployments", "limited_by"),
+    ]
+    assert [cell["twin_of"] for cell in summary["cells"]] == [None] * 6 + [CELLS[0]]
+    assert "Each cell was deployed and loaded once" not in page
+
+
+def test_the_chosen_one_is_compared_with_every_other_that_could_have_been(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    header, *rows = table_of(page, "## Is it better?")
+    assert header == ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
+    assert [row[0] for row in rows] == [f"`{name}`" for name in (*CELLS[:3], CELLS[4])]
+    assert [row[4] for row in rows] == ["**better**"] * 3 + ["**undecided**"]
+    assert "known only as at least that" in rows[3][5]
+    assert all(re.fullmatch(r"[\d.]+ to [\d.]+", row[2]) for row in rows)
+
+
+def test_the_twin_says_how_much_is_noise(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    section = page.partition("## A/A: one configuration under two names")[2].partition("\n## ")[0]
+    assert f"{CELLS[0]}: " in section and f"{TWIN}: " in section
+    assert "(root mean square of 3 blocks)" in section
+    assert re.search(r"must be at least [\d.]+ % to be called better", section)
+    assert page.count("the noise of this run is not controlled") == 0
+
+
+def test_noise_that_is_not_controlled_flags_the_run(searched):
+    searched.put(TWIN, [deployment(number, 150.0 + number / 10) for number in (1, 2, 3)])
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert (
+        "One configuration under two names came out as two that differ: the noise of this run is not controlled" in page
+    )
+    assert {row[4] for row in table_of(page, "## Is it better?")[1:]} == {"**undecided**"}
+    assert "to be called better" not in page
+
+
+def test_one_deployment_of_each_is_not_compared(tmp_path):
+    run = CapacityRun(tmp_path, CAPACITY_SWEEP.replace(b"repeat: 3", b"repeat: 1")).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "Nothing can be called better: each configuration was deployed once" in page
+    assert table_of(page, "## Is it better?") == []
+    assert re.search(r"\([\d.]+ to [\d.]+ within one\)", table_of(page, "## Capacity")[1][4])
+
+
+def test_every_trial_of_every_search_is_folded_away(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    section = page.partition("## The trials of each search")[2].partition("\n## ")[0]
+    assert section.count("<details>") == section.count("</details>") == 6
+    assert f"<summary>{CELLS[0]}: 27 trials in 3 deployments, 13 min 30 s of load</summary>" in section
+    header, probe, first = table_of(page, "## The trials of each search")[:3]
+    assert header == [
+        *("", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why")
+    ]
+    assert probe[1:3] == ["probe", "12 connections for 25 s"]
+    assert (first[1], first[8], first[9]) == ("bracket", "good", "all limits held")
+    assert first[2].endswith(" requests/s for 25 s")
+
+
+def test_what_a_trial_holds_stays_inert(searched):
+    odd = {"trial": 1, "reason": "a|b <script>", "purpose": None, "verdict": "`x`", "rate_rps": None, "p95_ms": None}
+    odd_run = [deployment(number, 100.0, load_trials=(odd,), sentence="# <b>|") for number in (1, 2, 3)]
+    searched.put(CELLS[0], odd_run)
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert "<script>" not in page and "<b>" not in page
+    row = table_of(page, "## The trials of each search")[1]
+    assert row == [
+        "1",
+        MISSING,
+        f"{MISSING} connections for {MISSING}",
+        *[MISSING] * 5,
+        r"\`x\`",
+        r"a\|b &lt;script&gt;",
+    ]
+
+
+def test_seeds_and_blocks_stand_in_the_setting(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    plan = searched.plan
+    assert f"- seed of the order: {plan['seed']}\n" in page
+    for number in (1, 2, 3):
+        steps = [step for step in plan["steps"] if step["block"] == number]
+        told = ", ".join(f"{step['cell_id']} (seed {step['seed']})" for step in steps)
+        assert len(steps) == 7 and f"- block {number} of 3: {told}\n" in page
+
+
+def test_retries_of_a_search_are_told(searched):
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert f"- `{CELLS[4]}` attempt 2: **made again**: late\n" in page
+
+
+def test_a_target_is_answered_with_the_cheapest_and_how_it_depends_on_the_headroom(tmp_path):
+    sweep = CAPACITY_SWEEP.replace(b"standard}", b"standard, target_rps: 300}")
+    run = CapacityRun(tmp_path, sweep).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    assert f"Take **{CELLS[1]}**" in page and "proven to take 300 requests/s with 25.0 % to spare" in page
+    assert "- With a headroom of 50 % the choice would be r2-c1-m512M-w1.\n" in page
+    meets = [row[-2] for row in table_of(page)[1:]]
+    assert meets == ["no", "yes", "yes", "yes", "yes", "yes", "no"]
+
+
+def test_a_smoke_run_says_that_it_is_one(tmp_path):
+    sweep = CAPACITY_SWEEP.replace(b"standard", b"smoke").replace(b"repeat: 3", b"repeat: 1")
+    run = CapacityRun(tmp_path, sweep).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "The profile smoke shows that everything works" in page
+    assert "## A/A" not in page  # no anchor
+
+
+def test_the_same_rows_of_a_search_give_the_same_bytes(searched):
+    files = ["summary.json", "summary.csv", "summary.md", "plots/rps.svg"]
+    write_report(searched.dir, searched.reports_dir)
+    before = [(searched.dir / name).read_bytes() for name in files]
+    write_report(searched.dir, searched.reports_dir)
+    assert [(searched.dir / name).read_bytes() for name in files] == before
+
+
+def test_an_unfinished_search_reports(tmp_path):
+    run = CapacityRun(tmp_path)
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "Nothing has been measured yet." in page and "No search was recorded." in page
+    assert f"{CELLS[0]}: no capacity was found; {TWIN}: no capacity was found." in page
+
+
+def test_a_run_of_five_hundred_cells_is_reported_whole(tmp_path):
+    run = CapacityRun(tmp_path, LARGE_SWEEP).fill()
+    page = write_report(run.dir, tmp_path).read_text()
+    count = len(run.plan["cells"])
+    assert count == 501  # and a twin
+    assert len(table_of(page, "## Capacity")) == len(table_of(page)) == 1 + count
+    assert len(table_of(page, "## Is it better?")) == 1 + count - 2  # neither itself nor the twin
+    assert page.count("<details>") == count
+    assert len(list(csv.DictReader((run.dir / "summary.csv").open(newline="")))) == count
+
+
+def test_the_ladder_of_a_run_with_a_twin_keeps_to_its_lines(tmp_path):
+    sweep = CAPACITY_SWEEP.replace(b"workers: [1]}", b"workers: [1], variant: [onnx, sklearn]}")
+    run = CapacityRun(tmp_path, sweep).fill()
+    write_report(run.dir, tmp_path)
+    rows = list(csv.DictReader((run.dir / "summary.csv").open(newline="")))
+    assert [row["ladder_stage"] == "" for row in rows] == [False] * 12 + [True]
+    assert all(row["id"] in row["ladder_stage"] for row in rows[:12])  # twelve of two variants: named by their ids

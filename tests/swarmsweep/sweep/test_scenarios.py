@@ -1,0 +1,112 @@
+"""Names that no scenario may have, and which scenarios a sweep tries before it deploys anything."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swarmsweep.cli import main
+from swarmsweep.errors import InputError
+from swarmsweep.sweep.scenarios import check_folder, scenarios_of
+from swarmsweep.sweep.sweep_file import load_sweep
+
+ROOT = Path(__file__).parents[3]
+SWEEP = """\
+name: mine
+slo: {p95_ms: 500}
+load: {users: 50, warmup_seconds: 5, locustfile: mine.py, cases: [{when: {replicas: 2}, wait_seconds: [1, 2]}]}
+matrix: {replicas: [1, 2], cpus: [1], memory: [600M], workers: [1], locustfile: [mine.py, yours.py]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """locustfiles/ with two scenarios, beside sweeps/ with a sweep of both."""
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps/mine.yml").write_text(SWEEP)
+    folder = tmp_path / "locustfiles"
+    folder.mkdir()
+    for name in ("mine.py", "yours.py"):
+        (folder / name).write_text("\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("io.py", "a module of Python's standard library"),
+        ("json.py", "a module of Python's standard library"),
+        ("locust.py", "a module that Locust needs"),
+        ("gevent.py", "a module that Locust needs"),
+        ("requests.py", "a module that Locust needs"),
+        ("recorder.py", "a program of the load host"),
+        ("master.py", "a program of the load host"),
+        ("search.py", "a program of the load host"),
+    ],
+)
+def test_a_name_that_hides_a_module_is_refused_whether_a_sweep_names_it_or_not(folder, name, owner):
+    (folder / name).write_text("\n")
+    with pytest.raises(InputError) as refused:
+        load_sweep(folder.parent / "sweeps/mine.yml")
+    assert str(refused.value) == (
+        f"locustfiles/{name} has the name of {owner}, which Locust would no longer find. "
+        f"Rename it, for example: mv locustfiles/{name} locustfiles/my_{name}"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["locustfile.py", "predict_open.py", "test_mine.py", "my_io.py", "__init__.py", "io.txt"]
+)
+def test_other_names_are_free(folder, name):
+    (folder / name).write_text("\n")
+    check_folder(folder)
+
+
+def test_what_is_no_file_is_refused_with_its_kind(folder):
+    (folder / "x.py").mkdir()
+    (folder / "gone.py").symlink_to(folder / "nowhere")
+    (folder / "linked.py").symlink_to(folder / "mine.py")
+    with pytest.raises(InputError) as refused:
+        check_folder(folder)
+    gone, x = str(refused.value).splitlines()
+    assert gone.startswith("locustfiles/gone.py is a link to a file that is not there; allowed: files.")
+    assert x.startswith("locustfiles/x.py is a folder; allowed: files.")
+
+
+def test_the_plan_refuses_it_too_and_touches_no_host(folder, capsys):
+    (folder / "io.py").write_text("\n")
+    assert main(["plan", str(folder.parent / "sweeps/mine.yml")]) == 2
+    assert "locustfiles/io.py has the name of a module of Python's standard library" in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_sweep_file_comes_first(folder):
+    (folder / "io.py").write_text("\n")
+    (folder.parent / "sweeps/mine.yml").write_text(SWEEP.replace("yours.py", "theirs.py"))
+    with pytest.raises(InputError, match=re.escape("'theirs.py' is not in locustfiles/")):
+        load_sweep(folder.parent / "sweeps/mine.yml")
+
+
+def test_the_shipped_scenarios_have_names_of_their_own():
+    check_folder(ROOT / "locustfiles")
+
+
+def test_each_scenario_is_tried_once_for_each_think_time(folder):
+    sweep = load_sweep(folder.parent / "sweeps/mine.yml")
+    found = scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)
+    assert [(one["locustfile"], one["mode"], one["env"]["LOCUST_WAIT_MAX_SECONDS"]) for one in found] == [
+        ("mine.py", "fixed", "0"),
+        ("yours.py", "fixed", "0"),
+        ("mine.py", "fixed", "2"),
+        ("yours.py", "fixed", "2"),
+    ]
+
+
+def test_a_scenario_is_tried_with_the_environment_of_its_load():
+    role = yaml.safe_load((ROOT / "roles/bench_cell/vars/main.yml").read_text())
+    load = {"mode": "fixed", "warmup_seconds": 5, "measure_seconds": 10, "wait_seconds": [0, 0.5], "locustfile": "a.py"}
+    (scenario,) = scenarios_of([load, load | {"warmup_seconds": 7}])
+    assert scenario["env"].keys() == role["__bench_cell_locust_fixed"]["env"].keys()
+    assert scenario["env"]["LOCUST_WAIT_MAX_SECONDS"] == "0.5"
+    (search,) = scenarios_of([{"mode": "capacity", "locustfile": "a_open.py"}])
+    assert search == {"locustfile": "a_open.py", "mode": "capacity", "env": {}}
