@@ -1,5 +1,6 @@
 """Sweep files: what is accepted, and for each kind of mistake the line, the key and the advice."""
 
+import difflib
 import re
 from pathlib import Path
 
@@ -146,227 +147,243 @@ def test_cells_stand_in_for_the_matrix():
     assert cell.config()["GREETING"] == "roundrobin"
 
 
-# Each row: the file, the line that must be named, and words that the message must hold.
 BAD_NUMBERS = [
-    ("two", "'two' is not a number"),
-    ("'1'", "write 1 without quotes"),
-    ('"2"', "write 2 without quotes"),
-    ("yes", "truth value"),
-    ("true", "truth value"),
-    ("no", "truth value"),
-    ("1:30", "base-60"),
-    ("1_000", "underscores"),
-    ("0o10", "octal"),
-    ("010", "octal"),
-    ("0x10", "not decimal"),
-    ("0b11", "not decimal"),
-    ("1e3", "exponent"),
-    ("1.0e3", "exponent"),
-    (".nan", "not a finite number"),
-    (".inf", "not a finite number"),
-    ("-.inf", "not a finite number"),
-    ("NaN", "not a finite number"),
-    ("inf", "not a finite number"),
-    ("+1", "plus sign"),
-    (".5", "begins with a point"),
-    ("1.", "ends with a point"),
-    ("'1,5'", "not a number"),
-    ("0", "out of range"),
-    ("-1", "out of range"),
-    ("0.001", "out of range"),
-    ("513", "out of range"),
-    ("1000000000", "out of range"),
-    ("1" * 40, "is not a number"),
-    ("0.1234", "more than 3 decimals"),
-    ("~", "is empty"),
-    ("", "is empty"),
-    ("null", "is empty"),
-    ("[1]", "a list stands here"),
-    ("{a: 1}", "a mapping stands here"),
-    ("\u0663", "is not a number"),  # an Arabic digit three
-    ("1 CPU", "is not a number"),
-    ("50%", "is not a number"),
-    ("$(id)", "is not a number"),
-    ("'{{ 1 }}'", "not a number"),
-    ("2026-11-22", "is not a number"),
+    "two",
+    "'1'",
+    '"2"',
+    "yes",
+    "true",
+    "no",
+    "1:30",
+    "1_000",
+    "0o10",
+    "010",
+    "0x10",
+    "0b11",
+    "1e3",
+    "1.0e3",
+    ".nan",
+    ".inf",
+    "-.inf",
+    "NaN",
+    "inf",
+    "+1",
+    ".5",
+    "1.",
+    "'1,5'",
+    "0",
+    "-1",
+    "0.001",
+    "513",
+    "1000000000",
+    "1" * 40,
+    "0.1234",
+    "~",
+    "",
+    "null",
+    "[1]",
+    "{a: 1}",
+    "\u0663",  # an Arabic digit three
+    "1 CPU",
+    "50%",
+    "$(id)",
+    "'{{ 1 }}'",
+    "2026-11-22",
 ]
 
 
-@pytest.mark.parametrize(("value", "words"), BAD_NUMBERS)
-def test_bad_number_names_file_line_key_and_range(value, words):
-    message = refusal(swap("cpus: [0.5, 1]", f"cpus:\n  - 0.5\n  - {value}"))
+def refused_number(value: str) -> str:
+    """The message about a file with this number of CPUs."""
+    return refusal(swap("cpus: [0.5, 1]", f"cpus:\n  - 0.5\n  - {value}"))
+
+
+@pytest.mark.parametrize("value", BAD_NUMBERS)
+def test_bad_number_names_file_line_key_and_range(value):
+    message = refused_number(value)
     assert message.startswith("sweeps/x.yml:8: matrix.cpus[1]: ")
-    assert words in message
-    assert "0.01 to 512 CPUs per replica" in message
-    assert "python -m swarmsweep check sweeps/x.yml" in message
+    assert "0.01 to 512" in message
 
 
 BAD_MEMORY = [
-    ("512", "write 512M or 512G"),
-    ("1.5", "write 1.5M or 1.5G"),
-    ("600MiB", "write 600M"),
-    ("2 GiB", "write 2G"),
-    ("1T", "not an amount"),
-    ("lots", "not an amount"),
-    ("-1G", "negative"),
-    ("NaN", "not an amount"),
-    ("1_000M", "not an amount"),
-    ("1e3M", "not an amount"),
-    ("600 M", "not an amount"),
-    ("600M;reboot", "not an amount"),
-    ("5M", "out of range"),
-    ("0M", "out of range"),
-    ("16385G", "out of range"),
-    ("yes", "not an amount"),
-    ("~", "is empty"),
-    ("[1G]", "a list stands here"),
-    ("\u0666\u0660\u0660M", "not an amount"),
+    "512",
+    "1.5",
+    "600MiB",
+    "2 GiB",
+    "1T",
+    "lots",
+    "-1G",
+    "NaN",
+    "1_000M",
+    "1e3M",
+    "600 M",
+    "600M;reboot",
+    "5M",
+    "0M",
+    "16385G",
+    "yes",
+    "~",
+    "[1G]",
+    "\u0666\u0660\u0660M",
 ]
 
 
-@pytest.mark.parametrize(("value", "words"), BAD_MEMORY)
-def test_bad_memory_says_how_to_write_it(value, words):
-    message = refusal(swap("memory: [600M]", f"memory:\n  - {value}"))
+def refused_memory(value: str) -> str:
+    """The message about a file with this amount of memory."""
+    return refusal(swap("memory: [600M]", f"memory:\n  - {value}"))
+
+
+@pytest.mark.parametrize("value", BAD_MEMORY)
+def test_bad_memory_names_file_line_key_and_range(value):
+    message = refused_memory(value)
     assert message.startswith("sweeps/x.yml:8: matrix.memory[0]: ")
-    assert words in message
-    assert "6M (Docker's minimum)" in message
+    assert "6M" in message
 
 
+# Each row: the file, the line and the key that must be named.
 BAD_FILES = [
     # the whole file
-    (b"", None, "is empty"),
-    (b"# nothing\n", None, "is empty"),
-    (b"just text\n", 1, "the single value 'just text' stands here"),
-    (b"- 1\n", 1, "a list stands here"),
-    (b"name: [\n", 2, "is not valid YAML"),
-    (b"name: quick\n\tslo: 1\n", 2, "indented with a tab"),
-    (b"name: caf\xe9\n", 1, "is not UTF-8"),
-    ("name: quick\n".encode("utf-16"), 1, "is not UTF-8"),
-    (b"name: qu\x00ick\n", 1, "control character"),
-    (b"name: qu\x1bick\n", 1, "control character"),
-    (b"# x\n" * 70_000, None, "more than 262144 bytes"),
-    (GOOD + "---\n" + GOOD, 9, "a second document"),
-    (GOOD + "exclude: " + "[" * 50 + "]" * 50 + "\n", 9, "nested more than"),
-    (GOOD.replace("[1, 2]", "&a [1, 2]"), 5, "anchor or alias 'a'"),
-    (GOOD.replace("[2]", "*a"), 8, "anchor or alias 'a'"),
-    (GOOD.replace("quick", "!!python/object/apply:os.system [id]"), 1, "tag"),
-    (GOOD.replace("users: 50", "users: !!int '50'"), 3, "tag"),
-    (GOOD + "? [a, b]\n: 1\n", 9, "keys are plain words"),
+    (b"", None, ""),
+    (b"# nothing\n", None, ""),
+    (b"just text\n", 1, ""),
+    (b"- 1\n", 1, ""),
+    (b"name: [\n", 2, ""),
+    (b"name: quick\n\tslo: 1\n", 2, ""),
+    (b"name: caf\xe9\n", 1, ""),
+    ("name: quick\n".encode("utf-16"), 1, ""),
+    (b"name: qu\x00ick\n", 1, ""),
+    (b"name: qu\x1bick\n", 1, ""),
+    (b"# x\n" * 70_000, None, ""),
+    (GOOD + "---\n" + GOOD, 9, ""),
+    (GOOD + "exclude: " + "[" * 50 + "]" * 50 + "\n", 9, ""),
+    (GOOD.replace("[1, 2]", "&a [1, 2]"), 5, ""),
+    (GOOD.replace("[2]", "*a"), 8, ""),
+    (GOOD.replace("quick", "!!python/object/apply:os.system [id]"), 1, ""),
+    (GOOD.replace("users: 50", "users: !!int '50'"), 3, ""),
+    (GOOD + "? [a, b]\n: 1\n", 9, ""),
     # keys
-    (GOOD + "repeet: 2\n", 9, "repeet: is unknown (did you mean repeat?)"),
-    (GOOD + "<<: {seed: 1}\n", 9, "is unknown"),
-    (GOOD + "'{{ 7*7 }}': 1\n", 9, "is unknown"),
-    (GOOD + "name: again\n", 9, "name: is given twice (first on line 1)"),
-    (GOOD + "  cpus: [2]\n", 9, "matrix.cpus: is given twice (first on line 6)"),
-    (GOOD + "  gpus: [2]\n", 9, "matrix.gpus: is unknown (did you mean cpus?)"),
-    (GOOD + "  N: [2]\n", 9, "variant, and environment variables of the API in capitals (A-Z, 0-9 and _, 2 to 40"),
-    (swap("users", "usres"), 3, "load.usres: is unknown (did you mean users?)"),
-    (swap("p95_ms", "p95"), 2, "slo.p95: is unknown (did you mean p95_ms?)"),
-    (swap("name: quick\n", ""), 1, "name: is missing"),
-    (swap("slo: {p95_ms: 500}\n", ""), 1, "slo: is missing"),
-    (swap("load: {users: 50}\n", ""), 1, "load: is missing"),
-    (swap("{users: 50}", "{spawn_rate: 5}"), 3, "load.users: is missing"),
-    (swap("{p95_ms: 500}", "{}"), 2, "slo: is empty"),
-    (swap("slo: {p95_ms: 500}", "slo:"), 2, "nothing stands here"),
-    (swap("  workers: [2]\n", ""), 5, "matrix.workers: is missing"),
-    (GOOD[: GOOD.index("matrix")], 1, "matrix: is missing"),
-    (GOOD + "cells: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n", 9, "cells: stands beside matrix"),
+    (GOOD + "repeet: 2\n", 9, "repeet"),
+    (GOOD + "<<: {seed: 1}\n", 9, ""),
+    (GOOD + "'{{ 7*7 }}': 1\n", 9, ""),
+    (GOOD + "name: again\n", 9, "name"),
+    (GOOD + "  cpus: [2]\n", 9, "matrix.cpus"),
+    (GOOD + "  gpus: [2]\n", 9, "matrix.gpus"),
+    (GOOD + "  N: [2]\n", 9, "matrix.N"),
+    (swap("users", "usres"), 3, "load.usres"),
+    (swap("p95_ms", "p95"), 2, "slo.p95"),
+    (swap("name: quick\n", ""), 1, "name"),
+    (swap("slo: {p95_ms: 500}\n", ""), 1, "slo"),
+    (swap("load: {users: 50}\n", ""), 1, "load"),
+    (swap("{users: 50}", "{spawn_rate: 5}"), 3, "load.users"),
+    (swap("{p95_ms: 500}", "{}"), 2, "slo"),
+    (swap("slo: {p95_ms: 500}", "slo:"), 2, "slo"),
+    (swap("  workers: [2]\n", ""), 5, "matrix.workers"),
+    (GOOD[: GOOD.index("matrix")], 1, "matrix"),
+    (GOOD + "cells: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n", 9, "cells"),
     # names
-    (swap("quick", "Quick"), 1, "name: 'Quick' does not fit"),
-    (swap("quick", "-x"), 1, "does not fit"),
-    (swap("quick", "a" * 33), 1, "does not fit"),
-    (swap("quick", "../../etc"), 1, "does not fit"),
-    (swap("quick", "'a\\n'"), 1, "does not fit"),
-    (swap("quick", "'a b'"), 1, "does not fit"),
-    (swap("quick", "'x;touch /tmp/pwn'"), 1, "does not fit"),
-    (swap("quick", "123"), 1, "is a number in YAML, put it in quotes"),
-    (swap("quick", "no"), 1, "is a truth value in YAML, put it in quotes"),
-    (swap("quick", ""), 1, "name: is empty"),
-    (swap("quick", "[quick]"), 1, "name: a list stands here"),
+    (swap("quick", "Quick"), 1, "name"),
+    (swap("quick", "-x"), 1, "name"),
+    (swap("quick", "a" * 33), 1, "name"),
+    (swap("quick", "../../etc"), 1, "name"),
+    (swap("quick", "'a\\n'"), 1, "name"),
+    (swap("quick", "'a b'"), 1, "name"),
+    (swap("quick", "'x;touch /tmp/pwn'"), 1, "name"),
+    (swap("quick", "123"), 1, "name"),
+    (swap("quick", "no"), 1, "name"),
+    (swap("quick", ""), 1, "name"),
+    (swap("quick", "[quick]"), 1, "name"),
     # load
-    (swap("users: 50", "users: 9001"), 3, "load.users: 9001 is out of range; allowed: whole numbers 1 to 9000"),
-    (swap("users: 50", "users: 9001"), 3, "(platform_proxy_max_connections)"),
-    (swap("users: 50", "users: 901, spawn_rate: 1"), 3, "901 users in 901 s; allowed: up to 900 s"),
-    (swap("users: 50", "users: 9000, spawn_rate: 0.5"), 3, "load.spawn_rate: 0.5 users per second start 9000 users"),
-    (swap("users: 50", "users: 50, measure_seconds: 86000"), 3, "take 86,011 s together; allowed: up to 86,000 s"),
-    (
-        swap("users: 50", "users: 50, warmup_seconds: 3600, measure_seconds: 82400"),
-        3,
-        "load.measure_seconds: starting the users, warm-up and measuring take 86,001 s",
-    ),
-    (swap("users: 50", "users: 2.5"), 3, "load.users: 2.5 is not a whole number"),
-    (swap("users: 50", "users: 50.0"), 3, "is not a whole number"),
-    (swap("users: 50", "users: 50, mode: capacity"), 3, "load.users: belongs to mode fixed"),
-    (
-        swap("users: 50", "users: 50, mode: closed"),
-        3,
-        "load.mode: 'closed' does not fit; allowed: fixed (so many users",
-    ),
-    (swap("users: 50", "users: 50, measure_seconds: 86401"), 3, "load.measure_seconds: 86401 is out of range"),
-    (swap("users: 50", "users: 50, measure_seconds: 0"), 3, "out of range"),
-    (swap("users: 50", "users: 50, warmup_seconds: -1"), 3, "out of range"),
-    (swap("users: 50", "users: 50, spawn_rate: 0"), 3, "out of range"),
-    (swap("users: 50", "users: 50, workers: 129"), 3, "out of range"),
-    (swap("users: 50", "users: 5, workers: 6"), 3, "6 workers share 5 users"),
-    (swap("users: 50", "users: 50, wait_seconds: 1"), 3, "a list is needed"),
-    (swap("users: 50", "users: 50, wait_seconds: [1]"), 3, "has 1 values"),
-    (swap("users: 50", "users: 50, wait_seconds: [2, 1]"), 3, "2 is above 1"),
-    (swap("users: 50", "users: 50, wait_seconds: [a, 1]"), 3, "load.wait_seconds[0]: 'a' is not a number"),
-    (swap("users: 50", "users: 50, locustfile: ../predict.py"), 3, "load.locustfile: '../predict.py' does not fit"),
-    (swap("users: 50", "users: 50, locustfile: predict"), 3, "ending in .py"),
-    (swap("users: 50", "users: 50, locustfile: --help.py"), 3, "does not fit"),
-    (swap("users: 50", "users: 50, locustfile: .hidden.py"), 3, "does not fit"),
+    (swap("users: 50", "users: 9001"), 3, "load.users"),
+    (swap("users: 50", "users: 9001"), 3, "load.users"),
+    (swap("users: 50", "users: 901, spawn_rate: 1"), 3, "load.spawn_rate"),
+    (swap("users: 50", "users: 9000, spawn_rate: 0.5"), 3, "load.spawn_rate"),
+    (swap("users: 50", "users: 50, measure_seconds: 86000"), 3, "load.measure_seconds"),
+    (swap("users: 50", "users: 50, warmup_seconds: 3600, measure_seconds: 82400"), 3, "load.measure_seconds"),
+    (swap("users: 50", "users: 2.5"), 3, "load.users"),
+    (swap("users: 50", "users: 50.0"), 3, "load.users"),
+    (swap("users: 50", "users: 50, mode: capacity"), 3, "load.users"),
+    (swap("users: 50", "users: 50, mode: closed"), 3, "load.mode"),
+    (swap("users: 50", "users: 50, measure_seconds: 86401"), 3, "load.measure_seconds"),
+    (swap("users: 50", "users: 50, measure_seconds: 0"), 3, "load.measure_seconds"),
+    (swap("users: 50", "users: 50, warmup_seconds: -1"), 3, "load.warmup_seconds"),
+    (swap("users: 50", "users: 50, spawn_rate: 0"), 3, "load.spawn_rate"),
+    (swap("users: 50", "users: 50, workers: 129"), 3, "load.workers"),
+    (swap("users: 50", "users: 5, workers: 6"), 3, "load.workers"),
+    (swap("users: 50", "users: 50, wait_seconds: 1"), 3, "load.wait_seconds"),
+    (swap("users: 50", "users: 50, wait_seconds: [1]"), 3, "load.wait_seconds"),
+    (swap("users: 50", "users: 50, wait_seconds: [2, 1]"), 3, "load.wait_seconds"),
+    (swap("users: 50", "users: 50, wait_seconds: [a, 1]"), 3, "load.wait_seconds[0]"),
+    (swap("users: 50", "users: 50, locustfile: ../predict.py"), 3, "load.locustfile"),
+    (swap("users: 50", "users: 50, locustfile: predict"), 3, "load.locustfile"),
+    (swap("users: 50", "users: 50, locustfile: --help.py"), 3, "load.locustfile"),
+    (swap("users: 50", "users: 50, locustfile: .hidden.py"), 3, "load.locustfile"),
     # slo
-    (swap("p95_ms: 500", "p95_ms: 0"), 2, "slo.p95_ms: 0 is out of range"),
+    (swap("p95_ms: 500", "p95_ms: 0"), 2, "slo.p95_ms"),
     (swap("p95_ms: 500", "p99_ms: -5"), 2, "slo.p99_ms"),
-    (swap("p95_ms: 500", "max_failure_percent: 101"), 2, "0 to 100 percent"),
+    (swap("p95_ms: 500", "max_failure_percent: 101"), 2, "slo.max_failure_percent"),
     # matrix
-    (swap("[1, 2]", "[]"), 5, "matrix.replicas: is an empty list"),
-    (swap("[1, 2]", "2"), 5, "matrix.replicas: the single value '2' stands here; a list is needed"),
-    (swap("[1, 2]", "[1, 1]"), 5, "matrix.replicas[1]: is the same value as matrix.replicas[0]"),
-    (swap("[600M]", "[1G, 1024M]"), 7, "matrix.memory[1]: is the same value"),
-    (swap("[1, 2]", "[101]"), 5, "matrix.replicas[0]: 101 is out of range"),
-    (swap("  workers: [2]", "  workers: [129]"), 8, "matrix.workers[0]: 129 is out of range"),
-    (swap("[1, 2]", str(list(range(1, 101)))).replace("[0.5, 1]", str(list(range(1, 101)))), 5, "has 10000 cells"),
-    (GOOD + "  variant: [no]\n", 9, "matrix.variant[0]: 'no' is a truth value"),
-    (GOOD + "  variant: ['a b']\n", 9, "does not fit"),
-    (GOOD + "  variant: ['$(id)']\n", 9, "does not fit"),
-    (GOOD + "  variant: ['{{ lookup(1) }}']\n", 9, "does not fit"),
-    (GOOD + "  image: ['-v']\n", 9, "does not fit"),
+    (swap("[1, 2]", "[]"), 5, "matrix.replicas"),
+    (swap("[1, 2]", "2"), 5, "matrix.replicas"),
+    (swap("[1, 2]", "[1, 1]"), 5, "matrix.replicas[1]"),
+    (swap("[600M]", "[1G, 1024M]"), 7, "matrix.memory[1]"),
+    (swap("[1, 2]", "[101]"), 5, "matrix.replicas[0]"),
+    (swap("  workers: [2]", "  workers: [129]"), 8, "matrix.workers[0]"),
+    (swap("[1, 2]", str(list(range(1, 101)))).replace("[0.5, 1]", str(list(range(1, 101)))), 5, "matrix"),
+    (GOOD + "  variant: [no]\n", 9, "matrix.variant[0]"),
+    (GOOD + "  variant: ['a b']\n", 9, "matrix.variant[0]"),
+    (GOOD + "  variant: ['$(id)']\n", 9, "matrix.variant[0]"),
+    (GOOD + "  variant: ['{{ lookup(1) }}']\n", 9, "matrix.variant[0]"),
+    (GOOD + "  image: ['-v']\n", 9, "matrix.image[0]"),
     (GOOD + "  image: [-3]\n", 9, "matrix.image[0]"),
-    (GOOD + "  variant: [1_000]\n", 9, "is a number in YAML"),
-    (
-        GOOD + "  locustfile: [../predict.py]\n",
-        9,
-        "matrix.locustfile[0]: '../predict.py' does not fit; allowed: the plain",
-    ),
-    (GOOD + "  locustfile: [predict]\n", 9, "ending in .py"),
-    (GOOD + "  locustfile: [3]\n", 9, "matrix.locustfile[0]: '3' is a number in YAML"),
-    (GOOD + "  locustfile: [a.py, a.py]\n", 9, "matrix.locustfile[1]: is the same value as matrix.locustfile[0]"),
+    (GOOD + "  variant: [1_000]\n", 9, "matrix.variant[0]"),
+    (GOOD + "  locustfile: [../predict.py]\n", 9, "matrix.locustfile[0]"),
+    (GOOD + "  locustfile: [predict]\n", 9, "matrix.locustfile[0]"),
+    (GOOD + "  locustfile: [3]\n", 9, "matrix.locustfile[0]"),
+    (GOOD + "  locustfile: [a.py, a.py]\n", 9, "matrix.locustfile[1]"),
     # exclude, include, cells
-    (GOOD + "exclude: {replicas: 1}\n", 9, "exclude: a mapping stands here; a list is needed"),
-    (GOOD + "exclude: [{}]\n", 9, "exclude[0]: is empty"),
-    (GOOD + "exclude: [{replicas: 3}]\n", 9, "exclude[0]: matches no cell"),
-    (GOOD + "exclude: [{replica: 1}]\n", 9, "exclude[0].replica: is unknown (did you mean replicas?)"),
-    (GOOD + "exclude: [{memory: 600M}]\n", 1, "leaves no cell"),
-    (GOOD + "include: [{replicas: 1}]\n", 9, "include[0].cpus: is missing"),
-    (GOOD + "include: [{replicas: 1, cpus: 1, memory: 614400K, workers: 2}]\n", 9, "r1-c1-m600M-w2: is given twice"),
-    (GOOD + "include: 3\n", 9, "include: the single value '3' stands here"),
-    (swap(GOOD[GOOD.index("matrix") :], "cells: []\n"), 4, "cells: is an empty list"),
-    (swap(GOOD[GOOD.index("matrix") :], "cells: [3]\n"), 4, "cells[0]: the single value '3' stands here"),
+    (GOOD + "exclude: {replicas: 1}\n", 9, "exclude"),
+    (GOOD + "exclude: [{}]\n", 9, "exclude[0]"),
+    (GOOD + "exclude: [{replicas: 3}]\n", 9, "exclude[0]"),
+    (GOOD + "exclude: [{replica: 1}]\n", 9, "exclude[0].replica"),
+    (GOOD + "exclude: [{memory: 600M}]\n", 1, "exclude"),
+    (GOOD + "include: [{replicas: 1}]\n", 9, "include[0].cpus"),
+    (GOOD + "include: [{replicas: 1, cpus: 1, memory: 614400K, workers: 2}]\n", 9, "r1-c1-m600M-w2"),
+    (GOOD + "include: 3\n", 9, "include"),
+    (swap(GOOD[GOOD.index("matrix") :], "cells: []\n"), 4, "cells"),
+    (swap(GOOD[GOOD.index("matrix") :], "cells: [3]\n"), 4, "cells[0]"),
     # repeat and seed
-    (GOOD + "repeat: 0\n", 9, "repeat: 0 is out of range"),
-    (GOOD + "repeat: 21\n", 9, "out of range"),
-    (GOOD + "seed: -1\n", 9, "seed: -1 is out of range"),
-    (GOOD + "seed: 1.5\n", 9, "not a whole number"),
+    (GOOD + "repeat: 0\n", 9, "repeat"),
+    (GOOD + "repeat: 21\n", 9, "repeat"),
+    (GOOD + "seed: -1\n", 9, "seed"),
+    (GOOD + "seed: 1.5\n", 9, "seed"),
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "words"), BAD_FILES)
-def test_bad_file_names_line_and_mistake(text, line, words):
+@pytest.mark.parametrize(("text", "line", "key"), BAD_FILES)
+def test_bad_file_names_line_and_key(text, line, key):
     message = refusal(text)
-    where = "sweeps/x.yml:" if line is None else f"sweeps/x.yml:{line}:"
-    assert any(row.startswith(where) and words in row for row in message.splitlines()), message
+    where = "sweeps/x.yml: " if line is None else f"sweeps/x.yml:{line}: "
+    assert any(row.startswith(where + (f"{key}: " if key else "")) for row in message.splitlines()), message
+
+
+def changed_lines(text: str | bytes) -> str:
+    """What makes the good file a bad one: the lines that go (-) and come (+), or the start of another file."""
+    if isinstance(text, bytes):
+        return repr(text[:60])
+    return "\n".join(line for line in difflib.ndiff(GOOD.splitlines(), text.splitlines()) if line[0] in "+-")
+
+
+def test_the_messages_about_bad_files(golden):
+    end = refusal(swap("quick", "Quick")).splitlines()[-1]
+    refused = {
+        "cpus": {value: refused_number(value) for value in BAD_NUMBERS},
+        "memory": {value: refused_memory(value) for value in BAD_MEMORY},
+        "files": {changed_lines(text): refusal(text) for text, _, _ in BAD_FILES},
+    }
+    rows = {
+        name: [{"given": given, "refused": text.removesuffix(f"\n{end}")} for given, text in table.items()]
+        for name, table in refused.items()
+    }
+    golden("sweep_file_errors.yml", rows | {"the last line of most": end})
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_in_order():
