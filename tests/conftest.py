@@ -13,4 +13,5 @@ def golden() -> Iterator[Golden]:
     files = Golden()
     yield files
     if files.written:
-        pytest.fail(f"wrote tests/golden/: {', '.join(files.written)}. Read the difference, then run without GOLDEN")
+        names = ", ".join(files.written)
+        pytest.fail(f"wrote tests/golden/: {names}. Read the difference, then run without GOLDEN", pytrace=False)

@@ -119,95 +119,80 @@ def test_a_rate_that_was_rounded_by_the_search_is_enough():
     assert recommend(plan(333.3), cells)["cell_id"] == "a"
 
 
-def test_the_sentence_for_a_target_says_what_is_proven_and_what_it_costs():
-    cells = [
-        never("none", cpus=0.25),
-        three("small", 100.0, cpus=0.5),
-        three("right", 400.0),
-        three("large", 800.0, cpus=2),
-    ]
-    sentence = recommend(plan(300), cells)["sentence"]
-    assert sentence.startswith(
-        "Take right (1 replica x 1 CPU, 1G, 1 worker each): it is the cheapest configuration that is proven to take "
-        "300 requests/s with 25.0 % to spare (375.0) within the SLO (p95 at most 100 ms, failures at most 1 %): 380.2 "
-        "requests/s or more were verified in each of 3 deployments with p95 88.6 ms, the estimate is 400.0 ("
-    )
-    assert "between deployments), for a cost of 1.11 CPU equivalents, 342.5 requests/s for each." in sentence
-    assert "The next cheaper one, small (cost 0.61), is proven for 95.0, 75 % short of it." in sentence
-    assert "Against the highest, large, for 0.53 times its cost, it is worse: 0.50 times as much (" in sentence
-    assert "none" not in sentence
+# The name of a row: the target (None: the highest rate is wanted), the cells, and the noise where it is known.
+UNCONTROLLED = Noise(0.08, (1.02, 1.2), False, 3, "")
+FOR_A_TARGET = [never("none", cpus=0.25), three("small", 100.0, cpus=0.5), three("right", 400.0)]
+SMALL_AND_LARGE = [three("small", 100.0, cpus=0.5), three("large", 400.0)]
+SENTENCES = {
+    "a target": (300, [*FOR_A_TARGET, three("large", 800.0, cpus=2)], None),
+    "a tie": (None, [three("a", 100.0, cpus=0.5), three("b", 100.2, cpus=2)], None),
+    "one deployment of each": (None, [cell("a", 50.0, cpus=0.5), cell("b", 100.0, cpus=2)], None),
+    "noise": (None, [three("a", 100.0, cpus=0.5), three("b", 300.0, cpus=2)], UNCONTROLLED),
+    "at least": (None, [least("a", 100.0), three("b", 50.0, cpus=0.5)], None),
+    "at least, below the target": (500, [least("a", 100.0)], None),
+    "a cheaper one may take more": (100, [least("a", 100.0, cpus=0.5), three("b", 400.0)], None),
+    "a target that none reaches": (400, SMALL_AND_LARGE, None),
+    "a target that is reached with too little to spare": (360, SMALL_AND_LARGE, None),
+    "none for long enough": (None, [once("a"), never("b")], None),
+    "none at any rate": (None, [never("a"), never("b")], None),
+    "failed and infeasible": (None, [dead("a", "failed"), dead("b", "infeasible")], None),
+    "not measured": (None, [dead("a", None)], None),
+}
 
 
-def test_the_sentence_for_the_highest_names_a_tie():
-    sentence = recommend(plan(), [three("a", 100.0, cpus=0.5), three("b", 100.2, cpus=2)])["sentence"]
-    assert "it is the cheapest configuration that may take as much as the highest within the SLO" in sentence
-    assert "No cheaper configuration was measured." in sentence
-    assert "Against the highest, b, for 0.29 times its cost, it is equally good: 1.00 times as much" in sentence
+def sentence_of(name):
+    """The sentence for a row."""
+    target, cells, noise = SENTENCES[name]
+    return recommend(plan(target), cells, noise)["sentence"]
 
 
-def test_one_deployment_is_undecided_and_says_so():
-    sentence = recommend(plan(), [cell("a", 50.0, cpus=0.5), cell("b", 100.0, cpus=2)])["sentence"]
-    assert "it takes the highest rate" in sentence
-    assert "96.0 requests/s were verified in one deployment" in sentence
-    assert "97.0 to 102.0 within one)" in sentence
-    assert "a (cost 0.61), takes 0.50 times as much." in sentence
-    assert "it is undecided which takes more: 2.00 times as much in one block" in sentence
-
-
-def test_noise_that_is_not_controlled_takes_the_verdict_away():
-    noise = Noise(0.08, (1.02, 1.2), False, 3, "")
-    sentence = recommend(plan(), [three("a", 100.0, cpus=0.5), three("b", 300.0, cpus=2)], noise)["sentence"]
-    assert "it is undecided which takes more" in sentence and "better" not in sentence
-
-
-def test_at_least_is_said():
-    sentence = recommend(plan(), [least("a", 100.0), three("b", 50.0, cpus=0.5)])["sentence"]
-    assert "and its capacity is at least that: the load generator could not make more" in sentence
-    assert "at least" in recommend(plan(500), [least("a", 100.0)])["sentence"]
-    assert "give the load hosts more workers" in recommend(plan(500), [least("a", 100.0)])["sentence"]
-    assert (
-        "is proven for 96.0, 23 % short of it, but may take more"
-        in (recommend(plan(100), [least("a", 100.0, cpus=0.5), three("b", 400.0)])["sentence"])
-    )
-
-
-def test_a_target_that_none_reaches_names_the_best_and_what_is_short():
-    cells = [three("small", 100.0, cpus=0.5), three("large", 400.0)]
-    found = recommend(plan(400), cells)
-    assert found["cell_id"] is None
-    assert found["sentence"].startswith(
-        "None of the tested configurations is proven to take 400 requests/s with 25.0 %"
-    )
-    assert (
-        "The best is large (1 replica x 1 CPU, 1G, 1 worker each), proven for 380.2 requests/s, 24 % short"
-        in (found["sentence"])
-    )
-    assert "The target itself it takes, with 6 % to spare." in recommend(plan(360), cells)["sentence"]
+def test_the_sentences(golden):
+    golden("choose_capacity.yml", {name: sentence_of(name) for name in SENTENCES})
 
 
 @pytest.mark.parametrize(
-    ("cells", "words"),
+    ("name", "figures"),
     [
-        (
-            [once("a"), never("b")],
-            "No rate is proven. The SLO (p95 at most 100 ms, failures at most 1 %) was held by a, but at no rate",
-        ),
-        ([never("a"), never("b")], "None of the tested configurations (a, b) held the SLO (p95 at most 100 ms"),
-        ([dead("a", "failed"), dead("b", "infeasible")], "No configuration could be measured: 1 failed, 1 infeasible."),
-        ([dead("a", None)], "Nothing has been measured yet."),
+        # Proven, verified, estimated, cost; the next cheaper one; the highest.
+        ("a target", ["right", "300 ", "25.0 %", "375.0", "380.2", "88.6 ms", "400.0 (", "1.11 ", "342.5 "]),
+        ("a target", ["small", "0.61", "95.0", "75 %", "large", "0.53 times", "0.50 times"]),
+        ("a tie", ["b, ", "0.29 times", "1.00 times"]),
+        ("one deployment of each", ["96.0 ", "97.0 to 102.0", "0.61", "0.50 times", "2.00 times"]),
+        ("a cheaper one may take more", ["a (cost", "96.0, 23 %"]),
+        ("a target that none reaches", ["400 ", "25.0 %", "large", "380.2 ", "24 %"]),
+        ("a target that is reached with too little to spare", [" 6 %"]),
+        ("failed and infeasible", ["1 failed, 1 infeasible"]),
     ],
 )
-def test_without_a_winner_the_sentence_says_why(cells, words):
-    assert words in recommend(plan(), cells)["sentence"]
+def test_a_sentence_has_the_figures_behind_the_choice(name, figures):
+    assert [words for words in figures if words not in sentence_of(name)] == []
 
 
-def test_sensitivity_is_about_the_headroom_of_a_target():
-    cells = [three("small", 100.0, cpus=0.5), three("large", 400.0)]
-    assert sensitivity(plan(), cells) == []
-    assert sensitivity(plan(50), cells) == []
-    assert sensitivity(plan(70), cells) == ["With a headroom of 50 % the choice would be large."]
-    assert sensitivity(plan(90), cells) == ["With no headroom the choice would be small."]
-    assert sensitivity(plan(300), cells) == [
-        "With a headroom of 50 % the choice would be none of the tested configurations."
-    ]
+def test_a_cell_that_held_no_rate_is_not_the_next_cheaper_one():
+    assert "none" not in sentence_of("a target")
+
+
+def test_noise_that_is_not_controlled_takes_the_verdict_away():
+    target, cells, noise = SENTENCES["noise"]
+    assert "better" not in recommend(plan(target), cells, noise)["sentence"]
+    assert "better" in recommend(plan(target), cells)["sentence"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("at least, below the target", "a target that none reaches", "none for long enough", "none at any rate"),
+        *("failed and infeasible", "not measured"),
+    ],
+)
+def test_without_a_proof_there_is_no_winner(name):
+    target, cells, noise = SENTENCES[name]
+    assert recommend(plan(target), cells, noise)["cell_id"] is None
+
+
+def test_sensitivity_is_about_the_headroom_of_a_target(golden):
+    choices = {target: sensitivity(plan(target), SMALL_AND_LARGE) for target in (None, 50, 70, 90, 300)}
+    golden("choose_capacity_sensitivity.yml", choices)
+    assert [len(sentences) for sentences in choices.values()] == [0, 0, 1, 1, 1]
+    assert "large" in choices[70][0] and "small" in choices[90][0]
     assert sensitivity(plan(300), [never("a")]) == []

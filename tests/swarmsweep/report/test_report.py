@@ -50,6 +50,14 @@ def table_of(page: str, section: str = "## Every configuration") -> list[list[st
     return [[field.strip() for field in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if "---" not in line]
 
 
+def parts(page: str, *sections: str) -> str:
+    """The answer, which stands before the first section, and these sections."""
+    answer, *rest = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    kept = [text for text in rest if text.splitlines()[0].removeprefix("## ") in sections]
+    assert len(kept) == len(sections)
+    return "".join([answer, *kept])
+
+
 def test_summary_json_has_the_contract(reported):
     summary = json.loads((reported.dir / "summary.json").read_text())
     assert list(summary) == ["schema", "run_id", "sweep", "colocated", "slo", "cells", "recommendation"]
@@ -73,12 +81,12 @@ def test_summary_json_has_the_contract(reported):
     assert (reported.reports_dir / "summary.json").read_bytes() == (reported.dir / "summary.json").read_bytes()
 
 
-def test_summary_page_answers_first(reported):
+def test_summary_page_answers_first(reported, golden):
     page = (reported.dir / "summary.md").read_text()
-    assert page.startswith("> **Both machines share one host: use the ratios, not the figures.**")
-    assert page.index("Take **r1-c0.5-m256M-w1**") < page.index("## Every configuration")
-    assert "misses it: p95" in page
-    assert "1.04 times the requests per second" in page
+    golden("summary_fixed.md", page)
+    assert page.startswith("> **")  # both machines share one host
+    assert page.index("**r1-c0.5-m256M-w1**") < page.index("## Every configuration")
+    assert "1.04 times" in page
     rows = table_of(page)
     assert len(rows) == 1 + 6
     assert {len(row) for row in rows} == {19}
@@ -87,22 +95,18 @@ def test_summary_page_answers_first(reported):
     assert set(by_status["infeasible"][6:-1]) == {MISSING}
     assert [row[0] for row in rows[1:]] == ["", "**→**", "", "", "", ""]
     assert "`r1-c0.25-m256M-w1` **cpu throttled**" in page
-    assert "`r1-c0.5-m32M-w1` **memory**: 1 OOM kill" in page
-    assert "`r2-c0.5-m256M-w1` attempt 1, generator cpu: **failed**" in page
+    assert "`r1-c0.5-m32M-w1` **memory**" in page
 
 
-def test_what_tasks_raised_stands_on_the_page_with_counts(run):
+def test_what_tasks_raised_stands_on_the_page_with_counts(run, golden):
     texts = {"KeyError: 'prediction'": 1200, "ValueError: <b>|": 30, **{f"OSError: {n}": 1 for n in range(10)}}
     run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised=texts))
     measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
     page = write_report(run.dir, run.reports_dir).read_text()
-    assert "`r1-c0.5-m256M-w1`: 1240 tasks raised an exception; 20.7 % of its tasks failed." in page
+    golden("summary_exceptions.md", page)
+    assert "`r1-c0.5-m256M-w1`: 1240 " in page and "20.7 %" in page
     assert "1200 times: KeyError: 'prediction'" in page
     assert "30 times: ValueError: &lt;b&gt;\\|" in page
-    assert "2 other texts" in page
-    assert (
-        "failed tasks 20.7 % (limit 1 %), 20.67 times the limit. Its tasks raised exceptions: read them below" in page
-    )
     (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
     assert (cell["failures"], cell["failure_percent"], cell["task_exceptions"]) == (0, 0.0, 1240)
     assert cell["failed_task_percent"] == pytest.approx(100 * 1240 / 6000, abs=1e-6)
@@ -111,24 +115,24 @@ def test_what_tasks_raised_stands_on_the_page_with_counts(run):
     assert "1240" in {row["task_exceptions"] for row in table}
 
 
-def test_lower_bounds_are_shown_as_such(run):
+def test_lower_bounds_are_shown_as_such(run, golden):
     run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), waited_ms=[40_000.0] * 100, raised={}))
     measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
     page = write_report(run.dir, run.reports_dir).read_text()
     (row,) = [row for row in table_of(page) if row[-1] == "valid"]
     assert row[8].startswith(">= ")
     assert (row[10].startswith(">= "), row[11]) == (False, ">= 40000.0")
-    assert "the figure is a lower bound" in page
-    assert "100 of 6100 requests had no response when the load ended" in page
+    golden("summary_lower_bounds.md", page)
+    assert "100 of 6100 requests" in page
     (cell,) = [c for c in json.loads((run.dir / "summary.json").read_text())["cells"] if c["status"] == "valid"]
     assert cell["lower_bounds"] == ["mean", "p99"]
-    assert "lower bound" not in write_page_without(run)
+    page = write_page_without(run)
+    assert "of 6100" not in page and ">=" not in page
 
 
 def write_page_without(run) -> str:
     """The page of a run whose requests all had their response."""
-    folder = run.attempt("r1-c0.5-m256M-w1")
-    shutil.rmtree(folder)
+    shutil.rmtree(run.attempt("r1-c0.5-m256M-w1"))
     run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised={}))
     measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
     return write_report(run.dir, run.reports_dir).read_text()
@@ -140,7 +144,7 @@ def test_what_logs_and_manifest_hold_stays_inert(reported):
     assert "\x1b" not in page
     assert "Killed &lt;script&gt; | 137" in page  # within <pre>
     assert r"versions" in page and r"a\|b &lt;script&gt;" in page
-    assert "- `ansible-playbook sweep.yml -i inventory/lab -e sweep=sweeps/my_quick.yml -e seed=7`" in page
+    assert f"- `{MANIFEST['commands'][0]}`" in page
     assert "- `ansible-playbook sweep.yml -e 'ansible_become_pass=***'`" in page
     assert "hunter2" not in page
     assert r"- \[0\].name: lab-api" in page
@@ -175,21 +179,20 @@ def test_the_same_files_give_the_same_bytes(reported):
     assert [(reported.dir / name).read_bytes() for name in files] == before
 
 
-def test_an_unfinished_run_says_so(run):
+def test_an_unfinished_run_says_so(run, golden):
     run.record("r1-c0.5-m256M-w1", Traffic(busy(6000)))
     measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
     page = write_report(run.dir, run.reports_dir).read_text()
-    assert "**4 of 6 cells are not measured yet**" in page
+    golden("summary_unfinished.md", page)
+    assert "**4 of 6 " in page
     assert [row[-1] for row in table_of(page)[1:]].count("not measured") == 4
-    assert "manifest.json is missing" in page
     summary = json.loads((run.dir / "summary.json").read_text())
     assert [cell["status"] for cell in summary["cells"]] == [None, "valid", None, None, None, "infeasible"]
 
 
-def test_a_run_without_any_measurement_still_reports(run):
-    page = write_report(run.dir, run.reports_dir).read_text()
-    assert "Nothing has been measured yet (1 infeasible)." in page
-    assert "Nothing is known: no configuration has been measured." in page
+def test_a_run_without_any_measurement_still_reports(run, golden):
+    golden("summary_unmeasured.md", write_report(run.dir, run.reports_dir).read_text())
+    assert json.loads((run.dir / "summary.json").read_text())["recommendation"]["cell_id"] is None
 
 
 def test_two_machines_have_no_banner_and_extra_axes_a_column(tmp_path):
@@ -309,18 +312,15 @@ def test_summary_json_has_the_parts_of_a_request_and_the_choices(evolution):
     assert [cell["users"] for cell in (slow, dead, fast, empty)] == [2, None, 40, 40]
 
 
-def test_the_ladder_is_a_table_in_the_order_of_the_file(evolution):
+def test_the_ladder_is_a_table_in_the_order_of_the_file(evolution, golden):
     page = write_report(evolution.dir, evolution.reports_dir).read_text()
-    header, *rows = table_of(page, "## The ladder")
-    assert header == [
-        *("stage", "what changed", "RPS", "p95 ms", "factor", "ms inside"),
-        *("database %", "MLflow %", "preparing %", "inference %", "rest %", "status"),
-    ]
-    assert [row[:3] for row in rows] == [
-        ["slow", "first stage", "2.50"],
-        ["dead", MISSING, MISSING],
-        ["fast", "model: each request → once (since slow)", "100.0"],
-        ["GET /empty of fast", "asks GET /empty instead of POST /predict", "200.0"],
+    golden("summary_evolution.md", page)
+    rows = table_of(page, "## The ladder")[1:]
+    assert [[row[0], row[2]] for row in rows] == [
+        ["slow", "2.50"],
+        ["dead", MISSING],
+        ["fast", "100.0"],
+        ["GET /empty of fast", "200.0"],
     ]
     assert [row[4] for row in rows] == ["x1", MISSING, "x40", "x80"]
     assert [row[5:11] for row in rows] == [
@@ -343,17 +343,16 @@ def test_the_ladder_has_a_picture_that_is_linked(evolution):
 def test_other_loads_are_told_with_their_cells(evolution):
     page = write_report(evolution.dir, evolution.reports_dir).read_text()
     slow, dead = f"`{CORE}-variantslow`", f"`{CORE}-variantdead`"
-    assert f"- another load, 2 users, 2 started per second, 3 s of warm-up: {slow}, {dead}\n" in page
-    assert f"- another load, scenario empty.py: `{CORE}-locustfileempty-variantfast`\n" in page
+    assert f": {slow}, {dead}\n" in page
+    assert f": `{CORE}-locustfileempty-variantfast`\n" in page
 
 
 def test_a_yardstick_is_no_answer(evolution):
-    page = write_report(evolution.dir, evolution.reports_dir).read_text()
+    write_report(evolution.dir, evolution.reports_dir)
     summary = json.loads((evolution.dir / "summary.json").read_text())
     # GET /empty is the fastest, and predicts nothing.
     assert summary["recommendation"]["cell_id"] == f"{CORE}-variantfast"
-    assert "No valid configuration served more requests." in summary["recommendation"]["sentence"]
-    assert "1 of 4 cells ask something else than predict.py" in page
+    assert f"{CORE}-locustfileempty" not in summary["recommendation"]["sentence"]
 
 
 @pytest.mark.parametrize(("include", "chosen"), [(True, None), (False, f"{CORE}-locustfileempty")])
@@ -378,20 +377,20 @@ def test_csv_has_the_parts_the_choices_and_the_ladder(evolution):
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"),
+    ("broken", "page_name"),
     [
-        ({"metrics_problem": "replica 1: GET /metrics: status 404 | <x>"}, "status 404 \\| &lt;x&gt;"),
-        ({}, "its API counts no requests at /metrics"),
+        ({"metrics_problem": "replica 1: GET /metrics: status 404 | <x>"}, "summary_metrics_refused.md"),
+        ({}, "summary_metrics_absent.md"),
     ],
 )
-def test_a_stage_that_does_not_say_where_its_time_goes_is_named(evolution, broken, reason):
+def test_a_stage_that_does_not_say_where_its_time_goes_is_named(evolution, golden, broken, page_name):
     folder = evolution.attempt(f"{CORE}-variantfast")
     for path in folder.glob("metrics-*.prom"):
         path.unlink()
     put(folder / "after.json", json.loads((folder / "after.json").read_text()) | broken)
     measure_run(evolution.dir)
     page = write_report(evolution.dir, evolution.reports_dir).read_text()
-    assert f"- `{CORE}-variantfast` does not say where the time goes: " in page and reason in page
+    golden(page_name, parts(page, "The ladder"))
     row = table_of(page, "## The ladder")[3]
     assert (row[2], row[4], row[5:11], row[-1]) == ("100.0", "x40", [MISSING] * 6, "valid")
 
@@ -416,19 +415,20 @@ def test_cells_of_an_earlier_version_are_reported_with_what_they_have(reported):
 # --- Retries --------------------------------------------------------------------------------------------------------
 
 
-def test_attempts_that_were_made_again_are_told(reported):
+def test_attempts_that_were_made_again_are_told(reported, golden):
     path = reported.dir / "cells" / "r1-c0.5-m256M-w1" / "cell.json"
     row = json.loads(path.read_text())
     put(path, row | {"retries": [{"attempt": 1, "reason": "9 % of the CPU was stolen | <b>"}]})
     page = write_report(reported.dir, reported.reports_dir).read_text()
-    assert "- `r1-c0.5-m256M-w1` attempt 1: **made again**: 9 % of the CPU was stolen \\| &lt;b&gt;\n" in page
-    assert "had to be made again" not in page  # 1 of 5 is not more than 20 %
+    golden("summary_one_retry.md", parts(page, "Can the figures be believed?"))
+    assert "9 % of the CPU was stolen \\| &lt;b&gt;\n" in page
+    assert "1 of 5 " not in page  # not more than 20 %
     summary = json.loads((reported.dir / "summary.json").read_text())
     assert [len(cell["retries"]) for cell in summary["cells"]] == [0, 1, 0, 0, 0, 0]
     put(path, row | {"retries": [{"attempt": 1, "reason": "stolen"}, {"attempt": 1, "reason": None}]})
     page = write_report(reported.dir, reported.reports_dir).read_text()
-    assert "- 2 of 5 attempts were invalid and had to be made again, more than 20 %" in page
-    assert "**made again**: no reason was stored" in page
+    golden("summary_two_retries.md", parts(page, "Can the figures be believed?"))
+    assert "- 2 of 5 " in page
 
 
 def test_a_run_without_retries_says_nothing_of_them(reported):
@@ -453,18 +453,15 @@ def searched(tmp_path) -> CapacityRun:
     return run
 
 
-def test_capacities_are_a_table(searched):
+def test_capacities_are_a_table(searched, golden):
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    header, *rows = table_of(page, "## Capacity")
-    assert header == [
-        *("", "cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"),
-        *("cost", "RPS per cost", "bottleneck", "limited by", "status"),
-    ]
+    golden("summary_capacity.md", page)
+    rows = table_of(page, "## Capacity")[1:]
     assert [row[1] for row in rows] == [*CELLS, f"{TWIN} (twin of {CELLS[0]})"]
     assert [row[0] for row in rows].index("**→**") == 5
-    assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+ between deployments\)", rows[0][4])
-    assert rows[4][2:5] == ["3", "at least 960.0", MISSING]
-    assert (rows[4][11], rows[0][11], rows[3][12]) == ("load generator", MISSING, "failed")
+    assert len(re.findall(r"[\d.]+", rows[0][4])) == 3  # an estimate and its interval
+    assert (rows[4][2], rows[4][3].split()[-1], rows[4][4]) == ("3", "960.0", MISSING)
+    assert (rows[4][11] == MISSING, rows[0][11], rows[3][12]) == (False, MISSING, "failed")
     assert set(rows[3][2:8]) == {MISSING}
     assert float(rows[0][9]) == pytest.approx(float(rows[0][3]) / 0.5535, rel=0.01)
 
@@ -473,7 +470,7 @@ def test_the_recommendation_is_of_a_capacity(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     summary = json.loads((searched.dir / "summary.json").read_text())
     assert summary["recommendation"]["cell_id"] == CELLS[5]
-    assert page.index(f"Take **{CELLS[5]}**") < page.index("## Capacity") < page.index("## Every configuration")
+    assert page.index(f"**{CELLS[5]}**") < page.index("## Capacity") < page.index("## Every configuration")
     best = summary["cells"][5]
     assert best["capacity_rps"] == best["capacity"]["verified_rps"]
     assert list(best["capacity"]) == [
@@ -481,16 +478,13 @@ def test_the_recommendation_is_of_a_capacity(searched):
         *("deployments", "between_deployments", "limited_by"),
     ]
     assert [cell["twin_of"] for cell in summary["cells"]] == [None] * 6 + [CELLS[0]]
-    assert "Each cell was deployed and loaded once" not in page
 
 
 def test_the_chosen_one_is_compared_with_every_other_that_could_have_been(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    header, *rows = table_of(page, "## Is it better?")
-    assert header == ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
+    rows = table_of(page, "## Is it better?")[1:]
     assert [row[0] for row in rows] == [f"`{name}`" for name in (*CELLS[:3], CELLS[4])]
     assert [row[4] for row in rows] == ["**better**"] * 3 + ["**undecided**"]
-    assert "known only as at least that" in rows[3][5]
     assert all(re.fullmatch(r"[\d.]+ to [\d.]+", row[2]) for row in rows)
 
 
@@ -498,41 +492,33 @@ def test_the_twin_says_how_much_is_noise(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     section = page.partition("## A/A: one configuration under two names")[2].partition("\n## ")[0]
     assert f"{CELLS[0]}: " in section and f"{TWIN}: " in section
-    assert "(root mean square of 3 blocks)" in section
-    assert re.search(r"must be at least [\d.]+ % to be called better", section)
-    assert page.count("the noise of this run is not controlled") == 0
+    assert len(re.findall(r"[\d.]+ %", section)) == 2  # the noise, and the least difference that counts
 
 
-def test_noise_that_is_not_controlled_flags_the_run(searched):
+def test_noise_that_is_not_controlled_flags_the_run(searched, golden):
     searched.put(TWIN, [deployment(number, 150.0 + number / 10) for number in (1, 2, 3)])
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    assert (
-        "One configuration under two names came out as two that differ: the noise of this run is not controlled" in page
-    )
+    golden("summary_noise.md", parts(page, "Is it better?", "A/A: one configuration under two names"))
     assert {row[4] for row in table_of(page, "## Is it better?")[1:]} == {"**undecided**"}
-    assert "to be called better" not in page
 
 
-def test_one_deployment_of_each_is_not_compared(tmp_path):
+def test_one_deployment_of_each_is_not_compared(tmp_path, golden):
     run = CapacityRun(tmp_path, CAPACITY_SWEEP.replace(b"repeat: 3", b"repeat: 1")).fill()
     page = write_report(run.dir, tmp_path).read_text()
-    assert "Nothing can be called better: each configuration was deployed once" in page
+    golden("summary_one_deployment.md", parts(page, "Capacity", "Is it better?"))
     assert table_of(page, "## Is it better?") == []
-    assert re.search(r"\([\d.]+ to [\d.]+ within one\)", table_of(page, "## Capacity")[1][4])
+    assert len(re.findall(r"[\d.]+", table_of(page, "## Capacity")[1][4])) == 3  # an interval nevertheless
 
 
 def test_every_trial_of_every_search_is_folded_away(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     section = page.partition("## The trials of each search")[2].partition("\n## ")[0]
     assert section.count("<details>") == section.count("</details>") == 6
-    assert f"<summary>{CELLS[0]}: 27 trials in 3 deployments, 13 min 30 s of load</summary>" in section
-    header, probe, first = table_of(page, "## The trials of each search")[:3]
-    assert header == [
-        *("", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why")
-    ]
-    assert probe[1:3] == ["probe", "12 connections for 25 s"]
-    assert (first[1], first[8], first[9]) == ("bracket", "good", "all limits held")
-    assert first[2].endswith(" requests/s for 25 s")
+    assert re.search(rf"<summary>{CELLS[0]}: 27 .*13 min 30 s.*</summary>", section)
+    probe, first = table_of(page, "## The trials of each search")[1:3]
+    assert (probe[1], *re.findall(r"\d+", probe[2])) == ("probe", "12", "25")
+    assert (first[1], first[8]) == ("bracket", "good")
+    assert first[2].endswith(" 25 s")
 
 
 def test_what_a_trial_holds_stays_inert(searched):
@@ -542,14 +528,8 @@ def test_what_a_trial_holds_stays_inert(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     assert "<script>" not in page and "<b>" not in page
     row = table_of(page, "## The trials of each search")[1]
-    assert row == [
-        "1",
-        MISSING,
-        f"{MISSING} connections for {MISSING}",
-        *[MISSING] * 5,
-        r"\`x\`",
-        r"a\|b &lt;script&gt;",
-    ]
+    assert row[:2] + row[3:] == ["1", *[MISSING] * 6, r"\`x\`", r"a\|b &lt;script&gt;"]
+    assert row[2].count(MISSING) == 2
 
 
 def test_seeds_and_blocks_stand_in_the_setting(searched):
@@ -564,24 +544,24 @@ def test_seeds_and_blocks_stand_in_the_setting(searched):
 
 def test_retries_of_a_search_are_told(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    assert f"- `{CELLS[4]}` attempt 2: **made again**: late\n" in page
+    assert re.search(rf"^- `{CELLS[4]}` .*2.*: late$", page, re.MULTILINE)
 
 
-def test_a_target_is_answered_with_the_cheapest_and_how_it_depends_on_the_headroom(tmp_path):
+def test_a_target_is_answered_with_the_cheapest_and_how_it_depends_on_the_headroom(tmp_path, golden):
     sweep = CAPACITY_SWEEP.replace(b"standard}", b"standard, target_rps: 300}")
     run = CapacityRun(tmp_path, sweep).fill()
     page = write_report(run.dir, tmp_path).read_text()
-    assert f"Take **{CELLS[1]}**" in page and "proven to take 300 requests/s with 25.0 % to spare" in page
-    assert "- With a headroom of 50 % the choice would be r2-c1-m512M-w1.\n" in page
+    golden("summary_target.md", parts(page, "Is it better?"))
+    assert f"**{CELLS[1]}**" in page
     meets = [row[-2] for row in table_of(page)[1:]]
     assert meets == ["no", "yes", "yes", "yes", "yes", "yes", "no"]
 
 
-def test_a_smoke_run_says_that_it_is_one(tmp_path):
+def test_a_smoke_run_says_that_it_is_one(tmp_path, golden):
     sweep = CAPACITY_SWEEP.replace(b"standard", b"smoke").replace(b"repeat: 3", b"repeat: 1")
     run = CapacityRun(tmp_path, sweep).fill()
     page = write_report(run.dir, tmp_path).read_text()
-    assert "The profile smoke shows that everything works" in page
+    golden("summary_smoke.md", parts(page))
     assert "## A/A" not in page  # no anchor
 
 
@@ -593,11 +573,10 @@ def test_the_same_rows_of_a_search_give_the_same_bytes(searched):
     assert [(searched.dir / name).read_bytes() for name in files] == before
 
 
-def test_an_unfinished_search_reports(tmp_path):
+def test_an_unfinished_search_reports(tmp_path, golden):
     run = CapacityRun(tmp_path)
-    page = write_report(run.dir, tmp_path).read_text()
-    assert "Nothing has been measured yet." in page and "No search was recorded." in page
-    assert f"{CELLS[0]}: no capacity was found; {TWIN}: no capacity was found." in page
+    golden("summary_unmeasured_capacity.md", write_report(run.dir, tmp_path).read_text())
+    assert json.loads((run.dir / "summary.json").read_text())["recommendation"]["cell_id"] is None
 
 
 def test_a_run_of_five_hundred_cells_is_reported_whole(tmp_path):
