@@ -3,19 +3,19 @@
 import math
 
 
-def cdf(value: float, freedom: int) -> float:
-    """P(T <= value) for ``freedom`` >= 1 degrees of freedom.
+def cdf(value: float, degrees: int) -> float:
+    """P(T <= value) for ``degrees`` >= 1 degrees of freedom.
 
     Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4 (finite series in the angle).
     """
-    if freedom < 1:
-        raise ValueError(f"degrees of freedom are {freedom}; allowed: 1 and more")
-    angle = math.atan2(value, math.sqrt(freedom))
+    if degrees < 1:
+        raise ValueError(f"degrees of freedom are {degrees}; allowed: 1 and more")
+    angle = math.atan2(value, math.sqrt(degrees))
     sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
+    odd = degrees % 2
     # Each term is the one before times (2i)/(2i+1) or (2i-1)/(2i), times the squared cosine.
     term, total = (cosine, 0.0) if odd else (1.0, 0.0)
-    for index in range(freedom // 2):
+    for index in range(degrees // 2):
         total += term
         step = 2 * index + 2
         term *= cosine**2 * (step / (step + 1) if odd else (step - 1) / step)
@@ -23,18 +23,18 @@ def cdf(value: float, freedom: int) -> float:
     return (1 + central) / 2
 
 
-def quantile(probability: float, freedom: int) -> float:
+def quantile(probability: float, degrees: int) -> float:
     """The value that T is below with ``probability`` (0 < probability < 1)."""
     if not 0 < probability < 1:
         raise ValueError(f"probability is {probability}; allowed: above 0 and below 1")
     if probability < 0.5:
-        return -quantile(1 - probability, freedom)
+        return -quantile(1 - probability, degrees)
     low, high = 0.0, 1.0
-    while cdf(high, freedom) < probability:
+    while cdf(high, degrees) < probability:
         low, high = high, 2 * high
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        low, high = (middle, high) if cdf(middle, freedom) < probability else (low, middle)
+        low, high = (middle, high) if cdf(middle, degrees) < probability else (low, middle)
     return high

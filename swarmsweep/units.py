@@ -17,7 +17,7 @@ def parse_memory(text: str) -> int:
     """
     match = _MEMORY.fullmatch(text)
     if match is None:
-        raise InputError(f"{shown(text)} {_memory_fault(text)}; {_HOW}")
+        raise InputError(f"{quoted(text)} {_memory_fault(text)}; {_HOW}")
     number, unit = match.groups()
     factor = _FACTOR[unit[0].lower()]
     whole, _, fraction = number.partition(".")
@@ -75,7 +75,7 @@ def format_plain(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def shown(value: object, limit: int = 60) -> str:
+def quoted(value: object, limit: int = 60) -> str:
     """A value as an error quotes it: in quotes, on one line, without control characters, cut when long."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}...'"

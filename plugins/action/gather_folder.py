@@ -32,7 +32,7 @@ from swarmsweep.lab import preflight
 ARCHIVE = ".gather.tar"
 NOW = "date +%s.%N"
 NOT_GATHERED = "not-gathered.json"
-MOST_NAMED = 20  # a scenario may make any number
+MAX_NAMED = 20  # a scenario may make any number
 KINDS = (
     ("symbolic link", tarfile.TarInfo.issym),
     ("hard link", tarfile.TarInfo.islnk),
@@ -87,7 +87,7 @@ def unpack(archive, dest):
                 content.extract(member, dest, set_attrs=False)
                 continue
             count += 1
-            if len(members) < MOST_NAMED:
+            if len(members) < MAX_NAMED:
                 kind = next((kind for kind, fits in KINDS if fits(member)), "no file")
                 # A name may have bytes that are no UTF-8.
                 members.append(f"{inside} ({kind})".encode(errors="backslashreplace").decode())

@@ -173,7 +173,7 @@ class ActionModule(ActionBase):
         """One sweep at a time. The lock belongs to ansible-playbook, whose child this process is."""
         from swarmsweep.lab import lock
 
-        lock.take(path, os.getppid())
+        lock.acquire(path, os.getppid())
         return {}
 
     def do_measure(self, run, cell_id, attempt):

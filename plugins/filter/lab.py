@@ -12,7 +12,7 @@ from swarmsweep.plan import host_facts
 
 
 def lab_virtual_machines(groups, hostvars):
-    """Virtual machines of the inventory with their share of this machine: see swarmsweep.lab.virtual_machines.share."""
+    """Virtual machines of the inventory with their share of this one: see swarmsweep.lab.virtual_machines.allocate."""
     addresses = {
         name: str(hostvars[name].get("ansible_host", name))
         for group in ("api", "load")
@@ -20,7 +20,7 @@ def lab_virtual_machines(groups, hostvars):
     }
     sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
     try:
-        return virtual_machines.share(
+        return virtual_machines.allocate(
             addresses, sides, sorted(os.sched_getaffinity(0)), virtual_machines.total_memory_bytes()
         )
     except LabError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 # One unit gets at most this share of the host's memory: what leaks is killed before the kernel picks a victim anywhere.
 MEMORY_PERCENT = 80
 # A Locust process has some dozen threads.
-MOST_TASKS = 4096
+MAX_TASKS = 4096
 
 
 def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
@@ -56,7 +56,7 @@ def confinement(output_directory: Path | str, memory: int) -> dict[str, object]:
         "UMask": "0077",
         # A core would be gathered with the files of the trial.
         "LimitCORE": 0,
-        "TasksMax": MOST_TASKS,
+        "TasksMax": MAX_TASKS,
         "MemoryMax": memory * MEMORY_PERCENT // 100,
         # The same where systemd has no memory controller for its units (a container under cgroup v1): there, MemoryMax
         # is accepted and does nothing. A process that needs more gets a MemoryError.

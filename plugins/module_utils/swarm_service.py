@@ -180,7 +180,7 @@ class Wait:
         """True when the outcome is known: all replicas serve, or one never will."""
         self.tasks = self.service.tasks()
         killed = self.service.oom_containers(self.tasks, self.record["started_at"])
-        self.verdict = swarm_tasks.judge(self.tasks, self.request.replicas, time.time(), killed)
+        self.verdict = swarm_tasks.assess(self.tasks, self.request.replicas, time.time(), killed)
         if self.verdict.reason_code == "oom" and self.may_be_dying(self.verdict.task_id):
             return None
         if self.verdict.state == "failed":

@@ -228,7 +228,7 @@ def find_unplaced(tasks: Iterable[Task], now: float) -> Verdict | None:
     return None
 
 
-def judge(tasks: Iterable[Task], replicas: int, now: float, oom_containers: frozenset[str] = frozenset()) -> Verdict:
+def assess(tasks: Iterable[Task], replicas: int, now: float, oom_containers: frozenset[str] = frozenset()) -> Verdict:
     """Verdict over all tasks of a freshly deployed service.
 
     now: epoch seconds of the manager, which also stamps the tasks. oom_containers: ids of containers for which there is

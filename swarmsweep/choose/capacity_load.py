@@ -6,7 +6,7 @@ bound of the estimate over the deployments.
 
 from typing import Any
 
-from swarmsweep.choose.comparisons import against, noise_in
+from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured, rps_per_cost
 from swarmsweep.choose.paired_test import EQUAL, UNDECIDED, Comparison, Noise, is_tie
 from swarmsweep.results import slo as slo_of
@@ -23,7 +23,7 @@ _LIMITED_BY = {
 }
 
 
-def proven_rps(cell: dict[str, Any]) -> float | None:
+def guaranteed_rps(cell: dict[str, Any]) -> float | None:
     """Requests per second that the cell is proven for; None where no rate was verified."""
     capacity = cell["capacity"]
     if not capacity or capacity["verified_rps"] is None:
@@ -44,14 +44,14 @@ def recommend(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise | 
     """
     noise = noise or noise_in(plan, cells)
     slo, target = plan["slo"], plan["load"].get("target_rps")
-    cells, able = [cell for cell in cells if not cell["twin_of"]], able_cells(cells)
+    cells, able = [cell for cell in cells if not cell["twin_of"]], eligible_cells(cells)
     if not able:
         return {"cell_id": None, "sentence": _nothing_holds(cells, slo)}
     needed = target * HEADROOM if target else None
     best = _cheapest_for(needed, able) if target else _highest(able, noise)
     if best is None:
         return {"cell_id": None, "sentence": _short_of(needed, target, able, slo)}
-    compared = against(best, able, noise)
+    compared = compare_with_each(best, able, noise)
     sentences = [
         _why(best, needed, target, able, slo),
         against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
@@ -65,7 +65,7 @@ def sensitivity(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[str]:
 
     What tighter or looser limits would give is not known: the search looked for the rate at the limits of the SLO.
     """
-    target, able = plan["load"].get("target_rps"), able_cells(cells)
+    target, able = plan["load"].get("target_rps"), eligible_cells(cells)
     if not target or not able:
         return []
     chosen = _cheapest_for(target * HEADROOM, able)
@@ -78,31 +78,31 @@ def sensitivity(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[str]:
     return told
 
 
-def able_cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def eligible_cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The cells that can win: valid, with a verified rate, and no twin."""
-    return [cell for cell in cells if cell["status"] == "valid" and not cell["twin_of"] and proven_rps(cell)]
+    return [cell for cell in cells if cell["status"] == "valid" and not cell["twin_of"] and guaranteed_rps(cell)]
 
 
 def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
     """The cheapest first, then the highest capacity, then the fewest replicas."""
-    return round(cost(cell["config"]), 9), -(proven_rps(cell) or 0), cell["config"]["replicas"], cell["id"]
+    return round(cost(cell["config"]), 9), -(guaranteed_rps(cell) or 0), cell["config"]["replicas"], cell["id"]
 
 
 def _cheapest_for(needed: float, able: list[dict[str, Any]]) -> dict[str, Any] | None:
-    enough = (cell for cell in able if proven_rps(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
+    enough = (cell for cell in able if guaranteed_rps(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
     return min(enough, key=_rank, default=None)
 
 
 def _highest(able: list[dict[str, Any]], noise: Noise) -> dict[str, Any]:
     """The highest capacity, or the cheapest of those that tie with it."""
     top = _top(able)
-    compared = against(top, able, noise)
-    tied = [cell for cell in able if cell is not top and is_tie(compared[cell["id"]], noise.s_aa)]
+    compared = compare_with_each(top, able, noise)
+    tied = [cell for cell in able if cell is not top and is_tie(compared[cell["id"]], noise.aa_log_rms)]
     return min((top, *tied), key=_rank)
 
 
 def _top(able: list[dict[str, Any]]) -> dict[str, Any]:
-    return min(able, key=lambda cell: (-proven_rps(cell), _rank(cell)))
+    return min(able, key=lambda cell: (-guaranteed_rps(cell), _rank(cell)))
 
 
 def _why(
@@ -153,7 +153,7 @@ def _wanted(needed: float, target: float) -> str:
 
 def _why_not(cell: dict[str, Any], needed: float | None, compared: dict[str, Comparison]) -> str:
     """Why a cheaper cell that was measured was not taken."""
-    proven = proven_rps(cell)
+    proven = guaranteed_rps(cell)
     if proven is None:
         held = _held_once(cell)
         return "held the SLO, but not long enough to prove a rate" if held else "held the SLO at no rate that was tried"
@@ -170,7 +170,7 @@ def _against_highest(best: dict[str, Any], able: list[dict[str, Any]], compared:
     if not others:
         return "No other configuration held the SLO, or was measured."
     other = _top(others)
-    place = "highest" if proven_rps(other) > proven_rps(best) else "next"
+    place = "highest" if guaranteed_rps(other) > guaranteed_rps(best) else "next"
     price = cost(best["config"]) / cost(other["config"])
     comparison = compared[other["id"]]
     return (
@@ -186,7 +186,7 @@ def verdict_word(comparison: Comparison) -> str:
 
 def _short_of(needed: float, target: float, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
     best = _top(able)
-    proven = proven_rps(best)
+    proven = guaranteed_rps(best)
     itself = ""
     if proven >= target:
         itself = f" The target itself it takes, with {_percent(proven / target - 1)} to spare."

@@ -26,18 +26,18 @@ def noise_in(plan: dict[str, Any], cells: Iterable[dict[str, Any]]) -> Noise:
     return noise_of(*(blocks_of(cell) if cell else {} for cell in pair))
 
 
-def against(cell: dict[str, Any], others: Iterable[dict[str, Any]], noise: Noise) -> dict[str, Comparison]:
+def compare_with_each(cell: dict[str, Any], others: Iterable[dict[str, Any]], noise: Noise) -> dict[str, Comparison]:
     """``cell`` against each of ``others``, by their ids, as one family of comparisons (see `compare.against_best`).
 
     A capacity that is known to be "at least" something can be called better for it, never worse or equal.
     """
     others = [other for other in others if other["id"] != cell["id"]]
     family = {row["id"]: blocks_of(row) for row in (cell, *others)}
-    found = against_best(cell["id"], family, noise.s_aa, noise.controlled)
-    return {other["id"]: _unless_open(found[other["id"]], cell, other) for other in others}
+    found = against_best(cell["id"], family, noise.aa_log_rms, noise.controlled)
+    return {other["id"]: _downgrade_if_censored(found[other["id"]], cell, other) for other in others}
 
 
-def _unless_open(comparison: Comparison, cell: dict[str, Any], other: dict[str, Any]) -> Comparison:
+def _downgrade_if_censored(comparison: Comparison, cell: dict[str, Any], other: dict[str, Any]) -> Comparison:
     doubted = ((cell, (EQUAL, WORSE)), (other, (EQUAL, BETTER)))
     for row, verdicts in doubted:
         if comparison.verdict in verdicts and _is_at_least(row):

@@ -53,7 +53,7 @@ def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
 
 
 def _why(best: dict[str, Any], slo: dict[str, float]) -> str:
-    figures = ", ".join(row.describe() for row in slo_of.judge(best, slo))
+    figures = ", ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
     return (
         f"Take {best['id']} ({describe_config(best['config'])}): it is the cheapest configuration that holds the SLO, "
         f"with {figures} at {format_figure(best['rps'])} requests/s from {best['users']} users "

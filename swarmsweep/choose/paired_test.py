@@ -15,7 +15,7 @@ from swarmsweep.stats import cdf, quantile
 BETTER, WORSE, EQUAL, UNDECIDED = "better", "worse", "equal", "undecided"
 CONFIDENCE = 0.95
 # A difference below this share does not matter to anyone who sizes a service; nor does one below twice the noise.
-LEAST_MARGIN, MARGIN_NOISES = 0.03, 2.0
+MIN_MARGIN, MARGIN_NOISES = 0.03, 2.0
 # An undecided difference is a tie only while it is no larger than this share, or three times the noise: with few
 # blocks everything is undecided, and half the capacity must not win because it is cheaper.
 TIE_SHARE, TIE_NOISES = 0.10, 3.0
@@ -38,11 +38,11 @@ class Comparison:
 class Noise:
     """What the same configuration under two names differs by.
 
-    ``s_aa``: root mean square of ``ln(anchor / twin)`` over the blocks, None without a pair. ``controlled``: False when
-    its 95 % interval excludes no difference, None below two blocks.
+    ``aa_log_rms``: root mean square of ``ln(anchor / twin)`` over the blocks, None without a pair. ``controlled``:
+    False when its 95 % interval excludes no difference, None below two blocks.
     """
 
-    s_aa: float | None
+    aa_log_rms: float | None
     interval: tuple[float, float] | None
     controlled: bool | None
     blocks: int
@@ -61,26 +61,26 @@ class Candidate:
 def compare(
     a: Mapping[int, float | None],
     b: Mapping[int, float | None],
-    s_aa: float | None = None,
+    aa_log_rms: float | None = None,
     noise_controlled: bool | None = True,
     confidence: float = CONFIDENCE,
 ) -> Comparison:
     """Whether ``a`` takes more than ``b``, by the blocks in which both were measured.
 
     "better" (or "worse"): the interval of the paired t test excludes no difference, and the difference is at least the
-    margin, the greater of 3 % and twice ``s_aa``. "equal": the interval at 90 % lies within the margin (two one-sided
-    tests at 5 %; Schuirmann 1987). Otherwise, and always with fewer than two blocks, "undecided".
+    margin, the greater of 3 % and twice ``aa_log_rms``. "equal": the interval at 90 % lies within the margin (two
+    one-sided tests at 5 %; Schuirmann 1987). Otherwise, and always with fewer than two blocks, "undecided".
 
     Args:
         a: requests per second by block; None, or no entry, where it was not measured.
         b: the same of the other configuration.
-        s_aa: see `Noise`; None where there is no anchor.
+        aa_log_rms: see `Noise`; None where there is no anchor.
         noise_controlled: where it is False, nothing is called better or worse.
         confidence: of the interval; higher where several comparisons are made (see `against_best`).
     """
     differences = paired_logs(a, b)
     count = len(differences)
-    margin = margin_of(s_aa)
+    margin = margin_of(aa_log_rms)
     if not count:
         return Comparison(UNDECIDED, None, None, "They were not measured in the same block.")
     mean = fmean(differences)
@@ -117,12 +117,14 @@ def compare(
 def against_best(
     best: str,
     cells: Mapping[str, Mapping[int, float | None]],
-    s_aa: float | None = None,
+    aa_log_rms: float | None = None,
     noise_controlled: bool | None = True,
 ) -> dict[str, Comparison]:
     """The best against each of the others, by name. Holm's step-down (1979): the clearest difference must be clear at
     5 % divided by the number of comparisons, the next by one less, and none after one that is not."""
-    others = {name: compare(cells[best], rps, s_aa, noise_controlled) for name, rps in cells.items() if name != best}
+    others = {
+        name: compare(cells[best], rps, aa_log_rms, noise_controlled) for name, rps in cells.items() if name != best
+    }
     tested = sorted((c.p_value, name) for name, c in others.items() if c.p_value is not None)
     share, holds = 1 - CONFIDENCE, True
     for position, (p_value, name) in enumerate(tested):
@@ -130,7 +132,7 @@ def against_best(
         holds = holds and p_value < level
         # None that follows one that is not clear can be clear, however small its own p is.
         asked = 1 - level if holds else 1.0
-        others[name] = compare(cells[best], cells[name], s_aa, noise_controlled, asked)
+        others[name] = compare(cells[best], cells[name], aa_log_rms, noise_controlled, asked)
     return others
 
 
@@ -141,10 +143,10 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
     if not count:
         return Noise(None, None, None, 0, "The anchor was not measured under both names in any block.")
     # About zero, which the truth is known to be: one more degree of freedom than the deviation from the mean.
-    s_aa = math.sqrt(fmean(difference**2 for difference in differences))
-    told = f"The same configuration under two names differed by {_percent(s_aa)}"
+    aa_log_rms = math.sqrt(fmean(difference**2 for difference in differences))
+    told = f"The same configuration under two names differed by {_percent(aa_log_rms)}"
     if count == 1:
-        return Noise(s_aa, None, None, 1, f"{told} in one block.")
+        return Noise(aa_log_rms, None, None, 1, f"{told} in one block.")
     low, high = _bounds(fmean(differences), stdev(differences) / math.sqrt(count), count, (1 + CONFIDENCE) / 2)
     controlled = low <= 0 <= high
     sentence = f"{told} (root mean square of {count} blocks)" + (
@@ -152,11 +154,11 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
         if controlled
         else ", always the same way: the noise is not controlled, so no configuration is called better than another."
     )
-    return Noise(s_aa, (math.exp(low), math.exp(high)), controlled, count, sentence)
+    return Noise(aa_log_rms, (math.exp(low), math.exp(high)), controlled, count, sentence)
 
 
 def cheapest_of_the_best(
-    candidates: Sequence[Candidate], s_aa: float | None = None, noise_controlled: bool | None = True
+    candidates: Sequence[Candidate], aa_log_rms: float | None = None, noise_controlled: bool | None = True
 ) -> tuple[str | None, dict[str, Comparison]]:
     """The cheapest candidate that is not worse than the best, and the best against the others.
 
@@ -168,22 +170,22 @@ def cheapest_of_the_best(
         return None, {}
     by_name = {candidate.name: candidate for candidate in candidates if candidate.name in means}
     best = max(means, key=lambda name: (means[name], -by_name[name].cost, name))
-    compared = against_best(best, {name: by_name[name].rps for name in by_name}, s_aa, noise_controlled)
-    tied = [best] + [name for name, comparison in compared.items() if is_tie(comparison, s_aa)]
+    compared = against_best(best, {name: by_name[name].rps for name in by_name}, aa_log_rms, noise_controlled)
+    tied = [best] + [name for name, comparison in compared.items() if is_tie(comparison, aa_log_rms)]
     return min(tied, key=lambda name: (by_name[name].cost, -means[name], name)), compared
 
 
-def is_tie(comparison: Comparison, s_aa: float | None = None) -> bool:
+def is_tie(comparison: Comparison, aa_log_rms: float | None = None) -> bool:
     """Whether the other side of a comparison may be taken for as good (see `cheapest_of_the_best`)."""
     if comparison.verdict in (EQUAL, WORSE):
         return True
-    largest = max(-math.log(1 - TIE_SHARE), TIE_NOISES * (s_aa or 0.0))
+    largest = max(-math.log(1 - TIE_SHARE), TIE_NOISES * (aa_log_rms or 0.0))
     return comparison.verdict == UNDECIDED and comparison.factor is not None and math.log(comparison.factor) <= largest
 
 
-def margin_of(s_aa: float | None) -> float:
+def margin_of(aa_log_rms: float | None) -> float:
     """The least difference of logarithms that matters."""
-    return max(LEAST_MARGIN, MARGIN_NOISES * (s_aa or 0.0))
+    return max(MIN_MARGIN, MARGIN_NOISES * (aa_log_rms or 0.0))
 
 
 def paired_logs(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> list[float]:

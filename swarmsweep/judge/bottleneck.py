@@ -47,8 +47,8 @@ def _memory(evidence: Evidence) -> Found:
     """A dead replica has no other figures worth reading."""
     if not evidence.oom_kills:
         return None
-    # The knee and the shown window have the same peak: that of the whole attempt.
-    peak = evidence.knee_usage.memory_peak_bytes
+    # The peak and the shown window have the same peak: that of the whole attempt.
+    peak = evidence.peak_usage.memory_peak_bytes
     seen = f", peak use seen {format_bytes(peak)}" if peak is not None else ""
     kills = "1 OOM kill" if evidence.oom_kills == 1 else f"{evidence.oom_kills} OOM kills"
     return "memory", f"{kills} at a limit of {format_memory(evidence.config['memory_bytes'])} per replica{seen}"
@@ -56,9 +56,9 @@ def _memory(evidence: Evidence) -> Found:
 
 def _generator(evidence: Evidence) -> Found:
     """Whatever the API shows, it is not what it can do."""
-    if evidence.unmade is not None:
-        return "generator", evidence.unmade
-    percent = evidence.knee.generator_cpu_percent if evidence.knee is not None else None
+    if evidence.generator_limit is not None:
+        return "generator", evidence.generator_limit
+    percent = evidence.peak.generator_cpu_percent if evidence.peak is not None else None
     if percent is None:
         return None
     if percent >= _limit("generator"):
@@ -115,7 +115,7 @@ def _container_at_limit(evidence: Evidence, service: str, word: str, name: str) 
 
 def _cpu_throttled(evidence: Evidence) -> Found:
     """Before all that is measured in time: a replica that is stopped makes everything in it seem slow."""
-    throttled = evidence.knee_usage.throttled_percent
+    throttled = evidence.peak_usage.throttled_percent
     if throttled is None or throttled < _limit("throttled"):
         return None
     part = _largest_part(evidence)
@@ -129,14 +129,14 @@ def _network(evidence: Evidence) -> Found:
     """Lost segments: all others wait for them."""
     again = [
         (machine.retransmitted_percent, host)
-        for host, machine in evidence.knee_machines.items()
+        for host, machine in evidence.peak_machines.items()
         if machine.retransmitted_percent is not None
     ]
     percent, host = max(again, default=(0.0, ""))
     if percent < _limit("retransmitted"):
         return None
     gap = ""
-    mean_ms, parts = evidence.knee and evidence.knee.latency_mean_ms, evidence.request_parts
+    mean_ms, parts = evidence.peak and evidence.peak.latency_mean_ms, evidence.request_parts
     if mean_ms is not None and parts is not None:
         gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts['mean_ms'])} ms of it in the API"
     return "network", f"{host} sent {format_figure(percent)} % of its TCP segments again{gap}"
@@ -184,22 +184,22 @@ def _host_cpu(evidence: Evidence) -> Found:
     busy = _host_busy(evidence)
     if busy is None or busy < _limit("host"):
         return None
-    foreign = max((machine.foreign_cores or 0 for machine in _machines(evidence, "api")), default=0)
+    foreign = max((machine.external_cpu_cores or 0 for machine in _machines(evidence, "api")), default=0)
     others = f", others {format_figure(foreign)}" if foreign > LIMITS["foreign"].value else ""
     return "host_cpu", f"the API host was {format_figure(busy)} % busy{_cores(evidence)}{others}"
 
 
 def _hot_worker(evidence: Evidence) -> Found:
     """Last, because one process that fills a limit of all is held back by that limit."""
-    knee = evidence.knee
-    replicas = answers_by_replica(knee)
-    if knee is None or evidence.config["workers"] < 2 or not replicas or knee.in_flight_mean is None:
+    peak = evidence.peak
+    replicas = answers_by_replica(peak)
+    if peak is None or evidence.config["workers"] < 2 or not replicas or peak.in_flight_mean is None:
         return None
     answers = sum(sum(processes.values()) for processes in replicas.values())
     processes = max(replicas.values(), key=lambda processes: max(processes.values()))
     hottest, of_replica = max(processes.values()), sum(processes.values())
     share = 100 * hottest / of_replica
-    in_hand = knee.in_flight_mean * hottest / answers
+    in_hand = peak.in_flight_mean * hottest / answers
     if share < _limit("hot_worker") or in_hand < _limit("hot_worker_busy"):
         return None
     return "hot_worker", (
@@ -209,7 +209,7 @@ def _hot_worker(evidence: Evidence) -> Found:
 
 
 def _not_saturated(evidence: Evidence) -> Found:
-    throttled, busy = evidence.knee_usage.throttled_percent, _host_busy(evidence)
+    throttled, busy = evidence.peak_usage.throttled_percent, _host_busy(evidence)
     known = [f"{format_figure(throttled)} % of periods throttled"] if throttled is not None else []
     known += [f"API host {format_figure(busy)} % busy"] if busy is not None else []
     if not known:
@@ -236,7 +236,7 @@ def _limit(name: str) -> float:
 
 
 def _machines(evidence: Evidence, group: str) -> list[MachineUsage]:
-    return [machine for machine in evidence.knee_machines.values() if machine.group == group]
+    return [machine for machine in evidence.peak_machines.values() if machine.group == group]
 
 
 def _containers(evidence: Evidence, service: str) -> Iterator[ContainerUsage]:
@@ -245,9 +245,9 @@ def _containers(evidence: Evidence, service: str) -> Iterator[ContainerUsage]:
 
 
 def _host_busy(evidence: Evidence) -> float | None:
-    return evidence.knee_usage.host_busy_percent
+    return evidence.peak_usage.host_busy_percent
 
 
 def _cores(evidence: Evidence) -> str:
-    cores = evidence.knee_usage.cpu_cores
+    cores = evidence.peak_usage.cpu_cores
     return f"; the replicas used {format_figure(cores)} cores" if cores is not None else ""

@@ -5,27 +5,27 @@ from typing import Any
 
 from swarmsweep.files import as_number
 from swarmsweep.judge.evidence import Evidence, Flow
-from swarmsweep.judge.flows import Window, flow_of_trial, flow_of_users
+from swarmsweep.judge.flows import Window, flow_of_probe, flow_of_users
 from swarmsweep.judge.search_outcome import SearchOutcome
 from swarmsweep.raw.api_metrics import request_parts
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
-from swarmsweep.raw.attempt import GROUPS, Attempt
+from swarmsweep.raw.attempt import GROUPS, RawAttempt
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.sweep.load import load_of_cell
 
 
 def evidence_of(
-    raw: Attempt, search: SearchOutcome | None, plan: Mapping[str, Any], cell: Mapping[str, Any]
+    raw: RawAttempt, search: SearchOutcome | None, plan: Mapping[str, Any], cell: Mapping[str, Any]
 ) -> Evidence:
     """Evidence of an attempt at ``cell`` of ``plan``, except for its OOM kills.
 
     ``search`` is the outcome of ``raw.search``.
     """
-    flow, knee = _flows(raw, search, load_of_cell(plan, cell))
-    window, knee_window = (part.window if part is not None else raw.window for part in (flow, knee))
+    flow, peak = _flows(raw, search, load_of_cell(plan, cell))
+    window, peak_window = (part.window if part is not None else raw.window for part in (flow, peak))
     usage, machines = _usage(raw, window), _machines(raw, window)
-    same = knee_window == window
+    same = peak_window == window
     offset, bound = _clock(raw.clock, plan)
     return Evidence(
         config=cell["config"],
@@ -35,42 +35,42 @@ def evidence_of(
         after=raw.after,
         timeline=raw.timeline,
         flow=flow,
-        knee=knee,
+        peak=peak,
         usage=usage,
-        knee_usage=usage if same else _usage(raw, knee_window),
+        peak_usage=usage if same else _usage(raw, peak_window),
         machines=machines,
-        knee_machines=machines if same else _machines(raw, knee_window),
+        peak_machines=machines if same else _machines(raw, peak_window),
         proxy=raw.proxy,
         **_records(raw, search),
         counted_requests=raw.locust_count,
-        questions=round(as_number((raw.timeline or {}).get("questions")) or 0),
+        recovery_probes=round(as_number((raw.timeline or {}).get("questions")) or 0),
         clock_offset_seconds=offset,
         clock_bound_seconds=bound,
         request_parts=request_parts(raw.metrics) if raw.metrics is not None else None,
     )
 
 
-def _flows(raw: Attempt, search: SearchOutcome | None, load: Mapping[str, Any]) -> tuple[Flow | None, Flow | None]:
+def _flows(raw: RawAttempt, search: SearchOutcome | None, load: Mapping[str, Any]) -> tuple[Flow | None, Flow | None]:
     """The window that is shown and the one with the highest load."""
     if search is not None:
-        shown, knee = search.shown, search.knee
-        flow = flow_of_trial(shown) if shown is not None else None
-        return flow, flow if knee is shown or knee is None else flow_of_trial(knee)
+        shown, peak = search.reported, search.peak
+        flow = flow_of_probe(shown) if shown is not None else None
+        return flow, flow if peak is shown or peak is None else flow_of_probe(peak)
     if raw.users is None or raw.window is None:
         return None, None
     flow = flow_of_users(raw.users, raw.window, load)
     return flow, flow
 
 
-def _usage(raw: Attempt, window: Window | None) -> ApiUsage:
+def _usage(raw: RawAttempt, window: Window | None) -> ApiUsage:
     return usage_over(raw.api_samples, window, raw.deployed_ids)
 
 
-def _machines(raw: Attempt, window: Window | None) -> dict[str, MachineUsage]:
+def _machines(raw: RawAttempt, window: Window | None) -> dict[str, MachineUsage]:
     return machines_over(raw.samples, raw.group_of, window) if window is not None else {}
 
 
-def _records(raw: Attempt, search: SearchOutcome | None) -> dict[str, Any]:
+def _records(raw: RawAttempt, search: SearchOutcome | None) -> dict[str, Any]:
     """What the generator's own files of requests hold: how many were sent, and whether all files are there and whole.
 
     Of a search, the trial with the fewest files counts: a worker may have been lost between two.
@@ -79,8 +79,8 @@ def _records(raw: Attempt, search: SearchOutcome | None) -> dict[str, Any]:
         trials = search.trials
         return {
             "recorded_requests": sum(trial.sent for trial in trials),
-            "given_up": sum(trial.summary["timed_out"] for trial in trials),
-            "unmade": search.unmade,
+            "client_timeouts": sum(trial.summary["timed_out"] for trial in trials),
+            "generator_limit": search.generator_limit,
             "verified_rps": search.capacity.verified_rps if search.capacity is not None else None,
             "records_complete": all(trial.complete for trial in trials),
             "record_files": min(trial.files for trial in trials),

@@ -137,15 +137,15 @@ def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
     variance of ln(rate) = residual / slope^2 x (1 / sum of weights + (ln(rate) - centre)^2 / spread), times Student's
     quantile. The residual variance is at least what independent requests would have.
     """
-    freedom = len(fit.points) - 2
-    if freedom < 1:
+    degrees_of_freedom = len(fit.points) - 2
+    if degrees_of_freedom < 1:
         return None
     middle = math.log(fit.rate_at(over))
     rows = [(p.weight, p.logit - fit.level - fit.slope * (math.log(p.rate_rps) - fit.centre)) for p in fit.points]
-    residual = max(sum(weight * miss**2 for weight, miss in rows) / freedom, 1.0)
+    residual = max(sum(weight * miss**2 for weight, miss in rows) / degrees_of_freedom, 1.0)
     lever = (middle - fit.centre) ** 2 / fit.spread if fit.spread > 0 else 0.0
     error = math.sqrt(residual * (1 / sum(weight for weight, _ in rows) + lever)) / fit.slope
-    half = quantile((1 + CONFIDENCE) / 2, freedom) * error
+    half = quantile((1 + CONFIDENCE) / 2, degrees_of_freedom) * error
     return (math.exp(middle - half), math.exp(middle + half)) if half < WIDEST else None
 
 

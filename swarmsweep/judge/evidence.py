@@ -69,16 +69,18 @@ class Flow:
 class Evidence:
     """All of one attempt.
 
-    ``flow`` is the window whose figures the report shows, ``knee`` the one with the highest load that the generator
-    could make (in fixed mode the same); ``usage`` and ``machines`` belong to ``flow``, those with ``knee_`` to
-    ``knee``. ``machines`` are by host name. ``recorded_requests`` are all requests of the attempt that were sent, in
-    and out of windows, by the generator's raw files, ``counted_requests`` by Locust's own statistics, which lack the
-    ``unreported_requests``. ``on_start`` counts users that an exception ended before their first task, by its text.
-    ``questions`` are
-    what Locust's master asked between the trials of a search, which neither of them has and only HAProxy saw;
-    ``given_up`` are requests of a search that timed out: HAProxy may have seen them or not. ``unmade``: where the
-    generator kept a search from finding more (see `SearchRecord.unmade`), the lowest load that it could not make and
-    why; ``verified_rps``: the highest rate that a search has proven, None where it has proven none.
+    ``flow`` is the window whose figures the report shows, ``peak`` the one with the highest load that the generator
+    could make (in fixed mode the same); ``usage`` and ``machines`` belong to ``flow``, those with ``peak_`` to
+    ``peak``. ``machines`` are by host name.
+
+    ``recorded_requests`` are all requests of the attempt that were sent, in and out of windows, by the generator's raw
+    files, ``counted_requests`` by Locust's own statistics, which lack the ``unreported_requests``. ``on_start`` counts
+    users that an exception ended before their first task, by its text.
+
+    Of a search: ``recovery_probes`` are requests of Locust's master between the probes, which only HAProxy saw.
+    ``client_timeouts`` are requests that timed out: HAProxy may have seen them or not. ``generator_limit`` is
+    `SearchOutcome.generator_limit`. ``verified_rps`` is the highest rate that was proven, None where none was.
+
     ``clock_offset_seconds``: clock of the API's manager less that of the first load host, with its bound.
     """
 
@@ -89,19 +91,19 @@ class Evidence:
     after: Mapping[str, Any] | None = None
     timeline: Mapping[str, Any] | None = None
     flow: Flow | None = None
-    knee: Flow | None = None
+    peak: Flow | None = None
     usage: ApiUsage = field(default_factory=ApiUsage)
-    knee_usage: ApiUsage = field(default_factory=ApiUsage)
+    peak_usage: ApiUsage = field(default_factory=ApiUsage)
     machines: Mapping[str, MachineUsage] = field(default_factory=dict)
-    knee_machines: Mapping[str, MachineUsage] = field(default_factory=dict)
+    peak_machines: Mapping[str, MachineUsage] = field(default_factory=dict)
     proxy: ProxyDelta | None = None
     recorded_requests: int | None = None
     counted_requests: int | None = None
     unreported_requests: int = 0
     on_start: Mapping[str, int] = field(default_factory=dict)
-    questions: int = 0
-    given_up: int = 0
-    unmade: str | None = None
+    recovery_probes: int = 0
+    client_timeouts: int = 0
+    generator_limit: str | None = None
     verified_rps: float | None = None
     records_complete: bool | None = None
     record_files: int = 0
@@ -112,6 +114,6 @@ class Evidence:
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """The windows that are known: the one that is shown, and the knee where that is another."""
+        """The windows that are known: the one that is shown, and the peak where that is another."""
         # By identity: mostly the two are the same.
-        return tuple({id(flow): flow for flow in (self.flow, self.knee) if flow is not None}.values())
+        return tuple({id(flow): flow for flow in (self.flow, self.peak) if flow is not None}.values())

@@ -10,7 +10,7 @@ import numpy as np
 from swarmsweep.judge.evidence import Flow, Second
 from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.latency import FAILED, NO_RESPONSE, OK, TIMED_OUT, lower_bounds, percentile
-from swarmsweep.raw.search_record import OpenTrial
+from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts, count_tasks
 
 Window = tuple[float, float]
@@ -74,7 +74,7 @@ def _users_min(record: UsersRecord, window: Window) -> int | None:
     return round(sum(map(min, inside))) if inside and all(inside) else None
 
 
-def flow_of_trial(trial: OpenTrial) -> Flow:
+def flow_of_probe(trial: Probe) -> Flow:
     """The measured window of one trial of a search.
 
     How many requests were offered, were unanswered at the end and were in flight comes from what the workers counted,

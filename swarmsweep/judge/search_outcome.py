@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmsweep.judge.capacity import GENERATOR_LIMIT, Capacity, capacity_of
-from swarmsweep.raw.search_record import OpenTrial, SearchRecord
+from swarmsweep.raw.search_record import Probe, SearchRecord
 from swarmsweep.search import BAD
 from swarmsweep.units import format_figure
 
@@ -14,11 +14,11 @@ from swarmsweep.units import format_figure
 class SearchOutcome:
     """The trials of one deployment that could be read, in order, and the capacity that follows from them."""
 
-    trials: tuple[OpenTrial, ...] = ()
+    trials: tuple[Probe, ...] = ()
     capacity: Capacity | None = None
 
     @property
-    def knee(self) -> OpenTrial | None:
+    def peak(self) -> Probe | None:
         """The trial with the highest load that the generator could make; of all, where it could make none.
 
         The probe counts too: it gives the API as much as it can answer.
@@ -26,7 +26,7 @@ class SearchOutcome:
         return _highest([trial for trial in self.trials if trial.was_made]) or _highest(self.trials)
 
     @property
-    def shown(self) -> OpenTrial | None:
+    def reported(self) -> Probe | None:
         """The trial whose figures stand for the cell: that of the verified rate, else the highest open load."""
         verified = self.capacity.verified_trial if self.capacity is not None else None
         opened = [trial for trial in self.trials if trial.is_open]
@@ -38,7 +38,7 @@ class SearchOutcome:
         )
 
     @property
-    def unmade(self) -> str | None:
+    def generator_limit(self) -> str | None:
         """The lowest load that the generator could not make, and why, where more could have been found but for that:
         no load failed, or none is proven and a lower one than those that failed was not made."""
         late = [trial for trial in self.trials if not trial.was_made]
@@ -65,5 +65,5 @@ def search_outcome(record: SearchRecord | None, slo: Mapping[str, float]) -> Sea
     return SearchOutcome(record.trials, capacity_of(record.search, summaries, slo))
 
 
-def _highest(trials: Sequence[OpenTrial]) -> OpenTrial | None:
+def _highest(trials: Sequence[Probe]) -> Probe | None:
     return max(trials, key=lambda trial: trial.achieved_rps, default=None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from swarmsweep.lab.virtual_machines import BENCHMARK_NETWORK
-from swarmsweep.units import shown
+from swarmsweep.units import quoted
 
 # Part of paths, units and labels on every host. A trailing newline fits `$`, so all are matched whole.
 _LAB = re.compile(r"[a-z][a-z0-9-]{0,19}", re.ASCII)
@@ -41,7 +41,7 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
     problems = []
     if not (isinstance(lab_name, str) and _LAB.fullmatch(lab_name)):
         problems.append(
-            f"lab_name is {shown(lab_name)}; allowed: a letter, then up to 19 letters, digits and dashes, "
+            f"lab_name is {quoted(lab_name)}; allowed: a letter, then up to 19 letters, digits and dashes, "
             f"all lower case. Change it in {_settings(inventory)}"
         )
     for host in hosts:
@@ -52,7 +52,7 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
             )
         elif not _is_host_name(host):
             problems.append(
-                f"the host {shown(host)} has a name that is no host name; allowed: letters, digits, dots, dashes and "
+                f"the host {quoted(host)} has a name that is no host name; allowed: letters, digits, dots, dashes and "
                 f"underscores, no dash or dot at either end. Rename the host in {_hosts(inventory)}, "
                 "and give its address as ansible_host"
             )
@@ -64,7 +64,7 @@ def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
     if isinstance(bridge, str) and _BRIDGE.fullmatch(bridge) and bridge not in _NO_BRIDGES:
         return []
     return [
-        f"lab_bridge is {shown(bridge)}; allowed: a letter, then up to 14 letters, digits, dots, dashes "
+        f"lab_bridge is {quoted(bridge)}; allowed: a letter, then up to 14 letters, digits, dots, dashes "
         f"and underscores, as sweep0. Change it in {_settings(inventory)}"
     ]
 
@@ -80,7 +80,7 @@ def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory:
     network = _network(subnet)
     if network is None:
         return [
-            f"lab_subnet is {shown(subnet)}; allowed: 198.18.N.0/24 or 198.19.N.0/24 with N from 0 to 255. "
+            f"lab_subnet is {quoted(subnet)}; allowed: 198.18.N.0/24 or 198.19.N.0/24 with N from 0 to 255. "
             f"Change it in {_settings(inventory)}"
         ]
     problems, seen = [], {}
@@ -88,18 +88,18 @@ def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory:
         name, address = machine["name"], machine["address"]
         if not _MACHINE.fullmatch(name):
             problems.append(
-                f"the virtual machine {shown(name)} has a name that systemd-nspawn refuses; allowed: up to 40 letters, "
-                f"digits and dashes, no dash at either end. Rename the host in {_hosts(inventory)}"
+                f"the virtual machine {quoted(name)} has a name that systemd-nspawn refuses; allowed: up to 40 "
+                f"letters, digits and dashes, no dash at either end. Rename the host in {_hosts(inventory)}"
             )
         if not _is_free(address, network):
             first, last = network[2], network[-2]
             problems.append(
-                f"ansible_host of {shown(name)} is {shown(address)}; allowed for a virtual machine: {first} to {last}, "
-                f"as lab_subnet is {network} and {network[1]} is the bridge. Change it in {_hosts(inventory)}"
+                f"ansible_host of {quoted(name)} is {quoted(address)}; allowed for a virtual machine: {first} to "
+                f"{last}, as lab_subnet is {network} and {network[1]} is the bridge. Change it in {_hosts(inventory)}"
             )
         if address in seen:
             problems.append(
-                f"ansible_host of {shown(name)} is {address}, which {shown(seen[address])} has too; allowed: an "
+                f"ansible_host of {quoted(name)} is {address}, which {quoted(seen[address])} has too; allowed: an "
                 f"address of its own for each machine. Change it in {_hosts(inventory)}"
             )
         seen.setdefault(address, name)

@@ -20,7 +20,7 @@ def started_at(pid: int, proc: Path = Path("/proc")) -> str | None:
     return stat.rpartition(")")[2].split()[19]
 
 
-def take(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
+def acquire(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
     """Take the lock for a process. It is free again when that process has ended, however it ended.
 
     Raises:

@@ -12,7 +12,7 @@ from swarmsweep.errors import LabError
 # Reserved for benchmarks (RFC 2544): packets to it never leave a machine that has it on a bridge.
 BENCHMARK_NETWORK = ipaddress.ip_network("198.18.0.0/15")
 
-MOST_NAME_CHARACTERS = 253
+MAX_NAME_CHARACTERS = 253
 # Labels of RFC 1123, and the underscore that names in /etc/hosts have. The last is no number: getaddrinfo takes
 # 198.18.5 and 3323069701 and 0xC6120505 for addresses.
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -55,7 +55,7 @@ def check_address(address: str, host: str) -> None:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        is_good = len(address) <= MOST_NAME_CHARACTERS and _HOST_NAME.fullmatch(address) is not None
+        is_good = len(address) <= MAX_NAME_CHARACTERS and _HOST_NAME.fullmatch(address) is not None
     else:
         # An IPv4 address in IPv6's spelling would pass for another network, and a zone has no place in a URL.
         is_good = parsed.version == 4 or (parsed.ipv4_mapped is None and parsed.scope_id is None)
@@ -99,7 +99,7 @@ def cpuset_text(cores: list[int]) -> str:
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
-def divide(items: list[int], parts: int) -> list[list[int]]:
+def split_evenly(items: list[int], parts: int) -> list[list[int]]:
     """Divide cores into that many runs, as equal as possible; with fewer cores than parts, cores are shared."""
     if len(items) < parts:
         return [[items[index % len(items)]] for index in range(parts)]
@@ -108,7 +108,7 @@ def divide(items: list[int], parts: int) -> list[list[int]]:
     return [items[end - size - (1 if index < rest else 0) : end] for index, end in enumerate(ends)]
 
 
-def share(addresses: dict[str, str], sides: dict[str, str], cores: list[int], memory_bytes: int) -> list[dict]:
+def allocate(addresses: dict[str, str], sides: dict[str, str], cores: list[int], memory_bytes: int) -> list[dict]:
     """Virtual machines with their cores and memory.
 
     Args:
@@ -133,12 +133,12 @@ def share(addresses: dict[str, str], sides: dict[str, str], cores: list[int], me
             f"virtual machines of {MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. "
             "Use real machines: change ansible_host in inventory/lab/hosts.yml."
         )
-    halves = dict(zip(("api", "load"), divide(sorted(cores), 2), strict=True))
+    halves = dict(zip(("api", "load"), split_evenly(sorted(cores), 2), strict=True))
     names = {side: [name for name in virtual if sides[name] == side] for side in halves}
     result = []
     for name, address in virtual.items():
         side = sides[name]
-        part = divide(halves[side], len(names[side]))[names[side].index(name)]
+        part = split_evenly(halves[side], len(names[side]))[names[side].index(name)]
         result.append({"name": name, "address": address, "cores": cpuset_text(part), "memory_bytes": memory_each})
     return result
 

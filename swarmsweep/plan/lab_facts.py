@@ -10,7 +10,7 @@ from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
-from swarmsweep.lab.virtual_machines import is_virtual, share, total_memory_bytes
+from swarmsweep.lab.virtual_machines import allocate, is_virtual, total_memory_bytes
 from swarmsweep.plan.feasibility import Host
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
@@ -18,11 +18,11 @@ from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
 from swarmsweep.sweep.load import load_of_cell
 
 # Fewer say little: an upload of an image or a pause may be among them.
-LEAST_GAPS = 3
+MIN_GAPS = 3
 # More would not change a median, and reading them takes time.
-MOST_STEPS = 100
+MAX_STEPS = 100
 # Of the newest runs: an old one had another bench.
-MOST_RUNS = 10
+MAX_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
     newest run counts, whichever it was of.
     """
     addresses = _addresses(Path(inventory))
-    for run in newest_runs(reports_dir, MOST_RUNS):
+    for run in newest_runs(reports_dir, MAX_RUNS):
         facts = _facts_of(run)
         if facts and (addresses is None or [host.get("name") for host in facts] == list(addresses["api"])):
             return ApiHosts(facts, f"as run {run.name} saw them")
@@ -63,10 +63,10 @@ def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
 
     A run with the same mode of load goes before the others: a search also waits between its trials.
     """
-    plans = [(run, plan) for run in newest_runs(reports_dir, MOST_RUNS) if (plan := _plan_of(run))]
+    plans = [(run, plan) for run in newest_runs(reports_dir, MAX_RUNS) if (plan := _plan_of(run))]
     for run, plan in sorted(plans, key=lambda entry: _mode_of(entry[1]) != mode):
         seconds = _seconds_beside_load(run, plan)
-        if len(seconds) >= LEAST_GAPS:
+        if len(seconds) >= MIN_GAPS:
             return OtherSeconds(round(median(seconds), 1), f"as in run {run.name}")
     return OtherSeconds(OTHER_SECONDS_PER_STEP, "an estimate, no run has shown it yet")
 
@@ -124,7 +124,7 @@ def _virtual_machines(addresses: dict[str, dict[str, str]]) -> tuple[Host, ...]:
     sides = {name: side for side in ("load", "api") for name in addresses[side]}
     cores = sorted(os.sched_getaffinity(0))
     try:
-        machines = share(addresses["api"] | addresses["load"], sides, cores, total_memory_bytes())
+        machines = allocate(addresses["api"] | addresses["load"], sides, cores, total_memory_bytes())
     except LabError:
         return ()
     return tuple(
@@ -155,7 +155,7 @@ def _seconds_beside_load(run: Path, plan: dict[str, Any]) -> list[float]:
         cells = {cell["id"]: cell for cell in plan["cells"]}
         times = [
             _times(attempt_dir(run, step["cell_id"], step["attempt"]), load_of_cell(plan, cells[step["cell_id"]]))
-            for step in plan["steps"][-MOST_STEPS:]
+            for step in plan["steps"][-MAX_STEPS:]
         ]
     except (KeyError, TypeError):
         return []

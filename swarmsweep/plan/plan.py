@@ -13,7 +13,7 @@ from swarmsweep.plan.run_folder import RUN_ID, SCHEMA
 from swarmsweep.sweep.load import AnyLoad, load_from_json, load_of_cell
 from swarmsweep.sweep.matrix import Cell, cost
 from swarmsweep.sweep.sweep_file import Sweep
-from swarmsweep.units import shown
+from swarmsweep.units import quoted
 
 # Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
 OTHER_SECONDS_PER_STEP = 12
@@ -33,7 +33,7 @@ def parse_seed(value: Any) -> int:
     if not isinstance(value, bool) and re.fullmatch("[0-9]{1,19}", str(value)) and int(value) <= MAX_SEED:
         return int(value)
     raise InputError(
-        f"seed {shown(str(value))} is refused; allowed: whole numbers 0 to {MAX_SEED} (2**63-1), as: -e seed=7"
+        f"seed {quoted(str(value))} is refused; allowed: whole numbers 0 to {MAX_SEED} (2**63-1), as: -e seed=7"
     )
 
 

@@ -15,7 +15,7 @@ from swarmsweep.raw.left_lab import left_lab_sentence
 from swarmsweep.raw.locust_csv import LocustRow, aggregated, most_asked, parse_stats
 from swarmsweep.raw.search_record import SearchRecord, read_search
 
-LONGEST_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
+MAX_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
 GROUPS = ("api", "load")
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 
 
 @dataclass
-class Attempt:
+class RawAttempt:
     """What the files of one attempt say; None where a file is missing or damaged, with the reason in ``problems``.
 
     ``window`` is [start, end) in epoch seconds of the window whose figures are shown. ``users`` is there after a
@@ -82,14 +82,14 @@ def containers_of(record: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
 
-def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> Attempt:
+def read_attempt(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> RawAttempt:
     """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one.
 
     ``load`` is that of the cell; a search for the capacity is judged by ``slo``.
     """
-    raw = Attempt()
+    raw = RawAttempt()
 
-    def attempt_to(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def read_or_note(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
             return read(*args, **kwargs)
         except LabError as error:
@@ -97,43 +97,43 @@ def gather(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> A
             return None
 
     if (folder / "harness.json").exists():
-        record = attempt_to(read_json, folder / "harness.json") or {}
+        record = read_or_note(read_json, folder / "harness.json") or {}
         raw.problems.append(f"the bench itself broke: {record.get('reason', 'no reason was recorded')}")
         return raw
-    raw.deploy = attempt_to(read_json, folder / "deploy.json")
-    _read_samples(folder, raw, attempt_to)
+    raw.deploy = read_or_note(read_json, folder / "deploy.json")
+    _read_samples(folder, raw, read_or_note)
     if (folder / "after.json").exists():
-        raw.after = attempt_to(read_json, folder / "after.json")
+        raw.after = read_or_note(read_json, folder / "after.json")
     if not raw.is_ready:
         return raw
     locust = folder / "locust"
     # First, because they explain which files are missing. In older runs they are among Locust's own files.
     for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
-        ended_badly = (attempt_to(read_json, path) or {}).get("ended_badly") or {}
+        ended_badly = (read_or_note(read_json, path) or {}).get("ended_badly") or {}
         raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
-    raw.timeline = attempt_to(read_json, locust / "timeline.json")
+    raw.timeline = read_or_note(read_json, locust / "timeline.json")
     if load.get("mode") == "capacity":
-        raw.search = read_search(locust, slo, attempt_to)
+        raw.search = read_search(locust, slo, read_or_note)
     else:
-        raw.users = read_users(locust, attempt_to)
+        raw.users = read_users(locust, read_or_note)
         raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
-        raw.window = attempt_to(_window, raw.timeline) if raw.timeline is not None else None
-    raw.locust_count, raw.target = attempt_to(_locust_counts, locust / "stats_stats.csv") or (None, None)
+        raw.window = read_or_note(_window, raw.timeline) if raw.timeline is not None else None
+    raw.locust_count, raw.target = read_or_note(_locust_counts, locust / "stats_stats.csv") or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
-        raw.proxy = attempt_to(_proxy_delta, folder)
+        raw.proxy = read_or_note(_proxy_delta, folder)
     if (folder / "clock.json").exists():
-        raw.clock = attempt_to(read_json, folder / "clock.json")
+        raw.clock = read_or_note(read_json, folder / "clock.json")
     raw.metrics, raw.metrics_problem = _metrics(folder, raw.after)
     return raw
 
 
-def _read_samples(folder: Path, raw: Attempt, attempt_to: Callable[..., Any]) -> None:
+def _read_samples(folder: Path, raw: RawAttempt, read_or_note: Callable[..., Any]) -> None:
     for group in GROUPS:
         prefix = f"samples-{group}-"
         for path in sorted(folder.glob(f"{prefix}*.jsonl")):
             host = path.stem.removeprefix(prefix)
             # One machine may be both: its containers, and so the API, are in what it sampled as a host of the API.
-            if host not in raw.samples and (samples := attempt_to(read_samples, path)) is not None:
+            if host not in raw.samples and (samples := read_or_note(read_samples, path)) is not None:
                 raw.samples[host], raw.group_of[host] = _of_this_deployment(samples, raw.deploy), group
 
 
@@ -149,7 +149,7 @@ def _window(timeline: dict[str, Any]) -> tuple[float, float]:
         raise LabError("locust/timeline.json: has no measured window; the load ended before its warm-up did")
     if end <= start:
         raise LabError(f"locust/timeline.json: the window ends at {end}, before its start at {start}")
-    if end - start > LONGEST_WINDOW_SECONDS:
+    if end - start > MAX_WINDOW_SECONDS:
         raise LabError(f"locust/timeline.json: the window of {end - start:g} seconds is longer than any load")
     return start, end
 

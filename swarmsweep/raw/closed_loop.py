@@ -37,18 +37,18 @@ class UsersRecord:
     on_start: dict[str, int] = field(default_factory=dict)
 
 
-def read_users(locust: Path, attempt_to: Callable[..., Any]) -> UsersRecord:
-    """Read the records in the folder ``locust``; ``attempt_to`` as in `search_record.read_search`."""
+def read_users(locust: Path, read_or_note: Callable[..., Any]) -> UsersRecord:
+    """Read the records in the folder ``locust``; ``read_or_note`` as in `search_record.read_search`."""
     files = sorted(locust.glob("requests-*.f64.gz"))
-    workers = attempt_to(_read_workers, locust) or []
+    workers = read_or_note(_read_workers, locust) or []
     return UsersRecord(
-        requests=attempt_to(_read_all, locust, files),
+        requests=read_or_note(_read_all, locust, files),
         files=len(files),
         cpu_percent=tuple(sample for worker in workers for sample in worker["cpu_percent"]),
         served_by=_add(worker.get("served_by") for worker in workers),
         errors=_add(worker.get("errors") for worker in workers),
         left_lab=_add(worker.get("left_lab") for worker in workers),
-        tasks=attempt_to(_read_tasks, locust, workers),
+        tasks=read_or_note(_read_tasks, locust, workers),
         unreported=sum(worker["unreported"] for worker in workers if _is_count(worker.get("unreported"))),
         users=tuple(worker["users"] for worker in workers if "users" in worker),
         on_start=_add(worker.get("on_start") for worker in workers),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from swarmsweep.raw.closed_loop import read_left_lab
 
-MOST_NAMED = 3  # targets in a sentence; the files of the workers have more
+MAX_NAMED = 3  # targets in a sentence; the files of the workers have more
 
 
 def left_lab(folder: Path) -> str | None:
@@ -17,8 +17,8 @@ def left_lab(folder: Path) -> str | None:
 def left_lab_sentence(targets: Mapping[str, int]) -> str:
     """Targets with their counts, and what to do about them, for the user."""
     order = sorted(targets, key=lambda target: (-targets[target], target))
-    named = ", ".join(f"{targets[target]} to {target}" for target in order[:MOST_NAMED])
-    rest = f" and {len(order) - MOST_NAMED} more addresses" if len(order) > MOST_NAMED else ""
+    named = ", ".join(f"{targets[target]} to {target}" for target in order[:MAX_NAMED])
+    rest = f" and {len(order) - MAX_NAMED} more addresses" if len(order) > MAX_NAMED else ""
     return (
         f"requests for addresses outside the lab were blocked, and failed: {named}{rest}. Serve the API without a "
         "redirect to another host or to https, and write relative URLs in the scenario; then start a new run"

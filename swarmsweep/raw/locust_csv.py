@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from swarmsweep.errors import LabError
 
-LONGEST_NAME = 100  # of what a scenario asks, in a report
+MAX_NAME = 100  # of what a scenario asks, in a report
 _NEEDED = ("Type", "Name", "Request Count", "Failure Count", "Average Response Time")
 
 
@@ -50,7 +50,7 @@ def most_asked(rows: list[LocustRow]) -> str | None:
     """What a scenario asks most, as 'POST /predict': Locust's method and name of it; None when it asked nothing."""
     named = [row for row in rows if row.request_type and row.request_count]
     row = max(named, key=lambda row: row.request_count, default=None)
-    return f"{row.request_type} {row.name}"[:LONGEST_NAME] if row else None
+    return f"{row.request_type} {row.name}"[:MAX_NAME] if row else None
 
 
 def _row(header: list[str], fields: list[str], where: str) -> LocustRow:

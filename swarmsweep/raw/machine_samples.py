@@ -34,7 +34,7 @@ def _machine(group: str, span: Span | None) -> MachineUsage:
         cores=None if cores is None else round(cores),
         busy_percent=busy_percent(span),
         steal_percent=_steal_percent(first, last),
-        foreign_cores=_foreign_cores(first, last, seconds),
+        external_cpu_cores=_external_cpu_cores(first, last, seconds),
         retransmitted_percent=_retransmitted_percent(first, last),
         network_bytes_per_second=_network_bytes_per_second(first, last, seconds),
         sampler_cores=None if sampler is None else sampler / seconds,
@@ -78,7 +78,7 @@ def _steal_percent(first: dict[str, Any], last: dict[str, Any]) -> float | None:
     return 100 * grown["steal"] / total if "steal" in grown and total > 0 else None
 
 
-def _foreign_cores(first: dict[str, Any], last: dict[str, Any], seconds: float) -> float | None:
+def _external_cpu_cores(first: dict[str, Any], last: dict[str, Any], seconds: float) -> float | None:
     """CPU on the machine's cores that was not the lab's; see the sampler's README for what the counters hold.
 
     On a whole computer, what its processes used less what the lab did. In a machine that shares its computer, what was

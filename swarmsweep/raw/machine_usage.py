@@ -19,7 +19,7 @@ class MachineUsage:
     """None where it was not measured.
 
     ``group`` is 'api' or 'load'. ``busy_percent`` and ``steal_percent`` are of all its cores together.
-    ``foreign_cores`` is CPU used on its cores by processes that do not belong to the machine or the lab.
+    ``external_cpu_cores`` is CPU used on its cores by processes that do not belong to the machine or the lab.
     ``retransmitted_percent`` is of the TCP segments sent. ``network_bytes_per_second`` is the larger direction of its
     busiest interface.
     """
@@ -28,7 +28,7 @@ class MachineUsage:
     cores: int | None = None
     busy_percent: float | None = None
     steal_percent: float | None = None
-    foreign_cores: float | None = None
+    external_cpu_cores: float | None = None
     retransmitted_percent: float | None = None
     network_bytes_per_second: float | None = None
     sampler_cores: float | None = None

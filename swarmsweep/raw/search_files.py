@@ -11,7 +11,7 @@ from swarmsweep.search import PERCENTS
 COUNTS = ("offered", "ok", "failed", "timed_out", "dropped")
 PURPOSES = ("probe", "bracket", "bisect", "confirm", "verify")
 KINDS = ("closed", "poisson", "constant")
-LONGEST_SECONDS = 86_400  # of a trial: a day is beyond any, and the seconds of a damaged file must not fill the memory
+MAX_SECONDS = 86_400  # of a trial: a day is beyond any, and the seconds of a damaged file must not fill the memory
 
 
 def read_capacity(path: Path) -> dict[str, Any]:
@@ -105,8 +105,8 @@ class _Checker:
         return self._expect((as_number(record.get(name)) or 0) > 0, record, name, "a number above 0")
 
     def duration(self, record: Mapping[str, Any], name: str) -> float:
-        holds = self.positive(record, name) <= LONGEST_SECONDS
-        return self._expect(holds, record, name, f"at most {LONGEST_SECONDS} seconds")
+        holds = self.positive(record, name) <= MAX_SECONDS
+        return self._expect(holds, record, name, f"at most {MAX_SECONDS} seconds")
 
     def whole(self, record: Mapping[str, Any], name: str) -> int:
         value = record.get(name)

@@ -12,7 +12,7 @@ from swarmsweep.search import GENERATOR, Step, judge
 
 
 @dataclass(frozen=True, eq=False)
-class OpenTrial:
+class Probe:
     """One trial of a search.
 
     ``entry`` is that of capacity.json, with the verdict judged anew; ``summary`` is trial-<n>.json. ``requests`` are
@@ -67,21 +67,21 @@ class SearchRecord:
     ``search`` is capacity.json with these trials alone, their verdicts judged anew; None where none could be read.
     """
 
-    trials: tuple[OpenTrial, ...] = ()
+    trials: tuple[Probe, ...] = ()
     search: dict[str, Any] | None = None
 
 
-def read_search(locust: Path, slo: Mapping[str, float], attempt_to: Callable[..., Any]) -> SearchRecord:
+def read_search(locust: Path, slo: Mapping[str, float], read_or_note: Callable[..., Any]) -> SearchRecord:
     """Read the search in the folder ``locust`` and judge its trials by ``slo``.
 
-    ``attempt_to(function, *arguments)`` calls the function; it notes a `LabError` and gives None then. Of a damaged
+    ``read_or_note(function, *arguments)`` calls the function; it notes a `LabError` and gives None then. Of a damaged
     search, what can be read is returned.
     """
-    record = attempt_to(read_capacity, locust / "capacity.json")
+    record = read_or_note(read_capacity, locust / "capacity.json")
     if record is None:
         return SearchRecord()
-    attempt_to(_refuse_unfinished, record, locust / "capacity.json")
-    found = [attempt_to(_read_trial, locust, entry, slo) for entry in record["trials"]]
+    read_or_note(_refuse_unfinished, record, locust / "capacity.json")
+    found = [read_or_note(_read_trial, locust, entry, slo) for entry in record["trials"]]
     trials = tuple(trial for trial in found if trial is not None)
     if not trials:
         return SearchRecord()
@@ -97,7 +97,7 @@ def _refuse_unfinished(record: dict[str, Any], path: Path) -> None:
         raise LabError(f"{path}: the search for the capacity ended without a trial")
 
 
-def _read_trial(locust: Path, entry: dict[str, Any], slo: Mapping[str, float]) -> OpenTrial:
+def _read_trial(locust: Path, entry: dict[str, Any], slo: Mapping[str, float]) -> Probe:
     summary = read_summary(locust / f"trial-{entry['trial']}.json", entry, slo)
     step = Step(
         entry["purpose"],
@@ -119,7 +119,7 @@ def _read_trial(locust: Path, entry: dict[str, Any], slo: Mapping[str, float]) -
         whole.append(part)
         inside.append(_measured(part, worker["window_start"], entry["seconds_measure"]))
     requests, complete = merge_open(inside), all(part.complete for part in whole)
-    return OpenTrial(entry | told, summary, requests, sum(len(part.sent) for part in whole), len(whole), complete)
+    return Probe(entry | told, summary, requests, sum(len(part.sent) for part in whole), len(whole), complete)
 
 
 def _measured(requests: OpenRequests, start: float, seconds: float) -> OpenRequests:

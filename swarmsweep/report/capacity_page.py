@@ -3,8 +3,8 @@
 from typing import Any
 
 from swarmsweep.choose import fixed_load
-from swarmsweep.choose.capacity_load import able_cells, estimate_text, proven_rps
-from swarmsweep.choose.comparisons import against
+from swarmsweep.choose.capacity_load import eligible_cells, estimate_text, guaranteed_rps
+from swarmsweep.choose.comparisons import compare_with_each
 from swarmsweep.choose.paired_test import Comparison, Noise, margin_of
 from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.sweep.matrix import cost
@@ -47,7 +47,7 @@ def _row(cell: dict[str, Any], chosen: bool) -> list[str]:
         _verified(shown),
         estimate_text(shown) if shown.get("estimate_rps") is not None else MISSING,
         # Without a verified rate they are those of the highest trial, which the table of trials shows.
-        *(_figure(latency[name] if proven_rps(cell) else None) for name in ("p50", "p95", "p99")),
+        *(_figure(latency[name] if guaranteed_rps(cell) else None) for name in ("p50", "p95", "p99")),
         f"{cost(cell['config']):.2f}",
         _figure(fixed_load.rps_per_cost(cell)),
         markdown((cell["bottleneck"] or MISSING).replace("_", " ")),
@@ -76,12 +76,12 @@ def _comparisons(
     plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None, noise: Noise
 ) -> dict[str, Any] | None:
     """The chosen cell against every other that could have been; None when there is nothing to compare."""
-    others = [cell for cell in able_cells(cells) if cell is not chosen]
+    others = [cell for cell in eligible_cells(cells) if cell is not chosen]
     if chosen is None or not others:
         return None
     rows = []
     if plan["repeat"] > 1:
-        compared = against(chosen, others, noise)
+        compared = compare_with_each(chosen, others, noise)
         rows = [_comparison(chosen, other, compared[other["id"]]) for other in others]
     header = ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
     return {"chosen": f"`{chosen['id']}`", "header": header, "rows": rows}
@@ -111,8 +111,8 @@ def _noise(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise) -> l
     if noise.interval is not None:
         low, high = noise.interval
         sentences.append(f"The interval of their ratio is {low:.3f} to {high:.3f}; one and the same would be 1.")
-    margin = f"{100 * margin_of(noise.s_aa):.1f} %"
-    if noise.s_aa is not None and noise.controlled is not False:
+    margin = f"{100 * margin_of(noise.aa_log_rms):.1f} %"
+    if noise.aa_log_rms is not None and noise.controlled is not False:
         sentences.append(f"So a difference between two configurations must be at least {margin} to be called better.")
     return sentences
 

@@ -12,7 +12,7 @@ from swarmsweep.units import format_bytes, format_plain, format_seconds
 _NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
 
 
-def setting(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
+def environment_sections(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
     """The plan's facts, then every section of manifest.json, whatever it holds: text that is safe in Markdown."""
     facts = {
         "sweep file": f"{plan.get('sweep_file')}, sha256 {plan.get('sweep_sha256')}",

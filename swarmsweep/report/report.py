@@ -16,7 +16,7 @@ from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.row import NEWER_KEYS, SUMMARY_KEYS, unmeasured_cell
 from swarmsweep.plan.run_folder import newest_run, read_plan
 from swarmsweep.report.capacity_page import capacity_page
-from swarmsweep.report.environment import setting
+from swarmsweep.report.environment import environment_sections
 from swarmsweep.report.ladder import PART_NAMES, Stage, stages
 from swarmsweep.report.ladder_chart import factor_text, ladder_chart
 from swarmsweep.report.rps_chart import rps_chart
@@ -30,7 +30,7 @@ from swarmsweep.units import format_bytes, format_figure, format_memory, format_
 
 SCHEMA = 1
 # More attempts than this share that were invalid the first time say that the lab itself is disturbed.
-MOST_RETRIED_SHARE = 0.2
+MAX_RETRIED_SHARE = 0.2
 # Different exception texts that the page shows of a cell; cell.json has all of them.
 MAX_EXCEPTIONS = 10
 
@@ -127,7 +127,7 @@ def summary_page(
         "retries": _retries(cells),
         "doubts": _doubts(cells),
         "logs": [_log(cell) for cell in cells if cell["log_tail"]],
-        "setting": setting(run_dir, plan),
+        "setting": environment_sections(run_dir, plan),
         "unmeasured": sum(cell["status"] is None for cell in cells),
     }
 
@@ -161,10 +161,10 @@ def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, 
             "set repeat to 3 or more in the sweep file before you rely on a small difference."
         )
     again, steps = sum(len(cell["retries"]) for cell in cells), len(plan["steps"])
-    if steps and again / steps > MOST_RETRIED_SHARE:
+    if steps and again / steps > MAX_RETRIED_SHARE:
         notes.append(
             f"{again} of {steps} attempts were invalid and had to be made again, more than "
-            f"{100 * MOST_RETRIED_SHARE:.0f} %: something disturbs this lab. Find it before you rely on the "
+            f"{100 * MAX_RETRIED_SHARE:.0f} %: something disturbs this lab. Find it before you rely on the "
             "figures; the reasons are below."
         )
     return notes

@@ -9,11 +9,11 @@ from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.load import is_capacity, load_of_cell
 
 if TYPE_CHECKING:
-    from swarmsweep.results.trial import Trial
+    from swarmsweep.results.attempt_result import AttemptResult
 
 
 def merge(
-    plan: dict[str, Any], cell: dict[str, Any], trials: list["Trial"], retries: Iterable[Mapping[str, Any]] = ()
+    plan: dict[str, Any], cell: dict[str, Any], trials: list["AttemptResult"], retries: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """All trials of one cell as one row.
 
@@ -68,7 +68,7 @@ def merge(
     return _rounded(row)
 
 
-def _merged_status(trials: list["Trial"]) -> tuple[str, str | None]:
+def _merged_status(trials: list["AttemptResult"]) -> tuple[str, str | None]:
     for status in ("failed", "infeasible", "invalid"):
         for trial in trials:
             if trial.status == status:
@@ -77,7 +77,7 @@ def _merged_status(trials: list["Trial"]) -> tuple[str, str | None]:
     return "valid", None
 
 
-def _tasks(trials: list["Trial"]) -> dict[str, Any]:
+def _tasks(trials: list["AttemptResult"]) -> dict[str, Any]:
     """The share of tasks that failed, or of users that could not start, and the exceptions in words."""
     counts = [trial.tasks for trial in trials]
     if not counts or any(count is None for count in counts):
@@ -92,7 +92,7 @@ def _tasks(trials: list["Trial"]) -> dict[str, Any]:
     }
 
 
-def _api(trials: list["Trial"]) -> dict[str, Any]:
+def _api(trials: list["AttemptResult"]) -> dict[str, Any]:
     periods = _combine(sum, (t.usage.periods for t in trials))
     throttled = _combine(sum, (t.usage.throttled_periods for t in trials))
     return {
@@ -104,7 +104,7 @@ def _api(trials: list["Trial"]) -> dict[str, Any]:
     }
 
 
-def _capacity(trials: list["Trial"]) -> dict[str, Any] | None:
+def _capacity(trials: list["AttemptResult"]) -> dict[str, Any] | None:
     """What the deployments together prove; None in fixed mode, and as soon as one deployment had no search."""
     found = [trial.capacity for trial in trials]
     if not found or any(capacity is None for capacity in found):
@@ -128,7 +128,7 @@ def _pair(interval: Iterable[float] | None) -> list[float] | None:
     return None if interval is None else list(interval)
 
 
-def _said_by_api(trials: list["Trial"]) -> dict[str, Any]:
+def _said_by_api(trials: list["AttemptResult"]) -> dict[str, Any]:
     metrics: ApiMetrics | None = _combine(pool, (t.metrics for t in trials))
     return {
         "request_parts": request_parts(metrics) if metrics else None,
@@ -137,12 +137,12 @@ def _said_by_api(trials: list["Trial"]) -> dict[str, Any]:
     }
 
 
-def _rps_range(trials: list["Trial"]) -> list[float] | None:
+def _rps_range(trials: list["AttemptResult"]) -> list[float] | None:
     values = [t.rps for t in trials if t.rps is not None]
     return [min(values), max(values)] if len(values) > 1 else None
 
 
-def _attempt(trial: "Trial") -> dict[str, Any]:
+def _attempt(trial: "AttemptResult") -> dict[str, Any]:
     start, end = trial.window or (None, None)
     capacity = trial.capacity
     return {

@@ -7,8 +7,8 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
 from swarmsweep.plan.run_folder import attempt_dir, planned_cell, read_plan
+from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
-from swarmsweep.results.trial import Trial, analyse
 
 
 def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _reason(path: Path) -> str | None:
         return str(error)
 
 
-def _trial(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: int) -> Trial:
+def _trial(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: int) -> AttemptResult:
     folder = attempt_dir(run_dir, cell["id"], attempt)
     if not folder.is_dir():
         raise LabError(f"{folder}: is missing; the attempt was never made. Resume the run: ansible-playbook sweep.yml")

@@ -46,7 +46,7 @@ class Miss:
         return f"{self.name} {seen} (limit {format_plain(self.limit)} {self.unit})"
 
 
-def judge(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
+def compare_with_limits(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
     """All limits of ``slo`` with the cell's figure, those met and those missed, in the order p50 to failures."""
     latency, bounds = cell["latency_ms"], cell.get("lower_bounds") or ()
     rows = [
@@ -67,7 +67,7 @@ def _failures(cell: dict[str, Any]) -> tuple[str, float | None]:
 
 def misses(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
     """The limits that the cell does not hold."""
-    return [row for row in judge(cell, slo) if row.exceeds or row.is_open]
+    return [row for row in compare_with_limits(cell, slo) if row.exceeds or row.is_open]
 
 
 def meets(cell: dict[str, Any], slo: dict[str, float]) -> bool | None:

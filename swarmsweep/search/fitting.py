@@ -9,13 +9,13 @@ from .judging import BAD, GOOD, PERCENTS
 
 # Steepness of the fit: how fast the share over the limit grows with the rate, d logit / d ln(rate). Bounds because few
 # trials say little about it. Simulated queues lie between: the steepest have limits of many service times.
-LEAST_SLOPE, USUAL_SLOPE, MOST_SLOPE = 6.0, 16.0, 80.0
+MIN_SLOPE, USUAL_SLOPE, MAX_SLOPE = 6.0, 16.0, 80.0
 # A trial outside of these multiples of the bracket says nothing about the rate sought.
 NEAR = (0.75, 1.2)
 # Requests over the limit come together, so more than these say nothing more.
-MOST_WEIGHT = 30.0
+MAX_WEIGHT = 30.0
 # The estimate stays so near to the bracket of what held and what failed: beyond it nothing was seen.
-MOST_BELOW, MOST_ABOVE = 0.9, 1.1
+MAX_BELOW, MAX_ABOVE = 0.9, 1.1
 
 
 def verified_rate(trials: Iterable[tuple[float, float, str]], seconds: float) -> float | None:
@@ -49,7 +49,7 @@ class Point:
     def weight(self) -> float:
         """About the inverse variance of the log odds; too few over the limit say as little as too few within it."""
         count = self.over * self.offered
-        return min(count + 0.5, self.offered - count + 0.5, MOST_WEIGHT)
+        return min(count + 0.5, self.offered - count + 0.5, MAX_WEIGHT)
 
 
 def points_of(name: str, trials: Iterable[tuple[float, str, Mapping[str, Any]]]) -> list[Point]:
@@ -94,7 +94,7 @@ def fit_near(points: Iterable[Point], lower_rps: float, upper_rps: float) -> Fit
     slope = free = USUAL_SLOPE
     if spread > 1e-9:
         free = sum(p.weight * (math.log(p.rate_rps) - centre) * (p.logit - level) for p in near) / spread
-        slope = min(max(free, LEAST_SLOPE), MOST_SLOPE)
+        slope = min(max(free, MIN_SLOPE), MAX_SLOPE)
     return Fit(centre, level, slope, spread, slope != free or spread <= 1e-9, near)
 
 
@@ -104,4 +104,4 @@ def estimate_rps(fits: Mapping[str, Fit], lower_rps: float, upper_rps: float) ->
     if not rates:
         return None
     name = min(rates, key=rates.__getitem__)
-    return name, min(max(rates[name], MOST_BELOW * lower_rps), MOST_ABOVE * upper_rps)
+    return name, min(max(rates[name], MAX_BELOW * lower_rps), MAX_ABOVE * upper_rps)

@@ -11,13 +11,13 @@ GOOD, BAD, GENERATOR, PROBE = "good", "bad", "generator", "probe"
 # Share of all offered requests, in percent, that must be answered right within the limit.
 PERCENTS = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
 # Fewest requests from which a percentile is told, as everywhere in the project.
-LEAST_REQUESTS = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100}
+MIN_REQUESTS = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100}
 # A mean says nothing where requests failed: a refusal is fast. For an SLO that sets no limit of its own.
-MOST_FAILURES_WITH_MEAN_PERCENT = 1.0
+MAX_FAILURES_WITH_MEAN_PERCENT = 1.0
 # The generator kept its rate: requests sent of those due, and how late 99 % of them were at most, as the greater of
 # a time and a share of the tightest latency limit.
-LEAST_SENT = 0.99
-MOST_LAG_MS, MOST_LAG_SHARE = 5.0, 0.02
+MIN_SENT = 0.99
+MAX_LAG_MS, MAX_LAG_SHARE = 5.0, 0.02
 # Standard deviations by which the requests under way must grow before it is called growth.
 BACKLOG_DEVIATIONS = 2.0
 # First and last part of a window that are compared for it.
@@ -73,7 +73,7 @@ def _not_made(step: Step, summary: Mapping[str, Any], limits: Mapping[str, float
     if summary["stopped"]:
         return f"the trial was stopped: {summary['stopped']}"
     latencies = [limit for name, limit in limits.items() if name.endswith("_ms")]
-    most_lag = max(MOST_LAG_MS, MOST_LAG_SHARE * min(latencies, default=0.0))
+    most_lag = max(MAX_LAG_MS, MAX_LAG_SHARE * min(latencies, default=0.0))
     lag = measured["lag_ms"]["p99"]
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
         return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
@@ -85,7 +85,7 @@ def _not_made(step: Step, summary: Mapping[str, Any], limits: Mapping[str, float
         return f"{dropped} of {offered} requests were not sent: at most {room} may be under way"
     sent = offered / measured["seconds"] / step.rate_rps
     # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
-    if sent < LEAST_SENT - 4 / math.sqrt(step.rate_rps * measured["seconds"]):
+    if sent < MIN_SENT - 4 / math.sqrt(step.rate_rps * measured["seconds"]):
         return f"only {_figure(offered / measured['seconds'])} of {_figure(step.rate_rps)} requests/s were due"
     if offered < (least := least_requests(limits)):
         return f"only {offered} requests were due by chance, {least} are the fewest that tell the percentile"
@@ -137,7 +137,7 @@ def _mean_missed(summary: Mapping[str, Any], limits: Mapping[str, float]) -> Ite
     measured = summary["measured"]
     ended = measured["ok"] + measured["failed"] + measured["timed_out"]
     failures = _failure_percent(measured)
-    if failures > limits.get("max_failure_percent", MOST_FAILURES_WITH_MEAN_PERCENT):
+    if failures > limits.get("max_failure_percent", MAX_FAILURES_WITH_MEAN_PERCENT):
         yield f"a mean says nothing where {_figure(failures)} % of requests failed"
     elif ended:
         mean = sum(part["latency_ms_sum"] for part in summary["bins"] if part["second"] >= 0) / ended
@@ -159,7 +159,7 @@ def _failure_percent(measured: Mapping[str, Any]) -> float:
 
 def least_requests(slo: Mapping[str, float]) -> int:
     """Fewest requests of a trial that can be good."""
-    return max((least for name, least in LEAST_REQUESTS.items() if slo.get(name) is not None), default=1)
+    return max((least for name, least in MIN_REQUESTS.items() if slo.get(name) is not None), default=1)
 
 
 def _backlog(step: Step, summary: Mapping[str, Any]) -> Iterable[str]:

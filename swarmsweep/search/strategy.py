@@ -13,8 +13,8 @@ from .steps import Profile, Step
 # with few connections sees too little. Below, while none holds, as multiples of the last.
 FIRST, UP, UP_MORE = 0.8, (0.95, 1.1), (1.4, 2.0, 4.0)
 DOWN = (0.75, 0.6, 0.5)
-MOST_DOWN = 6
-MOST_RPS = 1e6
+MAX_DOWN = 6
+MAX_RPS = 1e6
 # Where to verify, as shares of the fitted rate and of the lowest that failed. Chosen by simulation: nearer to the fit a
 # trial fails too often, and then caps what can be verified. A rate that held is repeated from REPEAT_OF_FIT on, else a
 # new one is tried; one that is NEAR is near enough; with the last of the budget a lower one is taken, to have any.
@@ -97,7 +97,7 @@ class Search:
 
     @property
     def _most_rps(self) -> float:
-        return min(self.max_rps or math.inf, MOST_RPS)
+        return min(self.max_rps or math.inf, MAX_RPS)
 
     def _rates(self, *verdicts: str) -> list[float]:
         return [trial.step.rate_rps for trial in self._trials if trial.judgement.verdict in verdicts]
@@ -209,7 +209,7 @@ class Search:
     def _lower(self, upper: float) -> float | None:
         """A rate below all that failed, or None when lower ones make no sense."""
         tried = len(set(self._rates(BAD, GENERATOR)))
-        if upper <= self._lowest_rps or tried > MOST_DOWN:
+        if upper <= self._lowest_rps or tried > MAX_DOWN:
             return None
         return max(upper * DOWN[min(tried, len(DOWN)) - 1], self._lowest_rps)
 

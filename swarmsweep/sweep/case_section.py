@@ -17,7 +17,7 @@ from swarmsweep.sweep.load_section import (
 )
 from swarmsweep.sweep.matrix import AxisValue, Cell, axes_of
 from swarmsweep.sweep.yaml_tree import Mapping, Node, Sequence
-from swarmsweep.units import format_plain, shown
+from swarmsweep.units import format_plain, quoted
 
 MAX_CASES = 100  # more is a table that nobody can read
 
@@ -127,5 +127,5 @@ def _refuse_idle(
 
 def _as_written(axis: str, value: AxisValue) -> str:
     if isinstance(value, str):
-        return shown(value)
+        return quoted(value)
     return f"{value} bytes" if axis == "memory" else format_plain(value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.yaml_tree import Mapping, Node, Scalar, Sequence
-from swarmsweep.units import format_memory, format_plain, parse_memory, shown
+from swarmsweep.units import format_memory, format_plain, parse_memory, quoted
 
 MAX_PROBLEMS = 20  # one screen; mending twenty usually mends the rest
 
@@ -197,7 +197,7 @@ class Reader:
             self.refuse(node.line, key, f"{error}; {allowed}")
             return None
         if not MEMORY_LOW_BYTES <= size_bytes <= MEMORY_HIGH_BYTES:
-            self.refuse(node.line, key, f"{shown(node.text)} is out of range; allowed: {allowed}")
+            self.refuse(node.line, key, f"{quoted(node.text)} is out of range; allowed: {allowed}")
             return None
         return size_bytes
 
@@ -207,9 +207,9 @@ class Reader:
         if not isinstance(node, Scalar):
             fault = f"{describe(node)} stands here"
         elif not node.quoted and (kind := plain_kind(node.text)) != "text":
-            fault = "is empty" if kind == "null" else f"{shown(node.text)} is a {kind} in YAML, put it in quotes"
+            fault = "is empty" if kind == "null" else f"{quoted(node.text)} is a {kind} in YAML, put it in quotes"
         elif not pattern.fullmatch(node.text):
-            fault = f"{shown(node.text)} does not fit"
+            fault = f"{quoted(node.text)} does not fit"
         if fault is None:
             assert isinstance(node, Scalar)
             return node.text
@@ -231,7 +231,7 @@ class Reader:
         """Whether a locustfile is there; noted when not."""
         if self.scenarios is None or name in self.scenarios:
             return True
-        self.refuse(line, key, f"{shown(name)} is not in locustfiles/; {self._present()}")
+        self.refuse(line, key, f"{quoted(name)} is not in locustfiles/; {self._present()}")
         return False
 
     def _suits_mode(self, line: int, key: str, name: str) -> bool:
@@ -239,7 +239,7 @@ class Reader:
         if self.mode is None or name.endswith(OPEN_LOOP_ENDING) is (self.mode == "capacity"):
             return True
         kind, need = ("a closed loop", "ends") if self.mode == "capacity" else ("an open loop", "does not end")
-        text = f"{shown(name)} is {kind}; allowed in mode {self.mode}: a file whose name {need} in {OPEN_LOOP_ENDING}"
+        text = f"{quoted(name)} is {kind}; allowed in mode {self.mode}: a file whose name {need} in {OPEN_LOOP_ENDING}"
         self.refuse(line, key, text + (f"; {self._present()}" if self.scenarios is not None else ""))
         return False
 
@@ -271,17 +271,17 @@ def _number_fault(node: Node) -> str | None:
         return f"{describe(node)} stands here, not a number"
     if node.quoted:
         hint = f", write {node.text} without quotes" if is_plain_number(node.text) else ", not a number"
-        return f"{shown(node.text)} is text in quotes{hint}"
+        return f"{quoted(node.text)} is text in quotes{hint}"
     if is_plain_number(node.text):
         return None
     if node.text in _NULL:
         return "is empty"
     if node.text.lower() in _TRUTH:
-        return f"{shown(node.text)} is a truth value in YAML, not a number"
+        return f"{quoted(node.text)} is a truth value in YAML, not a number"
     for trap, advice in _NUMBER_TRAPS:
         if trap.fullmatch(node.text):
-            return f"{shown(node.text)} {advice}"
-    return f"{shown(node.text)} is not a number"
+            return f"{quoted(node.text)} {advice}"
+    return f"{quoted(node.text)} is not a number"
 
 
 def shown_number(node: Scalar) -> str:
@@ -291,7 +291,7 @@ def shown_number(node: Scalar) -> str:
 
 def shown_key(name: str) -> str:
     """A key as an error quotes it: as it is when it is a plain word, else in quotes on one line."""
-    return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name, re.ASCII) else shown(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name, re.ASCII) else quoted(name)
 
 
 def describe(node: Node) -> str:
@@ -300,7 +300,7 @@ def describe(node: Node) -> str:
         return "a mapping"
     if isinstance(node, Sequence):
         return "a list"
-    return "nothing" if node.text in _NULL and not node.quoted else f"the single value {shown(node.text)}"
+    return "nothing" if node.text in _NULL and not node.quoted else f"the single value {quoted(node.text)}"
 
 
 def _nearest(name: str, allowed: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.search import PROFILES
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
-from swarmsweep.units import shown
+from swarmsweep.units import quoted
 
 ARRIVALS = ("poisson", "constant")
 # FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which gives up after 60 s.
@@ -84,7 +84,7 @@ def load_from_json(stored: Mapping[str, Any]) -> AnyLoad:
     mode = stored.get("mode", "fixed")
     kind = {"fixed": Load, "capacity": CapacityLoad}.get(mode)
     if kind is None:
-        raise LabError(f"the plan has a load of mode {shown(mode)}; this version knows fixed and capacity")
+        raise LabError(f"the plan has a load of mode {quoted(mode)}; this version knows fixed and capacity")
     if unknown := sorted(set(stored) - {field.name for field in fields(kind)}):
         raise LabError(f"the plan has a load with {', '.join(unknown)}, which this version does not know")
     try:

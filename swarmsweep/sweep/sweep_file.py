@@ -16,7 +16,7 @@ from swarmsweep.sweep.load_section import read_load
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, Cell
 from swarmsweep.sweep.scenarios import check_folder
 from swarmsweep.sweep.yaml_tree import MAX_BYTES, Node, parse
-from swarmsweep.units import shown
+from swarmsweep.units import quoted
 
 # Further variables of the stack, and the scenario; see also `environment_axes`.
 EXTRA_AXES = frozenset({"variant", "image", LOCUSTFILE_AXIS})
@@ -126,7 +126,7 @@ def _read(path: Path) -> bytes:
         present = ", ".join(sorted(str(entry) for entry in folder.glob("*.yml"))[:10]) or "none"
         raise InputError(f"{path}: no such sweep file; present: {present}") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{shown(str(path))}: cannot be read: {error}") from error
+        raise InputError(f"{quoted(str(path))}: cannot be read: {error}") from error
 
 
 def _display(path: Path) -> str:

@@ -40,7 +40,7 @@ def killed_containers(tasks):
 def test_verdict(scenario, replicas, seconds_later, state, code, words):
     tasks = RECORDED[scenario]
     now = last_change(tasks) + seconds_later
-    verdict = swarm_tasks.judge(tasks, replicas, now, killed_containers(tasks))
+    verdict = swarm_tasks.assess(tasks, replicas, now, killed_containers(tasks))
     assert (verdict.state, verdict.reason_code) == (state, code)
     for word in words:
         assert word in verdict.reason
@@ -49,13 +49,13 @@ def test_verdict(scenario, replicas, seconds_later, state, code, words):
 
 def test_exit_137_is_no_proof_of_a_lack_of_memory():
     tasks = RECORDED["oom"]
-    assert swarm_tasks.judge(tasks, 1, last_change(tasks)).state == "converging"
+    assert swarm_tasks.assess(tasks, 1, last_change(tasks)).state == "converging"
 
 
 def test_no_room_is_given_time():
     tasks = RECORDED["no-room"]
     created = min(swarm_tasks.parse_time(task["CreatedAt"]) for task in tasks)
-    assert swarm_tasks.judge(tasks, 2, created + 10).state == "converging"
+    assert swarm_tasks.assess(tasks, 2, created + 10).state == "converging"
 
 
 def test_a_replica_that_was_killed_under_load():

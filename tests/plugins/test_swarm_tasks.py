@@ -105,7 +105,7 @@ CASES = [
     [pytest.param(*case[1:], id=case[0]) for case in CASES],
 )
 def test_judge(tasks, replicas, after, oom, state, running, code, words):
-    verdict = swarm_tasks.judge(tasks, replicas, START + after, frozenset(oom))
+    verdict = swarm_tasks.assess(tasks, replicas, START + after, frozenset(oom))
     assert (verdict.state, verdict.running, verdict.reason_code) == (state, running, code)
     assert (verdict.reason is None) == (code is None)
     for word in words:

@@ -43,7 +43,7 @@ def plan(action, tmp_path):
     return ask
 
 
-def judge(step, status, **files):
+def assess(step, status, **files):
     folder = Path(step["folder"])
     folder.mkdir(parents=True)
     for name, content in {"trial": {"status": status, "reason": "why"}, **files}.items():
@@ -83,7 +83,7 @@ def test_a_step_has_all_that_the_role_asks_for(plan, load, seconds, mode):
 def test_nothing_is_made_again_when_all_is_well(action, plan):
     told = plan()
     for step in told["steps"]:
-        judge(step, "valid")
+        assess(step, "valid")
     assert action.do_retries(told["run"])["steps"] == []
     assert action.do_outcome(told["run"]) == {"outcome": None}
 
@@ -91,7 +91,7 @@ def test_nothing_is_made_again_when_all_is_well(action, plan):
 def test_invalid_trials_are_made_once_more(action, plan):
     told = plan()
     for step, status in zip(told["steps"], ["invalid", "valid", "failed", "invalid"], strict=True):
-        judge(step, status)
+        assess(step, status)
     second = action.do_retries(told["run"])
     assert sorted(names(second["steps"])) == sorted(names([told["steps"][0], told["steps"][3]]))
     assert [(step["position"], step["of"], step["again"]) for step in second["steps"]] == [(1, 2, True), (2, 2, True)]
@@ -102,7 +102,7 @@ def test_invalid_trials_are_made_once_more(action, plan):
         same = ("seed", "block", "load", "load_seconds", "config", "folder")
         assert {key: step[key] for key in same} == {key: first[step["cell_id"]][key] for key in same}
         action.do_set_aside(told["run"], step["cell_id"], str(step["attempt"]))
-        judge(step, "valid")
+        assess(step, "valid")
     assert action.do_retries(told["run"])["steps"] == []
     assert action.do_outcome(told["run"])["outcome"] == "2 invalid trial(s) were made once more: now 2 valid"
 
@@ -111,15 +111,15 @@ def test_a_run_that_is_taken_up_goes_on_where_it_was(action, plan):
     told = plan()
     run = Path(told["run"])
     for step in told["steps"][:3]:
-        judge(step, "invalid")
+        assess(step, "invalid")
     # In the midst of the first pass: the fourth step, then all second tries.
     assert names(plan(resume=run.name)["steps"]) == names(told["steps"][3:])
-    judge(told["steps"][3], "valid")
+    assess(told["steps"][3], "valid")
     order = action.do_retries(told["run"])["steps"]
     assert len(order) == 3
     # In the midst of the second pass: nothing of the first, and the rest of the second in its order.
     action.do_set_aside(told["run"], order[0]["cell_id"], 1)
-    judge(order[0], "valid")
+    assess(order[0], "valid")
     action.do_set_aside(told["run"], order[1]["cell_id"], 1)
     Path(order[1]["folder"]).mkdir()
     assert plan(resume=run.name)["steps"] == []

@@ -11,8 +11,8 @@ from swarmsweep.judge.capacity import Capacity
 from swarmsweep.plan.plan import make_plan
 from swarmsweep.plan.run_folder import write_plan
 from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.results.attempt_result import AttemptResult, Check
 from swarmsweep.results.cell import merge
-from swarmsweep.results.trial import Check, Trial
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 MIB = 1024**2
@@ -89,8 +89,8 @@ def entry(
     }
 
 
-def deployment(number: int, capacity_rps: float, **changes: Any) -> Trial:
-    """A valid attempt whose search ended at ``capacity_rps``; ``changes`` are of `Trial` or of its `Capacity`."""
+def deployment(number: int, capacity_rps: float, **changes: Any) -> AttemptResult:
+    """A valid attempt whose search ended at ``capacity_rps``; ``changes`` are of the result or of its `Capacity`."""
     kept = {key: changes.pop(key) for key in list(changes) if key in Capacity.__dataclass_fields__}
     verified = 0.96 * capacity_rps
     capacity = Capacity(
@@ -126,7 +126,7 @@ def deployment(number: int, capacity_rps: float, **changes: Any) -> Trial:
         "capacity": capacity,
         "load_trials": tuple(searched(capacity_rps)),
     }
-    return Trial(**(row | changes))
+    return AttemptResult(**(row | changes))
 
 
 class CapacityRun:
@@ -138,7 +138,7 @@ class CapacityRun:
         self.plan = make_plan(parse_sweep(sweep, "sweeps/capacity_run.yml"), HOSTS, **options)
         self.dir = write_plan(self.plan, reports_dir)
 
-    def put(self, cell_id: str, deployments: list[Trial], retries: list[dict[str, Any]] | None = None) -> None:
+    def put(self, cell_id: str, deployments: list[AttemptResult], retries: list[dict[str, Any]] | None = None) -> None:
         """Write the cell.json of a cell."""
         cell = next(cell for cell in self.plan["cells"] if cell["id"] == cell_id)
         path = self.dir / "cells" / cell_id / "cell.json"

@@ -12,7 +12,7 @@ from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
 from swarmsweep.raw.tasks import TaskCounts
 
-# A knee of its own is written out; mostly it is the window that is shown, with its usage and machines.
+# A peak of its own is written out; mostly it is the window that is shown, with its usage and machines.
 SAME = "flow"
 TRACES = Path(__file__).parents[1] / "data" / "traces"
 
@@ -20,9 +20,9 @@ TRACES = Path(__file__).parents[1] / "data" / "traces"
 def to_json(evidence: Evidence) -> dict[str, Any]:
     """All of it, as `from_json` takes it."""
     record = asdict(evidence)
-    if evidence.knee is not None and evidence.knee == evidence.flow:
-        record["knee"] = SAME
-        del record["knee_usage"], record["knee_machines"]
+    if evidence.peak is not None and evidence.peak == evidence.flow:
+        record["peak"] = SAME
+        del record["peak_usage"], record["peak_machines"]
     return record
 
 
@@ -31,12 +31,12 @@ def from_json(record: Mapping[str, Any]) -> Evidence:
     fields = dict(record)
     fields["flow"] = _flow(fields["flow"])
     fields["usage"], fields["machines"] = ApiUsage(**fields["usage"]), _machines(fields["machines"])
-    if fields["knee"] == SAME:
-        fields |= {"knee": fields["flow"], "knee_usage": fields["usage"], "knee_machines": fields["machines"]}
+    if fields["peak"] == SAME:
+        fields |= {"peak": fields["flow"], "peak_usage": fields["usage"], "peak_machines": fields["machines"]}
     else:
-        fields["knee"] = _flow(fields["knee"])
-        fields["knee_usage"] = ApiUsage(**fields["knee_usage"])
-        fields["knee_machines"] = _machines(fields["knee_machines"])
+        fields["peak"] = _flow(fields["peak"])
+        fields["peak_usage"] = ApiUsage(**fields["peak_usage"])
+        fields["peak_machines"] = _machines(fields["peak_machines"])
     fields["proxy"] = None if fields["proxy"] is None else ProxyDelta(**fields["proxy"])
     return Evidence(**fields)
 

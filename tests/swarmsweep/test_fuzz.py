@@ -13,8 +13,8 @@ from swarmsweep.raw.api_metrics import parse_metrics, pool, request_parts
 from swarmsweep.raw.api_usage import read_samples, usage_over
 from swarmsweep.raw.haproxy import delta, parse_stat
 from swarmsweep.raw.locust_csv import aggregated, parse_stats
+from swarmsweep.results.attempt_result import analyse
 from swarmsweep.results.cell import merge
-from swarmsweep.results.trial import analyse
 from swarmsweep.sweep.sweep_file import parse_sweep
 from swarmsweep.units import format_memory, parse_memory
 

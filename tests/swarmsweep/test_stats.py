@@ -28,11 +28,11 @@ def test_quantiles_are_those_of_the_table(asked, expected):
     assert quantile(*asked) == pytest.approx(expected, abs=0.0006)
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 8, 31, 200])
-def test_the_two_functions_are_each_other_s_inverse_and_symmetric(freedom):
+@pytest.mark.parametrize("degrees", [1, 2, 3, 8, 31, 200])
+def test_the_two_functions_are_each_other_s_inverse_and_symmetric(degrees):
     for probability in (0.001, 0.05, 0.4, 0.5, 0.77, 0.999):
-        assert cdf(quantile(probability, freedom), freedom) == pytest.approx(probability, abs=1e-9)
-    assert quantile(0.3, freedom) == pytest.approx(-quantile(0.7, freedom))
+        assert cdf(quantile(probability, degrees), degrees) == pytest.approx(probability, abs=1e-9)
+    assert quantile(0.3, degrees) == pytest.approx(-quantile(0.7, degrees))
 
 
 @pytest.mark.parametrize("probability", [0, 1, -0.1, 1.5])

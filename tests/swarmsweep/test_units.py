@@ -10,7 +10,7 @@ from swarmsweep.units import (
     format_plain,
     format_seconds,
     parse_memory,
-    shown,
+    quoted,
 )
 
 
@@ -63,8 +63,8 @@ def test_memory_text_survives_a_round_trip(text):
         (format_figure(500.04), "500.0"),
         (format_plain(2.0), "2"),
         (format_plain(0.25), "0.25"),
-        (shown("a\nb"), "'a\\nb'"),
-        (len(shown("x" * 1000)), 64),
+        (quoted("a\nb"), "'a\\nb'"),
+        (len(quoted("x" * 1000)), 64),
     ],
 )
 def test_formats(formatted, expected):

@@ -23,7 +23,7 @@ _BROKEN = (
     *("ssl", "certificate", "incomplete response", "incomplete read", "expected http", "bad answer"),
     *("answer longer than", "retries", "(other errors)", "(others)"),
 )
-MOST_QUOTED = 3
+MAX_QUOTED = 3
 
 
 def cause_of(text: str) -> str:
@@ -78,6 +78,6 @@ def _of_cause(flow: Flow, cause: str) -> Mapping[str, int]:
 
 
 def _quoted(errors: Mapping[str, int]) -> str:
-    first = sorted(errors, key=lambda text: (-errors[text], text))[:MOST_QUOTED]
-    rest = "" if len(errors) <= MOST_QUOTED else f" and {len(errors) - MOST_QUOTED} other reasons"
+    first = sorted(errors, key=lambda text: (-errors[text], text))[:MAX_QUOTED]
+    rest = "" if len(errors) <= MAX_QUOTED else f" and {len(errors) - MAX_QUOTED} other reasons"
     return "; ".join(f"{text[:100]} ({errors[text]})" for text in first) + rest

@@ -63,10 +63,10 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
     if seen.restarted:
         return Check(name, seen.requests, recorded, False, "HAProxy restarted during the trial: its counters went back")
     allowed = limit("proxy_difference") / 100 * recorded + _in_flight(evidence)
-    difference = seen.requests - recorded - evidence.questions
+    difference = seen.requests - recorded - evidence.recovery_probes
     if difference < 0:
-        allowed += evidence.given_up
-    asked = f" and {evidence.questions} of the master" if evidence.questions else ""
+        allowed += evidence.client_timeouts
+    asked = f" and {evidence.recovery_probes} of the master" if evidence.recovery_probes else ""
     sentence = (
         f"HAProxy counted {seen.requests} requests, the recorder {recorded}{asked}: "
         f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, {format_figure(allowed)} are allowed"

@@ -94,8 +94,9 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
     if flow is None or flow.kind not in OPEN_KINDS or flow.rate_rps is None:
         return None
     name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
-    if evidence.unmade is not None and evidence.verified_rps is None:
-        return Check(name, None, least, False, f"no rate was proven, because the generator failed: {evidence.unmade}")
+    if evidence.generator_limit is not None and evidence.verified_rps is None:
+        sentence = f"no rate was proven, because the generator failed: {evidence.generator_limit}"
+        return Check(name, None, least, False, sentence)
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due
     # What is due by chance differs from the rate by a few standard deviations of a Poisson count.

@@ -36,7 +36,7 @@ def steal_cpu(evidence: Evidence) -> Check:
 def foreign_cpu(evidence: Evidence) -> Check:
     """Nobody else used the machines' cores; invalid where much was used by others while there was no other room."""
     name, most = "foreign_cpu", limit("foreign")
-    found = _highest(evidence, "foreign_cores")
+    found = _highest(evidence, "external_cpu_cores")
     if found is None:
         sentence = "whether others used the machines' cores cannot be told there, or was not recorded"
         return Check(name, None, most, None, sentence, warning=True)
@@ -49,9 +49,9 @@ def foreign_cpu(evidence: Evidence) -> Check:
 
 
 def _is_disturbed(machine: MachineUsage) -> bool:
-    if machine.foreign_cores is None or machine.cores is None or machine.busy_percent is None:
+    if machine.external_cpu_cores is None or machine.cores is None or machine.busy_percent is None:
         return False
-    share = 100 * machine.foreign_cores / machine.cores
+    share = 100 * machine.external_cpu_cores / machine.cores
     return share > limit("foreign_most") and machine.busy_percent >= limit("full_host")
 
 

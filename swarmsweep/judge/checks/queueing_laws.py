@@ -12,7 +12,7 @@ from swarmsweep.units import format_figure
 CLOSED_KINDS = ("users", "closed")
 PARTS = 3
 # Fewer seconds make parts of one second, of which a garbage collection can fill one.
-LEAST_SECONDS = 6
+MIN_SECONDS = 6
 
 
 def littles_law(evidence: Evidence) -> Check | None:
@@ -76,8 +76,8 @@ def steady_state(evidence: Evidence) -> Check | None:
     if flow is None or flow.offered == 0:
         return None
     name = "steady_state"
-    if len(flow.seconds) < LEAST_SECONDS:
-        sentence = f"the window has {len(flow.seconds)} whole seconds, {LEAST_SECONDS} are needed to compare its thirds"
+    if len(flow.seconds) < MIN_SECONDS:
+        sentence = f"the window has {len(flow.seconds)} whole seconds, {MIN_SECONDS} are needed to compare its thirds"
         return Check(name, None, None, None, sentence, warning=True)
     parts = _thirds(flow.seconds)
     return _steady_throughput(name, parts) if flow.kind in CLOSED_KINDS else _steady_queue(name, parts)

@@ -6,7 +6,7 @@ computer; V and A numbers are those of the method's list of validity checks.
 
 from dataclasses import dataclass
 
-from swarmsweep.search import LEAST_SENT, MOST_LAG_MS, MOST_LAG_SHARE
+from swarmsweep.search import MAX_LAG_MS, MAX_LAG_SHARE, MIN_SENT
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ LIMITS = {
     "generator_cpu": Limit(90, "percent of one core", "above, a worker is late itself and reports its own delay"),
     "load_host_cpu": Limit(95, "percent of its cores", "V5: processes wait for a core, and latencies contain the wait"),
     "window_length": Limit(1, "seconds off the plan", "the master cuts the window on a tick of one second"),
-    "rate_kept": Limit(LEAST_SENT, "share of the ordered rate", "V3; as the search judges a trial"),
-    "lag": Limit(MOST_LAG_MS, "ms, p99", "V3; as the search judges a trial"),
-    "lag_share": Limit(MOST_LAG_SHARE, "share of the tightest latency limit", "V3; where that is more than the 5 ms"),
+    "rate_kept": Limit(MIN_SENT, "share of the ordered rate", "V3; as the search judges a trial"),
+    "lag": Limit(MAX_LAG_MS, "ms, p99", "V3; as the search judges a trial"),
+    "lag_share": Limit(MAX_LAG_SHARE, "share of the tightest latency limit", "V3; where that is more than the 5 ms"),
     # Counts
     "window_edge": Limit(
         2, "requests a worker", "a request due just at an edge of the window is cut by clocks that differ by rounding"

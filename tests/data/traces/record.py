@@ -15,7 +15,7 @@ from evidence_json import to_json
 from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.search_outcome import search_outcome
 from swarmsweep.plan.run_folder import planned_cell, read_plan
-from swarmsweep.raw.attempt import gather
+from swarmsweep.raw.attempt import read_attempt
 from swarmsweep.sweep.load import load_of_cell
 
 
@@ -23,7 +23,7 @@ def main(folder: Path, trace: Path) -> None:
     """Read the attempt as the measuring does, and write what it is judged on."""
     plan = read_plan(folder.parents[2])
     cell = planned_cell(plan, folder.parent.name)
-    raw = gather(folder, load_of_cell(plan, cell), plan["slo"])
+    raw = read_attempt(folder, load_of_cell(plan, cell), plan["slo"])
     record = to_json(evidence_of(raw, search_outcome(raw.search, plan["slo"]), plan, cell))
     # Of the records of Docker, what is judged: logs and environments are not for a trace.
     for name in ("deploy", "after"):

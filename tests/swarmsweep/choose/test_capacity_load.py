@@ -3,7 +3,7 @@
 import pytest
 from capacity_run import deployment
 
-from swarmsweep.choose.capacity_load import proven_rps, recommend, sensitivity
+from swarmsweep.choose.capacity_load import guaranteed_rps, recommend, sensitivity
 from swarmsweep.choose.paired_test import Noise
 from swarmsweep.plan.row import blank_cell
 from swarmsweep.results.cell import merge
@@ -58,12 +58,12 @@ def least(name, rps, **more):
 
 
 def test_a_cell_is_proven_for_the_smaller_of_lower_bound_and_verified_rate():
-    assert proven_rps(cell("a", 100.0)) == 96.0  # no lower bound from one deployment
-    assert proven_rps(three("a", 100.0)) == pytest.approx(0.96 * 99)
+    assert guaranteed_rps(cell("a", 100.0)) == 96.0  # no lower bound from one deployment
+    assert guaranteed_rps(three("a", 100.0)) == pytest.approx(0.96 * 99)
     scattered = cell("a", 100.0, 200.0, 150.0)
-    assert proven_rps(scattered) == scattered["capacity"]["lower_bound_rps"] < 96
-    assert proven_rps(never("a")) is None
-    assert proven_rps(dead("a", "failed")) is None
+    assert guaranteed_rps(scattered) == scattered["capacity"]["lower_bound_rps"] < 96
+    assert guaranteed_rps(never("a")) is None
+    assert guaranteed_rps(dead("a", "failed")) is None
 
 
 @pytest.mark.parametrize(

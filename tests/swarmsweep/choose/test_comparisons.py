@@ -3,7 +3,7 @@
 import pytest
 from rows import CAPACITY_PLAN, searched
 
-from swarmsweep.choose.comparisons import against, blocks_of, noise_in
+from swarmsweep.choose.comparisons import blocks_of, compare_with_each, noise_in
 from swarmsweep.plan.row import blank_cell
 
 
@@ -33,7 +33,7 @@ def test_attempts_of_an_earlier_version_have_no_capacity():
     ],
 )
 def test_verdicts(one, other, verdict):
-    assert against(one, [one, other], noise_in(CAPACITY_PLAN, []))["b"].verdict == verdict
+    assert compare_with_each(one, [one, other], noise_in(CAPACITY_PLAN, []))["b"].verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
     for row, opened in ((one, open_one), (other, open_other)):
         for attempt in row["attempts"]:
             attempt["verified_rps"] = attempt["capacity_rps"] if opened else attempt["verified_rps"]
-    found = against(one, [other], noise_in(CAPACITY_PLAN, []))["b"]
+    found = compare_with_each(one, [other], noise_in(CAPACITY_PLAN, []))["b"]
     assert found.verdict == verdict
     assert ("known only as at least that" in found.sentence) == (verdict == "undecided")
 
@@ -63,9 +63,9 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
 def test_the_pair_of_the_plan_tells_the_noise():
     plan = CAPACITY_PLAN | {"anchor": {"cell_id": "a", "twin_id": "a-twin"}}
     anchor, twin = searched("a", 100.0, 102.0, 99.0), searched("a-twin", 101.0, 101.0, 100.0)
-    assert 0.005 < noise_in(plan, [anchor, twin]).s_aa < 0.02
+    assert 0.005 < noise_in(plan, [anchor, twin]).aa_log_rms < 0.02
     assert noise_in(plan, [anchor, twin]).controlled is True
     assert noise_in(plan, [anchor, searched("a-twin", 110.0, 112.2, 108.9)]).controlled is False
-    assert noise_in(plan, [anchor]).s_aa is None
-    assert noise_in(plan, [anchor, twin | {"status": "invalid"}]).s_aa is None
-    assert noise_in({"run_id": "of an earlier version"}, [anchor]).s_aa is None
+    assert noise_in(plan, [anchor]).aa_log_rms is None
+    assert noise_in(plan, [anchor, twin | {"status": "invalid"}]).aa_log_rms is None
+    assert noise_in({"run_id": "of an earlier version"}, [anchor]).aa_log_rms is None

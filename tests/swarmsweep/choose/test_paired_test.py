@@ -26,7 +26,7 @@ def blocks(*rates):
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "s_aa", "verdict", "factor", "words"),
+    ("a", "b", "aa_log_rms", "verdict", "factor", "words"),
     [
         (blocks(), blocks(), None, UNDECIDED, None, "not measured in the same block"),
         (blocks(100), {2: 50}, None, UNDECIDED, None, "not measured in the same block"),
@@ -47,8 +47,8 @@ def blocks(*rates):
         (blocks(110, 111, None, 109), blocks(100, 100, 100, 100), None, BETTER, 1.1, "3 blocks"),
     ],
 )  # fmt: skip
-def test_verdicts(a, b, s_aa, verdict, factor, words):
-    found = compare(a, b, s_aa)
+def test_verdicts(a, b, aa_log_rms, verdict, factor, words):
+    found = compare(a, b, aa_log_rms)
     assert (found.verdict, words in found.sentence) == (verdict, True), found
     assert found.factor == (pytest.approx(factor, abs=0.001) if factor else None)
 
@@ -68,13 +68,13 @@ def test_the_interval_is_student_s():
     assert found.p_value == pytest.approx(0.0742, abs=1e-4)
 
 
-@pytest.mark.parametrize(("s_aa", "margin"), [(None, 0.03), (0.0, 0.03), (0.01, 0.03), (0.02, 0.04)])
-def test_the_margin_is_at_least_three_percent(s_aa, margin):
-    assert margin_of(s_aa) == pytest.approx(margin)
+@pytest.mark.parametrize(("aa_log_rms", "margin"), [(None, 0.03), (0.0, 0.03), (0.01, 0.03), (0.02, 0.04)])
+def test_the_margin_is_at_least_three_percent(aa_log_rms, margin):
+    assert margin_of(aa_log_rms) == pytest.approx(margin)
 
 
 @pytest.mark.parametrize(
-    ("anchor", "twin", "s_aa", "controlled", "words"),
+    ("anchor", "twin", "aa_log_rms", "controlled", "words"),
     [
         (blocks(), blocks(), None, None, "not measured under both names"),
         (blocks(102), blocks(100), 0.0198, None, "in one block"),
@@ -83,9 +83,9 @@ def test_the_margin_is_at_least_three_percent(s_aa, margin):
         (blocks(100, 100), blocks(100, 100), 0.0, True, "differed by 0.0 %"),
     ],
 )
-def test_noise(anchor, twin, s_aa, controlled, words):
+def test_noise(anchor, twin, aa_log_rms, controlled, words):
     found = noise_of(anchor, twin)
-    assert found.s_aa == (pytest.approx(s_aa, abs=1e-3) if s_aa is not None else None)
+    assert found.aa_log_rms == (pytest.approx(aa_log_rms, abs=1e-3) if aa_log_rms is not None else None)
     assert (found.controlled, words in found.sentence) == (controlled, True), found
 
 
@@ -106,7 +106,7 @@ def test_the_same_configuration_is_seldom_better_than_itself(count):
     for _ in range(2000):
         cells = runs(draw, {"anchor": 0, "twin": 0, "a": 0, "b": 0}, count, 0.02)
         noise = noise_of(cells["anchor"], cells["twin"])
-        false += compare(cells["a"], cells["b"], noise.s_aa, noise.controlled).verdict in (BETTER, WORSE)
+        false += compare(cells["a"], cells["b"], noise.aa_log_rms, noise.controlled).verdict in (BETTER, WORSE)
     assert false / 2000 < 0.02
 
 
@@ -118,7 +118,7 @@ def test_ten_percent_more_are_seen(count, least):
     for _ in range(1000):
         cells = runs(draw, {"anchor": 0, "twin": 0, "a": math.log(1.1), "b": 0}, count, 0.02)
         noise = noise_of(cells["anchor"], cells["twin"])
-        seen += compare(cells["a"], cells["b"], noise.s_aa, noise.controlled).verdict == BETTER
+        seen += compare(cells["a"], cells["b"], noise.aa_log_rms, noise.controlled).verdict == BETTER
     assert seen / 1000 > least
 
 
@@ -152,7 +152,7 @@ def test_clear_differences_stay_clear_among_many():
 
 
 @pytest.mark.parametrize(
-    ("rates", "s_aa", "winner"),
+    ("rates", "aa_log_rms", "winner"),
     [
         # (cost, rates): the first is the best.
         ({"big": (4, blocks(200, 201, 199)), "small": (1, blocks(100, 100, 101))}, None, "big"),
@@ -171,8 +171,8 @@ def test_clear_differences_stay_clear_among_many():
         ({}, None, None),
     ],
 )
-def test_a_tie_goes_to_the_cheaper(rates, s_aa, winner):
+def test_a_tie_goes_to_the_cheaper(rates, aa_log_rms, winner):
     candidates = [Candidate(name, cost, rps) for name, (cost, rps) in rates.items()]
-    found, compared = cheapest_of_the_best(candidates, s_aa)
+    found, compared = cheapest_of_the_best(candidates, aa_log_rms)
     assert found == winner
-    assert all(is_tie(comparison, s_aa) for name, comparison in compared.items() if name == winner)
+    assert all(is_tie(comparison, aa_log_rms) for name, comparison in compared.items() if name == winner)

@@ -36,7 +36,7 @@ def with_container(settings: dict, **container) -> Evidence:
         host: replace(machine, containers=machines[host].containers) if host == "e2e-api" else machine
         for host, machine in evidence.machines.items()
     }
-    return replace(evidence, machines=merged, knee_machines=merged)
+    return replace(evidence, machines=merged, peak_machines=merged)
 
 
 CASES = [
@@ -52,7 +52,10 @@ CASES = [
     ),
     # It had room where it was at its highest, and could not make more all the same.
     (
-        changed("search", unmade="at 9000 requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed"),
+        changed(
+            "search",
+            generator_limit="at 9000 requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed",
+        ),
         "generator",
         "at 9000 requests/s requests were sent 41.7 ms late",
     ),
@@ -111,7 +114,7 @@ CASES = [
     ),
     (changed("users", **FULL), "host_cpu", "the API host was 98.3 % busy; the replicas used 0.28 cores"),
     (
-        changed("users", **FULL, **{"machines.e2e-api.foreign_cores": 0.41}),
+        changed("users", **FULL, **{"machines.e2e-api.external_cpu_cores": 0.41}),
         "host_cpu",
         "the replicas used 0.28 cores, others 0.41",
     ),
@@ -138,8 +141,8 @@ def test_what_is_judged_is_the_highest_load_not_the_one_that_is_shown():
     shown = from_json(record("search"))
     assert find_bottleneck(shown)[0] == "cpu_throttled"
     assert find_bottleneck(replace(shown, usage=ApiUsage()))[0] == "cpu_throttled"
-    knee = replace(shown.knee_usage, throttled_periods=3)
-    assert find_bottleneck(replace(shown, knee_usage=knee))[0] == "not_saturated"
+    peak = replace(shown.peak_usage, throttled_periods=3)
+    assert find_bottleneck(replace(shown, peak_usage=peak))[0] == "not_saturated"
 
 
 def test_without_evidence_nothing_is_told():
@@ -147,7 +150,7 @@ def test_without_evidence_nothing_is_told():
     bare = Evidence(config=config, load={}, slo={})
     assert find_bottleneck(bare) == (None, None)
     assert find_bottleneck(replace(bare, oom_kills=1))[0] == "memory"
-    busy = replace(bare, knee_usage=ApiUsage(host_busy_percent=50.0))
+    busy = replace(bare, peak_usage=ApiUsage(host_busy_percent=50.0))
     assert find_bottleneck(busy) == ("not_saturated", "API host 50.0 % busy: nothing was at its limit. Raise the load")
 
 
@@ -155,11 +158,11 @@ def test_without_evidence_nothing_is_told():
 def test_what_is_missing_decides_nothing(missing):
     sound = from_json(record("users"))
     settings = {
-        "flow": {"knee": None},
-        "machines": {"knee_machines": {}},
+        "flow": {"peak": None},
+        "machines": {"peak_machines": {}},
         "request_parts": {"request_parts": None},
         "proxy": {"proxy": None},
-        "usage": {"knee_usage": ApiUsage()},
+        "usage": {"peak_usage": ApiUsage()},
     }[missing]
     expected = None if missing == "usage" else "not_saturated"
     assert find_bottleneck(replace(sound, **settings))[0] == expected

@@ -8,7 +8,7 @@ from search_folder import CELL_ID, QUESTIONS, SENT, read, record_search, search_
 
 from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.search_outcome import search_outcome
-from swarmsweep.raw.attempt import gather
+from swarmsweep.raw.attempt import read_attempt
 
 FIXED_ID = "r2-c0.25-m256M-w1"
 
@@ -16,7 +16,7 @@ FIXED_ID = "r2-c0.25-m256M-w1"
 def evidence(run, cell_id=CELL_ID):
     """Of a cell's first attempt."""
     cell = next(cell for cell in run.plan["cells"] if cell["id"] == cell_id)
-    raw = gather(run.attempt(cell_id), cell["load"], run.plan["slo"])
+    raw = read_attempt(run.attempt(cell_id), cell["load"], run.plan["slo"])
     return evidence_of(raw, search_outcome(raw.search, run.plan["slo"]), run.plan, cell)
 
 
@@ -31,15 +31,15 @@ def test_a_search_shows_the_verified_window_and_knows_the_highest(searched):
     found = evidence(searched)
     trials = read(searched.attempt(CELL_ID), "capacity.json")["trials"]
     assert (found.flow.kind, found.flow.rate_rps, found.flow.window[0]) == ("poisson", 80.0, trials[6]["window_start"])
-    assert (found.knee.kind, found.knee.window[0]) == ("closed", trials[0]["window_start"])
-    assert (found.recorded_requests, found.counted_requests, found.questions) == (SENT, SENT, QUESTIONS)
+    assert (found.peak.kind, found.peak.window[0]) == ("closed", trials[0]["window_start"])
+    assert (found.recorded_requests, found.counted_requests, found.recovery_probes) == (SENT, SENT, QUESTIONS)
     assert found.proxy.requests == SENT + QUESTIONS
     assert (found.record_files, found.records_complete) == (2, True)
     # 80 requests/s of 10 ms each, and as many as it can.
     assert found.usage.cpu_cores == pytest.approx(0.8, abs=0.1)
-    assert found.knee_usage.cpu_cores == pytest.approx(1.0, abs=0.2)
+    assert found.peak_usage.cpu_cores == pytest.approx(1.0, abs=0.2)
     assert found.machines["lab-api"].busy_percent == pytest.approx(80, abs=10)
-    assert {host: machine.group for host, machine in found.knee_machines.items()} == {
+    assert {host: machine.group for host, machine in found.peak_machines.items()} == {
         "lab-api": "api",
         "lab-load": "load",
     }
@@ -75,17 +75,17 @@ def test_users_have_one_window(run):
     told = {"errors": {"status 503": 3}, "served_by": {"a/1": 1200, "b/1": 1240}}
     worker.write_text(json.dumps(json.loads(worker.read_text()) | told))
     found = evidence(run, FIXED_ID)
-    assert found.knee is found.flow
-    assert found.knee_usage is found.usage
+    assert found.peak is found.flow
+    assert found.peak_usage is found.usage
     assert (found.flow.kind, found.flow.window, found.flow.offered) == ("users", WINDOW, 2400)
     assert (found.flow.concurrency, found.flow.think_seconds) == (40, 0.025)
     assert [second.offered for second in found.flow.seconds] == [200] * 12
     assert (found.flow.errors, found.flow.served_by) == (told["errors"], told["served_by"])
-    assert (found.recorded_requests, found.counted_requests, found.questions) == (2440, 2440, 0)
+    assert (found.recorded_requests, found.counted_requests, found.recovery_probes) == (2440, 2440, 0)
     assert (found.clock_offset_seconds, found.request_parts) == (None, None)
 
 
 def test_without_a_load_there_is_no_flow(run):
     run.record_death(FIXED_ID, "crash", None)
     found = evidence(run, FIXED_ID)
-    assert (found.flow, found.knee, found.recorded_requests, found.machines) == (None, None, None, {})
+    assert (found.flow, found.peak, found.recorded_requests, found.machines) == (None, None, None, {})

@@ -128,7 +128,7 @@ def deployment(verified=90.0, estimate=100.0, at_least=False, interval=(95.0, 10
 def test_several_deployments_as_one():
     found = across([deployment(90, 96), deployment(94, 100), deployment(92, 104)])
     mean = (96 * 100 * 104) ** (1 / 3)
-    # s of the logarithms is 0.04003, t with two degrees of freedom 4.303 and 2.920.
+    # s of the logarithms is 0.04003, t with two degrees of degrees_of_freedom 4.303 and 2.920.
     half, one_sided = 4.303 * 0.04003 / 3**0.5, 2.920 * 0.04003 / 3**0.5
     assert found.verified_rps == 90
     assert found.estimate_rps == pytest.approx(mean)

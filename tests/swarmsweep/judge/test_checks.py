@@ -57,7 +57,7 @@ def test_traces_survive_the_way_to_json_and_back():
     for of in ("users", "search"):
         evidence = from_json(record(of))
         assert from_json(json.loads(json.dumps(to_json(evidence)))) == evidence
-    apart = replace(evidence, knee=replace(evidence.flow, rate_rps=99.0))
+    apart = replace(evidence, peak=replace(evidence.flow, rate_rps=99.0))
     assert from_json(json.loads(json.dumps(to_json(apart)))) == apart
 
 
@@ -68,7 +68,7 @@ def unknown() -> Iterator[tuple[str, Any, Evidence]]:
         for field in fields(Evidence):
             if field.name not in (
                 *("config", "load", "slo", "deploy"),
-                *("questions", "record_files", "unreported_requests", "on_start"),
+                *("recovery_probes", "record_files", "unreported_requests", "on_start"),
             ):
                 empty = (
                     {} if field.name.endswith("machines") else type(sound.usage)() if "usage" in field.name else None
@@ -77,7 +77,7 @@ def unknown() -> Iterator[tuple[str, Any, Evidence]]:
         for field in fields(Flow):
             if field.default is None:
                 flow = replace(sound.flow, **{field.name: None})
-                yield f"{of}-flow.{field.name}", field.name, replace(sound, flow=flow, knee=flow)
+                yield f"{of}-flow.{field.name}", field.name, replace(sound, flow=flow, peak=flow)
 
 
 UNKNOWN = list(unknown())
@@ -107,7 +107,7 @@ def test_users_of_a_lost_worker_are_no_doubt_of_their_own():
 
 
 def test_an_attempt_that_died_before_its_load_is_judged_on_its_deployment_alone():
-    bare = replace(from_json(record("users")), flow=None, knee=None, timeline=None, proxy=None, recorded_requests=None)
+    bare = replace(from_json(record("users")), flow=None, peak=None, timeline=None, proxy=None, recorded_requests=None)
     assert "limits_as_labelled" in named(bare)
     assert not {"littles_law", "steady_state", "some_requests", "generator_cpu"} & named(bare).keys()
 
@@ -154,11 +154,11 @@ def test_who_is_to_blame_for_an_error(text, cause):
         ("users", {"flow.errors": {"connection reset by peer": 5}}, "errors_explained", True, False),
         ("users", {"flow.errors": {"connection reset by peer": 6}}, "errors_explained", False, False),
         # A lot from others is a warning while there is room, and makes the figures worthless where there is none.
-        ("users", {"machines.e2e-api.foreign_cores": 0.1}, "foreign_cpu", True, True),
-        ("users", {"machines.e2e-api.foreign_cores": 0.6}, "foreign_cpu", False, True),
+        ("users", {"machines.e2e-api.external_cpu_cores": 0.1}, "foreign_cpu", True, True),
+        ("users", {"machines.e2e-api.external_cpu_cores": 0.6}, "foreign_cpu", False, True),
         (
             "users",
-            {"machines.e2e-api.foreign_cores": 0.6, "machines.e2e-api.busy_percent": 97.0},
+            {"machines.e2e-api.external_cpu_cores": 0.6, "machines.e2e-api.busy_percent": 97.0},
             "foreign_cpu",
             False,
             False,
@@ -173,7 +173,7 @@ def test_who_is_to_blame_for_an_error(text, cause):
         # 0.5 % of 8,030 requests and one in flight for each of 20 users.
         ("users", {"proxy.requests": 8090}, "counted_by_haproxy", True, False),
         ("users", {"proxy.requests": 8091}, "counted_by_haproxy", False, False),
-        ("search", {"questions": 900}, "counted_by_haproxy", False, False),
+        ("search", {"recovery_probes": 900}, "counted_by_haproxy", False, False),
         # Overload is a result of the search: only a queue that shrinks is a doubt.
         ("search", {"flow.seconds.*.in_flight_mean": [1, 1, 2, 9, 20, 40, 60, 80.0]}, "steady_state", True, True),
         # So few requests that thirds differ by chance.
@@ -220,14 +220,14 @@ def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
 def test_wrong_answers_at_the_highest_load_are_wrong_too():
     sound = from_json(record("search"))
     higher = replace(sound.flow, rate_rps=9000.0, errors={"another answer than before to the same request": 2})
-    found = named(replace(sound, knee=higher))["answers_correct"]
+    found = named(replace(sound, peak=higher))["answers_correct"]
     assert (found.passed, found.value) == (False, 2)
     # Counted once where the highest load is the one that is shown.
-    assert named(replace(sound, flow=higher, knee=higher))["answers_correct"].value == 2
+    assert named(replace(sound, flow=higher, peak=higher))["answers_correct"].value == 2
 
 
 def test_a_search_that_the_generator_ended_must_have_proven_something():
-    late = replace(from_json(record("search")), unmade="at 900 requests/s requests were sent 40 ms late")
+    late = replace(from_json(record("search")), generator_limit="at 900 requests/s requests were sent 40 ms late")
     nothing = named(replace(late, verified_rps=None))["generator_kept_rate"]
     assert (nothing.passed, nothing.warning) == (False, False)
     assert nothing.sentence == (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from search_folder import SEARCHED, SENT
 
 from swarmsweep.errors import LabError
-from swarmsweep.judge.flows import flow_of_trial, mean_in_flight
+from swarmsweep.judge.flows import flow_of_probe, mean_in_flight
 from swarmsweep.judge.search_outcome import search_outcome
 from swarmsweep.raw.search_record import read_search
 
@@ -28,14 +28,14 @@ def read(folder, slo=SLO):
     """(the search in the folder, what was noted on the way)."""
     problems = []
 
-    def attempt_to(function, *arguments):
+    def read_or_note(function, *arguments):
         try:
             return function(*arguments)
         except LabError as error:
             problems.append(str(error).replace(f"{folder}/", ""))
             return None
 
-    return search_outcome(read_search(folder, slo, attempt_to), slo), problems
+    return search_outcome(read_search(folder, slo, read_or_note), slo), problems
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +86,9 @@ def test_the_capacity_is_the_rate_that_held_for_long_enough(search):
 
 
 def test_the_verified_load_is_shown_and_the_probe_is_the_highest(search):
-    assert search.shown.number == VERIFIED
-    assert search.knee.number == PROBE
-    assert search.knee.achieved_rps == 100.0
+    assert search.reported.number == VERIFIED
+    assert search.peak.number == PROBE
+    assert search.peak.achieved_rps == 100.0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_another_slo_is_judged_by_the_same_files(folder, limit_ms, shown):
         change(path, within_limits={"p95_ms": within})
     found, problems = read(folder, {"p95_ms": limit_ms})
     assert problems == []
-    assert found.shown.number == shown
+    assert found.reported.number == shown
     assert {trial.entry["verdict"] for trial in found.trials if trial.is_open} == {"bad" if limit_ms == 1 else "good"}
     assert (found.capacity.verified_rps is None) == (limit_ms == 1)
 
@@ -129,7 +129,7 @@ def test_what_the_generator_could_not_make_is_neither_shown_nor_the_knee(folder)
         summary = json.loads((folder / f"trial-{trial.number}.json").read_text())
         change(folder / f"trial-{trial.number}.json", measured=summary["measured"] | {"lag_ms": {"p99": 90.0}})
     found, _ = read(folder)
-    assert (found.shown.number, found.knee.number) == (4, PROBE)
+    assert (found.reported.number, found.peak.number) == (4, PROBE)
     assert found.capacity.verified_rps is None
 
 
@@ -138,7 +138,9 @@ def test_a_search_that_the_generator_ended_says_at_which_load(folder):
     found, _ = read(folder)
     assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
     lowest = min(trial.entry["rate_rps"] for trial in found.trials if not trial.was_made)
-    assert found.unmade == (f"at {lowest:g} requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
+    assert found.generator_limit == (
+        f"at {lowest:g} requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed"
+    )
 
 
 def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
@@ -146,17 +148,17 @@ def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
     make_late(folder, "good")
     found, _ = read(folder)
     assert (found.capacity.verified_rps, found.capacity.at_least, found.capacity.limited_by) == (None, False, None)
-    assert found.unmade.endswith("requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
+    assert found.generator_limit.endswith("requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed")
 
 
 def test_a_search_that_found_a_limit_was_not_ended_by_the_generator(search):
-    assert search.unmade is None
+    assert search.generator_limit is None
 
 
 def test_counts_of_files_and_summaries_agree(search):
     assert sum(trial.sent for trial in search.trials) == SENT
     for trial in search.trials:
-        measured, flow = trial.summary["measured"], flow_of_trial(trial)
+        measured, flow = trial.summary["measured"], flow_of_probe(trial)
         assert {name: getattr(flow, name) for name in ("offered", "ok", "failed", "timed_out", "dropped")} == {
             name: measured[name] for name in ("offered", "ok", "failed", "timed_out", "dropped")
         }
@@ -169,7 +171,7 @@ def test_counts_of_files_and_summaries_agree(search):
 def test_exact_latencies_agree_with_the_histograms(search):
     """To a rank and three digits: HdrHistogram rounds the rank, where the nearest-rank percentile takes the next."""
     for trial in search.trials:
-        flow, measured = flow_of_trial(trial), trial.summary["measured"]
+        flow, measured = flow_of_probe(trial), trial.summary["measured"]
         lags = np.sort(trial.requests.sent.lag_ms)
         rank = int(np.searchsorted(lags, flow.lag_p99_ms))
         assert trial.p95_ms == pytest.approx(measured["latency_ms"]["p95"], rel=0.05)
@@ -187,7 +189,7 @@ def test_exact_latencies_agree_with_the_histograms(search):
 def test_requests_under_way_are_those_of_the_starts_and_ends(search):
     """Looked at 20 times a second by the generator, against the exact mean: other witnesses of the same load."""
     for trial in search.trials:
-        sent, flow = trial.requests.sent, flow_of_trial(trial)
+        sent, flow = trial.requests.sent, flow_of_probe(trial)
         begun = sent.due_seconds + sent.lag_ms / 1000
         window = np.array([0.0, trial.entry["seconds_measure"]])
         (exact,) = mean_in_flight(begun, sent.latency_ms - sent.lag_ms, window)
@@ -195,7 +197,7 @@ def test_requests_under_way_are_those_of_the_starts_and_ends(search):
 
 
 def test_a_loop_that_is_closed_says_so(search):
-    probe, verified = (flow_of_trial(search.trials[number - 1]) for number in (PROBE, VERIFIED))
+    probe, verified = (flow_of_probe(search.trials[number - 1]) for number in (PROBE, VERIFIED))
     assert (probe.kind, probe.concurrency, probe.rate_rps) == ("closed", 6, None)
     assert (verified.kind, verified.concurrency, verified.rate_rps) == ("poisson", None, 80.0)
     assert list(verified.served_by.values()) == [verified.ok]
@@ -218,7 +220,7 @@ def test_workers_that_begin_at_other_times_are_measured_by_their_own_clock(folde
     file.write_bytes(gzip.compress(rows.tobytes()))
     after, problems = read(folder)
     assert problems == []
-    old, new = (flow_of_trial(found.shown) for found in (before, after))
+    old, new = (flow_of_probe(found.reported) for found in (before, after))
     assert (new.offered, new.ok, new.latency_mean_ms) == (old.offered, old.ok, old.latency_mean_ms)
     assert [second.p50_ms for second in new.seconds] == [second.p50_ms for second in old.seconds]
 
@@ -232,7 +234,7 @@ def test_outcomes_are_told_apart(folder):
     rows[inside[2], 1:] = (np.nan, 3.0, np.nan, -1.0)
     path.write_bytes(gzip.compress(rows.tobytes()))
     found, _ = read(folder)
-    flow = flow_of_trial(found.shown)
+    flow = flow_of_probe(found.reported)
     assert (flow.failed, flow.timed_out, flow.dropped) == (1, 1, 1)
     assert flow.ok == flow.offered - 3
     assert sum(trial.sent for trial in found.trials) == SENT - 1
@@ -267,8 +269,8 @@ def test_a_record_that_broke_off_is_told(folder):
     path.write_bytes(path.read_bytes()[:-300])
     found, problems = read(folder)
     assert problems == []
-    flow = flow_of_trial(found.shown)
-    assert not found.shown.complete
+    flow = flow_of_probe(found.reported)
+    assert not found.reported.complete
     # What the summary counts and what is there no longer add up.
     assert flow.ok < flow.offered
 
@@ -351,6 +353,6 @@ def test_any_value_anywhere_leads_to_a_search_or_a_reason(folder, name, data):
     found, problems = read(folder)
     assert all(problems)
     for trial in found.trials:
-        flow = flow_of_trial(trial)
+        flow = flow_of_probe(trial)
         assert flow.offered >= 0
         assert trial.p95_ms is None or trial.p95_ms >= 0

@@ -21,35 +21,35 @@ def other():
 
 
 def test_a_living_process_keeps_it(tmp_path, other):
-    lock.take(tmp_path / "sweep.lock", other.pid)
+    lock.acquire(tmp_path / "sweep.lock", other.pid)
     with pytest.raises(LabError, match=rf"process {other.pid}.*lab stop"):
-        lock.take(tmp_path / "sweep.lock", os.getpid())
+        lock.acquire(tmp_path / "sweep.lock", os.getpid())
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.lock"]
 
 
 def test_a_process_that_ended_loses_it(tmp_path, other):
-    lock.take(tmp_path / "sweep.lock", other.pid)
+    lock.acquire(tmp_path / "sweep.lock", other.pid)
     other.kill()
     other.wait()
-    lock.take(tmp_path / "sweep.lock", os.getpid())
+    lock.acquire(tmp_path / "sweep.lock", os.getpid())
     assert (tmp_path / "sweep.lock").read_text().startswith(f"{os.getpid()} ")
 
 
 def test_a_later_process_of_the_same_number_does_not_count(tmp_path):
     (tmp_path / "sweep.lock").write_text(f"{os.getppid()} 1\n")
-    lock.take(tmp_path / "sweep.lock", os.getpid())
+    lock.acquire(tmp_path / "sweep.lock", os.getpid())
     assert (tmp_path / "sweep.lock").read_text().startswith(f"{os.getpid()} ")
 
 
 def test_it_may_be_taken_again_by_its_holder(tmp_path):
     for _ in range(2):
-        lock.take(tmp_path / "deep/sweep.lock", os.getpid())
+        lock.acquire(tmp_path / "deep/sweep.lock", os.getpid())
 
 
 @pytest.mark.parametrize("content", ["", "garbage\n", "12 34 56\n", "999999999 1\n"])
 def test_a_damaged_lock_is_replaced(tmp_path, content):
     (tmp_path / "sweep.lock").write_text(content)
-    lock.take(tmp_path / "sweep.lock", os.getpid())
+    lock.acquire(tmp_path / "sweep.lock", os.getpid())
     assert (tmp_path / "sweep.lock").read_text().startswith(f"{os.getpid()} ")
 
 
@@ -80,7 +80,7 @@ def test_of_several_that_start_at_once_one_gets_it(tmp_path, others, content):
         def ask(pid, path=path, got=got, start=start):
             start.wait()
             try:
-                lock.take(path, pid)
+                lock.acquire(path, pid)
             except LabError:
                 return
             got.append(pid)

@@ -56,13 +56,13 @@ def test_cpuset_is_written_as_the_kernel_does(cores, text):
     ],
 )
 def test_cores_are_divided_evenly(cores, parts, divided):
-    assert virtual_machines.divide(list(range(cores)), parts) == divided
+    assert virtual_machines.split_evenly(list(range(cores)), parts) == divided
 
 
 @pytest.mark.parametrize("parts", range(1, 9))
 @pytest.mark.parametrize("cores", range(8, 20))
 def test_no_core_is_lost_or_given_twice(cores, parts):
-    divided = virtual_machines.divide(list(range(cores)), parts)
+    divided = virtual_machines.split_evenly(list(range(cores)), parts)
     assert [core for part in divided for core in part] == list(range(cores))
     assert len(divided) == parts
     assert max(map(len, divided)) - min(map(len, divided)) <= 1
@@ -91,7 +91,7 @@ def test_no_core_is_lost_or_given_twice(cores, parts):
 )
 def test_share(addresses, sides, cores, memory_gib, expected):
     cores = cores if isinstance(cores, list) else list(range(cores))
-    shared = virtual_machines.share(addresses, sides, cores, memory_gib * GIB)
+    shared = virtual_machines.allocate(addresses, sides, cores, memory_gib * GIB)
     assert [machine["name"] for machine in shared] == list(expected)
     for machine in shared:
         assert machine["cores"] == expected[machine["name"]][0]
@@ -102,14 +102,14 @@ def test_share(addresses, sides, cores, memory_gib, expected):
 def test_machines_leave_memory_to_the_machine_itself():
     memory = 12 * GIB
     assert (
-        sum(machine["memory_bytes"] for machine in virtual_machines.share(TWO, TWO_SIDES, [0, 1, 2, 3], memory))
+        sum(machine["memory_bytes"] for machine in virtual_machines.allocate(TWO, TWO_SIDES, [0, 1, 2, 3], memory))
         <= memory * 0.8
     )
 
 
 def test_too_little_memory_names_it_and_the_way_out():
     with pytest.raises(LabError, match=r"7\.0 GiB .* too little for 2 virtual machines of 3 GiB each.*hosts\.yml"):
-        virtual_machines.share(TWO, TWO_SIDES, [0, 1], 7 * GIB)
+        virtual_machines.allocate(TWO, TWO_SIDES, [0, 1], 7 * GIB)
 
 
 @pytest.mark.parametrize(

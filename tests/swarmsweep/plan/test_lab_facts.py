@@ -182,5 +182,5 @@ def test_only_the_newest_runs_are_read(tmp_path):
     for second in range(15):
         run(tmp_path, second)
     (tmp_path / "bench").mkdir()
-    names = [path.name for path in newest_runs(tmp_path)]
+    names = [path.name for path in newest_runs(tmp_path, lab_facts.MAX_RUNS)]
     assert names == [f"20261122T1145{second:02}Z-x" for second in range(14, 4, -1)]

@@ -3,7 +3,7 @@
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.raw.locust_csv import LONGEST_NAME, aggregated, most_asked, parse_stats
+from swarmsweep.raw.locust_csv import MAX_NAME, aggregated, most_asked, parse_stats
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_is_asked_most_is_the_target(text):
     assert most_asked(parse_stats("\n".join([header, predict, f"GET,/empty,1333,0{rest}", total]))) == "GET /empty"
     assert most_asked(parse_stats("\n".join([header, f"GET,/x,0,0{rest}", f",Aggregated,0,0{rest}"]))) is None
     assert most_asked(parse_stats("\n".join([header, total]))) is None
-    assert len(most_asked(parse_stats("\n".join([header, f"GET,/{'x' * 500},9,0{rest}", total])))) == LONGEST_NAME
+    assert len(most_asked(parse_stats("\n".join([header, f"GET,/{'x' * 500},9,0{rest}", total])))) == MAX_NAME
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_a_machine_over_a_window():
     assert (found.group, found.cores) == ("api", 1)
     assert found.busy_percent == pytest.approx(51.0)  # what was stolen was not idle
     assert found.steal_percent == pytest.approx(1.0)
-    assert found.foreign_cores == pytest.approx(0.2)  # half a core busy, 0.3 of it by the machine
+    assert found.external_cpu_cores == pytest.approx(0.2)  # half a core busy, 0.3 of it by the machine
     assert found.retransmitted_percent == pytest.approx(0.25)
     assert found.network_bytes_per_second == pytest.approx(90_000)
     assert found.sampler_cores == pytest.approx(0.003)
@@ -67,7 +67,7 @@ def test_a_machine_over_a_window():
     ],
 )
 def test_cpu_of_others(own, lab, foreign):
-    assert machine(samples(own=own, lab=lab)).foreign_cores == pytest.approx(foreign)
+    assert machine(samples(own=own, lab=lab)).external_cpu_cores == pytest.approx(foreign)
 
 
 def without(lines, *names):
@@ -81,8 +81,8 @@ def without(lines, *names):
 @pytest.mark.parametrize(
     ("names", "missing"),
     [
-        (("own_cpu_seconds",), {"foreign_cores"}),
-        (("cpu_seconds",), {"foreign_cores", "busy_percent", "steal_percent"}),
+        (("own_cpu_seconds",), {"external_cpu_cores"}),
+        (("cpu_seconds",), {"external_cpu_cores", "busy_percent", "steal_percent"}),
         (("tcp",), {"retransmitted_percent"}),
         (("network",), {"network_bytes_per_second"}),
         (("sampler_cpu_seconds",), {"sampler_cores"}),
@@ -91,7 +91,7 @@ def without(lines, *names):
 )
 def test_what_the_kernel_does_not_offer_is_none_and_the_rest_stays(names, missing):
     found = machine(without(samples(), *names))
-    figures = ("cores", "busy_percent", "steal_percent", "foreign_cores", "retransmitted_percent")
+    figures = ("cores", "busy_percent", "steal_percent", "external_cpu_cores", "retransmitted_percent")
     figures += ("network_bytes_per_second", "sampler_cores")
     assert {name for name in figures if getattr(found, name) is None} == missing
 
@@ -99,7 +99,7 @@ def test_what_the_kernel_does_not_offer_is_none_and_the_rest_stays(names, missin
 def test_files_of_an_older_sampler_have_the_api_alone():
     found = machine(sample_lines([API], Traffic([], cpu_cores=0.5)))
     assert found.containers[API].service == "api"
-    assert (found.foreign_cores, found.retransmitted_percent, found.sampler_cores) == (None, None, None)
+    assert (found.external_cpu_cores, found.retransmitted_percent, found.sampler_cores) == (None, None, None)
     assert found.busy_percent == pytest.approx(50.0)
 
 
@@ -115,7 +115,8 @@ def test_a_counter_that_went_back_is_not_a_figure():
         line["host"]["tcp"] = {"segments_out": 5, "retransmitted": 0}
         line["containers"][PROXY]["cpu_seconds"] = 0.0
     found = machine(lines)
-    assert (found.foreign_cores, found.retransmitted_percent, found.containers[PROXY].cpu_cores) == (None, None, None)
+    assert (found.external_cpu_cores, found.retransmitted_percent) == (None, None)
+    assert found.containers[PROXY].cpu_cores is None
     assert found.containers[API].cpu_cores == pytest.approx(0.25)
 
 

@@ -8,8 +8,8 @@ from swarmsweep.plan.row import SUMMARY_KEYS, blank_cell
 from swarmsweep.raw.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.tasks import TaskCounts
+from swarmsweep.results.attempt_result import AttemptResult
 from swarmsweep.results.cell import merge
-from swarmsweep.results.trial import Trial
 
 PLAN = {"run_id": "20261122T114512Z-x", "slo": {"p95_ms": 100, "max_failure_percent": 1}, "load": {"users": 40}}
 CELL = {"id": "r1", "config": {"replicas": 1}, "memory": "256M", "infeasible_reason": None, "doubts": ["a doubt"]}
@@ -34,7 +34,7 @@ def trial(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=
         "bottleneck_evidence": "because",
         "checks": (),
     }
-    return Trial(**(row | changes))
+    return AttemptResult(**(row | changes))
 
 
 def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():

@@ -10,7 +10,7 @@ from search_folder import CELL_ID as SEARCH_ID
 from search_folder import QUESTIONS, SENT, record_search, search_run
 
 from swarmsweep.raw.latency import describe
-from swarmsweep.results.trial import analyse
+from swarmsweep.results.attempt_result import analyse
 
 CELL_ID = "r2-c0.25-m256M-w1"
 VERDICTS = ["probe", "good", "bad", "bad", "good", "good", "good"]  # of the recorded search

@@ -14,8 +14,8 @@ from swarmsweep.judge.checks import Check, checks_of
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
-from swarmsweep.raw.attempt import Attempt, gather
-from swarmsweep.raw.search_record import OpenTrial
+from swarmsweep.raw.attempt import RawAttempt, read_attempt
+from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
 from swarmsweep.sweep.load import load_of_cell
 from swarmsweep.units import format_memory
@@ -31,7 +31,7 @@ MAX_LOG_LINES = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class AttemptResult:
     """The figures of one attempt; None where something was not measured.
 
     In capacity mode ``window`` and the figures that belong to it are those of the load at the verified rate, or of the
@@ -77,12 +77,12 @@ class Trial:
         return (self.requests - self.failures) / (self.window[1] - self.window[0])
 
 
-def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], attempt: int) -> Trial:
+def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], attempt: int) -> AttemptResult:
     """Figures of the attempt in ``folder``; ``cell`` is one of the plan's.
 
     Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
     """
-    raw = gather(folder, load_of_cell(plan, cell), plan["slo"])
+    raw = read_attempt(folder, load_of_cell(plan, cell), plan["slo"])
     search = search_outcome(raw.search, plan["slo"])
     evidence = evidence_of(raw, search, plan, cell)
     evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
@@ -92,7 +92,7 @@ def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], atte
     if status == "invalid" and word != "generator":
         word, sentence = None, None  # figures that cannot be believed prove nothing about the API
     flow = evidence.flow
-    return Trial(
+    return AttemptResult(
         attempt=attempt,
         status=status,
         reason=reason,
@@ -120,23 +120,23 @@ def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], atte
     )
 
 
-def _latencies(raw: Attempt, search: SearchOutcome | None) -> np.ndarray:
+def _latencies(raw: RawAttempt, search: SearchOutcome | None) -> np.ndarray:
     """Of the requests that were sent in the window."""
-    if search is not None and search.shown is not None:
-        return search.shown.requests.sent.latency_ms
+    if search is not None and search.reported is not None:
+        return search.reported.requests.sent.latency_ms
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
         return raw.users.requests.within(*raw.window).latency_ms
     return np.empty(0)
 
 
-def _waited(raw: Attempt) -> np.ndarray:
+def _waited(raw: RawAttempt) -> np.ndarray:
     """Of the requests of closed-loop users that had no response when the load ended."""
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
         return raw.users.requests.within(*raw.window).waited_ms
     return np.empty(0)
 
 
-def _told(trial: OpenTrial, raw: Attempt) -> dict[str, Any]:
+def _told(trial: Probe, raw: RawAttempt) -> dict[str, Any]:
     """One trial of a search, as the report shows it."""
     usage = usage_over(raw.api_samples, trial.window, raw.deployed_ids)
     return trial.entry | {
@@ -148,7 +148,7 @@ def _told(trial: OpenTrial, raw: Attempt) -> dict[str, Any]:
 
 
 def _status(
-    raw: Attempt, cell: Mapping[str, Any], oom_kills: int | None, found: Sequence[Check]
+    raw: RawAttempt, cell: Mapping[str, Any], oom_kills: int | None, found: Sequence[Check]
 ) -> tuple[str, str | None]:
     """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
     deploy, after = raw.deploy or {}, raw.after or {}
@@ -176,7 +176,7 @@ def _limit(cell: Mapping[str, Any]) -> str:
     return format_memory(cell["config"]["memory_bytes"])
 
 
-def _oom_kills(usage: ApiUsage, raw: Attempt) -> int | None:
+def _oom_kills(usage: ApiUsage, raw: RawAttempt) -> int | None:
     """OOM kills by the kernel's counters or, where the dead replica took them along, by Docker; none counted twice."""
     deploy, after = raw.deploy, raw.after
     deaths = 0
@@ -190,7 +190,7 @@ def _oom_kills(usage: ApiUsage, raw: Attempt) -> int | None:
     return max(usage.oom_kills or 0, deaths)
 
 
-def _log_tail(raw: Attempt) -> tuple[str, ...]:
+def _log_tail(raw: RawAttempt) -> tuple[str, ...]:
     for record in (raw.after, raw.deploy):
         lines = (record or {}).get("log_tail")
         if isinstance(lines, list) and lines:
