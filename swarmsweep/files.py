@@ -1,53 +1,26 @@
 """Reading and writing files so that nothing is lost: a file appears whole or not at all."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import LabError
+from swarmsweep.shared import atomic_file
 
 WRITERS = 8  # files that are flushed to the disk at once; more only wait for the processor
 MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can see
 
 
 def write_atomically(path: Path | str, content: str | bytes) -> None:
-    """Write ``content`` beside ``path``, flush it to the disk and rename it over ``path``; then flush the folder.
-
-    A reader, or a machine that loses power, sees the old file or the new one. Rename alone is not durable
-    (Pillai et al., OSDI 2014), hence both flushes. Missing folders are made. Raises `LabError` when the disk refuses.
-    """
-    path = Path(path)
+    """Write ``content``, so that it appears whole or not at all. Raises `LabError` when the disk refuses."""
     # Half of a pair, as JSON of an API may have, is no Unicode: it becomes a question mark.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _flush_folder(path.parent)
+        atomic_file.write_atomically(Path(path), data)
     except OSError as error:
         raise LabError(f"{path}: cannot be written: {error.strerror or error}; nothing was changed") from error
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -3,9 +3,18 @@
 import re
 
 from swarmsweep.errors import InputError
+from swarmsweep.shared.memory_text import BYTES_OF_UNIT, format_memory
 
-# Docker and compose count in powers of 1024 and know these letters, in any case, with or without a trailing b.
-_FACTOR = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+__all__ = [
+    "format_bytes",
+    "format_figure",
+    "format_memory",
+    "format_plain",
+    "format_seconds",
+    "parse_memory",
+    "quoted",
+]
+
 _MEMORY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,6})?)(b|k|m|g|kb|mb|gb)", re.IGNORECASE | re.ASCII)
 _HOW = "allowed: a number with the unit b, k, m or g, as 600M or 1.5G (M is 1024 x 1024 bytes)"
 
@@ -19,7 +28,7 @@ def parse_memory(text: str) -> int:
     if match is None:
         raise InputError(f"{quoted(text)} {_memory_fault(text)}; {_HOW}")
     number, unit = match.groups()
-    factor = _FACTOR[unit[0].lower()]
+    factor = BYTES_OF_UNIT[unit[0].lower()]
     whole, _, fraction = number.partition(".")
     return int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
 
@@ -32,14 +41,6 @@ def _memory_fault(text: str) -> str:
     if text.startswith("-"):
         return "is negative"
     return "is not an amount of memory"
-
-
-def format_memory(size_bytes: int) -> str:
-    """Bytes -> the shortest exact Docker text: 629145600 -> '600M', 1536 MiB -> '1536M', 100 -> '100b'."""
-    for unit in ("g", "m", "k"):
-        if size_bytes and size_bytes % _FACTOR[unit] == 0:
-            return f"{size_bytes // _FACTOR[unit]}{unit.upper()}"
-    return f"{size_bytes}b"
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -9,6 +9,7 @@ from ansible.errors import AnsibleFilterError
 from swarmsweep.errors import LabError
 from swarmsweep.lab import content_hash, lab_names, virtual_machines
 from swarmsweep.plan import host_facts
+from swarmsweep.shared import machine_memory
 
 
 def lab_virtual_machines(groups, hostvars):
@@ -21,7 +22,7 @@ def lab_virtual_machines(groups, hostvars):
     sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
     try:
         return virtual_machines.allocate(
-            addresses, sides, sorted(os.sched_getaffinity(0)), virtual_machines.total_memory_bytes()
+            addresses, sides, sorted(os.sched_getaffinity(0)), machine_memory.total_memory_bytes()
         )
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error

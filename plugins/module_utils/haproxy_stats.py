@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import socket
 import time
 from dataclasses import dataclass
+
+from ansible.module_utils.show_stat import HEADER, parse_show_stat
 
 # HAProxy answers from memory; longer than this it is hung or starved.
 SOCKET_TIMEOUT_SECONDS = 5.0
@@ -60,21 +60,20 @@ def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS
 def show_stat(path: str) -> str:
     """The CSV of `show stat`. Raises HaproxyError when the answer is no such CSV."""
     text = ask(path, "show stat")
-    if not text.startswith("# pxname,svname,"):
+    if not text.startswith(HEADER):
         raise HaproxyError(f"{path} answers `show stat` with {text[:120]!r}: this is not HAProxy's statistics socket")
     return text
 
 
-def parse_stat(text: str) -> list[dict[str, str]]:
-    """Rows of `show stat` as dicts by column name."""
-    return list(csv.DictReader(io.StringIO(text.lstrip("# "))))
-
-
 def list_servers(text: str, backend: str) -> list[Server]:
     """Servers of a backend in a `show stat` CSV. Raises HaproxyError when there is no such backend."""
-    rows = [row for row in parse_stat(text) if row.get("pxname") == backend]
+    try:
+        table = parse_show_stat(text)
+    except ValueError as error:
+        raise HaproxyError(f"HAProxy's `show stat`: {error}") from error
+    rows = [row for row in table if row["pxname"] == backend]
     if not any(row["svname"] == "BACKEND" for row in rows):
-        names = sorted({row["pxname"] for row in parse_stat(text) if row.get("svname") == "BACKEND"})
+        names = sorted({row["pxname"] for row in table if row["svname"] == "BACKEND"})
         raise HaproxyError(f"HAProxy has no backend {backend!r}; it has: {', '.join(names) or 'none'}")
     return [
         Server(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.atomic_file import write_atomically
 from ansible.module_utils.lab_secrets import mask_entry, mask_text, mask_words
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -20,20 +19,8 @@ def strip_colours(text: str) -> str:
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file atomically: a reader sees the old file or the whole new one. Raises OSError."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write a file that appears whole or not at all. Raises OSError."""
+    write_atomically(Path(path), text.encode())
 
 
 def write_json(path: str, value: Any) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.memory_text import round_memory
+
 Task = Mapping[str, Any]
 
 TERMINAL = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
@@ -124,14 +126,6 @@ def is_running(task: Task) -> bool:
     return state_of(task) == "running" and task["DesiredState"] == "running"
 
 
-def format_bytes(count: int) -> str:
-    """Bytes in Docker's units (M is 1024 x 1024 bytes)."""
-    for unit, size in (("G", 1024**3), ("M", 1024**2), ("K", 1024)):
-        if count >= size and count * 10 % size == 0:
-            return f"{count / size:g}{unit}"
-    return f"{count / 1024**2:.1f}M" if count >= 1024**2 else f"{count}B"
-
-
 def limit_of(task: Task) -> int | None:
     resources = (task.get("Spec") or {}).get("Resources") or {}
     return (resources.get("Limits") or {}).get("MemoryBytes") or None
@@ -139,7 +133,7 @@ def limit_of(task: Task) -> int | None:
 
 def explain_oom(task: Task) -> str:
     limit = limit_of(task)
-    allowed = f"its memory limit of {format_bytes(limit)}" if limit else "the memory of the machine"
+    allowed = f"its memory limit of {round_memory(limit)}" if limit else "the memory of the machine"
     if state_of(task) in TERMINAL:
         return f"{name_of(task)} needed more than {allowed}: killed by the kernel (exit 137, OOM)"
     return f"{name_of(task)} needed more than {allowed}: the kernel killed a process inside it (OOM)"

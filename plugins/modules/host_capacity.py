@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
 module: host_capacity
@@ -51,8 +52,6 @@ cpu_flags_missing:
 provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
 """
 
-LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-
 # What the level x86-64-v2 adds, as /proc/cpuinfo names it (pni is SSE3).
 X86_64_V2 = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 
@@ -67,11 +66,6 @@ def read(path):
 def meminfo_bytes(key):
     match = re.search(rf"^{key}:\s+(\d+) kB$", read("/proc/meminfo"), re.MULTILINE)
     return int(match.group(1)) * 1024 if match else 0
-
-
-def memory_bytes():
-    limits = [int(text) for text in (read(path).strip() for path in LIMITS) if text.isdigit()]
-    return min([meminfo_bytes("MemTotal"), *limits])
 
 
 def os_release():
@@ -105,7 +99,7 @@ def main():
     module.exit_json(
         changed=False,
         cpus=len(os.sched_getaffinity(0)),
-        memory_bytes=memory_bytes(),
+        memory_bytes=total_memory_bytes(),
         swap_bytes=meminfo_bytes("SwapTotal"),
         disk_free_bytes=shutil.disk_usage("/var").free,
         os_id=release.get("ID", ""),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmsweep.lab.lab_secrets import MASK, is_secret_name
+from swarmsweep.shared.lab_secrets import MASK, is_secret_name
 
 # Variables whose values may be read by everybody who gets a report. Not lab_api_env: its values are the user's own.
 KEPT_VARIABLES = frozenset(

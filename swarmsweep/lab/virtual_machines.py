@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from pathlib import Path
 
@@ -24,22 +23,6 @@ MEMORY_CEILING_BYTES = 8 * 1024**3
 MEMORY_SHARE_PERCENT = 40
 # Below this MLflow and an image build do not fit side by side.
 MEMORY_FLOOR_BYTES = 3 * 1024**3
-# Of cgroup v2 and of cgroup v1, as a container sees its own.
-CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
-
-
-def total_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Memory in bytes that this machine may use: in a container, the lesser of the memory and of its cgroup limit."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([total, *(limit for name in CGROUP_LIMITS if (limit := _cgroup_limit(cgroup / name)) is not None)])
-
-
-def _cgroup_limit(path: Path) -> int | None:
-    try:
-        text = path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None  # "max" is no limit
 
 
 def check_address(address: str, host: str) -> None:

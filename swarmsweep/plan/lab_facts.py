@@ -10,11 +10,12 @@ from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
-from swarmsweep.lab.virtual_machines import allocate, is_virtual, total_memory_bytes
+from swarmsweep.lab.virtual_machines import allocate, is_virtual
 from swarmsweep.plan.feasibility import Host
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
+from swarmsweep.shared.machine_memory import total_memory_bytes
 from swarmsweep.sweep.load import load_of_cell
 
 # Fewer say little: an upload of an image or a pause may be among them.

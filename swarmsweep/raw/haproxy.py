@@ -1,10 +1,9 @@
 """HAProxy's counters: the CSV of ``show stat`` -> typed rows, and what happened between two of them."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 from swarmsweep.errors import LabError
+from swarmsweep.shared.show_stat import parse_show_stat
 
 PROXY = "api"  # the backend of the system under test
 _SUMS = {"FRONTEND", "BACKEND"}
@@ -43,23 +42,15 @@ class ProxyRow:
 
 
 def parse_stat(text: str, where: str = "show stat") -> list[ProxyRow]:
-    """Rows of ``show stat``. Raises `LabError` with ``where``:line when it is not such a table."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines or not lines[0].startswith("# pxname,svname,"):
-        raise LabError(f"{where}: does not begin with '# pxname,svname,'; it is no output of HAProxy's show stat")
+    """Rows of ``show stat``. Raises `LabError` that begins with ``where`` when it is not such a table."""
     try:
-        table = list(csv.reader(io.StringIO("\n".join(lines)), strict=True))
-    except csv.Error as error:
-        raise LabError(f"{where}: is not a CSV file: {error}") from error
-    header = [name.strip() for name in table[0]]
-    header[0] = header[0].removeprefix("# ")
-    return [_row(header, fields, f"{where}:{number}") for number, fields in enumerate(table[1:], start=2)]
+        rows = parse_show_stat(text)
+    except ValueError as error:
+        raise LabError(f"{where}: {error}") from error
+    return [_row(row, f"{where}:{number}") for number, row in enumerate(rows, start=2)]
 
 
-def _row(header: list[str], fields: list[str], where: str) -> ProxyRow:
-    if len(fields) < 2:
-        raise LabError(f"{where}: has {len(fields)} fields; the file is incomplete")
-    values = dict(zip(header, fields, strict=False))  # rows of old versions end without the last, empty fields
+def _row(values: dict[str, str], where: str) -> ProxyRow:
     return ProxyRow(
         proxy=values["pxname"],
         server=values["svname"],

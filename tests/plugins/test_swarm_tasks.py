@@ -138,15 +138,6 @@ def test_shorter_fractions_are_not_sorted_as_text():
     assert swarm_tasks.newest_per_slot([newer, older]) == [newer]
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(67108864, "64M"), (629145600, "600M"), (1073741824, "1G"), (1610612736, "1.5G"), (4096, "4K"), (1000, "1000B"),
-     (100000000, "95.4M")],
-)  # fmt: skip
-def test_format_bytes(count, text):
-    assert swarm_tasks.format_bytes(count) == text
-
-
 def test_addresses():
     assert swarm_tasks.addresses_of(task(2)) == {"10.0.1.6"}
     assert swarm_tasks.addresses_of(task(2, NetworksAttachments=None)) == frozenset()

@@ -1,8 +1,5 @@
 """How machines share cores and memory, and what is taken for one of them."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from swarmsweep.errors import LabError
@@ -110,25 +107,6 @@ def test_machines_leave_memory_to_the_machine_itself():
 def test_too_little_memory_names_it_and_the_way_out():
     with pytest.raises(LabError, match=r"7\.0 GiB .* too little for 2 virtual machines of 3 GiB each.*hosts\.yml"):
         virtual_machines.allocate(TWO, TWO_SIDES, [0, 1], 7 * GIB)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "limit"),
-    [
-        (None, "", None),
-        ("memory.max", "max\n", None),
-        ("memory.max", "1073741824\n", 1073741824),
-        ("memory/memory.limit_in_bytes", "1073741824\n", 1073741824),
-        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),  # how v1 says that there is none
-        ("memory.max", "", None),
-    ],
-)
-def test_memory_is_that_of_the_kernel_or_the_limit_of_the_cgroup(tmp_path, name, text, limit):
-    if name:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    total_kib = int(re.search(r"^MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE).group(1))
-    assert virtual_machines.total_memory_bytes(tmp_path) == (limit or total_kib * 1024)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_an_unknown_proxy_names_those_present(before, after):
     [
         ("", "does not begin with"),
         ("Unknown command. Please enter one of the following\n", "does not begin with"),
-        ("# pxname,svname,stot\napi\n", "has 1 fields"),
+        ("# pxname,svname,stot\napi\n", "line 2 has 1 fields"),
         ("# pxname,svname,stot\napi,BACKEND,many\n", "'many' is not a count"),
         ('# pxname,svname,stot\napi,"BACKEND\n', "not a CSV file"),
     ],

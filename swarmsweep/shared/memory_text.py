@@ -1,0 +1,1 @@
+../../plugins/module_utils/memory_text.py
