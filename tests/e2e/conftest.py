@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.machines import Lab, leftovers
+
+# Both would drive machines of one name and address.
+LOCK = Path("/run/lock/swarmsweep-e2e")
 
 # All share one lab: the first provisions it, the last removes it.
 FILES = (
@@ -31,7 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory):
     """A lab that is up; whatever an earlier run left is removed first, and all of it at the end."""
-    lab = Lab(tmp_path_factory.mktemp("e2e"))
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.exit("another run of the end-to-end tests drives the lab e2e of this machine", returncode=2)
+        yield from _lab(Lab(tmp_path_factory.mktemp("e2e")))
+
+
+def _lab(lab: Lab):
     assert lab.play("playbooks/virtual_lab.yml", virtual_lab_state="absent").status == "successful"
     assert leftovers() == []
     try:
