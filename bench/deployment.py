@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import haproxy, packages
+from bench import haproxy, load_host, packages
 from bench.environments import Environment
 from bench.loopback import ask, require_loopback
 from bench.processes import Tree
@@ -19,21 +19,18 @@ from swarmsweep.errors import LabError
 from swarmsweep.judge.capacity import Capacity, capacity_of
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
-HOST_FILES = packages.ROOT / "roles/locust_host/files"
-# All that lies in one folder on a load host, with the load of this bench, and a folder in it; what is named there.
-ON_LOAD_HOST = (
-    *sorted(HOST_FILES.glob("*.py")),
+# Scenario and load of this bench, which lie beside what a load host has.
+SCENARIOS = (
     packages.ROOT / "locustfiles/predict.py",
     packages.ROOT / "locustfiles/predict_open.py",
     packages.ROOT / "bench/loads/light.py",
 )
-SEARCH = packages.ROOT / "swarmsweep/search"
 WORKER_FILES = ("open_loop.py", "predict_open.py")
 MASTER_FILES = (*WORKER_FILES, "conductor.py")
 SERVER = packages.ROOT / "bench/slot_server.py"
 HEADLESS = ("--headless", "--users", "1", "--spawn-rate", "1", "--exit-code-on-error", "0", "--only-summary")
 # What the load hosts run; the server needs its parser of requests.
-LOCUST = Environment("generator", HOST_FILES / "requirements.txt")
+LOCUST = Environment("generator", load_host.LOCK)
 # Below the ports that the system gives to whoever asks for any.
 MASTER_PORTS = range(20000, 30000)
 # Share of the full rate at which next to no request waits, and how long it is loaded: enough for a median.
@@ -115,10 +112,9 @@ class Site:
 
     def __post_init__(self) -> None:
         self.load_host = self.folder / "load-host"
-        self.load_host.mkdir()
-        for path in ON_LOAD_HOST:
+        load_host.make(self.load_host)
+        for path in SCENARIOS:
             shutil.copy(path, self.load_host)
-        shutil.copytree(SEARCH, self.load_host / "search", ignore=shutil.ignore_patterns("__pycache__"))
 
     def new_folder(self) -> Path:
         """Of one deployment."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import cores, machine, nginx, packages, result, wrk
+from bench import cores, load_host, machine, nginx, packages, result, wrk
 from bench.cores import Cores
 from bench.environments import Environment
 from bench.loopback import require_loopback
@@ -26,11 +26,10 @@ from swarmsweep.errors import LabError
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "reports/bench/generator.json"
-HOST_FILES = ROOT / "roles/locust_host/files"
 LOADS = ROOT / "bench/loads"
 SCENARIOS = ROOT / "locustfiles"
 # What the load hosts run.
-LOCUST = Environment("generator", HOST_FILES / "requirements.txt")
+LOCUST = Environment("generator", load_host.LOCK)
 # Names and targets are a contract. CPU time per request is not disturbed by others on the core, unlike a rate.
 RATIOS = (
     Ratio("over_fasthttpuser", "closed", "fasthttpuser", 3),
@@ -160,12 +159,7 @@ class Bench:
 
     def load_by_ours(self, number: int) -> list[Loaded]:
         """One open-loop user: a closed trial, then open ones at shares of its rate, in one start of Locust."""
-        files = [
-            HOST_FILES / "open_loop.py",
-            HOST_FILES / "trials.py",
-            SCENARIOS / "predict_open.py",
-            LOADS / "open.py",
-        ]
+        files = [load_host.ENTRIES / "open_loop.py", SCENARIOS / "predict_open.py", LOADS / "open.py"]
         figures = self.run_locust("ours", files, ["--users", "1", "--spawn-rate", "1"])
         return [self.loaded(name, number, figures[name]) for name in PARTS]
 
@@ -184,6 +178,8 @@ class Bench:
             "BENCH_OUTPUT": str(output),
             "BENCH_SECONDS": str(self.options.seconds),
             "BENCH_SHARES": ",".join(map(str, OPEN_PERCENT)),
+            # On a load host, the package lies beside its entries.
+            "PYTHONPATH": str(ROOT),
         }
         env |= {
             "BENCH_CONNECTIONS": str(CONNECTIONS),

@@ -13,7 +13,8 @@ from typing import Any
 
 import gevent
 from locust import events
-from trials import Trials
+
+from loadgen.master.trials import Trials
 
 SETTLE_SECONDS = 1.0
 READY_SECONDS = 30.0

@@ -14,7 +14,8 @@ from typing import Any
 
 import gevent
 from locust import events
-from trials import Trials
+
+from loadgen.master.trials import Trials
 
 WARM_UP_SECONDS = 1.0
 READY_SECONDS = 30.0

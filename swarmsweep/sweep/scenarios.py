@@ -9,12 +9,8 @@ from swarmsweep.errors import InputError
 from swarmsweep.sweep.load import DRAIN_SECONDS
 
 # fmt: off
-# Programs of the load host (roles/locust_host/files/ and search/), which import one another by these names.
-PROGRAMS = frozenset((
-    "arrivals", "boundary", "check_scenario", "conductor", "drain", "exact_stats", "in_flight", "lean_http", "master",
-    "open_loop", "outputs", "raw_file", "recorder", "recovery", "response_bounds", "search", "task_log", "trial_log",
-    "trials",
-))
+# What lies beside locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
+PROGRAMS = frozenset(("check_scenario", "conductor", "loadgen", "open_loop", "recorder", "search"))
 # Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
 PACKAGES = frozenset((
     "_brotli", "_cffi_backend", "_distutils_hack", "_pytest", "bidict", "blinker", "brotli", "certifi", "cffi",

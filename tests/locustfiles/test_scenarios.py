@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import load_host
+
 ROOT = Path(__file__).parents[2]
 LOCUST = shutil.which("locust", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
 # What the API answers, and what each scenario must ask.
@@ -27,8 +29,8 @@ SCENARIOS = CLOSED | {name.replace(".py", "_open.py"): asked for name, asked in 
 ONE_TRIAL = """
 import gevent
 from locust import events
-from master import Workers, leave
-from trials import Trials
+from loadgen.common.workers import Workers, leave
+from loadgen.master.trials import Trials
 
 def load(environment, trials):
     trials.wait_ready(1, 60)
@@ -72,8 +74,7 @@ class Handler(BaseHTTPRequestHandler):
 def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle: bool = False):
     """(server, row of Locust's statistics) after a short load by one scenario; a fickle API never answers the same."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
-    for program in (ROOT / "roles/locust_host/files").glob("*.py"):
-        shutil.copy(program, folder / "locust")
+    load_host.make(folder / "locust")
     (folder / "locust/one_trial.py").write_text(ONE_TRIAL)
     files, users = f"{folder}/locust/locustfiles/{scenario},{folder}/locust/recorder.py", "2"
     if scenario.endswith("_open.py"):

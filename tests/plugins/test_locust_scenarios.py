@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement, memory_bytes
 
+from bench import load_host
 from swarmsweep.sweep import scenario_text
 
 ROOT = Path(__file__).parents[2]
@@ -62,8 +63,7 @@ def home(tmp_path, monkeypatch) -> Path:
     """The folder of a load host, with the scenarios of the repository."""
     home = tmp_path / "locust"
     shutil.copytree(ROOT / "locustfiles", home / "locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
-    for program in (ROOT / "roles/locust_host/files").glob("*.py"):
-        shutil.copy(program, home)
+    load_host.make(home)
     (home / "venv/bin").mkdir(parents=True)
     python = home / "venv/bin/python"
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')

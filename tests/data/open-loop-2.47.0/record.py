@@ -1,7 +1,7 @@
 """Writes the folder locust/ beside it: a search for the capacity of a server whose capacity is known.
 
-Run: python record.py, where locust and the packages of roles/locust_host/files/requirements.in are installed, on two
-cores that do nothing else. It takes a minute.
+Run in the repository: PYTHONPATH=. python tests/data/open-loop-2.47.0/record.py, where locust and the packages of
+roles/locust_host/files/requirements.in are installed, on two cores that do nothing else. It takes a minute.
 
 The server serves one request after the other, each for exactly `SERVICE_MS`, so 100 requests a second; requests come at
 random (a queue M/D/1). Server, Locust's master and two workers are processes on loopback, started as a load host does.
@@ -21,6 +21,8 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+
+from bench import load_host
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -47,8 +49,7 @@ def free_port() -> int:
 def record(folder: Path) -> None:
     """Search, and leave the files of the master and the workers in ``folder``/out."""
     home, out = folder / "home", folder / "out"
-    shutil.copytree(ROOT / "roles/locust_host/files", home)
-    shutil.copytree(ROOT / "swarmsweep/search", home / "search")
+    load_host.make(home)
     for path in (ROOT / "locustfiles").glob("predict*.py"):
         shutil.copy(path, home)
     out.mkdir()

@@ -41,7 +41,7 @@ def folder(tmp_path) -> Path:
         ("gevent.py", "a module that Locust needs"),
         ("requests.py", "a module that Locust needs"),
         ("recorder.py", "a program of the load host"),
-        ("master.py", "a program of the load host"),
+        ("loadgen.py", "a program of the load host"),
         ("search.py", "a program of the load host"),
     ],
 )
@@ -56,7 +56,17 @@ def test_a_name_that_hides_a_module_is_refused_whether_a_sweep_names_it_or_not(f
 
 
 @pytest.mark.parametrize(
-    "name", ["locustfile.py", "predict_open.py", "test_mine.py", "my_io.py", "__init__.py", "io.txt"]
+    "name",
+    [
+        "locustfile.py",
+        "predict_open.py",
+        "test_mine.py",
+        "my_io.py",
+        "__init__.py",
+        "io.txt",
+        "master.py",
+        "common.py",
+    ],
 )
 def test_other_names_are_free(folder, name):
     (folder / name).write_text("\n")

@@ -465,12 +465,12 @@ def test_the_longest_loads_that_the_lab_can_bear_are_taken(load):
 @pytest.mark.parametrize(
     ("file", "pattern", "limit"),
     [
-        ("locust_host/files/recorder.py", r"^LONGEST_RAMP_SECONDS = ([0-9.]+)$", load_section.MAX_RAMP_SECONDS),
-        ("platform/defaults/main.yml", r"^platform_proxy_max_connections: (\d+)$", BOUNDS["load.users"].high),
+        ("loadgen/closed/recorder.py", r"^LONGEST_RAMP_SECONDS = ([0-9.]+)$", load_section.MAX_RAMP_SECONDS),
+        ("roles/platform/defaults/main.yml", r"^platform_proxy_max_connections: (\d+)$", BOUNDS["load.users"].high),
     ],
 )
 def test_limits_are_those_of_what_would_cut_a_load_off(file, pattern, limit):
-    assert [float(value) for value in re.findall(pattern, (ROOT / "roles" / file).read_text(), re.MULTILINE)] == [limit]
+    assert [float(value) for value in re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE)] == [limit]
 
 
 def test_the_sampler_outlives_the_longest_load():

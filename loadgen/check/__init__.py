@@ -1,0 +1,1 @@
+"""The try of a scenario before a sweep: it is loaded once, as Locust will load it."""

@@ -1,0 +1,171 @@
+"""Loads a scenario in a process of its own, as `locust -f` does, and reports why it cannot run: see program.py."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from loadgen.check.tasks import gives_tasks_later, line_of, without_tasks
+
+# Of a text that a scenario raised or printed; more does not help to find it.
+MOST_CHARACTERS = 300
+LOADED = b"\n"
+# Where os.environ raises.
+OS_FILES = (os.__file__, "<frozen os>")
+
+
+def judge(report: int, mode: str, files: list[str]) -> None:
+    """Load the files as `locust -f` does, and write the report; never returns, as threads may run on."""
+    scenario, files = files[0], files[1:]
+    # As the command `locust` has it. The package and the programs beside it are found only while one of them is loaded.
+    sys.path[0] = str(Path(sys.executable).parent)
+    sys.argv = ["locust", "-f", ",".join(files), "--headless", "--host", "http://127.0.0.1"]
+    # A broken installation is no fault of a scenario: its traceback becomes the child's last words.
+    from locust import main as locust_main
+
+    os.write(report, LOADED)
+    found = load(locust_main, scenario, files, mode)
+    os.write(report, json.dumps(found).encode() + b"\n")
+    os._exit(0)
+
+
+def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[str, Any]:
+    """The report on one scenario."""
+    said = Copy()
+    try:
+        with contextlib.redirect_stderr(said):
+            users, shapes, tasks, shape = locust_main.merge_locustfiles_content(files)
+    except SystemExit as error:
+        if ended_by(error) == locust_main.__file__:
+            return {"problem": "locust", "text": shorten(said.getvalue())}
+        code = 0 if error.code is None else error.code
+        if isinstance(code, int):
+            return {"problem": "exit", "code": code, "words": ""}
+        return {"problem": "exit", "code": 1, "words": shorten(code)}
+    except BaseException as error:  # whatever it raises, Locust would end with it
+        return describe(error, scenario)
+    if shape is not None:
+        return {"problem": "shape", "name": type(shape).__name__, "line": line_of(type(shape))}
+    if not users:
+        names = abstract_users(scenario)
+        return {"problem": "abstract", "names": names} if names else {"problem": "no_user"}
+    classes = list(users.values())
+    if mode == "capacity" and (len(classes) != 1 or not issubclass(classes[0], open_loop_user())):
+        return {"problem": "not_open_loop", "names": sorted(users)}
+    if not gives_tasks_later() and (empty := next(without_tasks(classes), None)):
+        return {"problem": "no_task", "name": empty.__name__, "line": line_of(empty)}
+    return start(locust_main, scenario, files, users, shapes, tasks) or {"problem": None, "users": sorted(users)}
+
+
+def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes: dict, tasks: dict) -> dict | None:
+    """What Locust does next: its options, the scenario's among them, and the environment. None when all is well."""
+    said, uncaught = Copy(), Uncaught()
+    logging.getLogger().addHandler(uncaught)
+    try:
+        with contextlib.redirect_stderr(said):
+            options = locust_main.get_parser().parse_args()
+    except SystemExit:
+        return {"problem": "options", "text": shorten(said.getvalue().rpartition("error: ")[2])}
+    except BaseException as error:
+        return describe(error, scenario)
+    if uncaught.error is not None:
+        found = describe(uncaught.error, scenario)
+        return found | {"problem": "options"} if found["type"] == "ArgumentError" else found
+    try:
+        locust_main.create_environment(
+            list(users.values()),
+            options,
+            locustfile=Path(files[0]).name,
+            parsed_locustfiles=files,
+            available_user_classes=users,
+            available_shape_classes=shapes,
+            available_user_tasks=tasks,
+        )
+    except BaseException as error:
+        return describe(error, scenario)
+    return None
+
+
+class Copy:
+    """Standard error, and what was written to it: Python may end before anybody reads it here.
+
+    All else is the real stream's, as a scenario may ask for its ``fileno`` or ``buffer``.
+    """
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.__stderr__, name)
+
+    def write(self, text: str) -> int:
+        sys.__stderr__.write(text)
+        sys.__stderr__.flush()
+        return self._text.write(text)
+
+    def getvalue(self) -> str:
+        """What was written, by `write` alone."""
+        return self._text.getvalue()
+
+
+class Uncaught(logging.Handler):
+    """The first exception of a listener: Locust logs it, goes on, and ends with exit code 2."""
+
+    error: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("Uncaught exception in event handler"):
+            self.error = self.error or sys.exc_info()[1]
+
+
+def describe(error: BaseException, scenario: str) -> dict[str, Any]:
+    """An exception: the last line of its traceback, and the place in the user's files that it came from."""
+    folder = str(Path(scenario).parent)
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno))
+    name = type(error).__name__
+    found = {"problem": "error", "type": name, "text": shorten(f"{name}: {error}" if str(error) else name)}
+    if isinstance(error, SyntaxError):
+        # Its own text repeats the place.
+        found["text"] = shorten(f"{name}: {error.msg}")
+    own = [(file, line) for file, line in frames if str(Path(file).parent) == folder]
+    if own:
+        found |= {"file": Path(own[-1][0]).name, "line": own[-1][1]}
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        found["missing"] = error.name
+    elif isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
+        found["missing"] = os.fsdecode(error.filename)
+    elif isinstance(error, KeyError) and frames and frames[-1][0] in OS_FILES and error.args:
+        found["environ"] = str(error.args[0])
+    return found
+
+
+def ended_by(error: BaseException) -> str:
+    """The file that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].filename if frames else ""
+
+
+def shorten(text: object) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")[:MOST_CHARACTERS]
+
+
+def open_loop_user() -> type:
+    """The class that a scenario for capacity must have; open_loop.py was loaded with it."""
+    return sys.modules["open_loop"].OpenLoopUser
+
+
+def abstract_users(scenario: str) -> list[str]:
+    """User classes of the scenario itself that are abstract."""
+    from locust import User
+
+    stem = Path(scenario).stem
+    classes = [value for value in vars(sys.modules[stem]).values() if isinstance(value, type)]
+    return sorted(value.__name__ for value in classes if issubclass(value, User) and value.__module__ == stem)

@@ -1,0 +1,156 @@
+"""Bounds what FastHttpUser and HttpUser read of one response, so that no server can fill the memory or hold a user.
+
+A response fails when more than `MOST_BYTES` of it come, packed or unpacked, and when its last byte comes later than
+`MOST_SECONDS` after its first ones. Nothing is unpacked beyond the bound. A response that comes in one piece, as nearly
+all do, costs one comparison more.
+
+HttpUser's time begins with the body. Python's http.client bounds number and length of its headers, but not their time:
+a server whose headers drip holds such a user until the load ends.
+"""
+
+import math
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import brotli
+import gevent
+import requests
+from geventhttpclient.response import HTTPResponse, HTTPSocketPoolResponse, HTTPSocketResponse
+from locust.contrib.fasthttp import FastResponse
+
+# As open/lean_http.py has it for open-loop load.
+MOST_BYTES = 16 << 20
+# Far beyond a scenario's patience, and HAProxy gives a silent server as long; a body that drips never ends by itself.
+MOST_SECONDS = 60.0
+TOO_LONG = f"response longer than {MOST_BYTES >> 20} MiB"
+
+
+class BoundError(OSError):
+    """As FastHttpUser knows failures."""
+
+
+class BoundRequestError(requests.RequestException):
+    """The same, as HttpUser knows failures."""
+
+
+def too_slow() -> str:
+    """The text of that error."""
+    return f"response not complete {MOST_SECONDS:g} s after its first bytes"
+
+
+def unpack(packed: bytes, encoding: str) -> bytes:
+    """A whole body of gzip, deflate (with or without the header of zlib) or br.
+
+    Raises:
+        BoundError: it is longer than `MOST_BYTES`.
+        zlib.error: it is damaged, or ends too early.
+        brotli.error: the same of br.
+    """
+    if encoding == "br":
+        return _unpack_brotli(packed)
+    if encoding == "gzip":
+        return _inflate(packed, 16 + zlib.MAX_WBITS)
+    try:
+        return _inflate(packed, -zlib.MAX_WBITS)
+    except zlib.error:
+        return _inflate(packed, zlib.MAX_WBITS)
+
+
+def _inflate(packed: bytes, window_bits: int) -> bytes:
+    stream = zlib.decompressobj(window_bits)
+    content = stream.decompress(packed, MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise BoundError(TOO_LONG)
+    if not stream.eof:
+        raise zlib.error("incomplete or truncated stream")
+    return content
+
+
+def _unpack_brotli(packed: bytes) -> bytes:
+    stream = brotli.Decompressor()
+    content = stream.process(packed, output_buffer_limit=MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise BoundError(TOO_LONG)
+    if not stream.is_finished():
+        raise brotli.error("incomplete or truncated stream")
+    return content
+
+
+def _feed(response: HTTPSocketPoolResponse, data: bytes) -> None:
+    """In place of the parser's ``feed``, which gets what each read of the socket brought."""
+    sock = response._sock
+    HTTPResponse.feed(response, data)
+    state = response.__dict__
+    if response.message_complete:
+        # The connection is kept: its next response has the scenario's time-out again.
+        if "bound_patience" in state:
+            sock.settimeout(state["bound_patience"])
+        return
+    if not response.headers_complete and not data:
+        return
+    now = time.monotonic()
+    if "bound_end" not in state:
+        state["bound_end"], state["bound_patience"], state["bound_bytes"] = now + MOST_SECONDS, sock.gettimeout(), 0
+    state["bound_bytes"] += len(data)
+    if state["bound_bytes"] > MOST_BYTES:
+        raise BoundError(TOO_LONG)
+    left = state["bound_end"] - now
+    if left <= 0:
+        raise BoundError(too_slow())
+    patience = state["bound_patience"]
+    # Whatever ends first; a server that falls silent near the end must not get all of the scenario's time-out.
+    sock.settimeout(left if patience is None else min(left, patience))
+
+
+def _read(response: HTTPSocketPoolResponse, length: int | None = None) -> bytes:
+    """In place of ``read``: says which of the two time-outs it was."""
+    try:
+        return HTTPSocketResponse.read(response, length)
+    except TimeoutError:
+        if response.__dict__.get("bound_end", math.inf) > time.monotonic():
+            raise
+        raise BoundError(too_slow()) from None
+
+
+def _unzipped(response: FastResponse, gzip: bool = True, br: bool = False) -> bytes:
+    return unpack(response._response.read(), "gzip" if gzip else "br" if br else "deflate")
+
+
+def _bounded_chunks(response: requests.Response, chunks: Iterator[Any]) -> Iterator[Any]:
+    """The chunks of a response's body that is still to be read."""
+    end, received = time.monotonic() + MOST_SECONDS, 0
+    while True:
+        # One read may wait for many small pieces: urllib3 collects them.
+        timer = gevent.Timeout.start_new(max(end - time.monotonic(), 0.001))
+        try:
+            chunk = next(chunks, None)
+        except gevent.Timeout as late:
+            if late is not timer:
+                raise
+            response.close()
+            raise BoundRequestError(too_slow()) from None
+        finally:
+            timer.close()
+        if chunk is None:
+            return
+        received += len(chunk)
+        if received > MOST_BYTES:
+            response.close()
+            raise BoundRequestError(TOO_LONG)
+        yield chunk
+
+
+def set_bounds() -> None:
+    """Bound all responses of this process from now on."""
+    read_chunks = requests.Response.iter_content
+
+    def iter_content(response: requests.Response, *arguments: Any, **options: Any) -> Iterator[Any]:
+        whole = response._content_consumed
+        chunks = read_chunks(response, *arguments, **options)
+        return chunks if whole else _bounded_chunks(response, chunks)
+
+    requests.Response.iter_content = iter_content
+    HTTPSocketPoolResponse.feed, HTTPSocketPoolResponse.read = _feed, _read
+    FastResponse.unzipped = _unzipped

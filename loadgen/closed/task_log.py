@@ -1,0 +1,151 @@
+"""The outcome of each execution of a task. Locust counts requests; an exception between two of them is not one.
+
+``tasks-<host>-<index>.f64.gz`` holds three little-endian float64 an execution: start in epoch seconds, length in ms,
+outcome. Outcomes: 0 a request in it failed, 1 ok, 2 it was under way when the load ended, 3 and more: it raised the
+exception with that number, less 3, in ``exceptions`` of ``worker-*.json``.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gevent import GreenletExit, getcurrent
+from locust import TaskSet
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
+
+from loadgen.common.raw_file import RawFile
+
+FAILED_REQUEST, OK, UNFINISHED, RAISED = 0.0, 1.0, 2.0, 3.0
+# With these a scenario says what comes next; they are not faults.
+CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser, StopTest)
+# Different texts that are kept, and how much of each: an id in every text, or a whole response, would fill the memory.
+MAX_TEXTS, MAX_TEXT_CHARACTERS = 200, 300
+OTHERS = "(other exceptions)"
+
+
+def shortened(text: str) -> str:
+    """One line, cut; what is not Unicode (half of a pair, as JSON may have) is replaced."""
+    line = " ".join(text[: 4 * MAX_TEXT_CHARACTERS].split())[:MAX_TEXT_CHARACTERS]
+    return line.encode("utf-8", "replace").decode()
+
+
+def text_of(error: BaseException) -> str:
+    """An exception as the last line of its traceback has it."""
+    name = type(error).__name__
+    try:
+        said = str(error)
+    except Exception:  # its own __str__ is at fault
+        said = ""
+    return shortened(f"{name}: {said}" if said else name)
+
+
+class Execution:
+    """A task that is under way."""
+
+    __slots__ = ("has_failed_request", "has_lost_request", "start_seconds", "user")
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+        self.start_seconds = time.time()
+        self.has_failed_request = False
+        self.has_lost_request = False
+
+
+class TaskLog:
+    """Watches all task sets of this process, from when it is made.
+
+    Args:
+        on_unfinished: called with an execution that the end of the load cut off.
+    """
+
+    def __init__(self, path: Path, on_unfinished: Callable[[Execution], None]) -> None:
+        self.file = RawFile(path, fields=3)
+        self.exceptions: list[str] = []
+        self._on_unfinished = on_unfinished
+        self._running: dict[Any, Execution] = {}
+        self._watch()
+
+    def is_running(self, began_until: float) -> bool:
+        """Whether an execution that began until then (epoch seconds) is under way."""
+        return any(one.start_seconds <= began_until for one in self._running.values())
+
+    def running(self) -> Execution | None:
+        """The task that the current greenlet belongs to: its own, or that of the greenlet that spawned it."""
+        greenlet = getcurrent()
+        while greenlet is not None and greenlet not in self._running:
+            parent = getattr(greenlet, "spawning_greenlet", None)
+            greenlet = parent() if parent is not None else None
+        return None if greenlet is None else self._running[greenlet]
+
+    def on_failed_request(self) -> None:
+        """A request failed: so did the task that it belongs to."""
+        if (task := self.running()) is not None:
+            task.has_failed_request = True
+
+    def _watch(self) -> None:
+        original = TaskSet.execute_next_task
+
+        def execute_next_task(task_set: TaskSet) -> None:
+            task = task_set._task_queue[0]
+            if isinstance(task, type) and issubclass(task, TaskSet):
+                self._run_nested(task_set, original)
+            else:
+                self._run(task_set, original)
+
+        TaskSet.execute_next_task = execute_next_task
+
+    def _run(self, task_set: TaskSet, original: Callable[[TaskSet], None]) -> None:
+        greenlet, execution = getcurrent(), Execution(task_set.user)
+        # A task may run a task set by itself.
+        outer, self._running[greenlet] = self._running.get(greenlet), execution
+        outcome = OK
+        try:
+            original(task_set)
+        except CONTROL_FLOW:
+            raise
+        except GreenletExit:
+            outcome = UNFINISHED
+            self._on_unfinished(execution)
+            raise
+        except BaseException as error:
+            outcome = self._number(error)
+            raise
+        finally:
+            if outer is None:
+                del self._running[greenlet]
+            else:
+                self._running[greenlet] = outer
+            if execution.has_failed_request and outcome in (OK, UNFINISHED):
+                outcome = FAILED_REQUEST
+            self._add(execution.start_seconds, outcome)
+
+    def _run_nested(self, task_set: TaskSet, original: Callable[[TaskSet], None]) -> None:
+        """A task set within another is no execution of its own, unless it cannot begin: its tasks catch what they
+        raise, its on_start does not."""
+        start_seconds = time.time()
+        try:
+            original(task_set)
+        except (*CONTROL_FLOW, GreenletExit):
+            raise
+        except BaseException as error:
+            self._add(start_seconds, self._number(error))
+            raise
+
+    def _add(self, start_seconds: float, outcome: float) -> None:
+        self.file.add((start_seconds, max(0.0, time.time() - start_seconds) * 1000, outcome))
+
+    def _number(self, error: BaseException) -> float:
+        text = text_of(error)
+        if text not in self.exceptions:
+            if len(self.exceptions) >= MAX_TEXTS:
+                text = OTHERS
+            if text not in self.exceptions:
+                self.exceptions.append(text)
+        return RAISED + self.exceptions.index(text)

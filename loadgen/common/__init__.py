@@ -1,0 +1,1 @@
+"""What closed-loop and open-loop loads share: workers, files and Locust's own statistics."""

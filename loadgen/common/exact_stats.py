@@ -1,0 +1,52 @@
+"""Makes Locust's statistics and their CSV files as exact as what they are made from: see `apply`.
+
+Needed on the master, which writes the files, and on every worker, which rounds what it hands in.
+"""
+
+from typing import Any
+
+import locust.runners
+import locust.stats
+
+# Locust's CSV rounds to two digits and then to whole milliseconds; 0.1 ms is what a comparison of configurations needs.
+DECIMALS = 1
+# Locust's default of 3 s makes its history move in steps, and leaves more to hand in at the end.
+REPORT_SECONDS = 1.0
+
+_close_files = locust.stats.StatsCSVFileWriter.close_files
+
+
+def _percentile_fields(self: locust.stats.StatsCSV, stats_entry: Any, use_current: bool = False) -> list[Any]:
+    if not stats_entry.num_requests:
+        return self.percentiles_na
+    percentile = stats_entry.get_response_time_percentile
+    if use_current and stats_entry.use_response_times_cache:
+        percentile = stats_entry.get_current_response_time_percentile
+    return [percentile(share) or 0 for share in self.percentiles_to_report]
+
+
+def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
+    """Locust rewrites its files once a second, and not once more at the end: whoever does not wait loses the last."""
+    for file, writer, columns, write_rows in (
+        (self.requests_csv_filehandle, self.requests_csv_writer, self.requests_csv_columns, self._requests_data_rows),
+        (self.failures_csv_filehandle, self.failures_csv_writer, self.failures_columns, self._failures_data_rows),
+        (
+            self.exceptions_csv_filehandle,
+            self.exceptions_csv_writer,
+            self.exceptions_columns,
+            self._exceptions_data_rows,
+        ),
+    ):
+        file.seek(0)
+        writer.writerow(columns)
+        write_rows(writer)
+        file.truncate()
+    _close_files(self)
+
+
+def apply() -> None:
+    """Change Locust in this process. It is to be called before a test starts; a second call changes nothing more."""
+    locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, DECIMALS)
+    locust.runners.WORKER_REPORT_INTERVAL = REPORT_SECONDS
+    locust.stats.StatsCSVFileWriter._percentile_fields = _percentile_fields
+    locust.stats.StatsCSVFileWriter.close_files = _rewrite_and_close

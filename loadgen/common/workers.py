@@ -1,0 +1,124 @@
+"""The workers of a load on Locust's master, its beginning and its end, for closed-loop loads and searches.
+
+SWEEP_START_FILE   path: the load begins when this file is there, so that Locust can stand by while an API is deployed.
+                   Without it, the load begins when all workers are there.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+from locust.rpc import Message
+from locust.runners import STATE_MISSING, STATE_STOPPED, STATE_STOPPING, MasterRunner
+
+# Locust itself looks once a second whether its workers are there.
+POLL_SECONDS = 0.02
+WATCH_SECONDS = 0.25
+# For workers to take leave; Locust's own waits for it are twice as long, three times.
+LEAVE_SECONDS = 0.5
+
+
+def wait_for_start(environment: Any) -> None:
+    """To be called when Locust initialises: returns when the load may begin and the expected workers are connected.
+
+    Without them it returns after Locust's own patience, and Locust gives up.
+    """
+    start_file = os.environ.get("SWEEP_START_FILE")
+    while start_file and not Path(start_file).exists():
+        gevent.sleep(POLL_SECONDS)
+    options, runner = environment.parsed_options, environment.runner
+    if not isinstance(runner, MasterRunner):
+        return
+    deadline = time.monotonic() + (options.expect_workers_max_wait or 0)
+    while len(runner.clients.ready) < options.expect_workers and time.monotonic() < deadline:
+        gevent.sleep(POLL_SECONDS)
+
+
+class Workers:
+    """Which workers take part, and which were lost. Without workers, this process is the only one.
+
+    ``on_lost`` is called once for each that falls silent; it must not block.
+    """
+
+    def __init__(self, environment: Any, on_lost: Callable[[], None] = lambda: None) -> None:
+        self._environment = environment
+        self._on_lost = on_lost
+        self._connected: set[str] = set()
+        self._lost: set[str] = set()
+
+    @property
+    def _is_distributed(self) -> bool:
+        return isinstance(self._environment.runner, MasterRunner)
+
+    @property
+    def expected(self) -> int:
+        return self._environment.parsed_options.expect_workers if self._is_distributed else 1
+
+    @property
+    def connected(self) -> int:
+        """All that ever were, lost ones included."""
+        return len(self._connected) if self._is_distributed else 1
+
+    @property
+    def lost(self) -> int:
+        return len(self._lost)
+
+    @property
+    def present(self) -> set[str]:
+        """Nodes that are there."""
+        return self._connected - self._lost
+
+    @property
+    def all_lost(self) -> bool:
+        return bool(self._connected) and not self.present
+
+    def watch(self) -> None:
+        """Look every quarter of a second, until Locust quits."""
+        if self._is_distributed:
+            self._environment.runner.greenlet.spawn(self._watch)
+
+    def give_up(self, nodes: set[str]) -> None:
+        """These have not done what they should: they count as lost."""
+        self._lost |= nodes
+
+    def look(self) -> None:
+        """See who is there now."""
+        if not self._is_distributed:
+            return
+        runner = self._environment.runner
+        known = {worker.id: worker.state for worker in runner.clients.all}
+        self._connected |= known.keys()
+        gone = {node for node, state in known.items() if state == STATE_MISSING}
+        if runner.state not in (STATE_STOPPING, STATE_STOPPED):
+            # One that takes leave is forgotten; when the test has stopped, it should.
+            gone |= self._connected - known.keys()
+        for node in gone - self._lost:
+            self._lost.add(node)
+            self._on_lost()
+
+    def _watch(self) -> None:
+        while True:
+            self.look()
+            gevent.sleep(WATCH_SECONDS)
+
+
+def leave(environment: Any, workers: Workers) -> None:
+    """Quit, and let the workers quit. Locust's own way waits half a second three times, whoever is there."""
+    runner = environment.runner
+    if not isinstance(runner, MasterRunner):
+        runner.quit()
+        return
+    runner.stop(send_stop_to_client=False)
+    # Locust calls it twice while it shuts down, and again when the last worker has said good-bye.
+    runner.quit = lambda: None
+    # A worker that has just stopped is unknown to Locust until it is ready again.
+    nodes = workers.present | {worker.id for worker in runner.clients.all if worker.state != STATE_MISSING}
+    for node in nodes:
+        runner.server.send_to_client(Message("quit", None, node))
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while any(node in runner.clients for node in nodes) and time.monotonic() < deadline:
+        gevent.sleep(POLL_SECONDS)
+    runner.greenlet.kill(block=True)

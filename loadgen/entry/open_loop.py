@@ -1,0 +1,17 @@
+"""Locustfile of an open-loop load: what decides when requests are sent, and the base of its scenarios.
+
+    locust -f open_loop.py,predict_open.py
+
+Loaded before the scenario, on the master and on every worker. A scenario says ``from open_loop import OpenLoopUser``:
+Locust has loaded this file under that name, which therefore stays, whatever the package is called inside.
+"""
+
+from locust import events
+
+from loadgen.common import exact_stats
+from loadgen.open.generator import OpenLoopUser, begin
+
+__all__ = ["OpenLoopUser"]
+
+exact_stats.apply()
+events.init.add_listener(begin)

@@ -1,0 +1,317 @@
+"""Finds the highest rate at which an API holds its SLO: a search on Locust's master, over trials by all workers.
+
+Locust loads it by entry/conductor.py, on the master only; a Locust without workers does both. One user per worker must
+be started. search/ says which trial comes next and judges it, trials.py makes it.
+Settings are environment variables:
+
+SWEEP_SEARCH       JSON, see `SearchOrder`
+SWEEP_OUTPUT_DIR   where the files go
+SWEEP_START_FILE   see common/workers.py
+
+Files, all of which appear whole or not at all:
+
+trial-<n>.json     what `Trials.run` returned
+capacity.json      order, profile and judged trials so far; made anew after each trial, so that a search that is
+                   interrupted leaves what it has. ``ended`` says why a search came to its end, ``error`` why it did not
+timeline.json      when it all was, which workers took part, and how many requests were sent and counted
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import locust
+from locust import events
+from locust.runners import WorkerRunner
+from search import BAD, GENERATOR, PERCENTS, PROFILES, Search, Step
+
+from loadgen.common.outputs import output_directory, write_json
+from loadgen.common.workers import Workers, leave, wait_for_start
+from loadgen.master.recovery import Recovery
+from loadgen.master.trials import TrialError, Trials
+from loadgen.open.generator import OpenLoopUser
+
+logger = logging.getLogger("conductor")
+
+# For all users to stand by, once the workers are connected.
+READY_SECONDS = 30.0
+# Requests that may be under way, over all workers. Each holds a local port, of which a host has 64,000 at most.
+MOST_IN_FLIGHT = 32768
+# Over what an API that just holds its SLO may leave under way: chance, and the connections of the start.
+SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
+
+
+@dataclass(frozen=True)
+class SearchOrder:
+    """What to search for. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent.
+
+    ``connections`` are those of the closed probe, over all ``workers``; ``max_rps`` bounds the rates, None does not.
+    """
+
+    profile: str
+    slo: Mapping[str, float]
+    arrivals: str
+    timeout_seconds: float
+    seed: int
+    workers: int
+    connections: int
+    max_rps: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what neither `Search` nor an order of a trial would refuse before the first trial.
+
+        Raises:
+            ValueError: which setting, and what is allowed.
+        """
+        rules = (
+            ("profile", self.profile in PROFILES, f"one of {', '.join(PROFILES)}"),
+            ("slo", isinstance(self.slo, Mapping), "limits by name"),
+            ("timeout_seconds", isinstance(self.timeout_seconds, int | float), "seconds"),
+            ("seed", isinstance(self.seed, int), "a whole number"),
+            ("workers", isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1"),
+            ("connections", isinstance(self.connections, int), "a whole number, at least one per worker"),
+        )
+        for name, holds, allowed in rules:
+            if not holds:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {allowed}")
+
+    @classmethod
+    def from_json(cls, text: str) -> "SearchOrder":
+        """Raises ValueError for anything but an object with these settings."""
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError("it is no object")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def limits_ms(self) -> dict[str, float]:
+        """The latencies within which requests are counted."""
+        return {name: self.slo[name] for name in PERCENTS if self.slo.get(name) is not None}
+
+    @property
+    def slowest_seconds(self) -> float:
+        """The greatest latency that any limit allows."""
+        return max((limit for name, limit in self.slo.items() if name.endswith("_ms") and limit), default=0) / 1000
+
+    def seed_of(self, trial: int) -> int:
+        """Below 2**31; every trial has a sequence of its own."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{trial}".encode()).digest()[:4]) >> 1
+
+    @property
+    def longest_mean_seconds(self) -> float:
+        """The greatest mean latency with which all limits hold: what is over one takes until the time-out."""
+        held = [
+            (percent * self.slo[name] / 1000 + (100 - percent) * self.timeout_seconds) / 100
+            for name, percent in PERCENTS.items()
+            if self.slo.get(name) is not None
+        ]
+        held += [self.slo["mean_ms"] / 1000] if self.slo.get("mean_ms") is not None else []
+        return min([*held, self.timeout_seconds])
+
+    def most_in_flight(self, rate_rps: float | None) -> int:
+        """Per worker: as many as an API that holds its SLO may leave under way (Little's law), and some more.
+
+        More would change no verdict, but thousands of connections to an API that is overloaded make it run out of
+        memory, keep it busy beyond the trial, and make the generator late.
+        """
+        wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * self.longest_mean_seconds
+        return math.ceil(min(wanted, MOST_IN_FLIGHT) / self.workers)
+
+
+class Conductor:
+    """Runs the search from its own greenlet, writes the files, and ends Locust.
+
+    Raises:
+        ValueError: a setting of the order makes no sense.
+    """
+
+    def __init__(self, environment: Any, directory: Path, order: SearchOrder) -> None:
+        self._environment, self._directory, self._order = environment, directory, order
+        profile = PROFILES[order.profile]
+        self._search = Search(profile, order.slo, order.connections, order.arrivals, order.max_rps)
+        self._trials = Trials(environment)
+        self._workers = Workers(environment, on_lost=self._trials.stop)
+        self._recovery: Recovery | None = None
+        self._times: dict[str, float | None] = dict.fromkeys(("spawn_started", "spawn_complete", "stopped"))
+        self._sent = 0
+        self._is_over = False
+        self._greenlet: gevent.Greenlet | None = None
+        self._record: dict[str, Any] = {
+            "schema": 1,
+            "order": asdict(order),
+            "profile": asdict(profile),
+            "trials": [],
+            "ended": None,
+            "error": None,
+            "load_seconds": 0.0,
+            "started": None,
+            "stopped": None,
+        }
+        # What an earlier attempt left must not be taken for ours.
+        for path in (directory / "timeline.json", *directory.glob("trial-*.json")):
+            path.unlink(missing_ok=True)
+        self._write_record()
+        events.test_start.add_listener(self._on_test_start)
+        events.spawning_complete.add_listener(self._on_spawning_complete)
+        events.quitting.add_listener(self._on_quitting)
+
+    def begin(self) -> None:
+        """Start, as soon as all users stand by; at once the end, when the scenario is not fit for it.
+
+        Raises:
+            SystemExit: it is not.
+        """
+        self._workers.watch()
+        classes = self._environment.user_classes
+        wrong = sorted(user.__name__ for user in classes if not issubclass(user, OpenLoopUser))
+        if wrong or len(classes) != 1:
+            # Before Locust starts users that nobody could stop in time.
+            found = ", ".join(wrong) or ", ".join(user.__name__ for user in classes) or "none"
+            self._fail(f"the scenario must hold exactly one OpenLoopUser, and no other user; found: {found}")
+            self._end()
+            sys.exit(1)
+        self._greenlet = gevent.spawn(self._conduct)
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._times["spawn_started"] = time.time()
+
+    def _on_spawning_complete(self, **_: Any) -> None:
+        # Fired again when Locust starts the user of a lost worker elsewhere.
+        if self._times["spawn_complete"] is None:
+            self._times["spawn_complete"] = time.time()
+
+    def _on_quitting(self, **_: Any) -> None:
+        if not self._is_over:
+            if self._greenlet is not None:
+                self._greenlet.kill(block=False)
+            self._fail("Locust was told to quit before the search had come to its end")
+            self._write_end()
+
+    def _conduct(self) -> None:
+        try:
+            self._trials.wait_ready(self._order.workers, READY_SECONDS)
+            self._recovery = Recovery(self._environment.user_classes[0], self._environment.host or "")
+            self._record["started"] = time.time()
+            while step := self._search.next():
+                self._load(step)
+            self._record["ended"] = self._search.ended
+        except (TrialError, ValueError) as error:
+            self._fail(str(error))
+        except Exception as error:
+            logger.exception("the search broke")
+            self._fail(repr(error))
+        self._end()
+
+    def _load(self, step: Step) -> None:
+        """One trial: make it, judge it, write it down.
+
+        Raises:
+            TrialError: it is no measurement.
+        """
+        order, number = self._order, len(self._record["trials"]) + 1
+        self._refuse_lost_workers(f"before trial {number}")
+        summary = self._trials.run(
+            step.kind,
+            order.limits_ms,
+            rate_rps=step.rate_rps,
+            connections=step.connections,
+            seconds_settle=step.seconds_settle,
+            seconds_measure=step.seconds_measure,
+            seed=order.seed_of(number),
+            timeout_seconds=order.timeout_seconds,
+            most_in_flight=order.most_in_flight(step.rate_rps),
+        )
+        self._sent += sum(summary[name] for name in ("ok", "failed", "timed_out"))
+        self._refuse_lost_workers(f"in trial {number}")
+        if summary["workers_reported"] < order.workers:
+            raise TrialError(f"trial {number}: {summary['workers_reported']} of {order.workers} workers reported")
+        if summary["stopped"]:
+            raise TrialError(f"trial {number}: {summary['stopped']}")
+        file = f"trial-{number}.json"
+        write_json(self._directory / file, summary)
+        judgement = self._search.add(step, summary)
+        logger.info("Trial %d, %s: %s, %s", number, _words(step), judgement.verdict, judgement.reason)
+        self._record["trials"].append(
+            {
+                "trial": number,
+                **asdict(step),
+                "window_start": min(worker["window_start"] for worker in summary["workers"]),
+                "window_end": max(worker["window_end"] for worker in summary["workers"]),
+                **asdict(judgement),
+                "file": file,
+            }
+        )
+        self._record["load_seconds"] += step.seconds
+        self._write_record()
+        if judgement.verdict in (BAD, GENERATOR):
+            self._recovery.wait(order.slowest_seconds)
+
+    def _refuse_lost_workers(self, when: str) -> None:
+        self._workers.look()
+        if lost := self._workers.lost:
+            raise TrialError(f"{lost} of {self._order.workers} workers were lost {when}: see their logs")
+
+    def _fail(self, error: str) -> None:
+        logger.error("%s", error)
+        self._record["error"] = error
+        self._environment.process_exit_code = 1
+
+    def _end(self) -> None:
+        self._write_end()
+        leave(self._environment, self._workers)
+
+    def _write_end(self) -> None:
+        self._is_over = True
+        self._record["stopped"] = self._times["stopped"] = time.time()
+        self._write_record()
+        trials = self._record["trials"]
+        timeline = {
+            "schema": 1,
+            "mode": "capacity",
+            "users": self._order.workers,
+            "workers_expected": self._workers.expected,
+            "workers_connected": self._workers.connected,
+            "workers_lost": self._workers.lost,
+            **self._times,
+            "window_start": trials[0]["window_start"] if trials else None,
+            "window_end": trials[-1]["window_end"] if trials else None,
+            # The two agree unless a worker was lost. Questions of the master's own come on top.
+            "requests_recorded": self._sent,
+            "requests_reported": self._environment.runner.stats.total.num_requests,
+            "questions": self._recovery.questions if self._recovery else 0,
+            "locust_version": locust.__version__,
+        }
+        write_json(self._directory / "timeline.json", timeline)
+
+    def _write_record(self) -> None:
+        write_json(self._directory / "capacity.json", self._record)
+
+
+def _words(step: Step) -> str:
+    load = f"{step.connections} connections" if step.rate_rps is None else f"{step.rate_rps:g} requests/s"
+    return f"{step.purpose} with {load} for {step.seconds_measure:g} s"
+
+
+def begin(environment: Any, runner: Any, **_: Any) -> None:
+    """Take up the search, on the master."""
+    if isinstance(runner, WorkerRunner):
+        return
+    text = os.environ.get("SWEEP_SEARCH", "")
+    try:
+        conductor = Conductor(environment, output_directory(), SearchOrder.from_json(text))
+    except ValueError as error:
+        sys.exit(f"conductor: SWEEP_SEARCH is {text!r}: {error}")
+    wait_for_start(environment)
+    conductor.begin()

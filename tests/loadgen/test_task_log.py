@@ -1,0 +1,237 @@
+"""Executions of tasks in real Locust processes: which of them failed, and why."""
+
+import pytest
+
+from tests.loadgen.users_run import LOCUST, run_users
+
+pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+FAILED = FAILED_REQUEST = 0.0
+OK = 1.0
+
+# Each class is one user; all of them run side by side.
+CONTROL_FLOW = """
+from locust import FastHttpUser, HttpUser, SequentialTaskSet, TaskSet, constant, task
+from locust.exception import RescheduleTask, RescheduleTaskImmediately, StopUser
+
+class Base(FastHttpUser):
+    abstract = True
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+class Plain(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok")
+
+class Stops(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok")
+        raise StopUser()
+
+class Reschedules(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok")
+        raise RescheduleTask()
+
+class ReschedulesNow(Base):
+    @task
+    def ask(self):
+        self.client.get("/slow/0.05")
+        raise RescheduleTaskImmediately()
+
+class Interrupts(HttpUser):
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+    @task
+    class Inner(SequentialTaskSet):
+        @task
+        def first(self):
+            self.client.get("/ok")
+
+        @task
+        def second(self):
+            self.client.get("/ok")
+            self.interrupt()
+"""
+
+FAULTS = """
+import gevent
+from locust import FastHttpUser, HttpUser, TaskSet, constant, task
+
+class Base(FastHttpUser):
+    abstract = True
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+class ReadsAKey(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok").json()["prediction"]
+
+class RaisesInABlock(HttpUser):
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+    @task
+    def ask(self):
+        with self.client.get("/ok", catch_response=True) as response:
+            assert response.json()["fine"] == 2, "not two"
+
+class NeverEnters(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok", catch_response=True)
+
+class NestedCannotBegin(Base):
+    @task
+    class Inner(TaskSet):
+        def on_start(self):
+            raise LookupError("no such set")
+
+        @task
+        def never(self):
+            self.client.get("/ok")
+
+class SaysTooMuch(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok")
+        raise ValueError("much " + "x" * 4_000_000)
+
+class RunsASetByHand(Base):
+    @task
+    def ask(self):
+        Inner(self).run()
+
+class Inner(TaskSet):
+    @task
+    def inside(self):
+        self.client.get("/ok")
+        self.interrupt()
+
+class WrongUrl(HttpUser):
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+    @task
+    def ask(self):
+        self.client.base_url = "nowhere"
+        self.client.get("/ok")
+"""
+
+FAILED_REQUESTS = """
+import gevent
+from locust import FastHttpUser, HttpUser, constant, task
+
+class Base(FastHttpUser):
+    abstract = True
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+class OneOfTwo(Base):
+    @task
+    def ask(self):
+        self.client.get("/status/503")
+        self.client.get("/ok")
+
+class Judged(Base):
+    @task
+    def ask(self):
+        with self.client.get("/ok", catch_response=True) as response:
+            response.failure("too slow")
+
+class SideBySide(HttpUser):
+    fixed_count = 1
+    wait_time = constant(0.05)
+
+    @task
+    def ask(self):
+        gevent.joinall([gevent.spawn(self.client.get, "/ok"), gevent.spawn(self.client.get, "/status/500")])
+
+class FiresItself(Base):
+    @task
+    def ask(self):
+        self.environment.events.request.fire(
+            request_type="X", name="x", response_time=1.0, response_length=0, exception=OSError("gone"), context={}
+        )
+"""
+
+NO_START = """
+from locust import HttpUser, constant, task
+
+class NeedsALogin(HttpUser):
+    wait_time = constant(0.05)
+    fixed_count = 2
+
+    def on_start(self):
+        self.token = self.client.get("/status/503").json()["token"]
+
+    @task
+    def ask(self):
+        self.client.get("/ok")
+
+class Plain(HttpUser):
+    wait_time = constant(0.05)
+    fixed_count = 1
+
+    @task
+    def ask(self):
+        self.client.get("/ok")
+"""
+
+
+def test_control_flow_is_no_failure(tmp_path):
+    found = run_users(tmp_path, CONTROL_FLOW, users=5)
+    assert {outcome for _, _, outcome in found.inside(found.tasks)} == {OK}
+    assert found.worker["exceptions"] == []
+    # One request each: every leaf of a task set counts, the set itself does not.
+    assert len(found.tasks) == len(found.requests) >= found.asked
+    assert len(found.inside(found.tasks)) == len(found.inside(found.requests)) > 20
+    assert len(found.requests) == found.counted + found.worker["unreported"]
+    assert found.worker["tasks"] == len(found.tasks)
+    starts = [start for start, _, _ in found.tasks]
+    assert min(starts) >= found.timeline["spawn_started"] - 1
+    assert max(ms for _, ms, _ in found.tasks) >= 50
+
+
+def test_what_raises_fails_and_says_so(tmp_path):
+    found = run_users(tmp_path, FAULTS, users=7)
+    raised = found.raised()
+    (long,) = [text for text in raised if text.startswith("ValueError: much xxx")]
+    assert len(long) == 300
+    assert raised.pop(long) >= 2
+    assert set(raised) == {
+        "KeyError: 'prediction'",
+        "AssertionError: not two",
+        "LookupError: no such set",
+        "MissingSchema: Invalid URL 'nowhere/ok': No scheme supplied. Perhaps you meant https://nowhere/ok?",
+    }
+    assert all(count >= 2 for count in raised.values())
+    assert sum(outcome == OK for _, _, outcome in found.tasks) >= 4
+    # Locust reports no request of the blocks that raised or were never entered; they are recorded all the same.
+    assert found.worker["unreported"] >= raised["AssertionError: not two"] + 2
+    assert len(found.requests) == found.counted + found.worker["unreported"] >= found.asked
+    assert {outcome for _, _, outcome in found.inside(found.requests)} == {OK}
+
+
+def test_a_failed_request_fails_its_task(tmp_path):
+    found = run_users(tmp_path, FAILED_REQUESTS, users=4)
+    tasks = found.inside(found.tasks)
+    assert {outcome for _, _, outcome in tasks} == {FAILED_REQUEST}
+    assert found.worker["exceptions"] == []
+    # A task fails once, whatever fails in it; at the edges of the window, a request may begin on the other side.
+    failed = sum(outcome == FAILED for _, _, outcome in found.inside(found.requests))
+    assert len(tasks) > 20
+    assert abs(failed - len(tasks)) <= 4
+    assert sum(found.worker["errors"].values()) == sum(outcome == FAILED for _, _, outcome in found.requests)
+
+
+def test_users_whose_start_raises_are_counted_and_missed(tmp_path):
+    found = run_users(tmp_path, NO_START, users=3, measure_seconds=2.5)
+    ((text, count),) = found.worker["on_start"].items()
+    assert (text, count) == ("KeyError: 'token'", 2)
+    assert [users for _, users in found.worker["users"]][-1] == 1
+    assert {outcome for _, _, outcome in found.inside(found.tasks)} == {OK}

@@ -1,0 +1,61 @@
+"""What the role locust_host copies to a load host and removes there, templated by Ansible."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench import load_host
+
+ROOT = Path(__file__).parents[2]
+ROLE = ROOT / "roles/locust_host"
+HOME = "/opt/swarmsweep/locust"
+WANTED = ("__locust_host_copies", "__locust_host_folders", "__locust_host_stale")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory) -> Path:
+    """The folder of a load host, with the scenarios of the repository."""
+    home = tmp_path_factory.mktemp("host") / "locust"
+    load_host.make(home)
+    (home / "locustfiles").mkdir()
+    for path in ROOT.glob("locustfiles/*.py"):
+        (home / "locustfiles" / path.name).write_bytes(path.read_bytes())
+    return home
+
+
+@pytest.fixture(scope="module")
+def role(play, host, tmp_path_factory) -> dict:
+    """The role's values on a host that has all files, and two that are left of an earlier version."""
+    folder = tmp_path_factory.mktemp("role")
+    present = [str(path.relative_to(host)) for path in host.rglob("*.py")] + ["trials.py", "loadgen/open/gone.py"]
+    given = {
+        "role_path": str(ROLE),
+        "locust_host_locustfiles": str(ROOT / "locustfiles"),
+        "__locust_host_present": {"files": [{"path": f"{HOME}/{name}"} for name in present]},
+    }
+    pairs = ", ".join(f"'{name}': {name}" for name in WANTED)
+    content = f"{{{{ {{{pairs}}} | to_json }}}}"
+    task = {"ansible.builtin.copy": {"content": content, "dest": str(folder / "values.json")}}
+    files = [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")]
+    book = [{"hosts": "all", "vars_files": files, "tasks": [task]}]
+    (folder / "play.yml").write_text(yaml.safe_dump(book))
+    (folder / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
+    # Above the defaults, which are read here as a file of the play.
+    done = play(folder / "play.yml", folder / "hosts.yml", "-e", json.dumps(given))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((folder / "values.json").read_text())
+
+
+def test_each_file_is_copied_to_its_folder(role, host):
+    copied = {
+        f"{folder}{Path(source).name}": Path(source).read_bytes() for source, folder in role["__locust_host_copies"]
+    }
+    assert copied == {str(path.relative_to(host)): path.read_bytes() for path in host.rglob("*.py")}
+    folders = {str(path.relative_to(host)) for path in host.rglob("*") if path.is_dir()}
+    assert set(role["__locust_host_folders"]) == folders
+
+
+def test_what_is_no_longer_there_is_removed_and_nothing_else(role):
+    assert sorted(role["__locust_host_stale"]) == [f"{HOME}/loadgen/open/gone.py", f"{HOME}/trials.py"]
