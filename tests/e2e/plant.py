@@ -219,7 +219,7 @@ class Api:
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
     def end_the_sampler(self, _: list[str]) -> None:
-        (sampler,) = processes(f"/sampler\\.py .*{self.folder}/")
+        (sampler,) = processes(f"python3 -m sampler .*{self.folder}/")
         self.later = lambda: os.kill(sampler, signal.SIGTERM)
 
     def slow_down(self, replicas: list[str]) -> None:

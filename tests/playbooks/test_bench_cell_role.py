@@ -1,15 +1,14 @@
 """What the role bench_cell makes of a step: orders that those accept who get them."""
 
-import importlib.util
 import json
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sampler.main import parse_arguments
 from swarmsweep.search import PROFILES, Search
 
 ROOT = Path(__file__).parents[2]
@@ -152,13 +151,8 @@ def test_a_host_is_prepared_by_commands_that_a_shell_can_read(fixed, capacity):
 
 @pytest.mark.parametrize("host", ["lab-api", "lab-load"])
 def test_the_sampler_understands_its_arguments(capacity, host):
-    spec = importlib.util.spec_from_file_location("sampler", ROOT / "roles/host_metrics/files/sampler.py")
-    sampler = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules["sampler"] = sampler
-    spec.loader.exec_module(sampler)
     words = shlex.split(capacity[host]["__bench_cell_prepare"])
-    options = sampler.parse_arguments(words[words.index("/opt/swarmsweep/bin/sampler.py") + 1 :])
+    options = parse_arguments(words[words.index("sampler") + 1 :])
     side = host.removeprefix("lab-")
     assert str(options.output) == f"/opt/swarmsweep/trial-my-lab/samples-{side}-{host}.jsonl"
     assert options.max_seconds == 2 * 420 + 120 + 420

@@ -474,7 +474,7 @@ def test_limits_are_those_of_what_would_cut_a_load_off(file, pattern, limit):
 
 
 def test_the_sampler_outlives_the_longest_load():
-    sampler = (ROOT / "roles/host_metrics/files/sampler.py").read_text()
+    sampler = (ROOT / "sampler/main.py").read_text()
     longest = int(re.search(r"options\.max_seconds <= (\d+)", sampler).group(1))
     grace = int(
         re.search(r"load_grace_seconds: (\d+)", (ROOT / "roles/bench_cell/defaults/main.yml").read_text()).group(1)

@@ -1,0 +1,88 @@
+"""Which containers of some Swarm stacks run, and their counters."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sampler.cgroups import CgroupMount, ContainerCgroup, locate_container
+from sampler.counters import read_container
+from sampler.docker_engine import DockerEngine
+from sampler.kernel_files import read_text
+
+# How often the Docker daemon is asked which containers run. A replica started in between is seen at most this late, and
+# loses nothing: its counters begin with the container.
+DISCOVERY_SECONDS = 2.0
+STACK_LABEL = "com.docker.stack.namespace"
+SERVICE_LABEL = "com.docker.swarm.service.name"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One running container: where its counters are, what it is, and whether its memory is asked for."""
+
+    cgroup: ContainerCgroup
+    service: str | None = None
+    pid: int | None = None  # of its first process
+    memory: bool = True
+
+
+class ContainerWatch(threading.Thread):
+    """Keeps `containers` ({container id: Container}) equal to the running containers of some stacks.
+
+    `stacks` says by a stack's name whether the memory of its containers is read too.
+    """
+
+    def __init__(
+        self, engine: DockerEngine, stacks: Mapping[str, bool], proc: Path, mounts: Sequence[CgroupMount]
+    ) -> None:
+        super().__init__(daemon=True, name="container-watch")
+        self.engine, self.stacks, self.proc, self.mounts = engine, stacks, proc, mounts
+        self.containers: Mapping[str, Container] = {}
+        self.problem: str | None = None
+
+    def refresh(self) -> None:
+        """Look once. The known containers stay as they are when the daemon does not answer."""
+        known = self.containers
+        try:
+            running = self.engine.running(STACK_LABEL)
+            wanted = {name: labels for name, labels in running.items() if labels.get(STACK_LABEL) in self.stacks}
+            found = {name: known.get(name) or self.locate(name, labels) for name, labels in wanted.items()}
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            self.report(f"Docker does not answer on {self.engine.connection.path}: {error}")
+            return
+        self.problem = None
+        # A new dict in one assignment: the sampling thread never sees a half-made one.
+        self.containers = {name: container for name, container in found.items() if container is not None}
+
+    def locate(self, container_id: str, labels: Mapping[str, str]) -> Container | None:
+        pid = self.engine.pid(container_id)
+        membership = read_text(self.proc / str(pid) / "cgroup") if pid else None
+        cgroup = locate_container(container_id, membership, self.mounts) if membership is not None else None
+        if cgroup is None:
+            return None
+        return Container(cgroup, labels.get(SERVICE_LABEL), pid, self.stacks[labels[STACK_LABEL]])
+
+    def report(self, problem: str) -> None:
+        """Say a problem once, not every two seconds: standard error ends in the journal of the unit."""
+        if problem != self.problem:
+            print(f"sampler: {problem}", file=sys.stderr, flush=True)
+        self.problem = problem
+
+    def run(self) -> None:
+        while True:
+            self.refresh()
+            time.sleep(DISCOVERY_SECONDS)
+
+
+def read_containers(containers: Mapping[str, Container]) -> dict[str, dict[str, object]]:
+    """The containers section of a line; those that have gone are absent."""
+    read = {name: read_container(container.cgroup, container.memory) for name, container in containers.items()}
+    return {
+        name: {"service": containers[name].service, **values} for name, values in read.items() if values is not None
+    }

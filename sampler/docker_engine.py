@@ -1,0 +1,57 @@
+"""What the sampler asks the Docker Engine API, over its unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import urllib.parse
+
+# The daemon may be busy on a loaded core; the lookup thread waits this long before it tries again.
+DOCKER_TIMEOUT_SECONDS = 5.0
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=DOCKER_TIMEOUT_SECONDS)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class DockerEngine:
+    """The two questions the sampler asks the Docker Engine API, over one kept connection."""
+
+    def __init__(self, path: str) -> None:
+        self.connection = UnixConnection(path)
+
+    def get(self, target: str) -> object:
+        """JSON answer of a GET; raises OSError, HTTPException or ValueError. None on 404."""
+        try:
+            self.connection.request("GET", target)
+            response = self.connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()  # the next request connects anew
+            raise
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            raise OSError(f"GET {target}: {response.status} {body[:200].decode(errors='replace')}")
+        return json.loads(body)
+
+    def running(self, label: str) -> dict[str, dict[str, str]]:
+        """Labels of the running containers with this label (`name` or `name=value`), by id."""
+        filters = urllib.parse.quote(json.dumps({"label": [label], "status": ["running"]}))
+        found = self.get(f"/containers/json?filters={filters}") or []
+        return {container["Id"]: container.get("Labels") or {} for container in found}
+
+    def pid(self, container_id: str) -> int | None:
+        """Pid of the container's first process in our pid namespace; None when it does not run any more."""
+        answer = self.get(f"/containers/{container_id}/json")
+        return (answer["State"]["Pid"] or None) if answer else None
