@@ -10,7 +10,7 @@ from covertype_api.decoder import MAX_ROWS
 from covertype_api.schema import CATEGORIES, NUMBERS, RAW_COLUMNS, SAMPLE_ROW
 
 if TYPE_CHECKING:
-    from neighbours import Api
+    from app.dependencies.service import Api
 
 JSON = {"content-type": "application/json"}
 

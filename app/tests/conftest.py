@@ -1,8 +1,7 @@
-"""Fixtures: real neighbours on loopback (``neighbours.py``), a trained model, and the service itself."""
+"""Fixtures: what the service depends on, real and on loopback (`../dependencies`), a trained model, and the service."""
 
 import gzip
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from app.dependencies.lab import Lab, dependencies
+from app.dependencies.processes import NotInstalledError, base_env, free_port
+from app.dependencies.service import Api, serving
+
+from covertype_api.variants import PRESETS, Variant
 
 APP = Path(__file__).parents[1]
-# The tests run from any directory, and against this tree.
-sys.path[:0] = [str(APP), str(APP / "tests")]
-
-from neighbours import Api, Lab, NotInstalledError, base_env, free_port, neighbours, serving  # noqa: E402
-
-from covertype_api.variants import PRESETS, Variant  # noqa: E402
 
 # An environment without the application's libraries (the controller's) runs none of these tests, and says so.
 NEEDED = ("fastapi", "httpx", "hypothesis", "mlflow", "onnxruntime", "redis", "schemathesis", "skl2onnx")
@@ -33,7 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     try:
-        with neighbours(tmp_path_factory.mktemp("lab")) as running_lab:
+        with dependencies(tmp_path_factory.mktemp("lab")) as running_lab:
             yield running_lab
     except NotInstalledError as error:
         pytest.skip(str(error))
@@ -86,7 +84,7 @@ def serve(tmp_path: Path) -> Callable[[dict[str, str]], AbstractContextManager[A
 
 @pytest.fixture
 def plain_env() -> dict[str, str]:
-    """An environment in which the service can start, but finds no neighbour."""
+    """An environment in which the service can start, but reaches no dependency."""
     return base_env() | {
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}",
         "POSTGRES_HOST": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""What a request asks of its neighbours, counted by the neighbours themselves."""
+"""What a request asks of the service's dependencies, counted by these themselves."""
 
 import json
 from collections import Counter
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from app.dependencies.lab import Lab
 from bodies import changed, post
-from neighbours import Lab
 
 REQUESTS = 4
 COLUMNS_QUERY = "FROM feature_columns"

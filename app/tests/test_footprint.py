@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from app.dependencies.service import Api, serving
 from bodies import JSON, changed, post
-from neighbours import Api, serving
 
 # What the slim image does not have.
 TRAINING = {"mlflow", "pandas", "sklearn", "scipy", "skops", "pyarrow", "psycopg2", "skl2onnx", "onnx"}

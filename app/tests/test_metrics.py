@@ -7,8 +7,9 @@ from collections import Counter
 
 import httpx
 import pytest
+from app.dependencies.processes import wait_until
+from app.dependencies.service import serving
 from bodies import JSON, changed, post
-from neighbours import serving, wait_until
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 

@@ -8,8 +8,9 @@ import sys
 
 import httpx
 import pytest
+from app.dependencies.processes import wait_until
+from app.dependencies.service import Api, serving
 from bodies import JSON, changed, post
-from neighbours import Api, serving, wait_until
 
 
 def told_to_end(api: Api) -> None:

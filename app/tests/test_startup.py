@@ -1,4 +1,4 @@
-"""Starting without neighbours, recovering by itself, and refusing what cannot work."""
+"""Starting without dependencies, recovering by itself, and refusing what cannot work."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from covertype_api.model_source import SHA256_TAG
 
 
-def test_each_missing_neighbour_is_named_and_health_is_kept(serve, plain_env, tmp_path):
+def test_each_missing_dependency_is_named_and_health_is_kept(serve, plain_env, tmp_path):
     absent = str(tmp_path / "absent")
     with serve(plain_env | {"POSTGRES_PASSWORD_FILE": absent}) as api:
         api.wait_for_reason("mlflow", "refused")

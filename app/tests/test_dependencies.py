@@ -1,12 +1,17 @@
-"""Neighbours that come late, go, and come back: who needs them says so, and nobody fails."""
+"""Dependencies that come late, go, and come back: who needs them says so, and nobody fails."""
 
 import os
 import signal
 from collections.abc import Iterator
 
 import pytest
+from app.dependencies.postgres import postgres_cluster
+from app.dependencies.processes import wait_until
+from app.dependencies.redis_server import Redis
+from app.dependencies.relay import Relay
+from app.dependencies.service import Api, serving
+from app.dependencies.switch import Switch
 from bodies import changed, post
-from neighbours import Api, Redis, Relay, Switch, postgres_cluster, serving, wait_until
 
 from covertype_api.variants import PRESETS, Variant
 
@@ -19,7 +24,7 @@ ONNX_WITH_REDIS = {"API_VARIANT": "onnx", "API_COLUMNS": "redis"}
 
 @pytest.fixture(scope="module")
 def switches(lab, trained, tmp_path_factory) -> Iterator[dict[str, Switch]]:
-    """The three neighbours: a PostgreSQL and a Redis of these tests alone, and a way to the MLflow of all."""
+    """The three dependencies: a PostgreSQL and a Redis of these tests alone, and a way to the MLflow of all."""
     with postgres_cluster() as postgres:
         with postgres.serve():
             assert lab.python("covertype_api.columns", **postgres.env).returncode == 0
@@ -30,7 +35,7 @@ def switches(lab, trained, tmp_path_factory) -> Iterator[dict[str, Switch]]:
 
 @pytest.fixture
 def off(switches) -> Iterator[dict[str, Switch]]:
-    """The three neighbours, each off until the test switches it on."""
+    """The three dependencies, each off until the test switches it on."""
     yield switches
     for switch in switches.values():
         switch.off()
@@ -66,7 +71,7 @@ def predict_until(api: Api, status: int) -> dict:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_neighbours_may_come_late_and_go(lab, off, tmp_path, name):
+def test_dependencies_may_come_late_and_go(lab, off, tmp_path, name):
     variant = PRESETS[name]
     with serving(env_of(lab, off) | {"API_VARIANT": name}, tmp_path) as api:
         named = ["redis", "mlflow"] if variant.columns == "redis" else ["postgres", "mlflow"]
@@ -116,7 +121,7 @@ def check_missed(api: Api, names: list[str], switches: dict[str, Switch]) -> Non
 
 
 def check_lost_and_found(api: Api, lost: str, switches: dict[str, Switch]) -> None:
-    """A neighbour that each request needs is off: the service says so, and goes on once it is back."""
+    """A dependency that each request needs is off: the service says so, and goes on once it is back."""
     answer = predict_until(api, 503)
     assert answer["ready"] is False
     assert list(answer["waiting_for"]) == [lost]
