@@ -7,7 +7,7 @@ from types import FrameType
 
 from swarmsweep.errors import LabError
 
-# Each is a module of this package with `main(arguments)`.
+# Each is a folder of this package whose `command.py` has `main(arguments)`.
 BENCHMARKS = {
     "serving": "requests/s of the API against mlflow models serve, LitServe and BentoML; its memory and start",
     "generator": "requests/s of the load generator against FastHttpUser and wrk, with nginx's own count",
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     # A shell script's background jobs are started deaf to it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        importlib.import_module(f"bench.{name}").main(options)
+        importlib.import_module(f"bench.{name}.command").main(options)
     except LabError as error:
         print(f"lab bench {name}: {error}", file=sys.stderr)
         return 1

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import load_host
+from bench.lib import load_host
+from bench.lib.paths import LOCUST_LOCK
 from swarmsweep.errors import InputError
 from swarmsweep.sweep import scenarios
 from swarmsweep.sweep.scenario_text import refuse_scenarios
@@ -427,7 +428,7 @@ def test_a_name_of_the_standard_library_is_no_scenario(host):
 def test_the_reserved_names_are_those_of_the_programs_and_of_the_lock(tmp_path):
     load_host.make(tmp_path)
     assert {path.stem for path in tmp_path.iterdir()} == scenarios.PROGRAMS
-    lock = load_host.LOCK.read_text().splitlines()
+    lock = LOCUST_LOCK.read_text().splitlines()
     locked = {line.partition("==")[0] for line in lock if "==" in line and not line.startswith(("#", " "))}
     modules = {
         module

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import load_host
+from bench.lib import load_host
 
 ROOT = Path(__file__).parents[2]
 LOCUST = shutil.which("locust", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bench import load_host
+from bench.lib import load_host
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/locust_host"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement, memory_bytes
 
-from bench import load_host
+from bench.lib import load_host
 from swarmsweep.sweep import scenario_text
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import load_host
+from bench.lib import load_host
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

@@ -1,0 +1,1 @@
+"""The load generator against Locust's FastHttpUser and wrk."""

@@ -1,0 +1,132 @@
+"""The figures of each generator: whether all have counted the same, medians over rounds, ratios, and doubts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from bench.lib import result
+from bench.lib.ratios import Ratio, spread
+from bench.lib.result import Row
+from swarmsweep.errors import LabError
+
+# Percent of the closed rate that open loops are to send. A closed loop that keeps both cores busy works in batches and
+# hardly sleeps, so its rate is more than an open one can keep. At half of it the generator uses some 60 % of its core;
+# beyond 70 % it is not to be trusted in a sweep. What it does close to the peak is shown beside that.
+OPEN_PERCENT = (50, 90)
+# What a conductor may have measured, one after the other.
+PARTS = ("closed", *(f"open_{percent}" for percent in OPEN_PERCENT))
+# Names and targets are a contract. CPU time per request is not disturbed by others on the core, unlike a rate.
+RATIOS = (
+    Ratio("over_fasthttpuser", "closed", "fasthttpuser", 3),
+    Ratio("cpu_fasthttpuser_over_ours", "fasthttpuser_cpu", "closed_cpu", 3),
+    Ratio("open_achieved_over_offered", "open_50_achieved", "open_50_offered", 0.99),
+)
+# Of the core, by others than the generator; above that a row is doubted.
+MAX_OTHERS_SHARE = 0.05
+MAX_SPREAD = 0.15
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Figures of one load of one generator."""
+
+    name: str
+    number: int
+    requests: int
+    seconds: float
+    cpu_seconds: float
+    p50_ms: float
+    p99_ms: float
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rps(self) -> float:
+        return self.requests / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        return 1e6 * self.cpu_seconds / self.requests
+
+
+def require_same_count(name: str, figures: dict[str, Any], nginx_counted: int) -> None:
+    """Raise LabError unless every request was right, and Locust, its trials and nginx have counted the same."""
+    parts = [figures[part] for part in PARTS if part in figures]
+    if figures["failures"]:
+        errors = sorted({text for part in parts for text in part["errors"]})
+        raise LabError(f"{name}: {figures['failures']} of {figures['counted']} requests failed: {', '.join(errors)}")
+    counts = {"Locust": figures["counted"], "nginx": nginx_counted}
+    if all("ok" in part for part in parts):
+        counts["the trials"] = sum(part["ok"] for part in parts)
+    if len(set(counts.values())) != 1:
+        told = ", ".join(f"{who} {count}" for who, count in counts.items())
+        raise LabError(f"{name}: requests were lost or sent twice, as these have counted differently: {told}")
+
+
+def series(found: Sequence[Loaded]) -> dict[str, list[float]]:
+    """What the ratios are made of, in the order of rounds."""
+    values: dict[str, list[float]] = {}
+    for loaded in sorted(found, key=lambda one: one.number):
+        values.setdefault(loaded.name, []).append(loaded.rps)
+        values.setdefault(f"{loaded.name}_cpu", []).append(loaded.cpu_us)
+        if "achieved_over_offered" in loaded.more:
+            values.setdefault(f"{loaded.name}_achieved", []).append(loaded.more["achieved_over_offered"])
+            values.setdefault(f"{loaded.name}_offered", []).append(1.0)
+    return values
+
+
+def summarize(name: str, found: Sequence[Loaded]) -> Row:
+    """The row of a generator: medians over its rounds, and the counts of all."""
+    own = [loaded for loaded in found if loaded.name == name]
+    value = spread([loaded.rps for loaded in own])
+    more = {
+        "min": round(value.least, 1),
+        "max": round(value.greatest, 1),
+        "p50_ms": round(median(loaded.p50_ms for loaded in own), 3),
+        "p99_ms": round(median(loaded.p99_ms for loaded in own), 3),
+        "cpu_us_per_request": round(median(loaded.cpu_us for loaded in own), 2),
+        "requests": sum(loaded.requests for loaded in own),
+    }
+    for key in ("others_share", "rate_rps", "lag_p50_ms", "lag_p99_ms", "achieved_over_offered"):
+        seen = [loaded.more[key] for loaded in own if loaded.more.get(key) is not None]
+        if seen:
+            more[key] = round(median(seen), 4)
+    for key in ("offered", "ok", "failed", "timed_out", "dropped", "in_flight_end", "locust_counted", "nginx_counted"):
+        if key in own[0].more:
+            more[key] = sum(loaded.more[key] for loaded in own)
+    return Row(name, round(value.median, 1), "requests/s", more=more)
+
+
+def doubts(found: Sequence[Loaded]) -> list[str]:
+    """Sentences on what makes the measurement less believable."""
+    sentences = []
+    for name in dict.fromkeys(loaded.name for loaded in found):
+        own = [loaded for loaded in found if loaded.name == name]
+        others = max(loaded.more.get("others_share", 0.0) for loaded in own)
+        value = spread([loaded.rps for loaded in own])
+        width = (value.greatest - value.least) / value.median
+        if others > MAX_OTHERS_SHARE:
+            sentences.append(f"{name}: others used up to {others:.0%} of the generator's core; a quiet machine helps")
+        if width > MAX_SPREAD:
+            sentences.append(f"{name}: rounds differ by {width:.0%} around {result.number(value.median)}")
+    return sentences
+
+
+def rate_table(rows: Sequence[Row]) -> str:
+    """What each generator did."""
+    header = ("one core", "median", "min .. max", "unit", "p50 ms", "p99 ms", "CPU us/request", "lag p99 ms", "nginx")
+    lines = [
+        [
+            row.name,
+            result.number(row.value),
+            f"{result.number(row.more['min'])} .. {result.number(row.more['max'])}",
+            row.unit,
+            result.number(row.more["p50_ms"]),
+            result.number(row.more["p99_ms"]),
+            result.number(row.more["cpu_us_per_request"]),
+            result.number(row.more["lag_p99_ms"]) if "lag_p99_ms" in row.more else "",
+            "same count" if "nginx_counted" in row.more else "",
+        ]
+        for row in rows
+    ]
+    return result.table(header, lines)

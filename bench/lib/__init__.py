@@ -1,0 +1,1 @@
+"""What several benchmarks need: cores, processes, packages, loads by wrk, results."""

@@ -1,0 +1,19 @@
+"""Types of options that several benchmarks have."""
+
+import argparse
+from collections.abc import Callable
+
+
+def whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number within bounds, both included, for argparse."""
+
+    def parse(text: str) -> int:
+        if not text.isdigit() or not minimum <= int(text) <= maximum:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+# Rounds, and seconds of a load: enough of either for any machine, and a typing error does not cost an hour.
+count = whole(1, 60)

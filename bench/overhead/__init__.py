@@ -1,0 +1,1 @@
+"""The time of a sweep's cell that is not load."""

@@ -1,0 +1,1 @@
+"""The API against `mlflow models serve`, LitServe and BentoML."""

@@ -1,0 +1,1 @@
+"""The tool against servers of known capacity."""

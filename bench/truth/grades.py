@@ -1,0 +1,199 @@
+"""The tool's grades: what it found beside the truth, and its verdicts on cells that are the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean
+from typing import Any
+
+from bench.lib import result
+from bench.lib.result import Row, number
+from bench.truth import queueing
+from bench.truth.deployment import Found, Setting
+from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, compare, noise_of
+from swarmsweep.search import PERCENTS
+
+# Names and targets are a contract.
+MOST_ERROR_PERCENT = 5
+MOST_FALSE_OF_20 = 1
+PAIRS = 20
+VERDICTS = (BETTER, WORSE, EQUAL, UNDECIDED)
+# When 1 % of answers or requests leave later than this, as a share of the limit, the way through this machine is longer
+# than it was at no load. If all did, the capacity would be lower by 1 to 4 %.
+MOST_LATE_SHARE = 0.1
+# Of all cores, by others and by the bench: with more, processes wait for each other.
+MOST_OTHERS_SHARE, MOST_OWN_SHARE = 0.05, 0.7
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A setting, what was found, and the truth: the highest rate that keeps its limits."""
+
+    setting: Setting
+    found: Found
+    truth_rps: float
+
+    def error_percent(self, rps: float | None) -> float | None:
+        """How far a rate is from the truth; negative below it."""
+        return None if rps is None else 100 * (rps / self.truth_rps - 1)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two cells that are the same, by block, and the verdict on them."""
+
+    number: int
+    a: Mapping[int, float | None]
+    b: Mapping[int, float | None]
+    comparison: Comparison
+
+    @property
+    def is_false(self) -> bool:
+        return self.comparison.verdict in (BETTER, WORSE)
+
+
+def true_rps(setting: Setting, path_ms: float) -> float:
+    """The highest rate at which every percentile of the SLO holds, when the way to the server takes ``path_ms``."""
+    service = setting.service_ms / 1000
+    return min(
+        queueing.highest_rate(
+            setting.arrivals, service, setting.slots, (limit - path_ms) / 1000 - service, PERCENTS[name] / 100
+        )
+        for name, limit in setting.percentiles.items()
+    )
+
+
+def compare_pairs(blocks: Mapping[tuple[int, int], tuple[Found, Found]], pairs: int) -> list[Pair]:
+    """Judge each pair as a sweep judges two cells. How much the same cell varies, a sweep learns from its anchor and
+    the anchor's twin: here each pair is the anchor of the next, and the last that of the first.
+    """
+    rates = [
+        tuple(
+            {block: found[side].capacity.estimate_rps for (one, block), found in blocks.items() if one == pair}
+            for side in (0, 1)
+        )
+        for pair in range(1, pairs + 1)
+    ]
+    noises = [noise_of(a, b) for a, b in rates] if pairs > 1 else [noise_of({}, {})]
+    return [
+        Pair(place + 1, a, b, compare(a, b, noises[place - 1].s_aa, noises[place - 1].controlled))
+        for place, (a, b) in enumerate(rates)
+    ]
+
+
+def targets(graded: Sequence[Graded], pairs: Sequence[Pair]) -> list[Row]:
+    """The two figures that stand for all; null where they were not measured as they are defined."""
+    errors = [one.error_percent(one.found.capacity.estimate_rps) for one in graded]
+    worst = round(max(map(abs, errors)), 2) if errors and None not in errors else None
+    # Of more or fewer pairs, it would be another figure.
+    false_pairs = sum(pair.is_false for pair in pairs) if len(pairs) == PAIRS else None
+    return [
+        Row("worst_capacity_error_percent", worst, "%", MOST_ERROR_PERCENT),
+        Row("false_better_of_20", false_pairs, "pairs", MOST_FALSE_OF_20),
+    ]
+
+
+def summarize_pairs(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How many there were of each verdict, and by how much the same cell differed (root mean square of all blocks)."""
+    noises = [noise.s_aa for pair in pairs if (noise := noise_of(pair.a, pair.b)).s_aa is not None]
+    return {
+        "count": len(pairs),
+        **{verdict: sum(pair.comparison.verdict == verdict for pair in pairs) for verdict in VERDICTS},
+        "difference_percent": round(100 * sqrt(fmean(noise**2 for noise in noises)), 2) if noises else None,
+    }
+
+
+def setting_row(one: Graded) -> Row:
+    """What was found, and all that is needed to judge it."""
+    setting, found, capacity = one.setting, one.found, one.found.capacity
+    interval = capacity.interval_rps
+    more = {
+        "truth_rps": round(one.truth_rps, 2),
+        "error_percent": _rounded(one.error_percent(capacity.estimate_rps)),
+        "interval_rps": interval and [round(bound, 2) for bound in interval],
+        "truth_in_interval": interval and interval[0] <= one.truth_rps <= interval[1],
+        "verified_rps": capacity.verified_rps,
+        "verified_error_percent": _rounded(one.error_percent(capacity.verified_rps)),
+        "ended": found.ended,
+        "trials": found.trials,
+        "load_seconds": round(found.load_seconds, 1),
+        "service_ms": setting.service_ms,
+        "slots": setting.slots,
+        "slo": dict(setting.slo),
+        "arrivals": setting.arrivals,
+        "path_ms": _rounded(found.path_ms),
+        "server_late_ms": {name: _rounded(late) for name, late in found.late_ms.items()},
+        "generator_lag_p99_ms": _rounded(found.lag_p99_ms),
+    }
+    return Row(setting.name, _rounded(capacity.estimate_rps), "requests/s", more=more)
+
+
+def pair_row(pair: Pair) -> Row:
+    """The first cell over the second, and what was said of it."""
+    found = pair.comparison
+    more = {
+        "verdict": found.verdict,
+        "interval": found.interval and [round(bound, 4) for bound in found.interval],
+        "a_rps": [_rounded(rate) for rate in pair.a.values()],
+        "b_rps": [_rounded(rate) for rate in pair.b.values()],
+    }
+    return Row(f"pair-{pair.number}", found.factor and round(found.factor, 4), "ratio", more=more)
+
+
+def doubts(graded: Sequence[Graded], shares: Mapping[str, float]) -> list[str]:
+    """Sentences on what makes the grades less believable: seen, likely cause, what helps."""
+    found = []
+    for one in graded:
+        limit = min(one.setting.percentiles.values())
+        late = {"the server": one.found.late_ms["p99"], "the generator": one.found.lag_p99_ms}
+        worst = [f"{who} {ms:.1f} ms" for who, ms in late.items() if ms is not None and ms > MOST_LATE_SHARE * limit]
+        if worst:
+            told = " and ".join(worst)
+            found.append(f"{one.setting.name}: {told} late (p99), for a limit of {limit:g} ms; fewer lanes help")
+        if one.found.not_served:
+            sent = one.found.not_served
+            found.append(f"{one.setting.name}: the generator sent {sent} requests more than the server has counted")
+        if one.found.capacity.estimate_rps is None:
+            found.append(f"{one.setting.name}: nothing was found: {one.found.capacity.sentence}")
+    if shares["others"] > MOST_OTHERS_SHARE:
+        found.append(f"others used {shares['others']:.0%} of the cores; a quiet machine helps")
+    if shares["own"] > MOST_OWN_SHARE:
+        found.append(f"the bench itself used {shares['own']:.0%} of the cores; fewer lanes help")
+    return found
+
+
+def settings_table(graded: Sequence[Graded]) -> str:
+    """What was found, beside the truth."""
+    header = ("requests/s", "truth", "found", "error %", "95 % interval", "verified", "error %", "load s", "path ms")
+    lines = []
+    for one in graded:
+        capacity = one.found.capacity
+        interval = capacity.interval_rps
+        lines.append(
+            [
+                one.setting.name,
+                number(one.truth_rps),
+                number(capacity.estimate_rps),
+                _signed(one.error_percent(capacity.estimate_rps)),
+                f"{number(interval[0])} .. {number(interval[1])}" if interval else "",
+                number(capacity.verified_rps),
+                _signed(one.error_percent(capacity.verified_rps)),
+                f"{one.found.load_seconds:.0f}",
+                number(one.found.path_ms),
+            ]
+        )
+    return result.table(header, lines)
+
+
+def pairs_table(pairs: Sequence[Pair]) -> str:
+    """How often each verdict was given on cells that are the same."""
+    counts = summarize_pairs(pairs)
+    return result.table(("verdict on the same cell twice", "pairs"), [[name, str(counts[name])] for name in VERDICTS])
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1f}"

@@ -1,0 +1,43 @@
+"""nginx with a constant answer: what it counts, from its text and from itself."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from bench.generator import nginx
+from bench.lib.loopback import ask
+from swarmsweep.errors import LabError
+
+CORE = min(os.sched_getaffinity(0))
+STATUS = """Active connections: 291
+server accepts handled requests
+ 16630948 16630946 31070465
+Reading: 6 Writing: 179 Waiting: 106
+"""
+
+
+def test_status_of_nginx():
+    assert nginx.parse_status(STATUS) == 31070465
+
+
+@pytest.mark.parametrize("text", ["", "<html>404</html>", STATUS.replace("31070465", "")])
+def test_status_that_is_none_is_refused(text):
+    with pytest.raises(LabError, match="status is not understood"):
+        nginx.parse_status(text)
+
+
+@pytest.fixture
+def server(tmp_path, nginx_program) -> Iterator[str]:
+    url, tree = nginx.start(tmp_path, CORE)
+    yield url
+    tree.end()
+
+
+def test_nginx_answers_as_the_api_and_counts(server):
+    before = nginx.requests(server)
+    for body in (b'{"rows":[]}', None, b"x" * 1000):
+        answer = ask(server + nginx.PATH, body)
+        assert (answer.status, answer.body.decode()) == (200, nginx.ANSWER)
+        assert answer.headers["x-served-by"] == "nginx/1"
+    assert nginx.requests(server) - before - 1 == 3

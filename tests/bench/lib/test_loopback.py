@@ -1,0 +1,31 @@
+"""No load and no question to another machine."""
+
+import pytest
+
+from bench.lib.loopback import ask, require_loopback
+from swarmsweep.errors import LabError
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/predict", "http://127.8.9.10/", "http://[::1]:80/"])
+def test_loopback(url):
+    require_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://192.0.2.1:8000/",
+        "http://198.18.0.11:8080/predict",
+        "http://0.0.0.0:8000/",
+        "http://localhost:8000/",  # a name, which a resolver may lead anywhere
+        "http://127.0.0.1.example.org/",
+        "http://user@example.org/127.0.0.1",
+        "127.0.0.1:8000",
+        "",
+    ],
+)
+def test_others_are_refused(url):
+    with pytest.raises(LabError, match=r"127\.0\.0\.0/8"):
+        require_loopback(url)
+    with pytest.raises(LabError, match=r"127\.0\.0\.0/8"):
+        ask(url)

@@ -1,0 +1,40 @@
+"""Jobs side by side: their order, and that none goes on when one has failed."""
+
+import threading
+
+import pytest
+
+from bench.truth import lanes
+from swarmsweep.errors import LabError
+
+
+def test_jobs_return_in_their_order():
+    stopping = threading.Event()
+    jobs = [lambda number=number: number**2 for number in range(9)]
+    assert lanes.at_a_time(jobs, 3, stopping, "squares") == [number**2 for number in range(9)]
+    assert lanes.at_a_time([], 3, stopping, "squares") == []
+    # So that others can follow.
+    assert not stopping.is_set()
+
+
+def test_a_job_that_fails_stops_the_others():
+    stopping = threading.Event()
+
+    def fail() -> None:
+        raise LabError("HAProxy did not answer")
+
+    def work() -> None:
+        if stopping.wait(60):
+            raise InterruptedError
+
+    with pytest.raises(LabError, match="HAProxy did not answer"):
+        lanes.at_a_time([work, fail, work, work], 2, stopping, "jobs")
+    assert stopping.is_set()
+
+
+def test_cores_are_shared_between_the_bench_and_others():
+    with lanes.cores_used() as shares:
+        total = sum(number * number for number in range(2_000_000))
+    assert total > 0
+    assert 0 < shares["own"] <= 1
+    assert 0 <= shares["others"] <= 1
