@@ -21,6 +21,8 @@ TEMPLATE = ROOT / "roles/platform/templates/haproxy.cfg.j2"
 DEFAULTS = ROOT / "roles/platform/defaults/main.yml"
 PACKAGE = ("haproxy", "usr/sbin/haproxy")
 READY_PATH = "/ready"
+# HAProxy refuses an answer without a text. Nobody asks for the word here, as there is one server on loopback.
+WORD = "bench"
 BACKLOG = 4096
 READY_SECONDS = 15.0
 POLL_SECONDS = 0.02
@@ -58,7 +60,8 @@ def config(folder: Path, listener: int, port: int) -> str:
     Raises:
         LabError: the template is not what it was when `CHANGES` were written.
     """
-    names = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8")) | {"platform_api_ready_path": READY_PATH}
+    names = yaml.safe_load(DEFAULTS.read_text(encoding="utf-8"))
+    names |= {"platform_api_ready_path": READY_PATH, "platform_word": WORD}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(names)
     for old, new in CHANGES:

@@ -56,7 +56,7 @@ def test_one_core_is_refused_before_anything_starts():
 
 def test_absent_data_is_refused_before_anything_starts(tmp_path):
     if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("needs two cores")
+        pytest.skip("this machine gives one core, and a bench needs two")
     done = bench("serving", "--data", str(tmp_path / "absent.csv"))
     assert done.returncode == 1
     assert "absent.csv: no such file" in done.stderr

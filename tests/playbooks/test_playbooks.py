@@ -178,7 +178,7 @@ def test_no_machine_is_made_of_what_is_no_lab(play: Play, tmp_path, given, addre
     assert not (tmp_path / "keys").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root asks whose an interface is")
+@pytest.mark.skipif(os.geteuid() != 0, reason="this machine gives no root, who asks whose an interface is")
 def test_an_interface_that_no_lab_made_is_refused_before_anything_is_made(play: Play, tmp_path):
     folder = tmp_path / "inventory"
     shutil.copytree(ROOT / "inventory/lab", folder)

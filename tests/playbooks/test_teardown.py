@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
@@ -22,13 +23,15 @@ def inside(space, *command):
 @pytest.fixture
 def space():
     """The name of a network namespace."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "iptables"))):
-        pytest.skip("needs root, ip and iptables")
+    if os.geteuid() != 0:
+        pytest.skip("this machine gives no root, who makes network namespaces")
+    if tools := [tool for tool in ("ip", "iptables") if not shutil.which(tool)]:
+        pytest.skip(f"not installed: {', '.join(tools)}")
     if UNIT.exists():
         pytest.skip("this machine is a load host")
     name = f"sweep-down-{os.getpid()}"
     if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode != 0:
-        pytest.skip("no network namespace can be made here")
+        pytest.skip("this machine makes no network namespace")
     try:
         inside(name, "ip", "link", "set", "lo", "up")
         yield name
@@ -38,7 +41,6 @@ def space():
 
 def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
     """Its unit failed, and a load put them in; the second time, nothing is there any more."""
-    jinja2 = pytest.importorskip("jinja2")
     script = tmp_path / "locust/firewall.sh"
     script.parent.mkdir()
     script.write_text(

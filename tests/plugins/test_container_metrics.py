@@ -163,7 +163,7 @@ server.serve_forever()
 
 @pytest.mark.skipif(
     not may_enter() or not shutil.which("ip") or subprocess.run(["unshare", "--net", "true"]).returncode != 0,
-    reason="this process may not make and enter networks",
+    reason="this machine does not let this process make and enter networks",
 )
 def test_a_server_that_only_its_own_network_reaches_is_asked():
     command = ["unshare", "--net", sys.executable, "-c", PRIVATE_SERVER]

@@ -58,7 +58,7 @@ def sources() -> Iterator[Sources]:
             thread.join()
 
 
-@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt on this machine")
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt")
 def test_a_server_that_was_busy_is_asked_again(sources: Sources, tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{sources.server_address[1]}"
     listed = tmp_path / "sources.list"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 
 ROLE = Path(__file__).parents[2] / "roles/locust_host"
@@ -30,7 +31,6 @@ def run(*command, check=True):
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """rendered(load hosts, user) is the script, as the role writes it."""
-    jinja2 = pytest.importorskip("jinja2")
 
     def render(load, user=USER):
         names = {"api": API, "load": MASTER, "load2": OTHER}
@@ -49,11 +49,13 @@ def rendered(tmp_path_factory):
 @pytest.fixture
 def space():
     """A network namespace in which all addresses are its own; space(command...) runs there."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("ip", "iptables", "ip6tables", "setpriv"))):
-        pytest.skip("needs root, ip, iptables and setpriv")
+    if os.geteuid() != 0:
+        pytest.skip("this machine gives no root, who makes network namespaces")
+    if tools := [tool for tool in ("ip", "iptables", "ip6tables", "setpriv") if not shutil.which(tool)]:
+        pytest.skip(f"not installed: {', '.join(tools)}")
     name = f"sweep-fw-{os.getpid()}"
     if run("ip", "netns", "add", name, check=False).returncode != 0:
-        pytest.skip("no network namespace can be made here")
+        pytest.skip("this machine makes no network namespace")
 
     def inside(*command, check=True):
         return run("ip", "netns", "exec", name, *command, check=check)

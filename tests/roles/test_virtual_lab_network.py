@@ -20,7 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess]
 def missing() -> str | None:
     """Why these tests cannot run here."""
     if os.geteuid() != 0:
-        return "network namespaces need root"
+        return "this machine gives no root, who makes network namespaces"
     tools = [tool for tool in ("ip", "iptables") if not shutil.which(tool)]
     return f"not installed: {', '.join(tools)}" if tools else None
 
@@ -33,7 +33,7 @@ def inside() -> Iterator[Run]:
     name = f"swarmsweep-test-{os.getpid()}"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        pytest.skip(f"no network namespace here: {made.stderr.strip()}")
+        pytest.skip(f"this machine makes no network namespace: {made.stderr.strip()}")
 
     def run(*command: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(

@@ -1,0 +1,32 @@
+"""Installs the programs that the tests run and this machine lacks: `python -m tests.install_programs`.
+
+nginx and HAProxy are unpacked below .lab, as their packages would start a service; wrk and iptables have none.
+"""
+
+import shutil
+import sys
+
+from bench.generator import nginx
+from bench.lib import packages, wrk
+from bench.truth import haproxy
+from swarmsweep.errors import LabError
+
+
+def main() -> None:
+    """Install what is absent.
+
+    Raises:
+        LabError: apt-get failed, or what was unpacked does not run.
+    """
+    wrk.install()
+    if shutil.which("iptables", path="/usr/sbin:/sbin") is None:
+        packages.install_debian("iptables")
+    nginx.program()
+    haproxy.program()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        sys.exit(f"lab test: {error}")
