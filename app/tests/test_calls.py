@@ -74,11 +74,13 @@ def test_connections_are_new_or_kept_as_the_stage_says(lab, stage):
     predict(stage, 1)
     with counted(lab) as calls:
         predict(stage)
+    asks, loads = stage.variant.columns == "each_request", LOADS[stage.variant.model] > 0
     if stage.variant.connections == "fresh":
-        assert len(set(calls.queries)) == len(calls.queries)
+        assert len(set(calls.queries)) == (REQUESTS if asks else 0)
+        assert len({*calls.look_ups, *calls.downloads}) >= (REQUESTS if loads else 0)
     else:
-        assert len(set(calls.queries)) <= 1
-        assert len({*calls.look_ups, *calls.downloads}) <= 1
+        assert len(set(calls.queries)) == int(asks)
+        assert len({*calls.look_ups, *calls.downloads}) == int(loads)
     assert calls.redis["connections"] == 0
 
 
@@ -95,14 +97,23 @@ def test_redis_is_filled_from_postgres(lab, stage):
 
 
 @pytest.mark.parametrize("stage", ["cached_columns_redis"], indirect=True)
-@pytest.mark.parametrize("content", ["[]", "{", json.dumps(["Elevation"]), json.dumps({"a": 1}), "\x00"])
-def test_nonsense_in_redis_is_no_error_of_the_service(lab, stage, content):
+@pytest.mark.parametrize(
+    ("content", "source", "words"),
+    [
+        ("[]", "model", "lacks 54 columns"),
+        ("{", "redis", "JSONDecodeError"),
+        (json.dumps(["Elevation"]), "model", "lacks 53 columns"),
+        (json.dumps({"a": 1}), "model", "lacks 54 columns"),
+        ("\x00", "redis", "JSONDecodeError"),
+    ],
+)
+def test_nonsense_in_redis_is_no_error_of_the_service(lab, stage, content, source, words):
     (key,) = lab.redis.run("KEYS", "*") or ["covertype:feature_columns"]
     lab.redis.run("SET", key, content)
     answer = post(stage.api, changed())
-    assert answer.status_code in (200, 503), answer.text
-    if answer.status_code == 503:
-        assert answer.json()["waiting_for"]
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["waiting_for"].keys() == {source}
+    assert words in answer.json()["waiting_for"][source]
     lab.redis.run("DEL", key)
     stage.api.wait_until_ready()
     predict(stage)

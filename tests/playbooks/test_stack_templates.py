@@ -91,16 +91,17 @@ def assert_confined(service: dict) -> None:
 
 def assert_secrets_are_files(parsed: dict) -> None:
     """Passwords are named, mounted for one user, and stand nowhere."""
+    mounted = [secret for service in parsed["services"].values() for secret in service.get("secrets", [])]
+    assert {secret["source"] for secret in mounted} == set(parsed["secrets"]) != set()
     for secret in parsed["secrets"].values():
         assert secret["external"] is True
         assert set(secret) == {"external", "name"}
     for service in parsed["services"].values():
         for key, value in service.get("environment", {}).items():
             assert not SECRET_WORD.search(key) or (key.endswith("_FILE") and value.startswith("/run/secrets/"))
-        for secret in service.get("secrets", []):
-            assert secret["source"] in parsed["secrets"]
-            assert secret["mode"] == 0o400
-            assert int(secret["uid"]) >= 10000
+    for secret in mounted:
+        assert secret["mode"] == 0o400
+        assert int(secret["uid"]) >= 10000
 
 
 # --- The API --------------------------------------------------------------------------------------------------------

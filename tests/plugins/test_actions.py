@@ -237,13 +237,17 @@ def test_a_clock_is_read_within_its_bound(lab):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("check 7", None), ("check abc", "seed 'abc' is refused"), ("check -1", "'-1'"), ("plan abc", "0 to 9223")],
+    [("check abc", "seed 'abc' is refused"), ("check -1", "'-1'"), ("plan abc", "0 to 9223")],
 )
 def test_a_seed_is_checked_before_anything_is_made(lab, name, words):
     found, folder = lab
-    assert found[name]["failed"] is (words is not None)
-    assert (words or "") in found[name].get("msg", "")
+    assert found[name]["failed"] is True
+    assert words in found[name]["msg"]
     assert not (folder / "other").exists()
+
+
+def test_a_good_seed_passes(lab):
+    assert (lab[0]["check 7"]["failed"], lab[0]["check 7"].get("msg")) == (False, None)
 
 
 def test_a_run_remembers_its_commands_without_secrets(lab):

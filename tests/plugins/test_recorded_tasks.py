@@ -42,9 +42,15 @@ def test_verdict(scenario, replicas, seconds_later, state, code, words):
     now = last_change(tasks) + seconds_later
     verdict = swarm_tasks.assess(tasks, replicas, now, killed_containers(tasks))
     assert (verdict.state, verdict.reason_code) == (state, code)
+    assert (verdict.reason is None) == (words == [])
     for word in words:
         assert word in verdict.reason
-    assert "OCI runtime" not in (verdict.reason or "")
+
+
+def test_what_the_runtime_says_of_itself_is_left_out():
+    tasks = RECORDED["start-failed"]
+    assert all("OCI runtime" in task["Status"]["Err"] for task in tasks if task["Status"]["State"] == "rejected")
+    assert "OCI runtime" not in swarm_tasks.judge(tasks, 2, last_change(tasks)).reason
 
 
 def test_exit_137_is_no_proof_of_a_lack_of_memory():

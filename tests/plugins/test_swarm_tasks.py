@@ -150,30 +150,33 @@ DEPLOYED = {
     "ready_at": START + 5,
     "containers": [{"id": "c1", "task_id": "1at1"}, {"id": "c2", "task_id": "2at1"}],
 }
+# What happened, tasks, containers that the kernel killed, (restarts, changed, exit codes), code, words, place of the
+# task whose log explains it.
 SURVIVALS = [
     ("all lived", [task(1, created=1, container="c1"), task(2, created=1, container="c2")],
-     [], (0, False, []), None, []),
+     [], (0, False, []), None, [], None),
     ("a death before they were ready does not count", [died(1, 0, 1), task(1, created=1, container="c1"),
      task(2, created=1, container="c2")],
-     [], (0, False, []), None, []),
+     [], (0, False, []), None, [], None),
     ("killed for memory", [died(1, 1, 137, container="c1"), task(1, created=20, container="c3"),
      task(2, created=1, container="c2")],
-     ["c1"], (1, True, [137]), "oom", ["under load replica 1", "64M", "replaced: 1"]),
+     ["c1"], (1, True, [137]), "oom", ["under load replica 1", "64M", "replaced: 1"], 0),
     ("crashed and not replaced", [task(1, created=1, container="c1"), died(2, 1, 139, container="c2")],
-     [], (0, True, [139]), "crash", ["replica 2", "SIGSEGV"]),
+     [], (0, True, [139]), "crash", ["replica 2", "SIGSEGV"], 1),
     ("died twice", [died(1, 1, 1, container="c1"), died(1, 20, 1, container="c3"),
      task(1, created=30, container="c4"), task(2, created=1, container="c2")],
-     [], (2, True, [1, 1]), "crash", ["replaced: 2"]),
+     [], (2, True, [1, 1]), "crash", ["replaced: 2"], 0),
     ("a worker was killed inside", [task(1, created=1, container="c1"), task(2, created=1, container="c2")],
-     ["c2"], (0, False, []), "oom", ["killed a process inside"]),
-    ("gone without a trace", [task(1, created=1, container="c1")], [], (0, True, []), "crash", ["disappeared"]),
+     ["c2"], (0, False, []), "oom", ["killed a process inside"], 1),
+    ("gone without a trace", [task(1, created=1, container="c1")], [], (0, True, []), "crash", ["disappeared"], None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("tasks", "oom", "figures", "code", "words"), [pytest.param(*case[1:], id=case[0]) for case in SURVIVALS]
+    ("tasks", "oom", "figures", "code", "words", "whose_log"),
+    [pytest.param(*case[1:], id=case[0]) for case in SURVIVALS],
 )
-def test_survival(tasks, oom, figures, code, words):
+def test_survival(tasks, oom, figures, code, words, whose_log):
     survival = swarm_tasks.compare_with_deployment(tasks, DEPLOYED)
     assert (survival.restarts, survival.changed, survival.exit_codes) == figures
     alive = [one for one in tasks if swarm_tasks.is_running(one)]
@@ -182,7 +185,7 @@ def test_survival(tasks, oom, figures, code, words):
     assert (reason is None) == (code is None)
     for word in words:
         assert word in reason
-    assert task_id is None or task_id in {one["ID"] for one in tasks}
+    assert task_id == (None if whose_log is None else tasks[whose_log]["ID"])
 
 
 # --- a platform's services --------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Two cores or none, and what the kernel says of one."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -41,7 +43,10 @@ def test_busy_seconds_of_this_machine_grow():
     core = min(os.sched_getaffinity(0))
     before, _ = cores.read_busy_seconds(core)
     assert before > 0
-    assert cores.read_busy_seconds(core)[0] >= before
+    work = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run(cores.pin([sys.executable, "-c", work], core), check=True)
+    # The kernel counts in ticks.
+    assert cores.read_busy_seconds(core)[0] >= before + 0.1
 
 
 def test_pin():

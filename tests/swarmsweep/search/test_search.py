@@ -242,7 +242,7 @@ def test_an_api_of_one_request_a_second(profile, arrivals, slo):
             for _, summary, judgement in made
             if judgement.verdict == GOOD
         )
-        if profile == "standard" and "p95_ms" in slo:
+        if profile == "standard" and ("p95_ms" in slo or arrivals == "constant"):
             assert any(judgement.verdict == GOOD for _, _, judgement in made)
 
 
@@ -253,8 +253,8 @@ def test_a_server_whose_capacity_drops_in_mid_search():
             "standard", P95, seed, slots=4, service_seconds=0.02, speed=lambda load: 1.0 if load < 150 else 0.7
         )
         failed = [step.rate_rps for step, _, judgement in made if judgement.verdict == BAD]
-        assert capacity.verified_rps is None or capacity.verified_rps < min(failed)
-        assert capacity.verified_rps is None or capacity.verified_rps < 0.75 * 183
+        held = [step.rate_rps for step, _, judgement in made if judgement.verdict == GOOD]
+        assert max(held) > min(failed) > (capacity.verified_rps or 0)
         assert search.spent_seconds <= 420
 
 
@@ -262,8 +262,9 @@ def test_a_drop_at_the_very_end_leaves_nothing_verified_above_it():
     search, made, capacity = searched(
         "standard", P95, 2, slots=4, service_seconds=0.02, speed=lambda load: 1.0 if load < 300 else 0.5
     )
-    assert min(step.rate_rps for step, _, judgement in made if judgement.verdict == BAD) > (capacity.verified_rps or 0)
-    assert search.ended in ("budget", "done")
+    failed = [step.rate_rps for step, _, judgement in made if judgement.verdict == BAD]
+    assert 0.9 * min(failed) < capacity.verified_rps < min(failed)
+    assert search.ended == "done"
 
 
 # One trial.
