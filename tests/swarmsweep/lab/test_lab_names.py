@@ -34,8 +34,8 @@ def test_names_of_labs(name):
 @pytest.mark.parametrize("name", [*HOSTILE, *TYPES, "Lab", "9lab", "lab_x", "abcdefghij0123456789x", "lab\n"])
 def test_what_is_no_name_of_a_lab(name):
     (problem,) = lab_names.name_problems(name, [])
-    assert problem.startswith(f"lab_name is {name!r}; allowed: a letter, then up to 19")
-    assert problem.endswith("Change it in inventory/lab/group_vars/all/lab.yml")
+    assert problem.startswith(f"lab_name is {name!r}; ")
+    assert "inventory/lab/group_vars/all/lab.yml" in problem
 
 
 @pytest.mark.parametrize("host", ["lab-api", "my_host", "node1.example.org", "10.0.0.5", "fd00::5", "A", "3com"])
@@ -48,15 +48,14 @@ def test_names_of_hosts(host):
 )
 def test_what_is_no_name_of_a_host(host):
     (problem,) = lab_names.name_problems("lab", [host])
-    assert "has a name that is no host name; allowed: letters, digits" in problem
-    assert "Rename the host in inventory/lab/hosts.yml" in problem
+    assert "inventory/lab/hosts.yml" in problem
     assert "\n" not in problem
 
 
 def test_localhost_is_no_host_of_a_lab():
     (problem,) = lab_names.name_problems("lab", ["lab-api", "localhost"], "inventory/mine")
-    assert "allowed: another name, because localhost is the machine that Ansible runs on" in problem
-    assert problem.endswith("Rename the host in inventory/mine/hosts.yml")
+    assert "localhost" in problem
+    assert "inventory/mine/hosts.yml" in problem
 
 
 @pytest.mark.parametrize("bridge", ["sweep0", "br0", "docker0", "a", "br-lan.5", "x" * 15])
@@ -67,8 +66,8 @@ def test_names_of_bridges(bridge):
 @pytest.mark.parametrize("bridge", [*HOSTILE, *TYPES, "x" * 16, "0br", "all", "default", "br:0", "br0\n"])
 def test_what_is_no_name_of_a_bridge(bridge):
     (problem,) = lab_names.bridge_problems(bridge, "inventory/mine/hosts.yml")
-    assert problem.startswith(f"lab_bridge is {bridge!r}; allowed: a letter, then up to 14")
-    assert problem.endswith("Change it in inventory/mine/group_vars/all/lab.yml")
+    assert problem.startswith(f"lab_bridge is {bridge!r}; ")
+    assert "inventory/mine/group_vars/all/lab.yml" in problem
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_networks(subnet, gateway):
 )  # fmt: skip
 def test_what_is_no_network_of_a_lab(subnet):
     (problem,) = lab_names.network_problems(subnet, [{"name": "a", "address": "198.18.0.11"}])
-    assert problem.startswith(f"lab_subnet is {subnet!r}; allowed: 198.18.N.0/24 or 198.19.N.0/24")
+    assert problem.startswith(f"lab_subnet is {subnet!r}; ")
 
 
 def machines(*pairs):
@@ -117,25 +116,42 @@ def test_machines(pairs):
 )  # fmt: skip
 def test_addresses_that_no_machine_can_have(address):
     (problem,) = lab_names.network_problems("198.18.0.0/24", machines(("lab-api", address)))
-    assert problem.startswith(
-        f"ansible_host of 'lab-api' is {address!r}; allowed for a virtual machine: 198.18.0.2 to 198.18.0.254"
-    )
-    assert problem.endswith("198.18.0.1 is the bridge. Change it in inventory/lab/hosts.yml")
+    assert problem.startswith(f"ansible_host of 'lab-api' is {address!r}; ")
+    assert "198.18.0.2 to 198.18.0.254" in problem
+    assert "inventory/lab/hosts.yml" in problem
 
 
 def test_two_machines_with_one_address():
     pairs = [("lab-api", "198.18.0.11"), ("lab-load", "198.18.0.11")]
     (problem,) = lab_names.network_problems("198.18.0.0/24", machines(*pairs))
-    assert problem.startswith("ansible_host of 'lab-load' is 198.18.0.11, which 'lab-api' has too; allowed: an address")
+    assert problem.startswith("ansible_host of 'lab-load' is 198.18.0.11, ") and "'lab-api'" in problem
 
 
 @pytest.mark.parametrize("name", ["my_host", "lab.api", "x" * 41, "a-", "-a", "../x"])
 def test_names_that_no_machine_can_have(name):
     (problem,) = lab_names.network_problems("198.18.0.0/24", machines((name, "198.18.0.11")))
-    assert problem.startswith(f"the virtual machine {name!r} has a name that systemd-nspawn refuses; allowed: up to 40")
+    assert repr(name) in problem
 
 
 def test_every_problem_is_named_at_once():
     pairs = [("a_b", "198.18.0.1"), ("c", "198.18.0.1")]
     assert len(lab_names.network_problems("198.18.0.0/24", machines(*pairs))) == 4
     assert len(lab_names.name_problems("Lab", ["a b", "localhost"])) == 3
+
+
+def test_the_messages(golden):
+    def network(*pairs, subnet="198.18.0.0/24"):
+        return lab_names.network_problems(subnet, machines(*pairs))
+
+    problems = {
+        "lab_name": lab_names.name_problems("9lab", []),
+        "name of a host": lab_names.name_problems("lab", ["a b"]),
+        "a host that is not a text": lab_names.name_problems("lab", [5]),
+        "localhost": lab_names.name_problems("lab", ["localhost"]),
+        "lab_bridge": lab_names.bridge_problems("br:0"),
+        "lab_subnet": network(subnet="10.0.0.0/24"),
+        "address": network(("lab-api", "198.18.0.1")),
+        "one address twice": network(("lab-api", "198.18.0.11"), ("lab-load", "198.18.0.11")),
+        "name of a machine": network(("my_host", "198.18.0.11")),
+    }
+    golden("lab_names.yml", {name: "\n".join(messages) for name, messages in problems.items()})

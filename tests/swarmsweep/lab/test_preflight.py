@@ -42,28 +42,24 @@ def test_sound_hosts_have_no_problem(host):
     assert problems(api=host, load=host) == []
 
 
-@pytest.mark.parametrize(
-    ("api", "words"),
-    [
-        (answer(os_version="11"), ("runs debian 11; allowed: Debian 12 or newer, Ubuntu 24 or newer",)),
-        (answer(os_id="ubuntu", os_version="22.04"), ("runs ubuntu 22.04; allowed: Debian 12",)),
-        (answer(os_id="fedora", os_version="41"), ("runs fedora 41; allowed: Debian 12",)),
-        (answer(os_id="debian", os_version=""), ("runs debian ; allowed: Debian 12",)),  # unstable says no version
-        (answer(os_id="", os_version=""), ("runs an unknown system",)),
-        (answer(disk_free_bytes=7.5 * GIB), ("7.5 GiB free below /var; needed: 8 GiB", "docker system prune")),
-        (answer(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB free below /var; needed: 8 GiB",)),
-        (answer(memory_bytes=1.5 * GIB), ("1.5 GiB of memory; needed: 2 GiB", "a larger machine")),
-        (
-            answer(cpu_flags_missing=["popcnt", "sse4_2"]),
-            ("without popcnt, sse4_2; needed: the level x86-64-v2", "host"),
-        ),
-        (answer(reach={"rc": 127, "stdout": ""}), ("has no python3", "ssh 10.0.0.5 sudo apt-get install")),
-    ],
-)
+API_PROBLEMS = [
+    (answer(os_version="11"), ("debian 11;",)),
+    (answer(os_id="ubuntu", os_version="22.04"), ("ubuntu 22.04;",)),
+    (answer(os_id="fedora", os_version="41"), ("fedora 41;",)),
+    (answer(os_id="debian", os_version=""), ("debian ;",)),  # unstable says no version
+    (answer(os_id="", os_version=""), ()),
+    (answer(disk_free_bytes=7.5 * GIB), ("7.5 GiB", "8 GiB", "docker system prune")),
+    (answer(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB", "8 GiB")),
+    (answer(memory_bytes=1.5 * GIB), ("1.5 GiB", "2 GiB")),
+    (answer(cpu_flags_missing=["popcnt", "sse4_2"]), ("popcnt, sse4_2", "x86-64-v2")),
+    (answer(reach={"rc": 127, "stdout": ""}), ("python3", "ssh 10.0.0.5 sudo apt-get install")),
+]
+
+
+@pytest.mark.parametrize(("api", "words"), API_PROBLEMS)
 def test_a_problem_of_the_api_host(api, words):
     [problem] = problems(api=api)
     assert problem.startswith("lab-api (10.0.0.5) ")
-    assert "Mend it: " in problem
     for word in words:
         assert word in problem
 
@@ -72,17 +68,11 @@ UNREACHED = {"unreachable": True, "msg": "Could not resolve hostname"}
 
 
 # The load would be refused in every cell; what else is wrong with a host is said when it has an address.
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [
-        ("root@10.0.0.5", "ansible_host of 'lab-api' is 'root@10.0.0.5'; allowed: an address"),
-        ("10.0.5", "ansible_host of 'lab-api' is '10.0.5'; allowed: an address"),
-    ],
-)
+@pytest.mark.parametrize("address", ["root@10.0.0.5", "10.0.5"])
 @pytest.mark.parametrize("reach", [REACHED, UNREACHED])
-def test_an_api_host_needs_an_address_that_can_be_loaded(address, words, reach):
+def test_an_api_host_needs_an_address_that_can_be_loaded(address, reach):
     [problem] = problems(api=answer(address, reach=reach))
-    assert problem.startswith(words)
+    assert problem.startswith(f"ansible_host of 'lab-api' is '{address}'; ")
     # Nothing is loaded there.
     assert problems(load=answer("root@10.0.0.6")) == []
 
@@ -90,14 +80,15 @@ def test_an_api_host_needs_an_address_that_can_be_loaded(address, words, reach):
 def test_an_api_host_may_have_no_ansible_host():
     assert find_problems({"lab_api": answer("lab_api")}, {"api": ["lab_api"], "load": ["lab_api"]}) == []
     [problem] = find_problems({"10.0.5": answer("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]})
-    assert problem.startswith("the host '10.0.5' has no ansible_host")
+    assert "'10.0.5'" in problem
 
 
 def test_a_load_host_needs_less():
     assert problems(load=answer("10.0.0.6", memory_bytes=GIB, disk_free_bytes=2 * GIB)) == []
     assert problems(load=answer("10.0.0.6", cpu_flags_missing=["sse4_2"])) == []
     [problem] = problems(load=answer("10.0.0.6", disk_free_bytes=1 * GIB))
-    assert problem.startswith("lab-load (10.0.0.6) has 1.0 GiB free below /var; needed: 2 GiB")
+    assert problem.startswith("lab-load (10.0.0.6) ")
+    assert "1.0 GiB" in problem and "2 GiB" in problem
 
 
 REFUSED = "Task failed: Failed to connect to the host via ssh: ssh: connect to host {} port 22: Connection refused"
@@ -106,41 +97,67 @@ CHANGED_KEY = (
 )
 
 
-@pytest.mark.parametrize(
-    ("address", "message", "mend"),
-    [
-        ("198.18.0.11", REFUSED.format("198.18.0.11"), "Mend it: ./lab up"),
-        ("10.0.0.5", REFUSED.format("10.0.0.5"), "ssh 10.0.0.5 true (the user is lab_remote_user in"),
-        ("10.0.0.5", CHANGED_KEY, "compare its host key with the one you expect, then: ssh-keyscan 10.0.0.5"),
-        ("198.18.0.11", "Host key verification failed.", "Mend it: ./lab down && ./lab up"),
-        ("10.0.0.5", "", "ssh 10.0.0.5 true"),
-        ("10.0.0.5", None, "ssh 10.0.0.5 true"),
-    ],
-)
-def test_an_unreachable_host_is_told_with_its_cause(address, message, mend):
+# Address, what Ansible says, and the command that helps.
+UNREACHABLE = [
+    ("198.18.0.11", REFUSED.format("198.18.0.11"), "./lab up"),
+    ("10.0.0.5", REFUSED.format("10.0.0.5"), "ssh 10.0.0.5 true"),
+    ("10.0.0.5", CHANGED_KEY, "ssh-keyscan 10.0.0.5"),
+    ("198.18.0.11", "Host key verification failed.", "./lab down && ./lab up"),
+    ("10.0.0.5", "", "ssh 10.0.0.5 true"),
+    ("10.0.0.5", None, "ssh 10.0.0.5 true"),
+]
+
+
+def unreachable(address, message):
+    """Problems of a lab whose API host cannot be reached."""
     reach = {"unreachable": True, "msg": message} if message is not None else {"unreachable": True}
-    [problem] = problems(api={"address": address, "reach": reach, "capacity": {}})
-    assert problem.startswith(f"lab-api ({address}) cannot be reached: ")
-    assert " ".join((message or "no answer").split()) in problem
-    assert mend in problem
+    return problems(api={"address": address, "reach": reach, "capacity": {}})
+
+
+@pytest.mark.parametrize(("address", "message", "command"), UNREACHABLE)
+def test_an_unreachable_host_is_named_with_its_cause(address, message, command):
+    [problem] = unreachable(address, message)
+    assert problem.startswith(f"lab-api ({address}) ")
+    assert " ".join((message or "").split()) in problem
+    assert command in problem
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize(
-    ("capacity", "cause"),
-    [
-        ({"failed": True, "msg": "Task failed: Missing sudo password"}, "Missing sudo password"),
-        ({"module_stderr": "Oh\nsudo: a password is required\n", "msg": "FAILURE"}, "sudo: a password is required"),
-        ({"skipped": True}, "no answer"),
-        ({}, "no answer"),
-        ({"module_stderr": "\n"}, "no answer"),
-    ],
-)
-def test_a_host_that_refuses_root_is_told_with_its_cause(capacity, cause):
-    [problem] = problems(api={"address": "10.0.0.5", "reach": REACHED, "capacity": capacity})
-    assert problem.startswith("lab-api (10.0.0.5) could not be asked as root: ")
+# What the question as root came back with, and the cause in it.
+NOT_ROOT = [
+    ({"failed": True, "msg": "Task failed: Missing sudo password"}, "Missing sudo password"),
+    ({"module_stderr": "Oh\nsudo: a password is required\n", "msg": "FAILURE"}, "sudo: a password is required"),
+    ({"skipped": True}, ""),
+    ({}, ""),
+    ({"module_stderr": "\n"}, ""),
+]
+
+
+def not_root(capacity):
+    """Problems of a lab whose API host refuses root."""
+    return problems(api={"address": "10.0.0.5", "reach": REACHED, "capacity": capacity})
+
+
+@pytest.mark.parametrize(("capacity", "cause"), NOT_ROOT)
+def test_a_host_that_refuses_root_is_named_with_its_cause(capacity, cause):
+    [problem] = not_root(capacity)
+    assert problem.startswith("lab-api (10.0.0.5) ")
     assert cause in problem
-    assert "Mend it: give its user sudo, or add -K" in problem
+    assert " -K" in problem
+
+
+def test_the_messages(golden):
+    rows = {
+        "API host": [problems(api=api)[0] for api, _ in API_PROBLEMS],
+        "load host": problems(load=answer("10.0.0.6", disk_free_bytes=1 * GIB)),
+        "address": problems(api=answer("root@10.0.0.5")),
+        "no address": find_problems({"10.0.5": answer("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]}),
+        "unreachable": [unreachable(address, message)[0] for address, message, _ in UNREACHABLE],
+        "not root": [not_root(capacity)[0] for capacity, _ in NOT_ROOT],
+        "no hosts": find_problems({}, {"api": [], "load": []}),
+        "clocks": clock_problem({"api": (0.0, 0.125), "load": (1.0, 0.25)}),
+    }
+    golden("preflight.yml", rows)
 
 
 def test_every_problem_of_every_host_is_told_at_once_in_order():
@@ -162,7 +179,7 @@ def test_an_empty_group_is_named_with_the_file_to_edit(sides, empty):
     hosts = {name: answer() for names in sides.values() for name in names}
     told = find_problems(hosts, sides)
     assert [line.split("'")[1] for line in told] == empty
-    assert all("at least one; edit inventory/lab/hosts.yml" in line for line in told)
+    assert all("inventory/lab/hosts.yml" in line for line in told)
 
 
 @pytest.mark.parametrize(
@@ -182,11 +199,11 @@ def test_clock_offset_is_from_the_middle_of_the_round_trip(before, there, after,
         ({"api": (0.0, 0.25), "load": (1.0, 0.25)}, None),  # at the limit: the bounds may explain it
         (
             {"api": (0.0, 0.125), "load": (1.0, 0.25)},
-            ("api and load", "1.00 s (give or take 0.38 s)", "allowed: 0.5 s"),
+            ("api and load", "1.00 s", "0.38 s", "0.5 s"),
         ),
-        ({"api": (2.0, 0.0), "load": (-2.0, 0.0)}, ("api and load differ by 4.00 s", "timedatectl set-ntp true")),
-        ({"api": (0.0, 0.0), "l1": (0.6, 0.0), "l2": (9.0, 0.0)}, ("api and l2 differ by 9.00 s",)),
-        ({"api": (0.0, 9.0), "l1": (9.0, 0.0), "l2": (0.0, 0.0)}, ("l1 and l2 differ by 9.00 s",)),
+        ({"api": (2.0, 0.0), "load": (-2.0, 0.0)}, ("api and load", "4.00 s", "timedatectl set-ntp true")),
+        ({"api": (0.0, 0.0), "l1": (0.6, 0.0), "l2": (9.0, 0.0)}, ("api and l2", "9.00 s")),
+        ({"api": (0.0, 9.0), "l1": (9.0, 0.0), "l2": (0.0, 0.0)}, ("l1 and l2", "9.00 s")),
     ],
 )
 def test_clocks_that_certainly_differ_are_named(offsets, words):

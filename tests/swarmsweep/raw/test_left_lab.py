@@ -14,7 +14,7 @@ from swarmsweep.results.retry import outcome, refuse_ended, retry_steps
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        ({"https://api.example:443": 12}, "12 to https://api.example:443. Serve"),
+        ({"https://api.example:443": 12}, "12 to https://api.example:443. "),
         ({"http://b:80": 1, "http://a:80": 1, "http://c:80": 9}, "9 to http://c:80, 1 to http://a:80, 1 to"),
         ({f"http://h{n}:80": 9 - n for n in range(5)}, "7 to http://h2:80 and 2 more addresses. "),
     ],
@@ -46,7 +46,7 @@ def test_the_workers_of_an_attempt_are_added_up(tmp_path, workers, words):
 
 
 @pytest.mark.parametrize(("left", "status"), [({}, "valid"), ({"http://example.com:80": 7}, "invalid")])
-def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, left, status):
+def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, status):
     run = Run(tmp_path)
     cell = run.plan["steps"][0]["cell_id"]
     folder = run.record(cell, Traffic(latencies(900, 20.0)))
@@ -55,16 +55,17 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, left, status):
     row = measure_attempt(run.dir, cell, 1)
     assert row["status"] == status, row["reason"]
     if left:
-        assert row["reason"].startswith("requests for addresses outside the lab were blocked")
+        assert row["reason"] == left_lab_sentence(left)
         rest = len(run.plan["steps"]) - 1
-        assert outcome(run.dir).startswith(f"the sweep ended at {cell}, {rest} trial(s) were not measured: requests")
+        assert outcome(run.dir).endswith(row["reason"])
+        assert cell in outcome(run.dir) and f" {rest} " in outcome(run.dir)
         # Without the mark it would be tried once more.
         assert retry_steps(run.dir) == []
         # It would leave the lab again.
-        with pytest.raises(
-            LabError, match=rf"cannot be resumed, because the sweep ended at {cell}, .*a new run\. Leave out"
-        ):
+        with pytest.raises(LabError, match=cell) as refused:
             refuse_ended(run.dir)
+        words = {"reason": row["reason"], "outcome": outcome(run.dir), "resume": str(refused.value)}
+        golden("left_lab.yml", {name: text.replace(str(run.dir), "RUN") for name, text in words.items()})
         path.unlink()
         refuse_ended(run.dir)
         assert [step["cell_id"] for step in retry_steps(run.dir)] == [cell]

@@ -10,40 +10,46 @@ from swarmsweep.sweep.scenario_text import refuse_scenarios
 GOOD = {"locustfile": "predict.py", "problem": None, "users": ["PredictUser"]}
 EMPTY = {"locustfile": "mine.py", "problem": "no_user"}
 KILLED = {"locustfile": "mine.py", "problem": "signal", "name": "SIGKILL", "words": ""}
-FIRST = "Nothing was deployed, because Locust cannot run a scenario:"
+NO_MEMORY = {"locustfile": "mine.py", "problem": "error", "type": "MemoryError", "text": "MemoryError"}
 
 
 def test_good_scenarios_are_no_refusal():
     refuse_scenarios({"a": [GOOD], "b": [GOOD]}, Path())
 
 
-@pytest.mark.parametrize(
-    ("loaded", "ends"),
-    [
-        ({"a": [GOOD, EMPTY], "b": [GOOD, EMPTY]}, ["with @task"]),
-        ({"a": [EMPTY, GOOD], "b": [GOOD]}, ["with @task (on a)"]),
-        # The same file for two think times.
-        ({"a": [EMPTY, EMPTY]}, ["with @task"]),
-        ({"a": [EMPTY], "b": [KILLED], "c": [EMPTY]}, ["with @task (on a, c)", "load less data in it (on b)"]),
-    ],
-)
-def test_each_problem_is_one_line(loaded, ends):
+def refusal(loaded) -> str:
+    """The message about what the hosts reported."""
     with pytest.raises(InputError) as refused:
         refuse_scenarios(loaded, Path())
-    first, *lines = str(refused.value).splitlines()
-    assert first == FIRST
+    return str(refused.value)
+
+
+# What the hosts reported, and the end of each line: the hosts where not all have the problem.
+LOADED = {
+    "on all hosts": ({"a": [GOOD, EMPTY], "b": [GOOD, EMPTY]}, [""]),
+    "on one host": ({"a": [EMPTY, GOOD], "b": [GOOD]}, ["(on a)"]),
+    "for two think times": ({"a": [EMPTY, EMPTY]}, [""]),
+    "two problems": ({"a": [EMPTY], "b": [KILLED], "c": [EMPTY]}, ["(on a, c)", "(on b)"]),
+    "killed": ({"a": [KILLED]}, [""]),
+    "out of memory": ({"a": [NO_MEMORY]}, [""]),
+}
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_each_problem_is_one_line(name):
+    loaded, ends = LOADED[name]
+    lines = refusal(loaded).splitlines()[1:]
     assert len(lines) == len(ends)
     for line, end in zip(lines, ends, strict=True):
         assert line.startswith("locustfiles/mine.py: ")
-        assert line.endswith(end)
+        assert line.endswith(end) and ("(on " in line) == bool(end)
 
 
-def test_a_kill_names_the_limit_of_memory():
-    with pytest.raises(InputError, match=r"killed \(SIGKILL\) while it was loaded\. .* gets 80 % of its host's memory"):
-        refuse_scenarios({"a": [KILLED]}, Path())
+def test_the_messages(golden):
+    golden("scenario_problems.yml", {name: refusal(loaded) for name, (loaded, _) in LOADED.items()})
 
 
-def test_a_lack_of_memory_names_the_limit():
-    report = {"locustfile": "mine.py", "problem": "error", "type": "MemoryError", "text": "MemoryError"}
-    with pytest.raises(InputError, match=r"MemoryError\. .* gets 80 % of its host's memory: load less data in it"):
-        refuse_scenarios({"a": [report]}, Path())
+@pytest.mark.parametrize(("report", "word"), [(KILLED, "SIGKILL"), (NO_MEMORY, "MemoryError")])
+def test_a_kill_and_a_lack_of_memory_name_the_limit(report, word):
+    message = refusal({"a": [report]})
+    assert word in message and "80 %" in message
