@@ -76,7 +76,7 @@ def compare_pairs(blocks: Mapping[tuple[int, int], tuple[Found, Found]], pairs: 
     ]
     noises = [noise_of(a, b) for a, b in rates] if pairs > 1 else [noise_of({}, {})]
     return [
-        Pair(place + 1, a, b, compare(a, b, noises[place - 1].s_aa, noises[place - 1].controlled))
+        Pair(place + 1, a, b, compare(a, b, noises[place - 1].aa_log_rms, noises[place - 1].controlled))
         for place, (a, b) in enumerate(rates)
     ]
 
@@ -95,7 +95,7 @@ def targets(graded: Sequence[Graded], pairs: Sequence[Pair]) -> list[Row]:
 
 def summarize_pairs(pairs: Sequence[Pair]) -> dict[str, Any]:
     """How many there were of each verdict, and by how much the same cell differed (root mean square of all blocks)."""
-    noises = [noise.s_aa for pair in pairs if (noise := noise_of(pair.a, pair.b)).s_aa is not None]
+    noises = [noise.aa_log_rms for pair in pairs if (noise := noise_of(pair.a, pair.b)).aa_log_rms is not None]
     return {
         "count": len(pairs),
         **{verdict: sum(pair.comparison.verdict == verdict for pair in pairs) for verdict in VERDICTS},
