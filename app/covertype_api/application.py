@@ -15,7 +15,7 @@ from covertype_api import drain
 from covertype_api.bodies import ClientGoneError, RefusedError, read_json_body
 from covertype_api.decoder import MAX_ROWS
 from covertype_api.errors import InvalidBodyError, NotReadyError
-from covertype_api.front import Front, Handler
+from covertype_api.fast_path import FastPath, Handler
 from covertype_api.limits import cpu_limit, threads_per_worker
 from covertype_api.metrics import Metrics, flushed
 from covertype_api.openapi import Prediction, Prepared, describe
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     direct = {"/predict": predict_handler(service), "/normalize": normalize_handler(service)}
     add_routes(app, service, metrics, direct)
     describe(app)
-    return Front(app, direct, metrics)
+    return FastPath(app, direct, metrics)
 
 
 def predict_handler(service: Service) -> Handler:
@@ -144,7 +144,7 @@ def add_routes(app: FastAPI, service: Service, metrics: Metrics, direct: dict[st
         try:
             if drain.has_begun():
                 raise NotReadyError({"shutdown": "this replica is ending"})
-            service.prove()
+            service.check_ready()
         except NotReadyError as error:
             return answer(503, not_ready(error))
         return answer(200, {"ready": True, "model_version": service.model_version})

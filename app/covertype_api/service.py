@@ -18,9 +18,9 @@ from covertype_api.decoder import Row
 from covertype_api.errors import NeighbourError, NotReadyError
 from covertype_api.metrics import Metrics
 from covertype_api.predictor import Predictor
+from covertype_api.request_log import choose_request_log
 from covertype_api.schema import COVER_TYPES, SAMPLE_ROW
 from covertype_api.settings import Settings
-from covertype_api.talk import choose_talk
 from covertype_api.variants import Variant
 
 logger = logging.getLogger("covertype_api")
@@ -51,7 +51,7 @@ class Service:
 
     def __init__(self, settings: Settings, variant: Variant, metrics: Metrics) -> None:
         self._decode = parts.make_decoder(variant).decode
-        self._talk = choose_talk(variant.logging)
+        self._log_step = choose_request_log(variant.logging)
         self._make_encoder = parts.encoder_class(variant)
         self._make_predictor = parts.PREDICTORS[variant.predictor]
         self._columns_source = parts.make_columns_source(variant, settings)
@@ -85,16 +85,16 @@ class Service:
             InvalidBodyError: the body has no rows of Covertype.
             NotReadyError: something that is needed cannot be had now.
         """
-        talk = self._talk
+        log_step = self._log_step
         begun = perf_counter()
-        if talk:
-            talk("body", body)
+        if log_step:
+            log_step("body", body)
         rows = self._decode(body)
         preparing = perf_counter() - begun
         if not self.model_version:
             raise NotReadyError(dict(self._waiting_for))
-        if talk:
-            talk("rows", rows)
+        if log_step:
+            log_step("rows", rows)
         if self._batcher:
             classes = await self._batched(self._batcher, rows, preparing)
             return classes, self.model_version
@@ -103,13 +103,13 @@ class Service:
         begun = perf_counter()
         prepared = encoder.encode(rows)
         inferring = perf_counter()
-        if talk:
-            talk("prepared", prepared)
+        if log_step:
+            log_step("prepared", prepared)
         classes = model.predictor.predict(prepared)
         self._note_preparing(preparing + inferring - begun)
         self._note_inference(perf_counter() - inferring)
-        if talk:
-            talk("predictions", classes)
+        if log_step:
+            log_step("predictions", classes)
         if self._waiting_for:
             self._waiting_for.clear()
         return classes, model.version
@@ -129,7 +129,7 @@ class Service:
         self._note_normalizing(preparing + perf_counter() - begun)
         return shape
 
-    def prove(self) -> None:
+    def check_ready(self) -> None:
         """Raise ``NotReadyError`` unless a prediction is possible. Cheap: a model that is kept predicts a row; for one
         that is loaded for each request, the last attempt counts."""
         if self._waiting_for or not self.model_version:

@@ -95,7 +95,7 @@ def test_bad_draining_ends_the_start(plain_env, tmp_path, text):
 
 def test_health_of_a_container_is_its_readiness(lab, api, plain_env, serve):
     def healthy(url: str) -> subprocess.CompletedProcess:
-        return lab.python("covertype_api.healthy", PORT=str(httpx.URL(url).port))
+        return lab.python("covertype_api.healthcheck", PORT=str(httpx.URL(url).port))
 
     good = healthy(api.url)
     assert (good.returncode, good.stderr) == (0, "")

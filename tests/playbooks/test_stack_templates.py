@@ -259,7 +259,7 @@ def test_what_is_kept_rolls_without_a_gap(rendered):
     assert service["deploy"]["update_config"]["order"] == "start-first"
     assert service["deploy"]["update_config"]["parallelism"] == 1
     assert service["deploy"]["update_config"]["failure_action"] == "rollback"
-    assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "covertype_api.healthy"]
+    assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "covertype_api.healthcheck"]
     # A replica that is going answers for longer than HAProxy believes in it, and is killed only after that.
     proxy = dict(re.findall(r"^  (hold obsolete|timeout resolve) +(\d+)s$", rendered[HAPROXY], re.MULTILINE))
     drain = int(service["environment"]["DRAIN_SECONDS"])

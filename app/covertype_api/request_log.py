@@ -16,7 +16,7 @@ def log_everything(what: str, value: object) -> None:
     logger.debug("%s: %s", what, value)
 
 
-def choose_talk(name: str) -> Callable[[str, object], None] | None:
+def choose_request_log(name: str) -> Callable[[str, object], None] | None:
     """What the choice ``logging`` means; None where nobody would hear it."""
     if name == "prints":
         return print_everything

@@ -18,7 +18,7 @@ Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes] | None]]
 INTERNAL_ERROR = 500, b'{"detail":"Internal Server Error"}'
 
 
-class Front:
+class FastPath:
     """Plain ASGI around a FastAPI application. POST to a path of ``direct`` goes to its handler, past the framework,
     whose routing and request objects cost more than a prediction; everything else goes to the application.
 

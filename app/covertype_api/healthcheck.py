@@ -1,4 +1,4 @@
-"""Exit with 0 when this replica is ready, else with 1 and the reason: ``python -m covertype_api.healthy``."""
+"""Exit with 0 when this replica is ready, else with 1 and the reason: ``python -m covertype_api.healthcheck``."""
 
 import http.client
 import os
