@@ -158,17 +158,17 @@ class ClientRegistry:
         settings = self._settings
         try:
             client = mlflow.MlflowClient(settings.mlflow_tracking_uri)
-            found = client.get_model_version_by_alias(settings.model_name, settings.model_alias)
+            version = client.get_model_version_by_alias(settings.model_name, settings.model_alias)
             if self._flavour == "onnx":
-                uri = f"mlflow-artifacts:/{found.tags[ARTIFACT_TAG]}"
+                uri = f"mlflow-artifacts:/{version.tags[ARTIFACT_TAG]}"
             else:
-                uri = f"models:/{settings.model_name}/{found.version}"
+                uri = f"models:/{settings.model_name}/{version.version}"
             mlflow.artifacts.download_artifacts(
                 artifact_uri=uri, dst_path=str(folder), tracking_uri=settings.mlflow_tracking_uri
             )
         except (MlflowException, RequestException, OSError, KeyError) as error:
             raise NeighbourError(self.name, f"{settings.mlflow_tracking_uri}: {error}") from error
-        return str(found.version)
+        return str(version.version)
 
     async def close(self) -> None:
         """Nothing is kept."""

@@ -21,8 +21,8 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        found = [self.ask() for _ in range(TRIES)]
-        offset, bound = min(found, key=lambda answer: answer[1])
+        answers = [self.ask() for _ in range(TRIES)]
+        offset, bound = min(answers, key=lambda answer: answer[1])
         return result | {"changed": False, "offset_seconds": offset, "bound_seconds": bound}
 
     def ask(self):
@@ -33,5 +33,5 @@ class ActionModule(ActionBase):
         try:
             return preflight.clock_offset(before, float(answer["stdout"]), after)
         except ValueError as error:
-            said = answer["stderr"].strip() or answer["stdout"].strip() or "nothing"
-            raise AnsibleActionFail(f"'date +%s.%N' gave no time; it said: {said}") from error
+            text = answer["stderr"].strip() or answer["stdout"].strip() or "nothing"
+            raise AnsibleActionFail(f"'date +%s.%N' gave no time; it said: {text}") from error

@@ -52,10 +52,10 @@ def pack_command(src, stop_unit):
     )
 
 
-def clock_of(before, said, after):
+def clock_of(before, output, after):
     """{"offset_seconds", "bound_seconds"} of a host that said when it began and ended; None when it did not."""
     try:
-        began, ended = (float(line) for line in said.split())
+        began, ended = (float(line) for line in output.split())
     except ValueError:
         return None
     # What the host took in between is no part of the way there and back.

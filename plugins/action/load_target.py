@@ -38,10 +38,10 @@ class ActionModule(ActionBase):
                 f"{virtual_machines.url_host(address)}"
             )
         if virtual_machines.is_virtual(address):
-            found = subprocess.run(
+            route = subprocess.run(
                 ["ip", "-json", "route", "get", address], capture_output=True, text=True, check=False
             )
-            bridge = virtual_machines.bridge_of(address, json.loads(found.stdout or "[]"))
+            bridge = virtual_machines.bridge_of(address, json.loads(route.stdout or "[]"))
             if bridge is None:
                 raise AnsibleActionFail(
                     f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: "

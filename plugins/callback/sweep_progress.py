@@ -59,8 +59,8 @@ class Cell:
     def begin(self, task) -> None:
         """A task begins; names as 'bench_cell : Load | Start Locust' tell the phase."""
         name = task.get_name().strip()
-        if found := re.match(r"(?:.* : )?(\w+) \| ", name):
-            self.phase = found[1].lower()
+        if match := re.match(r"(?:.* : )?(\w+) \| ", name):
+            self.phase = match[1].lower()
         self.open[task._uuid] = (name, time.time(), time.monotonic())
 
     def end(self, task) -> None:

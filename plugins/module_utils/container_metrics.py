@@ -58,8 +58,8 @@ def collect(
     for row, _text, problem in answers:
         if problem is not None:
             problems.setdefault(problem, []).append(str(row["slot"]))
-    told = [f"replica {', '.join(slots)}: {problem}" for problem, slots in problems.items()]
-    return {row["id"]: text for row, text, _problem in answers if text is not None}, "; ".join(told) or None
+    sentences = [f"replica {', '.join(slots)}: {problem}" for problem, slots in problems.items()]
+    return {row["id"]: text for row, text, _problem in answers if text is not None}, "; ".join(sentences) or None
 
 
 def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
@@ -86,6 +86,6 @@ def ask(pid: int, port: int, deadline_seconds: int = DEADLINE_SECONDS) -> tuple[
         return None, f"{where}: nsenter cannot be started: {error.strerror}"
     if done.returncode == 0:
         return done.stdout.decode(errors="replace"), None
-    said = (done.stdout or done.stderr).decode(errors="replace").split("\n")
-    reason = next((line.strip() for line in reversed(said) if line.strip()), f"exit code {done.returncode}")
+    lines = (done.stdout or done.stderr).decode(errors="replace").split("\n")
+    reason = next((line.strip() for line in reversed(lines) if line.strip()), f"exit code {done.returncode}")
     return None, f"{where}: {reason[:200]}"

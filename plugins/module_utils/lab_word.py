@@ -46,11 +46,11 @@ def ask(target: str, word: str, user: str) -> str | None:
         if attempt:
             time.sleep(1)
         try:
-            said = fetch_as(user, parts.hostname, parts.port or 80)
+            response = fetch_as(user, parts.hostname, parts.port or 80)
         except OSError as error:
             problem = f"{WORD_PATH} gave no response ({error})"
             continue
-        head, _, body = said.partition(b"\r\n\r\n")
+        head, _, body = response.partition(b"\r\n\r\n")
         status = head.split(b"\r\n")[0][:80].decode("latin-1")
         if " 200" not in status:
             return f"{WORD_PATH} gave '{status}'"
@@ -74,25 +74,25 @@ def fetch_as(user: str, host: str, port: int) -> bytes:
     # The kernel matches packets by the user of the process that owns the socket, so another process asks.
     child = os.fork()
     if child == 0:
-        found = b"-it ended without a result"
+        outcome = b"-it ended without a result"
         try:
             os.setgroups([])
             os.setgid(account.pw_gid)
             os.setuid(account.pw_uid)
-            found = b"+" + fetch(host, port)
+            outcome = b"+" + fetch(host, port)
         except OSError as error:
-            found = b"-" + str(error).encode()
+            outcome = b"-" + str(error).encode()
         finally:
             # Less than the buffer of a pipe; and nothing of the parent's is run in the child, not even its end.
-            os.write(writer, found)
+            os.write(writer, outcome)
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        found = pipe.read()
+        outcome = pipe.read()
     os.waitpid(child, 0)
-    if found[:1] != b"+":
-        raise OSError(found[1:].decode(errors="replace"))
-    return found[1:]
+    if outcome[:1] != b"+":
+        raise OSError(outcome[1:].decode(errors="replace"))
+    return outcome[1:]
 
 
 def fetch(host: str, port: int) -> bytes:
@@ -101,8 +101,8 @@ def fetch(host: str, port: int) -> bytes:
     name = f"[{host}]" if ":" in host else host
     with socket.create_connection((host, port), WORD_SECONDS) as connection:
         connection.sendall(f"GET {WORD_PATH} HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode("ascii"))
-        said = b""
-        while len(said) < WORD_BYTES:
+        response = b""
+        while len(response) < WORD_BYTES:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"not complete after {WORD_SECONDS} s")
@@ -110,5 +110,5 @@ def fetch(host: str, port: int) -> bytes:
             part = connection.recv(WORD_BYTES)
             if not part:
                 break
-            said += part
-    return said
+            response += part
+    return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,18 +23,6 @@ def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
 def environment(output: Path, host_name: str, more: Mapping[str, str]) -> dict[str, str]:
     """Environment variables of a process that writes into ``output``; ``more`` are those of the load."""
     return {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": host_name, "HOME": str(output), **more}
-
-
-def memory_bytes() -> int:
-    """Memory of this host; in a container, of its cgroup where that is less."""
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            text = Path("/sys/fs/cgroup", name).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        found += [int(text)] if text.isdigit() else []
-    return min(found)
 
 
 def confinement(output_directory: Path | str, memory: int) -> dict[str, object]:

@@ -66,10 +66,10 @@ def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None
 
 def ask(module: Any, service: str) -> str:
     """What MLflow answers. Raises RegistryError when it does not."""
-    _code, found, _err = run_docker(module, ["ps", "--quiet", "--filter", f"label={SERVICE_LABEL}={service}"])
-    if not found.split():
+    _code, ids, _err = run_docker(module, ["ps", "--quiet", "--filter", f"label={SERVICE_LABEL}={service}"])
+    if not ids.split():
         raise RegistryError(f"no container of {service} runs on this host")
-    code, out, err = run_docker(module, ["exec", found.split()[0], "python", "-c", QUESTION, MODEL, ALIAS])
+    code, out, err = run_docker(module, ["exec", ids.split()[0], "python", "-c", QUESTION, MODEL, ALIAS])
     if code != 0:
         raise RegistryError((err.strip() or f"exit code {code}").splitlines()[-1])
     return out

@@ -91,9 +91,8 @@ class Service:
 
     def find(self) -> dict[str, Any] | None:
         """The service document, or None when there is no such service."""
-        exact = (
-            found for found in self.api.services(filters={"name": self.name}) if found["Spec"]["Name"] == self.name
-        )
+        services = self.api.services(filters={"name": self.name})
+        exact = (service for service in services if service["Spec"]["Name"] == self.name)
         document = next(exact, None)
         self.id = document["ID"] if document else None
         return document
@@ -113,9 +112,9 @@ class Service:
         """Kill the containers on this node. One that has just ended by itself is no error."""
         from docker.errors import APIError
 
-        for found in self.running_containers():
+        for container in self.running_containers():
             try:
-                self.api.kill(found["Id"])
+                self.api.kill(container["Id"])
             except APIError as error:
                 if error.status_code not in (404, 409):
                     raise
@@ -137,14 +136,14 @@ class Service:
         filters = {"type": "container", "event": "oom", "label": f"{SERVICE_LABEL}={self.name}"}
         now = time.time()  # an end in the past: Docker answers from its memory and closes the stream
         events = self.api.events(since=f"{since:.6f}", until=f"{now:.6f}", filters=filters, decode=True)
-        found = {event["Actor"]["ID"] for event in events}
+        killed = {event["Actor"]["ID"] for event in events}
         for task in tasks:
             container_id = swarm_tasks.container_id_of(task)
             if container_id and swarm_tasks.exit_code_of(task) == 137:
                 inspected = self.inspect(container_id, fresh=self._was_running(container_id))
                 if inspected and inspected["State"].get("OOMKilled"):
-                    found.add(container_id)
-        return frozenset(found)
+                    killed.add(container_id)
+        return frozenset(killed)
 
     def _was_running(self, container_id: str) -> bool:
         """Whether what we remember was seen before the container ended, or never."""

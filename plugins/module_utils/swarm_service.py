@@ -58,7 +58,7 @@ def living(service: Service, local_node: str) -> list[str]:
 
     A task on this node that was running is judged by its container alone: Swarm learns of the end a little later.
     """
-    containers = [f"container {found['Id'][:12]}" for found in service.running_containers()]
+    containers = [f"container {container['Id'][:12]}" for container in service.running_containers()]
     tasks = [
         f"task {task['ID']} on node {task['NodeID']} ({swarm_tasks.state_of(task)})"
         for task in service.tasks()
@@ -262,8 +262,8 @@ def find_mismatches(containers: list[dict[str, Any]], request: Deployment) -> li
         ]
         pairs += [(name, container["env"].get(name), value) for name, value in request.environment.items()]
         problems += [
-            f"replica {container['slot']} runs with {name} {found!r}, the cell says {wanted!r}"
-            for name, found, wanted in pairs
-            if found != wanted
+            f"replica {container['slot']} runs with {name} {actual!r}, the cell says {wanted!r}"
+            for name, actual, wanted in pairs
+            if actual != wanted
         ]
     return problems

@@ -66,12 +66,13 @@ class StackWatch:
         filters = {"service": [service["ID"] for service in services], "_up-to-date": True}
         tasks = self.api.tasks(filters=filters) if services else []
         self.tasks = {task["ID"]: task for task in tasks}
-        found = {service["Spec"]["Name"]: service for service in services}
-        self.ids = {name: service["ID"] for name, service in found.items()}
+        by_name = {service["Spec"]["Name"]: service for service in services}
+        self.ids = {name: service["ID"] for name, service in by_name.items()}
         states = [
-            swarm_tasks.assess_service(service, tasks, self.wanted.get(name)) for name, service in sorted(found.items())
+            swarm_tasks.assess_service(service, tasks, self.wanted.get(name))
+            for name, service in sorted(by_name.items())
         ]
-        missing = sorted(set(self.wanted) - set(found))
+        missing = sorted(set(self.wanted) - set(by_name))
         absent = "no such service in the stack"
         return states + [
             swarm_tasks.ServiceState(name, self.wanted[name], 0, False, absent, None, hopeless=True) for name in missing

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.locust_command import confinement, environment, memory_bytes, scenario_files
+from ansible.module_utils.locust_command import confinement, environment, scenario_files
+from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
 module: locust_scenarios
@@ -83,7 +84,7 @@ def load_scenario(module, scenario):
         "RuntimeMaxSec": limit + MORE_SECONDS,
         "Slice": f"{given['slice']}.slice",
         # The same memory too: what the load could hold is not refused here.
-        **confinement(output, memory_bytes()),
+        **confinement(output, total_memory_bytes()),
     }
     variables = environment(output, given["host_name"], scenario["env"])
     try:
@@ -104,8 +105,8 @@ def load_scenario(module, scenario):
         module.run_command(["systemctl", "kill", "--signal=KILL", f"{unit}.service"])
         module.fail_json(msg=f"systemd did not end {unit} in time. Look on this host with: systemctl status {unit}")
     except ValueError:
-        said = done.stderr.strip() or f"exit code {done.returncode}"
-        module.fail_json(msg=f"{path} could not be tried: {said}. If a program is missing there, run: ./lab site")
+        problem = done.stderr.strip() or f"exit code {done.returncode}"
+        module.fail_json(msg=f"{path} could not be tried: {problem}. If a program is missing there, run: ./lab site")
     finally:
         shutil.rmtree(output, ignore_errors=True)
 

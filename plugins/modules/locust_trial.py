@@ -19,9 +19,9 @@ from ansible.module_utils.locust_command import (
     MEMORY_PERCENT,
     confinement,
     environment,
-    memory_bytes,
     scenario_files,
 )
+from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
 module: locust_trial
@@ -123,7 +123,7 @@ def numeric_address(name):
     return address
 
 
-class Trial:
+class LoadUnits:
     """The units of one slice."""
 
     def __init__(self, module):
@@ -180,7 +180,7 @@ class Trial:
             "StandardOutput": f"file:{given['units_directory']}/{log}",
             "StandardError": f"file:{given['units_directory']}/{log}",
             "Slice": f"{given['slice']}.slice",
-            **confinement(given["output_directory"], memory_bytes()),
+            **confinement(given["output_directory"], total_memory_bytes()),
         }
         with Path(given["units_directory"], "commands.txt").open("a", encoding="utf-8") as file:
             file.write(f"{name}: {shlex.join(command)}\n")
@@ -334,7 +334,7 @@ class Trial:
         pairs = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
         word = f"{pairs.get('Result', 'unknown')} (exit status {pairs.get('ExecMainStatus', '?')})"
         if pairs.get("Result") == "oom-kill":
-            limit = memory_bytes() * MEMORY_PERCENT // 100 >> 20
+            limit = total_memory_bytes() * MEMORY_PERCENT // 100 >> 20
             word += f": it needed more memory than its {limit} MiB, {MEMORY_PERCENT} % of the host's"
         return word
 
@@ -400,18 +400,18 @@ def main():
         required_by={"units_directory": ["directory", "host_name", "target"]},
         supports_check_mode=True,
     )
-    trial = Trial(module)
+    load = LoadUnits(module)
     if module.check_mode:
-        module.exit_json(changed=module.params["state"] in ("started", "stopped"), units=list(trial.units()))
+        module.exit_json(changed=module.params["state"] in ("started", "stopped"), units=list(load.units()))
     if module.params["state"] == "started":
-        module.exit_json(changed=True, units=trial.start())
+        module.exit_json(changed=True, units=load.start())
     if module.params["state"] == "checked":
-        trial.check()
+        load.check()
         module.exit_json(changed=False, units=[])
     if module.params["state"] == "stopped":
-        units = trial.stop()
+        units = load.stop()
         module.exit_json(changed=bool(units), units=units)
-    module.exit_json(changed=False, units=list(trial.units()), ended_badly=trial.finish())
+    module.exit_json(changed=False, units=list(load.units()), ended_badly=load.finish())
 
 
 if __name__ == "__main__":

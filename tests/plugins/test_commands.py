@@ -84,7 +84,7 @@ LATE = 'echo "Failed to list units: Connection timed out" >&2; exit 1'
 def trial(monkeypatch):
     locust_trial = load("locust_trial")
     monkeypatch.setattr(locust_trial, "QUESTION_PAUSE_SECONDS", 0)
-    return locust_trial.Trial(Module(slice="swarmsweep-lab", output_directory=None, units_directory=None))
+    return locust_trial.LoadUnits(Module(slice="swarmsweep-lab", output_directory=None, units_directory=None))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def started(script, tmp_path, monkeypatch):
     }  # fmt: skip
 
     def start(**changed):
-        locust_trial.Trial(Module(**given | changed)).start()
+        locust_trial.LoadUnits(Module(**given | changed)).start()
         return said.read_text().splitlines()
 
     return start
@@ -249,7 +249,7 @@ def finishing(script, tmp_path, monkeypatch, proxy):
     given = {"slice": "swarmsweep-lab", "output_directory": str(tmp_path / "out"), "host_name": "lab-load"}
     given |= {"units_directory": str(tmp_path / "units"), "directory": str(tmp_path), "target": proxy.url}
     given["user"] = getpass.getuser()
-    yield locust_trial.Trial(Module(**given, time_limit_seconds=60)), process
+    yield locust_trial.LoadUnits(Module(**given, time_limit_seconds=60)), process
     process.kill()
     process.wait()
 
@@ -445,7 +445,7 @@ def test_a_unit_gets_a_share_of_the_memory(started, option):
     ],
 )
 def test_a_unit_that_ran_out_of_memory_is_called_so(script, trial, monkeypatch, said, words):
-    monkeypatch.setitem(trial.result.__func__.__globals__, "memory_bytes", lambda: 10 << 20)
+    monkeypatch.setitem(trial.result.__func__.__globals__, "total_memory_bytes", lambda: 10 << 20)
     script("systemctl", f"printf '{said}\n'")
     assert trial.result("x").startswith(words)
 

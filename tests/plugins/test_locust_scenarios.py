@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement, memory_bytes
+from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement
+from ansible.module_utils.machine_memory import total_memory_bytes
 
 from bench.lib import load_host
 from swarmsweep.sweep import scenario_text
@@ -99,7 +100,7 @@ def test_a_good_scenario_is_tried_as_the_user_of_the_load_and_within_limits(locu
     assert said[-3:] == [str(home / "locustfiles/predict.py")] * 2 + [str(home / "recorder.py")]
     (folder,) = [line.rpartition("=")[2] for line in said if "=WorkingDirectory=" in line]
     # The load itself is no less and no more confined.
-    for name, value in confinement(folder, memory_bytes()).items():
+    for name, value in confinement(folder, total_memory_bytes()).items():
         assert f"--property={name}={value}" in said
     assert not list(home.glob("check-*"))
 

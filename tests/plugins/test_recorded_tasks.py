@@ -50,7 +50,7 @@ def test_verdict(scenario, replicas, seconds_later, state, code, words):
 def test_what_the_runtime_says_of_itself_is_left_out():
     tasks = RECORDED["start-failed"]
     assert all("OCI runtime" in task["Status"]["Err"] for task in tasks if task["Status"]["State"] == "rejected")
-    assert "OCI runtime" not in swarm_tasks.judge(tasks, 2, last_change(tasks)).reason
+    assert "OCI runtime" not in swarm_tasks.assess(tasks, 2, last_change(tasks)).reason
 
 
 def test_exit_137_is_no_proof_of_a_lack_of_memory():

@@ -16,8 +16,8 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE---
 
 def read_certificates(path):
     """Fingerprint -> PEM text of every certificate in a file."""
-    found = CERTIFICATE.findall(path.read_text(encoding="ascii", errors="ignore")) if path.exists() else []
-    return {hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest(): pem for pem in found}
+    certificates = CERTIFICATE.findall(path.read_text(encoding="ascii", errors="ignore")) if path.exists() else []
+    return {hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest(): pem for pem in certificates}
 
 
 def main():
