@@ -13,7 +13,7 @@ from typing import Any
 from loadgen.check.tasks import gives_tasks_later, line_of, without_tasks
 
 # Of a text that a scenario raised or printed; more does not help to find it.
-MOST_CHARACTERS = 300
+MAX_CHARACTERS = 300
 LOADED = b"\n"
 # Where os.environ raises.
 OS_FILES = (os.__file__, "<frozen os>")
@@ -29,20 +29,20 @@ def judge(report: int, mode: str, files: list[str]) -> None:
     from locust import main as locust_main
 
     os.write(report, LOADED)
-    found = load(locust_main, scenario, files, mode)
-    os.write(report, json.dumps(found).encode() + b"\n")
+    result = load(locust_main, scenario, files, mode)
+    os.write(report, json.dumps(result).encode() + b"\n")
     os._exit(0)
 
 
 def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[str, Any]:
     """The report on one scenario."""
-    said = Copy()
+    stderr = Copy()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(stderr):
             users, shapes, tasks, shape = locust_main.merge_locustfiles_content(files)
     except SystemExit as error:
         if ended_by(error) == locust_main.__file__:
-            return {"problem": "locust", "text": shorten(said.getvalue())}
+            return {"problem": "locust", "text": shorten(stderr.getvalue())}
         code = 0 if error.code is None else error.code
         if isinstance(code, int):
             return {"problem": "exit", "code": code, "words": ""}
@@ -64,18 +64,18 @@ def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[s
 
 def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes: dict, tasks: dict) -> dict | None:
     """What Locust does next: its options, the scenario's among them, and the environment. None when all is well."""
-    said, uncaught = Copy(), Uncaught()
+    stderr, uncaught = Copy(), Uncaught()
     logging.getLogger().addHandler(uncaught)
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(stderr):
             options = locust_main.get_parser().parse_args()
     except SystemExit:
-        return {"problem": "options", "text": shorten(said.getvalue().rpartition("error: ")[2])}
+        return {"problem": "options", "text": shorten(stderr.getvalue().rpartition("error: ")[2])}
     except BaseException as error:
         return describe(error, scenario)
     if uncaught.error is not None:
-        found = describe(uncaught.error, scenario)
-        return found | {"problem": "options"} if found["type"] == "ArgumentError" else found
+        report = describe(uncaught.error, scenario)
+        return report | {"problem": "options"} if report["type"] == "ArgumentError" else report
     try:
         locust_main.create_environment(
             list(users.values()),
@@ -130,20 +130,20 @@ def describe(error: BaseException, scenario: str) -> dict[str, Any]:
     if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno))
     name = type(error).__name__
-    found = {"problem": "error", "type": name, "text": shorten(f"{name}: {error}" if str(error) else name)}
+    report = {"problem": "error", "type": name, "text": shorten(f"{name}: {error}" if str(error) else name)}
     if isinstance(error, SyntaxError):
         # Its own text repeats the place.
-        found["text"] = shorten(f"{name}: {error.msg}")
+        report["text"] = shorten(f"{name}: {error.msg}")
     own = [(file, line) for file, line in frames if str(Path(file).parent) == folder]
     if own:
-        found |= {"file": Path(own[-1][0]).name, "line": own[-1][1]}
+        report |= {"file": Path(own[-1][0]).name, "line": own[-1][1]}
     if isinstance(error, ModuleNotFoundError) and error.name:
-        found["missing"] = error.name
+        report["missing"] = error.name
     elif isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
-        found["missing"] = os.fsdecode(error.filename)
+        report["missing"] = os.fsdecode(error.filename)
     elif isinstance(error, KeyError) and frames and frames[-1][0] in OS_FILES and error.args:
-        found["environ"] = str(error.args[0])
-    return found
+        report["environ"] = str(error.args[0])
+    return report
 
 
 def ended_by(error: BaseException) -> str:
@@ -154,7 +154,7 @@ def ended_by(error: BaseException) -> str:
 
 def shorten(text: object) -> str:
     """The first line that says something."""
-    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")[:MOST_CHARACTERS]
+    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")[:MAX_CHARACTERS]
 
 
 def open_loop_user() -> type:

@@ -31,7 +31,7 @@ import tempfile
 import time
 from typing import Any
 
-from loadgen.check.loading import MOST_CHARACTERS, judge
+from loadgen.check.loading import MAX_CHARACTERS, judge
 
 # First argument of the child's command line.
 CHILD = "--child"
@@ -84,10 +84,10 @@ def judge_in_child(program: str, mode: str, seconds: float, files: list[str]) ->
             )
         if text:
             return json.loads(text)
-        said = {"words": last_words(words)}
+        last = {"words": last_words(words)}
     if code < 0:
-        return {"problem": "signal", "name": signal.Signals(-code).name} | said
-    return {"problem": "exit", "code": code} | said
+        return {"problem": "signal", "name": signal.Signals(-code).name} | last
+    return {"problem": "exit", "code": code} | last
 
 
 def read_report(reader: int, seconds: float) -> tuple[bytes | None, bool]:
@@ -116,4 +116,4 @@ def last_words(file: Any) -> str:
     """The last line on standard error, shortened."""
     file.seek(max(0, file.seek(0, os.SEEK_END) - WORDS_BYTES))
     lines = file.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:MOST_CHARACTERS]
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[:MAX_CHARACTERS]

@@ -19,11 +19,11 @@ from requests.utils import select_proxy
 AUTHORITY = re.compile(r"[^\\/?#]*")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Targets that are named; a server that redirects each request to another host would fill the memory.
-MOST_TARGETS = 50
+MAX_TARGETS = 50
 # A host name has at most 253 characters (RFC 1035); more is no name, and only fills the page.
-MOST_CHARACTERS = 280
+MAX_CHARACTERS = 280
 # Spellings of the lab's address that are remembered, such as with and without a user's name.
-MOST_SPELLINGS = 64
+MAX_SPELLINGS = 64
 
 
 def origin(url: str) -> str:
@@ -39,7 +39,7 @@ def origin(url: str) -> str:
         host = f"[{address}]" if address.version == 6 else str(address)
     except ValueError:
         pass
-    return f"{scheme}://{host}:{port}"[:MOST_CHARACTERS]
+    return f"{scheme}://{host}:{port}"[:MAX_CHARACTERS]
 
 
 class LeftLabError(OSError):
@@ -67,13 +67,13 @@ class Boundary:
         target = origin(f"{scheme}://{netloc}")
         if target != self._settle():
             return self.block(target)
-        if len(self._inside) < MOST_SPELLINGS:
+        if len(self._inside) < MAX_SPELLINGS:
             self._inside.add((scheme, netloc))
         return None
 
     def block(self, target: str) -> str:
         """Count a request that may not be sent; its error's text."""
-        known = target in self.blocked or len(self.blocked) < MOST_TARGETS
+        known = target in self.blocked or len(self.blocked) < MAX_TARGETS
         self.blocked[target if known else "(other targets)"] += 1
         return f"not sent to {target}: the load may not leave the lab, whose address is {self._lab or 'not known'}"
 

@@ -23,7 +23,7 @@ LEAVE_SECONDS = 25.0
 POLL_SECONDS = 0.1
 
 
-def longest_drain(wanted_seconds: float, user_classes: list[type]) -> float:
+def max_drain_seconds(wanted_seconds: float, user_classes: list[type]) -> float:
     """Seconds: what is wanted, and at least the timeouts of the scenario's clients, within the stated bound."""
     timeouts = [_timeout_seconds(one) for one in user_classes if issubclass(one, FastHttpUser)]
     return min(max([wanted_seconds, *timeouts]), MAX_DRAIN_SECONDS)

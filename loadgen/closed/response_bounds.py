@@ -1,7 +1,7 @@
 """Bounds what FastHttpUser and HttpUser read of one response, so that no server can fill the memory or hold a user.
 
-A response fails when more than `MOST_BYTES` of it come, packed or unpacked, and when its last byte comes later than
-`MOST_SECONDS` after its first ones. Nothing is unpacked beyond the bound. A response that comes in one piece, as nearly
+A response fails when more than `MAX_BYTES` of it come, packed or unpacked, and when its last byte comes later than
+`MAX_SECONDS` after its first ones. Nothing is unpacked beyond the bound. A response that comes in one piece, as nearly
 all do, costs one comparison more.
 
 HttpUser's time begins with the body. Python's http.client bounds number and length of its headers, but not their time:
@@ -21,10 +21,10 @@ from geventhttpclient.response import HTTPResponse, HTTPSocketPoolResponse, HTTP
 from locust.contrib.fasthttp import FastResponse
 
 # As open/lean_http.py has it for open-loop load.
-MOST_BYTES = 16 << 20
+MAX_BYTES = 16 << 20
 # Far beyond a scenario's patience, and HAProxy gives a silent server as long; a body that drips never ends by itself.
-MOST_SECONDS = 60.0
-TOO_LONG = f"response longer than {MOST_BYTES >> 20} MiB"
+MAX_SECONDS = 60.0
+TOO_LONG = f"response longer than {MAX_BYTES >> 20} MiB"
 
 
 class BoundError(OSError):
@@ -37,14 +37,14 @@ class BoundRequestError(requests.RequestException):
 
 def too_slow() -> str:
     """The text of that error."""
-    return f"response not complete {MOST_SECONDS:g} s after its first bytes"
+    return f"response not complete {MAX_SECONDS:g} s after its first bytes"
 
 
 def unpack(packed: bytes, encoding: str) -> bytes:
     """A whole body of gzip, deflate (with or without the header of zlib) or br.
 
     Raises:
-        BoundError: it is longer than `MOST_BYTES`.
+        BoundError: it is longer than `MAX_BYTES`.
         zlib.error: it is damaged, or ends too early.
         brotli.error: the same of br.
     """
@@ -60,8 +60,8 @@ def unpack(packed: bytes, encoding: str) -> bytes:
 
 def _inflate(packed: bytes, window_bits: int) -> bytes:
     stream = zlib.decompressobj(window_bits)
-    content = stream.decompress(packed, MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+    content = stream.decompress(packed, MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise BoundError(TOO_LONG)
     if not stream.eof:
         raise zlib.error("incomplete or truncated stream")
@@ -70,8 +70,8 @@ def _inflate(packed: bytes, window_bits: int) -> bytes:
 
 def _unpack_brotli(packed: bytes) -> bytes:
     stream = brotli.Decompressor()
-    content = stream.process(packed, output_buffer_limit=MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+    content = stream.process(packed, output_buffer_limit=MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise BoundError(TOO_LONG)
     if not stream.is_finished():
         raise brotli.error("incomplete or truncated stream")
@@ -92,9 +92,9 @@ def _feed(response: HTTPSocketPoolResponse, data: bytes) -> None:
         return
     now = time.monotonic()
     if "bound_end" not in state:
-        state["bound_end"], state["bound_patience"], state["bound_bytes"] = now + MOST_SECONDS, sock.gettimeout(), 0
+        state["bound_end"], state["bound_patience"], state["bound_bytes"] = now + MAX_SECONDS, sock.gettimeout(), 0
     state["bound_bytes"] += len(data)
-    if state["bound_bytes"] > MOST_BYTES:
+    if state["bound_bytes"] > MAX_BYTES:
         raise BoundError(TOO_LONG)
     left = state["bound_end"] - now
     if left <= 0:
@@ -120,7 +120,7 @@ def _unzipped(response: FastResponse, gzip: bool = True, br: bool = False) -> by
 
 def _bounded_chunks(response: requests.Response, chunks: Iterator[Any]) -> Iterator[Any]:
     """The chunks of a response's body that is still to be read."""
-    end, received = time.monotonic() + MOST_SECONDS, 0
+    end, received = time.monotonic() + MAX_SECONDS, 0
     while True:
         # One read may wait for many small pieces: urllib3 collects them.
         timer = gevent.Timeout.start_new(max(end - time.monotonic(), 0.001))
@@ -136,7 +136,7 @@ def _bounded_chunks(response: requests.Response, chunks: Iterator[Any]) -> Itera
         if chunk is None:
             return
         received += len(chunk)
-        if received > MOST_BYTES:
+        if received > MAX_BYTES:
             response.close()
             raise BoundRequestError(TOO_LONG)
         yield chunk

@@ -40,10 +40,10 @@ def text_of(error: BaseException) -> str:
     """An exception as the last line of its traceback has it."""
     name = type(error).__name__
     try:
-        said = str(error)
+        text = str(error)
     except Exception:  # its own __str__ is at fault
-        said = ""
-    return shortened(f"{name}: {said}" if said else name)
+        text = ""
+    return shortened(f"{name}: {text}" if text else name)
 
 
 class Execution:

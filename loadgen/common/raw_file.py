@@ -1,14 +1,12 @@
 """A file of float64 records that a Locust worker appends to, and compresses when the load is over."""
 
-import gzip
-import os
 import sys
 from array import array
 from pathlib import Path
 
 import gevent
 
-COMPRESS_CHUNK_BYTES = 1 << 20
+from loadgen.common.compression import compress, compressed
 
 
 class RawFile:
@@ -29,7 +27,7 @@ class RawFile:
     @property
     def compressed(self) -> Path:
         """The whole file; it exists only after `close`."""
-        return self._path.with_name(f"{self._path.name}.gz")
+        return compressed(self._path)
 
     def __len__(self) -> int:
         """Records so far."""
@@ -51,13 +49,4 @@ class RawFile:
     def close(self) -> None:
         """Write the rest and compress; heartbeats go on meanwhile, or the master takes this worker for lost."""
         self.flush()
-        temporary = self._path.with_name(f".{self._path.name}.gz.tmp")
-        with self._path.open("rb") as source, temporary.open("wb") as target:
-            with gzip.GzipFile("", "wb", compresslevel=1, fileobj=target, mtime=0) as packed:
-                while chunk := source.read(COMPRESS_CHUNK_BYTES):
-                    packed.write(chunk)
-                    gevent.sleep(0)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(self.compressed)
-        self._path.unlink()
+        compress(self._path, lambda: gevent.sleep(0))

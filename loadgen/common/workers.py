@@ -84,7 +84,7 @@ class Workers:
         """These have not done what they should: they count as lost."""
         self._lost |= nodes
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See who is there now."""
         if not self._is_distributed:
             return
@@ -101,11 +101,11 @@ class Workers:
 
     def _watch(self) -> None:
         while True:
-            self.look()
+            self.refresh()
             gevent.sleep(WATCH_SECONDS)
 
 
-def leave(environment: Any, workers: Workers) -> None:
+def quit_locust(environment: Any, workers: Workers) -> None:
     """Quit, and let the workers quit. Locust's own way waits half a second three times, whoever is there."""
     runner = environment.runner
     if not isinstance(runner, MasterRunner):

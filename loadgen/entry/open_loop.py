@@ -9,7 +9,8 @@ Locust has loaded this file under that name, which therefore stays, whatever the
 from locust import events
 
 from loadgen.common import exact_stats
-from loadgen.open.generator import OpenLoopUser, begin
+from loadgen.open.generator import begin
+from loadgen.open.user import OpenLoopUser
 
 __all__ = ["OpenLoopUser"]
 

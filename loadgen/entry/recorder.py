@@ -7,7 +7,7 @@ Loaded after the scenario, on the master and on every worker.
 
 from locust import events
 
-from loadgen.closed.recorder import begin
+from loadgen.closed.roles import begin
 from loadgen.common import exact_stats
 
 exact_stats.apply()

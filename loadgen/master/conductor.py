@@ -1,30 +1,26 @@
-"""Finds the highest rate at which an API holds its SLO: a search on Locust's master, over trials by all workers.
+"""Finds the highest rate at which an API holds its SLO: a search on Locust's master, over probes by all workers.
 
 Locust loads it by entry/conductor.py, on the master only; a Locust without workers does both. One user per worker must
-be started. search/ says which trial comes next and judges it, trials.py makes it.
+be started. search/ says which probe comes next and judges it, probes.py makes it.
 Settings are environment variables:
 
-SWEEP_SEARCH       JSON, see `SearchOrder`
+SWEEP_SEARCH       JSON, see search_order.py
 SWEEP_OUTPUT_DIR   where the files go
 SWEEP_START_FILE   see common/workers.py
 
 Files, all of which appear whole or not at all:
 
-trial-<n>.json     what `Trials.run` returned
-capacity.json      order, profile and judged trials so far; made anew after each trial, so that a search that is
+trial-<n>.json     what `Probes.run` returned
+capacity.json      order, profile and judged probes so far; written after each of them, so that a search that is
                    interrupted leaves what it has. ``ended`` says why a search came to its end, ``error`` why it did not
 timeline.json      when it all was, which workers took part, and how many requests were sent and counted
 """
 
-import hashlib
-import json
 import logging
-import math
 import os
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,102 +28,19 @@ import gevent
 import locust
 from locust import events
 from locust.runners import WorkerRunner
-from search import BAD, GENERATOR, PERCENTS, PROFILES, Search, Step
+from search import BAD, GENERATOR, PROFILES, Search, Step
 
 from loadgen.common.outputs import output_directory, write_json
-from loadgen.common.workers import Workers, leave, wait_for_start
+from loadgen.common.workers import Workers, quit_locust, wait_for_start
+from loadgen.master.probes import ProbeError, Probes
 from loadgen.master.recovery import Recovery
-from loadgen.master.trials import TrialError, Trials
-from loadgen.open.generator import OpenLoopUser
+from loadgen.master.search_order import SearchOrder
+from loadgen.open.user import OpenLoopUser
 
 logger = logging.getLogger("conductor")
 
 # For all users to stand by, once the workers are connected.
 READY_SECONDS = 30.0
-# Requests that may be under way, over all workers. Each holds a local port, of which a host has 64,000 at most.
-MOST_IN_FLIGHT = 32768
-# Over what an API that just holds its SLO may leave under way: chance, and the connections of the start.
-SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
-
-
-@dataclass(frozen=True)
-class SearchOrder:
-    """What to search for. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent.
-
-    ``connections`` are those of the closed probe, over all ``workers``; ``max_rps`` bounds the rates, None does not.
-    """
-
-    profile: str
-    slo: Mapping[str, float]
-    arrivals: str
-    timeout_seconds: float
-    seed: int
-    workers: int
-    connections: int
-    max_rps: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what neither `Search` nor an order of a trial would refuse before the first trial.
-
-        Raises:
-            ValueError: which setting, and what is allowed.
-        """
-        rules = (
-            ("profile", self.profile in PROFILES, f"one of {', '.join(PROFILES)}"),
-            ("slo", isinstance(self.slo, Mapping), "limits by name"),
-            ("timeout_seconds", isinstance(self.timeout_seconds, int | float), "seconds"),
-            ("seed", isinstance(self.seed, int), "a whole number"),
-            ("workers", isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1"),
-            ("connections", isinstance(self.connections, int), "a whole number, at least one per worker"),
-        )
-        for name, holds, allowed in rules:
-            if not holds:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {allowed}")
-
-    @classmethod
-    def from_json(cls, text: str) -> "SearchOrder":
-        """Raises ValueError for anything but an object with these settings."""
-        data = json.loads(text)
-        if not isinstance(data, dict):
-            raise ValueError("it is no object")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(str(error)) from None
-
-    @property
-    def limits_ms(self) -> dict[str, float]:
-        """The latencies within which requests are counted."""
-        return {name: self.slo[name] for name in PERCENTS if self.slo.get(name) is not None}
-
-    @property
-    def slowest_seconds(self) -> float:
-        """The greatest latency that any limit allows."""
-        return max((limit for name, limit in self.slo.items() if name.endswith("_ms") and limit), default=0) / 1000
-
-    def seed_of(self, trial: int) -> int:
-        """Below 2**31; every trial has a sequence of its own."""
-        return int.from_bytes(hashlib.sha256(f"{self.seed}/{trial}".encode()).digest()[:4]) >> 1
-
-    @property
-    def longest_mean_seconds(self) -> float:
-        """The greatest mean latency with which all limits hold: what is over one takes until the time-out."""
-        held = [
-            (percent * self.slo[name] / 1000 + (100 - percent) * self.timeout_seconds) / 100
-            for name, percent in PERCENTS.items()
-            if self.slo.get(name) is not None
-        ]
-        held += [self.slo["mean_ms"] / 1000] if self.slo.get("mean_ms") is not None else []
-        return min([*held, self.timeout_seconds])
-
-    def most_in_flight(self, rate_rps: float | None) -> int:
-        """Per worker: as many as an API that holds its SLO may leave under way (Little's law), and some more.
-
-        More would change no verdict, but thousands of connections to an API that is overloaded make it run out of
-        memory, keep it busy beyond the trial, and make the generator late.
-        """
-        wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * self.longest_mean_seconds
-        return math.ceil(min(wanted, MOST_IN_FLIGHT) / self.workers)
 
 
 class Conductor:
@@ -141,8 +54,8 @@ class Conductor:
         self._environment, self._directory, self._order = environment, directory, order
         profile = PROFILES[order.profile]
         self._search = Search(profile, order.slo, order.connections, order.arrivals, order.max_rps)
-        self._trials = Trials(environment)
-        self._workers = Workers(environment, on_lost=self._trials.stop)
+        self._probes = Probes(environment)
+        self._workers = Workers(environment, on_lost=self._probes.stop)
         self._recovery: Recovery | None = None
         self._times: dict[str, float | None] = dict.fromkeys(("spawn_started", "spawn_complete", "stopped"))
         self._sent = 0
@@ -178,8 +91,8 @@ class Conductor:
         wrong = sorted(user.__name__ for user in classes if not issubclass(user, OpenLoopUser))
         if wrong or len(classes) != 1:
             # Before Locust starts users that nobody could stop in time.
-            found = ", ".join(wrong) or ", ".join(user.__name__ for user in classes) or "none"
-            self._fail(f"the scenario must hold exactly one OpenLoopUser, and no other user; found: {found}")
+            names = ", ".join(wrong) or ", ".join(user.__name__ for user in classes) or "none"
+            self._fail(f"the scenario must hold exactly one OpenLoopUser, and no other user; found: {names}")
             self._end()
             sys.exit(1)
         self._greenlet = gevent.spawn(self._conduct)
@@ -201,13 +114,13 @@ class Conductor:
 
     def _conduct(self) -> None:
         try:
-            self._trials.wait_ready(self._order.workers, READY_SECONDS)
+            self._probes.wait_ready(self._order.workers, READY_SECONDS)
             self._recovery = Recovery(self._environment.user_classes[0], self._environment.host or "")
             self._record["started"] = time.time()
             while step := self._search.next():
                 self._load(step)
             self._record["ended"] = self._search.ended
-        except (TrialError, ValueError) as error:
+        except (ProbeError, ValueError) as error:
             self._fail(str(error))
         except Exception as error:
             logger.exception("the search broke")
@@ -215,14 +128,14 @@ class Conductor:
         self._end()
 
     def _load(self, step: Step) -> None:
-        """One trial: make it, judge it, write it down.
+        """One probe: make it, judge it, write it down.
 
         Raises:
-            TrialError: it is no measurement.
+            ProbeError: it is no measurement.
         """
         order, number = self._order, len(self._record["trials"]) + 1
         self._refuse_lost_workers(f"before trial {number}")
-        summary = self._trials.run(
+        summary = self._probes.run(
             step.kind,
             order.limits_ms,
             rate_rps=step.rate_rps,
@@ -236,9 +149,9 @@ class Conductor:
         self._sent += sum(summary[name] for name in ("ok", "failed", "timed_out"))
         self._refuse_lost_workers(f"in trial {number}")
         if summary["workers_reported"] < order.workers:
-            raise TrialError(f"trial {number}: {summary['workers_reported']} of {order.workers} workers reported")
+            raise ProbeError(f"trial {number}: {summary['workers_reported']} of {order.workers} workers reported")
         if summary["stopped"]:
-            raise TrialError(f"trial {number}: {summary['stopped']}")
+            raise ProbeError(f"trial {number}: {summary['stopped']}")
         file = f"trial-{number}.json"
         write_json(self._directory / file, summary)
         judgement = self._search.add(step, summary)
@@ -256,12 +169,12 @@ class Conductor:
         self._record["load_seconds"] += step.seconds
         self._write_record()
         if judgement.verdict in (BAD, GENERATOR):
-            self._recovery.wait(order.slowest_seconds)
+            self._recovery.wait(order.max_latency_seconds)
 
     def _refuse_lost_workers(self, when: str) -> None:
-        self._workers.look()
+        self._workers.refresh()
         if lost := self._workers.lost:
-            raise TrialError(f"{lost} of {self._order.workers} workers were lost {when}: see their logs")
+            raise ProbeError(f"{lost} of {self._order.workers} workers were lost {when}: see their logs")
 
     def _fail(self, error: str) -> None:
         logger.error("%s", error)
@@ -270,7 +183,7 @@ class Conductor:
 
     def _end(self) -> None:
         self._write_end()
-        leave(self._environment, self._workers)
+        quit_locust(self._environment, self._workers)
 
     def _write_end(self) -> None:
         self._is_over = True
@@ -290,7 +203,7 @@ class Conductor:
             # The two agree unless a worker was lost. Questions of the master's own come on top.
             "requests_recorded": self._sent,
             "requests_reported": self._environment.runner.stats.total.num_requests,
-            "questions": self._recovery.questions if self._recovery else 0,
+            "questions": self._recovery.requests_sent if self._recovery else 0,
             "locust_version": locust.__version__,
         }
         write_json(self._directory / "timeline.json", timeline)

@@ -1,4 +1,4 @@
-"""Waits after an overload until the API answers in time again, so that a trial does not begin on the queue of the last.
+"""Waits after an overload until the API answers in time again, so that a probe does not begin on the queue of the last.
 
 A request that has timed out is over for the generator, but may still be worked on. The master asks one question after
 the other, of the scenario's own kind. They are neither in Locust's statistics nor in the files of requests: whoever
@@ -12,21 +12,21 @@ from typing import Any
 import gevent
 from gevent.event import AsyncResult
 
-from loadgen.open.generator import OpenLoopUser
 from loadgen.open.lean_http import OK, Client, Target, encode, resolve
+from loadgen.open.user import OpenLoopUser
 
 logger = logging.getLogger("recovery")
 
 # At least so long after an overload; connections are closed and sockets of the server drained meanwhile.
-LEAST_SECONDS = 1.0
+MIN_SECONDS = 1.0
 # A queue that takes longer to work off was made by requests that wait longer than any time-out.
-MOST_SECONDS = 10.0
+MAX_SECONDS = 10.0
 # Between a question that was answered late or badly and the next.
 PAUSE_SECONDS = 0.25
 
 
 class Recovery:
-    """Asks on behalf of one scenario. ``questions`` counts what was asked.
+    """Asks on behalf of one scenario. ``requests_sent`` counts its requests (``questions`` in timeline.json).
 
     Raises:
         ValueError: the target makes no sense, see `lean_http.resolve`.
@@ -37,18 +37,18 @@ class Recovery:
         self._target: Target = resolve(user.host or host)
         body = user.payloads[0]
         self._request = encode(self._target, user.method, user.path, user.headers if body is not None else {}, body)
-        self.questions = 0
+        self.requests_sent = 0
 
     def wait(self, within_seconds: float) -> None:
-        """Until one question is answered right within the time, or for `MOST_SECONDS`."""
-        deadline = monotonic() + MOST_SECONDS
-        gevent.sleep(LEAST_SECONDS)
+        """Until one question is answered right within the time, or for `MAX_SECONDS`."""
+        deadline = monotonic() + MAX_SECONDS
+        gevent.sleep(MIN_SECONDS)
         while (left := deadline - monotonic()) > 0:
             outcome, seconds = self._ask(max(left, within_seconds))
             if outcome == OK and seconds <= within_seconds:
                 return
             gevent.sleep(PAUSE_SECONDS)
-        logger.warning("after %g s no answer came within %g s", MOST_SECONDS, within_seconds)
+        logger.warning("after %g s no answer came within %g s", MAX_SECONDS, within_seconds)
 
     def _ask(self, timeout_seconds: float) -> tuple[float, float]:
         answer: AsyncResult = AsyncResult()
@@ -57,7 +57,7 @@ class Recovery:
             answer.set((outcome, end - sent))
 
         client = Client(self._target, self._user.check, on_done, timeout_seconds)
-        self.questions += 1
+        self.requests_sent += 1
         try:
             client.send(self._request, None)
             return answer.get()

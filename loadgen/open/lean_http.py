@@ -34,7 +34,7 @@ READ, WRITE = 1, 2
 # A prediction fits many times over; more would hold up the others.
 READ_BYTES = 65536
 # An answer without end must not fill the memory.
-MOST_ANSWER_BYTES = 16 << 20
+MAX_ANSWER_BYTES = 16 << 20
 # How late a time-out may be noticed.
 SWEEP_SECONDS = 0.05
 # A close that crosses a request arrives within a round trip; whoever closes later has worked on it.
@@ -77,12 +77,12 @@ def resolve(url: str) -> Target:
         raise ValueError(f"{url!r} is no target: give http://HOST[:PORT]; TLS is not spoken here")
     port = parts.port or 80
     try:
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ValueError(f"the host of {url!r} is unknown: {error}") from None
     # User and password have no place in a Host header.
     host = parts.netloc.rpartition("@")[2]
-    targets = [Target(family, address, host, parts.path.rstrip("/")) for family, _, _, _, address in found]
+    targets = [Target(family, address, host, parts.path.rstrip("/")) for family, _, _, _, address in addresses]
     return next((target for target in targets if len(targets) > 1 and _accepts(target)), targets[0])
 
 
@@ -315,8 +315,8 @@ class Connection:
             self._finish()
             return
         self._received += len(data)
-        if self._received > MOST_ANSWER_BYTES:
-            self._end(monotonic(), FAILED, f"answer longer than {MOST_ANSWER_BYTES} bytes")
+        if self._received > MAX_ANSWER_BYTES:
+            self._end(monotonic(), FAILED, f"answer longer than {MAX_ANSWER_BYTES} bytes")
 
     def _on_end(self) -> None:
         """The server has closed, or broken the silence of an idle connection."""

@@ -95,7 +95,7 @@ ended_badly:
 POLL_SECONDS = 0.1
 # Longest wait for the end of the processes without a look at the units.
 LOOK_SECONDS = 10
-# In the folder of the units: when it is there, the master begins (see master.py of the role locust_host).
+# In the folder of the units: when it is there, the master begins (see common/workers.py of loadgen).
 START_FILE = "start"
 # Below the folder of Locust on this host, written by the role locust_host.
 WORD_FILE, FIREWALL = "word", "firewall.sh"

@@ -71,5 +71,5 @@ def test_targets_do_not_fill_the_memory(boundary):
     bound = boundary.Boundary(environment("http://lab", None))
     for number in range(200):
         bound.outside("http", f"host-{number}")
-    assert len(bound.blocked) == boundary.MOST_TARGETS + 1
-    assert bound.blocked["(other targets)"] == 200 - boundary.MOST_TARGETS
+    assert len(bound.blocked) == boundary.MAX_TARGETS + 1
+    assert bound.blocked["(other targets)"] == 200 - boundary.MAX_TARGETS

@@ -134,7 +134,7 @@ ANSWERS = {
     "/nothing": (FAILED, "connection closed before any answer", False),
     "/reset": (FAILED, "connection reset by peer", False),
     "/early": (FAILED, "status 413", False),
-    "/endless": (FAILED, f"answer longer than {lean_http.MOST_ANSWER_BYTES} bytes", False),
+    "/endless": (FAILED, f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
 }
 
 
@@ -288,7 +288,7 @@ def test_large_request_is_sent_in_parts(shared_peer):
     body = b'"predictions"' + b"x" * 20_000_000
     with session(shared_peer) as load:
         # The answer is larger than what a client accepts, but the server has got it all.
-        assert load.ask("/echo", body=body)[1] == f"answer longer than {lean_http.MOST_ANSWER_BYTES} bytes"
+        assert load.ask("/echo", body=body)[1] == f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes"
         assert load.ask("/slow", body=body) == (OK, None)
         assert load.ask("/length") == (OK, None)
 

@@ -30,7 +30,8 @@ pytest.importorskip("httptools", reason="httptools is not installed")
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 from hdrh.histogram import HdrHistogram  # noqa: E402
 
-from loadgen.open.arrivals import Alarm, constant, poisson, schedule  # noqa: E402
+from loadgen.open.arrivals import constant, poisson, schedule  # noqa: E402
+from loadgen.open.timer import Timer  # noqa: E402
 
 # The schedule.
 
@@ -90,27 +91,31 @@ def test_rate_is_split_over_workers(workers):
     assert len({due for part in parts for due in part}) == sum(map(len, parts))
 
 
-def test_alarm_rings_in_time_and_only_as_told():
+def test_a_timer_calls_in_time_and_only_when_it_is_armed():
     import gevent
 
-    begun, rung = time.monotonic(), []
-    due = [begun + 0.02, begun + 0.0201, begun + 0.05, math.inf]
+    begun, called = time.monotonic(), []
+    due = [begun + 0.02, begun + 0.0201, begun + 0.05]
 
-    def ring() -> None:
-        rung.append(time.monotonic())
-        alarm.ring(due[len(rung)])
+    def call() -> None:
+        called.append(time.monotonic())
+        if len(called) < len(due):
+            timer.arm(due[len(called)])
+        else:
+            timer.disarm()
 
-    alarm = Alarm(ring)
+    timer = Timer(call)
     try:
-        alarm.ring(due[0])
+        timer.arm(due[0])
         with gevent.Timeout(20):
-            while len(rung) < 3:
+            while len(called) < 3:
                 gevent.sleep(0.01)
         gevent.sleep(0.1)
     finally:
-        alarm.close()
-    assert len(rung) == 3
-    assert all(moment >= wanted for moment, wanted in zip(rung, due, strict=False))
+        timer.close()
+    timer.arm(0.0)
+    assert len(called) == 3
+    assert all(moment >= wanted for moment, wanted in zip(called, due, strict=True))
 
 
 # Locust.
@@ -121,24 +126,24 @@ import json, os, time, traceback
 import gevent, locust.stats
 from locust import events
 from locust.runners import WorkerRunner
-from loadgen.master.trials import TrialError, Trials
+from loadgen.master.probes import ProbeError, Probes
 
 @events.init.add_listener
 def on_init(environment, runner, **_):
     if not isinstance(runner, WorkerRunner):
-        gevent.spawn(conduct, environment, runner, Trials(environment))
+        gevent.spawn(conduct, environment, runner, Probes(environment))
 
-def conduct(environment, runner, trials):
+def conduct(environment, runner, probes):
     plan, found = json.load(open(os.environ["PLAN"])), []
     try:
-        trials.wait_ready(plan["workers"], plan.get("patience", 60))
+        probes.wait_ready(plan["workers"], plan.get("patience", 60))
         for step in plan["trials"]:
             stop_after = step.pop("stop_after", None)
             if stop_after:
-                gevent.spawn_later(stop_after, trials.stop)
+                gevent.spawn_later(stop_after, probes.stop)
             try:
-                found.append(trials.run(**step))
-            except (TrialError, ValueError) as error:
+                found.append(probes.run(**step))
+            except (ProbeError, ValueError) as error:
                 found.append({"error": f"{type(error).__name__}: {error}"})
             # The test may do something to the workers now.
             with open(f"{os.environ['PLAN']}.done", "a") as file:
@@ -531,7 +536,7 @@ def test_orders_that_make_no_sense_are_refused_before_any_request(lab):
 
 def test_missing_users_are_named(lab):
     (found,) = lab.run_plan([], workers=2, users=1, patience=2)["trials"]
-    assert found["error"].startswith("TrialError: 1 of 2 workers stand by after 2 s: are there as many users")
+    assert found["error"].startswith("ProbeError: 1 of 2 workers stand by after 2 s: are there as many users")
 
 
 def ask(program: str, folder: Path) -> object:
@@ -563,11 +568,11 @@ print(json.dumps([user.method, user.path, *same, *(user.check(status, {}, body) 
 def test_values_are_rounded_as_the_histogram_rounds_them(tmp_path):
     program = """
 import json, random
-from loadgen.open import trial_log
-histogram, draw = trial_log.new_histogram(), random.Random(1)
+from loadgen.open.histogram import new_histogram, quantize_us
+histogram, draw = new_histogram(), random.Random(1)
 values_ms = [0.0, 0.0004, 0.001, 2.047, 2.048, 2.049, 4.095, 4.097, *(draw.lognormvariate(2, 4) for _ in range(5000))]
 exact = [histogram.get_lowest_equivalent_value(int(value * 1000 + 0.5)) for value in values_ms]
-print(json.dumps([exact == trial_log.quantize_us(values_ms), len(set(exact))]))
+print(json.dumps([exact == quantize_us(values_ms), len(set(exact))]))
 """
     same, different = ask(program, tmp_path)
     assert same

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed"
 
 MIB = 1 << 20
 # Far above what Locust itself takes, far below what a bomb unpacks to.
-BOMB_MIB, MOST_RESIDENT_MIB = 600, 300
+BOMB_MIB, MAX_RESIDENT_MIB = 600, 300
 TOO_LONG, TOO_SLOW = "response longer than 16 MiB", "response not complete 1 s after its first bytes"
 EXPECTED = {
     "/small": None,
@@ -32,7 +32,7 @@ import json, resource
 from loadgen.closed import response_bounds
 from locust import FastHttpUser, HttpUser, constant, events, task
 
-response_bounds.MOST_SECONDS = 1.0
+response_bounds.MAX_SECONDS = 1.0
 
 class AnyUser({client}):
     wait_time = constant(0)
@@ -114,4 +114,4 @@ def test_a_response_beyond_a_bound_fails_and_says_which(outcome, path):
 
 
 def test_nothing_is_unpacked_beyond_the_bound(outcome):
-    assert json.loads((outcome.folder / "peak.json").read_text()) < MOST_RESIDENT_MIB
+    assert json.loads((outcome.folder / "peak.json").read_text()) < MAX_RESIDENT_MIB

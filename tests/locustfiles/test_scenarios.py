@@ -25,21 +25,21 @@ ANSWERS = {
 CLOSED = {"predict.py": ("POST", "/predict"), "normalize.py": ("POST", "/normalize"), "empty.py": ("GET", "/empty")}
 # An open-loop scenario asks what the closed one asks.
 SCENARIOS = CLOSED | {name.replace(".py", "_open.py"): asked for name, asked in CLOSED.items()}
-# What the conductor does, cut down to one short trial.
-ONE_TRIAL = """
+# What the conductor does, cut down to one short probe.
+ONE_PROBE = """
 import gevent
 from locust import events
-from loadgen.common.workers import Workers, leave
-from loadgen.master.trials import Trials
+from loadgen.common.workers import Workers, quit_locust
+from loadgen.master.probes import Probes
 
-def load(environment, trials):
-    trials.wait_ready(1, 60)
-    trials.run("constant", rate_rps=400.0, seconds_measure=0.5)
-    leave(environment, Workers(environment))
+def load(environment, probes):
+    probes.wait_ready(1, 60)
+    probes.run("constant", rate_rps=400.0, seconds_measure=0.5)
+    quit_locust(environment, Workers(environment))
 
 @events.init.add_listener
 def on_init(environment, **_):
-    gevent.spawn(load, environment, Trials(environment))
+    gevent.spawn(load, environment, Probes(environment))
 """
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
@@ -75,13 +75,13 @@ def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle
     """(server, row of Locust's statistics) after a short load by one scenario; a fickle API never answers the same."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
     load_host.make(folder / "locust")
-    (folder / "locust/one_trial.py").write_text(ONE_TRIAL)
+    (folder / "locust/one_probe.py").write_text(ONE_PROBE)
     files, users = f"{folder}/locust/locustfiles/{scenario},{folder}/locust/recorder.py", "2"
     if scenario.endswith("_open.py"):
         pytest.importorskip("hdrh", reason="hdrhistogram is not installed")
         pytest.importorskip("httptools", reason="httptools is not installed")
         files, users = (
-            f"{folder}/locust/open_loop.py,{folder}/locust/locustfiles/{scenario},{folder}/locust/one_trial.py",
+            f"{folder}/locust/open_loop.py,{folder}/locust/locustfiles/{scenario},{folder}/locust/one_probe.py",
             "1",
         )
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -1,4 +1,4 @@
-"""A simulated API behind a simulated load generator, which sums a trial up as `trials.merge` does."""
+"""A simulated API behind a simulated load generator, which sums a trial up as `merge` of loadgen does."""
 
 import heapq
 from collections.abc import Callable

@@ -1,8 +1,8 @@
-"""Locustfile beside an open-loop scenario: a closed trial, then open ones at shares of its rate, then quits.
+"""Locustfile beside an open-loop scenario: a closed probe, then open ones at shares of its rate, then quits.
 
-BENCH_SECONDS       length of each trial
+BENCH_SECONDS       length of each probe
 BENCH_CONNECTIONS   of the closed one
-BENCH_SHARES        of its rate in percent, one open trial each: 50,90
+BENCH_SHARES        of its rate in percent, one open probe each: 50,90
 BENCH_OUTPUT        file for the figures
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 from locust import events
 
-from loadgen.master.trials import Trials
+from loadgen.master.probes import Probes
 
 WARM_UP_SECONDS = 1.0
 READY_SECONDS = 30.0
@@ -24,36 +24,36 @@ READY_SECONDS = 30.0
 @events.init.add_listener
 def on_init(environment: Any, **_: Any) -> None:
     """Begin when the user stands by."""
-    gevent.spawn(conduct, environment, Trials(environment))
+    gevent.spawn(conduct, environment, Probes(environment))
 
 
-def conduct(environment: Any, trials: Trials) -> None:
+def conduct(environment: Any, probes: Probes) -> None:
     """Make the load, and quit whatever happens."""
     try:
-        load(environment, trials)
+        load(environment, probes)
     finally:
         environment.runner.quit()
 
 
-def load(environment: Any, trials: Trials) -> None:
-    """All trials; each changes the load without a restart."""
+def load(environment: Any, probes: Probes) -> None:
+    """All probes; each changes the load without a restart."""
     seconds = {"seconds_settle": WARM_UP_SECONDS, "seconds_measure": float(os.environ["BENCH_SECONDS"])}
-    trials.wait_ready(1, READY_SECONDS)
+    probes.wait_ready(1, READY_SECONDS)
     connections = int(os.environ["BENCH_CONNECTIONS"])
-    closed = timed(trials, "closed", connections=connections, **seconds)
+    closed = timed(probes, "closed", connections=connections, **seconds)
     found: dict[str, Any] = {"closed": closed}
     for percent in os.environ["BENCH_SHARES"].split(","):
         rate_rps = int(percent) / 100 * closed["requests"] / closed["seconds"]
-        found[f"open_{percent}"] = timed(trials, "poisson", rate_rps=rate_rps, **seconds)
+        found[f"open_{percent}"] = timed(probes, "poisson", rate_rps=rate_rps, **seconds)
     total = environment.stats.total
     found |= {"counted": total.num_requests, "failures": total.num_failures}
     Path(os.environ["BENCH_OUTPUT"]).write_text(json.dumps(found), encoding="utf-8")
 
 
-def timed(trials: Trials, kind: str, **settings: Any) -> dict[str, Any]:
-    """Figures of one trial. Its CPU time is that of the window: the bins say what part of a core each second took."""
+def timed(probes: Probes, kind: str, **settings: Any) -> dict[str, Any]:
+    """Figures of one probe. Its CPU time is that of the window: the bins say what part of a core each second took."""
     began = time.process_time()
-    summary = trials.run(kind, **settings)
+    summary = probes.run(kind, **settings)
     whole_cpu_seconds = time.process_time() - began
     measured = summary["measured"]
     busy = [part["cpu_percent"] for part in summary["bins"] if part["second"] >= 0]

@@ -465,7 +465,7 @@ def test_the_longest_loads_that_the_lab_can_bear_are_taken(load):
 @pytest.mark.parametrize(
     ("file", "pattern", "limit"),
     [
-        ("loadgen/closed/recorder.py", r"^LONGEST_RAMP_SECONDS = ([0-9.]+)$", load_section.MAX_RAMP_SECONDS),
+        ("loadgen/closed/timeline.py", r"^MAX_RAMP_SECONDS = ([0-9.]+)$", load_section.MAX_RAMP_SECONDS),
         ("roles/platform/defaults/main.yml", r"^platform_proxy_max_connections: (\d+)$", BOUNDS["load.users"].high),
     ],
 )

@@ -1,9 +1,9 @@
-"""What one worker records of one trial: every request in a file, and one-second bins for the master.
+"""What one worker records of one probe: every request in a file, and one-second bins for the master.
 
 ``open-requests-<host>-<index>-trial-<n>.f64.gz`` holds five little-endian float64 a request, in the order in which
 they ended:
 
-1. intended start, epoch seconds (by the worker's clock at the start of the trial, then by its monotonic clock)
+1. intended start, epoch seconds (by the worker's clock at the start of the probe, then by its monotonic clock)
 2. latency in ms from the intended start to the end; NaN when it was dropped
 3. outcome: 1 ok, 0 failed, 2 timed out, 3 dropped (never sent, because too many were under way)
 4. lag in ms: how much later than intended it was sent; NaN when it was dropped
@@ -13,141 +13,36 @@ A bin holds the requests whose *intended* start lies in its second. Its histogra
 base64) of the latencies of those that were ok, in microseconds to three significant digits: merged by adding.
 """
 
-import gzip
 import math
-import os
 import sys
 import time
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gevent
-import locust.stats
-from hdrh.histogram import HdrHistogram
-from locust.stats import RequestStats, StatsEntry
+from locust.stats import RequestStats
 
+from loadgen.common.compression import compress, compressed
+from loadgen.open.bins import Bin
+from loadgen.open.histogram import encode_histogram, quantize_us
 from loadgen.open.lean_http import FAILED, OK, TIMED_OUT
+from loadgen.open.tally import LocustTally
 
 DROPPED = 3.0
 FIELDS = 5
-# An hour is longer than any trial.
-LONGEST_US = 3_600_000_000
-SIGNIFICANT_DIGITS = 3
 # Different error texts and replicas that are kept; a server that puts an id into each would fill the memory.
-MOST_TEXTS = 200
+MAX_TEXTS = 200
 OTHERS = "(others)"
 # How often requests are binned, and how many at least: some 0.3 ms of work, by which nothing that is due is later.
-BIN_SECONDS, LEAST_PIECE = 0.02, 256
-# Between two pieces after the load. With 0, gevent would go on for 5 ms before it looks at anything else.
+BATCH_SECONDS, MIN_BATCH = 0.02, 256
+# Between two batches after the load. With 0, gevent would go on for 5 ms before it looks at anything else.
 PAUSE_SECONDS = 0.0005
-COMPRESS_CHUNK_BYTES = 1 << 20
 
 
-def new_histogram() -> HdrHistogram:
-    """Empty; all histograms of all workers have these bounds, or they could not be added."""
-    return HdrHistogram(1, LONGEST_US, SIGNIFICANT_DIGITS)
-
-
-def encode_histogram(values_us: dict[int, int]) -> str:
-    """A histogram of microseconds and their counts, in base64."""
-    histogram = new_histogram()
-    for value, count in values_us.items():
-        histogram.record_value(min(value, LONGEST_US), count)
-    return histogram.encode().decode()
-
-
-def quantize_us(latencies_ms: Iterable[float]) -> list[int]:
-    """Microseconds, those from 2048 on rounded down as a histogram of three digits does, so that few values differ.
-
-    Eleven bits are kept: steps of 2 us from 2048 us on, of 4 us from 4096 us on, and so forth: at most 0.1 %.
-    """
-    values = [int(latency * 1000 + 0.5) for latency in latencies_ms]
-    return [value if value < 2048 else value >> (low := value.bit_length() - 11) << low for value in values]
-
-
-@dataclass
-class Bin:
-    """Requests of one second, by their intended start. Sums are over all that were sent and have ended."""
-
-    offered: int = 0
-    ok: int = 0
-    failed: int = 0
-    timed_out: int = 0
-    dropped: int = 0
-    latency_ms_sum: float = 0.0
-    lag_ms_sum: float = 0.0
-    cpu_percent: float | None = None
-    # Of the requests under way: their number x seconds, over the seconds of this bin that the trial covers.
-    in_flight_area: float = 0.0
-    in_flight_seconds: float = 0.0
-    in_flight_max: int = 0
-    # Number of the replica -> answers; -1 for those without one.
-    served_by: Counter = field(default_factory=Counter)
-    # Of those that were ok: microseconds, quantized -> count.
-    latencies_us: Counter = field(default_factory=Counter)
-
-    def as_json(self, second: int) -> dict[str, Any]:
-        """``second`` counts from the start of the measured window; before it, it is negative."""
-        return {
-            "second": second,
-            "offered": self.offered,
-            "ok": self.ok,
-            "failed": self.failed,
-            "timed_out": self.timed_out,
-            "dropped": self.dropped,
-            "latency_ms_sum": self.latency_ms_sum,
-            "lag_ms_sum": self.lag_ms_sum,
-            "cpu_percent": self.cpu_percent,
-            "in_flight_mean": self.in_flight_area / self.in_flight_seconds if self.in_flight_seconds else None,
-            "in_flight_max": self.in_flight_max if self.in_flight_seconds else None,
-            "served_by": dict(self.served_by),
-            "latency_histogram": encode_histogram(self.latencies_us),
-        }
-
-
-class LocustTally:
-    """Requests on their way to Locust's statistics, which get them once a second: Locust's event for each request
-    would cost as much as sending it."""
-
-    def __init__(self) -> None:
-        self._per_second: Counter[int] = Counter()
-        # In tenths of a millisecond, the finest that Locust is asked for.
-        self._tenths: Counter[int] = Counter()
-        self._sum, self._least, self._greatest = 0.0, math.inf, 0.0
-        self.bytes = 0
-        self.errors: Counter[str] = Counter()
-
-    def add(self, begun: Sequence[float], latency_ms: Sequence[float]) -> None:
-        """Requests that were sent and have ended, counted in the second of their end."""
-        self._per_second.update([int(start + late * 1e-3) for start, late in zip(begun, latency_ms, strict=True)])
-        self._tenths.update([int(latency * 10 + 0.5) for latency in latency_ms])
-        self._sum += sum(latency_ms)
-        self._least, self._greatest = min(self._least, *latency_ms), max(self._greatest, *latency_ms)
-
-    def report(self, stats: RequestStats, method: str, name: str) -> None:
-        """Add all of them."""
-        for reason in self.errors.elements():
-            stats.log_error(method, name, reason)
-        if not self._per_second:
-            return
-        entry = StatsEntry(stats, name, method)
-        for tenth, count in self._tenths.items():
-            entry.response_times[locust.stats.bucket_response_time(tenth / 10)] += count
-        entry.total_response_time = self._sum
-        entry.min_response_time, entry.max_response_time = self._least, self._greatest
-        entry.num_requests, entry.total_content_length = self._per_second.total(), self.bytes
-        entry.num_reqs_per_sec.update(self._per_second)
-        entry.last_request_timestamp = time.time()
-        for total in (stats.total, stats.get(name, method)):
-            total.extend(entry)
-
-
-class TrialLog:
-    """All of one trial. `add`, `offer` and `occupy` are called on gevent's hub, the rest from a greenlet.
+class ProbeLog:
+    """All of one probe. `add`, `offer` and `record_in_flight` are called on gevent's hub, the rest from a greenlet.
 
     Args:
         path: the file of requests, without ``.gz``.
@@ -193,7 +88,7 @@ class TrialLog:
     @property
     def compressed(self) -> Path:
         """The file of requests, once it is complete."""
-        return self._path.with_name(f"{self._path.name}.gz")
+        return compressed(self._path)
 
     def add(self, begun: float, latency: float, outcome: float, lag: float, headers: Any, size: int) -> None:
         """A request has ended; times in seconds."""
@@ -214,12 +109,12 @@ class TrialLog:
 
     def explain(self, reason: str) -> None:
         """Why the request that has just ended failed."""
-        if reason not in self.errors and len(self.errors) >= MOST_TEXTS:
+        if reason not in self.errors and len(self.errors) >= MAX_TEXTS:
             reason = OTHERS
         self.errors[reason] += 1
         self._tally.errors[reason] += 1
 
-    def occupy(self, moment: float, in_flight: int) -> None:
+    def record_in_flight(self, moment: float, in_flight: int) -> None:
         """From ``moment`` (epoch seconds) on, so many requests are under way.
 
         Their mean is exact: looked at from time to time, it would be off where the API works in the rhythm of the
@@ -241,21 +136,21 @@ class TrialLog:
 
     def _number(self, name: bytes) -> float:
         text = name.decode("latin-1")
-        if len(self.servers) >= MOST_TEXTS:
+        if len(self.servers) >= MAX_TEXTS:
             text = OTHERS
         if text not in self.servers:
             self.servers.append(text)
         number = float(self.servers.index(text))
-        if len(self._numbers) < 10 * MOST_TEXTS:
+        if len(self._numbers) < 10 * MAX_TEXTS:
             self._numbers[name] = number
         return number
 
-    def bin_some(self) -> None:
-        """Bin and write a part of what has ended; to be called every `BIN_SECONDS`.
+    def flush_batch(self) -> None:
+        """Bin and write a part of what has ended; to be called every `BATCH_SECONDS`.
 
         A quarter of what there is, so that no call takes long and nothing piles up, however busy the loop is.
         """
-        number = max(LEAST_PIECE, len(self._buffer) // FIELDS // 4)
+        number = max(MIN_BATCH, len(self._buffer) // FIELDS // 4)
         block, offers = self._buffer[: FIELDS * number], self._offers[: 4 * number]
         del self._buffer[: FIELDS * number], self._offers[: 4 * number]
         for second, count in Counter([int(begun - self._origin) for begun in offers]).items():
@@ -312,22 +207,11 @@ class TrialLog:
     def close(self) -> None:
         """Bin the rest and compress the file, in a thread: heartbeats must go on."""
         while self._buffer or self._offers:
-            self.bin_some()
+            self.flush_batch()
             gevent.sleep(PAUSE_SECONDS)
         self.end_second(0)
         self._file.close()
-        gevent.get_hub().threadpool.apply(self._compress)
-
-    def _compress(self) -> None:
-        temporary = self._path.with_name(f".{self._path.name}.gz.tmp")
-        with self._path.open("rb") as source, temporary.open("wb") as target:
-            with gzip.GzipFile("", "wb", compresslevel=1, fileobj=target, mtime=0) as packed:
-                while chunk := source.read(COMPRESS_CHUNK_BYTES):
-                    packed.write(chunk)
-            target.flush()
-            os.fsync(target.fileno())
-        temporary.replace(self.compressed)
-        self._path.unlink()
+        gevent.get_hub().threadpool.apply(compress, (self._path,))
 
     def summarize(self) -> dict[str, Any]:
         """Bins, errors, replicas and the lag of the measured window, fit for JSON and for the master."""

@@ -1,0 +1,69 @@
+"""What a Locust process does in a closed-loop load: the master conducts, workers record, and one alone does both.
+
+Locust loads it by entry/recorder.py. Settings are environment variables:
+
+SWEEP_OUTPUT_DIR         where the files go (all roles)
+SWEEP_WARMUP_SECONDS     thrown away after the ramp (master)
+SWEEP_MEASURE_SECONDS    length of the measured window (master)
+SWEEP_HOST               name of this host in file names; default: its host name
+SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it
+SWEEP_START_FILE         see common/workers.py (master)
+SWEEP_DRAIN_SECONDS      for responses after the window, at most (master; see drain.py)
+"""
+
+import logging
+import os
+import socket
+import sys
+from typing import Any
+
+from locust import events
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+
+from loadgen.closed.recorder import Recorder
+from loadgen.closed.response_bounds import set_bounds
+from loadgen.closed.task_log import text_of
+from loadgen.closed.timeline import DONE, Timeline
+from loadgen.common.outputs import output_directory
+from loadgen.common.workers import wait_for_start
+
+logger = logging.getLogger("recorder")
+
+
+def hand_in(environment: Any, recorder: Recorder) -> None:
+    """Close the files of a worker and send its last figures; runs on the worker when its users have stopped."""
+    runner = environment.runner
+    recorder.close()
+    # Locust would send these up to a second later, when the master may have left.
+    runner._send_stats()
+    runner.send_message(DONE, {"requests": recorder.requests})
+    # Locust now sleeps for this long before it listens again, and would miss the order to quit.
+    environment.stop_timeout = 0.0
+
+
+def begin(environment: Any, runner: Any, **_: Any) -> None:
+    """Take up the role of this process, or end it: Locust would go on without a listener that failed, and load."""
+    try:
+        take_role(environment, runner)
+    except Exception as error:
+        logger.exception("the recorder could not begin")
+        sys.exit(f"recorder: {text_of(error)}")
+
+
+def take_role(environment: Any, runner: Any) -> None:
+    """Record, conduct, or both."""
+    directory = output_directory()
+    if isinstance(runner, MasterRunner):
+        Timeline(environment, directory, None)
+        wait_for_start(environment)
+        return
+    index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
+    set_bounds()
+    recorder = Recorder(environment, directory, os.environ.get("SWEEP_HOST") or socket.gethostname(), index)
+    if isinstance(runner, WorkerRunner):
+        events.test_stop.add_listener(lambda **_: hand_in(environment, recorder))
+        events.quitting.add_listener(lambda **_: recorder.close())
+    elif isinstance(runner, LocalRunner):
+        Timeline(environment, directory, recorder)
+        events.quitting.add_listener(lambda **_: recorder.close())
+        wait_for_start(environment)

@@ -1,0 +1,162 @@
+"""Conducts a closed-loop load on the master, or on a Locust without workers, and ends it without losing its tail.
+
+It waits for the ramp, the warm-up and the measured time, stops the users, waits until each worker has handed in
+everything, and writes ``timeline.json``.
+"""
+
+import logging
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+import locust
+from gevent.event import Event
+from locust import events
+from locust.runners import STATE_STOPPED, MasterRunner
+
+from loadgen.closed.drain import max_drain_seconds
+from loadgen.closed.recorder import Recorder
+from loadgen.common.outputs import write_json
+from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust
+
+logger = logging.getLogger("recorder")
+
+# Message of a worker that has handed in all of its requests: {"requests"}.
+DONE = "recorder_done"
+# Beyond the drain: for closing files and for messages on a busy network.
+HAND_IN_SECONDS = 30.0
+# A ramp that does not end by itself would leave the master waiting without end.
+MAX_RAMP_SECONDS = 900.0
+
+
+def seconds(name: str) -> float:
+    """A setting in seconds.
+
+    Raises:
+        SystemExit: it is absent or not a number of seconds.
+    """
+    text = os.environ.get(name, "")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        sys.exit(f"recorder: {name} is {text!r}: give a number of seconds, 0 or more")
+    return value
+
+
+class Timeline:
+    """Conducts a test from the master (or alone) and writes down when each part of it began."""
+
+    def __init__(self, environment: Any, directory: Path, recorder: Recorder | None) -> None:
+        self._environment = environment
+        self._path = directory / "timeline.json"
+        self._path.unlink(missing_ok=True)
+        self._recorder = recorder
+        self._warmup_seconds = seconds("SWEEP_WARMUP_SECONDS")
+        self._measure_seconds = seconds("SWEEP_MEASURE_SECONDS")
+        self._times: dict[str, float | None] = dict.fromkeys(
+            ("spawn_started", "spawn_complete", "window_start", "window_end", "stopped")
+        )
+        self._users: int | None = None
+        self._workers = Workers(environment)
+        self._handed_in: dict[str, int] = {}
+        self._spawned = Event()
+        self._written = False
+        # Workers get it with the order to start.
+        if not environment.stop_timeout:
+            environment.stop_timeout = max_drain_seconds(seconds("SWEEP_DRAIN_SECONDS"), environment.user_classes)
+        events.test_start.add_listener(self._on_test_start)
+        events.spawning_complete.add_listener(self._on_spawning_complete)
+        events.quitting.add_listener(self._on_quitting)
+        if isinstance(environment.runner, MasterRunner):
+            environment.runner.register_message(DONE, self._on_done)
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._times["spawn_started"] = time.time()
+        self._workers.watch()
+        gevent.spawn(self._conduct)
+
+    def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
+        # Fired again when a lost worker's users are spawned elsewhere.
+        if self._times["spawn_complete"] is None:
+            self._users = user_count
+            self._times["spawn_complete"] = time.time()
+            self._spawned.set()
+
+    def _on_done(self, msg: Any, **_: Any) -> None:
+        self._handed_in[msg.node_id] = msg.data["requests"]
+
+    def _on_quitting(self, **_: Any) -> None:
+        # Whatever ended the test early, the file says how far it came.
+        self._write()
+
+    def _conduct(self) -> None:
+        runner = self._environment.runner
+        if self._spawned.wait(MAX_RAMP_SECONDS) and self._wait(self._warmup_seconds):
+            self._times["window_start"] = time.time()
+            if self._wait(self._measure_seconds):
+                self._times["window_end"] = time.time()
+        if self._times["window_end"] is None:
+            logger.error("the test ended before its measured window did")
+            self._environment.process_exit_code = 1
+        if isinstance(runner, MasterRunner):
+            # It looks once a second whether the users have stopped. The workers say so at once, see `hand_in`.
+            gevent.spawn(runner.stop)
+            self._collect()
+        else:
+            runner.stop()
+            self._recorder.close()
+        self._times["stopped"] = time.time()
+        self._write()
+        quit_locust(self._environment, self._workers)
+
+    def _wait(self, duration_seconds: float) -> bool:
+        """Wait, and tell whether the test was still running at the end."""
+        end = time.monotonic() + duration_seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._is_over():
+                return False
+            gevent.sleep(min(left, 0.25))
+        return not self._is_over()
+
+    def _is_over(self) -> bool:
+        runner = self._environment.runner
+        if runner.state == STATE_STOPPED:
+            return True
+        return self._workers.all_lost
+
+    def _collect(self) -> None:
+        """Wait until all workers that are still there have handed in their last report."""
+        patience = self._environment.stop_timeout + HAND_IN_SECONDS
+        end = time.monotonic() + patience
+        while (missing := self._workers.present - self._handed_in.keys()) and time.monotonic() < end:
+            gevent.sleep(POLL_SECONDS)
+        if missing:
+            logger.error("%d workers did not hand in their last report within %g s", len(missing), patience)
+        self._workers.give_up(missing)
+
+    def _write(self) -> None:
+        if self._written:
+            return
+        self._written = True
+        runner = self._environment.runner
+        distributed = isinstance(runner, MasterRunner)
+        recorded = sum(self._handed_in.values()) if distributed else self._recorder.requests
+        timeline = {
+            "schema": 1,
+            "users": self._users,
+            "workers_expected": self._workers.expected,
+            "workers_connected": self._workers.connected,
+            "workers_lost": self._workers.lost,
+            **self._times,
+            # The two agree unless a worker was lost or requests were left unreported.
+            "requests_recorded": recorded,
+            "requests_reported": runner.stats.total.num_requests,
+            "locust_version": locust.__version__,
+        }
+        write_json(self._path, timeline)

@@ -1,0 +1,91 @@
+"""Merges what all workers report of a probe.
+
+The merged summary has the keys of a worker's, summed, and:
+
+workers          one entry each, by worker: host, index, window, counts, greatest CPU, file of requests
+workers_ordered, workers_reported    a probe with fewer reports than orders is no measurement
+measured         counts of the measured window; ``offered_rps`` and ``achieved_rps`` (sent, in time or not), latency
+                 percentiles and mean of those that were ok and percentiles of the lag, in ms; null where nothing was
+                 measured
+within_limits    by the name of each limit that was given, requests of the measured window that were ok within it.
+                 To three digits, as the histogram has them: a limit of 500 ms lets 500.2 ms pass
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from loadgen.open.histogram import add_encoded, count_within, percentile_ms
+from loadgen.open.order import Order
+
+COUNTS = ("offered", "ok", "failed", "timed_out", "dropped")
+CONNECTIONS = ("opened", "closed_idle", "resent")
+IN_FLIGHT = ("in_flight_mean", "in_flight_max")
+
+
+def merge(order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]) -> dict[str, Any]:
+    """What all workers did together, from their summaries (at least one). Histograms are added, never averaged."""
+    bins: dict[int, list[dict[str, Any]]] = {}
+    for report in reports:
+        for part in report["bins"]:
+            bins.setdefault(part["second"], []).append(part)
+    settings = {name: value for name, value in dataclasses.asdict(order).items() if name not in ("worker", "workers")}
+    merged = [_merge_bins(second, bins[second]) for second in sorted(bins)]
+    measured = [part for part in merged if part["second"] >= 0]
+    latency = add_encoded(part["latency_histogram"] for part in measured)
+    lag = add_encoded(report["lag_histogram"] for report in reports)
+    return {
+        "schema": 1,
+        "trial": order.trial,
+        "order": settings,
+        "workers_ordered": order.workers,
+        "workers_reported": len(reports),
+        "stopped": next((report["stopped"] for report in reports if report["stopped"]), None),
+        **{name: sum(report[name] for report in reports) for name in (*COUNTS, "in_flight_end")},
+        "measured": _measure(order, measured, latency, lag),
+        "within_limits": {name: count_within(latency, limit) for name, limit in limits_ms.items()},
+        "bins": merged,
+        "lag_histogram": lag.encode().decode(),
+        "errors": dict(sum((Counter(report["errors"]) for report in reports), Counter())),
+        "connections": {name: sum(report["connections"][name] for report in reports) for name in CONNECTIONS},
+        "workers": [_describe(report) for report in reports],
+    }
+
+
+def _merge_bins(second: int, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The same second of several workers. In-flight adds up; of the CPU, the busiest worker's counts."""
+    sums = {name: sum(part[name] for part in parts) for name in (*COUNTS, "latency_ms_sum", "lag_ms_sum")}
+    known = {name: [part[name] for part in parts if part[name] is not None] for name in ("cpu_percent", *IN_FLIGHT)}
+    return {
+        "second": second,
+        **sums,
+        "cpu_percent": max(known["cpu_percent"], default=None),
+        **{name: sum(known[name]) if known[name] else None for name in IN_FLIGHT},
+        "served_by": dict(sum((Counter(part["served_by"]) for part in parts), Counter())),
+        "latency_histogram": add_encoded(part["latency_histogram"] for part in parts).encode().decode(),
+    }
+
+
+def _measure(order: Order, bins: Sequence[dict[str, Any]], latency: HdrHistogram, lag: HdrHistogram) -> dict[str, Any]:
+    counts = {name: sum(part[name] for part in bins) for name in COUNTS}
+    seconds = order.seconds_measure
+    return {
+        "seconds": seconds,
+        **counts,
+        "offered_rps": counts["offered"] / seconds,
+        "achieved_rps": (counts["offered"] - counts["dropped"]) / seconds,
+        "latency_ms": {f"p{percent}": percentile_ms(latency, percent) for percent in (50, 95, 99)}
+        | {"mean": latency.get_mean_value() / 1000 if latency.total_count else None},
+        "lag_ms": {f"p{percent}": percentile_ms(lag, percent) for percent in (50, 99)},
+        "served_by": dict(sum((Counter(part["served_by"]) for part in bins), Counter())),
+        "cpu_percent_max": max((part["cpu_percent"] for part in bins if part["cpu_percent"] is not None), default=None),
+    }
+
+
+def _describe(report: dict[str, Any]) -> dict[str, Any]:
+    cpu = [part["cpu_percent"] for part in report["bins"] if part["cpu_percent"] is not None]
+    names = ("host", "index", "window_start", "window_end", *COUNTS, "in_flight_end", "requests_file")
+    return {name: report[name] for name in names} | {"cpu_percent_max": max(cpu, default=None)}

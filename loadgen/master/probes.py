@@ -1,0 +1,109 @@
+"""The master's part of open-loop load: orders probes of all workers and waits for their reports. See open/order.py.
+
+    probes = Probes(environment)             # on the master, or alone, when Locust initialises
+    probes.wait_ready(workers, 60)           # once the users have been started, one per worker
+    summary = probes.run("poisson", {"p95_ms": 300}, rate_rps=200, seconds_settle=8, seconds_measure=60, seed=7)
+
+`run` blocks its greenlet. merge.py says what a merged summary has.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gevent
+from locust.runners import STATE_MISSING, MasterRunner
+
+from loadgen.master.merge import merge
+from loadgen.open.order import DONE, DRAIN_MARGIN_SECONDS, LEAD_SECONDS, PROBE, READY, STOP, Order
+
+# For compressing the files of a long probe, and for messages on a busy network.
+HAND_IN_SECONDS = 60.0
+POLL_SECONDS = 0.1
+
+
+class ProbeError(Exception):
+    """A probe could not be made; the text says which worker said what."""
+
+
+class Probes:
+    """Orders probes, one at a time. To be made when Locust initialises, before any worker reports."""
+
+    def __init__(self, environment: Any) -> None:
+        self._runner = environment.runner
+        self._distributed = isinstance(self._runner, MasterRunner)
+        # Node -> (host, index), in the order of their reports.
+        self._ready: dict[str, tuple[str, str]] = {}
+        self._done: dict[str, dict[str, Any]] = {}
+        self._number = 0
+        self._runner.register_message(READY, self._on_ready)
+        self._runner.register_message(DONE, self._on_done)
+
+    def wait_ready(self, workers: int, timeout_seconds: float) -> None:
+        """Wait until a user stands by on each worker.
+
+        Raises:
+            ProbeError: after ``timeout_seconds`` there are fewer.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while len(self._present()) < workers:
+            if time.monotonic() > deadline:
+                raise ProbeError(
+                    f"{len(self._present())} of {workers} workers stand by after {timeout_seconds:g} s: are there as "
+                    "many users as workers (--users), and is the scenario an OpenLoopUser?"
+                )
+            gevent.sleep(POLL_SECONDS)
+
+    def run(self, kind: str, limits_ms: Mapping[str, float] | None = None, **settings: Any) -> dict[str, Any]:
+        """One probe by all workers that are there; ``settings`` are those of `Order`.
+
+        ``limits_ms``: latencies within which requests are counted, by name.
+
+        Raises:
+            ValueError: a setting that makes no sense.
+            ProbeError: there is no worker, none reported, or one could not do it.
+        """
+        nodes = self._present()
+        if not nodes:
+            raise ProbeError("no worker stands by")
+        self._number += 1
+        whole = Order(self._number, kind, workers=len(nodes), **settings)
+        self._done.clear()
+        for number, node in enumerate(nodes):
+            order = dataclasses.asdict(dataclasses.replace(whole, worker=number))
+            self._runner.send_message(PROBE, order, node if self._distributed else None)
+        self._wait(nodes, whole)
+        reports = [self._done[node] for node in nodes if node in self._done]
+        for node, report in self._done.items():
+            if "error" in report:
+                raise ProbeError(f"trial {whole.trial} on {'/'.join(self._ready[node])}: {report['error']}")
+        if not reports:
+            raise ProbeError(f"trial {whole.trial}: none of {len(nodes)} workers reported")
+        return merge(whole, reports, limits_ms or {})
+
+    def stop(self) -> None:
+        """End the probe that runs, from another greenlet; `run` returns what there is, marked as stopped."""
+        for node in self._present():
+            self._runner.send_message(STOP, {"trial": self._number}, node if self._distributed else None)
+
+    def _on_ready(self, msg: Any, **_: Any) -> None:
+        self._ready[msg.node_id] = (msg.data["host"], msg.data["index"])
+
+    def _on_done(self, msg: Any, **_: Any) -> None:
+        # A late report of an earlier probe must not be taken for this one's.
+        if msg.data.get("trial") == self._number:
+            self._done[msg.node_id] = msg.data
+
+    def _present(self) -> list[str]:
+        """Nodes that can load, by host and index, so that the same worker gets the same part each time."""
+        if not self._distributed:
+            return list(self._ready)
+        there = {worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING}
+        return sorted(self._ready.keys() & there, key=lambda node: (self._ready[node], node))
+
+    def _wait(self, nodes: Sequence[str], order: Order) -> None:
+        longest = LEAD_SECONDS + order.seconds_settle + order.seconds_measure + order.timeout_seconds
+        deadline = time.monotonic() + longest + DRAIN_MARGIN_SECONDS + HAND_IN_SECONDS
+        while time.monotonic() < deadline and set(self._present()) & set(nodes) - self._done.keys():
+            gevent.sleep(POLL_SECONDS)

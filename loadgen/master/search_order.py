@@ -1,0 +1,94 @@
+"""What the conductor is ordered to search for, from the environment variable SWEEP_SEARCH."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from search import PERCENTS, PROFILES
+
+# Requests that may be under way, over all workers. Each holds a local port, of which a host has 64,000 at most.
+MAX_IN_FLIGHT = 32768
+# Over what an API that just holds its SLO may leave under way: chance, and the connections of the start.
+SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
+
+
+@dataclass(frozen=True)
+class SearchOrder:
+    """What to search for. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent.
+
+    ``connections`` are those of the closed probe, over all ``workers``; ``max_rps`` bounds the rates, None does not.
+    """
+
+    profile: str
+    slo: Mapping[str, float]
+    arrivals: str
+    timeout_seconds: float
+    seed: int
+    workers: int
+    connections: int
+    max_rps: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what neither `Search` nor an order of a probe would refuse before the first one.
+
+        Raises:
+            ValueError: which setting, and what is allowed.
+        """
+        rules = (
+            ("profile", self.profile in PROFILES, f"one of {', '.join(PROFILES)}"),
+            ("slo", isinstance(self.slo, Mapping), "limits by name"),
+            ("timeout_seconds", isinstance(self.timeout_seconds, int | float), "seconds"),
+            ("seed", isinstance(self.seed, int), "a whole number"),
+            ("workers", isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1"),
+            ("connections", isinstance(self.connections, int), "a whole number, at least one per worker"),
+        )
+        for name, holds, allowed in rules:
+            if not holds:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {allowed}")
+
+    @classmethod
+    def from_json(cls, text: str) -> "SearchOrder":
+        """Raises ValueError for anything but an object with these settings."""
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError("it is no object")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def limits_ms(self) -> dict[str, float]:
+        """The latencies within which requests are counted."""
+        return {name: self.slo[name] for name in PERCENTS if self.slo.get(name) is not None}
+
+    @property
+    def max_latency_seconds(self) -> float:
+        """The greatest latency that any limit allows."""
+        return max((limit for name, limit in self.slo.items() if name.endswith("_ms") and limit), default=0) / 1000
+
+    def seed_of(self, probe: int) -> int:
+        """Below 2**31; every probe has a sequence of its own."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{probe}".encode()).digest()[:4]) >> 1
+
+    @property
+    def max_mean_seconds(self) -> float:
+        """The greatest mean latency with which all limits hold: what is over one takes until the time-out."""
+        held = [
+            (percent * self.slo[name] / 1000 + (100 - percent) * self.timeout_seconds) / 100
+            for name, percent in PERCENTS.items()
+            if self.slo.get(name) is not None
+        ]
+        held += [self.slo["mean_ms"] / 1000] if self.slo.get("mean_ms") is not None else []
+        return min([*held, self.timeout_seconds])
+
+    def most_in_flight(self, rate_rps: float | None) -> int:
+        """Per worker: as many as an API that holds its SLO may leave under way (Little's law), and some more.
+
+        More would change no verdict, but thousands of connections to an API that is overloaded make it run out of
+        memory, keep it busy beyond the probe, and make the generator late.
+        """
+        wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * self.max_mean_seconds
+        return math.ceil(min(wanted, MAX_IN_FLIGHT) / self.workers)

@@ -1,0 +1,133 @@
+"""What the master orders of the workers, and the messages between them; they are plain JSON.
+
+open_loop_ready  worker -> master   a user stands by: {"host", "index"}
+open_loop_trial  master -> worker   an `Order`
+open_loop_stop   master -> worker   end the probe now: {"trial"}
+open_loop_done   worker -> master   the worker's summary, or {"trial", "error"}
+
+A probe is called ``trial`` in messages and files.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from math import inf
+from typing import Any
+
+from loadgen.open.arrivals import schedule
+
+READY, PROBE, STOP, DONE = "open_loop_ready", "open_loop_trial", "open_loop_stop", "open_loop_done"
+KINDS = ("poisson", "constant", "closed")
+# Bounds of an order: a mistake must not load a host for hours. The rate is beyond what any worker can send.
+MAX_RPS, MAX_SECONDS, MAX_TIMEOUT_SECONDS, MAX_CONNECTIONS = 1e6, 3600.0, 300.0, 65536
+# Between the order and the first request: for the server to accept connections, and for orders on their way.
+LEAD_SECONDS = 0.05
+# Connections for the requests of so long are opened before the first is due. To connect costs as much as six requests,
+# so a high rate would begin with a storm of connects that it has to work off.
+STORM_SECONDS = 0.01
+# Beyond the time-out of the last request.
+DRAIN_MARGIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """One probe, whose number is ``trial``. Seconds; rate and connections over all workers, the limit of requests under
+    way per worker.
+
+    ``kind``: ``poisson`` and ``constant`` arrivals at ``rate_rps``; ``closed`` keeps ``connections`` busy, each of
+    which sends its next request when an answer has come. Requests that are due in the first ``seconds_settle`` are sent
+    and recorded, but are not measured.
+    """
+
+    trial: int
+    kind: str
+    seconds_measure: float
+    seconds_settle: float = 0.0
+    rate_rps: float | None = None
+    connections: int | None = None
+    seed: int = 1
+    # Long enough that a slow answer is seen as slow, short enough that an overloaded cell drains.
+    timeout_seconds: float = 10.0
+    # Four seconds at 1000 requests/s; a file and some 10 kB each.
+    most_in_flight: int = 4096
+    worker: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ValueError: which setting, and what is allowed.
+        """
+        closed, whole, number = self.kind == "closed", _whole, _number
+        rate, connections = self.rate_rps, self.connections
+        rules = (
+            ("kind", self.kind in KINDS, f"one of {', '.join(KINDS)}"),
+            ("trial", whole(self.trial, 0), "a whole number from 0"),
+            ("seed", whole(self.seed, -inf), "a whole number"),
+            ("seconds_measure", number(self.seconds_measure, MAX_SECONDS), f"above 0, at most {MAX_SECONDS:g}"),
+            (
+                "seconds_settle",
+                self.seconds_settle == 0 or number(self.seconds_settle, MAX_SECONDS),
+                f"from 0 to {MAX_SECONDS:g}",
+            ),
+            (
+                "rate_rps",
+                rate is None if closed else number(rate, MAX_RPS),
+                f"above 0, at most {MAX_RPS:g}; null in a closed trial",
+            ),
+            (
+                "connections",
+                whole(connections, self.workers, MAX_CONNECTIONS) if closed else connections is None,
+                f"in a closed trial at least one per worker, at most {MAX_CONNECTIONS}; null in an open one",
+            ),
+            (
+                "timeout_seconds",
+                number(self.timeout_seconds, MAX_TIMEOUT_SECONDS),
+                f"above 0, at most {MAX_TIMEOUT_SECONDS:g}",
+            ),
+            ("most_in_flight", whole(self.most_in_flight, 1, MAX_CONNECTIONS), f"from 1 to {MAX_CONNECTIONS}"),
+            ("workers", whole(self.workers, 1), "a whole number from 1"),
+            ("worker", whole(self.worker, 0, self.workers - 1), "from 0, below the number of workers"),
+        )
+        for name, holds, allowed in rules:
+            if not holds:
+                raise ValueError(f"order of a trial: {name} is {getattr(self, name)!r}; allowed: {allowed}")
+
+    @classmethod
+    def from_message(cls, data: Mapping[str, Any]) -> "Order":
+        """Raises ValueError for unknown or missing settings too."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(data) - known):
+            raise ValueError(f"order of a trial: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise ValueError(f"order of a trial: {error}") from None
+
+    @property
+    def own_connections(self) -> int:
+        """This worker's part of a closed probe."""
+        return self.connections // self.workers + (self.worker < self.connections % self.workers)
+
+    @property
+    def connections_at_start(self) -> int:
+        """What this worker opens before the first request is due."""
+        if self.kind == "closed":
+            return self.own_connections
+        return min(math.ceil(self.rate_rps / self.workers * STORM_SECONDS), self.most_in_flight)
+
+    def arrivals(self) -> Iterator[float]:
+        """This worker's part: seconds after the start of the probe."""
+        if self.kind == "closed":
+            return itertools.chain(itertools.repeat(0.0, self.own_connections), itertools.repeat(inf))
+        return schedule(self.kind, self.rate_rps, self.seed, self.trial, self.worker, self.workers)
+
+
+def _whole(value: Any, least: float, most: float = inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most
