@@ -71,9 +71,9 @@ def search_by_name(mount: CgroupMount, container_id: str, depth: int = 5) -> Pat
     names = {container_id, f"docker-{container_id}.scope"}
     base = len(mount.point.parts)
     for directory, children, _ in os.walk(mount.point):
-        found = names.intersection(children)
-        if found:
-            return Path(directory) / found.pop()
+        matches = names.intersection(children)
+        if matches:
+            return Path(directory) / matches.pop()
         if len(Path(directory).parts) - base >= depth:
             children.clear()
     return None

@@ -52,13 +52,13 @@ class ContainerWatch(threading.Thread):
         try:
             running = self.engine.running(STACK_LABEL)
             wanted = {name: labels for name, labels in running.items() if labels.get(STACK_LABEL) in self.stacks}
-            found = {name: known.get(name) or self.locate(name, labels) for name, labels in wanted.items()}
+            located = {name: known.get(name) or self.locate(name, labels) for name, labels in wanted.items()}
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             self.report(f"Docker does not answer on {self.engine.connection.path}: {error}")
             return
         self.problem = None
         # A new dict in one assignment: the sampling thread never sees a half-made one.
-        self.containers = {name: container for name, container in found.items() if container is not None}
+        self.containers = {name: container for name, container in located.items() if container is not None}
 
     def locate(self, container_id: str, labels: Mapping[str, str]) -> Container | None:
         pid = self.engine.pid(container_id)

@@ -48,8 +48,8 @@ class DockerEngine:
     def running(self, label: str) -> dict[str, dict[str, str]]:
         """Labels of the running containers with this label (`name` or `name=value`), by id."""
         filters = urllib.parse.quote(json.dumps({"label": [label], "status": ["running"]}))
-        found = self.get(f"/containers/json?filters={filters}") or []
-        return {container["Id"]: container.get("Labels") or {} for container in found}
+        containers = self.get(f"/containers/json?filters={filters}") or []
+        return {container["Id"]: container.get("Labels") or {} for container in containers}
 
     def pid(self, container_id: str) -> int | None:
         """Pid of the container's first process in our pid namespace; None when it does not run any more."""
