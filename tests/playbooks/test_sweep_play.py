@@ -45,7 +45,7 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
     (locustfiles / "io.py").touch()
     done = play(check, inventory, *given)
     assert done.returncode != 0
-    assert "locustfiles/io.py has the name of a module of Python's standard library" in " ".join(done.stdout.split())
+    assert "mv locustfiles/io.py locustfiles/my_io.py" in " ".join(done.stdout.split())
 
 
 def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
@@ -164,7 +164,7 @@ def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode == 2
     said = " ".join(again.stdout.split())
-    assert "the run cannot be resumed, because the sweep ended at r1-c0.2-m256M-w1" in said
+    assert "ended at r1-c0.2-m256M-w1" in said
     assert "7 to http://example.com:80" in said
     assert (run / "manifest.json").read_text() == before
 
@@ -186,7 +186,7 @@ def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode != 0
     said = " ".join(again.stdout.split())
-    assert f"1 of 2 cells were measured, and their summary is at {run.resolve()}/summary.md." in said
-    assert f"The sweep goes on with: ./lab sweep -e resume={run.name}" in said
+    assert "1 of 2 cells" in said and f"{run.resolve()}/summary.md" in said
+    assert f"./lab sweep -e resume={run.name}" in said
     assert "failed: it died" in (run / "summary.md").read_text()
     assert run.name in (tmp_path / "reports/summary.md").read_text()

@@ -37,30 +37,35 @@ def summary(rate, seconds, over):
     return {"measured": {"offered": offered}, "within_limits": {"p95_ms": round(offered * (1 - over))}}
 
 
-@pytest.mark.parametrize(
-    ("trials", "max_rps", "verified", "trial", "at_least", "limited_by", "words"),
-    [
-        ((), None, None, None, False, None, "No rate held the SLO."),
-        (((80, 60, BAD),), None, None, None, False, None, "No rate held the SLO; the lowest tried was 80.0"),
-        (((80, 60, GOOD),), None, 80, 2, True, None, "80.0 requests/s held the SLO for 60 s; the capacity is at least"),
-        (((80, 60, GOOD),), 80, 80, 2, True, "max_rps", "at least that: no more was asked for."),
-        (((80, 60, GOOD),), 90, 80, 2, True, None, "at least that: the search ended before a higher rate failed."),
-        (((80, 60, GOOD), (90, 60, GENERATOR)), None, 80, 2, True, "generator", "the load generator could not make"),
-        (((80, 60, GOOD), (90, 60, BAD)), None, 80, 2, False, None, "held the SLO for 60 s; 90.0 did not."),
-        (((80, 59, GOOD), (90, 60, BAD)), None, None, None, False, None, "80.0 requests/s held the SLO once, but"),
-        # The longest trial at the verified rate, of equal ones the last.
-        (((80, 60, GOOD), (90, 60, BAD), (80, 20, GOOD)), None, 80, 2, False, None, "for 80 s; 90.0 did not."),
-        (((80, 60, GOOD), (90, 60, BAD), (80, 60, GOOD)), None, 80, 4, False, None, "for 120 s"),
-        # On inversion the smaller failing rate wins.
-        (((70, 60, GOOD), (90, 60, GOOD), (80, 60, BAD)), None, 70, 2, False, None, "70.0 requests/s held"),
-        (((90, 60, GOOD), (90, 60, BAD)), None, None, None, False, None, "90.0 requests/s held the SLO once"),
-    ],
-)  # fmt: skip
-def test_what_the_verdicts_show(trials, max_rps, verified, trial, at_least, limited_by, words):
+SEARCHES = [
+    ((), None, None, None, False, None, []),
+    (((80, 60, BAD),), None, None, None, False, None, ["80.0"]),
+    (((80, 60, GOOD),), None, 80, 2, True, None, ["80.0", "60 s"]),
+    (((80, 60, GOOD),), 80, 80, 2, True, "max_rps", []),
+    (((80, 60, GOOD),), 90, 80, 2, True, None, []),
+    (((80, 60, GOOD), (90, 60, GENERATOR)), None, 80, 2, True, "generator", []),
+    (((80, 60, GOOD), (90, 60, BAD)), None, 80, 2, False, None, ["60 s", "90.0"]),
+    (((80, 59, GOOD), (90, 60, BAD)), None, None, None, False, None, ["80.0"]),
+    # The longest trial at the verified rate, of equal ones the last.
+    (((80, 60, GOOD), (90, 60, BAD), (80, 20, GOOD)), None, 80, 2, False, None, ["80 s", "90.0"]),
+    (((80, 60, GOOD), (90, 60, BAD), (80, 60, GOOD)), None, 80, 4, False, None, ["120 s"]),
+    # On inversion the smaller failing rate wins.
+    (((70, 60, GOOD), (90, 60, GOOD), (80, 60, BAD)), None, 70, 2, False, None, ["70.0"]),
+    (((90, 60, GOOD), (90, 60, BAD)), None, None, None, False, None, ["90.0"]),
+]
+
+
+@pytest.mark.parametrize(("trials", "max_rps", "verified", "trial", "at_least", "limited_by", "figures"), SEARCHES)
+def test_what_the_verdicts_show(trials, max_rps, verified, trial, at_least, limited_by, figures):
     found = capacity_of(entries(*trials, max_rps=max_rps), {}, SLO)
     assert (found.verified_rps, found.verified_trial) == (verified, trial)
     assert (found.at_least, found.limited_by) == (at_least, limited_by)
-    assert words in found.sentence
+    assert [figure for figure in figures if figure not in found.sentence] == []
+
+
+def test_the_sentences(golden):
+    rows = [capacity_of(entries(*trials, max_rps=max_rps), {}, SLO).sentence for trials, max_rps, *_ in SEARCHES]
+    golden("capacity.yml", rows)
 
 
 def test_the_estimate_is_where_the_fit_meets_the_slo():

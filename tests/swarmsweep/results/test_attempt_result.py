@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from run_folder import METRICS, WINDOW, Traffic, busy, put, write_requests
+from run_folder import METRICS, WINDOW, Run, Traffic, busy, put, write_requests
 from search_folder import CELL_ID as SEARCH_ID
 from search_folder import QUESTIONS, SENT, record_search, search_run
 
@@ -86,29 +86,38 @@ def test_generator_cpu_counts_only_within_the_window(run):
 
 
 INVALID = [
-    (Traffic(busy(600), worker_cpu_percent=90.0), "the load generator itself was the limit"),
-    (Traffic(busy(600), haproxy_extra=200), "HAProxy counted 840 requests, the recorder 640: 200 more"),
-    (Traffic(busy(600), haproxy_extra=-100), "100 fewer"),
-    (Traffic([], outside=40), "no request began in the measured window"),
-    (Traffic(busy(600), timeline={"workers_lost": 1}), "1 lost"),
-    (Traffic(busy(600), timeline={"workers_connected": 0}), "0 of 1 Locust workers connected"),
-    (Traffic(busy(600), timeline={"users": 39}), "39 of 40 users"),
-    (Traffic(busy(600), timeline={"window_end": WINDOW[0] + 6}), "6.00 of 12 seconds"),
-    (Traffic(busy(600), timeline={"window_end": None}), "has no measured window"),
-    (Traffic(busy(600), timeline={"window_end": WINDOW[0]}), "before its start"),
-    (Traffic(busy(600), after={"changed": True}), "replicas were replaced"),
-    (Traffic(busy(600), after={"restarts": 2}), "2 restarts"),
-    (Traffic(busy(600), after={"containers": []}), "2 of 2 replicas were replaced"),
+    (Traffic(busy(600), worker_cpu_percent=90.0), ["90.0 %"]),
+    (Traffic(busy(600), haproxy_extra=200), ["840", "640", "200"]),
+    (Traffic(busy(600), haproxy_extra=-100), ["100"]),
+    (Traffic([], outside=40), []),
+    (Traffic(busy(600), timeline={"workers_lost": 1}), ["1 lost"]),
+    (Traffic(busy(600), timeline={"workers_connected": 0}), ["0 of 1"]),
+    (Traffic(busy(600), timeline={"users": 39}), ["39 of 40"]),
+    (Traffic(busy(600), timeline={"window_end": WINDOW[0] + 6}), ["6.00", "12 s"]),
+    (Traffic(busy(600), timeline={"window_end": None}), []),
+    (Traffic(busy(600), timeline={"window_end": WINDOW[0]}), []),
+    (Traffic(busy(600), after={"changed": True}), []),
+    (Traffic(busy(600), after={"restarts": 2}), ["2 restarts"]),
+    (Traffic(busy(600), after={"containers": []}), ["2 of 2"]),
 ]
 
 
-@pytest.mark.parametrize(("traffic", "words"), INVALID)
-def test_what_cannot_be_believed_is_invalid(run, traffic, words):
+@pytest.mark.parametrize(("traffic", "figures"), INVALID)
+def test_what_cannot_be_believed_is_invalid(run, traffic, figures):
     run.record(CELL_ID, traffic)
     trial = analysed(run)
     assert trial.status == "invalid"
-    assert words in trial.reason
+    assert [figure for figure in figures if figure not in trial.reason] == []
     assert trial.bottleneck in (None, "generator")
+
+
+def test_the_reasons(tmp_path, golden):
+    reasons = []
+    for number, (traffic, _) in enumerate(INVALID):
+        run = Run(tmp_path / str(number))
+        run.record(CELL_ID, traffic)
+        reasons.append(analysed(run).reason)
+    golden("trial_reasons.yml", reasons)
 
 
 MISSING = [
@@ -199,7 +208,7 @@ def test_oom_under_load_is_a_failure_of_the_cell(run, after, kernel_count, expec
     run.record(CELL_ID, Traffic(busy(600), oom_kills=kernel_count, after=after))
     trial = analysed(run)
     assert trial.status == "failed"
-    assert trial.reason == "out of memory: the kernel killed a replica at its limit of 256M"
+    assert trial.reason.startswith("out of memory") and "256M" in trial.reason
     assert trial.oom_kills == expected
     assert trial.bottleneck == "memory"
     assert trial.requests == 600
@@ -207,7 +216,7 @@ def test_oom_under_load_is_a_failure_of_the_cell(run, after, kernel_count, expec
 
 def test_a_crash_under_load_is_a_failure(run):
     run.record(CELL_ID, Traffic(busy(600), after={"reason_code": "crash", "reason": None, "changed": True}))
-    assert (analysed(run).status, analysed(run).reason) == ("failed", "a replica crashed")
+    assert (analysed(run).status, "crashed" in analysed(run).reason) == ("failed", True)
 
 
 def test_a_recorded_attempt_agrees_with_locust_and_haproxy(run, recorded):
@@ -329,35 +338,45 @@ def test_a_search_where_no_load_passes_is_a_result(searched):
 
 
 @pytest.mark.parametrize(
-    ("after", "words"),
+    ("after", "page"),
     [
-        ({"oom_killed": True, "exit_codes": [137]}, "out of memory: the kernel killed a replica at its limit of 256M"),
-        ({"reason_code": "crash", "reason": None, "changed": True}, "a replica crashed"),
+        ({"oom_killed": True, "exit_codes": [137]}, "trial_killed.txt"),
+        ({"reason_code": "crash", "reason": None, "changed": True}, "trial_crashed.txt"),
     ],
 )
-def test_a_death_in_a_search_is_a_failure_whatever_was_read(searched, after, words):
+def test_a_death_in_a_search_is_a_failure_whatever_was_read(searched, golden, after, page):
     folder = record_search(searched, **after)
     change_json(folder / "locust" / "capacity.json", ended=None, error="Locust was told to quit")
     trial = analysed_search(searched)
-    assert (trial.status, trial.reason) == ("failed", words)
+    golden(page, f"{trial.reason}\n")
+    assert trial.status == "failed"
 
 
 BROKEN_SEARCHES = [
-    ("locust/capacity.json", {"error": "no worker stands by", "ended": None}, "no worker stands by"),
-    ("locust/timeline.json", {"workers_lost": 1}, "1 lost"),
-    ("locust/timeline.json", {"questions": 900}, "and 900 of the master"),
-    ("locust/trial-7.json", {"trial": 8}, "locust/trial-7.json: is damaged: it is of trial 8, not 7"),
-    ("after.json", {"restarts": 1}, "1 restarts"),
+    ("locust/capacity.json", {"error": "no worker stands by", "ended": None}, ["no worker stands by"]),
+    ("locust/timeline.json", {"workers_lost": 1}, ["1 lost"]),
+    ("locust/timeline.json", {"questions": 900}, ["900"]),
+    ("locust/trial-7.json", {"trial": 8}, ["trial-7.json"]),
+    ("after.json", {"restarts": 1}, ["1 restarts"]),
 ]
 
 
-@pytest.mark.parametrize(("name", "changes", "words"), BROKEN_SEARCHES)
-def test_a_search_that_cannot_be_believed_is_invalid(searched, name, changes, words):
+@pytest.mark.parametrize(("name", "changes", "figures"), BROKEN_SEARCHES)
+def test_a_search_that_cannot_be_believed_is_invalid(searched, name, changes, figures):
     change_json(record_search(searched) / name, **changes)
     trial = analysed_search(searched)
     assert trial.status == "invalid"
-    assert words in trial.reason
+    assert [figure for figure in figures if figure not in trial.reason] == []
     assert trial.bottleneck is None
+
+
+def test_the_reasons_of_searches(tmp_path, golden):
+    reasons = []
+    for number, (name, changes, _) in enumerate(BROKEN_SEARCHES):
+        run = search_run(tmp_path / str(number))
+        change_json(record_search(run) / name, **changes)
+        reasons.append(analysed_search(run).reason)
+    golden("trial_reasons_search.yml", reasons)
 
 
 SEARCH_FILES = [

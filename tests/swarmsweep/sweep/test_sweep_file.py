@@ -447,7 +447,7 @@ def test_locustfile_must_be_there_where_the_folder_is(tmp_path):
 def test_a_scenario_that_is_not_there_is_named_with_its_line(text, where):
     with pytest.raises(InputError) as caught:
         parse_sweep(text.encode(), "x.yml", scenarios=["predict.py", "empty.py"])
-    assert f"x.yml:{where}: 'none.py' is not in locustfiles/; present: empty.py, predict.py" in str(caught.value)
+    assert re.search(rf"x\.yml:{re.escape(where)}: 'none\.py' .*: empty\.py, predict\.py", str(caught.value))
 
 
 @pytest.mark.parametrize(
