@@ -111,7 +111,7 @@ def test_a_list_of_as_many_cells_as_are_allowed_can_be_written():
     rows = "".join(row % (replicas, cpus) for replicas in range(1, 101) for cpus in range(1, 21))
     text = GOOD[: GOOD.index("matrix")] + "cells:\n" + rows
     assert len(parse(text).cells) == 2000
-    assert "makes 2001 cells in all" in refusal(text + "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n")
+    assert "2001 cells" in refusal(text + "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n")
 
 
 @pytest.mark.parametrize(
@@ -392,32 +392,36 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_order():
     assert lines == ["1", "5", "5", "7"]
 
 
-def test_many_mistakes_are_cut_at_twenty():
+def test_many_mistakes_are_cut_at_twenty(golden):
     message = refusal(swap("[1, 2]", str(["x"] * 30).replace("'", "")))
-    assert message.count("is not a number") == 20
-    assert "and 10 more" in message
+    lines = message.splitlines()
+    assert [line.startswith("sweeps/x.yml:5: matrix.replicas[") for line in lines] == [True] * 20 + [False] * 2
+    golden("sweep_file_many_errors.txt", "\n".join(lines[19:]) + "\n")
+    assert "10 more" in lines[20]
 
 
 def test_a_huge_product_is_counted_without_being_built():
     hundred = str(list(range(1, 101)))
     many = str([f"{size}M" for size in range(10, 1010)]).replace("'", "")
     text = swap("[1, 2]", hundred).replace("[0.5, 1]", hundred).replace("[600M]", many).replace("[2]", hundred)
-    assert "has 1000000000 cells" in refusal(text)
+    assert "1000000000 cells" in refusal(text)
 
 
 def test_further_axes_are_a_parameter():
-    with pytest.raises(InputError, match=r"matrix\.variant: is unknown"):
+    with pytest.raises(InputError, match=r"x\.yml:9: matrix\.variant: "):
         parse_sweep((GOOD + "  variant: [onnx]\n").encode(), "x.yml", extra_axes=())
     assert len(parse_sweep((GOOD + "  depth: [3]\n").encode(), "x.yml", extra_axes={"depth"}).cells) == 4
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("missing.yml", "present: "), (".", "is not a file"), ("a\0b", "cannot be read")]
-)
-def test_unreadable_path_is_refused(tmp_path, name, words):
+def test_unreadable_path_is_refused(tmp_path, golden):
     (tmp_path / "other.yml").write_text(GOOD)
-    with pytest.raises(InputError, match=words):
-        load_sweep(str(tmp_path / name) if name != "." else tmp_path)
+    messages = {}
+    for name, path in {"missing": tmp_path / "missing.yml", "a folder": tmp_path, "a name": "a\0b"}.items():
+        with pytest.raises(InputError) as refused:
+            load_sweep(path)
+        messages[name] = str(refused.value).replace(str(tmp_path), "FOLDER")
+    golden("sweep_file_unreadable.yml", messages)
+    assert "other.yml" in messages["missing"]
 
 
 def test_locustfile_must_be_there_where_the_folder_is(tmp_path):
@@ -427,7 +431,7 @@ def test_locustfile_must_be_there_where_the_folder_is(tmp_path):
     assert load_sweep(sweeps / "x.yml").name == "quick"  # no folder to look into
     locustfiles.mkdir()
     (locustfiles / "health.py").touch()
-    with pytest.raises(InputError, match=r"'predict\.py' is not in locustfiles/; present: health\.py"):
+    with pytest.raises(InputError, match=r"'predict\.py' .*locustfiles/.* health\.py"):
         load_sweep(sweeps / "x.yml")
     (locustfiles / "predict.py").touch()
     assert load_sweep(sweeps / "x.yml").load.locustfile == "predict.py"
