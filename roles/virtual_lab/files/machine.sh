@@ -98,18 +98,19 @@ start() { # BRIDGE CORES MEMORY_BYTES
 
 # Only processes inside the machine's own cgroups.
 kill_rest() {
-  local mount
+  local mount pid
   for mount in $(cgroup_mounts); do
     [[ -d $mount/$cgroup ]] || continue
-    find "$mount/$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+    find "$mount/$cgroup" -name cgroup.procs -exec cat {} + 2>/dev/null |
+      while read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done || true
   done
 }
 
 remove_cgroups() {
-  local mount attempt
+  local mount
   for mount in $(cgroup_mounts); do
     [[ -d $mount/$cgroup ]] || continue
-    for attempt in {1..50}; do
+    for _ in {1..50}; do
       find "$mount/$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
       [[ -d $mount/$cgroup ]] || break
       kill_rest
