@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from swarmsweep.sweepfile import load_sweep
 
 from swarmsweep.errors import InputError
+from swarmsweep.sweep.sweep_file import load_sweep
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = sorted([ROOT / "site.yml", ROOT / "sweep.yml", *ROOT.glob("playbooks/*.yml")])

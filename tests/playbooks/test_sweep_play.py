@@ -101,7 +101,7 @@ def lost(tmp_path):
     plays = yaml.safe_load((ROOT / "playbooks/sweep.yml").read_text())
     # Beside the real one, whose files it names: a copy of its folder.
     shutil.copytree(ROOT / "playbooks", tmp_path / "lab/playbooks")
-    for name in ("swarmsweep", "roles", "locustfiles", "app"):
+    for name in ("swarmsweep", "loadgen", "sampler", "plugins", "roles", "locustfiles", "app"):
         (tmp_path / "lab" / name).symlink_to(ROOT / name)
     playbook = tmp_path / "lab/playbooks/sweep.yml"
     playbook.write_text(yaml.safe_dump([play for play in plays if play["name"] == "The sweep"]))

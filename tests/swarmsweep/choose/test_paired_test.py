@@ -46,9 +46,9 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("a", "b", "s_aa", "verdict", "factor", "figures"), PAIRS)
-def test_verdicts(a, b, s_aa, verdict, factor, figures):
-    found = compare(a, b, s_aa)
+@pytest.mark.parametrize(("a", "b", "aa_log_rms", "verdict", "factor", "figures"), PAIRS)
+def test_verdicts(a, b, aa_log_rms, verdict, factor, figures):
+    found = compare(a, b, aa_log_rms)
     assert found.verdict == verdict, found
     assert [figure for figure in figures if figure not in found.sentence] == []
     assert found.factor == (pytest.approx(factor, abs=0.001) if factor else None)
@@ -82,16 +82,16 @@ NOISES = [
 ]
 
 
-@pytest.mark.parametrize(("anchor", "twin", "s_aa", "controlled", "figures"), NOISES)
-def test_noise(anchor, twin, s_aa, controlled, figures):
+@pytest.mark.parametrize(("anchor", "twin", "aa_log_rms", "controlled", "figures"), NOISES)
+def test_noise(anchor, twin, aa_log_rms, controlled, figures):
     found = noise_of(anchor, twin)
-    assert found.s_aa == (pytest.approx(s_aa, abs=1e-3) if s_aa is not None else None)
+    assert found.aa_log_rms == (pytest.approx(aa_log_rms, abs=1e-3) if aa_log_rms is not None else None)
     assert found.controlled == controlled, found
     assert [figure for figure in figures if figure not in found.sentence] == []
 
 
 def test_the_sentences(golden):
-    pairs = [compare(a, b, s_aa).sentence for a, b, s_aa, *_ in PAIRS]
+    pairs = [compare(a, b, aa_log_rms).sentence for a, b, aa_log_rms, *_ in PAIRS]
     uncontrolled = compare(blocks(110, 111, 109), blocks(100, 100, 100), 0.01, noise_controlled=False).sentence
     noises = [noise_of(anchor, twin).sentence for anchor, twin, *_ in NOISES]
     golden("compare.yml", {"pairs": pairs, "uncontrolled": uncontrolled, "noises": noises})

@@ -44,7 +44,7 @@ def test_the_sentences(golden):
         of: {check.name: check.sentence for check in checks_of(from_json(record(of)))} for of in ("users", "search")
     }
     traces = [changed(trace["of"], **trace["set"]) for trace in CHANGES]
-    late = replace(from_json(record("search")), unmade="at 900 requests/s requests were sent 40 ms late")
+    late = replace(from_json(record("search")), generator_limit="at 900 requests/s requests were sent 40 ms late")
     traces.append(replace(late, verified_rps=None))
     faults = [from_json(json.loads(path.read_text())) for path in RECORDED]
     failed = {
@@ -246,7 +246,7 @@ def test_a_search_that_the_generator_ended_must_have_proven_something():
     late = replace(from_json(record("search")), generator_limit="at 900 requests/s requests were sent 40 ms late")
     nothing = named(replace(late, verified_rps=None))["generator_kept_rate"]
     assert (nothing.passed, nothing.warning) == (False, False)
-    assert nothing.sentence.endswith(late.unmade)
+    assert nothing.sentence.endswith(late.generator_limit)
     # The capacity is at least what was proven.
     assert named(replace(late, verified_rps=850.0))["generator_kept_rate"].passed is True
 

@@ -118,7 +118,7 @@ def test_another_slo_is_judged_by_the_same_files(folder, limit_ms, shown):
     assert (found.capacity.verified_rps is None) == (limit_ms == 1)
 
 
-def test_what_the_generator_could_not_make_is_neither_shown_nor_the_knee(folder):
+def test_what_the_generator_could_not_make_is_neither_shown_nor_the_peak(folder):
     for number in (PROBE, 4):
         summary = json.loads((folder / f"trial-{number}.json").read_text())
         change(folder / f"trial-{number}.json", measured=summary["measured"] | {"lag_ms": {"p50": 9.0, "p99": 90.0}})
@@ -138,8 +138,12 @@ def test_a_search_that_the_generator_ended_says_at_which_load(folder, golden):
     found, _ = read(folder)
     assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
     lowest = min(trial.entry["rate_rps"] for trial in found.trials if not trial.was_made)
-    golden("search_unmade.txt", f"{found.unmade}\n")
-    assert f" {lowest:g} " in found.unmade and "41.7 ms" in found.unmade and "5 ms" in found.unmade
+    golden("search_generator_limit.txt", f"{found.generator_limit}\n")
+    assert (
+        f" {lowest:g} " in found.generator_limit
+        and "41.7 ms" in found.generator_limit
+        and "5 ms" in found.generator_limit
+    )
 
 
 def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
@@ -147,7 +151,7 @@ def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
     make_late(folder, "good")
     found, _ = read(folder)
     assert (found.capacity.verified_rps, found.capacity.at_least, found.capacity.limited_by) == (None, False, None)
-    assert "41.7 ms" in found.unmade and "5 ms" in found.unmade
+    assert "41.7 ms" in found.generator_limit and "5 ms" in found.generator_limit
 
 
 def test_a_search_that_found_a_limit_was_not_ended_by_the_generator(search):

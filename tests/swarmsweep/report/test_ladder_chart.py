@@ -87,7 +87,7 @@ def test_a_stage_without_metrics_says_so():
 
 
 def test_the_picture_has_a_title_and_tells_every_stage_in_words(golden):
-    root = drawn(cell("a", rps=2.0), cell("b", status="failed", reason="died"))
+    root = drawn(staged("a", rps=2.0), staged("b", status="failed", reason="died"))
     named = {root.find(f"{SVG}title").get("id"), root.find(f"{SVG}desc").get("id")}
     assert root.get("role") == "img" and set(root.get("aria-labelledby").split()) == named
     title, words = root.find(f"{SVG}title").text, root.find(f"{SVG}desc").text
