@@ -18,7 +18,8 @@ from bench.lib.paths import SCENARIOS
 from bench.lib.processes import Tree
 from bench.truth import haproxy
 from swarmsweep.errors import LabError
-from swarmsweep.judge.capacity import Capacity, capacity_of
+from swarmsweep.judge.capacity import Capacity, Counts, capacity_of
+from swarmsweep.raw.search_files import read_capacity, read_summary
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HERE = Path(__file__).parent
@@ -222,24 +223,32 @@ class Deployment:
         return json.loads(ask(f"http://127.0.0.1:{self.port}/figures").body)
 
     def _found(self, output: Path, path_ms: float | None, before: Mapping[str, Any]) -> Found:
-        found = read(output / "capacity.json")
-        if found["error"]:
-            raise LabError(f"{self.setting.name}: the search broke: {found['error']}")
-        summaries = {trial["trial"]: read(output / trial["file"]) for trial in found["trials"]}
-        # Where the generator was too late, the search has not used the trial.
-        used = [summaries[trial["trial"]] for trial in found["trials"] if trial["verdict"] in (GOOD, BAD)]
-        lags = [summary["measured"]["lag_ms"]["p99"] for summary in used]
+        search = read_capacity(output / "capacity.json")
+        if search.error:
+            raise LabError(f"{self.setting.name}: the search broke: {search.error}")
+        summaries = {
+            entry.trial: read_summary(output / f"trial-{entry.trial}.json", entry, self.setting.slo)
+            for entry in search.trials
+        }
+        # Where the generator was too late, the search has not used the probe.
+        used = [summaries[entry.trial] for entry in search.trials if entry.verdict in (GOOD, BAD)]
         figures = self.figures()
-        sent = sum(summary["offered"] - summary["dropped"] for summary in summaries.values())
+        sent = sum(summary.offered - summary.dropped for summary in summaries.values())
         sent += read(output / "timeline.json")["questions"]
+        counts = {
+            number: Counts(summary.measured.offered, summary.within_limits) for number, summary in summaries.items()
+        }
         return Found(
-            capacity=capacity_of(found, summaries, self.setting.slo),
-            ended=found["ended"],
+            capacity=capacity_of(search, counts, self.setting.slo),
+            ended=search.ended,
             trials=len(summaries),
-            load_seconds=found["load_seconds"],
+            load_seconds=search.load_seconds,
             path_ms=path_ms,
             late_ms=figures["late_ms"],
-            lag_p99_ms=max((lag for lag in lags if lag is not None), default=None),
+            lag_p99_ms=max(
+                (summary.measured.lag_ms.p99 for summary in used if summary.measured.lag_ms.p99 is not None),
+                default=None,
+            ),
             not_served=sent - sum(figures[name] - before[name] for name in ("served", "abandoned")),
         )
 

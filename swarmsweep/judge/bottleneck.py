@@ -1,12 +1,13 @@
 """What held the API back: one word from the evidence, and the sentence that carries it."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from swarmsweep.judge.checks.deployment import answers_by_replica
 from swarmsweep.judge.checks.thresholds import LIMITS, Limit
 from swarmsweep.judge.evidence import Evidence
-from swarmsweep.raw.api_usage import API_SERVICE
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
+from swarmsweep.raw.samples import API_SERVICE
 from swarmsweep.units import format_bytes, format_figure, format_memory
 
 RULES = {
@@ -26,24 +27,25 @@ RULES = {
     "hot_worker_busy": Limit(0.5, "requests in hand, mean", "with less it waits for requests, not they for it"),
 }
 
-Found = tuple[str, str] | None
+
+class Bottleneck(NamedTuple):
+    """What held the API back, and the sentence with the figures."""
+
+    kind: str
+    evidence: str
 
 
-def find_bottleneck(evidence: Evidence) -> tuple[str | None, str | None]:
-    """Name what held the API back at the highest load that the generator made, as (word, sentence with the figures).
+def find_bottleneck(evidence: Evidence) -> Bottleneck | None:
+    """What held the API back at the highest load that the generator made; None without data.
 
-    The word is one of memory, generator, hot_replica, proxy, cpu_throttled, network, database, mlflow, host_cpu,
-    hot_worker and not_saturated; (None, None) without data. The first rule that applies wins, because each hides those
-    after it.
+    The kind is one of memory, generator, hot_replica, proxy, cpu_throttled, network, database, mlflow, host_cpu,
+    hot_worker and not_saturated. The first rule that applies wins, because each hides those after it.
     """
-    for rule in (*_RULES_IN_ORDER, _not_saturated):
-        found = rule(evidence)
-        if found is not None:
-            return found
-    return None, None
+    results = (rule(evidence) for rule in (*_RULES_IN_ORDER, _not_saturated))
+    return next((bottleneck for bottleneck in results if bottleneck is not None), None)
 
 
-def _memory(evidence: Evidence) -> Found:
+def _memory(evidence: Evidence) -> Bottleneck | None:
     """A dead replica has no other figures worth reading."""
     if not evidence.oom_kills:
         return None
@@ -51,81 +53,85 @@ def _memory(evidence: Evidence) -> Found:
     peak = evidence.peak_usage.memory_peak_bytes
     seen = f", peak use seen {format_bytes(peak)}" if peak is not None else ""
     kills = "1 OOM kill" if evidence.oom_kills == 1 else f"{evidence.oom_kills} OOM kills"
-    return "memory", f"{kills} at a limit of {format_memory(evidence.config['memory_bytes'])} per replica{seen}"
+    limit = format_memory(evidence.config["memory_bytes"])
+    return Bottleneck("memory", f"{kills} at a limit of {limit} per replica{seen}")
 
 
-def _generator(evidence: Evidence) -> Found:
+def _generator(evidence: Evidence) -> Bottleneck | None:
     """Whatever the API shows, it is not what it can do."""
     if evidence.generator_limit is not None:
-        return "generator", evidence.generator_limit
+        return Bottleneck("generator", evidence.generator_limit)
     percent = evidence.peak.generator_cpu_percent if evidence.peak is not None else None
     if percent is None:
         return None
     if percent >= _limit("generator"):
-        return "generator", f"a Locust worker used {format_figure(percent)} % of a core"
+        return Bottleneck("generator", f"a Locust worker used {format_figure(percent)} % of a core")
     busy = max((machine.busy_percent or 0 for machine in _machines(evidence, "load")), default=0)
     if busy >= _limit("load_host") and percent >= _limit("generator_at_work"):
         used = f"a Locust worker got {format_figure(percent)} % of a core"
-        return "generator", f"the load host was {format_figure(busy)} % busy, and {used}"
+        return Bottleneck("generator", f"the load host was {format_figure(busy)} % busy, and {used}")
     return None
 
 
-def _hot_replica(evidence: Evidence) -> Found:
+def _hot_replica(evidence: Evidence) -> Bottleneck | None:
     """Before the limit that all have: together they seem throttled where one is."""
     limit_cores = evidence.config["cpus"]
+    # Of each replica: percent of periods cut short, cores.
     replicas = [
-        replica
+        (replica.throttled_percent, replica.cpu_cores)
         for replica in _containers(evidence, API_SERVICE)
         if replica.throttled_percent is not None and replica.cpu_cores is not None
     ]
     if len(replicas) < 2:
         return None
-    hot = max(replicas, key=lambda replica: replica.throttled_percent)
-    idle = min(replicas, key=lambda replica: (replica.throttled_percent, replica.cpu_cores))
-    idle_percent = 100 * idle.cpu_cores / limit_cores
+    throttled, cores = max(replicas, key=lambda replica: replica[0])
+    least_throttled, idle_cores = min(replicas)
+    idle_percent = 100 * idle_cores / limit_cores
     if (
-        hot.throttled_percent < _limit("throttled")
-        or idle.throttled_percent >= _limit("not_throttled")
+        throttled < _limit("throttled")
+        or least_throttled >= _limit("not_throttled")
         or idle_percent >= _limit("idle_replica")
     ):
         return None
-    periods = f"{format_figure(hot.throttled_percent)} % of the scheduler's periods"
-    return "hot_replica", (
-        f"the CPU limit of 1 of {len(replicas)} replicas cut {periods} short at {format_figure(hot.cpu_cores)} cores; "
-        f"another used {format_figure(idle_percent)} % of its limit"
+    periods = f"{format_figure(throttled)} % of the scheduler's periods"
+    return Bottleneck(
+        "hot_replica",
+        f"the CPU limit of 1 of {len(replicas)} replicas cut {periods} short at {format_figure(cores)} cores; "
+        f"another used {format_figure(idle_percent)} % of its limit",
     )
 
 
-def _proxy(evidence: Evidence) -> Found:
+def _proxy(evidence: Evidence) -> Bottleneck | None:
     """What the proxy does not hand on, the replicas never see."""
     return _container_at_limit(evidence, "proxy", "proxy", "HAProxy")
 
 
-def _container_at_limit(evidence: Evidence, service: str, word: str, name: str) -> Found:
+def _container_at_limit(evidence: Evidence, service: str, kind: str, name: str) -> Bottleneck | None:
     for container in _containers(evidence, service):
         throttled, cores = container.throttled_percent, container.cpu_cores
         used = f" and used {format_figure(cores)} cores" if cores is not None else ""
         if throttled is not None and throttled >= _limit("throttled"):
             periods = f"{format_figure(throttled)} % of the scheduler's periods"
-            return word, f"{name} was cut short by its CPU limit in {periods}{used}"
+            return Bottleneck(kind, f"{name} was cut short by its CPU limit in {periods}{used}")
         if cores is not None and cores >= _limit("one_core"):
-            return word, f"{name} used {format_figure(cores)} cores, as much as one thread can"
+            return Bottleneck(kind, f"{name} used {format_figure(cores)} cores, as much as one thread can")
     return None
 
 
-def _cpu_throttled(evidence: Evidence) -> Found:
+def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
     """Before all that is measured in time: a replica that is stopped makes everything in it seem slow."""
     throttled = evidence.peak_usage.throttled_percent
     if throttled is None or throttled < _limit("throttled"):
         return None
     part = _largest_part(evidence)
-    told = _cores(evidence) + (f"; {part[1]}" if part is not None else "")
-    return "cpu_throttled", (
-        f"the replicas' CPU limit cut {format_figure(throttled)} % of the scheduler's periods short{told}"
+    also = _cores(evidence) + (f"; {part.evidence}" if part is not None else "")
+    return Bottleneck(
+        "cpu_throttled",
+        f"the replicas' CPU limit cut {format_figure(throttled)} % of the scheduler's periods short{also}",
     )
 
 
-def _network(evidence: Evidence) -> Found:
+def _network(evidence: Evidence) -> Bottleneck | None:
     """Lost segments: all others wait for them."""
     again = [
         (machine.retransmitted_percent, host)
@@ -136,60 +142,63 @@ def _network(evidence: Evidence) -> Found:
     if percent < _limit("retransmitted"):
         return None
     gap = ""
-    mean_ms, parts = evidence.peak and evidence.peak.latency_mean_ms, evidence.request_parts
+    mean_ms, parts = evidence.peak.latency_mean_ms if evidence.peak is not None else None, evidence.request_parts
     if mean_ms is not None and parts is not None:
         gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts['mean_ms'])} ms of it in the API"
-    return "network", f"{host} sent {format_figure(percent)} % of its TCP segments again{gap}"
+    return Bottleneck("network", f"{host} sent {format_figure(percent)} % of its TCP segments again{gap}")
 
 
-def _database(evidence: Evidence) -> Found:
+def _database(evidence: Evidence) -> Bottleneck | None:
     """PostgreSQL at its limit, or most of a request's time in it."""
     return _container_at_limit(evidence, "postgres", "database", "PostgreSQL") or _part(evidence, "database")
 
 
-def _mlflow(evidence: Evidence) -> Found:
+def _mlflow(evidence: Evidence) -> Bottleneck | None:
     """The same for MLflow."""
     return _container_at_limit(evidence, "mlflow", "mlflow", "MLflow") or _part(evidence, "mlflow")
 
 
-def _part(evidence: Evidence, word: str) -> Found:
+def _part(evidence: Evidence, kind: str) -> Bottleneck | None:
     part = _largest_part(evidence)
-    return (word, f"{part[1]}{_host_too(evidence)}") if part is not None and part[0] == word else None
+    if part is None or part.kind != kind:
+        return None
+    return Bottleneck(kind, f"{part.evidence}{_host_too(evidence)}")
 
 
-def _largest_part(evidence: Evidence) -> Found:
+def _largest_part(evidence: Evidence) -> Bottleneck | None:
     """The part of a request, of those that wait for another service, that takes most of its time."""
     parts = evidence.request_parts
     if parts is None or not parts["mean_ms"]:
         return None
-    waits = {word: parts["parts_ms"].get(word) or 0.0 for word in ("database", "mlflow")}
-    word = max(waits, key=lambda word: waits[word])
-    share = 100 * waits[word] / parts["mean_ms"]
+    waits = {kind: parts["parts_ms"].get(kind) or 0.0 for kind in ("database", "mlflow")}
+    kind = max(waits, key=lambda kind: waits[kind])
+    share = 100 * waits[kind] / parts["mean_ms"]
     if share < _limit("part"):
         return None
-    name = {"database": "the database", "mlflow": "MLflow"}[word]
-    return word, (
-        f"{format_figure(share)} % of a request's {format_figure(parts['mean_ms'])} ms in the API went to {name}"
+    name = {"database": "the database", "mlflow": "MLflow"}[kind]
+    return Bottleneck(
+        kind, f"{format_figure(share)} % of a request's {format_figure(parts['mean_ms'])} ms in the API went to {name}"
     )
 
 
 def _host_too(evidence: Evidence) -> str:
     busy = _host_busy(evidence)
-    full = busy is not None and busy >= _limit("host")
-    return f"; the API host was {format_figure(busy)} % busy" if full else ""
+    if busy is None or busy < _limit("host"):
+        return ""
+    return f"; the API host was {format_figure(busy)} % busy"
 
 
-def _host_cpu(evidence: Evidence) -> Found:
+def _host_cpu(evidence: Evidence) -> Bottleneck | None:
     """Nobody is at its own limit, and there is nothing left to use."""
     busy = _host_busy(evidence)
     if busy is None or busy < _limit("host"):
         return None
-    foreign = max((machine.external_cpu_cores or 0 for machine in _machines(evidence, "api")), default=0)
-    others = f", others {format_figure(foreign)}" if foreign > LIMITS["foreign"].value else ""
-    return "host_cpu", f"the API host was {format_figure(busy)} % busy{_cores(evidence)}{others}"
+    external = max((machine.external_cpu_cores or 0 for machine in _machines(evidence, "api")), default=0)
+    others = f", others {format_figure(external)}" if external > LIMITS["external_cpu"].value else ""
+    return Bottleneck("host_cpu", f"the API host was {format_figure(busy)} % busy{_cores(evidence)}{others}")
 
 
-def _hot_worker(evidence: Evidence) -> Found:
+def _hot_worker(evidence: Evidence) -> Bottleneck | None:
     """Last, because one process that fills a limit of all is held back by that limit."""
     peak = evidence.peak
     replicas = answers_by_replica(peak)
@@ -202,22 +211,25 @@ def _hot_worker(evidence: Evidence) -> Found:
     in_hand = peak.in_flight_mean * hottest / answers
     if share < _limit("hot_worker") or in_hand < _limit("hot_worker_busy"):
         return None
-    return "hot_worker", (
+    return Bottleneck(
+        "hot_worker",
         f"one of {evidence.config['workers']} worker processes gave {format_figure(share)} % of its replica's answers "
-        f"and had {format_figure(in_hand)} requests in hand, while the others idled"
+        f"and had {format_figure(in_hand)} requests in hand, while the others idled",
     )
 
 
-def _not_saturated(evidence: Evidence) -> Found:
+def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     throttled, busy = evidence.peak_usage.throttled_percent, _host_busy(evidence)
     known = [f"{format_figure(throttled)} % of periods throttled"] if throttled is not None else []
     known += [f"API host {format_figure(busy)} % busy"] if busy is not None else []
     if not known:
         return None
-    return "not_saturated", f"{', '.join(known)}: nothing was at its limit{_cores(evidence)}. Raise the load"
+    return Bottleneck(
+        "not_saturated", f"{', '.join(known)}: nothing was at its limit{_cores(evidence)}. Raise the load"
+    )
 
 
-_RULES_IN_ORDER: tuple[Callable[[Evidence], Found], ...] = (
+_RULES_IN_ORDER: tuple[Callable[[Evidence], Bottleneck | None], ...] = (
     _memory,
     _generator,
     _hot_replica,

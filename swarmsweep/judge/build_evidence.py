@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from swarmsweep.files import as_number
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.judge.flows import Window, flow_of_probe, flow_of_users
 from swarmsweep.judge.search_outcome import SearchOutcome
 from swarmsweep.raw.api_metrics import request_parts
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import GROUPS, RawAttempt
+from swarmsweep.raw.deployment import Clocks, HostClock
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.sweep.load import load_of_cell
 
 
-def evidence_of(
-    raw: RawAttempt, search: SearchOutcome | None, plan: Mapping[str, Any], cell: Mapping[str, Any]
-) -> Evidence:
+def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: dict[str, Any], cell: dict[str, Any]) -> Evidence:
     """Evidence of an attempt at ``cell`` of ``plan``, except for its OOM kills.
 
     ``search`` is the outcome of ``raw.search``.
@@ -43,7 +41,7 @@ def evidence_of(
         proxy=raw.proxy,
         **_records(raw, search),
         counted_requests=raw.locust_count,
-        recovery_probes=round(as_number((raw.timeline or {}).get("questions")) or 0),
+        recovery_probes=raw.timeline.questions if raw.timeline is not None else 0,
         clock_offset_seconds=offset,
         clock_bound_seconds=bound,
         request_parts=request_parts(raw.metrics) if raw.metrics is not None else None,
@@ -73,17 +71,17 @@ def _machines(raw: RawAttempt, window: Window | None) -> dict[str, MachineUsage]
 def _records(raw: RawAttempt, search: SearchOutcome | None) -> dict[str, Any]:
     """What the generator's own files of requests hold: how many were sent, and whether all files are there and whole.
 
-    Of a search, the trial with the fewest files counts: a worker may have been lost between two.
+    Of a search, the probe with the fewest files counts: a worker may have been lost between two.
     """
-    if search is not None and search.trials:
-        trials = search.trials
+    if search is not None and search.probes:
+        probes = search.probes
         return {
-            "recorded_requests": sum(trial.sent for trial in trials),
-            "client_timeouts": sum(trial.summary["timed_out"] for trial in trials),
+            "recorded_requests": sum(probe.sent for probe in probes),
+            "client_timeouts": sum(probe.summary.timed_out for probe in probes),
             "generator_limit": search.generator_limit,
             "verified_rps": search.capacity.verified_rps if search.capacity is not None else None,
-            "records_complete": all(trial.complete for trial in trials),
-            "record_files": min(trial.files for trial in trials),
+            "records_complete": all(probe.complete for probe in probes),
+            "record_files": min(probe.files for probe in probes),
         }
     if raw.users is not None:
         requests = raw.users.requests
@@ -97,20 +95,17 @@ def _records(raw: RawAttempt, search: SearchOutcome | None) -> dict[str, Any]:
     return {}
 
 
-def _clock(clock: Mapping[str, Any] | None, plan: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _clock(clocks: Clocks | None, plan: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Clock of the API's manager less that of the first load host, and how far that may be wrong, in seconds.
 
     Both were compared with the controller's, so the errors add up.
     """
-    known = (clock or {}).get("hosts")
-    told = []
-    for group in GROUPS:
-        hosts = plan.get("hosts", {}).get(group) or [{}]
-        entry = known.get(hosts[0].get("name")) if isinstance(known, dict) else None
-        entry = entry if isinstance(entry, dict) else {}
-        told.append((as_number(entry.get("offset_seconds")), as_number(entry.get("bound_seconds"))))
-    (api, api_bound), (load, load_bound) = told
-    return (
-        api - load if api is not None and load is not None else None,
-        api_bound + load_bound if api_bound is not None and load_bound is not None else None,
-    )
+    by_host = (clocks.hosts if clocks is not None else None) or {}
+    names = ((plan.get("hosts", {}).get(group) or [{}])[0].get("name") for group in GROUPS)
+    api, load = (by_host.get(name, HostClock()) for name in names)
+    offset = bound = None
+    if api.offset_seconds is not None and load.offset_seconds is not None:
+        offset = api.offset_seconds - load.offset_seconds
+    if api.bound_seconds is not None and load.bound_seconds is not None:
+        bound = api.bound_seconds + load.bound_seconds
+    return offset, bound

@@ -1,21 +1,24 @@
-"""The capacity of a configuration: of one deployment from its trials, and of several deployments together.
+"""The capacity of a configuration: of one deployment from its probes, and of several deployments together.
 
-Two rates are told. The *verified* one was loaded and held; it is never interpolated. The *estimate* is where a fit to
-the trials near it meets the SLO exactly; it is nearer to the truth, but was not itself tried.
+There are two rates. The *verified* one was loaded and held; it is never interpolated. The *estimate* is where a fit to
+the probes near it meets the SLO exactly; it is nearer to the truth, but was not itself tried.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
+from typing import NamedTuple
 
+from swarmsweep.raw.search_files import ProbeEntry, SearchFile
 from swarmsweep.search import (
     BAD,
     GENERATOR,
     GOOD,
     PERCENTS,
     Fit,
+    OpenProbe,
+    Slo,
     estimate_rps,
     fit_near,
     points_of,
@@ -29,12 +32,19 @@ WIDEST = math.log(10)
 GENERATOR_LIMIT, MAX_RPS_LIMIT = "generator", "max_rps"
 
 
+class Counts(NamedTuple):
+    """Requests that were due in the measured window of a probe, and by limit, how many were answered right within."""
+
+    offered: int
+    within_limits: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Capacity:
     """What one deployment can take within its SLO, in requests per second.
 
     ``verified_rps``: the highest rate below every one that failed, at or above which the SLO was held for as long as
-    the profile asks; ``verified_trial`` is the number of a trial at it. None where no rate was. ``at_least``: nothing
+    the profile asks; ``verified_trial`` is the number of a probe at it. None where no rate was. ``at_least``: nothing
     was seen to fail, so the capacity may be higher; ``limited_by`` says what kept the search from going there.
     ``estimate_rps`` is None unless some rate held and some failed; for ``interval_rps`` see `interval_of`.
     """
@@ -65,37 +75,42 @@ class Combined:
     at_least: bool
 
 
-def capacity_of(
-    capacity_json: Mapping[str, Any], summaries: Mapping[int, Mapping[str, Any]], slo: Mapping[str, float]
-) -> Capacity:
-    """The capacity that the trials of one deployment show.
+def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> Capacity:
+    """The capacity that the probes of one deployment show.
 
     Args:
-        capacity_json: the search, finished or not.
-        summaries: of its trials, by number; a trial without one counts by its verdict alone.
+        search: finished or not.
+        counts: of its probes, by number; a probe without any counts by its verdict alone.
         slo: limits by name, as p95_ms; those that are None do not count.
     """
-    opened = [trial for trial in capacity_json["trials"] if trial["kind"] != "closed"]
-    judged = [(trial["rate_rps"], trial["seconds_measure"], trial["verdict"]) for trial in opened]
-    verified = verified_rate(judged, capacity_json["profile"]["verify_seconds"])
+    judged = [
+        (entry.rate_rps, entry.seconds_measure, entry.verdict) for entry in search.trials if entry.rate_rps is not None
+    ]
+    verified = verified_rate(judged, search.profile.verify_seconds)
     held = [rate for rate, _, verdict in judged if verdict == GOOD]
     failed = [rate for rate, _, verdict in judged if verdict == BAD]
     at_least = bool(held) and not failed
-    limited_by = _limited_by(judged, capacity_json["order"].get("max_rps")) if at_least else None
+    limited_by = _limited_by(judged, search.order.max_rps) if at_least else None
     estimate, interval = None, None
     if held and failed:
-        told = [(t["rate_rps"], t["verdict"], summaries[t["trial"]]) for t in opened if t["trial"] in summaries]
+        probes = [
+            OpenProbe(entry.rate_rps, entry.seconds_measure, entry.verdict, *counts[entry.trial])
+            for entry in search.trials
+            if entry.rate_rps is not None and entry.trial in counts
+        ]
         below = [rate for rate in held if rate < min(failed)]
-        estimate, interval = _estimate(told, max(below, default=min(failed)), min(failed), slo)
+        estimate, interval = _estimate(probes, max(below, default=min(failed)), min(failed), slo)
     seconds = sum(length for rate, length, verdict in judged if verdict == GOOD and verified and rate >= verified)
     return Capacity(
         verified_rps=verified,
-        verified_trial=_trial_at(opened, verified),
+        verified_trial=_trial_at(search.trials, verified),
         at_least=at_least,
         estimate_rps=estimate,
         interval_rps=interval,
         limited_by=limited_by,
-        sentence=_sentence(verified, seconds, min(failed, default=None), held, limited_by, capacity_json),
+        sentence=_sentence(
+            verified, seconds, min(failed, default=None), held, limited_by, search.profile.verify_seconds
+        ),
     )
 
 
@@ -106,18 +121,18 @@ def across(capacities: Sequence[Capacity]) -> Combined:
     one-sided, at 95 %. A deployment that held all it was given counts with its verified rate, which is too little.
     """
     count = len(capacities)
-    verified = [capacity.verified_rps for capacity in capacities]
-    smallest = min(verified, default=None) if None not in verified else None
+    verified = [capacity.verified_rps for capacity in capacities if capacity.verified_rps is not None]
+    smallest = min(verified, default=None) if len(verified) == count else None
     at_least = any(capacity.at_least and capacity.verified_rps == smallest for capacity in capacities)
     blank = Combined(smallest, None, None, None, count, False, at_least)
     if count == 1:
         return Combined(
             smallest, capacities[0].estimate_rps, capacities[0].interval_rps, None, 1, False, capacities[0].at_least
         )
-    rates = [capacity.verified_rps if capacity.at_least else capacity.estimate_rps for capacity in capacities]
-    if not count or None in rates or all(capacity.at_least for capacity in capacities):
+    rates = (capacity.verified_rps if capacity.at_least else capacity.estimate_rps for capacity in capacities)
+    logs = [math.log(rate) for rate in rates if rate is not None]
+    if not count or len(logs) < count or all(capacity.at_least for capacity in capacities):
         return blank
-    logs = [math.log(rate) for rate in rates]
     mean, error = fmean(logs), stdev(logs) / math.sqrt(count)
     half = quantile((1 + CONFIDENCE) / 2, count - 1) * error
     lower = math.exp(mean - quantile(CONFIDENCE, count - 1) * error)
@@ -126,11 +141,11 @@ def across(capacities: Sequence[Capacity]) -> Combined:
 
 
 def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
-    """95 % interval of `Fit.rate_at`, in requests per second; None below three trials, or when trials contradict each
+    """95 % interval of `Fit.rate_at`, in requests per second; None below three probes, or when probes contradict each
     other so much that it would reach to ten times the rate.
 
-    It covers what differs from trial to trial of one deployment, as chance in arrivals and in the server, also where
-    requests over the limit come together: the spread of whole trials about the line is used, not of requests. It does
+    It covers what differs from probe to probe of one deployment, as chance in arrivals and in the server, also where
+    requests over the limit come together: the spread of whole probes about the line is used, not of requests. It does
     not cover what differs between deployments, nor that the curve is no straight line.
 
     The delta method for the inverse of a weighted regression (Draper and Smith, Applied Regression Analysis, 3.2):
@@ -150,18 +165,18 @@ def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
 
 
 def _estimate(
-    trials: Sequence[tuple[float, str, Mapping[str, Any]]], lower: float, upper: float, slo: Mapping[str, float]
+    probes: Sequence[OpenProbe], lower: float, upper: float, slo: Slo
 ) -> tuple[float | None, tuple[float, float] | None]:
     """The rate at which the limit that binds first is met exactly, with its interval."""
     fits = {
         name: fit
         for name in PERCENTS
-        if slo.get(name) is not None and (fit := fit_near(points_of(name, trials), lower, upper))
+        if slo.get(name) is not None and (fit := fit_near(points_of(name, probes), lower, upper))
     }
-    found = estimate_rps(fits, lower, upper)
-    if found is None:
+    binding = estimate_rps(fits, lower, upper)
+    if binding is None:
         return None, None
-    name, rate = found
+    name, rate = binding
     interval = interval_of(fits[name], 1 - PERCENTS[name] / 100)
     return rate, (min(interval[0], rate), max(interval[1], rate)) if interval else None
 
@@ -173,10 +188,11 @@ def _limited_by(judged: Sequence[tuple[float, float, str]], max_rps: float | Non
     return MAX_RPS_LIMIT if max_rps and any(rate >= max_rps for rate, _, verdict in judged if verdict == GOOD) else None
 
 
-def _trial_at(opened: Sequence[Mapping[str, Any]], verified: float | None) -> int | None:
-    """The longest good trial at the verified rate, of equal ones the last."""
-    found = [trial for trial in opened if trial["verdict"] == GOOD and trial["rate_rps"] == verified]
-    return max(found, key=lambda trial: (trial["seconds_measure"], trial["trial"]))["trial"] if found else None
+def _trial_at(entries: Sequence[ProbeEntry], verified: float | None) -> int | None:
+    """The longest good probe at the verified rate, of equal ones the last."""
+    good = (entry for entry in entries if entry.verdict == GOOD and entry.rate_rps == verified)
+    longest = max(good, key=lambda entry: (entry.seconds_measure, entry.trial), default=None)
+    return None if longest is None else longest.trial
 
 
 def _sentence(
@@ -185,24 +201,23 @@ def _sentence(
     failed: float | None,
     held: Sequence[float],
     limited_by: str | None,
-    capacity_json: Mapping[str, Any],
+    verify_seconds: float,
 ) -> str:
     """The capacity in words."""
     if verified is None:
         if not held:
             low = f"; the lowest tried was {format_figure(failed)} requests/s" if failed else ""
             return f"No rate held the SLO{low}."
-        wanted = capacity_json["profile"]["verify_seconds"]
         return (
-            f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the {wanted:g} s that "
-            "verify it."
+            f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the "
+            f"{verify_seconds:g} s that verify it."
         )
-    told = f"{format_figure(verified)} requests/s held the SLO for {seconds:g} s"
+    sentence = f"{format_figure(verified)} requests/s held the SLO for {seconds:g} s"
     if failed is not None:
-        return f"{told}; {format_figure(failed)} did not."
+        return f"{sentence}; {format_figure(failed)} did not."
     reasons = {
         GENERATOR_LIMIT: "the load generator could not make more",
         MAX_RPS_LIMIT: "no more was asked for",
         None: "the search ended before a higher rate failed",
     }
-    return f"{told}; the capacity is at least that: {reasons[limited_by]}."
+    return f"{sentence}; the capacity is at least that: {reasons[limited_by]}."

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.raw.tasks import TaskCounts
+from swarmsweep.raw.timeline import Timeline
+from swarmsweep.search import Slo
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,10 @@ class Evidence:
 
     config: Mapping[str, Any]
     load: Mapping[str, Any]
-    slo: Mapping[str, float]
-    deploy: Mapping[str, Any] | None = None
-    after: Mapping[str, Any] | None = None
-    timeline: Mapping[str, Any] | None = None
+    slo: Slo
+    deploy: Deployment | None = None
+    after: StateAfterLoad | None = None
+    timeline: Timeline | None = None
     flow: Flow | None = None
     peak: Flow | None = None
     usage: ApiUsage = field(default_factory=ApiUsage)

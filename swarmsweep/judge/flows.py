@@ -9,7 +9,7 @@ import numpy as np
 
 from swarmsweep.judge.evidence import Flow, Second
 from swarmsweep.raw.closed_loop import UsersRecord
-from swarmsweep.raw.latency import FAILED, NO_RESPONSE, OK, TIMED_OUT, lower_bounds, percentile
+from swarmsweep.raw.latency import FAILED, NO_RESPONSE, OK, TIMED_OUT, Floats, lower_bounds, percentile
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts, count_tasks
 
@@ -74,52 +74,53 @@ def _users_min(record: UsersRecord, window: Window) -> int | None:
     return round(sum(map(min, inside))) if inside and all(inside) else None
 
 
-def flow_of_probe(trial: Probe) -> Flow:
-    """The measured window of one trial of a search.
+def flow_of_probe(probe: Probe) -> Flow:
+    """The measured window of one step of a search.
 
     How many requests were offered, were unanswered at the end and were in flight comes from what the workers counted,
     what became of them and how long they took from the file of requests: two witnesses, which a check can compare.
     """
-    measured, order, requests = trial.summary["measured"], trial.summary["order"], trial.requests
+    summary, requests = probe.summary, probe.requests
+    measured, order = summary.measured, summary.order
     sent = requests.sent
-    edges = whole_seconds((0.0, order["seconds_measure"]))
+    edges = whole_seconds((0.0, order.seconds_measure))
     middles = median_by_second(sent.due_seconds, sent.latency_ms, edges)
-    bins = [part for part in trial.summary["bins"] if 0 <= part["second"] < len(middles)]
-    known = [part["in_flight_mean"] for part in bins if part["in_flight_mean"] is not None]
+    bins = [part for part in summary.bins if 0 <= part.second < len(middles)]
+    known = [part.in_flight_mean for part in bins if part.in_flight_mean is not None]
     return Flow(
-        kind=order["kind"],
-        window=trial.window,
-        offered=measured["offered"],
+        kind=order.kind,
+        window=probe.window,
+        offered=measured.offered,
         ok=requests.count(OK),
         failed=requests.count(FAILED),
         timed_out=requests.count(TIMED_OUT),
         dropped=len(requests) - len(sent),
-        in_flight_end=trial.summary["in_flight_end"],
-        rate_rps=order["rate_rps"],
-        concurrency=order["connections"],
+        in_flight_end=summary.in_flight_end,
+        rate_rps=order.rate_rps,
+        concurrency=order.connections,
         latency_mean_ms=_mean(sent.latency_ms),
         in_flight_mean=sum(known) / len(known) if known else None,
         lag_mean_ms=_mean(sent.lag_ms),
         lag_p99_ms=percentile(sent.lag_ms, 99),
         seconds=tuple(
-            Second(part["offered"], middles[part["second"]], part["in_flight_mean"], part["cpu_percent"])
-            for part in bins
+            Second(part.offered, middles[part.second], part.in_flight_mean, part.cpu_percent) for part in bins
         ),
-        served_by=measured["served_by"],
-        errors=trial.summary["errors"],
-        generator_cpu_percent=measured["cpu_percent_max"],
+        served_by=measured.served_by,
+        errors=summary.errors,
+        generator_cpu_percent=measured.cpu_percent_max,
     )
 
 
-def whole_seconds(window: Window) -> np.ndarray:
+def whole_seconds(window: Window) -> Floats:
     """Edges of the whole seconds of a window, epoch seconds: the piece at its end would pass for a second without load.
 
     One edge alone, and so no second, where the window is shorter.
     """
-    return window[0] + np.arange(math.floor(window[1] - window[0] + 1e-6) + 1)
+    edges: Floats = window[0] + np.arange(math.floor(window[1] - window[0] + 1e-6) + 1, dtype=np.float64)
+    return edges
 
 
-def median_by_second(moments: np.ndarray, latency_ms: np.ndarray, edges: np.ndarray) -> list[float | None]:
+def median_by_second(moments: Floats, latency_ms: Floats, edges: Floats) -> list[float | None]:
     """Median latency of the requests of each second; None of a second without any. Order does not matter."""
     order = np.argsort(moments, kind="stable")
     cuts = np.searchsorted(moments[order], edges)
@@ -127,7 +128,7 @@ def median_by_second(moments: np.ndarray, latency_ms: np.ndarray, edges: np.ndar
     return [percentile(ordered[start:end], 50) for start, end in pairwise(cuts)]
 
 
-def mean_in_flight(start_seconds: np.ndarray, latency_ms: np.ndarray, edges: np.ndarray) -> list[float]:
+def mean_in_flight(start_seconds: Floats, latency_ms: Floats, edges: Floats) -> list[float]:
     """Mean number of requests under way between each two ``edges``, exactly.
 
     The integral of the number under way up to t is the sum of (t - start) over all that began before t, less that of
@@ -141,23 +142,23 @@ def mean_in_flight(start_seconds: np.ndarray, latency_ms: np.ndarray, edges: np.
     return [float(value) for value in np.diff(area) / np.diff(edges)]
 
 
-def _time_since(moments: np.ndarray, until: np.ndarray) -> np.ndarray:
+def _time_since(moments: Floats, until: Floats) -> Floats:
     """For each of ``until``: the sum of its distance to all ``moments`` before it."""
     ordered = np.sort(moments)
     before = np.searchsorted(ordered, until)
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    return before * until - sums[before]
+    distance: Floats = before * until - sums[before]
+    return distance
 
 
 def _greatest_by_second(samples: Sequence[tuple[float, float]], start: float, seconds: int) -> list[float | None]:
     """Of samples (time, value over the second before it): the greatest value of each second after ``start``."""
-    found: list[float | None] = [None] * seconds
+    greatest: dict[int, float] = {}
     for at, value in samples:
         second = math.ceil(at - start) - 1
-        if 0 <= second < seconds:
-            found[second] = max(value, found[second] if found[second] is not None else value)
-    return found
+        greatest[second] = max(value, greatest.get(second, value))
+    return [greatest.get(second) for second in range(seconds)]
 
 
-def _mean(values: np.ndarray) -> float | None:
+def _mean(values: Floats) -> float | None:
     return float(values.mean()) if len(values) else None

@@ -24,8 +24,8 @@ def list_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise LabError(f"{path}: no such file or folder")
-    found = (file for file in path.rglob("*") if file.is_file() and not IGNORED & set(file.relative_to(path).parts))
-    return sorted(file for file in found if file.suffix != ".md" and ".egg-info/" not in file.as_posix())
+    files = (file for file in path.rglob("*") if file.is_file() and not IGNORED & set(file.relative_to(path).parts))
+    return sorted(file for file in files if file.suffix != ".md" and ".egg-info/" not in file.as_posix())
 
 
 def hash_paths(paths: list[str], extra: list[str]) -> str:

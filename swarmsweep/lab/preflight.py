@@ -50,8 +50,8 @@ def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
     if reach.get("rc") != 0:
         return [f"{name} ({address}) has no python3. Mend it: ssh {address} sudo apt-get install --yes python3"]
     if "cpus" not in capacity:
-        said = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
-        cause = said.splitlines()[-1] if said else "no answer"
+        answer = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
+        cause = answer.splitlines()[-1] if answer else "no answer"
         return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
     checks = (check_system, check_disk, check_memory, check_processor)
     return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]

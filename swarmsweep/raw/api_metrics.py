@@ -18,8 +18,8 @@ REST = "rest"  # what no part accounts for: HTTP, decoding, waiting for the proc
 
 # Asked by the proxy and by the lab, also without any load.
 _NOT_LOADED = frozenset({"/metrics", "/health", "/ready"})
-_LONGEST_TEXT = 100
-_MOST_CHOICES = 32
+_MAX_TEXT = 100
+_MAX_CHOICES = 32
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def parse_metrics(text: str, where: str = "metrics.prom") -> ApiMetrics:
         else:
             _add(times, sample.name, sample.labels, value)
     # Of several APIs in one text the one that was asked most; two histograms of the same requests are never added.
-    asked = max(times.values(), key=lambda found: sum(entry.requests for entry in found.values()), default={})
-    return ApiMetrics(dict(asked), choices)
+    busiest = max(times.values(), key=lambda by_endpoint: sum(of.requests for of in by_endpoint.values()), default={})
+    return ApiMetrics(dict(busiest), choices)
 
 
 def pool(replicas: Iterable[ApiMetrics]) -> ApiMetrics:
@@ -106,20 +106,20 @@ def _add(times: dict[str, dict[str, EndpointTimes]], name: str, labels: dict[str
     endpoint = labels.get("endpoint")
     if not endpoint:
         return
-    endpoint = endpoint[:_LONGEST_TEXT]
+    endpoint = endpoint[:_MAX_TEXT]
     if name.endswith("_request_seconds_count"):
-        found, entry = times[name.removesuffix("_request_seconds_count")], EndpointTimes(requests=value)
+        api, entry = times[name.removesuffix("_request_seconds_count")], EndpointTimes(requests=value)
     elif name.endswith("_request_seconds_sum"):
-        found, entry = times[name.removesuffix("_request_seconds_sum")], EndpointTimes(seconds=value)
+        api, entry = times[name.removesuffix("_request_seconds_sum")], EndpointTimes(seconds=value)
     elif name.endswith("_part_seconds_sum") and labels.get("part") in PARTS:
-        found = times[name.removesuffix("_part_seconds_sum")]
+        api = times[name.removesuffix("_part_seconds_sum")]
         entry = EndpointTimes(parts_seconds={labels["part"]: value})
     else:
         return
-    found[endpoint] = found[endpoint] + entry
+    api[endpoint] = api[endpoint] + entry
 
 
 def _choices(labels: dict[str, str]) -> dict[str, str] | None:
     # Where workers share files, the library may add the process.
-    kept = [(name, value) for name, value in labels.items() if name != "pid"][:_MOST_CHOICES]
-    return {name[:_LONGEST_TEXT]: value[:_LONGEST_TEXT] for name, value in kept} or None
+    kept = [(name, value) for name, value in labels.items() if name != "pid"][:_MAX_CHOICES]
+    return {name[:_MAX_TEXT]: value[:_MAX_TEXT] for name, value in kept} or None

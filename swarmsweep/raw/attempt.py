@@ -1,25 +1,26 @@
 """The raw files of one attempt, parsed; what is missing or damaged is noted, not raised."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from swarmsweep.errors import LabError
-from swarmsweep.files import as_number, read_json, read_text
+from swarmsweep.files import read_text
 from swarmsweep.raw.api_metrics import ApiMetrics, parse_metrics, pool
-from swarmsweep.raw.api_usage import Sample, read_samples, without_predecessors
+from swarmsweep.raw.api_usage import without_predecessors
 from swarmsweep.raw.closed_loop import UsersRecord, read_users
+from swarmsweep.raw.deployment import BenchFailure, Clocks, Deployment, LoadUnits, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta, delta, parse_stat
 from swarmsweep.raw.left_lab import left_lab_sentence
-from swarmsweep.raw.locust_csv import LocustRow, aggregated, most_asked, parse_stats
+from swarmsweep.raw.locust_csv import aggregated, most_asked, parse_stats
+from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.raw.record_file import read_record
+from swarmsweep.raw.samples import Sample, read_samples
 from swarmsweep.raw.search_record import SearchRecord, read_search
+from swarmsweep.raw.timeline import Timeline
 
-MAX_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
 GROUPS = ("api", "load")
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 
 @dataclass
@@ -33,10 +34,10 @@ class RawAttempt:
     have any: why they are missing is no problem of the attempt, and stands in ``metrics_problem``.
     """
 
-    deploy: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
-    timeline: dict[str, Any] | None = None
-    clock: dict[str, Any] | None = None
+    deploy: Deployment | None = None
+    after: StateAfterLoad | None = None
+    timeline: Timeline | None = None
+    clock: Clocks | None = None
     window: tuple[float, float] | None = None
     users: UsersRecord | None = None
     search: SearchRecord | None = None
@@ -52,17 +53,12 @@ class RawAttempt:
     @property
     def is_ready(self) -> bool:
         """Whether the deployment became ready, so that a load was possible."""
-        return self.deploy is not None and self.deploy.get("status") == "ready"
-
-    @property
-    def deployed(self) -> list[dict[str, Any]]:
-        """The containers that deploy.json lists."""
-        return containers_of(self.deploy)
+        return self.deploy is not None and self.deploy.status == "ready"
 
     @property
     def deployed_ids(self) -> set[str]:
-        """Their ids."""
-        return {container["id"] for container in self.deployed}
+        """Ids of the containers that deploy.json lists."""
+        return self.deploy.ids if self.deploy is not None else set()
 
     @property
     def api_samples(self) -> list[list[Sample]]:
@@ -75,59 +71,45 @@ class RawAttempt:
         return {} if self.proxy is None else {name: change["req_tot"] for name, change in self.proxy.servers.items()}
 
 
-def containers_of(record: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The containers that deploy.json or after.json lists; entries without an id are none."""
-    found = (record or {}).get("containers")
-    entries = found if isinstance(found, list) else []
-    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
-
-
-def read_attempt(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float]) -> RawAttempt:
+def read_attempt(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float | None]) -> RawAttempt:
     """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one.
 
     ``load`` is that of the cell; a search for the capacity is judged by ``slo``.
     """
     raw = RawAttempt()
-
-    def read_or_note(read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        try:
-            return read(*args, **kwargs)
-        except LabError as error:
-            raw.problems.append(str(error).replace(f"{folder}/", ""))
-            return None
-
+    read_or_note = ReadOrNote(folder, raw.problems)
     if (folder / "harness.json").exists():
-        record = read_or_note(read_json, folder / "harness.json") or {}
-        raw.problems.append(f"the bench itself broke: {record.get('reason', 'no reason was recorded')}")
+        failure = read_or_note(read_record, folder / "harness.json", BenchFailure) or BenchFailure()
+        raw.problems.append(f"the bench itself broke: {failure.reason}")
         return raw
-    raw.deploy = read_or_note(read_json, folder / "deploy.json")
+    raw.deploy = read_or_note(read_record, folder / "deploy.json", Deployment)
     _read_samples(folder, raw, read_or_note)
     if (folder / "after.json").exists():
-        raw.after = read_or_note(read_json, folder / "after.json")
+        raw.after = read_or_note(read_record, folder / "after.json", StateAfterLoad)
     if not raw.is_ready:
         return raw
     locust = folder / "locust"
     # First, because they explain which files are missing. In older runs they are among Locust's own files.
     for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
-        ended_badly = (read_or_note(read_json, path) or {}).get("ended_badly") or {}
-        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in ended_badly.items()]
-    raw.timeline = read_or_note(read_json, locust / "timeline.json")
+        units = read_or_note(read_record, path, LoadUnits) or LoadUnits()
+        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in units.ended_badly.items()]
+    raw.timeline = read_or_note(read_record, locust / "timeline.json", Timeline)
     if load.get("mode") == "capacity":
         raw.search = read_search(locust, slo, read_or_note)
     else:
         raw.users = read_users(locust, read_or_note)
         raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
-        raw.window = read_or_note(_window, raw.timeline) if raw.timeline is not None else None
+        raw.window = read_or_note(raw.timeline.window) if raw.timeline is not None else None
     raw.locust_count, raw.target = read_or_note(_locust_counts, locust / "stats_stats.csv") or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = read_or_note(_proxy_delta, folder)
     if (folder / "clock.json").exists():
-        raw.clock = read_or_note(read_json, folder / "clock.json")
+        raw.clock = read_or_note(read_record, folder / "clock.json", Clocks)
     raw.metrics, raw.metrics_problem = _metrics(folder, raw.after)
     return raw
 
 
-def _read_samples(folder: Path, raw: RawAttempt, read_or_note: Callable[..., Any]) -> None:
+def _read_samples(folder: Path, raw: RawAttempt, read_or_note: ReadOrNote) -> None:
     for group in GROUPS:
         prefix = f"samples-{group}-"
         for path in sorted(folder.glob(f"{prefix}*.jsonl")):
@@ -137,39 +119,27 @@ def _read_samples(folder: Path, raw: RawAttempt, read_or_note: Callable[..., Any
                 raw.samples[host], raw.group_of[host] = _of_this_deployment(samples, raw.deploy), group
 
 
-def _of_this_deployment(samples: list[Sample], deploy: Mapping[str, Any] | None) -> list[Sample]:
+def _of_this_deployment(samples: list[Sample], deploy: Deployment | None) -> list[Sample]:
     """Sampling begins while the replicas of the cell before are still there."""
-    since = as_number((deploy or {}).get("started_at"))
+    since = deploy.started_at if deploy is not None else None
     return samples if since is None else without_predecessors(samples, since)
 
 
-def _window(timeline: dict[str, Any]) -> tuple[float, float]:
-    start, end = as_number(timeline.get("window_start")), as_number(timeline.get("window_end"))
-    if start is None or end is None:
-        raise LabError("locust/timeline.json: has no measured window; the load ended before its warm-up did")
-    if end <= start:
-        raise LabError(f"locust/timeline.json: the window ends at {end}, before its start at {start}")
-    if end - start > MAX_WINDOW_SECONDS:
-        raise LabError(f"locust/timeline.json: the window of {end - start:g} seconds is longer than any load")
-    return start, end
-
-
 def _locust_counts(path: Path) -> tuple[int, str | None]:
-    rows: list[LocustRow] = parse_stats(read_text(path), str(path))
+    rows = parse_stats(read_text(path), str(path))
     return aggregated(rows, str(path)).request_count, most_asked(rows)
 
 
-def _metrics(folder: Path, after: dict[str, Any] | None) -> tuple[ApiMetrics | None, str | None]:
+def _metrics(folder: Path, after: StateAfterLoad | None) -> tuple[ApiMetrics | None, str | None]:
     """What the replicas said at /metrics, and why some or all of them did not."""
-    told = (after or {}).get("metrics_problem")
-    problems = [told] if isinstance(told, str) else []
-    found = []
+    problems = [after.metrics_problem] if after is not None and after.metrics_problem else []
+    replicas = []
     for path in sorted(folder.glob("metrics-*.prom")):
         try:
-            found.append(parse_metrics(read_text(path), path.name))
+            replicas.append(parse_metrics(read_text(path), path.name))
         except LabError as error:
             problems.append(str(error))
-    return pool(found) if found else None, "; ".join(problems) or None
+    return pool(replicas) if replicas else None, "; ".join(problems) or None
 
 
 def _proxy_delta(folder: Path) -> ProxyDelta:

@@ -2,15 +2,40 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from swarmsweep.errors import LabError
-from swarmsweep.files import as_number, read_json
 from swarmsweep.raw.latency import Requests, read_requests
+from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.raw.record_file import Count, Real, read_record
 from swarmsweep.raw.tasks import Tasks, read_tasks
+
+
+class LeftLab(Struct, frozen=True):
+    """Of worker-<name>.json, the requests for addresses outside the lab alone."""
+
+    left_lab: dict[str, Count] | None = None
+
+
+class WorkerRecord(LeftLab, frozen=True, kw_only=True):
+    """worker-<name>.json, as `UsersRecord` says.
+
+    None where an older recorder noted nothing; ``served_by`` is None also where the client shows no headers.
+    ``exceptions`` are the texts that the record of tasks refers to by number.
+    """
+
+    cpu_percent: tuple[tuple[Real, Real], ...]
+    users: tuple[tuple[Real, Real], ...] | None = None
+    served_by: dict[str, Count] | None = None
+    errors: dict[str, Count] | None = None
+    on_start: dict[str, Count] | None = None
+    unreported: Count = 0
+    tasks: Count | None = None
+    exceptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,21 +62,22 @@ class UsersRecord:
     on_start: dict[str, int] = field(default_factory=dict)
 
 
-def read_users(locust: Path, read_or_note: Callable[..., Any]) -> UsersRecord:
-    """Read the records in the folder ``locust``; ``read_or_note`` as in `search_record.read_search`."""
+def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
+    """Read the records in the folder ``locust``."""
     files = sorted(locust.glob("requests-*.f64.gz"))
-    workers = read_or_note(_read_workers, locust) or []
+    by_name = read_or_note(_read_workers, locust) or {}
+    workers = list(by_name.values())
     return UsersRecord(
         requests=read_or_note(_read_all, locust, files),
         files=len(files),
-        cpu_percent=tuple(sample for worker in workers for sample in worker["cpu_percent"]),
-        served_by=_add(worker.get("served_by") for worker in workers),
-        errors=_add(worker.get("errors") for worker in workers),
-        left_lab=_add(worker.get("left_lab") for worker in workers),
-        tasks=read_or_note(_read_tasks, locust, workers),
-        unreported=sum(worker["unreported"] for worker in workers if _is_count(worker.get("unreported"))),
-        users=tuple(worker["users"] for worker in workers if "users" in worker),
-        on_start=_add(worker.get("on_start") for worker in workers),
+        cpu_percent=tuple(sample for worker in workers for sample in worker.cpu_percent),
+        served_by=_add(worker.served_by for worker in workers),
+        errors=_add(worker.errors for worker in workers),
+        left_lab=_add(worker.left_lab for worker in workers),
+        tasks=read_or_note(_read_tasks, locust, by_name),
+        unreported=sum(worker.unreported for worker in workers),
+        users=tuple(worker.users for worker in workers if worker.users is not None),
+        on_start=_add(worker.on_start for worker in workers),
     )
 
 
@@ -60,7 +86,7 @@ def read_left_lab(locust: Path) -> dict[str, int]:
     parts = []
     for path in sorted(locust.glob("worker-*.json")):
         with contextlib.suppress(LabError):
-            parts.append(read_json(path).get("left_lab"))
+            parts.append(read_record(path, LeftLab).left_lab)
     return _add(parts)
 
 
@@ -70,56 +96,24 @@ def _read_all(locust: Path, files: list[Path]) -> Requests:
     return read_requests(files)
 
 
-def _read_workers(locust: Path) -> list[dict[str, Any]]:
+def _read_workers(locust: Path) -> dict[str, WorkerRecord]:
+    """By the name of the worker."""
     paths = sorted(locust.glob("worker-*.json"))
     if not paths:
         raise LabError(f"{locust / 'worker-*.json'}: are missing; no worker recorded how busy it was")
-    return [_read_worker(path) for path in paths]
+    return {path.stem.removeprefix("worker-"): read_record(path, WorkerRecord) for path in paths}
 
 
-def _read_worker(path: Path) -> dict[str, Any]:
-    """worker-<name>.json, with its ``name``; older recorders noted no users."""
-    worker = read_json(path)
-    keys = ("cpu_percent", "users") if "users" in worker else ("cpu_percent",)
-    samples = {key: _samples(worker, key, path) for key in keys}
-    return worker | samples | {"name": path.stem.removeprefix("worker-")}
-
-
-def _samples(worker: dict[str, Any], key: str, path: Path) -> tuple[tuple[float, float], ...]:
-    """Pairs of a time and a number, one a second."""
-    entries = worker.get(key)
-    if not isinstance(entries, list):
-        raise LabError(f"{path}: has no list {key}; the worker recorded none")
-    samples = []
-    for entry in entries:
-        pair = [as_number(value) for value in entry] if isinstance(entry, list) else []
-        if len(pair) != 2 or pair[0] is None or pair[1] is None:
-            raise LabError(f"{path}: {key} holds {entry!r}, [time, number] was expected")
-        samples.append((pair[0], pair[1]))
-    return tuple(samples)
-
-
-def _read_tasks(locust: Path, workers: list[dict[str, Any]]) -> tuple[Tasks, ...] | None:
+def _read_tasks(locust: Path, workers: Mapping[str, WorkerRecord]) -> tuple[Tasks, ...] | None:
     """Of every worker; None where a recorder was older, and noted none."""
-    if not workers or any("tasks" not in worker for worker in workers):
+    if not workers or any(worker.tasks is None for worker in workers.values()):
         return None
-    found = []
-    for worker in workers:
-        texts = worker.get("exceptions")
-        texts = [str(text) for text in texts] if isinstance(texts, list) else []
-        found.append(read_tasks(locust / f"tasks-{worker['name']}.f64.gz", texts))
-    return tuple(found)
+    return tuple(read_tasks(locust / f"tasks-{name}.f64.gz", worker.exceptions) for name, worker in workers.items())
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and as_number(value) is not None and value >= 0
-
-
-def _add(parts: Any) -> dict[str, int]:
-    """Counts by name, added up; what is no count is left out: a client may hide it, and older recorders lack it."""
+def _add(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:
+    """Counts by name, added up."""
     total: Counter[str] = Counter()
     for part in parts:
-        for name, count in part.items() if isinstance(part, dict) else ():
-            if isinstance(count, int) and as_number(count) is not None:
-                total[name] += count
+        total.update(part or {})
     return dict(total)

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
+from swarmsweep.search import MIN_REQUESTS
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 FIELDS = 3  # little-endian float64: start (epoch seconds), latency (ms), outcome
 # Little-endian float64: intended start (epoch seconds), latency from it (ms), outcome, lag (ms), number of the replica.
@@ -20,9 +25,6 @@ FAILED, OK, TIMED_OUT, DROPPED = 0.0, 1.0, 2.0, 3.0  # outcomes of open-loop loa
 NO_RESPONSE = 2.0  # outcome of closed-loop users, beside FAILED and OK: the load ended first
 
 _PIECE_BYTES = 1024  # an error in compressed data discards the piece it is found in, so the pieces are small
-
-# Below these counts the tail is a handful of requests, and a percentile of it is chance.
-MIN_REQUESTS = {"p95": 20, "p99": 100}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +35,9 @@ class Requests:
     when the load ended. ``complete`` is False when a file broke off and was read up to its last whole record.
     """
 
-    start_seconds: np.ndarray
-    latency_ms: np.ndarray
-    outcome: np.ndarray
+    start_seconds: Floats
+    latency_ms: Floats
+    outcome: Floats
     complete: bool = True
 
     def __len__(self) -> int:
@@ -47,13 +49,14 @@ class Requests:
         return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.complete)
 
     @property
-    def waited_ms(self) -> np.ndarray:
+    def waited_ms(self) -> Floats:
         """How long each request without a response had waited: a lower bound of its latency."""
-        return self.latency_ms[self.outcome == NO_RESPONSE]
+        waited: Floats = self.latency_ms[self.outcome == NO_RESPONSE]
+        return waited
 
     def count(self, outcome: float) -> int:
         """How many ended so."""
-        return int((self.outcome == outcome).sum())
+        return int(np.count_nonzero(self.outcome == outcome))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +68,10 @@ class OpenRequests:
     what was dropped, never sent, are NaN. ``complete`` as in `Requests`.
     """
 
-    due_seconds: np.ndarray
-    latency_ms: np.ndarray
-    outcome: np.ndarray
-    lag_ms: np.ndarray
+    due_seconds: Floats
+    latency_ms: Floats
+    outcome: Floats
+    lag_ms: Floats
     complete: bool = True
 
     def __len__(self) -> int:
@@ -85,11 +88,12 @@ class OpenRequests:
 
     def count(self, outcome: float) -> int:
         """How many ended so."""
-        return int((self.outcome == outcome).sum())
+        return int(np.count_nonzero(self.outcome == outcome))
 
-    def _chosen(self, chosen: np.ndarray) -> "OpenRequests":
-        columns = (self.due_seconds, self.latency_ms, self.outcome, self.lag_ms)
-        return OpenRequests(*(column[chosen] for column in columns), self.complete)
+    def _chosen(self, chosen: Mask) -> "OpenRequests":
+        return OpenRequests(
+            self.due_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.lag_ms[chosen], self.complete
+        )
 
 
 def read_requests(paths: list[Path]) -> Requests:
@@ -104,19 +108,25 @@ def read_requests(paths: list[Path]) -> Requests:
 def read_open_requests(path: Path) -> OpenRequests:
     """Read the open-requests-*.f64.gz of one worker in one trial. Raises `LabError` as `read_requests` does."""
     rows, complete = read_rows([path], OPEN_FIELDS, _is_open_nonsense)
-    return OpenRequests(*rows.T[:4], complete)
+    return OpenRequests(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], complete)
 
 
 def merge_open(parts: Sequence[OpenRequests]) -> OpenRequests:
     """Requests of several workers as those of one trial."""
-    names = ("due_seconds", "latency_ms", "outcome", "lag_ms")
-    columns = (np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)]) for name in names)
-    return OpenRequests(*columns, all(part.complete for part in parts))
+    return OpenRequests(
+        due_seconds=_joined([part.due_seconds for part in parts]),
+        latency_ms=_joined([part.latency_ms for part in parts]),
+        outcome=_joined([part.outcome for part in parts]),
+        lag_ms=_joined([part.lag_ms for part in parts]),
+        complete=all(part.complete for part in parts),
+    )
 
 
-def read_rows(
-    paths: Sequence[Path], fields: int, is_nonsense: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, bool]:
+def _joined(parts: Sequence[Floats]) -> Floats:
+    return np.concatenate([np.empty(0), *parts])
+
+
+def read_rows(paths: Sequence[Path], fields: int, is_nonsense: Callable[[Floats], Mask]) -> tuple[Floats, bool]:
     """The records of all files, one a row, and whether every file was whole.
 
     Raises `LabError` when a file cannot be read or ``is_nonsense`` names one of its rows.
@@ -155,19 +165,20 @@ def decompress(data: bytes) -> tuple[bytes, bool]:
     return bytes(content), whole
 
 
-def _is_nonsense(rows: np.ndarray) -> np.ndarray:
+def _is_nonsense(rows: Floats) -> Mask:
     return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~np.isin(rows[:, 2], (FAILED, OK, NO_RESPONSE))
 
 
-def _is_open_nonsense(rows: np.ndarray) -> np.ndarray:
+def _is_open_nonsense(rows: Floats) -> Mask:
     due, latency, outcome, lag, server = rows.T
     sent = outcome != DROPPED
     untimed = ~(np.isfinite(latency) & np.isfinite(lag)) | (latency < 0) | (lag < 0)
     known = np.isfinite(due) & np.isfinite(server) & np.isin(outcome, (FAILED, OK, TIMED_OUT, DROPPED))
-    return ~known | (sent & untimed)
+    bad: Mask = ~known | (sent & untimed)
+    return bad
 
 
-def percentile(latency_ms: np.ndarray, percent: float) -> float | None:
+def percentile(latency_ms: Floats, percent: float) -> float | None:
     """The nearest-rank percentile: the smallest latency that at least ``percent`` % do not exceed; None without data.
 
     Definition 1 of Hyndman and Fan (1996), numpy's "inverted_cdf": always a latency that was really seen.
@@ -177,13 +188,13 @@ def percentile(latency_ms: np.ndarray, percent: float) -> float | None:
     return float(np.percentile(latency_ms, percent, method="inverted_cdf"))
 
 
-def lower_bounds(parts: Sequence[np.ndarray], waited: Sequence[np.ndarray]) -> list[str]:
+def lower_bounds(parts: Sequence[Floats], waited: Sequence[Floats]) -> list[str]:
     """Which figures of `describe` over ``parts`` are lower bounds, because requests in them had no response.
 
     ``waited`` holds the entries of those, in ms. The true latency of each is at least that: a percentile is exact where
     all of them are above it, and the mean never is.
     """
-    waited_ms = np.concatenate([np.empty(0), *waited])
+    waited_ms = _joined(waited)
     if len(waited_ms) == 0:
         return []
     least = float(waited_ms.min())
@@ -191,16 +202,16 @@ def lower_bounds(parts: Sequence[np.ndarray], waited: Sequence[np.ndarray]) -> l
     return [name for name, value in figures if value is not None and (name == "mean" or least <= value)]
 
 
-def describe(parts: Sequence[np.ndarray]) -> dict[str, float | None]:
+def describe(parts: Sequence[Floats]) -> dict[str, float | None]:
     """Mean, p50, p95 and p99 in ms over all latencies of ``parts`` merged; None where there are too few.
 
     Percentiles of several trials are taken from the merged latencies, because an average of percentiles is none.
     """
-    merged = np.concatenate([np.empty(0), *parts])
+    merged = _joined(parts)
     count = len(merged)
     return {
         "mean": float(merged.mean()) if count else None,
         "p50": percentile(merged, 50),
-        "p95": percentile(merged, 95) if count >= MIN_REQUESTS["p95"] else None,
-        "p99": percentile(merged, 99) if count >= MIN_REQUESTS["p99"] else None,
+        "p95": percentile(merged, 95) if count >= MIN_REQUESTS["p95_ms"] else None,
+        "p99": percentile(merged, 99) if count >= MIN_REQUESTS["p99_ms"] else None,
     }

@@ -20,8 +20,7 @@ class MachineUsage:
 
     ``group`` is 'api' or 'load'. ``busy_percent`` and ``steal_percent`` are of all its cores together.
     ``external_cpu_cores`` is CPU used on its cores by processes that do not belong to the machine or the lab.
-    ``retransmitted_percent`` is of the TCP segments sent. ``network_bytes_per_second`` is the larger direction of its
-    busiest interface.
+    ``retransmitted_percent`` is of the TCP segments sent.
     """
 
     group: str
@@ -30,6 +29,5 @@ class MachineUsage:
     steal_percent: float | None = None
     external_cpu_cores: float | None = None
     retransmitted_percent: float | None = None
-    network_bytes_per_second: float | None = None
     sampler_cores: float | None = None
     containers: Mapping[str, ContainerUsage] = field(default_factory=dict)

@@ -1,28 +1,30 @@
-"""The raw files of a search for capacity: its trials, judged anew from their summaries, and every request."""
+"""The raw files of a search for capacity: its probes, judged anew from their summaries, and every request."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from swarmsweep.errors import LabError
 from swarmsweep.raw.latency import OpenRequests, describe, merge_open, read_open_requests
-from swarmsweep.raw.search_files import read_capacity, read_summary
-from swarmsweep.search import GENERATOR, Step, judge
+from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.raw.search_files import ProbeEntry, ProbeSummary, SearchFile, read_capacity, read_summary
+from swarmsweep.search import GENERATOR, judge_probe
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """One trial of a search.
+    """One step of a search.
 
     ``entry`` is that of capacity.json, with the verdict judged anew; ``summary`` is trial-<n>.json. ``requests`` are
     those that were due in the measured window, dropped ones included, and their ``due_seconds`` count from its start by
-    the clock of their own worker: workers begin a moment apart. ``sent`` counts what was sent in the whole trial,
+    the clock of their own worker: workers begin a moment apart. ``sent`` counts what was sent in the whole probe,
     settling included; ``files`` are the workers whose record was found, of which one broke off unless ``complete``.
     """
 
-    entry: dict[str, Any]
-    summary: dict[str, Any]
+    entry: ProbeEntry
+    summary: ProbeSummary
     requests: OpenRequests
     sent: int
     files: int
@@ -30,29 +32,29 @@ class Probe:
 
     @property
     def number(self) -> int:
-        """Of the trial in its search, from 1."""
-        return self.entry["trial"]
+        """Of the probe in its search, from 1."""
+        return self.entry.trial
 
     @property
     def window(self) -> tuple[float, float]:
         """From when the first worker began to measure, for as long as was measured."""
-        start = min(worker["window_start"] for worker in self.summary["workers"])
-        return start, start + self.entry["seconds_measure"]
+        start = min(worker.window_start for worker in self.summary.workers)
+        return start, start + self.entry.seconds_measure
 
     @property
     def is_open(self) -> bool:
-        """Whether requests were sent when due. The probe, a closed loop, asks what can be served at all."""
-        return self.entry["kind"] != "closed"
+        """Whether requests were sent when due. A closed loop asks what can be served at all."""
+        return self.entry.kind != "closed"
 
     @property
     def was_made(self) -> bool:
         """Whether the generator made the load that was ordered."""
-        return self.entry["verdict"] != GENERATOR
+        return self.entry.verdict != GENERATOR
 
     @property
     def achieved_rps(self) -> float:
         """Requests per second that were sent, in time or not."""
-        return self.summary["measured"]["achieved_rps"]
+        return self.summary.measured.achieved_rps
 
     @property
     def p95_ms(self) -> float | None:
@@ -62,64 +64,58 @@ class Probe:
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """The trials of one deployment that could be read, in order.
+    """The probes of one deployment that could be read, in order.
 
-    ``search`` is capacity.json with these trials alone, their verdicts judged anew; None where none could be read.
+    ``search`` is capacity.json with these probes alone, their verdicts judged anew; None where none could be read.
     """
 
-    trials: tuple[Probe, ...] = ()
-    search: dict[str, Any] | None = None
+    probes: tuple[Probe, ...] = ()
+    search: SearchFile | None = None
 
 
-def read_search(locust: Path, slo: Mapping[str, float], read_or_note: Callable[..., Any]) -> SearchRecord:
-    """Read the search in the folder ``locust`` and judge its trials by ``slo``.
+def read_search(locust: Path, slo: Mapping[str, float | None], read_or_note: ReadOrNote) -> SearchRecord:
+    """Read the search in the folder ``locust`` and judge its probes by ``slo``.
 
-    ``read_or_note(function, *arguments)`` calls the function; it notes a `LabError` and gives None then. Of a damaged
-    search, what can be read is returned.
+    Of a damaged search, what can be read is returned.
     """
     record = read_or_note(read_capacity, locust / "capacity.json")
     if record is None:
         return SearchRecord()
     read_or_note(_refuse_unfinished, record, locust / "capacity.json")
-    found = [read_or_note(_read_trial, locust, entry, slo) for entry in record["trials"]]
-    trials = tuple(trial for trial in found if trial is not None)
-    if not trials:
+    entries = (read_or_note(_read_probe, locust, entry, slo) for entry in record.trials)
+    probes = tuple(probe for probe in entries if probe is not None)
+    if not probes:
         return SearchRecord()
-    return SearchRecord(trials, record | {"trials": [trial.entry for trial in trials]})
+    return SearchRecord(probes, msgspec.structs.replace(record, trials=[probe.entry for probe in probes]))
 
 
-def _refuse_unfinished(record: dict[str, Any], path: Path) -> None:
-    if record.get("error"):
-        raise LabError(f"{path}: the search for the capacity broke: {record['error']}")
-    if not record.get("ended"):
+def _refuse_unfinished(record: SearchFile, path: Path) -> None:
+    if record.error:
+        raise LabError(f"{path}: the search for the capacity broke: {record.error}")
+    if not record.ended:
         raise LabError(f"{path}: the search for the capacity was interrupted before its end")
-    if not record["trials"]:
+    if not record.trials:
         raise LabError(f"{path}: the search for the capacity ended without a trial")
 
 
-def _read_trial(locust: Path, entry: dict[str, Any], slo: Mapping[str, float]) -> Probe:
-    summary = read_summary(locust / f"trial-{entry['trial']}.json", entry, slo)
-    step = Step(
-        entry["purpose"],
-        entry["kind"],
-        entry["rate_rps"],
-        entry["connections"],
-        entry["seconds_settle"],
-        entry["seconds_measure"],
+def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> Probe:
+    summary = read_summary(locust / f"trial-{entry.trial}.json", entry, slo)
+    # The search is copied to hosts without msgspec, so it judges what a JSON file holds.
+    judgement = judge_probe(entry.step, msgspec.to_builtins(summary), slo)
+    entry = msgspec.structs.replace(
+        entry, verdict=judgement.verdict, reason=judgement.reason, over_percent=judgement.over_percent
     )
-    judgement = judge(step, summary, slo)
-    told = {"verdict": judgement.verdict, "reason": judgement.reason, "over_percent": judgement.over_percent}
     # Names in a summary come from another machine: only what a listing of the folder has is opened.
-    present = {path.name: path for path in locust.glob(f"open-requests-*-trial-{entry['trial']}.f64.gz")}
+    present = {path.name: path for path in locust.glob(f"open-requests-*-trial-{entry.trial}.f64.gz")}
     whole, inside = [], []
-    for worker in summary["workers"]:
-        if worker["requests_file"] not in present:
-            raise LabError(f"{locust / worker['requests_file']}: is missing")
-        part = read_open_requests(present[worker["requests_file"]])
+    for worker in summary.workers:
+        if worker.requests_file not in present:
+            raise LabError(f"{locust / worker.requests_file}: is missing")
+        part = read_open_requests(present[worker.requests_file])
         whole.append(part)
-        inside.append(_measured(part, worker["window_start"], entry["seconds_measure"]))
+        inside.append(_measured(part, worker.window_start, entry.seconds_measure))
     requests, complete = merge_open(inside), all(part.complete for part in whole)
-    return Probe(entry | told, summary, requests, sum(len(part.sent) for part in whole), len(whole), complete)
+    return Probe(entry, summary, requests, sum(len(part.sent) for part in whole), len(whole), complete)
 
 
 def _measured(requests: OpenRequests, start: float, seconds: float) -> OpenRequests:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from swarmsweep.raw.latency import read_rows
+from swarmsweep.raw.latency import Floats, Mask, read_rows
 
 # Little-endian float64: start (epoch seconds), length (ms), outcome. From RAISED on, an outcome less RAISED is the
 # number of the exception's text in the worker's list.
@@ -20,8 +20,8 @@ UNKNOWN_TEXT = "(an exception without a text)"
 class Tasks:
     """Executions of one worker: ``start_seconds`` (epoch) and ``outcome``, equally long; texts of their exceptions."""
 
-    start_seconds: np.ndarray
-    outcome: np.ndarray
+    start_seconds: Floats
+    outcome: Floats
     texts: tuple[str, ...] = ()
 
     def within(self, window_start: float, window_end: float) -> "Tasks":
@@ -98,6 +98,7 @@ def add_counts(parts: Sequence[TaskCounts]) -> TaskCounts:
     return TaskCounts(executions, failed, dict(exceptions.most_common()), users, users_ended)
 
 
-def _is_nonsense(rows: np.ndarray) -> np.ndarray:
+def _is_nonsense(rows: Floats) -> Mask:
     _start, length, outcome = rows.T
-    return ~np.isfinite(rows).all(axis=1) | (length < 0) | (outcome < 0) | (outcome != np.floor(outcome))
+    bad: Mask = ~np.isfinite(rows).all(axis=1) | (length < 0) | (outcome < 0) | (outcome != np.floor(outcome))
+    return bad

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from swarmsweep.judge.bottleneck import find_bottleneck
@@ -15,6 +16,7 @@ from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
+from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
 from swarmsweep.sweep.load import load_of_cell
@@ -77,7 +79,7 @@ class AttemptResult:
         return (self.requests - self.failures) / (self.window[1] - self.window[0])
 
 
-def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], attempt: int) -> AttemptResult:
+def analyse(folder: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: int) -> AttemptResult:
     """Figures of the attempt in ``folder``; ``cell`` is one of the plan's.
 
     Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
@@ -88,9 +90,9 @@ def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], atte
     evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
     found = checks_of(evidence) if raw.is_ready else ()
     status, reason = _status(raw, cell, evidence.oom_kills, found)
-    word, sentence = find_bottleneck(evidence)
-    if status == "invalid" and word != "generator":
-        word, sentence = None, None  # figures that cannot be believed prove nothing about the API
+    bottleneck = find_bottleneck(evidence)
+    if status == "invalid" and bottleneck is not None and bottleneck.kind != "generator":
+        bottleneck = None  # figures that cannot be believed prove nothing about the API
     flow = evidence.flow
     return AttemptResult(
         attempt=attempt,
@@ -104,11 +106,11 @@ def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], atte
         tasks=flow.tasks if flow is not None else None,
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
-        restarts=_whole_or_none((raw.after or {}).get("restarts")),
+        restarts=raw.after.restarts if raw.after is not None else None,
         load_cpu_percent_max=flow.generator_cpu_percent if flow is not None else None,
         load_workers=evidence.record_files or None,
-        bottleneck=word,
-        bottleneck_evidence=sentence,
+        bottleneck=bottleneck.kind if bottleneck is not None else None,
+        bottleneck_evidence=bottleneck.evidence if bottleneck is not None else None,
         checks=tuple(found),
         requests_by_replica=raw.requests_by_replica,
         log_tail=_log_tail(raw),
@@ -116,7 +118,7 @@ def analyse(folder: Path, plan: Mapping[str, Any], cell: Mapping[str, Any], atte
         metrics=raw.metrics,
         metrics_problem=raw.metrics_problem,
         capacity=search.capacity if search is not None else None,
-        load_trials=tuple(_told(trial, raw) for trial in search.trials) if search is not None else (),
+        load_trials=tuple(_probe_row(probe, raw) for probe in search.probes) if search is not None else (),
     )
 
 
@@ -136,12 +138,13 @@ def _waited(raw: RawAttempt) -> np.ndarray:
     return np.empty(0)
 
 
-def _told(trial: Probe, raw: RawAttempt) -> dict[str, Any]:
-    """One trial of a search, as the report shows it."""
-    usage = usage_over(raw.api_samples, trial.window, raw.deployed_ids)
-    return trial.entry | {
-        "achieved_rps": trial.achieved_rps,
-        "p95_ms": trial.p95_ms,
+def _probe_row(probe: Probe, raw: RawAttempt) -> dict[str, Any]:
+    """One step of a search, as the report shows it."""
+    usage = usage_over(raw.api_samples, probe.window, raw.deployed_ids)
+    entry: dict[str, Any] = msgspec.to_builtins(probe.entry)
+    return entry | {
+        "achieved_rps": probe.achieved_rps,
+        "p95_ms": probe.p95_ms,
         "cpu_cores": usage.cpu_cores,
         "throttled_percent": usage.throttled_percent,
     }
@@ -151,21 +154,21 @@ def _status(
     raw: RawAttempt, cell: Mapping[str, Any], oom_kills: int | None, found: Sequence[Check]
 ) -> tuple[str, str | None]:
     """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
-    deploy, after = raw.deploy or {}, raw.after or {}
+    deploy, after = raw.deploy or Deployment(), raw.after or StateAfterLoad()
     for record in (after,) if raw.is_ready else (deploy, after):
-        code, told = record.get("reason_code"), record.get("reason")
+        code, reason = record.reason_code, record.reason
         if code == "rejected":
-            return "infeasible", told or "Docker refused to start a replica"
+            return "infeasible", reason or "Docker refused to start a replica"
         if code == "mismatch":
-            return "invalid", told or "what was deployed is not what the matrix says"
-        if code == "oom" or (record is after and after.get("oom_killed") is True):
-            return "failed", told or f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
-        if isinstance(code, str) and code in _DEATHS:
-            return "failed", told or _DEATHS[code]
+            return "invalid", reason or "what was deployed is not what the matrix says"
+        if code == "oom" or (record is after and after.oom_killed):
+            return "failed", reason or f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
+        if code in _DEATHS:
+            return "failed", reason or _DEATHS[code]
     if oom_kills:
         return "failed", f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
     if raw.deploy is not None and not raw.is_ready:
-        return "failed", deploy.get("reason") or "the deployment failed, and no reason was recorded"
+        return "failed", deploy.reason or "the deployment failed, and no reason was recorded"
     if raw.problems:
         return "invalid", "; ".join(raw.problems)
     failed = [check.sentence for check in found if check.passed is False and not check.warning]
@@ -180,23 +183,17 @@ def _oom_kills(usage: ApiUsage, raw: RawAttempt) -> int | None:
     """OOM kills by the kernel's counters or, where the dead replica took them along, by Docker; none counted twice."""
     deploy, after = raw.deploy, raw.after
     deaths = 0
-    if (deploy or {}).get("reason_code") == "oom":
+    if deploy is not None and deploy.reason_code == "oom":
         deaths = 1
-    if after and (after.get("oom_killed") is True or after.get("reason_code") == "oom"):
-        codes = after.get("exit_codes")
-        deaths = max(deaths, 1, codes.count(_KILLED) if isinstance(codes, list) else 0)
+    if after is not None and (after.oom_killed or after.reason_code == "oom"):
+        deaths = max(deaths, 1, after.exit_codes.count(_KILLED))
     if usage.oom_kills is None and not deaths:
-        return 0 if after and after.get("oom_killed") is False else None
+        return 0 if after is not None and after.oom_killed is False else None
     return max(usage.oom_kills or 0, deaths)
 
 
 def _log_tail(raw: RawAttempt) -> tuple[str, ...]:
     for record in (raw.after, raw.deploy):
-        lines = (record or {}).get("log_tail")
-        if isinstance(lines, list) and lines:
-            return tuple(str(line) for line in lines[-MAX_LOG_LINES:])
+        if record is not None and record.log_tail:
+            return tuple(record.log_tail[-MAX_LOG_LINES:])
     return ()
-
-
-def _whole_or_none(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

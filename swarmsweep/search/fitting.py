@@ -1,16 +1,16 @@
-"""What trials show together: the rate that is proven, and a fit for the rate that meets the SLO exactly."""
+"""What probes show together: the rate that is proven, and a fit for the rate that meets the SLO exactly."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from .judging import BAD, GOOD, PERCENTS
 
 # Steepness of the fit: how fast the share over the limit grows with the rate, d logit / d ln(rate). Bounds because few
-# trials say little about it. Simulated queues lie between: the steepest have limits of many service times.
+# probes say little about it. Simulated queues lie between: the steepest have limits of many service times.
 MIN_SLOPE, USUAL_SLOPE, MAX_SLOPE = 6.0, 16.0, 80.0
-# A trial outside of these multiples of the bracket says nothing about the rate sought.
+# A probe outside of these multiples of the bracket says nothing about the rate sought.
 NEAR = (0.75, 1.2)
 # Requests over the limit come together, so more than these say nothing more.
 MAX_WEIGHT = 30.0
@@ -18,22 +18,22 @@ MAX_WEIGHT = 30.0
 MAX_BELOW, MAX_ABOVE = 0.9, 1.1
 
 
-def verified_rate(trials: Iterable[tuple[float, float, str]], seconds: float) -> float | None:
-    """The highest rate that is proven by trials of (rate, measured seconds, verdict); None where none is.
+def verified_rate(probes: Iterable[tuple[float, float, str]], seconds: float) -> float | None:
+    """The highest rate that is proven by probes of (rate, measured seconds, verdict); None where none is.
 
     It lies below every rate that failed (on inversion the smaller failing one counts), and at it or above the SLO was
     held for at least ``seconds`` altogether: what holds at a higher rate holds at a lower one.
     """
-    trials = list(trials)
-    failed = min((rate for rate, _, verdict in trials if verdict == BAD), default=math.inf)
-    good = [(rate, length) for rate, length, verdict in trials if verdict == GOOD and rate < failed]
+    probes = list(probes)
+    failed = min((rate for rate, _, verdict in probes if verdict == BAD), default=math.inf)
+    good = [(rate, length) for rate, length, verdict in probes if verdict == GOOD and rate < failed]
     proven = (rate for rate, _ in good if sum(length for other, length in good if other >= rate) >= seconds)
     return max(proven, default=None)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One trial as the fit sees it. ``over``: the share (0 to 1) of ``offered`` requests that was over the limit."""
+    """One probe as the fit sees it. ``over``: the share (0 to 1) of ``offered`` requests that was over the limit."""
 
     rate_rps: float
     over: float
@@ -52,12 +52,22 @@ class Point:
         return min(count + 0.5, self.offered - count + 0.5, MAX_WEIGHT)
 
 
-def points_of(name: str, trials: Iterable[tuple[float, str, Mapping[str, Any]]]) -> list[Point]:
-    """Trials of (rate, verdict, summary) that say something about the limit ``name``, as p95_ms."""
+class OpenProbe(NamedTuple):
+    """A probe at a rate, as it was judged; ``offered`` and ``within_limits`` count requests of its ``seconds``."""
+
+    rate_rps: float
+    seconds: float
+    verdict: str
+    offered: int
+    within_limits: Mapping[str, int]
+
+
+def points_of(name: str, probes: Iterable[OpenProbe]) -> list[Point]:
+    """Those probes that say something about the limit ``name``, as p95_ms."""
     return [
-        Point(rate, 1 - summary["within_limits"][name] / summary["measured"]["offered"], summary["measured"]["offered"])
-        for rate, verdict, summary in trials
-        if verdict in (GOOD, BAD) and summary["measured"]["offered"]
+        Point(probe.rate_rps, 1 - probe.within_limits[name] / probe.offered, probe.offered)
+        for probe in probes
+        if probe.verdict in (GOOD, BAD) and probe.offered
     ]
 
 
@@ -66,15 +76,13 @@ class Fit:
     """logit(share over the limit) = level + slope x (ln(rate) - centre), by weighted least squares over ``points``.
 
     Source: the steep part of the curve of a queue near its capacity is close to a straight line in these coordinates.
-    ``spread`` is the weighted sum of squares of ln(rate) around ``centre``; ``bounded``: the slope is one of the bounds
-    or the usual one, not that of the points.
+    ``spread`` is the weighted sum of squares of ln(rate) around ``centre``.
     """
 
     centre: float
     level: float
     slope: float
     spread: float
-    bounded: bool
     points: tuple[Point, ...]
 
     def rate_at(self, over: float) -> float:
@@ -91,11 +99,11 @@ def fit_near(points: Iterable[Point], lower_rps: float, upper_rps: float) -> Fit
     centre = sum(point.weight * math.log(point.rate_rps) for point in near) / total
     level = sum(point.weight * point.logit for point in near) / total
     spread = sum(point.weight * (math.log(point.rate_rps) - centre) ** 2 for point in near)
-    slope = free = USUAL_SLOPE
+    slope = USUAL_SLOPE
     if spread > 1e-9:
-        free = sum(p.weight * (math.log(p.rate_rps) - centre) * (p.logit - level) for p in near) / spread
-        slope = min(max(free, MIN_SLOPE), MAX_SLOPE)
-    return Fit(centre, level, slope, spread, slope != free or spread <= 1e-9, near)
+        steepness = sum(p.weight * (math.log(p.rate_rps) - centre) * (p.logit - level) for p in near) / spread
+        slope = min(max(steepness, MIN_SLOPE), MAX_SLOPE)
+    return Fit(centre, level, slope, spread, near)
 
 
 def estimate_rps(fits: Mapping[str, Fit], lower_rps: float, upper_rps: float) -> tuple[str, float] | None:

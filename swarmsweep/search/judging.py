@@ -1,16 +1,17 @@
-"""How a trial is judged: did the API hold its SLO, and was the load made that says so?"""
+"""How a probe is judged: did the API hold its SLO, and was the load made that says so?"""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .steps import Step
+from .summary import Measured, ProbeSummary, Slo
 
 GOOD, BAD, GENERATOR, PROBE = "good", "bad", "generator", "probe"
 # Share of all offered requests, in percent, that must be answered right within the limit.
 PERCENTS = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
-# Fewest requests from which a percentile is told, as everywhere in the project.
+# Fewest requests from which a percentile is given, everywhere in the project: below, the tail is a handful of requests,
+# and a percentile of it is chance.
 MIN_REQUESTS = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100}
 # A mean says nothing where requests failed: a refusal is fast. For an SLO that sets no limit of its own.
 MAX_FAILURES_WITH_MEAN_PERCENT = 1.0
@@ -37,35 +38,34 @@ class Judgement:
     over_percent: float | None = None
 
 
-def judge(step: Step, summary: Mapping[str, Any], slo: Mapping[str, float]) -> Judgement:
-    """Whether the API held its SLO in a trial.
+def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
+    """Whether the API held its SLO in a probe.
 
     Args:
-        summary: what `trials.Trials.run` returns, with ``within_limits``: for each of p50_ms, p95_ms and p99_ms of the
-            SLO, how many requests due in the measured window were answered right within it.
+        summary: with ``within_limits`` for each of p50_ms, p95_ms and p99_ms of the SLO.
         slo: limits; those that are None do not count. A percentile is over all offered requests, so that one that
             failed, timed out, was dropped or not answered is over the limit; the mean is over those that ended.
     """
     measured = summary["measured"]
-    if step.kind == "closed":
+    if step.rate_rps is None:
         rate = measured["ok"] / measured["seconds"]
         return Judgement(PROBE, f"{_figure(rate)} right answers/s on {step.connections} connections")
     limits = {name: limit for name, limit in slo.items() if limit is not None}
     over_percent = _over_percent(summary, limits)
-    if reason := _not_made(step, summary, limits):
+    if reason := _not_made(step.rate_rps, summary, limits):
         return Judgement(GENERATOR, reason, over_percent)
     reasons = [
         *_percentiles_missed(summary, limits),
         *_mean_missed(summary, limits),
         *_failures_missed(measured, limits),
-        *_backlog(step, summary),
+        *_backlog(step.rate_rps, summary),
     ]
     if reasons:
         return Judgement(BAD, "; ".join(reasons), over_percent)
     return Judgement(GOOD, "all limits held", over_percent)
 
 
-def _not_made(step: Step, summary: Mapping[str, Any], limits: Mapping[str, float]) -> str | None:
+def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float]) -> str | None:
     """Why the load was not what was ordered, or None."""
     measured = summary["measured"]
     if summary["workers_reported"] < summary["workers_ordered"]:
@@ -74,31 +74,31 @@ def _not_made(step: Step, summary: Mapping[str, Any], limits: Mapping[str, float
         return f"the trial was stopped: {summary['stopped']}"
     latencies = [limit for name, limit in limits.items() if name.endswith("_ms")]
     most_lag = max(MAX_LAG_MS, MAX_LAG_SHARE * min(latencies, default=0.0))
-    lag = measured["lag_ms"]["p99"]
+    lag = measured["lag_ms"].get("p99")
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
         return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
     offered, dropped = measured["offered"], measured["dropped"]
     # Requests are dropped when too many are under way. If those would take longer than the greatest limit even at the
     # full rate, it is the API that did not answer (Little's law).
     room = summary["order"]["most_in_flight"] * summary["workers_reported"]
-    if dropped and 1000 * room / step.rate_rps < max(latencies, default=0.0):
+    if dropped and 1000 * room / rate_rps < max(latencies, default=0.0):
         return f"{dropped} of {offered} requests were not sent: at most {room} may be under way"
-    sent = offered / measured["seconds"] / step.rate_rps
+    sent = offered / measured["seconds"] / rate_rps
     # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
-    if sent < MIN_SENT - 4 / math.sqrt(step.rate_rps * measured["seconds"]):
-        return f"only {_figure(offered / measured['seconds'])} of {_figure(step.rate_rps)} requests/s were due"
+    if sent < MIN_SENT - 4 / math.sqrt(rate_rps * measured["seconds"]):
+        return f"only {_figure(offered / measured['seconds'])} of {_figure(rate_rps)} requests/s were due"
     if offered < (least := least_requests(limits)):
         return f"only {offered} requests were due by chance, {least} are the fewest that tell the percentile"
     return None
 
 
-def _late_share(measured: Mapping[str, Any], most_lag: float) -> float:
+def _late_share(measured: Measured, most_lag: float) -> float:
     """The greatest share of requests, 0 to 1, that can have been sent later than ``most_lag`` ms."""
     middle = measured["lag_ms"].get("p50")
     return 1.0 if middle is None or middle > most_lag else 0.5
 
 
-def _missed_without(share: float, summary: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
+def _missed_without(share: float, summary: ProbeSummary, limits: Mapping[str, float]) -> bool:
     """Whether a percentile is missed even if all of this share of requests had been in time but for the generator.
 
     An API that is far overloaded makes the generator late too: thousands of connections are opened and given up.
@@ -112,7 +112,7 @@ def _missed_without(share: float, summary: Mapping[str, Any], limits: Mapping[st
     )
 
 
-def _over_percent(summary: Mapping[str, Any], limits: Mapping[str, float]) -> float | None:
+def _over_percent(summary: ProbeSummary, limits: Mapping[str, float]) -> float | None:
     """Share over the limit that is worst in proportion to what it allows."""
     offered = summary["measured"]["offered"]
     shares = [
@@ -123,7 +123,7 @@ def _over_percent(summary: Mapping[str, Any], limits: Mapping[str, float]) -> fl
     return max(shares, key=lambda share: share[0] / share[1], default=(None, 0))[0]
 
 
-def _percentiles_missed(summary: Mapping[str, Any], limits: Mapping[str, float]) -> Iterable[str]:
+def _percentiles_missed(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable[str]:
     offered = summary["measured"]["offered"]
     for name, percent in PERCENTS.items():
         if name in limits and 100 * summary["within_limits"][name] < percent * offered:
@@ -131,7 +131,7 @@ def _percentiles_missed(summary: Mapping[str, Any], limits: Mapping[str, float])
             yield f"{_figure(over)} % of requests over {limits[name]:g} ms, {100 - percent} % are allowed"
 
 
-def _mean_missed(summary: Mapping[str, Any], limits: Mapping[str, float]) -> Iterable[str]:
+def _mean_missed(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable[str]:
     if "mean_ms" not in limits:
         return
     measured = summary["measured"]
@@ -145,24 +145,24 @@ def _mean_missed(summary: Mapping[str, Any], limits: Mapping[str, float]) -> Ite
             yield f"mean {mean:.1f} ms, {limits['mean_ms']:g} ms is allowed"
 
 
-def _failures_missed(measured: Mapping[str, Any], limits: Mapping[str, float]) -> Iterable[str]:
+def _failures_missed(measured: Measured, limits: Mapping[str, float]) -> Iterable[str]:
     failures = _failure_percent(measured)
     if failures > limits.get("max_failure_percent", 100):
         yield f"{_figure(failures)} % of requests failed, {limits['max_failure_percent']:g} % is allowed"
 
 
-def _failure_percent(measured: Mapping[str, Any]) -> float:
+def _failure_percent(measured: Measured) -> float:
     """Failed, timed out, dropped and unanswered requests, of all."""
     offered = measured["offered"]
     return 100 * (offered - measured["ok"]) / offered if offered else 0.0
 
 
-def least_requests(slo: Mapping[str, float]) -> int:
-    """Fewest requests of a trial that can be good."""
+def least_requests(slo: Slo) -> int:
+    """Fewest requests of a probe that can be good."""
     return max((least for name, least in MIN_REQUESTS.items() if slo.get(name) is not None), default=1)
 
 
-def _backlog(step: Step, summary: Mapping[str, Any]) -> Iterable[str]:
+def _backlog(rate_rps: float, summary: ProbeSummary) -> Iterable[str]:
     """Requests under way that grow by more than chance allows even at full load.
 
     With Poisson arrivals and services that vary no more than exponential ones, the queue of a fully loaded server is a
@@ -179,7 +179,7 @@ def _backlog(step: Step, summary: Mapping[str, Any]) -> Iterable[str]:
     if len(levels) < 4:
         return
     growth = sum(levels[-part:]) / part - sum(levels[:part]) / part
-    if growth > BACKLOG_DEVIATIONS * math.sqrt(2 * step.rate_rps * seconds):
+    if growth > BACKLOG_DEVIATIONS * math.sqrt(2 * rate_rps * seconds):
         yield f"requests under way grew by {growth:.0f}: they come faster than they are answered"
 
 

@@ -1,13 +1,13 @@
-"""What a search is made of: its profile, which bounds it, and the trials that it asks for."""
+"""What a search is made of: its profile, which bounds it, and the probes that it asks for."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How much load a search may take. ``budget_seconds`` bounds settling and measuring of all trials together.
+    """How much load a search may take. ``budget_seconds`` bounds settling and measuring of all probes together.
 
-    ``settle_seconds`` belong to each open trial and are not measured. ``resolution``: bisection ends when the bracket
+    ``settle_seconds`` belong to each open probe and are not measured. ``resolution``: bisection ends when the bracket
     is this share of its upper end. ``confirm_factors`` are multiples of the fitted rate. ``verify_seconds``: so long
     must the verified rate have held, at it or above.
     """
@@ -25,7 +25,7 @@ class Profile:
 
     @property
     def longest_seconds(self) -> float:
-        """Most that one trial may measure: one that is made longer for a low rate must leave time for another."""
+        """Most that one probe may measure: one that is made longer for a low rate must leave time for another."""
         return self.budget_seconds / 2 - self.probe_seconds - self.settle_seconds
 
 
@@ -34,7 +34,7 @@ PROFILES = {
     for profile in (
         # For trying things out: shows the order of magnitude, and that all works.
         Profile("smoke", 60, 1, 4, 1.5, 4.5, 8, 0.12, (1.0, 0.97), 12),
-        # Short trials to bracket, long ones to decide: any that fails by chance below the capacity caps what can be
+        # Short probes to bracket, long ones to decide: any that fails by chance below the capacity caps what can be
         # verified.
         Profile("standard", 420, 2, 13, 5, 20, 55, 0.08, (1.0, 0.97, 1.02), 80),
         Profile("publish", 1200, 2, 28, 8, 50, 150, 0.08, (1.0, 0.97, 1.02), 240),
@@ -44,7 +44,7 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Step:
-    """One trial to be made. ``purpose``: probe, bracket, bisect, confirm or verify; ``kind``: closed, poisson or
+    """One probe to be made. ``purpose``: probe, bracket, bisect, confirm or verify; ``kind``: closed, poisson or
     constant. A closed one has ``connections``, an open one a ``rate_rps``."""
 
     purpose: str

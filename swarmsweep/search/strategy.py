@@ -1,38 +1,28 @@
-"""Which trial comes next: bracket, bisection, confirmation and proof, as the trials so far ask for."""
+"""Which probe comes next: bracket, bisection, confirmation and proof, as the probes so far ask for."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from .fitting import estimate_rps, fit_near, points_of, verified_rate
-from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge, least_requests
+from .fitting import OpenProbe, estimate_rps, fit_near, points_of, verified_rate
+from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge_probe, least_requests
 from .steps import Profile, Step
+from .summary import ProbeSummary, Slo
 
-# Rates to look at while all hold, as multiples of what the probe could do: up to 1.1, then ever higher, because a probe
-# with few connections sees too little. Below, while none holds, as multiples of the last.
+# Rates to look at while all hold, as multiples of what the closed probe could do: up to 1.1, then ever higher, because
+# one with few connections sees too little. Below, while all fail, as multiples of the last.
 FIRST, UP, UP_MORE = 0.8, (0.95, 1.1), (1.4, 2.0, 4.0)
 DOWN = (0.75, 0.6, 0.5)
 MAX_DOWN = 6
 MAX_RPS = 1e6
 # Where to verify, as shares of the fitted rate and of the lowest that failed. Chosen by simulation: nearer to the fit a
-# trial fails too often, and then caps what can be verified. A rate that held is repeated from REPEAT_OF_FIT on, else a
+# probe fails too often, and then caps what can be verified. A rate that held is repeated from REPEAT_OF_FIT on, else a
 # new one is tried; one that is NEAR is near enough; with the last of the budget a lower one is taken, to have any.
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
 LAST_OF_FIT, LAST_OF_FAILED, SURE_OF_FIT = 0.94, 0.965, 0.9
 
 
-@dataclass(frozen=True)
-class _Trial:
-    step: Step
-    judgement: Judgement
-    # Only what is needed later: the bins of a whole search would stay in memory.
-    summary: Mapping[str, Any]
-
-
 class Search:
-    """Says which trial comes next, until it has ended.
+    """Says which probe comes next, until it has ended.
 
     Args:
         slo: p50_ms, p95_ms, p99_ms, mean_ms and max_failure_percent, those that are limited.
@@ -48,7 +38,7 @@ class Search:
     def __init__(
         self,
         profile: Profile,
-        slo: Mapping[str, float],
+        slo: Slo,
         connections: int,
         arrivals: str = "poisson",
         max_rps: float | None = None,
@@ -65,42 +55,52 @@ class Search:
             raise ValueError(f"slo {dict(slo)} limits no latency: without one, no rate is too high")
         self.ended: str | None = None
         self.spent_seconds = 0.0
-        self._trials: list[_Trial] = []
+        # Right answers per second to the closed probe; None before it.
+        self._saturation_rps: float | None = None
+        self._probes: list[OpenProbe] = []
+        self._confirmed = 0
 
-    def add(self, step: Step, summary: Mapping[str, Any]) -> Judgement:
-        """Take the summary of a trial (see `judge`) into account."""
-        judgement = judge(step, summary, self.slo)
+    def add(self, step: Step, summary: ProbeSummary) -> Judgement:
+        """Take the summary of a probe (see `judge_probe`) into account."""
+        judgement = judge_probe(step, summary, self.slo)
         self.spent_seconds += step.seconds
-        kept = {name: summary.get(name) for name in ("measured", "within_limits")}
-        self._trials.append(_Trial(step, judgement, kept))
+        measured = summary["measured"]
+        if step.rate_rps is None:
+            self._saturation_rps = measured["ok"] / measured["seconds"]
+        else:
+            self._confirmed += step.purpose == "confirm"
+            self._probes.append(
+                OpenProbe(
+                    step.rate_rps,
+                    step.seconds_measure,
+                    judgement.verdict,
+                    measured["offered"],
+                    summary["within_limits"],
+                )
+            )
         return judgement
 
     def next(self) -> Step | None:
-        """The trial to be made now; None when the search has ended. Asking again gives the same answer."""
+        """The probe to be made now; None when the search has ended. Asking again gives the same answer."""
         if self.ended:
             return None
-        if not self._trials:
+        if self._saturation_rps is None:
             return Step(
                 "probe", "closed", None, self.connections, self.profile.probe_settle_seconds, self.profile.probe_seconds
             )
-        step = self._search() or self._confirm() or self._verify()
+        step = self._search(self._saturation_rps) or self._confirm() or self._verify()
         if step is None and self.ended is None:
             self.ended = self._how_it_ended()
         return step
 
-    # What the trials say so far.
-
-    @property
-    def _probed_rps(self) -> float:
-        measured = self._trials[0].summary["measured"]
-        return measured["ok"] / measured["seconds"]
+    # What the probes say so far.
 
     @property
     def _most_rps(self) -> float:
         return min(self.max_rps or math.inf, MAX_RPS)
 
     def _rates(self, *verdicts: str) -> list[float]:
-        return [trial.step.rate_rps for trial in self._trials if trial.judgement.verdict in verdicts]
+        return [probe.rate_rps for probe in self._probes if probe.verdict in verdicts]
 
     @property
     def _failed_rps(self) -> float:
@@ -108,13 +108,13 @@ class Search:
         return min(self._rates(BAD), default=math.inf)
 
     @property
-    def _unmade(self) -> list[float]:
+    def _unreached(self) -> list[float]:
         """Rates that the generator could not make, above all that it could; those below were a disturbance."""
         made = max(self._rates(GOOD, BAD), default=0.0)
         return [rate for rate in self._rates(GENERATOR) if rate > made]
 
     @property
-    def _not_made_again(self) -> list[float]:
+    def _repeatedly_unreached(self) -> list[float]:
         """Rates above all that passed that the generator could not make a second time either, whatever else it made."""
         rates, passed = self._rates(GENERATOR), max(self._passed, default=0.0)
         return [rate for rate in rates if rate > passed and rates.count(rate) > 1]
@@ -130,48 +130,46 @@ class Search:
 
     def _good_seconds(self, rate: float) -> float:
         """How long the SLO was held at this rate or above."""
-        return sum(
-            trial.step.seconds_measure
-            for trial in self._trials
-            if trial.judgement.verdict == GOOD and rate <= trial.step.rate_rps < self._failed_rps
-        )
+        failed = self._failed_rps
+        good = (probe for probe in self._probes if probe.verdict == GOOD and rate <= probe.rate_rps < failed)
+        return sum(probe.seconds for probe in good)
 
     @property
     def _verified_rps(self) -> float | None:
-        trials = [(trial.step.rate_rps, trial.step.seconds_measure, trial.judgement.verdict) for trial in self._opened]
-        return verified_rate(trials, self.profile.verify_seconds)
-
-    @property
-    def _opened(self) -> list[_Trial]:
-        return [trial for trial in self._trials if trial.step.kind != "closed"]
+        judged = [(probe.rate_rps, probe.seconds, probe.verdict) for probe in self._probes]
+        return verified_rate(judged, self.profile.verify_seconds)
 
     def _fitted_rps(self) -> float:
-        """The rate that meets the SLO exactly, by the trials near it. To be asked for once a rate has failed."""
+        """The rate that meets the SLO exactly, by the probes near it. To be asked for once a rate has failed."""
         lower, upper = self._bracket
-        trials = [(trial.step.rate_rps, trial.judgement.verdict, trial.summary) for trial in self._opened]
-        fits = {name: fit_near(points_of(name, trials), lower, upper) for name in PERCENTS if name in self.slo}
+        names = [name for name in PERCENTS if name in self.slo]
+        fits = {name: fit for name in names if (fit := fit_near(points_of(name, self._probes), lower, upper))}
         estimate = estimate_rps(fits, lower, upper)
         return estimate[1] if estimate else (lower + upper) / 2
 
     # Steps.
 
-    def _search(self) -> Step | None:
+    def _search(self, saturation_rps: float) -> Step | None:
         """The next step of bracket or bisection; None when the bracket is narrow enough or time is needed elsewhere."""
-        if any(trial.step.purpose == "confirm" for trial in self._trials):
+        if self._confirmed:
             return None
-        passed, unmade = self._passed, self._unmade
-        lower, upper = max(passed, default=0.0), min(self._failed_rps, *unmade, *self._not_made_again, math.inf)
+        passed, unreached = self._passed, self._unreached
+        lower, upper = (
+            max(passed, default=0.0),
+            min(self._failed_rps, *unreached, *self._repeatedly_unreached, math.inf),
+        )
         purpose = "bracket"
-        if not self._opened:
-            rate = self._first_rps()
-        elif len(unmade) == 1:
+        rate: float | None
+        if not self._probes:
+            rate = self._first_rps(saturation_rps)
+        elif len(unreached) == 1:
             # Before the generator is believed to be at its limit: it may have been disturbed.
-            rate = unmade[0]
+            rate = unreached[0]
         elif not passed:
             # Below all that was tried: after a rate that failed, a disturbed generator is not worth a second look.
             rate = self._lower(min(upper, *self._rates(GENERATOR), math.inf))
         elif upper == math.inf:
-            rate = self._higher(lower)
+            rate = self._higher(lower, saturation_rps)
         elif (upper - lower) / upper > self.profile.resolution:
             purpose, rate = "bisect", (lower + upper) / 2
         else:
@@ -180,27 +178,27 @@ class Search:
             return None
         return self._open(purpose, rate, self.profile.search_seconds, self._reserve_seconds(lower, upper))
 
-    def _first_rps(self) -> float:
+    def _first_rps(self, saturation_rps: float) -> float:
         # An API that answers nothing on all those connections may still answer one request after the other.
-        rate = FIRST * self._probed_rps or self._wanted_requests / self.profile.search_seconds
+        rate = FIRST * saturation_rps or self._wanted_requests / self.profile.search_seconds
         return min(max(rate, self._lowest_rps), self._most_rps)
 
     @property
     def _lowest_rps(self) -> float:
-        """Rate below which the longest trial has too few requests."""
+        """Rate below which the longest probe has too few requests."""
         return self._wanted_requests / self.profile.longest_seconds
 
     @property
     def _wanted_requests(self) -> float:
-        """Requests to be expected of a trial, so that it has enough of them in spite of chance."""
+        """Requests to be expected of a probe, so that it has enough of them in spite of chance."""
         least = least_requests(self.slo)
         return least + (2 * math.sqrt(least) if self.arrivals == "poisson" else 1)
 
-    def _higher(self, passed: float) -> float | None:
+    def _higher(self, passed: float, saturation_rps: float) -> float | None:
         """A rate above all that held, or None when there is none of interest."""
         if passed >= self._most_rps:
             return None
-        ladder = [factor * self._probed_rps for factor in UP]
+        ladder = [factor * saturation_rps for factor in UP]
         above = [rate for rate in ladder if rate > 1.01 * passed]
         beyond = sum(rate > 1.01 * ladder[-1] for rate in self._rates(GOOD))
         rate = above[0] if above else passed * UP_MORE[min(beyond, len(UP_MORE) - 1)]
@@ -214,8 +212,8 @@ class Search:
         return max(upper * DOWN[min(tried, len(DOWN)) - 1], self._lowest_rps)
 
     def _confirm(self) -> Step | None:
-        """Long trials at and around the fitted rate, which is fitted anew each time."""
-        done = sum(trial.step.purpose == "confirm" for trial in self._trials)
+        """Long probes at and around the fitted rate, which is fitted anew each time."""
+        done = self._confirmed
         if not self._rates(GOOD) or self._failed_rps == math.inf or done >= len(self.profile.confirm_factors):
             return None
         lower, upper = self._bracket
@@ -233,7 +231,7 @@ class Search:
         fitted, failed, top = self._fitted_rps(), self._failed_rps, max(self._passed, default=0.0)
         new = min(NEW_OF_FIT * fitted, NEW_OF_FAILED * failed)
         # A rate that the generator made is all that can be held where it cannot make the one that ought to be.
-        bounded = top > 0 and new >= min(self._not_made_again, default=math.inf)
+        bounded = top > 0 and new >= min(self._repeatedly_unreached, default=math.inf)
         if bounded and verified == top:
             return None
         rate = top if bounded or top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
@@ -262,11 +260,11 @@ class Search:
         return self.profile.settle_seconds + max(missing, self.profile.search_seconds)
 
     def _reserve_seconds(self, lower: float, upper: float) -> float:
-        """What the search must leave for the rest: confirmation and another trial; to verify alone where nothing has
+        """What the search must leave for the rest: confirmation and another probe; to verify alone where nothing has
         failed yet, and nothing before anything has held."""
         if not lower:
             return 0.0
-        if upper == math.inf or self._unmade:
+        if upper == math.inf or self._unreached:
             return self._hold_seconds(lower)
         each = self.profile.settle_seconds + self._measure_seconds(lower, self.profile.confirm_seconds)
         return (len(self.profile.confirm_factors) + 1) * each
@@ -276,9 +274,9 @@ class Search:
         return math.ceil(min(max(seconds, self._wanted_requests / rate), self.profile.longest_seconds))
 
     def _open(self, purpose: str, rate: float, seconds: float, reserve: float = 0.0) -> Step | None:
-        """An open trial, or None when the budget does not allow one that is long enough to bracket."""
+        """An open probe, or None when the budget does not allow one that is long enough to bracket."""
         if rate != self.max_rps:
-            # Figures that people can read; the rate of an earlier trial stays the same.
+            # Figures that people can read; the rate of an earlier probe stays the same.
             rate = min(float(f"{rate:.4g}"), self._most_rps)
         settle, left = self.profile.settle_seconds, self.profile.budget_seconds - self.spent_seconds - reserve
         shortest = self._measure_seconds(rate, self.profile.search_seconds)
@@ -296,8 +294,7 @@ class Search:
         if self._failed_rps == math.inf:
             if proven and max(good) >= self._most_rps:
                 return "max_rps"
-            return "generator" if self._unmade else "budget"
-        confirmed = sum(trial.step.purpose == "confirm" for trial in self._trials)
-        if not proven and self._not_made_again:
+            return "generator" if self._unreached else "budget"
+        if not proven and self._repeatedly_unreached:
             return "generator"
-        return "done" if proven and confirmed >= len(self.profile.confirm_factors) else "budget"
+        return "done" if proven and self._confirmed >= len(self.profile.confirm_factors) else "budget"

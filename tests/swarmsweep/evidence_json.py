@@ -6,20 +6,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from swarmsweep.judge.evidence import Evidence, Flow, Second
 from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
 from swarmsweep.raw.tasks import TaskCounts
+from swarmsweep.raw.timeline import Timeline
 
 # A peak of its own is written out; mostly it is the window that is shown, with its usage and machines.
 SAME = "flow"
+RECORDED = {"deploy": Deployment, "after": StateAfterLoad, "timeline": Timeline}
+# A figure that is measured no more.
+GONE = "network_bytes_per_second"
 TRACES = Path(__file__).parents[1] / "data" / "traces"
 
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
     """All of it, as `from_json` takes it."""
     record = asdict(evidence)
+    for name in RECORDED:
+        record[name] = msgspec.to_builtins(getattr(evidence, name))
     if evidence.peak is not None and evidence.peak == evidence.flow:
         record["peak"] = SAME
         del record["peak_usage"], record["peak_machines"]
@@ -29,6 +38,8 @@ def to_json(evidence: Evidence) -> dict[str, Any]:
 def from_json(record: Mapping[str, Any]) -> Evidence:
     """The evidence; raises `TypeError` or `KeyError` when a field is unknown or missing."""
     fields = dict(record)
+    for name, kind in RECORDED.items():
+        fields[name] = msgspec.convert(fields[name], kind | None)
     fields["flow"] = _flow(fields["flow"])
     fields["usage"], fields["machines"] = ApiUsage(**fields["usage"]), _machines(fields["machines"])
     if fields["peak"] == SAME:
@@ -55,7 +66,8 @@ def _flow(record: Mapping[str, Any] | None) -> Flow | None:
 def _machines(record: Mapping[str, Any]) -> dict[str, MachineUsage]:
     return {
         host: MachineUsage(
-            **{**machine, "containers": {name: ContainerUsage(**one) for name, one in machine["containers"].items()}}
+            **{key: value for key, value in machine.items() if key != GONE}
+            | {"containers": {name: ContainerUsage(**one) for name, one in machine["containers"].items()}}
         )
         for host, machine in record.items()
     }

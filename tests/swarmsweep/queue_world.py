@@ -5,7 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
+
+from swarmsweep.judge.capacity import Counts
+from swarmsweep.raw.search_files import SearchFile
 
 PERCENTS = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
 OK, FAILED, TIMED_OUT, DROPPED = 0, 1, 2, 3
@@ -204,8 +208,8 @@ def search_in(world: World, search: Any) -> list[tuple[Any, dict[str, Any], Any]
     return made
 
 
-def capacity_json(search: Any, made: list[tuple[Any, dict[str, Any], Any]]) -> tuple[dict, dict[int, dict]]:
-    """The search as capacity.json, and its summaries by trial."""
+def recorded(search: Any, made: list[tuple[Any, dict[str, Any], Any]]) -> tuple[SearchFile, dict[int, Counts]]:
+    """The search as capacity.json has it, and the counts of its probes by number."""
     entries = [
         {
             "trial": number,
@@ -227,4 +231,8 @@ def capacity_json(search: Any, made: list[tuple[Any, dict[str, Any], Any]]) -> t
     order = {"profile": search.profile.name, "slo": search.slo, "arrivals": search.arrivals, "max_rps": search.max_rps}
     profile = {"verify_seconds": search.profile.verify_seconds}
     content = {"schema": 1, "order": order, "profile": profile, "trials": entries, "ended": search.ended, "error": None}
-    return content, {number: summary for number, (_, summary, _) in enumerate(made, 1)}
+    counts = {
+        number: Counts(summary["measured"]["offered"], summary["within_limits"])
+        for number, (_, summary, _) in enumerate(made, 1)
+    }
+    return msgspec.convert(content, SearchFile), counts

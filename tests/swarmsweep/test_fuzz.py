@@ -10,9 +10,11 @@ from run_folder import METRICS, RECORDED, put
 
 from swarmsweep.errors import LabError
 from swarmsweep.raw.api_metrics import parse_metrics, pool, request_parts
-from swarmsweep.raw.api_usage import read_samples, usage_over
+from swarmsweep.raw.api_usage import usage_over
 from swarmsweep.raw.haproxy import delta, parse_stat
 from swarmsweep.raw.locust_csv import aggregated, parse_stats
+from swarmsweep.raw.machine_samples import machines_over
+from swarmsweep.raw.samples import read_samples
 from swarmsweep.results.attempt_result import analyse
 from swarmsweep.results.cell import merge
 from swarmsweep.sweep.sweep_file import parse_sweep
@@ -131,15 +133,23 @@ def test_samples_of_any_json(tmp_path, values, sample):
         usage_over([samples], (0.0, 10.0), set())
 
 
+COUNTERS = ["service", "cpu_seconds", "periods", "memory_peak_bytes", "oom_kills", "x"]
+
+
 @QUIET
-@given(st.dictionaries(st.sampled_from(["cpu_seconds", "cores", "x"]), JSON_VALUES), JSON_VALUES)
-def test_usage_of_any_counters(host, counter):
-    samples = [
-        {"t": float(t), "host": host, "containers": {"a": {"cpu_seconds": counter, "periods": counter, "oom_kills": 1}}}
-        for t in (0, 5, 10)
-    ]
-    usage = usage_over([samples], (1.0, 9.0), {"a"})
-    assert usage.oom_kills == 1
+@given(
+    st.dictionaries(st.sampled_from(["cpu_seconds", "cores", "tcp", "x"]), JSON_VALUES),
+    st.dictionaries(st.sampled_from(COUNTERS), JSON_VALUES | st.integers(0, 9)),
+)
+def test_usage_of_any_counters(tmp_path, host, counters):
+    path = tmp_path / "samples-api-x.jsonl"
+    lines = [{"t": float(t), "host": host, "containers": {"a": counters}} for t in (0, 5, 10)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    samples = survives(read_samples, path)
+    if samples is not None:
+        kills = counters.get("oom_kills")
+        assert usage_over([samples], (1.0, 9.0), {"a"}).oom_kills == (None if kills is None else round(kills))
+        machines_over({"x": samples}, {"x": "api"}, (1.0, 9.0))
 
 
 RECORD = st.dictionaries(

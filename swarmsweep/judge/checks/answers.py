@@ -48,12 +48,12 @@ def errors_explained(evidence: Evidence) -> Check | None:
     if flow is None:
         return None
     name, most = "errors_explained", limit("unexplained_errors")
-    found = _of_cause(flow, HARNESS)
-    count = sum(found.values())
+    errors = _of_cause(flow, HARNESS)
+    count = sum(errors.values())
     percent = 100 * count / max(1, flow.offered)
     sentence = (
         f"{count} requests failed by the bench and not by the API ({format_figure(percent)} %, limit {most:g} %): "
-        f"{_quoted(found)}"
+        f"{_quoted(errors)}"
         if count
         else "no request failed for a reason that is not the API's"
     )
@@ -67,9 +67,9 @@ def answers_correct(evidence: Evidence) -> Check | None:
     """
     if evidence.flow is None:
         return None
-    found = sum((Counter(_of_cause(flow, WRONG)) for flow in evidence.flows), Counter())
-    count = sum(found.values())
-    sentence = f"{count} answers were wrong: {_quoted(found)}" if count else "the scenario found no wrong answer"
+    errors = sum((Counter(_of_cause(flow, WRONG)) for flow in evidence.flows), Counter[str]())
+    count = sum(errors.values())
+    sentence = f"{count} answers were wrong: {_quoted(errors)}" if count else "the scenario found no wrong answer"
     return Check("answers_correct", count, 0, count == 0, sentence)
 
 

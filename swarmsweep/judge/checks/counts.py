@@ -66,9 +66,9 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
     difference = seen.requests - recorded - evidence.recovery_probes
     if difference < 0:
         allowed += evidence.client_timeouts
-    asked = f" and {evidence.recovery_probes} of the master" if evidence.recovery_probes else ""
+    questions = f" and {evidence.recovery_probes} of the master" if evidence.recovery_probes else ""
     sentence = (
-        f"HAProxy counted {seen.requests} requests, the recorder {recorded}{asked}: "
+        f"HAProxy counted {seen.requests} requests, the recorder {recorded}{questions}: "
         f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, {format_figure(allowed)} are allowed"
     )
     return Check(name, seen.requests, recorded, abs(difference) <= allowed, sentence)
@@ -76,8 +76,9 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
 
 def _in_flight(evidence: Evidence) -> int:
     """Requests that one side may have counted without the other: those that were given up, or under way at the end."""
-    if evidence.load.get("users") is not None:
-        return evidence.load["users"]
+    users: int | None = evidence.load.get("users")
+    if users is not None:
+        return users
     return sum(flow.timed_out + flow.in_flight_end + _under_way(flow) for flow in evidence.flows)
 
 

@@ -2,12 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Any
 
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence, Flow
-from swarmsweep.raw.attempt import containers_of
 from swarmsweep.units import format_bytes, format_plain
 
 
@@ -16,32 +14,33 @@ def replicas_unchanged(evidence: Evidence) -> Check:
     name, after = "replicas_unchanged", evidence.after
     if after is None:
         return Check(name, None, 0, False, "the state after the load was not recorded, a replica may have died unseen")
-    before_ids, after_ids = ({entry["id"] for entry in containers_of(record)} for record in (evidence.deploy, after))
-    gone, restarts = len(before_ids - after_ids), after.get("restarts")
-    passed = before_ids == after_ids and not after.get("changed") and not restarts
-    told = "an unknown number of" if restarts is None else restarts
-    sentence = f"{gone} of {len(before_ids)} replicas were replaced during the load, {told} restarts"
+    before_ids = evidence.deploy.ids if evidence.deploy is not None else set()
+    gone = len(before_ids - after.ids)
+    passed = before_ids == after.ids and not after.changed and not after.restarts
+    restarts = "an unknown number of" if after.restarts is None else after.restarts
+    sentence = f"{gone} of {len(before_ids)} replicas were replaced during the load, {restarts} restarts"
     return Check(name, gone, 0, passed, sentence)
 
 
 def limits_as_labelled(evidence: Evidence) -> Check:
     """What runs is what the matrix says: number of replicas, CPU and memory limits, worker processes."""
-    config, deployed = evidence.config, containers_of(evidence.deploy)
-    wanted = {"nano_cpus": round(config["cpus"] * 1e9), "memory_bytes": config["memory_bytes"]}
+    config = evidence.config
+    deployed = evidence.deploy.started if evidence.deploy is not None else []
+    nano_cpus, memory_bytes = round(config["cpus"] * 1e9), config["memory_bytes"]
     wrong = [] if len(deployed) == config["replicas"] else [f"{len(deployed)} replicas, not {config['replicas']}"]
     for container in deployed:
-        for key, value in wanted.items():
-            if container.get(key) != value:
-                wrong.append(f"{key} {container.get(key)}, not {value}")
+        if container.nano_cpus != nano_cpus:
+            wrong.append(f"nano_cpus {container.nano_cpus}, not {nano_cpus}")
+        if container.memory_bytes != memory_bytes:
+            wrong.append(f"memory_bytes {container.memory_bytes}, not {memory_bytes}")
         # deploy.json keeps one variable: the one that this API reads its number of workers from, whatever its name.
-        env = container.get("env")
-        for name, value in env.items() if isinstance(env, dict) else ():
-            if str(value) != str(config["workers"]):
+        for name, value in container.env.items():
+            if value != str(config["workers"]):
                 wrong.append(f"{name} {value}, not {config['workers']}")
     labelled = f"{config['replicas']} x {format_plain(config['cpus'])} CPUs, {format_bytes(config['memory_bytes'])}"
-    found = "; ".join(sorted(set(wrong))) or labelled
-    sentence = f"docker inspect shows {found}" + ("" if wrong else ", as the matrix says")
-    return Check("limits_as_labelled", found, labelled, not wrong, sentence)
+    inspected = "; ".join(sorted(set(wrong))) or labelled
+    sentence = f"docker inspect shows {inspected}" + ("" if wrong else ", as the matrix says")
+    return Check("limits_as_labelled", inspected, labelled, not wrong, sentence)
 
 
 def replicas_all_used(evidence: Evidence) -> Check | None:
@@ -62,8 +61,8 @@ def replicas_all_used(evidence: Evidence) -> Check | None:
     if not used:
         sentence = f"neither HAProxy nor X-Served-By has the {least:g} requests that would show which replicas answered"
         return Check(name, None, replicas, None, sentence)
-    told = ", ".join(f"{count} by {witness}" for witness, count in used.items())
-    sentence = f"of {replicas} replicas so many answered: {told}"
+    by_witness = ", ".join(f"{count} by {witness}" for witness, count in used.items())
+    sentence = f"of {replicas} replicas so many answered: {by_witness}"
     return Check(name, min(used.values()), replicas, all(count == replicas for count in used.values()), sentence)
 
 
@@ -87,10 +86,10 @@ def workers_all_used(evidence: Evidence) -> Check | None:
     name, workers = "workers_all_used", evidence.config["workers"]
     if workers < 2 or evidence.flow is None:
         return None
-    found = answers_by_replica(evidence.flow)
-    processes = {replica: len(counts) for replica, counts in found.items() if "" not in counts}
+    answers = answers_by_replica(evidence.flow)
+    processes = {replica: len(counts) for replica, counts in answers.items() if "" not in counts}
     least = workers * limit("answers_a_replica")
-    if not processes or any(sum(counts.values()) < least for counts in found.values()):
+    if not processes or any(sum(counts.values()) < least for counts in answers.values()):
         sentence = f"no X-Served-By with process, or fewer than {least:g} answers a replica"
         return Check(name, None, workers, None, sentence, warning=True)
     odd = next((count for count in processes.values() if count != workers), workers)
@@ -103,14 +102,14 @@ def workers_all_used(evidence: Evidence) -> Check | None:
 
 
 def answers_by_replica(flow: Flow | None) -> dict[str, Mapping[str, int]]:
-    """Answers by replica and worker process, from ``X-Served-By: <container>/<pid>``; '' where no process is told."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    """Answers by replica and worker process, from ``X-Served-By: <container>/<pid>``; '' where no process is named."""
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
     for served_by, count in flow.served_by.items() if flow is not None else ():
         replica, _, process = served_by.partition("/")
-        found[replica][process] += count
-    return dict(found)
+        answers[replica][process] += count
+    return dict(answers)
 
 
 def _requests_by_server(evidence: Evidence) -> dict[str, int]:
-    servers: Mapping[str, dict[str, Any]] = {} if evidence.proxy is None else evidence.proxy.servers
+    servers: Mapping[str, dict[str, int | None]] = {} if evidence.proxy is None else evidence.proxy.servers
     return {name: change["req_tot"] or change["stot"] or 0 for name, change in servers.items()}

@@ -43,7 +43,7 @@ def workers_present(evidence: Evidence) -> Check | None:
     if evidence.timeline is None:
         return None
     expected, recorded = evidence.load["workers"], evidence.record_files
-    connected, lost = evidence.timeline.get("workers_connected"), evidence.timeline.get("workers_lost")
+    connected, lost = evidence.timeline.workers_connected, evidence.timeline.workers_lost
     passed = connected == expected and lost == 0 and recorded == expected
     sentence = f"{connected} of {expected} Locust workers connected, {lost} lost, {recorded} left their records"
     return Check("workers_present", connected, expected, passed, sentence)
@@ -54,7 +54,7 @@ def load_as_planned(evidence: Evidence) -> Check | None:
     flow, load, timeline = evidence.flow, evidence.load, evidence.timeline
     if flow is None or timeline is None or flow.kind != "users":
         return None
-    users, planned = timeline.get("users"), load["users"]
+    users, planned = timeline.users, load["users"]
     seconds, planned_seconds = flow.length_seconds, load["measure_seconds"]
     passed = users == planned and abs(seconds - planned_seconds) <= limit("window_length")
     sentence = f"{users} of {planned} users for {format_figure(seconds)} of {format_plain(planned_seconds)} seconds"
@@ -102,14 +102,14 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
     # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
     chance = 4 / math.sqrt(due) if flow.kind == "poisson" else 0.0
     kept = sent >= least - chance and flow.dropped <= (1 - least) * flow.offered
-    told = (
+    shares = (
         f"{100 * sent:.1f} % of the ordered {format_figure(flow.rate_rps)} requests/s were sent, {flow.dropped} dropped"
     )
     lag = flow.lag_p99_ms
     if lag is None:
-        return Check(name, sent, least, None if kept else False, f"{told}; how late they were is unknown")
+        return Check(name, sent, least, None if kept else False, f"{shares}; how late they were is unknown")
     late = f"99 % at most {format_figure(lag)} ms late ({format_plain(most_lag)} ms are allowed)"
-    return Check(name, sent, least, kept and lag <= most_lag, f"{told}, {late}")
+    return Check(name, sent, least, kept and lag <= most_lag, f"{shares}, {late}")
 
 
 def _most_lag_ms(evidence: Evidence) -> float:

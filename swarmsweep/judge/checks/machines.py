@@ -1,5 +1,7 @@
 """Doubts about the machines: who else used them, and are their samples of the same time?"""
 
+from collections.abc import Callable, Mapping
+
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence
@@ -24,46 +26,50 @@ def window_sampled(evidence: Evidence) -> Check:
 
 def steal_cpu(evidence: Evidence) -> Check:
     """The hypervisor gave the machines the CPU time that they asked for."""
-    name, most = "steal_cpu", limit("steal")
-    found = _highest(evidence, "steal_percent")
-    if found is None:
-        return Check(name, None, most, None, "CPU time stolen by the hypervisor was not recorded", warning=True)
-    host, percent = found
-    sentence = f"the hypervisor took {format_figure(percent)} % of the CPU time of {host} (limit {most:g} %)"
-    return Check(name, percent, most, percent <= most, sentence, warning=percent <= limit("steal_most"))
+    highest = _highest({host: machine.steal_percent for host, machine in evidence.machines.items()})
+    return _highest_below(
+        "steal_cpu",
+        highest,
+        limit("steal"),
+        "CPU time stolen by the hypervisor was not recorded",
+        lambda percent, host, most: (
+            f"the hypervisor took {format_figure(percent)} % of the CPU time of {host} (limit {most:g} %)"
+        ),
+        warning=highest is None or highest[1] <= limit("steal_most"),
+    )
 
 
 def foreign_cpu(evidence: Evidence) -> Check:
     """Nobody else used the machines' cores; invalid where much was used by others while there was no other room."""
-    name, most = "foreign_cpu", limit("foreign")
-    found = _highest(evidence, "external_cpu_cores")
-    if found is None:
-        sentence = "whether others used the machines' cores cannot be told there, or was not recorded"
-        return Check(name, None, most, None, sentence, warning=True)
-    host, cores = found
     disturbed = any(_is_disturbed(machine) for machine in evidence.machines.values())
-    sentence = f"others used {format_figure(cores)} cores of {host} (limit {most:g})" + (
-        ", which was full" if disturbed else ""
+    full = ", which was full" if disturbed else ""
+    return _highest_below(
+        "foreign_cpu",
+        _highest({host: machine.external_cpu_cores for host, machine in evidence.machines.items()}),
+        limit("external_cpu"),
+        "whether others used the machines' cores cannot be told there, or was not recorded",
+        lambda cores, host, most: f"others used {format_figure(cores)} cores of {host} (limit {most:g}){full}",
+        warning=not disturbed,
     )
-    return Check(name, cores, most, cores <= most, sentence, warning=not disturbed)
 
 
 def _is_disturbed(machine: MachineUsage) -> bool:
     if machine.external_cpu_cores is None or machine.cores is None or machine.busy_percent is None:
         return False
     share = 100 * machine.external_cpu_cores / machine.cores
-    return share > limit("foreign_most") and machine.busy_percent >= limit("full_host")
+    return share > limit("external_cpu_most") and machine.busy_percent >= limit("full_host")
 
 
 def sampling_cheap(evidence: Evidence) -> Check:
     """The sampler itself took next to nothing."""
-    name, most = "sampling_cheap", limit("sampler")
-    found = _highest(evidence, "sampler_cores")
-    if found is None:
-        return Check(name, None, most, None, "what the sampler used was not recorded", warning=True)
-    host, cores = found
-    sentence = f"the sampler used {100 * cores:.2g} % of a core of {host} (limit {100 * most:g} %)"
-    return Check(name, cores, most, cores <= most, sentence, warning=True)
+    return _highest_below(
+        "sampling_cheap",
+        _highest({host: machine.sampler_cores for host, machine in evidence.machines.items()}),
+        limit("sampler"),
+        "what the sampler used was not recorded",
+        lambda cores, host, most: f"the sampler used {100 * cores:.2g} % of a core of {host} (limit {100 * most:g} %)",
+        warning=True,
+    )
 
 
 def clock_offset(evidence: Evidence) -> Check:
@@ -80,8 +86,22 @@ def clock_offset(evidence: Evidence) -> Check:
     return Check(name, offset, most, certain <= most, sentence, warning=certain <= limit("clock_offset_most"))
 
 
-def _highest(evidence: Evidence, figure: str) -> tuple[str, float] | None:
-    """Host and value of the machine with the most of it."""
-    known = {host: getattr(machine, figure) for host, machine in evidence.machines.items()}
-    found = {host: value for host, value in known.items() if value is not None}
-    return max(found.items(), key=lambda item: item[1], default=None)
+def _highest(by_host: Mapping[str, float | None]) -> tuple[str, float] | None:
+    """Host and figure of the machine with the most of it."""
+    known = {host: figure for host, figure in by_host.items() if figure is not None}
+    return max(known.items(), key=lambda item: item[1], default=None)
+
+
+def _highest_below(
+    name: str,
+    highest: tuple[str, float] | None,
+    most: float,
+    unknown: str,
+    sentence: Callable[[float, str, float], str],
+    warning: bool,
+) -> Check:
+    """Whether the highest figure of all machines is within ``most``; ``unknown`` says so where there is none."""
+    if highest is None:
+        return Check(name, None, most, None, unknown, warning=True)
+    host, figure = highest
+    return Check(name, figure, most, figure <= most, sentence(figure, host, most), warning=warning)

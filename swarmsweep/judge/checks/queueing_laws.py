@@ -26,14 +26,15 @@ def littles_law(evidence: Evidence) -> Check | None:
     flow = evidence.flow
     if flow is None or flow.offered == 0 or flow.latency_mean_ms is None:
         return None
-    return _closed(flow) if flow.kind in CLOSED_KINDS else _open(flow)
+    mean_seconds = flow.latency_mean_ms / 1000
+    return _closed(flow, mean_seconds) if flow.kind in CLOSED_KINDS else _open(flow, mean_seconds)
 
 
-def _closed(flow: Flow) -> Check | None:
+def _closed(flow: Flow, mean_seconds: float) -> Check | None:
     if not flow.concurrency:
         return None
     name, users = "littles_law", flow.concurrency
-    explained = flow.offered / flow.length_seconds * (flow.latency_mean_ms / 1000 + flow.think_seconds)
+    explained = flow.offered / flow.length_seconds * (mean_seconds + flow.think_seconds)
     # Each user is somewhere within its cycle at both ends of the window: half a cycle each, in either direction.
     chance = 100 * 2 * math.sqrt(users) / flow.offered
     off = 100 * (explained / users - 1)
@@ -45,11 +46,11 @@ def _closed(flow: Flow) -> Check | None:
     return Check(name, explained, users, -below <= off <= above, sentence, warning=flow.kind == "users")
 
 
-def _open(flow: Flow) -> Check | None:
+def _open(flow: Flow, mean_seconds: float) -> Check:
     name, sent = "littles_law", flow.offered - flow.dropped
     if flow.in_flight_mean is None:
         return Check(name, None, None, None, "how many requests were under way was not recorded")
-    latency = (flow.latency_mean_ms - (flow.lag_mean_ms or 0.0)) / 1000
+    latency = mean_seconds - (flow.lag_mean_ms or 0.0) / 1000
     explained = sent / flow.length_seconds * latency
     seen = flow.in_flight_mean
     # Requests that reach over an edge of the window are in one figure and not in the other.
@@ -86,12 +87,12 @@ def steady_state(evidence: Evidence) -> Check | None:
 def _steady_throughput(name: str, parts: Sequence[Sequence[Second]]) -> Check:
     rates = [sum(second.offered for second in part) / len(part) for part in parts]
     fewest = min(sum(second.offered for second in part) for part in parts)
-    told = ", ".join(format_figure(rate) for rate in rates)
+    in_words = ", ".join(format_figure(rate) for rate in rates)
     if fewest == 0:
-        return Check(name, None, None, False, f"in a third of the window nothing was asked: {told} requests/s")
+        return Check(name, None, None, False, f"in a third of the window nothing was asked: {in_words} requests/s")
     most = max(limit("steadiness"), 1 + limit("steadiness_chance") / math.sqrt(fewest))
     ratio = max(rates) / min(rates)
-    sentence = f"{told} requests/s in the thirds of the window: {ratio:.2f} times (limit {most:.2f})"
+    sentence = f"{in_words} requests/s in the thirds of the window: {ratio:.2f} times (limit {most:.2f})"
     return Check(name, ratio, most, ratio <= most, sentence)
 
 

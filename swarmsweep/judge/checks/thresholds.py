@@ -23,8 +23,8 @@ LIMITS = {
     "generator_cpu": Limit(90, "percent of one core", "above, a worker is late itself and reports its own delay"),
     "load_host_cpu": Limit(95, "percent of its cores", "V5: processes wait for a core, and latencies contain the wait"),
     "window_length": Limit(1, "seconds off the plan", "the master cuts the window on a tick of one second"),
-    "rate_kept": Limit(MIN_SENT, "share of the ordered rate", "V3; as the search judges a trial"),
-    "lag": Limit(MAX_LAG_MS, "ms, p99", "V3; as the search judges a trial"),
+    "rate_kept": Limit(MIN_SENT, "share of the ordered rate", "V3; as the search judges a probe"),
+    "lag": Limit(MAX_LAG_MS, "ms, p99", "V3; as the search judges a probe"),
     "lag_share": Limit(MAX_LAG_SHARE, "share of the tightest latency limit", "V3; where that is more than the 5 ms"),
     # Counts
     "window_edge": Limit(
@@ -61,8 +61,8 @@ LIMITS = {
     # Machines
     "steal": Limit(1, "percent of CPU time", "V15; 0 to 0.6 % in 45 real attempts"),
     "steal_most": Limit(10, "percent of CPU time", "a tenth of the machine was not there: its figures are not its own"),
-    "foreign": Limit(0.1, "cores", "V15; a controller on the same computer uses 0.03 to 0.05 of a core"),
-    "foreign_most": Limit(25, "percent of the cores", "while the host is full, it is taken from what is measured"),
+    "external_cpu": Limit(0.1, "cores", "V15; a controller on the same computer uses 0.03 to 0.05 of a core"),
+    "external_cpu_most": Limit(25, "percent of the cores", "while the host is full, it is taken from what is measured"),
     "full_host": Limit(90, "percent of its cores", "below, everyone found a core to run on"),
     "sampler": Limit(0.02, "cores", "V24; 0.003 measured with five containers"),
     "clock_offset": Limit(0.2, "seconds", "V18; beyond what the comparison itself is uncertain by"),

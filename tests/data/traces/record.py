@@ -25,7 +25,7 @@ def main(folder: Path, trace: Path) -> None:
     cell = planned_cell(plan, folder.parent.name)
     raw = read_attempt(folder, load_of_cell(plan, cell), plan["slo"])
     record = to_json(evidence_of(raw, search_outcome(raw.search, plan["slo"]), plan, cell))
-    # Of the records of Docker, what is judged: logs and environments are not for a trace.
+    # Of the records of Docker, what is judged: logs are not for a trace.
     for name in ("deploy", "after"):
         kept = ("status", "containers", "restarts", "changed", "oom_killed")
         record[name] = {key: value for key, value in record[name].items() if key in kept}

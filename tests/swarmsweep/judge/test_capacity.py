@@ -3,11 +3,13 @@
 import math
 from statistics import fmean
 
+import msgspec
 import numpy as np
 import pytest
-from queue_world import World, capacity_json, search_in
+from queue_world import World, recorded, search_in
 
-from swarmsweep.judge.capacity import Capacity, across, capacity_of
+from swarmsweep.judge.capacity import Capacity, Counts, across, capacity_of
+from swarmsweep.raw.search_files import SearchFile
 from swarmsweep.search import BAD, GENERATOR, GOOD, PROFILES, Search
 
 SLO = {"p95_ms": 100, "max_failure_percent": 1}
@@ -21,6 +23,8 @@ def entries(*trials, max_rps=None, verify_seconds=60):
             "purpose": "confirm" if kind == "poisson" else "probe",
             "kind": kind,
             "rate_rps": rate,
+            "connections": 6 if kind == "closed" else None,
+            "seconds_settle": 5,
             "seconds_measure": seconds,
             "verdict": verdict,
         }
@@ -28,13 +32,14 @@ def entries(*trials, max_rps=None, verify_seconds=60):
             [(None, 10, "probe", "closed"), *((*trial, "poisson") for trial in trials)], 1
         )
     ]
-    return {"trials": rows, "order": {"max_rps": max_rps}, "profile": {"verify_seconds": verify_seconds}}
+    search = {"trials": rows, "order": {"max_rps": max_rps}, "profile": {"verify_seconds": verify_seconds}}
+    return msgspec.convert(search, SearchFile)
 
 
-def summary(rate, seconds, over):
-    """What a trial with this share over the limit says."""
+def counts(rate, seconds, over):
+    """What a probe with this share over the limit says."""
     offered = round(rate * seconds)
-    return {"measured": {"offered": offered}, "within_limits": {"p95_ms": round(offered * (1 - over))}}
+    return Counts(offered, {"p95_ms": round(offered * (1 - over))})
 
 
 SEARCHES = [
@@ -74,7 +79,7 @@ def test_the_estimate_is_where_the_fit_meets_the_slo():
         rate: 1 / (1 + math.exp(-(math.log(0.05 / 0.95) + 20 * math.log(rate / 100)))) for rate in (94, 97, 102, 106)
     }
     search = entries(*((rate, 600, GOOD if rate < 100 else BAD) for rate in shares))
-    summaries = {number: summary(rate, 600, share) for number, (rate, share) in enumerate(shares.items(), 2)}
+    summaries = {number: counts(rate, 600, share) for number, (rate, share) in enumerate(shares.items(), 2)}
     found = capacity_of(search, summaries, SLO)
     assert found.estimate_rps == pytest.approx(100, rel=0.002)
     assert found.interval_rps[0] < 100 < found.interval_rps[1]
@@ -89,12 +94,12 @@ def test_without_summaries_there_is_no_estimate():
 
 def test_a_mean_alone_gives_no_estimate():
     search = entries((80, 60, GOOD), (90, 60, BAD))
-    summaries = {2: summary(80, 60, 0), 3: summary(90, 60, 0)}
+    summaries = {2: counts(80, 60, 0), 3: counts(90, 60, 0)}
     assert capacity_of(search, summaries, {"mean_ms": 50, "p95_ms": None}).estimate_rps is None
 
 
 def test_two_trials_give_an_estimate_without_an_interval():
-    search, summaries = entries((80, 60, GOOD), (90, 60, BAD)), {2: summary(80, 60, 0.02), 3: summary(90, 60, 0.09)}
+    search, summaries = entries((80, 60, GOOD), (90, 60, BAD)), {2: counts(80, 60, 0.02), 3: counts(90, 60, 0.09)}
     found = capacity_of(search, summaries, SLO)
     assert 80 < found.estimate_rps < 90
     assert found.interval_rps is None
@@ -116,7 +121,7 @@ def test_the_interval_covers_the_truth(world, profile, least):
     for seed in range(60):
         search = Search(PROFILES[profile], SLO, 2 * world["slots"] + 2)
         made = search_in(World(**world, seed=100 + seed), search)
-        interval = capacity_of(*capacity_json(search, made), SLO).interval_rps
+        interval = capacity_of(*recorded(search, made), SLO).interval_rps
         if interval:
             covered.append(interval[0] <= true_rps <= interval[1])
     assert len(covered) >= 50
@@ -184,7 +189,7 @@ def test_the_interval_across_deployments_covers_the_mean():
 def test_trials_that_contradict_each_other_have_no_interval():
     """Everything late at 80, nothing at 85, and everything at 90: no line says anything."""
     search = entries((80, 60, BAD), (85, 60, GOOD), (90, 60, BAD))
-    summaries = {2: summary(80, 60, 1.0), 3: summary(85, 60, 0.0), 4: summary(90, 60, 1.0)}
+    summaries = {2: counts(80, 60, 1.0), 3: counts(85, 60, 0.0), 4: counts(90, 60, 1.0)}
     found = capacity_of(search, summaries, SLO)
     assert (found.verified_rps, found.interval_rps) == (None, None)
     assert found.estimate_rps == pytest.approx(72, rel=0.2)

@@ -1,11 +1,11 @@
 """Each check passes on a sound attempt and fails on the one thing that it looks for."""
 
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from evidence_json import TRACES, changed, from_json, record, to_json
@@ -13,6 +13,7 @@ from evidence_json import TRACES, changed, from_json, record, to_json
 from swarmsweep.judge.checks import CHECKS, LIMITS, Check, checks_of
 from swarmsweep.judge.checks.answers import HARNESS, RESULT, WRONG, cause_of
 from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.raw.deployment import Deployment
 
 RECORDED = sorted((TRACES / "recorded").glob("*.json"))
 CHANGES = yaml.safe_load((TRACES / "changes.yml").read_text())
@@ -251,6 +252,12 @@ def test_a_search_that_the_generator_ended_must_have_proven_something():
     assert named(replace(late, verified_rps=850.0))["generator_kept_rate"].passed is True
 
 
+def second_replica(evidence: Evidence, **changes: Any) -> Deployment:
+    """The deployment, with other values of its second container."""
+    first, second = evidence.deploy.containers
+    return msgspec.structs.replace(evidence.deploy, containers=[first, msgspec.structs.replace(second, **changes)])
+
+
 def test_limits_as_labelled_names_what_differs():
     evidence = from_json(record("users"))
     for key, value, words in (
@@ -258,15 +265,12 @@ def test_limits_as_labelled_names_what_differs():
         ("memory_bytes", 0, "memory_bytes 0"),
         ("env", {"WEB_CONCURRENCY": "4"}, "WEB_CONCURRENCY 4, not 2"),
     ):
-        deploy = copy.deepcopy(evidence.deploy)
-        deploy["containers"][1][key] = value
-        found = named(replace(evidence, deploy=deploy))["limits_as_labelled"]
+        found = named(replace(evidence, deploy=second_replica(evidence, **{key: value})))["limits_as_labelled"]
         assert found.passed is False
         assert words in found.sentence
     # Another image may keep its number of workers elsewhere.
-    deploy["containers"][1]["env"] = {}
-    assert named(replace(evidence, deploy=deploy))["limits_as_labelled"].passed is True
-    alone = {**evidence.deploy, "containers": evidence.deploy["containers"][:1]}
+    assert named(replace(evidence, deploy=second_replica(evidence, env={})))["limits_as_labelled"].passed is True
+    alone = msgspec.structs.replace(evidence.deploy, containers=evidence.deploy.containers[:1])
     assert "1 replicas, not 2" in named(replace(evidence, deploy=alone))["limits_as_labelled"].sentence
 
 

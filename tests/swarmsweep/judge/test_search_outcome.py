@@ -8,15 +8,16 @@ import json
 import shutil
 import struct
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from search_folder import SEARCHED, SENT
 
-from swarmsweep.errors import LabError
 from swarmsweep.judge.flows import flow_of_probe, mean_in_flight
 from swarmsweep.judge.search_outcome import search_outcome
+from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.search_record import read_search
 
 VERDICTS = ["probe", "good", "bad", "bad", "good", "good", "good"]
@@ -28,14 +29,7 @@ def read(folder, slo=SLO):
     """(the search in the folder, what was noted on the way)."""
     problems = []
 
-    def read_or_note(function, *arguments):
-        try:
-            return function(*arguments)
-        except LabError as error:
-            problems.append(str(error).replace(f"{folder}/", ""))
-            return None
-
-    return search_outcome(read_search(folder, slo, read_or_note), slo), problems
+    return search_outcome(read_search(folder, slo, ReadOrNote(folder, problems)), slo), problems
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +64,13 @@ def make_late(folder, verdict):
 
 
 def test_trials_are_judged_as_they_were_on_the_load_host(search):
-    told = json.loads((SEARCHED / "capacity.json").read_text())["trials"]
-    assert [trial.entry | {"over_percent": None} for trial in search.trials] == [
-        trial | {"over_percent": None} for trial in told
+    entries = json.loads((SEARCHED / "capacity.json").read_text())["trials"]
+    assert [msgspec.to_builtins(probe.entry) | {"over_percent": None} for probe in search.probes] == [
+        entry | {"over_percent": None} for entry in entries
     ]
-    for trial, before in zip(search.trials, told, strict=True):
-        assert trial.entry["over_percent"] == pytest.approx(before["over_percent"])
-    assert [trial.entry["verdict"] for trial in search.trials] == VERDICTS
+    for probe, before in zip(search.probes, entries, strict=True):
+        assert probe.entry.over_percent == pytest.approx(before["over_percent"])
+    assert [probe.entry.verdict for probe in search.probes] == VERDICTS
 
 
 def test_the_capacity_is_the_rate_that_held_for_long_enough(search):
@@ -114,20 +108,20 @@ def test_another_slo_is_judged_by_the_same_files(folder, limit_ms, shown):
     found, problems = read(folder, {"p95_ms": limit_ms})
     assert problems == []
     assert found.reported.number == shown
-    assert {trial.entry["verdict"] for trial in found.trials if trial.is_open} == {"bad" if limit_ms == 1 else "good"}
+    assert {probe.entry.verdict for probe in found.probes if probe.is_open} == {"bad" if limit_ms == 1 else "good"}
     assert (found.capacity.verified_rps is None) == (limit_ms == 1)
 
 
-def test_what_the_generator_could_not_make_is_neither_shown_nor_the_peak(folder):
+def test_what_the_generator_could_not_make_is_neither_shown_nor_the_highest(folder):
     for number in (PROBE, 4):
         summary = json.loads((folder / f"trial-{number}.json").read_text())
         change(folder / f"trial-{number}.json", measured=summary["measured"] | {"lag_ms": {"p50": 9.0, "p99": 90.0}})
     found, _ = read(folder)
-    assert found.trials[3].entry["verdict"] == "generator"
-    assert found.trials[0].entry["verdict"] == "probe"  # it has no rate to be kept
-    for trial in found.trials[1:]:
-        summary = json.loads((folder / f"trial-{trial.number}.json").read_text())
-        change(folder / f"trial-{trial.number}.json", measured=summary["measured"] | {"lag_ms": {"p99": 90.0}})
+    assert found.probes[3].entry.verdict == "generator"
+    assert found.probes[0].entry.verdict == "probe"  # it has no rate to be kept
+    for probe in found.probes[1:]:
+        summary = json.loads((folder / f"trial-{probe.number}.json").read_text())
+        change(folder / f"trial-{probe.number}.json", measured=summary["measured"] | {"lag_ms": {"p99": 90.0}})
     found, _ = read(folder)
     assert (found.reported.number, found.peak.number) == (4, PROBE)
     assert found.capacity.verified_rps is None
@@ -137,12 +131,9 @@ def test_a_search_that_the_generator_ended_says_at_which_load(folder, golden):
     make_late(folder, "bad")
     found, _ = read(folder)
     assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
-    lowest = min(trial.entry["rate_rps"] for trial in found.trials if not trial.was_made)
-    golden("search_generator_limit.txt", f"{found.generator_limit}\n")
-    assert (
-        f" {lowest:g} " in found.generator_limit
-        and "41.7 ms" in found.generator_limit
-        and "5 ms" in found.generator_limit
+    lowest = min(probe.entry.rate_rps for probe in found.probes if not probe.was_made)
+    assert found.generator_limit == (
+        f"at {lowest:g} requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed"
     )
 
 
@@ -159,29 +150,30 @@ def test_a_search_that_found_a_limit_was_not_ended_by_the_generator(search):
 
 
 def test_counts_of_files_and_summaries_agree(search):
-    assert sum(trial.sent for trial in search.trials) == SENT
-    for trial in search.trials:
-        measured, flow = trial.summary["measured"], flow_of_probe(trial)
+    assert sum(probe.sent for probe in search.probes) == SENT
+    for probe in search.probes:
+        measured, flow = probe.summary.measured, flow_of_probe(probe)
         assert {name: getattr(flow, name) for name in ("offered", "ok", "failed", "timed_out", "dropped")} == {
-            name: measured[name] for name in ("offered", "ok", "failed", "timed_out", "dropped")
+            name: getattr(measured, name) for name in ("offered", "ok", "failed", "timed_out", "dropped")
         }
         assert flow.offered == flow.ok + flow.failed + flow.timed_out + flow.dropped + flow.in_flight_end
         assert sum(second.offered for second in flow.seconds) == flow.offered
-        assert len(flow.seconds) == trial.entry["seconds_measure"]
-        assert (trial.files, trial.complete) == (2, True)
+        assert len(flow.seconds) == probe.entry.seconds_measure
+        assert (probe.files, probe.complete) == (2, True)
 
 
 def test_exact_latencies_agree_with_the_histograms(search):
     """To a rank and three digits: HdrHistogram rounds the rank, where the nearest-rank percentile takes the next."""
-    for trial in search.trials:
-        flow, measured = flow_of_probe(trial), trial.summary["measured"]
-        lags = np.sort(trial.requests.sent.lag_ms)
+    for probe in search.probes:
+        flow, summary = flow_of_probe(probe), json.loads((SEARCHED / f"trial-{probe.number}.json").read_text())
+        measured = summary["measured"]
+        lags = np.sort(probe.requests.sent.lag_ms)
         rank = int(np.searchsorted(lags, flow.lag_p99_ms))
-        assert trial.p95_ms == pytest.approx(measured["latency_ms"]["p95"], rel=0.05)
+        assert probe.p95_ms == pytest.approx(measured["latency_ms"]["p95"], rel=0.05)
         assert lags[rank - 1] * 0.999 - 0.001 <= measured["lag_ms"]["p99"] <= lags[rank] * 1.001 + 0.001
         assert flow.latency_mean_ms == pytest.approx(measured["latency_ms"]["mean"], rel=0.001)
         histogram = new_histogram()
-        for part, second in zip((p for p in trial.summary["bins"] if p["second"] >= 0), flow.seconds, strict=True):
+        for part, second in zip((p for p in summary["bins"] if p["second"] >= 0), flow.seconds, strict=True):
             histogram.reset()
             histogram.decode_and_add(part["latency_histogram"])
             # The two round half a request differently: between the neighbours of the middle.
@@ -191,16 +183,16 @@ def test_exact_latencies_agree_with_the_histograms(search):
 
 def test_requests_under_way_are_those_of_the_starts_and_ends(search):
     """Looked at 20 times a second by the generator, against the exact mean: other witnesses of the same load."""
-    for trial in search.trials:
-        sent, flow = trial.requests.sent, flow_of_probe(trial)
+    for probe in search.probes:
+        sent, flow = probe.requests.sent, flow_of_probe(probe)
         begun = sent.due_seconds + sent.lag_ms / 1000
-        window = np.array([0.0, trial.entry["seconds_measure"]])
+        window = np.array([0.0, probe.entry.seconds_measure])
         (exact,) = mean_in_flight(begun, sent.latency_ms - sent.lag_ms, window)
         assert flow.in_flight_mean == pytest.approx(exact, rel=0.15)
 
 
 def test_a_loop_that_is_closed_says_so(search):
-    probe, verified = (flow_of_probe(search.trials[number - 1]) for number in (PROBE, VERIFIED))
+    probe, verified = (flow_of_probe(search.probes[number - 1]) for number in (PROBE, VERIFIED))
     assert (probe.kind, probe.concurrency, probe.rate_rps) == ("closed", 6, None)
     assert (verified.kind, verified.concurrency, verified.rate_rps) == ("poisson", None, 80.0)
     assert list(verified.served_by.values()) == [verified.ok]
@@ -240,7 +232,7 @@ def test_outcomes_are_told_apart(folder):
     flow = flow_of_probe(found.reported)
     assert (flow.failed, flow.timed_out, flow.dropped) == (1, 1, 1)
     assert flow.ok == flow.offered - 3
-    assert sum(trial.sent for trial in found.trials) == SENT - 1
+    assert sum(probe.sent for probe in found.probes) == SENT - 1
 
 
 # Damage.
@@ -254,7 +246,7 @@ def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     found, problems = read(folder)
     assert problems == [f"{name}: is missing"]
-    assert len(found.trials) == (0 if name == "capacity.json" else 6)
+    assert len(found.probes) == (0 if name == "capacity.json" else 6)
 
 
 @pytest.mark.parametrize("name", FILES[:3])
@@ -264,7 +256,7 @@ def test_a_damaged_file_is_named(folder, name, content):
     found, problems = read(folder)
     assert len(problems) == 1
     assert problems[0].startswith(f"{name}: ")
-    assert len(found.trials) == (0 if name == "capacity.json" else 6)
+    assert len(found.probes) == (0 if name == "capacity.json" else 6)
 
 
 def test_a_record_that_broke_off_is_told(folder):
@@ -290,7 +282,7 @@ def test_a_request_that_is_none_is_told(folder):
         ({"ended": None}, "was interrupted before its end"),
         ({"ended": None, "error": "1 of 2 workers lost in trial 8"}, "broke: 1 of 2 workers lost in trial 8"),
         ({"trials": []}, "ended without a trial"),
-        ({"profile": {}}, "verify_seconds is 'None'"),
+        ({"profile": {}}, "profile: Object missing required field `verify_seconds`"),
     ],
 )
 def test_a_search_that_did_not_end_well_says_why(folder, changes, words):
@@ -305,11 +297,11 @@ def test_a_search_that_did_not_end_well_says_why(folder, changes, words):
     ("name", "value", "words"),
     [
         ("rate_rps", 81.0, "rate_rps is 80.0 in the order, 81.0 in capacity.json"),
-        ("rate_rps", None, "rate_rps is 'None', a number above 0 was expected"),
-        ("kind", "steady", "kind is 'steady'"),
-        ("seconds_measure", 1e9, "at most 86400 seconds"),
+        ("rate_rps", None, "trials[6]: rate_rps is None, a number above 0 was expected"),
+        ("kind", "steady", "trials[6].kind is 'steady': Invalid enum value"),
+        ("seconds_measure", 1e9, "trials[6].seconds_measure is '1000000000.0': Expected `float` <= 86400"),
         ("trial", 6, "trial 6 stands twice"),
-        ("trial", True, "trial is 'True', a whole number was expected"),
+        ("trial", True, "trials[6].trial is 'True': Expected `int`, got `bool`"),
     ],
 )
 def test_an_entry_that_cannot_be_is_refused(folder, name, value, words):
@@ -355,7 +347,7 @@ def test_any_value_anywhere_leads_to_a_search_or_a_reason(folder, name, data):
     (folder / name).write_text(json.dumps(document))
     found, problems = read(folder)
     assert all(problems)
-    for trial in found.trials:
-        flow = flow_of_probe(trial)
+    for probe in found.probes:
+        flow = flow_of_probe(probe)
         assert flow.offered >= 0
-        assert trial.p95_ms is None or trial.p95_ms >= 0
+        assert probe.p95_ms is None or probe.p95_ms >= 0

@@ -2,11 +2,13 @@
 
 import json
 
+import msgspec
 import pytest
 from run_folder import MIB, Traffic, sample_lines
 
 from swarmsweep.errors import LabError
-from swarmsweep.raw.api_usage import read_samples, usage_over, without_predecessors
+from swarmsweep.raw.api_usage import usage_over, without_predecessors
+from swarmsweep.raw.samples import Sample, read_samples
 
 IDS = {"a" * 64, "b" * 64}
 WINDOW = (1_000_005.0, 1_000_017.0)
@@ -17,8 +19,13 @@ def samples(**options):
     return sample_lines(sorted(IDS), Traffic([], **options))
 
 
+def typed(lines):
+    """The samples as they are read."""
+    return msgspec.convert(lines, list[Sample])
+
+
 def test_usage_between_the_samples_around_the_window():
-    usage = usage_over([samples(cpu_cores=0.5, throttled_share=0.4, oom_kills=2)], WINDOW, IDS)
+    usage = usage_over([typed(samples(cpu_cores=0.5, throttled_share=0.4, oom_kills=2))], WINDOW, IDS)
     assert usage.cpu_cores == pytest.approx(0.5)
     assert (usage.periods, usage.throttled_periods) == (2 * 130, 2 * 52)
     assert usage.throttled_percent == pytest.approx(40.0)
@@ -30,14 +37,14 @@ def test_usage_between_the_samples_around_the_window():
 def test_two_hosts_are_added_up_and_the_busier_one_is_told():
     one = sample_lines(["a" * 64], Traffic([], cpu_cores=0.25), busy=0.3)
     two = sample_lines(["b" * 64], Traffic([], cpu_cores=0.5), busy=0.9)
-    usage = usage_over([one, two], WINDOW, IDS)
+    usage = usage_over([typed(one), typed(two)], WINDOW, IDS)
     assert usage.cpu_cores == pytest.approx(0.75)
     assert usage.host_busy_percent == pytest.approx(90.0)
 
 
 def test_other_containers_of_the_host_do_not_count():
     lines = sample_lines([*sorted(IDS), "c" * 64], Traffic([], cpu_cores=0.9))
-    assert usage_over([lines], WINDOW, IDS).cpu_cores == pytest.approx(0.6)
+    assert usage_over([typed(lines)], WINDOW, IDS).cpu_cores == pytest.approx(0.6)
 
 
 def without_counter(lines, name):
@@ -62,7 +69,7 @@ def without_counter(lines, name):
     ],
 )
 def test_what_was_not_measured_is_none(lines, missing):
-    usage = usage_over([lines], WINDOW, IDS)
+    usage = usage_over([typed(lines)], WINDOW, IDS)
     figures = ("cpu_cores", "throttled_percent", "host_busy_percent", "memory_peak_bytes", "oom_kills")
     assert {name for name in figures if getattr(usage, name) is None} == missing
 
@@ -71,7 +78,7 @@ def test_a_replica_that_vanished_makes_cpu_unknown_and_keeps_its_peak():
     lines = samples()
     for line in lines[10:]:
         del line["containers"]["b" * 64]
-    usage = usage_over([lines], WINDOW, IDS)
+    usage = usage_over([typed(lines)], WINDOW, IDS)
     assert usage.cpu_cores is None
     assert usage.memory_peak_bytes == 120 * MIB
 
@@ -80,7 +87,7 @@ def test_a_counter_that_went_back_is_no_usage():
     lines = samples()
     for line in lines[10:]:
         line["containers"]["a" * 64]["cpu_seconds"] = 0.0
-    assert usage_over([lines], WINDOW, IDS).cpu_cores is None
+    assert usage_over([typed(lines)], WINDOW, IDS).cpu_cores is None
 
 
 def test_no_periods_is_not_zero_percent():
@@ -88,7 +95,7 @@ def test_no_periods_is_not_zero_percent():
     for line in lines:
         for counters in line["containers"].values():
             counters["periods"] = 0
-    assert usage_over([lines], WINDOW, IDS).throttled_percent is None
+    assert usage_over([typed(lines)], WINDOW, IDS).throttled_percent is None
 
 
 def test_a_broken_last_line_is_left_out_and_another_is_refused(tmp_path):
@@ -100,7 +107,7 @@ def test_a_broken_last_line_is_left_out_and_another_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"samples-api-lab-api\.jsonl:1: is not valid JSON"):
         read_samples(path)
     path.write_text('{"t": 1, "host": {}, "containers": {"a": 3}}\n')
-    with pytest.raises(LabError, match="the counters of a container are no object"):
+    with pytest.raises(LabError, match=r"is no sample: Expected `object`, got `int` - at `\$\.containers"):
         read_samples(path)
 
 
@@ -109,13 +116,15 @@ def test_replicas_of_the_cell_before_do_not_count():
     older = {"service": "lab_api_api", "memory_peak_bytes": 79683584, "oom_kills": 0}
     newer = {"service": "lab_api_api", "memory_peak_bytes": 33554432, "oom_kills": 1}
     proxy = {"service": "lab_platform_proxy", "memory_peak_bytes": None, "oom_kills": None}
-    lines = [
-        {"t": 98.4, "host": {}, "containers": {"old": older, "proxy": proxy}},
-        {"t": 100.4, "host": {}, "containers": {"old": older, "new": newer, "proxy": proxy}},
-    ]
+    lines = typed(
+        [
+            {"t": 98.4, "host": {}, "containers": {"old": older, "proxy": proxy}},
+            {"t": 100.4, "host": {}, "containers": {"old": older, "new": newer, "proxy": proxy}},
+        ]
+    )
     assert without_predecessors(lines, 50.0) is lines
     left = without_predecessors(lines, 100.0)
-    assert [sorted(line["containers"]) for line in left] == [["proxy"], ["new", "proxy"]]
+    assert [sorted(line.containers) for line in left] == [["proxy"], ["new", "proxy"]]
     usage = usage_over([left], None, set())
     assert (usage.memory_peak_bytes, usage.oom_kills) == (33554432, 1)
     assert usage_over([without_predecessors(lines[:1], 100.0)], None, set()).memory_peak_bytes is None

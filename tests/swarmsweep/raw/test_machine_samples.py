@@ -2,12 +2,14 @@
 
 import copy
 
+import msgspec
 import pytest
 from run_folder import MIB, Traffic, sample_lines
 
 from swarmsweep.raw.api_usage import usage_over
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
+from swarmsweep.raw.samples import Sample
 
 API, PROXY = "a" * 64, "b" * 64
 WINDOW = (1_000_005.0, 1_000_017.0)
@@ -24,10 +26,6 @@ def samples(own=0.3, lab=None, steal=0.01, service="lab_platform_proxy"):
             "lab_cpu_seconds": None if lab is None else 5 + second * lab,
             "sampler_cpu_seconds": 0.1 + second * 0.003,
             "tcp": {"segments_out": 1000 + second * 2000, "retransmitted": 3 + second * 5},
-            "network": {
-                "host0": {"rx_bytes": second * 70_000, "tx_bytes": second * 90_000},
-                "docker0": {"rx_bytes": second * 1_000, "tx_bytes": second * 1_000},
-            },
         }
         line["containers"][API]["service"] = "lab_api_api"
         line["containers"][PROXY] |= {
@@ -39,8 +37,13 @@ def samples(own=0.3, lab=None, steal=0.01, service="lab_platform_proxy"):
     return lines
 
 
+def typed(lines):
+    """The samples as they are read."""
+    return msgspec.convert(lines, list[Sample])
+
+
 def machine(lines, group="api") -> MachineUsage:
-    return machines_over({"lab-api": lines}, {"lab-api": group}, WINDOW)["lab-api"]
+    return machines_over({"lab-api": typed(lines)}, {"lab-api": group}, WINDOW)["lab-api"]
 
 
 def test_a_machine_over_a_window():
@@ -50,7 +53,6 @@ def test_a_machine_over_a_window():
     assert found.steal_percent == pytest.approx(1.0)
     assert found.external_cpu_cores == pytest.approx(0.2)  # half a core busy, 0.3 of it by the machine
     assert found.retransmitted_percent == pytest.approx(0.25)
-    assert found.network_bytes_per_second == pytest.approx(90_000)
     assert found.sampler_cores == pytest.approx(0.003)
     assert found.containers == {
         API: ContainerUsage("api", pytest.approx(0.25), pytest.approx(40.0), 120 * MIB),
@@ -84,15 +86,13 @@ def without(lines, *names):
         (("own_cpu_seconds",), {"external_cpu_cores"}),
         (("cpu_seconds",), {"external_cpu_cores", "busy_percent", "steal_percent"}),
         (("tcp",), {"retransmitted_percent"}),
-        (("network",), {"network_bytes_per_second"}),
         (("sampler_cpu_seconds",), {"sampler_cores"}),
         (("cores",), {"cores"}),
     ],
 )
 def test_what_the_kernel_does_not_offer_is_none_and_the_rest_stays(names, missing):
     found = machine(without(samples(), *names))
-    figures = ("cores", "busy_percent", "steal_percent", "external_cpu_cores", "retransmitted_percent")
-    figures += ("network_bytes_per_second", "sampler_cores")
+    figures = ("cores", "busy_percent", "steal_percent", "external_cpu_cores", "retransmitted_percent", "sampler_cores")
     assert {name for name in figures if getattr(found, name) is None} == missing
 
 
@@ -129,7 +129,7 @@ def test_a_container_that_came_within_the_window_has_no_rate():
 
 def test_usage_of_the_api_leaves_the_other_services_out():
     lines = samples()
-    assert usage_over([lines], WINDOW, {API}).cpu_cores == pytest.approx(0.25)
+    assert usage_over([typed(lines)], WINDOW, {API}).cpu_cores == pytest.approx(0.25)
     # The deployment was not recorded: the names of the services tell.
-    assert usage_over([lines], WINDOW, set()).cpu_cores == pytest.approx(0.25)
-    assert usage_over([samples(service="lab_api_api")], WINDOW, set()).cpu_cores == pytest.approx(0.5)
+    assert usage_over([typed(lines)], WINDOW, set()).cpu_cores == pytest.approx(0.25)
+    assert usage_over([typed(samples(service="lab_api_api"))], WINDOW, set()).cpu_cores == pytest.approx(0.5)

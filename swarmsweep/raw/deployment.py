@@ -1,0 +1,75 @@
+"""What was recorded of a deployment and its hosts: deploy.json, after.json, clock.json, units-*.json, harness.json."""
+
+from msgspec import Struct
+
+from swarmsweep.raw.record_file import Real, Whole
+
+
+class Container(Struct, frozen=True):
+    """A replica. ``id`` is None of one that was never started. ``env`` has the variable with the number of workers."""
+
+    id: str | None = None
+    nano_cpus: Whole | None = None
+    memory_bytes: Whole | None = None
+    env: dict[str, str] = {}
+
+
+class ServiceState(Struct, frozen=True):
+    """What deploy.json and after.json have in common: the replicas, and why the API does not run."""
+
+    containers: list[Container] = []
+    reason: str | None = None
+    reason_code: str | None = None
+    log_tail: list[str] = []
+
+    @property
+    def started(self) -> list[Container]:
+        """Those of the containers that were started."""
+        return [container for container in self.containers if container.id is not None]
+
+    @property
+    def ids(self) -> set[str]:
+        """Ids of the containers that were started."""
+        return {container.id for container in self.containers if container.id is not None}
+
+
+class Deployment(ServiceState, frozen=True):
+    """deploy.json. ``started_at``: epoch seconds of the API's manager."""
+
+    status: str | None = None
+    started_at: Real | None = None
+
+
+class StateAfterLoad(ServiceState, frozen=True):
+    """after.json. ``changed``: a replica was replaced. ``metrics_problem``: why /metrics of some could not be read."""
+
+    restarts: Whole | None = None
+    changed: bool | None = None
+    oom_killed: bool | None = None
+    exit_codes: list[int] = []
+    metrics_problem: str | None = None
+
+
+class HostClock(Struct, frozen=True):
+    """Clock of a host less that of the controller, and how far that may be wrong, in seconds."""
+
+    offset_seconds: Real | None = None
+    bound_seconds: Real | None = None
+
+
+class Clocks(Struct, frozen=True):
+    """clock.json, by the name of the host."""
+
+    hosts: dict[str, HostClock] | None = None
+
+
+class LoadUnits(Struct, frozen=True):
+    """units-*.json: what systemd says of the units of a load that ended badly, by unit."""
+
+    ended_badly: dict[str, str] = {}
+
+
+class BenchFailure(Struct, frozen=True):
+    """harness.json: why the bench itself broke."""
+
+    reason: str = "no reason was recorded"

@@ -1,0 +1,53 @@
+"""What is read of a probe when it is judged: a part of trial-<n>.json, as `Trials.run` of a load host makes it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+# Limits by name: p50_ms, p95_ms, p99_ms, mean_ms and max_failure_percent; None where there is no such limit.
+Slo = Mapping[str, float | None]
+
+
+class Lag(TypedDict, total=False):
+    """How late requests were sent, in ms, by percentile."""
+
+    p50: float | None
+    p99: float | None
+
+
+class Measured(TypedDict):
+    """Counts of the measured window; ``seconds``: its length."""
+
+    seconds: float
+    offered: int
+    ok: int
+    failed: int
+    timed_out: int
+    dropped: int
+    lag_ms: Lag
+
+
+class Second(TypedDict):
+    """One second of a probe; ``second`` is below 0 before the window."""
+
+    second: int
+    latency_ms_sum: float
+    in_flight_mean: float | None
+
+
+class Order(TypedDict):
+    """``most_in_flight``: requests that one worker may have under way."""
+
+    most_in_flight: int
+
+
+class ProbeSummary(TypedDict):
+    """``within_limits``: for each percentile of the SLO, how many requests due in the measured window were answered
+    right within it. ``stopped``: why the probe ended early, None where it did not."""
+
+    order: Order
+    workers_ordered: int
+    workers_reported: int
+    stopped: str | None
+    measured: Measured
+    within_limits: Mapping[str, int]
+    bins: Sequence[Second]
