@@ -1,49 +1,57 @@
 """Locust's own statistics CSV: text -> typed rows. Its latencies are rounded, so only the counts are used."""
 
-import csv
 import io
-import math
 from dataclasses import dataclass
 
 from swarmsweep.errors import LabError
 
 MAX_NAME = 100  # of what a scenario asks, in a report
-_NEEDED = ("Type", "Name", "Request Count", "Failure Count", "Average Response Time")
+_NEEDED = ("Type", "Name", "Request Count")
+_COUNT = r"[0-9]{1,18}"  # so many digits fit into 64 bits
 
 
 @dataclass(frozen=True)
 class LocustRow:
-    """One row of ``stats_stats.csv``: counts of the whole run including ramp and warm-up.
-
-    ``average_ms`` and the percentiles (by header, as '95%') are None where Locust printed N/A.
-    """
+    """One row of ``stats_stats.csv``: requests of the whole run including ramp and warm-up."""
 
     request_type: str
     name: str
     request_count: int
-    failure_count: int
-    average_ms: float | None
-    percentiles_ms: dict[str, float | None]
 
 
 def parse_stats(text: str, where: str = "stats_stats.csv") -> list[LocustRow]:
-    """Rows of Locust's ``--csv`` statistics. Raises `LabError` with ``where``:line when it is not such a table."""
+    """Rows of Locust's ``--csv`` statistics. Raises `LabError` with ``where`` when it is not such a table."""
+    import pandas as pd  # here: its import takes 500 to 1000 ms, which only what measures an attempt has to wait for
+
+    missing = LabError(f"{where}: has no header with {', '.join(_NEEDED)}; Locust did not finish writing it")
     try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
-    except csv.Error as error:
-        raise LabError(f"{where}: is not a CSV file: {error}") from error
-    if not lines or any(name not in lines[0] for name in _NEEDED):
-        raise LabError(f"{where}: has no header with {', '.join(_NEEDED)}; Locust did not finish writing it")
-    header = lines[0]
-    return [_row(header, fields, f"{where}:{number}") for number, fields in enumerate(lines[1:], start=2) if fields]
+        # All as text, the header too: pandas then refuses a row with more fields, and guesses no number.
+        table = pd.read_csv(io.StringIO(text), header=None, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError as error:
+        raise missing from error
+    except (pd.errors.ParserError, UnicodeError) as error:
+        raise LabError(f"{where}: is not a CSV file: {str(error).strip()}") from error
+    header = table.iloc[0].tolist()
+    if any(name not in header for name in _NEEDED):
+        raise missing
+    rows = table.iloc[1:]
+    # pandas fills a short row with empty fields, and Locust leaves none empty at the end of a row.
+    short = rows[rows.iloc[:, -1] == ""]
+    if len(short):
+        raise LabError(f"{where}:{short.index[0] + 1}: ends before its field {header[-1]}; the file is incomplete")
+    kinds, names, counts = (rows.iloc[:, header.index(name)] for name in _NEEDED)
+    bad = counts[~counts.str.fullmatch(_COUNT)]
+    if len(bad):
+        raise LabError(f"{where}:{bad.index[0] + 1}: {bad.iloc[0][:40]!r} is not a count")
+    return [LocustRow(*row) for row in zip(kinds, names, counts.astype("int64").tolist(), strict=True)]
 
 
 def aggregated(rows: list[LocustRow], where: str = "stats_stats.csv") -> LocustRow:
     """The row over all requests. Raises `LabError` when it is missing or stands twice."""
-    found = [row for row in rows if row.name == "Aggregated" and not row.request_type]
-    if len(found) != 1:
-        raise LabError(f"{where}: has {len(found)} rows named Aggregated, one was expected; the file is incomplete")
-    return found[0]
+    totals = [row for row in rows if row.name == "Aggregated" and not row.request_type]
+    if len(totals) != 1:
+        raise LabError(f"{where}: has {len(totals)} rows named Aggregated, one was expected; the file is incomplete")
+    return totals[0]
 
 
 def most_asked(rows: list[LocustRow]) -> str | None:
@@ -51,35 +59,3 @@ def most_asked(rows: list[LocustRow]) -> str | None:
     named = [row for row in rows if row.request_type and row.request_count]
     row = max(named, key=lambda row: row.request_count, default=None)
     return f"{row.request_type} {row.name}"[:MAX_NAME] if row else None
-
-
-def _row(header: list[str], fields: list[str], where: str) -> LocustRow:
-    if len(fields) != len(header):
-        raise LabError(f"{where}: has {len(fields)} fields, the header has {len(header)}; the file is incomplete")
-    values = dict(zip(header, fields, strict=True))
-    return LocustRow(
-        request_type=values["Type"],
-        name=values["Name"],
-        request_count=_count(values["Request Count"], where),
-        failure_count=_count(values["Failure Count"], where),
-        average_ms=_number(values["Average Response Time"], where),
-        percentiles_ms={name: _number(values[name], where) for name in header if name.endswith("%")},
-    )
-
-
-def _count(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise LabError(f"{where}: {text[:40]!r} is not a count")
-    return int(text)
-
-
-def _number(text: str, where: str) -> float | None:
-    if text in ("", "N/A"):
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise LabError(f"{where}: {text[:40]!r} is not a number")
-    return value
