@@ -1,7 +1,5 @@
 """summary.csv: one line per cell, for a spreadsheet or pandas."""
 
-import csv
-import io
 from typing import Any
 
 from swarmsweep.choose import fixed_load
@@ -24,24 +22,24 @@ def as_csv(cells: list[dict[str, Any]], stages: list[Stage], capacity: bool = Fa
     ``stages`` are the ladder of the cells, empty where they are none; ``capacity`` says that the run searched for
     capacities, which have columns of their own.
     """
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
+    import pandas as pd  # here: its import takes 0.5 s and more, which only a report has to wait for
+
     axes, choices = extra_axes(cells), _choices(cells)
     rows = [_flat(cell, axes) | _inside(cell, choices) for cell in cells]
     if any(cell["retries"] for cell in cells):
         rows = [row | {"retries": len(cell["retries"])} for row, cell in zip(rows, cells, strict=True)]
     if capacity:
-        rows = [row | _found(cell) for row, cell in zip(rows, cells, strict=True)]
+        rows = [row | _capacity(cell) for row, cell in zip(rows, cells, strict=True)]
     if stages:
         rungs = {stage.cell_id: _rung(stage) for stage in stages}
         rows = [row | rungs.get(row["id"], dict.fromkeys(_RUNG)) for row in rows]
-    writer.writerow(rows[0] if rows else [])
-    writer.writerows([_field(value) for value in row.values()] for row in rows)
-    return stream.getvalue()
+    # As objects: a whole number stays one in a column where another was not measured.
+    fields = [{name: _field(value) for name, value in row.items()} for row in rows]
+    return pd.DataFrame(fields, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def _choices(cells: list[dict[str, Any]]) -> list[str]:
-    """Names of all choices that the API told of, in the order of the first cell that has them."""
+    """Names of all choices that the API names, in the order of the first cell that has them."""
     return list(dict.fromkeys(name for cell in cells for name in cell["choices"] or {}))
 
 
@@ -74,16 +72,16 @@ def _inside(cell: dict[str, Any], choices: list[str]) -> dict[str, Any]:
     """What the API says of itself: its requests since the start, in ms each, and its choices."""
     parts = cell["request_parts"] or {}
     times = parts.get("parts_ms") or {}
-    said = cell["choices"] or {}
+    chosen = cell["choices"] or {}
     return (
         {f"request_{key}": parts.get(name) for key, name in (("endpoint", "endpoint"), ("count", "requests"))}
         | {"request_mean_ms": parts.get("mean_ms")}
         | {f"request_{part}_ms": times.get(part) for part in PART_NAMES}
-        | {f"choice_{name}": said.get(name) for name in choices}
+        | {f"choice_{name}": chosen.get(name) for name in choices}
     )
 
 
-def _found(cell: dict[str, Any]) -> dict[str, Any]:
+def _capacity(cell: dict[str, Any]) -> dict[str, Any]:
     """The capacity beside the verified rate, which is ``capacity_rps``; the interval belongs to the estimate."""
     capacity = cell["capacity"] or {}
     low, high = capacity.get("interval_rps") or (None, None)
