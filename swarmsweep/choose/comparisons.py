@@ -20,7 +20,7 @@ def noise_in(plan: dict[str, Any], cells: Iterable[dict[str, Any]]) -> Noise:
     """How much the anchor and its twin, one configuration under two names, differ. ``cells``: rows, all or some."""
     anchor = plan.get("anchor")
     if not anchor:
-        return Noise(None, None, None, 0, "The run has no configuration under two names.")
+        return Noise(None, None, None, "The run has no configuration under two names.")
     rows = {cell["id"]: cell for cell in cells if cell["status"] == "valid"}
     pair = (rows.get(anchor["cell_id"]), rows.get(anchor["twin_id"]))
     return noise_of(*(blocks_of(cell) if cell else {} for cell in pair))

@@ -6,7 +6,7 @@ a difference below some percent stays undecided: that is the truth about three b
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -23,14 +23,13 @@ TIE_SHARE, TIE_NOISES = 0.10, 3.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """``factor``: a / b, the geometric mean over ``blocks`` pairs, None without one; ``interval``: of the factor, at
+    """``factor``: a / b, the geometric mean over the blocks, None without a pair; ``interval``: of the factor, at
     95 %, None below two; ``p_value``: two-sided, of no difference, None below two."""
 
     verdict: str
     factor: float | None
     interval: tuple[float, float] | None
     sentence: str
-    blocks: int = 0
     p_value: float | None = None
 
 
@@ -45,17 +44,7 @@ class Noise:
     aa_log_rms: float | None
     interval: tuple[float, float] | None
     controlled: bool | None
-    blocks: int
     sentence: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A configuration with its cost and its capacity by block, in requests per second."""
-
-    name: str
-    cost: float
-    rps: Mapping[int, float | None]
 
 
 def compare(
@@ -85,17 +74,17 @@ def compare(
         return Comparison(UNDECIDED, None, None, "They were not measured in the same block.")
     mean = fmean(differences)
     factor = math.exp(mean)
-    told = f"{factor:.2f} times as much"
+    in_words = f"{factor:.2f} times as much"
     if count == 1:
         sentence = (
-            f"{told} in one block: a single deployment of each cannot tell a difference from chance; set repeat to 3 "
-            "or more."
+            f"{in_words} in one block: a single deployment of each cannot tell a difference from chance; set repeat to "
+            "3 or more."
         )
-        return Comparison(UNDECIDED, factor, None, sentence, 1)
+        return Comparison(UNDECIDED, factor, None, sentence)
     error = stdev(differences) / math.sqrt(count)
     low, high = _bounds(mean, error, count, (1 + CONFIDENCE) / 2)
     interval = (math.exp(low), math.exp(high))
-    told += f" ({interval[0]:.2f} to {interval[1]:.2f}, {count} blocks)"
+    in_words += f" ({interval[0]:.2f} to {interval[1]:.2f}, {count} blocks)"
     p_value = _p_value(mean, error, count)
     clear = p_value < 1 - confidence
     within = _bounds(mean, error, count, 0.95)
@@ -111,7 +100,7 @@ def compare(
         verdict, why = UNDECIDED, "the interval excludes 1, but not for as many comparisons as were made"
     else:
         verdict, why = UNDECIDED, "the interval includes 1: more blocks may tell"
-    return Comparison(verdict, factor, interval, f"{told}: {why}.", count, p_value)
+    return Comparison(verdict, factor, interval, f"{in_words}: {why}.", p_value)
 
 
 def against_best(
@@ -130,9 +119,9 @@ def against_best(
     for position, (p_value, name) in enumerate(tested):
         level = share / (len(tested) - position)
         holds = holds and p_value < level
-        # None that follows one that is not clear can be clear, however small its own p is.
-        asked = 1 - level if holds else 1.0
-        others[name] = compare(cells[best], cells[name], aa_log_rms, noise_controlled, asked)
+        # One that follows one that is not clear cannot be clear, however small its own p is.
+        confidence = 1 - level if holds else 1.0
+        others[name] = compare(cells[best], cells[name], aa_log_rms, noise_controlled, confidence)
     return others
 
 
@@ -141,42 +130,27 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
     differences = paired_logs(anchor, twin)
     count = len(differences)
     if not count:
-        return Noise(None, None, None, 0, "The anchor was not measured under both names in any block.")
+        return Noise(None, None, None, "The anchor was not measured under both names in any block.")
     # About zero, which the truth is known to be: one more degree of freedom than the deviation from the mean.
-    aa_log_rms = math.sqrt(fmean(difference**2 for difference in differences))
-    told = f"The same configuration under two names differed by {_percent(aa_log_rms)}"
+    aa_log_rms = math.sqrt(fmean(log**2 for log in differences))
+    difference = f"The same configuration under two names differed by {_percent(aa_log_rms)}"
     if count == 1:
-        return Noise(aa_log_rms, None, None, 1, f"{told} in one block.")
+        return Noise(aa_log_rms, None, None, f"{difference} in one block.")
     low, high = _bounds(fmean(differences), stdev(differences) / math.sqrt(count), count, (1 + CONFIDENCE) / 2)
     controlled = low <= 0 <= high
-    sentence = f"{told} (root mean square of {count} blocks)" + (
+    sentence = f"{difference} (root mean square of {count} blocks)" + (
         "."
         if controlled
         else ", always the same way: the noise is not controlled, so no configuration is called better than another."
     )
-    return Noise(aa_log_rms, (math.exp(low), math.exp(high)), controlled, count, sentence)
-
-
-def cheapest_of_the_best(
-    candidates: Sequence[Candidate], aa_log_rms: float | None = None, noise_controlled: bool | None = True
-) -> tuple[str | None, dict[str, Comparison]]:
-    """The cheapest candidate that is not worse than the best, and the best against the others.
-
-    The best has the highest geometric mean. A tie with it is "equal", or "undecided" with a difference that is no
-    larger than 10 % or three times the noise. Candidates that were never measured cannot win.
-    """
-    means = {c.name: fmean(map(math.log, rates)) for c in candidates if (rates := _measured(c.rps).values())}
-    if not means:
-        return None, {}
-    by_name = {candidate.name: candidate for candidate in candidates if candidate.name in means}
-    best = max(means, key=lambda name: (means[name], -by_name[name].cost, name))
-    compared = against_best(best, {name: by_name[name].rps for name in by_name}, aa_log_rms, noise_controlled)
-    tied = [best] + [name for name, comparison in compared.items() if is_tie(comparison, aa_log_rms)]
-    return min(tied, key=lambda name: (by_name[name].cost, -means[name], name)), compared
+    return Noise(aa_log_rms, (math.exp(low), math.exp(high)), controlled, sentence)
 
 
 def is_tie(comparison: Comparison, aa_log_rms: float | None = None) -> bool:
-    """Whether the other side of a comparison may be taken for as good (see `cheapest_of_the_best`)."""
+    """Whether the other side of a comparison may be taken for as good as the first.
+
+    A tie is "equal", "worse", or "undecided" with a difference that is no larger than 10 % or three times the noise.
+    """
     if comparison.verdict in (EQUAL, WORSE):
         return True
     largest = max(-math.log(1 - TIE_SHARE), TIE_NOISES * (aa_log_rms or 0.0))

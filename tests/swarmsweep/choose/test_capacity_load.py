@@ -120,7 +120,7 @@ def test_a_rate_that_was_rounded_by_the_search_is_enough():
 
 
 # The name of a row: the target (None: the highest rate is wanted), the cells, and the noise where it is known.
-UNCONTROLLED = Noise(0.08, (1.02, 1.2), False, 3, "")
+UNCONTROLLED = Noise(0.08, (1.02, 1.2), False, "")
 FOR_A_TARGET = [never("none", cpus=0.25), three("small", 100.0, cpus=0.5), three("right", 400.0)]
 SMALL_AND_LARGE = [three("small", 100.0, cpus=0.5), three("large", 400.0)]
 SENTENCES = {

@@ -10,9 +10,7 @@ from swarmsweep.choose.paired_test import (
     EQUAL,
     UNDECIDED,
     WORSE,
-    Candidate,
     against_best,
-    cheapest_of_the_best,
     compare,
     is_tie,
     margin_of,
@@ -160,27 +158,22 @@ def test_clear_differences_stay_clear_among_many():
 
 
 @pytest.mark.parametrize(
-    ("rates", "aa_log_rms", "winner"),
+    ("best", "other", "aa_log_rms", "tie"),
     [
-        # (cost, rates): the first is the best.
-        ({"big": (4, blocks(200, 201, 199)), "small": (1, blocks(100, 100, 101))}, None, "big"),
-        ({"big": (4, blocks(101, 100, 101)), "small": (1, blocks(100, 101, 100))}, None, "small"),
-        # Undecided: the cheaper, unless the difference is too large to shrug off.
-        ({"big": (4, blocks(104, 100, 108)), "small": (1, blocks(100, 100, 100))}, None, "small"),
-        ({"big": (4, blocks(200, 100, 220)), "small": (1, blocks(100, 100, 90))}, None, "big"),
-        ({"big": (4, blocks(200)), "small": (1, blocks(100))}, None, "big"),
-        ({"big": (4, blocks(105)), "small": (1, blocks(100))}, None, "small"),
-        ({"big": (4, blocks(120)), "small": (1, blocks(100))}, None, "big"),
-        ({"big": (4, blocks(120)), "small": (1, blocks(100))}, 0.08, "small"),
-        # Of equal cost the higher.
-        ({"a": (1, blocks(100, 101, 100)), "b": (1, blocks(101, 101, 101))}, None, "b"),
-        ({"big": (4, blocks(100, 100)), "never": (1, blocks(None, None))}, None, "big"),
-        ({"never": (1, {})}, None, None),
-        ({}, None, None),
+        (blocks(200, 201, 199), blocks(100, 100, 101), None, False),
+        (blocks(100, 100, 101), blocks(200, 201, 199), None, True),
+        (blocks(101, 100, 101), blocks(100, 101, 100), None, True),
+        # Undecided: unless the difference is too large to shrug off.
+        (blocks(104, 100, 108), blocks(100, 100, 100), None, True),
+        (blocks(200, 100, 220), blocks(100, 100, 90), None, False),
+        (blocks(200), blocks(100), None, False),
+        (blocks(105), blocks(100), None, True),
+        (blocks(120), blocks(100), None, False),
+        (blocks(120), blocks(100), 0.08, True),
+        # Never measured in the same block.
+        (blocks(100, 100), blocks(None, None), None, False),
+        (blocks(100), {}, None, False),
     ],
 )
-def test_a_tie_goes_to_the_cheaper(rates, aa_log_rms, winner):
-    candidates = [Candidate(name, cost, rps) for name, (cost, rps) in rates.items()]
-    found, compared = cheapest_of_the_best(candidates, aa_log_rms)
-    assert found == winner
-    assert all(is_tie(comparison, aa_log_rms) for name, comparison in compared.items() if name == winner)
+def test_what_may_be_taken_for_as_good(best, other, aa_log_rms, tie):
+    assert is_tie(compare(best, other, aa_log_rms), aa_log_rms) is tie
