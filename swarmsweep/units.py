@@ -30,7 +30,8 @@ def parse_memory(text: str) -> int:
     number, unit = match.groups()
     factor = BYTES_OF_UNIT[unit[0].lower()]
     whole, _, fraction = number.partition(".")
-    return int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
+    scale: int = 10 ** len(fraction)
+    return int(whole) * factor + int(fraction or 0) * factor // scale
 
 
 def _memory_fault(text: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 MASK = "***"
 # Rather one name too many (KEYBOARD is masked) than one too few. `pw` alone would be part of many harmless words.
@@ -66,18 +68,27 @@ def mask_stack(text: str) -> str:
 
 
 def _masked_stack_line(line: str) -> str:
-    mapping, command = _STACK_MAPPING.match(line), _STACK_COMMAND.match(line)
-    try:
-        if mapping:
-            entries = json.loads(mapping["json"])
-            masked = {name: mask_entry(name, str(value)) for name, value in entries.items()}
-            return mapping["key"] + json.dumps(masked) + "\n"
-        if command:
-            words = [str(word) for word in json.loads(command["json"])]
-            return command["key"] + json.dumps(mask_words(words)) + "\n"
-    except ValueError:
-        return (mapping or command)["key"] + json.dumps(MASK) + "\n"
+    if mapping := _STACK_MAPPING.match(line):
+        return f"{mapping['key']}{_masked_json(mapping['json'], _masked_entries)}\n"
+    if command := _STACK_COMMAND.match(line):
+        return f"{command['key']}{_masked_json(command['json'], _masked_words)}\n"
     return line
+
+
+def _masked_json(text: str, masked: Callable[[Any], Any]) -> str:
+    """JSON with its value masked; the mask alone where it is none that a stack file has."""
+    try:
+        return json.dumps(masked(json.loads(text)))
+    except ValueError:
+        return json.dumps(MASK)
+
+
+def _masked_entries(entries: dict[str, Any]) -> dict[str, str]:
+    return {name: mask_entry(name, str(value)) for name, value in entries.items()}
+
+
+def _masked_words(words: list[Any]) -> list[str]:
+    return mask_words([str(word) for word in words])
 
 
 def _masked_like(value: str) -> str:

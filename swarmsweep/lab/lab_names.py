@@ -83,7 +83,8 @@ def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory:
             f"lab_subnet is {quoted(subnet)}; allowed: 198.18.N.0/24 or 198.19.N.0/24 with N from 0 to 255. "
             f"Change it in {_settings(inventory)}"
         ]
-    problems, seen = [], {}
+    problems: list[str] = []
+    seen: dict[str, str] = {}
     for machine in machines:
         name, address = machine["name"], machine["address"]
         if not _MACHINE.fullmatch(name):
@@ -117,8 +118,9 @@ def _network(subnet: Any) -> ipaddress.IPv4Network | None:
         network = ipaddress.IPv4Network(subnet) if isinstance(subnet, str) else None
     except ValueError:
         return None
-    fits = network is not None and str(network) == subnet and network.prefixlen == PREFIX_LENGTH
-    return network if fits and network.subnet_of(BENCHMARK_NETWORK) else None
+    if network is None or str(network) != subnet or network.prefixlen != PREFIX_LENGTH:
+        return None
+    return network if network.subnet_of(BENCHMARK_NETWORK) else None
 
 
 def _is_free(address: Any, network: ipaddress.IPv4Network) -> bool:

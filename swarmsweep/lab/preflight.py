@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
+from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab.virtual_machines import check_address, is_virtual
@@ -19,11 +21,23 @@ API_MEMORY_BYTES = 2 * 1024**3
 CLOCK_SECONDS = 0.5
 
 
-def find_problems(answers: dict[str, dict], sides: dict[str, list[str]]) -> list[str]:
+# What an Ansible module returned.
+Result = Mapping[str, Any]
+
+
+class HostAnswer(TypedDict):
+    """``reach``: of a raw command; ``capacity``: of host_capacity."""
+
+    address: str
+    reach: Result
+    capacity: Result
+
+
+def find_problems(answers: Mapping[str, HostAnswer], sides: dict[str, list[str]]) -> list[str]:
     """Problems of all hosts, in inventory order.
 
     Args:
-        answers: host name -> {"address", "reach": result of a raw command, "capacity": result of host_capacity}.
+        answers: by host name.
         sides: {"api": [host names], "load": [host names]}.
 
     Returns:
@@ -39,7 +53,7 @@ def find_problems(answers: dict[str, dict], sides: dict[str, list[str]]) -> list
     return problems
 
 
-def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
+def host_problems(name: str, answer: HostAnswer, *, is_api: bool) -> list[str]:
     """Problems of one host; of those that hide others only the first is named."""
     address, reach, capacity = answer["address"], answer["reach"], answer["capacity"]
     # SSH takes user@host and more, but the load goes to a URL.
@@ -50,8 +64,8 @@ def host_problems(name: str, answer: dict, *, is_api: bool) -> list[str]:
     if reach.get("rc") != 0:
         return [f"{name} ({address}) has no python3. Mend it: ssh {address} sudo apt-get install --yes python3"]
     if "cpus" not in capacity:
-        answer = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
-        cause = answer.splitlines()[-1] if answer else "no answer"
+        text = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
+        cause = text.splitlines()[-1] if text else "no answer"
         return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
     checks = (check_system, check_disk, check_memory, check_processor)
     return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
@@ -101,7 +115,7 @@ def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
     )
 
 
-def unreachable(name: str, address: str, reach: dict) -> str:
+def unreachable(name: str, address: str, reach: Result) -> str:
     """Why SSH failed, and what to do about it."""
     cause = " ".join(str(reach.get("msg", "")).split()) or "no answer"
     if "Host key verification failed" in cause or "IDENTIFICATION HAS CHANGED" in cause:
@@ -118,9 +132,10 @@ def unreachable(name: str, address: str, reach: dict) -> str:
     return f"{name} ({address}) cannot be reached: {cause}. Mend it: {mend}"
 
 
-def check_system(capacity: dict, _is_api: bool) -> str | None:
+def check_system(capacity: Result, _is_api: bool) -> str | None:
     """Operating system and its version."""
-    system, version = capacity["os_id"], capacity["os_version"]
+    system: str = capacity["os_id"]
+    version: str = capacity["os_version"]
     least = SUPPORTED.get(system)
     major = version.split(".")[0]
     if least is not None and major.isdigit() and int(major) >= least:
@@ -131,7 +146,7 @@ def check_system(capacity: dict, _is_api: bool) -> str | None:
     )
 
 
-def check_disk(capacity: dict, is_api: bool) -> str | None:
+def check_disk(capacity: Result, is_api: bool) -> str | None:
     """Free disk below /var, where Docker and the package manager write."""
     wanted = API_DISK_BYTES if is_api else LOAD_DISK_BYTES
     free = capacity["disk_free_bytes"]
@@ -144,7 +159,7 @@ def check_disk(capacity: dict, is_api: bool) -> str | None:
     )
 
 
-def check_memory(capacity: dict, is_api: bool) -> str | None:
+def check_memory(capacity: Result, is_api: bool) -> str | None:
     """Memory of the API host."""
     memory = capacity["memory_bytes"]
     if not is_api or memory >= API_MEMORY_BYTES:
@@ -153,7 +168,7 @@ def check_memory(capacity: dict, is_api: bool) -> str | None:
     return f"has {memory / 1024**3:.1f} GiB of memory; needed: {needed}. Mend it: a larger machine"
 
 
-def check_processor(capacity: dict, is_api: bool) -> str | None:
+def check_processor(capacity: Result, is_api: bool) -> str | None:
     """Processor of the API host: some hypervisors show their machines one of 2003, on which every replica would die."""
     missing = capacity.get("cpu_flags_missing")
     if not is_api or not missing:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
+from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
 
 # Reserved for benchmarks (RFC 2544): packets to it never leave a machine that has it on a bridge.
-BENCHMARK_NETWORK = ipaddress.ip_network("198.18.0.0/15")
+BENCHMARK_NETWORK = ipaddress.IPv4Network("198.18.0.0/15")
 
 MAX_NAME_CHARACTERS = 253
 # Labels of RFC 1123, and the underscore that names in /etc/hosts have. The last is no number: getaddrinfo takes
@@ -91,7 +92,18 @@ def split_evenly(items: list[int], parts: int) -> list[list[int]]:
     return [items[end - size - (1 if index < rest else 0) : end] for index, end in enumerate(ends)]
 
 
-def allocate(addresses: dict[str, str], sides: dict[str, str], cores: list[int], memory_bytes: int) -> list[dict]:
+class MachineShare(TypedDict):
+    """A virtual machine. ``cores``: as cpuset text; ``memory_bytes``: at most so much."""
+
+    name: str
+    address: str
+    cores: str
+    memory_bytes: int
+
+
+def allocate(
+    addresses: dict[str, str], sides: dict[str, str], cores: list[int], memory_bytes: int
+) -> list[MachineShare]:
     """Virtual machines with their cores and memory.
 
     Args:
@@ -101,7 +113,7 @@ def allocate(addresses: dict[str, str], sides: dict[str, str], cores: list[int],
         memory_bytes: memory that this machine may use.
 
     Returns:
-        [{"name", "address", "cores": cpuset text, "memory_bytes"}] of the hosts in the benchmark range.
+        Shares of the hosts in the benchmark range.
 
     Raises:
         LabError: this machine has too little memory.
@@ -118,7 +130,7 @@ def allocate(addresses: dict[str, str], sides: dict[str, str], cores: list[int],
         )
     halves = dict(zip(("api", "load"), split_evenly(sorted(cores), 2), strict=True))
     names = {side: [name for name in virtual if sides[name] == side] for side in halves}
-    result = []
+    result: list[MachineShare] = []
     for name, address in virtual.items():
         side = sides[name]
         part = split_evenly(halves[side], len(names[side]))[names[side].index(name)]
@@ -126,7 +138,7 @@ def allocate(addresses: dict[str, str], sides: dict[str, str], cores: list[int],
     return result
 
 
-def bridge_of(address: str, routes: list[dict], sys_class_net: Path = Path("/sys/class/net")) -> str | None:
+def bridge_of(address: str, routes: list[dict[str, Any]], sys_class_net: Path = Path("/sys/class/net")) -> str | None:
     """The local bridge behind which an address lies.
 
     Args:
@@ -138,5 +150,5 @@ def bridge_of(address: str, routes: list[dict], sys_class_net: Path = Path("/sys
     """
     if len(routes) != 1 or routes[0].get("dst") != address or "gateway" in routes[0]:
         return None
-    device = routes[0].get("dev", "")
+    device: str = routes[0].get("dev", "")
     return device if device and (sys_class_net / device / "bridge").is_dir() else None
