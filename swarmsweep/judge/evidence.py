@@ -21,7 +21,6 @@ class Second:
     """One second of a measured window: requests that were due (open loop) or began (closed loop) in it."""
 
     offered: int
-    p50_ms: float | None = None
     in_flight_mean: float | None = None
     cpu_percent: float | None = None
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) 
     (in_flight,) = mean_in_flight(requests.start_seconds, requests.latency_ms, np.array(window))
     seconds = zip(
         np.histogram(inside.start_seconds, edges)[0] if len(edges) > 1 else (),
-        median_by_second(inside.start_seconds, inside.latency_ms, edges),
         mean_in_flight(requests.start_seconds, requests.latency_ms, edges),
         _greatest_by_second(record.cpu_percent, window[0], len(edges) - 1),
         strict=True,
@@ -83,9 +81,8 @@ def flow_of_probe(probe: Probe) -> Flow:
     summary, requests = probe.summary, probe.requests
     measured, order = summary.measured, summary.order
     sent = requests.sent
-    edges = whole_seconds((0.0, order.seconds_measure))
-    middles = median_by_second(sent.due_seconds, sent.latency_ms, edges)
-    bins = [part for part in summary.bins if 0 <= part.second < len(middles)]
+    whole = len(whole_seconds((0.0, order.seconds_measure))) - 1
+    bins = [part for part in summary.bins if 0 <= part.second < whole]
     known = [part.in_flight_mean for part in bins if part.in_flight_mean is not None]
     return Flow(
         kind=order.kind,
@@ -102,9 +99,7 @@ def flow_of_probe(probe: Probe) -> Flow:
         in_flight_mean=sum(known) / len(known) if known else None,
         lag_mean_ms=_mean(sent.lag_ms),
         lag_p99_ms=percentile(sent.lag_ms, 99),
-        seconds=tuple(
-            Second(part.offered, middles[part.second], part.in_flight_mean, part.cpu_percent) for part in bins
-        ),
+        seconds=tuple(Second(part.offered, part.in_flight_mean, part.cpu_percent) for part in bins),
         served_by=measured.served_by,
         errors=summary.errors,
         generator_cpu_percent=measured.cpu_percent_max,
@@ -118,14 +113,6 @@ def whole_seconds(window: Window) -> Floats:
     """
     edges: Floats = window[0] + np.arange(math.floor(window[1] - window[0] + 1e-6) + 1, dtype=np.float64)
     return edges
-
-
-def median_by_second(moments: Floats, latency_ms: Floats, edges: Floats) -> list[float | None]:
-    """Median latency of the requests of each second; None of a second without any. Order does not matter."""
-    order = np.argsort(moments, kind="stable")
-    cuts = np.searchsorted(moments[order], edges)
-    ordered = latency_ms[order]
-    return [percentile(ordered[start:end], 50) for start, end in pairwise(cuts)]
 
 
 def mean_in_flight(start_seconds: Floats, latency_ms: Floats, edges: Floats) -> list[float]:

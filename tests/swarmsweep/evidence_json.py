@@ -19,8 +19,8 @@ from swarmsweep.raw.timeline import Timeline
 # A peak of its own is written out; mostly it is the window that is shown, with its usage and machines.
 SAME = "flow"
 RECORDED = {"deploy": Deployment, "after": StateAfterLoad, "timeline": Timeline}
-# A figure that is measured no more.
-GONE = "network_bytes_per_second"
+# Figures that are measured no more.
+GONE = ("network_bytes_per_second", "p50_ms")
 TRACES = Path(__file__).parents[1] / "data" / "traces"
 
 
@@ -55,7 +55,9 @@ def from_json(record: Mapping[str, Any]) -> Evidence:
 def _flow(record: Mapping[str, Any] | None) -> Flow | None:
     if record is None:
         return None
-    seconds = tuple(Second(**second) for second in record["seconds"])
+    seconds = tuple(
+        Second(**{key: value for key, value in second.items() if key not in GONE}) for second in record["seconds"]
+    )
     tasks = TaskCounts(**record["tasks"]) if record.get("tasks") else None
     bounds = tuple(record.get("lower_bounds") or ())
     return Flow(
@@ -66,7 +68,7 @@ def _flow(record: Mapping[str, Any] | None) -> Flow | None:
 def _machines(record: Mapping[str, Any]) -> dict[str, MachineUsage]:
     return {
         host: MachineUsage(
-            **{key: value for key, value in machine.items() if key != GONE}
+            **{key: value for key, value in machine.items() if key not in GONE}
             | {"containers": {name: ContainerUsage(**one) for name, one in machine["containers"].items()}}
         )
         for host, machine in record.items()

@@ -1,13 +1,11 @@
-"""Seconds of a window: medians, requests under way and CPU, against the slow way to count them."""
-
-import math
+"""Seconds of a window: requests under way and CPU, against the slow way to count them."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmsweep.judge.flows import flow_of_users, mean_in_flight, median_by_second, whole_seconds
+from swarmsweep.judge.flows import flow_of_users, mean_in_flight, whole_seconds
 from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.latency import Requests
 from swarmsweep.raw.tasks import Tasks
@@ -47,15 +45,6 @@ def test_requests_under_way_are_those_counted_one_by_one(rows):
     assert shifted == pytest.approx(expected, abs=1e-5)
 
 
-@given(TIMES)
-def test_medians_are_those_of_each_second(rows):
-    starts, latencies = (np.array(column) for column in (zip(*rows, strict=True) if rows else ((), ())))
-    found = median_by_second(starts.astype(float), latencies.astype(float), np.arange(6.0))
-    for second, median in enumerate(found):
-        inside = sorted(ms for start, ms in rows if math.floor(start) == second)
-        assert median == (inside[(len(inside) - 1) // 2] if inside else None)
-
-
 def test_flow_of_users_is_what_was_recorded():
     rows = [(-0.5, 1000.0, 1), (0.0, 500.0, 1), (0.6, 100.0, 0), (2.25, 2000.0, 1), (3.0, 10.0, 1)]
     cpu = ((EPOCH, 99.0), (EPOCH + 0.9, 20.0), (EPOCH + 1.0, 30.0), (EPOCH + 2.9, 40.0), (EPOCH + 3.1, 99.0))
@@ -66,7 +55,6 @@ def test_flow_of_users_is_what_was_recorded():
     assert (flow.concurrency, flow.think_seconds) == (3, 2.5)
     assert flow.latency_mean_ms == pytest.approx((500 + 100 + 2000) / 3)
     assert [second.offered for second in flow.seconds] == [2, 0, 1]
-    assert [second.p50_ms for second in flow.seconds] == [100.0, None, 2000.0]
     assert [second.in_flight_mean for second in flow.seconds] == pytest.approx([1.1, 0.0, 0.75], abs=1e-5)
     assert flow.in_flight_mean == pytest.approx(1.85 / 3, abs=1e-5)
     assert [second.cpu_percent for second in flow.seconds] == [30.0, None, 40.0]
@@ -97,5 +85,5 @@ def test_tasks_and_users_of_the_window_are_those_of_all_workers():
 def test_a_window_without_requests_has_no_figures():
     flow = flow_of_users(record([]), (EPOCH, EPOCH + 2), LOAD)
     assert (flow.offered, flow.ok, flow.latency_mean_ms, flow.in_flight_mean) == (0, 0, None, 0.0)
-    assert [second.p50_ms for second in flow.seconds] == [None, None]
+    assert [second.offered for second in flow.seconds] == [0, 0]
     assert flow_of_users(UsersRecord(), (EPOCH, EPOCH + 2), LOAD) is None
