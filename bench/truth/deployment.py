@@ -227,11 +227,11 @@ class Deployment:
         if search.error:
             raise LabError(f"{self.setting.name}: the search broke: {search.error}")
         summaries = {
-            entry.trial: read_summary(output / f"trial-{entry.trial}.json", entry, self.setting.slo)
-            for entry in search.trials
+            entry.number: read_summary(output / f"trial-{entry.number}.json", entry, self.setting.slo)
+            for entry in search.probes
         }
         # Where the generator was too late, the search has not used the probe.
-        used = [summaries[entry.trial] for entry in search.trials if entry.verdict in (GOOD, BAD)]
+        used = [summaries[entry.number] for entry in search.probes if entry.verdict in (GOOD, BAD)]
         figures = self.figures()
         sent = sum(summary.offered - summary.dropped for summary in summaries.values())
         sent += read(output / "timeline.json")["questions"]

@@ -44,13 +44,13 @@ class Capacity:
     """What one deployment can take within its SLO, in requests per second.
 
     ``verified_rps``: the highest rate below every one that failed, at or above which the SLO was held for as long as
-    the profile asks; ``verified_trial`` is the number of a probe at it. None where no rate was. ``at_least``: nothing
+    the profile asks; ``verified_probe`` is the number of a probe at it. None where no rate was. ``at_least``: nothing
     was seen to fail, so the capacity may be higher; ``limited_by`` says what kept the search from going there.
     ``estimate_rps`` is None unless some rate held and some failed; for ``interval_rps`` see `interval_of`.
     """
 
     verified_rps: float | None
-    verified_trial: int | None
+    verified_probe: int | None
     at_least: bool
     estimate_rps: float | None
     interval_rps: tuple[float, float] | None
@@ -84,7 +84,7 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
         slo: limits by name, as p95_ms; those that are None do not count.
     """
     judged = [
-        (entry.rate_rps, entry.seconds_measure, entry.verdict) for entry in search.trials if entry.rate_rps is not None
+        (entry.rate_rps, entry.seconds_measure, entry.verdict) for entry in search.probes if entry.rate_rps is not None
     ]
     verified = verified_rate(judged, search.profile.verify_seconds)
     held = [rate for rate, _, verdict in judged if verdict == GOOD]
@@ -94,16 +94,16 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
     estimate, interval = None, None
     if held and failed:
         probes = [
-            OpenProbe(entry.rate_rps, entry.seconds_measure, entry.verdict, *counts[entry.trial])
-            for entry in search.trials
-            if entry.rate_rps is not None and entry.trial in counts
+            OpenProbe(entry.rate_rps, entry.seconds_measure, entry.verdict, *counts[entry.number])
+            for entry in search.probes
+            if entry.rate_rps is not None and entry.number in counts
         ]
         below = [rate for rate in held if rate < min(failed)]
         estimate, interval = _estimate(probes, max(below, default=min(failed)), min(failed), slo)
     seconds = sum(length for rate, length, verdict in judged if verdict == GOOD and verified and rate >= verified)
     return Capacity(
         verified_rps=verified,
-        verified_trial=_trial_at(search.trials, verified),
+        verified_probe=_probe_at(search.probes, verified),
         at_least=at_least,
         estimate_rps=estimate,
         interval_rps=interval,
@@ -188,11 +188,11 @@ def _limited_by(judged: Sequence[tuple[float, float, str]], max_rps: float | Non
     return MAX_RPS_LIMIT if max_rps and any(rate >= max_rps for rate, _, verdict in judged if verdict == GOOD) else None
 
 
-def _trial_at(entries: Sequence[ProbeEntry], verified: float | None) -> int | None:
+def _probe_at(entries: Sequence[ProbeEntry], verified: float | None) -> int | None:
     """The longest good probe at the verified rate, of equal ones the last."""
     good = (entry for entry in entries if entry.verdict == GOOD and entry.rate_rps == verified)
-    longest = max(good, key=lambda entry: (entry.seconds_measure, entry.trial), default=None)
-    return None if longest is None else longest.trial
+    longest = max(good, key=lambda entry: (entry.seconds_measure, entry.number), default=None)
+    return None if longest is None else longest.number
 
 
 def _sentence(

@@ -28,7 +28,7 @@ class SearchOutcome:
     @property
     def reported(self) -> Probe | None:
         """The probe whose figures stand for the cell: that of the verified rate, else the highest open load."""
-        verified = self.capacity.verified_trial if self.capacity is not None else None
+        verified = self.capacity.verified_probe if self.capacity is not None else None
         opened = [probe for probe in self.probes if probe.is_open]
         return (
             next((probe for probe in opened if probe.number == verified), None)

@@ -67,7 +67,7 @@ class RawAttempt:
 
     @property
     def requests_by_replica(self) -> dict[str, int | None]:
-        """Requests that HAProxy sent to each of its servers during the trial."""
+        """Requests that HAProxy sent to each of its servers during the attempt."""
         return {} if self.proxy is None else {name: change["req_tot"] for name, change in self.proxy.servers.items()}
 
 

@@ -1,4 +1,4 @@
-"""Exact latencies of one trial: read what the Locust workers recorded, cut the measured window, take percentiles.
+"""Exact latencies of one load: read what the Locust workers recorded, cut the measured window, take percentiles.
 
 Two formats: closed-loop users record triples (`Requests`), open-loop load five figures a request (`OpenRequests`).
 """
@@ -29,7 +29,7 @@ _PIECE_BYTES = 1024  # an error in compressed data discards the piece it is foun
 
 @dataclass(frozen=True, eq=False)
 class Requests:
-    """Requests of one trial: ``start_seconds`` (epoch), ``latency_ms`` and ``outcome``, equally long arrays.
+    """Requests of one attempt: ``start_seconds`` (epoch), ``latency_ms`` and ``outcome``, equally long arrays.
 
     ``outcome`` is one of `FAILED`, `OK`, `NO_RESPONSE`; the latency of the last is the time that the request had waited
     when the load ended. ``complete`` is False when a file broke off and was read up to its last whole record.
@@ -61,7 +61,7 @@ class Requests:
 
 @dataclass(frozen=True, eq=False)
 class OpenRequests:
-    """Requests of one open-loop trial: equally long arrays, in the order in which the requests ended.
+    """Requests of one open-loop probe: equally long arrays, in the order in which the requests ended.
 
     ``due_seconds`` (epoch) is the intended start, from which ``latency_ms`` is counted; ``outcome`` one of `OK`,
     `FAILED`, `TIMED_OUT`, `DROPPED`; ``lag_ms`` how much later than intended the request was sent. Latency and lag of
@@ -97,7 +97,7 @@ class OpenRequests:
 
 
 def read_requests(paths: list[Path]) -> Requests:
-    """Read the requests-*.f64.gz of all workers of one trial, in the order given.
+    """Read the requests-*.f64.gz of all workers of one attempt, in the order given.
 
     Raises `LabError` when a file cannot be read or holds something that is no request (NaN, a negative latency).
     """
@@ -106,13 +106,13 @@ def read_requests(paths: list[Path]) -> Requests:
 
 
 def read_open_requests(path: Path) -> OpenRequests:
-    """Read the open-requests-*.f64.gz of one worker in one trial. Raises `LabError` as `read_requests` does."""
+    """Read the open-requests-*.f64.gz of one worker in one probe. Raises `LabError` as `read_requests` does."""
     rows, complete = read_rows([path], OPEN_FIELDS, _is_open_nonsense)
     return OpenRequests(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], complete)
 
 
 def merge_open(parts: Sequence[OpenRequests]) -> OpenRequests:
-    """Requests of several workers as those of one trial."""
+    """Requests of several workers as those of one probe."""
     return OpenRequests(
         due_seconds=_joined([part.due_seconds for part in parts]),
         latency_ms=_joined([part.latency_ms for part in parts]),
@@ -205,7 +205,7 @@ def lower_bounds(parts: Sequence[Floats], waited: Sequence[Floats]) -> list[str]
 def describe(parts: Sequence[Floats]) -> dict[str, float | None]:
     """Mean, p50, p95 and p99 in ms over all latencies of ``parts`` merged; None where there are too few.
 
-    Percentiles of several trials are taken from the merged latencies, because an average of percentiles is none.
+    Percentiles of several attempts are taken from the merged latencies, because an average of percentiles is none.
     """
     merged = _joined(parts)
     count = len(merged)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from swarmsweep.errors import LabError
 from swarmsweep.raw.record_file import Amount, Count, Positive, Real, Whole, WrittenAmount, read_record
@@ -16,12 +16,12 @@ Kind = Literal["closed", "poisson", "constant"]
 
 
 class ProbeEntry(Struct, frozen=True, kw_only=True):
-    """One probe, as capacity.json lists it under ``trials``; ``trial`` is its number, from 1.
+    """One probe, as capacity.json lists it under ``trials``. ``number`` counts from 1.
 
     A closed one has ``connections``, an open one a ``rate_rps``. ``file`` is its trial-<n>.json.
     """
 
-    trial: Count
+    number: Count = field(name="trial")
     purpose: Literal["probe", "bracket", "bisect", "confirm", "verify"]
     kind: Kind
     rate_rps: WrittenAmount | None = None
@@ -65,17 +65,17 @@ class SearchFile(Struct, frozen=True):
 
     order: SearchOrder
     profile: SearchProfile
-    trials: list[ProbeEntry]
+    probes: list[ProbeEntry] = field(name="trials")
     ended: str | None = None
     error: str | None = None
     load_seconds: Amount = 0.0
 
     def __post_init__(self) -> None:
         seen: set[int] = set()
-        for entry in self.trials:
-            if entry.trial in seen:
-                raise ValueError(f"trial {entry.trial} stands twice")
-            seen.add(entry.trial)
+        for entry in self.probes:
+            if entry.number in seen:
+                raise ValueError(f"trial {entry.number} stands twice")
+            seen.add(entry.number)
 
 
 class ProbeOrder(Struct, frozen=True, kw_only=True):
@@ -130,7 +130,7 @@ class ProbeWorker(Struct, frozen=True):
 class ProbeSummary(Struct, frozen=True):
     """trial-<n>.json. The counts are those of the whole probe, settling included."""
 
-    trial: Count
+    number: Count = field(name="trial")
     order: ProbeOrder
     workers_ordered: Count
     workers_reported: Count
@@ -156,8 +156,8 @@ def read_capacity(path: Path) -> SearchFile:
 def read_summary(path: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> ProbeSummary:
     """trial-<n>.json of the probe that ``entry`` of capacity.json is about. Raises `LabError`."""
     summary = read_record(path, ProbeSummary)
-    if summary.trial != entry.trial:
-        raise LabError(f"{path}: is damaged: it is of trial {summary.trial}, not {entry.trial}")
+    if summary.number != entry.number:
+        raise LabError(f"{path}: is damaged: it is of trial {summary.number}, not {entry.number}")
     for name in ("kind", "rate_rps", "connections", "seconds_measure"):
         ordered, listed = getattr(summary.order, name), getattr(entry, name)
         if ordered != listed:

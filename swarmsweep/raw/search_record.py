@@ -33,7 +33,7 @@ class Probe:
     @property
     def number(self) -> int:
         """Of the probe in its search, from 1."""
-        return self.entry.trial
+        return self.entry.number
 
     @property
     def window(self) -> tuple[float, float]:
@@ -82,11 +82,11 @@ def read_search(locust: Path, slo: Mapping[str, float | None], read_or_note: Rea
     if record is None:
         return SearchRecord()
     read_or_note(_refuse_unfinished, record, locust / "capacity.json")
-    entries = (read_or_note(_read_probe, locust, entry, slo) for entry in record.trials)
+    entries = (read_or_note(_read_probe, locust, entry, slo) for entry in record.probes)
     probes = tuple(probe for probe in entries if probe is not None)
     if not probes:
         return SearchRecord()
-    return SearchRecord(probes, msgspec.structs.replace(record, trials=[probe.entry for probe in probes]))
+    return SearchRecord(probes, msgspec.structs.replace(record, probes=[probe.entry for probe in probes]))
 
 
 def _refuse_unfinished(record: SearchFile, path: Path) -> None:
@@ -94,19 +94,19 @@ def _refuse_unfinished(record: SearchFile, path: Path) -> None:
         raise LabError(f"{path}: the search for the capacity broke: {record.error}")
     if not record.ended:
         raise LabError(f"{path}: the search for the capacity was interrupted before its end")
-    if not record.trials:
+    if not record.probes:
         raise LabError(f"{path}: the search for the capacity ended without a trial")
 
 
 def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> Probe:
-    summary = read_summary(locust / f"trial-{entry.trial}.json", entry, slo)
+    summary = read_summary(locust / f"trial-{entry.number}.json", entry, slo)
     # The search is copied to hosts without msgspec, so it judges what a JSON file holds.
     judgement = judge_probe(entry.step, msgspec.to_builtins(summary), slo)
     entry = msgspec.structs.replace(
         entry, verdict=judgement.verdict, reason=judgement.reason, over_percent=judgement.over_percent
     )
     # Names in a summary come from another machine: only what a listing of the folder has is opened.
-    present = {path.name: path for path in locust.glob(f"open-requests-*-trial-{entry.trial}.f64.gz")}
+    present = {path.name: path for path in locust.glob(f"open-requests-*-trial-{entry.number}.f64.gz")}
     whole, inside = [], []
     for worker in summary.workers:
         if worker.requests_file not in present:

@@ -96,7 +96,7 @@ def deployment(number: int, capacity_rps: float, **changes: Any) -> AttemptResul
     capacity = Capacity(
         **{
             "verified_rps": verified,
-            "verified_trial": 7,
+            "verified_probe": 7,
             "at_least": False,
             "estimate_rps": capacity_rps,
             "interval_rps": (0.97 * capacity_rps, 1.02 * capacity_rps),

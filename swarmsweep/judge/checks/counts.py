@@ -38,7 +38,7 @@ def requests_conserved(evidence: Evidence) -> Check | None:
 
 
 def counted_by_locust(evidence: Evidence) -> Check | None:
-    """The recorder and Locust's own statistics counted the same requests over the whole trial."""
+    """The recorder and Locust's own statistics counted the same requests over the whole attempt."""
     recorded, locust, unreported = evidence.recorded_requests, evidence.counted_requests, evidence.unreported_requests
     if recorded is None or locust is None:
         return None

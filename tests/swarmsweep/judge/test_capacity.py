@@ -63,7 +63,7 @@ SEARCHES = [
 @pytest.mark.parametrize(("trials", "max_rps", "verified", "trial", "at_least", "limited_by", "figures"), SEARCHES)
 def test_what_the_verdicts_show(trials, max_rps, verified, trial, at_least, limited_by, figures):
     found = capacity_of(entries(*trials, max_rps=max_rps), {}, SLO)
-    assert (found.verified_rps, found.verified_trial) == (verified, trial)
+    assert (found.verified_rps, found.verified_probe) == (verified, trial)
     assert (found.at_least, found.limited_by) == (at_least, limited_by)
     assert [figure for figure in figures if figure not in found.sentence] == []
 

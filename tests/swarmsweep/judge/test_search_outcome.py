@@ -74,7 +74,7 @@ def test_trials_are_judged_as_they_were_on_the_load_host(search):
 
 
 def test_the_capacity_is_the_rate_that_held_for_long_enough(search):
-    assert (search.capacity.verified_rps, search.capacity.verified_trial) == (80.0, VERIFIED)
+    assert (search.capacity.verified_rps, search.capacity.verified_probe) == (80.0, VERIFIED)
     assert not search.capacity.at_least
     assert 80 < search.capacity.estimate_rps < 87.5
 

@@ -295,7 +295,7 @@ def test_figures_of_a_search_are_those_of_the_verified_rate(searched):
     trial = analysed_search(searched)
     assert (trial.status, trial.reason) == ("valid", None)
     assert [check.sentence for check in trial.checks if check.passed is False] == []
-    assert (trial.capacity.verified_rps, trial.capacity.verified_trial) == (80.0, 7)
+    assert (trial.capacity.verified_rps, trial.capacity.verified_probe) == (80.0, 7)
     # 8 seconds at 80 requests/s, as chance gave them.
     assert (trial.requests, trial.failures, len(trial.latency_ms)) == (678, 0, 678)
     assert trial.rps == 678 / 8
