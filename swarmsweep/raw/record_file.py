@@ -46,7 +46,8 @@ def as_record(document: dict[str, Any], kind: type[T], where: str) -> T:
 
 def _reason(document: Any, text: str) -> str:
     """What msgspec says of a value, as 'Expected `int` >= 0 - at `$.trials[6].connections`', with the value."""
-    expected, _, place = text.removesuffix("`").partition(" - at `$")
+    expected, _, place = text.partition(" - at `$")
+    place = place.removesuffix("`")
     value = document
     for step in re.findall(r"[^.\[\]]+", place):
         if isinstance(value, dict) and step in value:

@@ -160,11 +160,20 @@ RECORD = st.dictionaries(
 )
 
 
+OF_LOAD = st.dictionaries(
+    st.sampled_from(["cpu_percent", "users", "served_by", "errors", "tasks", "exceptions", "unreported", "on_start"])
+    | st.sampled_from(["hosts", "ended_badly"]),
+    JSON_VALUES | st.just([[1.0, 2.0]]) | st.just({"a": 1}) | st.just({"a": {"offset_seconds": 1.0}}),
+    max_size=6,
+)
+
+
 @QUIET
-@given(deploy=RECORD, after=RECORD, timeline=RECORD, ready=st.booleans())
-def test_trial_of_any_records(tmp_path, deploy, after, timeline, ready):
-    records = {"deploy.json": deploy | ({"status": "ready"} if ready else {}), "after.json": after}
-    for name, record in (records | {"locust/timeline.json": timeline}).items():
+@given(deploy=RECORD, after=RECORD, timeline=RECORD, load=OF_LOAD, ready=st.booleans())
+def test_trial_of_any_records(tmp_path, deploy, after, timeline, load, ready):
+    records = {"deploy.json": deploy | ({"status": "ready"} if ready else {}), "after.json": after, "clock.json": load}
+    records |= {"locust/timeline.json": timeline, "locust/worker-a-0.json": load, "units/units-a.json": load}
+    for name, record in records.items():
         put(tmp_path / name, record)
     cell = {"id": "x", "config": {"replicas": 2, "cpus": 1, "memory_bytes": 2**28, "workers": 1}, "memory": "256M"}
     plan = {"run_id": "x", "slo": {"p95_ms": 1}, "load": {"users": 1, "workers": 1, "measure_seconds": 1}}
