@@ -37,6 +37,15 @@ def test_modules_import_neither_ansible_nor_a_network(path):
     assert not {name.split(".")[0] for name in names} & FORBIDDEN
 
 
+@pytest.mark.parametrize("path", MODULES)
+def test_no_module_waits_for_pandas(path):
+    """It takes half a second and more: what reads or writes a table imports it where it does so."""
+    top = ast.parse(path.read_text()).body
+    names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
+    assert "pandas" not in {name.split(".")[0] for name in names}
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "search").glob("*.py")), ids=lambda path: path.stem)
 def test_the_search_needs_nothing_that_a_load_host_lacks(path):
     """It is copied there as it is, out of the package."""
