@@ -9,7 +9,6 @@ from swarmsweep.search import PROFILES
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
 from swarmsweep.units import quoted
 
-ARRIVALS = ("poisson", "constant")
 # FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which gives up after 60 s.
 DRAIN_SECONDS = 120.0
 
@@ -82,7 +81,8 @@ def load_from_json(stored: Mapping[str, Any]) -> AnyLoad:
     Raises `LabError` where a setting is unknown or missing.
     """
     mode = stored.get("mode", "fixed")
-    kind = {"fixed": Load, "capacity": CapacityLoad}.get(mode)
+    kinds: dict[str, type[AnyLoad]] = {"fixed": Load, "capacity": CapacityLoad}
+    kind = kinds.get(mode)
     if kind is None:
         raise LabError(f"the plan has a load of mode {quoted(mode)}; this version knows fixed and capacity")
     if unknown := sorted(set(stored) - {field.name for field in fields(kind)}):
@@ -117,13 +117,14 @@ class Case:
 def load_of(cell: Cell, load: AnyLoad, cases: Iterable[Case]) -> AnyLoad:
     """The load of a cell: that of the first case that matches, else ``load``; the scenario is the cell's own."""
     axes = axes_of(cell)
-    found = next((case.load for case in cases if case.matches(axes)), load)
-    return replace(found, locustfile=axes[LOCUSTFILE_AXIS]) if LOCUSTFILE_AXIS in axes else found
+    own = next((case.load for case in cases if case.matches(axes)), load)
+    return replace(own, locustfile=axes[LOCUSTFILE_AXIS]) if LOCUSTFILE_AXIS in axes else own
 
 
 def load_of_cell(plan: dict[str, Any], cell: dict[str, Any]) -> dict[str, Any]:
     """The load of a planned cell, as plan.json holds it. Plans from before cells had loads of their own hold one."""
-    return cell.get("load", plan["load"])
+    load: dict[str, Any] = cell.get("load", plan["load"])
+    return load
 
 
 def differences(load: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

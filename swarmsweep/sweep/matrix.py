@@ -116,4 +116,6 @@ def _digest(text: str) -> str:
 
 def cost(config: dict[str, Any]) -> float:
     """Cost of a configuration in CPU equivalents: replicas x (cpus + 0.11 x memory in GiB)."""
-    return config["replicas"] * (config["cpus"] + MEMORY_PRICE_PER_GIB * config["memory_bytes"] / 1024**3)
+    memory_gib: float = config["memory_bytes"] / 1024**3
+    equivalents: float = config["replicas"] * (config["cpus"] + MEMORY_PRICE_PER_GIB * memory_gib)
+    return equivalents

@@ -60,7 +60,7 @@ def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ``{"locustfile", "mode", "env"}``, where ``env`` is what a fixed load sets (see the role bench_cell): a scenario
     reads its think time when it is loaded.
     """
-    found: list[dict[str, Any]] = []
+    scenarios: list[dict[str, Any]] = []
     for load in loads:
         env = {}
         if load["mode"] == "fixed":
@@ -73,9 +73,9 @@ def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         scenario = {"locustfile": load["locustfile"], "mode": load["mode"], "env": env}
         # Seconds of warm-up make no other scenario of it; its think time may.
-        if not any(_same(scenario, other) for other in found):
-            found.append(scenario)
-    return found
+        if not any(_same(scenario, other) for other in scenarios):
+            scenarios.append(scenario)
+    return scenarios
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -1,44 +1,24 @@
 """Sweep file: text -> validated `Sweep`, or one `InputError` that lists every mistake with its line."""
 
 import hashlib
-import re
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from swarmsweep.errors import InputError
-from swarmsweep.sweep.case_section import read_cases
-from swarmsweep.sweep.cell_section import CellReader, environment_axes
-from swarmsweep.sweep.fields import BOUNDS, Reader
+from swarmsweep.sweep.case_rules import read_cases, refuse_idle
+from swarmsweep.sweep.cell_rules import read_cells
 from swarmsweep.sweep.load import AnyLoad, Case, load_of
-from swarmsweep.sweep.load_section import read_load
-from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, Cell
+from swarmsweep.sweep.load_rules import read_load
+from swarmsweep.sweep.matrix import Cell
+from swarmsweep.sweep.models import Slo, SweepFile, mode_of
+from swarmsweep.sweep.problems import Problems
+from swarmsweep.sweep.scalars import describe
 from swarmsweep.sweep.scenarios import check_folder
-from swarmsweep.sweep.yaml_tree import MAX_BYTES, Node, parse
+from swarmsweep.sweep.sections import read_sections
+from swarmsweep.sweep.values import Scenarios
+from swarmsweep.sweep.yaml_tree import MAX_BYTES, Entries, read_tree
 from swarmsweep.units import quoted
-
-# Further variables of the stack, and the scenario; see also `environment_axes`.
-EXTRA_AXES = frozenset({"variant", "image", LOCUSTFILE_AXIS})
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-_SECTIONS = ("name", "slo", "load", "matrix", "cells", "exclude", "include", "repeat", "seed")
-
-
-@dataclass(frozen=True)
-class Slo:
-    """What "good" means: upper limits, None where the sweep sets none."""
-
-    mean_ms: float | None = None
-    p50_ms: float | None = None
-    p95_ms: float | None = None
-    p99_ms: float | None = None
-    # A server that only answers errors is fast: without a limit of its own, 1 % of requests may fail.
-    max_failure_percent: float = 1
-
-    def limits(self) -> dict[str, float]:
-        """The limits that are set, by name."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -63,8 +43,8 @@ class Sweep:
         return load_of(cell, self.load, self.cases)
 
 
-def load_sweep(path: Path | str, extra_axes: Collection[str] = EXTRA_AXES) -> Sweep:
-    """Read and check a sweep file. ``extra_axes`` are the axes allowed beside replicas, cpus, memory and workers.
+def load_sweep(path: Path | str) -> Sweep:
+    """Read and check a sweep file.
 
     Raises `InputError` with every mistake, as ``file:line: key: what is wrong; allowed: ...``, and for what cannot be
     in the folder of the scenarios beside that of the sweep file.
@@ -72,44 +52,44 @@ def load_sweep(path: Path | str, extra_axes: Collection[str] = EXTRA_AXES) -> Sw
     path = Path(path)
     data = _read(path)
     folder = path.resolve().parent.parent / "locustfiles"
-    sweep = parse_sweep(data, _display(path), extra_axes, _scenarios_in(folder))
+    sweep = parse_sweep(data, _display(path), _scenarios_in(folder))
     check_folder(folder)
     return sweep
 
 
-def parse_sweep(
-    data: bytes, where: str, extra_axes: Collection[str] = EXTRA_AXES, scenarios: Collection[str] | None = None
-) -> Sweep:
+def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = None) -> Sweep:
     """Check the bytes of a sweep file; ``where`` is the file's name for messages. See `load_sweep`.
 
     ``scenarios`` are the names of the locustfiles that there are; None does not judge them.
     """
-    reader = Reader(where, scenarios)
-    root = reader.mapping(parse(data, where), "", _SECTIONS, required=("name", "slo", "load"))
-    if root is None:
-        reader.stop_if_refused()
-    assert root is not None
-    sections = root.entries
-    name = _read_name(reader, sections)
-    slo = _read_slo(reader, sections.get("slo"))
-    limits = None if slo is None else slo.limits()
-    load = read_load(reader, sections.get("load"), limits)
-    repeat = reader.number(sections["repeat"], "repeat", BOUNDS["repeat"]) if "repeat" in sections else 1
-    seed = reader.number(sections["seed"], "seed", BOUNDS["seed"]) if "seed" in sections else None
-    cell_reader = CellReader(reader, tuple(sorted({*extra_axes, *environment_axes(root)})))
-    cells = cell_reader.read(root)
-    known = None if reader.problems else cells
-    cases = read_cases(reader, sections.get("load"), load, limits, cell_reader, known)
-    reader.stop_if_refused()
-    assert name and slo and load and repeat
+    problems = Problems(where)
+    tree = read_tree(data, problems)
+    if not isinstance(tree, Entries):
+        keys = ", ".join(SweepFile.model_fields)
+        problems.add(tree.line, "", f"{describe(tree)} stands here; a mapping with {keys} is needed")
+        raise problems.error()
+    known = Scenarios(scenarios, mode_of(tree.get("load")))
+    sections = read_sections(tree, known, problems)
+    limits = None if sections.slo is None else sections.slo.limits()
+    load = None if sections.load is None else read_load(sections.load, limits, known, problems)
+    cells = read_cells(sections, tree, problems)
+    cells_are_sound = not problems
+    cases: list[Case] = []
+    if sections.load is not None and load is not None:
+        cases = read_cases(sections.load, load, limits, problems)
+        if cells_are_sound:
+            refuse_idle(sections.load, cases, cells, problems)
+    if problems:
+        raise problems.error()
+    assert sections.name and sections.slo and load
     return Sweep(
-        name=name,
-        slo=slo,
+        name=sections.name,
+        slo=sections.slo,
         load=load,
-        cases=cases,
+        cases=tuple(cases),
         cells=tuple(cells),
-        repeat=int(repeat),
-        seed=None if seed is None else int(seed),
+        repeat=sections.repeat,
+        seed=sections.seed,
         file=where,
         sha256=hashlib.sha256(data).hexdigest(),
     )
@@ -139,27 +119,3 @@ def _display(path: Path) -> str:
 def _scenarios_in(folder: Path) -> list[str] | None:
     """Names of the locustfiles, where the repository's folder of them is beside the sweep's."""
     return sorted(entry.name for entry in folder.glob("*.py")) if folder.is_dir() else None
-
-
-def _read_name(reader: Reader, sections: dict[str, Node]) -> str | None:
-    if "name" not in sections:
-        return None
-    return reader.text(sections["name"], "name", _NAME, "a-z, 0-9 and -, up to 32, the first a letter or digit")
-
-
-def _read_slo(reader: Reader, node: Node | None) -> Slo | None:
-    if node is None:
-        return None
-    keys = tuple(Slo.__dataclass_fields__)
-    section = reader.mapping(node, "slo", keys)
-    if section is None:
-        return None
-    if not section.entries:
-        reader.refuse(node.line, "slo", f"is empty; set at least one of {', '.join(keys)}")
-        return None
-    limits: dict[str, Any] = {
-        key: reader.number(section.entries[key], f"slo.{key}", BOUNDS[f"slo.{key}"])
-        for key in keys
-        if key in section.entries
-    }
-    return None if None in limits.values() else Slo(**limits)

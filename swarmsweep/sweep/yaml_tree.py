@@ -1,66 +1,112 @@
-"""Strict YAML: text -> a tree of nodes that remember their line, and nothing a sweep file has no use for.
+"""Strict YAML: bytes -> mappings, lists and texts with their places in the file, and nothing a sweep has no use for.
 
-A scalar keeps its text as written, because YAML 1.1 would turn ``1:30`` into 90 and ``no`` into false before anyone
-could say so. Aliases, tags, several documents and repeated keys are refused: they hide what a file says.
+A scalar stays the text that was written: YAML 1.1 would turn ``1:30`` into 90 and ``no`` into false before anyone could
+object. Aliases, tags, several documents and repeated keys are refused, because they hide what a file says.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+from ruamel.yaml.nodes import Node as YamlNode
 
 from swarmsweep.errors import InputError
+from swarmsweep.sweep.problems import Problems
+from swarmsweep.units import quoted
 
 MAX_BYTES = 256 * 1024  # a list of 2,000 cells, each with a few axes and a comment; no sweep may have more
 MAX_DEPTH = 8  # the deepest useful path, load.cases[0].when.variant[0], is six deep
 
 # Characters that YAML calls printable, https://yaml.org/spec/1.1/#c-printable
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # as "\\ud800" writes it; no encoding can
+_SECOND_DOCUMENT = {"but found another document": "a second document begins; a sweep file holds one"}
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Scalar:
-    """One value: its text as written, whether it stood in quotes, and its line (from 1)."""
+class Text(str):
+    """One value as written, its place in the file (``load.users``), its line (from 1), and whether it has quotes."""
 
-    text: str
+    key: str
+    line: int
     quoted: bool
+
+
+class Items(list["Node"]):
+    """A list, with its place in the file and its line (from 1)."""
+
+    key: str
     line: int
 
 
-@dataclass(frozen=True)
-class Sequence:
-    """A list of nodes and its line (from 1)."""
+class Entries(dict[str, "Node"]):
+    """A mapping in the order of the file, with its place, its line (from 1), and the line of each key."""
 
-    items: list["Node"]
+    key: str
     line: int
-
-
-@dataclass(frozen=True)
-class Mapping:
-    """Keys, as written and in order, with their nodes; ``key_lines`` has the line of each key."""
-
-    entries: dict[str, "Node"]
     key_lines: dict[str, int]
-    line: int
-    repeated: list[tuple[str, int, int]] = field(default_factory=list)  # key, line, line of the first
+
+    def place(self, name: str) -> str:
+        """The place of a key of this mapping, as an error names it."""
+        plain = name if _PLAIN_KEY.fullmatch(name) else quoted(name)
+        return f"{self.key}.{plain}" if self.key else plain
+
+    def line_of(self, *names: str) -> int:
+        """The line of the first of these keys that is there, else that of the mapping."""
+        return next((self.key_lines[name] for name in names if name in self), self.line)
 
 
-Node = Scalar | Sequence | Mapping
+Node = Text | Items | Entries
 
 
-def parse(data: bytes, where: str) -> Node:
-    """Bytes of a YAML file -> its tree. Raises `InputError` with ``where``:line for anything outside the subset."""
-    import yaml  # here, so that `--help` needs nothing but Python
+def read_tree(data: bytes, problems: Problems) -> Node:
+    """The tree of a YAML file. Repeated keys are noted in ``problems``, and the first of them counts.
 
+    Raises `InputError`, with file and line, for what is no YAML or outside the subset.
+    """
+    where = problems.where
     text = _decode(data, where)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times as fast
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _PlainComposer
+    yaml.max_depth = MAX_DEPTH + 1  # the scalars in the deepest mapping count too
     try:
-        return _build(yaml, yaml.parse(text, Loader=loader), where)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{where}{line}: is not valid YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
+        root = yaml.compose(text)
+    except MaxDepthExceededError as error:
+        raise InputError(f"{_at(where, error)}: is nested more than {MAX_DEPTH} deep") from error
+    except ComposerError as error:
+        raise InputError(f"{_at(where, error)}: {_SECOND_DOCUMENT.get(error.problem, error.problem)}") from error
+    except MarkedYAMLError as error:
+        raise InputError(f"{_at(where, error)}: is not valid YAML: {error.problem or error.context}") from error
+    except (YAMLError, ValueError, OverflowError) as error:  # the last two: an escape beyond the last character
         raise InputError(f"{where}: is not valid YAML: {' '.join(str(error).split())}") from error
+    if root is None:
+        raise InputError(f"{where}: is empty; a sweep file has name, slo, load and matrix")
+    return _tree(root, "", problems)
+
+
+class _PlainComposer(Composer):
+    """Composes one document without aliases, anchors and tags."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        fault = None
+        if event.anchor is not None:
+            fault = f"uses the anchor or alias {event.anchor!r}; write the value out where it is used"
+        elif getattr(event, "ctag", None) is not None:
+            fault = f"uses the tag {str(event.ctag)!r}; write the plain value"
+        elif _HALF_CHARACTER.search(getattr(event, "value", "")):
+            fault = "is not valid YAML: found invalid Unicode character escape code"
+        if fault:
+            raise ComposerError(problem=fault, problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def _at(where: str, error: MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return where if mark is None else f"{where}:{mark.line + 1}"
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -81,68 +127,35 @@ def _decode(data: bytes, where: str) -> str:
     return text
 
 
-def _build(yaml, events: Iterator, where: str) -> Node:
-    """Parser events -> tree, without recursion, so that no depth of brackets can overflow a stack."""
-    root: Node | None = None
-    open_nodes: list[tuple[Sequence | Mapping, list[Scalar]]] = []  # each with the key that waits for its value
-    documents = 0
-    for event in events:
-        line = event.start_mark.line + 1
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise InputError(f"{where}:{line}: a second document begins; a sweep file holds one")
-            continue
-        _refuse_hidden(yaml, event, f"{where}:{line}")
-        if isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            open_nodes.pop()
-            continue
-        node = _node(yaml, event, line)
-        if node is None:
-            continue
-        if open_nodes:
-            _attach(*open_nodes[-1], node, where)
-        else:
-            root = node
-        if not isinstance(node, Scalar):
-            if len(open_nodes) == MAX_DEPTH:
-                raise InputError(f"{where}:{line}: is nested more than {MAX_DEPTH} deep")
-            open_nodes.append((node, []))
-    if root is None:
-        raise InputError(f"{where}: is empty; a sweep file has name, slo, load and matrix")
-    return root
+def _tree(node: YamlNode, key: str, problems: Problems) -> Node:
+    """A node of the library as ours; no deeper than `MAX_DEPTH`."""
+    tree: Node
+    line = node.start_mark.line + 1
+    if isinstance(node, ScalarNode):
+        tree = Text(node.value)
+        tree.quoted = bool(node.style)
+    elif isinstance(node, MappingNode):
+        tree = Entries()
+        tree.key_lines = {}
+        tree.key = key
+        for name_node, value in node.value:
+            _add(tree, name_node, value, problems)
+    else:
+        tree = Items(_tree(item, f"{key}[{number}]", problems) for number, item in enumerate(node.value))
+    tree.key, tree.line = key, line
+    return tree
 
 
-def _refuse_hidden(yaml, event, where: str) -> None:
-    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-        name = event.anchor
-        raise InputError(f"{where}: uses the anchor or alias {name!r}; write the value out where it is used")
-    if getattr(event, "tag", None):
-        raise InputError(f"{where}: uses the tag {event.tag!r}; write the plain value")
-
-
-def _node(yaml, event, line: int) -> Node | None:
-    if isinstance(event, yaml.ScalarEvent):
-        return Scalar(event.value, quoted=bool(event.style), line=line)
-    if isinstance(event, yaml.SequenceStartEvent):
-        return Sequence([], line)
-    if isinstance(event, yaml.MappingStartEvent):
-        return Mapping({}, {}, line)
-    return None
-
-
-def _attach(parent: Sequence | Mapping, waiting: list[Scalar], node: Node, where: str) -> None:
-    if isinstance(parent, Sequence):
-        parent.items.append(node)
+def _add(mapping: Entries, name_node: YamlNode, value: YamlNode, problems: Problems) -> None:
+    line = name_node.start_mark.line + 1
+    if not isinstance(name_node, ScalarNode):
+        where = f"{problems.where}:{line}"
+        raise InputError(f"{where}: a list or mapping stands where a key should; keys are plain words")
+    name = str(name_node.value)
+    if name in mapping:
+        problems.add(line, mapping.place(name), f"is given twice (first on line {mapping.key_lines[name]}); keep one")
         return
-    if not waiting:
-        if not isinstance(node, Scalar):
-            raise InputError(f"{where}:{node.line}: a list or mapping stands where a key should; keys are plain words")
-        waiting.append(node)
-        return
-    key = waiting.pop()
-    if key.text in parent.entries:
-        parent.repeated.append((key.text, key.line, parent.key_lines[key.text]))
-        return
-    parent.entries[key.text] = node
-    parent.key_lines[key.text] = key.line
+    mapping.key_lines[name] = line
+    mapping[name] = _tree(value, mapping.place(name), problems)
+    if mapping[name] == "":  # which the library places where the next key begins
+        mapping[name].line = line

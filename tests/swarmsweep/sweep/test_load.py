@@ -104,7 +104,7 @@ def test_a_load_from_before_there_were_modes_is_of_users():
         ({"mode": "capacity"}, "incomplete load: .*timeout_seconds"),
     ],
 )
-def test_a_stored_load_that_cannot_be_understood_is_told(stored, words):
+def test_a_stored_load_that_cannot_be_understood_is_refused(stored, words):
     with pytest.raises(LabError, match=words):
         load_from_json(stored)
 

@@ -110,8 +110,8 @@ def test_the_shipped_scenarios_have_names_of_their_own():
 
 def test_each_scenario_is_tried_once_for_each_think_time(folder):
     sweep = load_sweep(folder.parent / "sweeps/mine.yml")
-    found = scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)
-    assert [(one["locustfile"], one["mode"], one["env"]["LOCUST_WAIT_MAX_SECONDS"]) for one in found] == [
+    scenarios = scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)
+    assert [(one["locustfile"], one["mode"], one["env"]["LOCUST_WAIT_MAX_SECONDS"]) for one in scenarios] == [
         ("mine.py", "fixed", "0"),
         ("yours.py", "fixed", "0"),
         ("mine.py", "fixed", "2"),

@@ -38,32 +38,32 @@ def loads(case: str, old: str = "", new: str = "") -> dict[str, Load]:
     return {cell.id: sweep.load_of(cell) for cell in sweep.cells}
 
 
-def changed(found: dict[str, Load]) -> int:
+def changed(by_cell: dict[str, Load]) -> int:
     """How many cells have another load than most."""
-    return sum(load.users != 50 for load in found.values())
+    return sum(load.users != 50 for load in by_cell.values())
 
 
-@pytest.mark.parametrize(
-    ("when", "count"),
-    [
-        ("{variant: a}", 9),
-        ("{variant: [a]}", 9),
-        ("{variant: [a, 3]}", 17),
-        ("{variant: [a, b, 3]}", 25),
-        ("{memory: 1G}", 13),
-        ("{memory: 1024M}", 13),  # as exclude reads it: bytes, not text
-        ("{memory: [614400K, 1G]}", 25),
-        ("{cpus: 1.0, replicas: [1, 3]}", 7),
-        ("{locustfile: empty.py}", 1),
-    ],
-)
+GOOD_WHENS = [
+    ("{variant: a}", 9),
+    ("{variant: [a]}", 9),
+    ("{variant: [a, 3]}", 17),
+    ("{variant: [a, b, 3]}", 25),
+    ("{memory: 1G}", 13),
+    ("{memory: 1024M}", 13),  # as exclude reads it: bytes, not text
+    ("{memory: [614400K, 1G]}", 25),
+    ("{cpus: 1.0, replicas: [1, 3]}", 7),
+    ("{locustfile: empty.py}", 1),
+]
+
+
+@pytest.mark.parametrize(("when", "count"), GOOD_WHENS)
 def test_when_is_a_value_or_a_list_for_each_axis(when, count):
     assert changed(loads(f"{{when: {when}, users: 2}}")) == count
 
 
 def test_a_case_changes_what_it_names_and_keeps_the_rest():
-    found = loads("{when: {variant: a}, warmup_seconds: 1, measure_seconds: 99, wait_seconds: [1, 2], workers: 3}")
-    slow, usual = found["r1-c0.5-m600M-w2-varianta"], found["r1-c0.5-m600M-w2-variantb"]
+    by_cell = loads("{when: {variant: a}, warmup_seconds: 1, measure_seconds: 99, wait_seconds: [1, 2], workers: 3}")
+    slow, usual = by_cell["r1-c0.5-m600M-w2-varianta"], by_cell["r1-c0.5-m600M-w2-variantb"]
     assert (usual.warmup_seconds, usual.measure_seconds, usual.wait_seconds, usual.workers) == (10, 30, (0, 0), 1)
     assert (slow.warmup_seconds, slow.measure_seconds, slow.wait_seconds, slow.workers) == (1, 99, (1, 2), 3)
     assert slow.users == usual.users == slow.spawn_rate == 50
@@ -80,13 +80,13 @@ def test_a_case_changes_what_it_names_and_keeps_the_rest():
     ],
 )
 def test_spawn_rate_of_a_case(load, case, spawn_rate):
-    found = loads(f"{{when: {{variant: a}}, {case}}}", "users: 50", load)
-    assert found["r1-c1-m1G-w2-varianta"].spawn_rate == spawn_rate
+    by_cell = loads(f"{{when: {{variant: a}}, {case}}}", "users: 50", load)
+    assert by_cell["r1-c1-m1G-w2-varianta"].spawn_rate == spawn_rate
 
 
 def test_the_first_case_that_matches_wins():
-    found = loads("{when: {replicas: 1, variant: a}, users: 1}\n    - {when: {replicas: 1}, users: 2}")
-    assert [found[f"r{n}-c1-m1G-w2-variant{v}"].users for n, v in ((1, "a"), (1, "b"), (2, "a"))] == [1, 2, 50]
+    by_cell = loads("{when: {replicas: 1, variant: a}, users: 1}\n    - {when: {replicas: 1}, users: 2}")
+    assert [by_cell[f"r{n}-c1-m1G-w2-variant{v}"].users for n, v in ((1, "a"), (1, "b"), (2, "a"))] == [1, 2, 50]
 
 
 # Each row: the case, the line and the key that must be named.

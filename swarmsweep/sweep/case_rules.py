@@ -1,0 +1,82 @@
+"""The cases of a load: other loads for some of the cells, and which of them can never count."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from swarmsweep.sweep.load import AnyLoad, Case, Load, with_profile
+from swarmsweep.sweep.load_rules import refuse_impossible, usual_spawn_rate
+from swarmsweep.sweep.matrix import AxisValue, Cell, axes_of
+from swarmsweep.sweep.models import CapacityCase, CapacitySection, FixedCase, FixedSection, When
+from swarmsweep.sweep.problems import Problems
+from swarmsweep.sweep.yaml_tree import Items, Text
+from swarmsweep.units import quoted
+
+
+def read_cases(
+    section: FixedSection | CapacitySection, load: AnyLoad, limits: Mapping[str, float] | None, problems: Problems
+) -> list[Case]:
+    """The cases of a load, in order; ``load`` is what they change, ``limits`` are those of the SLO."""
+    cases = []
+    for case_section in section.cases or ():
+        case = _case(case_section, load, "spawn_rate" in section.written)
+        written = case_section.written
+        if set(written) == {"when"}:
+            keys = ", ".join(key for key in type(case_section).model_fields if key != "when")
+            problems.add(written.line, written.key, f"changes nothing; name at least one of {keys}")
+        refuse_impossible(case.load, written, limits, problems)
+        cases.append(case)
+    return cases
+
+
+def _case(section: FixedCase | CapacityCase, load: AnyLoad, keep_spawn_rate: bool) -> Case:
+    settings = {key: value for key, value in section.given().items() if key != "when"}
+    if "users" in settings and not keep_spawn_rate:
+        settings = {"spawn_rate": usual_spawn_rate(settings["users"])} | settings
+    changed = replace(load, **(settings if isinstance(load, Load) else with_profile(settings)))
+    when = section.when.given().items()
+    return Case(tuple((axis, tuple(value) if isinstance(value, list) else (value,)) for axis, value in when), changed)
+
+
+def refuse_idle(
+    section: FixedSection | CapacitySection, cases: list[Case], cells: list[Cell], problems: Problems
+) -> None:
+    """Note each case that can never count: one that no cell matches, and one whose cells all have an earlier case."""
+    axes_by_id = {cell.id: axes_of(cell) for cell in cells}
+    taken: dict[str, str] = {}  # id of a cell -> place of its case
+    sections: Sequence[FixedCase | CapacityCase] = section.cases or ()
+    for case_section, case in zip(sections, cases, strict=True):
+        line, place = case_section.written.line, case_section.written.key
+        unknown = _refuse_unknown_values(case_section.when, case, list(axes_by_id.values()), line, problems)
+        matching = [name for name, axes in axes_by_id.items() if case.matches(axes)]
+        if not matching and not unknown:
+            text = "matches no cell: there are cells with each of its values, but none with all of them"
+            problems.add(line, place, text)
+        elif matching and all(name in taken for name in matching):
+            earlier = ", ".join(dict.fromkeys(other for name, other in taken.items() if name in matching))
+            text = "never counts: the first case that matches a cell wins, and all that it matches have"
+            problems.add(line, place, f"{text} {earlier} already")
+        for name in matching:
+            taken.setdefault(name, place)
+
+
+def _refuse_unknown_values(when: When, case: Case, cells: list[dict[str, Any]], line: int, problems: Problems) -> bool:
+    """Note each value that no cell has; whether there is one."""
+    known = dict.fromkeys([*type(when).model_fields, *(axis for axes in cells for axis in axes)])
+    unknown = False
+    for axis, values in case.when:
+        node, place = when.written[axis], when.written.place(axis)
+        for value, text in zip(values, node if isinstance(node, Items) else [node], strict=True):
+            if any(axis in axes and axes[axis] == value for axes in cells):
+                continue
+            unknown = True
+            if axis in known:
+                problems.add(line, place, f"no cell has the value {_as_written(value, text)} (a typing slip?)")
+            else:
+                problems.add(line, place, f"is unknown; allowed: {', '.join(known)}")
+    return unknown
+
+
+def _as_written(value: AxisValue, node: Any) -> str:
+    assert isinstance(node, Text)
+    return quoted(value) if isinstance(value, str) else str(node)

@@ -1,0 +1,233 @@
+"""What a sweep file may say: a model for each of its mappings. docs/sweep.schema.json is made from them."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from swarmsweep.sweep import values as v
+from swarmsweep.sweep.scalars import read_text
+from swarmsweep.sweep.yaml_tree import Entries
+
+MAX_CELLS = 2000  # at 20 s each that is half a day; more is a slip of the keyboard
+MAX_EXCLUDES = 200  # more is a list of cells, which `cells` can hold
+MAX_CASES = 100  # more is a table that nobody can read
+
+# The tags of the variants of a union, as pydantic puts them into the place of an error, each with its position there.
+TAGS = {"<fixed>": 0, "<capacity>": 1, "<one>": 0, "<many>": 1}
+
+
+def _finish(schema: dict[str, Any], model: "type[Section]") -> None:
+    """Say in a JSON schema which keys there may be beside those with a name, and how many there must be."""
+    if isinstance(further := schema["additionalProperties"], dict):
+        schema["patternProperties"] = {f"^{v.ENVIRONMENT_AXIS}$": further}
+        schema["additionalProperties"] = False
+    if model.min_keys:
+        schema["minProperties"] = model.min_keys
+
+
+class Section(BaseModel):
+    """A mapping of the sweep file. None stands for a key that is left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_finish)
+    min_keys: ClassVar[int] = 0
+    _written: Entries = PrivateAttr()
+
+    @property
+    def written(self) -> Entries:
+        """The mapping as it was written, with its place and lines."""
+        return self._written
+
+    def given(self) -> dict[str, Any]:
+        """The values that were written, in the order of the file."""
+        return {key: getattr(self, key) for key in self._written}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, node: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        if node == {} and cls.min_keys:
+            raise PydanticCustomError("empty", "is empty")
+        section = read(node)
+        section._written = node
+        return section
+
+
+class AxesPattern(Section):
+    """What cells have in common: the axes here, and environment variables of the API in capitals."""
+
+    model_config = ConfigDict(extra="allow")
+    min_keys = 1
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.AxisValue]
+    replicas: v.Replicas | None = None
+    cpus: v.Cpus | None = None
+    memory: v.Memory | None = None
+    workers: v.ApiWorkers | None = None
+    image: v.AxisValue | None = None
+    locustfile: v.Scenario | None = None
+    variant: v.AxisValue | None = None
+
+
+class CellAxes(AxesPattern):
+    """One cell, in full."""
+
+    min_keys = 0
+    replicas: v.Replicas
+    cpus: v.Cpus
+    memory: v.Memory
+    workers: v.ApiWorkers
+
+
+class Matrix(Section):
+    """The product of all axes."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.Values[v.AxisValue]]
+    replicas: v.Values[v.Replicas]
+    cpus: v.Values[v.Cpus]
+    memory: v.Values[v.Memory]
+    workers: v.Values[v.ApiWorkers]
+    image: v.Values[v.AxisValue] | None = None
+    locustfile: v.Values[v.Scenario] | None = None
+    variant: v.Values[v.AxisValue] | None = None
+
+
+class When(Section):
+    """Which cells a case is for: on each axis one value, or several of which any will do."""
+
+    model_config = ConfigDict(extra="allow")
+    min_keys = 1
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.OneOrMore[v.AxisValue]]
+    replicas: v.OneOrMore[v.Replicas] | None = None
+    cpus: v.OneOrMore[v.Cpus] | None = None
+    memory: v.OneOrMore[v.Memory] | None = None
+    workers: v.OneOrMore[v.ApiWorkers] | None = None
+    image: v.OneOrMore[v.AxisValue] | None = None
+    locustfile: v.OneOrMore[v.Scenario] | None = None
+    variant: v.OneOrMore[v.AxisValue] | None = None
+
+
+class FixedCase(Section):
+    """Another load of users for some of the cells."""
+
+    min_keys = 2
+    when: When
+    users: v.Users | None = None
+    spawn_rate: v.SpawnRate | None = None
+    warmup_seconds: v.WarmupSeconds | None = None
+    measure_seconds: v.MeasureSeconds | None = None
+    wait_seconds: v.WaitSeconds | None = None
+    workers: v.LocustWorkers | None = None
+
+
+class CapacityCase(Section):
+    """Another search for some of the cells."""
+
+    min_keys = 2
+    when: When
+    profile: v.Profile | None = None
+    arrivals: v.Arrivals | None = None
+    timeout_seconds: v.TimeoutSeconds | None = None
+    workers: v.LocustWorkers | None = None
+
+
+_MODE = Field(description=v.meanings(v.MODES))
+_CASES = Field(
+    title="cases", min_length=1, max_length=MAX_CASES, examples=[[{"when": {"variant": "slow"}, "users": 2}]]
+)
+
+
+class FixedSection(Section):
+    """So many users for so long."""
+
+    mode: Annotated[Literal["fixed"], _MODE, BeforeValidator(read_text)] = "fixed"
+    users: v.Users
+    spawn_rate: v.SpawnRate | None = None
+    warmup_seconds: v.WarmupSeconds | None = None
+    measure_seconds: v.MeasureSeconds | None = None
+    wait_seconds: v.WaitSeconds | None = None
+    workers: v.LocustWorkers | None = None
+    locustfile: v.Scenario | None = None
+    cases: Annotated[list[FixedCase], _CASES] | None = None
+
+
+class CapacitySection(Section):
+    """The highest rate that holds the SLO."""
+
+    mode: Annotated[Literal["capacity"], _MODE, BeforeValidator(read_text)]
+    profile: v.Profile | None = None
+    arrivals: v.Arrivals | None = None
+    timeout_seconds: v.TimeoutSeconds | None = None
+    workers: v.LocustWorkers | None = None
+    target_rps: v.TargetRps | None = None
+    locustfile: v.Scenario | None = None
+    cases: Annotated[list[CapacityCase], _CASES] | None = None
+
+
+def mode_of(load: Any) -> str | None:
+    """The mode that the section `load` names, else fixed; None where there is no such mode."""
+    mode = load.get("mode", "fixed") if isinstance(load, Entries) else "fixed"
+    return mode if isinstance(mode, str) and mode in v.MODES else None
+
+
+def _tag(load: Any) -> str | None:
+    mode = mode_of(load)
+    return None if mode is None else f"<{mode}>"
+
+
+LoadSection = Annotated[
+    Annotated[FixedSection, Tag("<fixed>")] | Annotated[CapacitySection, Tag("<capacity>")], Discriminator(_tag)
+]
+_CELL = {"replicas": 1, "cpus": 1, "memory": "1G", "workers": 2}
+_EXCLUDED = {"replicas": 4, "memory": "2G"}
+
+
+class Slo(Section):
+    """What "good" means: upper limits, None where the sweep sets none."""
+
+    min_keys = 1
+    mean_ms: v.Milliseconds | None = None
+    p50_ms: v.Milliseconds | None = None
+    p95_ms: v.Milliseconds | None = None
+    p99_ms: v.Milliseconds | None = None
+    # A server that only answers errors is fast: without a limit of its own, 1 % of requests may fail.
+    max_failure_percent: v.Percent = 1
+
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: value for name, value in self if value is not None}
+
+
+class Sections(Section):
+    """The sections of a sweep file that are there."""
+
+    name: v.Name | None = None
+    slo: Slo | None = None
+    load: LoadSection | None = None
+    matrix: Matrix | None = None
+    cells: (
+        Annotated[list[CellAxes], Field(title="cells", min_length=1, max_length=MAX_CELLS, examples=[[_CELL]])] | None
+    ) = None
+    exclude: Annotated[list[AxesPattern], Field(title="entries", max_length=MAX_EXCLUDES, examples=[[_EXCLUDED]])] = []
+    include: Annotated[list[CellAxes], Field(title="cells", max_length=MAX_CELLS, examples=[[_CELL]])] = []
+    repeat: v.Repeat = 1
+    seed: v.Seed | None = None
+
+
+class SweepFile(Sections):
+    """A sweep file: a matrix or a list of cells, the load on each of them, and what counts as good."""
+
+    # See `cell_rules`.
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["matrix"]}, {"required": ["cells"]}]})
+    name: v.Name
+    slo: Slo
+    load: LoadSection

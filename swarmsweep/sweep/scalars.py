@@ -1,0 +1,147 @@
+"""Scalars of a sweep file: the text that was written -> number, memory or text, or what YAML would make of it.
+
+Each reader is a validator of pydantic. It raises `PydanticCustomError` with what is wrong. What is allowed stands in
+the schema (see `messages`).
+"""
+
+import re
+from typing import Any
+
+from pydantic import ValidatorFunctionWrapHandler
+from pydantic_core import PydanticCustomError
+
+from swarmsweep.errors import InputError
+from swarmsweep.sweep.yaml_tree import Entries, Items, Text
+from swarmsweep.units import parse_memory, quoted
+
+MAX_DECIMALS = 3  # a thousandth of a CPU, of a second or of a percent: nothing here is measured finer
+MAX_DIGITS = 30  # more are a slip, and would cost time to convert
+MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses a smaller limit
+MAX_MEMORY_BYTES = 16 * 1024**4  # beyond any one host
+
+# Values of extra axes reach a compose file and file names: nothing that a shell, YAML or Jinja could read as more.
+MEMORY_TEXT = r"[0-9]{1,30}(\.[0-9]{1,6})?([bB]|[kKmMgG][bB]?)"  # as `units.parse_memory` takes it
+AXIS_TEXT = "[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}"
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
+_NULL = {"", "~", "null", "Null", "NULL"}
+_TRUTH = {"y", "n", "yes", "no", "true", "false", "on", "off"}
+
+# What YAML 1.1 or a habit from elsewhere would turn into another number, and how to write it.
+_NUMBER_TRAPS = (
+    (re.compile(r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?"), "is a base-60 number in YAML; write a plain number of seconds"),
+    (re.compile(r"[-+]?[0-9][0-9_.]*_[0-9_.]*"), "has underscores; write the digits alone"),
+    (re.compile(r"[-+]?0[0-9oO][0-7]*"), "looks octal; write it without the leading zero"),
+    (re.compile(r"[-+]?0[xXbB][0-9a-fA-F]+"), "is not decimal; write decimal digits"),
+    (re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+"), "has an exponent; write the number out"),
+    (re.compile(r"[-+]?\.?(nan|inf|infinity)", re.IGNORECASE), "is not a finite number"),
+    (re.compile(r"\+[0-9.]+"), "has a plus sign; leave it out"),
+    (re.compile(r"-?\.[0-9]+"), "begins with a point; write a 0 before it"),
+    (re.compile(r"-?[0-9]+\."), "ends with a point; leave it out"),
+    (re.compile(r"[0-9]+,[0-9]+"), "has a comma; write a point"),
+)
+
+
+def read_number(node: Any, check: ValidatorFunctionWrapHandler) -> int | float:
+    """A plain decimal number that ``check`` takes; a whole value comes back as int."""
+    if fault := _number_fault(node):
+        raise refused(fault)
+    value: int | float = check(float(node) if "." in node else int(node))
+    if len(node.partition(".")[2].rstrip("0")) > MAX_DECIMALS:
+        raise refused(f"{node} has more than {MAX_DECIMALS} decimals")
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def read_text(node: Any) -> str:
+    """Text; a plain number, truth value or null is none."""
+    if fault := text_fault(node):
+        raise refused(fault)
+    return str(node)
+
+
+def text_fault(node: Any) -> str | None:
+    """Why a node is no text; None where it is."""
+    if not isinstance(node, Text):
+        return f"{describe(node)} stands here"
+    kind = "text" if node.quoted else _plain_kind(node)
+    if kind == "null":
+        return "is empty"
+    return None if kind == "text" else f"{quoted(str(node))} is a {kind} in YAML, put it in quotes"
+
+
+def read_memory(node: Any) -> int:
+    """Docker's memory text -> bytes."""
+    if not isinstance(node, Text):
+        raise refused(f"{describe(node)} stands here")
+    if _is_null(node):
+        raise refused("is empty")
+    try:
+        size_bytes = parse_memory(str(node))
+    except InputError as error:
+        raise PydanticCustomError("memory", "{fault}", {"fault": str(error)}) from error
+    if not MIN_MEMORY_BYTES <= size_bytes <= MAX_MEMORY_BYTES:
+        raise refused(f"{quoted(str(node))} is out of range")
+    return size_bytes
+
+
+def read_axis_value(node: Any) -> str | int | float:
+    """The value of an axis that the lab does not know: a number from 0 on, or a word."""
+    if isinstance(node, Text) and not node.quoted and _is_plain_number(node) and node[0] != "-":
+        number = float(node)
+        return int(number) if number.is_integer() else number
+    text = read_text(node)
+    if not re.fullmatch(AXIS_TEXT, text):
+        raise refused(f"{quoted(text)} does not fit")
+    return text
+
+
+def describe(node: Any) -> str:
+    """What a node is, for an error about its kind."""
+    if isinstance(node, Entries):
+        return "a mapping"
+    if isinstance(node, Items):
+        return "a list"
+    return "nothing" if _is_null(node) else f"the single value {quoted(str(node))}"
+
+
+def refused(fault: str) -> PydanticCustomError:
+    """The error for a value, which is then followed by what is allowed."""
+    return PydanticCustomError("scalar", "{fault}", {"fault": fault})
+
+
+def _number_fault(node: Any) -> str | None:
+    if not isinstance(node, Text):
+        return f"{describe(node)} stands here, not a number"
+    text = str(node)
+    if node.quoted:
+        hint = f", write {text} without quotes" if _is_plain_number(text) else ", not a number"
+        return f"{quoted(text)} is text in quotes{hint}"
+    if _is_plain_number(text):
+        return None
+    if text in _NULL:
+        return "is empty"
+    if text.lower() in _TRUTH:
+        return f"{quoted(text)} is a truth value in YAML, not a number"
+    advice = next((advice for trap, advice in _NUMBER_TRAPS if trap.fullmatch(text)), "is not a number")
+    return f"{quoted(text)} {advice}"
+
+
+def _plain_kind(text: str) -> str:
+    """What a scalar without quotes means: 'null', 'truth value', 'number' (also in a trap's form) or 'text'."""
+    if text in _NULL:
+        return "null"
+    if text.lower() in _TRUTH:
+        return "truth value"
+    if _is_plain_number(text) or any(trap.fullmatch(text) for trap, _ in _NUMBER_TRAPS):
+        return "number"
+    return "text"
+
+
+def _is_plain_number(text: str) -> bool:
+    """Whether the text is a number as this project writes them: decimal digits with at most one point."""
+    return len(text) <= MAX_DIGITS and bool(_INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text))
+
+
+def _is_null(node: Text) -> bool:
+    return not node.quoted and node in _NULL

@@ -1,0 +1,193 @@
+"""The values that a sweep file may hold, each a type with its limits and their reasons.
+
+The ``description`` of a type is what a message quotes after "allowed:", and what an editor shows.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    PlainValidator,
+    Tag,
+    ValidationInfo,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from swarmsweep.search import PROFILES
+from swarmsweep.sweep.scalars import (
+    AXIS_TEXT,
+    MAX_MEMORY_BYTES,
+    MEMORY_TEXT,
+    MIN_MEMORY_BYTES,
+    read_axis_value,
+    read_memory,
+    read_number,
+    read_text,
+    refused,
+)
+from swarmsweep.units import format_memory, format_plain, quoted
+
+MAX_USERS = 9_000  # connections that the lab's HAProxy takes (platform_proxy_max_connections)
+MAX_TIMEOUT_SECONDS = 60  # a minute is no answer to one request
+MODES = {
+    "fixed": "so many users for so long",
+    "capacity": "find the highest rate that holds the SLO",
+}
+ARRIVALS = {
+    "poisson": "callers who know nothing of each other",
+    "constant": "one request after the other at equal distances",
+}
+BUDGETS = {
+    name: f"at most {format_plain(profile.budget_seconds)} s of load for each deployment"
+    for name, profile in PROFILES.items()
+}
+# Requests of such a scenario are sent when they are due, whatever became of earlier ones; any other is a closed loop.
+OPEN_LOOP_ENDING = "_open.py"
+ENVIRONMENT_AXIS = "[A-Z][A-Z0-9_]{1,39}"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """The locustfiles that there are, and the mode of the load, which a scenario must suit; None does not judge it."""
+
+    present: Collection[str] | None
+    mode: str | None
+
+    def fault(self, name: str) -> str | None:
+        """What is wrong with a scenario of this name; None where nothing is."""
+        wanted = None if self.mode is None else self.mode == "capacity"
+        usable = [other for other in self.present or () if wanted in (None, other.endswith(OPEN_LOOP_ENDING))]
+        present = f"; present: {', '.join(sorted(usable)) or 'none'}"
+        if wanted not in (None, name.endswith(OPEN_LOOP_ENDING)):
+            kind, need = ("a closed loop", "ends") if wanted else ("an open loop", "does not end")
+            text = (
+                f"{quoted(name)} is {kind}; allowed in mode {self.mode}: a file whose name {need} in {OPEN_LOOP_ENDING}"
+            )
+            return text if self.present is None else text + present
+        if self.present is not None and name not in self.present:
+            return f"{quoted(name)} is not in locustfiles/{present}"
+        return None
+
+
+@dataclass(frozen=True)
+class Within:
+    """The limits of a number, what it counts, and why the limits are there."""
+
+    low: float
+    high: float
+    what: str
+    why: str
+
+    def __get_pydantic_core_schema__(self, number: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        words = f"{format_plain(self.low)} to {format_plain(self.high)} {self.what} ({self.why})"
+        whole = "whole numbers " if number is int else ""
+        limits = Field(ge=self.low, le=self.high, strict=True, description=whole + words)
+        return handler.generate_schema(Annotated[number, limits, WrapValidator(read_number)])
+
+
+def meanings(words: dict[str, str]) -> str:
+    """Words with their meanings, as a message and an editor show them."""
+    return ", ".join(f"{word} ({meaning})" for word, meaning in words.items())
+
+
+def _one_of(words: dict[str, str]) -> Any:
+    """A field that is one of a few words, which editors complete."""
+    pattern = f"^({'|'.join(words)})$"
+    return Field(pattern=pattern, description=meanings(words), json_schema_extra={"enum": list(words)})
+
+
+def _suiting(name: str, info: ValidationInfo) -> str:
+    if info.context is not None and (fault := info.context.fault(name)):
+        raise PydanticCustomError("scenario", "{fault}", {"fault": fault})
+    return name
+
+
+def _range(seconds: list[float]) -> tuple[float, ...]:
+    if len(seconds) != 2:
+        raise refused(f"has {len(seconds)} values")
+    if seconds[0] > seconds[1]:
+        raise refused(f"{seconds[0]} is above {seconds[1]}")
+    return tuple(seconds)
+
+
+def _environment_axis(name: str) -> str:
+    if not re.fullmatch(ENVIRONMENT_AXIS, name):
+        raise PydanticCustomError("unknown_axis", "is no environment variable")
+    return name
+
+
+_TEXT = BeforeValidator(read_text)
+_AXIS_JSON = Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=f"^{AXIS_TEXT}$")]
+_MEMORY_JSON = Annotated[str, Field(pattern=f"^{MEMORY_TEXT}$")]
+_MEMORY_WORDS = f"{format_memory(MIN_MEMORY_BYTES)} (Docker's minimum) to {format_memory(MAX_MEMORY_BYTES)} per replica"
+
+Name = Annotated[
+    str,
+    Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$", description="a-z, 0-9 and -, up to 32, the first a letter or digit"),
+    _TEXT,
+]
+Repeat = Annotated[int, Within(1, 20, "trials of each cell", "20 fresh deployments show the spread")]
+Seed = Annotated[int, Within(0, 2**32 - 1, "as seed", "32 bits")]
+
+Milliseconds = Annotated[float, Within(0.001, 600_000, "milliseconds", "ten minutes is no answer")]
+Percent = Annotated[float, Within(0, 100, "percent of requests, and of executed tasks", "0 allows no failure")]
+
+Users = Annotated[
+    int,
+    Within(
+        1, MAX_USERS, "simulated users", "HAProxy of the lab takes 9,000 connections (platform_proxy_max_connections)"
+    ),
+]
+SpawnRate = Annotated[float, Within(0.01, 10_000, "users per second", "Locust cannot start them faster")]
+WarmupSeconds = Annotated[float, Within(0, 3_600, "seconds", "an hour of warm-up is a mistake")]
+MeasureSeconds = Annotated[float, Within(1, 86_400, "seconds", "a day per trial is the most")]
+ThinkSeconds = Annotated[float, Within(0, 3_600, "seconds", "think time of one user")]
+WaitSeconds = Annotated[
+    list[ThinkSeconds],
+    Field(min_length=1, examples=[[0.5, 2]], description="[shortest, longest]"),
+    Field(json_schema_extra={"minItems": 2, "maxItems": 2}),
+    AfterValidator(_range),
+]
+LocustWorkers = Annotated[int, Within(1, 128, "Locust workers", "one per core of the load hosts is enough")]
+Profile = Annotated[str, _one_of(BUDGETS), _TEXT]
+Arrivals = Annotated[str, _one_of(ARRIVALS), _TEXT]
+TimeoutSeconds = Annotated[float, Within(0.1, MAX_TIMEOUT_SECONDS, "seconds", "a minute is no answer to one request")]
+TargetRps = Annotated[float, Within(0.1, 1_000_000, "requests per second", "what the API must sustain")]
+Scenario = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\.py$",
+        description="the plain name of a file in locustfiles/, ending in .py",
+    ),
+    _TEXT,
+    AfterValidator(_suiting),
+]
+
+Replicas = Annotated[int, Within(1, 100, "replicas", "a Swarm service of more is no longer two machines")]
+Cpus = Annotated[float, Within(0.01, 512, "CPUs per replica", "0.01 is Docker's minimum, 512 is beyond any one host")]
+Memory = Annotated[
+    int, PlainValidator(read_memory, json_schema_input_type=_MEMORY_JSON), Field(description=_MEMORY_WORDS)
+]
+ApiWorkers = Annotated[int, Within(1, 128, "uvicorn workers per replica", "each is a process with its own model")]
+AxisValue = Annotated[
+    str | float,
+    PlainValidator(read_axis_value, json_schema_input_type=_AXIS_JSON),
+    Field(description="letters, digits and . _ : / @ - (up to 128, the first a letter or digit)"),
+]
+EnvironmentAxis = Annotated[str, AfterValidator(_environment_axis)]
+
+Values = Annotated[list[T], Field(min_length=1, examples=[[1, 2]])]
+OneOrMore = Annotated[
+    Annotated[T, Tag("<one>")] | Annotated[Values[T], Tag("<many>")],
+    Discriminator(lambda node: "<many>" if isinstance(node, list) else "<one>"),
+]
