@@ -42,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("files", nargs="+", metavar="FILE", help="sweep file, as sweeps/quick.yml")
     check.set_defaults(command=_check)
 
+    schema = commands.add_parser(
+        "schema", help="print the JSON schema of a sweep file, as docs/sweep.schema.json holds it", epilog=_EPILOG
+    )
+    schema.set_defaults(command=_schema)
+
     plan = commands.add_parser(
         "plan", help="print the cells of a sweep, what cannot fit, and when it will end", epilog=_EPILOG
     )
@@ -89,6 +94,12 @@ def _check(arguments: argparse.Namespace) -> None:
         print(f"{sweep.file}: good: {len(sweep.cells)} cells x {sweep.repeat} trial(s)")
     if refused:
         raise InputError("\n".join(refused))
+
+
+def _schema(_: argparse.Namespace) -> None:
+    from swarmsweep.sweep.json_schema import schema_text
+
+    print(schema_text(), end="")
 
 
 def _plan(arguments: argparse.Namespace) -> None:
