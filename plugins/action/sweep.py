@@ -91,7 +91,7 @@ class ActionModule(ActionBase):
         # Beside a sweep file of elsewhere there may be other scenarios, or none; these are copied.
         if locustfiles is not None:
             check_folder(locustfiles)
-        return {"name": sweep.name, "cells": len(sweep.cells)}
+        return {"name": sweep.name, "cells": len(sweep.cells), "sha256": sweep.sha256}
 
     def do_scenarios(self, path, reports, resume=None):
         """What is to be loaded on each load host before anything is deployed, of a sweep or of a run taken up."""
@@ -113,8 +113,11 @@ class ActionModule(ActionBase):
         refuse_scenarios(loaded, locustfiles)
         return {}
 
-    def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None):
-        """Make the run folder with plan.json and manifest.json, or take up one that was interrupted."""
+    def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None, sha256=None):
+        """Make the run folder with plan.json and manifest.json, or take up one that was interrupted.
+
+        ``sha256`` is that of the sweep file when it was checked, before the hosts were touched.
+        """
         from swarmsweep import estimated_seconds, load_sweep, make_plan, parse_seed, read_plan, retry_broken, write_plan
         from swarmsweep.files import write_json
         from swarmsweep.lab.mask_secrets import storable
@@ -132,6 +135,8 @@ class ActionModule(ActionBase):
             retry_broken(run)
         else:
             sweep = load_sweep(path)
+            if sha256 not in (None, sweep.sha256):
+                raise LabError(f"{path}: was changed after it was checked. Nothing was measured; run the command again")
             other = known_other_seconds(reports, sweep.load.mode).seconds
             plan = make_plan(sweep, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)

@@ -48,6 +48,22 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
     assert "mv locustfiles/io.py locustfiles/my_io.py" in " ".join(done.stdout.split())
 
 
+# The check, then hosts are touched for minutes, then the plan.
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_sweep_file_that_was_checked_is_the_one_that_is_planned(play, lost, tmp_path, changed):
+    playbook, inventory, *given = lost
+    (sweep,) = yaml.safe_load(playbook.read_text())
+    sweep["tasks"] = [task for task in sweep["tasks"] if task["name"] == "Plan it"]
+    edit = {"ansible.builtin.copy": {"content": SWEEP + "repeat: 2\n", "dest": str(tmp_path / "lost.yml")}}
+    between = {"name": "Edit it", "hosts": "localhost", "tasks": [{"name": "Edit it", "when": changed} | edit]}
+    checks = yaml.safe_load(playbook.with_name("check_sweep.yml").read_text())
+    playbook.write_text(yaml.safe_dump([*checks, between, sweep]))
+    done = play(playbook, inventory, *given)
+    assert (done.returncode != 0) is changed, done.stdout + done.stderr
+    assert ("lost.yml: was changed after it was checked" in " ".join(done.stdout.split())) is changed
+    assert len(list(tmp_path.glob("reports/*-lost/plan.json"))) == (not changed)
+
+
 def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     names = [task["name"] for play in load_playbook("playbooks/sweep.yml") for task in play["tasks"]]
     order = ["Copy them", "Make sure that a load reaches this lab and nothing else", "Load each of them once",

@@ -80,6 +80,16 @@ def test_a_step_has_all_that_the_role_asks_for(plan, load, seconds, mode):
         assert step["config"]["replicas"] == 1
 
 
+def test_a_sweep_file_that_was_changed_after_its_check_is_not_planned(action, plan, tmp_path):
+    run = Path(plan()["run"]).name
+    checked = action.do_check(str(tmp_path / "toy.yml"))
+    assert plan(sha256=checked["sha256"])["steps"]
+    with pytest.raises(LabError, match=r"toy\.yml: was changed after it was checked"):
+        plan(load=CAPACITY, sha256=checked["sha256"])
+    # The plan of a run that is taken up counts, whatever became of the file.
+    assert plan(load=CAPACITY, sha256=checked["sha256"], resume=run)["steps"]
+
+
 def test_nothing_is_made_again_when_all_is_well(action, plan):
     told = plan()
     for step in told["steps"]:
