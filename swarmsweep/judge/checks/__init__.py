@@ -38,7 +38,7 @@ from swarmsweep.judge.evidence import Evidence
 
 __all__ = ["CHECKS", "LIMITS", "Check", "Limit", "checks_of"]
 
-# In the order in which they are told: the first that fails explains those after it best.
+# In the order of the report: the first that fails explains those after it best.
 CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     limits_as_labelled,
     replicas_unchanged,
