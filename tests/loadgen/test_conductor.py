@@ -5,7 +5,6 @@ import math
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.lib import load_host
+from app.dependencies.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 PEER = Path(__file__).with_name("http_peer.py")
@@ -58,11 +57,6 @@ ORDER = {
     "connections": 8,
     "max_rps": None,
 }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Lab:
@@ -168,16 +162,20 @@ def searched(tmp_path_factory):
 def test_a_search_finds_what_the_server_can_do(searched):
     lab, code, capacity, _ = searched
     assert (code, capacity["error"]) == (0, None), lab.logs()
-    assert capacity["ended"] in ("done", "budget")
     assert capacity["order"] == ORDER
     assert capacity["profile"]["name"] == "short"
     trials = capacity["trials"]
     assert [trial["trial"] for trial in trials] == list(range(1, len(trials) + 1))
     assert (trials[0]["purpose"], trials[0]["kind"], trials[0]["verdict"]) == ("probe", "closed", "probe")
     assert {trial["kind"] for trial in trials[1:]} == {"constant"}
-    assert {trial["verdict"] for trial in trials} >= {"probe", "good", "bad"}
-    # No more than the server has. How much less is found on a busy machine is a question for `./lab bench truth`.
-    assert max(trial["rate_rps"] for trial in trials if trial["verdict"] == "good") <= 1.1 * SLOTS_RPS
+    rates = {trial["verdict"]: trial["rate_rps"] for trial in sorted(trials[1:], key=lambda trial: trial["rate_rps"])}
+    # What a busy machine cannot do, the search says itself. How near a search comes is for `./lab bench truth` to say.
+    if capacity["ended"] in ("done", "budget"):
+        assert {"good", "bad"} <= rates.keys()
+    else:
+        assert capacity["ended"] in ("generator", "no_load_passes")
+    # No more than the server has.
+    assert rates.get("good", 0) <= 1.1 * SLOTS_RPS
     assert capacity["load_seconds"] == sum(trial["seconds_settle"] + trial["seconds_measure"] for trial in trials)
     assert capacity["load_seconds"] <= capacity["profile"]["budget_seconds"]
     assert capacity["started"] < trials[0]["window_start"] < trials[-1]["window_end"] <= capacity["stopped"]
@@ -224,7 +222,7 @@ def test_server_files_and_locust_count_the_same(searched):
     assert timeline["spawn_started"] <= timeline["spawn_complete"] <= timeline["stopped"]
     assert timeline["requests_recorded"] == timeline["requests_reported"]
     # One question at least after each overload.
-    assert timeline["questions"] >= sum(trial["verdict"] == "bad" for trial in trials) > 0
+    assert timeline["questions"] >= sum(trial["verdict"] == "bad" for trial in trials)
     assert counts == {"/slots": timeline["requests_recorded"] + timeline["questions"]}
     with (lab.out / "stats_stats.csv").open(newline="", encoding="utf-8") as file:
         (row,) = [row for row in DictReader(file) if row["Name"] == "/slots"]

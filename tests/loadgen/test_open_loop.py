@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
+
+from app.dependencies.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = ROOT / "loadgen/entry"
@@ -136,7 +137,8 @@ def on_init(environment, runner, **_):
 def conduct(environment, runner, probes):
     plan, found = json.load(open(os.environ["PLAN"])), []
     try:
-        probes.wait_ready(plan["workers"], plan.get("patience", 60))
+        trials.wait_ready(plan["standing"], 60)
+        trials.wait_ready(plan["workers"], plan["patience"])
         for step in plan["trials"]:
             stop_after = step.pop("stop_after", None)
             if stop_after:
@@ -174,11 +176,6 @@ class PeerUser(OpenLoopUser):
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 class Lab:
     """A server, a Locust master and workers, all of which end with the ``stack``."""
 
@@ -197,8 +194,9 @@ class Lab:
         (self.folder / "conductor.py").write_text(CONDUCTOR)
         scenario = self.folder / "peer_scenario.py"
         scenario.write_text(SCENARIO.format(path=path))
-        (self.folder / "plan").write_text(json.dumps({"workers": workers or 1, "trials": plan, "patience": patience}))
-        files = f"{ENTRIES / 'open_loop.py'},{scenario},{self.folder / 'conductor.py'}"
+        expected = {"workers": workers or 1, "standing": min(users or workers or 1, workers or 1), "patience": patience}
+        (self.folder / "plan").write_text(json.dumps(expected | {"trials": plan}))
+        files = f"{FILES / 'open_loop.py'},{FILES / 'trials.py'},{scenario},{self.folder / 'conductor.py'}"
         command = [LOCUST, "-f", files, "--exit-code-on-error", "0", "--loglevel", "INFO"]
         load = ["--headless", "-u", str(users or workers or 1), "-r", "10", "--host", self.url, "--only-summary"]
         if not workers:

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from app.dependencies.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILES = f"{ROOT / 'locustfiles/predict.py'},{ROOT / 'loadgen/entry/recorder.py'}"
@@ -77,11 +78,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
         running.shutdown()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def environment(directory: Path, index: int | None = None, **extra: str) -> dict[str, str]:

@@ -40,7 +40,7 @@ def play(ansible_playbook: str, tmp_path_factory: pytest.TempPathFactory) -> Cal
     }
 
     def run(playbook: Path, inventory: Path, *arguments: str) -> subprocess.CompletedProcess:
-        command = [ansible_playbook, str(playbook), "-i", str(inventory), *arguments]
+        command = [ansible_playbook, "-i", str(inventory), *arguments, str(playbook)]
         return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
     return run

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,16 +27,18 @@ PROFILES["smoke"] = dataclasses.replace(
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch, haproxy_program) -> Site:
+def site(monkeypatch, haproxy_program) -> Iterator[Site]:
     if missing := [name for name in ("locust", "httptools", "hdrh") if find_spec(name) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     here = SimpleNamespace(python=Path(sys.executable), folder=Path(sys.prefix), path=f"{sys.prefix}/bin:/usr/bin:/bin")
     monkeypatch.setattr(deployment, "LOCUST", here)
     monkeypatch.setattr(deployment, "LIGHT_SECONDS", 2.0)
-    made = Site(haproxy_program, tmp_path)
-    with (made.load_host / "search/steps.py").open("a", encoding="utf-8") as file:
-        file.write(TINY)
-    return made
+    # The path of HAProxy's socket must be short.
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        made = Site(haproxy_program, Path(folder))
+        with (made.load_host / "search/steps.py").open("a", encoding="utf-8") as file:
+            file.write(TINY)
+        yield made
 
 
 def below_this_process() -> set[int]:
