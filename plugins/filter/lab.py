@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab import content_hash, lab_names, virtual_machines
@@ -91,6 +92,7 @@ class FilterModule:
     def filters(self):
         return {
             "lab_virtual_machines": lab_virtual_machines,
+            "lab_checksum": checksum,  # of a file here, as the modules find and copy have it of one on a host
             "lab_content_hash": lab_content_hash,
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,

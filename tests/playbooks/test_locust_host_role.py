@@ -1,5 +1,6 @@
 """What the role locust_host copies to a load host and removes there, templated by Ansible."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from bench.lib import load_host
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/locust_host"
 HOME = "/opt/swarmsweep/locust"
-WANTED = ("__locust_host_copies", "__locust_host_folders", "__locust_host_stale")
+WANTED = ("__locust_host_copies", "__locust_host_folders", "__locust_host_different", "__locust_host_stale")
+# What a host has other than it should, or not at all; and what is left of an earlier version.
+CHANGED, CLOSED, MISSING = "locustfiles/predict.py", "loadgen/open/order.py", "recorder.py"
+STALE = ("loadgen/open/gone.py", "trials.py")
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +29,26 @@ def host(tmp_path_factory) -> Path:
     return home
 
 
+def present(host: Path) -> list[dict[str, str]]:
+    """What the module find says of a host."""
+    files = {str(path.relative_to(host)): path.read_bytes() for path in host.rglob("*.py")}
+    del files[MISSING]
+    files |= {CHANGED: files[CHANGED] + b"\n"} | dict.fromkeys(STALE, b"")
+    modes = {name: "0600" if name == CLOSED else "0644" for name in files}
+    return [
+        {"path": f"{HOME}/{name}", "checksum": hashlib.sha1(content).hexdigest(), "mode": modes[name]}
+        for name, content in files.items()
+    ] + [{"path": f"{HOME}/locustfiles/folder.py", "mode": "0755"}]
+
+
 @pytest.fixture(scope="module")
 def role(play, host, tmp_path_factory) -> dict:
-    """The role's values on a host that has all files, and two that are left of an earlier version."""
+    """The role's values on a host that an earlier version has set up."""
     folder = tmp_path_factory.mktemp("role")
-    present = [str(path.relative_to(host)) for path in host.rglob("*.py")] + ["trials.py", "loadgen/open/gone.py"]
     given = {
         "role_path": str(ROLE),
         "locust_host_locustfiles": str(ROOT / "locustfiles"),
-        "__locust_host_present": {"files": [{"path": f"{HOME}/{name}"} for name in present]},
+        "__locust_host_present": {"files": present(host)},
     }
     pairs = ", ".join(f"'{name}': {name}" for name in WANTED)
     content = f"{{{{ {{{pairs}}} | to_json }}}}"
@@ -57,5 +72,11 @@ def test_each_file_is_copied_to_its_folder(role, host):
     assert set(role["__locust_host_folders"]) == folders
 
 
+def test_only_what_differs_is_copied(role):
+    different = sorted(f"{folder}{Path(source).name}" for source, folder in role["__locust_host_different"])
+    assert different == sorted([CHANGED, CLOSED, MISSING])
+
+
 def test_what_is_no_longer_there_is_removed_and_nothing_else(role):
-    assert sorted(role["__locust_host_stale"]) == [f"{HOME}/loadgen/open/gone.py", f"{HOME}/trials.py"]
+    stale = sorted(f"{HOME}/{name}" for name in (*STALE, "locustfiles/folder.py"))
+    assert sorted(role["__locust_host_stale"]) == stale
