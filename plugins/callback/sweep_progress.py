@@ -187,8 +187,8 @@ class CallbackModule(Default):
             from swarmsweep.report.progress import Progress
 
             self.progress = Progress(result.result["run"], result.result["steps"], self.progress)
-            # Each task runs in a fork of this process: numpy and pandas, which take a second, are in all of them then and
-            # not imported anew to judge each cell.
+            # Each task runs in a fork of this process: numpy and pandas, which take a second, are in all of them then
+            # and not imported anew to judge each cell.
             import_module("swarmsweep.results.measure")
             import_module("pandas")
         elif self.cell and "sentence" in result.result:

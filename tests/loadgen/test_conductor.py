@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from app.dependencies.processes import free_port
+from bench.lib import load_host
 
 ROOT = Path(__file__).parents[2]
 PEER = Path(__file__).with_name("http_peer.py")

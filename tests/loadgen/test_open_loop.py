@@ -137,8 +137,8 @@ def on_init(environment, runner, **_):
 def conduct(environment, runner, probes):
     plan, found = json.load(open(os.environ["PLAN"])), []
     try:
-        trials.wait_ready(plan["standing"], 60)
-        trials.wait_ready(plan["workers"], plan["patience"])
+        probes.wait_ready(plan["standing"], 60)
+        probes.wait_ready(plan["workers"], plan["patience"])
         for step in plan["trials"]:
             stop_after = step.pop("stop_after", None)
             if stop_after:
@@ -196,7 +196,7 @@ class Lab:
         scenario.write_text(SCENARIO.format(path=path))
         expected = {"workers": workers or 1, "standing": min(users or workers or 1, workers or 1), "patience": patience}
         (self.folder / "plan").write_text(json.dumps(expected | {"trials": plan}))
-        files = f"{FILES / 'open_loop.py'},{FILES / 'trials.py'},{scenario},{self.folder / 'conductor.py'}"
+        files = f"{ENTRIES / 'open_loop.py'},{scenario},{self.folder / 'conductor.py'}"
         command = [LOCUST, "-f", files, "--exit-code-on-error", "0", "--loglevel", "INFO"]
         load = ["--headless", "-u", str(users or workers or 1), "-r", "10", "--host", self.url, "--only-summary"]
         if not workers:
