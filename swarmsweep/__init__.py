@@ -8,9 +8,8 @@ that is ready for the user, and nothing else, for anything a user can cause:
 
 ==============================================  =======================================================================
 ``load_sweep(path)``                            sweep file -> validated `Sweep`; `InputError` lists every mistake
-``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> plan (a dict, ready for JSON)
+``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> `Plan`
 ``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
-``load_of_cell(plan, cell)``                    the load of a planned cell: users, seconds, scenario
 ``drain_seconds(slo)``                          how long after a window its requests may still get their responses
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
 ``retry_broken(run_dir)``                       sets aside attempts that were interrupted or that the bench broke
@@ -36,7 +35,6 @@ _HOME = {
     "estimated_seconds": "plan.plan",
     "planned_load_seconds": "plan.plan",
     "drain_seconds": "sweep.load",
-    "load_of_cell": "sweep.load",
     "write_plan": "plan.run_folder",
     "read_plan": "plan.run_folder",
     "remaining_steps": "plan.run_folder",

@@ -27,6 +27,7 @@ from bench.lib.result import Row, number
 from bench.overhead.phases import BETWEEN_TRIALS, PHASES, Attempt, read_run
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_atomically, write_json
+from swarmsweep.plan.planned import Plan, as_json
 from swarmsweep.plan.run_folder import attempt_dir, newest_run, read_plan
 
 RESULT = RESULTS / "overhead.json"
@@ -159,11 +160,11 @@ def time_report(run: Path, folder: Path) -> Row:
 def multiply(run: Path, count: int, reports: Path) -> Path:
     """A run folder with so many cells: copies of those that ``run`` measured, each with an id and CPUs of its own."""
     plan = read_plan(run)
-    cells = [cell for cell in plan["cells"] if (run / "cells" / cell["id"] / "cell.json").exists()]
+    cells = [as_json(cell) for cell in plan.cells if (run / "cells" / cell.id / "cell.json").exists()]
     if not cells:
         raise LabError(f"{run}: no cell is complete")
     rows = {cell["id"]: read_json(run / "cells" / cell["id"] / "cell.json") for cell in cells}
-    large, copies = reports / plan["run_id"], []
+    large, copies = reports / plan.run_id, []
     for copy in range(count):
         cell = cells[copy % len(cells)]
         config = cell["config"] | {"cpus": round(cell["config"]["cpus"] + copy / 1000, 3)}
@@ -171,7 +172,7 @@ def multiply(run: Path, count: int, reports: Path) -> Path:
         copies.append(cell | own)
         write_json(large / "cells" / own["id"] / "cell.json", rows[cell["id"]] | own)
     steps = [{"position": 1, "cell_id": cell["id"], "attempt": 1, "load_seconds": 1} for cell in copies]
-    write_json(large / "plan.json", plan | {"cells": copies, "steps": steps, "anchor": None})
+    write_json(large / "plan.json", as_json(plan) | {"cells": copies, "steps": steps, "anchor": None})
     return large
 
 
@@ -185,10 +186,10 @@ def conclude(run: Path, attempts: Sequence[Attempt], more: Sequence[Row]) -> tup
     plan = read_plan(run)
     facts = {
         "doubts": doubts(run, plan, attempts),
-        "run_id": plan["run_id"],
-        "mode": plan["load"].get("mode", "fixed"),
+        "run_id": plan.run_id,
+        "mode": plan.load.get("mode", "fixed"),
         "cells": len(attempts),
-        "hosts": plan["hosts"],
+        "hosts": plan.hosts,
         "machine": machine.facts(),
     }
     content = result.as_json([*phases, *limits], (), {}, facts)
@@ -217,10 +218,10 @@ def sampler_rows(attempts: Sequence[Attempt]) -> list[Row]:
     return rows or [Row("sampler", None, "% of a core", MOST_SAMPLER_PERCENT)]
 
 
-def doubts(run: Path, plan: dict[str, Any], attempts: Sequence[Attempt]) -> list[str]:
+def doubts(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:
     """What makes the figures less than they seem."""
     found = []
-    paths = [attempt_dir(run, step["cell_id"], step["attempt"], "trial.json") for step in plan["steps"]]
+    paths = [attempt_dir(run, *step.key, "trial.json") for step in plan.steps]
     bad = sum(path.exists() and read_json(path).get("status") != "valid" for path in paths)
     if bad:
         found.append(f"{bad} of {len(paths)} attempts are not valid: what went wrong may have taken time, or saved it")

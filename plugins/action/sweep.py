@@ -38,19 +38,20 @@ def refuse_other_subject(run, manifest):
 
 def told(run, plan, steps, **more):
     """Steps of a plan with all that measuring them, and telling of them, takes. ``more``: further keys of each."""
-    from swarmsweep import drain_seconds, load_of_cell, planned_load_seconds
+    from swarmsweep import drain_seconds, planned_load_seconds
+    from swarmsweep.plan.planned import as_json
     from swarmsweep.plan.run_folder import attempt_dir
 
-    cells = {cell["id"]: cell for cell in plan["cells"]}
+    cells = plan.cells_by_id()
     return [
-        step
+        as_json(step)
         | {
-            "of": len(plan["steps"]),
-            "config": cells[step["cell_id"]]["config"],
-            "load": load_of_cell(plan, cells[step["cell_id"]]),
-            "load_seconds": planned_load_seconds(plan, cells[step["cell_id"]]),
-            "drain_seconds": drain_seconds(plan["slo"]),
-            "folder": str(attempt_dir(run, step["cell_id"], step["attempt"]).resolve()),
+            "of": len(plan.steps),
+            "config": cells[step.cell_id].config,
+            "load": plan.load_of(cells[step.cell_id]),
+            "load_seconds": planned_load_seconds(plan, cells[step.cell_id]),
+            "drain_seconds": drain_seconds(plan.slo),
+            "folder": str(attempt_dir(run, *step.key).resolve()),
         }
         | more
         for step in steps
@@ -95,14 +96,14 @@ class ActionModule(ActionBase):
 
     def do_scenarios(self, path, reports, resume=None):
         """What is to be loaded on each load host before anything is deployed, of a sweep or of a run taken up."""
-        from swarmsweep import load_of_cell, load_sweep, read_plan
+        from swarmsweep import load_sweep, read_plan
         from swarmsweep.results.retry import refuse_ended
         from swarmsweep.sweep.scenarios import scenarios_of
 
         if resume:
             plan = read_plan(Path(reports) / resume)
             refuse_ended(Path(reports) / resume)
-            return {"scenarios": scenarios_of(load_of_cell(plan, cell) for cell in plan["cells"])}
+            return {"scenarios": scenarios_of(plan.load_of(cell) for cell in plan.cells)}
         sweep = load_sweep(path)
         return {"scenarios": scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)}
 
@@ -140,11 +141,11 @@ class ActionModule(ActionBase):
             other = known_other_seconds(reports, sweep.load.mode).seconds
             plan = make_plan(sweep, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)
-            write_json(run / "manifest.json", {"seed": plan["seed"], "commands": [command], **manifest})
+            write_json(run / "manifest.json", {"seed": plan.seed, "commands": [command], **manifest})
         steps = first_steps(run)
         return {
             "run": str(run.resolve()),
-            "slo": plan["slo"],
+            "slo": plan.slo,
             "steps": told(run, plan, steps),
             "seconds": estimated_seconds(plan, steps),
         }
@@ -155,10 +156,11 @@ class ActionModule(ActionBase):
         from swarmsweep.results.retry import retry_steps
 
         plan = read_plan(run)
-        steps = [step | {"position": number} for number, step in enumerate(retry_steps(run), start=1)]
+        steps = retry_steps(run)
+        again = told(run, plan, steps, of=len(steps), again=True)
         return {
             "run": run,
-            "steps": told(run, plan, steps, of=len(steps), again=True),
+            "steps": [step | {"position": number} for number, step in enumerate(again, start=1)],
             "seconds": estimated_seconds(plan, steps),
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured, rps_per_cost
 from swarmsweep.choose.paired_test import EQUAL, UNDECIDED, Comparison, Noise, is_tie
+from swarmsweep.plan.planned import Plan
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import GOOD
 from swarmsweep.sweep.matrix import cost
@@ -32,7 +33,7 @@ def guaranteed_rps(cell: dict[str, Any]) -> float | None:
     return min(bound for bound in bounds if bound is not None)
 
 
-def recommend(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise | None = None) -> dict[str, Any]:
+def recommend(plan: Plan, cells: list[dict[str, Any]], noise: Noise | None = None) -> dict[str, Any]:
     """``{"cell_id": ..., "sentence": ...}``; ``cell_id`` is None when no cell can be recommended.
 
     Only valid cells with a verified rate can win, and no twin. With a target, the cheapest that is proven for it with
@@ -43,7 +44,7 @@ def recommend(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise | 
         noise: that of the run (see `comparisons.noise_in`); default: what ``cells`` tell of it.
     """
     noise = noise or noise_in(plan, cells)
-    slo, target = plan["slo"], plan["load"].get("target_rps")
+    slo, target = plan.slo, plan.load.get("target_rps")
     cells, able = [cell for cell in cells if not cell["twin_of"]], eligible_cells(cells)
     if not able:
         return {"cell_id": None, "sentence": _nothing_holds(cells, slo)}
@@ -60,12 +61,12 @@ def recommend(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise | 
     return {"cell_id": best["id"], "sentence": " ".join(sentences)}
 
 
-def sensitivity(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[str]:
+def sensitivity(plan: Plan, cells: list[dict[str, Any]]) -> list[str]:
     """Sentences on how another headroom would change the choice; none without a target.
 
     What tighter or looser limits would give is not known: the search looked for the rate at the limits of the SLO.
     """
-    target, able = plan["load"].get("target_rps"), eligible_cells(cells)
+    target, able = plan.load.get("target_rps"), eligible_cells(cells)
     if not target or not able:
         return []
     chosen = _cheapest_for(target * HEADROOM, able)

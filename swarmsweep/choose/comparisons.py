@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, against_best, noise_of
+from swarmsweep.plan.planned import Plan
 
 
 def blocks_of(cell: dict[str, Any]) -> dict[int, float | None]:
@@ -16,13 +17,13 @@ def blocks_of(cell: dict[str, Any]) -> dict[int, float | None]:
     }
 
 
-def noise_in(plan: dict[str, Any], cells: Iterable[dict[str, Any]]) -> Noise:
+def noise_in(plan: Plan, cells: Iterable[dict[str, Any]]) -> Noise:
     """How much the anchor and its twin, one configuration under two names, differ. ``cells``: rows, all or some."""
-    anchor = plan.get("anchor")
+    anchor = plan.anchor
     if not anchor:
         return Noise(None, None, None, "The run has no configuration under two names.")
     rows = {cell["id"]: cell for cell in cells if cell["status"] == "valid"}
-    pair = (rows.get(anchor["cell_id"]), rows.get(anchor["twin_id"]))
+    pair = (rows.get(anchor.cell_id), rows.get(anchor.twin_id))
     return noise_of(*(blocks_of(cell) if cell else {} for cell in pair))
 
 

@@ -3,12 +3,9 @@
 Host facts are ``{"name", "cpus", "memory_bytes", "reserve_memory_bytes"}``; a missing or null fact is not judged.
 """
 
-from typing import Any
-
+from swarmsweep.plan.planned import Host
 from swarmsweep.sweep.matrix import Cell
 from swarmsweep.units import format_bytes, format_plain
-
-Host = dict[str, Any]
 
 
 def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:

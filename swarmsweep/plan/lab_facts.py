@@ -11,12 +11,11 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
 from swarmsweep.lab.virtual_machines import allocate, is_virtual
-from swarmsweep.plan.feasibility import Host
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
+from swarmsweep.plan.planned import Host, Plan
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
 from swarmsweep.shared.machine_memory import total_memory_bytes
-from swarmsweep.sweep.load import load_of_cell
 
 # Fewer say little: an upload of an image or a pause may be among them.
 MIN_GAPS = 3
@@ -72,22 +71,20 @@ def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
     return OtherSeconds(OTHER_SECONDS_PER_STEP, "an estimate, no run has shown it yet")
 
 
-def _plan_of(run: Path) -> dict[str, Any] | None:
+def _plan_of(run: Path) -> Plan | None:
     try:
         return read_plan(run)
     except LabError:
         return None
 
 
-def _mode_of(plan: dict[str, Any]) -> str:
-    load = plan["load"]
-    return load.get("mode", "fixed") if isinstance(load, dict) else ""
+def _mode_of(plan: Plan) -> str:
+    return plan.load.get("mode", "fixed")
 
 
 def _facts_of(run: Path) -> tuple[Host, ...]:
-    hosts = (_plan_of(run) or {}).get("hosts")
-    facts = hosts.get("api") if isinstance(hosts, dict) else None
-    return tuple(host for host in facts if isinstance(host, dict)) if isinstance(facts, list) else ()
+    plan = _plan_of(run)
+    return tuple(plan.hosts.get("api", ())) if plan is not None else ()
 
 
 def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
@@ -146,20 +143,17 @@ def _count(cpuset: str) -> int:
     return sum(int(last or first) - int(first) + 1 for first, _, last in runs)
 
 
-def _seconds_beside_load(run: Path, plan: dict[str, Any]) -> list[float]:
+def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
     """From the start of each deployment to that of the next one in the plan, less the load between.
 
     Only differences of one host's clock are taken. A step that was made again later than the next one, or that had no
     load, is left out; a sweep that was interrupted shows as one long gap, which a median bears.
     """
-    try:
-        cells = {cell["id"]: cell for cell in plan["cells"]}
-        times = [
-            _times(attempt_dir(run, step["cell_id"], step["attempt"]), load_of_cell(plan, cells[step["cell_id"]]))
-            for step in plan["steps"][-MAX_STEPS:]
-        ]
-    except (KeyError, TypeError):
+    cells = plan.cells_by_id()
+    steps = plan.steps[-MAX_STEPS:]
+    if any(step.cell_id not in cells for step in steps):
         return []
+    times = [_times(attempt_dir(run, *step.key), plan.load_of(cells[step.cell_id])) for step in steps]
     gaps = (
         (following[0] - started, loaded)
         for (started, loaded), following in pairwise(times)

@@ -7,10 +7,13 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from swarmsweep.errors import InputError
-from swarmsweep.plan.feasibility import Host, doubts_about, infeasible_reason
-from swarmsweep.plan.run_folder import RUN_ID, SCHEMA
-from swarmsweep.sweep.load import AnyLoad, load_from_json, load_of_cell
+from swarmsweep.plan.feasibility import doubts_about, infeasible_reason
+from swarmsweep.plan.planned import Anchor, Estimate, Host, Plan, PlannedCell, Step
+from swarmsweep.plan.run_folder import RUN_ID
+from swarmsweep.sweep.load import AnyLoad, load_from_json
 from swarmsweep.sweep.matrix import Cell, cost
 from swarmsweep.sweep.sweep_file import Sweep
 from swarmsweep.units import quoted
@@ -46,8 +49,8 @@ def make_plan(
     seed: int | None = None,
     created_at: str | None = None,
     other_seconds: float = OTHER_SECONDS_PER_STEP,
-) -> dict[str, Any]:
-    """Plan of one run, ready for JSON (plan.json).
+) -> Plan:
+    """Plan of one run.
 
     ``hosts`` is ``{"api": [facts, ...], "load": [facts, ...]}`` with facts as in `feasibility`; ``colocated`` says that
     both groups share one physical machine. The seed is ``seed``, else the sweep's, else one derived from the run id
@@ -66,101 +69,101 @@ def make_plan(
     cells = [_planned_cell(cell, sweep.load_of(cell), hosts.get("api", [])) for cell in sweep.cells]
     anchor = _anchor_of(cells)
     cells += [_twin_of(anchor, cells)] if anchor else []
-    steps = ordered_steps([cell["id"] for cell in cells if not cell["infeasible_reason"]], sweep.repeat, seed)
-    plan = {
-        "schema": SCHEMA,
-        "run_id": run_id,
-        "sweep": sweep.name,
-        "sweep_file": sweep.file,
-        "sweep_sha256": sweep.sha256,
-        "seed": seed,
-        "created_at": created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
-        "colocated": colocated,
-        "slo": sweep.slo.limits(),
-        "load": sweep.load.as_json(),
-        "repeat": sweep.repeat,
-        "anchor": {"cell_id": anchor["id"], "twin_id": cells[-1]["id"]} if anchor else None,
-        "hosts": hosts,
-        "cells": cells,
-    }
-    seconds = {cell["id"]: round(_load_seconds(cell["load"]), 3) for cell in cells}
-    steps = [step | {"load_seconds": seconds[step["cell_id"]]} for step in steps]
-    load_seconds = sum(step["load_seconds"] for step in steps)
-    return plan | {
-        "steps": steps,
-        "estimate_seconds": {
+    seconds = {cell.id: round(load_from_json(cell.load or {}).seconds, 3) for cell in cells}
+    steps = [
+        structs.replace(step, load_seconds=seconds[step.cell_id])
+        for step in ordered_steps([cell.id for cell in cells if not cell.infeasible_reason], sweep.repeat, seed)
+    ]
+    load_seconds = sum(seconds[step.cell_id] for step in steps)
+    return Plan(
+        run_id=run_id,
+        sweep=sweep.name,
+        sweep_file=sweep.file,
+        sweep_sha256=sweep.sha256,
+        seed=seed,
+        created_at=created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
+        colocated=colocated,
+        slo=sweep.slo.limits(),
+        load=sweep.load.as_json(),
+        repeat=sweep.repeat,
+        anchor=Anchor(anchor.id, cells[-1].id) if anchor else None,
+        hosts=hosts,
+        cells=cells,
+        steps=steps,
+        estimate_seconds=Estimate(
             # The mean: cells may have loads of their own.
-            "load_per_step": round(load_seconds / max(1, len(steps)), 3),
-            "other_per_step": other_seconds,
-            "total": round(load_seconds + len(steps) * other_seconds, 3),
-        },
-    }
+            load_per_step=round(load_seconds / max(1, len(steps)), 3),
+            other_per_step=other_seconds,
+            total=round(load_seconds + len(steps) * other_seconds, 3),
+        ),
+    )
 
 
-def planned_load_seconds(plan: dict[str, Any], cell: dict[str, Any]) -> int:
+def planned_load_seconds(plan: Plan, cell: PlannedCell) -> int:
     """Seconds that one load of a cell takes by a stored plan, rounded up to whole seconds."""
-    return math.ceil(_load_seconds(load_of_cell(plan, cell)))
+    return math.ceil(load_from_json(plan.load_of(cell)).seconds)
 
 
-def estimated_seconds(plan: dict[str, Any], steps: list[dict[str, Any]]) -> float:
+def estimated_seconds(plan: Plan, steps: list[Step]) -> float:
     """Seconds that these steps of a stored plan take."""
-    cells = {cell["id"]: cell for cell in plan["cells"]}
-    each = (_load_seconds(load_of_cell(plan, cells[step["cell_id"]])) for step in steps)
-    return round(sum(each) + len(steps) * plan["estimate_seconds"]["other_per_step"], 3)
+    cells = plan.cells_by_id()
+    each = (load_from_json(plan.load_of(cells[step.cell_id])).seconds for step in steps)
+    return round(sum(each) + len(steps) * plan.estimate_seconds.other_per_step, 3)
 
 
-def _load_seconds(load: dict[str, Any]) -> float:
-    return load_from_json(load).seconds
-
-
-def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[dict[str, Any]]:
+def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[Step]:
     """``repeat`` blocks, each all cells once in random order; the same seed gives the same order.
 
     Each step has a seed of its own for what is random in its load, so that a step that is made again can be the same.
     """
     chance = random.Random(seed)
-    steps = []
+    order: list[tuple[str, int]] = []
     for attempt in range(1, repeat + 1):
         block = list(cell_ids)
         chance.shuffle(block)
-        steps += [
-            {"cell_id": cell_id, "attempt": attempt, "block": attempt, "seed": _seed_of_step(seed, cell_id, attempt)}
-            for cell_id in block
-        ]
-    return [{"position": position, **step} for position, step in enumerate(steps, start=1)]
+        order += [(cell_id, attempt) for cell_id in block]
+    return [
+        Step(
+            position=position,
+            cell_id=cell_id,
+            attempt=attempt,
+            block=attempt,
+            seed=_seed_of_step(seed, cell_id, attempt),
+        )
+        for position, (cell_id, attempt) in enumerate(order, start=1)
+    ]
 
 
-def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> dict[str, Any]:
+def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> PlannedCell:
     reason = infeasible_reason(cell, api_hosts)
-    return {
-        "id": cell.id,
-        "config": cell.config(),
-        "memory": cell.memory,
-        "load": load.as_json(),
-        "infeasible_reason": reason,
-        "doubts": [] if reason else doubts_about(cell, api_hosts),
-    }
+    return PlannedCell(
+        id=cell.id,
+        config=cell.config(),
+        memory=cell.memory,
+        load=load.as_json(),
+        infeasible_reason=reason,
+        doubts=[] if reason else doubts_about(cell, api_hosts),
+    )
 
 
-def _anchor_of(cells: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _anchor_of(cells: list[PlannedCell]) -> PlannedCell | None:
     """The cheapest feasible cell among those whose rates are compared, or None when there is none."""
     compared = [
         cell
         for cell in cells
-        if not cell["infeasible_reason"]
-        and cell["load"]["mode"] == "capacity"
-        and cell["load"]["profile"] in ANCHORED_PROFILES
+        # A load of users has no profile.
+        if not cell.infeasible_reason and cell.load and cell.load.get("profile") in ANCHORED_PROFILES
     ]
-    return min(compared, key=lambda cell: (cost(cell["config"]), cell["config"]["replicas"], cell["id"]), default=None)
+    return min(compared, key=lambda cell: (cost(cell.config), cell.config["replicas"], cell.id), default=None)
 
 
-def _twin_of(anchor: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+def _twin_of(anchor: PlannedCell, cells: list[PlannedCell]) -> PlannedCell:
     """The anchor once more, under a name that no cell has."""
-    taken = {cell["id"] for cell in cells}
-    name = f"{anchor['id']}-twin"
+    taken = {cell.id for cell in cells}
+    name = f"{anchor.id}-twin"
     while name in taken:
         name += "-twin"
-    return anchor | {"id": name, "twin_of": anchor["id"]}
+    return structs.replace(anchor, id=name, twin_of=anchor.id)
 
 
 def _seed_of_step(seed: int, cell_id: str, attempt: int) -> int:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from swarmsweep.plan.lab_facts import ApiHosts, OtherSeconds
-from swarmsweep.sweep.load import load_from_json, load_of_cell
+from swarmsweep.plan.planned import Plan, PlannedCell, as_json
+from swarmsweep.sweep.load import load_from_json
 from swarmsweep.sweep.load_text import load_sentence
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
@@ -13,7 +14,7 @@ WIDTH = 120
 _WEEK = timedelta(days=7)
 
 
-def plan_text(plan: dict[str, Any], hosts: ApiHosts, other: OtherSeconds, seed: str | None, now: datetime) -> str:
+def plan_text(plan: Plan, hosts: ApiHosts, other: OtherSeconds, seed: str | None, now: datetime) -> str:
     """The whole plan as lines.
 
     ``seed`` says where the seed of the order comes from, None where the order is not known before the sweep starts;
@@ -31,12 +32,12 @@ def end_text(now: datetime, seconds: float) -> str:
     return f"{day}{year}{end:%H:%M %Z}"
 
 
-def _head(plan: dict[str, Any], hosts: ApiHosts) -> str:
+def _head(plan: Plan, hosts: ApiHosts) -> str:
     facts = ", ".join(_host(host) for host in hosts.facts) or "not known"
     rows = {
-        "sweep": f"{plan['sweep_file']}: {_counted(len(plan['cells']) - bool(plan['anchor']), 'cell')}",
+        "sweep": f"{plan.sweep_file}: {_counted(len(plan.cells) - bool(plan.anchor), 'cell')}",
         "API hosts": f"{facts} ({hosts.source})",
-        "load": load_sentence(plan),
+        "load": load_sentence(as_json(plan)),
     }
     return "\n".join(_wrapped(f"{name + ':':11}{text}", 11) for name, text in rows.items())
 
@@ -50,13 +51,13 @@ def _host(host: dict[str, Any]) -> str:
     return f"{host.get('name', 'api')} with {' and '.join(known)}" if known else f"{host.get('name', 'api')}"
 
 
-def _table(plan: dict[str, Any]) -> str:
+def _table(plan: Plan) -> str:
     """One line for each cell, in the order of the file."""
-    other = plan["estimate_seconds"]["other_per_step"]
+    other = plan.estimate_seconds.other_per_step
     loads = _load_column(plan)
     rows = [
-        (str(number), cell["id"], load, _seconds(plan, cell, other), _note(cell))
-        for number, (cell, load) in enumerate(zip(plan["cells"], loads, strict=True), start=1)
+        (str(number), cell.id, load, _seconds(plan, cell, other), _note(cell))
+        for number, (cell, load) in enumerate(zip(plan.cells, loads, strict=True), start=1)
     ]
     titles = ("#", "cell", "load" if any(loads) else "", "seconds (load + other)", "")
     widths = [max(len(row[column]) for row in (titles, *rows)) for column in range(4)]
@@ -70,49 +71,49 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join([*shown, f"{seconds:>{widths[3]}}", note]).rstrip()
 
 
-def _load_column(plan: dict[str, Any]) -> list[str]:
+def _load_column(plan: Plan) -> list[str]:
     """Each cell's load in short where they differ between cells, else nothing."""
-    loads = [load_from_json(load_of_cell(plan, cell)) for cell in plan["cells"]]
+    loads = [load_from_json(plan.load_of(cell)) for cell in plan.cells]
     texts = [
         f"profile {load.profile}" if load.mode == "capacity" else f"{_counted(load.users, 'user')}" for load in loads
     ]
     return texts if len(set(texts)) > 1 else [""] * len(texts)
 
 
-def _seconds(plan: dict[str, Any], cell: dict[str, Any], other: float) -> str:
-    if cell["infeasible_reason"]:
+def _seconds(plan: Plan, cell: PlannedCell, other: float) -> str:
+    if cell.infeasible_reason:
         return "-"
-    load = load_from_json(load_of_cell(plan, cell)).seconds
+    load = load_from_json(plan.load_of(cell)).seconds
     return f"{load + other:.0f} ({load:.0f} + {other:.0f})"
 
 
-def _note(cell: dict[str, Any]) -> str:
-    if cell["infeasible_reason"]:
-        return f"cannot fit: {cell['infeasible_reason']}"
-    twin = [f"the twin of {cell['twin_of']}"] if "twin_of" in cell else []
-    return "; ".join([*twin, *cell["doubts"]])
+def _note(cell: PlannedCell) -> str:
+    if cell.infeasible_reason:
+        return f"cannot fit: {cell.infeasible_reason}"
+    twin = [f"the twin of {cell.twin_of}"] if cell.twin_of else []
+    return "; ".join([*twin, *cell.doubts])
 
 
-def _notes(plan: dict[str, Any]) -> str:
+def _notes(plan: Plan) -> str:
     notes = []
-    cells = [cell for cell in plan["cells"] if "twin_of" not in cell]
-    if unfit := sum(bool(cell["infeasible_reason"]) for cell in cells):
+    cells = [cell for cell in plan.cells if not cell.twin_of]
+    if unfit := sum(bool(cell.infeasible_reason) for cell in cells):
         notes.append(f"{unfit} of {_counted(len(cells), 'cell')} cannot fit and will not be tried.")
-    if plan["anchor"]:
+    if plan.anchor:
         notes.append(
-            f"{plan['anchor']['cell_id']} is measured under two names (A/A): what differs between it and its twin is "
+            f"{plan.anchor.cell_id} is measured under two names (A/A): what differs between it and its twin is "
             "noise, and the measure of every other difference."
         )
-    if not plan["steps"]:
+    if not plan.steps:
         notes.append("Nothing is left to measure.")
     return "\n".join(_wrapped(note, 0) for note in notes)
 
 
-def _order(plan: dict[str, Any], seed: str | None) -> str:
+def _order(plan: Plan, seed: str | None) -> str:
     """The numbers of the cells, block by block."""
-    if not plan["steps"]:
+    if not plan.steps:
         return ""
-    repeat = plan["repeat"]
+    repeat = plan.repeat
     blocks = f"{repeat} blocks, each all cells once" if repeat > 1 else "all cells once"
     if seed is None:
         text = (
@@ -120,22 +121,22 @@ def _order(plan: dict[str, Any], seed: str | None) -> str:
             f"To see an order: --seed N here, and -e seed=N for the sweep."
         )
         return _wrapped(text, 0)
-    numbers = {cell["id"]: str(number) for number, cell in enumerate(plan["cells"], start=1)}
-    lines = [f"Order: {blocks}, at random by seed {plan['seed']} ({seed}):"]
+    numbers = {cell.id: str(number) for number, cell in enumerate(plan.cells, start=1)}
+    lines = [f"Order: {blocks}, at random by seed {plan.seed} ({seed}):"]
     for block in range(1, repeat + 1):
         start = f"  block {block:{len(str(repeat))}}: " if repeat > 1 else "  "
-        order = " ".join(numbers[step["cell_id"]] for step in plan["steps"] if step["block"] == block)
+        order = " ".join(numbers[step.cell_id] for step in plan.steps if step.block == block)
         lines.append(_wrapped(start + order, len(start)))
     return "\n".join(lines)
 
 
-def _duration(plan: dict[str, Any], other: OtherSeconds, now: datetime) -> str:
+def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
     """How long it takes; of a search, how long at most."""
-    steps, total = plan["steps"], plan["estimate_seconds"]["total"]
+    steps, total = plan.steps, plan.estimate_seconds.total
     if not steps:
         return ""
-    searches = plan["load"]["mode"] == "capacity"
-    load = format_seconds(sum(step["load_seconds"] for step in steps))
+    searches = plan.load["mode"] == "capacity"
+    load = format_seconds(sum(step.load_seconds or 0 for step in steps))
     text = (
         f"{_counted(len(steps), 'deployment')}: {'at most ' if searches else ''}{load} of load, and {len(steps):,} x "
         f"about {format_plain(other.seconds)} s of deploying and collecting ({other.source})."

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from swarmsweep.plan.planned import Plan, PlannedCell
+
 SCHEMA = 1
 NOT_MEASURED = "not measured"
 
@@ -39,12 +41,12 @@ NEWER_KEYS = (
 )
 
 
-def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
+def blank_cell(cell: PlannedCell, status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
     """A cell without figures: everything that was not measured is None. ``cell`` is one of the plan's."""
     return {
         "schema": SCHEMA,
-        "id": cell["id"],
-        "config": cell["config"],
+        "id": cell.id,
+        "config": cell.config,
         "status": status,
         "reason": reason,
         "trials": trials,
@@ -74,23 +76,23 @@ def blank_cell(cell: dict[str, Any], status: str | None, reason: str | None, tri
         "bottleneck_evidence": None,
         "metrics_problem": None,
         "target": None,
-        "twin_of": cell.get("twin_of"),
+        "twin_of": cell.twin_of,
         "retries": [],
         "exceptions": {},
         "rps_range": None,
-        "memory": cell["memory"],
+        "memory": cell.memory,
         "checks": [],
-        "doubts": list(cell.get("doubts", [])),
+        "doubts": list(cell.doubts),
         "attempts": [],
         "log_tail": [],
     }
 
 
-def infeasible_cell(plan: dict[str, Any], cell: dict[str, Any]) -> dict[str, Any]:
+def infeasible_cell(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
     """cell.json of a cell that cannot be deployed on the hosts of the plan."""
-    return blank_cell(cell, "infeasible", cell["infeasible_reason"]) | {"run_id": plan["run_id"]}
+    return blank_cell(cell, "infeasible", cell.infeasible_reason) | {"run_id": plan.run_id}
 
 
-def unmeasured_cell(cell: dict[str, Any]) -> dict[str, Any]:
+def unmeasured_cell(cell: PlannedCell) -> dict[str, Any]:
     """A planned cell that has no cell.json yet."""
     return blank_cell(cell, None, NOT_MEASURED)

@@ -3,64 +3,65 @@
 import re
 import time
 from pathlib import Path
-from typing import Any
+
+from msgspec import ValidationError, convert
 
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_json, write_many_json
+from swarmsweep.plan.planned import SCHEMA, Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.row import infeasible_cell
 
-SCHEMA = 1
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 
 
-def write_plan(plan: dict[str, Any], reports_dir: Path | str) -> Path:
+def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
     """Create the run folder with plan.json and the cell.json of every infeasible cell; return the folder.
 
     Writing the same plan again is safe; a different plan in the folder is refused.
     """
-    run_dir = Path(reports_dir) / plan["run_id"]
+    run_dir = Path(reports_dir) / plan.run_id
     path = run_dir / "plan.json"
-    if path.exists() and read_json(path) != plan:
+    stored = as_json(plan)
+    if path.exists() and read_json(path) != stored:
         raise LabError(
             f"{path}: holds another plan; start a new run, or delete the folder {run_dir} if it is worthless"
         )
-    infeasible = [cell for cell in plan["cells"] if cell["infeasible_reason"]]
-    write_many_json({run_dir / "cells" / cell["id"] / "cell.json": infeasible_cell(plan, cell) for cell in infeasible})
+    infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
+    write_many_json({run_dir / "cells" / cell.id / "cell.json": infeasible_cell(plan, cell) for cell in infeasible})
     # Last: a folder without it is no run folder.
-    write_json(path, plan)
+    write_json(path, stored)
     return run_dir
 
 
-def read_plan(run_dir: Path | str) -> dict[str, Any]:
+def read_plan(run_dir: Path | str) -> Plan:
     """plan.json of a run folder. Raises `LabError` when it is missing or of another schema."""
     path = Path(run_dir) / "plan.json"
     if not path.exists():
         raise LabError(
             f"{path}: is missing, so {run_dir} is no run folder; a run is made by: ansible-playbook sweep.yml"
         )
-    plan = read_json(path)
-    needed = ("run_id", "sweep", "slo", "load", "cells", "steps", "repeat")
-    if plan.get("schema") != SCHEMA or any(key not in plan for key in needed):
-        raise LabError(f"{path}: is no plan of schema {SCHEMA}; it was written by another version of swarmsweep")
-    return plan
+    stored = read_json(path)
+    try:
+        if stored.get("schema") != SCHEMA:
+            raise ValidationError
+        return convert(stored, Plan)
+    except ValidationError as error:
+        reason = f"{path}: is no plan of schema {SCHEMA}; it was written by another version of swarmsweep"
+        raise LabError(reason) from error
 
 
-def planned_cell(plan: dict[str, Any], cell_id: str) -> dict[str, Any]:
+def planned_cell(plan: Plan, cell_id: str) -> PlannedCell:
     """The plan's cell of that id. Raises `LabError` when there is none."""
-    for cell in plan["cells"]:
-        if cell["id"] == cell_id:
+    for cell in plan.cells:
+        if cell.id == cell_id:
             return cell
-    raise LabError(f"cell {cell_id!r} is not in the plan of {plan['run_id']}")
+    raise LabError(f"cell {cell_id!r} is not in the plan of {plan.run_id}")
 
 
-def remaining_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+def remaining_steps(run_dir: Path | str) -> list[Step]:
     """The steps of the plan that have no trial.json yet, in order: what a resumed run still has to do."""
     run_dir = Path(run_dir)
-    return [
-        step
-        for step in read_plan(run_dir)["steps"]
-        if not attempt_dir(run_dir, **_key(step), file="trial.json").exists()
-    ]
+    return [step for step in read_plan(run_dir).steps if not attempt_dir(run_dir, *step.key, "trial.json").exists()]
 
 
 def retry_broken(run_dir: Path | str) -> int:
@@ -69,7 +70,7 @@ def retry_broken(run_dir: Path | str) -> int:
     Their folders stay as ``attempt-<n>.broken-<time_ns>``, which nothing reads: files of two tries never mix.
     """
     run_dir = Path(run_dir)
-    folders = [attempt_dir(run_dir, **_key(step)) for step in read_plan(run_dir)["steps"]]
+    folders = [attempt_dir(run_dir, *step.key) for step in read_plan(run_dir).steps]
     broken = [folder for folder in folders if folder.is_dir() and not _is_measured(folder)]
     for folder in broken:
         # First, as a cell.json without its attempt would pass for a result.
@@ -99,7 +100,3 @@ def newest_run(reports_dir: Path | str, default: Path | None = None) -> Path:
 
 def _is_measured(folder: Path) -> bool:
     return (folder / "trial.json").exists() and not (folder / "harness.json").exists()
-
-
-def _key(step: dict[str, Any]) -> dict[str, Any]:
-    return {"cell_id": step["cell_id"], "attempt": step["attempt"]}

@@ -7,6 +7,7 @@ from swarmsweep.choose.capacity_load import eligible_cells, estimate_text, guara
 from swarmsweep.choose.comparisons import compare_with_each
 from swarmsweep.choose.paired_test import Comparison, Noise, margin_of
 from swarmsweep.markdown import MISSING, markdown
+from swarmsweep.plan.planned import Plan
 from swarmsweep.sweep.matrix import cost
 from swarmsweep.units import format_figure, format_plain, format_seconds
 
@@ -15,7 +16,7 @@ _TRIAL_HEADER = ["", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used"
 
 
 def capacity_page(
-    plan: dict[str, Any],
+    plan: Plan,
     cells: list[dict[str, Any]],
     candidates: list[dict[str, Any]],
     chosen: dict[str, Any] | None,
@@ -73,14 +74,14 @@ def _figure(value: float | None) -> str:
 
 
 def _comparisons(
-    plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None, noise: Noise
+    plan: Plan, cells: list[dict[str, Any]], chosen: dict[str, Any] | None, noise: Noise
 ) -> dict[str, Any] | None:
     """The chosen cell against every other that could have been; None when there is nothing to compare."""
     others = [cell for cell in eligible_cells(cells) if cell is not chosen]
     if chosen is None or not others:
         return None
     rows = []
-    if plan["repeat"] > 1:
+    if plan.repeat > 1:
         compared = compare_with_each(chosen, others, noise)
         rows = [_comparison(chosen, other, compared[other["id"]]) for other in others]
     header = ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
@@ -100,13 +101,13 @@ def _comparison(chosen: dict[str, Any], other: dict[str, Any], comparison: Compa
     ]
 
 
-def _noise(plan: dict[str, Any], cells: list[dict[str, Any]], noise: Noise) -> list[str]:
+def _noise(plan: Plan, cells: list[dict[str, Any]], noise: Noise) -> list[str]:
     """What the anchor and its twin say, as sentences; none where the plan has no anchor."""
-    anchor = plan.get("anchor")
+    anchor = plan.anchor
     if not anchor:
         return []
     rows = {cell["id"]: cell for cell in cells}
-    told = [_capacity_words(rows[anchor[key]]) for key in ("cell_id", "twin_id") if anchor[key] in rows]
+    told = [_capacity_words(rows[name]) for name in (anchor.cell_id, anchor.twin_id) if name in rows]
     sentences = ["; ".join(told) + ".", noise.sentence]
     if noise.interval is not None:
         low, high = noise.interval

@@ -6,22 +6,23 @@ from typing import Any
 from swarmsweep.files import read_json
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.markdown import MISSING, code, markdown
+from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.sweep.load import is_capacity
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
 _NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
 
 
-def environment_sections(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
+def environment_sections(run_dir: Path, plan: Plan) -> list[dict[str, Any]]:
     """The plan's facts, then every section of manifest.json, whatever it holds: text that is safe in Markdown."""
     facts = {
-        "sweep file": f"{plan.get('sweep_file')}, sha256 {plan.get('sweep_sha256')}",
-        "seed of the order": plan.get("seed"),
-        "planned at": plan.get("created_at"),
+        "sweep file": f"{plan.sweep_file}, sha256 {plan.sweep_sha256}",
+        "seed of the order": plan.seed,
+        "planned at": plan.created_at,
         **_order(plan),
-        "expected duration": format_seconds((plan.get("estimate_seconds") or {}).get("total", 0)),
+        "expected duration": format_seconds(plan.estimate_seconds.total),
     }
-    for group, hosts in (plan.get("hosts") or {}).items():
+    for group, hosts in plan.hosts.items():
         facts[f"hosts of group {group}"] = "; ".join(_host(host) for host in hosts)
     sections = [{"title": "plan", "items": _flatten(facts)}]
     path = run_dir / "manifest.json"
@@ -33,19 +34,19 @@ def environment_sections(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, 
     return sections
 
 
-def _order(plan: dict[str, Any]) -> dict[str, str]:
+def _order(plan: Plan) -> dict[str, str]:
     """The steps in the order in which they were made; in capacity mode by block, each with the seed of its load."""
-    if not is_capacity(plan["load"]):
-        return {"order of the trials": ", ".join(_step(step, plan["repeat"]) for step in plan["steps"])}
+    if not is_capacity(plan.load):
+        return {"order of the trials": ", ".join(_step(step, plan.repeat) for step in plan.steps)}
     blocks: dict[int, list[str]] = {}
-    for step in plan["steps"]:
-        seeded = f"{step['cell_id']} (seed {step['seed']})" if "seed" in step else step["cell_id"]
-        blocks.setdefault(step.get("block", step["attempt"]), []).append(seeded)
+    for step in plan.steps:
+        seeded = step.cell_id if step.seed is None else f"{step.cell_id} (seed {step.seed})"
+        blocks.setdefault(step.attempt if step.block is None else step.block, []).append(seeded)
     return {f"block {number} of {len(blocks)}": ", ".join(steps) for number, steps in blocks.items()}
 
 
-def _step(step: dict[str, Any], repeat: int) -> str:
-    return step["cell_id"] if repeat == 1 else f"{step['cell_id']} (attempt {step['attempt']})"
+def _step(step: Step, repeat: int) -> str:
+    return step.cell_id if repeat == 1 else f"{step.cell_id} (attempt {step.attempt})"
 
 
 def _host(host: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from swarmsweep.plan.planned import Plan
 from swarmsweep.raw.api_metrics import REST
-from swarmsweep.sweep.load import load_of_cell
 
 VARIANT_AXIS = "variant"
 FIRST = "first stage"
@@ -42,18 +42,18 @@ class Stage:
     shares_percent: dict[str, float | None]
 
 
-def stages(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[Stage]:
+def stages(plan: Plan, cells: list[dict[str, Any]]) -> list[Stage]:
     """The rows of the ladder; none when the cells differ neither in their variant nor in their scenario.
 
     ``cells`` are the rows of the plan's cells, in its order. A twin is no stage: it is one that is there already.
     """
-    pairs = [pair for pair in zip(plan["cells"], cells, strict=True) if not pair[1]["twin_of"]]
+    pairs = [pair for pair in zip(plan.cells, cells, strict=True) if not pair[1]["twin_of"]]
     cells = [cell for _, cell in pairs]
-    scenarios = [load_of_cell(plan, planned)["locustfile"] for planned, _ in pairs]
+    scenarios = [plan.load_of(planned)["locustfile"] for planned, _ in pairs]
     kinds = {(cell["config"].get(VARIANT_AXIS), scenario) for cell, scenario in zip(cells, scenarios, strict=True)}
     if len(kinds) < 2:
         return []
-    usual = plan["load"]["locustfile"]
+    usual = plan.load["locustfile"]
     names = [_name(cell, scenario, usual) for cell, scenario in zip(cells, scenarios, strict=True)]
     times = Counter(names)
     names = [name if times[name] == 1 else f"{name} ({cell['id']})" for name, cell in zip(names, cells, strict=True)]

@@ -58,7 +58,7 @@ class Progress:
         self.run_dir = Path(run_dir)
         self.plan = read_plan(self.run_dir)
         self.left = [dict(step) for step in steps]
-        self.rows = {cell["id"]: row for cell in self.plan["cells"] if (row := self._row(cell["id"]))}
+        self.rows = {cell.id: row for cell in self.plan.cells if (row := self._row(cell.id))}
         # What steps took beyond their planned load; below zero where a search ended early or a replica died.
         self.beyond: dict[float, list[float]] = before.beyond if before else {}
         self.again: list[dict[str, Any]] = []
@@ -70,7 +70,7 @@ class Progress:
         """
         load = step["load_seconds"]
         alike = self.beyond.get(load) or [value for values in self.beyond.values() for value in values]
-        return max(0.0, load + (median(alike) if alike else self.plan["estimate_seconds"]["other_per_step"]))
+        return max(0.0, load + (median(alike) if alike else self.plan.estimate_seconds.other_per_step))
 
     def left_seconds(self) -> float:
         """Seconds until the pass is over, with the second tries of what was invalid in it."""
@@ -104,35 +104,35 @@ class Progress:
         return f"{words}: {name}"
 
     def _chosen(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-        if self.plan["load"].get("mode") == "capacity":
+        if self.plan.load.get("mode") == "capacity":
             from swarmsweep.choose import capacity_load
 
             found = capacity_load.recommend(self.plan, rows)
         else:
-            found = recommend(rows, self.plan["slo"])
+            found = recommend(rows, self.plan.slo)
         return next((row for row in rows if row["id"] == found["cell_id"]), None)
 
     def _nearest(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         valid = [row for row in rows if row["status"] == "valid"]
-        if self.plan["load"].get("mode") == "capacity":
+        if self.plan.load.get("mode") == "capacity":
             verified = [row for row in valid if row["capacity_rps"] and not row["twin_of"]]
             return max(verified, key=lambda row: (row["capacity_rps"], row["id"]), default=None)
 
         def distance(row: dict[str, Any]) -> tuple[float, float, str]:
-            missed = [miss.factor for miss in slo_of.misses(row, self.plan["slo"])]
+            missed = [miss.factor for miss in slo_of.misses(row, self.plan.slo)]
             return max(missed, default=0.0), cost(row["config"]), row["id"]
 
         return min(valid, key=distance, default=None)
 
     def _candidates(self) -> list[dict[str, Any]]:
         """Rows that can be chosen: a cell that asks another question than the sweep is there to compare with."""
-        usual, rows = self.plan["load"]["locustfile"], list(self.rows.values())
+        usual, rows = self.plan.load["locustfile"], list(self.rows.values())
         return [row for row in rows if row["config"].get(LOCUSTFILE_AXIS, usual) == usual] or rows
 
     def _row(self, cell_id: str) -> dict[str, Any] | None:
         """A cell by its cell.json, or by its newest attempt as long as there is none."""
         folder = self.run_dir / "cells" / cell_id
-        attempts = (folder / f"attempt-{number}" / "trial.json" for number in range(self.plan["repeat"], 0, -1))
+        attempts = (folder / f"attempt-{number}" / "trial.json" for number in range(self.plan.repeat, 0, -1))
         return next((_light(row) for path in (folder / "cell.json", *attempts) if (row := _read(path))), None)
 
 

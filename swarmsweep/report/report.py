@@ -13,6 +13,7 @@ from swarmsweep.choose.comparisons import noise_in
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_atomically, write_json
 from swarmsweep.markdown import MISSING, markdown
+from swarmsweep.plan.planned import Plan, PlannedCell, as_json
 from swarmsweep.plan.row import NEWER_KEYS, SUMMARY_KEYS, unmeasured_cell
 from swarmsweep.plan.run_folder import newest_run, read_plan
 from swarmsweep.report.capacity_page import capacity_page
@@ -23,7 +24,7 @@ from swarmsweep.report.rps_chart import rps_chart
 from swarmsweep.report.summary_csv import as_csv, extra_axes
 from swarmsweep.report.templating import render
 from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.load import is_capacity, load_of_cell
+from swarmsweep.sweep.load import is_capacity
 from swarmsweep.sweep.load_text import load_sentence, other_loads
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, MEMORY_PRICE_PER_GIB, cost
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
@@ -46,7 +47,7 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     cells = read_cells(run_dir, plan)
     summary = summarise(plan, cells)
     write_json(run_dir / "summary.json", summary)
-    ladder, capacity = stages(plan, cells), is_capacity(plan["load"])
+    ladder, capacity = stages(plan, cells), is_capacity(plan.load)
     write_atomically(run_dir / "summary.csv", as_csv(cells, ladder, capacity))
     write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells, capacity))
     if ladder:
@@ -59,61 +60,59 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     return run_dir / "summary.md"
 
 
-def read_cells(run_dir: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
+def read_cells(run_dir: Path, plan: Plan) -> list[dict[str, Any]]:
     """The rows of all planned cells in the order of the plan; a cell without cell.json is not measured yet."""
-    return [_read_cell(run_dir / "cells" / cell["id"] / "cell.json", cell) for cell in plan["cells"]]
+    return [_read_cell(run_dir / "cells" / cell.id / "cell.json", cell) for cell in plan.cells]
 
 
-def _read_cell(path: Path, cell: dict[str, Any]) -> dict[str, Any]:
+def _read_cell(path: Path, cell: PlannedCell) -> dict[str, Any]:
     if not path.exists():
         return unmeasured_cell(cell)
     expected = unmeasured_cell(cell)
     row = {key: expected[key] for key in NEWER_KEYS} | read_json(path)
-    if row.get("id") != cell["id"] or row.get("config") != cell["config"] or any(key not in row for key in expected):
+    if row.get("id") != cell.id or row.get("config") != cell.config or any(key not in row for key in expected):
         again = f"python -m swarmsweep report --remeasure {path.parents[2]}"
-        raise LabError(
-            f"{path}: does not fit cell {cell['id']} of plan.json; make it again from the raw files: {again}"
-        )
+        raise LabError(f"{path}: does not fit cell {cell.id} of plan.json; make it again from the raw files: {again}")
     return row
 
 
-def summarise(plan: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+def summarise(plan: Plan, cells: list[dict[str, Any]]) -> dict[str, Any]:
     """summary.json: the plan's frame, the rows with their public keys, and the recommendation."""
     return {
         "schema": SCHEMA,
-        "run_id": plan["run_id"],
-        "sweep": plan["sweep"],
-        "colocated": bool(plan.get("colocated")),
-        "slo": plan["slo"],
+        "run_id": plan.run_id,
+        "sweep": plan.sweep,
+        "colocated": plan.colocated,
+        "slo": plan.slo,
         "cells": [{key: cell[key] for key in SUMMARY_KEYS} for cell in cells],
         "recommendation": recommendation(plan, cells),
     }
 
 
-def recommendation(plan: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+def recommendation(plan: Plan, cells: list[dict[str, Any]]) -> dict[str, Any]:
     """``{"cell_id": ..., "sentence": ...}`` by the mode of the load; ``cells`` are the rows of the plan's cells."""
     candidates = _candidates(plan, cells)
-    if is_capacity(plan["load"]):
+    if is_capacity(plan.load):
         return capacity_load.recommend(plan, candidates, noise_in(plan, cells))
-    return fixed_load.recommend(candidates, plan["slo"])
+    return fixed_load.recommend(candidates, plan.slo)
 
 
 def summary_page(
-    run_dir: Path, plan: dict[str, Any], cells: list[dict[str, Any]], summary: dict[str, Any], ladder: list[Stage]
+    run_dir: Path, plan: Plan, cells: list[dict[str, Any]], summary: dict[str, Any], ladder: list[Stage]
 ) -> dict[str, Any]:
     """Everything that summary.md shows, as text that is already safe in Markdown."""
-    axes, capacity = extra_axes(cells), is_capacity(plan["load"])
+    axes, capacity = extra_axes(cells), is_capacity(plan.load)
     chosen = next((cell for cell in cells if cell["id"] == summary["recommendation"]["cell_id"]), None)
     return {
-        "title": markdown(plan["sweep"]),
-        "run_id": markdown(plan["run_id"]),
+        "title": markdown(plan.sweep),
+        "run_id": markdown(plan.run_id),
         "colocated": summary["colocated"],
         "sentence": _sentence(summary["recommendation"]),
         "notes": [markdown(note) for note in _notes(plan, cells, chosen)],
         "capacity": _capacity_page(plan, cells, chosen) if capacity else None,
-        "slo": markdown(slo_of.describe(plan["slo"])),
-        "load": markdown(load_sentence(plan)),
-        "other_loads": other_loads(plan),
+        "slo": markdown(slo_of.describe(plan.slo)),
+        "load": markdown(load_sentence(as_json(plan))),
+        "other_loads": other_loads(as_json(plan)),
         "ladder_header": _ladder_header(),
         "ladder": [_ladder_row(stage) for stage in ladder],
         "unsplit": _unsplit(cells) if ladder else [],
@@ -132,7 +131,7 @@ def summary_page(
     }
 
 
-def _capacity_page(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> dict[str, Any]:
+def _capacity_page(plan: Plan, cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> dict[str, Any]:
     others = _candidates(plan, cells)
     return capacity_page(plan, cells, others, chosen, noise_in(plan, cells))
 
@@ -142,15 +141,15 @@ def _sentence(recommendation: dict[str, Any]) -> str:
     return text.replace(name, f"**{name}**", 1) if name else text
 
 
-def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> list[str]:
+def _notes(plan: Plan, cells: list[dict[str, Any]], chosen: dict[str, Any] | None) -> list[str]:
     candidates = _candidates(plan, cells)
-    if is_capacity(plan["load"]):
+    if is_capacity(plan.load):
         notes = _capacity_notes(plan, cells, candidates)
     else:
-        notes = fixed_load.sensitivity(candidates, plan["slo"])
+        notes = fixed_load.sensitivity(candidates, plan.slo)
     if beside := len(cells) - len(candidates):
         notes.append(
-            f"{beside} of {len(cells)} cells ask something else than {plan['load']['locustfile']}: they are there to "
+            f"{beside} of {len(cells)} cells ask something else than {plan.load['locustfile']}: they are there to "
             "compare with, and cannot be chosen."
         )
     if chosen and (headroom := fixed_load.memory_headroom(chosen)):
@@ -160,7 +159,7 @@ def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, 
             "Each cell was deployed and loaded once, so how much the figures vary between deployments is not known; "
             "set repeat to 3 or more in the sweep file before you rely on a small difference."
         )
-    again, steps = sum(len(cell["retries"]) for cell in cells), len(plan["steps"])
+    again, steps = sum(len(cell["retries"]) for cell in cells), len(plan.steps)
     if steps and again / steps > MAX_RETRIED_SHARE:
         notes.append(
             f"{again} of {steps} attempts were invalid and had to be made again, more than "
@@ -170,9 +169,9 @@ def _notes(plan: dict[str, Any], cells: list[dict[str, Any]], chosen: dict[str, 
     return notes
 
 
-def _capacity_notes(plan: dict[str, Any], cells: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> list[str]:
+def _capacity_notes(plan: Plan, cells: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> list[str]:
     notes = capacity_load.sensitivity(plan, candidates)
-    if any(load_of_cell(plan, cell).get("profile") == "smoke" for cell in plan["cells"]):
+    if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
         notes.append(
             "The profile smoke shows that everything works; its searches are too short for a figure to build on. Take "
             "the profile standard for that."
@@ -185,9 +184,9 @@ def _capacity_notes(plan: dict[str, Any], cells: list[dict[str, Any]], candidate
     return notes
 
 
-def _candidates(plan: dict[str, Any], cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _candidates(plan: Plan, cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The cells that can be recommended: an endpoint that does nothing is faster, but no way to predict."""
-    usual = plan["load"]["locustfile"]
+    usual = plan.load["locustfile"]
     same = [cell for cell in cells if cell["config"].get(LOCUSTFILE_AXIS, usual) == usual]
     return same or cells
 

@@ -1,6 +1,6 @@
 """One attempt: the raw files of its folder -> the figures of this trial, its checks and its status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.capacity import Capacity
 from swarmsweep.judge.checks import Check, checks_of
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
+from swarmsweep.plan.planned import Plan, PlannedCell, as_json
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
-from swarmsweep.sweep.load import load_of_cell
 from swarmsweep.units import format_memory
 
 # How a dead deployment is called in the report; "rejected" and "mismatch" are no deaths, see `_status`.
@@ -79,14 +79,14 @@ class AttemptResult:
         return (self.requests - self.failures) / (self.window[1] - self.window[0])
 
 
-def analyse(folder: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: int) -> AttemptResult:
+def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
     """Figures of the attempt in ``folder``; ``cell`` is one of the plan's.
 
     Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
     """
-    raw = read_attempt(folder, load_of_cell(plan, cell), plan["slo"])
-    search = search_outcome(raw.search, plan["slo"])
-    evidence = evidence_of(raw, search, plan, cell)
+    raw = read_attempt(folder, plan.load_of(cell), plan.slo)
+    search = search_outcome(raw.search, plan.slo)
+    evidence = evidence_of(raw, search, as_json(plan), as_json(cell))
     evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
     found = checks_of(evidence) if raw.is_ready else ()
     status, reason = _status(raw, cell, evidence.oom_kills, found)
@@ -151,7 +151,7 @@ def _probe_row(probe: Probe, raw: RawAttempt) -> dict[str, Any]:
 
 
 def _status(
-    raw: RawAttempt, cell: Mapping[str, Any], oom_kills: int | None, found: Sequence[Check]
+    raw: RawAttempt, cell: PlannedCell, oom_kills: int | None, found: Sequence[Check]
 ) -> tuple[str, str | None]:
     """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
     deploy, after = raw.deploy or Deployment(), raw.after or StateAfterLoad()
@@ -175,8 +175,8 @@ def _status(
     return ("invalid", "; ".join(failed)) if failed else ("valid", None)
 
 
-def _limit(cell: Mapping[str, Any]) -> str:
-    return format_memory(cell["config"]["memory_bytes"])
+def _limit(cell: PlannedCell) -> str:
+    return format_memory(cell.config["memory_bytes"])
 
 
 def _oom_kills(usage: ApiUsage, raw: RawAttempt) -> int | None:

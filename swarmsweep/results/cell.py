@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import blank_cell
 from swarmsweep.raw.api_metrics import ApiMetrics, pool, request_parts
 from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.load import is_capacity, load_of_cell
+from swarmsweep.sweep.load import is_capacity
 
 if TYPE_CHECKING:
     from swarmsweep.results.attempt_result import AttemptResult
 
 
 def merge(
-    plan: dict[str, Any], cell: dict[str, Any], trials: list["AttemptResult"], retries: Iterable[Mapping[str, Any]] = ()
+    plan: Plan, cell: PlannedCell, trials: list["AttemptResult"], retries: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """All trials of one cell as one row.
 
@@ -33,7 +34,7 @@ def merge(
     word = next((t for t in trials if t.status == status and t.bottleneck), None)
     capacity = _capacity(trials)
     row = blank_cell(cell, status, reason, trials=len(trials)) | {
-        "users": load_of_cell(plan, cell).get("users") if loaded else None,
+        "users": plan.load_of(cell).get("users") if loaded else None,
         "requests": requests,
         "failures": failures,
         "failure_percent": 100 * failures / requests if requests else None,
@@ -57,13 +58,13 @@ def merge(
         "checks": [{"attempt": t.attempt, **check.as_json()} for t in trials for check in t.checks],
         "attempts": [_attempt(t) for t in trials],
         "log_tail": list(next((t.log_tail for t in trials if t.status == status and t.log_tail), ())),
-        "run_id": plan["run_id"],
+        "run_id": plan.run_id,
     }
     # The SLO is judged on the figures as measured; only then are they rounded for the file.
     if status == "valid":
-        load = load_of_cell(plan, cell)
+        load = plan.load_of(cell)
         row["meets_slo"] = (
-            slo_of.sustains(capacity, load.get("target_rps")) if is_capacity(load) else slo_of.meets(row, plan["slo"])
+            slo_of.sustains(capacity, load.get("target_rps")) if is_capacity(load) else slo_of.meets(row, plan.slo)
         )
     return _rounded(row)
 

@@ -1,11 +1,12 @@
 """Raw files of a run -> trial.json of each attempt and cell.json of each complete cell."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.run_folder import attempt_dir, planned_cell, read_plan
 from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
@@ -20,14 +21,13 @@ def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> dict[str
     run_dir = Path(run_dir)
     plan = read_plan(run_dir)
     cell = planned_cell(plan, cell_id)
-    if {"cell_id": cell_id, "attempt": attempt} not in [_key(step) for step in plan["steps"]]:
+    if (cell_id, attempt) not in [step.key for step in plan.steps]:
         raise LabError(
-            f"attempt {attempt} of cell {cell_id} is not in {run_dir / 'plan.json'}; it has {plan['repeat']} per cell"
+            f"attempt {attempt} of cell {cell_id} is not in {run_dir / 'plan.json'}; it has {plan.repeat} per cell"
         )
-    trial = _trial(run_dir, plan, cell, attempt)
-    row = merge(plan, cell, [trial], retries=_retries(run_dir, cell_id, [attempt])) | {"attempt": attempt}
-    write_json(attempt_dir(run_dir, cell_id, attempt, "trial.json"), row)
-    _complete_cell(run_dir, plan, cell)
+    result = _analysed(run_dir, plan, cell, attempt)
+    row = _write_trial(run_dir, plan, cell, result)
+    _complete_cell(run_dir, plan, cell, {attempt: result})
     return row
 
 
@@ -37,20 +37,36 @@ def measure_run(run_dir: Path | str) -> int:
     An attempt without trial.json was interrupted and stays unmeasured.
     """
     run_dir = Path(run_dir)
-    done = [
-        step for step in read_plan(run_dir)["steps"] if attempt_dir(run_dir, **_key(step), file="trial.json").exists()
-    ]
-    for step in done:
-        measure_attempt(run_dir, step["cell_id"], step["attempt"])
-    return len(done)
+    plan = read_plan(run_dir)
+    measured = [step for step in plan.steps if attempt_dir(run_dir, *step.key, "trial.json").exists()]
+    for cell_id in dict.fromkeys(step.cell_id for step in measured):
+        cell = planned_cell(plan, cell_id)
+        attempts = [step.attempt for step in measured if step.cell_id == cell_id]
+        results = {attempt: _analysed(run_dir, plan, cell, attempt) for attempt in attempts}
+        for result in results.values():
+            _write_trial(run_dir, plan, cell, result)
+        _complete_cell(run_dir, plan, cell, results)
+    return len(measured)
 
 
-def _complete_cell(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any]) -> None:
-    attempts = range(1, plan["repeat"] + 1)
-    if all(attempt_dir(run_dir, cell["id"], attempt, "trial.json").exists() for attempt in attempts):
-        trials = [_trial(run_dir, plan, cell, attempt) for attempt in attempts]
-        row = merge(plan, cell, trials, retries=_retries(run_dir, cell["id"], attempts))
-        write_json(run_dir / "cells" / cell["id"] / "cell.json", row)
+def _write_trial(run_dir: Path, plan: Plan, cell: PlannedCell, result: AttemptResult) -> dict[str, Any]:
+    """Write and return the trial.json of one attempt."""
+    number = result.attempt
+    row = merge(plan, cell, [result], retries=_retries(run_dir, cell.id, [number])) | {"attempt": number}
+    write_json(attempt_dir(run_dir, cell.id, number, "trial.json"), row)
+    return row
+
+
+def _complete_cell(run_dir: Path, plan: Plan, cell: PlannedCell, results: Mapping[int, AttemptResult]) -> None:
+    """Write cell.json once all attempts of the cell are measured.
+
+    ``results`` are those that are at hand. The others are read again: percentiles need the requests of all attempts.
+    """
+    attempts = range(1, plan.repeat + 1)
+    if all(attempt_dir(run_dir, cell.id, attempt, "trial.json").exists() for attempt in attempts):
+        whole = [results.get(attempt) or _analysed(run_dir, plan, cell, attempt) for attempt in attempts]
+        row = merge(plan, cell, whole, retries=_retries(run_dir, cell.id, attempts))
+        write_json(run_dir / "cells" / cell.id / "cell.json", row)
 
 
 def _retries(run_dir: Path, cell_id: str, attempts: Iterable[int]) -> list[dict[str, Any]]:
@@ -69,12 +85,8 @@ def _reason(path: Path) -> str | None:
         return str(error)
 
 
-def _trial(run_dir: Path, plan: dict[str, Any], cell: dict[str, Any], attempt: int) -> AttemptResult:
-    folder = attempt_dir(run_dir, cell["id"], attempt)
+def _analysed(run_dir: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
+    folder = attempt_dir(run_dir, cell.id, attempt)
     if not folder.is_dir():
         raise LabError(f"{folder}: is missing; the attempt was never made. Resume the run: ansible-playbook sweep.yml")
     return analyse(folder, plan, cell, attempt)
-
-
-def _key(step: dict[str, Any]) -> dict[str, Any]:
-    return {"cell_id": step["cell_id"], "attempt": step["attempt"]}

@@ -7,10 +7,10 @@ is taken up again, that an attempt has had its second try.
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json
+from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps
 from swarmsweep.raw.left_lab import left_lab
 
@@ -21,12 +21,12 @@ def older_try(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
     return folder.with_name(f"{folder.name}.retried-1")
 
 
-def first_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+def first_steps(run_dir: Path | str) -> list[Step]:
     """The steps that no try of this run has finished, in the order of the plan: what the main pass has to do."""
     return [step for step in remaining_steps(run_dir) if not _is_second(run_dir, step)]
 
 
-def retry_steps(run_dir: Path | str) -> list[dict[str, Any]]:
+def retry_steps(run_dir: Path | str) -> list[Step]:
     """The steps to be tried once more: those that are invalid, and second tries that were interrupted.
 
     Their order is random, and new, so that what disturbed a neighbourhood of the main pass is not met again; it comes
@@ -36,13 +36,13 @@ def retry_steps(run_dir: Path | str) -> list[dict[str, Any]]:
     plan = read_plan(run_dir)
     if _ended_by(run_dir, plan) is not None:
         return []
-    order = list(plan["steps"])
-    random.Random(f"{plan['seed']} retries").shuffle(order)
-    begun = {_key(step) for step in remaining_steps(run_dir) if _is_second(run_dir, step)}
+    order = list(plan.steps)
+    random.Random(f"{plan.seed} retries").shuffle(order)
+    begun = {step.key for step in remaining_steps(run_dir) if _is_second(run_dir, step)}
     return [
         step
         for step in order
-        if _key(step) in begun or (_status(run_dir, step) == "invalid" and not _is_second(run_dir, step))
+        if step.key in begun or (_status(run_dir, step) == "invalid" and not _is_second(run_dir, step))
     ]
 
 
@@ -67,7 +67,7 @@ def outcome(run_dir: Path | str) -> str | None:
     plan = read_plan(run_dir)
     if ended := _end(run_dir, plan):
         return ended
-    statuses = Counter(_status(run_dir, step) or "not finished" for step in plan["steps"] if _is_second(run_dir, step))
+    statuses = Counter(_status(run_dir, step) or "not finished" for step in plan.steps if _is_second(run_dir, step))
     if not statuses:
         return None
     told = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
@@ -84,7 +84,7 @@ def refuse_ended(run_dir: Path | str) -> None:
         raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}. Leave out -e resume")
 
 
-def _end(run_dir: Path | str, plan: dict[str, Any]) -> str | None:
+def _end(run_dir: Path | str, plan: Plan) -> str | None:
     """Where and why the sweep ended early, as a sentence; None when it did not."""
     ended = _ended_by(run_dir, plan)
     if ended is None:
@@ -94,17 +94,17 @@ def _end(run_dir: Path | str, plan: dict[str, Any]) -> str | None:
     return f"the sweep ended at {cell_id}, {left} trial(s) were not measured: {reason}"
 
 
-def _ended_by(run_dir: Path | str, plan: dict[str, Any]) -> tuple[str, str] | None:
+def _ended_by(run_dir: Path | str, plan: Plan) -> tuple[str, str] | None:
     """The cell whose load would have left the lab, and the reason."""
-    for step in plan["steps"]:
-        if reason := left_lab(attempt_dir(run_dir, **_named(step))):
-            return step["cell_id"], reason
+    for step in plan.steps:
+        if reason := left_lab(attempt_dir(run_dir, *step.key)):
+            return step.cell_id, reason
     return None
 
 
-def _status(run_dir: Path | str, step: dict[str, Any]) -> str | None:
+def _status(run_dir: Path | str, step: Step) -> str | None:
     """Status by trial.json; None where there is none. One that cannot be read is as good as invalid."""
-    path = attempt_dir(run_dir, **_named(step), file="trial.json")
+    path = attempt_dir(run_dir, *step.key, "trial.json")
     if not path.exists():
         return None
     try:
@@ -113,13 +113,5 @@ def _status(run_dir: Path | str, step: dict[str, Any]) -> str | None:
         return "invalid"
 
 
-def _is_second(run_dir: Path | str, step: dict[str, Any]) -> bool:
-    return older_try(run_dir, **_named(step)).exists()
-
-
-def _named(step: dict[str, Any]) -> dict[str, Any]:
-    return {"cell_id": step["cell_id"], "attempt": step["attempt"]}
-
-
-def _key(step: dict[str, Any]) -> tuple[str, int]:
-    return step["cell_id"], step["attempt"]
+def _is_second(run_dir: Path | str, step: Step) -> bool:
+    return older_try(run_dir, *step.key).exists()

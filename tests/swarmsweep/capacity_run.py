@@ -140,7 +140,7 @@ class CapacityRun:
 
     def put(self, cell_id: str, deployments: list[AttemptResult], retries: list[dict[str, Any]] | None = None) -> None:
         """Write the cell.json of a cell."""
-        cell = next(cell for cell in self.plan["cells"] if cell["id"] == cell_id)
+        cell = next(cell for cell in self.plan.cells if cell.id == cell_id)
         path = self.dir / "cells" / cell_id / "cell.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(merge(self.plan, cell, deployments, retries or [])))
@@ -148,11 +148,10 @@ class CapacityRun:
     def fill(self, spread: float = 0.01, seed: int = 1) -> "CapacityRun":
         """Give every cell its usual capacity, with that spread between deployments."""
         chance = random.Random(seed)
-        for cell in self.plan["cells"]:
-            if not cell["infeasible_reason"]:
+        for cell in self.plan.cells:
+            if not cell.infeasible_reason:
                 rates = [
-                    usual_capacity(cell["config"]) * chance.lognormvariate(0, spread)
-                    for _ in range(self.plan["repeat"])
+                    usual_capacity(cell.config) * chance.lognormvariate(0, spread) for _ in range(self.plan.repeat)
                 ]
-                self.put(cell["id"], [deployment(number, rate) for number, rate in enumerate(rates, start=1)])
+                self.put(cell.id, [deployment(number, rate) for number, rate in enumerate(rates, start=1)])
         return self

@@ -2,19 +2,29 @@
 
 from capacity_run import deployment
 
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import blank_cell
 from swarmsweep.report.ladder import stages
 from swarmsweep.results.cell import merge
 
 GIB = 1024**3
-CAPACITY_PLAN = {"run_id": "x", "slo": {"p95_ms": 100}, "load": {"mode": "capacity"}, "anchor": None}
+
+
+def plan_of(load, cells=(), slo=None, **more):
+    """A plan with this load and these cells, and with no steps."""
+    slo = slo or {"p95_ms": 100}
+    usual = {"run_id": "x", "sweep": "x", "repeat": 3, "steps": []}
+    return Plan(slo=slo, load=load, cells=list(cells), **(usual | more))
+
+
+CAPACITY_PLAN = plan_of({"mode": "capacity"})
 PARTS = {"database": None, "mlflow": None, "preparing": 10.0, "inference": 30.0, "rest": 60.0}
 
 
 def fixed(name, replicas=1, cpus=1.0, memory=GIB, rps=100.0, p95=50.0, failures=0.0, status="valid", reason=None):
     """A row of a fixed load with these figures."""
     config = {"replicas": replicas, "cpus": cpus, "memory_bytes": memory, "workers": 1}
-    row = blank_cell({"id": name, "config": config, "memory": "1G"}, status, reason)
+    row = blank_cell(PlannedCell(id=name, config=config, memory="1G"), status, reason)
     if status in ("valid", "invalid"):
         meets = p95 is not None and p95 <= 100 and failures <= 1 if status == "valid" else None
         figures = {"mean": p95, "p50": p95, "p95": p95, "p99": p95}
@@ -24,7 +34,7 @@ def fixed(name, replicas=1, cpus=1.0, memory=GIB, rps=100.0, p95=50.0, failures=
 
 def searched(name, *rates, **changes):
     """A row with one valid deployment for each rate."""
-    planned = {"id": name, "config": {"replicas": 1}, "memory": "1G"}
+    planned = PlannedCell(id=name, config={"replicas": 1}, memory="1G")
     return merge(
         CAPACITY_PLAN, planned, [deployment(number, rate, **changes) for number, rate in enumerate(rates, start=1)]
     )
@@ -36,7 +46,7 @@ def staged(variant=None, rps=100.0, status="valid", locustfile=None, target="POS
     config |= {"locustfile": locustfile} if locustfile else {}
     config |= {"variant": variant} if variant else {}
     name = "-".join(str(value) for value in config.values())
-    row = blank_cell({"id": name, "config": config, "memory": "1G"}, status, reason)
+    row = blank_cell(PlannedCell(id=name, config=config, memory="1G"), status, reason)
     if status in ("valid", "invalid"):
         parts = {"endpoint": "/predict", "requests": 5, "mean_ms": 100.0, "parts_ms": PARTS}
         row |= {"rps": rps, "target": target, "request_parts": parts, "choices": choices or None}
@@ -46,7 +56,13 @@ def staged(variant=None, rps=100.0, status="valid", locustfile=None, target="POS
 
 def ladder(*cells):
     """Stages of these cells in a sweep whose scenario is predict.py."""
-    plan = {"load": {"locustfile": "predict.py"}, "cells": []}
-    for row in cells:
-        plan["cells"].append({"load": {"locustfile": row["config"].get("locustfile", "predict.py")}})
-    return stages(plan, list(cells))
+    planned = [
+        PlannedCell(
+            id=row["id"],
+            config=row["config"],
+            memory="1G",
+            load={"locustfile": row["config"].get("locustfile", "predict.py")},
+        )
+        for row in cells
+    ]
+    return stages(plan_of({"locustfile": "predict.py"}, planned), list(cells))

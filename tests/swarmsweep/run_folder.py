@@ -10,7 +10,6 @@ from typing import Any
 
 from swarmsweep.plan.plan import make_plan
 from swarmsweep.plan.run_folder import write_plan
-from swarmsweep.sweep.load import load_of_cell
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 RECORDED = Path(__file__).parents[1] / "data" / "locust-2.47.0_haproxy-2.6.12"
@@ -67,11 +66,11 @@ class Run:
         return self.dir / "cells" / cell_id / f"attempt-{number}"
 
     def config(self, cell_id: str) -> dict[str, Any]:
-        return next(cell["config"] for cell in self.plan["cells"] if cell["id"] == cell_id)
+        return next(cell.config for cell in self.plan.cells if cell.id == cell_id)
 
     def users(self, cell_id: str) -> int:
-        cell = next(cell for cell in self.plan["cells"] if cell["id"] == cell_id)
-        return load_of_cell(self.plan, cell)["users"]
+        cell = next(cell for cell in self.plan.cells if cell.id == cell_id)
+        return self.plan.load_of(cell)["users"]
 
     def containers(self, cell_id: str) -> list[dict[str, Any]]:
         config = self.config(cell_id)

@@ -161,8 +161,8 @@ def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
     reports = str(finished_run.reports_dir)
     assert main(["report", "--reports-dir", reports]) == 0
     assert capsys.readouterr().out == f"{finished_run.dir / 'summary.md'}\n"
-    for step in finished_run.plan["steps"]:
-        (finished_run.attempt(step["cell_id"]) / "trial.json").write_text("{}")  # measured by an older version
+    for step in finished_run.plan.steps:
+        (finished_run.attempt(step.cell_id) / "trial.json").write_text("{}")  # measured by an older version
     assert main(["report", str(finished_run.dir), "--reports-dir", reports, "--remeasure"]) == 0
     assert capsys.readouterr().out.startswith("5 attempts measured again")
     assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()

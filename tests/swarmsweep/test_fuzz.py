@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rows import plan_of
 from run_folder import METRICS, RECORDED, put
 
 from swarmsweep.errors import LabError
+from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.raw.api_metrics import parse_metrics, pool, request_parts
 from swarmsweep.raw.api_usage import usage_over
 from swarmsweep.raw.haproxy import delta, parse_stat
@@ -183,8 +185,9 @@ def test_trial_of_any_records(tmp_path, deploy, after, timeline, load, ready):
     records |= {"locust/timeline.json": timeline, "locust/worker-a-0.json": load, "units/units-a.json": load}
     for name, record in records.items():
         put(tmp_path / name, record)
-    cell = {"id": "x", "config": {"replicas": 2, "cpus": 1, "memory_bytes": 2**28, "workers": 1}, "memory": "256M"}
-    plan = {"run_id": "x", "slo": {"p95_ms": 1}, "load": {"users": 1, "workers": 1, "measure_seconds": 1}}
+    config = {"replicas": 2, "cpus": 1, "memory_bytes": 2**28, "workers": 1}
+    cell = PlannedCell(id="x", config=config, memory="256M")
+    plan = plan_of({"users": 1, "workers": 1, "measure_seconds": 1}, slo={"p95_ms": 1})
     trial = analyse(tmp_path, plan, cell, 1)
     assert trial.status in ("failed", "invalid", "infeasible")
     assert trial.reason

@@ -174,8 +174,8 @@ def test_planning_is_timed_on_a_full_sweep(tmp_path):
 
 def test_the_small_sweep_fits_a_small_host():
     plan = make_plan(parse_sweep(command.SWEEP.format(repeat=2, seconds=4).encode(), "x.yml"), HOSTS)
-    assert [cell["infeasible_reason"] for cell in plan["cells"]] == [None] * 4
-    assert len(plan["steps"]) == 8
+    assert [cell.infeasible_reason for cell in plan.cells] == [None] * 4
+    assert len(plan.steps) == 8
 
 
 @pytest.mark.parametrize("name", ["none", "20261122T180837Z-none"])

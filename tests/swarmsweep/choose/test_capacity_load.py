@@ -2,9 +2,11 @@
 
 import pytest
 from capacity_run import deployment
+from rows import plan_of
 
 from swarmsweep.choose.capacity_load import guaranteed_rps, recommend, sensitivity
 from swarmsweep.choose.paired_test import Noise
+from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import blank_cell
 from swarmsweep.results.cell import merge
 
@@ -14,13 +16,13 @@ SLO = {"p95_ms": 100, "max_failure_percent": 1}
 
 def plan(target=None):
     """A plan without an anchor."""
-    return {"run_id": "x", "slo": SLO, "load": {"mode": "capacity", "target_rps": target}, "anchor": None, "repeat": 3}
+    return plan_of({"mode": "capacity", "target_rps": target}, slo=SLO)
 
 
 def planned(name, cpus=1.0, replicas=1, memory=GIB, **more):
     """A cell of the plan."""
     config = {"replicas": replicas, "cpus": cpus, "memory_bytes": memory, "workers": 1}
-    return {"id": name, "config": config, "memory": "1G"} | more
+    return PlannedCell(id=name, config=config, memory="1G", **more)
 
 
 def cell(name, *rates, cpus=1.0, replicas=1, memory=GIB, twin_of=None, **changes):

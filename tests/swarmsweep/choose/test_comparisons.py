@@ -1,9 +1,11 @@
 """Comparisons of rows: blocks, the A/A pair, and what "at least" allows to be said."""
 
 import pytest
+from msgspec import structs
 from rows import CAPACITY_PLAN, searched
 
 from swarmsweep.choose.comparisons import blocks_of, compare_with_each, noise_in
+from swarmsweep.plan.planned import Anchor, PlannedCell
 from swarmsweep.plan.row import blank_cell
 
 
@@ -18,7 +20,7 @@ def test_a_least_counts_with_what_was_verified():
 
 
 def test_attempts_of_an_earlier_version_have_no_capacity():
-    row = blank_cell({"id": "a", "config": {}, "memory": "1G"}, "valid", None)
+    row = blank_cell(PlannedCell(id="a", config={}, memory="1G"), "valid", None)
     assert blocks_of(row | {"attempts": [{"attempt": 1, "status": "valid", "rps": 10.0}]}) == {1: None}
 
 
@@ -62,11 +64,11 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
 
 
 def test_the_pair_of_the_plan_tells_the_noise():
-    plan = CAPACITY_PLAN | {"anchor": {"cell_id": "a", "twin_id": "a-twin"}}
+    plan = structs.replace(CAPACITY_PLAN, anchor=Anchor("a", "a-twin"))
     anchor, twin = searched("a", 100.0, 102.0, 99.0), searched("a-twin", 101.0, 101.0, 100.0)
     assert 0.005 < noise_in(plan, [anchor, twin]).aa_log_rms < 0.02
     assert noise_in(plan, [anchor, twin]).controlled is True
     assert noise_in(plan, [anchor, searched("a-twin", 110.0, 112.2, 108.9)]).controlled is False
     assert noise_in(plan, [anchor]).aa_log_rms is None
     assert noise_in(plan, [anchor, twin | {"status": "invalid"}]).aa_log_rms is None
-    assert noise_in({"run_id": "of an earlier version"}, [anchor]).aa_log_rms is None
+    assert noise_in(CAPACITY_PLAN, [anchor]).aa_log_rms is None

@@ -10,6 +10,7 @@ from swarmsweep.plan import lab_facts
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
 from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP, make_plan
+from swarmsweep.plan.planned import as_json
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, write_plan
 from swarmsweep.sweep.sweep_file import parse_sweep
 
@@ -104,8 +105,8 @@ def test_cores_of_a_cpuset(cpuset, count):
 def measured(run_dir, plan, gaps, loads, mode="fixed"):
     """Deployments of the plan's steps, each so long after the one before, with so much load; None: no load."""
     start = 1000.0
-    for step, gap, load in zip(plan["steps"], gaps, loads, strict=False):
-        folder = attempt_dir(run_dir, step["cell_id"], step["attempt"])
+    for step, gap, load in zip(plan.steps, gaps, loads, strict=False):
+        folder = attempt_dir(run_dir, step.cell_id, step.attempt)
         put(folder / "deploy.json", {"started_at": start})
         if load is not None and mode == "capacity":
             put(folder / "locust" / "capacity.json", {"load_seconds": load})
@@ -154,8 +155,8 @@ def test_a_newer_run_without_enough_trials_leaves_the_older(tmp_path):
 def test_damaged_files_are_left_out(tmp_path, file, text):
     run_dir, plan = run(tmp_path)
     measured(run_dir, plan, [35] * 6, [20] * 6)
-    step = plan["steps"][5]
-    (attempt_dir(run_dir, step["cell_id"], 1) / file).write_text(text)
+    step = plan.steps[5]
+    (attempt_dir(run_dir, step.cell_id, 1) / file).write_text(text)
     assert known_other_seconds(tmp_path, "fixed").seconds == 15
 
 
@@ -164,7 +165,7 @@ def test_damaged_files_are_left_out(tmp_path, file, text):
 )
 def test_a_damaged_plan_is_no_crash(tmp_path, change):
     run_dir, plan = run(tmp_path)
-    (run_dir / "plan.json").write_text(json.dumps(plan | change))
+    (run_dir / "plan.json").write_text(json.dumps(as_json(plan) | change))
     assert known_other_seconds(tmp_path, "fixed").seconds == OTHER_SECONDS_PER_STEP
     if "hosts" in change:
         assert known_api_hosts(tmp_path / "none", tmp_path).facts == ()

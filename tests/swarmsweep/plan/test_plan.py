@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert, structs
 
 from swarmsweep.errors import InputError, LabError
+from swarmsweep.files import write_json
 from swarmsweep.plan.plan import (
     OTHER_SECONDS_PER_STEP,
     estimated_seconds,
@@ -17,6 +19,7 @@ from swarmsweep.plan.plan import (
     parse_seed,
     planned_load_seconds,
 )
+from swarmsweep.plan.planned import Anchor, Estimate, Plan, as_json
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps, retry_broken, write_plan
 from swarmsweep.sweep.sweep_file import parse_sweep
 
@@ -39,24 +42,24 @@ def plan(**options):
 
 def test_plan_has_the_contract():
     made = plan(seed=5, colocated=True)
-    assert made["schema"] == 1
-    assert made["created_at"] == "2026-11-22T11:45:12Z"
-    assert made["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
-    assert made["load"]["wait_seconds"] == [0, 0]
-    assert made["cells"][0] | {"doubts": []} == {
-        "load": made["load"],
+    assert made.schema == 1
+    assert made.created_at == "2026-11-22T11:45:12Z"
+    assert made.slo == {"p95_ms": 100, "max_failure_percent": 1}
+    assert made.load["wait_seconds"] == [0, 0]
+    assert as_json(made.cells[0]) | {"doubts": []} == {
+        "load": made.load,
         "id": "r1-c0.5-m256M-w1",
         "config": {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1},
         "memory": "256M",
         "infeasible_reason": None,
         "doubts": [],
     }
-    assert [bool(cell["infeasible_reason"]) for cell in made["cells"]] == [False, True, False, True]
-    assert len(made["steps"]) == 2 * 3
-    assert {step["load_seconds"] for step in made["steps"]} == {19.0}
-    assert made["estimate_seconds"] == {"load_per_step": 19.0, "other_per_step": OTHER, "total": 6 * (19.0 + OTHER)}
-    assert made["anchor"] is None
-    assert json.loads(json.dumps(made)) == made
+    assert [bool(cell.infeasible_reason) for cell in made.cells] == [False, True, False, True]
+    assert len(made.steps) == 2 * 3
+    assert {step.load_seconds for step in made.steps} == {19.0}
+    assert made.estimate_seconds == Estimate(load_per_step=19.0, other_per_step=OTHER, total=6 * (19.0 + OTHER))
+    assert made.anchor is None
+    assert convert(json.loads(json.dumps(as_json(made))), Plan) == made
 
 
 @given(
@@ -67,26 +70,26 @@ def test_plan_has_the_contract():
 def test_every_block_is_one_pass_over_all_cells(ids, repeat, seed):
     steps = ordered_steps(ids, repeat, seed)
     assert steps == ordered_steps(ids, repeat, seed)
-    assert [step["position"] for step in steps] == list(range(1, len(ids) * repeat + 1))
+    assert [step.position for step in steps] == list(range(1, len(ids) * repeat + 1))
     for block in range(repeat):
         part = steps[block * len(ids) : (block + 1) * len(ids)]
-        assert sorted(step["cell_id"] for step in part) == sorted(ids)
-        assert {step["attempt"] for step in part} <= {block + 1}
+        assert sorted(step.cell_id for step in part) == sorted(ids)
+        assert {step.attempt for step in part} <= {block + 1}
 
 
 def test_blocks_differ_and_the_published_order_stays_the_same():
     ids = [f"cell-{i}" for i in range(6)]
-    order = [step["cell_id"][-1] for step in ordered_steps(ids, 2, seed=7)]
+    order = [step.cell_id[-1] for step in ordered_steps(ids, 2, seed=7)]
     assert "".join(order) == "405312231540"  # whoever repeats a run with its seed must get its order
     assert order[:6] != order[6:]
 
 
 def test_seed_comes_from_the_call_then_the_sweep_then_the_run():
     with_seed = parse_sweep(SWEEP + b"seed: 11\n", "x.yml")
-    assert plan(seed=3)["seed"] == 3
-    assert make_plan(with_seed, HOSTS, run_id=RUN_ID)["seed"] == 11
-    assert make_plan(with_seed, HOSTS, run_id=RUN_ID, seed=0)["seed"] == 0
-    assert plan()["seed"] == plan()["seed"] != plan(run_id="20261122T114513Z-quick")["seed"]
+    assert plan(seed=3).seed == 3
+    assert make_plan(with_seed, HOSTS, run_id=RUN_ID).seed == 11
+    assert make_plan(with_seed, HOSTS, run_id=RUN_ID, seed=0).seed == 0
+    assert plan().seed == plan().seed != plan(run_id="20261122T114513Z-quick").seed
 
 
 def test_run_id_is_utc_time_and_sweep():
@@ -115,10 +118,10 @@ def test_infeasible_cells_are_complete_at_planning(tmp_path):
 
 def test_remaining_steps_are_those_without_a_trial(tmp_path):
     run_dir = write_plan(plan(), tmp_path)
-    steps = read_plan(run_dir)["steps"]
+    steps = read_plan(run_dir).steps
     assert remaining_steps(run_dir) == steps
     done = steps[2]
-    folder = run_dir / "cells" / done["cell_id"] / f"attempt-{done['attempt']}"
+    folder = run_dir / "cells" / done.cell_id / f"attempt-{done.attempt}"
     folder.mkdir(parents=True)
     assert remaining_steps(run_dir) == steps  # a folder without trial.json was interrupted
     (folder / "trial.json").touch()
@@ -148,8 +151,8 @@ def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
 )
 def test_what_a_broken_attempt_left_never_mixes_with_the_next(tmp_path, left, set_aside):
     run_dir = write_plan(plan(), tmp_path)
-    step = read_plan(run_dir)["steps"][0]
-    folder = attempt_dir(run_dir, step["cell_id"], step["attempt"])
+    step = read_plan(run_dir).steps[0]
+    folder = attempt_dir(run_dir, step.cell_id, step.attempt)
     cell = folder.parent / "cell.json"
     if left is not None:
         folder.mkdir(parents=True)
@@ -196,13 +199,13 @@ def test_the_message_about_a_seed(golden):
 )
 @pytest.mark.parametrize("old", [False, True])
 def test_load_seconds_of_a_stored_plan_are_whole(load, seconds, old):
-    stored = json.loads(json.dumps(plan()))
-    cell = stored["cells"][0]
+    stored = plan()
+    cell = stored.cells[0]
     if old:  # before cells had loads of their own
-        del cell["load"]
-        stored["load"] |= load
+        stored = structs.replace(stored, load=stored.load | load)
+        cell = structs.replace(cell, load=None)
     else:
-        cell["load"] |= load
+        cell = structs.replace(cell, load=cell.load | load)
     assert planned_load_seconds(stored, cell) == seconds
 
 
@@ -218,54 +221,55 @@ def test_every_cell_has_its_whole_load():
     usual = {"mode": "fixed", "users": 40, "spawn_rate": 20, "warmup_seconds": 5, "measure_seconds": 12}
     usual |= {"wait_seconds": [0, 0], "workers": 1, "locustfile": "predict.py"}
     slow = usual | {"users": 2, "measure_seconds": 60}
-    assert made["load"] == usual
-    assert [cell["load"] for cell in made["cells"]] == [usual, usual, slow, slow]
-    assert json.loads(json.dumps(made)) == made
+    assert made.load == usual
+    assert [cell.load for cell in made.cells] == [usual, usual, slow, slow]
+    assert convert(json.loads(json.dumps(as_json(made))), Plan) == made
 
 
 def test_steps_last_as_long_as_their_cells_load():
     made = make_plan(parse_sweep(CASES, "x.yml"), HOSTS, run_id=RUN_ID)
-    seconds = {step["cell_id"]: step["load_seconds"] for step in made["steps"]}
+    seconds = {step.cell_id: step.load_seconds for step in made.steps}
     assert seconds == {"r1-c0.5-m256M-w1": 19.0, "r2-c0.5-m256M-w1": 65.1}
-    assert made["estimate_seconds"] == {"load_per_step": 42.05, "other_per_step": OTHER, "total": 252.3 + 6 * OTHER}
-    slow = [step for step in made["steps"] if step["cell_id"].startswith("r2")]
+    assert made.estimate_seconds == Estimate(load_per_step=42.05, other_per_step=OTHER, total=252.3 + 6 * OTHER)
+    slow = [step for step in made.steps if step.cell_id.startswith("r2")]
     assert estimated_seconds(made, slow) == pytest.approx(3 * (65.1 + OTHER))
     assert estimated_seconds(made, []) == 0
 
 
 def test_a_plan_of_an_earlier_version_can_be_taken_up(tmp_path):
-    old = json.loads(json.dumps(plan()))
+    old = as_json(plan())
     for entry in (old, *old["cells"], *old["steps"]):
         for key in ("load_seconds", "seed", "block", "anchor"):
             entry.pop(key, None)
     for cell in old["cells"]:
         del cell["load"]
-    run_dir = write_plan(old, tmp_path)
+    run_dir = tmp_path / old["run_id"]
+    write_json(run_dir / "plan.json", old)
     steps = remaining_steps(run_dir)
     assert len(steps) == 6
     assert estimated_seconds(read_plan(run_dir), steps) == 6 * (19.0 + OTHER)
 
 
 def test_what_is_not_load_is_estimated_as_the_caller_knows_it():
-    assert plan(other_seconds=7.5)["estimate_seconds"] == {
-        "load_per_step": 19.0,
-        "other_per_step": 7.5,
-        "total": 6 * 26.5,
-    }
+    assert plan(other_seconds=7.5).estimate_seconds == Estimate(
+        load_per_step=19.0,
+        other_per_step=7.5,
+        total=6 * 26.5,
+    )
 
 
 def test_every_step_has_its_block_and_a_seed_of_its_own():
-    steps = plan(seed=5)["steps"]
-    assert [step["block"] for step in steps] == [1, 1, 2, 2, 3, 3] == [step["attempt"] for step in steps]
-    assert len({step["seed"] for step in steps}) == 6
-    assert all(0 <= step["seed"] < 2**31 for step in steps)
-    assert steps == plan(seed=5)["steps"]
-    others = {(step["cell_id"], step["attempt"]): step["seed"] for step in plan(seed=6)["steps"]}
-    assert all(others[step["cell_id"], step["attempt"]] != step["seed"] for step in steps)
+    steps = plan(seed=5).steps
+    assert [step.block for step in steps] == [1, 1, 2, 2, 3, 3] == [step.attempt for step in steps]
+    assert len({step.seed for step in steps}) == 6
+    assert all(0 <= step.seed < 2**31 for step in steps)
+    assert steps == plan(seed=5).steps
+    others = {(step.cell_id, step.attempt): step.seed for step in plan(seed=6).steps}
+    assert all(others[step.cell_id, step.attempt] != step.seed for step in steps)
 
 
 def test_the_published_seeds_stay_the_same():
-    seeds = {(step["cell_id"], step["attempt"]): step["seed"] for step in ordered_steps(["a"], 2, seed=7)}
+    seeds = {(step.cell_id, step.attempt): step.seed for step in ordered_steps(["a"], 2, seed=7)}
     # The first 31 bits of SHA-256 of "7 a 1" and "7 a 2": whoever repeats a run must get its load.
     assert seeds == {("a", 1): 80013575, ("a", 2): 1955138490}
 
@@ -288,12 +292,12 @@ CHEAPEST = "r1-c0.5-m512M-w1-variantx"
 def search(profile="standard", more="", hosts=HOSTS):
     """Plan of a sweep in capacity mode."""
     sweep = parse_sweep((CAPACITY % (profile, more)).encode(), "x.yml")
-    return json.loads(json.dumps(make_plan(sweep, hosts, run_id=RUN_ID)))
+    return make_plan(sweep, hosts, run_id=RUN_ID)
 
 
 def test_plan_of_a_search_has_the_contract():
     made = search()
-    assert made["load"] == {
+    assert made.load == {
         "mode": "capacity",
         "profile": "standard",
         "budget_seconds": 420,
@@ -303,8 +307,8 @@ def test_plan_of_a_search_has_the_contract():
         "workers": 1,
         "locustfile": "predict_open.py",
     }
-    assert {step["load_seconds"] for step in made["steps"]} == {420}
-    assert planned_load_seconds(made, made["cells"][0]) == 420
+    assert {step.load_seconds for step in made.steps} == {420}
+    assert planned_load_seconds(made, made.cells[0]) == 420
 
 
 @pytest.mark.parametrize("profile", ["standard", "publish"])
@@ -312,15 +316,15 @@ def test_the_cheapest_feasible_cell_is_measured_under_two_names(profile):
     made = search(profile)
     # The name that its twin would have belongs to another cell.
     twin = f"{CHEAPEST}-twin-twin"
-    assert made["anchor"] == {"cell_id": CHEAPEST, "twin_id": twin}
-    assert [cell["id"] for cell in made["cells"] if "twin_of" in cell] == [twin]
-    anchor = next(cell for cell in made["cells"] if cell["id"] == CHEAPEST)
-    assert made["cells"][-1] == anchor | {"id": twin, "twin_of": CHEAPEST}
+    assert made.anchor == Anchor(CHEAPEST, twin)
+    assert [cell.id for cell in made.cells if cell.twin_of] == [twin]
+    anchor = next(cell for cell in made.cells if cell.id == CHEAPEST)
+    assert made.cells[-1] == structs.replace(anchor, id=twin, twin_of=CHEAPEST)
     for block in (1, 2):
-        ids = [step["cell_id"] for step in made["steps"] if step["block"] == block]
-        assert sorted(ids) == sorted(cell["id"] for cell in made["cells"] if not cell["infeasible_reason"])
+        ids = [step.cell_id for step in made.steps if step.block == block]
+        assert sorted(ids) == sorted(cell.id for cell in made.cells if not cell.infeasible_reason)
         assert ids.count(twin) == ids.count(CHEAPEST) == 1
-    seeds = {step["cell_id"]: step["seed"] for step in made["steps"] if step["block"] == 1}
+    seeds = {step.cell_id: step.seed for step in made.steps if step.block == 1}
     assert seeds[twin] != seeds[CHEAPEST]
 
 
@@ -338,8 +342,8 @@ NOTHING_FITS = {"api": [{"name": "a", "cpus": 0.1, "memory_bytes": 2**30}], "loa
     ],
 )
 def test_only_what_is_compared_has_an_anchor(profile, more, hosts, anchor):
-    found = search(profile, more, hosts)["anchor"]
-    assert (found and found["cell_id"]) == anchor
+    found = search(profile, more, hosts).anchor
+    assert (found and found.cell_id) == anchor
 
 
 def test_a_plan_of_the_most_cells_is_made_and_read(tmp_path):
@@ -350,7 +354,7 @@ def test_a_plan_of_the_most_cells_is_made_and_read(tmp_path):
     hosts = {"api": [{"name": "lab-api", "cpus": 16, "memory_bytes": 2**40}], "load": []}
     run_dir = write_plan(make_plan(parse_sweep(text.encode(), "x.yml"), hosts, run_id=RUN_ID), tmp_path)
     made = read_plan(run_dir)
-    assert (len(made["cells"]), len(made["steps"])) == (2000, 3 * 1600)
-    assert {cell["load"]["profile"] for cell in made["cells"]} == {"smoke"}
+    assert (len(made.cells), len(made.steps)) == (2000, 3 * 1600)
+    assert {cell.load["profile"] for cell in made.cells} == {"smoke"}
     assert len(list(run_dir.glob("cells/*/cell.json"))) == 400
     assert len(remaining_steps(run_dir)) == 3 * 1600

@@ -48,7 +48,7 @@ def test_the_workers_of_an_attempt_are_added_up(tmp_path, workers, words):
 @pytest.mark.parametrize(("left", "status"), [({}, "valid"), ({"http://example.com:80": 7}, "invalid")])
 def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, status):
     run = Run(tmp_path)
-    cell = run.plan["steps"][0]["cell_id"]
+    cell = run.plan.steps[0].cell_id
     folder = run.record(cell, Traffic(latencies(900, 20.0)))
     path = folder / "locust/worker-lab-load-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"left_lab": left}))
@@ -56,7 +56,7 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, sta
     assert row["status"] == status, row["reason"]
     if left:
         assert row["reason"] == left_lab_sentence(left)
-        rest = len(run.plan["steps"]) - 1
+        rest = len(run.plan.steps) - 1
         assert outcome(run.dir).endswith(row["reason"])
         assert cell in outcome(run.dir) and f" {rest} " in outcome(run.dir)
         # Without the mark it would be tried once more.
@@ -68,4 +68,4 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, sta
         golden("left_lab.yml", {name: text.replace(str(run.dir), "RUN") for name, text in words.items()})
         path.unlink()
         refuse_ended(run.dir)
-        assert [step["cell_id"] for step in retry_steps(run.dir)] == [cell]
+        assert [step.cell_id for step in retry_steps(run.dir)] == [cell]

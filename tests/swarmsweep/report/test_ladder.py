@@ -1,8 +1,9 @@
 """Stages of the ladder: names, what changed, factors and shares, in the order of the sweep file."""
 
 import pytest
-from rows import ladder, staged
+from rows import ladder, plan_of, staged
 
+from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.report.ladder import stages
 
 
@@ -29,7 +30,7 @@ def test_there_is_a_ladder_where_variant_or_scenario_differ(cells, count):
 
 
 def test_an_old_plan_has_one_scenario():
-    plan = {"load": {"locustfile": "predict.py"}, "cells": [{"id": "a"}, {"id": "b"}]}
+    plan = plan_of({"locustfile": "predict.py"}, [PlannedCell(id=name, config={}, memory="1G") for name in "ab"])
     assert [stage.name for stage in stages(plan, [staged("a"), staged("b")])] == ["a", "b"]
 
 

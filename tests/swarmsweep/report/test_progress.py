@@ -8,6 +8,7 @@ import pytest
 
 from swarmsweep.files import write_json
 from swarmsweep.plan.plan import make_plan
+from swarmsweep.plan.planned import as_json
 from swarmsweep.plan.row import blank_cell
 from swarmsweep.plan.run_folder import attempt_dir, write_plan
 from swarmsweep.report.progress import Progress, sentence, time_left
@@ -103,13 +104,13 @@ class Sweep:
         self.plan = make_plan(parse_sweep(text, "x.yml"), HOSTS, seed=7, run_id="20261122T114512Z-quick")
         self.dir = write_plan(self.plan, folder)
         # As the playbook gets them.
-        self.steps = [step | {"load_seconds": 18} for step in self.plan["steps"]]
+        self.steps = [as_json(step) | {"load_seconds": 18} for step in self.plan.steps]
 
     def step(self, cell_id, attempt=1):
         return next(s for s in self.steps if (s["cell_id"], s["attempt"]) == (cell_id, attempt))
 
     def judge(self, cell_id, status="valid", attempt=1, complete=True, **figures):
-        cell = next(cell for cell in self.plan["cells"] if cell["id"] == cell_id)
+        cell = next(cell for cell in self.plan.cells if cell.id == cell_id)
         row = blank_cell(cell, status, None if status == "valid" else "why", trials=1) | figures
         write_json(attempt_dir(self.dir, cell_id, attempt, "trial.json"), row)
         if complete:
@@ -172,7 +173,7 @@ def test_time_is_told_by_the_pace_of_steps_that_are_alike(tmp_path):
     sweep = Sweep(tmp_path)
     steps = [step | {"load_seconds": seconds} for step, seconds in zip(sweep.steps, (18, 18, 18, 60), strict=True)]
     progress = Progress(sweep.dir, steps)
-    other = sweep.plan["estimate_seconds"]["other_per_step"]
+    other = sweep.plan.estimate_seconds.other_per_step
     assert progress.left_seconds() == 18 * 3 + 60 + 4 * other  # the plan's guess
     progress.end(steps[0], 18 + 30)
     assert progress.left_seconds() == 2 * 48 + 60 + 30

@@ -37,8 +37,8 @@ MANIFEST = {
 def reported(finished_run) -> Run:
     """The finished run, measured and reported."""
     put(finished_run.dir / "manifest.json", MANIFEST)
-    for step in finished_run.plan["steps"]:
-        measure_attempt(finished_run.dir, step["cell_id"], step["attempt"])
+    for step in finished_run.plan.steps:
+        measure_attempt(finished_run.dir, step.cell_id, step.attempt)
     write_report(finished_run.dir, finished_run.reports_dir)
     return finished_run
 
@@ -154,7 +154,7 @@ def test_what_logs_and_manifest_hold_stays_inert(reported):
 def test_csv_is_one_line_a_cell_and_holds_no_formula(reported):
     text = (reported.dir / "summary.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row["id"] for row in rows] == [cell["id"] for cell in reported.plan["cells"]]
+    assert [row["id"] for row in rows] == [cell.id for cell in reported.plan.cells]
     assert rows[1]["meets_slo"] == "true"
     assert float(rows[1]["p95_ms"]) < 100
     assert (rows[4]["rps"], rows[4]["reason"]) == ("", "out of memory: killed at the 32M limit | =1+1")
@@ -294,8 +294,8 @@ def evolution(tmp_path) -> Run:
     run.record(f"{CORE}-variantfast", Traffic(busy(1200, think_ms=0), metrics=[fast]))
     yardstick = Traffic(busy(2400, think_ms=0), metrics=[empty], target=("GET", "/empty"))
     run.record(f"{CORE}-locustfileempty-variantfast", yardstick)
-    for step in run.plan["steps"]:
-        measure_attempt(run.dir, step["cell_id"], step["attempt"])
+    for step in run.plan.steps:
+        measure_attempt(run.dir, step.cell_id, step.attempt)
     return run
 
 
@@ -535,10 +535,10 @@ def test_what_a_trial_holds_stays_inert(searched):
 def test_seeds_and_blocks_stand_in_the_setting(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     plan = searched.plan
-    assert f"- seed of the order: {plan['seed']}\n" in page
+    assert f"- seed of the order: {plan.seed}\n" in page
     for number in (1, 2, 3):
-        steps = [step for step in plan["steps"] if step["block"] == number]
-        told = ", ".join(f"{step['cell_id']} (seed {step['seed']})" for step in steps)
+        steps = [step for step in plan.steps if step.block == number]
+        told = ", ".join(f"{step.cell_id} (seed {step.seed})" for step in steps)
         assert len(steps) == 7 and f"- block {number} of 3: {told}\n" in page
 
 
@@ -582,7 +582,7 @@ def test_an_unfinished_search_reports(tmp_path, golden):
 def test_a_run_of_five_hundred_cells_is_reported_whole(tmp_path):
     run = CapacityRun(tmp_path, LARGE_SWEEP).fill()
     page = write_report(run.dir, tmp_path).read_text()
-    count = len(run.plan["cells"])
+    count = len(run.plan.cells)
     assert count == 501  # and a twin
     assert len(table_of(page, "## Capacity")) == len(table_of(page)) == 1 + count
     assert len(table_of(page, "## Is it better?")) == 1 + count - 2  # neither itself nor the twin

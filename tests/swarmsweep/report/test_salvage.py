@@ -9,8 +9,8 @@ RESUME = "./lab sweep -e resume=20261122T114512Z-quick"
 
 
 def measure_first(run: Run) -> None:
-    first = run.plan["steps"][0]
-    measure_attempt(run.dir, first["cell_id"], first["attempt"])
+    first = run.plan.steps[0]
+    measure_attempt(run.dir, first.cell_id, first.attempt)
 
 
 def test_what_was_measured_is_reported(finished_run, golden):

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from msgspec import structs
 from run_folder import METRICS, WINDOW, Run, Traffic, busy, put, write_requests
 from search_folder import CELL_ID as SEARCH_ID
 from search_folder import QUESTIONS, SENT, record_search, search_run
@@ -18,7 +19,7 @@ VERDICTS = ["probe", "good", "bad", "bad", "good", "good", "good"]  # of the rec
 
 def analysed(run, cell_id=CELL_ID):
     """The trial of a cell's first attempt."""
-    cell = next(cell for cell in run.plan["cells"] if cell["id"] == cell_id)
+    cell = next(cell for cell in run.plan.cells if cell.id == cell_id)
     return analyse(run.attempt(cell_id), run.plan, cell, 1)
 
 
@@ -223,9 +224,9 @@ def test_a_recorded_attempt_agrees_with_locust_and_haproxy(run, recorded):
     containers = run.containers(CELL_ID)
     put(recorded / "deploy.json", {"status": "ready", "containers": containers})
     put(recorded / "after.json", {"containers": containers, "restarts": 0, "changed": False, "oom_killed": False})
-    cell = next(cell for cell in run.plan["cells"] if cell["id"] == CELL_ID)
-    load = run.plan["load"] | {"users": 8, "workers": 2, "measure_seconds": 4}
-    trial = analyse(recorded, run.plan, cell | {"load": load}, 1)
+    cell = next(cell for cell in run.plan.cells if cell.id == CELL_ID)
+    load = run.plan.load | {"users": 8, "workers": 2, "measure_seconds": 4}
+    trial = analyse(recorded, run.plan, structs.replace(cell, load=load), 1)
     assert (trial.status, trial.reason) == ("valid", None)
     verdicts = {check.name: check.passed for check in trial.checks}
     assert verdicts["counted_by_locust"] and verdicts["counted_by_haproxy"] and verdicts["replicas_share_load"]
@@ -241,8 +242,8 @@ def test_records_of_several_workers_are_one_trial(run):
     for i, half in enumerate(halves):
         write_requests(folder / "locust" / f"requests-lab-load-{i}.f64.gz", [tuple(row) for row in half])
     change_json(folder / "locust" / "timeline.json", workers_connected=2)
-    for cell in run.plan["cells"]:
-        cell["load"]["workers"] = 2
+    for cell in run.plan.cells:
+        cell.load["workers"] = 2
     trial = analysed(run)
     assert (trial.status, trial.requests, trial.load_workers) == ("valid", 600, 2)
 
@@ -287,7 +288,7 @@ def searched(tmp_path):
 
 
 def analysed_search(run):
-    return analyse(run.attempt(SEARCH_ID), run.plan, run.plan["cells"][0], 1)
+    return analyse(run.attempt(SEARCH_ID), run.plan, run.plan.cells[0], 1)
 
 
 def test_figures_of_a_search_are_those_of_the_verified_rate(searched):

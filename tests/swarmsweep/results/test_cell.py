@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 from capacity_run import deployment
+from msgspec import structs
+from rows import plan_of
 
+from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import SUMMARY_KEYS, blank_cell
 from swarmsweep.raw.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.raw.api_usage import ApiUsage
@@ -11,8 +14,8 @@ from swarmsweep.raw.tasks import TaskCounts
 from swarmsweep.results.attempt_result import AttemptResult
 from swarmsweep.results.cell import merge
 
-PLAN = {"run_id": "20261122T114512Z-x", "slo": {"p95_ms": 100, "max_failure_percent": 1}, "load": {"users": 40}}
-CELL = {"id": "r1", "config": {"replicas": 1}, "memory": "256M", "infeasible_reason": None, "doubts": ["a doubt"]}
+PLAN = plan_of({"users": 40}, slo={"p95_ms": 100, "max_failure_percent": 1}, run_id="20261122T114512Z-x")
+CELL = PlannedCell(id="r1", config={"replicas": 1}, memory="256M", doubts=["a doubt"])
 
 
 def trial(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=0, **changes):
@@ -151,13 +154,13 @@ def test_an_attempt_that_said_nothing_leaves_the_parts_unknown():
 
 
 def test_users_are_those_of_the_cells_own_load():
-    row = merge(PLAN, CELL | {"load": {"users": 2}}, [trial(1, target="POST /predict")])
+    row = merge(PLAN, structs.replace(CELL, load={"users": 2}), [trial(1, target="POST /predict")])
     assert (row["users"], row["target"]) == (2, "POST /predict")
 
 
 # --- Capacity -------------------------------------------------------------------------------------------------------
 
-SEARCHED = PLAN | {"load": {"mode": "capacity", "profile": "standard", "target_rps": None}}
+SEARCHED = structs.replace(PLAN, load={"mode": "capacity", "profile": "standard", "target_rps": None})
 
 
 def test_a_fixed_load_has_no_capacity():
@@ -212,12 +215,12 @@ def test_what_stopped_the_search_is_kept():
     ],
 )
 def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_target(verified, estimate, target, meets):
-    plan = SEARCHED | {"load": SEARCHED["load"] | {"target_rps": target}}
+    plan = structs.replace(SEARCHED, load=SEARCHED.load | {"target_rps": target})
     row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified, estimate_rps=estimate)])
     assert row["meets_slo"] is meets
 
 
 def test_retries_and_the_twin_are_told():
     again = {"attempt": 1, "reason": "2 % stolen", "more": "dropped"}
-    row = merge(SEARCHED, CELL | {"twin_of": "r0"}, [deployment(1, 400.0)], [again])
+    row = merge(SEARCHED, structs.replace(CELL, twin_of="r0"), [deployment(1, 400.0)], [again])
     assert (row["twin_of"], row["retries"]) == ("r0", [{"attempt": 1, "reason": "2 % stolen"}])

@@ -34,14 +34,14 @@ def test_cell_json_appears_with_the_last_attempt(tmp_path):
     measure_attempt(run.dir, CELL_ID, 1)
     cell = json.loads(cell_json.read_text())
     assert (cell["trials"], cell["requests"], cell["rps"]) == (2, 1800, 75.0)
-    assert not [step for step in remaining_steps(run.dir) if step["cell_id"] == CELL_ID]
+    assert not [step for step in remaining_steps(run.dir) if step.cell_id == CELL_ID]
 
 
 def test_measuring_again_gives_the_same_bytes(finished_run):
-    for step in finished_run.plan["steps"]:
-        measure_attempt(finished_run.dir, step["cell_id"], step["attempt"])
+    for step in finished_run.plan.steps:
+        measure_attempt(finished_run.dir, step.cell_id, step.attempt)
     before = {path: path.read_bytes() for path in finished_run.dir.glob("cells/**/*.json")}
-    assert measure_run(finished_run.dir) == len(finished_run.plan["steps"]) == 5
+    assert measure_run(finished_run.dir) == len(finished_run.plan.steps) == 5
     assert {path: path.read_bytes() for path in finished_run.dir.glob("cells/**/*.json")} == before
 
 

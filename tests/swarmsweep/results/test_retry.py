@@ -31,7 +31,7 @@ def run_dir(tmp_path):
 
 def judge(run_dir, step, status, **files):
     """What a judged attempt leaves."""
-    folder = attempt_dir(run_dir, step["cell_id"], step["attempt"])
+    folder = attempt_dir(run_dir, step.cell_id, step.attempt)
     folder.mkdir(parents=True)
     (folder / "trial.json").write_text(json.dumps({"status": status, "reason": None if status == "valid" else "why"}))
     for name, content in files.items():
@@ -41,25 +41,25 @@ def judge(run_dir, step, status, **files):
 
 def judge_all(run_dir, invalid):
     """All steps; those with the numbers in ``invalid`` are invalid."""
-    steps = read_plan(run_dir)["steps"]
+    steps = read_plan(run_dir).steps
     for number, step in enumerate(steps):
         judge(run_dir, step, "invalid" if number in invalid else "valid")
     return steps
 
 
 def keys(steps):
-    return [(step["cell_id"], step["attempt"]) for step in steps]
+    return [(step.cell_id, step.attempt) for step in steps]
 
 
 def again(run_dir, step, status=None):
     """Begin the second try of a step, and end it with a status, or be interrupted."""
-    set_aside(run_dir, step["cell_id"], step["attempt"])
+    set_aside(run_dir, step.cell_id, step.attempt)
     if status:
         judge(run_dir, step, status)
 
 
 def test_only_invalid_attempts_are_made_again(run_dir):
-    steps = read_plan(run_dir)["steps"]
+    steps = read_plan(run_dir).steps
     for step, status in zip(steps, ["valid", "failed", "invalid", "infeasible", "invalid"], strict=False):
         judge(run_dir, step, status)
     assert sorted(keys(retry_steps(run_dir))) == sorted(keys([steps[2], steps[4]]))
@@ -67,16 +67,16 @@ def test_only_invalid_attempts_are_made_again(run_dir):
 
 
 def test_what_the_bench_broke_is_invalid_too(run_dir):
-    step = read_plan(run_dir)["steps"][0]
+    step = read_plan(run_dir).steps[0]
     judge(run_dir, step, "invalid", harness='{"reason": "lost"}')
     assert keys(retry_steps(run_dir)) == keys([step])
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[]"])
 def test_a_verdict_that_cannot_be_read_is_no_verdict(run_dir, torn):
-    step = read_plan(run_dir)["steps"][0]
+    step = read_plan(run_dir).steps[0]
     judge(run_dir, step, "valid")
-    attempt_dir(run_dir, step["cell_id"], step["attempt"], "trial.json").write_text(torn)
+    attempt_dir(run_dir, step.cell_id, step.attempt, "trial.json").write_text(torn)
     assert keys(retry_steps(run_dir)) == keys([step])
 
 
@@ -90,18 +90,18 @@ def test_the_order_is_new_and_the_same_each_time(run_dir):
 
 def test_the_older_try_is_kept_and_the_cell_is_open_again(run_dir):
     step = judge_all(run_dir, invalid=[3])[3]
-    folder = attempt_dir(run_dir, step["cell_id"], step["attempt"])
-    older = set_aside(run_dir, step["cell_id"], step["attempt"])
-    assert older.name == f"attempt-{step['attempt']}.retried-1"
+    folder = attempt_dir(run_dir, step.cell_id, step.attempt)
+    older = set_aside(run_dir, step.cell_id, step.attempt)
+    assert older.name == f"attempt-{step.attempt}.retried-1"
     assert json.loads((older / "trial.json").read_text())["status"] == "invalid"
     assert not folder.exists()
     assert not (folder.parent / "cell.json").exists()
-    assert set_aside(run_dir, step["cell_id"], step["attempt"]) == older  # safe to repeat
+    assert set_aside(run_dir, step.cell_id, step.attempt) == older  # safe to repeat
 
 
 def test_an_attempt_that_was_never_made_cannot_be_set_aside(run_dir):
     with pytest.raises(LabError, match="never made"):
-        set_aside(run_dir, read_plan(run_dir)["steps"][0]["cell_id"], 1)
+        set_aside(run_dir, read_plan(run_dir).steps[0].cell_id, 1)
 
 
 def test_each_is_made_again_once(run_dir):
@@ -118,17 +118,17 @@ def test_an_interrupted_pass_is_continued(run_dir):
     again(run_dir, order[0], "valid")
     again(run_dir, order[1])
     # The second was interrupted between two tasks: there may be a folder without a verdict.
-    attempt_dir(run_dir, order[1]["cell_id"], order[1]["attempt"]).mkdir()
+    attempt_dir(run_dir, *order[1].key).mkdir()
     assert retry_broken(run_dir) == 1
     assert first_steps(run_dir) == []
     assert retry_steps(run_dir) == order[1:]
-    assert older_try(run_dir, order[1]["cell_id"], order[1]["attempt"]).is_dir()
+    assert older_try(run_dir, *order[1].key).is_dir()
 
 
 def test_a_second_try_that_the_bench_broke_is_made_again_when_the_run_is_taken_up(run_dir):
     judge_all(run_dir, invalid=[5])
     (step,) = retry_steps(run_dir)
-    set_aside(run_dir, step["cell_id"], step["attempt"])
+    set_aside(run_dir, step.cell_id, step.attempt)
     judge(run_dir, step, "invalid", harness='{"reason": "lost"}')
     assert retry_steps(run_dir) == []
     assert retry_broken(run_dir) == 1
@@ -136,10 +136,10 @@ def test_a_second_try_that_the_bench_broke_is_made_again_when_the_run_is_taken_u
 
 
 def test_a_first_try_that_the_bench_broke_is_a_first_try_again_when_the_run_is_taken_up(run_dir):
-    step = read_plan(run_dir)["steps"][0]
+    step = read_plan(run_dir).steps[0]
     judge(run_dir, step, "invalid", harness='{"reason": "lost"}')
     assert retry_broken(run_dir) == 1
-    assert first_steps(run_dir) == read_plan(run_dir)["steps"]
+    assert first_steps(run_dir) == read_plan(run_dir).steps
     assert retry_steps(run_dir) == []
 
 

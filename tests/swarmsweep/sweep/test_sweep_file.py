@@ -94,16 +94,16 @@ def test_evolution_is_the_ladder_of_the_api_in_its_order():
 def test_evolution_fits_one_machine_and_a_quarter_of_an_hour():
     host = {"name": "lab-api", "cpus": 1, "memory_bytes": 3 * 1024**3, "reserve_memory_bytes": 1536 * 1024**2}
     plan = make_plan(load_sweep(ROOT / "sweeps" / "evolution.yml"), {"api": [host], "load": []})
-    assert [cell["infeasible_reason"] for cell in plan["cells"]] == [None] * 11
-    assert plan["estimate_seconds"]["total"] < 12 * 60
+    assert [cell.infeasible_reason for cell in plan.cells] == [None] * 11
+    assert plan.estimate_seconds.total < 12 * 60
 
 
 def test_capacity_fits_one_machine_and_six_minutes():
     host = {"name": "lab-api", "cpus": 1, "memory_bytes": 3 * 1024**3, "reserve_memory_bytes": 1536 * 1024**2}
     plan = make_plan(load_sweep(ROOT / "sweeps" / "capacity.yml"), {"api": [host], "load": []})
-    assert [cell["infeasible_reason"] for cell in plan["cells"]] == [None] * 4
-    assert {cell["load"]["profile"] for cell in plan["cells"]} == {"smoke"}
-    assert plan["estimate_seconds"]["total"] < 6 * 60
+    assert [cell.infeasible_reason for cell in plan.cells] == [None] * 4
+    assert {cell.load["profile"] for cell in plan.cells} == {"smoke"}
+    assert plan.estimate_seconds.total < 6 * 60
 
 
 def test_a_list_of_as_many_cells_as_are_allowed_can_be_written():

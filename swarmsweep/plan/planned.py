@@ -1,0 +1,99 @@
+"""What plan.json holds: the cells of a run, the steps in their order, and the facts of the hosts."""
+
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+SCHEMA = 1
+Number = int | float
+# Facts of a host, as the module host_capacity has them; a missing or null one is not judged.
+Host = dict[str, Any]
+
+
+class PlannedCell(Struct, frozen=True, kw_only=True):
+    """One configuration.
+
+    ``memory`` is as the sweep file has it. ``load`` is missing in plans from before cells had loads of their own.
+    ``twin_of`` is the id of the anchor where the cell is its twin.
+    """
+
+    id: str
+    config: dict[str, Any]
+    memory: str
+    load: dict[str, Any] | None = None
+    infeasible_reason: str | None = None
+    doubts: list[str] = []
+    twin_of: str | None = None
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One attempt at a cell, in the order of the run.
+
+    ``block`` and ``seed`` are missing in plans of earlier versions. ``load_seconds`` is how long its load lasts.
+    """
+
+    position: int
+    cell_id: str
+    attempt: int
+    block: int | None = None
+    seed: int | None = None
+    load_seconds: Number | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What names the attempt within its run."""
+        return self.cell_id, self.attempt
+
+
+class Anchor(Struct, frozen=True):
+    """The two ids of the cell that is measured under two names."""
+
+    cell_id: str
+    twin_id: str
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """Expected seconds: the mean load of a step, what a step takes beside its load, and all steps together."""
+
+    load_per_step: Number = 0
+    other_per_step: Number = 0
+    total: Number = 0
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """One run. ``slo`` and ``load`` are those of the sweep. Keys that earlier versions lack have a default."""
+
+    schema: int = SCHEMA
+    run_id: str
+    sweep: str
+    sweep_file: str | None = None
+    sweep_sha256: str | None = None
+    seed: int | None = None
+    created_at: str | None = None
+    colocated: bool = False
+    slo: dict[str, Number]
+    load: dict[str, Any]
+    repeat: int
+    anchor: Anchor | None = None
+    hosts: dict[str, list[Host]] = {}
+    cells: list[PlannedCell]
+    steps: list[Step]
+    estimate_seconds: Estimate = Estimate()
+
+    def load_of(self, cell: PlannedCell) -> dict[str, Any]:
+        """The load of a cell, as plan.json holds it."""
+        return self.load if cell.load is None else cell.load
+
+    def cells_by_id(self) -> dict[str, PlannedCell]:
+        """The cells by their ids, in the order of the sweep file."""
+        return {cell.id: cell for cell in self.cells}
+
+
+def as_json(value: Plan | PlannedCell | Step) -> dict[str, Any]:
+    """``value`` as plan.json has it: a cell that is no twin, say, lacks the key."""
+    plain = to_builtins(value)
+    if isinstance(value, Plan):
+        cells, steps = ([as_json(entry) for entry in entries] for entries in (value.cells, value.steps))
+        return plain | {"cells": cells, "steps": steps}
+    optional = ("load", "twin_of") if isinstance(value, PlannedCell) else ("block", "seed", "load_seconds")
+    return {key: entry for key, entry in plain.items() if entry is not None or key not in optional}
