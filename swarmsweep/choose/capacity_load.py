@@ -84,6 +84,12 @@ def eligible_cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell["status"] == "valid" and not cell["twin_of"] and guaranteed_rps(cell)]
 
 
+def highest_verified(cells: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The valid cell with the highest verified rate; no twin."""
+    verified = (cell for cell in cells if cell["status"] == "valid" and cell["capacity_rps"] and not cell["twin_of"])
+    return max(verified, key=lambda cell: (cell["capacity_rps"], cell["id"]), default=None)
+
+
 def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
     """The cheapest first, then the highest capacity, then the fewest replicas."""
     return round(cost(cell["config"]), 9), -(guaranteed_rps(cell) or 0), cell["config"]["replicas"], cell["id"]

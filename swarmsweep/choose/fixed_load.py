@@ -148,10 +148,12 @@ def _short(reason: str | None, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (in full below)"
 
 
-def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float]) -> list[str]:
-    """Sentences on how latency limits a fifth tighter or looser would change the choice; none when they would not."""
-    chosen = recommend(cells, slo)["cell_id"]
-    told = []
+def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float], chosen: str | None) -> list[str]:
+    """Sentences on how latency limits a fifth tighter or looser would change the choice; none when they would not.
+
+    ``chosen`` is the id of the recommended cell.
+    """
+    sentences = []
     for factor, word in ((0.8, "20 % tighter"), (1.2, "20 % looser")):
         limits = {key: value * factor if key.endswith("_ms") else value for key, value in slo.items()}
         rows = [
@@ -159,10 +161,16 @@ def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float]) -> list[str]
         ]
         other = recommend(rows, limits)["cell_id"]
         if other != chosen:
-            told.append(
+            sentences.append(
                 f"With latency limits {word} the choice would be {other or 'none of the tested configurations'}."
             )
-    return told
+    return sentences
+
+
+def nearest(cells: list[dict[str, Any]], slo: dict[str, float]) -> dict[str, Any] | None:
+    """The valid cell that misses the SLO by least, the cheapest of those; None when no cell is valid."""
+    valid = [cell for cell in cells if cell["status"] == "valid"]
+    return min(valid, key=lambda cell: (_shortfall(cell, slo), cost(cell["config"]), cell["id"]), default=None)
 
 
 def memory_headroom(cell: dict[str, Any]) -> str | None:

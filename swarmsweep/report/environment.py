@@ -6,20 +6,22 @@ from typing import Any
 from swarmsweep.files import read_json
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.markdown import MISSING, code, markdown
-from swarmsweep.plan.planned import Plan, Step
-from swarmsweep.sweep.load import is_capacity
+from swarmsweep.plan.planned import Plan
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
 _NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
 
 
-def environment_sections(run_dir: Path, plan: Plan) -> list[dict[str, Any]]:
-    """The plan's facts, then every section of manifest.json, whatever it holds: text that is safe in Markdown."""
+def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> list[dict[str, Any]]:
+    """The plan's facts, then every section of manifest.json, whatever it holds: text that is safe in Markdown.
+
+    ``order`` is the order of the steps, a title and a text for each line.
+    """
     facts = {
         "sweep file": f"{plan.sweep_file}, sha256 {plan.sweep_sha256}",
         "seed of the order": plan.seed,
         "planned at": plan.created_at,
-        **_order(plan),
+        **order,
         "expected duration": format_seconds(plan.estimate_seconds.total),
     }
     for group, hosts in plan.hosts.items():
@@ -32,21 +34,6 @@ def environment_sections(run_dir: Path, plan: Plan) -> list[dict[str, Any]]:
         items = _commands(value) if name == "commands" and isinstance(value, list) else _flatten(value)
         sections.append({"title": markdown(name), "items": items})
     return sections
-
-
-def _order(plan: Plan) -> dict[str, str]:
-    """The steps in the order in which they were made; in capacity mode by block, each with the seed of its load."""
-    if not is_capacity(plan.load):
-        return {"order of the trials": ", ".join(_step(step, plan.repeat) for step in plan.steps)}
-    blocks: dict[int, list[str]] = {}
-    for step in plan.steps:
-        seeded = step.cell_id if step.seed is None else f"{step.cell_id} (seed {step.seed})"
-        blocks.setdefault(step.attempt if step.block is None else step.block, []).append(seeded)
-    return {f"block {number} of {len(blocks)}": ", ".join(steps) for number, steps in blocks.items()}
-
-
-def _step(step: Step, repeat: int) -> str:
-    return step.cell_id if repeat == 1 else f"{step.cell_id} (attempt {step.attempt})"
 
 
 def _host(host: dict[str, Any]) -> str:

@@ -7,12 +7,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from swarmsweep.choose.fixed_load import recommend
+from swarmsweep.choose.modes import choice_of
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
-from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, cost
 from swarmsweep.units import format_figure, format_seconds
 
 # Parts of a row that nothing is chosen by. The process that measures makes a new one for each task, which costs the
@@ -93,41 +91,15 @@ class Progress:
 
     def best(self, current: str | None = None) -> str | None:
         """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""
-        rows = self._candidates()
-        chosen, words = self._chosen(rows), "best so far"
+        choice = choice_of(self.plan, list(self.rows.values()))
+        chosen, words = choice.chosen, "best so far"
         if chosen is None:
-            chosen, words = self._nearest(rows), "none meets the SLO yet, nearest"
+            chosen, words = choice.nearest(), "none meets the SLO yet, nearest"
         if chosen is None:
             return None
         rps = chosen["rps"] if chosen.get("capacity_rps") is None else chosen["capacity_rps"]
         name = "this one" if chosen["id"] == current else f"{chosen['id']}, {_rate(rps)}"
         return f"{words}: {name}"
-
-    def _chosen(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-        if self.plan.load.get("mode") == "capacity":
-            from swarmsweep.choose import capacity_load
-
-            found = capacity_load.recommend(self.plan, rows)
-        else:
-            found = recommend(rows, self.plan.slo)
-        return next((row for row in rows if row["id"] == found["cell_id"]), None)
-
-    def _nearest(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-        valid = [row for row in rows if row["status"] == "valid"]
-        if self.plan.load.get("mode") == "capacity":
-            verified = [row for row in valid if row["capacity_rps"] and not row["twin_of"]]
-            return max(verified, key=lambda row: (row["capacity_rps"], row["id"]), default=None)
-
-        def distance(row: dict[str, Any]) -> tuple[float, float, str]:
-            missed = [miss.factor for miss in slo_of.misses(row, self.plan.slo)]
-            return max(missed, default=0.0), cost(row["config"]), row["id"]
-
-        return min(valid, key=distance, default=None)
-
-    def _candidates(self) -> list[dict[str, Any]]:
-        """Rows that can be chosen: a cell that asks another question than the sweep is there to compare with."""
-        usual, rows = self.plan.load["locustfile"], list(self.rows.values())
-        return [row for row in rows if row["config"].get(LOCUSTFILE_AXIS, usual) == usual] or rows
 
     def _row(self, cell_id: str) -> dict[str, Any] | None:
         """A cell by its cell.json, or by its newest attempt as long as there is none."""

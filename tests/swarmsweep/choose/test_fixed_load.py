@@ -14,6 +14,11 @@ def test_cost_counts_cpu_and_memory_of_all_replicas():
     assert cost({"replicas": 2, "cpus": 0.5, "memory_bytes": GIB}) == pytest.approx(2 * 0.61)
 
 
+def changes_of(cells):
+    """What other limits would change."""
+    return sensitivity(cells, SLO, recommend(cells, SLO)["cell_id"])
+
+
 @pytest.mark.parametrize(
     ("cells", "winner"),
     [
@@ -111,10 +116,10 @@ def test_failures_above_a_limit_of_zero():
 
 
 def test_sensitivity_names_only_a_change(golden):
-    tighter = sensitivity([fixed("a", p95=95), fixed("b", cpus=2, p95=40)], SLO)
-    looser = sensitivity([fixed("a", p95=110)], SLO)
+    tighter = changes_of([fixed("a", p95=95), fixed("b", cpus=2, p95=40)])
+    looser = changes_of([fixed("a", p95=110)])
     golden("choose_fixed_sensitivity.yml", {"tighter": tighter, "looser": looser})
-    assert sensitivity([fixed("a", p95=50)], SLO) == []
+    assert changes_of([fixed("a", p95=50)]) == []
     assert len(tighter) == len(looser) == 1
 
 

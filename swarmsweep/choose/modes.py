@@ -1,0 +1,78 @@
+"""What differs between a fixed load and a search for capacities, when one of the cells of a run is chosen."""
+
+from functools import cached_property
+from typing import Any
+
+from swarmsweep.choose import capacity_load, fixed_load
+from swarmsweep.choose.comparisons import noise_in
+from swarmsweep.choose.paired_test import Noise
+from swarmsweep.plan.planned import Plan
+from swarmsweep.sweep.load import is_capacity
+from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
+
+Row = dict[str, Any]
+
+
+class FixedChoice:
+    """The choice among the rows of a run whose cells got a fixed load. Each answer is computed once.
+
+    ``rows`` are those of the plan's cells, all or some. ``candidates`` are those that may win.
+    """
+
+    def __init__(self, plan: Plan, rows: list[Row]) -> None:
+        self.plan = plan
+        self.rows = rows
+        self.candidates = _candidates(plan, rows)
+
+    @cached_property
+    def recommendation(self) -> dict[str, Any]:
+        """``{"cell_id": ..., "sentence": ...}``; ``cell_id`` is None when no cell can be recommended."""
+        return self._recommend()
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row of the recommended cell."""
+        cell_id = self.recommendation["cell_id"]
+        return next((row for row in self.rows if row["id"] == cell_id), None)
+
+    def nearest(self) -> Row | None:
+        """The valid row that misses the SLO by least, the cheapest of those; None when no row is valid."""
+        return fixed_load.nearest(self.candidates, self.plan.slo)
+
+    def sensitivity(self) -> list[str]:
+        """Sentences on how other limits would change the choice."""
+        return fixed_load.sensitivity(self.candidates, self.plan.slo, self.recommendation["cell_id"])
+
+    def _recommend(self) -> dict[str, Any]:
+        return fixed_load.recommend(self.candidates, self.plan.slo)
+
+
+class CapacityChoice(FixedChoice):
+    """The choice among the rows of a run that searched for capacities."""
+
+    @cached_property
+    def noise(self) -> Noise:
+        """How much the anchor and its twin differ."""
+        return noise_in(self.plan, self.rows)
+
+    def nearest(self) -> Row | None:
+        """The valid row with the highest verified rate; None when no rate was verified."""
+        return capacity_load.highest_verified(self.candidates)
+
+    def sensitivity(self) -> list[str]:
+        """Sentences on how another headroom would change the choice; none without a target."""
+        return capacity_load.sensitivity(self.plan, self.candidates)
+
+    def _recommend(self) -> dict[str, Any]:
+        return capacity_load.recommend(self.plan, self.candidates, self.noise)
+
+
+def choice_of(plan: Plan, rows: list[Row]) -> FixedChoice | CapacityChoice:
+    """The choice among ``rows``, by the mode of the sweep's load."""
+    return CapacityChoice(plan, rows) if is_capacity(plan.load) else FixedChoice(plan, rows)
+
+
+def _candidates(plan: Plan, rows: list[Row]) -> list[Row]:
+    """The rows that may win: an endpoint that does nothing is faster, but it is no way to predict."""
+    usual = plan.load["locustfile"]
+    return [row for row in rows if row["config"].get(LOCUSTFILE_AXIS, usual) == usual] or rows

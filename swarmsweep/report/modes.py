@@ -1,0 +1,87 @@
+"""What differs on the page between a fixed load and a search for capacities."""
+
+from typing import Any
+
+from swarmsweep.choose.modes import CapacityChoice, FixedChoice, Row, choice_of
+from swarmsweep.plan.planned import Plan, Step
+from swarmsweep.report.capacity_page import capacity_page
+from swarmsweep.report.page_rows import figure
+
+
+class FixedPage:
+    """The parts of a page on cells that got a fixed load."""
+
+    searches = False
+    load_column = "users"
+
+    def __init__(self, choice: FixedChoice) -> None:
+        self.choice = choice
+
+    def load_figure(self, row: Row) -> str:
+        """What stands in ``load_column``."""
+        return figure(row["users"], str)
+
+    def section(self) -> dict[str, Any] | None:
+        """The part of the page that this mode alone has."""
+        return None
+
+    def notes(self) -> list[str]:
+        """Sentences below the recommendation that this mode has."""
+        return self.choice.sensitivity()
+
+    def order(self) -> dict[str, str]:
+        """The steps in the order in which they were made."""
+        plan = self.choice.plan
+        return {"order of the trials": ", ".join(_step_text(step, plan.repeat) for step in plan.steps)}
+
+
+class CapacityPage:
+    """The parts of a page on cells whose capacities were searched for."""
+
+    searches = True
+    load_column = "capacity RPS"
+
+    def __init__(self, choice: CapacityChoice) -> None:
+        self.choice = choice
+
+    def load_figure(self, row: Row) -> str:
+        """What stands in ``load_column``."""
+        return figure(row["capacity_rps"])
+
+    def section(self) -> dict[str, Any] | None:
+        """Capacities, their comparisons, the noise and the probes of each search."""
+        choice = self.choice
+        return capacity_page(choice.plan, choice.rows, choice.candidates, choice.chosen, choice.noise)
+
+    def notes(self) -> list[str]:
+        """Sentences below the recommendation that this mode has."""
+        plan, notes = self.choice.plan, self.choice.sensitivity()
+        if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
+            notes.append(
+                "The profile smoke shows that everything works; its searches are too short for a figure to build on. "
+                "Take the profile standard for that."
+            )
+        if self.choice.noise.controlled is False:
+            notes.append(
+                "One configuration under two names came out as two that differ: the noise of this run is not "
+                "controlled, and nothing in it is called better."
+            )
+        return notes
+
+    def order(self) -> dict[str, str]:
+        """The steps by block, each with the seed of its load."""
+        blocks: dict[int, list[str]] = {}
+        for step in self.choice.plan.steps:
+            seeded = step.cell_id if step.seed is None else f"{step.cell_id} (seed {step.seed})"
+            blocks.setdefault(step.attempt if step.block is None else step.block, []).append(seeded)
+        return {f"block {number} of {len(blocks)}": ", ".join(steps) for number, steps in blocks.items()}
+
+
+def page_of(plan: Plan, rows: list[Row]) -> FixedPage | CapacityPage:
+    """The page on the rows of a run, by the mode of its load."""
+    choice = choice_of(plan, rows)
+    return CapacityPage(choice) if isinstance(choice, CapacityChoice) else FixedPage(choice)
+
+
+def _step_text(step: Step, repeat: int) -> str:
+    return step.cell_id if repeat == 1 else f"{step.cell_id} (attempt {step.attempt})"

@@ -1,0 +1,54 @@
+"""Everything that summary.md shows."""
+
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.markdown import markdown
+from swarmsweep.plan.planned import as_json
+from swarmsweep.report import page_lists, page_rows
+from swarmsweep.report.environment import environment_sections
+from swarmsweep.report.ladder import Stage
+from swarmsweep.report.modes import CapacityPage, FixedPage
+from swarmsweep.report.notes import notes_of
+from swarmsweep.report.summary_csv import extra_axes
+from swarmsweep.results import slo as slo_of
+from swarmsweep.sweep.load_text import load_sentence, other_loads
+from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
+
+
+def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Stage]) -> dict[str, Any]:
+    """What the template summary.md.j2 shows, as text that is already safe in Markdown."""
+    choice = page.choice
+    plan, cells, chosen = choice.plan, choice.rows, choice.chosen
+    axes = extra_axes(cells)
+    return {
+        "title": markdown(plan.sweep),
+        "run_id": markdown(plan.run_id),
+        "colocated": plan.colocated,
+        "sentence": _sentence(choice.recommendation),
+        "notes": [markdown(note) for note in notes_of(page)],
+        "capacity": page.section(),
+        "slo": markdown(slo_of.describe(plan.slo)),
+        "load": markdown(load_sentence(as_json(plan))),
+        "other_loads": other_loads(as_json(plan)),
+        "ladder_header": page_rows.ladder_header(),
+        "ladder": [page_rows.ladder_row(stage) for stage in ladder],
+        "unsplit": page_lists.unsplit_of(cells) if ladder else [],
+        "memory_price": MEMORY_PRICE_PER_GIB,
+        "header": page_rows.header(axes, page.load_column),
+        "rows": [page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
+        "lower_bounds": any(cell["lower_bounds"] for cell in cells),
+        "exceptions": [page_lists.exceptions_of(cell) for cell in cells if cell["exceptions"]],
+        "bottlenecks": [page_lists.bottleneck_of(cell) for cell in cells if cell["bottleneck"]],
+        "failed_checks": page_lists.failed_checks_of(cells),
+        "retries": page_lists.retries_of(cells),
+        "doubts": page_lists.doubts_of(cells),
+        "logs": [page_lists.log_of(cell) for cell in cells if cell["log_tail"]],
+        "setting": environment_sections(run_dir, plan, page.order()),
+        "unmeasured": sum(cell["status"] is None for cell in cells),
+    }
+
+
+def _sentence(recommendation: dict[str, Any]) -> str:
+    text, name = markdown(recommendation["sentence"]), markdown(recommendation["cell_id"] or "")
+    return text.replace(name, f"**{name}**", 1) if name else text

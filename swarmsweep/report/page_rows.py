@@ -1,0 +1,93 @@
+"""The lines of the tables in summary.md: a stage of the ladder, and a configuration."""
+
+from collections.abc import Callable
+from typing import Any
+
+from swarmsweep.markdown import MISSING, markdown
+from swarmsweep.report.ladder import PART_NAMES, Stage
+from swarmsweep.report.ladder_chart import factor_text
+from swarmsweep.sweep.matrix import cost
+from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
+
+
+def ladder_header() -> list[str]:
+    """Titles of the table of stages."""
+    return [
+        "stage",
+        "what changed",
+        "RPS",
+        "p95 ms",
+        "factor",
+        "ms inside",
+        *(f"{n} %" for n in PART_NAMES.values()),
+        "status",
+    ]
+
+
+def ladder_row(stage: Stage) -> list[str]:
+    """One line of the table of stages."""
+    return [
+        markdown(stage.name),
+        MISSING if stage.changed is None else markdown(stage.changed),
+        figure(stage.rps),
+        figure(stage.p95_ms),
+        figure(stage.factor, factor_text),
+        figure(stage.mean_ms),
+        *(figure(stage.shares_percent[part], "{:.0f}".format) for part in PART_NAMES),
+        markdown(status_text({"status": stage.status, "reason": stage.reason})),
+    ]
+
+
+def header(axes: list[str], load_column: str) -> list[str]:
+    """Titles of the table of all configurations."""
+    first = ["", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost"]
+    first.append(load_column)
+    figures = ["RPS", "mean ms", "p50 ms", "p95 ms", "p99 ms", "failures %", "failed tasks %"]
+    return [*first, *figures, "CPU used", "throttled %", "peak memory", "meets SLO", "status"]
+
+
+def row_of(cell: dict[str, Any], axes: list[str], chosen: bool, load_figure: str) -> list[str]:
+    """One line of the table of all configurations. ``load_figure`` stands in the column that the mode names."""
+    config, api = cell["config"], cell["api"]
+    return [
+        "**→**" if chosen else "",
+        str(config["replicas"]),
+        format_memory(config["memory_bytes"]),
+        format_plain(config["cpus"]),
+        str(config["workers"]),
+        *(markdown(config[axis]) if axis in config else MISSING for axis in axes),
+        f"{cost(config):.2f}",
+        load_figure,
+        _rps(cell),
+        *(_latency(cell, name) for name in ("mean", "p50", "p95", "p99")),
+        figure(cell["failure_percent"]),
+        figure(cell["failed_task_percent"]),
+        figure(api["cpu_cores"]),
+        figure(api["throttled_percent"]),
+        figure(api["memory_peak_bytes"], format_bytes),
+        {True: "yes", False: "no", None: MISSING}[cell["meets_slo"]],
+        markdown(status_text(cell)),
+    ]
+
+
+def _latency(cell: dict[str, Any], name: str) -> str:
+    """A latency in ms; '>= ' stands before a lower bound."""
+    return (">= " if name in cell["lower_bounds"] else "") + figure(cell["latency_ms"][name])
+
+
+def _rps(cell: dict[str, Any]) -> str:
+    spread = cell["rps_range"]
+    return figure(cell["rps"]) + (f" ({figure(spread[0])} to {figure(spread[1])})" if spread else "")
+
+
+def status_text(cell: dict[str, Any]) -> str:
+    """Status and reason of a row."""
+    if cell["status"] is None:
+        return cell["reason"]
+    twin = f" (twin of {cell['twin_of']})" if cell.get("twin_of") else ""
+    return f"{cell['status']}{twin}: {cell['reason']}" if cell["reason"] else f"{cell['status']}{twin}"
+
+
+def figure(value: Any, form: Callable[[Any], str] = format_figure) -> str:
+    """A figure in words, or the sign for what was not measured."""
+    return MISSING if value is None else form(value)
