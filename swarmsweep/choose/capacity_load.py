@@ -7,7 +7,7 @@ bound of the estimate over the deployments.
 from typing import Any
 
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
-from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured, rps_per_cost
+from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import EQUAL, UNDECIDED, Comparison, Noise, is_tie
 from swarmsweep.plan.planned import Plan
 from swarmsweep.results import slo as slo_of
@@ -29,8 +29,8 @@ def guaranteed_rps(cell: dict[str, Any]) -> float | None:
     capacity = cell["capacity"]
     if not capacity or capacity["verified_rps"] is None:
         return None
-    bounds = (capacity["verified_rps"], capacity["lower_bound_rps"])
-    return min(bound for bound in bounds if bound is not None)
+    verified, lower_bound = float(capacity["verified_rps"]), capacity["lower_bound_rps"]
+    return verified if lower_bound is None else min(verified, float(lower_bound))
 
 
 def recommend(plan: Plan, cells: list[dict[str, Any]], noise: Noise | None = None) -> dict[str, Any]:
@@ -49,12 +49,12 @@ def recommend(plan: Plan, cells: list[dict[str, Any]], noise: Noise | None = Non
     if not able:
         return {"cell_id": None, "sentence": _nothing_holds(cells, slo)}
     needed = target * HEADROOM if target else None
-    best = _cheapest_for(needed, able) if target else _highest(able, noise)
+    best = _highest(able, noise) if needed is None else _cheapest_for(needed, able)
     if best is None:
-        return {"cell_id": None, "sentence": _short_of(needed, target, able, slo)}
+        return {"cell_id": None, "sentence": _short_of(target or 0, able, slo)}
     compared = compare_with_each(best, able, noise)
     sentences = [
-        _why(best, needed, target, able, slo),
+        _why(best, target, able, slo),
         against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
         _against_highest(best, able, compared),
     ]
@@ -70,13 +70,13 @@ def sensitivity(plan: Plan, cells: list[dict[str, Any]]) -> list[str]:
     if not target or not able:
         return []
     chosen = _cheapest_for(target * HEADROOM, able)
-    told = []
+    sentences = []
     for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
         other = _cheapest_for(target * headroom, able)
         if other is not chosen:
             name = other["id"] if other else "none of the tested configurations"
-            told.append(f"With {words} the choice would be {name}.")
-    return told
+            sentences.append(f"With {words} the choice would be {name}.")
+    return sentences
 
 
 def eligible_cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -95,8 +95,13 @@ def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
     return round(cost(cell["config"]), 9), -(guaranteed_rps(cell) or 0), cell["config"]["replicas"], cell["id"]
 
 
+def _guaranteed(cell: dict[str, Any]) -> float:
+    """Of a cell that can win: it has a verified rate."""
+    return guaranteed_rps(cell) or 0.0
+
+
 def _cheapest_for(needed: float, able: list[dict[str, Any]]) -> dict[str, Any] | None:
-    enough = (cell for cell in able if guaranteed_rps(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
+    enough = (cell for cell in able if _guaranteed(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
     return min(enough, key=_rank, default=None)
 
 
@@ -109,15 +114,13 @@ def _highest(able: list[dict[str, Any]], noise: Noise) -> dict[str, Any]:
 
 
 def _top(able: list[dict[str, Any]]) -> dict[str, Any]:
-    return min(able, key=lambda cell: (-guaranteed_rps(cell), _rank(cell)))
+    return min(able, key=lambda cell: (-_guaranteed(cell), _rank(cell)))
 
 
-def _why(
-    best: dict[str, Any], needed: float | None, target: float | None, able: list[dict[str, Any]], slo: dict[str, float]
-) -> str:
+def _why(best: dict[str, Any], target: float | None, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
     within = f"within the SLO ({slo_of.describe(slo)})"
     if target:
-        why = f"it is the cheapest configuration that is proven to take {_wanted(needed, target)} {within}"
+        why = f"it is the cheapest configuration that is proven to take {_wanted(target)} {within}"
     elif best is _top(able):
         why = f"it takes the highest rate {within}"
     else:
@@ -147,11 +150,13 @@ def estimate_text(capacity: dict[str, Any]) -> str:
 
 
 def _price(cell: dict[str, Any]) -> str:
-    each = format_figure(rps_per_cost(cell))
-    return f"for a cost of {cost(cell['config']):.2f} CPU equivalents, {each} requests/s for each"
+    price = cost(cell["config"])
+    each = format_figure(cell["capacity_rps"] / price)
+    return f"for a cost of {price:.2f} CPU equivalents, {each} requests/s for each"
 
 
-def _wanted(needed: float, target: float) -> str:
+def _wanted(target: float) -> str:
+    needed = target * HEADROOM
     spare = 100 * (needed / target - 1)
     if spare < 1e-6:
         return f"{format_plain(target)} requests/s"
@@ -177,7 +182,7 @@ def _against_highest(best: dict[str, Any], able: list[dict[str, Any]], compared:
     if not others:
         return "No other configuration held the SLO, or was measured."
     other = _top(others)
-    place = "highest" if guaranteed_rps(other) > guaranteed_rps(best) else "next"
+    place = "highest" if _guaranteed(other) > _guaranteed(best) else "next"
     price = cost(best["config"]) / cost(other["config"])
     comparison = compared[other["id"]]
     return (
@@ -191,9 +196,9 @@ def verdict_word(comparison: Comparison) -> str:
     return {EQUAL: "equally good", UNDECIDED: "undecided which takes more"}.get(comparison.verdict, comparison.verdict)
 
 
-def _short_of(needed: float, target: float, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
+def _short_of(target: float, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
     best = _top(able)
-    proven = guaranteed_rps(best)
+    proven, needed = _guaranteed(best), target * HEADROOM
     itself = ""
     if proven >= target:
         itself = f" The target itself it takes, with {_percent(proven / target - 1)} to spare."
@@ -201,7 +206,7 @@ def _short_of(needed: float, target: float, able: list[dict[str, Any]], slo: dic
     if best["capacity"]["at_least"]:
         more = " It may take more: give the load hosts more workers and measure again."
     return (
-        f"None of the tested configurations is proven to take {_wanted(needed, target)} within the SLO "
+        f"None of the tested configurations is proven to take {_wanted(target)} within the SLO "
         f"({slo_of.describe(slo)}). The best is {best['id']} ({describe_config(best['config'])}), proven for "
         f"{format_figure(proven)} requests/s, {_percent(1 - proven / needed)} short: {_proof(best)}.{itself}{more} "
         "Add larger configurations to the matrix, lower target_rps, or relax the SLO."

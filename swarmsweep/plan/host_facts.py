@@ -1,5 +1,8 @@
 """Hosts as plan.json has them, from what each of them answered."""
 
+from collections.abc import Mapping
+from typing import Any
+
 # Kept for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
 API_RESERVE_BYTES = 1536 * 1024**2
 # What plan.json keeps of a host; the rest of its answer is of no use to a reader.
@@ -17,13 +20,13 @@ KEPT_FACTS = (
 )
 
 
-def host_facts(name: str, capacity: dict, *, is_api: bool) -> dict:
+def host_facts(name: str, capacity: Mapping[str, Any], *, is_api: bool) -> dict[str, Any]:
     """One host as plan.json has it, from the answer of the module host_capacity."""
-    facts = {"name": name} | {key: capacity[key] for key in KEPT_FACTS}
+    facts: dict[str, Any] = {"name": name} | {key: capacity[key] for key in KEPT_FACTS}
     return facts | ({"reserve_memory_bytes": API_RESERVE_BYTES} if is_api else {})
 
 
-def colocated(hosts: dict[str, list[dict]]) -> bool:
+def colocated(hosts: Mapping[str, list[dict[str, Any]]]) -> bool:
     """Whether an API host and a load host are one physical machine.
 
     Virtual machines of the lab share the kernel, so they share its release and its second of start; their machine-id

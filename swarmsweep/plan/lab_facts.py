@@ -79,7 +79,7 @@ def _plan_of(run: Path) -> Plan | None:
 
 
 def _mode_of(plan: Plan) -> str:
-    return plan.load.get("mode", "fixed")
+    return str(plan.load.get("mode", "fixed"))
 
 
 def _facts_of(run: Path) -> tuple[Host, ...]:
@@ -155,9 +155,9 @@ def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
         return []
     times = [_times(attempt_dir(run, *step.key), plan.load_of(cells[step.cell_id])) for step in steps]
     gaps = (
-        (following[0] - started, loaded)
-        for (started, loaded), following in pairwise(times)
-        if None not in (started, loaded, following[0])
+        (next_started - started, loaded)
+        for (started, loaded), (next_started, _) in pairwise(times)
+        if started is not None and loaded is not None and next_started is not None
     )
     return [gap - loaded for gap, loaded in gaps if gap > loaded]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from swarmsweep.plan.lab_facts import ApiHosts, OtherSeconds
 from swarmsweep.plan.planned import Plan, PlannedCell, as_json
-from swarmsweep.sweep.load import load_from_json
+from swarmsweep.sweep.load import AnyLoad, CapacityLoad, load_from_json
 from swarmsweep.sweep.load_text import load_sentence
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
@@ -73,11 +73,12 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _load_column(plan: Plan) -> list[str]:
     """Each cell's load in short where they differ between cells, else nothing."""
-    loads = [load_from_json(plan.load_of(cell)) for cell in plan.cells]
-    texts = [
-        f"profile {load.profile}" if load.mode == "capacity" else f"{_counted(load.users, 'user')}" for load in loads
-    ]
+    texts = [_load_in_short(load_from_json(plan.load_of(cell))) for cell in plan.cells]
     return texts if len(set(texts)) > 1 else [""] * len(texts)
+
+
+def _load_in_short(load: AnyLoad) -> str:
+    return f"profile {load.profile}" if isinstance(load, CapacityLoad) else _counted(load.users, "user")
 
 
 def _seconds(plan: Plan, cell: PlannedCell, other: float) -> str:

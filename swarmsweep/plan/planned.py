@@ -91,7 +91,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 def as_json(value: Plan | PlannedCell | Step) -> dict[str, Any]:
     """``value`` as plan.json has it: a cell that is no twin, say, lacks the key."""
-    plain = to_builtins(value)
+    plain: dict[str, Any] = to_builtins(value)
     if isinstance(value, Plan):
         cells, steps = ([as_json(entry) for entry in entries] for entries in (value.cells, value.steps))
         return plain | {"cells": cells, "steps": steps}

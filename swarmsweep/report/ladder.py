@@ -130,7 +130,8 @@ def _stage(cell: dict[str, Any], name: str, changed: str | None, first_rps: floa
 
 def _rps(cell: dict[str, Any]) -> float | None:
     """What a stage is compared by: its capacity where one was looked for, else the requests that it answered."""
-    return cell["capacity_rps"] if cell["capacity"] else cell["rps"]
+    rps: float | None = cell["capacity_rps"] if cell["capacity"] else cell["rps"]
+    return rps
 
 
 def _shares_percent(parts: dict[str, Any] | None) -> dict[str, float | None]:

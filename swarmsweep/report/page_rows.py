@@ -83,7 +83,7 @@ def _rps(cell: dict[str, Any]) -> str:
 def status_text(cell: dict[str, Any]) -> str:
     """Status and reason of a row."""
     if cell["status"] is None:
-        return cell["reason"]
+        return str(cell["reason"])
     twin = f" (twin of {cell['twin_of']})" if cell.get("twin_of") else ""
     return f"{cell['status']}{twin}: {cell['reason']}" if cell["reason"] else f"{cell['status']}{twin}"
 

@@ -68,7 +68,7 @@ class Progress:
         """
         load = step["load_seconds"]
         alike = self.beyond.get(load) or [value for values in self.beyond.values() for value in values]
-        return max(0.0, load + (median(alike) if alike else self.plan.estimate_seconds.other_per_step))
+        return max(0.0, float(load) + (median(alike) if alike else self.plan.estimate_seconds.other_per_step))
 
     def left_seconds(self) -> float:
         """Seconds until the pass is over, with the second tries of what was invalid in it."""

@@ -59,7 +59,8 @@ def _row(cell: dict[str, Any], highest: float, capacity: bool) -> dict[str, Any]
 
 
 def _shown_rps(cell: dict[str, Any], capacity: bool) -> float | None:
-    return cell["capacity_rps"] if capacity else cell["rps"]
+    rps: float | None = cell["capacity_rps"] if capacity else cell["rps"]
+    return rps
 
 
 def _capacity_words(cell: dict[str, Any]) -> str:

@@ -1,20 +1,21 @@
 """One row of the summary: all attempts of a cell merged, or a cell that was never measured."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from swarmsweep.judge.capacity import across
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import blank_cell
 from swarmsweep.raw.api_metrics import ApiMetrics, pool, request_parts
+from swarmsweep.raw.latency import describe, lower_bounds
+from swarmsweep.raw.tasks import add_counts
 from swarmsweep.results import slo as slo_of
+from swarmsweep.results.attempt_result import AttemptResult
 from swarmsweep.sweep.load import is_capacity
-
-if TYPE_CHECKING:
-    from swarmsweep.results.attempt_result import AttemptResult
 
 
 def merge(
-    plan: Plan, cell: PlannedCell, trials: list["AttemptResult"], retries: Iterable[Mapping[str, Any]] = ()
+    plan: Plan, cell: PlannedCell, trials: list[AttemptResult], retries: Iterable[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """All trials of one cell as one row.
 
@@ -26,7 +27,6 @@ def merge(
     In capacity mode the figures of a trial are those at its verified rate, and the cell's capacity is what all
     deployments together prove (see `swarmsweep.judge.capacity.across`).
     """
-    from swarmsweep.raw.latency import describe, lower_bounds  # numpy: planning must not wait for it
 
     status, reason = _merged_status(trials)
     requests, failures = (_combine(sum, (getattr(t, key) for t in trials)) for key in ("requests", "failures"))
@@ -50,7 +50,7 @@ def merge(
             "workers": _combine(max, (t.load_workers for t in trials)),
         },
         "bottleneck": word.bottleneck if word else None,
-        **_said_by_api(trials),
+        **_api_metrics_fields(trials),
         "bottleneck_evidence": word.bottleneck_evidence if word else None,
         "target": next((t.target for t in trials if t.target), None),
         "retries": [{"attempt": retry["attempt"], "reason": retry["reason"]} for retry in retries],
@@ -66,10 +66,11 @@ def merge(
         row["meets_slo"] = (
             slo_of.sustains(capacity, load.get("target_rps")) if is_capacity(load) else slo_of.meets(row, plan.slo)
         )
-    return _rounded(row)
+    rounded: dict[str, Any] = _rounded(row)
+    return rounded
 
 
-def _merged_status(trials: list["AttemptResult"]) -> tuple[str, str | None]:
+def _merged_status(trials: list[AttemptResult]) -> tuple[str, str | None]:
     for status in ("failed", "infeasible", "invalid"):
         for trial in trials:
             if trial.status == status:
@@ -78,13 +79,11 @@ def _merged_status(trials: list["AttemptResult"]) -> tuple[str, str | None]:
     return "valid", None
 
 
-def _tasks(trials: list["AttemptResult"]) -> dict[str, Any]:
+def _tasks(trials: list[AttemptResult]) -> dict[str, Any]:
     """The share of tasks that failed, or of users that could not start, and the exceptions in words."""
-    counts = [trial.tasks for trial in trials]
-    if not counts or any(count is None for count in counts):
+    counts = [trial.tasks for trial in trials if trial.tasks is not None]
+    if not counts or len(counts) < len(trials):
         return {}
-    from swarmsweep.raw.tasks import add_counts
-
     whole = add_counts(counts)
     return {
         "task_exceptions": whole.raised,
@@ -93,7 +92,7 @@ def _tasks(trials: list["AttemptResult"]) -> dict[str, Any]:
     }
 
 
-def _api(trials: list["AttemptResult"]) -> dict[str, Any]:
+def _api(trials: list[AttemptResult]) -> dict[str, Any]:
     periods = _combine(sum, (t.usage.periods for t in trials))
     throttled = _combine(sum, (t.usage.throttled_periods for t in trials))
     return {
@@ -105,14 +104,12 @@ def _api(trials: list["AttemptResult"]) -> dict[str, Any]:
     }
 
 
-def _capacity(trials: list["AttemptResult"]) -> dict[str, Any] | None:
+def _capacity(trials: list[AttemptResult]) -> dict[str, Any] | None:
     """What the deployments together prove; None in fixed mode, and as soon as one deployment had no search."""
-    found = [trial.capacity for trial in trials]
-    if not found or any(capacity is None for capacity in found):
+    capacities = [trial.capacity for trial in trials if trial.capacity is not None]
+    if not capacities or len(capacities) < len(trials):
         return None
-    from swarmsweep.judge.capacity import across  # planning must not wait for it
-
-    whole = across(found)
+    whole = across(capacities)
     return {
         "verified_rps": whole.verified_rps,
         "at_least": whole.at_least,
@@ -121,7 +118,7 @@ def _capacity(trials: list["AttemptResult"]) -> dict[str, Any] | None:
         "lower_bound_rps": whole.lower_bound_rps,
         "deployments": whole.deployments,
         "between_deployments": whole.between,
-        "limited_by": next((capacity.limited_by for capacity in found if capacity.limited_by), None),
+        "limited_by": next((capacity.limited_by for capacity in capacities if capacity.limited_by), None),
     }
 
 
@@ -129,7 +126,7 @@ def _pair(interval: Iterable[float] | None) -> list[float] | None:
     return None if interval is None else list(interval)
 
 
-def _said_by_api(trials: list["AttemptResult"]) -> dict[str, Any]:
+def _api_metrics_fields(trials: list[AttemptResult]) -> dict[str, Any]:
     metrics: ApiMetrics | None = _combine(pool, (t.metrics for t in trials))
     return {
         "request_parts": request_parts(metrics) if metrics else None,
@@ -138,12 +135,12 @@ def _said_by_api(trials: list["AttemptResult"]) -> dict[str, Any]:
     }
 
 
-def _rps_range(trials: list["AttemptResult"]) -> list[float] | None:
+def _rps_range(trials: list[AttemptResult]) -> list[float] | None:
     values = [t.rps for t in trials if t.rps is not None]
     return [min(values), max(values)] if len(values) > 1 else None
 
 
-def _attempt(trial: "AttemptResult") -> dict[str, Any]:
+def _attempt(trial: AttemptResult) -> dict[str, Any]:
     start, end = trial.window or (None, None)
     capacity = trial.capacity
     return {

@@ -91,7 +91,7 @@ def sustains(capacity: Mapping[str, Any] | None, target_rps: float | None) -> bo
     if verified is None:
         held = capacity["at_least"] or (estimate is not None and estimate >= wanted)
         return None if held else False
-    return verified >= wanted
+    return bool(verified >= wanted)
 
 
 def describe(slo: dict[str, float]) -> str:

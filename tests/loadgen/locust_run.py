@@ -28,6 +28,7 @@ class Server(ThreadingHTTPServer):
         super().__init__((address, 0), Handler)
         self.respond = respond
         self.connections = 0
+        self.lock = threading.Lock()
         self.asked: Counter[tuple[str, str]] = Counter()
 
     @property
@@ -49,7 +50,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.asked[self.command, self.path] += 1
+        # One thread for each connection: without the lock, two of them would count one request.
+        with self.server.lock:
+            self.server.asked[self.command, self.path] += 1
         self.server.respond(self)
 
     do_GET = do_POST = do_PUT = handle_any  # noqa: N815 (names of the library's)

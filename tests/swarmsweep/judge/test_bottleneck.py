@@ -132,7 +132,7 @@ CASES = [
 def test_the_first_cause_that_applies_is_named_with_its_figures(evidence, kind, words):
     bottleneck = find_bottleneck(evidence)
     assert bottleneck.kind == kind, bottleneck
-    assert words in bottleneck.evidence
+    assert [word for word in words if word not in (bottleneck.evidence or "")] == []
 
 
 def test_what_is_judged_is_the_highest_load_not_the_one_that_is_shown():
