@@ -392,6 +392,37 @@ def test_all_mistakes_of_a_file_are_reported_at_once_in_order():
     assert lines == ["1", "5", "5", "7"]
 
 
+def test_what_cannot_be_together_is_reported_beside_values_that_are_refused():
+    cases = "[{when: {cpus: 1}, users: no}, {when: {cpus: 9}, users: 1}, {when: {cpus: 1}, spawn_rate: 0.05}]"
+    text = swap("load: {users: 50}", f"load: {{users: 50, workers: 51, cases: {cases}}}").replace("quick", "Quick")
+    keys = [row.split(": ")[1] for row in refusal(text + "exclude: [{cpus: 7}]\nrepeat: 0\n").splitlines()[:-1]]
+    assert keys == [
+        "name",
+        "load.cases[0].users",
+        "load.cases[1].workers",
+        "load.cases[2].spawn_rate",
+        "load.cases[2].workers",
+        "load.workers",
+        "exclude[0]",
+        "repeat",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[1, 2]", "[1.10]", "matrix.replicas[0]: 1.10 is not a whole number"),
+        ("[0.5, 1]", "[600.50]", "matrix.cpus[0]: 600.50 is out of range"),
+        ("[600M]", "[0.001G]", "matrix.memory[0]: '0.001G' is out of range"),
+        ("users: 50", "users: 50, cases: [{when: {memory: 1.20G}, users: 2}]", "no cell has the value 1.20G (a"),
+        ("users: 50", "users: 50, cases: [{when: {cpus: 1.10}, users: 2}]", "no cell has the value 1.10 (a"),
+        ("users: 50", "users: 50, cases: [{when: {variant: '1.10'}, users: 2}]", "no cell has the value '1.10' (a"),
+    ],
+)
+def test_a_message_shows_what_was_written(old, new, words):
+    assert words in refusal(swap(old, new))
+
+
 def test_many_mistakes_are_cut_at_twenty(golden):
     message = refusal(swap("[1, 2]", str(["x"] * 30).replace("'", "")))
     lines = message.splitlines()
