@@ -33,7 +33,6 @@ _HOME = {
     "new_run_id": "plan.plan",
     "parse_seed": "plan.plan",
     "estimated_seconds": "plan.plan",
-    "planned_load_seconds": "plan.plan",
     "drain_seconds": "sweep.load",
     "write_plan": "plan.run_folder",
     "read_plan": "plan.run_folder",

@@ -22,53 +22,6 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
-def refuse_other_subject(run, manifest):
-    """Cells that were measured with different images, scenarios or models could not be compared within their run."""
-    from swarmsweep.files import read_json
-
-    begun = read_json(run / "manifest.json")
-    subjects = (("images", "images"), ("scenarios_hash", "scenarios or programs of the load"), ("model", "model"))
-    for key, what in subjects:
-        if begun.get(key) != manifest.get(key):
-            raise LabError(
-                f"{run / 'manifest.json'}: the run was begun with other {what} ({begun.get(key)}) than the lab has now "
-                f"({manifest.get(key)}). Start a new run: leave out -e resume"
-            )
-
-
-def told(run, plan, steps, **more):
-    """Steps of a plan with all that measuring them, and telling of them, takes. ``more``: further keys of each."""
-    from swarmsweep import drain_seconds, planned_load_seconds
-    from swarmsweep.plan.planned import as_json
-    from swarmsweep.plan.run_folder import attempt_dir
-
-    cells = plan.cells_by_id()
-    return [
-        as_json(step)
-        | {
-            "of": len(plan.steps),
-            "config": cells[step.cell_id].config,
-            "load": plan.load_of(cells[step.cell_id]),
-            "load_seconds": planned_load_seconds(plan, cells[step.cell_id]),
-            "drain_seconds": drain_seconds(plan.slo),
-            "folder": str(attempt_dir(run, *step.key).resolve()),
-        }
-        | more
-        for step in steps
-    ]
-
-
-def append_command(run, command):
-    """Note in the manifest of a run that is taken up again what was typed."""
-    from swarmsweep.files import read_json, write_json
-    from swarmsweep.lab.mask_secrets import restorable
-
-    manifest = read_json(run / "manifest.json")
-    # An earlier version kept more of a command than what is known to be harmless.
-    older = [restorable(line) for line in manifest.get("commands", [])]
-    write_json(run / "manifest.json", manifest | {"commands": [*older, command]})
-
-
 class ActionModule(ActionBase):
     """Turns a LabError into a message without a traceback."""
 
@@ -120,9 +73,10 @@ class ActionModule(ActionBase):
         ``sha256`` is that of the sweep file when it was checked, before the hosts were touched.
         """
         from swarmsweep import estimated_seconds, load_sweep, make_plan, parse_seed, read_plan, retry_broken, write_plan
-        from swarmsweep.files import write_json
         from swarmsweep.lab.mask_secrets import storable
         from swarmsweep.plan.lab_facts import known_other_seconds
+        from swarmsweep.plan.role_steps import first_pass
+        from swarmsweep.results.manifest import begin_manifest, continue_manifest
         from swarmsweep.results.retry import first_steps, refuse_ended
 
         seed = parse_seed(seed) if seed is not None else None
@@ -131,8 +85,7 @@ class ActionModule(ActionBase):
             run = Path(reports) / resume
             plan = read_plan(run)
             refuse_ended(run)
-            refuse_other_subject(run, manifest)
-            append_command(run, command)
+            continue_manifest(run, command, manifest)
             retry_broken(run)
         else:
             sweep = load_sweep(path)
@@ -141,26 +94,25 @@ class ActionModule(ActionBase):
             other = known_other_seconds(reports, sweep.load.mode).seconds
             plan = make_plan(sweep, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)
-            write_json(run / "manifest.json", {"seed": plan.seed, "commands": [command], **manifest})
+            begin_manifest(run, plan.seed, command, manifest)
         steps = first_steps(run)
         return {
             "run": str(run.resolve()),
             "slo": plan.slo,
-            "steps": told(run, plan, steps),
+            "steps": first_pass(run, plan, steps),
             "seconds": estimated_seconds(plan, steps),
         }
 
     def do_retries(self, run):
         """What is to be made once more, now that all steps of the plan have had their first try."""
         from swarmsweep import estimated_seconds, read_plan
+        from swarmsweep.plan.role_steps import second_pass
         from swarmsweep.results.retry import retry_steps
 
-        plan = read_plan(run)
-        steps = retry_steps(run)
-        again = told(run, plan, steps, of=len(steps), again=True)
+        plan, steps = read_plan(run), retry_steps(run)
         return {
             "run": run,
-            "steps": [step | {"position": number} for number, step in enumerate(again, start=1)],
+            "steps": second_pass(Path(run), plan, steps),
             "seconds": estimated_seconds(plan, steps),
         }
 

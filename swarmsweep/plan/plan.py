@@ -1,7 +1,6 @@
 """Sweep + hosts -> plan.json: the cells in the order of the file and the steps in a seeded random order."""
 
 import hashlib
-import math
 import random
 import re
 from datetime import UTC, datetime
@@ -97,11 +96,6 @@ def make_plan(
             total=round(load_seconds + len(steps) * other_seconds, 3),
         ),
     )
-
-
-def planned_load_seconds(plan: Plan, cell: PlannedCell) -> int:
-    """Seconds that one load of a cell takes by a stored plan, rounded up to whole seconds."""
-    return math.ceil(load_from_json(plan.load_of(cell)).seconds)
 
 
 def estimated_seconds(plan: Plan, steps: list[Step]) -> float:

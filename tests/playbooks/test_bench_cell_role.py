@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from sampler.main import parse_arguments
+from swarmsweep.plan.role_steps import load_limits
 from swarmsweep.search import PROFILES, Search
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +19,6 @@ WANTED = (
     "__bench_cell_locust",
     "__bench_cell_prepare",
     "__bench_cell_time_limit_seconds",
-    "__bench_cell_most_load_seconds",
     "kept_timeout_seconds",
 )
 FIXED = {
@@ -31,9 +31,18 @@ CAPACITY = {
 }  # fmt: skip
 
 
-def step(**config) -> dict:
+def step(load: dict, **config) -> dict:
     config = {"replicas": 2, "cpus": 0.5, "memory_bytes": 629145600, "workers": 4} | config
-    return {"position": 1, "of": 1, "cell_id": "a", "attempt": 1, "block": 1, "seed": 2**31 - 1, "config": config}
+    return {
+        "position": 1,
+        "of": 1,
+        "cell_id": "a",
+        "attempt": 1,
+        "block": 1,
+        "seed": 2**31 - 1,
+        "config": config,
+        **load_limits(load, config),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +58,7 @@ def render(play, tmp_path_factory):
         (folder / "hosts.json").write_text(json.dumps(inventory))
         given = {
             "bench_cell_run": str(folder), "bench_cell_step": of_step,
-            "bench_cell_load": load, "bench_cell_load_seconds": 23,
+            "bench_cell_load": load, "bench_cell_load_seconds": of_step["load_seconds"],
             "bench_cell_slo": {"p95_ms": 300, "max_failure_percent": 1}, "bench_cell_api_hosts": ["lab-api"],
             "bench_cell_load_hosts": ["lab-load"], "bench_cell_lab_name": "my-lab", "bench_cell_stack": {"env": {}},
             "kept_timeout_seconds": timeout, "api_stack_timeout_seconds": 120, "api_stack_replicas": 1, **variables,
@@ -78,12 +87,12 @@ def render(play, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def fixed(render):
-    return render(FIXED, step())
+    return render(FIXED, step(FIXED))
 
 
 @pytest.fixture(scope="module")
 def capacity(render):
-    return render(CAPACITY, step())
+    return render(CAPACITY, step(CAPACITY))
 
 
 def test_a_fixed_load_is_what_the_plan_says(fixed):
@@ -105,7 +114,7 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
 # As -e on the command line gives numbers.
 def test_numbers_may_be_text(render):
     names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
-    found = render(FIXED, step(), **dict.fromkeys(names, "300"), api_stack_replicas="2")["lab-load"]
+    found = render(FIXED, step(FIXED), **dict.fromkeys(names, "300"), api_stack_replicas="2")["lab-load"]
     assert int(found["__bench_cell_time_limit_seconds"]) == 23 + 300 + 300
     assert int(found["kept_timeout_seconds"]) == 300 * 3
 
@@ -126,17 +135,7 @@ def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):
         "max_rps": None,
     }
     Search(PROFILES[order["profile"]], order["slo"], order["connections"], order["arrivals"], order["max_rps"])
-    assert capacity["lab-load"]["__bench_cell_most_load_seconds"] == 420
     assert int(capacity["lab-load"]["__bench_cell_time_limit_seconds"]) == 2 * 420 + 120 + 420
-
-
-@pytest.mark.parametrize(
-    ("config", "workers", "connections"),
-    [({"replicas": 1, "workers": 1}, 1, 8), ({"replicas": 1, "workers": 1}, 12, 12)],
-)
-def test_the_probe_has_connections_for_everybody(render, config, workers, connections):
-    found = render(CAPACITY | {"workers": workers}, step(**config))["lab-load"]["__bench_cell_locust"]["env"]
-    assert json.loads(found["SWEEP_SEARCH"])["connections"] == connections
 
 
 def test_a_host_is_prepared_by_commands_that_a_shell_can_read(fixed, capacity):

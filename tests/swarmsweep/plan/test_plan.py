@@ -17,9 +17,9 @@ from swarmsweep.plan.plan import (
     new_run_id,
     ordered_steps,
     parse_seed,
-    planned_load_seconds,
 )
 from swarmsweep.plan.planned import Anchor, Estimate, Plan, as_json
+from swarmsweep.plan.role_steps import load_limits
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps, retry_broken, write_plan
 from swarmsweep.sweep.sweep_file import parse_sweep
 
@@ -206,7 +206,7 @@ def test_load_seconds_of_a_stored_plan_are_whole(load, seconds, old):
         cell = structs.replace(cell, load=None)
     else:
         cell = structs.replace(cell, load=cell.load | load)
-    assert planned_load_seconds(stored, cell) == seconds
+    assert load_limits(stored.load_of(cell), cell.config)["load_seconds"] == seconds
 
 
 CASES = SWEEP.replace(
@@ -289,6 +289,14 @@ repeat: 2
 CHEAPEST = "r1-c0.5-m512M-w1-variantx"
 
 
+@pytest.mark.parametrize(
+    ("replicas", "api_workers", "workers", "connections"), [(1, 1, 1, 8), (1, 1, 12, 12), (2, 4, 3, 18)]
+)
+def test_the_first_probe_has_connections_for_every_worker(replicas, api_workers, workers, connections):
+    load = search().load | {"workers": workers}
+    assert load_limits(load, {"replicas": replicas, "workers": api_workers})["connections"] == connections
+
+
 def search(profile="standard", more="", hosts=HOSTS):
     """Plan of a sweep in capacity mode."""
     sweep = parse_sweep((CAPACITY % (profile, more)).encode(), "x.yml")
@@ -308,7 +316,8 @@ def test_plan_of_a_search_has_the_contract():
         "locustfile": "predict_open.py",
     }
     assert {step.load_seconds for step in made.steps} == {420}
-    assert planned_load_seconds(made, made.cells[0]) == 420
+    limits = {"load_seconds": 420, "longest_load_seconds": 2 * 420, "connections": 8}
+    assert load_limits(made.load, made.cells[0].config) == limits
 
 
 @pytest.mark.parametrize("profile", ["standard", "publish"])

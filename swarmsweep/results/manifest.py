@@ -1,0 +1,35 @@
+"""manifest.json of a run: what was typed, and with which images, scenarios and model the run was begun."""
+
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import read_json, write_json
+from swarmsweep.lab.mask_secrets import restorable
+
+# What all cells of a run must share, by its key and in words.
+SUBJECTS = (("images", "images"), ("scenarios_hash", "scenarios or programs of the load"), ("model", "model"))
+
+
+def begin_manifest(run_dir: Path, seed: int | None, command: str, facts: dict[str, Any]) -> None:
+    """Write the manifest of a new run. ``facts`` are versions, images, scenarios and model."""
+    write_json(run_dir / "manifest.json", {"seed": seed, "commands": [command], **facts})
+
+
+def continue_manifest(run_dir: Path, command: str, facts: dict[str, Any]) -> None:
+    """Note the command that takes up a run.
+
+    Raises:
+        LabError: the run was begun with other images, scenarios or another model. Its cells could not be compared.
+    """
+    path = run_dir / "manifest.json"
+    begun = read_json(path)
+    for key, words in SUBJECTS:
+        if begun.get(key) != facts.get(key):
+            raise LabError(
+                f"{path}: the run was begun with other {words} ({begun.get(key)}) than the lab has now "
+                f"({facts.get(key)}). Start a new run: leave out -e resume"
+            )
+    # An earlier version kept more of a command than what is known to be harmless.
+    older = [restorable(line) for line in begun.get("commands", [])]
+    write_json(path, begun | {"commands": [*older, command]})
