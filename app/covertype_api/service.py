@@ -28,7 +28,7 @@ Thing = TypeVar("Thing")
 
 # Waits between attempts, in seconds. The last is the longest that a recovered neighbour goes unnoticed.
 FIRST_WAIT_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 5.0
+MAX_WAIT_SECONDS = 5.0
 # The first predictions allocate; they should not be a client's.
 WARM_UP_PREDICTIONS = 50
 
@@ -239,7 +239,7 @@ class Service:
                 self._wait_for(failed, error.reason)
                 # Spread, so that many replicas do not knock at the same moment.
                 await asyncio.sleep(wait_seconds * random.uniform(0.8, 1.2))
-                wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
+                wait_seconds = min(wait_seconds * 2, MAX_WAIT_SECONDS)
             else:
                 self._waiting_for.pop(source, None)
                 self._waiting_for.pop(failed, None)

@@ -20,7 +20,7 @@ from covertype_api.model_source import (
     RestRegistry,
 )
 from covertype_api.settings import Settings, SettingsError
-from covertype_api.training.parameters import FOREST, LEAST_AGREEMENT, TOLERANCE
+from covertype_api.training.parameters import FOREST, MIN_AGREEMENT, TOLERANCE
 
 # Errors of modules that take seconds to import.
 EXPECTED = ("DataError", "MlflowException")
@@ -139,7 +139,7 @@ def fit(options: argparse.Namespace, tags: dict[str, str]) -> tuple[Any, Any]:
     content = forest.to_onnx_bytes(pipeline)
     expected = pipeline.predict(judge.rows)
     agreement = float((forest.onnx_predict(content, pipeline, judge.rows) == expected).mean())
-    if agreement < LEAST_AGREEMENT:
+    if agreement < MIN_AGREEMENT:
         raise RuntimeError(f"ONNX and scikit-learn agree on {agreement:.4%} of the held-out rows only")
     metrics = {
         "accuracy": float((expected == judge.labels).mean()),

@@ -13,7 +13,7 @@ TRAINING = {"mlflow", "pandas", "sklearn", "scipy", "skops", "pyarrow", "psycopg
 # Of one worker of onnx, with the model of these tests; the promise is 130 MB with a model of any allowed size.
 LARGEST_RESIDENT_BYTES = 130_000_000
 # The event loop's, one of the pool, and those that libraries keep without work for them.
-MOST_THREADS = 4
+MAX_THREADS = 4
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -77,7 +77,7 @@ def test_a_worker_stays_within_its_limits(lab, trained, tmp_path, variant):
         loaded(api)
         for pid in workers_of(api, 2):
             status = status_of(pid)
-            assert int(status["Threads"]) <= MOST_THREADS
+            assert int(status["Threads"]) <= MAX_THREADS
             environ = Path(f"/proc/{pid}/environ").read_text().split("\0")
             assert {f"{name}=1" for name in POOLS} - set(environ) == set()
             if variant == "onnx":

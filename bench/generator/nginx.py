@@ -18,7 +18,7 @@ PATH = "/predict"
 # What POST /predict of the API answers to one row.
 ANSWER = '{"predictions":[2],"model_version":"1"}'
 # More than any open-loop load keeps under way.
-MOST_CONNECTIONS = 16384
+MAX_CONNECTIONS = 16384
 READY_SECONDS = 10.0
 POLL_SECONDS = 0.02
 CONFIG = """
@@ -75,7 +75,7 @@ def start(folder: Path, core: int) -> tuple[str, Tree]:
         port = free.getsockname()[1]
     home = folder / "nginx"
     config = folder / "nginx.conf"
-    facts = {"folder": home, "connections": MOST_CONNECTIONS, "files": 2 * MOST_CONNECTIONS, "port": port}
+    facts = {"folder": home, "connections": MAX_CONNECTIONS, "files": 2 * MAX_CONNECTIONS, "port": port}
     config.write_text(CONFIG.format(**facts, path=PATH, answer=ANSWER), encoding="utf-8")
     command = [str(program()), "-p", str(home), "-c", str(config), "-e", "stderr"]
     tree = Tree("nginx", cores.pin(command, core), {"PATH": "/usr/bin:/bin"}, home)

@@ -33,10 +33,10 @@ from swarmsweep.plan.run_folder import attempt_dir, newest_run, read_plan
 RESULT = RESULTS / "overhead.json"
 OWN_RUNS = CACHE / "overhead"
 # Targets; the name of the first is a contract.
-MOST_SECONDS_PER_CELL = 12
-MOST_SAMPLER_PERCENT = 2
-MOST_PLAN_SECONDS = 5
-MOST_REPORT_SECONDS = 5
+MAX_SECONDS_PER_CELL = 12
+MAX_SAMPLER_PERCENT = 2
+MAX_PLAN_SECONDS = 5
+MAX_REPORT_SECONDS = 5
 PLANNED_CELLS, REPORTED_CELLS = 2000, 500
 # Fresh processes, of which the median counts.
 STARTS = 3
@@ -147,14 +147,14 @@ def time_planning(folder: Path) -> Row:
         _seconds([sys.executable, "-c", PLAN_PROGRAM, str(path), hosts, str(folder / f"plan-{start}")])
         for start in range(STARTS)
     ]
-    return _timed(f"plan_{PLANNED_CELLS}_cells", seconds, MOST_PLAN_SECONDS)
+    return _timed(f"plan_{PLANNED_CELLS}_cells", seconds, MAX_PLAN_SECONDS)
 
 
 def time_report(run: Path, folder: Path) -> Row:
     """All files of the report on a run whose cells are those of ``run``, as often as needed."""
     large = multiply(run, REPORTED_CELLS, folder / "reports")
     command = [sys.executable, "-m", "swarmsweep", "report", str(large), "--reports-dir", str(large.parent)]
-    return _timed(f"report_{REPORTED_CELLS}_cells", [_seconds(command) for _ in range(STARTS)], MOST_REPORT_SECONDS)
+    return _timed(f"report_{REPORTED_CELLS}_cells", [_seconds(command) for _ in range(STARTS)], MAX_REPORT_SECONDS)
 
 
 def multiply(run: Path, count: int, reports: Path) -> Path:
@@ -181,7 +181,7 @@ def conclude(run: Path, attempts: Sequence[Attempt], more: Sequence[Row]) -> tup
     phases = [phase_row(phase, [attempt.phase_seconds(phase) for attempt in attempts]) for phase in PHASES]
     if any(attempt.between_trials_seconds for attempt in attempts):
         phases.append(phase_row(BETWEEN_TRIALS, [attempt.between_trials_seconds for attempt in attempts]))
-    cell = phase_row("seconds_per_cell", [attempt.other_seconds for attempt in attempts], MOST_SECONDS_PER_CELL)
+    cell = phase_row("seconds_per_cell", [attempt.other_seconds for attempt in attempts], MAX_SECONDS_PER_CELL)
     limits = [cell, *sampler_rows(attempts), *more]
     plan = read_plan(run)
     facts = {
@@ -214,8 +214,8 @@ def sampler_rows(attempts: Sequence[Attempt]) -> list[Row]:
     rows = []
     for host in hosts:
         percent = median(a.sampler_percent[host] for a in attempts if host in a.sampler_percent)
-        rows.append(Row(f"sampler_{host}", round(percent, 2), "% of a core", MOST_SAMPLER_PERCENT))
-    return rows or [Row("sampler", None, "% of a core", MOST_SAMPLER_PERCENT)]
+        rows.append(Row(f"sampler_{host}", round(percent, 2), "% of a core", MAX_SAMPLER_PERCENT))
+    return rows or [Row("sampler", None, "% of a core", MAX_SAMPLER_PERCENT)]
 
 
 def doubts(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:

@@ -14,15 +14,15 @@ from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Compa
 from swarmsweep.search import PERCENTS
 
 # Names and targets are a contract.
-MOST_ERROR_PERCENT = 5
-MOST_FALSE_OF_20 = 1
+MAX_ERROR_PERCENT = 5
+MAX_FALSE_OF_20 = 1
 PAIRS = 20
 VERDICTS = (BETTER, WORSE, EQUAL, UNDECIDED)
 # When 1 % of answers or requests leave later than this, as a share of the limit, the way through this machine is longer
 # than it was at no load. If all did, the capacity would be lower by 1 to 4 %.
-MOST_LATE_SHARE = 0.1
+MAX_LATE_SHARE = 0.1
 # Of all cores, by others and by the bench: with more, processes wait for each other.
-MOST_OTHERS_SHARE, MOST_OWN_SHARE = 0.05, 0.7
+MAX_OTHERS_SHARE, MAX_OWN_SHARE = 0.05, 0.7
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def targets(graded: Sequence[Graded], pairs: Sequence[Pair]) -> list[Row]:
     # Of more or fewer pairs, it would be another figure.
     false_pairs = sum(pair.is_false for pair in pairs) if len(pairs) == PAIRS else None
     return [
-        Row("worst_capacity_error_percent", worst, "%", MOST_ERROR_PERCENT),
-        Row("false_better_of_20", false_pairs, "pairs", MOST_FALSE_OF_20),
+        Row("worst_capacity_error_percent", worst, "%", MAX_ERROR_PERCENT),
+        Row("false_better_of_20", false_pairs, "pairs", MAX_FALSE_OF_20),
     ]
 
 
@@ -146,7 +146,7 @@ def doubts(graded: Sequence[Graded], shares: Mapping[str, float]) -> list[str]:
     for one in graded:
         limit = min(one.setting.percentiles.values())
         late = {"the server": one.found.late_ms["p99"], "the generator": one.found.lag_p99_ms}
-        worst = [f"{who} {ms:.1f} ms" for who, ms in late.items() if ms is not None and ms > MOST_LATE_SHARE * limit]
+        worst = [f"{who} {ms:.1f} ms" for who, ms in late.items() if ms is not None and ms > MAX_LATE_SHARE * limit]
         if worst:
             told = " and ".join(worst)
             found.append(f"{one.setting.name}: {told} late (p99), for a limit of {limit:g} ms; fewer lanes help")
@@ -155,9 +155,9 @@ def doubts(graded: Sequence[Graded], shares: Mapping[str, float]) -> list[str]:
             found.append(f"{one.setting.name}: the generator sent {sent} requests more than the server has counted")
         if one.found.capacity.estimate_rps is None:
             found.append(f"{one.setting.name}: nothing was found: {one.found.capacity.sentence}")
-    if shares["others"] > MOST_OTHERS_SHARE:
+    if shares["others"] > MAX_OTHERS_SHARE:
         found.append(f"others used {shares['others']:.0%} of the cores; a quiet machine helps")
-    if shares["own"] > MOST_OWN_SHARE:
+    if shares["own"] > MAX_OWN_SHARE:
         found.append(f"the bench itself used {shares['own']:.0%} of the cores; fewer lanes help")
     return found
 

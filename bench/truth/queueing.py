@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 # The queue of a load closer to 1 is too long to be worked out here, and no SLO worth testing leads there.
-GREATEST_LOAD = 0.99
+MAX_LOAD = 0.99
 # Of the rate that is looked for.
 PRECISION = 1e-4
 # The part of the distribution beyond the last state, which is left out, is e to the power of minus this at most.
@@ -30,8 +30,8 @@ def in_system(offered: float, slots: int) -> np.ndarray:
         ValueError: the queue would grow for ever, or nearly so.
     """
     load = offered / slots
-    if not 0 < load < GREATEST_LOAD + PRECISION:
-        raise ValueError(f"a load of {load:g}; allowed: above 0, at most {GREATEST_LOAD}")
+    if not 0 < load < MAX_LOAD + PRECISION:
+        raise ValueError(f"a load of {load:g}; allowed: above 0, at most {MAX_LOAD}")
     # p(n) falls by a factor of about exp(-2 (1 - load) / load) from one n to the next.
     states = 50 + 10 * slots + math.ceil(TAIL * load / (2 * (1 - load)))
     arrivals = _poisson(offered, states)
@@ -80,17 +80,15 @@ def highest_rate(arrivals: str, service: float, slots: int, longest_wait: float,
     full = slots / service
     if arrivals == "constant":
         return full
-    low, high = 0.0, GREATEST_LOAD * full
+    low, high = 0.0, MAX_LOAD * full
     while high - low > PRECISION * high:
         middle = (low + high) / 2
         if wait_within(middle, service, slots, longest_wait) >= share:
             low = middle
         else:
             high = middle
-    if high == GREATEST_LOAD * full:
-        raise ValueError(
-            f"a load of {GREATEST_LOAD} holds the limit; allowed: a shorter one, which a lower load misses"
-        )
+    if high == MAX_LOAD * full:
+        raise ValueError(f"a load of {MAX_LOAD} holds the limit; allowed: a shorter one, which a lower load misses")
     return low
 
 

@@ -28,7 +28,7 @@ _ASSIGNED = re.compile(
 _OPTION = re.compile(rf"(?P<name>(?<![\w.-])--?{_SECRET_WORD}\s+){_VALUE}", re.IGNORECASE)
 _OPTION_WORD = re.compile(rf"--?{_SECRET_WORD}", re.IGNORECASE)
 # Characters; longer text is masked whole, as nobody reads it and a hostile one would take the time.
-_MOST_TEXT = 16384
+_MAX_TEXT = 16384
 _STACK_MAPPING = re.compile(r"^(?P<key>\s*environment: )(?P<json>\{.*\})\s*$")
 _STACK_COMMAND = re.compile(r"^(?P<key>\s*command: )(?P<json>\[.*\])\s*$")
 
@@ -40,7 +40,7 @@ def is_secret_name(name: str) -> bool:
 
 def mask_text(text: str) -> str:
     """Text without what stands behind secret names, and without user, query and fragment of URLs."""
-    if len(text) > _MOST_TEXT:
+    if len(text) > _MAX_TEXT:
         return MASK
     text = _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"://{MASK}@", text))
     for pattern in (_ASSIGNED, _OPTION):

@@ -11,7 +11,7 @@ from swarmsweep.sweep.values import MAX_TIMEOUT_SECONDS, Scenarios
 from swarmsweep.sweep.yaml_tree import Entries
 from swarmsweep.units import format_plain
 
-MAX_RAMP_SECONDS = 900  # the recorder gives up on a ramp that lasts longer (its LONGEST_RAMP_SECONDS)
+MAX_RAMP_SECONDS = 900  # the recorder gives up on a ramp that lasts longer (its MAX_RAMP_SECONDS)
 MAX_LOAD_SECONDS = 86_000  # the sampler of the hosts records a day at most; the rest is for starting and draining
 
 LATENCY_LIMITS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")

@@ -1,6 +1,6 @@
 """One-row predictions at a steady rate, on a new and on a kept connection in turn, until standard input closes.
 
-Runs on the load machine: python3 steady_requests.py HOST PORT REQUESTS_PER_SECOND MOST_SECONDS
+Runs on the load machine: python3 steady_requests.py HOST PORT REQUESTS_PER_SECOND MAX_SECONDS
 Prints one line of JSON: requests, failures (a text each), versions of the model in the order of their first answer,
 replicas that answered, longest_ms.
 """

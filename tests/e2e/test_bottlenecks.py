@@ -13,7 +13,7 @@ from tests.e2e.planting import planting
 pytestmark = pytest.mark.e2e
 
 SWEEP = Path(__file__).with_name("bottlenecks.yml")
-MOST_SWEEPS = 3
+MAX_SWEEPS = 3
 WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
 
 
@@ -22,7 +22,7 @@ def rows(lab) -> dict[str, dict]:
     """The rows by what was planted. Cells whose throughput was not steady are swept again: on a virtual machine, a core
     that often sleeps is up to 1.9 times slower for seconds, and the check rightly does not believe such a window."""
     wanted, rows, planted = WORDS, {}, set()
-    for _ in range(MOST_SWEEPS):
+    for _ in range(MAX_SWEEPS):
         path = lab.folder / SWEEP.name
         path.write_text(yaml.safe_dump(sweep_of(wanted)))
         with planting(lab, "api") as on_api, planting(lab, "load") as on_load:

@@ -10,4 +10,4 @@ HELD_OUT_SHARE = 0.2
 # A new champion may be this much worse on the same held-out rows: less is noise of the split.
 TOLERANCE = 0.002
 # Share of held-out rows on which ONNX and scikit-learn must give the same class.
-LEAST_AGREEMENT = 0.999
+MIN_AGREEMENT = 0.999
