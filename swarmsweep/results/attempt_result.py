@@ -88,8 +88,8 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
     search = search_outcome(raw.search, plan.slo)
     evidence = evidence_of(raw, search, as_json(plan), as_json(cell))
     evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
-    found = checks_of(evidence) if raw.is_ready else ()
-    status, reason = _status(raw, cell, evidence.oom_kills, found)
+    checks = checks_of(evidence) if raw.is_ready else ()
+    status, reason = _status(raw, cell, evidence.oom_kills, checks)
     bottleneck = find_bottleneck(evidence)
     if status == "invalid" and bottleneck is not None and bottleneck.kind != "generator":
         bottleneck = None  # figures that cannot be believed prove nothing about the API
@@ -111,7 +111,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         load_workers=evidence.record_files or None,
         bottleneck=bottleneck.kind if bottleneck is not None else None,
         bottleneck_evidence=bottleneck.evidence if bottleneck is not None else None,
-        checks=tuple(found),
+        checks=tuple(checks),
         requests_by_replica=raw.requests_by_replica,
         log_tail=_log_tail(raw),
         target=raw.target,
@@ -151,7 +151,7 @@ def _probe_row(probe: Probe, raw: RawAttempt) -> dict[str, Any]:
 
 
 def _status(
-    raw: RawAttempt, cell: PlannedCell, oom_kills: int | None, found: Sequence[Check]
+    raw: RawAttempt, cell: PlannedCell, oom_kills: int | None, checks: Sequence[Check]
 ) -> tuple[str, str | None]:
     """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
     deploy, after = raw.deploy or Deployment(), raw.after or StateAfterLoad()
@@ -171,7 +171,7 @@ def _status(
         return "failed", deploy.reason or "the deployment failed, and no reason was recorded"
     if raw.problems:
         return "invalid", "; ".join(raw.problems)
-    failed = [check.sentence for check in found if check.passed is False and not check.warning]
+    failed = [check.sentence for check in checks if check.passed is False and not check.warning]
     return ("invalid", "; ".join(failed)) if failed else ("valid", None)
 
 

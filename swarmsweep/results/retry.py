@@ -70,8 +70,8 @@ def outcome(run_dir: Path | str) -> str | None:
     statuses = Counter(_status(run_dir, step) or "not finished" for step in plan.steps if _is_second(run_dir, step))
     if not statuses:
         return None
-    told = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    return f"{statuses.total()} invalid trial(s) were made once more: now {told}"
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    return f"{statuses.total()} invalid trial(s) were made once more: now {counts}"
 
 
 def refuse_ended(run_dir: Path | str) -> None:
