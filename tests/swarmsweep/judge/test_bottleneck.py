@@ -135,6 +135,11 @@ def test_the_first_cause_that_applies_is_named_with_its_figures(evidence, kind, 
     assert [word for word in words if word not in (bottleneck.evidence or "")] == []
 
 
+def test_the_sentences(golden):
+    named = [find_bottleneck(evidence) for evidence, _, _ in CASES]
+    golden("bottleneck.yml", [[bottleneck.kind, bottleneck.evidence] for bottleneck in named])
+
+
 def test_what_is_judged_is_the_highest_load_not_the_one_that_is_shown():
     shown = from_json(record("search"))
     assert find_bottleneck(shown).kind == "cpu_throttled"
