@@ -97,7 +97,7 @@ def drain_seconds(slo: Mapping[str, float]) -> float:
     """How long after a window its requests may still get their responses, in seconds; it ends as soon as all have.
 
     At least the largest latency limit of the SLO: a request that waited longer certainly misses it. The load host
-    bounds it (see roles/locust_host/files/drain.py).
+    bounds it (see loadgen/closed/drain.py).
     """
     return max([DRAIN_SECONDS, *(value / 1000 for name, value in slo.items() if name.endswith("_ms"))])
 
