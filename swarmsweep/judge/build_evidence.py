@@ -6,29 +6,30 @@ from typing import Any
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.judge.flows import Window, flow_of_probe, flow_of_users
 from swarmsweep.judge.search_outcome import SearchOutcome
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.raw.api_metrics import request_parts
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import GROUPS, RawAttempt
 from swarmsweep.raw.deployment import Clocks, HostClock
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import MachineUsage
-from swarmsweep.sweep.load import load_of_cell
 
 
-def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: dict[str, Any], cell: dict[str, Any]) -> Evidence:
+def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell: PlannedCell) -> Evidence:
     """Evidence of an attempt at ``cell`` of ``plan``, except for its OOM kills.
 
     ``search`` is the outcome of ``raw.search``.
     """
-    flow, peak = _flows(raw, search, load_of_cell(plan, cell))
+    load = plan.load_of(cell)
+    flow, peak = _flows(raw, search, load)
     window, peak_window = (part.window if part is not None else raw.window for part in (flow, peak))
     usage, machines = _usage(raw, window), _machines(raw, window)
     same = peak_window == window
     offset, bound = _clock(raw.clock, plan)
     return Evidence(
-        config=cell["config"],
-        load=load_of_cell(plan, cell),
-        slo=plan["slo"],
+        config=cell.config,
+        load=load,
+        slo=plan.slo,
         deploy=raw.deploy,
         after=raw.after,
         timeline=raw.timeline,
@@ -95,13 +96,13 @@ def _records(raw: RawAttempt, search: SearchOutcome | None) -> dict[str, Any]:
     return {}
 
 
-def _clock(clocks: Clocks | None, plan: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _clock(clocks: Clocks | None, plan: Plan) -> tuple[float | None, float | None]:
     """Clock of the API's manager less that of the first load host, and how far that may be wrong, in seconds.
 
     Both were compared with the controller's, so the errors add up.
     """
     by_host = (clocks.hosts if clocks is not None else None) or {}
-    names = ((plan.get("hosts", {}).get(group) or [{}])[0].get("name") for group in GROUPS)
+    names = ((plan.hosts.get(group) or [{}])[0].get("name") or "" for group in GROUPS)
     api, load = (by_host.get(name, HostClock()) for name in names)
     offset = bound = None
     if api.offset_seconds is not None and load.offset_seconds is not None:

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from swarmsweep.plan.lab_facts import ApiHosts, OtherSeconds
-from swarmsweep.plan.planned import Plan, PlannedCell, as_json
+from swarmsweep.plan.load_text import load_sentence
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.sweep.load import AnyLoad, CapacityLoad, load_from_json
-from swarmsweep.sweep.load_text import load_sentence
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
 WIDTH = 120
@@ -37,7 +37,7 @@ def _head(plan: Plan, hosts: ApiHosts) -> str:
     rows = {
         "sweep": f"{plan.sweep_file}: {_counted(len(plan.cells) - bool(plan.anchor), 'cell')}",
         "API hosts": f"{facts} ({hosts.source})",
-        "load": load_sentence(as_json(plan)),
+        "load": load_sentence(plan),
     }
     return "\n".join(_wrapped(f"{name + ':':11}{text}", 11) for name, text in rows.items())
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from swarmsweep.plan.planned import Plan, Step, as_json
+from swarmsweep.plan.planned import Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.sweep.load import CapacityLoad, drain_seconds, load_from_json
 
@@ -17,19 +17,20 @@ MIN_CONNECTIONS = 8
 
 def first_pass(run_dir: Path, plan: Plan, steps: list[Step]) -> list[dict[str, Any]]:
     """Steps of the main pass, by their positions in the plan."""
-    return [_role_step(run_dir, plan, step) | {"of": len(plan.steps)} for step in steps]
+    cells = plan.cells_by_id()
+    return [_role_step(run_dir, plan, cells[step.cell_id], step) | {"of": len(plan.steps)} for step in steps]
 
 
 def second_pass(run_dir: Path, plan: Plan, steps: list[Step]) -> list[dict[str, Any]]:
     """Steps that are tried once more, by their positions in that pass."""
+    cells = plan.cells_by_id()
     return [
-        _role_step(run_dir, plan, step) | {"position": position, "of": len(steps), "again": True}
+        _role_step(run_dir, plan, cells[step.cell_id], step) | {"position": position, "of": len(steps), "again": True}
         for position, step in enumerate(steps, start=1)
     ]
 
 
-def _role_step(run_dir: Path, plan: Plan, step: Step) -> dict[str, Any]:
-    cell = plan.cells_by_id()[step.cell_id]
+def _role_step(run_dir: Path, plan: Plan, cell: PlannedCell, step: Step) -> dict[str, Any]:
     return {
         **as_json(step),
         "config": cell.config,

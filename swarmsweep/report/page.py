@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.markdown import markdown
-from swarmsweep.plan.planned import as_json
+from swarmsweep.plan.load_text import load_sentence, other_loads
 from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.environment import environment_sections
 from swarmsweep.report.ladder import Stage
@@ -12,7 +12,6 @@ from swarmsweep.report.modes import CapacityPage, FixedPage
 from swarmsweep.report.notes import notes_of
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.load_text import load_sentence, other_loads
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 
 
@@ -29,8 +28,8 @@ def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Sta
         "notes": [markdown(note) for note in notes_of(page)],
         "capacity": page.section(),
         "slo": markdown(slo_of.describe(plan.slo)),
-        "load": markdown(load_sentence(as_json(plan))),
-        "other_loads": other_loads(as_json(plan)),
+        "load": markdown(load_sentence(plan)),
+        "other_loads": other_loads(plan),
         "ladder_header": page_rows.ladder_header(),
         "ladder": [page_rows.ladder_row(stage) for stage in ladder],
         "unsplit": page_lists.unsplit_of(cells) if ladder else [],

@@ -13,7 +13,7 @@ from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.capacity import Capacity
 from swarmsweep.judge.checks import Check, checks_of
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
-from swarmsweep.plan.planned import Plan, PlannedCell, as_json
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
@@ -86,7 +86,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
     """
     raw = read_attempt(folder, plan.load_of(cell), plan.slo)
     search = search_outcome(raw.search, plan.slo)
-    evidence = evidence_of(raw, search, as_json(plan), as_json(cell))
+    evidence = evidence_of(raw, search, plan, cell)
     evidence = replace(evidence, oom_kills=_oom_kills(evidence.usage, raw))
     checks = checks_of(evidence) if raw.is_ready else ()
     status, reason = _status(raw, cell, evidence.oom_kills, checks)

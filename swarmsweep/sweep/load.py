@@ -121,12 +121,6 @@ def load_of(cell: Cell, load: AnyLoad, cases: Iterable[Case]) -> AnyLoad:
     return replace(own, locustfile=axes[LOCUSTFILE_AXIS]) if LOCUSTFILE_AXIS in axes else own
 
 
-def load_of_cell(plan: dict[str, Any], cell: dict[str, Any]) -> dict[str, Any]:
-    """The load of a planned cell, as plan.json holds it. Plans from before cells had loads of their own hold one."""
-    load: dict[str, Any] = cell.get("load", plan["load"])
-    return load
-
-
 def differences(load: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of ``other`` that are not those of ``load``; both as plan.json holds them."""
     return {key: value for key, value in other.items() if load.get(key) != value}

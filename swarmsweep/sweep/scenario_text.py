@@ -79,10 +79,13 @@ def _missing_module(name: str, locustfile: str, folder: Path) -> str:
     )
 
 
+def _last_words(report: Report) -> str:
+    return f", after it wrote: {report['words']}" if report.get("words") else ""
+
+
 def _exit(report: Report, _: Path) -> str:
-    last_words = f", after it wrote: {report['words']}" if report.get("words") else ""
     return (
-        f"It ended Python with exit code {report['code']} while it was loaded{last_words}. "
+        f"It ended Python with exit code {report['code']} while it was loaded{_last_words(report)}. "
         "Remove the call of sys.exit or os._exit, or move it into a task"
     )
 
@@ -90,9 +93,8 @@ def _exit(report: Report, _: Path) -> str:
 def _signal(report: Report, _: Path) -> str:
     if report["name"] == "SIGKILL":
         return f"It was killed (SIGKILL) while it was loaded. {MEMORY}"
-    last_words = f", after it wrote: {report['words']}" if report.get("words") else ""
     return (
-        f"Python was ended by {report['name']} while it loaded the scenario{last_words}. "
+        f"Python was ended by {report['name']} while it loaded the scenario{_last_words(report)}. "
         f"Try it on your machine with: locust --list -f locustfiles/{report['locustfile']}"
     )
 

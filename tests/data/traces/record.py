@@ -14,7 +14,6 @@ from evidence_json import to_json
 
 from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.search_outcome import search_outcome
-from swarmsweep.plan.planned import as_json
 from swarmsweep.plan.run_folder import planned_cell, read_plan
 from swarmsweep.raw.attempt import read_attempt
 
@@ -24,7 +23,7 @@ def main(folder: Path, trace: Path) -> None:
     plan = read_plan(folder.parents[2])
     cell = planned_cell(plan, folder.parent.name)
     raw = read_attempt(folder, plan.load_of(cell), plan.slo)
-    record = to_json(evidence_of(raw, search_outcome(raw.search, plan.slo), as_json(plan), as_json(cell)))
+    record = to_json(evidence_of(raw, search_outcome(raw.search, plan.slo), plan, cell))
     # Of the records of Docker, what is judged: logs are not for a trace.
     for name in ("deploy", "after"):
         kept = ("status", "containers", "restarts", "changed", "oom_killed")

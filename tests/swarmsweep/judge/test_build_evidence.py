@@ -8,7 +8,6 @@ from search_folder import CELL_ID, QUESTIONS, SENT, read, record_search, search_
 
 from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.search_outcome import search_outcome
-from swarmsweep.plan.planned import as_json
 from swarmsweep.raw.attempt import read_attempt
 
 FIXED_ID = "r2-c0.25-m256M-w1"
@@ -18,7 +17,7 @@ def evidence(run, cell_id=CELL_ID):
     """Of a cell's first attempt."""
     cell = next(cell for cell in run.plan.cells if cell.id == cell_id)
     raw = read_attempt(run.attempt(cell_id), cell.load, run.plan.slo)
-    return evidence_of(raw, search_outcome(raw.search, run.plan.slo), as_json(run.plan), as_json(cell))
+    return evidence_of(raw, search_outcome(raw.search, run.plan.slo), run.plan, cell)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from swarmsweep.sweep.load import (
     differences,
     load_from_json,
     load_of,
-    load_of_cell,
     with_profile,
 )
 from swarmsweep.sweep.matrix import Cell
@@ -112,12 +111,6 @@ def test_a_stored_load_that_cannot_be_understood_is_refused(stored, words):
 def test_the_scenario_of_a_cell_is_its_own_in_a_search_too():
     search = CapacityLoad(timeout_seconds=1, budget_seconds=60)
     assert load_of(cell(locustfile="empty_open.py"), search, ()).locustfile == "empty_open.py"
-
-
-def test_a_plan_without_loads_of_cells_has_one_for_all():
-    plan = {"load": BASE.as_json()}
-    assert load_of_cell(plan, {"id": "old"}) == BASE.as_json()
-    assert load_of_cell(plan, {"id": "new", "load": SLOW.load.as_json()})["users"] == 2
 
 
 def test_differences_are_the_settings_of_the_other():

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from swarmsweep.plan.load_text import load_sentence, other_loads
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.search import PROFILES
 from swarmsweep.sweep.load import CapacityLoad, Load
-from swarmsweep.sweep.load_text import load_sentence, other_loads
 
 USERS = Load(users=40, spawn_rate=20, wait_seconds=(0, 0.05)).as_json()
 SEARCH = CapacityLoad(timeout_seconds=1.2, budget_seconds=60, profile="smoke").as_json()
@@ -27,16 +28,21 @@ OTHERS = {
 }
 
 
+def planned(load, cells=None):
+    """A plan with this load; ``cells`` have their own by id, None as in plans of earlier versions."""
+    rows = [PlannedCell(id=name, config={}, memory="1G", load=own) for name, own in (cells or {}).items()]
+    return Plan(run_id="x", sweep="x", slo={}, load=load, repeat=3, cells=rows, steps=[])
+
+
 def other_of(name):
     """The entry for the cells with another load."""
     load, other = OTHERS[name]
-    cells = [{"id": "a", "load": load}, {"id": "b", "load": load | other}, {"id": "c", "load": load | other}]
-    (entry,) = other_loads({"load": load, "cells": cells})
+    (entry,) = other_loads(planned(load, {"a": load, "b": load | other, "c": load | other, "of an older plan": None}))
     return entry
 
 
 def test_the_words(golden):
-    sentences = {name: load_sentence({"load": load, "repeat": 3}) for name, load in LOADS.items()}
+    sentences = {name: load_sentence(planned(load)) for name, load in LOADS.items()}
     golden("load_words.yml", {"most": sentences, "others": {name: other_of(name)["text"] for name in OTHERS}})
 
 
@@ -50,7 +56,7 @@ def test_the_words(golden):
     ],
 )
 def test_the_load_of_most_cells_is_one_sentence(name, figures):
-    sentence = load_sentence({"load": LOADS[name], "repeat": 3})
+    sentence = load_sentence(planned(LOADS[name]))
     assert [figure for figure in figures if figure not in sentence] == []
     assert ("250.5" in sentence) == (name == "target")
 

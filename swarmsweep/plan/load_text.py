@@ -3,8 +3,9 @@
 from typing import Any
 
 from swarmsweep.markdown import markdown
+from swarmsweep.plan.planned import Plan
 from swarmsweep.search import PROFILES
-from swarmsweep.sweep.load import differences, load_of_cell
+from swarmsweep.sweep.load import differences
 from swarmsweep.units import format_plain
 
 _UNITS = {
@@ -24,26 +25,26 @@ _FORMS = {
 }
 
 
-def load_sentence(plan: dict[str, Any]) -> str:
+def load_sentence(plan: Plan) -> str:
     """The load of all cells that have no other."""
-    load = plan["load"]
+    load = plan.load
     words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
     if load["mode"] == "capacity":
         words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
         words["budget_seconds"] += f" (profile {load['profile']})"
-        return f"{', '.join(words.values())}, deployments per cell: {plan['repeat']}"
+        return f"{', '.join(words.values())}, deployments per cell: {plan.repeat}"
     words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
     words["warmup_seconds"] += " thrown away"
-    return f"{', '.join(words.values())}, trials per cell: {plan['repeat']}"
+    return f"{', '.join(words.values())}, trials per cell: {plan.repeat}"
 
 
-def other_loads(plan: dict[str, Any]) -> list[dict[str, Any]]:
+def other_loads(plan: Plan) -> list[dict[str, Any]]:
     """The loads that differ from the sweep's, each with the settings that differ and the ids of its cells."""
     shared: dict[str, list[str]] = {}
-    for cell in plan["cells"]:
-        if other := differences(plan["load"], load_of_cell(plan, cell)):
+    for cell in plan.cells:
+        if other := differences(plan.load, plan.load_of(cell)):
             text = ", ".join(_words(key, value) for key, value in other.items())
-            shared.setdefault(text, []).append(cell["id"])
+            shared.setdefault(text, []).append(cell.id)
     return [{"text": markdown(text), "ids": ids} for text, ids in shared.items()]
 
 
