@@ -33,5 +33,7 @@ def test_a_scenario_has_modules_of_its_own_with_names_of_the_package(tmp_path):
     with serve("127.0.0.1", respond) as server:
         outcome = run(tmp_path, SCENARIO, f"http://127.0.0.1:{server.port}", 0.5)
         assert set(server.asked) == {("GET", "/master")}
-    assert outcome.worker["requests"] == server.asked.total() > 0
+    # Locust may end a user that has just begun a request: it is recorded, and may never have reached the server.
+    responses = outcome.worker["requests"] - outcome.worker["unreported"]
+    assert 0 < responses <= server.asked.total() <= outcome.worker["requests"]
     assert outcome.worker["errors"] == {}
