@@ -171,6 +171,7 @@ def test_build_contexts_send_what_is_hashed():
     text = (ROOT / "roles/images/tasks/build.yml").read_text()
     left_out = set(re.findall(r"--exclude=[\"']?([^\s\"']+)", text)) - {"*.md"}
     contexts = yaml.safe_load((ROOT / "roles/images/vars/main.yml").read_text())["__images_contexts"]
+    assert contexts
     for context in contexts:
         folder = ROOT / ("app" if "app" in context["directory"] else f"roles/images/files/{context['name']}")
         assert context["dockerfile"] in context["files"]

@@ -55,6 +55,7 @@ def test_model_that_differs_from_its_checksum_is_refused(lab, trained, serve):
 def test_unknown_model_says_how_to_get_one(lab, trained, serve):
     with serve(lab.env | {"MODEL_ALIAS": "nobody"}) as api:
         api.wait_for_reason("mlflow", "covertype_api.train")
+        assert api.client.get("/ready").status_code == 503
 
 
 @pytest.mark.parametrize("change", ["DELETE FROM feature_columns WHERE position = 7", "DELETE FROM feature_columns"])

@@ -428,7 +428,7 @@ def test_what_is_not_sent_is_counted_as_dropped(lab):
     assert summary["offered"] == pytest.approx(800, abs=1)
     assert summary["dropped"] >= 800 - 2 * 2 * (2 / 0.05 + 1)
     assert summary["measured"]["achieved_rps"] == (summary["offered"] - summary["dropped"]) / 2
-    assert all(part["in_flight_max"] <= 4 for part in summary["bins"])
+    assert max(part["in_flight_max"] for part in summary["bins"]) <= 4
     assert lab.counts()["requests"]["/slow"] == summary["ok"] == found["stats"]["requests"]
 
 

@@ -325,7 +325,10 @@ def test_platform_is_confined_and_its_passwords_are_files(rendered):
     targets = [secret["target"] for secret in parsed["services"]["postgres"]["secrets"]]
     assert targets == ["postgres_mlflow_password", "postgres_covertype_password"]
     assert [secret["target"] for secret in parsed["services"]["redis"]["secrets"]] == ["redis_password"]
-    assert all(volume["labels"] == {"swarmsweep.lab": "lab"} for volume in parsed["volumes"].values())
+    assert {name: volume["labels"] for name, volume in parsed["volumes"].items()} == {
+        "postgres": {"swarmsweep.lab": "lab"},
+        "artifacts": {"swarmsweep.lab": "lab"},
+    }
 
 
 def test_platform_publishes_the_proxy_alone(rendered):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rows import plan_of
 from run_folder import METRICS, RECORDED, put
@@ -79,6 +79,7 @@ def test_sweep_of_any_bytes(data):
 
 @QUIET
 @given(st.sampled_from(SWEEPS), st.integers(0, 2000), st.integers(0, 20), st.text(max_size=8))
+@example(SWEEPS[0], 0, 0, "")  # one that is accepted, so that what follows is checked at least once
 def test_sweep_of_a_damaged_file(data, position, cut, inserted):
     damaged = data[:position] + inserted.encode("utf-8", "surrogatepass") + data[position + cut :]
     sweep = survives(parse_sweep, damaged, "sweeps/x.yml")
@@ -90,6 +91,7 @@ def test_sweep_of_a_damaged_file(data, position, cut, inserted):
 
 @QUIET
 @given(st.text(max_size=12) | st.from_regex(r"[0-9]{1,6}(\.[0-9]{1,3})?[bkmgBKMG][bB]?", fullmatch=True))
+@example("512M")
 def test_memory_of_any_text(text):
     size_bytes = survives(parse_memory, text)
     if size_bytes is not None:
@@ -119,6 +121,7 @@ def test_csv_of_any_text(text):
 
 @QUIET
 @given(position=st.integers(0, 16_000), cut=st.integers(0, 40), inserted=st.text(max_size=8))
+@example(position=0, cut=0, inserted="")
 def test_metrics_of_a_damaged_file(position, cut, inserted):
     text = (METRICS / "single.prom").read_text()
     metrics = survives(parse_metrics, text[:position] + inserted + text[position + cut :])
@@ -151,6 +154,7 @@ COUNTERS = ["service", "cpu_seconds", "periods", "memory_peak_bytes", "oom_kills
     st.dictionaries(st.sampled_from(["cpu_seconds", "cores", "tcp", "x"]), JSON_VALUES),
     st.dictionaries(st.sampled_from(COUNTERS), JSON_VALUES | st.integers(0, 9)),
 )
+@example({"cpu_seconds": None}, {"oom_kills": 3})
 def test_usage_of_any_counters(tmp_path, host, counters):
     path = tmp_path / "samples-api-x.jsonl"
     lines = [{"t": float(t), "host": host, "containers": {"a": counters}} for t in (0, 5, 10)]

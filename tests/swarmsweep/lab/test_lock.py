@@ -44,6 +44,7 @@ def test_a_later_process_of_the_same_number_does_not_count(tmp_path):
 def test_it_may_be_taken_again_by_its_holder(tmp_path):
     for _ in range(2):
         lock.acquire(tmp_path / "deep/sweep.lock", os.getpid())
+        assert (tmp_path / "deep/sweep.lock").read_text().startswith(f"{os.getpid()} ")
 
 
 @pytest.mark.parametrize("content", ["", "garbage\n", "12 34 56\n", "999999999 1\n"])

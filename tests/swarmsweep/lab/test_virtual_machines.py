@@ -1,5 +1,7 @@
 """How machines share cores and memory, and what is taken for one of them."""
 
+import re
+
 import pytest
 
 from swarmsweep.errors import LabError
@@ -149,6 +151,15 @@ def test_only_a_direct_route_over_a_bridge_stays_here(tmp_path, routes, bridge):
     assert virtual_machines.bridge_of("198.18.0.11", routes, sys_class_net=tmp_path) == bridge
 
 
+def refusal(address: str, host: str) -> str | None:
+    """The message about an address; None where it is accepted."""
+    try:
+        virtual_machines.check_address(address, host)
+    except LabError as error:
+        return str(error)
+    return None
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -166,7 +177,7 @@ def test_only_a_direct_route_over_a_bridge_stays_here(tmp_path, routes, bridge):
     ],
 )
 def test_an_address_or_a_host_name_may_be_loaded(address):
-    virtual_machines.check_address(address, "lab-api")
+    assert refusal(address, "lab-api") is None
 
 
 @pytest.mark.parametrize(
@@ -181,21 +192,14 @@ def test_an_address_or_a_host_name_may_be_loaded(address):
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_name(address):
-    with pytest.raises(LabError, match=r"ansible_host of 'lab-api' is .*hosts\.yml"):
-        virtual_machines.check_address(address, "lab-api")
+    assert re.search(r"ansible_host of 'lab-api' is .*hosts\.yml", refusal(address, "lab-api"), re.DOTALL)
 
 
 @pytest.mark.parametrize("name", ["3323069701", "198.18.5", "a b"])
 def test_a_host_without_an_address_is_not_said_to_have_one(name):
-    with pytest.raises(LabError) as refused:
-        virtual_machines.check_address(name, name)
-    assert str(refused.value).startswith(f"the host '{name}' ")
+    assert refusal(name, name).startswith(f"the host '{name}' ")
 
 
 def test_the_messages_about_addresses(golden):
-    messages = {}
-    for address, host in (("a b", "lab-api"), ("a b", "a b")):
-        with pytest.raises(LabError) as refused:
-            virtual_machines.check_address(address, host)
-        messages[f"{address} of {host}"] = str(refused.value)
-    golden("machines_address.yml", messages)
+    cases = (("a b", "lab-api"), ("a b", "a b"))
+    golden("machines_address.yml", {f"{address} of {host}": refusal(address, host) for address, host in cases})

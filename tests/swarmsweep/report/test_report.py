@@ -216,14 +216,18 @@ def test_repeated_trials_show_their_spread(tmp_path):
 def test_only_the_newest_run_is_copied(tmp_path):
     old = Run(tmp_path, run_id="20261121T000000Z-quick")
     new = Run(tmp_path, run_id="20261122T000000Z-quick")
+    cell_id = new.plan.steps[0].cell_id
+    new.record(cell_id, Traffic(busy(1200)))
+    measure_attempt(new.dir, cell_id, 1)
     (tmp_path / "zz-notes").mkdir()
     write_report(new.dir, tmp_path)
     write_report(old.dir, tmp_path)
     assert newest_run(tmp_path) == new.dir
     page = (tmp_path / "summary.md").read_text()
     assert "20261122T000000Z-quick" in page and "20261121T000000Z-quick" not in page
-    for link in re.findall(r"\]\(([^)]+)\)", page):
-        assert (tmp_path / link).exists() or link.endswith("cells/"), link
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert f"{new.dir.name}/cells/" in links
+    assert [link for link in links if not (tmp_path / link).exists()] == []
 
 
 def test_no_run_is_told_with_the_command(tmp_path):

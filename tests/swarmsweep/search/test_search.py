@@ -139,7 +139,9 @@ def test_a_server_that_answers_nothing_on_many_connections_but_one_request_after
 def test_a_server_that_always_fails_more_than_allowed_says_so_at_every_rate():
     search, made, _ = searched("standard", P95, 1, fails=lambda rate: 0.03)
     assert search.ended == "no_load_passes"
-    assert all("of requests failed, 1 % is allowed" in judgement.reason for _, _, judgement in made[1:])
+    reasons = [judgement.reason for _, _, judgement in made[1:]]
+    assert reasons
+    assert [reason for reason in reasons if "of requests failed, 1 % is allowed" not in reason] == []
 
 
 def test_failures_from_some_rate_on_bound_the_capacity():
@@ -237,13 +239,10 @@ def test_an_api_of_one_request_a_second(profile, arrivals, slo):
         search = Search(PROFILES[profile], slo, 4, arrivals)
         made = search_in(here, search)
         assert search.spent_seconds <= PROFILES[profile].budget_seconds
-        assert all(
-            summary["measured"]["offered"] >= least_requests(slo)
-            for _, summary, judgement in made
-            if judgement.verdict == GOOD
-        )
+        offered = [summary["measured"]["offered"] for _, summary, judgement in made if judgement.verdict == GOOD]
+        assert [count for count in offered if count < least_requests(slo)] == []
         if profile == "standard" and ("p95_ms" in slo or arrivals == "constant"):
-            assert any(judgement.verdict == GOOD for _, _, judgement in made)
+            assert offered
 
 
 def test_a_server_whose_capacity_drops_in_mid_search():

@@ -13,15 +13,20 @@ KILLED = {"locustfile": "mine.py", "problem": "signal", "name": "SIGKILL", "word
 NO_MEMORY = {"locustfile": "mine.py", "problem": "error", "type": "MemoryError", "text": "MemoryError"}
 
 
-def test_good_scenarios_are_no_refusal():
-    refuse_scenarios({"a": [GOOD], "b": [GOOD]}, Path())
-
-
 def refusal(loaded) -> str:
     """The message about what the hosts reported."""
     with pytest.raises(InputError) as refused:
         refuse_scenarios(loaded, Path())
     return str(refused.value)
+
+
+def test_good_scenarios_are_no_refusal():
+    loaded = {"a": [GOOD], "b": [GOOD]}
+    refuse_scenarios(loaded, Path())
+    # One more, which is not good, and the same hosts are refused because of it alone.
+    assert [line.partition(":")[0] for line in refusal(loaded | {"c": [EMPTY]}).splitlines()[1:]] == [
+        "locustfiles/mine.py"
+    ]
 
 
 # What the hosts reported, and the end of each line: the hosts where not all have the problem.
