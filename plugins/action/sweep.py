@@ -144,7 +144,7 @@ class ActionModule(ActionBase):
 
         row = measure_attempt(run, cell_id, int(attempt))
         left = left_lab(attempt_dir(run, cell_id, int(attempt)))
-        return {"status": row["status"], "sentence": sentence(row), "left_lab": left}
+        return {"status": row.status, "sentence": sentence(row), "left_lab": left}
 
     def do_harness_failure(self, run, cell_id, attempt, reason):
         """Record that the bench, not the cell, broke: the attempt is invalid and the sweep goes on."""

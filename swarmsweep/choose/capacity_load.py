@@ -4,12 +4,14 @@ A configuration is proven for the smaller of two rates: the highest that was ver
 bound of the estimate over the deployments.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import EQUAL, UNDECIDED, Comparison, Noise, is_tie
-from swarmsweep.plan.planned import Plan
+from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.plan.planned import Number, Plan
+from swarmsweep.plan.row import CellCapacity, Row
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import GOOD
 from swarmsweep.sweep.matrix import cost
@@ -24,17 +26,17 @@ _LIMITED_BY = {
 }
 
 
-def guaranteed_rps(cell: dict[str, Any]) -> float | None:
+def guaranteed_rps(cell: Row) -> float | None:
     """Requests per second that the cell is proven for; None where no rate was verified."""
-    capacity = cell["capacity"]
-    if not capacity or capacity["verified_rps"] is None:
+    capacity = cell.capacity
+    if not capacity or capacity.verified_rps is None:
         return None
-    verified, lower_bound = float(capacity["verified_rps"]), capacity["lower_bound_rps"]
+    verified, lower_bound = float(capacity.verified_rps), capacity.lower_bound_rps
     return verified if lower_bound is None else min(verified, float(lower_bound))
 
 
-def recommend(plan: Plan, cells: list[dict[str, Any]], noise: Noise | None = None) -> dict[str, Any]:
-    """``{"cell_id": ..., "sentence": ...}``; ``cell_id`` is None when no cell can be recommended.
+def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recommendation:
+    """The recommendation for the rows of a run.
 
     Only valid cells with a verified rate can win, and no twin. With a target, the cheapest that is proven for it with
     headroom; without one that with the highest capacity, or the cheapest of those that cannot be told from it.
@@ -45,23 +47,23 @@ def recommend(plan: Plan, cells: list[dict[str, Any]], noise: Noise | None = Non
     """
     noise = noise or noise_in(plan, cells)
     slo, target = plan.slo, plan.load.get("target_rps")
-    cells, able = [cell for cell in cells if not cell["twin_of"]], eligible_cells(cells)
+    cells, able = [cell for cell in cells if not cell.twin_of], eligible_cells(cells)
     if not able:
-        return {"cell_id": None, "sentence": _nothing_holds(cells, slo)}
+        return Recommendation(None, _nothing_holds(cells, slo))
     needed = target * HEADROOM if target else None
     best = _highest(able, noise) if needed is None else _cheapest_for(needed, able)
     if best is None:
-        return {"cell_id": None, "sentence": _short_of(target or 0, able, slo)}
+        return Recommendation(None, _short_of(target or 0, able, slo))
     compared = compare_with_each(best, able, noise)
     sentences = [
         _why(best, target, able, slo),
         against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
         _against_highest(best, able, compared),
     ]
-    return {"cell_id": best["id"], "sentence": " ".join(sentences)}
+    return Recommendation(best.id, " ".join(sentences))
 
 
-def sensitivity(plan: Plan, cells: list[dict[str, Any]]) -> list[str]:
+def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
     """Sentences on how another headroom would change the choice; none without a target.
 
     What tighter or looser limits would give is not known: the search looked for the rate at the limits of the SLO.
@@ -74,50 +76,57 @@ def sensitivity(plan: Plan, cells: list[dict[str, Any]]) -> list[str]:
     for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
         other = _cheapest_for(target * headroom, able)
         if other is not chosen:
-            name = other["id"] if other else "none of the tested configurations"
+            name = other.id if other else "none of the tested configurations"
             sentences.append(f"With {words} the choice would be {name}.")
     return sentences
 
 
-def eligible_cells(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def eligible_cells(cells: list[Row]) -> list[Row]:
     """The cells that can win: valid, with a verified rate, and no twin."""
-    return [cell for cell in cells if cell["status"] == "valid" and not cell["twin_of"] and guaranteed_rps(cell)]
+    return [cell for cell in cells if cell.status == "valid" and not cell.twin_of and guaranteed_rps(cell)]
 
 
-def highest_verified(cells: list[dict[str, Any]]) -> dict[str, Any] | None:
+def highest_verified(cells: list[Row]) -> Row | None:
     """The valid cell with the highest verified rate; no twin."""
-    verified = (cell for cell in cells if cell["status"] == "valid" and cell["capacity_rps"] and not cell["twin_of"])
-    return max(verified, key=lambda cell: (cell["capacity_rps"], cell["id"]), default=None)
+    verified = (cell for cell in cells if cell.status == "valid" and cell.capacity_rps and not cell.twin_of)
+    return max(verified, key=lambda cell: (cell.capacity_rps or 0, cell.id), default=None)
 
 
-def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
+def _rank(cell: Row) -> tuple[float, float, int, str]:
     """The cheapest first, then the highest capacity, then the fewest replicas."""
-    return round(cost(cell["config"]), 9), -(guaranteed_rps(cell) or 0), cell["config"]["replicas"], cell["id"]
+    return round(cost(cell.config), 9), -(guaranteed_rps(cell) or 0), cell.config["replicas"], cell.id
 
 
-def _guaranteed(cell: dict[str, Any]) -> float:
+def _guaranteed(cell: Row) -> float:
     """Of a cell that can win: it has a verified rate."""
     return guaranteed_rps(cell) or 0.0
 
 
-def _cheapest_for(needed: float, able: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _capacity_of(cell: Row) -> CellCapacity:
+    """Of a cell that can win: it has one."""
+    if cell.capacity is None:
+        raise LookupError(f"no capacity was measured of {cell.id}")
+    return cell.capacity
+
+
+def _cheapest_for(needed: float, able: list[Row]) -> Row | None:
     enough = (cell for cell in able if _guaranteed(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
     return min(enough, key=_rank, default=None)
 
 
-def _highest(able: list[dict[str, Any]], noise: Noise) -> dict[str, Any]:
+def _highest(able: list[Row], noise: Noise) -> Row:
     """The highest capacity, or the cheapest of those that tie with it."""
     top = _top(able)
     compared = compare_with_each(top, able, noise)
-    tied = [cell for cell in able if cell is not top and is_tie(compared[cell["id"]], noise.aa_log_rms)]
+    tied = [cell for cell in able if cell is not top and is_tie(compared[cell.id], noise.aa_log_rms)]
     return min((top, *tied), key=_rank)
 
 
-def _top(able: list[dict[str, Any]]) -> dict[str, Any]:
+def _top(able: list[Row]) -> Row:
     return min(able, key=lambda cell: (-_guaranteed(cell), _rank(cell)))
 
 
-def _why(best: dict[str, Any], target: float | None, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
+def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Number]) -> str:
     within = f"within the SLO ({slo_of.describe(slo)})"
     if target:
         why = f"it is the cheapest configuration that is proven to take {_wanted(target)} {within}"
@@ -125,33 +134,33 @@ def _why(best: dict[str, Any], target: float | None, able: list[dict[str, Any]],
         why = f"it takes the highest rate {within}"
     else:
         why = f"it is the cheapest configuration that may take as much as the highest {within}"
-    return f"Take {best['id']} ({describe_config(best['config'])}): {why}: {_proof(best)}, {_price(best)}."
+    return f"Take {best.id} ({describe_config(best.config)}): {why}: {_proof(best)}, {_price(best)}."
 
 
-def _proof(cell: dict[str, Any]) -> str:
-    capacity, latency = cell["capacity"], cell["latency_ms"]
-    count = capacity["deployments"]
+def _proof(cell: Row) -> str:
+    capacity, p95_ms = _capacity_of(cell), cell.latency_ms.p95
+    count = capacity.deployments
     where = f"or more were verified in each of {count} deployments" if count > 1 else "were verified in one deployment"
-    p95 = f" with p95 {format_figure(latency['p95'])} ms" if latency["p95"] is not None else ""
-    told = f"{format_figure(capacity['verified_rps'])} requests/s {where}{p95}"
-    if capacity["at_least"]:
-        why = _LIMITED_BY.get(capacity["limited_by"], "no higher rate was tried")
-        return f"{told}, and its capacity is at least that: {why}"
-    return told + (f", the estimate is {estimate_text(capacity)}" if capacity["estimate_rps"] is not None else "")
+    p95 = f" with p95 {format_figure(p95_ms)} ms" if p95_ms is not None else ""
+    proof = f"{_figure(capacity.verified_rps)} requests/s {where}{p95}"
+    if capacity.is_lower_bound:
+        why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tried")
+        return f"{proof}, and its capacity is at least that: {why}"
+    return proof + (f", the estimate is {estimate_text(capacity)}" if capacity.estimate_rps is not None else "")
 
 
-def estimate_text(capacity: dict[str, Any]) -> str:
+def estimate_text(capacity: CellCapacity) -> str:
     """As '640.2 (601.1 to 690.0 between deployments)'."""
-    text = format_figure(capacity["estimate_rps"])
-    if capacity["interval_rps"] is None:
+    text = _figure(capacity.estimate_rps)
+    if capacity.interval_rps is None:
         return text
-    low, high = map(format_figure, capacity["interval_rps"])
-    return f"{text} ({low} to {high} {'between deployments' if capacity['between_deployments'] else 'within one'})"
+    low, high = map(format_figure, capacity.interval_rps)
+    return f"{text} ({low} to {high} {'between deployments' if capacity.between_deployments else 'within one'})"
 
 
-def _price(cell: dict[str, Any]) -> str:
-    price = cost(cell["config"])
-    each = format_figure(cell["capacity_rps"] / price)
+def _price(cell: Row) -> str:
+    price = cost(cell.config)
+    each = format_figure((cell.capacity_rps or 0) / price)
     return f"for a cost of {price:.2f} CPU equivalents, {each} requests/s for each"
 
 
@@ -163,30 +172,30 @@ def _wanted(target: float) -> str:
     return f"{format_plain(target)} requests/s with {format_figure(spare)} % to spare ({format_figure(needed)})"
 
 
-def _why_not(cell: dict[str, Any], needed: float | None, compared: dict[str, Comparison]) -> str:
+def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -> str:
     """Why a cheaper cell that was measured was not taken."""
     proven = guaranteed_rps(cell)
     if proven is None:
         held = _held_once(cell)
         return "held the SLO, but not long enough to prove a rate" if held else "held the SLO at no rate that was tried"
-    least = ", but may take more" if cell["capacity"]["at_least"] else ""
+    least = ", but may take more" if _capacity_of(cell).is_lower_bound else ""
     if needed:
         return f"is proven for {format_figure(proven)}, {_percent(1 - proven / needed)} short of it{least}"
-    factor = compared[cell["id"]].factor
+    factor = compared[cell.id].factor
     return f"takes {1 / factor:.2f} times as much{least}" if factor else f"is proven for {format_figure(proven)}{least}"
 
 
-def _against_highest(best: dict[str, Any], able: list[dict[str, Any]], compared: dict[str, Comparison]) -> str:
+def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]) -> str:
     """How the choice stands to the highest capacity, or, where it is that itself, to the next one."""
     others = [cell for cell in able if cell is not best]
     if not others:
         return "No other configuration held the SLO, or was measured."
     other = _top(others)
     place = "highest" if _guaranteed(other) > _guaranteed(best) else "next"
-    price = cost(best["config"]) / cost(other["config"])
-    comparison = compared[other["id"]]
+    price = cost(best.config) / cost(other.config)
+    comparison = compared[other.id]
     return (
-        f"Against the {place}, {other['id']}, for {price:.2f} times its cost, it is "
+        f"Against the {place}, {other.id}, for {price:.2f} times its cost, it is "
         f"{verdict_word(comparison)}: {comparison.sentence}"
     )
 
@@ -196,25 +205,25 @@ def verdict_word(comparison: Comparison) -> str:
     return {EQUAL: "equally good", UNDECIDED: "undecided which takes more"}.get(comparison.verdict, comparison.verdict)
 
 
-def _short_of(target: float, able: list[dict[str, Any]], slo: dict[str, float]) -> str:
+def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
     best = _top(able)
     proven, needed = _guaranteed(best), target * HEADROOM
     itself = ""
     if proven >= target:
         itself = f" The target itself it takes, with {_percent(proven / target - 1)} to spare."
     more = ""
-    if best["capacity"]["at_least"]:
+    if _capacity_of(best).is_lower_bound:
         more = " It may take more: give the load hosts more workers and measure again."
     return (
         f"None of the tested configurations is proven to take {_wanted(target)} within the SLO "
-        f"({slo_of.describe(slo)}). The best is {best['id']} ({describe_config(best['config'])}), proven for "
+        f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}), proven for "
         f"{format_figure(proven)} requests/s, {_percent(1 - proven / needed)} short: {_proof(best)}.{itself}{more} "
         "Add larger configurations to the matrix, lower target_rps, or relax the SLO."
     )
 
 
-def _nothing_holds(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
-    valid = [cell for cell in cells if cell["status"] == "valid"]
+def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
+    valid = [cell for cell in cells if cell.status == "valid"]
     if not valid:
         return nothing_measured(cells)
     if held := [cell for cell in valid if _held_once(cell)]:
@@ -228,14 +237,17 @@ def _nothing_holds(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
     )
 
 
-def _held_once(cell: dict[str, Any]) -> bool:
-    """Whether a trial held the SLO, for however short a time."""
-    trials = (trial for attempt in cell.get("attempts", ()) for trial in attempt.get("load_trials") or ())
-    return any(trial.get("verdict") == GOOD for trial in trials)
+def _held_once(cell: Row) -> bool:
+    """Whether a probe held the SLO, for however short a time."""
+    return any(probe.verdict == GOOD for attempt in cell.attempts for probe in attempt.probes)
 
 
-def _some(cells: list[dict[str, Any]]) -> str:
-    return ", ".join(cell["id"] for cell in cells[:3]) + (" and others" if len(cells) > 3 else "")
+def _some(cells: list[Row]) -> str:
+    return ", ".join(cell.id for cell in cells[:3]) + (" and others" if len(cells) > 3 else "")
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else format_figure(value)
 
 
 def _percent(share: float) -> str:

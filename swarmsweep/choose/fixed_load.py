@@ -3,35 +3,40 @@
 Where capacities were looked for, `capacity_load` recommends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.plan.planned import Number
+from swarmsweep.plan.row import Row
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import cost
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
 
 
-def rps_per_cost(cell: dict[str, Any]) -> float | None:
+def rps_per_cost(cell: Row) -> float | None:
     """Capacity mode: verified requests per second for each CPU equivalent; None where no rate was verified."""
-    return None if cell["capacity_rps"] is None else cell["capacity_rps"] / cost(cell["config"])
+    return None if cell.capacity_rps is None else cell.capacity_rps / cost(cell.config)
 
 
-def recommend(cells: list[dict[str, Any]], slo: dict[str, float]) -> dict[str, Any]:
-    """``{"cell_id": ..., "sentence": ...}`` for the rows of a run; ``cell_id`` is None when no cell can be recommended.
+def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
+    """The recommendation for the rows of a run.
 
     Only valid cells that hold the SLO can win; of these the cheapest, then the one with more requests per second,
     then the one with fewer replicas.
     """
-    good = [cell for cell in cells if cell["status"] == "valid" and cell["meets_slo"]]
+    good = [cell for cell in cells if cell.status == "valid" and cell.meets_slo]
     if not good:
-        return {"cell_id": None, "sentence": _nothing_found(cells, slo)}
+        return Recommendation(None, _nothing_found(cells, slo))
     best = min(good, key=_rank)
 
-    def misses(cell: dict[str, Any]) -> str:
+    def misses(cell: Row) -> str:
         return f"misses it: {' and '.join(row.describe() for row in slo_of.misses(cell, slo))}"
 
     sentences = [_why(best, slo), against_cheaper(best, cells, misses), _against_fastest(best, cells)]
-    return {"cell_id": best["id"], "sentence": " ".join(sentence for sentence in sentences if sentence)}
+    return Recommendation(best.id, " ".join(sentence for sentence in sentences if sentence))
 
 
 def describe_config(config: dict[str, Any]) -> str:
@@ -48,98 +53,95 @@ def describe_config(config: dict[str, Any]) -> str:
     )
 
 
-def _rank(cell: dict[str, Any]) -> tuple[float, float, int, str]:
-    return round(cost(cell["config"]), 9), -(cell["rps"] or 0), cell["config"]["replicas"], cell["id"]
+def _rank(cell: Row) -> tuple[float, float, int, str]:
+    return round(cost(cell.config), 9), -(cell.rps or 0), cell.config["replicas"], cell.id
 
 
-def _why(best: dict[str, Any], slo: dict[str, float]) -> str:
+def _why(best: Row, slo: Mapping[str, Number]) -> str:
     figures = ", ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
     return (
-        f"Take {best['id']} ({describe_config(best['config'])}): it is the cheapest configuration that holds the SLO, "
-        f"with {figures} at {format_figure(best['rps'])} requests/s from {best['users']} users "
-        f"and a cost of {cost(best['config']):.2f} CPU equivalents."
+        f"Take {best.id} ({describe_config(best.config)}): it is the cheapest configuration that holds the SLO, "
+        f"with {figures} at {format_figure(best.rps or 0)} requests/s from {best.users} users "
+        f"and a cost of {cost(best.config):.2f} CPU equivalents."
     )
 
 
-def against_cheaper(best: dict[str, Any], cells: list[dict[str, Any]], why_not: Callable[[dict[str, Any]], str]) -> str:
+def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> str:
     """Why nothing cheaper was taken: ``why_not`` says it of a valid cell; and a nearer cell that was not measured."""
-    limit = cost(best["config"]) - 1e-9
-    cheaper = sorted((c for c in cells if cost(c["config"]) < limit), key=lambda c: (-cost(c["config"]), c["id"]))
-    tried = [cell for cell in cheaper if cell["status"] in ("valid", "failed", "invalid")]
+    limit = cost(best.config) - 1e-9
+    cheaper = sorted((c for c in cells if cost(c.config) < limit), key=lambda c: (-cost(c.config), c.id))
+    tried = [cell for cell in cheaper if cell.status in ("valid", "failed", "invalid")]
     if not tried:
         return "No cheaper configuration was measured."
     sentences = []
     for cell in tried:
-        name = f"{cell['id']} (cost {cost(cell['config']):.2f})"
-        if cell["status"] == "valid":
+        name = f"{cell.id} (cost {cost(cell.config):.2f})"
+        if cell.status == "valid":
             sentences.append(f"The next cheaper one, {name}, {why_not(cell)}.")
             break
         if not sentences:
-            verb = "failed" if cell["status"] == "failed" else "could not be measured"
-            sentences.append(f"Cheaper {name} {verb}: {_short(cell['reason'])}.")
+            verb = "failed" if cell.status == "failed" else "could not be measured"
+            sentences.append(f"Cheaper {name} {verb}: {_short(cell.reason)}.")
     return " ".join(reversed(sentences))
 
 
-def _against_fastest(best: dict[str, Any], cells: list[dict[str, Any]]) -> str:
-    fastest = min(
-        (cell for cell in cells if cell["status"] == "valid" and cell["rps"]),
-        key=lambda cell: -cell["rps"],
-        default=None,
-    )
-    if fastest is None or not best["rps"]:
+def _against_fastest(best: Row, cells: list[Row]) -> str:
+    served = [(cell.rps, cell) for cell in cells if cell.status == "valid" and cell.rps]
+    if not served or not best.rps:
         return ""
-    if fastest["rps"] <= best["rps"]:
+    rps, fastest = max(served, key=lambda pair: pair[0])
+    if rps <= best.rps:
         return "No valid configuration served more requests."
-    speed, price = fastest["rps"] / best["rps"], cost(fastest["config"]) / cost(best["config"])
-    held = "" if fastest["meets_slo"] else " and does not hold the SLO"
+    speed, price = rps / best.rps, cost(fastest.config) / cost(best.config)
+    held = "" if fastest.meets_slo else " and does not hold the SLO"
     return (
-        f"The fastest valid one, {fastest['id']}, serves {speed:.2f} times the requests per second "
-        f"({format_figure(fastest['rps'])}) for {price:.2f} times the cost{held}."
+        f"The fastest valid one, {fastest.id}, serves {speed:.2f} times the requests per second "
+        f"({format_figure(rps)}) for {price:.2f} times the cost{held}."
     )
 
 
-def _nothing_found(cells: list[dict[str, Any]], slo: dict[str, float]) -> str:
-    valid = [cell for cell in cells if cell["status"] == "valid"]
+def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
+    valid = [cell for cell in cells if cell.status == "valid"]
     if valid:
         best = min(valid, key=lambda cell: (_shortfall(cell, slo), _rank(cell)))
         missed = slo_of.misses(best, slo)
-        worst = max(missed, key=lambda row: row.factor)
+        worst = max(missed, key=lambda miss: miss.factor)
         factor = f", {worst.factor:.2f} times the limit" if worst.factor != float("inf") else ""
-        is_open = any(not any(row.exceeds for row in slo_of.misses(cell, slo)) for cell in valid)
+        is_open = any(not any(miss.exceeds for miss in slo_of.misses(cell, slo)) for cell in valid)
         verb = "is known to hold" if is_open else "holds"
         return (
             f"None of the tested configurations {verb} the SLO ({slo_of.describe(slo)}). "
-            f"The nearest is {best['id']} ({describe_config(best['config'])}): {worst.describe()}{factor}. "
+            f"The nearest is {best.id} ({describe_config(best.config)}): {worst.describe()}{factor}. "
             f"{_advice(best, worst)}"
         )
     return nothing_measured(cells)
 
 
-def _advice(nearest: dict[str, Any], worst: slo_of.Miss) -> str:
+def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     """What to do where no configuration holds the SLO."""
     if worst.is_open and worst.value is not None:
         return (
             "Requests had no response when the load ended, so the figure is a lower bound. "
             "Lower the load, or find out why the API does not respond to them."
         )
-    if nearest.get("task_exceptions") and worst.name == "failed tasks":
+    if nearest.task_exceptions and worst.name == "failed tasks":
         return "Its tasks raised exceptions: read them below, and correct the scenario or the responses that it reads."
     return "Add larger configurations to the matrix, lower the load, or relax the SLO."
 
 
-def nothing_measured(cells: list[dict[str, Any]]) -> str:
+def nothing_measured(cells: list[Row]) -> str:
     """Why there is no valid cell, as a sentence."""
-    counts = {word: sum(cell["status"] == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    counts = {word: sum(cell.status == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
+    by_status = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     if not counts["failed"] and not counts["invalid"]:
-        return f"Nothing has been measured yet{f' ({told})' if told else ''}."
-    first = next(cell for word in ("failed", "invalid") for cell in cells if cell["status"] == word)
+        return f"Nothing has been measured yet{f' ({by_status})' if by_status else ''}."
+    first = next(cell for word in ("failed", "invalid") for cell in cells if cell.status == word)
     alone = counts["failed"] + counts["invalid"] == 1
-    name = first["id"] if alone else f"The first of them, {first['id']},"
-    return f"No configuration could be measured: {told}. {name} is {first['status']}: {_short(first['reason'])}."
+    name = first.id if alone else f"The first of them, {first.id},"
+    return f"No configuration could be measured: {by_status}. {name} is {first.status}: {_short(first.reason)}."
 
 
-def _shortfall(cell: dict[str, Any], slo: dict[str, float]) -> float:
+def _shortfall(cell: Row, slo: Mapping[str, Number]) -> float:
     return max((row.factor for row in slo_of.misses(cell, slo)), default=0.0)
 
 
@@ -148,7 +150,7 @@ def _short(reason: str | None, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (in full below)"
 
 
-def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float], chosen: str | None) -> list[str]:
+def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None) -> list[str]:
     """Sentences on how latency limits a fifth tighter or looser would change the choice; none when they would not.
 
     ``chosen`` is the id of the recommended cell.
@@ -157,9 +159,9 @@ def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float], chosen: str 
     for factor, word in ((0.8, "20 % tighter"), (1.2, "20 % looser")):
         limits = {key: value * factor if key.endswith("_ms") else value for key, value in slo.items()}
         rows = [
-            cell | {"meets_slo": slo_of.meets(cell, limits) if cell["status"] == "valid" else None} for cell in cells
+            replace(cell, meets_slo=slo_of.meets(cell, limits) if cell.status == "valid" else None) for cell in cells
         ]
-        other = recommend(rows, limits)["cell_id"]
+        other = recommend(rows, limits).cell_id
         if other != chosen:
             sentences.append(
                 f"With latency limits {word} the choice would be {other or 'none of the tested configurations'}."
@@ -167,15 +169,15 @@ def sensitivity(cells: list[dict[str, Any]], slo: dict[str, float], chosen: str 
     return sentences
 
 
-def nearest(cells: list[dict[str, Any]], slo: dict[str, float]) -> dict[str, Any] | None:
+def nearest(cells: list[Row], slo: Mapping[str, Number]) -> Row | None:
     """The valid cell that misses the SLO by least, the cheapest of those; None when no cell is valid."""
-    valid = [cell for cell in cells if cell["status"] == "valid"]
-    return min(valid, key=lambda cell: (_shortfall(cell, slo), cost(cell["config"]), cell["id"]), default=None)
+    valid = [cell for cell in cells if cell.status == "valid"]
+    return min(valid, key=lambda cell: (_shortfall(cell, slo), cost(cell.config), cell.id), default=None)
 
 
-def memory_headroom(cell: dict[str, Any]) -> str | None:
+def memory_headroom(cell: Row) -> str | None:
     """How much of its memory limit the fullest replica used, as a sentence; None where it was not measured."""
-    peak, limit = cell["api"]["memory_peak_bytes"], cell["config"]["memory_bytes"]
+    peak, limit = cell.api.memory_peak_bytes, cell.config["memory_bytes"]
     if peak is None:
         return None
     share = 100 * peak / limit

@@ -1,16 +1,15 @@
 """What differs between a fixed load and a search for capacities, when one of the cells of a run is chosen."""
 
 from functools import cached_property
-from typing import Any
 
 from swarmsweep.choose import capacity_load, fixed_load
 from swarmsweep.choose.comparisons import noise_in
 from swarmsweep.choose.paired_test import Noise
+from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.planned import Plan
-from swarmsweep.sweep.load import is_capacity
+from swarmsweep.plan.row import Row
+from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
-
-Row = dict[str, Any]
 
 
 class FixedChoice:
@@ -25,15 +24,15 @@ class FixedChoice:
         self.candidates = _candidates(plan, rows)
 
     @cached_property
-    def recommendation(self) -> dict[str, Any]:
-        """``{"cell_id": ..., "sentence": ...}``; ``cell_id`` is None when no cell can be recommended."""
+    def recommendation(self) -> Recommendation:
+        """The cell that is chosen, and why."""
         return self._recommend()
 
     @property
     def chosen(self) -> Row | None:
         """The row of the recommended cell."""
-        cell_id = self.recommendation["cell_id"]
-        return next((row for row in self.rows if row["id"] == cell_id), None)
+        cell_id = self.recommendation.cell_id
+        return next((row for row in self.rows if row.id == cell_id), None)
 
     def nearest(self) -> Row | None:
         """The valid row that misses the SLO by least, the cheapest of those; None when no row is valid."""
@@ -41,9 +40,9 @@ class FixedChoice:
 
     def sensitivity(self) -> list[str]:
         """Sentences on how other limits would change the choice."""
-        return fixed_load.sensitivity(self.candidates, self.plan.slo, self.recommendation["cell_id"])
+        return fixed_load.sensitivity(self.candidates, self.plan.slo, self.recommendation.cell_id)
 
-    def _recommend(self) -> dict[str, Any]:
+    def _recommend(self) -> Recommendation:
         return fixed_load.recommend(self.candidates, self.plan.slo)
 
 
@@ -63,16 +62,19 @@ class CapacityChoice(FixedChoice):
         """Sentences on how another headroom would change the choice; none without a target."""
         return capacity_load.sensitivity(self.plan, self.candidates)
 
-    def _recommend(self) -> dict[str, Any]:
+    def _recommend(self) -> Recommendation:
         return capacity_load.recommend(self.plan, self.candidates, self.noise)
 
 
-def choice_of(plan: Plan, rows: list[Row]) -> FixedChoice | CapacityChoice:
+def choice_of(plan: Plan, rows: list[Row]) -> FixedChoice:
     """The choice among ``rows``, by the mode of the sweep's load."""
-    return CapacityChoice(plan, rows) if is_capacity(plan.load) else FixedChoice(plan, rows)
+    return _CHOICES[mode_of(plan.load)](plan, rows)
+
+
+_CHOICES: dict[str, type[FixedChoice]] = {FIXED: FixedChoice, CAPACITY: CapacityChoice}
 
 
 def _candidates(plan: Plan, rows: list[Row]) -> list[Row]:
     """The rows that may win: an endpoint that does nothing is faster, but it is no way to predict."""
     usual = plan.load["locustfile"]
-    return [row for row in rows if row["config"].get(LOCUSTFILE_AXIS, usual) == usual] or rows
+    return [row for row in rows if row.config.get(LOCUSTFILE_AXIS, usual) == usual] or rows

@@ -144,7 +144,7 @@ def _network(evidence: Evidence) -> Bottleneck | None:
     gap = ""
     mean_ms, parts = evidence.peak.latency_mean_ms if evidence.peak is not None else None, evidence.request_parts
     if mean_ms is not None and parts is not None:
-        gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts['mean_ms'])} ms of it in the API"
+        gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts.mean_ms)} ms of it in the API"
     return Bottleneck("network", f"{host} sent {format_figure(percent)} % of its TCP segments again{gap}")
 
 
@@ -168,16 +168,16 @@ def _part(evidence: Evidence, kind: str) -> Bottleneck | None:
 def _largest_part(evidence: Evidence) -> Bottleneck | None:
     """The part of a request, of those that wait for another service, that takes most of its time."""
     parts = evidence.request_parts
-    if parts is None or not parts["mean_ms"]:
+    if parts is None or not parts.mean_ms:
         return None
-    waits = {kind: parts["parts_ms"].get(kind) or 0.0 for kind in ("database", "mlflow")}
+    waits = {kind: parts.parts_ms.get(kind) or 0.0 for kind in ("database", "mlflow")}
     kind = max(waits, key=lambda kind: waits[kind])
-    share = 100 * waits[kind] / parts["mean_ms"]
+    share = 100 * waits[kind] / parts.mean_ms
     if share < _limit("part"):
         return None
     name = {"database": "the database", "mlflow": "MLflow"}[kind]
     return Bottleneck(
-        kind, f"{format_figure(share)} % of a request's {format_figure(parts['mean_ms'])} ms in the API went to {name}"
+        kind, f"{format_figure(share)} % of a request's {format_figure(parts.mean_ms)} ms in the API went to {name}"
     )
 
 

@@ -44,14 +44,14 @@ class Capacity:
     """What one deployment can take within its SLO, in requests per second.
 
     ``verified_rps``: the highest rate below every one that failed, at or above which the SLO was held for as long as
-    the profile asks; ``verified_probe`` is the number of a probe at it. None where no rate was. ``at_least``: nothing
-    was seen to fail, so the capacity may be higher; ``limited_by`` says what kept the search from going there.
+    the profile asks; ``verified_probe`` is the number of a probe at it. None where no rate was. ``is_lower_bound``: no
+    rate was seen to fail, so the capacity may be higher; ``limited_by`` says what kept the search from going there.
     ``estimate_rps`` is None unless some rate held and some failed; for ``interval_rps`` see `interval_of`.
     """
 
     verified_rps: float | None
     verified_probe: int | None
-    at_least: bool
+    is_lower_bound: bool
     estimate_rps: float | None
     interval_rps: tuple[float, float] | None
     limited_by: str | None
@@ -72,7 +72,7 @@ class Combined:
     lower_bound_rps: float | None
     deployments: int
     between: bool
-    at_least: bool
+    is_lower_bound: bool
 
 
 def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> Capacity:
@@ -89,8 +89,8 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
     verified = verified_rate(judged, search.profile.verify_seconds)
     held = [rate for rate, _, verdict in judged if verdict == GOOD]
     failed = [rate for rate, _, verdict in judged if verdict == BAD]
-    at_least = bool(held) and not failed
-    limited_by = _limited_by(judged, search.order.max_rps) if at_least else None
+    is_lower_bound = bool(held) and not failed
+    limited_by = _limited_by(judged, search.order.max_rps) if is_lower_bound else None
     estimate, interval = None, None
     if held and failed:
         probes = [
@@ -104,7 +104,7 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
     return Capacity(
         verified_rps=verified,
         verified_probe=_probe_at(search.probes, verified),
-        at_least=at_least,
+        is_lower_bound=is_lower_bound,
         estimate_rps=estimate,
         interval_rps=interval,
         limited_by=limited_by,
@@ -123,21 +123,27 @@ def across(capacities: Sequence[Capacity]) -> Combined:
     count = len(capacities)
     verified = [capacity.verified_rps for capacity in capacities if capacity.verified_rps is not None]
     smallest = min(verified, default=None) if len(verified) == count else None
-    at_least = any(capacity.at_least and capacity.verified_rps == smallest for capacity in capacities)
-    blank = Combined(smallest, None, None, None, count, False, at_least)
+    is_lower_bound = any(capacity.is_lower_bound and capacity.verified_rps == smallest for capacity in capacities)
+    blank = Combined(smallest, None, None, None, count, False, is_lower_bound)
     if count == 1:
         return Combined(
-            smallest, capacities[0].estimate_rps, capacities[0].interval_rps, None, 1, False, capacities[0].at_least
+            smallest,
+            capacities[0].estimate_rps,
+            capacities[0].interval_rps,
+            None,
+            1,
+            False,
+            capacities[0].is_lower_bound,
         )
-    rates = (capacity.verified_rps if capacity.at_least else capacity.estimate_rps for capacity in capacities)
+    rates = (capacity.verified_rps if capacity.is_lower_bound else capacity.estimate_rps for capacity in capacities)
     logs = [math.log(rate) for rate in rates if rate is not None]
-    if not count or len(logs) < count or all(capacity.at_least for capacity in capacities):
+    if not count or len(logs) < count or all(capacity.is_lower_bound for capacity in capacities):
         return blank
     mean, error = fmean(logs), stdev(logs) / math.sqrt(count)
     half = quantile((1 + CONFIDENCE) / 2, count - 1) * error
     lower = math.exp(mean - quantile(CONFIDENCE, count - 1) * error)
     interval = (math.exp(mean - half), math.exp(mean + half))
-    return Combined(smallest, math.exp(mean), interval, lower, count, True, at_least)
+    return Combined(smallest, math.exp(mean), interval, lower, count, True, is_lower_bound)
 
 
 def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:

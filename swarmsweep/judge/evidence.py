@@ -1,4 +1,4 @@
-"""What is known of one attempt, in the form that doubts and the bottleneck are judged on: no paths, no raw arrays.
+"""What is known of one attempt, in the form that checks and the bottleneck are judged on: no paths, no raw arrays.
 
 None stands for what was not measured. Times are epoch seconds of the host that wrote them.
 """
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta
@@ -112,7 +113,7 @@ class Evidence:
     clock_offset_seconds: float | None = None
     clock_bound_seconds: float | None = None
     oom_kills: int | None = None
-    request_parts: Mapping[str, Any] | None = None
+    request_parts: RequestParts | None = None
 
     @property
     def flows(self) -> tuple[Flow, ...]:

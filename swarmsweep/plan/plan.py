@@ -19,8 +19,6 @@ from swarmsweep.units import quoted
 
 # Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
 OTHER_SECONDS_PER_STEP = 12
-# Of capacity mode: those whose rates are compared, so that the noise of the comparison must be known.
-ANCHORED_PROFILES = ("standard", "publish")
 MAX_SEED = 2**63 - 1  # what every reader of plan.json holds in one integer
 
 
@@ -142,12 +140,7 @@ def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> PlannedCe
 
 def _anchor_of(cells: list[PlannedCell]) -> PlannedCell | None:
     """The cheapest feasible cell among those whose rates are compared, or None when there is none."""
-    compared = [
-        cell
-        for cell in cells
-        # A load of users has no profile.
-        if not cell.infeasible_reason and cell.load and cell.load.get("profile") in ANCHORED_PROFILES
-    ]
+    compared = [cell for cell in cells if not cell.infeasible_reason and load_from_json(cell.load or {}).is_compared]
     return min(compared, key=lambda cell: (cost(cell.config), cell.config["replicas"], cell.id), default=None)
 
 

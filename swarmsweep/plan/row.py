@@ -1,98 +1,248 @@
-"""The row of a cell before it is measured: every key, and null for what is not measured."""
+"""The row of a cell: all that is reported of it. `row_file` reads and writes it.
+
+None stands for what was not measured. The keys ``trials``, ``trial``, ``load_trials`` and ``at_least`` have another
+name here.
+"""
 
 from typing import Any
 
-from swarmsweep.plan.planned import Plan, PlannedCell
+from msgspec import UNSET, Struct, UnsetType, field
+from msgspec.structs import replace
+
+from swarmsweep.plan.planned import Number, Plan, PlannedCell
 
 SCHEMA = 1
 NOT_MEASURED = "not measured"
 
-# The keys of a cell in summary.json, in order; cell.json has more, for summary.md.
-SUMMARY_KEYS = (
-    "id",
-    "config",
-    "status",
-    "reason",
-    "trials",
-    "users",
-    "requests",
-    "failures",
-    "failure_percent",
-    "task_exceptions",
-    "failed_task_percent",
-    "rps",
-    "latency_ms",
-    "lower_bounds",
-    "meets_slo",
-    "capacity_rps",
-    "capacity",
-    "api",
-    "load",
-    "bottleneck",
-    "request_parts",
-    "choices",
-    "twin_of",
-    "retries",
-)
-# What cells that were measured by an earlier version lack: then they are as in a cell that was not measured.
-NEWER_KEYS = (
-    *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
-    *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions"),
-)
+Interval = tuple[Number, Number]
+# What a check compares: a figure, a text, or whether something is so.
+CheckValue = bool | int | float | str | None
 
 
-def blank_cell(cell: PlannedCell, status: str | None, reason: str | None, trials: int = 0) -> dict[str, Any]:
-    """A cell without figures: everything that was not measured is None. ``cell`` is one of the plan's."""
-    return {
-        "schema": SCHEMA,
-        "id": cell.id,
-        "config": cell.config,
-        "status": status,
-        "reason": reason,
-        "trials": trials,
-        "users": None,
-        "requests": None,
-        "failures": None,
-        "failure_percent": None,
-        "task_exceptions": None,
-        "failed_task_percent": None,
-        "rps": None,
-        "latency_ms": {"mean": None, "p50": None, "p95": None, "p99": None},
-        "lower_bounds": [],
-        "meets_slo": None,
-        "capacity_rps": None,
-        "capacity": None,
-        "api": {
-            "cpu_cores": None,
-            "throttled_percent": None,
-            "memory_peak_bytes": None,
-            "oom_kills": None,
-            "restarts": None,
-        },
-        "load": {"cpu_percent_max": None, "workers": None},
-        "bottleneck": None,
-        "request_parts": None,
-        "choices": None,
-        "bottleneck_evidence": None,
-        "metrics_problem": None,
-        "target": None,
-        "twin_of": cell.twin_of,
-        "retries": [],
-        "exceptions": {},
-        "rps_range": None,
-        "memory": cell.memory,
-        "checks": [],
-        "doubts": list(cell.doubts),
-        "attempts": [],
-        "log_tail": [],
-    }
+class LatencyMs(Struct, frozen=True):
+    """Mean and percentiles in ms; a percentile of too few requests is None."""
+
+    mean: Number | None = None
+    p50: Number | None = None
+    p95: Number | None = None
+    p99: Number | None = None
+
+    def by_name(self) -> dict[str, Number | None]:
+        """The four figures by their names."""
+        return {"mean": self.mean, "p50": self.p50, "p95": self.p95, "p99": self.p99}
 
 
-def infeasible_cell(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
-    """cell.json of a cell that cannot be deployed on the hosts of the plan."""
-    return blank_cell(cell, "infeasible", cell.infeasible_reason) | {"run_id": plan.run_id}
+class ApiUse(Struct, frozen=True, kw_only=True):
+    """Resources of the API in the measured window; ``restarts`` and ``oom_kills`` are of the whole attempt.
+
+    ``cpu_cores`` are those of all replicas together, ``memory_peak_bytes`` is of the fullest replica.
+    """
+
+    cpu_cores: Number | None = None
+    throttled_percent: Number | None = None
+    memory_peak_bytes: int | None = None
+    oom_kills: int | None = None
+    restarts: int | None = None
 
 
-def unmeasured_cell(cell: PlannedCell) -> dict[str, Any]:
-    """A planned cell that has no cell.json yet."""
-    return blank_cell(cell, None, NOT_MEASURED)
+class LoadUse(Struct, frozen=True, kw_only=True):
+    """``cpu_percent_max``: of one core, of the busiest Locust worker in any second."""
+
+    cpu_percent_max: Number | None = None
+    workers: int | None = None
+
+
+class RequestParts(Struct, frozen=True, kw_only=True):
+    """Where the time of a request to ``endpoint`` goes, in ms for each of ``requests``.
+
+    A part that was never entered is None.
+    """
+
+    endpoint: str
+    requests: int
+    mean_ms: Number
+    parts_ms: dict[str, Number | None]
+
+
+class CellCapacity(Struct, frozen=True, kw_only=True):
+    """What all deployments of a cell prove together, in requests per second.
+
+    ``is_lower_bound``: no higher rate failed, so the capacity may be higher; ``limited_by`` is then what kept the
+    search from going there. ``between_deployments``: the interval comes from the spread between deployments, otherwise
+    from the probes of the only one.
+    """
+
+    verified_rps: Number | None
+    is_lower_bound: bool = field(name="at_least")
+    estimate_rps: Number | None
+    interval_rps: Interval | None
+    lower_bound_rps: Number | None
+    deployments: int
+    between_deployments: bool
+    limited_by: str | None
+
+
+class CheckEntry(Struct, frozen=True, kw_only=True):
+    """A check of one attempt. ``passed`` is None when its evidence was not gathered."""
+
+    attempt: int
+    name: str
+    value: CheckValue
+    limit: CheckValue
+    passed: bool | None
+    sentence: str
+    warning: bool = False
+
+
+class Retry(Struct, frozen=True, kw_only=True):
+    """An attempt that was invalid and has been retried, and why it was invalid."""
+
+    attempt: int
+    reason: str | None
+
+
+class ProbeRow(Struct, frozen=True, kw_only=True):
+    """One probe of a search: what capacity.json has of it, judged anew, and the figures of its window.
+
+    ``file`` is its trial-<n>.json. An earlier version may lack any of these.
+    """
+
+    number: int | None = field(name="trial", default=None)
+    purpose: str | None = None
+    kind: str | None = None
+    rate_rps: Number | None = None
+    connections: int | None = None
+    seconds_settle: Number | None = None
+    seconds_measure: Number | None = None
+    window_start: Number | None = None
+    window_end: Number | None = None
+    verdict: str | None = None
+    reason: str | None = None
+    over_percent: Number | None = None
+    file: str | None = None
+    achieved_rps: Number | None = None
+    p95_ms: Number | None = None
+    cpu_cores: Number | None = None
+    throttled_percent: Number | None = None
+
+
+class AttemptEntry(Struct, frozen=True, kw_only=True):
+    """One attempt. Its window is in epoch seconds.
+
+    ``capacity_rps`` is the estimate of this deployment, and ``interval_rps`` belongs to it. An earlier version lacks
+    what belongs to a search.
+    """
+
+    attempt: int
+    status: str
+    reason: str | None = None
+    rps: Number | None = None
+    window_start: Number | None = None
+    window_end: Number | None = None
+    requests_by_replica: dict[str, int | None] = {}
+    capacity_rps: Number | None = None
+    verified_rps: Number | None = None
+    interval_rps: Interval | None = None
+    is_lower_bound: bool | None = field(name="at_least", default=None)
+    limited_by: str | None = None
+    capacity_sentence: str | None = None
+    probes: list[ProbeRow] = field(name="load_trials", default_factory=list)
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A cell with its figures, or one that was not measured.
+
+    ``attempt_count`` is the number of attempts that the figures belong to. ``lower_bounds`` names the latencies that
+    are lower bounds. ``rps_range`` holds the lowest and the highest ``rps`` of several attempts. Until the cell is
+    measured, ``status`` is None and ``run_id`` is unset. ``attempt`` is set in trial.json alone.
+    """
+
+    schema: int
+    id: str
+    config: dict[str, Any]
+    status: str | None
+    reason: str | None
+    attempt_count: int = field(name="trials")
+    users: int | None
+    requests: int | None
+    failures: int | None
+    failure_percent: Number | None
+    task_exceptions: int | None
+    failed_task_percent: Number | None
+    rps: Number | None
+    latency_ms: LatencyMs
+    lower_bounds: list[str]
+    meets_slo: bool | None
+    capacity_rps: Number | None
+    capacity: CellCapacity | None
+    api: ApiUse
+    load: LoadUse
+    bottleneck: str | None
+    request_parts: RequestParts | None
+    choices: dict[str, str] | None
+    bottleneck_evidence: str | None
+    metrics_problem: str | None
+    target: str | None
+    twin_of: str | None
+    retries: list[Retry]
+    exceptions: dict[str, int]
+    rps_range: Interval | None
+    memory: str
+    checks: list[CheckEntry]
+    doubts: list[str]
+    attempts: list[AttemptEntry]
+    log_tail: list[str]
+    run_id: str | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+
+
+def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt_count: int = 0) -> Row:
+    """A cell without figures. ``cell`` is one of the plan's."""
+    return Row(
+        schema=SCHEMA,
+        id=cell.id,
+        config=cell.config,
+        status=status,
+        reason=reason,
+        attempt_count=attempt_count,
+        users=None,
+        requests=None,
+        failures=None,
+        failure_percent=None,
+        task_exceptions=None,
+        failed_task_percent=None,
+        rps=None,
+        latency_ms=LatencyMs(),
+        lower_bounds=[],
+        meets_slo=None,
+        capacity_rps=None,
+        capacity=None,
+        api=ApiUse(),
+        load=LoadUse(),
+        bottleneck=None,
+        request_parts=None,
+        choices=None,
+        bottleneck_evidence=None,
+        metrics_problem=None,
+        target=None,
+        twin_of=cell.twin_of,
+        retries=[],
+        exceptions={},
+        rps_range=None,
+        memory=cell.memory,
+        checks=[],
+        doubts=list(cell.doubts),
+        attempts=[],
+        log_tail=[],
+    )
+
+
+def infeasible_row(plan: Plan, cell: PlannedCell) -> Row:
+    """The row of a cell that cannot be deployed on the hosts of the plan."""
+    row = blank_row(cell, "infeasible", cell.infeasible_reason)
+    return replace(row, run_id=plan.run_id)
+
+
+def unmeasured_row(cell: PlannedCell) -> Row:
+    """The row of a planned cell that has no cell.json yet."""
+    return blank_row(cell, None, NOT_MEASURED)

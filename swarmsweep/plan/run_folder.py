@@ -9,7 +9,8 @@ from msgspec import ValidationError, convert
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_json, write_many_json
 from swarmsweep.plan.planned import SCHEMA, Plan, PlannedCell, Step, as_json
-from swarmsweep.plan.row import infeasible_cell
+from swarmsweep.plan.row import infeasible_row
+from swarmsweep.plan.row_file import row_json
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 
@@ -27,7 +28,8 @@ def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
             f"{path}: holds another plan; start a new run, or delete the folder {run_dir} if it is worthless"
         )
     infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
-    write_many_json({run_dir / "cells" / cell.id / "cell.json": infeasible_cell(plan, cell) for cell in infeasible})
+    rows = {cell.id: row_json(infeasible_row(plan, cell)) for cell in infeasible}
+    write_many_json({run_dir / "cells" / cell_id / "cell.json": row for cell_id, row in rows.items()})
     # Last: a folder without it is no run folder.
     write_json(path, stored)
     return run_dir

@@ -8,10 +8,10 @@ replica started, so ramp and warm-up are in them.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number
+from swarmsweep.plan.row import RequestParts
 
 PARTS = ("database", "mlflow", "preparing", "inference")
 REST = "rest"  # what no part accounts for: HTTP, decoding, waiting for the processor
@@ -80,7 +80,7 @@ def pool(replicas: Iterable[ApiMetrics]) -> ApiMetrics:
     return ApiMetrics(dict(times), chosen[0] if same else None)
 
 
-def request_parts(metrics: ApiMetrics) -> dict[str, Any] | None:
+def request_parts(metrics: ApiMetrics) -> RequestParts | None:
     """Where the time of a request to the endpoint that was loaded goes, in ms for each request; None without any.
 
     A part that was never entered is None. The rest is the mean less the parts, never below 0: parts of a request that
@@ -94,7 +94,7 @@ def request_parts(metrics: ApiMetrics) -> dict[str, Any] | None:
     mean_ms = 1000 * entry.seconds / entry.requests
     parts = {part: _per_request_ms(entry, part) for part in PARTS}
     rest = max(0.0, mean_ms - sum(value for value in parts.values() if value is not None))
-    return {"endpoint": endpoint, "requests": int(entry.requests), "mean_ms": mean_ms, "parts_ms": parts | {REST: rest}}
+    return RequestParts(endpoint=endpoint, requests=int(entry.requests), mean_ms=mean_ms, parts_ms=parts | {REST: rest})
 
 
 def _per_request_ms(entry: EndpointTimes, part: str) -> float | None:

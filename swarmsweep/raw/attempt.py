@@ -9,15 +9,15 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import read_text
 from swarmsweep.raw.api_metrics import ApiMetrics, parse_metrics, pool
 from swarmsweep.raw.api_usage import without_predecessors
-from swarmsweep.raw.closed_loop import UsersRecord, read_users
+from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.deployment import BenchFailure, Clocks, Deployment, LoadUnits, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta, delta, parse_stat
-from swarmsweep.raw.left_lab import left_lab_sentence
 from swarmsweep.raw.locust_csv import aggregated, most_asked, parse_stats
+from swarmsweep.raw.modes import read_load
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.record_file import read_record
 from swarmsweep.raw.samples import Sample, read_samples
-from swarmsweep.raw.search_record import SearchRecord, read_search
+from swarmsweep.raw.search_record import SearchRecord
 from swarmsweep.raw.timeline import Timeline
 
 GROUPS = ("api", "load")
@@ -94,12 +94,8 @@ def read_attempt(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float 
         units = read_or_note(read_record, path, LoadUnits) or LoadUnits()
         raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in units.ended_badly.items()]
     raw.timeline = read_or_note(read_record, locust / "timeline.json", Timeline)
-    if load.get("mode") == "capacity":
-        raw.search = read_search(locust, slo, read_or_note)
-    else:
-        raw.users = read_users(locust, read_or_note)
-        raw.problems += [left_lab_sentence(raw.users.left_lab)] if raw.users.left_lab else []
-        raw.window = read_or_note(raw.timeline.window) if raw.timeline is not None else None
+    record = read_load(load, locust, slo, raw.timeline, read_or_note)
+    raw.users, raw.search, raw.window = record.users, record.search, record.window
     raw.locust_count, raw.target = read_or_note(_locust_counts, locust / "stats_stats.csv") or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = read_or_note(_proxy_delta, folder)

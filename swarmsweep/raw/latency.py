@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
+from swarmsweep.plan.row import LatencyMs
 from swarmsweep.search import MIN_REQUESTS
 
 Floats = npt.NDArray[np.float64]
@@ -198,20 +199,20 @@ def lower_bounds(parts: Sequence[Floats], waited: Sequence[Floats]) -> list[str]
     if len(waited_ms) == 0:
         return []
     least = float(waited_ms.min())
-    figures = describe(parts).items()
+    figures = describe(parts).by_name().items()
     return [name for name, value in figures if value is not None and (name == "mean" or least <= value)]
 
 
-def describe(parts: Sequence[Floats]) -> dict[str, float | None]:
+def describe(parts: Sequence[Floats]) -> LatencyMs:
     """Mean, p50, p95 and p99 in ms over all latencies of ``parts`` merged; None where there are too few.
 
     Percentiles of several attempts are taken from the merged latencies, because an average of percentiles is none.
     """
     merged = _joined(parts)
     count = len(merged)
-    return {
-        "mean": float(merged.mean()) if count else None,
-        "p50": percentile(merged, 50),
-        "p95": percentile(merged, 95) if count >= MIN_REQUESTS["p95_ms"] else None,
-        "p99": percentile(merged, 99) if count >= MIN_REQUESTS["p99_ms"] else None,
-    }
+    return LatencyMs(
+        mean=float(merged.mean()) if count else None,
+        p50=percentile(merged, 50),
+        p95=percentile(merged, 95) if count >= MIN_REQUESTS["p95_ms"] else None,
+        p99=percentile(merged, 99) if count >= MIN_REQUESTS["p99_ms"] else None,
+    )

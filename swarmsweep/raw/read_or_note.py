@@ -23,5 +23,9 @@ class ReadOrNote:
         try:
             return read(*args, **kwargs)
         except LabError as error:
-            self._problems.append(str(error).replace(f"{self._folder}/", ""))
+            self.note(str(error))
             return None
+
+    def note(self, problem: str) -> None:
+        """Note what was found besides."""
+        self._problems.append(problem.replace(f"{self._folder}/", ""))

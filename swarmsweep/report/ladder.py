@@ -5,9 +5,9 @@ Stages stand in the order of the sweep file, whatever order they were measured i
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from swarmsweep.plan.planned import Plan
+from swarmsweep.plan.row import RequestParts, Row
 from swarmsweep.raw.api_metrics import REST
 
 VARIANT_AXIS = "variant"
@@ -42,100 +42,101 @@ class Stage:
     shares_percent: dict[str, float | None]
 
 
-def stages(plan: Plan, cells: list[dict[str, Any]]) -> list[Stage]:
+def stages(plan: Plan, cells: list[Row]) -> list[Stage]:
     """The rows of the ladder; none when the cells differ neither in their variant nor in their scenario.
 
     ``cells`` are the rows of the plan's cells, in its order. A twin is no stage: it is one that is there already.
     """
-    pairs = [pair for pair in zip(plan.cells, cells, strict=True) if not pair[1]["twin_of"]]
+    pairs = [pair for pair in zip(plan.cells, cells, strict=True) if not pair[1].twin_of]
     cells = [cell for _, cell in pairs]
     scenarios = [plan.load_of(planned)["locustfile"] for planned, _ in pairs]
-    kinds = {(cell["config"].get(VARIANT_AXIS), scenario) for cell, scenario in zip(cells, scenarios, strict=True)}
+    kinds = {(cell.config.get(VARIANT_AXIS), scenario) for cell, scenario in zip(cells, scenarios, strict=True)}
     if len(kinds) < 2:
         return []
     usual = plan.load["locustfile"]
     names = [_name(cell, scenario, usual) for cell, scenario in zip(cells, scenarios, strict=True)]
     times = Counter(names)
-    names = [name if times[name] == 1 else f"{name} ({cell['id']})" for name, cell in zip(names, cells, strict=True)]
+    names = [name if times[name] == 1 else f"{name} ({cell.id})" for name, cell in zip(names, cells, strict=True)]
     changes = _changes(cells, names, [scenario if scenario != usual else None for scenario in scenarios], usual)
-    first_rps = next((rps for cell in cells if cell["status"] == "valid" and (rps := _rps(cell))), None)
+    first_rps = next((rps for cell in cells if cell.status == "valid" and (rps := _rps(cell))), None)
     return [_stage(*row, first_rps) for row in zip(cells, names, changes, strict=True)]
 
 
-def _name(cell: dict[str, Any], scenario: str, usual: str) -> str:
+def _name(cell: Row, scenario: str, usual: str) -> str:
     """The variant; of a cell with another scenario than the sweep's what it asks, which is known once it was asked."""
-    variant = cell["config"].get(VARIANT_AXIS, (cell["choices"] or {}).get(VARIANT_AXIS))
+    variant = cell.config.get(VARIANT_AXIS, (cell.choices or {}).get(VARIANT_AXIS))
     if scenario == usual:
         return "the API's own variant" if variant is None else str(variant)
-    asked = cell["target"] or scenario
+    asked = cell.target or scenario
     return asked if variant is None else f"{asked} of {variant}"
 
 
-def _changes(cells: list[dict[str, Any]], names: list[str], others: list[str | None], usual: str) -> list[str | None]:
+def _changes(cells: list[Row], names: list[str], others: list[str | None], usual: str) -> list[str | None]:
     """What each stage does otherwise than the last one before it that said what it does; None where that is not known.
 
     ``others`` are the scenarios of cells that do not have the sweep's: no steps, but yardsticks beside the ladder.
     """
-    asked = next(
-        (cell["target"] for cell, other in zip(cells, others, strict=True) if not other and cell["target"]), usual
-    )
-    found: list[str | None] = []
+    asked = next((cell.target for cell, other in zip(cells, others, strict=True) if not other and cell.target), usual)
+    changes: list[str | None] = []
     last: int | None = None
+    last_choices: dict[str, str] | None = None
     for i, (cell, other) in enumerate(zip(cells, others, strict=True)):
         if i == 0:
-            found.append(FIRST)
+            changes.append(FIRST)
         elif other:
-            found.append(f"asks {cell['target'] or other} instead of {asked}")
-        elif cell["choices"] is None or last is None:
-            found.append(None)
+            changes.append(f"asks {cell.target or other} instead of {asked}")
+        elif cell.choices is None or last is None or last_choices is None:
+            changes.append(None)
         else:
             skipped = any(not between for between in others[last + 1 : i])
             since = f" (since {names[last]})" if skipped else ""
-            found.append(_differences(cells[last]["choices"], cell["choices"]) + since)
-        if not other and cell["choices"] is not None:
-            last = i
-    return found
+            changes.append(_differences(last_choices, cell.choices) + since)
+        if not other and cell.choices is not None:
+            last, last_choices = i, cell.choices
+    return changes
 
 
 def _differences(before: dict[str, str], now: dict[str, str]) -> str:
-    found = [
+    changed = [
         f"{choice}: {_words(before.get(choice))} → {_words(now.get(choice))}"
         for choice in (*now, *(name for name in before if name not in now))
         if choice != VARIANT_AXIS and before.get(choice) != now.get(choice)
     ]
-    return ", ".join(found) or "nothing that the API names"
+    return ", ".join(changed) or "nothing that the API names"
 
 
 def _words(value: str | None) -> str:
     return "not named" if value is None else value.replace("_", " ")
 
 
-def _stage(cell: dict[str, Any], name: str, changed: str | None, first_rps: float | None) -> Stage:
-    valid = cell["status"] == "valid"
-    parts = cell["request_parts"] if valid else None
+def _stage(cell: Row, name: str, changed: str | None, first_rps: float | None) -> Stage:
+    valid = cell.status == "valid"
+    parts = cell.request_parts if valid else None
     rps = _rps(cell) if valid else None
     return Stage(
-        cell_id=cell["id"],
+        cell_id=cell.id,
         name=name,
         changed=changed,
-        status=cell["status"],
-        reason=cell["reason"],
+        status=cell.status,
+        reason=cell.reason,
         rps=rps,
-        p95_ms=cell["latency_ms"]["p95"] if valid else None,
+        p95_ms=cell.latency_ms.p95 if valid else None,
         factor=rps / first_rps if rps is not None and first_rps else None,
-        mean_ms=parts["mean_ms"] if parts else None,
+        mean_ms=parts.mean_ms if parts else None,
         shares_percent=_shares_percent(parts),
     )
 
 
-def _rps(cell: dict[str, Any]) -> float | None:
+def _rps(cell: Row) -> float | None:
     """What a stage is compared by: its capacity where one was looked for, else the requests that it answered."""
-    rps: float | None = cell["capacity_rps"] if cell["capacity"] else cell["rps"]
-    return rps
+    return cell.capacity_rps if cell.capacity else cell.rps
 
 
-def _shares_percent(parts: dict[str, Any] | None) -> dict[str, float | None]:
+def _shares_percent(parts: RequestParts | None) -> dict[str, float | None]:
     """Each part in percent of the mean. Parts that run side by side can add up to more: then of their sum."""
-    times = parts["parts_ms"] if parts else {}
-    whole = max(parts["mean_ms"], sum(value or 0 for value in times.values())) if parts else 0
-    return {part: 100 * times[part] / whole if whole and times.get(part) is not None else None for part in PART_NAMES}
+    times = parts.parts_ms if parts else {}
+    whole = max(parts.mean_ms, sum(value or 0 for value in times.values())) if parts else 0
+    return {
+        part: 100 * part_ms / whole if whole and (part_ms := times.get(part)) is not None else None
+        for part in PART_NAMES
+    }

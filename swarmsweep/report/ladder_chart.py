@@ -112,8 +112,8 @@ def _pieces(stage: Stage, x: float) -> list[dict[str, Any]]:
 
 def _sentence(stage: Stage) -> str:
     """The row in words, for who cannot see it."""
-    told = _note(stage)
+    note = _note(stage)
     if stage.status == "valid" and stage.rps is not None:
-        told = f"{format_figure(stage.rps)} requests/s"
+        note = f"{format_figure(stage.rps)} requests/s"
     shares = [f"{PART_NAMES[part]} {share:.0f} %" for part, share in stage.shares_percent.items() if share]
-    return f"{stage.name}: {told}" + (f", {', '.join(shares)}" if shares else "")
+    return f"{stage.name}: {note}" + (f", {', '.join(shares)}" if shares else "")

@@ -1,11 +1,11 @@
 """What differs on the page between a fixed load and a search for capacities."""
 
-from typing import Any
-
-from swarmsweep.choose.modes import CapacityChoice, FixedChoice, Row, choice_of
+from swarmsweep.choose.modes import CapacityChoice, FixedChoice
 from swarmsweep.plan.planned import Plan, Step
-from swarmsweep.report.capacity_page import capacity_page
+from swarmsweep.plan.row import Row
+from swarmsweep.report.capacity_page import CapacitySection, capacity_section
 from swarmsweep.report.page_rows import figure
+from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
 
 
 class FixedPage:
@@ -14,14 +14,14 @@ class FixedPage:
     searches = False
     load_column = "users"
 
-    def __init__(self, choice: FixedChoice) -> None:
-        self.choice = choice
+    def __init__(self, plan: Plan, rows: list[Row]) -> None:
+        self.choice = FixedChoice(plan, rows)
 
     def load_figure(self, row: Row) -> str:
-        """What stands in ``load_column``."""
-        return figure(row["users"], str)
+        """The text of ``load_column``."""
+        return figure(row.users, str)
 
-    def section(self) -> dict[str, Any] | None:
+    def section(self) -> CapacitySection | None:
         """The part of the page that this mode alone has."""
         return None
 
@@ -41,17 +41,17 @@ class CapacityPage:
     searches = True
     load_column = "capacity RPS"
 
-    def __init__(self, choice: CapacityChoice) -> None:
-        self.choice = choice
+    def __init__(self, plan: Plan, rows: list[Row]) -> None:
+        self.choice = CapacityChoice(plan, rows)
 
     def load_figure(self, row: Row) -> str:
-        """What stands in ``load_column``."""
-        return figure(row["capacity_rps"])
+        """The text of ``load_column``."""
+        return figure(row.capacity_rps)
 
-    def section(self) -> dict[str, Any] | None:
+    def section(self) -> CapacitySection | None:
         """Capacities, their comparisons, the noise and the probes of each search."""
         choice = self.choice
-        return capacity_page(choice.plan, choice.rows, choice.candidates, choice.chosen, choice.noise)
+        return capacity_section(choice.plan, choice.rows, choice.candidates, choice.chosen, choice.noise)
 
     def notes(self) -> list[str]:
         """Sentences below the recommendation that this mode has."""
@@ -79,8 +79,10 @@ class CapacityPage:
 
 def page_of(plan: Plan, rows: list[Row]) -> FixedPage | CapacityPage:
     """The page on the rows of a run, by the mode of its load."""
-    choice = choice_of(plan, rows)
-    return CapacityPage(choice) if isinstance(choice, CapacityChoice) else FixedPage(choice)
+    return _PAGES[mode_of(plan.load)](plan, rows)
+
+
+_PAGES: dict[str, type[FixedPage] | type[CapacityPage]] = {FIXED: FixedPage, CAPACITY: CapacityPage}
 
 
 def _step_text(step: Step, repeat: int) -> str:

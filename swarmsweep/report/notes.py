@@ -18,12 +18,12 @@ def notes_of(page: FixedPage | CapacityPage) -> list[str]:
         )
     if choice.chosen and (headroom := fixed_load.memory_headroom(choice.chosen)):
         notes.append(headroom)
-    if any(cell["trials"] == 1 for cell in cells):
+    if any(cell.attempt_count == 1 for cell in cells):
         notes.append(
             "Each cell was deployed and loaded once, so how much the figures vary between deployments is not known; "
             "set repeat to 3 or more in the sweep file before you rely on a small difference."
         )
-    again, steps = sum(len(cell["retries"]) for cell in cells), len(plan.steps)
+    again, steps = sum(len(cell.retries) for cell in cells), len(plan.steps)
     if steps and again / steps > MAX_RETRIED_SHARE:
         notes.append(
             f"{again} of {steps} attempts were invalid and had to be made again, more than "

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.load_text import load_sentence, other_loads
 from swarmsweep.report import page_lists, page_rows
@@ -36,18 +37,18 @@ def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Sta
         "memory_price": MEMORY_PRICE_PER_GIB,
         "header": page_rows.header(axes, page.load_column),
         "rows": [page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
-        "lower_bounds": any(cell["lower_bounds"] for cell in cells),
-        "exceptions": [page_lists.exceptions_of(cell) for cell in cells if cell["exceptions"]],
-        "bottlenecks": [page_lists.bottleneck_of(cell) for cell in cells if cell["bottleneck"]],
+        "lower_bounds": any(cell.lower_bounds for cell in cells),
+        "exceptions": [page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
+        "bottlenecks": page_lists.bottlenecks_of(cells),
         "failed_checks": page_lists.failed_checks_of(cells),
         "retries": page_lists.retries_of(cells),
         "doubts": page_lists.doubts_of(cells),
-        "logs": [page_lists.log_of(cell) for cell in cells if cell["log_tail"]],
+        "logs": [page_lists.log_of(cell) for cell in cells if cell.log_tail],
         "setting": environment_sections(run_dir, plan, page.order()),
-        "unmeasured": sum(cell["status"] is None for cell in cells),
+        "unmeasured": sum(cell.status is None for cell in cells),
     }
 
 
-def _sentence(recommendation: dict[str, Any]) -> str:
-    text, name = markdown(recommendation["sentence"]), markdown(recommendation["cell_id"] or "")
+def _sentence(recommendation: Recommendation) -> str:
+    text, name = markdown(recommendation.sentence), markdown(recommendation.cell_id or "")
     return text.replace(name, f"**{name}**", 1) if name else text

@@ -2,87 +2,155 @@
 
 import html
 import re
-from typing import Any
+
+from msgspec import Struct
 
 from swarmsweep.markdown import markdown
+from swarmsweep.plan.row import Row
 from swarmsweep.report.page_rows import figure
 
 # Different exception texts that the page shows of a cell; cell.json has all of them.
 MAX_EXCEPTIONS = 10
 
 
-def unsplit_of(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
+class Unsplit(Struct, frozen=True):
+    """A cell that does not say where the time of a request goes."""
+
+    id: str
+    reason: str
+
+
+class ExceptionText(Struct, frozen=True):
+    """What tasks raised, and how often."""
+
+    text: str
+    count: int
+
+
+class Exceptions(Struct, frozen=True, kw_only=True):
+    """What the tasks of a cell raised; ``other_texts`` are so many different texts more."""
+
+    id: str
+    raised: int | None
+    failed_percent: str
+    texts: list[ExceptionText]
+    other_texts: int
+
+
+class BottleneckLine(Struct, frozen=True):
+    """What held a cell back."""
+
+    id: str
+    word: str
+    evidence: str
+
+
+class FailedCheck(Struct, frozen=True, kw_only=True):
+    """A check of one attempt that failed or could not be made."""
+
+    id: str
+    attempt: int
+    verdict: str
+    name: str
+    sentence: str
+
+
+class RetryLine(Struct, frozen=True):
+    """An attempt that was retried, and why."""
+
+    id: str
+    attempt: int
+    reason: str
+
+
+class SharedDoubt(Struct, frozen=True):
+    """A doubt of the plan, and the cells that share it."""
+
+    text: str
+    ids: list[str]
+
+
+class LogLines(Struct, frozen=True):
+    """The last log lines of a cell whose attempt failed."""
+
+    id: str
+    status: str | None
+    lines: list[str]
+
+
+def unsplit_of(cells: list[Row]) -> list[Unsplit]:
     """Valid cells that do not say where the time of a request goes, and why."""
-    unknown = [cell for cell in cells if cell["status"] == "valid" and cell["request_parts"] is None]
+    unknown = [cell for cell in cells if cell.status == "valid" and cell.request_parts is None]
     reason = "its API counts no requests at /metrics"
-    return [{"id": cell["id"], "reason": markdown(cell["metrics_problem"] or reason)} for cell in unknown]
+    return [Unsplit(cell.id, markdown(cell.metrics_problem or reason)) for cell in unknown]
 
 
-def exceptions_of(cell: dict[str, Any]) -> dict[str, Any]:
+def exceptions_of(cell: Row) -> Exceptions:
     """What the tasks of a cell raised, the most frequent text first."""
-    texts = sorted(cell["exceptions"].items(), key=lambda entry: (-entry[1], entry[0]))
-    shown = [{"text": markdown(text), "count": count} for text, count in texts[:MAX_EXCEPTIONS]]
-    return {
-        "id": cell["id"],
-        "raised": cell["task_exceptions"],
-        "failed_percent": figure(cell["failed_task_percent"]),
-        "texts": shown,
-        "other_texts": len(texts) - len(shown),
-    }
+    texts = sorted(cell.exceptions.items(), key=lambda entry: (-entry[1], entry[0]))
+    shown = [ExceptionText(markdown(text), count) for text, count in texts[:MAX_EXCEPTIONS]]
+    return Exceptions(
+        id=cell.id,
+        raised=cell.task_exceptions,
+        failed_percent=figure(cell.failed_task_percent),
+        texts=shown,
+        other_texts=len(texts) - len(shown),
+    )
 
 
-def bottleneck_of(cell: dict[str, Any]) -> dict[str, str]:
-    """What held a cell back, and the evidence."""
-    return {
-        "id": cell["id"],
-        "word": cell["bottleneck"].replace("_", " "),
-        "evidence": markdown(cell["bottleneck_evidence"] or "no evidence was stored"),
-    }
-
-
-def failed_checks_of(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Checks that failed or could not be made, said once for each cell and attempt."""
-    entries = []
-    for cell in cells:
-        if cell["status"] == "infeasible":
-            continue
-        for check in cell["checks"]:
-            if check["passed"] is True or (check["passed"] is None and cell["status"] == "failed"):
-                continue
-            verdict = "not checked" if check["passed"] is None else "doubt" if check["warning"] else "failed"
-            entry = {
-                "verdict": verdict,
-                "name": check["name"].replace("_", " "),
-                "sentence": markdown(check["sentence"]),
-            }
-            entries.append({"id": cell["id"], "attempt": str(check["attempt"]), **entry})
-    return entries
-
-
-def retries_of(cells: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Attempts that were invalid and made again, and why; the second one is the one that counts."""
+def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:
+    """What held each cell back, and the evidence."""
     return [
-        {
-            "id": cell["id"],
-            "attempt": str(retry["attempt"]),
-            "reason": markdown(retry["reason"] or "no reason was stored"),
-        }
+        BottleneckLine(
+            cell.id, cell.bottleneck.replace("_", " "), markdown(cell.bottleneck_evidence or "no evidence was stored")
+        )
         for cell in cells
-        for retry in cell["retries"]
+        if cell.bottleneck
     ]
 
 
-def doubts_of(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
+    """Checks that failed or could not be made, said once for each cell and attempt."""
+    entries = []
+    for cell in cells:
+        if cell.status == "infeasible":
+            continue
+        for check in cell.checks:
+            if check.passed is True or (check.passed is None and cell.status == "failed"):
+                continue
+            verdict = "not checked" if check.passed is None else "doubt" if check.warning else "failed"
+            entries.append(
+                FailedCheck(
+                    id=cell.id,
+                    attempt=check.attempt,
+                    verdict=verdict,
+                    name=check.name.replace("_", " "),
+                    sentence=markdown(check.sentence),
+                )
+            )
+    return entries
+
+
+def retries_of(cells: list[Row]) -> list[RetryLine]:
+    """Attempts that were invalid and made again, and why; the second one is the one that counts."""
+    return [
+        RetryLine(cell.id, retry.attempt, markdown(retry.reason or "no reason was stored"))
+        for cell in cells
+        for retry in cell.retries
+    ]
+
+
+def doubts_of(cells: list[Row]) -> list[SharedDoubt]:
     """Doubts of the plan, each with the cells that share it."""
     shared: dict[str, list[str]] = {}
     for cell in cells:
-        for doubt in cell["doubts"]:
-            shared.setdefault(doubt, []).append(cell["id"])
-    return [{"text": markdown(doubt), "ids": ids} for doubt, ids in shared.items()]
+        for doubt in cell.doubts:
+            shared.setdefault(doubt, []).append(cell.id)
+    return [SharedDoubt(markdown(doubt), ids) for doubt, ids in shared.items()]
 
 
-def log_of(cell: dict[str, Any]) -> dict[str, Any]:
+def log_of(cell: Row) -> LogLines:
     """The last log lines of a dead replica, for a <pre> element; terminal colours and other controls are dropped."""
-    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", str(line)) for line in cell["log_tail"]]
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in cell.log_tail]
     clean = [re.sub(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]", " ", line)[:500] for line in lines]
-    return {"id": cell["id"], "status": cell["status"], "lines": [html.escape(line, quote=False) for line in clean]}
+    return LogLines(cell.id, cell.status, [html.escape(line, quote=False) for line in clean])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarmsweep.markdown import MISSING, markdown
+from swarmsweep.plan.row import Row
 from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.report.ladder_chart import factor_text
 from swarmsweep.sweep.matrix import cost
@@ -34,7 +35,7 @@ def ladder_row(stage: Stage) -> list[str]:
         figure(stage.factor, factor_text),
         figure(stage.mean_ms),
         *(figure(stage.shares_percent[part], "{:.0f}".format) for part in PART_NAMES),
-        markdown(status_text({"status": stage.status, "reason": stage.reason})),
+        markdown(status_text(stage.status, stage.reason)),
     ]
 
 
@@ -46,9 +47,9 @@ def header(axes: list[str], load_column: str) -> list[str]:
     return [*first, *figures, "CPU used", "throttled %", "peak memory", "meets SLO", "status"]
 
 
-def row_of(cell: dict[str, Any], axes: list[str], chosen: bool, load_figure: str) -> list[str]:
+def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[str]:
     """One line of the table of all configurations. ``load_figure`` stands in the column that the mode names."""
-    config, api = cell["config"], cell["api"]
+    config, api = cell.config, cell.api
     return [
         "**→**" if chosen else "",
         str(config["replicas"]),
@@ -59,33 +60,33 @@ def row_of(cell: dict[str, Any], axes: list[str], chosen: bool, load_figure: str
         f"{cost(config):.2f}",
         load_figure,
         _rps(cell),
-        *(_latency(cell, name) for name in ("mean", "p50", "p95", "p99")),
-        figure(cell["failure_percent"]),
-        figure(cell["failed_task_percent"]),
-        figure(api["cpu_cores"]),
-        figure(api["throttled_percent"]),
-        figure(api["memory_peak_bytes"], format_bytes),
-        {True: "yes", False: "no", None: MISSING}[cell["meets_slo"]],
-        markdown(status_text(cell)),
+        *(_latency(cell, name, value) for name, value in cell.latency_ms.by_name().items()),
+        figure(cell.failure_percent),
+        figure(cell.failed_task_percent),
+        figure(api.cpu_cores),
+        figure(api.throttled_percent),
+        figure(api.memory_peak_bytes, format_bytes),
+        {True: "yes", False: "no", None: MISSING}[cell.meets_slo],
+        markdown(status_text(cell.status, cell.reason, cell.twin_of)),
     ]
 
 
-def _latency(cell: dict[str, Any], name: str) -> str:
-    """A latency in ms; '>= ' stands before a lower bound."""
-    return (">= " if name in cell["lower_bounds"] else "") + figure(cell["latency_ms"][name])
+def _latency(cell: Row, name: str, value_ms: float | None) -> str:
+    """A latency; '>= ' stands before a lower bound."""
+    return (">= " if name in cell.lower_bounds else "") + figure(value_ms)
 
 
-def _rps(cell: dict[str, Any]) -> str:
-    spread = cell["rps_range"]
-    return figure(cell["rps"]) + (f" ({figure(spread[0])} to {figure(spread[1])})" if spread else "")
+def _rps(cell: Row) -> str:
+    spread = cell.rps_range
+    return figure(cell.rps) + (f" ({figure(spread[0])} to {figure(spread[1])})" if spread else "")
 
 
-def status_text(cell: dict[str, Any]) -> str:
+def status_text(status: str | None, reason: str | None, twin_of: str | None = None) -> str:
     """Status and reason of a row."""
-    if cell["status"] is None:
-        return str(cell["reason"])
-    twin = f" (twin of {cell['twin_of']})" if cell.get("twin_of") else ""
-    return f"{cell['status']}{twin}: {cell['reason']}" if cell["reason"] else f"{cell['status']}{twin}"
+    if status is None:
+        return str(reason)
+    twin = f" (twin of {twin_of})" if twin_of else ""
+    return f"{status}{twin}: {reason}" if reason else f"{status}{twin}"
 
 
 def figure(value: Any, form: Callable[[Any], str] = format_figure) -> str:

@@ -7,40 +7,39 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from msgspec.structs import replace
+
 from swarmsweep.choose.modes import choice_of
 from swarmsweep.errors import LabError
-from swarmsweep.files import read_json
+from swarmsweep.plan.planned import PlannedCell
+from swarmsweep.plan.row import Row
+from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
 from swarmsweep.units import format_figure, format_seconds
 
-# Parts of a row that nothing is chosen by. The process that measures makes a new one for each task, which costs the
-# more the more it holds.
-_HEAVY = ("checks", "log_tail", "request_parts", "choices", "bottleneck_evidence")
 
-
-def sentence(row: dict[str, Any]) -> str:
-    """What became of a trial: a row of summary.json -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
-    if row["status"] != "valid":
-        return f"{row['status']}: {row['reason']}"
-    p95 = row["latency_ms"]["p95"]
-    bounds = row.get("lower_bounds") or ()
+def sentence(row: Row) -> str:
+    """How an attempt ended: its row -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
+    if row.status != "valid":
+        return f"{row.status}: {row.reason}"
+    p95, bounds = row.latency_ms.p95, row.lower_bounds
     latency = "p95 not measured" if p95 is None else f"p95 {'>= ' if 'p95' in bounds else ''}{p95:.0f} ms"
-    if capacity := row.get("capacity"):
-        if capacity["verified_rps"] is None:
+    if capacity := row.capacity:
+        if capacity.verified_rps is None:
             return f"valid, {_unverified(row)}"
-        least = "at least " if capacity["at_least"] else ""
-        short = ", below the target" if row["meets_slo"] is False else ""
-        return f"valid, holds {least}{_rate(capacity['verified_rps'])}, {latency}{short}"
+        least = "at least " if capacity.is_lower_bound else ""
+        short = ", below the target" if row.meets_slo is False else ""
+        return f"valid, holds {least}{_rate(capacity.verified_rps)}, {latency}{short}"
     unknown = "the SLO is open, as responses are missing" if bounds else "no SLO"
-    verdict = {True: "meets the SLO", False: "misses the SLO"}.get(row["meets_slo"], unknown)
-    raised = f"{row['task_exceptions']} tasks raised an exception" if row.get("task_exceptions") else ""
-    return ", ".join(part for part in ("valid", _rate(row["rps"]), latency, raised, verdict) if part)
+    verdict = {True: "meets the SLO", False: "misses the SLO", None: unknown}[row.meets_slo]
+    raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""
+    return ", ".join(part for part in ("valid", _rate(row.rps), latency, raised, verdict) if part)
 
 
-def _unverified(row: dict[str, Any]) -> str:
+def _unverified(row: Row) -> str:
     """Why no rate was verified, in the words of the first deployment where it was so."""
-    told = (a.get("capacity_sentence") for a in row.get("attempts", ()) if a.get("verified_rps") is None)
-    return next((text for text in told if text), "no rate was verified to hold the SLO").rstrip(".")
+    sentences = (attempt.capacity_sentence for attempt in row.attempts if attempt.verified_rps is None)
+    return next((text for text in sentences if text), "no rate was verified to hold the SLO").rstrip(".")
 
 
 class Progress:
@@ -56,7 +55,8 @@ class Progress:
         self.run_dir = Path(run_dir)
         self.plan = read_plan(self.run_dir)
         self.left = [dict(step) for step in steps]
-        self.rows = {cell.id: row for cell in self.plan.cells if (row := self._row(cell.id))}
+        self.cells = self.plan.cells_by_id()
+        self.rows = {cell.id: row for cell in self.plan.cells if (row := self._row(cell))}
         # What steps took beyond their planned load; below zero where a search ended early or a replica died.
         self.beyond: dict[float, list[float]] = before.beyond if before else {}
         self.again: list[dict[str, Any]] = []
@@ -81,13 +81,14 @@ class Progress:
         """
         self.left = [other for other in self.left if _key(other) != _key(step)]
         self.beyond.setdefault(step["load_seconds"], []).append(seconds - step["load_seconds"])
-        trial = _read(attempt_dir(self.run_dir, step["cell_id"], step["attempt"], "trial.json"))
-        if trial is None:
+        cell = self.cells[step["cell_id"]]
+        result = self._read(attempt_dir(self.run_dir, cell.id, step["attempt"], "trial.json"), cell)
+        if result is None:
             return None
-        if trial["status"] == "invalid" and not step.get("again"):
+        if result.status == "invalid" and not step.get("again"):
             self.again.append(step)
-        self.rows[step["cell_id"]] = self._row(step["cell_id"]) or _light(trial)
-        return "; ".join(part for part in (sentence(trial), self.best(step["cell_id"])) if part)
+        self.rows[cell.id] = self._row(cell) or _light(result)
+        return "; ".join(part for part in (sentence(result), self.best(cell.id)) if part)
 
     def best(self, current: str | None = None) -> str | None:
         """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""
@@ -97,15 +98,24 @@ class Progress:
             chosen, words = choice.nearest(), "none meets the SLO yet, nearest"
         if chosen is None:
             return None
-        rps = chosen["rps"] if chosen.get("capacity_rps") is None else chosen["capacity_rps"]
-        name = "this one" if chosen["id"] == current else f"{chosen['id']}, {_rate(rps)}"
+        rps = chosen.rps if chosen.capacity_rps is None else chosen.capacity_rps
+        name = "this one" if chosen.id == current else f"{chosen.id}, {_rate(rps)}"
         return f"{words}: {name}"
 
-    def _row(self, cell_id: str) -> dict[str, Any] | None:
+    def _row(self, cell: PlannedCell) -> Row | None:
         """A cell by its cell.json, or by its newest attempt as long as there is none."""
-        folder = self.run_dir / "cells" / cell_id
+        folder = self.run_dir / "cells" / cell.id
         attempts = (folder / f"attempt-{number}" / "trial.json" for number in range(self.plan.repeat, 0, -1))
-        return next((_light(row) for path in (folder / "cell.json", *attempts) if (row := _read(path))), None)
+        return next(
+            (_light(row) for path in (folder / "cell.json", *attempts) if (row := self._read(path, cell))), None
+        )
+
+    def _read(self, path: Path, cell: PlannedCell) -> Row | None:
+        """A row; None when there is none, or none that can be read: the report will say so."""
+        try:
+            return read_row(path, self.run_dir, cell) if path.exists() else None
+        except LabError:
+            return None
 
 
 def time_left(seconds: float, now: datetime) -> str:
@@ -114,21 +124,27 @@ def time_left(seconds: float, now: datetime) -> str:
     return f"{format_seconds(seconds)} left, until {end:{'%H:%M' if end.date() == now.date() else '%a %H:%M'}}"
 
 
-def _rate(rps: float) -> str:
+def _rate(rps: float | None) -> str:
+    if rps is None:
+        return "requests/s not measured"
     return f"{format_figure(rps) if rps < 10 else f'{rps:.0f}'} requests/s"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """A row; None when there is none, or none that can be read: the report will say so."""
-    try:
-        return read_json(path) if path.exists() else None
-    except LabError:
-        return None
+def _light(row: Row) -> Row:
+    """The row without the parts that nothing is chosen by.
 
-
-def _light(row: dict[str, Any]) -> dict[str, Any]:
-    attempts = [{**attempt, "load_trials": []} for attempt in row.get("attempts", [])]
-    return {key: value for key, value in row.items() if key not in _HEAVY} | {"attempts": attempts}
+    The process that measures makes a new one for each task, which costs the more the more it holds.
+    """
+    attempts = [replace(attempt, probes=[]) for attempt in row.attempts]
+    return replace(
+        row,
+        checks=[],
+        log_tail=[],
+        request_parts=None,
+        choices=None,
+        bottleneck_evidence=None,
+        attempts=attempts,
+    )
 
 
 def _key(step: dict[str, Any]) -> tuple[str, int]:

@@ -15,7 +15,7 @@ def report_measured(run_dir: Path, reports_dir: Path) -> str:
     resume = f"The sweep goes on with: ./lab sweep -e resume={run_dir.name}"
     try:
         cells = read_cells(run_dir, read_plan(run_dir))
-        measured = sum(cell["status"] not in (None, "infeasible") for cell in cells)
+        measured = sum(cell.status not in (None, "infeasible") for cell in cells)
         if not measured:
             return f"No cell was measured, so no summary was written. {resume}"
         summary = write_report(run_dir, reports_dir)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from msgspec.structs import asdict
+
 from swarmsweep.choose import fixed_load
 from swarmsweep.markdown import one_line
+from swarmsweep.plan.row import Row
 from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.sweep.matrix import cost
 
@@ -11,12 +14,12 @@ CORE = ("replicas", "cpus", "memory_bytes", "workers")
 _RUNG = ("ladder_stage", "ladder_changed", "ladder_factor")
 
 
-def extra_axes(cells: list[dict[str, Any]]) -> list[str]:
+def extra_axes(cells: list[Row]) -> list[str]:
     """Names of all axes beside the four that every cell has, sorted."""
-    return sorted({axis for cell in cells for axis in cell["config"] if axis not in CORE})
+    return sorted({axis for cell in cells for axis in cell.config if axis not in CORE})
 
 
-def as_csv(cells: list[dict[str, Any]], stages: list[Stage], capacity: bool = False) -> str:
+def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False) -> str:
     """One line per cell; an empty field was not measured. Text cannot be taken for a formula by a spreadsheet.
 
     ``stages`` are the ladder of the cells, empty where they are none; ``capacity`` says that the run searched for
@@ -26,8 +29,8 @@ def as_csv(cells: list[dict[str, Any]], stages: list[Stage], capacity: bool = Fa
 
     axes, choices = extra_axes(cells), _choices(cells)
     rows = [_flat(cell, axes) | _inside(cell, choices) for cell in cells]
-    if any(cell["retries"] for cell in cells):
-        rows = [row | {"retries": len(cell["retries"])} for row, cell in zip(rows, cells, strict=True)]
+    if any(cell.retries for cell in cells):
+        rows = [row | {"retries": len(cell.retries)} for row, cell in zip(rows, cells, strict=True)]
     if capacity:
         rows = [row | _capacity(cell) for row, cell in zip(rows, cells, strict=True)]
     if stages:
@@ -38,61 +41,58 @@ def as_csv(cells: list[dict[str, Any]], stages: list[Stage], capacity: bool = Fa
     return pd.DataFrame(fields, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-def _choices(cells: list[dict[str, Any]]) -> list[str]:
+def _choices(cells: list[Row]) -> list[str]:
     """Names of all choices that the API names, in the order of the first cell that has them."""
-    return list(dict.fromkeys(name for cell in cells for name in cell["choices"] or {}))
+    return list(dict.fromkeys(name for cell in cells for name in cell.choices or {}))
 
 
-def _flat(cell: dict[str, Any], axes: list[str]) -> dict[str, Any]:
-    keys = (
-        "users",
-        "trials",
-        "requests",
-        "failures",
-        "failure_percent",
-        "task_exceptions",
-        "failed_task_percent",
-        "rps",
-    )
+def _flat(cell: Row, axes: list[str]) -> dict[str, Any]:
     return (
-        {"id": cell["id"], "status": cell["status"], "reason": cell["reason"]}
-        | {axis: cell["config"].get(axis) for axis in (*CORE, *axes)}
-        | {"cost": round(cost(cell["config"]), 6)}
-        | {key: cell[key] for key in keys}
-        | {f"{name}_ms": value for name, value in cell["latency_ms"].items()}
-        | {"lower_bounds": " ".join(cell["lower_bounds"]) or None}
-        | {"meets_slo": cell["meets_slo"], "capacity_rps": cell["capacity_rps"]}
-        | {f"api_{name}": value for name, value in cell["api"].items()}
-        | {f"load_{name}": value for name, value in cell["load"].items()}
-        | {"bottleneck": cell["bottleneck"]}
+        {"id": cell.id, "status": cell.status, "reason": cell.reason}
+        | {axis: cell.config.get(axis) for axis in (*CORE, *axes)}
+        | {"cost": round(cost(cell.config), 6)}
+        | {"users": cell.users, "trials": cell.attempt_count, "requests": cell.requests, "failures": cell.failures}
+        | {"failure_percent": cell.failure_percent, "task_exceptions": cell.task_exceptions}
+        | {"failed_task_percent": cell.failed_task_percent, "rps": cell.rps}
+        | {f"{name}_ms": value for name, value in cell.latency_ms.by_name().items()}
+        | {"lower_bounds": " ".join(cell.lower_bounds) or None}
+        | {"meets_slo": cell.meets_slo, "capacity_rps": cell.capacity_rps}
+        | {f"api_{name}": value for name, value in asdict(cell.api).items()}
+        | {f"load_{name}": value for name, value in asdict(cell.load).items()}
+        | {"bottleneck": cell.bottleneck}
     )
 
 
-def _inside(cell: dict[str, Any], choices: list[str]) -> dict[str, Any]:
+def _inside(cell: Row, choices: list[str]) -> dict[str, Any]:
     """What the API says of itself: its requests since the start, in ms each, and its choices."""
-    parts = cell["request_parts"] or {}
-    times = parts.get("parts_ms") or {}
-    chosen = cell["choices"] or {}
+    parts = cell.request_parts
+    times = parts.parts_ms if parts else {}
+    chosen = cell.choices or {}
     return (
-        {f"request_{key}": parts.get(name) for key, name in (("endpoint", "endpoint"), ("count", "requests"))}
-        | {"request_mean_ms": parts.get("mean_ms")}
+        {"request_endpoint": parts.endpoint if parts else None, "request_count": parts.requests if parts else None}
+        | {"request_mean_ms": parts.mean_ms if parts else None}
         | {f"request_{part}_ms": times.get(part) for part in PART_NAMES}
         | {f"choice_{name}": chosen.get(name) for name in choices}
     )
 
 
-def _capacity(cell: dict[str, Any]) -> dict[str, Any]:
+def _capacity(cell: Row) -> dict[str, Any]:
     """The capacity beside the verified rate, which is ``capacity_rps``; the interval belongs to the estimate."""
-    capacity = cell["capacity"] or {}
-    low, high = capacity.get("interval_rps") or (None, None)
+    capacity = cell.capacity
+    low, high = (capacity.interval_rps if capacity else None) or (None, None)
     per_cost = fixed_load.rps_per_cost(cell)
-    keys = ("deployments", "between_deployments", "at_least", "limited_by")
-    return (
-        {"capacity_estimate_rps": capacity.get("estimate_rps"), "capacity_low_rps": low, "capacity_high_rps": high}
-        | {"capacity_lower_bound_rps": capacity.get("lower_bound_rps")}
-        | {f"capacity_{key}": capacity.get(key) for key in keys}
-        | {"capacity_rps_per_cost": None if per_cost is None else round(per_cost, 6), "twin_of": cell["twin_of"]}
-    )
+    return {
+        "capacity_estimate_rps": capacity.estimate_rps if capacity else None,
+        "capacity_low_rps": low,
+        "capacity_high_rps": high,
+        "capacity_lower_bound_rps": capacity.lower_bound_rps if capacity else None,
+        "capacity_deployments": capacity.deployments if capacity else None,
+        "capacity_between_deployments": capacity.between_deployments if capacity else None,
+        "capacity_at_least": capacity.is_lower_bound if capacity else None,
+        "capacity_limited_by": capacity.limited_by if capacity else None,
+        "capacity_rps_per_cost": None if per_cost is None else round(per_cost, 6),
+        "twin_of": cell.twin_of,
+    }
 
 
 def _rung(stage: Stage) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
+from msgspec.structs import asdict
 
 from swarmsweep.judge.bottleneck import find_bottleneck
 from swarmsweep.judge.build_evidence import evidence_of
@@ -14,6 +13,7 @@ from swarmsweep.judge.capacity import Capacity
 from swarmsweep.judge.checks import Check, checks_of
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.plan.planned import Plan, PlannedCell
+from swarmsweep.plan.row import ProbeRow
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
@@ -41,9 +41,8 @@ class AttemptResult:
     timed out or were never sent. ``latency_ms`` are those of all requests sent in the window, failed ones included;
     ``waited_ms`` the entries of those without a response when the load ended: their true latency is at least that.
     ``tasks`` are executions of tasks that began in the window (closed loop); one fails when it raises or when a request
-    in it fails. ``metrics`` is what the API says of all requests since its replicas started. ``load_trials`` are the
-    trials of a search as capacity.json has them, judged anew, each with ``achieved_rps``, ``p95_ms``, ``cpu_cores`` and
-    ``throttled_percent`` of its window.
+    in it fails. ``metrics`` is what the API says of all requests since its replicas started. ``probes`` are
+    those of a search.
     """
 
     attempt: int
@@ -69,7 +68,7 @@ class AttemptResult:
     metrics: ApiMetrics | None = None
     metrics_problem: str | None = None
     capacity: Capacity | None = None
-    load_trials: tuple[dict[str, Any], ...] = ()
+    probes: tuple[ProbeRow, ...] = ()
 
     @property
     def rps(self) -> float | None:
@@ -118,7 +117,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         metrics=raw.metrics,
         metrics_problem=raw.metrics_problem,
         capacity=search.capacity if search is not None else None,
-        load_trials=tuple(_probe_row(probe, raw) for probe in search.probes) if search is not None else (),
+        probes=tuple(_probe_row(probe, raw) for probe in search.probes) if search is not None else (),
     )
 
 
@@ -138,16 +137,16 @@ def _waited(raw: RawAttempt) -> np.ndarray:
     return np.empty(0)
 
 
-def _probe_row(probe: Probe, raw: RawAttempt) -> dict[str, Any]:
+def _probe_row(probe: Probe, raw: RawAttempt) -> ProbeRow:
     """One step of a search, as the report shows it."""
     usage = usage_over(raw.api_samples, probe.window, raw.deployed_ids)
-    entry: dict[str, Any] = msgspec.to_builtins(probe.entry)
-    return entry | {
-        "achieved_rps": probe.achieved_rps,
-        "p95_ms": probe.p95_ms,
-        "cpu_cores": usage.cpu_cores,
-        "throttled_percent": usage.throttled_percent,
-    }
+    return ProbeRow(
+        **asdict(probe.entry),
+        achieved_rps=probe.achieved_rps,
+        p95_ms=probe.p95_ms,
+        cpu_cores=usage.cpu_cores,
+        throttled_percent=usage.throttled_percent,
+    )
 
 
 def _status(

@@ -1,171 +1,180 @@
-"""One row of the summary: all attempts of a cell merged, or a cell that was never measured."""
+"""All attempts at a cell -> its row."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from swarmsweep.judge.capacity import across
+from swarmsweep.judge.checks import Check
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.plan.row import blank_cell
-from swarmsweep.raw.api_metrics import ApiMetrics, pool, request_parts
+from swarmsweep.plan.row import (
+    ApiUse,
+    AttemptEntry,
+    CellCapacity,
+    CheckEntry,
+    Interval,
+    LoadUse,
+    Retry,
+    Row,
+    blank_row,
+)
+from swarmsweep.raw.api_metrics import pool, request_parts
 from swarmsweep.raw.latency import describe, lower_bounds
-from swarmsweep.raw.tasks import add_counts
-from swarmsweep.results import slo as slo_of
+from swarmsweep.raw.tasks import TaskCounts, add_counts
 from swarmsweep.results.attempt_result import AttemptResult
-from swarmsweep.sweep.load import is_capacity
+from swarmsweep.results.modes import meets_slo
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-def merge(
-    plan: Plan, cell: PlannedCell, trials: list[AttemptResult], retries: Iterable[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
-    """All trials of one cell as one row.
+def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries: Iterable[Retry] = ()) -> Row:
+    """All attempts at one cell as one row. ``retries`` are those that were invalid and have been retried.
 
-    rps and CPU are means over trials; counts are sums; latencies are described over all requests of all trials;
+    rps and CPU are means over attempts; counts are sums; latencies are described over all requests of all attempts;
     throttling is pooled over all periods, what the API says of its requests over all requests; peaks are maxima. One
-    failed trial makes the cell failed, one invalid trial invalid: a configuration that dies in one of three
-    deployments is not one to run. ``retries`` are attempts that were invalid and made again: ``{"attempt", "reason"}``.
+    failed attempt makes the cell failed, one invalid attempt invalid: a configuration that dies in one of three
+    deployments is not one to run.
 
-    In capacity mode the figures of a trial are those at its verified rate, and the cell's capacity is what all
+    In capacity mode the figures of an attempt are those at its verified rate, and the cell's capacity is what all
     deployments together prove (see `swarmsweep.judge.capacity.across`).
     """
-
-    status, reason = _merged_status(trials)
-    requests, failures = (_combine(sum, (getattr(t, key) for t in trials)) for key in ("requests", "failures"))
-    loaded = requests is not None
-    word = next((t for t in trials if t.status == status and t.bottleneck), None)
-    capacity = _capacity(trials)
-    row = blank_cell(cell, status, reason, trials=len(trials)) | {
-        "users": plan.load_of(cell).get("users") if loaded else None,
-        "requests": requests,
-        "failures": failures,
-        "failure_percent": 100 * failures / requests if requests else None,
-        "rps": _combine(_mean, (t.rps for t in trials)),
-        **_tasks(trials),
-        "latency_ms": describe([t.latency_ms for t in trials]),
-        "lower_bounds": lower_bounds([t.latency_ms for t in trials], [t.waited_ms for t in trials]),
-        "capacity_rps": capacity["verified_rps"] if capacity else None,
-        "capacity": capacity,
-        "api": _api(trials),
-        "load": {
-            "cpu_percent_max": _combine(max, (t.load_cpu_percent_max for t in trials)),
-            "workers": _combine(max, (t.load_workers for t in trials)),
-        },
-        "bottleneck": word.bottleneck if word else None,
-        **_api_metrics_fields(trials),
-        "bottleneck_evidence": word.bottleneck_evidence if word else None,
-        "target": next((t.target for t in trials if t.target), None),
-        "retries": [{"attempt": retry["attempt"], "reason": retry["reason"]} for retry in retries],
-        "rps_range": _rps_range(trials),
-        "checks": [{"attempt": t.attempt, **check.as_json()} for t in trials for check in t.checks],
-        "attempts": [_attempt(t) for t in trials],
-        "log_tail": list(next((t.log_tail for t in trials if t.status == status and t.log_tail), ())),
-        "run_id": plan.run_id,
-    }
+    status, reason = _merged_status(attempts)
+    requests, failures = _combine(sum, (a.requests for a in attempts)), _combine(sum, (a.failures for a in attempts))
+    limited = next((a for a in attempts if a.status == status and a.bottleneck), None)
+    tasks = _tasks(attempts)
+    capacity = _capacity(attempts)
+    metrics = _combine(pool, (a.metrics for a in attempts))
+    load = plan.load_of(cell)
+    row = replace(
+        blank_row(cell, status, reason, attempt_count=len(attempts)),
+        users=load.get("users") if requests is not None else None,
+        requests=requests,
+        failures=failures,
+        failure_percent=100 * failures / requests if requests and failures is not None else None,
+        task_exceptions=tasks.raised if tasks else None,
+        failed_task_percent=tasks.failed_percent if tasks else None,
+        exceptions=dict(tasks.exceptions) if tasks else {},
+        rps=_combine(_mean, (a.rps for a in attempts)),
+        rps_range=_rps_range(attempts),
+        latency_ms=describe([a.latency_ms for a in attempts]),
+        lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
+        capacity_rps=capacity.verified_rps if capacity else None,
+        capacity=capacity,
+        api=_api(attempts),
+        load=LoadUse(
+            cpu_percent_max=_combine(max, (a.load_cpu_percent_max for a in attempts)),
+            workers=_combine(max, (a.load_workers for a in attempts)),
+        ),
+        bottleneck=limited.bottleneck if limited else None,
+        bottleneck_evidence=limited.bottleneck_evidence if limited else None,
+        request_parts=request_parts(metrics) if metrics else None,
+        choices=metrics.choices if metrics else None,
+        metrics_problem=next((a.metrics_problem for a in attempts if a.metrics_problem), None),
+        target=next((a.target for a in attempts if a.target), None),
+        retries=list(retries),
+        checks=[_check(a.attempt, check) for a in attempts for check in a.checks],
+        attempts=[_attempt(a) for a in attempts],
+        log_tail=list(next((a.log_tail for a in attempts if a.status == status and a.log_tail), ())),
+        run_id=plan.run_id,
+    )
     # The SLO is judged on the figures as measured; only then are they rounded for the file.
     if status == "valid":
-        load = plan.load_of(cell)
-        row["meets_slo"] = (
-            slo_of.sustains(capacity, load.get("target_rps")) if is_capacity(load) else slo_of.meets(row, plan.slo)
-        )
-    rounded: dict[str, Any] = _rounded(row)
+        row = replace(row, meets_slo=meets_slo(row, load, plan.slo))
+    rounded: Row = _rounded(row)
     return rounded
 
 
-def _merged_status(trials: list[AttemptResult]) -> tuple[str, str | None]:
+def _merged_status(attempts: list[AttemptResult]) -> tuple[str, str | None]:
     for status in ("failed", "infeasible", "invalid"):
-        for trial in trials:
-            if trial.status == status:
-                prefix = f"attempt {trial.attempt}: " if len(trials) > 1 else ""
-                return status, f"{prefix}{trial.reason}"
+        for attempt in attempts:
+            if attempt.status == status:
+                prefix = f"attempt {attempt.attempt}: " if len(attempts) > 1 else ""
+                return status, f"{prefix}{attempt.reason}"
     return "valid", None
 
 
-def _tasks(trials: list[AttemptResult]) -> dict[str, Any]:
-    """The share of tasks that failed, or of users that could not start, and the exceptions in words."""
-    counts = [trial.tasks for trial in trials if trial.tasks is not None]
-    if not counts or len(counts) < len(trials):
-        return {}
-    whole = add_counts(counts)
-    return {
-        "task_exceptions": whole.raised,
-        "failed_task_percent": whole.failed_percent,
-        "exceptions": dict(whole.exceptions),
-    }
+def _tasks(attempts: list[AttemptResult]) -> TaskCounts | None:
+    """Executions of tasks in all attempts; None where one of them has no record of its tasks."""
+    return _combine(add_counts, (attempt.tasks for attempt in attempts))
 
 
-def _api(trials: list[AttemptResult]) -> dict[str, Any]:
-    periods = _combine(sum, (t.usage.periods for t in trials))
-    throttled = _combine(sum, (t.usage.throttled_periods for t in trials))
-    return {
-        "cpu_cores": _combine(_mean, (t.usage.cpu_cores for t in trials)),
-        "throttled_percent": 100 * throttled / periods if periods and throttled is not None else None,
-        "memory_peak_bytes": _combine(max, (t.usage.memory_peak_bytes for t in trials)),
-        "oom_kills": _combine(sum, (t.oom_kills for t in trials)),
-        "restarts": _combine(sum, (t.restarts for t in trials)),
-    }
+def _api(attempts: list[AttemptResult]) -> ApiUse:
+    periods = _combine(sum, (a.usage.periods for a in attempts))
+    throttled = _combine(sum, (a.usage.throttled_periods for a in attempts))
+    return ApiUse(
+        cpu_cores=_combine(_mean, (a.usage.cpu_cores for a in attempts)),
+        throttled_percent=100 * throttled / periods if periods and throttled is not None else None,
+        memory_peak_bytes=_combine(max, (a.usage.memory_peak_bytes for a in attempts)),
+        oom_kills=_combine(sum, (a.oom_kills for a in attempts)),
+        restarts=_combine(sum, (a.restarts for a in attempts)),
+    )
 
 
-def _capacity(trials: list[AttemptResult]) -> dict[str, Any] | None:
+def _capacity(attempts: list[AttemptResult]) -> CellCapacity | None:
     """What the deployments together prove; None in fixed mode, and as soon as one deployment had no search."""
-    capacities = [trial.capacity for trial in trials if trial.capacity is not None]
-    if not capacities or len(capacities) < len(trials):
+    capacities = [attempt.capacity for attempt in attempts if attempt.capacity is not None]
+    if not capacities or len(capacities) < len(attempts):
         return None
     whole = across(capacities)
-    return {
-        "verified_rps": whole.verified_rps,
-        "at_least": whole.at_least,
-        "estimate_rps": whole.estimate_rps,
-        "interval_rps": _pair(whole.interval_rps),
-        "lower_bound_rps": whole.lower_bound_rps,
-        "deployments": whole.deployments,
-        "between_deployments": whole.between,
-        "limited_by": next((capacity.limited_by for capacity in capacities if capacity.limited_by), None),
-    }
+    return CellCapacity(
+        verified_rps=whole.verified_rps,
+        is_lower_bound=whole.is_lower_bound,
+        estimate_rps=whole.estimate_rps,
+        interval_rps=whole.interval_rps,
+        lower_bound_rps=whole.lower_bound_rps,
+        deployments=whole.deployments,
+        between_deployments=whole.between,
+        limited_by=next((capacity.limited_by for capacity in capacities if capacity.limited_by), None),
+    )
 
 
-def _pair(interval: Iterable[float] | None) -> list[float] | None:
-    return None if interval is None else list(interval)
+def _rps_range(attempts: list[AttemptResult]) -> Interval | None:
+    values = [attempt.rps for attempt in attempts if attempt.rps is not None]
+    return (min(values), max(values)) if len(values) > 1 else None
 
 
-def _api_metrics_fields(trials: list[AttemptResult]) -> dict[str, Any]:
-    metrics: ApiMetrics | None = _combine(pool, (t.metrics for t in trials))
-    return {
-        "request_parts": request_parts(metrics) if metrics else None,
-        "choices": metrics.choices if metrics else None,
-        "metrics_problem": next((t.metrics_problem for t in trials if t.metrics_problem), None),
-    }
+def _check(attempt: int, check: Check) -> CheckEntry:
+    return CheckEntry(
+        attempt=attempt,
+        name=check.name,
+        value=check.value,
+        limit=check.limit,
+        passed=check.passed,
+        sentence=check.sentence,
+        warning=check.warning,
+    )
 
 
-def _rps_range(trials: list[AttemptResult]) -> list[float] | None:
-    values = [t.rps for t in trials if t.rps is not None]
-    return [min(values), max(values)] if len(values) > 1 else None
-
-
-def _attempt(trial: AttemptResult) -> dict[str, Any]:
-    start, end = trial.window or (None, None)
-    capacity = trial.capacity
-    return {
-        "attempt": trial.attempt,
-        "status": trial.status,
-        "reason": trial.reason,
-        "rps": trial.rps,
-        "window_start": start,
-        "window_end": end,
-        "requests_by_replica": trial.requests_by_replica,
+def _attempt(result: AttemptResult) -> AttemptEntry:
+    start, end = result.window or (None, None)
+    capacity = result.capacity
+    return AttemptEntry(
+        attempt=result.attempt,
+        status=result.status,
+        reason=result.reason,
+        rps=result.rps,
+        window_start=start,
+        window_end=end,
+        requests_by_replica=result.requests_by_replica,
         # An attempt is a block, and configurations are compared block by block: by these, not by the cell's.
-        "capacity_rps": capacity.estimate_rps if capacity else None,
-        "verified_rps": capacity.verified_rps if capacity else None,
-        "interval_rps": _pair(capacity.interval_rps) if capacity else None,
-        "at_least": capacity.at_least if capacity else None,
-        "limited_by": capacity.limited_by if capacity else None,
-        "capacity_sentence": capacity.sentence if capacity else None,
-        "load_trials": [dict(entry) for entry in trial.load_trials],
-    }
+        capacity_rps=capacity.estimate_rps if capacity else None,
+        verified_rps=capacity.verified_rps if capacity else None,
+        interval_rps=capacity.interval_rps if capacity else None,
+        is_lower_bound=capacity.is_lower_bound if capacity else None,
+        limited_by=capacity.limited_by if capacity else None,
+        capacity_sentence=capacity.sentence if capacity else None,
+        probes=list(result.probes),
+    )
 
 
-def _combine(function: Callable[[list[Any]], Any], values: Iterable[Any]) -> Any:
+def _combine(function: Callable[[list[T]], R], values: Iterable[T | None]) -> R | None:
     """``function`` over the values; None as soon as one was not measured."""
-    known = list(values)
-    return None if not known or any(value is None for value in known) else function(known)
+    every = list(values)
+    known = [value for value in every if value is not None]
+    return function(known) if known and len(known) == len(every) else None
 
 
 def _mean(values: list[float]) -> float:
@@ -175,9 +184,12 @@ def _mean(values: list[float]) -> float:
 def _rounded(value: Any) -> Any:
     """Floats to 6 decimals: a microsecond of epoch time, a nanosecond of latency; the rest is noise."""
     if isinstance(value, float):
-        return round(value, 6)
+        # From a figure of numpy, too, a number of Python's own, which alone can be written.
+        return float(round(value, 6))
+    if isinstance(value, Struct):
+        return type(value)(**{name: _rounded(getattr(value, name)) for name in value.__struct_fields__})
     if isinstance(value, dict):
         return {key: _rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_rounded(entry) for entry in value]
+    if isinstance(value, (list, tuple)):
+        return type(value)(_rounded(entry) for entry in value)
     return value

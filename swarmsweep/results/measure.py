@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import replace
 
 from swarmsweep.errors import LabError
-from swarmsweep.files import read_json, write_json
 from swarmsweep.plan.planned import Plan, PlannedCell
+from swarmsweep.plan.row import Retry, Row
+from swarmsweep.plan.row_file import read_outcome, write_row
 from swarmsweep.plan.run_folder import attempt_dir, planned_cell, read_plan
 from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
 
 
-def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> dict[str, Any]:
+def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
     """Measure one attempt from its raw files; write and return its trial.json.
 
     When it was the last attempt of the cell without a trial.json, cell.json is written too. Damaged or missing raw
@@ -49,11 +51,11 @@ def measure_run(run_dir: Path | str) -> int:
     return len(measured)
 
 
-def _write_trial(run_dir: Path, plan: Plan, cell: PlannedCell, result: AttemptResult) -> dict[str, Any]:
+def _write_trial(run_dir: Path, plan: Plan, cell: PlannedCell, result: AttemptResult) -> Row:
     """Write and return the trial.json of one attempt."""
     number = result.attempt
-    row = merge(plan, cell, [result], retries=_retries(run_dir, cell.id, [number])) | {"attempt": number}
-    write_json(attempt_dir(run_dir, cell.id, number, "trial.json"), row)
+    row = replace(merge(plan, cell, [result], retries=_retries(run_dir, cell.id, [number])), attempt=number)
+    write_row(attempt_dir(run_dir, cell.id, number, "trial.json"), row)
     return row
 
 
@@ -66,13 +68,13 @@ def _complete_cell(run_dir: Path, plan: Plan, cell: PlannedCell, results: Mappin
     if all(attempt_dir(run_dir, cell.id, attempt, "trial.json").exists() for attempt in attempts):
         whole = [results.get(attempt) or _analysed(run_dir, plan, cell, attempt) for attempt in attempts]
         row = merge(plan, cell, whole, retries=_retries(run_dir, cell.id, attempts))
-        write_json(run_dir / "cells" / cell.id / "cell.json", row)
+        write_row(run_dir / "cells" / cell.id / "cell.json", row)
 
 
-def _retries(run_dir: Path, cell_id: str, attempts: Iterable[int]) -> list[dict[str, Any]]:
-    """Attempts that were set aside as invalid and made again, oldest first: ``{"attempt", "reason"}``."""
+def _retries(run_dir: Path, cell_id: str, attempts: Iterable[int]) -> list[Retry]:
+    """Attempts that were set aside as invalid and have been retried, the oldest first."""
     return [
-        {"attempt": attempt, "reason": _reason(older / "trial.json") or "no reason was recorded"}
+        Retry(attempt=attempt, reason=_reason(older / "trial.json") or "no reason was recorded")
         for attempt in attempts
         for older in sorted((run_dir / "cells" / cell_id).glob(f"attempt-{attempt}.retried-*"))
     ]
@@ -80,7 +82,7 @@ def _retries(run_dir: Path, cell_id: str, attempts: Iterable[int]) -> list[dict[
 
 def _reason(path: Path) -> str | None:
     try:
-        return read_json(path).get("reason")
+        return read_outcome(path).reason
     except LabError as error:
         return str(error)
 

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 from swarmsweep.errors import LabError
-from swarmsweep.files import read_json
 from swarmsweep.plan.planned import Plan, Step
+from swarmsweep.plan.row_file import read_outcome
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps
 from swarmsweep.raw.left_lab import left_lab
 
@@ -108,7 +108,7 @@ def _status(run_dir: Path | str, step: Step) -> str | None:
     if not path.exists():
         return None
     try:
-        return read_json(path).get("status")
+        return read_outcome(path).status
     except LabError:
         return "invalid"
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from swarmsweep.plan.planned import Number
+from swarmsweep.plan.row import CellCapacity, Row
 from swarmsweep.units import format_figure, format_plain
 
 # A search loads with rates of four digits, so a rate may lie that much below the one that is wanted.
@@ -46,39 +47,41 @@ class Miss:
         return f"{self.name} {seen} (limit {format_plain(self.limit)} {self.unit})"
 
 
-def compare_with_limits(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
+def compare_with_limits(row: Row, slo: Mapping[str, Number]) -> list[Miss]:
     """All limits of ``slo`` with the cell's figure, those met and those missed, in the order p50 to failures."""
-    latency, bounds = cell["latency_ms"], cell.get("lower_bounds") or ()
-    rows = [
-        Miss(name, latency[name], slo[f"{name}_ms"], "ms", name in bounds) for name in _LATENCIES if f"{name}_ms" in slo
+    latency_ms = row.latency_ms.by_name()
+    figures = [
+        Miss(name, latency_ms[name], slo[f"{name}_ms"], "ms", name in row.lower_bounds)
+        for name in _LATENCIES
+        if f"{name}_ms" in slo
     ]
     if "max_failure_percent" in slo:
-        rows.append(Miss(*_failures(cell), slo["max_failure_percent"], "%"))
-    return rows
+        figures.append(Miss(*_failures(row), slo["max_failure_percent"], "%"))
+    return figures
 
 
-def _failures(cell: dict[str, Any]) -> tuple[str, float | None]:
+def _failures(row: Row) -> tuple[str, float | None]:
     """The larger share of failed requests and failed tasks: a task may fail although its requests did not."""
-    requests, tasks = cell["failure_percent"], cell.get("failed_task_percent")
+    requests, tasks = row.failure_percent, row.failed_task_percent
     if tasks is not None and (requests is None or tasks > requests):
         return "failed tasks", tasks
     return "failures", requests
 
 
-def misses(cell: dict[str, Any], slo: dict[str, float]) -> list[Miss]:
+def misses(row: Row, slo: Mapping[str, Number]) -> list[Miss]:
     """The limits that the cell does not hold."""
-    return [row for row in compare_with_limits(cell, slo) if row.exceeds or row.is_open]
+    return [figure for figure in compare_with_limits(row, slo) if figure.exceeds or figure.is_open]
 
 
-def meets(cell: dict[str, Any], slo: dict[str, float]) -> bool | None:
+def meets(row: Row, slo: Mapping[str, Number]) -> bool | None:
     """Whether the cell holds every limit: False when one is exceeded, None when that is not known."""
-    missed = misses(cell, slo)
-    if any(row.exceeds for row in missed):
+    missed = misses(row, slo)
+    if any(figure.exceeds for figure in missed):
         return False
     return None if missed else True
 
 
-def sustains(capacity: Mapping[str, Any] | None, target_rps: float | None) -> bool | None:
+def sustains(capacity: CellCapacity | None, target_rps: float | None) -> bool | None:
     """Capacity mode: whether a rate was verified to hold the SLO in every deployment, and is at least the target.
 
     ``capacity`` is that of a row. It is not known where no search was made (None), or where a rate high enough held, by
@@ -86,15 +89,15 @@ def sustains(capacity: Mapping[str, Any] | None, target_rps: float | None) -> bo
     """
     if capacity is None:
         return None
-    verified, estimate = capacity["verified_rps"], capacity["estimate_rps"]
+    verified, estimate = capacity.verified_rps, capacity.estimate_rps
     wanted = (target_rps or 0) * (1 - ROUNDED_SHARE)
     if verified is None:
-        held = capacity["at_least"] or (estimate is not None and estimate >= wanted)
+        held = capacity.is_lower_bound or (estimate is not None and estimate >= wanted)
         return None if held else False
     return bool(verified >= wanted)
 
 
-def describe(slo: dict[str, float]) -> str:
+def describe(slo: Mapping[str, Number]) -> str:
     """The SLO in words: 'p95 at most 500 ms, failures at most 1 %'."""
     parts = [f"{name} at most {format_plain(slo[f'{name}_ms'])} ms" for name in _LATENCIES if f"{name}_ms" in slo]
     if "max_failure_percent" in slo:

@@ -11,6 +11,10 @@ from swarmsweep.units import quoted
 
 # FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which gives up after 60 s.
 DRAIN_SECONDS = 120.0
+# Users for a fixed time, or a search for the highest rate that holds the SLO.
+FIXED, CAPACITY = "fixed", "capacity"
+# Of a search: those whose rates are compared, so that the noise of the comparison must be known.
+ANCHORED_PROFILES = ("standard", "publish")
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Load:
 
     users: int
     spawn_rate: float
-    mode: str = "fixed"
+    mode: str = FIXED
     warmup_seconds: float = 10  # connections open, caches and thread pools fill; the requests are thrown away
     measure_seconds: float = 30  # a few thousand requests for p99 at 100 requests/s
     wait_seconds: tuple[float, float] = (0, 0)  # no think time: the users ask for all the API can give
@@ -30,6 +34,11 @@ class Load:
     def seconds(self) -> float:
         """How long the load lasts: starting the users, warm-up, measuring."""
         return self.users / self.spawn_rate + self.warmup_seconds + self.measure_seconds
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the figures of cells are compared by a test, which must know their noise."""
+        return False
 
     def as_json(self) -> dict[str, Any]:
         """The load as plan.json holds it."""
@@ -53,12 +62,17 @@ class CapacityLoad:
     target_rps: float | None = None
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict_open.py"  # one-row predictions, the usual request
-    mode: str = "capacity"
+    mode: str = CAPACITY
 
     @property
     def seconds(self) -> float:
         """The longest that the load can last: settling and measuring of all trials."""
         return self.budget_seconds
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the figures of cells are compared by a test, which must know their noise."""
+        return self.profile in ANCHORED_PROFILES
 
     def as_json(self) -> dict[str, Any]:
         """The load as plan.json holds it."""
@@ -80,8 +94,8 @@ def load_from_json(stored: Mapping[str, Any]) -> AnyLoad:
 
     Raises `LabError` where a setting is unknown or missing.
     """
-    mode = stored.get("mode", "fixed")
-    kinds: dict[str, type[AnyLoad]] = {"fixed": Load, "capacity": CapacityLoad}
+    mode = mode_of(stored)
+    kinds: dict[str, type[AnyLoad]] = {FIXED: Load, CAPACITY: CapacityLoad}
     kind = kinds.get(mode)
     if kind is None:
         raise LabError(f"the plan has a load of mode {quoted(mode)}; this version knows fixed and capacity")
@@ -126,6 +140,6 @@ def differences(load: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, 
     return {key: value for key, value in other.items() if load.get(key) != value}
 
 
-def is_capacity(load: Mapping[str, Any]) -> bool:
-    """Whether a load, as plan.json holds it, searches for the highest rate that holds the SLO."""
-    return load.get("mode") == "capacity"
+def mode_of(load: Mapping[str, Any]) -> str:
+    """`FIXED` or `CAPACITY`: the mode of a load as plan.json holds it; plans of earlier versions name none."""
+    return str(load.get("mode", FIXED))

@@ -1,14 +1,17 @@
-"""A run that looked for capacities, as its cell.json files: rows merged from the trials of each deployment."""
+"""A run that looked for capacities, as its cell.json files: rows merged from the probes of each deployment."""
 
-import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from swarmsweep.judge.capacity import Capacity
 from swarmsweep.plan.plan import make_plan
+from swarmsweep.plan.row import ProbeRow, Retry
+from swarmsweep.plan.row_file import write_row
 from swarmsweep.plan.run_folder import write_plan
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.results.attempt_result import AttemptResult, Check
@@ -41,7 +44,7 @@ HOSTS = {
 }
 # Requests per second of a core, and what each further replica adds of it.
 RPS_PER_CORE = 400.0
-# Rates of the trials of a search, in shares of the capacity, with what they are for.
+# Rates of the probes of a search, in shares of the capacity, with what they are for.
 RATES = (
     *((0.8, "bracket"), (0.95, "bracket"), (1.1, "bracket"), (1.03, "bisect"), (1.0, "confirm"), (0.96, "confirm")),
     *((1.03, "confirm"), (0.96, "verify")),
@@ -53,40 +56,39 @@ def usual_capacity(config: dict[str, Any]) -> float:
     return RPS_PER_CORE * config["cpus"] * config["replicas"] ** 0.93
 
 
-def searched(capacity_rps: float, start: float = 1_000_000.0) -> list[dict[str, Any]]:
-    """The trials of one search that ends at ``capacity_rps``."""
-    probe = entry(1, "probe", None, 1.2 * capacity_rps, "probe", start) | {"kind": "closed", "connections": 12}
-    return [probe] + [
-        entry(number, purpose, share * capacity_rps, capacity_rps, "good" if share < 1 else "bad", start + 60 * number)
+def searched(capacity_rps: float, start: float = 1_000_000.0) -> list[ProbeRow]:
+    """The probes of one search that ends at ``capacity_rps``."""
+    saturation = probe(1, "probe", None, 1.2 * capacity_rps, "probe", start)
+    return [replace(saturation, kind="closed", connections=12)] + [
+        probe(number, purpose, share * capacity_rps, capacity_rps, "good" if share < 1 else "bad", start + 60 * number)
         for number, (share, purpose) in enumerate(RATES, start=2)
     ]
 
 
-def entry(
+def probe(
     number: int, purpose: str, rate_rps: float | None, capacity_rps: float, verdict: str, start: float
-) -> dict[str, Any]:
-    """One trial as capacity.json has it, with the figures of its window."""
+) -> ProbeRow:
+    """One probe, with the figures of its window."""
     share = (rate_rps or capacity_rps) / capacity_rps
     reasons = {"bad": f"{5 * share**16:.1f} % of requests over 100 ms, 5 % are allowed", "good": "all limits held"}
-    return {
-        "trial": number,
-        "purpose": purpose,
-        "kind": "poisson",
-        "rate_rps": rate_rps,
-        "connections": None,
-        "seconds_settle": 5,
-        "seconds_measure": 25,
-        "window_start": start,
-        "window_end": start + 25,
-        "verdict": verdict,
-        "reason": reasons.get(verdict, f"{capacity_rps:.0f} right answers/s on 12 connections"),
-        "over_percent": None if rate_rps is None else 5 * share**16,
-        "file": f"trial-{number}.json",
-        "achieved_rps": min(rate_rps or capacity_rps, 1.15 * capacity_rps),
-        "p95_ms": 100 * share**4,
-        "cpu_cores": 0.9 * share,
-        "throttled_percent": 60.0 * share,
-    }
+    return ProbeRow(
+        number=number,
+        purpose=purpose,
+        kind="poisson",
+        rate_rps=rate_rps,
+        seconds_settle=5,
+        seconds_measure=25,
+        window_start=start,
+        window_end=start + 25,
+        verdict=verdict,
+        reason=reasons.get(verdict, f"{capacity_rps:.0f} right answers/s on 12 connections"),
+        over_percent=None if rate_rps is None else 5 * share**16,
+        file=f"trial-{number}.json",
+        achieved_rps=min(rate_rps or capacity_rps, 1.15 * capacity_rps),
+        p95_ms=100 * share**4,
+        cpu_cores=0.9 * share,
+        throttled_percent=60.0 * share,
+    )
 
 
 def deployment(number: int, capacity_rps: float, **changes: Any) -> AttemptResult:
@@ -97,7 +99,7 @@ def deployment(number: int, capacity_rps: float, **changes: Any) -> AttemptResul
         **{
             "verified_rps": verified,
             "verified_probe": 7,
-            "at_least": False,
+            "is_lower_bound": False,
             "estimate_rps": capacity_rps,
             "interval_rps": (0.97 * capacity_rps, 1.02 * capacity_rps),
             "limited_by": None,
@@ -124,7 +126,7 @@ def deployment(number: int, capacity_rps: float, **changes: Any) -> AttemptResul
         "checks": (check,) * 12,
         "requests_by_replica": {"api-1": 1000},
         "capacity": capacity,
-        "load_trials": tuple(searched(capacity_rps)),
+        "probes": tuple(searched(capacity_rps)),
     }
     return AttemptResult(**(row | changes))
 
@@ -138,12 +140,12 @@ class CapacityRun:
         self.plan = make_plan(parse_sweep(sweep, "sweeps/capacity_run.yml"), HOSTS, **options)
         self.dir = write_plan(self.plan, reports_dir)
 
-    def put(self, cell_id: str, deployments: list[AttemptResult], retries: list[dict[str, Any]] | None = None) -> None:
+    def put(self, cell_id: str, deployments: list[AttemptResult], retries: Sequence[Retry] = ()) -> None:
         """Write the cell.json of a cell."""
         cell = next(cell for cell in self.plan.cells if cell.id == cell_id)
         path = self.dir / "cells" / cell_id / "cell.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(merge(self.plan, cell, deployments, retries or [])))
+        write_row(path, merge(self.plan, cell, deployments, retries))
 
     def fill(self, spread: float = 0.01, seed: int = 1) -> "CapacityRun":
         """Give every cell its usual capacity, with that spread between deployments."""

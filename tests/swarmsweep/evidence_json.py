@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from swarmsweep.judge.evidence import Evidence, Flow, Second
+from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta
@@ -18,7 +19,7 @@ from swarmsweep.raw.timeline import Timeline
 
 # A peak of its own is written out; mostly it is the window that is shown, with its usage and machines.
 SAME = "flow"
-RECORDED = {"deploy": Deployment, "after": StateAfterLoad, "timeline": Timeline}
+RECORDED = {"deploy": Deployment, "after": StateAfterLoad, "timeline": Timeline, "request_parts": RequestParts}
 # Figures that are measured no more.
 GONE = ("network_bytes_per_second", "p50_ms")
 TRACES = Path(__file__).parents[1] / "data" / "traces"

@@ -1,9 +1,10 @@
 """Rows of the summary, as the tests of choosing and reporting need them."""
 
 from capacity_run import deployment
+from msgspec.structs import replace
 
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.plan.row import blank_cell
+from swarmsweep.plan.row import CellCapacity, LatencyMs, RequestParts, blank_row
 from swarmsweep.report.ladder import stages
 from swarmsweep.results.cell import merge
 
@@ -17,6 +18,13 @@ def plan_of(load, cells=(), slo=None, **more):
     return Plan(slo=slo, load=load, cells=list(cells), **(usual | more))
 
 
+def capacity_of(verified_rps, **changes):
+    """What one deployment proves, without an estimate."""
+    usual = {"is_lower_bound": False, "estimate_rps": None, "interval_rps": None, "lower_bound_rps": None}
+    usual |= {"deployments": 1, "between_deployments": False, "limited_by": None}
+    return CellCapacity(verified_rps=verified_rps, **(usual | changes))
+
+
 CAPACITY_PLAN = plan_of({"mode": "capacity"})
 PARTS = {"database": None, "mlflow": None, "preparing": 10.0, "inference": 30.0, "rest": 60.0}
 
@@ -24,11 +32,11 @@ PARTS = {"database": None, "mlflow": None, "preparing": 10.0, "inference": 30.0,
 def fixed(name, replicas=1, cpus=1.0, memory=GIB, rps=100.0, p95=50.0, failures=0.0, status="valid", reason=None):
     """A row of a fixed load with these figures."""
     config = {"replicas": replicas, "cpus": cpus, "memory_bytes": memory, "workers": 1}
-    row = blank_cell(PlannedCell(id=name, config=config, memory="1G"), status, reason)
+    row = blank_row(PlannedCell(id=name, config=config, memory="1G"), status, reason)
     if status in ("valid", "invalid"):
         meets = p95 is not None and p95 <= 100 and failures <= 1 if status == "valid" else None
-        figures = {"mean": p95, "p50": p95, "p95": p95, "p99": p95}
-        row |= {"users": 40, "rps": rps, "failure_percent": failures, "latency_ms": figures, "meets_slo": meets}
+        latency_ms = LatencyMs(p95, p95, p95, p95)
+        return replace(row, users=40, rps=rps, failure_percent=failures, latency_ms=latency_ms, meets_slo=meets)
     return row
 
 
@@ -46,11 +54,11 @@ def staged(variant=None, rps=100.0, status="valid", locustfile=None, target="POS
     config |= {"locustfile": locustfile} if locustfile else {}
     config |= {"variant": variant} if variant else {}
     name = "-".join(str(value) for value in config.values())
-    row = blank_cell(PlannedCell(id=name, config=config, memory="1G"), status, reason)
+    row = blank_row(PlannedCell(id=name, config=config, memory="1G"), status, reason)
     if status in ("valid", "invalid"):
-        parts = {"endpoint": "/predict", "requests": 5, "mean_ms": 100.0, "parts_ms": PARTS}
-        row |= {"rps": rps, "target": target, "request_parts": parts, "choices": choices or None}
-        row["latency_ms"]["p95"] = 20.0
+        parts = RequestParts(endpoint="/predict", requests=5, mean_ms=100.0, parts_ms=PARTS)
+        figures = {"rps": rps, "target": target, "request_parts": parts, "choices": choices or None}
+        return replace(row, latency_ms=LatencyMs(p95=20.0), **figures)
     return row
 
 
@@ -58,10 +66,10 @@ def ladder(*cells):
     """Stages of these cells in a sweep whose scenario is predict.py."""
     planned = [
         PlannedCell(
-            id=row["id"],
-            config=row["config"],
+            id=row.id,
+            config=row.config,
             memory="1G",
-            load={"locustfile": row["config"].get("locustfile", "predict.py")},
+            load={"locustfile": row.config.get("locustfile", "predict.py")},
         )
         for row in cells
     ]

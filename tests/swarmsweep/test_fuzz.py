@@ -127,7 +127,7 @@ def test_metrics_of_a_damaged_file(position, cut, inserted):
     metrics = survives(parse_metrics, text[:position] + inserted + text[position + cut :])
     if metrics is not None:
         parts = request_parts(pool([metrics, metrics]))
-        assert parts is None or parts["mean_ms"] >= 0
+        assert parts is None or parts.mean_ms >= 0
 
 
 @QUIET

@@ -1,6 +1,6 @@
-"""Can this measurement be believed? One small pure function per doubt: `Evidence` -> `Check`.
+"""Can this measurement be believed? One small pure function per check: `Evidence` -> `Check`.
 
-A function returns None where its doubt does not apply: to this mode of load, to a single replica, or to an attempt that
+A function returns None where its check does not apply: to this mode of load, to a single replica, or to an attempt that
 did not come so far. The limits stand in one table, `LIMITS`.
 """
 

@@ -1,4 +1,4 @@
-"""Doubts about what the API answered: an API that fails is a result, a bench that fails is none."""
+"""Checks of what the API answered: an API that fails is a result, a bench that fails is none."""
 
 import re
 from collections import Counter

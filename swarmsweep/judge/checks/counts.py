@@ -1,4 +1,4 @@
-"""Doubts about the number of requests: do all who counted agree?"""
+"""Checks of the number of requests: do all who counted agree?"""
 
 import math
 

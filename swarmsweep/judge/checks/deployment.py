@@ -1,4 +1,4 @@
-"""Doubts about what was loaded: is it what the matrix says, all the time and all of it?"""
+"""Checks of what was loaded: is it what the matrix says, all the time and all of it?"""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Doubts about the load: was it made as planned, and was the generator able to?"""
+"""Checks of the load: was it made as planned, and was the generator able to?"""
 
 import math
 

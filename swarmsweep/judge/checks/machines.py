@@ -1,4 +1,4 @@
-"""Doubts about the machines: who else used them, and are their samples of the same time?"""
+"""Checks of the machines: who else used them, and are their samples of the same time?"""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Doubts that follow from queueing: does the flow add up, and was it steady?"""
+"""Checks that follow from queueing: does the flow add up, and was it steady?"""
 
 import math
 from collections.abc import Sequence

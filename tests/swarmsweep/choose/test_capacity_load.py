@@ -2,12 +2,13 @@
 
 import pytest
 from capacity_run import deployment
+from msgspec.structs import replace
 from rows import plan_of
 
 from swarmsweep.choose.capacity_load import guaranteed_rps, recommend, sensitivity
 from swarmsweep.choose.paired_test import Noise
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import blank_cell
+from swarmsweep.plan.row import AttemptEntry, ProbeRow, blank_row
 from swarmsweep.results.cell import merge
 
 GIB = 1024**3
@@ -27,8 +28,8 @@ def planned(name, cpus=1.0, replicas=1, memory=GIB, **more):
 
 def cell(name, *rates, cpus=1.0, replicas=1, memory=GIB, twin_of=None, **changes):
     """A valid cell whose deployments have these capacities; 96 % of each is verified."""
-    trials = [deployment(number, rate, **changes) for number, rate in enumerate(rates, start=1)]
-    return merge(plan(), planned(name, cpus, replicas, memory, twin_of=twin_of), trials)
+    attempts = [deployment(number, rate, **changes) for number, rate in enumerate(rates, start=1)]
+    return merge(plan(), planned(name, cpus, replicas, memory, twin_of=twin_of), attempts)
 
 
 def three(name, rps, **more):
@@ -39,23 +40,23 @@ def three(name, rps, **more):
 def never(name, **more):
     """A valid cell that held the SLO at no rate."""
     row = three(name, 100.0, verified_rps=None, estimate_rps=None, interval_rps=None, **more)
-    return row | {"attempts": [{"attempt": 1, "load_trials": [{"verdict": "bad"}]}]}
+    return replace(row, attempts=[AttemptEntry(attempt=1, status="valid", probes=[ProbeRow(verdict="bad")])])
 
 
 def once(name):
-    """One of which a trial held, and none for long enough."""
-    trials = [{"verdict": "bad"}, {"verdict": "good"}]
-    return never(name) | {"attempts": [{"attempt": 1, "load_trials": trials}]}
+    """One of which a probe held, and none for long enough."""
+    probes = [ProbeRow(verdict="bad"), ProbeRow(verdict="good")]
+    return replace(never(name), attempts=[AttemptEntry(attempt=1, status="valid", probes=probes)])
 
 
 def dead(name, status, cpus=0.1):
     """A cell without a measurement."""
-    return blank_cell(planned(name, cpus), status, "it is dead")
+    return blank_row(planned(name, cpus), status, "it is dead")
 
 
 def least(name, rps, **more):
     """A cell that held all that the generator could make."""
-    open_end = {"at_least": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
+    open_end = {"is_lower_bound": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
     return cell(name, rps, rps, rps, **open_end, **more)
 
 
@@ -63,7 +64,7 @@ def test_a_cell_is_proven_for_the_smaller_of_lower_bound_and_verified_rate():
     assert guaranteed_rps(cell("a", 100.0)) == 96.0  # no lower bound from one deployment
     assert guaranteed_rps(three("a", 100.0)) == pytest.approx(0.96 * 99)
     scattered = cell("a", 100.0, 200.0, 150.0)
-    assert guaranteed_rps(scattered) == scattered["capacity"]["lower_bound_rps"] < 96
+    assert guaranteed_rps(scattered) == scattered.capacity.lower_bound_rps < 96
     assert guaranteed_rps(never("a")) is None
     assert guaranteed_rps(dead("a", "failed")) is None
 
@@ -81,7 +82,7 @@ def test_a_cell_is_proven_for_the_smaller_of_lower_bound_and_verified_rate():
         ([dead("a", "failed"), three("b", 100.0)], "b"),
         ([dead("a", None), three("b", 100.0)], "b"),
         ([never("a", cpus=0.5), three("b", 100.0)], "b"),
-        ([three("a", 900.0) | {"status": "invalid"}, three("b", 100.0)], "b"),
+        ([replace(three("a", 900.0), status="invalid"), three("b", 100.0)], "b"),
         ([three("b-twin", 900.0, twin_of="b"), three("b", 100.0)], "b"),  # a twin never wins
         ([three("b-twin", 900.0, twin_of="b")], None),
         ([never("a")], None),
@@ -90,8 +91,8 @@ def test_a_cell_is_proven_for_the_smaller_of_lower_bound_and_verified_rate():
     ],
 )
 def test_the_highest_capacity_wins(cells, winner):
-    assert recommend(plan(), cells)["cell_id"] == winner
-    assert recommend(plan(), cells[::-1])["cell_id"] == winner
+    assert recommend(plan(), cells).cell_id == winner
+    assert recommend(plan(), cells[::-1]).cell_id == winner
 
 
 @pytest.mark.parametrize(
@@ -111,14 +112,14 @@ def test_with_a_target_the_cheapest_that_is_proven_for_it_with_headroom_wins(tar
         three("small", 100.0, cpus=1),
         three("middle", 200.0, cpus=2),
         three("small-twin", 999.0, cpus=1, twin_of="small"),
-        three("wrong", 999.0, cpus=0.5) | {"status": "invalid", "reason": "the generator was late"},
+        replace(three("wrong", 999.0, cpus=0.5), status="invalid", reason="the generator was late"),
     ]
-    assert recommend(plan(target), cells)["cell_id"] == winner
+    assert recommend(plan(target), cells).cell_id == winner
 
 
 def test_a_rate_that_was_rounded_by_the_search_is_enough():
     cells = [cell("a", 100.0, verified_rps=416.6)]
-    assert recommend(plan(333.3), cells)["cell_id"] == "a"
+    assert recommend(plan(333.3), cells).cell_id == "a"
 
 
 # The name of a row: the target (None: the highest rate is wanted), the cells, and the noise where it is known.
@@ -145,7 +146,7 @@ SENTENCES = {
 def sentence_of(name):
     """The sentence for a row."""
     target, cells, noise = SENTENCES[name]
-    return recommend(plan(target), cells, noise)["sentence"]
+    return recommend(plan(target), cells, noise).sentence
 
 
 def test_the_sentences(golden):
@@ -176,8 +177,8 @@ def test_a_cell_that_held_no_rate_is_not_the_next_cheaper_one():
 
 def test_noise_that_is_not_controlled_takes_the_verdict_away():
     target, cells, noise = SENTENCES["noise"]
-    assert "better" not in recommend(plan(target), cells, noise)["sentence"]
-    assert "better" in recommend(plan(target), cells)["sentence"]
+    assert "better" not in recommend(plan(target), cells, noise).sentence
+    assert "better" in recommend(plan(target), cells).sentence
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_noise_that_is_not_controlled_takes_the_verdict_away():
 )
 def test_without_a_proof_there_is_no_winner(name):
     target, cells, noise = SENTENCES[name]
-    assert recommend(plan(target), cells, noise)["cell_id"] is None
+    assert recommend(plan(target), cells, noise).cell_id is None
 
 
 def test_sensitivity_is_about_the_headroom_of_a_target(golden):

@@ -6,22 +6,23 @@ from rows import CAPACITY_PLAN, searched
 
 from swarmsweep.choose.comparisons import blocks_of, compare_with_each, noise_in
 from swarmsweep.plan.planned import Anchor, PlannedCell
-from swarmsweep.plan.row import blank_cell
+from swarmsweep.plan.row import AttemptEntry, blank_row
 
 
 def test_blocks_are_valid_deployments():
     row = searched("a", 100.0, 110.0, 120.0)
-    row["attempts"][1]["status"] = "invalid"
+    first, second, third = row.attempts
+    row = structs.replace(row, attempts=[first, structs.replace(second, status="invalid"), third])
     assert blocks_of(row) == {1: 100.0, 3: 120.0}
 
 
 def test_a_least_counts_with_what_was_verified():
-    assert blocks_of(searched("a", 100.0, at_least=True, estimate_rps=None)) == {1: 96.0}
+    assert blocks_of(searched("a", 100.0, is_lower_bound=True, estimate_rps=None)) == {1: 96.0}
 
 
 def test_attempts_of_an_earlier_version_have_no_capacity():
-    row = blank_cell(PlannedCell(id="a", config={}, memory="1G"), "valid", None)
-    assert blocks_of(row | {"attempts": [{"attempt": 1, "status": "valid", "rps": 10.0}]}) == {1: None}
+    row = blank_row(PlannedCell(id="a", config={}, memory="1G"), "valid", None)
+    assert blocks_of(structs.replace(row, attempts=[AttemptEntry(attempt=1, status="valid", rps=10.0)])) == {1: None}
 
 
 @pytest.mark.parametrize(
@@ -51,13 +52,17 @@ def test_verdicts(one, other, verdict):
 )
 def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
     one, other = (
-        searched(name, rate, 1.01 * rate, 0.99 * rate, **({"at_least": True, "verified_rps": rate} if opened else {}))
+        searched(name, rate, 1.01 * rate, 0.99 * rate, is_lower_bound=opened)
         for name, rate, opened in (("a", rates[0], open_one), ("b", rates[1], open_other))
     )
-    for row, opened in ((one, open_one), (other, open_other)):
-        for attempt in row["attempts"]:
-            attempt["verified_rps"] = attempt["capacity_rps"] if opened else attempt["verified_rps"]
-    found = compare_with_each(one, [other], noise_in(CAPACITY_PLAN, []))["b"]
+    # Of a lower bound the verified rate counts: here the same as the estimate of the others.
+    pair = [
+        structs.replace(
+            row, attempts=[structs.replace(attempt, verified_rps=attempt.capacity_rps) for attempt in row.attempts]
+        )
+        for row in (one, other)
+    ]
+    found = compare_with_each(pair[0], pair[1:], noise_in(CAPACITY_PLAN, []))["b"]
     assert found.verdict == verdict
     # Whose capacity is open is said where that leaves it undecided.
     assert ("at least" in found.sentence) == (verdict == "undecided")
@@ -70,5 +75,5 @@ def test_the_pair_of_the_plan_tells_the_noise():
     assert noise_in(plan, [anchor, twin]).controlled is True
     assert noise_in(plan, [anchor, searched("a-twin", 110.0, 112.2, 108.9)]).controlled is False
     assert noise_in(plan, [anchor]).aa_log_rms is None
-    assert noise_in(plan, [anchor, twin | {"status": "invalid"}]).aa_log_rms is None
+    assert noise_in(plan, [anchor, structs.replace(twin, status="invalid")]).aa_log_rms is None
     assert noise_in(CAPACITY_PLAN, [anchor]).aa_log_rms is None

@@ -1,6 +1,7 @@
 """The recommendation: who wins, and the sentence that says why."""
 
 import pytest
+from msgspec.structs import replace
 from rows import fixed
 
 from swarmsweep.choose.fixed_load import recommend, sensitivity
@@ -16,7 +17,7 @@ def test_cost_counts_cpu_and_memory_of_all_replicas():
 
 def changes_of(cells):
     """What other limits would change."""
-    return sensitivity(cells, SLO, recommend(cells, SLO)["cell_id"])
+    return sensitivity(cells, SLO, recommend(cells, SLO).cell_id)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def changes_of(cells):
     ],
 )
 def test_winner(cells, winner):
-    assert recommend(cells, SLO)["cell_id"] == winner
-    assert recommend(cells[::-1], SLO)["cell_id"] == winner
+    assert recommend(cells, SLO).cell_id == winner
+    assert recommend(cells[::-1], SLO).cell_id == winner
 
 
 # The name of a row: cells, and what is special about them.
@@ -63,17 +64,17 @@ SENTENCES = {
     ],
     "not measured and infeasible": [fixed("a", status=None), fixed("b", status="infeasible")],
     "nothing": [],
-    "a lower bound within the limit": [fixed("a", p95=60.0) | {"lower_bounds": ["mean", "p95"], "meets_slo": None}],
-    "a lower bound above the limit": [fixed("b", p95=160.0) | {"lower_bounds": ["mean", "p95"], "meets_slo": False}],
+    "a lower bound within the limit": [replace(fixed("a", p95=60.0), lower_bounds=["mean", "p95"], meets_slo=None)],
+    "a lower bound above the limit": [replace(fixed("b", p95=160.0), lower_bounds=["mean", "p95"], meets_slo=False)],
 }
 
 
 def test_the_sentences(golden):
-    golden("choose_fixed.yml", {name: recommend(cells, SLO)["sentence"] for name, cells in SENTENCES.items()})
+    golden("choose_fixed.yml", {name: recommend(cells, SLO).sentence for name, cells in SENTENCES.items()})
 
 
 def test_the_sentence_compares_with_the_next_cheaper_and_the_fastest():
-    sentence = recommend(SENTENCES["cheaper, dead and faster ones"], SLO)["sentence"]
+    sentence = recommend(SENTENCES["cheaper, dead and faster ones"], SLO).sentence
     chosen, cheaper, dead, fastest = (
         ("right", "50.0 ms"),
         ("small", "0.61", "250.0 ms"),
@@ -85,7 +86,7 @@ def test_the_sentence_compares_with_the_next_cheaper_and_the_fastest():
 
 
 def test_the_fastest_may_miss_the_slo():
-    sentence = recommend(SENTENCES["the fastest misses the SLO"], SLO)["sentence"]
+    sentence = recommend(SENTENCES["the fastest misses the SLO"], SLO).sentence
     assert [word for word in ("3.00 times", "300.0", "1.90 times") if word not in sentence] == []
 
 
@@ -105,13 +106,13 @@ def test_the_fastest_may_miss_the_slo():
 )
 def test_without_a_winner_the_sentence_says_what_is_short(name, figures):
     answer = recommend(SENTENCES[name], SLO)
-    assert answer["cell_id"] is None
-    assert [words for words in figures if words not in answer["sentence"]] == []
+    assert answer.cell_id is None
+    assert [words for words in figures if words not in answer.sentence] == []
 
 
 def test_failures_above_a_limit_of_zero():
-    sentence = recommend([fixed("a", failures=0.5)], {"max_failure_percent": 0})["sentence"]
-    assert recommend([fixed("a", failures=0.5) | {"meets_slo": False}], {"max_failure_percent": 0})["cell_id"] is None
+    sentence = recommend([fixed("a", failures=0.5)], {"max_failure_percent": 0}).sentence
+    assert recommend([replace(fixed("a", failures=0.5), meets_slo=False)], {"max_failure_percent": 0}).cell_id is None
     assert sentence
 
 
@@ -125,7 +126,7 @@ def test_sensitivity_names_only_a_change(golden):
 
 def test_a_figure_that_is_a_lower_bound_is_no_miss_and_no_pass():
     within = recommend(SENTENCES["a lower bound within the limit"], SLO)
-    assert within["cell_id"] is None
-    assert ">= 60.0 ms" in within["sentence"]
+    assert within.cell_id is None
+    assert ">= 60.0 ms" in within.sentence
     above = recommend(SENTENCES["a lower bound above the limit"], SLO)
-    assert above["cell_id"] is None
+    assert above.cell_id is None

@@ -60,11 +60,13 @@ SEARCHES = [
 ]
 
 
-@pytest.mark.parametrize(("trials", "max_rps", "verified", "trial", "at_least", "limited_by", "figures"), SEARCHES)
-def test_what_the_verdicts_show(trials, max_rps, verified, trial, at_least, limited_by, figures):
+@pytest.mark.parametrize(
+    ("trials", "max_rps", "verified", "trial", "is_lower_bound", "limited_by", "figures"), SEARCHES
+)
+def test_what_the_verdicts_show(trials, max_rps, verified, trial, is_lower_bound, limited_by, figures):
     found = capacity_of(entries(*trials, max_rps=max_rps), {}, SLO)
     assert (found.verified_rps, found.verified_probe) == (verified, trial)
-    assert (found.at_least, found.limited_by) == (at_least, limited_by)
+    assert (found.is_lower_bound, found.limited_by) == (is_lower_bound, limited_by)
     assert [figure for figure in figures if figure not in found.sentence] == []
 
 
@@ -128,11 +130,11 @@ def test_the_interval_covers_the_truth(world, profile, least):
     assert fmean(covered) >= least
 
 
-def deployment(verified=90.0, estimate=100.0, at_least=False, interval=(95.0, 105.0)):
+def deployment(verified=90.0, estimate=100.0, is_lower_bound=False, interval=(95.0, 105.0)):
     """The capacity of one."""
-    if at_least:
+    if is_lower_bound:
         estimate, interval = None, None
-    return Capacity(verified, 3, at_least, estimate, interval, None, "")
+    return Capacity(verified, 3, is_lower_bound, estimate, interval, None, "")
 
 
 def test_several_deployments_as_one():
@@ -144,7 +146,7 @@ def test_several_deployments_as_one():
     assert found.estimate_rps == pytest.approx(mean)
     assert found.interval_rps == pytest.approx((mean * math.exp(-half), mean * math.exp(half)), rel=1e-3)
     assert found.lower_bound_rps == pytest.approx(mean * math.exp(-one_sided), rel=1e-3)
-    assert (found.deployments, found.between, found.at_least) == (3, True, False)
+    assert (found.deployments, found.between, found.is_lower_bound) == (3, True, False)
 
 
 def test_a_single_deployment_says_nothing_about_the_next():
@@ -154,22 +156,22 @@ def test_a_single_deployment_says_nothing_about_the_next():
 
 
 @pytest.mark.parametrize(
-    ("deployments", "verified", "estimated", "at_least"),
+    ("deployments", "verified", "estimated", "is_lower_bound"),
     [
         ([], None, False, False),
-        ([deployment(at_least=True)], 90, False, True),
-        ([deployment(90, at_least=True), deployment(91, at_least=True)], 90, False, True),
+        ([deployment(is_lower_bound=True)], 90, False, True),
+        ([deployment(90, is_lower_bound=True), deployment(91, is_lower_bound=True)], 90, False, True),
         # The smallest verified rate failed higher up: it is no "at least".
-        ([deployment(90), deployment(91, at_least=True)], 90, True, False),
-        ([deployment(92), deployment(90, at_least=True)], 90, True, True),
+        ([deployment(90), deployment(91, is_lower_bound=True)], 90, True, False),
+        ([deployment(92), deployment(90, is_lower_bound=True)], 90, True, True),
         ([deployment(), deployment(None, None)], None, False, False),
         ([deployment(), deployment(90, None)], 90, False, False),
     ],
 )
-def test_deployments_that_miss_something(deployments, verified, estimated, at_least):
+def test_deployments_that_miss_something(deployments, verified, estimated, is_lower_bound):
     found = across(deployments)
     assert found.verified_rps == verified
-    assert (found.estimate_rps is not None, found.at_least) == (estimated, at_least)
+    assert (found.estimate_rps is not None, found.is_lower_bound) == (estimated, is_lower_bound)
     assert found.deployments == len(deployments)
 
 

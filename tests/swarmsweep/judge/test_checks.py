@@ -272,8 +272,3 @@ def test_limits_as_labelled_names_what_differs():
     assert named(replace(evidence, deploy=second_replica(evidence, env={})))["limits_as_labelled"].passed is True
     alone = msgspec.structs.replace(evidence.deploy, containers=evidence.deploy.containers[:1])
     assert "1 replicas, not 2" in named(replace(evidence, deploy=alone))["limits_as_labelled"].sentence
-
-
-def test_a_check_has_the_keys_of_trial_json():
-    (check, *_) = checks_of(from_json(record("users")))
-    assert set(check.as_json()) == {"name", "value", "limit", "passed", "sentence", "warning"}

@@ -75,7 +75,7 @@ def test_trials_are_judged_as_they_were_on_the_load_host(search):
 
 def test_the_capacity_is_the_rate_that_held_for_long_enough(search):
     assert (search.capacity.verified_rps, search.capacity.verified_probe) == (80.0, VERIFIED)
-    assert not search.capacity.at_least
+    assert not search.capacity.is_lower_bound
     assert 80 < search.capacity.estimate_rps < 87.5
 
 
@@ -130,7 +130,7 @@ def test_what_the_generator_could_not_make_is_neither_shown_nor_the_highest(fold
 def test_a_search_that_the_generator_ended_says_at_which_load(folder, golden):
     make_late(folder, "bad")
     found, _ = read(folder)
-    assert (found.capacity.at_least, found.capacity.limited_by) == (True, "generator")
+    assert (found.capacity.is_lower_bound, found.capacity.limited_by) == (True, "generator")
     lowest = min(probe.entry.rate_rps for probe in found.probes if not probe.was_made)
     golden("search_generator_limit.txt", f"{found.generator_limit}\n")
     assert [figure for figure in (f" {lowest:g} ", "41.7 ms", "5 ms") if figure not in found.generator_limit] == []
@@ -140,7 +140,11 @@ def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
     """One rate failed, and all lower ones were made too late: whether they hold is not known."""
     make_late(folder, "good")
     found, _ = read(folder)
-    assert (found.capacity.verified_rps, found.capacity.at_least, found.capacity.limited_by) == (None, False, None)
+    assert (found.capacity.verified_rps, found.capacity.is_lower_bound, found.capacity.limited_by) == (
+        None,
+        False,
+        None,
+    )
     assert "41.7 ms" in found.generator_limit and "5 ms" in found.generator_limit
 
 

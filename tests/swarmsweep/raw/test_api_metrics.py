@@ -37,18 +37,18 @@ def test_choices_are_the_labels_of_the_variant():
 
 def test_request_parts_of_several_replicas_are_pooled_by_counts():
     parts = request_parts(pool(parsed(FIRST, SECOND)))
-    assert (parts["endpoint"], parts["requests"]) == ("/predict", 20)
-    assert parts["mean_ms"] == pytest.approx(1000 * 9.0 / 20)
+    assert (parts.endpoint, parts.requests) == ("/predict", 20)
+    assert parts.mean_ms == pytest.approx(1000 * 9.0 / 20)
     # Per request: MLflow was asked twice in each good one. Nothing is known of preparing, which is not zero.
     expected = {"database": 50.0, "mlflow": 200.0, "preparing": None, "inference": 25.0, "rest": 175.0}
-    assert parts["parts_ms"] == pytest.approx(expected)
-    assert list(parts["parts_ms"]) == list(expected)
+    assert parts.parts_ms == pytest.approx(expected)
+    assert list(parts.parts_ms) == list(expected)
 
 
 def test_a_replica_of_one_process_says_the_same_among_much_else():
     (replica,) = parsed(SINGLE)
     assert (replica.times["/predict"].requests, replica.choices["variant"]) == (5, "native")
-    assert request_parts(replica)["parts_ms"]["database"] == pytest.approx(50.0)
+    assert request_parts(replica).parts_ms["database"] == pytest.approx(50.0)
 
 
 def times(**endpoints):
@@ -81,9 +81,9 @@ def test_the_endpoint_that_was_loaded(metrics, expected):
         assert parts is None
     else:
         endpoint, requests, mean_ms, parts_ms = expected
-        assert (parts["endpoint"], parts["requests"]) == (endpoint, requests)
-        assert parts["mean_ms"] == pytest.approx(mean_ms)
-        assert parts["parts_ms"] == pytest.approx(parts_ms)
+        assert (parts.endpoint, parts.requests) == (endpoint, requests)
+        assert parts.mean_ms == pytest.approx(mean_ms)
+        assert parts.parts_ms == pytest.approx(parts_ms)
 
 
 TEXTS = [

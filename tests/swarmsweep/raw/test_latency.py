@@ -52,14 +52,14 @@ def test_a_percentile_is_the_nearest_rank(values, percent):
     ],
 )
 def test_tails_of_few_requests_are_not_told(count, expected):
-    assert describe([np.arange(1.0, count + 1)]) == expected
+    assert describe([np.arange(1.0, count + 1)]).by_name() == expected
 
 
 def test_percentiles_of_trials_are_of_the_merged_latencies_not_averages():
     slow, fast = np.full(100, 900.0), np.full(900, 10.0)
-    assert describe([slow, fast])["p95"] == 900.0
-    assert describe([slow, fast])["p50"] == 10.0
-    assert describe([slow, fast])["mean"] == pytest.approx(99.0)
+    assert describe([slow, fast]).p95 == 900.0
+    assert describe([slow, fast]).p50 == 10.0
+    assert describe([slow, fast]).mean == pytest.approx(99.0)
 
 
 def test_the_window_takes_its_start_and_leaves_its_end(tmp_path):
@@ -158,7 +158,8 @@ def test_what_is_no_lower_bound_is_exact_however_long_the_missing_take(latencies
     waited = [float(so_far) for so_far, _ in missing]
     true = np.array([*latencies, *(so_far + more for so_far, more in missing)], float)
     seen = np.array([*latencies, *waited], float)
-    bounds, figures, truth = lower_bounds([seen], [np.array(waited)]), describe([seen]), describe([true])
+    bounds = lower_bounds([seen], [np.array(waited)])
+    figures, truth = describe([seen]).by_name(), describe([true]).by_name()
     for name, value in figures.items():
         if name in bounds:
             assert value <= truth[name] + 1e-9

@@ -53,18 +53,18 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, sta
     path = folder / "locust/worker-lab-load-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"left_lab": left}))
     row = measure_attempt(run.dir, cell, 1)
-    assert row["status"] == status, row["reason"]
+    assert row.status == status, row.reason
     if left:
-        assert row["reason"] == left_lab_sentence(left)
+        assert row.reason == left_lab_sentence(left)
         rest = len(run.plan.steps) - 1
-        assert outcome(run.dir).endswith(row["reason"])
+        assert outcome(run.dir).endswith(row.reason)
         assert cell in outcome(run.dir) and f" {rest} " in outcome(run.dir)
         # Without the mark it would be tried once more.
         assert retry_steps(run.dir) == []
         # It would leave the lab again.
         with pytest.raises(LabError, match=cell) as refused:
             refuse_ended(run.dir)
-        words = {"reason": row["reason"], "outcome": outcome(run.dir), "resume": str(refused.value)}
+        words = {"reason": row.reason, "outcome": outcome(run.dir), "resume": str(refused.value)}
         golden("left_lab.yml", {name: text.replace(str(run.dir), "RUN") for name, text in words.items()})
         path.unlink()
         refuse_ended(run.dir)

@@ -1,9 +1,11 @@
 """Stages of the ladder: names, what changed, factors and shares, in the order of the sweep file."""
 
 import pytest
-from rows import ladder, plan_of, staged
+from msgspec.structs import replace
+from rows import capacity_of, ladder, plan_of, staged
 
 from swarmsweep.plan.planned import PlannedCell
+from swarmsweep.plan.row import RequestParts
 from swarmsweep.report.ladder import stages
 
 
@@ -52,8 +54,8 @@ def test_stages_are_named_by_variant_and_other_scenarios_by_what_they_ask():
 
 
 def test_a_cell_without_the_axis_is_named_by_what_the_api_says():
-    said = staged(locustfile="empty.py", target="GET /empty") | {"choices": {"variant": "onnx"}}
-    assert [stage.name for stage in ladder(staged(), said)] == ["the API's own variant", "GET /empty of onnx"]
+    row = replace(staged(locustfile="empty.py", target="GET /empty"), choices={"variant": "onnx"})
+    assert [stage.name for stage in ladder(staged(), row)] == ["the API's own variant", "GET /empty of onnx"]
 
 
 def test_stages_of_the_same_name_carry_their_cell():
@@ -109,8 +111,8 @@ def test_what_changed(cells, words):
 
 
 def test_the_variant_is_the_name_and_no_change():
-    first, second = staged("a", model="x"), staged("b", model="y")
-    first["choices"]["variant"], second["choices"]["variant"] = "a", "b"
+    first = replace(staged("a"), choices={"model": "x", "variant": "a"})
+    second = replace(staged("b"), choices={"model": "y", "variant": "b"})
     assert changed(first, second) == ["first stage", "model: x → y"]
 
 
@@ -141,29 +143,30 @@ def test_shares_are_of_the_mean():
 
 
 def test_parts_that_run_side_by_side_share_their_sum():
-    both = staged("a")
-    both["request_parts"] = {"mean_ms": 10.0, "parts_ms": {"inference": 15.0, "preparing": 5.0, "rest": 0.0}}
+    parts_ms = {"inference": 15.0, "preparing": 5.0, "rest": 0.0}
+    parts = RequestParts(endpoint="/predict", requests=5, mean_ms=10.0, parts_ms=parts_ms)
+    both = replace(staged("a"), request_parts=parts)
     shares = ladder(both, staged("b"))[0].shares_percent
     assert (shares["inference"], shares["preparing"], shares["rest"]) == (75, 25, 0)
 
 
 def test_a_stage_without_metrics_has_its_other_figures():
-    silent = staged("a") | {"request_parts": None, "choices": None}
+    silent = replace(staged("a"), request_parts=None, choices=None)
     stage = ladder(silent, staged("b"))[0]
     assert (stage.rps, stage.factor, stage.mean_ms) == (100.0, 1.0, None)
 
 
 def test_a_capacity_is_compared_by_its_verified_rate():
     found = ladder(
-        staged("slow", rps=12.0) | {"capacity_rps": 10.0, "capacity": {"verified_rps": 10.0}},
-        staged("never", rps=30.0) | {"capacity_rps": None, "capacity": {"verified_rps": None}},
-        staged("fast", rps=90.0) | {"capacity_rps": 100.0, "capacity": {"verified_rps": 100.0}},
+        replace(staged("slow", rps=12.0), capacity_rps=10.0, capacity=capacity_of(10.0)),
+        replace(staged("never", rps=30.0), capacity_rps=None, capacity=capacity_of(None)),
+        replace(staged("fast", rps=90.0), capacity_rps=100.0, capacity=capacity_of(100.0)),
     )
     assert [(stage.rps, stage.factor) for stage in found] == [(10.0, 1.0), (None, None), (100.0, 10.0)]
 
 
 def test_a_twin_is_no_stage():
-    twin = staged("a", rps=500.0) | {"twin_of": "a"}
+    twin = replace(staged("a", rps=500.0), twin_of="a")
     assert ladder(staged("a"), twin) == []
     assert [(stage.name, stage.factor) for stage in ladder(twin, staged("a"), staged("b", rps=200.0))] == [
         ("a", 1.0),

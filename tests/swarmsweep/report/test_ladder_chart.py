@@ -4,6 +4,7 @@ import itertools
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from msgspec.structs import replace
 from rows import ladder, staged
 
 from swarmsweep.report.ladder_chart import factor_text, ladder_chart
@@ -81,7 +82,7 @@ def test_a_stage_that_is_not_valid_shows_its_reason_and_no_bar():
 
 
 def test_a_stage_without_metrics_says_so():
-    root = drawn(staged("a"), staged("b") | {"request_parts": None})
+    root = drawn(staged("a"), replace(staged("b"), request_parts=None))
     assert len(bars(root, "rps")) == 2
     assert texts(root).count("not measured") == 1
 

@@ -5,11 +5,13 @@ import re
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
+from rows import capacity_of, fixed
 
-from swarmsweep.files import write_json
 from swarmsweep.plan.plan import make_plan
 from swarmsweep.plan.planned import as_json
-from swarmsweep.plan.row import blank_cell
+from swarmsweep.plan.row import LatencyMs, blank_row
+from swarmsweep.plan.row_file import write_row
 from swarmsweep.plan.run_folder import attempt_dir, write_plan
 from swarmsweep.report.progress import Progress, sentence, time_left
 from swarmsweep.sweep.sweep_file import parse_sweep
@@ -17,12 +19,14 @@ from swarmsweep.sweep.sweep_file import parse_sweep
 
 def row(status="valid", reason=None, rps=411.6, p95=88.4, meets_slo=True):
     """The parts of a summary row that a sentence is made of."""
-    return {"status": status, "reason": reason, "rps": rps, "latency_ms": {"p95": p95}, "meets_slo": meets_slo}
+    return replace(
+        fixed("a"), status=status, reason=reason, rps=rps, latency_ms=LatencyMs(p95=p95), meets_slo=meets_slo
+    )
 
 
-def searched(verified=411.6, at_least=False, p95=88.4, meets_slo=True):
+def searched(verified=411.6, is_lower_bound=False, p95=88.4, meets_slo=True):
     """The same of a cell whose capacity was looked for."""
-    return row(p95=p95, meets_slo=meets_slo) | {"capacity": {"verified_rps": verified, "at_least": at_least}}
+    return replace(row(p95=p95, meets_slo=meets_slo), capacity=capacity_of(verified, is_lower_bound=is_lower_bound))
 
 
 # What is special about a row, and the row.
@@ -38,11 +42,11 @@ ROWS = {
     "failed": row("failed", "out of memory", rps=None, p95=None, meets_slo=None),
     "infeasible": row("infeasible", "2 CPUs on a host with 1", rps=None, p95=None),
     "capacity": searched(),
-    "capacity or more": searched(at_least=True),
+    "capacity or more": searched(is_lower_bound=True),
     "low capacity, no p95": searched(verified=8.25, p95=None),
     "below the target": searched(meets_slo=False),
     "no rate": searched(verified=None, meets_slo=False),
-    "invalid search": searched() | {"status": "invalid", "reason": "a worker was lost"},
+    "invalid search": replace(searched(), status="invalid", reason="a worker was lost"),
 }
 
 
@@ -71,7 +75,7 @@ def test_a_sentence_begins_with_the_status_and_has_the_figures(name, figures):
 
 @pytest.mark.parametrize("name", ["invalid", "failed", "infeasible", "invalid search"])
 def test_without_figures_the_reason_is_the_sentence(name):
-    assert sentence(ROWS[name]) == f"{ROWS[name]['status']}: {ROWS[name]['reason']}"
+    assert sentence(ROWS[name]) == f"{ROWS[name].status}: {ROWS[name].reason}"
 
 
 @pytest.mark.parametrize(
@@ -111,15 +115,20 @@ class Sweep:
 
     def judge(self, cell_id, status="valid", attempt=1, complete=True, **figures):
         cell = next(cell for cell in self.plan.cells if cell.id == cell_id)
-        row = blank_cell(cell, status, None if status == "valid" else "why", trials=1) | figures
-        write_json(attempt_dir(self.dir, cell_id, attempt, "trial.json"), row)
+        row = replace(blank_row(cell, status, None if status == "valid" else "why", attempt_count=1), **figures)
+        write_row(attempt_dir(self.dir, cell_id, attempt, "trial.json"), row)
         if complete:
-            write_json(self.dir / "cells" / cell_id / "cell.json", row)
+            write_row(self.dir / "cells" / cell_id / "cell.json", row)
 
 
 def figures(rps, p95, meets_slo):
-    latency = {"mean": p95 / 2, "p50": p95 / 2, "p95": p95, "p99": p95 * 2}
-    return {"rps": rps, "latency_ms": latency, "meets_slo": meets_slo, "users": 40, "failure_percent": 0.0}
+    return {
+        "rps": rps,
+        "latency_ms": LatencyMs(p95 / 2, p95 / 2, p95, p95 * 2),
+        "meets_slo": meets_slo,
+        "users": 40,
+        "failure_percent": 0.0,
+    }
 
 
 def test_best_is_the_cheapest_that_meets_the_slo_else_the_nearest(tmp_path, golden):
@@ -153,9 +162,8 @@ def test_a_step_that_left_nothing_has_been_said_already(tmp_path):
 
 
 def capacity(rps):
-    found = {"verified_rps": rps, "at_least": False, "estimate_rps": rps, "interval_rps": None, "deployments": 1}
-    found |= {"lower_bound_rps": rps, "between_deployments": False, "limited_by": None}
-    return figures(rps, 50, rps is not None) | {"capacity_rps": rps, "capacity": found}
+    whole = capacity_of(rps, estimate_rps=rps, lower_bound_rps=rps)
+    return figures(rps, 50, rps is not None) | {"capacity_rps": rps, "capacity": whole}
 
 
 def test_best_of_searches_is_the_highest_capacity(tmp_path, golden):

@@ -14,9 +14,11 @@ from run_folder import SWEEP, Run, Traffic, busy, metrics_text, put
 
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.markdown import MISSING, markdown, one_line
-from swarmsweep.plan.row import NEWER_KEYS, SUMMARY_KEYS
+from swarmsweep.plan.row import ProbeRow, Retry
+from swarmsweep.plan.row_file import NEWER_KEYS
 from swarmsweep.plan.run_folder import newest_run
 from swarmsweep.report.report import write_report
+from swarmsweep.report.summary_json import SUMMARY_KEYS
 from swarmsweep.results.measure import measure_attempt, measure_run
 
 MANIFEST = {
@@ -450,9 +452,9 @@ TWIN = f"{CELLS[0]}-twin"
 def searched(tmp_path) -> CapacityRun:
     """Six configurations and a twin, three deployments each; one that died, one the generator was too slow for."""
     run = CapacityRun(tmp_path / "reports").fill()
-    slow = {"at_least": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
-    run.put(CELLS[4], [deployment(number, 1000.0, **slow) for number in (1, 2, 3)], [{"attempt": 2, "reason": "late"}])
-    died = deployment(1, 1.0, status="failed", reason="out of memory", capacity=None, load_trials=())
+    slow = {"is_lower_bound": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
+    run.put(CELLS[4], [deployment(number, 1000.0, **slow) for number in (1, 2, 3)], [Retry(attempt=2, reason="late")])
+    died = deployment(1, 1.0, status="failed", reason="out of memory", capacity=None, probes=())
     run.put(CELLS[3], [died, died, died])
     return run
 
@@ -526,8 +528,8 @@ def test_every_trial_of_every_search_is_folded_away(searched):
 
 
 def test_what_a_trial_holds_stays_inert(searched):
-    odd = {"trial": 1, "reason": "a|b <script>", "purpose": None, "verdict": "`x`", "rate_rps": None, "p95_ms": None}
-    odd_run = [deployment(number, 100.0, load_trials=(odd,), sentence="# <b>|") for number in (1, 2, 3)]
+    odd = ProbeRow(number=1, reason="a|b <script>", verdict="`x`")
+    odd_run = [deployment(number, 100.0, probes=(odd,), sentence="# <b>|") for number in (1, 2, 3)]
     searched.put(CELLS[0], odd_run)
     page = write_report(searched.dir, searched.reports_dir).read_text()
     assert "<script>" not in page and "<b>" not in page

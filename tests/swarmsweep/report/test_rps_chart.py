@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from msgspec.structs import replace
 from rows import fixed, searched
 
 from swarmsweep.report.rps_chart import rps_chart
@@ -47,7 +48,7 @@ def test_capacities_are_bars_with_their_interval():
     cells = [
         searched("a", 400.0, 404.0, 396.0),
         searched("b", 200.0, verified_rps=None, estimate_rps=None, interval_rps=None),
-        searched("c", 100.0, at_least=True, estimate_rps=None, interval_rps=None, limited_by="generator"),
+        searched("c", 100.0, is_lower_bound=True, estimate_rps=None, interval_rps=None, limited_by="generator"),
         searched("d", 100.0, 900.0),
         fixed("e", status="failed", reason="died"),
     ]
@@ -63,10 +64,10 @@ def test_capacities_are_bars_with_their_interval():
 
 
 def test_a_twin_and_a_missed_target_are_named():
-    rows = [searched("a", 100.0), searched("a-twin", 100.0) | {"twin_of": "a"}, searched("b", 50.0)]
+    rows = [searched("a", 100.0), replace(searched("a-twin", 100.0), twin_of="a"), searched("b", 50.0)]
     texts = [text.text for text in ElementTree.fromstring(rps_chart(rows, True)).iter(f"{SVG}text")]
     assert "96.0 · verified, twin of a" in texts
-    rows[2]["meets_slo"] = False
+    rows[2] = replace(rows[2], meets_slo=False)
     texts = [text.text for text in ElementTree.fromstring(rps_chart(rows, True)).iter(f"{SVG}text")]
     assert "48.0 · verified, misses the target" in texts
 

@@ -4,8 +4,10 @@ import csv
 import io
 
 import pytest
+from msgspec.structs import replace
 from rows import fixed, searched
 
+from swarmsweep.plan.row import Retry
 from swarmsweep.report.summary_csv import as_csv
 
 CAPACITY = (
@@ -32,9 +34,12 @@ def test_no_cells_are_an_empty_table():
 
 def test_capacities_have_their_columns():
     rows = [
-        searched("a", 400.0, 404.0, 396.0) | {"config": CONFIG},
-        searched("b", 100.0, at_least=True, estimate_rps=None, interval_rps=None, limited_by="generator")
-        | {"config": CONFIG, "twin_of": "a"},
+        replace(searched("a", 400.0, 404.0, 396.0), config=CONFIG),
+        replace(
+            searched("b", 100.0, is_lower_bound=True, estimate_rps=None, interval_rps=None, limited_by="generator"),
+            config=CONFIG,
+            twin_of="a",
+        ),
         fixed("c", status="failed", reason="died"),
     ]
     found, least, dead = table(rows, capacity=True)
@@ -50,5 +55,5 @@ def test_capacities_have_their_columns():
 
 
 def test_retries_are_counted_where_there_are_any():
-    again = [{"attempt": 1, "reason": "stolen"}, {"attempt": 2, "reason": "stolen"}]
-    assert [row["retries"] for row in table([fixed("a"), fixed("b") | {"retries": again}])] == ["0", "2"]
+    again = [Retry(attempt=1, reason="stolen"), Retry(attempt=2, reason="stolen")]
+    assert [row["retries"] for row in table([fixed("a"), replace(fixed("b"), retries=again)])] == ["0", "2"]

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from msgspec import structs
+from msgspec import structs, to_builtins
 from run_folder import METRICS, WINDOW, Run, Traffic, busy, put, write_requests
 from search_folder import CELL_ID as SEARCH_ID
 from search_folder import QUESTIONS, SENT, record_search, search_run
@@ -300,7 +300,7 @@ def test_figures_of_a_search_are_those_of_the_verified_rate(searched):
     # 8 seconds at 80 requests/s, as chance gave them.
     assert (trial.requests, trial.failures, len(trial.latency_ms)) == (678, 0, 678)
     assert trial.rps == 678 / 8
-    assert describe([trial.latency_ms])["p95"] == pytest.approx(75.7, abs=0.1)
+    assert describe([trial.latency_ms]).p95 == pytest.approx(75.7, abs=0.1)
     assert trial.usage.cpu_cores == pytest.approx(0.8, abs=0.1)
     assert (trial.load_workers, trial.target) == (2, "POST /predict")
     assert trial.requests_by_replica == {"api-1": SENT + QUESTIONS}
@@ -308,16 +308,16 @@ def test_figures_of_a_search_are_those_of_the_verified_rate(searched):
     assert trial.bottleneck == "cpu_throttled"
 
 
-def test_trials_of_a_search_carry_the_figures_of_their_windows(searched):
+def test_probes_of_a_search_carry_the_figures_of_their_windows(searched):
     record_search(searched)
-    trials = analysed_search(searched).load_trials
-    assert [trial["trial"] for trial in trials] == [1, 2, 3, 4, 5, 6, 7]
-    assert [trial["verdict"] for trial in trials] == VERDICTS
-    assert [trial["achieved_rps"] for trial in trials][:3] == [100.0, 384 / 5, 456 / 5]
-    assert [round(trial["p95_ms"]) for trial in trials] == [61, 56, 139, 206, 85, 67, 76]
-    assert all(0.6 < trial["cpu_cores"] < 1.3 for trial in trials)
-    assert all(30 < trial["throttled_percent"] <= 45 for trial in trials)
-    json.dumps(trials, allow_nan=False)
+    probes = analysed_search(searched).probes
+    assert [probe.number for probe in probes] == [1, 2, 3, 4, 5, 6, 7]
+    assert [probe.verdict for probe in probes] == VERDICTS
+    assert [probe.achieved_rps for probe in probes][:3] == [100.0, 384 / 5, 456 / 5]
+    assert [round(probe.p95_ms) for probe in probes] == [61, 56, 139, 206, 85, 67, 76]
+    assert all(0.6 < probe.cpu_cores < 1.3 for probe in probes)
+    assert all(30 < probe.throttled_percent <= 45 for probe in probes)
+    json.dumps(to_builtins(probes), allow_nan=False)
 
 
 def test_a_search_without_samples_of_the_hosts_is_valid_and_says_so(searched):
@@ -325,7 +325,7 @@ def test_a_search_without_samples_of_the_hosts_is_valid_and_says_so(searched):
     for path in folder.glob("samples-*.jsonl"):
         path.unlink()
     trial = analysed_search(searched)
-    assert (trial.status, trial.usage.cpu_cores, trial.load_trials[0]["cpu_cores"]) == ("valid", None, None)
+    assert (trial.status, trial.usage.cpu_cores, trial.probes[0].cpu_cores) == ("valid", None, None)
 
 
 def test_a_search_where_no_load_passes_is_a_result(searched):
@@ -334,7 +334,7 @@ def test_a_search_where_no_load_passes_is_a_result(searched):
         change_json(path, within_limits={"p95_ms": 0})
     trial = analysed_search(searched)
     assert (trial.status, trial.capacity.verified_rps) == ("valid", None)
-    assert {entry["verdict"] for entry in trial.load_trials} == {"probe", "bad"}
+    assert {probe.verdict for probe in trial.probes} == {"probe", "bad"}
     assert trial.requests == 478  # of the highest open load
 
 
@@ -407,5 +407,5 @@ def test_a_search_whose_rates_all_pass_says_at_least(searched):
         path = folder / "locust" / f"trial-{number}.json"
         change_json(path, within_limits={"p95_ms": json.loads(path.read_text())["measured"]["offered"]})
     trial = analysed_search(searched)
-    assert trial.capacity.at_least
+    assert trial.capacity.is_lower_bound
     assert trial.status == "valid"

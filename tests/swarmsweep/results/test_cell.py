@@ -7,7 +7,7 @@ from msgspec import structs
 from rows import plan_of
 
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import SUMMARY_KEYS, blank_cell
+from swarmsweep.plan.row import ApiUse, LatencyMs, LoadUse, Retry, blank_row
 from swarmsweep.raw.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.tasks import TaskCounts
@@ -45,50 +45,44 @@ def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():
         2, values=(90.0,) * 300, failures=4, usage=ApiUsage(0.7, 300, 0, 3000, 0, 60.0), load_cpu_percent_max=60.0
     )
     row = merge(PLAN, CELL, [trial(1), slow])
-    assert (row["trials"], row["requests"], row["failures"], row["users"]) == (2, 400, 4, 40)
-    assert row["rps"] == pytest.approx((10.0 + 29.6) / 2)
-    assert row["rps_range"] == [10.0, 29.6]
-    assert row["failure_percent"] == 1.0
-    assert row["latency_ms"] == {"mean": 70.0, "p50": 90.0, "p95": 90.0, "p99": 90.0}
-    assert row["api"]["cpu_cores"] == 0.6
-    assert row["api"]["throttled_percent"] == 10.0  # of all 400 periods, not the mean of 40 and 0
-    assert row["api"]["memory_peak_bytes"] == 3000
-    assert row["load"] == {"cpu_percent_max": 60.0, "workers": 1}
-    assert row["meets_slo"] is True
+    assert (row.attempt_count, row.requests, row.failures, row.users) == (2, 400, 4, 40)
+    assert row.rps == pytest.approx((10.0 + 29.6) / 2)
+    assert row.rps_range == (10.0, 29.6)
+    assert row.failure_percent == 1.0
+    assert row.latency_ms == LatencyMs(70.0, 90.0, 90.0, 90.0)
+    assert row.api.cpu_cores == 0.6
+    assert row.api.throttled_percent == 10.0  # of all 400 periods, not the mean of 40 and 0
+    assert row.api.memory_peak_bytes == 3000
+    assert row.load == LoadUse(cpu_percent_max=60.0, workers=1)
+    assert row.meets_slo is True
 
 
 def test_tasks_of_all_trials_are_counted_together_and_count_for_the_slo():
     first = trial(1, tasks=TaskCounts(100, 1, {"KeyError: 'x'": 1}))
     second = trial(2, tasks=TaskCounts(300, 11, {"KeyError: 'x'": 1, "OSError": 5}))
     row = merge(PLAN, CELL, [first, second])
-    assert (row["failure_percent"], row["failed_task_percent"], row["task_exceptions"]) == (0.0, 3.0, 7)
-    assert row["exceptions"] == {"OSError": 5, "KeyError: 'x'": 2}
-    assert row["meets_slo"] is False
+    assert (row.failure_percent, row.failed_task_percent, row.task_exceptions) == (0.0, 3.0, 7)
+    assert row.exceptions == {"OSError": 5, "KeyError: 'x'": 2}
+    assert row.meets_slo is False
     unknown = merge(PLAN, CELL, [first, trial(2)])
-    assert (unknown["failed_task_percent"], unknown["task_exceptions"]) == (None, None)
-    assert unknown["meets_slo"] is True
+    assert (unknown.failed_task_percent, unknown.task_exceptions) == (None, None)
+    assert unknown.meets_slo is True
 
 
 def test_a_percentile_that_falls_on_a_missing_response_is_a_lower_bound():
     waited = np.full(6, 60.0)
     values = np.concatenate([np.full(94, 10.0), waited])
     row = merge(PLAN, CELL, [trial(1), trial(2, values=values, waited_ms=waited)])
-    assert row["lower_bounds"] == ["mean", "p99"]
-    assert row["meets_slo"] is True  # p95 is exact
+    assert row.lower_bounds == ["mean", "p99"]
+    assert row.meets_slo is True  # p95 is exact
     row = merge(PLAN, CELL, [trial(2, values=values, waited_ms=waited)])
-    assert row["lower_bounds"] == ["mean", "p95", "p99"]
-    assert row["meets_slo"] is None  # 60 ms and more, the limit is 100 ms
+    assert row.lower_bounds == ["mean", "p95", "p99"]
+    assert row.meets_slo is None  # 60 ms and more, the limit is 100 ms
 
 
 def test_one_figure_that_was_not_measured_makes_the_cells_unknown():
     row = merge(PLAN, CELL, [trial(1), trial(2, usage=ApiUsage(), restarts=None)])
-    assert row["api"] == {
-        "cpu_cores": None,
-        "throttled_percent": None,
-        "memory_peak_bytes": None,
-        "oom_kills": 0,
-        "restarts": None,
-    }
+    assert row.api == ApiUse(oom_kills=0)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +96,12 @@ def test_one_figure_that_was_not_measured_makes_the_cells_unknown():
 )
 def test_status_of_a_cell(others, status, reason):
     row = merge(PLAN, CELL, [trial(1), *others])
-    assert (row["status"], row["reason"]) == (status, reason)
-    assert row["meets_slo"] is (True if status == "valid" else None)
+    assert (row.status, row.reason) == (status, reason)
+    assert row.meets_slo is (True if status == "valid" else None)
 
 
 def test_a_single_trial_gives_its_reason_without_a_number():
-    assert merge(PLAN, CELL, [trial(1, "failed", "died")])["reason"] == "died"
+    assert merge(PLAN, CELL, [trial(1, "failed", "died")]).reason == "died"
 
 
 def test_a_cell_that_died_before_any_load_has_no_figure():
@@ -116,21 +110,21 @@ def test_a_cell_that_died_before_any_load_has_no_figure():
         1, "failed", "died", values=(), load_cpu_percent_max=None, load_workers=None, oom_kills=None, **nothing
     )
     row = merge(PLAN, CELL, [dead])
-    blank = blank_cell(CELL, "failed", "died", trials=1)
-    assert {key: row[key] for key in SUMMARY_KEYS if key != "bottleneck"} == {
-        key: blank[key] for key in SUMMARY_KEYS if key != "bottleneck"
-    }
+    blank = blank_row(CELL, "failed", "died", attempt_count=1)
+    of_the_attempt = ("bottleneck", "bottleneck_evidence", "attempts", "run_id")
+    for name in (name for name in row.__struct_fields__ if name not in of_the_attempt):
+        assert getattr(row, name) == getattr(blank, name), name
 
 
 def test_the_slo_is_judged_before_rounding():
     row = merge(PLAN, CELL, [trial(1, values=(100.0000001,) * 100)])
-    assert row["latency_ms"]["p95"] == 100.0
-    assert row["meets_slo"] is False
+    assert row.latency_ms.p95 == 100.0
+    assert row.meets_slo is False
 
 
 def test_too_few_requests_for_the_slo_leave_it_open():
     row = merge(PLAN, CELL, [trial(1, values=(10.0,) * 19)])
-    assert (row["status"], row["latency_ms"]["p95"], row["meets_slo"]) == ("valid", None, None)
+    assert (row.status, row.latency_ms.p95, row.meets_slo) == ("valid", None, None)
 
 
 def said(requests, seconds, **parts):
@@ -141,21 +135,21 @@ def said(requests, seconds, **parts):
 def test_what_the_api_says_is_pooled_by_counts():
     trials = [trial(1, metrics=said(10, 1.0, inference=0.5)), trial(2, metrics=said(30, 9.0, inference=4.5))]
     row = merge(PLAN, CELL, trials)
-    parts = row["request_parts"]
-    assert (parts["requests"], parts["mean_ms"]) == (40, 250.0)  # not the mean of 100 and 300
-    assert (parts["parts_ms"]["inference"], parts["parts_ms"]["rest"]) == (125.0, 125.0)
-    assert row["choices"] == {"variant": "onnx"}
+    parts = row.request_parts
+    assert (parts.requests, parts.mean_ms) == (40, 250.0)  # not the mean of 100 and 300
+    assert (parts.parts_ms["inference"], parts.parts_ms["rest"]) == (125.0, 125.0)
+    assert row.choices == {"variant": "onnx"}
 
 
 def test_an_attempt_that_said_nothing_leaves_the_parts_unknown():
     row = merge(PLAN, CELL, [trial(1, metrics=said(10, 1.0)), trial(2, metrics_problem="replica 1: status 404")])
-    assert (row["request_parts"], row["choices"]) == (None, None)
-    assert row["metrics_problem"] == "replica 1: status 404"
+    assert (row.request_parts, row.choices) == (None, None)
+    assert row.metrics_problem == "replica 1: status 404"
 
 
 def test_users_are_those_of_the_cells_own_load():
     row = merge(PLAN, structs.replace(CELL, load={"users": 2}), [trial(1, target="POST /predict")])
-    assert (row["users"], row["target"]) == (2, "POST /predict")
+    assert (row.users, row.target) == (2, "POST /predict")
 
 
 # --- Capacity -------------------------------------------------------------------------------------------------------
@@ -165,39 +159,39 @@ SEARCHED = structs.replace(PLAN, load={"mode": "capacity", "profile": "standard"
 
 def test_a_fixed_load_has_no_capacity():
     row = merge(PLAN, CELL, [trial(1)])
-    assert (row["capacity"], row["capacity_rps"], row["twin_of"], row["retries"]) == (None, None, None, [])
-    assert (row["attempts"][0]["capacity_rps"], row["attempts"][0]["load_trials"]) == (None, [])
+    assert (row.capacity, row.capacity_rps, row.twin_of, row.retries) == (None, None, None, [])
+    assert (row.attempts[0].capacity_rps, row.attempts[0].probes) == (None, [])
 
 
 def test_capacities_of_deployments_are_one_row():
     row = merge(SEARCHED, CELL, [deployment(1, 400.0), deployment(2, 410.0), deployment(3, 390.0)])
-    capacity = row["capacity"]
-    assert row["capacity_rps"] == capacity["verified_rps"] == pytest.approx(0.96 * 390)
-    assert capacity["estimate_rps"] == pytest.approx((400 * 410 * 390) ** (1 / 3), abs=1e-5)
-    assert (capacity["deployments"], capacity["between_deployments"], capacity["at_least"]) == (3, True, False)
-    low, high = capacity["interval_rps"]
-    assert low < capacity["lower_bound_rps"] < capacity["estimate_rps"] < high
-    assert (row["users"], row["meets_slo"]) == (None, True)
-    assert [attempt["capacity_rps"] for attempt in row["attempts"]] == [400.0, 410.0, 390.0]
-    assert row["attempts"][1]["verified_rps"] == pytest.approx(0.96 * 410)
-    assert [entry["purpose"] for entry in row["attempts"][0]["load_trials"]][:2] == ["probe", "bracket"]
+    capacity = row.capacity
+    assert row.capacity_rps == capacity.verified_rps == pytest.approx(0.96 * 390)
+    assert capacity.estimate_rps == pytest.approx((400 * 410 * 390) ** (1 / 3), abs=1e-5)
+    assert (capacity.deployments, capacity.between_deployments, capacity.is_lower_bound) == (3, True, False)
+    low, high = capacity.interval_rps
+    assert low < capacity.lower_bound_rps < capacity.estimate_rps < high
+    assert (row.users, row.meets_slo) == (None, True)
+    assert [attempt.capacity_rps for attempt in row.attempts] == [400.0, 410.0, 390.0]
+    assert row.attempts[1].verified_rps == pytest.approx(0.96 * 410)
+    assert [entry.purpose for entry in row.attempts[0].probes][:2] == ["probe", "bracket"]
 
 
 def test_a_single_deployment_has_its_own_interval_and_no_lower_bound():
-    capacity = merge(SEARCHED, CELL, [deployment(1, 400.0)])["capacity"]
-    assert (capacity["interval_rps"], capacity["lower_bound_rps"]) == ([388.0, 408.0], None)
-    assert (capacity["deployments"], capacity["between_deployments"]) == (1, False)
+    capacity = merge(SEARCHED, CELL, [deployment(1, 400.0)]).capacity
+    assert (capacity.interval_rps, capacity.lower_bound_rps) == ((388.0, 408.0), None)
+    assert (capacity.deployments, capacity.between_deployments) == (1, False)
 
 
 def test_a_deployment_without_a_search_leaves_the_capacity_unknown():
-    row = merge(SEARCHED, CELL, [deployment(1, 400.0), deployment(2, 400.0, capacity=None, load_trials=())])
-    assert (row["capacity"], row["capacity_rps"], row["meets_slo"]) == (None, None, None)
+    row = merge(SEARCHED, CELL, [deployment(1, 400.0), deployment(2, 400.0, capacity=None, probes=())])
+    assert (row.capacity, row.capacity_rps, row.meets_slo) == (None, None, None)
 
 
 def test_what_stopped_the_search_is_kept():
-    least = deployment(1, 400.0, at_least=True, estimate_rps=None, interval_rps=None, limited_by="generator")
-    capacity = merge(SEARCHED, CELL, [least])["capacity"]
-    assert (capacity["at_least"], capacity["limited_by"], capacity["estimate_rps"]) == (True, "generator", None)
+    least = deployment(1, 400.0, is_lower_bound=True, estimate_rps=None, interval_rps=None, limited_by="generator")
+    capacity = merge(SEARCHED, CELL, [least]).capacity
+    assert (capacity.is_lower_bound, capacity.limited_by, capacity.estimate_rps) == (True, "generator", None)
 
 
 @pytest.mark.parametrize(
@@ -217,10 +211,10 @@ def test_what_stopped_the_search_is_kept():
 def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_target(verified, estimate, target, meets):
     plan = structs.replace(SEARCHED, load=SEARCHED.load | {"target_rps": target})
     row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified, estimate_rps=estimate)])
-    assert row["meets_slo"] is meets
+    assert row.meets_slo is meets
 
 
 def test_retries_and_the_twin_are_told():
-    again = {"attempt": 1, "reason": "2 % stolen", "more": "dropped"}
+    again = Retry(attempt=1, reason="2 % stolen")
     row = merge(SEARCHED, structs.replace(CELL, twin_of="r0"), [deployment(1, 400.0)], [again])
-    assert (row["twin_of"], row["retries"]) == ("r0", [{"attempt": 1, "reason": "2 % stolen"}])
+    assert (row.twin_of, row.retries) == ("r0", [again])

@@ -3,13 +3,15 @@
 import json
 
 import pytest
+from msgspec import convert
 from run_folder import SWEEP, Run, Traffic, busy
 from search_folder import CELL_ID as SEARCH_ID
 from search_folder import record_search, search_run
 
 from swarmsweep.errors import LabError
-from swarmsweep.plan.row import SUMMARY_KEYS
+from swarmsweep.plan.row import Retry, Row
 from swarmsweep.plan.run_folder import remaining_steps
+from swarmsweep.report.summary_json import SUMMARY_KEYS
 from swarmsweep.results.measure import measure_attempt, measure_run
 
 CELL_ID = "r1-c0.5-m256M-w1"
@@ -18,10 +20,11 @@ CELL_ID = "r1-c0.5-m256M-w1"
 def test_trial_json_has_the_keys_of_a_cell_and_the_checks(run):
     run.record(CELL_ID, Traffic(busy(600)))
     row = measure_attempt(run.dir, CELL_ID, 1)
-    assert row == json.loads((run.attempt(CELL_ID) / "trial.json").read_text())
-    assert set(SUMMARY_KEYS) < set(row)
-    assert row["attempt"] == 1
-    assert {check["name"] for check in row["checks"]} >= {"generator_cpu", "counted_by_locust", "counted_by_haproxy"}
+    stored = json.loads((run.attempt(CELL_ID) / "trial.json").read_text())
+    assert row == convert(stored, Row)
+    assert set(SUMMARY_KEYS) < set(stored)
+    assert row.attempt == 1
+    assert {check.name for check in row.checks} >= {"generator_cpu", "counted_by_locust", "counted_by_haproxy"}
 
 
 def test_cell_json_appears_with_the_last_attempt(tmp_path):
@@ -70,11 +73,11 @@ def test_what_was_made_again_is_told_with_its_older_reason(tmp_path):
     run = Run(tmp_path, SWEEP + b"repeat: 2\n")
     for number in (1, 2):
         run.record(CELL_ID, Traffic(busy(600), worker_cpu_percent=97.0), number=number)
-        reason = measure_attempt(run.dir, CELL_ID, number)["reason"]
+        reason = measure_attempt(run.dir, CELL_ID, number).reason
         folder = run.attempt(CELL_ID, number)
         folder.rename(folder.with_name(f"{folder.name}.retried-1"))
         run.record(CELL_ID, Traffic(busy(600)), number=number)
-        assert measure_attempt(run.dir, CELL_ID, number)["retries"] == [{"attempt": number, "reason": reason}]
+        assert measure_attempt(run.dir, CELL_ID, number).retries == [Retry(attempt=number, reason=reason)]
     assert "the load generator itself was the limit" in reason
     cell = json.loads((run.dir / "cells" / CELL_ID / "cell.json").read_text())
     assert (cell["status"], cell["trials"]) == ("valid", 2)
@@ -91,8 +94,8 @@ def test_an_attempt_set_aside_without_a_reason_is_told_too(run, content, words):
     older.mkdir()
     if content is not None:
         (older / "trial.json").write_text(content)
-    (retry,) = measure_attempt(run.dir, CELL_ID, 1)["retries"]
-    assert (retry["attempt"], words in retry["reason"]) == (1, True)
+    (retry,) = measure_attempt(run.dir, CELL_ID, 1).retries
+    assert (retry.attempt, words in retry.reason) == (1, True)
 
 
 def test_a_search_is_measured_again_from_its_files(tmp_path):
@@ -101,7 +104,7 @@ def test_a_search_is_measured_again_from_its_files(tmp_path):
     row = measure_attempt(run.dir, SEARCH_ID, 1)
     cell_json = run.dir / "cells" / SEARCH_ID / "cell.json"
     before = cell_json.read_bytes()
-    assert (row["status"], row["capacity_rps"], row["requests"]) == ("valid", 80.0, 678)
+    assert (row.status, row.capacity_rps, row.requests) == ("valid", 80.0, 678)
     cell_json.unlink()
     assert measure_run(run.dir) == 1
     assert cell_json.read_bytes() == before

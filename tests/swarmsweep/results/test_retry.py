@@ -156,7 +156,7 @@ def test_outcome(run_dir, golden):
 def test_the_newer_try_counts_and_the_older_reason_stays(run):
     cell_id = "r2-c0.5-m256M-w1"
     run.record(cell_id, Traffic(latencies(8000, 20), worker_cpu_percent=97.0))
-    reason = measure_attempt(run.dir, cell_id, 1)["reason"]
+    reason = measure_attempt(run.dir, cell_id, 1).reason
     (step,) = retry_steps(run.dir)
     again(run.dir, step)
     # As many as 40 users make who wait 25 ms between answers that take 21 ms.

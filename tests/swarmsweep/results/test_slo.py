@@ -1,18 +1,22 @@
 """The SLO: met at the limit, missed above it, unknown where the figure is."""
 
 import pytest
+from msgspec.structs import replace
+from rows import capacity_of, fixed
 
+from swarmsweep.plan.row import LatencyMs
 from swarmsweep.results import slo
 
 
 def cell(p95=100.0, p99=None, failures=0.0, failed_tasks=None, bounds=()):
     """A row with these figures."""
-    return {
-        "latency_ms": {"mean": 50.0, "p50": 40.0, "p95": p95, "p99": p99},
-        "failure_percent": failures,
-        "failed_task_percent": failed_tasks,
-        "lower_bounds": list(bounds),
-    }
+    return replace(
+        fixed("a"),
+        latency_ms=LatencyMs(50.0, 40.0, p95, p99),
+        failure_percent=failures,
+        failed_task_percent=failed_tasks,
+        lower_bounds=list(bounds),
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,18 +69,17 @@ def test_words():
     [
         (None, None, None),
         (None, 100, None),
-        ({"verified_rps": None}, None, False),
-        ({"verified_rps": 50.0}, None, True),
-        ({"verified_rps": 99.0}, 100, False),
-        ({"verified_rps": 99.0, "at_least": True}, 100, False),
-        ({"verified_rps": 416.6}, 416.625, True),  # the search rounds rates to four digits
+        (capacity_of(None), None, False),
+        (capacity_of(50.0), None, True),
+        (capacity_of(99.0), 100, False),
+        (capacity_of(99.0, is_lower_bound=True), 100, False),
+        (capacity_of(416.6), 416.625, True),  # the search rounds rates to four digits
         # Some rate held, but not for as long as proves it.
-        ({"verified_rps": None, "estimate_rps": 70.0}, None, None),
-        ({"verified_rps": None, "estimate_rps": 70.0}, 60, None),
-        ({"verified_rps": None, "estimate_rps": 70.0}, 80, False),
-        ({"verified_rps": None, "at_least": True}, 80, None),
+        (capacity_of(None, estimate_rps=70.0), None, None),
+        (capacity_of(None, estimate_rps=70.0), 60, None),
+        (capacity_of(None, estimate_rps=70.0), 80, False),
+        (capacity_of(None, is_lower_bound=True), 80, None),
     ],
 )
 def test_capacity_against_a_target(capacity, target, sustains):
-    whole = None if capacity is None else {"at_least": False, "estimate_rps": None} | capacity
-    assert slo.sustains(whole, target) is sustains
+    assert slo.sustains(capacity, target) is sustains

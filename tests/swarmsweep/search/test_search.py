@@ -115,7 +115,7 @@ def test_a_server_that_never_holds_the_slo():
     search, made, capacity = searched("standard", {"p95_ms": 15}, 1, slots=4, service_seconds=0.02)
     assert search.ended == "no_load_passes"
     assert {judgement.verdict for step, _, judgement in made if step.kind != "closed"} == {BAD}
-    assert (capacity.verified_rps, capacity.estimate_rps, capacity.at_least) == (None, None, False)
+    assert (capacity.verified_rps, capacity.estimate_rps, capacity.is_lower_bound) == (None, None, False)
     assert capacity.sentence.startswith("No rate held the SLO; the lowest tried was")
 
 
@@ -155,7 +155,7 @@ def test_the_generator_as_the_limit(profile):
     search, made, capacity = searched(profile, P95, 1, slots=4, service_seconds=0.02, generator_rps=100)
     assert search.ended == "generator"
     assert 88 < capacity.verified_rps <= 100
-    assert (capacity.at_least, capacity.limited_by, capacity.estimate_rps) == (True, "generator", None)
+    assert (capacity.is_lower_bound, capacity.limited_by, capacity.estimate_rps) == (True, "generator", None)
     assert "at least that: the load generator could not make more" in capacity.sentence
     assert {judgement.verdict for _, _, judgement in made[1:]} == {GOOD, GENERATOR}
 
@@ -163,7 +163,7 @@ def test_the_generator_as_the_limit(profile):
 def test_a_generator_that_can_make_nothing():
     search, _, capacity = searched("standard", P95, 1, generator_rps=0)
     assert search.ended == "generator"
-    assert (capacity.verified_rps, capacity.at_least) == (None, False)
+    assert (capacity.verified_rps, capacity.is_lower_bound) == (None, False)
 
 
 def test_a_generator_disturbed_once_is_asked_again():
@@ -219,7 +219,7 @@ def test_no_rate_above_the_highest_of_interest():
     made = search_in(World(4, 0.02), search)
     capacity = capacity_of(*recorded(search, made), P95)
     assert search.ended == "max_rps"
-    assert (capacity.verified_rps, capacity.at_least, capacity.limited_by) == (123.45678, True, "max_rps")
+    assert (capacity.verified_rps, capacity.is_lower_bound, capacity.limited_by) == (123.45678, True, "max_rps")
     assert max(step.rate_rps for step, _, _ in made[1:]) == 123.45678
 
 
@@ -500,5 +500,5 @@ def test_whatever_the_trials_say_it_ends_within_its_budget(seed, profile, limits
     if capacity.verified_rps is not None:
         assert all(capacity.verified_rps < rate for rate in failed)
         assert capacity.verified_rps in held
-    assert capacity.at_least == (bool(held) and not failed)
+    assert capacity.is_lower_bound == (bool(held) and not failed)
     assert (search.ended == "no_load_passes") <= (not held)

@@ -1,0 +1,67 @@
+"""cell.json and trial.json: the row of a cell, and that of one attempt at it."""
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, ValidationError, convert, to_builtins
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import read_json, write_json
+from swarmsweep.plan.planned import PlannedCell
+from swarmsweep.plan.row import Row, unmeasured_row
+
+# What rows of an earlier version lack: then they are as in a cell that was not measured.
+NEWER_KEYS = (
+    *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
+    *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions"),
+)
+
+
+class Outcome(Struct, frozen=True):
+    """How an attempt ended; read alone where nothing else of its row is needed."""
+
+    status: str | None = None
+    reason: str | None = None
+
+
+def row_json(row: Row) -> dict[str, Any]:
+    """The row as cell.json or trial.json holds it."""
+    plain: dict[str, Any] = to_builtins(row)
+    return plain
+
+
+def write_row(path: Path, row: Row) -> None:
+    """Write cell.json or trial.json."""
+    write_json(path, row_json(row))
+
+
+def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
+    """The row of ``cell`` in cell.json or trial.json of the run, also of one that an earlier version wrote.
+
+    Raises:
+        LabError: the file is missing or damaged, or is of another cell.
+    """
+    blank = row_json(unmeasured_row(cell))
+    stored = {key: blank[key] for key in NEWER_KEYS} | read_json(path)
+    try:
+        row = convert(stored, Row)
+        if (row.id, row.config) != (cell.id, cell.config):
+            raise ValidationError
+    except ValidationError as error:
+        again = f"python -m swarmsweep report --remeasure {run_dir}"
+        raise LabError(
+            f"{path}: does not fit cell {cell.id} of plan.json; make it again from the raw files: {again}"
+        ) from error
+    return row
+
+
+def read_outcome(path: Path) -> Outcome:
+    """Status and reason of a row.
+
+    Raises:
+        LabError: the file is missing or damaged.
+    """
+    try:
+        return convert(read_json(path), Outcome)
+    except ValidationError as error:
+        raise LabError(f"{path}: is damaged: {error}") from error

@@ -1,0 +1,50 @@
+"""summary.json: the rows of a run and the recommendation, for programs."""
+
+from typing import Any
+
+from msgspec import Struct, to_builtins
+
+from swarmsweep.choose.modes import FixedChoice
+from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.plan.planned import Number
+from swarmsweep.plan.row import Row
+
+SCHEMA = 1
+
+# The keys of a cell in summary.json, in order; cell.json has more, for summary.md.
+SUMMARY_KEYS = (
+    *("id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
+    *("task_exceptions", "failed_task_percent", "rps", "latency_ms", "lower_bounds", "meets_slo", "capacity_rps"),
+    *("capacity", "api", "load", "bottleneck", "request_parts", "choices", "twin_of", "retries"),
+)
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """A run: the frame of its plan, the rows of its cells, and the recommendation."""
+
+    schema: int = SCHEMA
+    run_id: str
+    sweep: str
+    colocated: bool
+    slo: dict[str, Number]
+    cells: list[Row]
+    recommendation: Recommendation
+
+
+def summarise(choice: FixedChoice) -> Summary:
+    """The summary of the rows that the choice was made among."""
+    plan = choice.plan
+    return Summary(
+        run_id=plan.run_id,
+        sweep=plan.sweep,
+        colocated=plan.colocated,
+        slo=plan.slo,
+        cells=choice.rows,
+        recommendation=choice.recommendation,
+    )
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """The summary as summary.json holds it: of each row, the public keys."""
+    plain: dict[str, Any] = to_builtins(summary)
+    return plain | {"cells": [{key: row[key] for key in SUMMARY_KEYS} for row in plain["cells"]]}
