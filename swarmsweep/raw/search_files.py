@@ -165,4 +165,8 @@ def read_summary(path: Path, entry: ProbeEntry, slo: Mapping[str, float | None])
     for name in PERCENTS:
         if slo.get(name) is not None and name not in summary.within_limits:
             raise LabError(f"{path}: is damaged: {name} is missing in within_limits")
+    for name, count in summary.within_limits.items():
+        if count > summary.measured.offered:
+            due = summary.measured.offered
+            raise LabError(f"{path}: is damaged: {count} requests are within {name}, and {due} were due")
     return summary

@@ -245,6 +245,13 @@ def test_a_missing_file_is_named(folder, name):
     assert len(found.probes) == (0 if name == "capacity.json" else 6)
 
 
+def test_more_requests_within_a_limit_than_were_due_are_damage(folder):
+    change(folder / "trial-7.json", within_limits={"p95_ms": 100_000})
+    found, (problem,) = read(folder)
+    assert problem.startswith("trial-7.json: is damaged: 100000 requests are within p95_ms, and ")
+    assert [probe.number for probe in found.probes] == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("name", FILES[:3])
 @pytest.mark.parametrize("content", GARBAGE)
 def test_a_damaged_file_is_named(folder, name, content):
