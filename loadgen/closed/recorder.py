@@ -1,9 +1,7 @@
 """Records what Locust's own files lose, on every worker, and on a Locust without workers.
 
-It appends every request to ``requests-<host>-<index>.f64`` as three little-endian float64: start in epoch seconds,
-latency in ms, outcome. Outcomes: 0 failed, 1 ok, 2 no response when the load ended; the latency is the time that it had
-waited then. It appends every execution of a task to ``tasks-<host>-<index>.f64`` (see task_log.py). Both are compressed
-at the end, and ``worker-<host>-<index>.json`` is written:
+It appends every request and every execution of a task to a file of their own (see request_record.py). Both files are
+compressed at the end, and ``worker-<host>-<index>.json`` is written:
 
 served_by     responses by their X-Served-By
 unreported    requests that are recorded here and are not in Locust's own statistics (see in_flight.py)
@@ -27,12 +25,12 @@ from loadgen.closed.in_flight import InFlight, Request
 from loadgen.closed.task_log import Execution, TaskLog, shortened, text_of
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
+from loadgen.shared.request_record import FAILED, FIELDS, NO_RESPONSE, OK, requests_file, tasks_file
 
 # Different error texts and replicas that are kept; a server that puts an id into each would fill the memory.
 MAX_TEXTS = 200
 # In which an API may say who answered.
 SERVED_BY = "X-Served-By"
-FAILED, OK, NO_RESPONSE = 0.0, 1.0, 2.0
 
 
 class Recorder:
@@ -40,8 +38,9 @@ class Recorder:
 
     def __init__(self, environment: Any, directory: Path, host: str, index: str) -> None:
         self._environment = environment
-        self._summary = directory / f"worker-{host}-{index}.json"
-        self._requests = RawFile(directory / f"requests-{host}-{index}.f64", fields=3)
+        worker = f"{host}-{index}"
+        self._summary = directory / f"worker-{worker}.json"
+        self._requests = RawFile(directory / requests_file(worker), FIELDS)
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
         self._on_start: Counter[str] = Counter()
@@ -54,7 +53,7 @@ class Recorder:
         # That of an earlier attempt must not be taken for this one's.
         self._summary.unlink(missing_ok=True)
         self._in_flight = InFlight(environment.events.request, self._on_lost)
-        self._tasks = TaskLog(directory / f"tasks-{host}-{index}.f64", self._on_unfinished)
+        self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
         self._drain = Drain(environment, self._in_flight, self._tasks)
         events.request.add_listener(self._on_request)
         events.user_error.add_listener(self._on_user_error)

@@ -1,8 +1,6 @@
 """The outcome of each execution of a task. Locust counts requests; an exception between two of them is not one.
 
-``tasks-<host>-<index>.f64.gz`` holds three little-endian float64 an execution: start in epoch seconds, length in ms,
-outcome. Outcomes: 0 a request in it failed, 1 ok, 2 it was under way when the load ended, 3 and more: it raised the
-exception with that number, less 3, in ``exceptions`` of ``worker-*.json``.
+Executions are recorded in a file of their own (see request_record.py).
 """
 
 import time
@@ -21,8 +19,8 @@ from locust.exception import (
 )
 
 from loadgen.common.raw_file import RawFile
+from loadgen.shared.request_record import FAILED_REQUEST, OK, RAISED, TASK_FIELDS, UNFINISHED
 
-FAILED_REQUEST, OK, UNFINISHED, RAISED = 0.0, 1.0, 2.0, 3.0
 # With these a scenario says what comes next; they are not faults.
 CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser, StopTest)
 # Different texts that are kept, and how much of each: an id in every text, or a whole response, would fill the memory.
@@ -66,7 +64,7 @@ class TaskLog:
     """
 
     def __init__(self, path: Path, on_unfinished: Callable[[Execution], None]) -> None:
-        self.file = RawFile(path, fields=3)
+        self.file = RawFile(path, TASK_FIELDS)
         self.exceptions: list[str] = []
         self._on_unfinished = on_unfinished
         self._running: dict[Any, Execution] = {}

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from loadgen.shared.atomic_file import write_atomically
+
 
 def output_directory() -> Path:
     """The folder that SWEEP_OUTPUT_DIR names, made if need be.
@@ -22,11 +24,5 @@ def output_directory() -> Path:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    """Write a file that appears whole or not at all. Raises OSError."""
+    write_atomically(path, f"{json.dumps(content)}\n".encode())

@@ -20,8 +20,8 @@ from hdrh.histogram import HdrHistogram
 
 from loadgen.open.histogram import add_encoded, count_within, percentile_ms
 from loadgen.open.order import Order
+from loadgen.shared.request_record import COUNTS
 
-COUNTS = ("offered", "ok", "failed", "timed_out", "dropped")
 CONNECTIONS = ("opened", "closed_idle", "resent")
 IN_FLIGHT = ("in_flight_mean", "in_flight_max")
 

@@ -12,8 +12,9 @@ from typing import Any
 import gevent
 from gevent.event import AsyncResult
 
-from loadgen.open.lean_http import OK, Client, Target, encode, resolve
+from loadgen.open.lean_http import Client, Target, encode, resolve
 from loadgen.open.user import OpenLoopUser
+from loadgen.shared.request_record import OK
 
 logger = logging.getLogger("recovery")
 

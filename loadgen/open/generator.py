@@ -25,6 +25,7 @@ from loadgen.open.lean_http import Target, encode, resolve
 from loadgen.open.order import DONE, DRAIN_MARGIN_SECONDS, PROBE, READY, STOP, Order
 from loadgen.open.probe import Probe
 from loadgen.open.user import OpenLoopUser
+from loadgen.shared.request_record import open_requests_file
 
 logger = logging.getLogger("open_loop")
 
@@ -97,7 +98,7 @@ class Generator:
             self._probe.stop(reason)
 
     def _run(self, order: Order) -> None:
-        path = self._directory / f"open-requests-{self._host}-{self.index}-trial-{order.trial}.f64"
+        path = self._directory / open_requests_file(f"{self._host}-{self.index}", order.trial)
         try:
             self._probe = Probe(order, self._user, self._target, self._requests, self._known, path)
             summary = {"trial": order.trial, "host": self._host, "index": self.index, **self._probe.run()}

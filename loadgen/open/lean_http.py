@@ -26,8 +26,7 @@ import gevent
 from gevent.monkey import get_original
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-# What became of a request, as it is recorded. FAILED and OK are those of the closed-loop recorder.
-FAILED, OK, TIMED_OUT = 0.0, 1.0, 2.0
+from loadgen.shared.request_record import FAILED, OK, TIMED_OUT
 
 # Gevent's constants for what a watcher waits for.
 READ, WRITE = 1, 2

@@ -16,9 +16,9 @@ from math import inf
 from typing import Any
 
 from loadgen.open.arrivals import schedule
+from loadgen.shared.request_record import KINDS
 
 READY, PROBE, STOP, DONE = "open_loop_ready", "open_loop_trial", "open_loop_stop", "open_loop_done"
-KINDS = ("poisson", "constant", "closed")
 # Bounds of an order: a mistake must not load a host for hours. The rate is beyond what any worker can send.
 MAX_RPS, MAX_SECONDS, MAX_TIMEOUT_SECONDS, MAX_CONNECTIONS = 1e6, 3600.0, 300.0, 65536
 # Between the order and the first request: for the server to accept connections, and for orders on their way.

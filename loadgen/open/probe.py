@@ -23,6 +23,7 @@ from loadgen.open.order import DRAIN_MARGIN_SECONDS, LEAD_SECONDS, Order
 from loadgen.open.probe_log import BATCH_SECONDS, ProbeLog
 from loadgen.open.timer import Timer
 from loadgen.open.user import OpenLoopUser
+from loadgen.shared.request_record import COUNTS
 
 # A microsecond: a request due at the very end must not fall into a bin of its own.
 END_MARGIN_SECONDS = 1e-6
@@ -168,7 +169,6 @@ class Probe:
 
     def _summarize(self, in_flight_end: int) -> dict[str, Any]:
         seen = self._log.summarize()
-        names = ("ok", "failed", "timed_out", "dropped")
         client = self._client
         return {
             "schema": 1,
@@ -177,7 +177,7 @@ class Probe:
             "window_end": self._window + self._epoch + self.order.seconds_measure,
             "stopped": self._stopped,
             "offered": self.offered,
-            **{name: sum(current[name] for current in seen["bins"]) for name in names},
+            **{name: sum(current[name] for current in seen["bins"]) for name in COUNTS if name != "offered"},
             "in_flight_end": in_flight_end,
             "connections": {"opened": client.opened, "closed_idle": client.closed_idle, "resent": client.resent},
             **seen,

@@ -1,13 +1,7 @@
 """What one worker records of one probe: every request in a file, and one-second bins for the master.
 
-``open-requests-<host>-<index>-trial-<n>.f64.gz`` holds five little-endian float64 a request, in the order in which
-they ended:
-
-1. intended start, epoch seconds (by the worker's clock at the start of the probe, then by its monotonic clock)
-2. latency in ms from the intended start to the end; NaN when it was dropped
-3. outcome: 1 ok, 0 failed, 2 timed out, 3 dropped (never sent, because too many were under way)
-4. lag in ms: how much later than intended it was sent; NaN when it was dropped
-5. number of the replica in ``servers`` of the summary, from its X-Served-By; -1 when there was no such answer
+The file has the requests in the order in which they ended, as request_record.py says. A request is dropped, and never
+sent, when too many are in flight.
 
 A bin holds the requests whose *intended* start lies in its second. Its histogram is an HdrHistogram (V2, compressed,
 base64) of the latencies of those that were ok, in microseconds to three significant digits: merged by adding.
@@ -27,11 +21,9 @@ from locust.stats import RequestStats
 from loadgen.common.compression import compress, compressed
 from loadgen.open.bins import Bin
 from loadgen.open.histogram import encode_histogram, quantize_us
-from loadgen.open.lean_http import FAILED, OK, TIMED_OUT
 from loadgen.open.tally import LocustTally
+from loadgen.shared.request_record import DROPPED, FAILED, OK, OPEN_FIELDS, TIMED_OUT
 
-DROPPED = 3.0
-FIELDS = 5
 # Different error texts and replicas that are kept; a server that puts an id into each would fill the memory.
 MAX_TEXTS = 200
 OTHERS = "(others)"
@@ -150,9 +142,9 @@ class ProbeLog:
 
         A quarter of what there is, so that no call takes long and nothing piles up, however busy the loop is.
         """
-        number = max(MIN_BATCH, len(self._buffer) // FIELDS // 4)
-        block, offers = self._buffer[: FIELDS * number], self._offers[: 4 * number]
-        del self._buffer[: FIELDS * number], self._offers[: 4 * number]
+        number = max(MIN_BATCH, len(self._buffer) // OPEN_FIELDS // 4)
+        block, offers = self._buffer[: OPEN_FIELDS * number], self._offers[: 4 * number]
+        del self._buffer[: OPEN_FIELDS * number], self._offers[: 4 * number]
         for second, count in Counter([int(begun - self._origin) for begun in offers]).items():
             self.bins[second].offered += count
         if block:
@@ -179,8 +171,8 @@ class ProbeLog:
     def _bin(self, block: array) -> None:
         """Put requests into their bins, by whole columns: a loop over requests would take three times as long."""
         origin = self._origin
-        seconds = [int(begun - origin) for begun in block[::FIELDS]]
-        rows = list(zip(*(block[column::FIELDS] for column in range(FIELDS)), strict=True))
+        seconds = [int(begun - origin) for begun in block[::OPEN_FIELDS]]
+        rows = list(zip(*(block[column::OPEN_FIELDS] for column in range(OPEN_FIELDS)), strict=True))
         for second in set(seconds):
             chosen = [row for row, of in zip(rows, seconds, strict=True) if of == second]
             current = self.bins[second]

@@ -8,9 +8,10 @@ import numpy as np
 
 from swarmsweep.judge.evidence import Flow, Second
 from swarmsweep.raw.closed_loop import UsersRecord
-from swarmsweep.raw.latency import FAILED, NO_RESPONSE, OK, TIMED_OUT, Floats, lower_bounds, percentile
+from swarmsweep.raw.latency import Floats, lower_bounds, percentile
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts, count_tasks
+from swarmsweep.shared.request_record import FAILED, NO_RESPONSE, OK, TIMED_OUT
 
 Window = tuple[float, float]
 

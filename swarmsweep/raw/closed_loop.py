@@ -13,6 +13,10 @@ from swarmsweep.raw.latency import Requests, read_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.record_file import Count, Real, read_record
 from swarmsweep.raw.tasks import Tasks, read_tasks
+from swarmsweep.shared.request_record import COMPRESSED, requests_file, tasks_file
+
+# Those of all workers.
+REQUESTS = requests_file("*") + COMPRESSED
 
 
 class LeftLab(Struct, frozen=True):
@@ -64,7 +68,7 @@ class UsersRecord:
 
 def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
     """Read the records in the folder ``locust``."""
-    files = sorted(locust.glob("requests-*.f64.gz"))
+    files = sorted(locust.glob(REQUESTS))
     by_name = read_or_note(_read_workers, locust) or {}
     workers = list(by_name.values())
     return UsersRecord(
@@ -92,7 +96,7 @@ def read_left_lab(locust: Path) -> dict[str, int]:
 
 def _read_all(locust: Path, files: list[Path]) -> Requests:
     if not files:
-        raise LabError(f"{locust / 'requests-*.f64.gz'}: are missing; no worker recorded a request")
+        raise LabError(f"{locust / REQUESTS}: are missing; no worker recorded a request")
     return read_requests(files)
 
 
@@ -108,7 +112,9 @@ def _read_tasks(locust: Path, workers: Mapping[str, WorkerRecord]) -> tuple[Task
     """Of every worker; None where a recorder was older, and noted none."""
     if not workers or any(worker.tasks is None for worker in workers.values()):
         return None
-    return tuple(read_tasks(locust / f"tasks-{name}.f64.gz", worker.exceptions) for name, worker in workers.items())
+    return tuple(
+        read_tasks(locust / (tasks_file(name) + COMPRESSED), worker.exceptions) for name, worker in workers.items()
+    )
 
 
 def _add(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Exact latencies of one load: read what the Locust workers recorded, cut the measured window, take percentiles.
 
-Two formats: closed-loop users record triples (`Requests`), open-loop load five figures a request (`OpenRequests`).
+Closed-loop users and open-loop load have a format each (see shared/request_record.py): `Requests`, `OpenRequests`.
 """
 
 import zlib
@@ -15,15 +15,10 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
 from swarmsweep.plan.row import LatencyMs
 from swarmsweep.search import MIN_REQUESTS
+from swarmsweep.shared.request_record import DROPPED, FAILED, FIELDS, NO_RESPONSE, OK, OPEN_FIELDS, TIMED_OUT
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-
-FIELDS = 3  # little-endian float64: start (epoch seconds), latency (ms), outcome
-# Little-endian float64: intended start (epoch seconds), latency from it (ms), outcome, lag (ms), number of the replica.
-OPEN_FIELDS = 5
-FAILED, OK, TIMED_OUT, DROPPED = 0.0, 1.0, 2.0, 3.0  # outcomes of open-loop load
-NO_RESPONSE = 2.0  # outcome of closed-loop users, beside FAILED and OK: the load ended first
 
 _PIECE_BYTES = 1024  # an error in compressed data discards the piece it is found in, so the pieces are small
 

@@ -9,10 +9,10 @@ from msgspec import Meta, Struct, field
 from swarmsweep.errors import LabError
 from swarmsweep.raw.record_file import Amount, Count, Positive, Real, Whole, WrittenAmount, read_record
 from swarmsweep.search import PERCENTS, Step
+from swarmsweep.shared.request_record import Kind
 
 MAX_SECONDS = 86_400  # of a probe: a day is beyond any, and the seconds of a damaged file must not fill the memory
 Duration = Annotated[int, Meta(gt=0, le=MAX_SECONDS)] | Annotated[float, Meta(gt=0, le=MAX_SECONDS)]
-Kind = Literal["closed", "poisson", "constant"]
 
 
 class ProbeEntry(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from swarmsweep.raw.latency import OpenRequests, describe, merge_open, read_open
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.search_files import ProbeEntry, ProbeSummary, SearchFile, read_capacity, read_summary
 from swarmsweep.search import GENERATOR, judge_probe
+from swarmsweep.shared.request_record import COMPRESSED, open_requests_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]
         entry, verdict=judgement.verdict, reason=judgement.reason, over_percent=judgement.over_percent
     )
     # Names in a summary come from another machine: only what a listing of the folder has is opened.
-    present = {path.name: path for path in locust.glob(f"open-requests-*-trial-{entry.number}.f64.gz")}
+    present = {path.name: path for path in locust.glob(open_requests_file("*", entry.number) + COMPRESSED)}
     whole, inside = [], []
     for worker in summary.workers:
         if worker.requests_file not in present:

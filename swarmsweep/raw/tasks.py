@@ -8,11 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from swarmsweep.raw.latency import Floats, Mask, read_rows
+from swarmsweep.shared.request_record import FAILED_REQUEST, RAISED, TASK_FIELDS, UNFINISHED
 
-# Little-endian float64: start (epoch seconds), length (ms), outcome. From RAISED on, an outcome less RAISED is the
-# number of the exception's text in the worker's list.
-FIELDS = 3
-FAILED_REQUEST, OK, UNFINISHED, RAISED = 0.0, 1.0, 2.0, 3.0
 UNKNOWN_TEXT = "(an exception without a text)"
 
 
@@ -70,7 +67,7 @@ def read_tasks(path: Path, texts: Sequence[str]) -> Tasks:
 
     Raises `LabError` when the file cannot be read or holds something that is no execution.
     """
-    rows, _ = read_rows([path], FIELDS, _is_nonsense)
+    rows, _ = read_rows([path], TASK_FIELDS, _is_nonsense)
     return Tasks(rows[:, 0], rows[:, 2], tuple(texts))
 
 

@@ -7,7 +7,10 @@ from tests.loadgen.locust_run import LOCUST, run, serve
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
 # Modules of loadgen/, which lay beside the scenarios' folder once, and its folders.
-NAMES = ("boundary", "closed", "common", "drain", "master", "outputs", "recovery", "workers")
+NAMES = (
+    *("boundary", "closed", "common", "drain", "master", "outputs", "recovery", "workers"),
+    *("atomic_file", "request_record", "shared"),
+)
 SCENARIO = f"""
 import {", ".join(NAMES)}
 from locust import HttpUser, constant, task

@@ -9,10 +9,11 @@ import pytest
 LOADGEN = Path(__file__).parents[2] / "loadgen"
 ALLOWED = {
     "check": {"check"},
-    "common": {"common"},
-    "closed": {"closed", "common"},
-    "open": {"open", "common"},
-    "master": {"master", "open", "common"},
+    "shared": set(),
+    "common": {"common", "shared"},
+    "closed": {"closed", "common", "shared"},
+    "open": {"open", "common", "shared"},
+    "master": {"master", "open", "common", "shared"},
     "entry": {"check", "closed", "common", "master", "open"},
 }
 # Packages of a load host: Locust and what it needs, and what its lock adds to them.

@@ -17,7 +17,8 @@ gevent = pytest.importorskip("gevent", reason="gevent is not installed")
 pytest.importorskip("httptools", reason="httptools is not installed")
 
 from loadgen.open import lean_http  # noqa: E402
-from loadgen.open.lean_http import FAILED, OK, TIMED_OUT, Client, encode, resolve  # noqa: E402
+from loadgen.open.lean_http import Client, encode, resolve  # noqa: E402
+from loadgen.shared.request_record import FAILED, OK, TIMED_OUT  # noqa: E402
 
 # Longer than any answer takes on a busy machine; the time-out is tested with a shorter one.
 PATIENCE_SECONDS = 20.0

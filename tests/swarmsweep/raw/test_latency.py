@@ -12,11 +12,6 @@ from hypothesis import strategies as st
 
 from swarmsweep.errors import LabError
 from swarmsweep.raw.latency import (
-    DROPPED,
-    FAILED,
-    NO_RESPONSE,
-    OK,
-    TIMED_OUT,
     decompress,
     describe,
     lower_bounds,
@@ -25,6 +20,7 @@ from swarmsweep.raw.latency import (
     read_open_requests,
     read_requests,
 )
+from swarmsweep.shared.request_record import DROPPED, FAILED, NO_RESPONSE, OK, TIMED_OUT
 
 
 def packed(count: int, start: float = 0.0) -> bytes:

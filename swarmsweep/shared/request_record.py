@@ -1,0 +1,1 @@
+../../plugins/module_utils/request_record.py
