@@ -81,7 +81,7 @@ class ApiUser(FastHttpUser):
 
     abstract = True
     wait_time = think_time()
-    # An overloaded server must not hold a trial for longer than this.
+    # An overloaded server must not hold an attempt for longer than this.
     connection_timeout = 10.0
     network_timeout = 10.0
 

@@ -18,7 +18,7 @@ LAB_UNITS = (
     "system.slice/ssh.service",
     "system.slice/sshd.service",
 )
-# Slices whose name begins so hold what a trial runs on a host: load and sampler.
+# Slices whose name begins so hold what an attempt runs on a host: load and sampler.
 LAB_SLICE = "swarmsweep"
 
 

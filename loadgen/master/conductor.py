@@ -134,7 +134,7 @@ class Conductor:
             ProbeError: it is no measurement.
         """
         order, number = self._order, len(self._record["trials"]) + 1
-        self._refuse_lost_workers(f"before trial {number}")
+        self._refuse_lost_workers(f"before probe {number}")
         summary = self._probes.run(
             step.kind,
             order.limits_ms,
@@ -147,15 +147,15 @@ class Conductor:
             most_in_flight=order.most_in_flight(step.rate_rps),
         )
         self._sent += sum(summary[name] for name in ("ok", "failed", "timed_out"))
-        self._refuse_lost_workers(f"in trial {number}")
+        self._refuse_lost_workers(f"in probe {number}")
         if summary["workers_reported"] < order.workers:
-            raise ProbeError(f"trial {number}: {summary['workers_reported']} of {order.workers} workers reported")
+            raise ProbeError(f"probe {number}: {summary['workers_reported']} of {order.workers} workers reported")
         if summary["stopped"]:
-            raise ProbeError(f"trial {number}: {summary['stopped']}")
+            raise ProbeError(f"probe {number}: {summary['stopped']}")
         file = f"trial-{number}.json"
         write_json(self._directory / file, summary)
         judgement = self._search.add(step, summary)
-        logger.info("Trial %d, %s: %s, %s", number, _words(step), judgement.verdict, judgement.reason)
+        logger.info("Probe %d, %s: %s, %s", number, _words(step), judgement.verdict, judgement.reason)
         self._record["trials"].append(
             {
                 "trial": number,

@@ -77,9 +77,9 @@ class Probes:
         reports = [self._done[node] for node in nodes if node in self._done]
         for node, report in self._done.items():
             if "error" in report:
-                raise ProbeError(f"trial {whole.trial} on {'/'.join(self._ready[node])}: {report['error']}")
+                raise ProbeError(f"probe {whole.trial} on {'/'.join(self._ready[node])}: {report['error']}")
         if not reports:
-            raise ProbeError(f"trial {whole.trial}: none of {len(nodes)} workers reported")
+            raise ProbeError(f"probe {whole.trial}: none of {len(nodes)} workers reported")
         return merge(whole, reports, limits_ms or {})
 
     def stop(self) -> None:

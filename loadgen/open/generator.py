@@ -78,7 +78,7 @@ class Generator:
             if not self._requests:
                 raise ValueError("no user stands by on this worker")
             if self._greenlet is not None:
-                raise ValueError("another trial is under way on this worker")
+                raise ValueError("another probe is under way on this worker")
         except ValueError as error:
             self._report({"trial": msg.data.get("trial"), "error": str(error)})
             return
@@ -104,7 +104,7 @@ class Generator:
             summary = {"trial": order.trial, "host": self._host, "index": self.index, **self._probe.run()}
             write_json(self._directory / f"open-trial-{order.trial}-{self._host}-{self.index}.json", summary)
         except Exception as error:
-            logger.exception("trial %d", order.trial)
+            logger.exception("probe %d", order.trial)
             summary = {"trial": order.trial, "error": repr(error)}
         self._probe = self._greenlet = None
         self._report(summary)

@@ -5,7 +5,7 @@ open_loop_trial  master -> worker   an `Order`
 open_loop_stop   master -> worker   end the probe now: {"trial"}
 open_loop_done   worker -> master   the worker's summary, or {"trial", "error"}
 
-A probe is called ``trial`` in messages and files.
+A probe is called ``trial`` in the keys of messages and files.
 """
 
 import itertools
@@ -75,12 +75,12 @@ class Order:
             (
                 "rate_rps",
                 rate is None if closed else number(rate, MAX_RPS),
-                f"above 0, at most {MAX_RPS:g}; null in a closed trial",
+                f"above 0, at most {MAX_RPS:g}; null in a closed probe",
             ),
             (
                 "connections",
                 whole(connections, self.workers, MAX_CONNECTIONS) if closed else connections is None,
-                f"in a closed trial at least one per worker, at most {MAX_CONNECTIONS}; null in an open one",
+                f"in a closed probe at least one per worker, at most {MAX_CONNECTIONS}; null in an open one",
             ),
             (
                 "timeout_seconds",
@@ -93,18 +93,18 @@ class Order:
         )
         for name, holds, allowed in rules:
             if not holds:
-                raise ValueError(f"order of a trial: {name} is {getattr(self, name)!r}; allowed: {allowed}")
+                raise ValueError(f"order of a probe: {name} is {getattr(self, name)!r}; allowed: {allowed}")
 
     @classmethod
     def from_message(cls, data: Mapping[str, Any]) -> "Order":
         """Raises ValueError for unknown or missing settings too."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(data) - known):
-            raise ValueError(f"order of a trial: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+            raise ValueError(f"order of a probe: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
         try:
             return cls(**data)
         except TypeError as error:
-            raise ValueError(f"order of a trial: {error}") from None
+            raise ValueError(f"order of a probe: {error}") from None
 
     @property
     def own_connections(self) -> int:

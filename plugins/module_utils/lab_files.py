@@ -1,4 +1,4 @@
-"""Files of a trial: whole or not at all, and without secrets."""
+"""Files of an attempt: whole or not at all, and without secrets."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def confinement(output_directory: Path | str, memory: int) -> dict[str, object]:
         # ZeroMQ asks netlink for the host's interfaces when the master begins to listen, and aborts without it.
         "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX AF_NETLINK",
         "UMask": "0077",
-        # A core would be gathered with the files of the trial.
+        # A core would be gathered with the files of the attempt.
         "LimitCORE": 0,
         "TasksMax": MAX_TASKS,
         "MemoryMax": memory * MEMORY_PERCENT // 100,

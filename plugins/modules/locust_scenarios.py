@@ -21,7 +21,7 @@ description:
   - Each scenario is loaded by check_scenario.py of the role locust_host, in the virtual environment of the load, as the
     user of the load, with the files, the working directory and the environment that the load will have. It runs as a
     transient systemd unit as confined as the load's, with a limit of time. No load is made.
-  - The firewall of I(user) must be in place: C(locust_trial) with C(state=checked) sees to it.
+  - The firewall of I(user) must be in place: C(locust_attempt) with C(state=checked) sees to it.
   - A scenario that cannot run is a result, not a failure of the module. The module fails when it cannot ask.
   - Nothing is done in check mode.
 options:

@@ -74,7 +74,7 @@ class SearchFile(Struct, frozen=True):
         seen: set[int] = set()
         for entry in self.probes:
             if entry.number in seen:
-                raise ValueError(f"trial {entry.number} stands twice")
+                raise ValueError(f"probe {entry.number} is there twice")
             seen.add(entry.number)
 
 
@@ -157,7 +157,7 @@ def read_summary(path: Path, entry: ProbeEntry, slo: Mapping[str, float | None])
     """trial-<n>.json of the probe that ``entry`` of capacity.json is about. Raises `LabError`."""
     summary = read_record(path, ProbeSummary)
     if summary.number != entry.number:
-        raise LabError(f"{path}: is damaged: it is of trial {summary.number}, not {entry.number}")
+        raise LabError(f"{path}: is damaged: it is of probe {summary.number}, not {entry.number}")
     for name in ("kind", "rate_rps", "connections", "seconds_measure"):
         ordered, listed = getattr(summary.order, name), getattr(entry, name)
         if ordered != listed:

@@ -96,7 +96,7 @@ def _refuse_unfinished(record: SearchFile, path: Path) -> None:
     if not record.ended:
         raise LabError(f"{path}: the search for the capacity was interrupted before its end")
     if not record.probes:
-        raise LabError(f"{path}: the search for the capacity ended without a trial")
+        raise LabError(f"{path}: the search for the capacity ended without a probe")
 
 
 def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> Probe:

@@ -71,7 +71,7 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     if summary["workers_reported"] < summary["workers_ordered"]:
         return f"{summary['workers_reported']} of {summary['workers_ordered']} workers of the generator reported"
     if summary["stopped"]:
-        return f"the trial was stopped: {summary['stopped']}"
+        return f"the probe was stopped: {summary['stopped']}"
     latencies = [limit for name, limit in limits.items() if name.endswith("_ms")]
     most_lag = max(MAX_LAG_MS, MAX_LAG_SHARE * min(latencies, default=0.0))
     lag = measured["lag_ms"].get("p99")

@@ -140,7 +140,7 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     for number in (1, 2):
         assert f"\n{number}/2 r1-c0." in done.stdout
         assert f"\nagain {number}/2 r1-c0." in done.stdout
-    assert "2 trial(s) were invalid and are made once more" in done.stdout
+    assert "2 attempt(s) were invalid and are made once more" in done.stdout
     assert "2 invalid trial(s) were made once more: now 2 invalid" in done.stdout
     # What was wrong is shown where it happened.
     assert done.stdout.count("UNREACHABLE!") >= 4
@@ -152,7 +152,7 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     # Taken up again: what the bench broke is tried again, by the name of the second try, and no third is kept.
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "0 trial(s) to measure" in again.stdout
+    assert "0 attempt(s) to measure" in again.stdout
     assert "again 2/2 r1-c0." in again.stdout
     kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
     assert kept == {"attempt-1", "attempt-1.retried-1"}

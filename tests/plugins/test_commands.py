@@ -74,7 +74,7 @@ def script(tmp_path, monkeypatch):
     return write
 
 
-# --- locust_trial ---------------------------------------------------------------------------------------------------
+# --- locust_attempt -------------------------------------------------------------------------------------------------
 
 MASTER = "swarmsweep-lab-locust-master-7.service"
 UNIT = f'[{{"unit":"{MASTER}","active":"active"}}]'
@@ -82,10 +82,10 @@ LATE = 'echo "Failed to list units: Connection timed out" >&2; exit 1'
 
 
 @pytest.fixture
-def trial(monkeypatch):
-    locust_trial = load("locust_trial")
-    monkeypatch.setattr(locust_trial, "QUESTION_PAUSE_SECONDS", 0)
-    return locust_trial.LoadUnits(Module(slice="swarmsweep-lab", output_directory=None, units_directory=None))
+def load_units(monkeypatch):
+    locust_attempt = load("locust_attempt")
+    monkeypatch.setattr(locust_attempt, "QUESTION_PAUSE_SECONDS", 0)
+    return locust_attempt.LoadUnits(Module(slice="swarmsweep-lab", output_directory=None, units_directory=None))
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,19 @@ def trial(monkeypatch):
         (f"[ $(wc -l < $0.said) -lt 3 ] && {{ {LATE}; }}; echo '{UNIT}'", {MASTER: "active"}, 3),
     ],
 )
-def test_units_are_those_that_systemd_names(script, trial, body, units, questions):
+def test_units_are_those_that_systemd_names(script, load_units, body, units, questions):
     said = script("systemctl", body)
-    assert trial.units() == units
+    assert load_units.units() == units
     assert len(said.read_text().splitlines()) == questions
 
 
 @pytest.mark.parametrize(("body", "word"), [(LATE, "Connection timed out"), ("exit 4", "exit code 4")])
 @pytest.mark.parametrize("question", ["units", "running", "finish", "stop"])
-def test_no_answer_is_not_taken_for_no_unit(script, trial, question, body, word):
-    trial.given["time_limit_seconds"] = 1
+def test_no_answer_is_not_taken_for_no_unit(script, load_units, question, body, word):
+    load_units.given["time_limit_seconds"] = 1
     said = script("systemctl", body)
     with pytest.raises(ModuleError, match=rf"did not say, asked 5 times.*{word}.*systemctl status"):
-        getattr(trial, question)()
+        getattr(load_units, question)()
     assert len(said.read_text().splitlines()) == 5
 
 
@@ -123,15 +123,17 @@ def test_no_answer_is_not_taken_for_no_unit(script, trial, question, body, word)
     ],
 )
 def test_the_master_listens_at_one_address(monkeypatch, hosts, name, address):
-    locust_trial = load("locust_trial")
-    real = locust_trial.socket.getaddrinfo
-    monkeypatch.setattr(locust_trial.socket, "getaddrinfo", lambda host, *a, **k: real(hosts.get(host, host), *a, **k))
-    assert locust_trial.numeric_address(name) == address
+    locust_attempt = load("locust_attempt")
+    real = locust_attempt.socket.getaddrinfo
+    monkeypatch.setattr(
+        locust_attempt.socket, "getaddrinfo", lambda host, *a, **k: real(hosts.get(host, host), *a, **k)
+    )
+    assert locust_attempt.numeric_address(name) == address
 
 
 def test_a_name_that_means_the_host_itself_is_refused():
     with pytest.raises(ValueError, match="no other host reaches it"):
-        load("locust_trial").numeric_address("localhost")
+        load("locust_attempt").numeric_address("localhost")
 
 
 def write_firewall(folder, body="[ $1 = ensure ]"):
@@ -144,8 +146,8 @@ def write_firewall(folder, body="[ $1 = ensure ]"):
 @pytest.fixture
 def started(script, tmp_path, monkeypatch):
     """(what systemd-run was told, line by line) after a start with these parameters."""
-    locust_trial = load("locust_trial")
-    monkeypatch.setattr(locust_trial.shutil, "chown", lambda *_: None)
+    locust_attempt = load("locust_attempt")
+    monkeypatch.setattr(locust_attempt.shutil, "chown", lambda *_: None)
     script("systemctl", "echo '[]'")
     said = script("systemd-run", "true")
     (tmp_path / "locustfiles").mkdir()
@@ -162,7 +164,7 @@ def started(script, tmp_path, monkeypatch):
     }  # fmt: skip
 
     def start(**changed):
-        locust_trial.LoadUnits(Module(**given | changed)).start()
+        locust_attempt.LoadUnits(Module(**given | changed)).start()
         return said.read_text().splitlines()
 
     return start
@@ -233,8 +235,8 @@ def proxy():
 
 @pytest.fixture
 def finishing(script, tmp_path, monkeypatch, proxy):
-    """(a trial whose one unit runs while its process does, that process)."""
-    locust_trial = load("locust_trial")
+    """(the units of a load, of which one runs while its process does; that process)."""
+    locust_attempt = load("locust_attempt")
     process = subprocess.Popen(["sleep", "600"])
     script(
         "systemctl",
@@ -246,17 +248,17 @@ def finishing(script, tmp_path, monkeypatch, proxy):
     (tmp_path / "units").mkdir()
     (tmp_path / "word").write_text(f"{WORD}\n")
     write_firewall(tmp_path)
-    monkeypatch.setattr(locust_trial.time, "sleep", lambda _: None)
+    monkeypatch.setattr(locust_attempt.time, "sleep", lambda _: None)
     given = {"slice": "swarmsweep-lab", "output_directory": str(tmp_path / "out"), "host_name": "lab-load"}
     given |= {"units_directory": str(tmp_path / "units"), "directory": str(tmp_path), "target": proxy.url}
     given["user"] = getpass.getuser()
-    yield locust_trial.LoadUnits(Module(**given, time_limit_seconds=60)), process
+    yield locust_attempt.LoadUnits(Module(**given, time_limit_seconds=60)), process
     process.kill()
     process.wait()
 
 
 def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_path):
-    trial, process = finishing
+    load_units, process = finishing
 
     def end():
         # The order to begin comes before the wait.
@@ -268,7 +270,7 @@ def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_p
 
     ending = threading.Thread(target=end)
     ending.start()
-    assert trial.finish() == {}
+    assert load_units.finish() == {}
     ending.join()
     said = (tmp_path / "systemctl.said").read_text().splitlines()
     assert len([line for line in said if line.startswith("show")]) == 1
@@ -276,9 +278,9 @@ def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_p
 
 
 def test_workers_whose_master_died_are_ended_and_its_last_line_is_the_reason(finishing, script, tmp_path, monkeypatch):
-    trial, process = finishing
-    monkeypatch.setitem(trial.finish.__globals__, "ORPHAN_SECONDS", 0.1)
-    master, worker = f"{trial.prefix}-master-7.service", f"{trial.prefix}-worker-0-7.service"
+    load_units, process = finishing
+    monkeypatch.setitem(load_units.finish.__globals__, "ORPHAN_SECONDS", 0.1)
+    master, worker = f"{load_units.prefix}-master-7.service", f"{load_units.prefix}-worker-0-7.service"
     (tmp_path / "units/master.log").write_text("Traceback ...\nValueError: no such model\n\n")
     units = [{"unit": master, "active": "failed"}, {"unit": worker, "active": "active"}]
     script(
@@ -292,7 +294,7 @@ def test_workers_whose_master_died_are_ended_and_its_last_line_is_the_reason(fin
     reaper = threading.Thread(target=process.wait)
     reaper.start()
     expected = {master: "exit-code (exit status 1): ValueError: no such model"}
-    assert trial.finish() == expected
+    assert load_units.finish() == expected
     reaper.join()
     assert json.loads((tmp_path / "units/units-lab-load.json").read_text())["ended_badly"] == expected
 
@@ -318,14 +320,14 @@ def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
     ],
 )
 def test_what_does_not_say_the_word_of_the_lab_is_not_loaded(finishing, proxy, tmp_path, said, words):
-    trial, _ = finishing
+    load_units, _ = finishing
     if said is None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
-            trial.given["target"] = f"http://127.0.0.1:{probe.getsockname()[1]}"
+            load_units.given["target"] = f"http://127.0.0.1:{probe.getsockname()[1]}"
     else:
         proxy.said = said
     with pytest.raises(ModuleError, match=r"is not this lab's proxy.*\./lab site") as failure:
-        trial.finish()
+        load_units.finish()
     assert words in str(failure.value)
     assert WORD not in str(failure.value)
     assert not (tmp_path / "units/start").exists()
@@ -368,14 +370,14 @@ def test_locust_does_not_stand_by_without_its_firewall(started, tmp_path, body, 
     ids=["the master waits", "the load runs, as after a lost connection", "workers alone, after the load"],
 )
 def test_a_proxy_is_asked_before_the_load_alone(finishing, script, proxy, tmp_path, units, is_started, checks):
-    trial, process = finishing
+    load_units, process = finishing
     process.kill()
     process.wait()
     ended = units.replace('"active":"active"', '"active":"inactive"')
     script("systemctl", f"[ $1 != list-units ] || echo '{ended}'")
     if is_started:
         (tmp_path / "units/start").touch()
-    assert trial.finish() == {}
+    assert load_units.finish() == {}
     said = tmp_path / "firewall.sh.said"
     assert (proxy.asked, len(said.read_text().splitlines()) if said.exists() else 0) == (checks, checks)
     assert (tmp_path / "units/start").exists() == (is_started or checks == 1)
@@ -397,10 +399,10 @@ def test_root_follows_no_link_of_the_load_s_user(started, finishing, tmp_path, n
     lines = started()
     # The scenario runs now, before the order to begin.
     (tmp_path / "out" / name).symlink_to(victim)
-    trial, process = finishing
+    load_units, process = finishing
     process.kill()
     process.wait()
-    trial.finish()
+    load_units.finish()
     assert victim.read_text() == "untouched"
     assert [f"=file:{tmp_path}/units/" in line for line in lines] == [True, True]
     assert f"file:{tmp_path}/out" not in "".join(lines)
@@ -445,10 +447,10 @@ def test_a_unit_gets_a_share_of_the_memory(started, option):
         ("Result=signal\nExecMainStatus=9", "signal (exit status 9)"),
     ],
 )
-def test_a_unit_that_ran_out_of_memory_is_called_so(script, trial, monkeypatch, said, words):
-    monkeypatch.setitem(trial.result.__func__.__globals__, "total_memory_bytes", lambda: 10 << 20)
+def test_a_unit_that_ran_out_of_memory_is_called_so(script, load_units, monkeypatch, said, words):
+    monkeypatch.setitem(load_units.result.__func__.__globals__, "total_memory_bytes", lambda: 10 << 20)
     script("systemctl", f"printf '{said}\n'")
-    assert trial.result("x").startswith(words)
+    assert load_units.result("x").startswith(words)
 
 
 # --- swarm_job, lab_stack_facts -------------------------------------------------------------------------------------

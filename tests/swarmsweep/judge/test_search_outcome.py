@@ -284,7 +284,7 @@ def test_a_request_that_is_none_is_told(folder):
     [
         ({"ended": None}, "was interrupted before its end"),
         ({"ended": None, "error": "1 of 2 workers lost in trial 8"}, "broke: 1 of 2 workers lost in trial 8"),
-        ({"trials": []}, "ended without a trial"),
+        ({"trials": []}, "ended without a probe"),
         ({"profile": {}}, "profile: Object missing required field `verify_seconds`"),
     ],
 )
@@ -303,7 +303,7 @@ def test_a_search_that_did_not_end_well_says_why(folder, changes, words):
         ("rate_rps", None, "trials[6]: rate_rps is None, a number above 0 was expected"),
         ("kind", "steady", "trials[6].kind is 'steady': Invalid enum value"),
         ("seconds_measure", 1e9, "trials[6].seconds_measure is '1000000000.0': Expected `float` <= 86400"),
-        ("trial", 6, "trial 6 stands twice"),
+        ("trial", 6, "probe 6 is there twice"),
         ("trial", True, "trials[6].trial is 'True': Expected `int`, got `bool`"),
     ],
 )

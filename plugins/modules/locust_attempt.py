@@ -24,11 +24,11 @@ from ansible.module_utils.locust_command import (
 from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
-module: locust_trial
-short_description: Have Locust stand by for a trial on one load host, let it load, or stop it
+module: locust_attempt
+short_description: Have Locust stand by for an attempt on one load host, let it load, or stop it
 description:
   - Master and workers run as transient systemd units with a hard time limit, so that neither a lost controller nor a
-    lost connection leaves a load running, and neither ends a trial.
+    lost connection leaves a load running, and neither ends an attempt.
   - Root writes into I(units_directory) only, where nobody else can; Locust's own files go to I(output_directory), which
     belongs to its user. A link there would lead root to any file of the host.
   - Before Locust is started, C(started) puts the firewall of I(user) in place.
@@ -42,7 +42,7 @@ options:
   mode:
     description:
       - C(fixed) loads with users in a closed loop for a fixed time, recorded by recorder.py. C(capacity) searches for
-        the highest rate with open-loop trials, ordered by conductor.py; the scenario is one for open_loop.py, and there
+        the highest rate with open-loop probes, ordered by conductor.py; the scenario is one for open_loop.py, and there
         must be as many I(users) as I(workers).
     type: str
     choices: [fixed, capacity]
@@ -53,7 +53,7 @@ options:
     default: ""
   slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
   directory: {description: Folder of the virtual environment and the locustfiles., type: path}
-  output_directory: {description: Folder for the trial's files; made for the unprivileged user., type: path}
+  output_directory: {description: Folder for the attempt's files; made for the unprivileged user., type: path}
   units_directory:
     description: "Folder for what root writes: logs, commands, how the units ended, the order to start."
     type: path
@@ -77,7 +77,7 @@ author: [swarmsweep]
 """
 
 EXAMPLES = r"""
-- locust_trial:
+- locust_attempt:
     state: finished
     slice: swarmsweep-lab
     time_limit_seconds: 120
@@ -204,7 +204,7 @@ class LoadUnits:
             if code != 0:
                 self.module.fail_json(msg=f"{given['prepare']}: {err.strip() or out.strip() or f'exit code {code}'}")
         output, units = Path(given["output_directory"]), Path(given["units_directory"])
-        # A trial that was cut off is made again from nothing.
+        # An attempt that was cut off is made again from nothing.
         for folder in (output, units):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o755)
@@ -251,7 +251,7 @@ class LoadUnits:
             self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
         has_master = any(map(self.is_master, self.units()))
         # Not once the load runs, as after a lost connection: a proxy that is busy or has died then is a result of the
-        # trial, no failure of the harness. Hosts with workers alone were asked by state checked; they come here later.
+        # attempt, no failure of the harness. Hosts with workers alone were checked by state checked; they come later.
         if folder is not None and has_master and not (folder / START_FILE).exists():
             self.check()
             (folder / START_FILE).touch()
