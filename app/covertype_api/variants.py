@@ -38,16 +38,6 @@ class Variant:
     logging: str
     batching: str = "none"
 
-    @property
-    def needs_full_image(self) -> bool:
-        """Whether it needs more than requirements.txt: MLflow, scikit-learn, or clients for calls at each request."""
-        return self.predictor != "onnx" or self.model != "once" or self.calls_postgres_afresh
-
-    @property
-    def calls_postgres_afresh(self) -> bool:
-        """Whether each request connects to PostgreSQL."""
-        return self.columns == "each_request" and self.connections == "fresh"
-
     def choices(self) -> dict[str, str]:
         """The choices by name."""
         return asdict(self)

@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
@@ -39,25 +39,6 @@ def test_stages_are_those_of_the_ladder_in_order():
     expected = {name: dict(zip(header[1:], cells, strict=True)) for name, *cells in lines}
     assert {name: asdict(variant) for name, variant in PRESETS.items()} == expected
     assert list(PRESETS) == list(expected)
-
-
-def test_only_the_last_stages_run_in_the_slim_image():
-    assert [name for name, variant in PRESETS.items() if not variant.needs_full_image] == ["onnx", "onnx_batched"]
-
-
-@pytest.mark.parametrize(
-    ("change", "full"),
-    [
-        ({"decoder": "pydantic"}, False),
-        ({"columns": "redis"}, False),
-        ({"columns": "each_request"}, False),
-        ({"columns": "each_request", "connections": "fresh"}, True),
-        ({"model": "each_request"}, True),
-        ({"predictor": "sklearn"}, True),
-    ],
-)
-def test_an_overridden_choice_decides_the_image(change, full):
-    assert replace(PRESETS["onnx"], **change).needs_full_image is full
 
 
 REFUSED = {

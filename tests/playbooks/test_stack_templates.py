@@ -15,8 +15,7 @@ ROLES = ("api_stack", "platform")
 IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "redis", "haproxy")}
 # The ladder of the API's own package; it needs nothing that is not part of Python.
 sys.path.append(str(ROOT / "app"))
-from covertype_api.settings import Settings  # noqa: E402
-from covertype_api.variants import CHOICES, PRESETS, choose_variant  # noqa: E402
+from covertype_api.variants import CHOICES, PRESETS  # noqa: E402
 
 # What no variable may carry into a file that anybody can read.
 SECRET_WORD = re.compile("password|secret|token", re.IGNORECASE)
@@ -152,6 +151,8 @@ def test_api_is_confined_and_publishes_nothing(rendered):
 # --- The image of a stage -------------------------------------------------------------------------------------------
 
 STAGES = {name: api(api_stack_variant=name) for name in PRESETS}
+# app/tests/test_footprint.py looks at what they import.
+SLIM_STAGES = ("onnx", "onnx_batched")
 UNKNOWN = api(api_stack_variant="fastest")
 
 
@@ -167,36 +168,31 @@ def image_of(text: str) -> str:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_in_the_image_that_has_what_it_needs(rendered, stage):
-    assert image_of(rendered[STAGES[stage]]) == ("mlflow" if PRESETS[stage].needs_full_image else "api")
+    assert image_of(rendered[STAGES[stage]]) == ("api" if stage in SLIM_STAGES else "mlflow")
 
 
 def test_a_stage_that_nobody_knows_runs_where_all_are_known(rendered):
     assert image_of(rendered[UNKNOWN]) == "mlflow"
 
 
-def overridden() -> list[tuple[dict[str, str], bool]]:
-    """(environment, whether it needs the full image) for each choice that may stand in for one of the slim stage."""
-    alone = [{choice: value} for choice, allowed in CHOICES.items() for value in allowed]
-    found = []
-    for chosen in [*alone, {"columns": "each_request", "connections": "fresh"}]:
-        settings = Settings(api_variant="onnx", **{f"api_{choice}": value for choice, value in chosen.items()})
-        environment = {f"API_{choice.upper()}": value for choice, value in chosen.items()}
-        found.append((environment, choose_variant(settings).needs_full_image))
-    return found
-
-
+# Choices for MLflow, scikit-learn, or a query at each request: the slim image has no client for some of them.
+NEED_FULL_IMAGE = {
+    "API_COLUMNS": {"each_request"},
+    "API_MODEL": {"each_request", "twice_each_request"},
+    "API_PREDICTOR": {"pyfunc", "sklearn"},
+}
 OVERRIDDEN = {
-    " ".join(environment.values()): (api(api_stack_env=environment), needs) for environment, needs in overridden()
+    f"{choice}={value}": (api(api_stack_env={f"API_{choice.upper()}": value}), f"API_{choice.upper()}", value)
+    for choice, allowed in CHOICES.items()
+    for value in allowed
 }
 OTHER_STAGE = api(api_stack_env={"API_VARIANT": "prints", "API_PREDICTOR": ""})
-# It could do with the slim image; the rule for the columns alone says otherwise, which costs nothing but memory.
-GENEROUS = {"each_request"}
 
 
-@pytest.mark.parametrize(("name", "needs"), OVERRIDDEN.values(), ids=OVERRIDDEN)
-def test_an_overridden_choice_has_what_it_needs(rendered, name, needs):
-    generous = stack(rendered[name])["services"]["api"]["environment"].get("API_COLUMNS") in GENEROUS
-    assert image_of(rendered[name]) == ("mlflow" if needs or generous else "api")
+@pytest.mark.parametrize(("name", "variable", "value"), OVERRIDDEN.values(), ids=OVERRIDDEN)
+def test_an_overridden_choice_has_what_it_needs(rendered, name, variable, value):
+    needs_full_image = value in NEED_FULL_IMAGE.get(variable, ())
+    assert image_of(rendered[name]) == ("mlflow" if needs_full_image else "api")
 
 
 def test_a_stage_in_the_environment_counts(rendered):
