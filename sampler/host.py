@@ -75,5 +75,6 @@ def read_host(proc: Path, mounts: Sequence[CgroupMount], cpus: set[int]) -> dict
     return {
         "cpu_seconds": parse_cpu_seconds(read_text(proc / "stat") or "", cpus, os.sysconf("SC_CLK_TCK")),
         "cores": len(cpus),
+        # Nothing reads it yet: a later page will show it.
         "memory_available_bytes": min(known) if known else None,
     }

@@ -32,6 +32,7 @@ class Machine:
             **self.users.read({name: values["cpu_seconds"] for name, values in counters.items()}),
             "sampler_cpu_seconds": round(time.process_time(), 6),
             "tcp": self.tcp.read({name: container.pid for name, container in containers.items()}),
+            # Nothing reads it yet: a later page will show it.
             "network": parse_interfaces(read_text(self.proc / "self" / "net" / "dev")),
         }
         return json.dumps({"t": round(now, 6), "host": host, "containers": counters}, separators=(",", ":")) + "\n"
