@@ -22,7 +22,8 @@ Names are loaded on first use: checking a sweep file must not wait for numpy or 
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+# The one place of the version; pyproject.toml reads it here.
+__version__ = "0.2.0"
 
 _HOME = {
     "LabError": "errors",

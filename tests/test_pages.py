@@ -1,0 +1,89 @@
+"""The pages for people: links lead somewhere, the first pages stay short, and the version stands in one place."""
+
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import swarmsweep
+
+ROOT = Path(__file__).parents[1]
+CODE_MAP = ROOT / "docs/code-map.md"
+# Without the pages of tests/golden, whose links lead to files of a run.
+TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+PAGES = sorted(name for name in TRACKED.stdout.split() if not name.startswith("tests/golden/"))
+# Lines. README is what a newcomer reads, ARCHITECTURE is one screen.
+MAX_LINES = {"README.md": 180, "ARCHITECTURE.md": 65}
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+SUMMARY = re.compile(r"<!-- summary:begin -->\n(.*)<!-- summary:end -->\n", re.DOTALL)
+
+
+@cache
+def anchors(path: Path) -> frozenset[str]:
+    """As GitHub makes them of headings: lower case, without punctuation, with hyphens."""
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
+
+
+def is_broken(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    if not target.exists():
+        return True
+    return bool(anchor) and anchor not in anchors(target)
+
+
+def test_there_are_pages():
+    assert {"README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/glossary.md"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_between_files_lead_somewhere(name):
+    page = ROOT / name
+    links = [link for link in LINK.findall(CODE.sub("", page.read_text())) if not re.match(r"[a-z]+:", link)]
+    assert [link for link in links if is_broken(page, link)] == []
+
+
+@pytest.mark.parametrize("link", ["docs/absent.md", "#absent", "docs/results.md#absent"])
+def test_a_link_that_leads_nowhere_is_found(link):
+    assert is_broken(ROOT / "README.md", link)
+
+
+def test_the_files_of_the_code_map_exist():
+    paths = re.findall(
+        r"`((?:swarmsweep|plugins|roles|playbooks|loadgen|app|bench|docs)/[^`\s]*)`", CODE_MAP.read_text()
+    )
+    assert len(paths) > 50
+    assert [path for path in paths if not list(ROOT.glob(path))] == []
+
+
+@pytest.mark.parametrize("name", MAX_LINES)
+def test_the_first_pages_stay_short(name):
+    assert len((ROOT / name).read_text().splitlines()) <= MAX_LINES[name]
+
+
+def test_every_page_of_docs_is_linked_from_the_first_pages():
+    linked = {link for name in MAX_LINES for link in LINK.findall((ROOT / name).read_text())}
+    pages = {name for name in PAGES if re.fullmatch(r"docs/[^/]+\.md", name)}
+    assert pages - {link.partition("#")[0] for link in linked} == set()
+
+
+def test_the_answer_in_readme_is_from_the_example():
+    shown = SUMMARY.search((ROOT / "README.md").read_text()).group(1).split("\n")
+    page = iter((ROOT / "docs/example/summary.md").read_text().split("\n"))
+    lines = [line for line in shown if line]
+    assert len(lines) > 3
+    # In the order of the page: the search goes on where it found the line before.
+    assert [line for line in lines if line not in page] == []
+
+
+def test_the_version_stands_in_one_place():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "swarmsweep.__version__"}
+    assert f"## {swarmsweep.__version__} (" in (ROOT / "CHANGELOG.md").read_text()
