@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import yaml
+
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
 from swarmsweep.lab.virtual_machines import allocate, is_virtual
@@ -89,8 +91,6 @@ def _facts_of(run: Path) -> tuple[Host, ...]:
 
 def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
     """Host name -> address for the groups api and load; None when this is no inventory in plain YAML."""
-    import yaml  # here, so that `--help` needs nothing but Python
-
     file = inventory / "hosts.yml" if inventory.is_dir() else inventory
     try:
         tree = yaml.safe_load(file.read_text())

@@ -48,7 +48,7 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
         if (row.id, row.config) != (cell.id, cell.config):
             raise ValidationError
     except ValidationError as error:
-        again = f"python -m swarmsweep report --remeasure {run_dir}"
+        again = f"./lab report --remeasure {run_dir}"
         raise LabError(
             f"{path}: does not fit cell {cell.id} of plan.json; make it again from the raw files: {again}"
         ) from error

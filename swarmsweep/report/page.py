@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.choose.recommendation import Recommendation
-from swarmsweep.markdown import markdown
+from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.load_text import load_sentence, other_loads
 from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.environment import environment_sections
@@ -24,6 +24,7 @@ def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Sta
     return {
         "title": markdown(plan.sweep),
         "run_id": markdown(plan.run_id),
+        "again": code(f"./lab report {plan.run_id}"),
         "colocated": plan.colocated,
         "sentence": _sentence(choice.recommendation),
         "notes": [markdown(note) for note in notes_of(page)],
