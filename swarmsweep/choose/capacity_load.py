@@ -39,11 +39,11 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
     """The recommendation for the rows of a run.
 
     Only valid cells with a verified rate can win, and no twin. With a target, the cheapest that is proven for it with
-    headroom; without one that with the highest capacity, or the cheapest of those that cannot be told from it.
+    headroom; without one that with the highest capacity, or the cheapest of those that tie with it.
 
     Args:
         cells: rows of the plan's cells that can be chosen.
-        noise: that of the run (see `comparisons.noise_in`); default: what ``cells`` tell of it.
+        noise: that of the run (see `comparisons.noise_in`); default: that of ``cells``.
     """
     noise = noise or noise_in(plan, cells)
     slo, target = plan.slo, plan.load.get("target_rps")

@@ -4,7 +4,6 @@ Where capacities were looked for, `capacity_load` recommends.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,7 +11,7 @@ from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import Row
 from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.matrix import cost
+from swarmsweep.sweep.matrix import Config, cost
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
 
 
@@ -39,7 +38,7 @@ def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
     return Recommendation(best.id, " ".join(sentence for sentence in sentences if sentence))
 
 
-def describe_config(config: dict[str, Any]) -> str:
+def describe_config(config: Config) -> str:
     """A configuration in words: '2 replicas x 0.5 CPU, 600M, 2 workers each'."""
     replicas, workers = config["replicas"], config["workers"]
     extra = [f"{axis} {config[axis]}" for axis in config if axis not in ("replicas", "cpus", "memory_bytes", "workers")]

@@ -1,7 +1,7 @@
 """The parsed files of one attempt -> the evidence that its checks and its bottleneck are judged on."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.judge.flows import Window, flow_of_probe, flow_of_users
@@ -13,6 +13,7 @@ from swarmsweep.raw.attempt import GROUPS, RawAttempt
 from swarmsweep.raw.deployment import Clocks, HostClock
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import MachineUsage
+from swarmsweep.sweep.load import StoredLoad
 
 
 def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell: PlannedCell) -> Evidence:
@@ -26,6 +27,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
     usage, machines = _usage(raw, window), _machines(raw, window)
     same = peak_window == window
     offset, bound = _clock(raw.clock, plan)
+    records, capacity = _records(raw, search), search.capacity if search is not None else None
     return Evidence(
         config=cell.config,
         load=load,
@@ -40,7 +42,14 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         machines=machines,
         peak_machines=machines if same else _machines(raw, peak_window),
         proxy=raw.proxy,
-        **_records(raw, search),
+        recorded_requests=records.recorded_requests,
+        unreported_requests=records.unreported_requests,
+        on_start=records.on_start,
+        client_timeouts=records.client_timeouts,
+        records_complete=records.records_complete,
+        record_files=records.record_files,
+        generator_limit=search.generator_limit if search is not None else None,
+        verified_rps=capacity.verified_rps if capacity is not None else None,
         counted_requests=raw.locust_count,
         recovery_probes=raw.timeline.questions if raw.timeline is not None else 0,
         clock_offset_seconds=offset,
@@ -49,7 +58,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
     )
 
 
-def _flows(raw: RawAttempt, search: SearchOutcome | None, load: Mapping[str, Any]) -> tuple[Flow | None, Flow | None]:
+def _flows(raw: RawAttempt, search: SearchOutcome | None, load: StoredLoad) -> tuple[Flow | None, Flow | None]:
     """The window that is shown and the one with the highest load."""
     if search is not None:
         shown, peak = search.reported, search.peak
@@ -69,31 +78,41 @@ def _machines(raw: RawAttempt, window: Window | None) -> dict[str, MachineUsage]
     return machines_over(raw.samples, raw.group_of, window) if window is not None else {}
 
 
-def _records(raw: RawAttempt, search: SearchOutcome | None) -> dict[str, Any]:
-    """What the generator's own files of requests hold: how many were sent, and whether all files are there and whole.
+@dataclass(frozen=True)
+class _Records:
+    """What the generator's own files of requests hold; the fields are those of `Evidence`."""
+
+    recorded_requests: int | None = None
+    unreported_requests: int = 0
+    on_start: Mapping[str, int] = field(default_factory=dict)
+    client_timeouts: int = 0
+    records_complete: bool | None = None
+    record_files: int = 0
+
+
+def _records(raw: RawAttempt, search: SearchOutcome | None) -> _Records:
+    """How many requests were sent, and whether all files are there and whole.
 
     Of a search, the probe with the fewest files counts: a worker may have been lost between two.
     """
     if search is not None and search.probes:
         probes = search.probes
-        return {
-            "recorded_requests": sum(probe.sent for probe in probes),
-            "client_timeouts": sum(probe.summary.timed_out for probe in probes),
-            "generator_limit": search.generator_limit,
-            "verified_rps": search.capacity.verified_rps if search.capacity is not None else None,
-            "records_complete": all(probe.complete for probe in probes),
-            "record_files": min(probe.files for probe in probes),
-        }
+        return _Records(
+            recorded_requests=sum(probe.sent for probe in probes),
+            client_timeouts=sum(probe.summary.timed_out for probe in probes),
+            records_complete=all(probe.complete for probe in probes),
+            record_files=min(probe.files for probe in probes),
+        )
     if raw.users is not None:
         requests = raw.users.requests
-        return {
-            "recorded_requests": len(requests) if requests is not None else None,
-            "unreported_requests": raw.users.unreported,
-            "on_start": raw.users.on_start,
-            "records_complete": requests.complete if requests is not None else None,
-            "record_files": raw.users.files,
-        }
-    return {}
+        return _Records(
+            recorded_requests=len(requests) if requests is not None else None,
+            unreported_requests=raw.users.unreported,
+            on_start=raw.users.on_start,
+            records_complete=requests.complete if requests is not None else None,
+            record_files=raw.users.files,
+        )
+    return _Records()
 
 
 def _clock(clocks: Clocks | None, plan: Plan) -> tuple[float | None, float | None]:

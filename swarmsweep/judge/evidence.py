@@ -5,7 +5,6 @@ None stands for what was not measured. Times are epoch seconds of the host that 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
@@ -15,6 +14,8 @@ from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.raw.tasks import TaskCounts
 from swarmsweep.raw.timeline import Timeline
 from swarmsweep.search import Slo
+from swarmsweep.sweep.load import StoredLoad
+from swarmsweep.sweep.matrix import Config
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ class Evidence:
     ``clock_offset_seconds``: clock of the API's manager less that of the first load host, with its bound.
     """
 
-    config: Mapping[str, Any]
-    load: Mapping[str, Any]
+    config: Config
+    load: StoredLoad
     slo: Slo
     deploy: Deployment | None = None
     after: StateAfterLoad | None = None

@@ -1,8 +1,7 @@
 """What the load generator did in one window, second by second, from exact starts and latencies."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,11 +11,12 @@ from swarmsweep.raw.latency import Floats, lower_bounds, percentile
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts, count_tasks
 from swarmsweep.shared.request_record import FAILED, NO_RESPONSE, OK, TIMED_OUT
+from swarmsweep.sweep.load import StoredLoad
 
 Window = tuple[float, float]
 
 
-def flow_of_users(record: UsersRecord, window: Window, load: Mapping[str, Any]) -> Flow | None:
+def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow | None:
     """A closed loop of users by the plan's ``load``; None where its requests could not be read.
 
     Requests that began before the window are in flight within it. Answers by replica and errors are those of the whole

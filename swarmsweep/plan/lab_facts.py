@@ -18,6 +18,7 @@ from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
 from swarmsweep.plan.planned import Host, Plan
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
 from swarmsweep.shared.machine_memory import total_memory_bytes
+from swarmsweep.sweep.load import StoredLoad
 
 # Fewer say little: an upload of an image or a pause may be among them.
 MIN_GAPS = 3
@@ -162,7 +163,7 @@ def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
     return [gap - loaded for gap, loaded in gaps if gap > loaded]
 
 
-def _times(folder: Path, load: dict[str, Any]) -> tuple[float | None, float | None]:
+def _times(folder: Path, load: StoredLoad) -> tuple[float | None, float | None]:
     """When the deployment of an attempt began, and how long its load lasted; None for what is not known."""
     started = _number_in(folder / "deploy.json", "started_at")
     if load.get("mode") == "capacity":

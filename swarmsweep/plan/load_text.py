@@ -1,11 +1,14 @@
 """The loads of a run in words, for summary.md and for `./lab plan`."""
 
+from collections.abc import Callable
 from typing import Any
+
+from msgspec import Struct
 
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.planned import Plan
 from swarmsweep.search import PROFILES
-from swarmsweep.sweep.load import differences
+from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, differences, mode_of
 from swarmsweep.units import format_plain
 
 _UNITS = {
@@ -29,26 +32,45 @@ def load_sentence(plan: Plan) -> str:
     """The load of all cells that have no other."""
     load = plan.load
     words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
-    if load["mode"] == "capacity":
-        words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
-        words["budget_seconds"] += f" (profile {load['profile']})"
-        return f"{', '.join(words.values())}, deployments per cell: {plan.repeat}"
+    return _SENTENCES[mode_of(load)](load, words, plan.repeat)
+
+
+def _fixed_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> str:
     words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
     words["warmup_seconds"] += " thrown away"
-    return f"{', '.join(words.values())}, trials per cell: {plan.repeat}"
+    return f"{', '.join(words.values())}, trials per cell: {repeat}"
 
 
-def other_loads(plan: Plan) -> list[dict[str, Any]]:
+def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
+    words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
+    words["budget_seconds"] += f" (profile {load['profile']})"
+    return f"{', '.join(words.values())}, deployments per cell: {repeat}"
+
+
+_SENTENCES: dict[str, Callable[[StoredLoad, dict[str, str], int], str]] = {
+    FIXED: _fixed_sentence,
+    CAPACITY: _search_sentence,
+}
+
+
+class OtherLoad(Struct, frozen=True):
+    """What differs between a load and the sweep's, as text that is safe in Markdown, and the ids of its cells."""
+
+    text: str
+    ids: list[str]
+
+
+def other_loads(plan: Plan) -> list[OtherLoad]:
     """The loads that differ from the sweep's, each with the settings that differ and the ids of its cells."""
     shared: dict[str, list[str]] = {}
     for cell in plan.cells:
         if other := differences(plan.load, plan.load_of(cell)):
             text = ", ".join(_words(key, value) for key, value in other.items())
             shared.setdefault(text, []).append(cell.id)
-    return [{"text": markdown(text), "ids": ids} for text, ids in shared.items()]
+    return [OtherLoad(markdown(text), ids) for text, ids in shared.items()]
 
 
-def _course(load: dict[str, Any]) -> str:
+def _course(load: StoredLoad) -> str:
     """The parts of a search; how fine it is where this version still has the profile."""
     profile = PROFILES.get(load["profile"])
     fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""

@@ -4,6 +4,9 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from swarmsweep.sweep.load import StoredLoad
+from swarmsweep.sweep.matrix import Config
+
 SCHEMA = 1
 Number = int | float
 # Facts of a host, as the module host_capacity has them; a missing or null one is not judged.
@@ -18,9 +21,9 @@ class PlannedCell(Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    config: dict[str, Any]
+    config: Config
     memory: str
-    load: dict[str, Any] | None = None
+    load: StoredLoad | None = None
     infeasible_reason: str | None = None
     doubts: list[str] = []
     twin_of: str | None = None
@@ -72,7 +75,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     created_at: str | None = None
     colocated: bool = False
     slo: dict[str, Number]
-    load: dict[str, Any]
+    load: StoredLoad
     repeat: int
     anchor: Anchor | None = None
     hosts: dict[str, list[Host]] = {}
@@ -80,7 +83,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     steps: list[Step]
     estimate_seconds: Estimate = Estimate()
 
-    def load_of(self, cell: PlannedCell) -> dict[str, Any]:
+    def load_of(self, cell: PlannedCell) -> StoredLoad:
         """The load of a cell, as plan.json holds it."""
         return self.load if cell.load is None else cell.load
 

@@ -4,12 +4,11 @@ None stands for what was not measured. The keys ``trials``, ``trial``, ``load_tr
 name here.
 """
 
-from typing import Any
-
 from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from swarmsweep.plan.planned import Number, Plan, PlannedCell
+from swarmsweep.sweep.matrix import Config
 
 SCHEMA = 1
 NOT_MEASURED = "not measured"
@@ -159,7 +158,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     schema: int
     id: str
-    config: dict[str, Any]
+    config: Config
     status: str | None
     reason: str | None
     attempt_count: int = field(name="trials")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_text
@@ -19,6 +18,7 @@ from swarmsweep.raw.record_file import read_record
 from swarmsweep.raw.samples import Sample, read_samples
 from swarmsweep.raw.search_record import SearchRecord
 from swarmsweep.raw.timeline import Timeline
+from swarmsweep.sweep.load import StoredLoad
 
 GROUPS = ("api", "load")
 
@@ -71,7 +71,7 @@ class RawAttempt:
         return {} if self.proxy is None else {name: change["req_tot"] for name, change in self.proxy.servers.items()}
 
 
-def read_attempt(folder: Path, load: Mapping[str, Any], slo: Mapping[str, float | None]) -> RawAttempt:
+def read_attempt(folder: Path, load: StoredLoad, slo: Mapping[str, float | None]) -> RawAttempt:
     """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one.
 
     ``load`` is that of the cell; a search for the capacity is judged by ``slo``.

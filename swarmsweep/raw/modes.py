@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from swarmsweep.raw.closed_loop import UsersRecord, read_users
 from swarmsweep.raw.left_lab import left_lab_sentence
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.search_record import SearchRecord, read_search
 from swarmsweep.raw.timeline import Timeline
-from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
+from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ Slo = Mapping[str, float | None]
 
 
 def read_load(
-    load: Mapping[str, Any], locust: Path, slo: Slo, timeline: Timeline | None, read_or_note: ReadOrNote
+    load: StoredLoad, locust: Path, slo: Slo, timeline: Timeline | None, read_or_note: ReadOrNote
 ) -> LoadRecord:
     """Read the files in the folder ``locust`` by the mode of ``load``."""
     return _READERS[mode_of(load)](locust, slo, timeline, read_or_note)

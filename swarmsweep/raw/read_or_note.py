@@ -27,5 +27,5 @@ class ReadOrNote:
             return None
 
     def note(self, problem: str) -> None:
-        """Note what was found besides."""
+        """Add a problem that no reading raised."""
         self._problems.append(problem.replace(f"{self._folder}/", ""))

@@ -3,16 +3,25 @@
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from swarmsweep.files import read_json
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.markdown import MISSING, code, markdown
-from swarmsweep.plan.planned import Plan
+from swarmsweep.plan.planned import Host, Plan
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
 _NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
 
 
-def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> list[dict[str, Any]]:
+class Section(Struct, frozen=True):
+    """A part of the setting, a line for each item."""
+
+    title: str
+    items: list[str]
+
+
+def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> list[Section]:
     """The plan's facts, then every section of manifest.json, whatever it holds: text that is safe in Markdown.
 
     ``order`` is the order of the steps, a title and a text for each line.
@@ -26,17 +35,17 @@ def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> li
     }
     for group, hosts in plan.hosts.items():
         facts[f"hosts of group {group}"] = "; ".join(_host(host) for host in hosts)
-    sections = [{"title": "plan", "items": _flatten(facts)}]
+    sections = [Section("plan", _flatten(facts))]
     path = run_dir / "manifest.json"
     if not path.exists():
-        return [*sections, {"title": "manifest", "items": [_NO_MANIFEST]}]
+        return [*sections, Section("manifest", [_NO_MANIFEST])]
     for name, value in read_json(path).items():
         items = _commands(value) if name == "commands" and isinstance(value, list) else _flatten(value)
-        sections.append({"title": markdown(name), "items": items})
+        sections.append(Section(markdown(name), items))
     return sections
 
 
-def _host(host: dict[str, Any]) -> str:
+def _host(host: Host) -> str:
     parts = [str(host.get("name", "?"))]
     if host.get("cpus") is not None:
         parts.append(f"{format_plain(host['cpus'])} CPU{'' if host['cpus'] == 1 else 's'}")

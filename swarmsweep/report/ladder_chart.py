@@ -1,7 +1,8 @@
 """plots/ladder.svg: for each stage its requests per second on a logarithmic axis, and the parts of a request's time."""
 
 import math
-from typing import Any
+
+from msgspec import Struct
 
 from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.report.rps_chart import CHARACTER_WIDTH, ROW_HEIGHT, printable, shortened
@@ -17,13 +18,50 @@ _REASON_LENGTH = 60  # up to the other panel, which is empty then
 _LABEL_FROM_WIDTH = 30  # a narrower piece has its share in its title alone
 
 
+class Tick(Struct, frozen=True):
+    """A mark of the axis."""
+
+    x: float
+    label: str
+
+
+class LegendEntry(Struct, frozen=True):
+    """A part of a request's time, and its name."""
+
+    part: str
+    name: str
+    x: float
+
+
+class Piece(Struct, frozen=True):
+    """The share of a part; a narrow one has no label."""
+
+    part: str
+    x: float
+    width: float
+    label: str
+    title: str
+
+
+class LadderRow(Struct, frozen=True, kw_only=True):
+    """A stage; ``length`` and ``pieces`` are its bars, ``note`` and ``inside`` the words behind them."""
+
+    name: str
+    title: str
+    y: int
+    length: float
+    note: str
+    pieces: list[Piece]
+    inside: str
+
+
 def ladder_chart(stages: list[Stage]) -> str:
     """SVG text. A stage without figures shows its reason instead of bars."""
     label_width = round(max((len(stage.name) for stage in stages), default=10) * CHARACTER_WIDTH) + 16
     stack_x = label_width + _RPS_WIDTH + _RPS_NOTE_WIDTH
     low, high = _decades([stage.rps for stage in stages if stage.rps])
     values = {
-        "rows": [_row(stage, low, high, stack_x) | {"y": _TOP + i * ROW_HEIGHT} for i, stage in enumerate(stages)],
+        "rows": [_row(stage, low, high, stack_x, y=_TOP + i * ROW_HEIGHT) for i, stage in enumerate(stages)],
         "ticks": [_tick(exponent, low, high) for exponent in range(low, high + 1)],
         "legend": _legend(stack_x),
         "label_width": label_width,
@@ -56,31 +94,30 @@ def _position(rps: float, low: int, high: int) -> float:
     return round(_RPS_WIDTH * (math.log10(rps) - low) / (high - low), 1)
 
 
-def _tick(exponent: int, low: int, high: int) -> dict[str, Any]:
-    return {
-        "x": _position(10.0**exponent, low, high),
-        "label": f"{10**exponent:,}" if exponent >= 0 else format_plain(10.0**exponent),
-    }
+def _tick(exponent: int, low: int, high: int) -> Tick:
+    label = f"{10**exponent:,}" if exponent >= 0 else format_plain(10.0**exponent)
+    return Tick(_position(10.0**exponent, low, high), label)
 
 
-def _legend(x: float) -> list[dict[str, Any]]:
+def _legend(x: float) -> list[LegendEntry]:
     entries = []
     for part, name in PART_NAMES.items():
-        entries.append({"part": part, "name": name, "x": round(x, 1)})
+        entries.append(LegendEntry(part, name, round(x, 1)))
         x += 26 + len(name) * CHARACTER_WIDTH
     return entries
 
 
-def _row(stage: Stage, low: int, high: int, stack_x: float) -> dict[str, Any]:
+def _row(stage: Stage, low: int, high: int, stack_x: float, y: int) -> LadderRow:
     note = _note(stage)
-    return {
-        "name": stage.name,
-        "title": printable(_sentence(stage)),
-        "length": _position(stage.rps, low, high) if stage.rps else 0,
-        "note": shortened(note, _REASON_LENGTH),
-        "pieces": _pieces(stage, stack_x),
-        "inside": _inside(stage),
-    }
+    return LadderRow(
+        name=stage.name,
+        title=printable(_sentence(stage)),
+        y=y,
+        length=_position(stage.rps, low, high) if stage.rps else 0,
+        note=shortened(note, _REASON_LENGTH),
+        pieces=_pieces(stage, stack_x),
+        inside=_inside(stage),
+    )
 
 
 def _note(stage: Stage) -> str:
@@ -96,7 +133,7 @@ def _inside(stage: Stage) -> str:
     return f"{format_figure(stage.mean_ms)} ms" if stage.mean_ms is not None else "not measured"
 
 
-def _pieces(stage: Stage, x: float) -> list[dict[str, Any]]:
+def _pieces(stage: Stage, x: float) -> list[Piece]:
     pieces = []
     for part, name in PART_NAMES.items():
         share = stage.shares_percent.get(part)
@@ -104,14 +141,14 @@ def _pieces(stage: Stage, x: float) -> list[dict[str, Any]]:
             continue
         width = round(_STACK_WIDTH * share / 100, 1)
         label = f"{share:.0f}" if width >= _LABEL_FROM_WIDTH else ""
-        pieces.append({"part": part, "x": round(x, 1), "width": width, "label": label})
-        pieces[-1]["title"] = f"{stage.name}: {name} {format_figure(share)} %"
+        title = f"{stage.name}: {name} {format_figure(share)} %"
+        pieces.append(Piece(part, round(x, 1), width, label, title))
         x += width
     return pieces
 
 
 def _sentence(stage: Stage) -> str:
-    """The row in words, for who cannot see it."""
+    """The row in words, for those who cannot see it."""
     note = _note(stage)
     if stage.status == "valid" and stage.rps is not None:
         note = f"{format_figure(stage.rps)} requests/s"

@@ -1,13 +1,15 @@
 """Everything that summary.md shows."""
 
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
 
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.markdown import code, markdown
-from swarmsweep.plan.load_text import load_sentence, other_loads
+from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
 from swarmsweep.report import page_lists, page_rows
-from swarmsweep.report.environment import environment_sections
+from swarmsweep.report.capacity_page import CapacitySection
+from swarmsweep.report.environment import Section, environment_sections
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import CapacityPage, FixedPage
 from swarmsweep.report.notes import notes_of
@@ -16,38 +18,68 @@ from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 
 
-def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Stage]) -> dict[str, Any]:
+class SummaryPage(Struct, frozen=True, kw_only=True):
     """What the template summary.md.j2 shows, as text that is already safe in Markdown."""
+
+    title: str
+    run_id: str
+    again: str
+    colocated: bool
+    sentence: str
+    notes: list[str]
+    capacity: CapacitySection | None
+    slo: str
+    load: str
+    other_loads: list[OtherLoad]
+    ladder_header: list[str]
+    ladder: list[list[str]]
+    unsplit: list[page_lists.Unsplit]
+    memory_price: float
+    header: list[str]
+    rows: list[list[str]]
+    lower_bounds: bool
+    exceptions: list[page_lists.Exceptions]
+    bottlenecks: list[page_lists.BottleneckLine]
+    failed_checks: list[page_lists.FailedCheck]
+    retries: list[page_lists.RetryLine]
+    doubts: list[page_lists.SharedDoubt]
+    logs: list[page_lists.LogLines]
+    setting: list[Section]
+    unmeasured: int
+
+
+def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Stage]) -> SummaryPage:
+    """The page on the rows of a run."""
     choice = page.choice
     plan, cells, chosen = choice.plan, choice.rows, choice.chosen
     axes = extra_axes(cells)
-    return {
-        "title": markdown(plan.sweep),
-        "run_id": markdown(plan.run_id),
-        "again": code(f"./lab report {plan.run_id}"),
-        "colocated": plan.colocated,
-        "sentence": _sentence(choice.recommendation),
-        "notes": [markdown(note) for note in notes_of(page)],
-        "capacity": page.section(),
-        "slo": markdown(slo_of.describe(plan.slo)),
-        "load": markdown(load_sentence(plan)),
-        "other_loads": other_loads(plan),
-        "ladder_header": page_rows.ladder_header(),
-        "ladder": [page_rows.ladder_row(stage) for stage in ladder],
-        "unsplit": page_lists.unsplit_of(cells) if ladder else [],
-        "memory_price": MEMORY_PRICE_PER_GIB,
-        "header": page_rows.header(axes, page.load_column),
-        "rows": [page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
-        "lower_bounds": any(cell.lower_bounds for cell in cells),
-        "exceptions": [page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
-        "bottlenecks": page_lists.bottlenecks_of(cells),
-        "failed_checks": page_lists.failed_checks_of(cells),
-        "retries": page_lists.retries_of(cells),
-        "doubts": page_lists.doubts_of(cells),
-        "logs": [page_lists.log_of(cell) for cell in cells if cell.log_tail],
-        "setting": environment_sections(run_dir, plan, page.order()),
-        "unmeasured": sum(cell.status is None for cell in cells),
-    }
+    return SummaryPage(
+        title=markdown(plan.sweep),
+        run_id=markdown(plan.run_id),
+        again=code(f"./lab report {plan.run_id}"),
+        colocated=plan.colocated,
+        sentence=_sentence(choice.recommendation),
+        notes=[markdown(note) for note in notes_of(page)],
+        capacity=page.section(),
+        slo=markdown(slo_of.describe(plan.slo)),
+        load=markdown(load_sentence(plan)),
+        other_loads=other_loads(plan),
+        ladder_header=page_rows.ladder_header(),
+        ladder=[page_rows.ladder_row(stage) for stage in ladder],
+        unsplit=page_lists.unsplit_of(cells) if ladder else [],
+        memory_price=MEMORY_PRICE_PER_GIB,
+        header=page_rows.header(axes, page.load_column),
+        rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
+        lower_bounds=any(cell.lower_bounds for cell in cells),
+        exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
+        bottlenecks=page_lists.bottlenecks_of(cells),
+        failed_checks=page_lists.failed_checks_of(cells),
+        retries=page_lists.retries_of(cells),
+        doubts=page_lists.doubts_of(cells),
+        logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],
+        setting=environment_sections(run_dir, plan, page.order()),
+        unmeasured=sum(cell.status is None for cell in cells),
+    )
 
 
 def _sentence(recommendation: Recommendation) -> str:

@@ -110,7 +110,7 @@ def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:
 
 
 def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
-    """Checks that failed or could not be made, said once for each cell and attempt."""
+    """Checks that failed or could not be made, one entry for each cell and attempt."""
     entries = []
     for cell in cells:
         if cell.status == "infeasible":

@@ -1,4 +1,4 @@
-"""What the person who watches a sweep is told: one line for each trial, and how long it will still take."""
+"""What is printed while a sweep runs: one line for each attempt, and how long the rest will take."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def _unverified(row: Row) -> str:
 
 
 class Progress:
-    """What a run has found, and at which pace one pass over its steps goes. Lives as long as the process that measures.
+    """The results of a run so far, and the pace of one pass over its steps. Lives as long as the process that measures.
 
     Args:
-        run_dir: the run folder; what earlier passes have found is read from it.
+        run_dir: the run folder; the results of earlier passes are read from it.
         steps: those of this pass, in order, each with ``cell_id``, ``attempt`` and ``load_seconds``.
         before: the pass before this one, whose pace is known.
     """

@@ -5,6 +5,8 @@ The same files give the same bytes: nothing here reads a clock, a locale or the 
 
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from swarmsweep.files import write_atomically, write_json
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row, unmeasured_row
@@ -37,7 +39,7 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells, page.searches))
     if ladder:
         write_atomically(run_dir / "plots" / "ladder.svg", ladder_chart(ladder))
-    shown = summary_page(run_dir, page, ladder)
+    shown = asdict(summary_page(run_dir, page, ladder))
     write_atomically(run_dir / "summary.md", render("summary.md.j2", shown | {"folder": ""}))
     if newest_run(reports_dir, default=run_dir).resolve() == run_dir.resolve():
         write_json(reports_dir / "summary.json", summary)

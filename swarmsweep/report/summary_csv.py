@@ -1,7 +1,5 @@
 """summary.csv: one line per cell, for a spreadsheet or pandas."""
 
-from typing import Any
-
 from msgspec.structs import asdict
 
 from swarmsweep.choose import fixed_load
@@ -11,6 +9,9 @@ from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.sweep.matrix import cost
 
 CORE = ("replicas", "cpus", "memory_bytes", "workers")
+# A field of a line, and the fields by their columns.
+Field = str | int | float | bool | None
+Fields = dict[str, Field]
 _RUNG = ("ladder_stage", "ladder_changed", "ladder_factor")
 
 
@@ -35,7 +36,7 @@ def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False) -> str
         rows = [row | _capacity(cell) for row, cell in zip(rows, cells, strict=True)]
     if stages:
         rungs = {stage.cell_id: _rung(stage) for stage in stages}
-        rows = [row | rungs.get(row["id"], dict.fromkeys(_RUNG)) for row in rows]
+        rows = [row | rungs.get(str(row["id"]), dict.fromkeys(_RUNG)) for row in rows]
     # As objects: a whole number stays one in a column where another was not measured.
     fields = [{name: _field(value) for name, value in row.items()} for row in rows]
     return pd.DataFrame(fields, dtype=object).to_csv(index=False, lineterminator="\n")
@@ -46,7 +47,7 @@ def _choices(cells: list[Row]) -> list[str]:
     return list(dict.fromkeys(name for cell in cells for name in cell.choices or {}))
 
 
-def _flat(cell: Row, axes: list[str]) -> dict[str, Any]:
+def _flat(cell: Row, axes: list[str]) -> Fields:
     return (
         {"id": cell.id, "status": cell.status, "reason": cell.reason}
         | {axis: cell.config.get(axis) for axis in (*CORE, *axes)}
@@ -63,7 +64,7 @@ def _flat(cell: Row, axes: list[str]) -> dict[str, Any]:
     )
 
 
-def _inside(cell: Row, choices: list[str]) -> dict[str, Any]:
+def _inside(cell: Row, choices: list[str]) -> Fields:
     """What the API says of itself: its requests since the start, in ms each, and its choices."""
     parts = cell.request_parts
     times = parts.parts_ms if parts else {}
@@ -76,7 +77,7 @@ def _inside(cell: Row, choices: list[str]) -> dict[str, Any]:
     )
 
 
-def _capacity(cell: Row) -> dict[str, Any]:
+def _capacity(cell: Row) -> Fields:
     """The capacity beside the verified rate, which is ``capacity_rps``; the interval belongs to the estimate."""
     capacity = cell.capacity
     low, high = (capacity.interval_rps if capacity else None) or (None, None)
@@ -95,12 +96,12 @@ def _capacity(cell: Row) -> dict[str, Any]:
     }
 
 
-def _rung(stage: Stage) -> dict[str, Any]:
+def _rung(stage: Stage) -> Fields:
     factor = None if stage.factor is None else round(stage.factor, 6)
     return dict(zip(_RUNG, (stage.name, stage.changed, factor), strict=True))
 
 
-def _field(value: Any) -> Any:
+def _field(value: Field) -> Field:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

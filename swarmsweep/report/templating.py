@@ -1,7 +1,7 @@
 """Jinja templates of the package. Values come in as text that is already safe for Markdown; SVG is escaped here."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -15,6 +15,6 @@ _ENVIRONMENT = Environment(
 )
 
 
-def render(name: str, values: dict[str, Any]) -> str:
+def render(name: str, values: Mapping[str, object]) -> str:
     """Text of the template ``name`` with ``values``."""
     return _ENVIRONMENT.get_template(name).render(values)

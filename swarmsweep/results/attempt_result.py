@@ -1,4 +1,4 @@
-"""One attempt: the raw files of its folder -> the figures of this trial, its checks and its status."""
+"""One attempt: the raw files of its folder -> its figures, checks and status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,28 +1,26 @@
 """What differs between a fixed load and a search when a cell is judged."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import Row
 from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
+from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 
-Load = Mapping[str, Any]
 Limits = Mapping[str, Number]
 
 
-def meets_slo(row: Row, load: Load, slo: Limits) -> bool | None:
+def meets_slo(row: Row, load: StoredLoad, slo: Limits) -> bool | None:
     """Whether a valid cell that got this load holds the SLO; None where that is not known."""
     return _VERDICTS[mode_of(load)](row, load, slo)
 
 
-def _holds_limits(row: Row, _load: Load, slo: Limits) -> bool | None:
+def _holds_limits(row: Row, _load: StoredLoad, slo: Limits) -> bool | None:
     return slo_of.meets(row, slo)
 
 
-def _holds_target(row: Row, load: Load, _slo: Limits) -> bool | None:
+def _holds_target(row: Row, load: StoredLoad, _slo: Limits) -> bool | None:
     return slo_of.sustains(row.capacity, load.get("target_rps"))
 
 
-_VERDICTS: dict[str, Callable[[Row, Load, Limits], bool | None]] = {FIXED: _holds_limits, CAPACITY: _holds_target}
+_VERDICTS: dict[str, Callable[[Row, StoredLoad, Limits], bool | None]] = {FIXED: _holds_limits, CAPACITY: _holds_target}

@@ -15,6 +15,8 @@ DRAIN_SECONDS = 120.0
 FIXED, CAPACITY = "fixed", "capacity"
 # Of a search: those whose rates are compared, so that the noise of the comparison must be known.
 ANCHORED_PROFILES = ("standard", "publish")
+# A load as plan.json holds it, also one of an earlier version; `load_from_json` makes it typed.
+StoredLoad = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Load:
         """Whether the figures of cells are compared by a test, which must know their noise."""
         return False
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StoredLoad:
         """The load as plan.json holds it."""
         keys = ("mode", "users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers")
         values = asdict(self)
@@ -74,7 +76,7 @@ class CapacityLoad:
         """Whether the figures of cells are compared by a test, which must know their noise."""
         return self.profile in ANCHORED_PROFILES
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> StoredLoad:
         """The load as plan.json holds it."""
         keys = ("mode", "profile", "budget_seconds", "arrivals", "timeout_seconds", "target_rps", "workers")
         return {key: getattr(self, key) for key in (*keys, "locustfile")}
@@ -89,7 +91,7 @@ def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **budget}
 
 
-def load_from_json(stored: Mapping[str, Any]) -> AnyLoad:
+def load_from_json(stored: StoredLoad) -> AnyLoad:
     """The load that `Load.as_json` or `CapacityLoad.as_json` stored, also by an earlier version.
 
     Raises `LabError` where a setting is unknown or missing.
@@ -135,11 +137,11 @@ def load_of(cell: Cell, load: AnyLoad, cases: Iterable[Case]) -> AnyLoad:
     return replace(own, locustfile=axes[LOCUSTFILE_AXIS]) if LOCUSTFILE_AXIS in axes else own
 
 
-def differences(load: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def differences(load: StoredLoad, other: StoredLoad) -> dict[str, Any]:
     """The settings of ``other`` that are not those of ``load``; both as plan.json holds them."""
     return {key: value for key, value in other.items() if load.get(key) != value}
 
 
-def mode_of(load: Mapping[str, Any]) -> str:
+def mode_of(load: StoredLoad) -> str:
     """`FIXED` or `CAPACITY`: the mode of a load as plan.json holds it; plans of earlier versions name none."""
     return str(load.get("mode", FIXED))

@@ -17,6 +17,8 @@ MAX_ID_LENGTH = 120  # leaves room for suffixes below the 255 bytes of a file na
 MEMORY_PRICE_PER_GIB = 0.11
 
 AxisValue = str | int | float
+# A configuration as plan.json has it: numbers under replicas, cpus, memory_bytes and workers; other axes by name.
+Config = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Cell:
             return name
         return f"{name[: MAX_ID_LENGTH - 9]}-{_digest(name)}"
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """The configuration as plan.json and summary.json hold it."""
         core = {
             "replicas": self.replicas,
@@ -114,7 +116,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def cost(config: dict[str, Any]) -> float:
+def cost(config: Config) -> float:
     """Cost of a configuration in CPU equivalents: replicas x (cpus + 0.11 x memory in GiB)."""
     memory_gib: float = config["memory_bytes"] / 1024**3
     equivalents: float = config["replicas"] * (config["cpus"] + MEMORY_PRICE_PER_GIB * memory_gib)
