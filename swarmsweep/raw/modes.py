@@ -1,6 +1,6 @@
 """What differs between a fixed load and a search in the raw files that the load writes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from swarmsweep.raw.left_lab import left_lab_sentence
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.search_record import SearchRecord, read_search
 from swarmsweep.raw.timeline import Timeline
+from swarmsweep.search import Slo
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 
 
@@ -19,9 +20,6 @@ class LoadRecord:
     users: UsersRecord | None = None
     search: SearchRecord | None = None
     window: tuple[float, float] | None = None
-
-
-Slo = Mapping[str, float | None]
 
 
 def read_load(

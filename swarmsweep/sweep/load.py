@@ -83,6 +83,7 @@ class CapacityLoad:
 
 
 AnyLoad = Load | CapacityLoad
+_KINDS: dict[str, type[AnyLoad]] = {FIXED: Load, CAPACITY: CapacityLoad}
 
 
 def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,11 +97,7 @@ def load_from_json(stored: StoredLoad) -> AnyLoad:
 
     Raises `LabError` where a setting is unknown or missing.
     """
-    mode = mode_of(stored)
-    kinds: dict[str, type[AnyLoad]] = {FIXED: Load, CAPACITY: CapacityLoad}
-    kind = kinds.get(mode)
-    if kind is None:
-        raise LabError(f"the plan has a load of mode {quoted(mode)}; this version knows fixed and capacity")
+    kind = _KINDS[mode_of(stored)]
     if unknown := sorted(set(stored) - {field.name for field in fields(kind)}):
         raise LabError(f"the plan has a load with {', '.join(unknown)}, which this version does not know")
     try:
@@ -143,5 +140,12 @@ def differences(load: StoredLoad, other: StoredLoad) -> dict[str, Any]:
 
 
 def mode_of(load: StoredLoad) -> str:
-    """`FIXED` or `CAPACITY`: the mode of a load as plan.json holds it; plans of earlier versions name none."""
-    return str(load.get("mode", FIXED))
+    """`FIXED` or `CAPACITY`: the mode of a load as plan.json holds it; plans of earlier versions name none.
+
+    Raises `LabError` for any other mode.
+    """
+    mode = str(load.get("mode", FIXED))
+    if mode not in _KINDS:
+        known = " and ".join(_KINDS)
+        raise LabError(f"the plan has a load of mode {quoted(mode)}; this version knows {known}")
+    return mode

@@ -247,6 +247,14 @@ def test_a_damaged_cell_is_named_and_nothing_is_published(reported, content):
     assert (reported.dir / "summary.md").read_bytes() == before
 
 
+@pytest.mark.parametrize("mode", ["steps", ["fixed"], None])
+def test_a_run_of_a_mode_that_is_not_known_is_refused(run, mode):
+    plan = json.loads((run.dir / "plan.json").read_text())
+    put(run.dir / "plan.json", plan | {"load": plan["load"] | {"mode": mode}})
+    with pytest.raises(LabError, match="this version knows fixed and capacity"):
+        write_report(run.dir, run.reports_dir)
+
+
 @pytest.mark.parametrize("text", ["a|b", "<b>", "[x](y)", "`x`", "*x*", "# x", "a\nb\r\nc", "\x1b[31mred", "x\u2028y"])
 def test_markdown_text_is_one_inert_line(text):
     safe = markdown(text)
