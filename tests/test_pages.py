@@ -1,5 +1,6 @@
 """The pages for people: links lead somewhere, the first pages stay short, and the version stands in one place."""
 
+import os
 import re
 import subprocess
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import swarmsweep
+from tests.golden import writes
 
 ROOT = Path(__file__).parents[1]
 CODE_MAP = ROOT / "docs/code-map.md"
@@ -16,10 +18,10 @@ CODE_MAP = ROOT / "docs/code-map.md"
 TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
 PAGES = sorted(name for name in TRACKED.stdout.split() if not name.startswith("tests/golden/"))
 # Lines. README is what a newcomer reads, ARCHITECTURE is one screen.
-MAX_LINES = {"README.md": 180, "ARCHITECTURE.md": 65}
+MAX_LINES = {"README.md": 180, "ARCHITECTURE.md": 60}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-SUMMARY = re.compile(r"<!-- summary:begin -->\n(.*)<!-- summary:end -->\n", re.DOTALL)
+SUMMARY = re.compile(r"(?<=<!-- summary:begin -->\n).*(?=<!-- summary:end -->\n)", re.DOTALL)
 
 
 @cache
@@ -73,13 +75,31 @@ def test_every_page_of_docs_is_linked_from_the_first_pages():
     assert pages - {link.partition("#")[0] for link in linked} == set()
 
 
-def test_the_answer_in_readme_is_from_the_example():
-    shown = SUMMARY.search((ROOT / "README.md").read_text()).group(1).split("\n")
-    page = iter((ROOT / "docs/example/summary.md").read_text().split("\n"))
-    lines = [line for line in shown if line]
-    assert len(lines) > 3
-    # In the order of the page: the search goes on where it found the line before.
-    assert [line for line in lines if line not in page] == []
+def answer(page: str) -> str:
+    """What README shows of a summary: its note, the recommendation, and each cell in five columns."""
+    note, rest = page.split("\n# ", 1)
+    recommendation = rest.split("\n\n")[1]
+    first, _, *rows = [line for line in rest.splitlines() if line.startswith("| ")]
+    names = [name.strip() for name in first.split("|")]
+    lines = ["| configuration | RPS | p95 ms | cost | result |", "| --- | ---: | ---: | ---: | --- |"]
+    for row in rows:
+        values = [value.strip() for value in row.split("|")]
+        cell = dict(zip(names[2:], values[2:], strict=True))
+        meets = {"yes": "holds the SLO", "no": "misses the SLO"}
+        status = meets[cell["meets SLO"]] if cell["status"] == "valid" else cell["status"]
+        name = f"{values[1]} {cell['replicas']} x {cell['CPU']} CPU, {cell['memory']}".strip()
+        lines.append(f"| {name} | {cell['RPS']} | {cell['p95 ms']} | {cell['cost']} | {status} |")
+    return "\n".join([note, recommendation, "", *lines, ""])
+
+
+def test_the_answer_in_readme_is_that_of_the_example():
+    page = (ROOT / "docs/example/summary.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    wanted = answer(page)
+    if writes(os.environ) and SUMMARY.search(readme).group() != wanted:
+        (ROOT / "README.md").write_text(SUMMARY.sub(lambda _: wanted, readme))
+        pytest.fail("wrote README.md. Read the difference, then run without GOLDEN", pytrace=False)
+    assert SUMMARY.search(readme).group() == wanted
 
 
 def test_the_version_stands_in_one_place():
