@@ -6,13 +6,13 @@ import random
 import time
 from collections.abc import Sequence
 
-from bench.generator.turns import Turns
+from bench.generator.interleaved import InterleavedRun
 from bench.lib import cores, result, wrk
 from bench.lib.environments import LOCUST
 from bench.lib.options import count
 from bench.lib.paths import RESULTS, ROOT
 from bench.lib.progress import say
-from bench.lib.session import session
+from bench.lib.workspace import workspace
 
 RESULT = RESULTS / "generator.json"
 
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str]) -> None:
     wrk.install()
     LOCUST.install()
     started = time.monotonic()
-    with session(chosen.client) as (folder, stack):
-        content, text = Turns(options, chosen, folder, stack).run()
+    with workspace(chosen.client) as (folder, stack):
+        content, text = InterleavedRun(options, chosen, folder, stack).run()
     content["bench_seconds"] = round(time.monotonic() - started, 1)
     result.write(RESULT, content)
     print(text)

@@ -59,14 +59,14 @@ def require_same_count(name: str, figures: dict[str, Any], nginx_counted: int) -
     if all("ok" in part for part in parts):
         counts["the trials"] = sum(part["ok"] for part in parts)
     if len(set(counts.values())) != 1:
-        told = ", ".join(f"{who} {count}" for who, count in counts.items())
-        raise LabError(f"{name}: requests were lost or sent twice, as these have counted differently: {told}")
+        counted = ", ".join(f"{who} {count}" for who, count in counts.items())
+        raise LabError(f"{name}: requests were lost or sent twice, as these have counted differently: {counted}")
 
 
-def series(found: Sequence[Loaded]) -> dict[str, list[float]]:
+def series(loads: Sequence[Loaded]) -> dict[str, list[float]]:
     """What the ratios are made of, in the order of rounds."""
     values: dict[str, list[float]] = {}
-    for loaded in sorted(found, key=lambda one: one.number):
+    for loaded in sorted(loads, key=lambda one: one.number):
         values.setdefault(loaded.name, []).append(loaded.rps)
         values.setdefault(f"{loaded.name}_cpu", []).append(loaded.cpu_us)
         if "achieved_over_offered" in loaded.more:
@@ -75,9 +75,9 @@ def series(found: Sequence[Loaded]) -> dict[str, list[float]]:
     return values
 
 
-def summarize(name: str, found: Sequence[Loaded]) -> Row:
+def summarize(name: str, loads: Sequence[Loaded]) -> Row:
     """The row of a generator: medians over its rounds, and the counts of all."""
-    own = [loaded for loaded in found if loaded.name == name]
+    own = [loaded for loaded in loads if loaded.name == name]
     value = spread([loaded.rps for loaded in own])
     more = {
         "min": round(value.least, 1),
@@ -97,11 +97,11 @@ def summarize(name: str, found: Sequence[Loaded]) -> Row:
     return Row(name, round(value.median, 1), "requests/s", more=more)
 
 
-def doubts(found: Sequence[Loaded]) -> list[str]:
+def doubts(loads: Sequence[Loaded]) -> list[str]:
     """Sentences on what makes the measurement less believable."""
     sentences = []
-    for name in dict.fromkeys(loaded.name for loaded in found):
-        own = [loaded for loaded in found if loaded.name == name]
+    for name in dict.fromkeys(loaded.name for loaded in loads):
+        own = [loaded for loaded in loads if loaded.name == name]
         others = max(loaded.more.get("others_share", 0.0) for loaded in own)
         value = spread([loaded.rps for loaded in own])
         width = (value.greatest - value.least) / value.median

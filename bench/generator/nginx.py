@@ -69,7 +69,7 @@ def start(folder: Path, core: int) -> tuple[str, Tree]:
     """Start it on one core and a free loopback port; its URL, without a path, and its processes.
 
     Raises:
-        LabError: it did not answer in time; what it said is in the text.
+        LabError: it did not respond in time; the end of its log is in the text.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -105,7 +105,7 @@ def parse_status(text: str) -> int:
     Raises:
         LabError: it is not such a text.
     """
-    found = re.search(r"^server accepts handled requests\s+(\d+) (\d+) (\d+)", text, re.MULTILINE)
-    if not found:
+    counters = re.search(r"^server accepts handled requests\s+(\d+) (\d+) (\d+)", text, re.MULTILINE)
+    if not counters:
         raise LabError(f"nginx's status is not understood: {text[:200]!r}")
-    return int(found[3])
+    return int(counters[3])

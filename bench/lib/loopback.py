@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said; header names are in lower case."""
+    """The response of a server; header names are in lower case."""
 
     status: int
     headers: dict[str, str]

@@ -10,7 +10,7 @@ from bench.lib.paths import CACHE, ROOT
 from bench.lib.progress import say
 from swarmsweep.errors import LabError
 
-# Asks a busy server again at once: with a delay, apt of Debian 12 may wait for ever (Launchpad bug 2003851).
+# Asks a busy server again at once: with a delay, apt of Debian 12 may wait without end (Launchpad bug 2003851).
 APT_GET = ("apt-get", "-o", "Acquire::Retries::Delay=false")
 
 
@@ -41,7 +41,7 @@ def find(name: str, program: str) -> Path | None:
 
 def unpacked(name: str, program: str) -> Path:
     """A program of the system, or the distribution's package unpacked below .lab: to install the package of a server
-    would start it, which nobody has asked for. Libraries that it needs are installed.
+    would start it. Libraries that it needs are installed.
 
     Args:
         name: of the package.
@@ -50,12 +50,12 @@ def unpacked(name: str, program: str) -> Path:
     Raises:
         LabError: apt-get or dpkg-deb failed, or what was unpacked does not run.
     """
-    found = find(name, program)
-    if found is None:
-        found = _unpack(name, program)
-    if found.is_relative_to(CACHE):
-        _run([str(found), "-v"], CACHE / name)
-    return found
+    path = find(name, program)
+    if path is None:
+        path = _unpack(name, program)
+    if path.is_relative_to(CACHE):
+        _run([str(path), "-v"], CACHE / name)
+    return path
 
 
 def _unpack(name: str, program: str) -> Path:
@@ -73,7 +73,7 @@ def _unpack(name: str, program: str) -> Path:
     depends = _run(["dpkg-deb", "--field", package.name, "Depends"], folder)
     if missing := [library for library in libraries(depends) if not _is_installed(library)]:
         install_debian(*missing)
-    # Moved into place last, so that an interrupted step is made again.
+    # Moved into place last, so that an interrupted step is repeated.
     _run(["dpkg-deb", "--extract", package.name, "whole"], folder)
     (folder / "whole/usr").rename(folder / "usr")
     return folder / program
@@ -95,7 +95,7 @@ def _run(command: list[str], folder: Path) -> str:
     if done.returncode != 0:
         raise LabError(
             f"`{' '.join(command)}` ended with code {done.returncode}: {(done.stderr or done.stdout).strip()[-1000:]}; "
-            f"mend it by installing {folder.name} yourself"
+            f"install {folder.name} yourself"
         )
     return done.stdout
 

@@ -47,17 +47,17 @@ def read_process(pid: int) -> Process | None:
 
 def all_processes() -> dict[int, Process]:
     """Every process that this one can see."""
-    found = (read_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {process.pid: process for process in found if process}
+    readings = (read_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return {process.pid: process for process in readings if process}
 
 
 def descendants(root: int, processes: dict[int, Process]) -> set[int]:
     """Numbers of all processes below ``root``, without it."""
-    found, frontier = set(), {root}
+    below, frontier = set(), {root}
     while frontier:
-        frontier = {pid for pid, process in processes.items() if process.parent in frontier} - found
-        found |= frontier
-    return found
+        frontier = {pid for pid, process in processes.items() if process.parent in frontier} - below
+        below |= frontier
+    return below
 
 
 def adopt_orphans() -> None:
@@ -106,7 +106,7 @@ class Tree:
             raise LabError(f"{self.name} ended with code {self.root.returncode}: {self.log_end()}")
 
     def log_end(self) -> str:
-        """What it said last."""
+        """The last characters of its log."""
         return self.log.read_text(errors="replace")[-LOG_CHARACTERS:].strip()
 
     def cpu_seconds(self) -> float:

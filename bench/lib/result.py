@@ -96,7 +96,7 @@ def ratio_table(ratios: Sequence[Ratio], values: dict[str, Spread]) -> str:
 
 
 def limit_table(rows: Sequence[Row], title: str = "memory and start") -> str:
-    """Rows with limits, and those that are only told."""
+    """Rows with limits, and rows without one."""
     lines = []
     for row in rows:
         limit = "" if row.at_most is None else f"<= {row.at_most:g}"

@@ -52,7 +52,7 @@ cells:
   - {{replicas: 2, cpus: 0.45, memory: 256M, workers: 1}}
 repeat: {repeat}
 """
-# The most cells that a sweep file may have; on a small host, so that many of them cannot fit, which must be said.
+# The most cells that a sweep file may have. The host is small: many cannot fit, and the plan has their reasons.
 LARGE_SWEEP = """\
 name: large
 slo: {p95_ms: 500}
@@ -87,14 +87,14 @@ def main(arguments: Sequence[str]) -> None:
     """Measure or read, print the tables, write the file.
 
     Raises:
-        LabError: the lab is not there, or the run says nothing of its time.
+        LabError: there is no lab, or the run has no times.
     """
     options = parse(arguments)
     started = time.monotonic()
-    run = _found(options.run) if options.run else sweep(options.repeat, options.seconds)
+    run = _run_folder(options.run) if options.run else sweep(options.repeat, options.seconds)
     attempts = read_run(run)
     if not any(attempt.other_seconds is not None for attempt in attempts):
-        raise LabError(f"{run}: has no two cells after one another that were loaded, so nothing can be said of it")
+        raise LabError(f"{run}: has no two cells after one another that were loaded, so it shows no time between cells")
     say(f"Planning {PLANNED_CELLS} cells, reporting on {REPORTED_CELLS}, each {STARTS} times in a fresh process")
     with tempfile.TemporaryDirectory(prefix="swarmsweep-bench-") as scratch:
         rows = [time_planning(Path(scratch)), time_report(run, Path(scratch))]
@@ -109,7 +109,7 @@ def sweep(repeat: int, seconds: int) -> Path:
     """The run folder of a small sweep on the lab that is up.
 
     Raises:
-        LabError: ansible-playbook failed; what it said has been shown.
+        LabError: ansible-playbook failed; its output has been shown.
     """
     file, reports = OWN_RUNS / "overhead.yml", OWN_RUNS / "reports"
     write_atomically(file, SWEEP.format(repeat=repeat, seconds=seconds))
@@ -219,15 +219,17 @@ def sampler_rows(attempts: Sequence[Attempt]) -> list[Row]:
 
 
 def doubts(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:
-    """What makes the figures less than they seem."""
-    found = []
+    """Sentences on what makes the figures less believable."""
+    sentences = []
     paths = [attempt_dir(run, *step.key, "trial.json") for step in plan.steps]
     bad = sum(path.exists() and read_json(path).get("status") != "valid" for path in paths)
     if bad:
-        found.append(f"{bad} of {len(paths)} attempts are not valid: what went wrong may have taken time, or saved it")
+        sentences.append(
+            f"{bad} of {len(paths)} attempts are not valid: what went wrong may have taken time, or saved it"
+        )
     if not all(attempt.has_tasks for attempt in attempts):
-        found.append("the times of tasks were not kept, so some phases are not known: another callback was in use")
-    return found
+        sentences.append("the times of tasks were not kept, so some phases are not known: another callback was in use")
+    return sentences
 
 
 def phase_table(rows: Sequence[Row]) -> str:
@@ -250,7 +252,7 @@ def _seconds(command: Sequence[str]) -> float:
     return time.monotonic() - began
 
 
-def _found(name: str) -> Path:
+def _run_folder(name: str) -> Path:
     for path in (Path(name), ROOT / "reports" / name):
         if (path / "plan.json").exists():
             return path

@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one attempt tells of its time. ``load_seconds``: of that, what was load; None where it was not loaded.
+    """The times of one attempt. ``load_seconds``: of that, what was load; None where it was not loaded.
 
     ``has_tasks``: whether the sweep kept how long its tasks took. ``sampler_percent``: CPU of the sampler in percent of
     a core, by host.
@@ -84,8 +84,8 @@ def read_run(run_dir: Path) -> list[Attempt]:
     Raises:
         LabError: a file of an attempt is damaged.
     """
-    found = [read_attempt(path.parent) for path in run_dir.glob("cells/*/attempt-*/trial.json")]
-    return chain(sorted(found, key=lambda attempt: attempt.marks["judged"]))
+    attempts = [read_attempt(path.parent) for path in run_dir.glob("cells/*/attempt-*/trial.json")]
+    return chain(sorted(attempts, key=lambda attempt: attempt.marks["judged"]))
 
 
 def chain(attempts: Sequence[Attempt]) -> list[Attempt]:
@@ -191,8 +191,8 @@ def _sampled(folder: Path, group: str) -> list[str]:
 
 
 def _sampler_percent(folder: Path) -> dict[str, float]:
-    """CPU of the sampler itself, from its first to its last line, by host; hosts that do not tell are absent."""
-    found = {}
+    """CPU of the sampler itself, from its first to its last line, by host; hosts without that counter are absent."""
+    percent_by_host = {}
     for path in folder.glob("samples-*.jsonl"):
         # The last line of a sampler that was killed may be cut short.
         lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
@@ -201,8 +201,8 @@ def _sampler_percent(folder: Path) -> dict[str, float]:
         first, last = (json.loads(line) for line in (lines[0], lines[-1]))
         used = [as_number(sample["host"].get("sampler_cpu_seconds")) for sample in (first, last)]
         if None not in used and last["t"] > first["t"]:
-            found[path.stem.split("-", 2)[2]] = 100 * (used[1] - used[0]) / (last["t"] - first["t"])
-    return found
+            percent_by_host[path.stem.split("-", 2)[2]] = 100 * (used[1] - used[0]) / (last["t"] - first["t"])
+    return percent_by_host
 
 
 def _shifted(moment: Any, offset_seconds: float) -> float | None:

@@ -16,10 +16,10 @@ from bench.lib.paths import RESULTS, ROOT
 from bench.lib.progress import say
 from bench.lib.ratios import Ratio, compute
 from bench.lib.result import Row
-from bench.lib.session import session
+from bench.lib.workspace import workspace
 from bench.serving import environments, programs, servers
-from bench.serving.lineup import Lineup
 from bench.serving.rounds import Round, doubts, rates, summarize
+from bench.serving.server_pool import ServerPool
 from bench.serving.servers import OURS, Target
 from swarmsweep.errors import LabError
 
@@ -68,43 +68,43 @@ def main(arguments: Sequence[str]) -> None:
     for environment in (environments.API, environments.MLFLOW, environments.PEERS):
         environment.install()
     began = time.monotonic()
-    with session(chosen.client) as (folder, stack):
-        content, text = run(options, Lineup(chosen, folder, stack))
+    with workspace(chosen.client) as (folder, stack):
+        content, text = run(options, ServerPool(chosen, folder, stack))
     content["bench_seconds"] = round(time.monotonic() - began, 1)
     result.write(RESULT, content)
     print(text)
     say(f"Written: {RESULT.relative_to(ROOT)}")
 
 
-def run(options: argparse.Namespace, lineup: Lineup) -> tuple[dict[str, Any], str]:
+def run(options: argparse.Namespace, pool: ServerPool) -> tuple[dict[str, Any], str]:
     """The content of the file, and the text for the terminal."""
-    lineup.start_registry(options.data)
-    app = servers.copy_package(lineup.folder)
-    starts = lineup.time_starts(app, STARTS)
-    lineup.start_peers(app)
-    targets = servers.targets(lineup.registry["rows"], lineup.registry["features"], SINGLE_ROWS)
-    check(lineup, targets)
+    pool.start_registry(options.data)
+    app = servers.copy_package(pool.folder)
+    starts = pool.time_starts(app, STARTS)
+    pool.start_peers(app)
+    targets = servers.targets(pool.registry["rows"], pool.registry["features"], SINGLE_ROWS)
+    check(pool, targets)
     for target in targets:
         say(f"Warming up {target.name}, {WARM_UP_SECONDS} s")
-        lineup.awake(target, lambda target=target: lineup.load(target, WARM_UP_SECONDS))
-    rounds = lineup.measure(targets, options.rounds, options.seconds, options.seed)
-    worker = worker_rows(lineup, starts)
-    check(lineup, targets)
-    return conclude(options, lineup, targets, rounds, worker)
+        pool.awake(target, lambda target=target: pool.load(target, WARM_UP_SECONDS))
+    rounds = pool.measure(targets, options.rounds, options.seconds, options.seed)
+    worker = worker_rows(pool, starts)
+    check(pool, targets)
+    return conclude(options, pool, targets, rounds, worker)
 
 
-def check(lineup: Lineup, targets: Sequence[Target]) -> None:
+def check(pool: ServerPool, targets: Sequence[Target]) -> None:
     """Before and after the loads, because a server that answers something else is fast for nothing."""
     say(f"Checking all answers to {SINGLE_ROWS} rows")
     for target in targets:
-        lineup.awake(target, lambda target=target: lineup.check(target))
+        pool.awake(target, lambda target=target: pool.check(target))
 
 
-def worker_rows(lineup: Lineup, starts: Sequence[float]) -> list[Row]:
+def worker_rows(pool: ServerPool, starts: Sequence[float]) -> list[Row]:
     """Memory, threads and start of one worker of the API, after all loads."""
-    tree = lineup.trees[OURS]
+    tree = pool.trees[OURS]
     tree.resume()
-    served_by = ask(f"{lineup.servers[OURS].url}/empty").headers["x-served-by"]
+    served_by = ask(f"{pool.servers[OURS].url}/empty").headers["x-served-by"]
     tree.park()
     pid = int(served_by.rpartition("/")[2])
     proportional = processes.proportional_bytes(pid)
@@ -125,7 +125,7 @@ def worker_rows(lineup: Lineup, starts: Sequence[float]) -> list[Row]:
 
 def conclude(
     options: argparse.Namespace,
-    lineup: Lineup,
+    pool: ServerPool,
     targets: Sequence[Target],
     rounds: Sequence[Round],
     worker: Sequence[Row],
@@ -133,29 +133,29 @@ def conclude(
     """Rows, ratios and conditions."""
     values = compute(RATIOS, rates(rounds))
     rows = [summarize(target, rounds) for target in targets]
-    peers = [tree for name, tree in lineup.trees.items() if name != OURS]
+    peers = [tree for name, tree in pool.trees.items() if name != OURS]
     memory = [Row(f"{tree.name}_all_resident", _megabytes(tree.resident_bytes()), "MB") for tree in peers]
-    facts = conditions(options, lineup) | {"doubts": doubts(rounds)}
+    facts = conditions(options, pool) | {"doubts": doubts(rounds)}
     content = result.as_json([*rows, *worker, *memory], RATIOS, values, facts)
     tables = [result.rate_table(rows), result.ratio_table(RATIOS, values), result.limit_table([*worker, *memory])]
     tables.append("\n".join(f"Doubt: {text}" for text in facts["doubts"]))
     return content, "\n\n".join(tables).rstrip()
 
 
-def conditions(options: argparse.Namespace, lineup: Lineup) -> dict[str, Any]:
+def conditions(options: argparse.Namespace, pool: ServerPool) -> dict[str, Any]:
     """All that is needed to judge the figures, and to measure them again."""
-    client = cores.pin(wrk.command("URL", options.seconds, Path("BODIES")), lineup.cores.client)
-    started = lineup.servers.values()
-    commands = {server.name: " ".join(server.pinned(lineup.cores.server)) for server in started}
+    client = cores.pin(wrk.command("URL", options.seconds, Path("BODIES")), pool.cores.client)
+    started = pool.servers.values()
+    commands = {server.name: " ".join(server.pinned(pool.cores.server)) for server in started}
     versions = {server.name: machine.versions(server.environment.python, server.packages) for server in started}
     return {
         "seed": options.seed,
         "rounds": options.rounds,
         "seconds": options.seconds,
         "connections": wrk.CONNECTIONS,
-        "cores": {"server": lineup.cores.server, "client": lineup.cores.client},
+        "cores": {"server": pool.cores.server, "client": pool.cores.client},
         "machine": machine.facts(),
-        "model": lineup.registry["model"],
+        "model": pool.registry["model"],
         "versions": versions | {"wrk": wrk.version()},
         "commands": commands | {"wrk": " ".join(client)},
     }

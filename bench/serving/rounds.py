@@ -58,23 +58,23 @@ def measure(target: Target, number: int, tree: Tree, core: int, load: Callable[[
     server_after, (busy_after, stolen_after) = tree.cpu_seconds(), cores.read_busy_seconds(core)
     used = server_after - server_before
     others = max(0.0, busy_after - busy_before - used)
-    found = Round(
+    measured = Round(
         target, number, done, used, others / done.seconds, max(0.0, stolen_after - stolen_before) / done.seconds
     )
-    if found.client_share > MAX_CLIENT_SHARE:
+    if measured.client_share > MAX_CLIENT_SHARE:
         raise LabError(
-            f"{target.name}: wrk used {found.client_share:.0%} of its core, so that it was measured, not the server; "
-            "this needs a faster core for the client"
+            f"{target.name}: wrk used {measured.client_share:.0%} of its core, so that it was measured, not the "
+            "server; this needs a faster core for the client"
         )
-    return found
+    return measured
 
 
 def rates(rounds: Sequence[Round]) -> dict[str, list[float]]:
     """Values by target, in the order of rounds."""
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for done in sorted(rounds, key=lambda one: one.number):
-        found.setdefault(done.target.name, []).append(done.value)
-    return found
+        values.setdefault(done.target.name, []).append(done.value)
+    return values
 
 
 def summarize(target: Target, rounds: Sequence[Round]) -> Row:
@@ -98,19 +98,19 @@ def summarize(target: Target, rounds: Sequence[Round]) -> Row:
 
 def doubts(rounds: Sequence[Round]) -> list[str]:
     """Sentences on what makes a measurement less believable: seen, likely cause, what helps."""
-    found = []
+    sentences = []
     for name in dict.fromkeys(done.target.name for done in rounds):
         own = [done for done in rounds if done.target.name == name]
         foreign = max(done.others_share + done.stolen_share for done in own)
         value = spread([done.value for done in own])
         width = (value.greatest - value.least) / value.median
         if foreign > MAX_OTHERS_SHARE:
-            found.append(f"{name}: others used up to {foreign:.0%} of the server's core; a quiet machine helps")
+            sentences.append(f"{name}: others used up to {foreign:.0%} of the server's core; a quiet machine helps")
         elif min(done.server_share for done in own) < MIN_BUSY_SHARE:
             least = min(done.server_share for done in own)
-            found.append(
+            sentences.append(
                 f"{name}: the server used only {least:.0%} of its core; the client or a CPU quota held it back"
             )
         if width > MAX_SPREAD:
-            found.append(f"{name}: rounds differ by {width:.0%} around {number(value.median)}; more rounds help")
-    return found
+            sentences.append(f"{name}: rounds differ by {width:.0%} around {number(value.median)}; more rounds help")
+    return sentences

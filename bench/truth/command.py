@@ -1,4 +1,4 @@
-"""`./lab bench truth`: the tool grades itself on servers whose capacity is known.
+"""`./lab bench truth`: the error of the tool on servers whose capacity is known.
 
 Each setting is a queue with known service time and slots behind HAProxy, as in the lab. The same generator and search
 as in a sweep look for its capacity; theory says what it is. Then pairs of cells that are the same are deployed
@@ -20,10 +20,10 @@ from bench.lib.options import whole
 from bench.lib.paths import RESULTS, ROOT
 from bench.lib.progress import say
 from bench.lib.result import number
-from bench.lib.session import session
-from bench.truth import deployment, grades, haproxy, lanes
-from bench.truth.deployment import Found, Setting, Site
-from bench.truth.grades import PAIRS, Graded, Pair
+from bench.lib.workspace import workspace
+from bench.truth import accuracy, deployment, haproxy, parallel
+from bench.truth.accuracy import PAIRS, Assessed, Pair
+from bench.truth.deployment import SearchResult, Setting, Site
 from swarmsweep.errors import LabError
 from swarmsweep.search import PROFILES
 
@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./lab bench truth", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--settings", type=whole(0, len(SETTINGS)), default=len(SETTINGS), help="how many are graded")
+    parser.add_argument("--settings", type=whole(0, len(SETTINGS)), default=len(SETTINGS), help="how many are assessed")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="standard", help="of their search")
     parser.add_argument("--pairs", type=whole(0, 100), default=PAIRS, help="of cells that are the same")
     parser.add_argument("--deployments", type=whole(2, 10), default=3, help="of each cell of a pair")
@@ -76,57 +76,58 @@ def main(arguments: Sequence[str]) -> None:
     program = haproxy.program()
     LOCUST.install()
     started = time.monotonic()
-    with session() as (folder, _):
+    with workspace() as (folder, _):
         site = Site(program, folder)
-        with lanes.cores_used() as shares:
-            graded, pairs = run(options, site)
-    content, text = conclude(options, site, graded, pairs, shares)
+        with parallel.cores_used() as shares:
+            assessed, pairs = run(options, site)
+    content, text = conclude(options, site, assessed, pairs, shares)
     content["bench_seconds"] = round(time.monotonic() - started, 1)
     result.write(RESULT, content)
     print(text)
     say(f"Written: {RESULT.relative_to(ROOT)}")
 
 
-def run(options: argparse.Namespace, site: Site) -> tuple[list[Graded], list[Pair]]:
+def run(options: argparse.Namespace, site: Site) -> tuple[list[Assessed], list[Pair]]:
     """Settings, then pairs; of each, some at a time."""
     searches = [
-        partial(grade, site, setting, options.profile, options.seed + place)
+        partial(assess, site, setting, options.profile, options.seed + place)
         for place, setting in enumerate(SETTINGS[: options.settings])
     ]
-    graded = lanes.at_a_time(searches, options.setting_lanes, site.stopping, "settings")
+    assessed = parallel.run_limited(searches, options.setting_lanes, site.stopping, "settings")
     blocks = list(itertools.product(range(1, options.pairs + 1), range(1, options.deployments + 1)))
     twins = [partial(both, site, options.seed, pair, block) for pair, block in blocks]
-    found = lanes.at_a_time(twins, options.pair_lanes, site.stopping, "blocks of pairs")
-    return graded, grades.compare_pairs(dict(zip(blocks, found, strict=True)), options.pairs)
+    results = parallel.run_limited(twins, options.pair_lanes, site.stopping, "blocks of pairs")
+    return assessed, accuracy.compare_pairs(dict(zip(blocks, results, strict=True)), options.pairs)
 
 
-def grade(site: Site, setting: Setting, profile: str, seed: int) -> Graded:
+def assess(site: Site, setting: Setting, profile: str, seed: int) -> Assessed:
     """Find the capacity of a setting, and work out what it is."""
-    found = measure(site, setting, profile, seed, with_path=True)
-    graded = Graded(setting, found, grades.true_rps(setting, found.path_ms))
-    rate, error = found.capacity.estimate_rps, graded.error_percent(found.capacity.estimate_rps)
-    told = "nothing" if rate is None else f"{number(rate)} ({error:+.1f} %)"
+    outcome = measure(site, setting, profile, seed, with_path=True)
+    assessed = Assessed(setting, outcome, accuracy.true_rps(setting, outcome.path_ms))
+    rate, error = outcome.capacity.estimate_rps, assessed.error_percent(outcome.capacity.estimate_rps)
+    estimate = "nothing" if rate is None else f"{number(rate)} ({error:+.1f} %)"
     say(
-        f"{setting.name}: truth {number(graded.truth_rps)} requests/s, found {told}, {found.load_seconds:.0f} s of load"
+        f"{setting.name}: truth {number(assessed.truth_rps)} requests/s, found {estimate}, "
+        f"{outcome.load_seconds:.0f} s of load"
     )
-    return graded
+    return assessed
 
 
-def both(site: Site, seed: int, pair: int, block: int) -> tuple[Found, Found]:
+def both(site: Site, seed: int, pair: int, block: int) -> tuple[SearchResult, SearchResult]:
     """One block of a pair: each of its two cells once, in random order."""
-    found = {}
+    results = {}
     for cell in random.Random(f"{seed}/{pair}/{block}").sample("ab", 2):
         own_seed = random.Random(f"{seed}/{pair}/{block}/{cell}").randrange(2**31)
-        found[cell] = measure(site, TWIN, TWIN_PROFILE, own_seed, with_path=False)
-    return found["a"], found["b"]
+        results[cell] = measure(site, TWIN, TWIN_PROFILE, own_seed, with_path=False)
+    return results["a"], results["b"]
 
 
-def measure(site: Site, setting: Setting, profile: str, seed: int, with_path: bool) -> Found:
-    """One deployment; one that fails is made once more, as in a sweep, and that is told."""
+def measure(site: Site, setting: Setting, profile: str, seed: int, with_path: bool) -> SearchResult:
+    """One deployment. One that fails is retried once, as in a sweep, and the result says so."""
     try:
         return deployment.measure(site, setting, profile, seed, with_path)
     except LabError as error:
-        say(f"{setting.name}: once more, because: {error}")
+        say(f"{setting.name}: retried, because: {error}")
         site.retries.append(str(error))
         return deployment.measure(site, setting, profile, seed, with_path)
 
@@ -134,19 +135,19 @@ def measure(site: Site, setting: Setting, profile: str, seed: int, with_path: bo
 def conclude(
     options: argparse.Namespace,
     site: Site,
-    graded: Sequence[Graded],
+    assessed: Sequence[Assessed],
     pairs: Sequence[Pair],
     shares: Mapping[str, float],
 ) -> tuple[dict[str, Any], str]:
     """The file's content and the tables."""
-    targets, doubts = grades.targets(graded, pairs), grades.doubts(graded, shares)
+    targets, doubts = accuracy.targets(assessed, pairs), accuracy.doubts(assessed, shares)
     if site.retries:
-        doubts.append(f"{len(site.retries)} deployments failed and were made once more; a quiet machine helps")
+        doubts.append(f"{len(site.retries)} deployments failed and were retried; a quiet machine helps")
     facts = {
         "doubts": doubts,
         "seed": options.seed,
-        "settings": {"count": len(graded), "profile": options.profile},
-        "pairs": {**grades.summarize_pairs(pairs), "deployments": options.deployments, "profile": TWIN_PROFILE},
+        "settings": {"count": len(assessed), "profile": options.profile},
+        "pairs": {**accuracy.summarize_pairs(pairs), "deployments": options.deployments, "profile": TWIN_PROFILE},
         "retries": site.retries,
         "lanes": {"settings": options.setting_lanes, "pairs": options.pair_lanes},
         "shares_of_cores": dict(shares),
@@ -154,10 +155,10 @@ def conclude(
         "versions": machine.versions(LOCUST.python, ("locust", "geventhttpclient", "gevent", "httptools"))
         | {"haproxy": haproxy.version(site.haproxy)},
     }
-    rows = [*map(grades.setting_row, graded), *map(grades.pair_row, pairs), *targets]
+    rows = [*map(accuracy.setting_row, assessed), *map(accuracy.pair_row, pairs), *targets]
     content = result.as_json(rows, (), {}, facts)
     content["ratios"] = {row.name: row.value for row in targets}
-    parts = [grades.settings_table(graded)] if graded else []
-    parts += [grades.pairs_table(pairs)] if pairs else []
+    parts = [accuracy.settings_table(assessed)] if assessed else []
+    parts += [accuracy.pairs_table(pairs)] if pairs else []
     parts += [result.limit_table(targets, "the tool's own error"), "\n".join(f"Doubt: {text}" for text in doubts)]
     return content, "\n\n".join(parts).rstrip()

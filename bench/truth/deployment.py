@@ -14,7 +14,7 @@ from typing import Any
 from bench.lib import load_host
 from bench.lib.environments import LOCUST
 from bench.lib.loopback import ask, require_loopback
-from bench.lib.paths import SCENARIOS
+from bench.lib.paths import ROOT, SCENARIOS
 from bench.lib.processes import Tree
 from bench.truth import haproxy
 from swarmsweep.errors import LabError
@@ -24,7 +24,7 @@ from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HERE = Path(__file__).parent
 # Scenario and load of this bench, which lie beside what a load host has.
-SCENARIO_FILES = (SCENARIOS / "predict.py", SCENARIOS / "predict_open.py", HERE / "loads/light.py")
+SCENARIO_FILES = (SCENARIOS / "predict.py", SCENARIOS / "predict_open.py", HERE / "loads/unloaded.py")
 WORKER_FILES = ("open_loop.py", "predict_open.py")
 MASTER_FILES = (*WORKER_FILES, "conductor.py")
 # The server needs the parser of requests that the load hosts have.
@@ -33,7 +33,7 @@ HEADLESS = ("--headless", "--users", "1", "--spawn-rate", "1", "--exit-code-on-e
 # Below the ports that the system gives to whoever asks for any.
 MASTER_PORTS = range(20000, 30000)
 # Share of the full rate at which next to no request waits, and how long it is loaded: enough for a median.
-LIGHT_SHARE, LIGHT_SECONDS = 0.05, 8.0
+UNLOADED_SHARE, UNLOADED_SECONDS = 0.05, 8.0
 # Connections of the probe beyond those that keep every slot busy, as in a sweep.
 MORE_CONNECTIONS = 2
 # What Locust gets beyond its loads to start, drain and end.
@@ -77,10 +77,10 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What came of a deployment.
+class SearchResult:
+    """The result of a search on one deployment.
 
-    ``path_ms``: latency beyond the service at next to no load, None where that was not asked for. ``late_ms``: of the
+    ``path_ms``: latency beyond the service at next to no load, None where it was not measured. ``late_ms``: of the
     server's answers; ``lag_p99_ms``: the generator's, the worst of all trials that were used. ``not_served``: requests
     that the generator sent and the server has not counted.
     """
@@ -98,7 +98,7 @@ class Found:
 @dataclass
 class Site:
     """What all deployments share. ``stopping`` ends those that run, from another thread; ``retries``: why deployments
-    were made once more."""
+    were retried."""
 
     haproxy: Path
     folder: Path
@@ -134,7 +134,7 @@ class Site:
         raise LabError(f"no port from {MASTER_PORTS.start} to {MASTER_PORTS.stop} is free for Locust's master")
 
 
-def measure(site: Site, setting: Setting, profile: str, seed: int, with_path: bool) -> Found:
+def measure(site: Site, setting: Setting, profile: str, seed: int, with_path: bool) -> SearchResult:
     """Deploy, search, and take everything away again.
 
     Args:
@@ -179,18 +179,20 @@ class Deployment:
 
     def path_ms(self, seed: int) -> float:
         """Median latency at next to no load, less the service: what generator, proxy and network add to each answer."""
-        output = self.folder / "light.json"
-        rate = LIGHT_SHARE * self.setting.full_rps
-        env = {"BENCH_RATE_RPS": str(rate), "BENCH_SECONDS": str(LIGHT_SECONDS), "BENCH_OUTPUT": str(output)}
-        env |= {"BENCH_SEED": str(seed), "SWEEP_OUTPUT_DIR": str(self.folder / "light-files")}
-        self._wait([self._locust("light", (*WORKER_FILES, "light.py"), HEADLESS, env)], LIGHT_SECONDS)
+        output = self.folder / "unloaded.json"
+        rate = UNLOADED_SHARE * self.setting.full_rps
+        env = {"BENCH_RATE_RPS": str(rate), "BENCH_SECONDS": str(UNLOADED_SECONDS), "BENCH_OUTPUT": str(output)}
+        env |= {"BENCH_SEED": str(seed), "SWEEP_OUTPUT_DIR": str(self.folder / "unloaded-files")}
+        # The load imports what it shares with other benchmarks.
+        env |= {"PYTHONPATH": str(ROOT)}
+        self._wait([self._locust("unloaded", (*WORKER_FILES, "unloaded.py"), HEADLESS, env)], UNLOADED_SECONDS)
         measured = read(output)["measured"]
         if not measured["ok"] or measured["ok"] < measured["offered"]:
             wrong = measured["offered"] - measured["ok"]
             raise LabError(f"{self.setting.name}: {wrong} of {measured['offered']} requests failed at next to no load")
         return measured["latency_ms"]["p50"] - self.setting.service_ms
 
-    def search(self, profile: str, seed: int, path_ms: float | None) -> Found:
+    def search(self, profile: str, seed: int, path_ms: float | None) -> SearchResult:
         """As a sweep does it: Locust's master with the search, and a worker."""
         setting, port = self.setting, self.site.master_port()
         order = {
@@ -216,13 +218,13 @@ class Deployment:
             "master", MASTER_FILES, [*HEADLESS, *here, "--csv", str(output / "stats"), "--csv-full-history"], env
         )
         self._wait([master, worker], PROFILES[profile].budget_seconds)
-        return self._found(output, path_ms, before)
+        return self._search_result(output, path_ms, before)
 
     def figures(self) -> dict[str, Any]:
         """What the server has counted so far."""
         return json.loads(ask(f"http://127.0.0.1:{self.port}/figures").body)
 
-    def _found(self, output: Path, path_ms: float | None, before: Mapping[str, Any]) -> Found:
+    def _search_result(self, output: Path, path_ms: float | None, before: Mapping[str, Any]) -> SearchResult:
         search = read_capacity(output / "capacity.json")
         if search.error:
             raise LabError(f"{self.setting.name}: the search broke: {search.error}")
@@ -238,7 +240,7 @@ class Deployment:
         counts = {
             number: Counts(summary.measured.offered, summary.within_limits) for number, summary in summaries.items()
         }
-        return Found(
+        return SearchResult(
             capacity=capacity_of(search, counts, self.setting.slo),
             ended=search.ended,
             trials=len(summaries),

@@ -79,7 +79,7 @@ def start(program: Path, folder: Path, port: int, prefix: list[str]) -> tuple[st
         prefix: put before the command.
 
     Raises:
-        LabError: the server could not be reached through it in time; what it said is in the text.
+        LabError: the server could not be reached through it in time; the end of its log is in the text.
     """
     home = folder / "haproxy"
     # Its listening socket is handed over: a port that was only looked for could be taken by somebody else meanwhile.

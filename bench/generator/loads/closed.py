@@ -58,5 +58,5 @@ def load(environment: Any) -> None:
         "p99_ms": total.get_response_time_percentile(0.99),
         "errors": [entry.error for entry in environment.stats.errors.values()],
     }
-    found = {"closed": figures, "counted": total.num_requests, "failures": total.num_failures}
-    Path(os.environ["BENCH_OUTPUT"]).write_text(json.dumps(found), encoding="utf-8")
+    counts = {"closed": figures, "counted": total.num_requests, "failures": total.num_failures}
+    Path(os.environ["BENCH_OUTPUT"]).write_text(json.dumps(counts), encoding="utf-8")

@@ -1,53 +1,28 @@
 """Locustfile beside an open-loop scenario: a closed probe, then open ones at shares of its rate, then quits.
 
-BENCH_SECONDS       length of each probe
-BENCH_CONNECTIONS   of the closed one
+See bench.lib.probe_load.
+
+BENCH_CONNECTIONS   of the closed probe
 BENCH_SHARES        of its rate in percent, one open probe each: 50,90
-BENCH_OUTPUT        file for the figures
 """
 
-import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
-import gevent
-from locust import events
-
+from bench.lib.probe_load import on_start, probe_seconds
 from loadgen.master.probes import Probes
 
-WARM_UP_SECONDS = 1.0
-READY_SECONDS = 30.0
 
-
-@events.init.add_listener
-def on_init(environment: Any, **_: Any) -> None:
-    """Begin when the user stands by."""
-    gevent.spawn(conduct, environment, Probes(environment))
-
-
-def conduct(environment: Any, probes: Probes) -> None:
-    """Make the load, and quit whatever happens."""
-    try:
-        load(environment, probes)
-    finally:
-        environment.runner.quit()
-
-
-def load(environment: Any, probes: Probes) -> None:
-    """All probes; each changes the load without a restart."""
-    seconds = {"seconds_settle": WARM_UP_SECONDS, "seconds_measure": float(os.environ["BENCH_SECONDS"])}
-    probes.wait_ready(1, READY_SECONDS)
-    connections = int(os.environ["BENCH_CONNECTIONS"])
-    closed = timed(probes, "closed", connections=connections, **seconds)
-    found: dict[str, Any] = {"closed": closed}
+def load(environment: Any, probes: Probes) -> dict[str, Any]:
+    """The figures of all probes; each changes the load without a restart."""
+    closed = timed(probes, "closed", connections=int(os.environ["BENCH_CONNECTIONS"]), **probe_seconds())
+    figures: dict[str, Any] = {"closed": closed}
     for percent in os.environ["BENCH_SHARES"].split(","):
         rate_rps = int(percent) / 100 * closed["requests"] / closed["seconds"]
-        found[f"open_{percent}"] = timed(probes, "poisson", rate_rps=rate_rps, **seconds)
+        figures[f"open_{percent}"] = timed(probes, "poisson", rate_rps=rate_rps, **probe_seconds())
     total = environment.stats.total
-    found |= {"counted": total.num_requests, "failures": total.num_failures}
-    Path(os.environ["BENCH_OUTPUT"]).write_text(json.dumps(found), encoding="utf-8")
+    return figures | {"counted": total.num_requests, "failures": total.num_failures}
 
 
 def timed(probes: Probes, kind: str, **settings: Any) -> dict[str, Any]:
@@ -72,3 +47,6 @@ def timed(probes: Probes, kind: str, **settings: Any) -> dict[str, Any]:
         "connections": summary["connections"],
         "errors": list(summary["errors"]),
     }
+
+
+on_start(load)

@@ -1,4 +1,4 @@
-"""The tool's grades as tables: what is a hit, a false verdict and a doubt, and what the file and the terminal say."""
+"""The tool's errors as tables: what is a hit, a false verdict and a doubt, and what the file and the terminal say."""
 
 import dataclasses
 from pathlib import Path
@@ -6,24 +6,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.truth import command, deployment, grades
-from bench.truth.deployment import Found, Setting
-from bench.truth.grades import Graded, Pair
+from bench.truth import accuracy, command, deployment
+from bench.truth.accuracy import Assessed, Pair
+from bench.truth.deployment import SearchResult, Setting
 from swarmsweep.errors import LabError
 from swarmsweep.judge.capacity import Capacity
 
 SETTING = Setting("8ms-2slots", 8, 2, {"p95_ms": 40, "max_failure_percent": 1})
 
 
-def found(estimate: float | None, verified: float | None = 190.0, **changes: object) -> Found:
+def search_result(estimate: float | None, verified: float | None = 190.0, **changes: object) -> SearchResult:
     interval = (0.95 * estimate, 1.05 * estimate) if estimate else None
     capacity = Capacity(verified, 1, False, estimate, interval, None, "No rate held the SLO.")
     late = {"p50": 0.1, "p99": 0.4, "max": 3.0}
-    return dataclasses.replace(Found(capacity, "done", 8, 380.0, 0.6, late, 0.5, 0), **changes)
+    return dataclasses.replace(SearchResult(capacity, "done", 8, 380.0, 0.6, late, 0.5, 0), **changes)
 
 
-def graded(estimate: float | None, true_rps: float = 200.0, **changes: object) -> Graded:
-    return Graded(SETTING, found(estimate, **changes), true_rps)
+def assessed(estimate: float | None, true_rps: float = 200.0, **changes: object) -> Assessed:
+    return Assessed(SETTING, search_result(estimate, **changes), true_rps)
 
 
 def pairs(count: int, differing: int = 0) -> list[Pair]:
@@ -32,14 +32,16 @@ def pairs(count: int, differing: int = 0) -> list[Pair]:
     for pair in range(1, count + 1):
         factor = 1.2 if pair % 2 and pair < 2 * differing else 1.0
         for block, chance in enumerate((0.99, 1.0, 1.01), 1):
-            blocks[pair, block] = found(200 * factor * chance), found(200.0)
-    return grades.compare_pairs(blocks, count)
+            blocks[pair, block] = search_result(200 * factor * chance), search_result(200.0)
+    return accuracy.compare_pairs(blocks, count)
 
 
-def conclude(graded: list[Graded], pairs: list[Pair], shares: dict, retries: tuple[str, ...] = ()) -> tuple[dict, str]:
+def conclude(
+    assessed: list[Assessed], pairs: list[Pair], shares: dict, retries: tuple[str, ...] = ()
+) -> tuple[dict, str]:
     options = SimpleNamespace(seed=7, profile="standard", deployments=3, setting_lanes=4, pair_lanes=10)
     site = SimpleNamespace(retries=list(retries), haproxy=Path("/bin/true"))
-    return command.conclude(options, site, graded, pairs, shares)
+    return command.conclude(options, site, assessed, pairs, shares)
 
 
 QUIET = {"own": 0.4, "others": 0.01}
@@ -61,8 +63,8 @@ def no_environment(monkeypatch):
         ((), None, None),
     ],
 )
-def test_the_worst_error_is_graded(estimates, worst, is_met):
-    content, text = conclude([graded(rate) for rate in estimates], [], QUIET)
+def test_the_worst_error_counts(estimates, worst, is_met):
+    content, text = conclude([assessed(rate) for rate in estimates], [], QUIET)
     assert content["ratios"]["worst_capacity_error_percent"] == worst
     assert content["targets"]["worst_capacity_error_percent"] == {"at_most": 5, "met": is_met}
     assert {True: "yes", False: "NO", None: "not measured"}[is_met] in text
@@ -83,22 +85,26 @@ def test_false_verdicts_are_counted(count, differing, false, is_met):
 
 
 def test_worse_is_as_false_as_better():
-    blocks = {(pair, block): (found(200.0), found(240.0 + block)) for pair in (1, 2) for block in (1, 2, 3)}
-    assert [pair.is_false for pair in grades.compare_pairs(blocks, 2)] == [False, False]
-    blocks |= {(2, block): (found(200.0), found(200.0 + block % 2)) for block in (1, 2, 3)}
+    blocks = {
+        (pair, block): (search_result(200.0), search_result(240.0 + block)) for pair in (1, 2) for block in (1, 2, 3)
+    }
+    assert [pair.is_false for pair in accuracy.compare_pairs(blocks, 2)] == [False, False]
+    blocks |= {(2, block): (search_result(200.0), search_result(200.0 + block % 2)) for block in (1, 2, 3)}
     # The second pair shows little noise, so that the first, judged by it, is called worse.
-    first, second = grades.compare_pairs(blocks, 2)
+    first, second = accuracy.compare_pairs(blocks, 2)
     assert (first.comparison.verdict, first.is_false) == ("worse", True)
     assert not second.is_false
 
 
 def test_a_pair_alone_is_not_its_own_anchor():
-    (pair,) = grades.compare_pairs({(1, block): (found(240.0 + block), found(200.0)) for block in (1, 2, 3)}, 1)
+    (pair,) = accuracy.compare_pairs(
+        {(1, block): (search_result(240.0 + block), search_result(200.0)) for block in (1, 2, 3)}, 1
+    )
     assert pair.comparison.verdict == "better"
 
 
 def test_rows_say_what_they_were_made_from():
-    content, text = conclude([graded(206.0)], pairs(2), QUIET)
+    content, text = conclude([assessed(206.0)], pairs(2), QUIET)
     rows = {row["name"]: row for row in content["rows"]}
     row = rows["8ms-2slots"]
     assert (row["value"], row["unit"], row["truth_rps"], row["error_percent"]) == (206.0, "requests/s", 200.0, 3.0)
@@ -125,32 +131,32 @@ def test_rows_say_what_they_were_made_from():
         ({}, {"own": 0.9, "others": 0.0}, "the bench itself used 90% of the cores"),
     ],
 )
-def test_doubts_are_told(changes, shares, words):
-    (sentence,) = grades.doubts([graded(200.0, **changes)], shares)
+def test_doubts_have_sentences(changes, shares, words):
+    (sentence,) = accuracy.doubts([assessed(200.0, **changes)], shares)
     assert words in sentence
 
 
 def test_what_was_not_found_is_a_doubt():
-    (sentence,) = grades.doubts([graded(None)], QUIET)
-    assert sentence == "8ms-2slots: nothing was found: No rate held the SLO."
+    (sentence,) = accuracy.doubts([assessed(None)], QUIET)
+    assert sentence == "8ms-2slots: no capacity was found: No rate held the SLO."
 
 
 def test_the_way_to_the_server_is_taken_off_the_limit():
-    rates = [grades.true_rps(SETTING, path_ms) for path_ms in (0.0, 1.0, 5.0)]
+    rates = [accuracy.true_rps(SETTING, path_ms) for path_ms in (0.0, 1.0, 5.0)]
     assert rates == sorted(rates, reverse=True)
     shorter = Setting("shorter", 8, 2, {"p95_ms": 35})
-    assert rates[2] == pytest.approx(grades.true_rps(shorter, 0.0))
+    assert rates[2] == pytest.approx(accuracy.true_rps(shorter, 0.0))
 
 
 def test_the_strictest_limit_counts():
     lax, strict = ({"p95_ms": 40}, {"p99_ms": 45})
-    rates = [grades.true_rps(dataclasses.replace(SETTING, slo=slo), 0.5) for slo in (lax, strict, lax | strict)]
+    rates = [accuracy.true_rps(dataclasses.replace(SETTING, slo=slo), 0.5) for slo in (lax, strict, lax | strict)]
     assert rates[2] == min(rates)
 
 
 @pytest.mark.parametrize("setting", [*command.SETTINGS, command.TWIN], ids=lambda setting: setting.name)
 def test_every_setting_has_a_truth_that_this_tool_can_find(setting):
-    rate = grades.true_rps(setting, 1.0)
+    rate = accuracy.true_rps(setting, 1.0)
     # Two cores carry some of them at a time, and a trial has enough requests.
     assert 100 < rate < 1600
     assert rate <= setting.full_rps
@@ -179,21 +185,21 @@ def test_nothing_to_do_is_refused():
         command.main(["--settings", "0", "--pairs", "0"])
 
 
-def test_a_deployment_that_fails_is_made_once_more(monkeypatch):
+def test_a_deployment_that_fails_is_retried(monkeypatch):
     made = []
 
     def measure(site, setting, profile, seed, with_path):
         made.append(setting.name)
         if len(made) in (1, 3, 4):
             raise LabError(f"HAProxy did not answer, {len(made)}")
-        return found(200.0)
+        return search_result(200.0)
 
     monkeypatch.setattr(deployment, "measure", measure)
     site = SimpleNamespace(retries=[])
-    assert command.measure(site, SETTING, "smoke", 1, with_path=False) == found(200.0)
+    assert command.measure(site, SETTING, "smoke", 1, with_path=False) == search_result(200.0)
     assert site.retries == ["HAProxy did not answer, 1"]
     with pytest.raises(LabError, match="HAProxy did not answer, 4"):
         command.measure(site, SETTING, "smoke", 1, with_path=False)
-    content, text = conclude([graded(200.0)], [], QUIET, tuple(site.retries))
+    content, text = conclude([assessed(200.0)], [], QUIET, tuple(site.retries))
     assert content["retries"] == ["HAProxy did not answer, 1", "HAProxy did not answer, 3"]
-    assert "2 deployments failed and were made once more" in text
+    assert "2 deployments failed and were retried" in text

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.lib import processes
-from bench.truth import command, deployment, grades
+from bench.truth import accuracy, command, deployment
 from bench.truth.deployment import Setting, Site
 
 SETTING = Setting("8ms-2slots", 8, 2, {"p95_ms": 40, "max_failure_percent": 1})
@@ -32,7 +32,7 @@ def site(monkeypatch, haproxy_program) -> Iterator[Site]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     here = SimpleNamespace(python=Path(sys.executable), folder=Path(sys.prefix), path=f"{sys.prefix}/bin:/usr/bin:/bin")
     monkeypatch.setattr(deployment, "LOCUST", here)
-    monkeypatch.setattr(deployment, "LIGHT_SECONDS", 2.0)
+    monkeypatch.setattr(deployment, "UNLOADED_SECONDS", 2.0)
     # The path of HAProxy's socket must be short.
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         made = Site(haproxy_program, Path(folder))
@@ -49,16 +49,16 @@ def below_this_process() -> set[int]:
 def test_a_search_of_a_real_server(site):
     """The whole way once. How near it comes is what the benchmark grades: a busy machine spoils so short a search."""
     before = below_this_process()
-    one = command.grade(site, Setting("5ms-2slots", 5, 2, {"p95_ms": 40}), "smoke", 11)
-    assert one.found.ended is not None
-    assert one.found.trials >= 3
-    assert one.found.not_served == 0
-    assert one.found.path_ms > 0
-    assert one.found.late_ms["p50"] is not None
+    one = command.assess(site, Setting("5ms-2slots", 5, 2, {"p95_ms": 40}), "smoke", 11)
+    assert one.result.ended is not None
+    assert one.result.trials >= 3
+    assert one.result.not_served == 0
+    assert one.result.path_ms > 0
+    assert one.result.late_ms["p50"] is not None
     assert 0 < one.truth_rps < one.setting.full_rps
     assert below_this_process() == before
     assert list((site.folder).glob("deployment-*")) == []
-    assert "5ms-2slots" in grades.settings_table([one])
+    assert "5ms-2slots" in accuracy.settings_table([one])
 
 
 def test_a_deployment_that_is_stopped_leaves_nothing(site):

@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.01
 
 
-class Lineup:
+class ServerPool:
     """Starts into ``stack``, which ends everything; files go below ``folder``."""
 
     def __init__(self, chosen: Cores, folder: Path, stack: ExitStack) -> None:
@@ -61,7 +61,7 @@ class Lineup:
 
     def time_starts(self, app: Path, times: int) -> list[float]:
         """Seconds from the start of the API's process to its first 200 at /ready. The last process stays."""
-        found = []
+        ready_seconds = []
         for _ in range(times):
             if OURS in self.trees:
                 self.trees[OURS].end()
@@ -70,10 +70,10 @@ class Lineup:
             server = servers.ours(free_port(), self.registry["env"], app, shared)
             began = time.monotonic()
             self._start_server(server)
-            found.append(time.monotonic() - began)
-            say(f"Started {OURS} on core {self.cores.server}: ready after {found[-1]:.2f} s")
+            ready_seconds.append(time.monotonic() - began)
+            say(f"Started {OURS} on core {self.cores.server}: ready after {ready_seconds[-1]:.2f} s")
         self.trees[OURS].park()
-        return found
+        return ready_seconds
 
     def start_peers(self, app: Path) -> None:
         """Every other server; each is parked as soon as it is ready."""
@@ -135,13 +135,13 @@ class Lineup:
     def measure(self, targets: Sequence[Target], times: int, seconds: int, seed: int) -> list[Round]:
         """All targets in each round, each round in an order of its own."""
         order = random.Random(seed)
-        found = []
+        measured = []
         for turn in range(1, times + 1):
             for target in order.sample(targets, len(targets)):
                 done = self.awake(target, lambda target=target, turn=turn: self._measure(target, turn, seconds))
                 say(f"Round {turn}/{times}: {target.name} {number(done.value)} {target.unit}")
-                found.append(done)
-        return found
+                measured.append(done)
+        return measured
 
     def _measure(self, target: Target, turn: int, seconds: int) -> Round:
         self.load(target, SETTLE_SECONDS)

@@ -11,7 +11,7 @@ from bench.lib import cores, processes
 
 
 @contextmanager
-def session(core: int | None = None) -> Iterator[tuple[Path, ExitStack]]:
+def workspace(core: int | None = None) -> Iterator[tuple[Path, ExitStack]]:
     """The folder, and a stack for what is to be ended before it goes. With ``core``, the bench itself stays on that."""
     if core is not None:
         cores.stay_on(core)

@@ -1,4 +1,4 @@
-"""The tool's grades: what it found beside the truth, and its verdicts on cells that are the same."""
+"""How accurate the tool is: its capacities against the true ones, and its verdicts on cells that are the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 from bench.lib import result
 from bench.lib.result import Row, number
 from bench.truth import queueing
-from bench.truth.deployment import Found, Setting
+from bench.truth.deployment import SearchResult, Setting
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, compare, noise_of
 from swarmsweep.search import PERCENTS
 
@@ -26,11 +26,11 @@ MAX_OTHERS_SHARE, MAX_OWN_SHARE = 0.05, 0.7
 
 
 @dataclass(frozen=True)
-class Graded:
-    """A setting, what was found, and the truth: the highest rate that keeps its limits."""
+class Assessed:
+    """A setting, the result of its search, and the truth: the highest rate that keeps its limits."""
 
     setting: Setting
-    found: Found
+    result: SearchResult
     truth_rps: float
 
     def error_percent(self, rps: float | None) -> float | None:
@@ -63,13 +63,13 @@ def true_rps(setting: Setting, path_ms: float) -> float:
     )
 
 
-def compare_pairs(blocks: Mapping[tuple[int, int], tuple[Found, Found]], pairs: int) -> list[Pair]:
+def compare_pairs(blocks: Mapping[tuple[int, int], tuple[SearchResult, SearchResult]], pairs: int) -> list[Pair]:
     """Judge each pair as a sweep judges two cells. How much the same cell varies, a sweep learns from its anchor and
     the anchor's twin: here each pair is the anchor of the next, and the last that of the first.
     """
     rates = [
         tuple(
-            {block: found[side].capacity.estimate_rps for (one, block), found in blocks.items() if one == pair}
+            {block: results[side].capacity.estimate_rps for (one, block), results in blocks.items() if one == pair}
             for side in (0, 1)
         )
         for pair in range(1, pairs + 1)
@@ -81,9 +81,9 @@ def compare_pairs(blocks: Mapping[tuple[int, int], tuple[Found, Found]], pairs: 
     ]
 
 
-def targets(graded: Sequence[Graded], pairs: Sequence[Pair]) -> list[Row]:
+def targets(assessed: Sequence[Assessed], pairs: Sequence[Pair]) -> list[Row]:
     """The two figures that stand for all; null where they were not measured as they are defined."""
-    errors = [one.error_percent(one.found.capacity.estimate_rps) for one in graded]
+    errors = [one.error_percent(one.result.capacity.estimate_rps) for one in assessed]
     worst = round(max(map(abs, errors)), 2) if errors and None not in errors else None
     # Of more or fewer pairs, it would be another figure.
     false_pairs = sum(pair.is_false for pair in pairs) if len(pairs) == PAIRS else None
@@ -103,9 +103,9 @@ def summarize_pairs(pairs: Sequence[Pair]) -> dict[str, Any]:
     }
 
 
-def setting_row(one: Graded) -> Row:
-    """What was found, and all that is needed to judge it."""
-    setting, found, capacity = one.setting, one.found, one.found.capacity
+def setting_row(one: Assessed) -> Row:
+    """The result of a search, and all that is needed to judge it."""
+    setting, outcome, capacity = one.setting, one.result, one.result.capacity
     interval = capacity.interval_rps
     more = {
         "truth_rps": round(one.truth_rps, 2),
@@ -114,60 +114,60 @@ def setting_row(one: Graded) -> Row:
         "truth_in_interval": interval and interval[0] <= one.truth_rps <= interval[1],
         "verified_rps": capacity.verified_rps,
         "verified_error_percent": _rounded(one.error_percent(capacity.verified_rps)),
-        "ended": found.ended,
-        "trials": found.trials,
-        "load_seconds": round(found.load_seconds, 1),
+        "ended": outcome.ended,
+        "trials": outcome.trials,
+        "load_seconds": round(outcome.load_seconds, 1),
         "service_ms": setting.service_ms,
         "slots": setting.slots,
         "slo": dict(setting.slo),
         "arrivals": setting.arrivals,
-        "path_ms": _rounded(found.path_ms),
-        "server_late_ms": {name: _rounded(late) for name, late in found.late_ms.items()},
-        "generator_lag_p99_ms": _rounded(found.lag_p99_ms),
+        "path_ms": _rounded(outcome.path_ms),
+        "server_late_ms": {name: _rounded(late) for name, late in outcome.late_ms.items()},
+        "generator_lag_p99_ms": _rounded(outcome.lag_p99_ms),
     }
     return Row(setting.name, _rounded(capacity.estimate_rps), "requests/s", more=more)
 
 
 def pair_row(pair: Pair) -> Row:
-    """The first cell over the second, and what was said of it."""
-    found = pair.comparison
+    """The first cell over the second, and the verdict."""
+    comparison = pair.comparison
     more = {
-        "verdict": found.verdict,
-        "interval": found.interval and [round(bound, 4) for bound in found.interval],
+        "verdict": comparison.verdict,
+        "interval": comparison.interval and [round(bound, 4) for bound in comparison.interval],
         "a_rps": [_rounded(rate) for rate in pair.a.values()],
         "b_rps": [_rounded(rate) for rate in pair.b.values()],
     }
-    return Row(f"pair-{pair.number}", found.factor and round(found.factor, 4), "ratio", more=more)
+    return Row(f"pair-{pair.number}", comparison.factor and round(comparison.factor, 4), "ratio", more=more)
 
 
-def doubts(graded: Sequence[Graded], shares: Mapping[str, float]) -> list[str]:
-    """Sentences on what makes the grades less believable: seen, likely cause, what helps."""
-    found = []
-    for one in graded:
+def doubts(assessed: Sequence[Assessed], shares: Mapping[str, float]) -> list[str]:
+    """Sentences on what makes the errors less believable: seen, likely cause, what helps."""
+    sentences = []
+    for one in assessed:
         limit = min(one.setting.percentiles.values())
-        late = {"the server": one.found.late_ms["p99"], "the generator": one.found.lag_p99_ms}
+        late = {"the server": one.result.late_ms["p99"], "the generator": one.result.lag_p99_ms}
         worst = [f"{who} {ms:.1f} ms" for who, ms in late.items() if ms is not None and ms > MAX_LATE_SHARE * limit]
         if worst:
-            told = " and ".join(worst)
-            found.append(f"{one.setting.name}: {told} late (p99), for a limit of {limit:g} ms; fewer lanes help")
-        if one.found.not_served:
-            sent = one.found.not_served
-            found.append(f"{one.setting.name}: the generator sent {sent} requests more than the server has counted")
-        if one.found.capacity.estimate_rps is None:
-            found.append(f"{one.setting.name}: nothing was found: {one.found.capacity.sentence}")
+            lags = " and ".join(worst)
+            sentences.append(f"{one.setting.name}: {lags} late (p99), for a limit of {limit:g} ms; fewer lanes help")
+        if one.result.not_served:
+            sent = one.result.not_served
+            sentences.append(f"{one.setting.name}: the generator sent {sent} requests more than the server has counted")
+        if one.result.capacity.estimate_rps is None:
+            sentences.append(f"{one.setting.name}: no capacity was found: {one.result.capacity.sentence}")
     if shares["others"] > MAX_OTHERS_SHARE:
-        found.append(f"others used {shares['others']:.0%} of the cores; a quiet machine helps")
+        sentences.append(f"others used {shares['others']:.0%} of the cores; a quiet machine helps")
     if shares["own"] > MAX_OWN_SHARE:
-        found.append(f"the bench itself used {shares['own']:.0%} of the cores; fewer lanes help")
-    return found
+        sentences.append(f"the bench itself used {shares['own']:.0%} of the cores; fewer lanes help")
+    return sentences
 
 
-def settings_table(graded: Sequence[Graded]) -> str:
-    """What was found, beside the truth."""
+def settings_table(assessed: Sequence[Assessed]) -> str:
+    """Capacities as measured, beside the truth."""
     header = ("requests/s", "truth", "found", "error %", "95 % interval", "verified", "error %", "load s", "path ms")
     lines = []
-    for one in graded:
-        capacity = one.found.capacity
+    for one in assessed:
+        capacity = one.result.capacity
         interval = capacity.interval_rps
         lines.append(
             [
@@ -178,8 +178,8 @@ def settings_table(graded: Sequence[Graded]) -> str:
                 f"{number(interval[0])} .. {number(interval[1])}" if interval else "",
                 number(capacity.verified_rps),
                 _signed(one.error_percent(capacity.verified_rps)),
-                f"{one.found.load_seconds:.0f}",
-                number(one.found.path_ms),
+                f"{one.result.load_seconds:.0f}",
+                number(one.result.path_ms),
             ]
         )
     return result.table(header, lines)

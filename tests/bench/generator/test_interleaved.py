@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.generator import turns
+from bench.generator import interleaved
 from bench.generator.figures import PARTS, RATIOS
 from bench.lib.cores import Cores
 
@@ -22,10 +22,10 @@ def test_whole_bench(tmp_path, monkeypatch, nginx_program, wrk_program):
     if missing := [name for name in ("locust", "httptools", "hdrh") if find_spec(name) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     here = SimpleNamespace(python=Path(sys.executable), folder=Path(sys.prefix), path=f"{sys.prefix}/bin:/usr/bin:/bin")
-    monkeypatch.setattr(turns, "LOCUST", here)
+    monkeypatch.setattr(interleaved, "LOCUST", here)
     options = argparse.Namespace(rounds=1, seconds=1, seed=1)
     with ExitStack() as stack:
-        content, text = turns.Turns(options, Cores(server=CORE, client=CORE), tmp_path, stack).run()
+        content, text = interleaved.InterleavedRun(options, Cores(server=CORE, client=CORE), tmp_path, stack).run()
     rows = {row["name"]: row for row in content["rows"]}
     assert set(rows) == {"fasthttpuser", *PARTS, "wrk"}
     for name in ("fasthttpuser", *PARTS):

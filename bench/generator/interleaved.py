@@ -1,4 +1,4 @@
-"""One run: nginx stays on its core, and the generators take turns on the other."""
+"""One run: nginx stays on its core, and the generators load it from the other, one after the other."""
 
 import argparse
 import json
@@ -40,8 +40,8 @@ PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
 
-class Turns:
-    """One run: nginx stays, the generators take turns."""
+class InterleavedRun:
+    """One run: in each round every generator loads the same nginx, in random order."""
 
     def __init__(self, options: argparse.Namespace, chosen: Cores, folder: Path, stack: ExitStack) -> None:
         self.options, self.cores, self.folder, self.stack = options, chosen, folder, stack
@@ -55,14 +55,14 @@ class Turns:
         self.stack.callback(tree.end)
         self.bodies = self.folder / "bodies"
         self.bodies.write_text("\n".join(self.payloads()) + "\n", encoding="utf-8")
-        order, found = random.Random(self.options.seed), []
+        order, loads = random.Random(self.options.seed), []
         generators = (self.load_by_fasthttpuser, self.load_by_ours, self.load_by_wrk)
         for number in range(1, self.options.rounds + 1):
             for generator in order.sample(generators, len(generators)):
                 for loaded in self.watched(lambda run=generator, number=number: run(number)):
                     say(f"Round {number}/{self.options.rounds}: {loaded.name} {result.number(loaded.rps)} requests/s")
-                    found.append(loaded)
-        return self.conclude(found)
+                    loads.append(loaded)
+        return self.conclude(loads)
 
     def payloads(self) -> list[str]:
         """The bodies that the scenarios send, for wrk."""
@@ -74,12 +74,12 @@ class Turns:
     def watched(self, load: Callable[[], list[Loaded]]) -> list[Loaded]:
         """Run one generator; note what others took of its core. The bench itself only waits."""
         (busy, stolen), began, own = cores.read_busy_seconds(self.cores.client), time.monotonic(), _own_cpu_seconds()
-        found = load()
+        loads = load()
         (busy_after, stolen_after), seconds = cores.read_busy_seconds(self.cores.client), time.monotonic() - began
         others = max(0.0, busy_after - busy - (_own_cpu_seconds() - own)) + max(0.0, stolen_after - stolen)
         return [
             Loaded(**{**vars(loaded), "more": loaded.more | {"others_share": round(others / seconds, 3)}})
-            for loaded in found
+            for loaded in loads
         ]
 
     def load_by_fasthttpuser(self, number: int) -> list[Loaded]:
@@ -173,11 +173,11 @@ class Turns:
         if tree.root.returncode != 0:
             tree.require_running()
 
-    def conclude(self, found: Sequence[Loaded]) -> tuple[dict[str, Any], str]:
+    def conclude(self, loads: Sequence[Loaded]) -> tuple[dict[str, Any], str]:
         """The file's content and the tables."""
-        rows = [summarize(name, found) for name in dict.fromkeys(loaded.name for loaded in found)]
-        values = compute(RATIOS, series(found))
-        warnings = doubts(found)
+        rows = [summarize(name, loads) for name in dict.fromkeys(loaded.name for loaded in loads)]
+        values = compute(RATIOS, series(loads))
+        warnings = doubts(loads)
         wrk_rps = next(row.value for row in rows if row.name == "wrk")
         facts = {
             "share_of_wrk": {row.name: round(row.value / wrk_rps, 3) for row in rows},

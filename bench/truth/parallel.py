@@ -29,16 +29,16 @@ def cores_used() -> Iterator[dict[str, float]]:
     shares["others"] = round(max(0.0, busy - own) / seconds / len(allowed), 3)
 
 
-def at_a_time(jobs: Sequence[Callable[[], Any]], lanes: int, stopping: threading.Event, what: str) -> list[Any]:
-    """What the jobs return, in their order. When one fails, the others are told to stop and its exception is raised.
+def run_limited(jobs: Sequence[Callable[[], Any]], limit: int, stopping: threading.Event, what: str) -> list[Any]:
+    """What the jobs return, in their order. When one fails, the others are stopped and its exception is raised.
 
     Args:
-        lanes: how many run at a time.
+        limit: how many run at a time.
         stopping: is set for those that run when one has failed; they end by looking at it.
-        what: the jobs are, for the lines that tell progress.
+        what: the jobs are, for the lines of progress.
     """
     began = time.monotonic()
-    with ThreadPoolExecutor(lanes) as pool:
+    with ThreadPoolExecutor(limit) as pool:
         futures: list[Future] = [pool.submit(job) for job in jobs]
         try:
             for count, future in enumerate(as_completed(futures), 1):

@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from bench.truth import lanes
+from bench.truth import parallel
 from swarmsweep.errors import LabError
 
 
 def test_jobs_return_in_their_order():
     stopping = threading.Event()
     jobs = [lambda number=number: number**2 for number in range(9)]
-    assert lanes.at_a_time(jobs, 3, stopping, "squares") == [number**2 for number in range(9)]
-    assert lanes.at_a_time([], 3, stopping, "squares") == []
+    assert parallel.run_limited(jobs, 3, stopping, "squares") == [number**2 for number in range(9)]
+    assert parallel.run_limited([], 3, stopping, "squares") == []
     # So that others can follow.
     assert not stopping.is_set()
 
@@ -30,13 +30,13 @@ def test_a_job_that_fails_stops_the_others():
             raise InterruptedError
 
     with pytest.raises(LabError, match="HAProxy did not answer"):
-        lanes.at_a_time([work, fail, work, work], 2, stopping, "jobs")
+        parallel.run_limited([work, fail, work, work], 2, stopping, "jobs")
     assert stopping.is_set()
 
 
 def test_cores_are_shared_between_the_bench_and_others():
     began, worked = time.monotonic(), time.process_time()
-    with lanes.cores_used() as shares:
+    with parallel.cores_used() as shares:
         while time.process_time() < worked + 0.3:
             pass
     seconds, allowed = time.monotonic() - began, len(os.sched_getaffinity(0))
