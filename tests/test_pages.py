@@ -1,5 +1,6 @@
 """The pages for people: links lead somewhere, the first pages stay short, and the version stands in one place."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import swarmsweep
+from swarmsweep.sweep.load import CapacityLoad, Load
 from tests.golden import writes
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +102,30 @@ def test_the_answer_in_readme_is_that_of_the_example():
         (ROOT / "README.md").write_text(SUMMARY.sub(lambda _: wanted, readme))
         pytest.fail("wrote README.md. Read the difference, then run without GOLDEN", pytrace=False)
     assert SUMMARY.search(readme).group() == wanted
+
+
+def test_every_key_of_a_sweep_file_has_its_place_in_a_page():
+    schema = json.loads((ROOT / "docs/sweep.schema.json").read_text())
+    sections = [schema, *schema["$defs"].values()]
+    keys = {key for section in sections for key in section.get("properties", {})}
+    words = set(
+        re.findall(r"\w+", "".join((ROOT / f"docs/{name}.md").read_text() for name in ("sweep-file", "capacity")))
+    )
+    assert len(keys) > 20
+    assert keys - words == set()
+
+
+def test_the_defaults_in_the_page_are_those_of_the_code():
+    page = (ROOT / "docs/sweep-file.md").read_text()
+    fixed, capacity = Load(users=1, spawn_rate=1), CapacityLoad(timeout_seconds=1, budget_seconds=1)
+    rows = [
+        f"| `load.mode` | `{fixed.mode}` |",
+        f"| `load.warmup_seconds`, `load.measure_seconds` | {fixed.warmup_seconds}, {fixed.measure_seconds} |",
+        f"| `load.wait_seconds` | `{list(fixed.wait_seconds)}`: no think time |",
+        f"| `load.workers` | {fixed.workers} |",
+        f"| `load.locustfile` | `{fixed.locustfile}`; with `mode: capacity` `{capacity.locustfile}` |",
+    ]
+    assert [row for row in rows if row not in page] == []
 
 
 def test_the_version_stands_in_one_place():
