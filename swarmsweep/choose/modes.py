@@ -1,5 +1,7 @@
 """What differs between a fixed load and a search for capacities, when one of the cells of a run is chosen."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 
 from swarmsweep.choose import capacity_load, fixed_load
@@ -12,8 +14,8 @@ from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
 
 
-class FixedChoice:
-    """The choice among the rows of a run whose cells got a fixed load. Each answer is computed once.
+class Choice(ABC):
+    """The choice among the rows of a run. The recommendation is made once.
 
     ``rows`` are those of the plan's cells, all or some. ``candidates`` are those that may win.
     """
@@ -34,6 +36,21 @@ class FixedChoice:
         cell_id = self.recommendation.cell_id
         return next((row for row in self.rows if row.id == cell_id), None)
 
+    @abstractmethod
+    def nearest(self) -> Row | None:
+        """The row that is nearest to a choice where none is chosen; None when no row is near."""
+
+    @abstractmethod
+    def sensitivity(self) -> list[str]:
+        """Sentences on what else would be chosen if less, or more, were wanted."""
+
+    @abstractmethod
+    def _recommend(self) -> Recommendation: ...
+
+
+class FixedChoice(Choice):
+    """The choice among rows whose cells got a fixed load."""
+
     def nearest(self) -> Row | None:
         """The valid row that misses the SLO by least, the cheapest of those; None when no row is valid."""
         return fixed_load.nearest(self.candidates, self.plan.slo)
@@ -46,8 +63,8 @@ class FixedChoice:
         return fixed_load.recommend(self.candidates, self.plan.slo)
 
 
-class CapacityChoice(FixedChoice):
-    """The choice among the rows of a run that searched for capacities."""
+class CapacityChoice(Choice):
+    """The choice among rows whose capacities were searched for."""
 
     @cached_property
     def noise(self) -> Noise:
@@ -66,12 +83,12 @@ class CapacityChoice(FixedChoice):
         return capacity_load.recommend(self.plan, self.candidates, self.noise)
 
 
-def choice_of(plan: Plan, rows: list[Row]) -> FixedChoice:
+def choice_of(plan: Plan, rows: list[Row]) -> Choice:
     """The choice among ``rows``, by the mode of the sweep's load."""
-    return _CHOICES[mode_of(plan.load)](plan, rows)
+    return CHOICES[mode_of(plan.load)](plan, rows)
 
 
-_CHOICES: dict[str, type[FixedChoice]] = {FIXED: FixedChoice, CAPACITY: CapacityChoice}
+CHOICES: dict[str, Callable[[Plan, list[Row]], Choice]] = {FIXED: FixedChoice, CAPACITY: CapacityChoice}
 
 
 def _candidates(plan: Plan, rows: list[Row]) -> list[Row]:

@@ -32,7 +32,7 @@ def load_sentence(plan: Plan) -> str:
     """The load of all cells that have no other."""
     load = plan.load
     words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
-    return _SENTENCES[mode_of(load)](load, words, plan.repeat)
+    return SENTENCES[mode_of(load)](load, words, plan.repeat)
 
 
 def _fixed_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> str:
@@ -47,7 +47,7 @@ def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> st
     return f"{', '.join(words.values())}, deployments per cell: {repeat}"
 
 
-_SENTENCES: dict[str, Callable[[StoredLoad, dict[str, str], int], str]] = {
+SENTENCES: dict[str, Callable[[StoredLoad, dict[str, str], int], str]] = {
     FIXED: _fixed_sentence,
     CAPACITY: _search_sentence,
 }

@@ -26,7 +26,7 @@ def read_load(
     load: StoredLoad, locust: Path, slo: Slo, timeline: Timeline | None, read_or_note: ReadOrNote
 ) -> LoadRecord:
     """Read the files in the folder ``locust`` by the mode of ``load``."""
-    return _READERS[mode_of(load)](locust, slo, timeline, read_or_note)
+    return READERS[mode_of(load)](locust, slo, timeline, read_or_note)
 
 
 def _read_fixed(locust: Path, _slo: Slo, timeline: Timeline | None, read_or_note: ReadOrNote) -> LoadRecord:
@@ -40,7 +40,7 @@ def _read_search(locust: Path, slo: Slo, _timeline: Timeline | None, read_or_not
     return LoadRecord(search=read_search(locust, slo, read_or_note))
 
 
-_READERS: dict[str, Callable[[Path, Slo, Timeline | None, ReadOrNote], LoadRecord]] = {
+READERS: dict[str, Callable[[Path, Slo, Timeline | None, ReadOrNote], LoadRecord]] = {
     FIXED: _read_fixed,
     CAPACITY: _read_search,
 }

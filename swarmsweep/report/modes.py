@@ -1,11 +1,37 @@
 """What differs on the page between a fixed load and a search for capacities."""
 
-from swarmsweep.choose.modes import CapacityChoice, FixedChoice
+from collections.abc import Callable
+from typing import Protocol
+
+from swarmsweep.choose.modes import CapacityChoice, Choice, FixedChoice
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row import Row
 from swarmsweep.report.capacity_page import CapacitySection, capacity_section
 from swarmsweep.report.page_rows import figure
 from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
+
+
+class Page(Protocol):
+    """The parts of a page that differ between modes; ``searches`` says whether there are capacities to show."""
+
+    searches: bool
+    load_column: str
+
+    @property
+    def choice(self) -> Choice:
+        """The choice among the rows of the page."""
+
+    def load_figure(self, row: Row) -> str:
+        """The text of ``load_column``."""
+
+    def section(self) -> CapacitySection | None:
+        """The part of the page that this mode alone has; None where it has none."""
+
+    def notes(self) -> list[str]:
+        """Sentences below the recommendation that this mode has."""
+
+    def order(self) -> dict[str, str]:
+        """The order of the steps: a title and a text for each line."""
 
 
 class FixedPage:
@@ -77,12 +103,12 @@ class CapacityPage:
         return {f"block {number} of {len(blocks)}": ", ".join(steps) for number, steps in blocks.items()}
 
 
-def page_of(plan: Plan, rows: list[Row]) -> FixedPage | CapacityPage:
+def page_of(plan: Plan, rows: list[Row]) -> Page:
     """The page on the rows of a run, by the mode of its load."""
-    return _PAGES[mode_of(plan.load)](plan, rows)
+    return PAGES[mode_of(plan.load)](plan, rows)
 
 
-_PAGES: dict[str, type[FixedPage] | type[CapacityPage]] = {FIXED: FixedPage, CAPACITY: CapacityPage}
+PAGES: dict[str, Callable[[Plan, list[Row]], Page]] = {FIXED: FixedPage, CAPACITY: CapacityPage}
 
 
 def _step_text(step: Step, repeat: int) -> str:

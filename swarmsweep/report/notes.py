@@ -1,13 +1,13 @@
 """The sentences below the recommendation."""
 
 from swarmsweep.choose import fixed_load
-from swarmsweep.report.modes import CapacityPage, FixedPage
+from swarmsweep.report.modes import Page
 
 # More attempts than this share that were invalid the first time say that the lab itself is disturbed.
 MAX_RETRIED_SHARE = 0.2
 
 
-def notes_of(page: FixedPage | CapacityPage) -> list[str]:
+def notes_of(page: Page) -> list[str]:
     """What a reader must know before relying on the choice, as sentences."""
     choice = page.choice
     plan, cells, notes = choice.plan, choice.rows, page.notes()

@@ -11,7 +11,7 @@ from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.capacity_page import CapacitySection
 from swarmsweep.report.environment import Section, environment_sections
 from swarmsweep.report.ladder import Stage
-from swarmsweep.report.modes import CapacityPage, FixedPage
+from swarmsweep.report.modes import Page
 from swarmsweep.report.notes import notes_of
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
@@ -48,7 +48,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     unmeasured: int
 
 
-def summary_page(run_dir: Path, page: FixedPage | CapacityPage, ladder: list[Stage]) -> SummaryPage:
+def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
     """The page on the rows of a run."""
     choice = page.choice
     plan, cells, chosen = choice.plan, choice.rows, choice.chosen

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from swarmsweep.choose.modes import FixedChoice
+from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import Row
@@ -31,7 +31,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     recommendation: Recommendation
 
 
-def summarise(choice: FixedChoice) -> Summary:
+def summarise(choice: Choice) -> Summary:
     """The summary of the rows that the choice was made among."""
     plan = choice.plan
     return Summary(

@@ -12,7 +12,7 @@ Limits = Mapping[str, Number]
 
 def meets_slo(row: Row, load: StoredLoad, slo: Limits) -> bool | None:
     """Whether a valid cell that got this load holds the SLO; None where that is not known."""
-    return _VERDICTS[mode_of(load)](row, load, slo)
+    return VERDICTS[mode_of(load)](row, load, slo)
 
 
 def _holds_limits(row: Row, _load: StoredLoad, slo: Limits) -> bool | None:
@@ -23,4 +23,4 @@ def _holds_target(row: Row, load: StoredLoad, _slo: Limits) -> bool | None:
     return slo_of.sustains(row.capacity, load.get("target_rps"))
 
 
-_VERDICTS: dict[str, Callable[[Row, StoredLoad, Limits], bool | None]] = {FIXED: _holds_limits, CAPACITY: _holds_target}
+VERDICTS: dict[str, Callable[[Row, StoredLoad, Limits], bool | None]] = {FIXED: _holds_limits, CAPACITY: _holds_target}

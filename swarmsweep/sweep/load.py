@@ -83,7 +83,7 @@ class CapacityLoad:
 
 
 AnyLoad = Load | CapacityLoad
-_KINDS: dict[str, type[AnyLoad]] = {FIXED: Load, CAPACITY: CapacityLoad}
+KINDS: dict[str, type[AnyLoad]] = {FIXED: Load, CAPACITY: CapacityLoad}
 
 
 def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def load_from_json(stored: StoredLoad) -> AnyLoad:
 
     Raises `LabError` where a setting is unknown or missing.
     """
-    kind = _KINDS[mode_of(stored)]
+    kind = KINDS[mode_of(stored)]
     if unknown := sorted(set(stored) - {field.name for field in fields(kind)}):
         raise LabError(f"the plan has a load with {', '.join(unknown)}, which this version does not know")
     try:
@@ -145,7 +145,7 @@ def mode_of(load: StoredLoad) -> str:
     Raises `LabError` for any other mode.
     """
     mode = str(load.get("mode", FIXED))
-    if mode not in _KINDS:
-        known = " and ".join(_KINDS)
+    if mode not in KINDS:
+        known = " and ".join(KINDS)
         raise LabError(f"the plan has a load of mode {quoted(mode)}; this version knows {known}")
     return mode
