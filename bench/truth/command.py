@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./lab bench truth", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--settings", type=whole(0, len(SETTINGS)), default=len(SETTINGS), help="how many are assessed")
+    parser.add_argument("--settings", type=whole(0, len(SETTINGS)), default=len(SETTINGS), help="how many are measured")
     parser.add_argument("--profile", choices=sorted(PROFILES), default="standard", help="of their search")
     parser.add_argument("--pairs", type=whole(0, 100), default=PAIRS, help="of cells that are the same")
     parser.add_argument("--deployments", type=whole(2, 10), default=3, help="of each cell of a pair")

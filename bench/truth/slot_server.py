@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
         elif question == (b"GET", b"/figures"):
             self.answer(json.dumps(self._queue.figures()).encode(), keep)
         else:
-            self.answer(b'{"detail":"Not SearchResult"}', keep, b"404 Not SearchResult")
+            self.answer(b'{"detail":"Not Found"}', keep, b"404 Not Found")
 
     def answer(self, body: bytes, keep: bool, status: bytes = b"200 OK") -> bool:
         """Write it; False when the other side has gone."""

@@ -65,7 +65,8 @@ def test_answers_look_like_those_of_the_api(start):
     assert answer.headers["x-served-by"] == f"slots/{tree.root.pid}"
     assert json.loads(answer.body)["predictions"] == [2]
     assert ask(f"http://127.0.0.1:{port}/ready").status == 200
-    assert ask(f"http://127.0.0.1:{port}/predict").status == 404
+    other = ask(f"http://127.0.0.1:{port}/predict")
+    assert (other.status, json.loads(other.body)) == (404, {"detail": "Not Found"})
     assert figures(port)["served"] == 1
 
 
