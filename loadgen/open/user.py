@@ -6,7 +6,10 @@ from locust import User, constant, task
 
 
 class OpenLoopUser(User):
-    """What is sent, and which answer is right. Set ``path`` and ``payloads`` in a subclass, and override `check`."""
+    """What is sent, and which response is right. Set ``path``, ``payloads`` and ``expected`` in a subclass.
+
+    Where that is not enough to know a right response, override `check`.
+    """
 
     abstract = True
     # It has nothing to do in its own greenlet, which only keeps it alive for Locust.
@@ -23,10 +26,18 @@ class OpenLoopUser(User):
     # mixes up requests under load is fast and wrong. Compared within a worker, over all its probes.
     same_answers = False
 
-    @staticmethod
-    def check(status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
-        """None when the answer is right, else why not, in words that are the same for all such answers."""
-        return None if status == 200 else f"status {status}"
+    # What the body of a right response holds; empty where the status is enough.
+    expected = b""
+
+    @classmethod
+    def check(cls, status: int, headers: Mapping[bytes, bytes], body: bytes) -> str | None:
+        """None when the response is right, else why not, in words that are the same for all such responses.
+
+        An override may be a static method, and must not block: all requests of the worker wait for it.
+        """
+        if status != 200:
+            return f"status {status}"
+        return None if cls.expected in body else f"no {cls.expected.decode(errors='replace')} in the answer"
 
     def on_start(self) -> None:
         """Look the target up, encode every request, and stand by."""
