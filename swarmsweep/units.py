@@ -11,6 +11,7 @@ __all__ = [
     "format_memory",
     "format_plain",
     "format_seconds",
+    "nano_cpus",
     "parse_memory",
     "quoted",
 ]
@@ -32,6 +33,11 @@ def parse_memory(text: str) -> int:
     whole, _, fraction = number.partition(".")
     scale: int = 10 ** len(fraction)
     return int(whole) * factor + int(fraction or 0) * factor // scale
+
+
+def nano_cpus(cpus: float) -> int:
+    """Cores -> Docker's NanoCpus: 0.5 -> 500000000."""
+    return round(cpus * 1e9)
 
 
 def _memory_fault(text: str) -> str:

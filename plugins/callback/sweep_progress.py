@@ -19,6 +19,8 @@ from pathlib import Path
 from ansible import constants
 from ansible.plugins.callback.default import CallbackModule as Default
 
+from swarmsweep.files import write_atomically
+
 DOCUMENTATION = """
 name: sweep_progress
 type: stdout
@@ -166,8 +168,6 @@ class CallbackModule(Default):
             self.status.show(None)
         cell, self.cell = self.cell, None
         if cell and cell.tasks and Path(cell.step["folder"]).is_dir():
-            from swarmsweep.files import write_atomically
-
             lines = "".join(f"{json.dumps(task)}\n" for task in cell.tasks)
             write_atomically(Path(cell.step["folder"], "tasks.jsonl"), lines)
 
@@ -184,6 +184,7 @@ class CallbackModule(Default):
         if result.task.action != "sweep":
             return
         if self.cell is None and "steps" in result.result:
+            # Here: it takes some 0.5 s, and most plays have no sweep.
             from swarmsweep.report.progress import Progress
 
             self.progress = Progress(result.result["run"], result.result["steps"], self.progress)
@@ -196,6 +197,7 @@ class CallbackModule(Default):
 
     def say(self, status: str, sentence: str) -> None:
         """The one line of a cell."""
+        # Here for the same reason as in `take_in`.
         from swarmsweep.report.progress import time_left
 
         if self.status:

@@ -9,8 +9,9 @@ from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab import content_hash, lab_names, virtual_machines
-from swarmsweep.plan import host_facts
+from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
+from swarmsweep.units import nano_cpus
 
 
 def lab_virtual_machines(groups, hostvars):
@@ -63,6 +64,16 @@ def lab_colocated(hosts):
     return host_facts.colocated(hosts)
 
 
+def lab_nano_cpus(cpus):
+    """Cores as Docker counts them: see swarmsweep.units.nano_cpus. A number of -e is text."""
+    return nano_cpus(float(cpus))
+
+
+def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
+    """Limits of a step's units: see swarmsweep.plan.time_limits. A number of -e is text."""
+    return time_limits.time_limits(int(longest_load_seconds), int(ready_timeout_seconds), int(grace_seconds))
+
+
 def _inventory(sources):
     """The inventory as the user names it: relative where it lies below the working directory."""
     source = str(sources[0]) if sources else "inventory/lab"
@@ -97,6 +108,8 @@ class FilterModule:
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,
+            "lab_nano_cpus": lab_nano_cpus,
+            "lab_time_limits": lab_time_limits,
             "lab_name_problems": lab_name_problems,
             "lab_bridge_problems": lab_bridge_problems,
             "lab_network_problems": lab_network_problems,

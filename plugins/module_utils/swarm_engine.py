@@ -23,6 +23,8 @@ COMMAND_TIMEOUT_SECONDS = 60
 # A tail in a record explains, it does not archive: one line holds a long traceback line, not a dumped array.
 LOG_LINE_CHARACTERS = 500
 
+# The Docker SDK is imported by the functions that need it: it may be missing on a host, and `connect` says so.
+
 
 class HarnessError(Exception):
     """The bench cannot do its work: Docker silent, file missing, not a manager. Says what to do."""

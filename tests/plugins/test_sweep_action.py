@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarmsweep.errors import LabError
+from swarmsweep.units import format_seconds
 
 ROOT = Path(__file__).parents[2]
 HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
@@ -106,6 +107,7 @@ def test_invalid_trials_are_made_once_more(action, plan):
     assert sorted(names(second["steps"])) == sorted(names([told["steps"][0], told["steps"][3]]))
     assert [(step["position"], step["of"], step["again"]) for step in second["steps"]] == [(1, 2, True), (2, 2, True)]
     assert second["seconds"] == told["seconds"] / 2
+    assert [told["duration"], second["duration"]] == [format_seconds(found["seconds"]) for found in (told, second)]
     # The same load, with the same chance in it.
     first = {step["cell_id"]: step for step in told["steps"]}
     for step in second["steps"]:

@@ -9,6 +9,7 @@ from swarmsweep.units import (
     format_memory,
     format_plain,
     format_seconds,
+    nano_cpus,
     parse_memory,
     quoted,
 )
@@ -69,3 +70,9 @@ def test_memory_text_survives_a_round_trip(text):
 )
 def test_formats(formatted, expected):
     assert formatted == expected
+
+
+@pytest.mark.parametrize(("cpus", "expected"), [(0.5, 500_000_000), (2, 2_000_000_000), (2.01, 2_010_000_000)])
+def test_cores_are_counted_as_docker_does(cpus, expected):
+    # 2.01 times a thousand million is a little less than a whole number, which must not be cut.
+    assert nano_cpus(cpus) == expected

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence, Flow
-from swarmsweep.units import format_bytes, format_plain
+from swarmsweep.units import format_bytes, format_plain, nano_cpus
 
 
 def replicas_unchanged(evidence: Evidence) -> Check:
@@ -26,11 +26,11 @@ def limits_as_labelled(evidence: Evidence) -> Check:
     """What runs is what the matrix says: number of replicas, CPU and memory limits, worker processes."""
     config = evidence.config
     deployed = evidence.deploy.started if evidence.deploy is not None else []
-    nano_cpus, memory_bytes = round(config["cpus"] * 1e9), config["memory_bytes"]
+    wanted_nano_cpus, memory_bytes = nano_cpus(config["cpus"]), config["memory_bytes"]
     wrong = [] if len(deployed) == config["replicas"] else [f"{len(deployed)} replicas, not {config['replicas']}"]
     for container in deployed:
-        if container.nano_cpus != nano_cpus:
-            wrong.append(f"nano_cpus {container.nano_cpus}, not {nano_cpus}")
+        if container.nano_cpus != wanted_nano_cpus:
+            wrong.append(f"nano_cpus {container.nano_cpus}, not {wanted_nano_cpus}")
         if container.memory_bytes != memory_bytes:
             wrong.append(f"memory_bytes {container.memory_bytes}, not {memory_bytes}")
         # deploy.json keeps one variable: the one that this API reads its number of workers from, whatever its name.
