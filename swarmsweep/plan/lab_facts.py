@@ -11,14 +11,14 @@ from typing import Any
 import yaml
 
 from swarmsweep.errors import LabError
-from swarmsweep.files import as_number, read_json
 from swarmsweep.lab.virtual_machines import allocate, is_virtual
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
+from swarmsweep.plan.modes import mode_for, number_in
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
 from swarmsweep.plan.planned import Host, Plan
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
 from swarmsweep.shared.machine_memory import total_memory_bytes
-from swarmsweep.sweep.load import StoredLoad
+from swarmsweep.sweep.load import StoredLoad, mode_of
 
 # Fewer say little: an upload of an image or a pause may be among them.
 MIN_GAPS = 3
@@ -67,7 +67,7 @@ def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
     A run with the same mode of load goes before the others: a search also waits between its trials.
     """
     plans = [(run, plan) for run in newest_runs(reports_dir, MAX_RUNS) if (plan := _plan_of(run))]
-    for run, plan in sorted(plans, key=lambda entry: _mode_of(entry[1]) != mode):
+    for run, plan in sorted(plans, key=lambda entry: mode_of(entry[1].load) != mode):
         seconds = _seconds_beside_load(run, plan)
         if len(seconds) >= MIN_GAPS:
             return OtherSeconds(round(median(seconds), 1), f"as in run {run.name}")
@@ -75,14 +75,14 @@ def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
 
 
 def _plan_of(run: Path) -> Plan | None:
+    """The plan of a run; None where it is damaged, or has a mode of a later version."""
     try:
-        return read_plan(run)
+        plan = read_plan(run)
+        for load in (plan.load, *(plan.load_of(cell) for cell in plan.cells)):
+            mode_of(load)
     except LabError:
         return None
-
-
-def _mode_of(plan: Plan) -> str:
-    return str(plan.load.get("mode", "fixed"))
+    return plan
 
 
 def _facts_of(run: Path) -> tuple[Host, ...]:
@@ -165,15 +165,4 @@ def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
 
 def _times(folder: Path, load: StoredLoad) -> tuple[float | None, float | None]:
     """When the deployment of an attempt began, and how long its load lasted; None for what is not known."""
-    started = _number_in(folder / "deploy.json", "started_at")
-    if load.get("mode") == "capacity":
-        return started, _number_in(folder / "locust" / "capacity.json", "load_seconds")
-    begin, end = (_number_in(folder / "locust" / "timeline.json", key) for key in ("spawn_started", "window_end"))
-    return started, None if begin is None or end is None else end - begin
-
-
-def _number_in(file: Path, key: str) -> float | None:
-    try:
-        return as_number(read_json(file).get(key))
-    except LabError:
-        return None
+    return number_in(folder / "deploy.json", "started_at"), mode_for(load).loaded_seconds(folder)

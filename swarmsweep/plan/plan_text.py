@@ -6,8 +6,9 @@ from typing import Any
 
 from swarmsweep.plan.lab_facts import ApiHosts, OtherSeconds
 from swarmsweep.plan.load_text import load_sentence
+from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.sweep.load import AnyLoad, CapacityLoad, load_from_json
+from swarmsweep.sweep.load import load_from_json
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
 WIDTH = 120
@@ -73,12 +74,9 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
 
 def _load_column(plan: Plan) -> list[str]:
     """Each cell's load in short where they differ between cells, else nothing."""
-    texts = [_load_in_short(load_from_json(plan.load_of(cell))) for cell in plan.cells]
+    loads = [load_from_json(plan.load_of(cell)).as_json() for cell in plan.cells]
+    texts = [mode_for(load).in_short(load) for load in loads]
     return texts if len(set(texts)) > 1 else [""] * len(texts)
-
-
-def _load_in_short(load: AnyLoad) -> str:
-    return f"profile {load.profile}" if isinstance(load, CapacityLoad) else _counted(load.users, "user")
 
 
 def _seconds(plan: Plan, cell: PlannedCell, other: float) -> str:
@@ -136,15 +134,15 @@ def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
     steps, total = plan.steps, plan.estimate_seconds.total
     if not steps:
         return ""
-    searches = plan.load["mode"] == "capacity"
+    mode = mode_for(plan.load)
     load = format_seconds(sum(step.load_seconds or 0 for step in steps))
     text = (
-        f"{_counted(len(steps), 'deployment')}: {'at most ' if searches else ''}{load} of load, and {len(steps):,} x "
+        f"{_counted(len(steps), 'deployment')}: {mode.at_most}{load} of load, and {len(steps):,} x "
         f"about {format_plain(other.seconds)} s of deploying and collecting ({other.source})."
     )
     ends = (
-        f"Started now, at {now:%H:%M %Z}, the sweep ends {'by' if searches else 'at'} about {end_text(now, total)}: "
-        f"after {'at most ' if searches else ''}{format_seconds(total)}."
+        f"Started now, at {now:%H:%M %Z}, the sweep ends {mode.ends} about {end_text(now, total)}: "
+        f"after {mode.at_most}{format_seconds(total)}."
     )
     return f"{_wrapped(text, 0)}\n{ends}"
 

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.run_folder import attempt_dir
-from swarmsweep.sweep.load import CapacityLoad, drain_seconds, load_from_json
+from swarmsweep.sweep.load import drain_seconds, load_from_json
 
-# A search drains and rests between its probes for as long as it loads, at most.
-SEARCH_SHARE = 2
 # Connections of the first probe of a search, at least: few would not reach the limit of a fast API.
 MIN_CONNECTIONS = 8
 
@@ -52,6 +51,6 @@ def load_limits(load: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
     seconds = math.ceil(asked.seconds)
     return {
         "load_seconds": seconds,
-        "longest_load_seconds": seconds * (SEARCH_SHARE if isinstance(asked, CapacityLoad) else 1),
+        "longest_load_seconds": seconds * mode_for(load).longest_share,
         "connections": max(MIN_CONNECTIONS, 2 * config["replicas"] * config["workers"] + 2, asked.workers),
     }
