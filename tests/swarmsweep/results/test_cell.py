@@ -1,4 +1,4 @@
-"""Merging the trials of a cell."""
+"""Merging the attempts at a cell."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ PLAN = plan_of({"users": 40}, slo={"p95_ms": 100, "max_failure_percent": 1}, run
 CELL = PlannedCell(id="r1", config={"replicas": 1}, memory="256M", doubts=["a doubt"])
 
 
-def trial(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=0, **changes):
-    """One trial of 10 seconds."""
+def attempt(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=0, **changes):
+    """One attempt of 10 seconds."""
     row = {
         "attempt": number,
         "status": status,
@@ -41,10 +41,10 @@ def trial(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=
 
 
 def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():
-    slow = trial(
+    slow = attempt(
         2, values=(90.0,) * 300, failures=4, usage=ApiUsage(0.7, 300, 0, 3000, 0, 60.0), load_cpu_percent_max=60.0
     )
-    row = merge(PLAN, CELL, [trial(1), slow])
+    row = merge(PLAN, CELL, [attempt(1), slow])
     assert (row.attempt_count, row.requests, row.failures, row.users) == (2, 400, 4, 40)
     assert row.rps == pytest.approx((10.0 + 29.6) / 2)
     assert row.rps_range == (10.0, 29.6)
@@ -57,14 +57,14 @@ def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():
     assert row.meets_slo is True
 
 
-def test_tasks_of_all_trials_are_counted_together_and_count_for_the_slo():
-    first = trial(1, tasks=TaskCounts(100, 1, {"KeyError: 'x'": 1}))
-    second = trial(2, tasks=TaskCounts(300, 11, {"KeyError: 'x'": 1, "OSError": 5}))
+def test_tasks_of_all_attempts_are_counted_together_and_count_for_the_slo():
+    first = attempt(1, tasks=TaskCounts(100, 1, {"KeyError: 'x'": 1}))
+    second = attempt(2, tasks=TaskCounts(300, 11, {"KeyError: 'x'": 1, "OSError": 5}))
     row = merge(PLAN, CELL, [first, second])
     assert (row.failure_percent, row.failed_task_percent, row.task_exceptions) == (0.0, 3.0, 7)
     assert row.exceptions == {"OSError": 5, "KeyError: 'x'": 2}
     assert row.meets_slo is False
-    unknown = merge(PLAN, CELL, [first, trial(2)])
+    unknown = merge(PLAN, CELL, [first, attempt(2)])
     assert (unknown.failed_task_percent, unknown.task_exceptions) == (None, None)
     assert unknown.meets_slo is True
 
@@ -72,41 +72,41 @@ def test_tasks_of_all_trials_are_counted_together_and_count_for_the_slo():
 def test_a_percentile_that_falls_on_a_missing_response_is_a_lower_bound():
     waited = np.full(6, 60.0)
     values = np.concatenate([np.full(94, 10.0), waited])
-    row = merge(PLAN, CELL, [trial(1), trial(2, values=values, waited_ms=waited)])
+    row = merge(PLAN, CELL, [attempt(1), attempt(2, values=values, waited_ms=waited)])
     assert row.lower_bounds == ["mean", "p99"]
     assert row.meets_slo is True  # p95 is exact
-    row = merge(PLAN, CELL, [trial(2, values=values, waited_ms=waited)])
+    row = merge(PLAN, CELL, [attempt(2, values=values, waited_ms=waited)])
     assert row.lower_bounds == ["mean", "p95", "p99"]
     assert row.meets_slo is None  # 60 ms and more, the limit is 100 ms
 
 
 def test_one_figure_that_was_not_measured_makes_the_cells_unknown():
-    row = merge(PLAN, CELL, [trial(1), trial(2, usage=ApiUsage(), restarts=None)])
+    row = merge(PLAN, CELL, [attempt(1), attempt(2, usage=ApiUsage(), restarts=None)])
     assert row.api == ApiUse(oom_kills=0)
 
 
 @pytest.mark.parametrize(
     ("others", "status", "reason"),
     [
-        ([trial(2)], "valid", None),
-        ([trial(2, "invalid", "no load")], "invalid", "attempt 2: no load"),
-        ([trial(2, "invalid", "no load"), trial(3, "failed", "died")], "failed", "attempt 3: died"),
-        ([trial(2, "infeasible", "refused"), trial(3, "invalid", "x")], "infeasible", "attempt 2: refused"),
+        ([attempt(2)], "valid", None),
+        ([attempt(2, "invalid", "no load")], "invalid", "attempt 2: no load"),
+        ([attempt(2, "invalid", "no load"), attempt(3, "failed", "died")], "failed", "attempt 3: died"),
+        ([attempt(2, "infeasible", "refused"), attempt(3, "invalid", "x")], "infeasible", "attempt 2: refused"),
     ],
 )
 def test_status_of_a_cell(others, status, reason):
-    row = merge(PLAN, CELL, [trial(1), *others])
+    row = merge(PLAN, CELL, [attempt(1), *others])
     assert (row.status, row.reason) == (status, reason)
     assert row.meets_slo is (True if status == "valid" else None)
 
 
-def test_a_single_trial_gives_its_reason_without_a_number():
-    assert merge(PLAN, CELL, [trial(1, "failed", "died")]).reason == "died"
+def test_a_single_attempt_gives_its_reason_without_a_number():
+    assert merge(PLAN, CELL, [attempt(1, "failed", "died")]).reason == "died"
 
 
 def test_a_cell_that_died_before_any_load_has_no_figure():
     nothing = {"requests": None, "failures": None, "window": None, "usage": ApiUsage(), "restarts": None}
-    dead = trial(
+    dead = attempt(
         1, "failed", "died", values=(), load_cpu_percent_max=None, load_workers=None, oom_kills=None, **nothing
     )
     row = merge(PLAN, CELL, [dead])
@@ -117,13 +117,13 @@ def test_a_cell_that_died_before_any_load_has_no_figure():
 
 
 def test_the_slo_is_judged_before_rounding():
-    row = merge(PLAN, CELL, [trial(1, values=(100.0000001,) * 100)])
+    row = merge(PLAN, CELL, [attempt(1, values=(100.0000001,) * 100)])
     assert row.latency_ms.p95 == 100.0
     assert row.meets_slo is False
 
 
 def test_too_few_requests_for_the_slo_leave_it_open():
-    row = merge(PLAN, CELL, [trial(1, values=(10.0,) * 19)])
+    row = merge(PLAN, CELL, [attempt(1, values=(10.0,) * 19)])
     assert (row.status, row.latency_ms.p95, row.meets_slo) == ("valid", None, None)
 
 
@@ -133,8 +133,8 @@ def said(requests, seconds, **parts):
 
 
 def test_what_the_api_says_is_pooled_by_counts():
-    trials = [trial(1, metrics=said(10, 1.0, inference=0.5)), trial(2, metrics=said(30, 9.0, inference=4.5))]
-    row = merge(PLAN, CELL, trials)
+    attempts = [attempt(1, metrics=said(10, 1.0, inference=0.5)), attempt(2, metrics=said(30, 9.0, inference=4.5))]
+    row = merge(PLAN, CELL, attempts)
     parts = row.request_parts
     assert (parts.requests, parts.mean_ms) == (40, 250.0)  # not the mean of 100 and 300
     assert (parts.parts_ms["inference"], parts.parts_ms["rest"]) == (125.0, 125.0)
@@ -142,13 +142,13 @@ def test_what_the_api_says_is_pooled_by_counts():
 
 
 def test_an_attempt_that_said_nothing_leaves_the_parts_unknown():
-    row = merge(PLAN, CELL, [trial(1, metrics=said(10, 1.0)), trial(2, metrics_problem="replica 1: status 404")])
+    row = merge(PLAN, CELL, [attempt(1, metrics=said(10, 1.0)), attempt(2, metrics_problem="replica 1: status 404")])
     assert (row.request_parts, row.choices) == (None, None)
     assert row.metrics_problem == "replica 1: status 404"
 
 
 def test_users_are_those_of_the_cells_own_load():
-    row = merge(PLAN, structs.replace(CELL, load={"users": 2}), [trial(1, target="POST /predict")])
+    row = merge(PLAN, structs.replace(CELL, load={"users": 2}), [attempt(1, target="POST /predict")])
     assert (row.users, row.target) == (2, "POST /predict")
 
 
@@ -158,7 +158,7 @@ SEARCHED = structs.replace(PLAN, load={"mode": "capacity", "profile": "standard"
 
 
 def test_a_fixed_load_has_no_capacity():
-    row = merge(PLAN, CELL, [trial(1)])
+    row = merge(PLAN, CELL, [attempt(1)])
     assert (row.capacity, row.capacity_rps, row.twin_of, row.retries) == (None, None, None, [])
     assert (row.attempts[0].capacity_rps, row.attempts[0].probes) == (None, [])
 
