@@ -1,8 +1,8 @@
-"""Errors whose text is ready for the user: the bad value, what is allowed, where, and the command that mends it."""
+"""Errors whose text is ready for the user: the bad value, what is allowed, where, and the command that fixes it."""
 
 
 class LabError(Exception):
-    """Something the user can understand and mend; print the message as it is, without a traceback.
+    """Something the user can understand and fix; print the message as it is, without a traceback.
 
     ``exit_code`` is what a command that meets it returns to the shell.
     """

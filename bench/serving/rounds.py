@@ -48,7 +48,7 @@ class Round:
 
 
 def measure(target: Target, number: int, tree: Tree, core: int, load: Callable[[], Load]) -> Round:
-    """Run a load, and tell the server's CPU time from that of others on its core.
+    """Run a load, and separate the server's CPU time from that of others on its core.
 
     Raises:
         LabError: the load generator had no core for itself, or was too slow for this server.

@@ -30,7 +30,7 @@ MASTER_FILES = (*WORKER_FILES, "conductor.py")
 # The server needs the parser of requests that the load hosts have.
 SERVER = HERE / "slot_server.py"
 HEADLESS = ("--headless", "--users", "1", "--spawn-rate", "1", "--exit-code-on-error", "0", "--only-summary")
-# Below the ports that the system gives to whoever asks for any.
+# Below the ports that the system gives to a process that asks for any.
 MASTER_PORTS = range(20000, 30000)
 # Share of the full rate at which next to no request waits, and how long it is loaded: enough for a median.
 UNLOADED_SHARE, UNLOADED_SECONDS = 0.05, 8.0

@@ -67,7 +67,7 @@ def config(folder: Path, listener: int, port: int) -> str:
     for old, new in CHANGES:
         text, count = re.subn(old, new.format(folder=folder, listener=listener, port=port), text)
         if count != 1:
-            raise LabError(f"{TEMPLATE} holds {old!r} {count} times, not once: mend {__name__}")
+            raise LabError(f"{TEMPLATE} holds {old!r} {count} times, not once: adapt {__name__}")
     return text
 
 

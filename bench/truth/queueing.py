@@ -27,7 +27,7 @@ def in_system(offered: float, slots: int) -> np.ndarray:
         slots: how many are served at a time.
 
     Raises:
-        ValueError: the queue would grow for ever, or nearly so.
+        ValueError: the queue would grow without end, or nearly so.
     """
     load = offered / slots
     if not 0 < load < MAX_LOAD + PRECISION:
@@ -65,7 +65,7 @@ def wait_within(rate: float, service: float, slots: int, longest: float) -> floa
 def highest_rate(arrivals: str, service: float, slots: int, longest_wait: float, share: float) -> float:
     """The highest rate at which at least ``share`` of all requests wait for ``longest_wait`` at most.
 
-    Even arrivals never wait as long as the slots keep up, and then for ever longer.
+    Even arrivals never wait as long as the slots keep up, and then longer and longer.
 
     Args:
         arrivals: ``poisson`` or ``constant``.

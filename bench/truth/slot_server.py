@@ -121,7 +121,7 @@ class Queue:
 
 
 class Connection(asyncio.Protocol):
-    """One kept connection, of HAProxy or of whoever asks."""
+    """One kept connection, of HAProxy or of another client."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue

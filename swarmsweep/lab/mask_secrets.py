@@ -66,22 +66,22 @@ def storable(argv: Sequence[str]) -> str:
 
     Storing a stored line again does not change it.
     """
-    found = [Path(argv[0]).name if _is_plain(Path(argv[0]).name) else MASK]
+    kept = [Path(argv[0]).name if _is_plain(Path(argv[0]).name) else MASK]
     kind = None  # of the option that the next word belongs to
     options_end = False
     for word in argv[1:]:
         if kind is not None:
-            found.append(_value(kind, word))
+            kept.append(_value(kind, word))
             kind = None
         elif options_end or not word.startswith("-") or word == "-":
-            found.append(word if _PLAYBOOK.fullmatch(word) and _is_plain(word) else MASK)
+            kept.append(word if _PLAYBOOK.fullmatch(word) and _is_plain(word) else MASK)
         elif word == "--":
             options_end = True
-            found.append(word)
+            kept.append(word)
         else:
             text, kind = _long(word) if word.startswith("--") else _short(word)
-            found.append(text)
-    return shlex.join(found)
+            kept.append(text)
+    return shlex.join(kept)
 
 
 def restorable(line: Any) -> str:
@@ -133,12 +133,12 @@ def _variables(text: str) -> str:
         return "@" + MASK
     if text[:1] in ("{", "["):
         return _mapping(text)
-    found: list[str] = []
+    words: list[str] = []
     for match in _WORD.finditer(text):
-        word = _assignment(match[0], hidden_before=any(MASK in earlier for earlier in found))
-        if word != MASK or found[-1:] != [MASK]:
-            found.append(word)
-    return " ".join(found)
+        word = _assignment(match[0], hidden_before=any(MASK in earlier for earlier in words))
+        if word != MASK or words[-1:] != [MASK]:
+            words.append(word)
+    return " ".join(words)
 
 
 def _assignment(word: str, *, hidden_before: bool) -> str:

@@ -1,4 +1,4 @@
-"""What stands in the way of a lab, said host by host with the command that mends it."""
+"""What prevents a lab from working, host by host, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find_problems(answers: Mapping[str, HostAnswer], sides: dict[str, list[str]]
         sides: {"api": [host names], "load": [host names]}.
 
     Returns:
-        One sentence a problem: host, cause, command that mends it. Empty when all is well.
+        One sentence a problem: host, cause, command that fixes it. Empty when all is well.
     """
     problems = [
         f"the group '{side}' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml"
@@ -81,7 +81,7 @@ def address_problem(name: str, address: str) -> str | None:
 
 
 def clock_offset(before: float, there: float, after: float) -> tuple[float, float]:
-    """(offset, bound) in seconds of another clock that said ``there`` between ``before`` and ``after`` of this one.
+    """(offset, bound) in seconds of another clock that showed ``there`` between ``before`` and ``after`` of this one.
 
     The answer was given somewhere on the way, so that the offset from its middle is wrong by half of it at most
     (Cristian, Probabilistic clock synchronization, 1989).
@@ -119,17 +119,17 @@ def unreachable(name: str, address: str, reach: Result) -> str:
     """Why SSH failed, and what to do about it."""
     cause = " ".join(str(reach.get("msg", "")).split()) or "no answer"
     if "Host key verification failed" in cause or "IDENTIFICATION HAS CHANGED" in cause:
-        mend = f"compare its host key with the one you expect, then: ssh-keyscan {address} >> ~/.ssh/known_hosts"
+        fix = f"compare its host key with the one you expect, then: ssh-keyscan {address} >> ~/.ssh/known_hosts"
         if is_virtual(address):
-            mend = "./lab down && ./lab up"
+            fix = "./lab down && ./lab up"
     elif is_virtual(address):
-        mend = "./lab up"
+        fix = "./lab up"
     else:
-        mend = (
+        fix = (
             f"check that this works: ssh {address} true "
             "(the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"
         )
-    return f"{name} ({address}) cannot be reached: {cause}. Mend it: {mend}"
+    return f"{name} ({address}) cannot be reached: {cause}. Mend it: {fix}"
 
 
 def check_system(capacity: Result, _is_api: bool) -> str | None:
