@@ -54,7 +54,7 @@ class ContainerWatch(threading.Thread):
             wanted = {name: labels for name, labels in running.items() if labels.get(STACK_LABEL) in self.stacks}
             located = {name: known.get(name) or self.locate(name, labels) for name, labels in wanted.items()}
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
-            self.report(f"Docker does not answer on {self.engine.connection.path}: {error}")
+            self.report(f"Docker does not respond on {self.engine.connection.path}: {error}")
             return
         self.problem = None
         # A new dict in one assignment: the sampling thread never sees a half-made one.

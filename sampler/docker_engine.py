@@ -52,6 +52,6 @@ class DockerEngine:
         return {container["Id"]: container.get("Labels") or {} for container in containers}
 
     def pid(self, container_id: str) -> int | None:
-        """Pid of the container's first process in our pid namespace; None when it does not run any more."""
+        """Pid of the container's first process in our pid namespace; None when it does not run any longer."""
         answer = self.get(f"/containers/{container_id}/json")
         return (answer["State"]["Pid"] or None) if answer else None

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from swarmsweep.plan.lab_facts import ApiHosts
 
 _FILE_HELP = "sweep file (default: %(default)s)"
-_EPILOG = "Exit codes: 0 done, 1 stored files are damaged or cannot be written, 2 what you gave is refused, 130 Ctrl-C."
+_EPILOG = (
+    "Exit codes: 0 success; 1 a stored file is damaged or cannot be written; 2 an argument or a file of yours is "
+    "invalid; 130 Ctrl-C."
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"swarmsweep {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="refuse or accept sweep files", epilog=_EPILOG)
-    check.add_argument("files", nargs="+", metavar="FILE", help="sweep file, as sweeps/quick.yml")
+    check = commands.add_parser("check", help="check sweep files and print every mistake", epilog=_EPILOG)
+    check.add_argument("files", nargs="+", metavar="FILE", help="sweep file, for example sweeps/quick.yml")
     check.set_defaults(command=_check)
 
     schema = commands.add_parser(
@@ -55,25 +58,28 @@ def _parser() -> argparse.ArgumentParser:
         "plan", help="print the cells of a sweep, what cannot fit, and when it will end", epilog=_EPILOG
     )
     plan.add_argument("file", nargs="?", default="sweeps/default.yml", metavar="FILE", help=_FILE_HELP)
-    plan.add_argument("--seed", metavar="N", help="show the order of the trials that this seed gives (0 to 2**63-1)")
-    plan.add_argument("--api-cpus", type=_positive, metavar="N", help="CPUs of each API host, whatever is known of it")
+    plan.add_argument("--seed", metavar="N", help="show the order of the attempts for this seed (0 to 2**63-1)")
+    plan.add_argument("--api-cpus", type=_positive, metavar="N", help="plan for this number of CPUs on each API host")
     plan.add_argument(
-        "--api-memory", metavar="SIZE", help="memory of each API host that replicas may use, as 8G, likewise"
+        "--api-memory", metavar="SIZE", help="plan for this much memory for replicas on each API host, for example 8G"
     )
     plan.add_argument(
-        "--inventory", default="inventory/lab", metavar="PATH", help="whose hosts they are (default: %(default)s)"
+        "--inventory", default="inventory/lab", metavar="PATH", help="inventory with the hosts (default: %(default)s)"
     )
     plan.add_argument(
-        "--reports-dir", default="reports", metavar="DIR", help="runs that know the hosts (default: %(default)s)"
+        "--reports-dir",
+        default="reports",
+        metavar="DIR",
+        help="folder of earlier runs, which recorded the hosts (default: %(default)s)",
     )
     plan.set_defaults(command=_plan)
 
-    report = commands.add_parser("report", help="build the report of a run again", epilog=_EPILOG)
+    report = commands.add_parser("report", help="rebuild the report of a run", epilog=_EPILOG)
     report.add_argument("run_dir", nargs="?", metavar="RUN_DIR", help="run folder or run id (default: the newest)")
     report.add_argument(
-        "--reports-dir", default="reports", metavar="DIR", help="where the runs are (default: %(default)s)"
+        "--reports-dir", default="reports", metavar="DIR", help="folder of the runs (default: %(default)s)"
     )
-    report.add_argument("--remeasure", action="store_true", help="compute the figures again from the raw files, too")
+    report.add_argument("--remeasure", action="store_true", help="also recompute the figures from the raw files")
     report.set_defaults(command=_report)
     return parser
 
@@ -95,7 +101,7 @@ def _check(arguments: argparse.Namespace) -> None:
         except InputError as error:
             refused.append(str(error))
             continue
-        print(f"{sweep.file}: good: {len(sweep.cells)} cells x {sweep.repeat} trial(s)")
+        print(f"{sweep.file}: valid: {len(sweep.cells)} cells x {sweep.repeat} attempt(s)")
     if refused:
         raise InputError("\n".join(refused))
 
@@ -145,9 +151,9 @@ def _report(arguments: argparse.Namespace) -> None:
     if not run_dir.is_dir() and (Path(arguments.reports_dir) / run_dir).is_dir():
         run_dir = Path(arguments.reports_dir) / run_dir
     if arguments.run_dir and not run_dir.is_dir():
-        raise InputError(f"{run_dir}: no such run folder; the newest is taken by: ./lab report")
+        raise InputError(f"{run_dir}: no such run folder. To report on the newest run: ./lab report")
     if arguments.remeasure:
         from swarmsweep.results.measure import measure_run
 
-        print(f"{measure_run(run_dir)} attempts measured again from their raw files")
+        print(f"{measure_run(run_dir)} attempts recomputed from their raw files")
     print(write_report(run_dir, arguments.reports_dir))

@@ -91,7 +91,7 @@ def test_a_name_that_is_a_template_is_refused(functions, name):
     assert done.returncode != 0
     assert done.stdout == ""
     assert done.stderr.startswith(f"lab: the sweep file '{name}' holds ")
-    assert "allowed: other names. Rename it first" in done.stderr
+    assert "allowed: a name without these" in done.stderr
 
 
 # Refused before .venv is made or any program of it runs.

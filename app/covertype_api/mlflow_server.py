@@ -34,7 +34,7 @@ def wait_for_postgres(settings: Settings, patience_seconds: float) -> None:
             return
         except psycopg2.OperationalError as error:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"PostgreSQL did not answer within {patience_seconds:g} s: {error}") from error
+                raise TimeoutError(f"PostgreSQL did not respond within {patience_seconds:g} s: {error}") from error
             time.sleep(0.5)
 
 

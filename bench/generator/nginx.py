@@ -88,7 +88,7 @@ def start(folder: Path, core: int) -> tuple[str, Tree]:
         if tree.root.poll() is not None or time.monotonic() > deadline:
             log = tree.log_end()
             tree.end()
-            raise LabError(f"nginx did not answer within {READY_SECONDS:g} s: {log}")
+            raise LabError(f"nginx did not respond within {READY_SECONDS:g} s: {log}")
         time.sleep(POLL_SECONDS)
     tree.require_pinned(core)
     return url, tree

@@ -73,7 +73,9 @@ def image_env(dockerfile: str) -> dict[str, str]:
     blocks = re.findall(r"^ENV ((?:.*\\\n)*.*)$", dockerfile, re.MULTILINE)
     pairs = re.findall(r"([A-Z_0-9]+)=(\S+)", blocks[-1]) if blocks else []
     if not pairs:
-        raise LabError("app/Dockerfile: has no ENV NAME=VALUE, so the service cannot be started as its image does")
+        raise LabError(
+            "app/Dockerfile: has no ENV NAME=VALUE, so the service cannot be started with the environment of its image"
+        )
     return dict(pairs)
 
 

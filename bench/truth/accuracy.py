@@ -154,7 +154,7 @@ def doubts(assessed: Sequence[Assessed], shares: Mapping[str, float]) -> list[st
             sent = one.result.not_served
             sentences.append(f"{one.setting.name}: the generator sent {sent} requests more than the server has counted")
         if one.result.capacity.estimate_rps is None:
-            sentences.append(f"{one.setting.name}: no capacity was found: {one.result.capacity.sentence}")
+            sentences.append(f"{one.setting.name}: no rate was verified: {one.result.capacity.sentence}")
     if shares["others"] > MAX_OTHERS_SHARE:
         sentences.append(f"others used {shares['others']:.0%} of the cores; a quiet machine helps")
     if shares["own"] > MAX_OWN_SHARE:

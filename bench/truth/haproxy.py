@@ -98,5 +98,5 @@ def start(program: Path, folder: Path, port: int, prefix: list[str]) -> tuple[st
         if tree.root.poll() is not None or time.monotonic() > deadline:
             log = tree.log_end()
             tree.end()
-            raise LabError(f"HAProxy did not answer within {READY_SECONDS:g} s: {log}")
+            raise LabError(f"HAProxy did not respond within {READY_SECONDS:g} s: {log}")
         time.sleep(POLL_SECONDS)

@@ -47,7 +47,7 @@ class Conductor:
     """Runs the search from its own greenlet, writes the files, and ends Locust.
 
     Raises:
-        ValueError: a setting of the order makes no sense.
+        ValueError: a setting of the order is invalid.
     """
 
     def __init__(self, environment: Any, directory: Path, order: SearchOrder) -> None:

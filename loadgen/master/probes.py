@@ -61,7 +61,7 @@ class Probes:
         ``limits_ms``: latencies within which requests are counted, by name.
 
         Raises:
-            ValueError: a setting that makes no sense.
+            ValueError: a setting that is invalid.
             ProbeError: there is no worker, none reported, or one could not do it.
         """
         nodes = self._present()

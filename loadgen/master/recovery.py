@@ -30,7 +30,7 @@ class Recovery:
     """Asks on behalf of one scenario. ``requests_sent`` counts its requests (``questions`` in timeline.json).
 
     Raises:
-        ValueError: the target makes no sense, see `lean_http.resolve`.
+        ValueError: the target is invalid, see `lean_http.resolve`.
     """
 
     def __init__(self, user: type[OpenLoopUser], host: str) -> None:

@@ -55,7 +55,7 @@ class Order:
     workers: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense.
+        """Refuse what is invalid.
 
         Raises:
             ValueError: which setting, and what is allowed.

@@ -34,4 +34,4 @@ class ActionModule(ActionBase):
             return preflight.clock_offset(before, float(answer["stdout"]), after)
         except ValueError as error:
             text = answer["stderr"].strip() or answer["stdout"].strip() or "nothing"
-            raise AnsibleActionFail(f"'date +%s.%N' gave no time; it said: {text}") from error
+            raise AnsibleActionFail(f"'date +%s.%N' printed no time, but: {text}") from error

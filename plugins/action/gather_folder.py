@@ -82,7 +82,7 @@ def unpack(archive, dest):
         for member in content:
             inside = Path(member.name)
             if inside.is_absolute() or ".." in inside.parts:
-                raise tarfile.TarError(f"'{member.name}' is not below the folder asked for")
+                raise tarfile.TarError(f"'{member.name}' is outside the requested folder")
             if member.isfile() or member.isdir():
                 content.extract(member, dest, set_attrs=False)
                 continue

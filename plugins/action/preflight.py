@@ -16,7 +16,8 @@ def clock_problems(clocks):
         if "offset_seconds" in clock
     }
     silent = [
-        f"{name}: its clock could not be read: {clock.get('msg', 'no answer')}. Mend it: ssh to it and try date +%s.%N"
+        f"{name}: its clock could not be read: {clock.get('msg', 'no response').rstrip('.')}. "
+        "Fix: log in with ssh and try date +%s.%N"
         for name, clock in clocks.items()
         if clock.get("failed") and name not in read
     ]

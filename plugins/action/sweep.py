@@ -99,7 +99,7 @@ class ActionModule(ActionBase):
         else:
             sweep = load_sweep(path)
             if sha256 not in (None, sweep.sha256):
-                raise LabError(f"{path}: was changed after it was checked. Nothing was measured; run the command again")
+                raise LabError(f"{path}: was changed after it was checked. Nothing was measured. Run the command again")
             other = known_other_seconds(reports, sweep.load.mode).seconds
             plan = make_plan(sweep, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)

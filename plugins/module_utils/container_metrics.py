@@ -69,7 +69,7 @@ def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int)
     pid = (document.get("State") or {}).get("Pid") or 0
     # No process has the number 0: Docker writes it for a container that does not run.
     if pid <= 0:
-        return None, "does not run any more"
+        return None, "does not run any longer"
     return ask(pid, port)
 
 

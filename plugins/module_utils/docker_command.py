@@ -18,6 +18,6 @@ def run_docker(module: Any, arguments: list[str], deadline_seconds: int = DEADLI
 def no_answer(arguments: list[str], deadline_seconds: int = DEADLINE_SECONDS) -> str:
     """The message for a command that was ended at its deadline."""
     return (
-        f"docker {' '.join(arguments[:2])} did not answer within {deadline_seconds} s. "
-        "Mend it: systemctl restart docker, on this host"
+        f"docker {' '.join(arguments[:2])} did not respond within {deadline_seconds} s. "
+        "Fix: systemctl restart docker, on this host"
     )

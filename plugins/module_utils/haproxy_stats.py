@@ -51,7 +51,7 @@ def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS
                 connection.settimeout(max(0.001, deadline - time.monotonic()))
     except OSError as error:
         raise HaproxyError(
-            f"HAProxy does not answer `{command}` on {path}: {error.strerror or error}. "
+            f"HAProxy does not respond to `{command}` on {path}: {error.strerror or error}. "
             "Is the proxy service running, and is its `stats socket` bind-mounted to this path?"
         ) from error
     return answer.decode(errors="replace")

@@ -30,7 +30,7 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
     if os.geteuid() == 0 and ask(target, word, "root") is None:
         return (
             f"the firewall of this host refuses {target} to {user}, although root reaches the lab's proxy there: "
-            f"{problem}. The address of a host or lab_proxy_port was changed since ./lab site. Run: ./lab site"
+            f"{problem}. The address of a host, or lab_proxy_port, was changed after ./lab site. Run: ./lab site"
         )
     return (
         f"{target} is not this lab's proxy, so it is not loaded: {problem}. "
@@ -55,7 +55,7 @@ def ask(target: str, word: str, user: str) -> str | None:
         if " 200" not in status:
             return f"{WORD_PATH} gave '{status}'"
         if not hmac.compare_digest(body.strip(), word.encode("ascii")):
-            return f"{WORD_PATH} gave another word than this lab's; another lab may be there"
+            return f"{WORD_PATH} returned another word than this lab's, so another lab may run there"
         return None
     return problem
 

@@ -58,8 +58,8 @@ def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None
         except RegistryError as error:
             if time.monotonic() > deadline:
                 raise RegistryError(
-                    f"MLflow did not say which model is the champion: {error}. "
-                    f"Look with: docker service logs --tail 20 {name}; mend it: ansible-playbook site.yml"
+                    f"MLflow did not return the champion model: {error}. "
+                    f"To see why, run: docker service logs --tail 20 {name}; then run: ./lab site"
                 ) from error
         time.sleep(POLL_SECONDS)
 

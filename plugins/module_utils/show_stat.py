@@ -17,7 +17,7 @@ def parse_show_stat(text: str) -> list[dict[str, str]]:
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or not lines[0].startswith(HEADER):
-        raise ValueError(f"does not begin with '{HEADER}'; it is no output of HAProxy's show stat")
+        raise ValueError(f"does not begin with '{HEADER}'; it is not the output of HAProxy's show stat")
     try:
         table = list(csv.reader(io.StringIO("\n".join(lines)), strict=True))
     except csv.Error as error:

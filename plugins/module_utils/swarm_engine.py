@@ -42,7 +42,9 @@ def connect(url: str = "unix:///var/run/docker.sock"):
         api = docker.APIClient(base_url=url, version="auto", timeout=API_TIMEOUT_SECONDS)
         swarm = api.info().get("Swarm") or {}
     except (OSError, docker.errors.DockerException) as error:
-        raise HarnessError(f"Docker does not answer on {url}: {error}. Look at: systemctl status docker") from error
+        raise HarnessError(
+            f"Docker does not respond on {url}: {error}. To see why, run: systemctl status docker"
+        ) from error
     if not swarm.get("ControlAvailable"):
         state = swarm.get("LocalNodeState", "unknown")
         raise HarnessError(
@@ -77,7 +79,7 @@ def poll(question: Callable[[], Any], deadline: float) -> Any:
         except (OSError, DockerException) as error:
             answer = None
             if time.monotonic() - answered > SILENCE_SECONDS:
-                raise HarnessError(f"Docker has not answered for {SILENCE_SECONDS:.0f} s: {error}") from error
+                raise HarnessError(f"Docker has not responded for {SILENCE_SECONDS:.0f} s: {error}") from error
         if answer is not None or time.monotonic() >= deadline:
             return answer
         time.sleep(POLL_SECONDS)

@@ -17,7 +17,7 @@ def review(api: Any, service_name: str, deployed: dict[str, Any], log_lines: int
     """
     service = Service(api, service_name)
     if service.find() is None:
-        raise HarnessError(f"The service {service_name} is gone: was it removed during the load?")
+        raise HarnessError(f"The service {service_name} is gone. Was it removed during the load?")
     tasks = service.tasks()
     survival = swarm_tasks.compare_with_deployment(tasks, deployed)
     killed = service.oom_containers(tasks, deployed["started_at"])

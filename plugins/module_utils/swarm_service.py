@@ -43,7 +43,7 @@ def remove_stack(service: Service, stack: str, timeout_seconds: float) -> bool:
     if not poll(look, deadline):
         raise HarnessError(
             f"The old replicas of {service.name} still run {timeout_seconds:.0f} s after their removal: "
-            f"{', '.join(living(service, local_node))}. Look at them, then: docker rm --force CONTAINER"
+            f"{', '.join(living(service, local_node))}. Inspect them, then run: docker rm --force CONTAINER"
         )
     # A network cannot go while a task still holds it; now it can.
     if first is not None and first.returncode != 0:
@@ -100,7 +100,7 @@ def clear_backend(request: Deployment) -> None:
             raise HarnessError(
                 problem
                 or f"HAProxy still sends requests to removed replicas: {haproxy_stats.describe(stale)}. "
-                f"{'Look at the proxy service' if allowed else f'Give {request.haproxy_socket} `level admin`'}"
+                f"{'Inspect the proxy service' if allowed else f'Give {request.haproxy_socket} `level admin`'}"
             )
         time.sleep(POLL_SECONDS)
 
@@ -262,7 +262,7 @@ def find_mismatches(containers: list[dict[str, Any]], request: Deployment) -> li
         ]
         pairs += [(name, container["env"].get(name), value) for name, value in request.environment.items()]
         problems += [
-            f"replica {container['slot']} runs with {name} {actual!r}, the cell says {wanted!r}"
+            f"replica {container['slot']} runs with {name} {actual!r}, but the cell requires {wanted!r}"
             for name, actual, wanted in pairs
             if actual != wanted
         ]

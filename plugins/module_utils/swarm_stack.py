@@ -142,7 +142,7 @@ class StackWatch:
         if not late and self.not_serving:
             return self.not_serving
         if not late:
-            return f"all services run, but not yet for {self.stable_seconds:g} s without a break"
+            return f"all services run, but not yet for {self.stable_seconds:g} s without interruption"
         return "\n".join(self.explain_service(state, log_lines) for state in late)
 
     def reason(self, state: swarm_tasks.ServiceState) -> tuple[str | None, str | None]:
@@ -164,8 +164,8 @@ class StackWatch:
     def explain_rollback(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
         """Which new replica failed, and what it said. Its task is none of the present specification any more."""
         completed = state.error == swarm_tasks.TAKEN_BACK
-        end = ", what ran before runs on" if completed else f": {state.error}"
-        text = f"{state.name}: Swarm took the update back{end}"
+        end = ", so the previous replicas keep running" if completed else f": {state.error}"
+        text = f"{state.name}: Swarm rolled the update back{end}"
         service = swarm_engine.Service(self.api, state.name)
         service.find()
         task = swarm_tasks.find_culprit(service.tasks())

@@ -156,7 +156,7 @@ def explain_death(task: Task) -> str:
     if "unhealthy" in error:
         return f"{name_of(task)} was stopped because its health check failed"
     if code == 137:
-        return f"{name_of(task)} was killed (137) and nothing shows that memory was the reason"
+        return f"{name_of(task)} was killed (exit 137), but nothing indicates that memory was the reason"
     if never_started(task):
         return (
             f"{name_of(task)} did not start: {shorten_error(error) or task['Status'].get('Message', 'no reason given')}"
@@ -170,7 +170,7 @@ def explain_task(task: Task, oom_containers: frozenset[str]) -> tuple[str, str]:
     if container_id_of(task) in oom_containers:
         return "oom", explain_oom(task)
     if state_of(task) == "rejected":
-        return "rejected", f"{name_of(task)} was refused by its node: {error_of(task)}"
+        return "rejected", f"{name_of(task)} was rejected by its node: {error_of(task)}"
     if state_of(task) in TERMINAL:
         return ("rejected" if never_started(task) else "crash"), explain_death(task)
     if state_of(task) == "pending" and error_of(task):
@@ -183,7 +183,7 @@ def find_refusal(tasks: Iterable[Task]) -> Verdict | None:
     for group in group_by_slot(tasks).values():
         refused = [task for task in group if state_of(task) == "rejected"]
         if refused and (len(refused) > 1 or PERMANENT_REFUSAL.search(error_of(refused[-1]))):
-            reason = f"{name_of(refused[-1])} was refused by its node: {error_of(refused[-1])}"
+            reason = f"{name_of(refused[-1])} was rejected by its node: {error_of(refused[-1])}"
             return Verdict("failed", 0, "rejected", reason, refused[-1]["ID"])
     return None
 
@@ -205,7 +205,7 @@ def find_crash(tasks: Iterable[Task], now: float) -> Verdict | None:
         last = dead[-1]
         code = "rejected" if never_started(last) else "crash"
         if len(dead) > 1:
-            reason = f"{explain_death(last)}; {len(dead)} times since it was deployed"
+            reason = f"{explain_death(last)}; {len(dead)} times since its deployment"
             return Verdict("failed", 0, code, reason, last["ID"])
         if last is group[-1] and now - parse_time(last["Status"]["Timestamp"]) > ABANDONED_SECONDS:
             return Verdict("failed", 0, code, f"{explain_death(last)}; Swarm does not restart it", last["ID"])
@@ -280,7 +280,7 @@ def explain_survival(
     elif survival.deaths:
         code, first, reason = "crash", survival.deaths[0], explain_death(survival.deaths[0])
     elif survival.changed:
-        return "crash", "under load a deployed replica disappeared, and Swarm keeps no record of its end", None
+        return "crash", "a deployed replica disappeared under load, and Swarm has no record of how it ended", None
     else:
         return None, None, None
     replaced = f"; replicas replaced: {survival.restarts}" if survival.restarts else ""

@@ -42,7 +42,7 @@ model:
   returned: always
 """
 
-MEND = "Mend it: ansible-playbook site.yml"
+MEND = "Fix: ansible-playbook site.yml"
 PLATFORM = {"postgres", "redis", "mlflow", "proxy"}
 # MLflow may be busy with what came before; a sweep that has just begun can wait for it.
 REGISTRY_SECONDS = 60
@@ -79,7 +79,7 @@ def main():
 
     engine = docker("version", "--format", "{{.Server.Version}}")
     if engine is None:
-        module.fail_json(msg=f"Docker does not answer on this host. {MEND}")
+        module.fail_json(msg=f"Docker does not respond on this host. {MEND}")
     listed = docker("service", "ls", "--format", "{{.Name}} {{.Image}}") or ""
     services = dict(line.split(" ", 1) for line in listed.splitlines())
     platform = {
@@ -95,7 +95,7 @@ def main():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)
         if identity is None:
             foreign = name in own and not reference.startswith("swarmsweep/")
-            mend = f"Mend it: docker pull {reference}" if foreign else MEND
+            mend = f"Fix: docker pull {reference}" if foreign else MEND
             module.fail_json(msg=f"this host has no image {reference} (for {name}). {mend}")
         images[name] = f"{reference} {identity}"
     try:

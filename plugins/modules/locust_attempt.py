@@ -119,7 +119,7 @@ def numeric_address(name):
         given_in_digits = False
     # Debian's installer writes the host's own name beside 127.0.1.1: no other host would reach that.
     if not given_in_digits and ipaddress.ip_address(address).is_loopback:
-        raise ValueError(f"on the host itself it means {address}, where no other host reaches it")
+        raise ValueError(f"on the host itself it resolves to {address}, which no other host can reach")
     return address
 
 
@@ -149,8 +149,8 @@ class LoadUnits:
             problem = err.strip() or out.strip() or f"exit code {code}"
         # No answer is not "no unit": a load that still runs would be taken for one that is over.
         return self.module.fail_json(
-            msg=f"systemd did not say, asked {QUESTIONS} times, which units of {self.prefix} run: {problem}. "
-            "Look on this host with: systemctl status"
+            msg=f"systemctl did not list the units of {self.prefix} in {QUESTIONS} attempts: {problem}. "
+            "To see why, run on this host: systemctl status"
         )
 
     def running(self):
@@ -223,7 +223,7 @@ class LoadUnits:
             except (OSError, ValueError) as error:
                 self.module.fail_json(
                     msg=f"the master cannot listen at '{given['master_host']}': {error}. "
-                    "Mend it: write the host's address in digits as its ansible_host in inventory/lab/hosts.yml"
+                    "Fix: write the host's address in digits as its ansible_host in inventory/lab/hosts.yml"
                 )
             self.run_unit(
                 "master",
@@ -245,10 +245,10 @@ class LoadUnits:
         return list(self.units())
 
     def finish(self):
-        """Let the load begin, wait until no unit runs; unit -> systemd's word for those that ended badly."""
+        """Let the load begin, wait until no unit runs; unit -> systemd's word for those that failed."""
         folder = Path(self.given["units_directory"]) if self.given["units_directory"] else None
         if folder is not None and not folder.is_dir():
-            self.module.fail_json(msg="no load was ever started on this host: it could not be reached when it should")
+            self.module.fail_json(msg="no load was started on this host, because it could not be reached at that time")
         has_master = any(map(self.is_master, self.units()))
         # Not once the load runs, as after a lost connection: a proxy that is busy or has died then is a result of the
         # attempt, no failure of the harness. Hosts with workers alone were checked by state checked; they come later.
@@ -260,7 +260,7 @@ class LoadUnits:
         while running := self.running():
             if time.monotonic() > deadline:
                 self.stop()
-                self.module.fail_json(msg="the load did not end within its time limit and was stopped")
+                self.module.fail_json(msg="the load exceeded its time limit and was stopped")
             orphaned = has_master and not any(map(self.is_master, running))
             if orphaned and not self.ended_within(ORPHAN_SECONDS):
                 # It died, or its workers hang: nobody ends them any more.
@@ -351,8 +351,8 @@ class LoadUnits:
         code, out, err = self.module.run_command([str(self.installed(FIREWALL)), "ensure"])
         if code != 0:
             self.module.fail_json(
-                msg=f"the firewall that keeps the load in the lab is not in place: {err.strip() or out.strip()}. "
-                "Look on this host with: iptables -S. Then run: ./lab site"
+                msg=f"the firewall that keeps the load inside the lab is not active: {err.strip() or out.strip()}. "
+                "To see why, run on this host: iptables -S. Then run: ./lab site"
             )
 
     def installed(self, name):
@@ -360,7 +360,7 @@ class LoadUnits:
         path = Path(self.given["directory"], name)
         if not path.is_file():
             self.module.fail_json(
-                msg=f"{path} is not on this host: an earlier version of the lab set it up. Run: ./lab site"
+                msg=f"{path} is not on this host, because an earlier version of the lab provisioned it. Run: ./lab site"
             )
         return path
 

@@ -103,7 +103,9 @@ def load_scenario(module, scenario):
         return {"locustfile": scenario["locustfile"], **json.loads(done.stdout)}
     except subprocess.TimeoutExpired:
         module.run_command(["systemctl", "kill", "--signal=KILL", f"{unit}.service"])
-        module.fail_json(msg=f"systemd did not end {unit} in time. Look on this host with: systemctl status {unit}")
+        module.fail_json(
+            msg=f"systemd did not end {unit} in time. To see why, run on this host: systemctl status {unit}"
+        )
     except ValueError:
         problem = done.stderr.strip() or f"exit code {done.returncode}"
         module.fail_json(msg=f"{path} could not be tried: {problem}. If a program is missing there, run: ./lab site")

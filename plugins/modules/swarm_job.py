@@ -114,14 +114,14 @@ class Job:
             if word in ENDED_BADLY:
                 output = self.output()
                 self.module.fail_json(
-                    msg=f"the job {self.name} ended badly: {error or word}; it said: " + " | ".join(output[-5:]),
+                    msg=f"the job {self.name} failed: {error or word}. Its last output: " + " | ".join(output[-5:]),
                     output=output,
                 )
             if time.monotonic() > deadline:
                 self.module.fail_json(
                     msg=f"the job {self.name} is still '{word or 'new'}' after "
                     f"{self.module.params['timeout_seconds']} s {error}; "
-                    f"look with: docker service ps --no-trunc {self.name}",
+                    f"to see why, run: docker service ps --no-trunc {self.name}",
                     output=self.output(),
                 )
             time.sleep(1)

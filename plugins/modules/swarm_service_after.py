@@ -142,7 +142,9 @@ def read_deployment(path: str) -> dict:
     except ValueError as error:
         raise HarnessError(f"{path} is no deployment record: {error}") from error
     if deployed.get("status") != "ready":
-        raise HarnessError(f"{path} tells of a service with status {deployed.get('status')!r}: it was never under load")
+        raise HarnessError(
+            f"{path} records a service with status {deployed.get('status')!r}, which was never under load"
+        )
     return deployed
 
 

@@ -128,7 +128,7 @@ def main() -> None:
     except HarnessError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"Cannot look at the stack {params['stack_name']}: {error}")
+        module.fail_json(msg=f"Cannot inspect the stack {params['stack_name']}: {error}")
     if problem:
         module.fail_json(msg=problem, services=services)
     module.exit_json(changed=False, services=services)

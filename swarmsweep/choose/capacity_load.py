@@ -21,8 +21,8 @@ from swarmsweep.units import format_figure, format_plain
 # it restarts, and other hosts and other requests are not quite those of the bench.
 HEADROOM = 1.25
 _LIMITED_BY = {
-    "generator": "the load generator could not make more",
-    "max_rps": "the search was not allowed to go higher",
+    "generator": "the load generator could not send a higher rate",
+    "max_rps": "the search reached its allowed maximum rate",
 }
 
 
@@ -129,11 +129,11 @@ def _top(able: list[Row]) -> Row:
 def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Number]) -> str:
     within = f"within the SLO ({slo_of.describe(slo)})"
     if target:
-        why = f"it is the cheapest configuration that is proven to take {_wanted(target)} {within}"
+        why = f"it is the cheapest configuration with a verified rate of at least {_wanted(target)} {within}"
     elif best is _top(able):
-        why = f"it takes the highest rate {within}"
+        why = f"it has the highest verified rate {within}"
     else:
-        why = f"it is the cheapest configuration that may take as much as the highest {within}"
+        why = f"it is the cheapest configuration that ties with the highest verified rate {within}"
     return f"Take {best.id} ({describe_config(best.config)}): {why}: {_proof(best)}, {_price(best)}."
 
 
@@ -144,8 +144,8 @@ def _proof(cell: Row) -> str:
     p95 = f" with p95 {format_figure(p95_ms)} ms" if p95_ms is not None else ""
     proof = f"{_figure(capacity.verified_rps)} requests/s {where}{p95}"
     if capacity.is_lower_bound:
-        why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tried")
-        return f"{proof}, and its capacity is at least that: {why}"
+        why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
+        return f"{proof}. Its capacity is at least that, because {why}"
     return proof + (f", the estimate is {estimate_text(capacity)}" if capacity.estimate_rps is not None else "")
 
 
@@ -177,19 +177,28 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
     proven = guaranteed_rps(cell)
     if proven is None:
         held = _held_once(cell)
-        return "held the SLO, but not long enough to prove a rate" if held else "held the SLO at no rate that was tried"
-    least = ", but may take more" if _capacity_of(cell).is_lower_bound else ""
+        return (
+            "held the SLO, but not long enough to verify a rate" if held else "held the SLO at none of the tested rates"
+        )
+    least = ", but its capacity may be higher" if _capacity_of(cell).is_lower_bound else ""
     if needed:
-        return f"is proven for {format_figure(proven)}, {_percent(1 - proven / needed)} short of it{least}"
+        return (
+            f"has a verified rate of {format_figure(proven)} requests/s, {_percent(1 - proven / needed)} below "
+            f"that{least}"
+        )
     factor = compared[cell.id].factor
-    return f"takes {1 / factor:.2f} times as much{least}" if factor else f"is proven for {format_figure(proven)}{least}"
+    return (
+        f"takes {1 / factor:.2f} times as much{least}"
+        if factor
+        else f"has a verified rate of {format_figure(proven)} requests/s{least}"
+    )
 
 
 def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]) -> str:
     """How the choice stands to the highest capacity, or, where it is that itself, to the next one."""
     others = [cell for cell in able if cell is not best]
     if not others:
-        return "No other configuration held the SLO, or was measured."
+        return "No other configuration was measured, or none held the SLO."
     other = _top(others)
     place = "highest" if _guaranteed(other) > _guaranteed(best) else "next"
     price = cost(best.config) / cost(other.config)
@@ -210,12 +219,12 @@ def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
     proven, needed = _guaranteed(best), target * HEADROOM
     itself = ""
     if proven >= target:
-        itself = f" The target itself it takes, with {_percent(proven / target - 1)} to spare."
+        itself = f" It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
     more = ""
     if _capacity_of(best).is_lower_bound:
-        more = " It may take more: give the load hosts more workers and measure again."
+        more = " Its capacity may be higher: give the load hosts more workers, then measure again."
     return (
-        f"None of the tested configurations is proven to take {_wanted(target)} within the SLO "
+        f"None of the tested configurations has a verified rate of {_wanted(target)} within the SLO "
         f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}), proven for "
         f"{format_figure(proven)} requests/s, {_percent(1 - proven / needed)} short: {_proof(best)}.{itself}{more} "
         "Add larger configurations to the matrix, lower target_rps, or relax the SLO."
@@ -228,12 +237,12 @@ def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
         return nothing_measured(cells)
     if held := [cell for cell in valid if _held_once(cell)]:
         return (
-            f"No rate is proven. The SLO ({slo_of.describe(slo)}) was held by {_some(held)}, but at no rate for as "
-            "long as the profile asks before its time was used up. Take a longer profile, or measure again."
+            f"No rate was verified. {_some(held)} held the SLO ({slo_of.describe(slo)}), but the time budget ended "
+            "before a rate held it for the time that the profile requires. Use a longer profile, or measure again."
         )
     return (
-        f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any rate "
-        "that was tried. Add larger configurations to the matrix, or relax the SLO."
+        f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any tested "
+        "rate. Add larger configurations to the matrix, or relax the SLO."
     )
 
 

@@ -21,7 +21,7 @@ def noise_in(plan: Plan, cells: Iterable[Row]) -> Noise:
     """How much the anchor and its twin, one configuration under two names, differ. ``cells``: rows, all or some."""
     anchor = plan.anchor
     if not anchor:
-        return Noise(None, None, None, "The run has no configuration under two names.")
+        return Noise(None, None, None, "The run has no control pair: no configuration was measured under two names.")
     rows = {cell.id: cell for cell in cells if cell.status == "valid"}
     pair = (rows.get(anchor.cell_id), rows.get(anchor.twin_id))
     return noise_of(*(blocks_of(cell) if cell else {} for cell in pair))
@@ -43,7 +43,7 @@ def _downgrade_if_censored(comparison: Comparison, cell: Row, other: Row) -> Com
     for row, verdicts in contradicted:
         if comparison.verdict in verdicts and _is_lower_bound(row):
             figures = comparison.sentence.partition(": ")[0]
-            sentence = f"{figures}: the capacity of {row.id} is known only as at least that."
+            sentence = f"{figures}: the capacity of {row.id} is only a lower bound."
             return replace(comparison, verdict=UNDECIDED, sentence=sentence)
     return comparison
 

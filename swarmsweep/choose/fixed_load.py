@@ -133,7 +133,7 @@ def nothing_measured(cells: list[Row]) -> str:
     counts = {word: sum(cell.status == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
     by_status = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     if not counts["failed"] and not counts["invalid"]:
-        return f"Nothing has been measured yet{f' ({by_status})' if by_status else ''}."
+        return f"No configuration has been measured yet{f' ({by_status})' if by_status else ''}."
     first = next(cell for word in ("failed", "invalid") for cell in cells if cell.status == word)
     alone = counts["failed"] + counts["invalid"] == 1
     name = first.id if alone else f"The first of them, {first.id},"

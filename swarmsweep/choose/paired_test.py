@@ -71,13 +71,13 @@ def compare(
     count = len(differences)
     margin = margin_of(aa_log_rms)
     if not count:
-        return Comparison(UNDECIDED, None, None, "They were not measured in the same block.")
+        return Comparison(UNDECIDED, None, None, "The two configurations share no block in which both were measured.")
     mean = fmean(differences)
     factor = math.exp(mean)
     in_words = f"{factor:.2f} times as much"
     if count == 1:
         sentence = (
-            f"{in_words} in one block: a single deployment of each cannot tell a difference from chance; set repeat to "
+            f"{in_words} in one block: one deployment of each cannot separate a difference from chance. Set repeat to "
             "3 or more."
         )
         return Comparison(UNDECIDED, factor, None, sentence)
@@ -93,13 +93,13 @@ def compare(
     elif -margin < within[0] and within[1] < margin:
         verdict, why = EQUAL, f"any difference is within {_percent(margin)}"
     elif clear and abs(mean) >= margin:
-        verdict, why = UNDECIDED, "the same configuration under two names differs too, so the noise is not controlled"
+        verdict, why = UNDECIDED, "the control pair differs too, so the noise is not controlled"
     elif clear:
         verdict, why = UNDECIDED, f"the difference is smaller than the margin of {_percent(margin)}"
     elif p_value < 1 - CONFIDENCE:
-        verdict, why = UNDECIDED, "the interval excludes 1, but not for as many comparisons as were made"
+        verdict, why = UNDECIDED, "the interval excludes 1, but not after correction for the number of comparisons"
     else:
-        verdict, why = UNDECIDED, "the interval includes 1: more blocks may tell"
+        verdict, why = UNDECIDED, "the interval includes 1; more blocks may narrow it"
     return Comparison(verdict, factor, interval, f"{in_words}: {why}.", p_value)
 
 
@@ -130,10 +130,10 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
     differences = paired_logs(anchor, twin)
     count = len(differences)
     if not count:
-        return Noise(None, None, None, "The anchor was not measured under both names in any block.")
+        return Noise(None, None, None, "The control pair has no block in which both of its cells were measured.")
     # About zero, which the truth is known to be: one more degree of freedom than the deviation from the mean.
     aa_log_rms = math.sqrt(fmean(log**2 for log in differences))
-    difference = f"The same configuration under two names differed by {_percent(aa_log_rms)}"
+    difference = f"The two cells of the control pair have the same configuration and differed by {_percent(aa_log_rms)}"
     if count == 1:
         return Noise(aa_log_rms, None, None, f"{difference} in one block.")
     low, high = _bounds(fmean(differences), stdev(differences) / math.sqrt(count), count, (1 + CONFIDENCE) / 2)
@@ -141,7 +141,10 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
     sentence = f"{difference} (root mean square of {count} blocks)" + (
         "."
         if controlled
-        else ", always the same way: the noise is not controlled, so no configuration is called better than another."
+        else (
+            ", always in the same direction. The noise is not controlled, so no configuration is called better "
+            "than another."
+        )
     )
     return Noise(aa_log_rms, (math.exp(low), math.exp(high)), controlled, sentence)
 

@@ -13,18 +13,20 @@ from swarmsweep.units import format_bytes, format_figure, format_memory
 RULES = {
     "generator": LIMITS["generator_cpu"],
     "load_host": LIMITS["load_host_cpu"],
-    "generator_at_work": Limit(35, "percent of one core", "with less, it is others who fill the load host"),
-    "throttled": Limit(20, "percent of periods", "a fifth of the periods cut short shows in the tail"),
+    "generator_at_work": Limit(35, "percent of one core", "below this, other processes fill the load host"),
+    "throttled": Limit(20, "percent of periods", "a fifth of the periods throttled is visible in the tail"),
     "not_throttled": Limit(5, "percent of periods", "now and then, at a burst: the replica is not at its limit"),
-    "idle_replica": Limit(60, "percent of its CPU limit", "it could have taken what waited for the other"),
-    "one_core": Limit(0.9, "cores", "what a container of one busy thread can use"),
-    "retransmitted": Limit(
-        1, "percent of TCP segments", "V19 warns at 0.01 %; each costs 200 ms and more, the tail shows 1 %"
+    "idle_replica": Limit(
+        60, "percent of its CPU limit", "it had room for the requests that waited for the other replica"
     ),
-    "part": Limit(50, "percent of a request's time", "most of it: nothing else can save as much"),
+    "one_core": Limit(0.9, "cores", "the most that a container with one busy thread can use"),
+    "retransmitted": Limit(
+        1, "percent of TCP segments", "V19 warns at 0.01 %; each costs 200 ms or more, and 1 % is visible in the tail"
+    ),
+    "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
     "host": Limit(90, "percent of its cores", "above, processes wait for a core"),
-    "hot_worker": Limit(80, "percent of a replica's answers", "of two processes, the other is as good as idle"),
-    "hot_worker_busy": Limit(0.5, "requests in hand, mean", "with less it waits for requests, not they for it"),
+    "hot_worker": Limit(80, "percent of a replica's answers", "with two processes, the other is nearly idle"),
+    "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
 }
 
 
@@ -51,7 +53,7 @@ def _memory(evidence: Evidence) -> Bottleneck | None:
         return None
     # The peak and the shown window have the same peak: that of the whole attempt.
     peak = evidence.peak_usage.memory_peak_bytes
-    seen = f", peak use seen {format_bytes(peak)}" if peak is not None else ""
+    seen = f", peak memory {format_bytes(peak)}" if peak is not None else ""
     kills = "1 OOM kill" if evidence.oom_kills == 1 else f"{evidence.oom_kills} OOM kills"
     limit = format_memory(evidence.config["memory_bytes"])
     return Bottleneck("memory", f"{kills} at a limit of {limit} per replica{seen}")
@@ -68,7 +70,7 @@ def _generator(evidence: Evidence) -> Bottleneck | None:
         return Bottleneck("generator", f"a Locust worker used {format_figure(percent)} % of a core")
     busy = max((machine.busy_percent or 0 for machine in _machines(evidence, "load")), default=0)
     if busy >= _limit("load_host") and percent >= _limit("generator_at_work"):
-        used = f"a Locust worker got {format_figure(percent)} % of a core"
+        used = f"a Locust worker used {format_figure(percent)} % of a core"
         return Bottleneck("generator", f"the load host was {format_figure(busy)} % busy, and {used}")
     return None
 
@@ -96,8 +98,8 @@ def _hot_replica(evidence: Evidence) -> Bottleneck | None:
     periods = f"{format_figure(throttled)} % of the scheduler's periods"
     return Bottleneck(
         "hot_replica",
-        f"the CPU limit of 1 of {len(replicas)} replicas cut {periods} short at {format_figure(cores)} cores; "
-        f"another used {format_figure(idle_percent)} % of its limit",
+        f"the CPU limit throttled 1 of {len(replicas)} replicas in {periods} at {format_figure(cores)} cores; "
+        f"another replica used {format_figure(idle_percent)} % of its limit",
     )
 
 
@@ -112,9 +114,9 @@ def _container_at_limit(evidence: Evidence, service: str, kind: str, name: str) 
         used = f" and used {format_figure(cores)} cores" if cores is not None else ""
         if throttled is not None and throttled >= _limit("throttled"):
             periods = f"{format_figure(throttled)} % of the scheduler's periods"
-            return Bottleneck(kind, f"{name} was cut short by its CPU limit in {periods}{used}")
+            return Bottleneck(kind, f"{name} was throttled by its CPU limit in {periods}{used}")
         if cores is not None and cores >= _limit("one_core"):
-            return Bottleneck(kind, f"{name} used {format_figure(cores)} cores, as much as one thread can")
+            return Bottleneck(kind, f"{name} used {format_figure(cores)} cores, the most that one thread can use")
     return None
 
 
@@ -127,7 +129,7 @@ def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
     also = _cores(evidence) + (f"; {part.evidence}" if part is not None else "")
     return Bottleneck(
         "cpu_throttled",
-        f"the replicas' CPU limit cut {format_figure(throttled)} % of the scheduler's periods short{also}",
+        f"the CPU limit throttled the replicas in {format_figure(throttled)} % of the scheduler's periods{also}",
     )
 
 
@@ -145,7 +147,7 @@ def _network(evidence: Evidence) -> Bottleneck | None:
     mean_ms, parts = evidence.peak.latency_mean_ms if evidence.peak is not None else None, evidence.request_parts
     if mean_ms is not None and parts is not None:
         gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts.mean_ms)} ms of it in the API"
-    return Bottleneck("network", f"{host} sent {format_figure(percent)} % of its TCP segments again{gap}")
+    return Bottleneck("network", f"{host} retransmitted {format_figure(percent)} % of its TCP segments{gap}")
 
 
 def _database(evidence: Evidence) -> Bottleneck | None:
@@ -177,7 +179,8 @@ def _largest_part(evidence: Evidence) -> Bottleneck | None:
         return None
     name = {"database": "the database", "mlflow": "MLflow"}[kind]
     return Bottleneck(
-        kind, f"{format_figure(share)} % of a request's {format_figure(parts.mean_ms)} ms in the API went to {name}"
+        kind,
+        f"{format_figure(share)} % of a request's {format_figure(parts.mean_ms)} ms in the API was spent on {name}",
     )
 
 
@@ -194,7 +197,7 @@ def _host_cpu(evidence: Evidence) -> Bottleneck | None:
     if busy is None or busy < _limit("host"):
         return None
     external = max((machine.external_cpu_cores or 0 for machine in _machines(evidence, "api")), default=0)
-    others = f", others {format_figure(external)}" if external > LIMITS["external_cpu"].value else ""
+    others = f", noisy neighbours {format_figure(external)}" if external > LIMITS["external_cpu"].value else ""
     return Bottleneck("host_cpu", f"the API host was {format_figure(busy)} % busy{_cores(evidence)}{others}")
 
 
@@ -213,8 +216,8 @@ def _hot_worker(evidence: Evidence) -> Bottleneck | None:
         return None
     return Bottleneck(
         "hot_worker",
-        f"one of {evidence.config['workers']} worker processes gave {format_figure(share)} % of its replica's answers "
-        f"and had {format_figure(in_hand)} requests in hand, while the others idled",
+        f"one of {evidence.config['workers']} worker processes sent {format_figure(share)} % of its replica's "
+        f"responses and had {format_figure(in_hand)} requests in flight, while the others were nearly idle",
     )
 
 
@@ -225,7 +228,7 @@ def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     if not known:
         return None
     return Bottleneck(
-        "not_saturated", f"{', '.join(known)}: nothing was at its limit{_cores(evidence)}. Raise the load"
+        "not_saturated", f"{', '.join(known)}: no resource was at its limit{_cores(evidence)}. Raise the load"
     )
 
 

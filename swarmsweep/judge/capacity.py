@@ -212,7 +212,7 @@ def _sentence(
     """The capacity in words."""
     if verified is None:
         if not held:
-            low = f"; the lowest tried was {format_figure(failed)} requests/s" if failed else ""
+            low = f"; the lowest tested rate was {format_figure(failed)} requests/s" if failed else ""
             return f"No rate held the SLO{low}."
         return (
             f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the "
@@ -222,8 +222,8 @@ def _sentence(
     if failed is not None:
         return f"{sentence}; {format_figure(failed)} did not."
     reasons = {
-        GENERATOR_LIMIT: "the load generator could not make more",
-        MAX_RPS_LIMIT: "no more was asked for",
+        GENERATOR_LIMIT: "the load generator could not send a higher rate",
+        MAX_RPS_LIMIT: "the allowed maximum rate was reached",
         None: "the search ended before a higher rate failed",
     }
-    return f"{sentence}; the capacity is at least that: {reasons[limited_by]}."
+    return f"{sentence}. The capacity is at least that, because {reasons[limited_by]}."

@@ -17,11 +17,12 @@ _HELP = {
 }
 # What Docker says, and what helps then.
 _WORDS = {
-    "no such image": "put the image {image} on the API host, or set another lab_api_image",
+    "no such image": "load the image {image} on the API host, or set another lab_api_image",
     "range of cpus": "lower lab_api_cpus ({cpus})",
     # Without a word on the replica that failed: which of the usual causes it was is in its log.
-    "took the update back, what ran before runs on": (
-        "the new replicas died or were not healthy. Look on the API host with: docker service ps --no-trunc {service}. "
+    "rolled the update back, so the previous replicas keep running": (
+        "the new replicas died or were not healthy. To see why, run on the API host: docker service ps --no-trunc "
+        "{service}. "
         "Check lab_api_memory ({memory}), lab_api_image and lab_api_env"
     ),
 }
@@ -41,13 +42,13 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
     fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "run: ./lab site"
-    text = f"The API cannot run as the inventory has it: {reason}; {fix}"
+    text = f"The API cannot run with the settings of the inventory: {reason}; {fix}"
     return f"{text}. The measurement is complete; its summary is at {summary}" if summary else text
 
 
 def _says(reason: str, words: str) -> bool:
     """Whether Docker's words are there; a roll-back whose culprit is known has its reason behind them."""
-    return reason.lower().endswith(words) if words.startswith("took") else words in reason.lower()
+    return reason.lower().endswith(words) if words.startswith("rolled") else words in reason.lower()
 
 
 def _cause(result: Mapping[str, Any]) -> tuple[str | None, str]:

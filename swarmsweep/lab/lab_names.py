@@ -52,7 +52,7 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
             )
         elif not _is_host_name(host):
             problems.append(
-                f"the host {quoted(host)} has a name that is no host name; allowed: letters, digits, dots, dashes and "
+                f"the host {quoted(host)} is not a valid host name; allowed: letters, digits, dots, dashes and "
                 f"underscores, no dash or dot at either end. Rename the host in {_hosts(inventory)}, "
                 "and give its address as ansible_host"
             )

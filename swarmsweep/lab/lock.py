@@ -44,6 +44,6 @@ def refuse_living(path: Path, held: str, mine: str, proc: Path) -> None:
     number, _, start = held.strip().partition(" ")
     if held != mine and number.isdigit() and started_at(int(number), proc) == start:
         raise LabError(
-            f"{path}: a sweep or a retraining of this lab is running already (process {number}). "
-            f"Wait for it, or end it: kill {number}; ./lab stop"
+            f"{path}: a sweep or a retraining of this lab is already running (process {number}). "
+            f"Wait for it, or end it with: kill {number} && ./lab stop"
         )

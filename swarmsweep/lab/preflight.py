@@ -37,7 +37,7 @@ def find_problems(answers: Mapping[str, HostAnswer], sides: dict[str, list[str]]
     """Problems of all hosts, in inventory order.
 
     Args:
-        answers: by host name.
+        answers: what each host reported, by host name.
         sides: {"api": [host names], "load": [host names]}.
 
     Returns:
@@ -62,11 +62,13 @@ def host_problems(name: str, answer: HostAnswer, *, is_api: bool) -> list[str]:
     if reach.get("unreachable"):
         return [unreachable(name, address, reach)]
     if reach.get("rc") != 0:
-        return [f"{name} ({address}) has no python3. Mend it: ssh {address} sudo apt-get install --yes python3"]
+        return [f"{name} ({address}) has no python3. Fix: ssh {address} sudo apt-get install --yes python3"]
     if "cpus" not in capacity:
         text = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
-        cause = text.splitlines()[-1] if text else "no answer"
-        return [f"{name} ({address}) could not be asked as root: {cause}. Mend it: give its user sudo, or add -K"]
+        cause = text.splitlines()[-1].rstrip(".") if text else "no response"
+        return [
+            f"{name} ({address}) refused a command as root: {cause}. Fix: give its user sudo, or add -K to the command"
+        ]
     checks = (check_system, check_disk, check_memory, check_processor)
     return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
 
@@ -110,14 +112,14 @@ def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
     bound = sum(offsets[name][1] for name in worst)
     return (
         f"the clocks of {worst[0]} and {worst[1]} differ by {abs(first - second):.2f} s (give or take {bound:.2f} s); "
-        f"allowed: {CLOCK_SECONDS:g} s, as one host's clock says when the load ran and the other's what it used then. "
-        "Mend it: timedatectl set-ntp true on both"
+        f"allowed: {CLOCK_SECONDS:g} s, because the times of the load and of the resource samples are compared. "
+        "Fix: run timedatectl set-ntp true on both"
     )
 
 
 def unreachable(name: str, address: str, reach: Result) -> str:
     """Why SSH failed, and what to do about it."""
-    cause = " ".join(str(reach.get("msg", "")).split()) or "no answer"
+    cause = " ".join(str(reach.get("msg", "")).split()).rstrip(".") or "no response"
     if "Host key verification failed" in cause or "IDENTIFICATION HAS CHANGED" in cause:
         fix = f"compare its host key with the one you expect, then: ssh-keyscan {address} >> ~/.ssh/known_hosts"
         if is_virtual(address):
@@ -129,7 +131,7 @@ def unreachable(name: str, address: str, reach: Result) -> str:
             f"check that this works: ssh {address} true "
             "(the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"
         )
-    return f"{name} ({address}) cannot be reached: {cause}. Mend it: {fix}"
+    return f"{name} ({address}) cannot be reached: {cause}. Fix: {fix}"
 
 
 def check_system(capacity: Result, _is_api: bool) -> str | None:
@@ -142,7 +144,8 @@ def check_system(capacity: Result, _is_api: bool) -> str | None:
         return None
     allowed = ", ".join(f"{name.capitalize()} {number} or newer" for name, number in SUPPORTED.items())
     return (
-        f"runs {system or 'an unknown system'} {version}; allowed: {allowed}. Mend it: install one of these on the host"
+        f"runs {system or 'an unknown system'} {version}; allowed: {allowed}. Fix: install one of these systems on "
+        "the host"
     )
 
 
@@ -155,7 +158,7 @@ def check_disk(capacity: Result, is_api: bool) -> str | None:
         return None
     return (
         f"has {free / 1024**3:.1f} GiB free below /var; needed: {wanted / 1024**3:.0f} GiB. "
-        "Mend it: docker system prune, apt-get clean, or a larger disk"
+        "Fix: run docker system prune and apt-get clean, or use a larger disk"
     )
 
 
@@ -165,7 +168,7 @@ def check_memory(capacity: Result, is_api: bool) -> str | None:
     if not is_api or memory >= API_MEMORY_BYTES:
         return None
     needed = f"{API_MEMORY_BYTES / 1024**3:.0f} GiB"
-    return f"has {memory / 1024**3:.1f} GiB of memory; needed: {needed}. Mend it: a larger machine"
+    return f"has {memory / 1024**3:.1f} GiB of memory; needed: {needed}. Fix: use a larger machine"
 
 
 def check_processor(capacity: Result, is_api: bool) -> str | None:
@@ -175,6 +178,6 @@ def check_processor(capacity: Result, is_api: bool) -> str | None:
         return None
     return (
         f"has a processor without {', '.join(missing)}; needed: the level x86-64-v2, which NumPy and PyArrow are "
-        "built for (without it they end with exit code 132). Mend it: give the virtual machine its host's processor "
+        "built for (without it they exit with code 132). Fix: pass the host's processor to the virtual machine "
         "(QEMU: -cpu host, Proxmox: CPU type host)"
     )

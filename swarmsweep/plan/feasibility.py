@@ -22,7 +22,7 @@ def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:
         largest = max(api_hosts, key=lambda host: host["cpus"])
         cpus = format_plain(cell.cpus)
         return (
-            f"one replica asks for {cpus} CPUs and the largest API host, {largest.get('name', 'api')}, has "
+            f"one replica needs {cpus} CPUs, but the largest API host, {largest.get('name', 'api')}, has "
             f"{format_plain(largest['cpus'])}: Docker refuses --limit-cpu {cpus} there "
             f"(range is 0.01 to {largest['cpus']:.2f})"
         )
@@ -40,8 +40,9 @@ def _memory_reason(cell: Cell, hosts: list[Host]) -> str | None:
             wanted = f"{cell.replicas} x {cell.memory} = {format_bytes(cell.replicas * cell.memory_bytes)}"
             reserve = sum(host.get("reserve_memory_bytes") or 0 for host in hosts)
             return (
-                f"{wanted} of memory limits do not fit the API hosts: {format_bytes(max(before, 0))} are free after "
-                f"{format_bytes(reserve)} kept for the system and the rest of the stack; {placed} replicas fit"
+                f"{wanted} of memory limits exceed the API hosts: {format_bytes(max(before, 0))} are free after "
+                f"{format_bytes(reserve)} reserved for the system and the rest of the stack; replicas that fit: "
+                f"{placed}"
             )
         free[roomiest] -= cell.memory_bytes
     return None
@@ -56,6 +57,7 @@ def doubts_about(cell: Cell, api_hosts: list[Host]) -> list[str]:
     if limits <= total:
         return []
     return [
-        f"the CPU limits add up to {format_plain(round(limits, 3))} and the API hosts have {format_plain(total)}: "
-        f"the replicas cannot all reach their limit at once"
+        f"the CPU limits add up to {format_plain(round(limits, 3))} CPUs, but the API hosts have "
+        f"{format_plain(total)}: "
+        f"not all replicas can reach their limit at the same time"
     ]

@@ -54,11 +54,11 @@ def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
     for run in newest_runs(reports_dir, MAX_RUNS):
         facts = _facts_of(run)
         if facts and (addresses is None or [host.get("name") for host in facts] == list(addresses["api"])):
-            return ApiHosts(facts, f"as run {run.name} saw them")
+            return ApiHosts(facts, f"as in run {run.name}")
     machines = _virtual_machines(addresses) if addresses else ()
     if machines:
-        return ApiHosts(machines, "as ./lab up makes them on this machine; no run has seen them yet")
-    return ApiHosts((), "no run has seen them yet; --api-cpus and --api-memory show what cannot fit")
+        return ApiHosts(machines, "as ./lab up would make them on this machine; no run has recorded them yet")
+    return ApiHosts((), "no run has recorded them yet; use --api-cpus and --api-memory to see which cells cannot fit")
 
 
 def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
@@ -71,7 +71,7 @@ def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
         seconds = _seconds_beside_load(run, plan)
         if len(seconds) >= MIN_GAPS:
             return OtherSeconds(round(median(seconds), 1), f"as in run {run.name}")
-    return OtherSeconds(OTHER_SECONDS_PER_STEP, "an estimate, no run has shown it yet")
+    return OtherSeconds(OTHER_SECONDS_PER_STEP, "an estimate, because no run has recorded it yet")
 
 
 def _plan_of(run: Path) -> Plan | None:

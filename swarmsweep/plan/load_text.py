@@ -23,8 +23,8 @@ _FORMS = {
     "profile": "profile {}",
     "budget_seconds": "at most {} s of load for each deployment",
     "arrivals": "{} arrivals",
-    "timeout_seconds": "no answer after {} s is a failure",
-    "target_rps": "{} requests/s are wanted",
+    "timeout_seconds": "a request fails after {} s",
+    "target_rps": "target {} requests/s",
 }
 
 
@@ -37,8 +37,8 @@ def load_sentence(plan: Plan) -> str:
 
 def _fixed_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> str:
     words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
-    words["warmup_seconds"] += " thrown away"
-    return f"{', '.join(words.values())}, trials per cell: {repeat}"
+    words["warmup_seconds"] += " discarded"
+    return f"{', '.join(words.values())}, attempts per cell: {repeat}"
 
 
 def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
@@ -74,7 +74,7 @@ def _course(load: StoredLoad) -> str:
     """The parts of a search; how fine it is where this version still has the profile."""
     profile = PROFILES.get(load["profile"])
     fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
-    return f"closed probe, bracket, bisection{fineness}, confirmation"
+    return f"saturation probe, bracket, bisection{fineness}, confirmation"
 
 
 def _words(key: str, value: Any) -> str:

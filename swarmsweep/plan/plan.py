@@ -33,7 +33,8 @@ def parse_seed(value: Any) -> int:
     if not isinstance(value, bool) and re.fullmatch("[0-9]{1,19}", str(value)) and int(value) <= MAX_SEED:
         return int(value)
     raise InputError(
-        f"seed {quoted(str(value))} is refused; allowed: whole numbers 0 to {MAX_SEED} (2**63-1), as: -e seed=7"
+        f"seed {quoted(str(value))} is not valid; allowed: whole numbers 0 to {MAX_SEED} (2**63-1), for example: "
+        "-e seed=7"
     )
 
 
@@ -60,7 +61,9 @@ def make_plan(
     """
     run_id = run_id or new_run_id(sweep.name)
     if not RUN_ID.fullmatch(run_id):
-        raise InputError(f"run id {run_id!r} does not fit; allowed: <UTC time>-<sweep>, as 20261122T114512Z-quick")
+        raise InputError(
+            f"run id {run_id!r} is not valid; allowed: <UTC time>-<sweep>, for example 20261122T114512Z-quick"
+        )
     if seed is None:
         seed = sweep.seed if sweep.seed is not None else _derived_seed(run_id, sweep.sha256)
     cells = [_planned_cell(cell, sweep.load_of(cell), hosts.get("api", [])) for cell in sweep.cells]

@@ -47,7 +47,7 @@ def _host(host: dict[str, Any]) -> str:
     cpus, memory, reserve = (host.get(key) for key in ("cpus", "memory_bytes", "reserve_memory_bytes"))
     known = [] if cpus is None else [f"{format_plain(cpus)} CPU{_plural(cpus)}"]
     if memory is not None:
-        kept = f", {format_bytes(reserve)} of it for the system" if reserve else ""
+        kept = f", of which {format_bytes(reserve)} for the system" if reserve else ""
         known.append(f"{format_bytes(memory)}{kept}")
     return f"{host.get('name', 'api')} with {' and '.join(known)}" if known else f"{host.get('name', 'api')}"
 
@@ -97,14 +97,15 @@ def _notes(plan: Plan) -> str:
     notes = []
     cells = [cell for cell in plan.cells if not cell.twin_of]
     if unfit := sum(bool(cell.infeasible_reason) for cell in cells):
-        notes.append(f"{unfit} of {_counted(len(cells), 'cell')} cannot fit and will not be tried.")
+        notes.append(f"{unfit} of {_counted(len(cells), 'cell')} cannot fit and will not be deployed.")
     if plan.anchor:
         notes.append(
-            f"{plan.anchor.cell_id} is measured under two names (A/A): what differs between it and its twin is "
-            "noise, and the measure of every other difference."
+            f"{plan.anchor.cell_id} is measured under two names, as the control pair (A/A). The difference between "
+            "its two cells is "
+            "noise. Every other difference is compared with it."
         )
     if not plan.steps:
-        notes.append("Nothing is left to measure.")
+        notes.append("No cell is left to measure.")
     return "\n".join(_wrapped(note, 0) for note in notes)
 
 
@@ -113,11 +114,11 @@ def _order(plan: Plan, seed: str | None) -> str:
     if not plan.steps:
         return ""
     repeat = plan.repeat
-    blocks = f"{repeat} blocks, each all cells once" if repeat > 1 else "all cells once"
+    blocks = f"{repeat} blocks, each with every cell once" if repeat > 1 else "every cell once"
     if seed is None:
         text = (
-            f"Order: {blocks}, at random; the seed is drawn when the sweep starts and published in plan.json. "
-            f"To see an order: --seed N here, and -e seed=N for the sweep."
+            f"Order: {blocks}, at random. The sweep draws a seed when it starts and writes it to plan.json. "
+            f"To see and use an order: --seed N here, and -e seed=N for the sweep."
         )
         return _wrapped(text, 0)
     numbers = {cell.id: str(number) for number, cell in enumerate(plan.cells, start=1)}
@@ -137,8 +138,8 @@ def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
     mode = mode_for(plan.load)
     load = format_seconds(sum(step.load_seconds or 0 for step in steps))
     text = (
-        f"{_counted(len(steps), 'deployment')}: {mode.at_most}{load} of load, and {len(steps):,} x "
-        f"about {format_plain(other.seconds)} s of deploying and collecting ({other.source})."
+        f"{_counted(len(steps), 'deployment')}: {mode.at_most}{load} of load, plus {len(steps):,} x "
+        f"about {format_plain(other.seconds)} s for deploying and collecting ({other.source})."
     )
     ends = (
         f"Started now, at {now:%H:%M %Z}, the sweep ends {mode.ends} about {end_text(now, total)}: "

@@ -50,7 +50,7 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
     except ValidationError as error:
         again = f"./lab report --remeasure {run_dir}"
         raise LabError(
-            f"{path}: does not fit cell {cell.id} of plan.json; make it again from the raw files: {again}"
+            f"{path}: does not match cell {cell.id} of plan.json. Rebuild it from the raw files: {again}"
         ) from error
     return row
 

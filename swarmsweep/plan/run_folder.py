@@ -25,7 +25,7 @@ def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
     stored = as_json(plan)
     if path.exists() and read_json(path) != stored:
         raise LabError(
-            f"{path}: holds another plan; start a new run, or delete the folder {run_dir} if it is worthless"
+            f"{path}: already holds another plan. Start a new run, or delete the folder {run_dir} if it is worthless"
         )
     infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
     rows = {cell.id: row_json(infeasible_row(plan, cell)) for cell in infeasible}
@@ -39,16 +39,14 @@ def read_plan(run_dir: Path | str) -> Plan:
     """plan.json of a run folder. Raises `LabError` when it is missing or of another schema."""
     path = Path(run_dir) / "plan.json"
     if not path.exists():
-        raise LabError(
-            f"{path}: is missing, so {run_dir} is no run folder; a run is made by: ansible-playbook sweep.yml"
-        )
+        raise LabError(f"{path}: is missing, so {run_dir} is not a run folder. To start a run: ./lab sweep")
     stored = read_json(path)
     try:
         if stored.get("schema") != SCHEMA:
             raise ValidationError
         return convert(stored, Plan)
     except ValidationError as error:
-        reason = f"{path}: is no plan of schema {SCHEMA}; it was written by another version of swarmsweep"
+        reason = f"{path}: is not a plan of schema {SCHEMA}; another version of swarmsweep wrote it"
         raise LabError(reason) from error
 
 
@@ -96,7 +94,7 @@ def newest_run(reports_dir: Path | str, default: Path | None = None) -> Path:
     """The run folder with the latest run id that has a plan. Raises `InputError` when there is none and no default."""
     run = next(iter(newest_runs(reports_dir, 1)), default)
     if run is None:
-        raise InputError(f"{Path(reports_dir)}: holds no run yet; make one with: ansible-playbook sweep.yml")
+        raise InputError(f"{Path(reports_dir)}: holds no run yet. To start one: ./lab sweep")
     return run
 
 

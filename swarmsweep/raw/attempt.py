@@ -92,7 +92,9 @@ def read_attempt(folder: Path, load: StoredLoad, slo: Mapping[str, float | None]
     # First, because they explain which files are missing. In older runs they are among Locust's own files.
     for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
         units = read_or_note(read_record, path, LoadUnits) or LoadUnits()
-        raw.problems += [f"the unit {unit} of the load ended badly: {word}" for unit, word in units.ended_badly.items()]
+        raw.problems += [
+            f"the systemd unit {unit} of the load failed: {word}" for unit, word in units.ended_badly.items()
+        ]
     raw.timeline = read_or_note(read_record, locust / "timeline.json", Timeline)
     record = read_load(load, locust, slo, raw.timeline, read_or_note)
     raw.users, raw.search, raw.window = record.users, record.search, record.window

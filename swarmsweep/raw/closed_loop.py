@@ -96,7 +96,7 @@ def read_left_lab(locust: Path) -> dict[str, int]:
 
 def _read_all(locust: Path, files: list[Path]) -> Requests:
     if not files:
-        raise LabError(f"{locust / REQUESTS}: are missing; no worker recorded a request")
+        raise LabError(f"{locust / REQUESTS}: are missing, so no request was recorded")
     return read_requests(files)
 
 
@@ -104,7 +104,7 @@ def _read_workers(locust: Path) -> dict[str, WorkerRecord]:
     """By the name of the worker."""
     paths = sorted(locust.glob("worker-*.json"))
     if not paths:
-        raise LabError(f"{locust / 'worker-*.json'}: are missing; no worker recorded how busy it was")
+        raise LabError(f"{locust / 'worker-*.json'}: are missing, so the CPU use of the workers was not recorded")
     return {path.stem.removeprefix("worker-"): read_record(path, WorkerRecord) for path in paths}
 
 

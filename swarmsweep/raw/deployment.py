@@ -64,7 +64,7 @@ class Clocks(Struct, frozen=True):
 
 
 class LoadUnits(Struct, frozen=True):
-    """units-*.json: what systemd says of the units of a load that ended badly, by unit."""
+    """units-*.json: what systemd says of the units of a load that failed, by unit."""
 
     ended_badly: dict[str, str] = {}
 

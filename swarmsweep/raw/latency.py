@@ -135,7 +135,7 @@ def read_rows(paths: Sequence[Path], fields: int, is_nonsense: Callable[[Floats]
         bad = is_nonsense(rows)
         if bad.any():
             position = int(np.argmax(bad))
-            raise LabError(f"{path}: record {position} makes no sense: {rows[position].tolist()}; the file is damaged")
+            raise LabError(f"{path}: record {position} is invalid: {rows[position].tolist()}. The file is damaged")
         parts.append(rows)
         complete = complete and whole and len(data) % record_bytes == 0
     return np.concatenate(parts), complete

@@ -20,6 +20,6 @@ def left_lab_sentence(targets: Mapping[str, int]) -> str:
     named = ", ".join(f"{targets[target]} to {target}" for target in order[:MAX_NAMED])
     rest = f" and {len(order) - MAX_NAMED} more addresses" if len(order) > MAX_NAMED else ""
     return (
-        f"requests for addresses outside the lab were blocked, and failed: {named}{rest}. Serve the API without a "
+        f"requests to addresses outside the lab were blocked and failed: {named}{rest}. Serve the API without a "
         "redirect to another host or to https, and write relative URLs in the scenario; then start a new run"
     )

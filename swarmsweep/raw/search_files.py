@@ -157,7 +157,7 @@ def read_summary(path: Path, entry: ProbeEntry, slo: Mapping[str, float | None])
     """trial-<n>.json of the probe that ``entry`` of capacity.json is about. Raises `LabError`."""
     summary = read_record(path, ProbeSummary)
     if summary.number != entry.number:
-        raise LabError(f"{path}: is damaged: it is of probe {summary.number}, not {entry.number}")
+        raise LabError(f"{path}: is damaged: it belongs to probe {summary.number}, not {entry.number}")
     for name in ("kind", "rate_rps", "connections", "seconds_measure"):
         ordered, listed = getattr(summary.order, name), getattr(entry, name)
         if ordered != listed:

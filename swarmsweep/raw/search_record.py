@@ -92,9 +92,9 @@ def read_search(locust: Path, slo: Mapping[str, float | None], read_or_note: Rea
 
 def _refuse_unfinished(record: SearchFile, path: Path) -> None:
     if record.error:
-        raise LabError(f"{path}: the search for the capacity broke: {record.error}")
+        raise LabError(f"{path}: the search for the capacity failed: {record.error}")
     if not record.ended:
-        raise LabError(f"{path}: the search for the capacity was interrupted before its end")
+        raise LabError(f"{path}: the search for the capacity was interrupted")
     if not record.probes:
         raise LabError(f"{path}: the search for the capacity ended without a probe")
 

@@ -22,7 +22,7 @@ class Timeline(Struct, frozen=True):
         """The measured window of users. Raises `LabError` when there is none."""
         start, end = self.window_start, self.window_end
         if start is None or end is None:
-            raise LabError("locust/timeline.json: has no measured window; the load ended before its warm-up did")
+            raise LabError("locust/timeline.json: has no measured window, because the load ended during the warm-up")
         if end <= start:
             raise LabError(f"locust/timeline.json: the window ends at {end}, before its start at {start}")
         if end - start > MAX_WINDOW_SECONDS:

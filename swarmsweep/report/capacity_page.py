@@ -135,17 +135,17 @@ def _noise(plan: Plan, cells: list[Row], noise: Noise) -> list[str]:
     sentences = ["; ".join(pair) + ".", noise.sentence]
     if noise.interval is not None:
         low, high = noise.interval
-        sentences.append(f"The interval of their ratio is {low:.3f} to {high:.3f}; one and the same would be 1.")
+        sentences.append(f"The interval of their ratio is {low:.3f} to {high:.3f}; without noise it would be 1.")
     margin = f"{100 * margin_of(noise.aa_log_rms):.1f} %"
     if noise.aa_log_rms is not None and noise.controlled is not False:
-        sentences.append(f"So a difference between two configurations must be at least {margin} to be called better.")
+        sentences.append(f"A difference between two configurations must be at least {margin} to be called better.")
     return sentences
 
 
 def _capacity_words(cell: Row) -> str:
     capacity = cell.capacity
     if cell.status != "valid" or capacity is None or capacity.verified_rps is None:
-        return f"{cell.id}: no capacity was found"
+        return f"{cell.id}: no rate was verified"
     estimate = f", {estimate_text(capacity)} estimated" if capacity.estimate_rps is not None else ""
     return f"{cell.id}: {_verified(capacity)} requests/s verified{estimate}"
 
@@ -157,7 +157,7 @@ def _search(cell: Row) -> SearchTables:
     deployments = f"{len(attempts)} deployment{'s' if len(attempts) > 1 else ''}"
     return SearchTables(
         id=cell.id,
-        summary=f"{count} trials in {deployments}, {format_seconds(seconds)} of load",
+        summary=f"{count} probes in {deployments}, {format_seconds(seconds)} of load",
         attempts=[_probes(attempt) for attempt in attempts],
     )
 
@@ -165,7 +165,7 @@ def _search(cell: Row) -> SearchTables:
 def _probes(attempt: AttemptEntry) -> ProbeTable:
     return ProbeTable(
         number=attempt.attempt,
-        sentence=markdown(attempt.capacity_sentence or "what it shows was not recorded"),
+        sentence=markdown(attempt.capacity_sentence or "the result was not recorded"),
         rows=[_probe(position, probe) for position, probe in enumerate(attempt.probes, start=1)],
     )
 

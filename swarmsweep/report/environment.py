@@ -11,7 +11,7 @@ from swarmsweep.markdown import MISSING, code, markdown
 from swarmsweep.plan.planned import Host, Plan
 from swarmsweep.units import format_bytes, format_plain, format_seconds
 
-_NO_MANIFEST = "manifest.json is missing: versions and digests were not recorded"
+_NO_MANIFEST = "manifest.json is missing, so versions and digests were not recorded"
 
 
 class Section(Struct, frozen=True):

@@ -84,7 +84,7 @@ def _changes(cells: list[Row], names: list[str], others: list[str | None], usual
         if i == 0:
             changes.append(FIRST)
         elif other:
-            changes.append(f"asks {cell.target or other} instead of {asked}")
+            changes.append(f"loads {cell.target or other} instead of {asked}")
         elif cell.choices is None or last is None or last_choices is None:
             changes.append(None)
         else:
@@ -102,7 +102,7 @@ def _differences(before: dict[str, str], now: dict[str, str]) -> str:
         for choice in (*now, *(name for name in before if name not in now))
         if choice != VARIANT_AXIS and before.get(choice) != now.get(choice)
     ]
-    return ", ".join(changed) or "nothing that the API names"
+    return ", ".join(changed) or "no difference that the API reports"
 
 
 def _words(value: str | None) -> str:

@@ -58,7 +58,7 @@ class FixedPage:
     def order(self) -> dict[str, str]:
         """The steps in the order in which they were made."""
         plan = self.choice.plan
-        return {"order of the trials": ", ".join(_step_text(step, plan.repeat) for step in plan.steps)}
+        return {"order of the attempts": ", ".join(_step_text(step, plan.repeat) for step in plan.steps)}
 
 
 class CapacityPage:
@@ -84,13 +84,13 @@ class CapacityPage:
         plan, notes = self.choice.plan, self.choice.sensitivity()
         if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
             notes.append(
-                "The profile smoke shows that everything works; its searches are too short for a figure to build on. "
-                "Take the profile standard for that."
+                "The profile smoke only shows that everything works. Its searches are too short for a decision. "
+                "Use the profile standard for that."
             )
         if self.choice.noise.controlled is False:
             notes.append(
-                "One configuration under two names came out as two that differ: the noise of this run is not "
-                "controlled, and nothing in it is called better."
+                "The control pair differs, although both of its cells have the same configuration. The noise of "
+                "this run is not controlled, so no configuration in it is called better."
             )
         return notes
 

@@ -13,21 +13,21 @@ def notes_of(page: Page) -> list[str]:
     plan, cells, notes = choice.plan, choice.rows, page.notes()
     if beside := len(cells) - len(choice.candidates):
         notes.append(
-            f"{beside} of {len(cells)} cells ask something else than {plan.load['locustfile']}: they are there to "
-            "compare with, and cannot be chosen."
+            f"{beside} of {len(cells)} cells use another scenario than {plan.load['locustfile']}. They are there to "
+            "compare with and cannot be chosen."
         )
     if choice.chosen and (headroom := fixed_load.memory_headroom(choice.chosen)):
         notes.append(headroom)
     if any(cell.attempt_count == 1 for cell in cells):
         notes.append(
-            "Each cell was deployed and loaded once, so how much the figures vary between deployments is not known; "
-            "set repeat to 3 or more in the sweep file before you rely on a small difference."
+            "Each cell was deployed and loaded once, so the variation between deployments is unknown. "
+            "Set repeat to 3 or more in the sweep file before you rely on a small difference."
         )
     again, steps = sum(len(cell.retries) for cell in cells), len(plan.steps)
     if steps and again / steps > MAX_RETRIED_SHARE:
         notes.append(
-            f"{again} of {steps} attempts were invalid and had to be made again, more than "
-            f"{100 * MAX_RETRIED_SHARE:.0f} %: something disturbs this lab. Find it before you rely on the "
-            "figures; the reasons are below."
+            f"{again} of {steps} attempts were invalid and were retried, more than "
+            f"{100 * MAX_RETRIED_SHARE:.0f} %. Something disturbs this lab. Find the cause before you rely on the "
+            "figures. The reasons are below."
         )
     return notes

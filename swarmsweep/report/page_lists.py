@@ -81,7 +81,7 @@ class LogLines(Struct, frozen=True):
 def unsplit_of(cells: list[Row]) -> list[Unsplit]:
     """Valid cells that do not say where the time of a request goes, and why."""
     unknown = [cell for cell in cells if cell.status == "valid" and cell.request_parts is None]
-    reason = "its API counts no requests at /metrics"
+    reason = "its API exports no request counts at /metrics"
     return [Unsplit(cell.id, markdown(cell.metrics_problem or reason)) for cell in unknown]
 
 

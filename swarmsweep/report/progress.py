@@ -30,7 +30,7 @@ def sentence(row: Row) -> str:
         least = "at least " if capacity.is_lower_bound else ""
         short = ", below the target" if row.meets_slo is False else ""
         return f"valid, holds {least}{_rate(capacity.verified_rps)}, {latency}{short}"
-    unknown = "the SLO is open, as responses are missing" if bounds else "no SLO"
+    unknown = "the SLO is undecided, because responses are missing" if bounds else "no SLO"
     verdict = {True: "meets the SLO", False: "misses the SLO", None: unknown}[row.meets_slo]
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""
     return ", ".join(part for part in ("valid", _rate(row.rps), latency, raised, verdict) if part)
@@ -95,7 +95,7 @@ class Progress:
         choice = choice_of(self.plan, list(self.rows.values()))
         chosen, words = choice.chosen, "best so far"
         if chosen is None:
-            chosen, words = choice.nearest(), "none meets the SLO yet, nearest"
+            chosen, words = choice.nearest(), "no cell meets the SLO yet, nearest"
         if chosen is None:
             return None
         rps = chosen.rps if chosen.capacity_rps is None else chosen.capacity_rps

@@ -12,7 +12,7 @@ def report_measured(run_dir: Path, reports_dir: Path) -> str:
 
     A run without a measured cell leaves the newest summary as it is. Raises no `LabError`: the sentence has its text.
     """
-    resume = f"The sweep goes on with: ./lab sweep -e resume={run_dir.name}"
+    resume = f"To resume the sweep, run: ./lab sweep -e resume={run_dir.name}"
     try:
         cells = read_cells(run_dir, read_plan(run_dir))
         measured = sum(cell.status not in (None, "infeasible") for cell in cells)

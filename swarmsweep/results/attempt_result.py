@@ -159,7 +159,7 @@ def _status(
         if code == "rejected":
             return "infeasible", reason or "Docker refused to start a replica"
         if code == "mismatch":
-            return "invalid", reason or "what was deployed is not what the matrix says"
+            return "invalid", reason or "the deployed service differs from the matrix"
         if code == "oom" or (record is after and after.oom_killed):
             return "failed", reason or f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
         if code in _DEATHS:
@@ -167,7 +167,7 @@ def _status(
     if oom_kills:
         return "failed", f"{_DEATHS['oom']} at its limit of {_limit(cell)}"
     if raw.deploy is not None and not raw.is_ready:
-        return "failed", deploy.reason or "the deployment failed, and no reason was recorded"
+        return "failed", deploy.reason or "the deployment failed without a recorded reason"
     if raw.problems:
         return "invalid", "; ".join(raw.problems)
     failed = [check.sentence for check in checks if check.passed is False and not check.warning]

@@ -27,8 +27,8 @@ def continue_manifest(run_dir: Path, command: str, facts: dict[str, Any]) -> Non
     for key, words in SUBJECTS:
         if begun.get(key) != facts.get(key):
             raise LabError(
-                f"{path}: the run was begun with other {words} ({begun.get(key)}) than the lab has now "
-                f"({facts.get(key)}). Start a new run: leave out -e resume"
+                f"{path}: the run was started with other {words} ({begun.get(key)}) than the lab has now "
+                f"({facts.get(key)}). Start a new run without -e resume"
             )
     # An earlier version kept more of a command than what is known to be harmless.
     older = [restorable(line) for line in begun.get("commands", [])]

@@ -90,5 +90,8 @@ def _reason(path: Path) -> str | None:
 def _analysed(run_dir: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
     folder = attempt_dir(run_dir, cell.id, attempt)
     if not folder.is_dir():
-        raise LabError(f"{folder}: is missing; the attempt was never made. Resume the run: ansible-playbook sweep.yml")
+        raise LabError(
+            f"{folder}: is missing, so the attempt was not measured. Resume the run: ./lab sweep -e "
+            f"resume={run_dir.name}"
+        )
     return analyse(folder, plan, cell, attempt)

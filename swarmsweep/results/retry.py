@@ -56,7 +56,7 @@ def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
     if older.exists():
         return older
     if not folder.is_dir():
-        raise LabError(f"{folder}: is missing; an attempt that was never made cannot be made once more")
+        raise LabError(f"{folder}: is missing; an attempt that was not started cannot be retried")
     # First, as a cell.json without its attempt would pass for a result.
     (folder.parent / "cell.json").unlink(missing_ok=True)
     return folder.rename(older)
@@ -71,7 +71,7 @@ def outcome(run_dir: Path | str) -> str | None:
     if not statuses:
         return None
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    return f"{statuses.total()} invalid trial(s) were made once more: now {counts}"
+    return f"{statuses.total()} invalid attempt(s) were retried: now {counts}"
 
 
 def refuse_ended(run_dir: Path | str) -> None:
@@ -81,7 +81,7 @@ def refuse_ended(run_dir: Path | str) -> None:
         LabError: the run, the cell and the reason.
     """
     if ended := _end(run_dir, read_plan(run_dir)):
-        raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}. Leave out -e resume")
+        raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}. Start a new run without -e resume")
 
 
 def _end(run_dir: Path | str, plan: Plan) -> str | None:
@@ -91,7 +91,7 @@ def _end(run_dir: Path | str, plan: Plan) -> str | None:
         return None
     cell_id, reason = ended
     left = len(remaining_steps(run_dir))
-    return f"the sweep ended at {cell_id}, {left} trial(s) were not measured: {reason}"
+    return f"the sweep ended at {cell_id}, and {left} attempt(s) were not measured: {reason}"
 
 
 def _ended_by(run_dir: Path | str, plan: Plan) -> tuple[str, str] | None:

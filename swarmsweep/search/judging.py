@@ -82,13 +82,13 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     # full rate, it is the API that did not answer (Little's law).
     room = summary["order"]["most_in_flight"] * summary["workers_reported"]
     if dropped and 1000 * room / rate_rps < max(latencies, default=0.0):
-        return f"{dropped} of {offered} requests were not sent: at most {room} may be under way"
+        return f"{dropped} of {offered} requests were not sent: at most {room} may be in flight"
     sent = offered / measured["seconds"] / rate_rps
     # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
     if sent < MIN_SENT - 4 / math.sqrt(rate_rps * measured["seconds"]):
         return f"only {_figure(offered / measured['seconds'])} of {_figure(rate_rps)} requests/s were due"
     if offered < (least := least_requests(limits)):
-        return f"only {offered} requests were due by chance, {least} are the fewest that tell the percentile"
+        return f"only {offered} requests were due by chance, {least} are needed for the percentile"
     return None
 
 
@@ -138,7 +138,7 @@ def _mean_missed(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable
     ended = measured["ok"] + measured["failed"] + measured["timed_out"]
     failures = _failure_percent(measured)
     if failures > limits.get("max_failure_percent", MAX_FAILURES_WITH_MEAN_PERCENT):
-        yield f"a mean says nothing where {_figure(failures)} % of requests failed"
+        yield f"the mean is meaningless, because {_figure(failures)} % of requests failed"
     elif ended:
         mean = sum(part["latency_ms_sum"] for part in summary["bins"] if part["second"] >= 0) / ended
         if mean > limits["mean_ms"]:
@@ -180,7 +180,7 @@ def _backlog(rate_rps: float, summary: ProbeSummary) -> Iterable[str]:
         return
     growth = sum(levels[-part:]) / part - sum(levels[:part]) / part
     if growth > BACKLOG_DEVIATIONS * math.sqrt(2 * rate_rps * seconds):
-        yield f"requests under way grew by {growth:.0f}: they come faster than they are answered"
+        yield f"requests in flight grew by {growth:.0f}: requests arrive faster than the API responds"
 
 
 def _figure(value: float) -> str:

@@ -23,7 +23,7 @@ def read_cases(
         written = case_section.written
         if set(written) == {"when"}:
             keys = ", ".join(key for key in type(case_section).model_fields if key != "when")
-            problems.add(written.line, written.key, f"changes nothing; name at least one of {keys}")
+            problems.add(written.line, written.key, f"changes nothing; set at least one of {keys}")
         refuse_impossible(case.load, written, limits, problems)
         cases.append(case)
     return cases
@@ -50,11 +50,11 @@ def refuse_idle(
         unknown = _refuse_unknown_values(case_section.when, case, list(axes_by_id.values()), line, problems)
         matching = [name for name, axes in axes_by_id.items() if case.matches(axes)]
         if not matching and not unknown:
-            text = "matches no cell: there are cells with each of its values, but none with all of them"
+            text = "matches no cell: each of its values occurs in the matrix, but no cell has all of them"
             problems.add(line, place, text)
         elif matching and all(name in taken for name in matching):
             earlier = ", ".join(dict.fromkeys(other for name, other in taken.items() if name in matching))
-            text = "never counts: the first case that matches a cell wins, and all that it matches have"
+            text = "never applies: the first case that matches a cell wins, and every cell that it matches has"
             problems.add(line, place, f"{text} {earlier} already")
         for name in matching:
             taken.setdefault(name, place)
@@ -71,7 +71,7 @@ def _refuse_unknown_values(when: When, case: Case, cells: list[dict[str, Any]], 
                 continue
             unknown = True
             if axis in known:
-                problems.add(line, place, f"no cell has the value {_as_written(value, text)} (a typing slip?)")
+                problems.add(line, place, f"no cell has the value {_as_written(value, text)} (a typo?)")
             else:
                 problems.add(line, place, f"is unknown; allowed: {', '.join(known)}")
     return unknown

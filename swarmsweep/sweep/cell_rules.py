@@ -15,7 +15,11 @@ def read_cells(sections: Sections, tree: Entries, problems: Problems) -> list[Ce
     """All cells in order; an incomplete list when something was refused. ``tree`` is the whole file as written."""
     if "matrix" in tree.key_lines and "cells" in tree.key_lines:
         line = max(tree.key_lines["matrix"], tree.key_lines["cells"])
-        problems.add(line, "cells", "stands beside matrix; keep one: matrix is a product, cells a plain list")
+        problems.add(
+            line,
+            "cells",
+            "cannot be combined with matrix; keep one: matrix is a product of axes, cells is a plain list",
+        )
         return []
     if "matrix" not in tree.key_lines and "cells" not in tree.key_lines:
         problems.add(tree.line, "matrix", "is missing; write matrix (a product of axes) or cells (a list)")
@@ -62,7 +66,7 @@ def _without(cells: Placed, excluded: list[AxesPattern], problems: Problems) -> 
         pattern = section.given()
         matching = {position for position, axes in enumerate(axes_of_cells) if matrix.matches(axes, pattern)}
         if not matching:
-            text = "matches no cell; each value must be one of the matrix (a typing slip?)"
+            text = "matches no cell; each value must be one of the matrix (a typo?)"
             problems.add(section.written.line, section.written.key, text)
         dropped |= matching
     return [entry for position, entry in enumerate(cells) if position not in dropped]

@@ -60,7 +60,7 @@ class CapacityLoad:
     timeout_seconds: float  # an answer that takes longer counts as none
     budget_seconds: float
     profile: str = "standard"  # the shortest whose verified rate is worth a decision
-    arrivals: str = "poisson"  # callers who know nothing of each other
+    arrivals: str = "poisson"  # independent callers, at random times
     target_rps: float | None = None
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict_open.py"  # one-row predictions, the usual request

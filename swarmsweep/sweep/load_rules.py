@@ -33,7 +33,7 @@ def read_load(
         latency = _latency_limits(limits or {})
         if limits is not None and not latency:
             words = ", ".join(LATENCY_LIMITS)
-            text = f"capacity needs a limit of latency to search by; set at least one of {words} in slo"
+            text = f"capacity needs a latency limit for its search; set at least one of {words} in slo"
             problems.add(section.written.line_of("mode"), "load.mode", text)
         load = CapacityLoad(**with_profile(_usual_search(latency) | settings))
     if "locustfile" not in settings and (fault := scenarios.fault(load.locustfile)):
@@ -81,8 +81,8 @@ def _refuse_early_timeout(
         else f"limits below {MAX_TIMEOUT_SECONDS * 1000} ms"
     )
     text = (
-        f"{format_plain(load.timeout_seconds)} s end a request before slo.{name} of {format_plain(limit_ms)} ms is "
-        f"over; allowed: {allowed}"
+        f"{format_plain(load.timeout_seconds)} s is not longer than slo.{name} of {format_plain(limit_ms)} ms; "
+        f"allowed: {allowed}"
     )
     problems.add(written.line_of("timeout_seconds"), written.place("timeout_seconds"), text)
 
@@ -96,13 +96,13 @@ def _refuse_impossible_users(load: Load, written: Entries, problems: Problems) -
     if ramp_seconds > MAX_RAMP_SECONDS:
         text = (
             f"{format_plain(load.spawn_rate)} users per second start {load.users} users in {ramp_seconds:,.0f} s; "
-            f"allowed: up to {MAX_RAMP_SECONDS} s (the recorder gives up then), "
+            f"allowed: up to {MAX_RAMP_SECONDS} s (the recorder waits no longer), "
             f"so at least {math.ceil(load.users * 1000 / MAX_RAMP_SECONDS) / 1000:g}"
         )
         problems.add(written.line_of("spawn_rate", "users"), written.place("spawn_rate"), text)
     if load.seconds > MAX_LOAD_SECONDS:
         text = (
-            f"starting the users, warm-up and measuring take {load.seconds:,.0f} s together; "
-            f"allowed: up to {MAX_LOAD_SECONDS:,} s (the sampler of the hosts records a day at most)"
+            f"starting the users, warm-up and measurement take {load.seconds:,.0f} s together; "
+            f"allowed: up to {MAX_LOAD_SECONDS:,} s (the sampler of the hosts records at most one day)"
         )
         problems.add(written.line_of("measure_seconds", "warmup_seconds"), written.place("measure_seconds"), text)

@@ -19,15 +19,15 @@ Place = tuple[str | int, ...]  # the same without tags
 # By pydantic's kind of an error, and by ours (from "scalar" on, whose message is ours too). {description}, {title} and
 # {maxItems} are of the JSON schema; the others are those of `_words`.
 _TEXTS = {
-    "model_type": "{kind} stands here; a mapping with {keys} is needed",
-    "list_type": "{kind} stands here; a list is needed, as {example}",
-    "too_short": "is an empty list; write at least one value, as {example}",
+    "model_type": "expected a mapping with {keys}, but this is {kind}",
+    "list_type": "expected a list, for example {example}, but this is {kind}",
+    "too_short": "is an empty list; write at least one value, for example {example}",
     "too_long": "has {length} {title}; allowed: up to {maxItems}",
     "greater_than_equal": "{text} is out of range; allowed: {description}",
     "less_than_equal": "{text} is out of range; allowed: {description}",
     "int_type": "{text} is not a whole number; allowed: {description}",
-    "string_pattern_mismatch": "{quoted} does not fit; allowed: {description}",
-    "literal_error": "{quoted} does not fit; allowed: {description}",
+    "string_pattern_mismatch": "{quoted} is not valid; allowed: {description}",
+    "literal_error": "{quoted} is not valid; allowed: {description}",
     "scalar": "{message}; allowed: {description}",
     "memory": "{message}; {description}",
     "scenario": "{message}",

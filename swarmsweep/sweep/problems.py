@@ -36,5 +36,7 @@ class Problems:
         lines = [f"{self.where}:{p.line}: {p.key + ': ' if p.key else ''}{p.text}" for p in ordered[:MAX_PROBLEMS]]
         if len(ordered) > MAX_PROBLEMS:
             lines.append(f"... and {len(ordered) - MAX_PROBLEMS} more")
-        lines.append(f"No host was touched. Mend the file, then check it: python -m swarmsweep check {self.where}")
+        lines.append(
+            f"Nothing was changed on any host. Fix the file, then check it: python -m swarmsweep check {self.where}"
+        )
         return InputError("\n".join(lines))

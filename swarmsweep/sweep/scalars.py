@@ -63,17 +63,17 @@ def read_text(node: Any) -> str:
 def text_fault(node: Any) -> str | None:
     """Why a node is no text; None where it is."""
     if not isinstance(node, Text):
-        return f"{describe(node)} stands here"
+        return f"expected a single value, but this is {describe(node)}"
     kind = "text" if node.quoted else _plain_kind(node)
     if kind == "null":
         return "is empty"
-    return None if kind == "text" else f"{quoted(str(node))} is a {kind} in YAML, put it in quotes"
+    return None if kind == "text" else f"{quoted(str(node))} is a {kind} in YAML; put it in quotes"
 
 
 def read_memory(node: Any) -> int:
     """Docker's memory text -> bytes."""
     if not isinstance(node, Text):
-        raise refused(f"{describe(node)} stands here")
+        raise refused(f"expected a single value, but this is {describe(node)}")
     if _is_null(node):
         raise refused("is empty")
     try:
@@ -112,7 +112,7 @@ def refused(fault: str) -> PydanticCustomError:
 
 def _number_fault(node: Any) -> str | None:
     if not isinstance(node, Text):
-        return f"{describe(node)} stands here, not a number"
+        return f"expected a number, but this is {describe(node)}"
     text = str(node)
     if node.quoted:
         hint = f", write {text} without quotes" if _is_plain_number(text) else ", not a number"

@@ -9,7 +9,7 @@ from swarmsweep.sweep.scenarios import PROGRAMS
 
 REQUIREMENTS = "roles/locust_host/files/requirements.in"
 # As plugins/module_utils/locust_command.py limits a unit.
-MEMORY = "A process of the load gets 80 % of its host's memory: load less data in it"
+MEMORY = "A process of the load may use 80 % of its host's memory: load less data in it"
 COPIED = "Only *.py files directly in locustfiles/ are copied to the load hosts"
 
 Report = Mapping[str, Any]
@@ -94,14 +94,14 @@ def _signal(report: Report, _: Path) -> str:
     if report["name"] == "SIGKILL":
         return f"It was killed (SIGKILL) while it was loaded. {MEMORY}"
     return (
-        f"Python was ended by {report['name']} while it loaded the scenario{_last_words(report)}. "
+        f"{report['name']} ended Python while it loaded the scenario{_last_words(report)}. "
         f"Try it on your machine with: locust --list -f locustfiles/{report['locustfile']}"
     )
 
 
 def _time(report: Report, _: Path) -> str:
     return (
-        f"It was not loaded within {report['seconds']:g} s: it waits or loops while it is imported. "
+        f"It was not loaded within {report['seconds']:g} s: it waits or loops during its import. "
         "Move that into a task or into on_start"
     )
 
@@ -119,7 +119,7 @@ def _locust(report: Report, _: Path) -> str:
 
 def _options(report: Report, _: Path) -> str:
     return (
-        f"Its command line options do not go with Locust's: {report['text']}. "
+        f"Its command line options conflict with Locust's: {report['text']}. "
         "Rename the option, or give it a default, where the scenario adds it to the parser"
     )
 

@@ -41,7 +41,7 @@ def _fault(entry: Path) -> str | None:
     if not entry.is_file():
         if entry.is_dir():
             return f"{where} is a folder; allowed: files. Rename the folder, so that it does not end in .py"
-        target = "a link to a file that is not there" if entry.is_symlink() else "no regular file"
+        target = "a link to a missing file" if entry.is_symlink() else "no regular file"
         return f"{where} is {target}; allowed: files. Put the scenario there, or remove it"
     owners = (
         (sys.stdlib_module_names, "a module of Python's standard library"),
@@ -50,7 +50,7 @@ def _fault(entry: Path) -> str | None:
     )
     if owner := next((owner for names, owner in owners if entry.stem in names), None):
         fix = f"Rename it, for example: mv {where} locustfiles/my_{entry.name}"
-        return f"{where} has the name of {owner}, which Locust would no longer find. {fix}"
+        return f"{where} has the name of {owner}, which Locust could then not import. {fix}"
     return None
 
 

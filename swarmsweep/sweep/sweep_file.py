@@ -66,7 +66,7 @@ def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = Non
     tree = read_tree(data, problems)
     if not isinstance(tree, Entries):
         keys = ", ".join(SweepFile.model_fields)
-        problems.add(tree.line, "", f"{describe(tree)} stands here; a mapping with {keys} is needed")
+        problems.add(tree.line, "", f"expected a mapping with {keys}, but this is {describe(tree)}")
         raise problems.error()
     known = Scenarios(scenarios, mode_of(tree.get("load")))
     sections = read_sections(tree, known, problems)
@@ -104,7 +104,7 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError as error:
         folder = path.parent if path.parent.is_dir() else Path("sweeps")
         present = ", ".join(sorted(str(entry) for entry in folder.glob("*.yml"))[:10]) or "none"
-        raise InputError(f"{path}: no such sweep file; present: {present}") from error
+        raise InputError(f"{path}: no such sweep file; available: {present}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{quoted(str(path))}: cannot be read: {error}") from error
 

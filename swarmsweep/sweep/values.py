@@ -36,14 +36,14 @@ from swarmsweep.sweep.scalars import (
 from swarmsweep.units import format_memory, format_plain, quoted
 
 MAX_USERS = 9_000  # connections that the lab's HAProxy takes (platform_proxy_max_connections)
-MAX_TIMEOUT_SECONDS = 60  # a minute is no answer to one request
+MAX_TIMEOUT_SECONDS = 60  # a response after a minute is of no use
 MODES = {
-    "fixed": "so many users for so long",
+    "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest rate that holds the SLO",
 }
 ARRIVALS = {
-    "poisson": "callers who know nothing of each other",
-    "constant": "one request after the other at equal distances",
+    "poisson": "independent callers, at random times",
+    "constant": "requests at equal intervals",
 }
 BUDGETS = {
     name: f"at most {format_plain(profile.budget_seconds)} s of load for each deployment"
@@ -67,7 +67,7 @@ class Scenarios:
         """What is wrong with a scenario of this name; None where nothing is."""
         wanted = None if self.mode is None else self.mode == "capacity"
         usable = [other for other in self.present or () if wanted in (None, other.endswith(OPEN_LOOP_ENDING))]
-        present = f"; present: {', '.join(sorted(usable)) or 'none'}"
+        present = f"; available: {', '.join(sorted(usable)) or 'none'}"
         if wanted not in (None, name.endswith(OPEN_LOOP_ENDING)):
             kind, need = ("a closed loop", "ends") if wanted else ("an open loop", "does not end")
             text = (
@@ -122,7 +122,7 @@ def _range(seconds: list[float]) -> tuple[float, ...]:
 
 def _environment_axis(name: str) -> str:
     if not re.fullmatch(ENVIRONMENT_AXIS, name):
-        raise PydanticCustomError("unknown_axis", "is no environment variable")
+        raise PydanticCustomError("unknown_axis", "is not an environment variable")
     return name
 
 
@@ -136,10 +136,10 @@ Name = Annotated[
     Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$", description="a-z, 0-9 and -, up to 32, the first a letter or digit"),
     _TEXT,
 ]
-Repeat = Annotated[int, Within(1, 20, "trials of each cell", "20 fresh deployments show the spread")]
+Repeat = Annotated[int, Within(1, 20, "attempts of each cell", "20 deployments are enough to show the variation")]
 Seed = Annotated[int, Within(0, 2**32 - 1, "as seed", "32 bits")]
 
-Milliseconds = Annotated[float, Within(0.001, 600_000, "milliseconds", "ten minutes is no answer")]
+Milliseconds = Annotated[float, Within(0.001, 600_000, "milliseconds", "a limit above ten minutes is of no use")]
 Percent = Annotated[float, Within(0, 100, "percent of requests, and of executed tasks", "0 allows no failure")]
 
 Users = Annotated[
@@ -149,8 +149,10 @@ Users = Annotated[
     ),
 ]
 SpawnRate = Annotated[float, Within(0.01, 10_000, "users per second", "Locust cannot start them faster")]
-WarmupSeconds = Annotated[float, Within(0, 3_600, "seconds", "an hour of warm-up is a mistake")]
-MeasureSeconds = Annotated[float, Within(1, 86_400, "seconds", "a day per trial is the most")]
+WarmupSeconds = Annotated[
+    float, Within(0, 3_600, "seconds", "more than more than more than more than an hour of warm-up is a mistake")
+]
+MeasureSeconds = Annotated[float, Within(1, 86_400, "seconds", "at most one day per attempt")]
 ThinkSeconds = Annotated[float, Within(0, 3_600, "seconds", "think time of one user")]
 WaitSeconds = Annotated[
     list[ThinkSeconds],
@@ -161,24 +163,28 @@ WaitSeconds = Annotated[
 LocustWorkers = Annotated[int, Within(1, 128, "Locust workers", "one per core of the load hosts is enough")]
 Profile = Annotated[str, _one_of(BUDGETS), _TEXT]
 Arrivals = Annotated[str, _one_of(ARRIVALS), _TEXT]
-TimeoutSeconds = Annotated[float, Within(0.1, MAX_TIMEOUT_SECONDS, "seconds", "a minute is no answer to one request")]
+TimeoutSeconds = Annotated[float, Within(0.1, MAX_TIMEOUT_SECONDS, "seconds", "a response after a minute is of no use")]
 TargetRps = Annotated[float, Within(0.1, 1_000_000, "requests per second", "what the API must sustain")]
 Scenario = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\.py$",
-        description="the plain name of a file in locustfiles/, ending in .py",
+        description="the name of a file in locustfiles/, ending in .py, without a folder",
     ),
     _TEXT,
     AfterValidator(_suiting),
 ]
 
-Replicas = Annotated[int, Within(1, 100, "replicas", "a Swarm service of more is no longer two machines")]
-Cpus = Annotated[float, Within(0.01, 512, "CPUs per replica", "0.01 is Docker's minimum, 512 is beyond any one host")]
+Replicas = Annotated[int, Within(1, 100, "replicas", "a service with more replicas needs more than two machines")]
+Cpus = Annotated[
+    float, Within(0.01, 512, "CPUs per replica", "0.01 is Docker's minimum, and no host has more than 512")
+]
 Memory = Annotated[
     int, PlainValidator(read_memory, json_schema_input_type=_MEMORY_JSON), Field(description=_MEMORY_WORDS)
 ]
-ApiWorkers = Annotated[int, Within(1, 128, "uvicorn workers per replica", "each is a process with its own model")]
+ApiWorkers = Annotated[
+    int, Within(1, 128, "uvicorn workers per replica", "each is a process with its own copy of the model")
+]
 AxisValue = Annotated[
     str | float,
     PlainValidator(read_axis_value, json_schema_input_type=_AXIS_JSON),

@@ -23,7 +23,7 @@ MAX_DEPTH = 8  # the deepest useful path, load.cases[0].when.variant[0], is six 
 # Characters that YAML calls printable, https://yaml.org/spec/1.1/#c-printable
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # as "\\ud800" writes it; no encoding can
-_SECOND_DOCUMENT = {"but found another document": "a second document begins; a sweep file holds one"}
+_SECOND_DOCUMENT = {"but found another document": "a second YAML document begins; a sweep file must hold one"}
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
 
 
@@ -111,7 +111,9 @@ def _at(where: str, error: MarkedYAMLError) -> str:
 
 def _decode(data: bytes, where: str) -> str:
     if len(data) > MAX_BYTES:
-        raise InputError(f"{where}: has more than {MAX_BYTES} bytes; a sweep file is a page of text, is this one?")
+        raise InputError(
+            f"{where}: has more than {MAX_BYTES} bytes; a sweep file is about a page of text; is this the right file?"
+        )
     try:
         text = data.decode("utf-8-sig")  # editors on Windows put a byte-order mark first; it means nothing here
     except UnicodeDecodeError as error:
@@ -150,7 +152,7 @@ def _add(mapping: Entries, name_node: YamlNode, value: YamlNode, problems: Probl
     line = name_node.start_mark.line + 1
     if not isinstance(name_node, ScalarNode):
         where = f"{problems.where}:{line}"
-        raise InputError(f"{where}: a list or mapping stands where a key should; keys are plain words")
+        raise InputError(f"{where}: a list or mapping is used as a key; keys must be plain words")
     name = str(name_node.value)
     if name in mapping:
         problems.add(line, mapping.place(name), f"is given twice (first on line {mapping.key_lines[name]}); keep one")

@@ -78,7 +78,7 @@ def test_a_planted_doubt_is_told_by_its_check(run, rows, word):
 def test_replicas_with_another_limit_are_not_even_loaded(run, rows):
     first = tries(run, rows[REFUSED])[0]
     assert (first["status"], first["checks"], first["requests"]) == ("invalid", [], None)
-    assert "NanoCpus 300000000, the cell says 500000000" in first["reason"]
+    assert "NanoCpus 300000000, but the cell requires 500000000" in first["reason"]
 
 
 def test_what_was_invalid_was_measured_once_more_without_the_doubt(run, rows):

@@ -136,6 +136,6 @@ def test_rows_that_are_not_there_are_refused_before_any_job(play, tmp_path):
     result = play(playbook, tmp_path / "hosts.yml")
     words = " ".join((result.stdout + result.stderr).split())
     assert result.returncode != 0
-    assert f"The training rows '{tmp_path}/none.csv' are no file on this machine" in words
+    assert f"The training rows '{tmp_path}/none.csv' are not a file on this machine" in words
     assert "a path, a URL, auto, fetch, generated" in words
     assert "Train a model" not in words

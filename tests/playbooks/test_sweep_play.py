@@ -76,8 +76,15 @@ def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     ("installed", "words"),
     [
         # By an earlier version.
-        ([], "locust/firewall.sh is not on this host: an earlier version of the lab set it up. Run: ./lab site"),
-        (["firewall.sh"], "locust/word is not on this host: an earlier version of the lab set it up. Run: ./lab site"),
+        (
+            [],
+            "locust/firewall.sh is not on this host, because an earlier version of the lab provisioned it. Run: "
+            "./lab site",
+        ),
+        (
+            ["firewall.sh"],
+            "locust/word is not on this host, because an earlier version of the lab provisioned it. Run: ./lab site",
+        ),
         # Nothing listens there, and this machine has no user of a load host.
         (["firewall.sh", "word"], "http://127.0.0.1:{port}"),
     ],
@@ -141,7 +148,7 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
         assert f"\n{number}/2 r1-c0." in done.stdout
         assert f"\nagain {number}/2 r1-c0." in done.stdout
     assert "2 attempt(s) were invalid and are made once more" in done.stdout
-    assert "2 invalid trial(s) were made once more: now 2 invalid" in done.stdout
+    assert "2 invalid attempt(s) were retried: now 2 invalid" in done.stdout
     # What was wrong is shown where it happened.
     assert done.stdout.count("UNREACHABLE!") >= 4
     for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
@@ -165,7 +172,7 @@ def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost, reason, co
     known = [] if reason is None else ["-e", json.dumps({"bench_cell_left_lab": reason})]
     done = play(playbook.with_name("left_lab.yml"), inventory, *given, *known)
     assert done.returncode == code, done.stdout + done.stderr
-    words = f"The sweep ended early, and the summary has only what was measured before: {reason}"
+    words = f"The sweep ended early. The summary has only the cells that were measured before: {reason}"
     assert (words in " ".join(done.stdout.split())) is (reason is not None)
 
 

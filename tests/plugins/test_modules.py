@@ -146,7 +146,7 @@ def test_a_silent_docker_is_named(results, name):
     pytest.importorskip("docker", reason="the Docker SDK for Python is needed to ask Docker")
     found, folder = results
     assert found[name]["failed"] is True
-    assert f"Docker does not answer on unix://{folder}/docker.sock" in found[name]["msg"]
+    assert f"Docker does not respond on unix://{folder}/docker.sock" in found[name]["msg"]
     assert not (folder / "deploy.json").exists()
 
 

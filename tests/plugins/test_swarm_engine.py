@@ -66,5 +66,5 @@ class TestPoll:
         def ask():
             raise ConnectionError("refused")
 
-        with pytest.raises(HarnessError, match=r"has not answered.*refused"):
+        with pytest.raises(HarnessError, match=r"has not responded.*refused"):
             swarm_engine.poll(ask, time.monotonic() + 60)

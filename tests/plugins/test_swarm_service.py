@@ -37,11 +37,11 @@ RUNS = {
     [
         ({}, None),
         ({"image": "swarmsweep/api:1f0c9b2@sha256:" + "0" * 64}, None),
-        ({"nano_cpus": 0}, ["replica 1", "NanoCpus 0", "says 500000000"]),
-        ({"memory_bytes": 600000000}, ["Memory 600000000", "says 629145600"]),
+        ({"nano_cpus": 0}, ["replica 1", "NanoCpus 0", "requires 500000000"]),
+        ({"memory_bytes": 600000000}, ["Memory 600000000", "requires 629145600"]),
         ({"image": "swarmsweep/api:old"}, ["image 'swarmsweep/api:old'"]),
-        ({"env": {"API_WORKERS": "4"}}, ["API_WORKERS '4'", "says '2'"]),
-        ({"env": {}}, ["API_WORKERS None", "says '2'"]),
+        ({"env": {"API_WORKERS": "4"}}, ["API_WORKERS '4'", "requires '2'"]),
+        ({"env": {}}, ["API_WORKERS None", "requires '2'"]),
     ],
 )
 def test_what_runs_is_compared_with_what_was_asked(differs, words):

@@ -84,8 +84,8 @@ def test_deaths_of_long_ago_end_nothing(scenario, kills):
     [
         ("crash", False, "crash", "exited with code 3 (uvicorn: application startup failed)"),
         ("oom", True, "oom", "needed more than its memory limit of 64M: killed by the kernel (exit 137, OOM)"),
-        ("oom", False, "crash", "was killed (137) and nothing shows that memory was the reason"),
-        ("no-image", False, "rejected", "was refused by its node: No such image: nope:1"),
+        ("oom", False, "crash", "was killed (exit 137), but nothing indicates that memory was the reason"),
+        ("no-image", False, "rejected", "was rejected by its node: No such image: nope:1"),
         ("no-room", False, "rejected", "found no node: no suitable node (insufficient resources on 1 node)"),
         ("start-failed", False, "rejected", "did not start: exec:"),
     ],
@@ -144,4 +144,4 @@ def test_a_death_explains_why_haproxy_sees_nothing(haproxy):
 def test_a_silent_haproxy_is_named(tmp_path):
     found = watch(Replay("two-ready"), 3, serving=swarm_stack.Serving(str(tmp_path / "none.sock"), "api", 2))
     assert found.step() is None
-    assert "HAProxy does not answer" in found.explain(40)
+    assert "HAProxy does not respond" in found.explain(40)

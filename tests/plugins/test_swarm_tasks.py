@@ -80,7 +80,7 @@ CASES = [
      2, 1, [CONTAINER], "failed", 2, "oom", ["killed a process inside"]),
     ("137 once, no evidence", [died(1, 0, 137), task(1, "ready", 0.5)], 1, 1, [], "converging", 0, None, []),
     ("137 twice, no evidence", [died(1, 0, 137), died(1, 3, 137)],
-     1, 4, [], "failed", 0, "crash", ["killed (137)", "nothing shows that memory", "2 times"]),
+     1, 4, [], "failed", 0, "crash", ["killed (exit 137)", "nothing indicates that memory", "2 times"]),
     ("one death, restarted", [died(1, 0, 1), task(1, "running", 2)], 1, 3, [], "running", 1, None, []),
     ("deaths of two slots are no loop", [died(1, 0, 1), task(1, "running", 2), died(2, 0, 1), task(2, "running", 2)],
      2, 3, [], "running", 2, None, []),

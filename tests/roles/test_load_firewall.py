@@ -144,7 +144,7 @@ def test_a_name_that_leads_nowhere_leaves_no_gap(space, rendered):
     script.write_text(script.read_text().replace(API, "no-such-host.invalid"))
     failed = space(str(script), "ensure", check=False)
     assert failed.returncode != 0
-    assert "no-such-host.invalid leads to no address" in failed.stderr
+    assert "no-such-host.invalid does not resolve to an address" in failed.stderr
 
 
 # --- A machine that is API host and load host ------------------------------------------------------------------------

@@ -132,11 +132,11 @@ def test_a_bridge_is_made_marked_and_removed(inside, network):
             ],
             "alias: none",
         ),
-        (["ip link add sweep0 type veth peer name far"], "the interface sweep0 is no bridge"),
+        (["ip link add sweep0 type veth peer name far"], "the interface sweep0 is not a bridge"),
         # The mark alone does not make an interface a bridge.
         (
             ["ip link add sweep0 type veth peer name far", "ip link set sweep0 alias swarmsweep:lab"],
-            "the interface sweep0 is no bridge",
+            "the interface sweep0 is not a bridge",
         ),
     ],
 )

@@ -52,7 +52,7 @@ def test_check_tells_about_every_file(quick, tmp_path, capsys):
     bad.write_text("")
     assert main(["check", str(bad), quick, str(tmp_path / "none.yml")]) == 2
     out, err = capsys.readouterr()
-    assert "good: 7 cells x 1 trial(s)" in out
+    assert "valid: 7 cells x 1 attempt(s)" in out
     assert "is empty" in err and "no such sweep file" in err
 
 
@@ -113,7 +113,7 @@ def test_plan_knows_the_hosts_and_seconds_of_earlier_runs(finished_run, quick, c
     assert main(["plan", quick, "--inventory", "/none", "--reports-dir", reports]) == 0
     by_run = capsys.readouterr().out
     assert re.search(rf"^API hosts: .*1 CPU .*4\.0 GiB.*1\.0 GiB.*{finished_run.dir.name}", by_run, re.MULTILINE)
-    assert re.search(r" -  .*2 CPUs", by_run)
+    assert re.search(r" -  .*one replica needs 2 CPUs", by_run)
     assert main(["plan", quick, "--inventory", "/none", "--reports-dir", reports, "--api-cpus", "2"]) == 0
     by_option = capsys.readouterr().out
     assert re.search(r"^API hosts: .*2 CPUs .*4\.0 GiB.*1\.0 GiB", by_option, re.MULTILINE)
@@ -131,7 +131,7 @@ def test_plan_without_a_file_is_of_the_default_sweep():
 @pytest.mark.parametrize("seed", ["abc", "-1", "1.5", str(2**63)])
 def test_plan_refuses_what_is_no_seed(quick, capsys, seed):
     assert main(["plan", quick, f"--seed={seed}"]) == 2
-    assert "is refused; allowed: whole numbers 0 to" in capsys.readouterr().err
+    assert "is not valid; allowed: whole numbers 0 to" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("size", "advice"), [("4GiB", "write 4G,"), ("4", "write 4M or 4G")])
@@ -164,11 +164,11 @@ def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
     for step in finished_run.plan.steps:
         (finished_run.attempt(step.cell_id) / "trial.json").write_text("{}")  # measured by an older version
     assert main(["report", str(finished_run.dir), "--reports-dir", reports, "--remeasure"]) == 0
-    assert capsys.readouterr().out.startswith("5 attempts measured again")
+    assert capsys.readouterr().out.startswith("5 attempts recomputed")
     assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()
 
 
-@pytest.mark.parametrize(("path", "code", "words"), [("none", 2, "no such run folder"), (".", 1, "is no run folder")])
+@pytest.mark.parametrize(("path", "code", "words"), [("none", 2, "no such run folder"), (".", 1, "not a run folder")])
 def test_report_of_what_is_no_run(tmp_path, capsys, path, code, words):
     assert main(["report", str(tmp_path / path), "--reports-dir", str(tmp_path)]) == code
     assert words in capsys.readouterr().err

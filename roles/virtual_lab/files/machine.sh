@@ -40,7 +40,7 @@ enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
     echo $BASHPID > "$group/cgroup.procs"
   done
   if [[ $limited != *c* || $limited != *m* ]]; then
-    echo "machine.sh: this kernel offers no cpuset or no memory cgroup, so the machines would take each other's cores" >&2
+    echo "machine.sh: this kernel offers no cpuset or no memory cgroup, so the machines could not have cores of their own" >&2
     exit 1
   fi
 }
@@ -117,7 +117,7 @@ remove_cgroups() {
       sleep 0.1
     done
     if [[ -d $mount/$cgroup ]]; then
-      echo "machine.sh: processes of $name do not end; look at $mount/$cgroup" >&2
+      echo "machine.sh: processes of $name do not end; inspect $mount/$cgroup" >&2
       exit 1
     fi
   done

@@ -50,7 +50,7 @@ check() { # BRIDGE MARK ADDRESS
   other=$(ip -o -4 address show | awk -v bridge="$1" -v address="${3%/*}/" '$2 != bridge && index($4, address) == 1 {print $2; exit}')
   if [[ -n $other ]]; then echo "foreign the interface $other has the address ${3%/*} already"; return; fi
   if [[ ! -e /sys/class/net/$1 ]]; then echo absent; return; fi
-  if [[ ! -d /sys/class/net/$1/bridge ]]; then echo "foreign the interface $1 is no bridge"; return; fi
+  if [[ ! -d /sys/class/net/$1/bridge ]]; then echo "foreign the interface $1 is not a bridge"; return; fi
   if [[ $(mark_of "$1") == "$2" ]]; then echo ours; return; fi
   if made_by_earlier_version "$@"; then echo earlier; return; fi
   local mark addresses members

@@ -52,10 +52,11 @@ def errors_explained(evidence: Evidence) -> Check | None:
     count = sum(errors.values())
     percent = 100 * count / max(1, flow.offered)
     sentence = (
-        f"{count} requests failed by the bench and not by the API ({format_figure(percent)} %, limit {most:g} %): "
+        f"{count} requests failed because of the test bench, not of the API ({format_figure(percent)} %, limit "
+        f"{most:g} %): "
         f"{_quoted(errors)}"
         if count
-        else "no request failed for a reason that is not the API's"
+        else "no request failed because of the test bench"
     )
     return Check(name, percent, most, percent <= most, sentence)
 
@@ -69,7 +70,7 @@ def answers_correct(evidence: Evidence) -> Check | None:
         return None
     errors = sum((Counter(_of_cause(flow, WRONG)) for flow in evidence.flows), Counter[str]())
     count = sum(errors.values())
-    sentence = f"{count} answers were wrong: {_quoted(errors)}" if count else "the scenario found no wrong answer"
+    sentence = f"{count} responses were wrong: {_quoted(errors)}" if count else "the scenario found no wrong response"
     return Check("answers_correct", count, 0, count == 0, sentence)
 
 

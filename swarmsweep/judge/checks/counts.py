@@ -31,7 +31,7 @@ def requests_conserved(evidence: Evidence) -> Check | None:
     allowed = round(limit("window_edge")) * max(1, evidence.record_files)
     sentence = (
         f"{flow.offered} requests were due: {flow.ok} ok, {flow.failed} failed, {flow.timed_out} timed out, "
-        f"{flow.dropped} dropped, {flow.in_flight_end} unanswered; "
+        f"{flow.dropped} dropped, {flow.in_flight_end} still in flight; "
         f"{abs(missing)} {'too many' if missing < 0 else 'missing'}"
     )
     return Check("requests_conserved", missing, allowed, abs(missing) <= allowed, sentence)
@@ -42,9 +42,10 @@ def counted_by_locust(evidence: Evidence) -> Check | None:
     recorded, locust, unreported = evidence.recorded_requests, evidence.counted_requests, evidence.unreported_requests
     if recorded is None or locust is None:
         return None
-    apart = f" and {unreported} that Locust never reports" if unreported else ""
+    apart = f" (plus {unreported} that Locust never reports)" if unreported else ""
     sentence = (
-        f"the recorder has {recorded - unreported} requests of the whole trial{apart}, Locust's own statistics {locust}"
+        f"the recorder counted {recorded - unreported} requests in the whole attempt{apart}, and Locust counted "
+        f"{locust}"
     )
     return Check("counted_by_locust", recorded - unreported, locust, recorded - unreported == locust, sentence)
 
@@ -58,18 +59,20 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
     if recorded is None:
         return None
     if seen is None or seen.requests is None:
-        sentence = "HAProxy's request counters were not recorded, so nothing confirms the number of requests"
+        sentence = "HAProxy's request counters were not recorded, so the number of requests is not confirmed"
         return Check(name, None, recorded, None, sentence)
     if seen.restarted:
-        return Check(name, seen.requests, recorded, False, "HAProxy restarted during the trial: its counters went back")
+        return Check(
+            name, seen.requests, recorded, False, "HAProxy restarted during the attempt, so its counters were reset"
+        )
     allowed = limit("proxy_difference") / 100 * recorded + _in_flight(evidence)
     difference = seen.requests - recorded - evidence.recovery_probes
     if difference < 0:
         allowed += evidence.client_timeouts
-    questions = f" and {evidence.recovery_probes} of the master" if evidence.recovery_probes else ""
+    questions = f" plus {evidence.recovery_probes} from recovery probes" if evidence.recovery_probes else ""
     sentence = (
-        f"HAProxy counted {seen.requests} requests, the recorder {recorded}{questions}: "
-        f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, {format_figure(allowed)} are allowed"
+        f"HAProxy counted {seen.requests} requests, and the recorder {recorded}{questions}: "
+        f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, limit {format_figure(allowed)}"
     )
     return Check(name, seen.requests, recorded, abs(difference) <= allowed, sentence)
 
@@ -97,10 +100,10 @@ def responses_complete(evidence: Evidence) -> Check | None:
     missing = flow.in_flight_end
     bounds = f"; {' and '.join(flow.lower_bounds)} are lower bounds" if flow.lower_bounds else ""
     sentence = (
-        f"{missing} of {flow.offered} requests had no response when the load ended and count with the time that they "
+        f"{missing} of {flow.offered} requests had no response when the load ended. They count with the time that they "
         f"had waited{bounds}"
         if missing
-        else "every request of the window had its response"
+        else "every request of the window had a response"
     )
     return Check("responses_complete", missing, 0, missing == 0, sentence, warning=True)
 
@@ -110,5 +113,5 @@ def requests_recorded_whole(evidence: Evidence) -> Check | None:
     complete = evidence.records_complete
     if complete is None:
         return None
-    sentence = "every worker's record is whole" if complete else "the record of a worker broke off before its end"
+    sentence = "the record of every worker is complete" if complete else "the record of a worker is incomplete"
     return Check("requests_recorded_whole", complete, True, complete, sentence, warning=True)

@@ -13,12 +13,14 @@ def replicas_unchanged(evidence: Evidence) -> Check:
     """The containers after the load are those that were deployed, and none restarted by after.json."""
     name, after = "replicas_unchanged", evidence.after
     if after is None:
-        return Check(name, None, 0, False, "the state after the load was not recorded, a replica may have died unseen")
+        return Check(
+            name, None, 0, False, "the state after the load was not recorded, so a replica may have died unnoticed"
+        )
     before_ids = evidence.deploy.ids if evidence.deploy is not None else set()
     gone = len(before_ids - after.ids)
     passed = before_ids == after.ids and not after.changed and not after.restarts
-    restarts = "an unknown number of" if after.restarts is None else after.restarts
-    sentence = f"{gone} of {len(before_ids)} replicas were replaced during the load, {restarts} restarts"
+    restarts = "unknown" if after.restarts is None else after.restarts
+    sentence = f"{gone} of {len(before_ids)} deployed replicas were replaced during the load; restarts: {restarts}"
     return Check(name, gone, 0, passed, sentence)
 
 
@@ -27,7 +29,7 @@ def limits_as_labelled(evidence: Evidence) -> Check:
     config = evidence.config
     deployed = evidence.deploy.started if evidence.deploy is not None else []
     wanted_nano_cpus, memory_bytes = nano_cpus(config["cpus"]), config["memory_bytes"]
-    wrong = [] if len(deployed) == config["replicas"] else [f"{len(deployed)} replicas, not {config['replicas']}"]
+    wrong = [] if len(deployed) == config["replicas"] else [f"replicas: {len(deployed)}, not {config['replicas']}"]
     for container in deployed:
         if container.nano_cpus != wanted_nano_cpus:
             wrong.append(f"nano_cpus {container.nano_cpus}, not {wanted_nano_cpus}")
@@ -59,10 +61,13 @@ def replicas_all_used(evidence: Evidence) -> Check | None:
         if sum(counts.values()) >= least
     }
     if not used:
-        sentence = f"neither HAProxy nor X-Served-By has the {least:g} requests that would show which replicas answered"
+        sentence = (
+            f"which replicas served requests is unknown: HAProxy and X-Served-By each show fewer than {least:g} "
+            "requests"
+        )
         return Check(name, None, replicas, None, sentence)
-    by_witness = ", ".join(f"{count} by {witness}" for witness, count in used.items())
-    sentence = f"of {replicas} replicas so many answered: {by_witness}"
+    by_witness = ", ".join(f"{count} according to {witness}" for witness, count in used.items())
+    sentence = f"replicas that served requests, of {replicas}: {by_witness}"
     return Check(name, min(used.values()), replicas, all(count == replicas for count in used.values()), sentence)
 
 
@@ -77,12 +82,12 @@ def replicas_share_load(evidence: Evidence) -> Check | None:
     if len(shares) < replicas:
         return None
     ratio = max(shares) / min(shares)
-    sentence = f"the busiest replica got {ratio:.2f} times the requests of the idlest (limit {most:g})"
+    sentence = f"the busiest replica got {ratio:.2f} times the requests of the least busy one (limit {most:g})"
     return Check(name, ratio, most, ratio <= most, sentence, warning=True)
 
 
 def workers_all_used(evidence: Evidence) -> Check | None:
-    """As many worker processes of each replica answered as the matrix says."""
+    """As many worker processes of each replica served requests as the matrix says."""
     name, workers = "workers_all_used", evidence.config["workers"]
     if workers < 2 or evidence.flow is None:
         return None
@@ -90,13 +95,13 @@ def workers_all_used(evidence: Evidence) -> Check | None:
     processes = {replica: len(counts) for replica, counts in answers.items() if "" not in counts}
     least = workers * limit("answers_a_replica")
     if not processes or any(sum(counts.values()) < least for counts in answers.values()):
-        sentence = f"no X-Served-By with process, or fewer than {least:g} answers a replica"
+        sentence = f"no X-Served-By header names a process, or a replica sent fewer than {least:g} responses"
         return Check(name, None, workers, None, sentence, warning=True)
     odd = next((count for count in processes.values() if count != workers), workers)
     sentence = (
-        f"{odd} worker processes of a replica answered, {workers} were started"
+        f"{odd} worker processes of a replica served requests, but {workers} were started"
         if odd != workers
-        else (f"all {workers} worker processes of each replica answered")
+        else (f"all {workers} worker processes of each replica served requests")
     )
     return Check(name, odd, workers, odd == workers, sentence, warning=True)
 

@@ -17,8 +17,8 @@ def generator_cpu(evidence: Evidence) -> Check | None:
         return None
     highest = evidence.flow.generator_cpu_percent
     if highest is None:
-        return Check(name, None, most, False, "no CPU sample of a Locust worker lies in the measured window")
-    verdict = "the load generator itself was the limit" if highest >= most else "the load generator had room"
+        return Check(name, None, most, False, "the measured window has no CPU sample of a Locust worker")
+    verdict = "the load generator was the limit" if highest >= most else "the load generator was not at its limit"
     sentence = f"the busiest Locust worker used {format_figure(highest)} % of a core (limit {most:g} %): {verdict}"
     return Check(name, highest, most, highest < most, sentence)
 
@@ -32,7 +32,7 @@ def load_host_cpu(evidence: Evidence) -> Check | None:
         if machine.group == "load" and machine.busy_percent is not None
     }
     if not busy:
-        return Check(name, None, most, None, "how busy the load hosts were was not recorded", warning=True)
+        return Check(name, None, most, None, "the CPU use of the load hosts was not recorded", warning=True)
     host = max(busy, key=lambda name: busy[name])
     sentence = f"the load host {host} was {format_figure(busy[host])} % busy (limit {most:g} %)"
     return Check(name, busy[host], most, busy[host] < most, sentence, warning=True)
@@ -45,7 +45,7 @@ def workers_present(evidence: Evidence) -> Check | None:
     expected, recorded = evidence.load["workers"], evidence.record_files
     connected, lost = evidence.timeline.workers_connected, evidence.timeline.workers_lost
     passed = connected == expected and lost == 0 and recorded == expected
-    sentence = f"{connected} of {expected} Locust workers connected, {lost} lost, {recorded} left their records"
+    sentence = f"{connected} of {expected} Locust workers connected, {lost} were lost, {recorded} wrote their records"
     return Check("workers_present", connected, expected, passed, sentence)
 
 
@@ -57,7 +57,7 @@ def load_as_planned(evidence: Evidence) -> Check | None:
     users, planned = timeline.users, load["users"]
     seconds, planned_seconds = flow.length_seconds, load["measure_seconds"]
     passed = users == planned and abs(seconds - planned_seconds) <= limit("window_length")
-    sentence = f"{users} of {planned} users for {format_figure(seconds)} of {format_plain(planned_seconds)} seconds"
+    sentence = f"{users} of {planned} users ran for {format_figure(seconds)} of {format_plain(planned_seconds)} seconds"
     return Check("load_as_planned", users, planned, passed, sentence)
 
 
@@ -80,8 +80,8 @@ def users_stayed(evidence: Evidence) -> Check | None:
     # The users of a worker that was lost are missing with its record: workers_present says so.
     if least is None or evidence.record_files < evidence.load["workers"]:
         return None
-    rest = "" if least >= planned else "; the others stopped by themselves (StopUser) or failed outside of a task"
-    sentence = f"{least} of {planned} users were there all the time{rest}"
+    rest = "" if least >= planned else "; the others stopped themselves (StopUser) or failed outside a task"
+    sentence = f"{least} of {planned} users ran until the window ended{rest}"
     return Check("users_stayed", least, planned, least >= planned, sentence, warning=True)
 
 
@@ -95,7 +95,7 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
         return None
     name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
     if evidence.generator_limit is not None and evidence.verified_rps is None:
-        sentence = f"no rate was proven, because the generator failed: {evidence.generator_limit}"
+        sentence = f"no rate was verified, because the load generator was the limit: {evidence.generator_limit}"
         return Check(name, None, least, False, sentence)
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due
@@ -103,12 +103,13 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
     chance = 4 / math.sqrt(due) if flow.kind == "poisson" else 0.0
     kept = sent >= least - chance and flow.dropped <= (1 - least) * flow.offered
     shares = (
-        f"{100 * sent:.1f} % of the ordered {format_figure(flow.rate_rps)} requests/s were sent, {flow.dropped} dropped"
+        f"{100 * sent:.1f} % of the required {format_figure(flow.rate_rps)} requests/s were sent, {flow.dropped} "
+        "were dropped"
     )
     lag = flow.lag_p99_ms
     if lag is None:
-        return Check(name, sent, least, None if kept else False, f"{shares}; how late they were is unknown")
-    late = f"99 % at most {format_figure(lag)} ms late ({format_plain(most_lag)} ms are allowed)"
+        return Check(name, sent, least, None if kept else False, f"{shares}; their lag is unknown")
+    late = f"99 % were sent at most {format_figure(lag)} ms late (limit {format_plain(most_lag)} ms)"
     return Check(name, sent, least, kept and lag <= most_lag, f"{shares}, {late}")
 
 

@@ -13,13 +13,13 @@ def window_sampled(evidence: Evidence) -> Check:
     """The samples of the API hosts cover the measured window and all replicas, so that CPU use is known."""
     name = "window_sampled"
     if not any(machine.group == "api" for machine in evidence.machines.values()):
-        sentence = "no samples of the API hosts were gathered: CPU use and throttling are unknown"
+        sentence = "no samples of the API hosts were collected, so CPU use and throttling are unknown"
         return Check(name, None, True, None, sentence, warning=True)
     known = evidence.usage.cpu_cores is not None
     sentence = (
         "the samples of the API hosts cover the measured window"
         if known
-        else "the samples of the API hosts do not cover the measured window: CPU use and throttling are unknown"
+        else "the samples of the API hosts do not cover the measured window, so CPU use and throttling are unknown"
     )
     return Check(name, known, True, known, sentence, warning=True)
 
@@ -42,13 +42,15 @@ def steal_cpu(evidence: Evidence) -> Check:
 def foreign_cpu(evidence: Evidence) -> Check:
     """Nobody else used the machines' cores; invalid where much was used by others while there was no other room."""
     disturbed = any(_is_disturbed(machine) for machine in evidence.machines.values())
-    full = ", which was full" if disturbed else ""
+    full = ", which had no free core" if disturbed else ""
     return _highest_below(
         "foreign_cpu",
         _highest({host: machine.external_cpu_cores for host, machine in evidence.machines.items()}),
         limit("external_cpu"),
-        "whether others used the machines' cores cannot be told there, or was not recorded",
-        lambda cores, host, most: f"others used {format_figure(cores)} cores of {host} (limit {most:g}){full}",
+        "the CPU use of noisy neighbours was not recorded, or cannot be measured on these machines",
+        lambda cores, host, most: (
+            f"noisy neighbours used {format_figure(cores)} cores of {host} (limit {most:g}){full}"
+        ),
         warning=not disturbed,
     )
 
@@ -66,7 +68,7 @@ def sampling_cheap(evidence: Evidence) -> Check:
         "sampling_cheap",
         _highest({host: machine.sampler_cores for host, machine in evidence.machines.items()}),
         limit("sampler"),
-        "what the sampler used was not recorded",
+        "the CPU use of the sampler was not recorded",
         lambda cores, host, most: f"the sampler used {100 * cores:.2g} % of a core of {host} (limit {100 * most:g} %)",
         warning=True,
     )
@@ -80,7 +82,7 @@ def clock_offset(evidence: Evidence) -> Check:
         return Check(name, None, most, None, "the clocks of the hosts were not compared", warning=True)
     certain = max(0.0, abs(offset) - bound)
     sentence = (
-        f"the clocks of API and load host differ by {1000 * abs(offset):.0f} ms, known to {1000 * bound:.0f} ms "
+        f"the clocks of API and load host differ by {1000 * abs(offset):.0f} ms, give or take {1000 * bound:.0f} ms "
         f"(limit {1000 * most:.0f} ms)"
     )
     return Check(name, offset, most, certain <= most, sentence, warning=certain <= limit("clock_offset_most"))

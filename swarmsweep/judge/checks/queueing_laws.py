@@ -41,7 +41,7 @@ def _closed(flow: Flow, mean_seconds: float) -> Check | None:
     below, above = limit("users_in_generator") + chance, limit("little") + chance
     sentence = (
         f"requests/s x (latency + think time) account for {format_figure(explained)} of {users} users "
-        f"({off:+.1f} %; {-below:+.1f} to {above:+.1f} % are allowed)"
+        f"({off:+.1f} %; allowed: {-below:+.1f} to {above:+.1f} %)"
     )
     return Check(name, explained, users, -below <= off <= above, sentence, warning=flow.kind == "users")
 
@@ -49,7 +49,7 @@ def _closed(flow: Flow, mean_seconds: float) -> Check | None:
 def _open(flow: Flow, mean_seconds: float) -> Check:
     name, sent = "littles_law", flow.offered - flow.dropped
     if flow.in_flight_mean is None:
-        return Check(name, None, None, None, "how many requests were under way was not recorded")
+        return Check(name, None, None, None, "the number of requests in flight was not recorded")
     latency = mean_seconds - (flow.lag_mean_ms or 0.0) / 1000
     explained = sent / flow.length_seconds * latency
     seen = flow.in_flight_mean
@@ -60,8 +60,9 @@ def _open(flow: Flow, mean_seconds: float) -> Check:
         limit("little") / 100 * max(seen, explained) + edges + math.sqrt(max(seen, explained) / max(1, sent)) + 0.05
     )
     sentence = (
-        f"requests/s x latency say that {format_figure(explained)} were under way, {format_figure(seen)} were seen "
-        f"({format_figure(allowed)} more or less are allowed)"
+        f"by requests/s x latency, {format_figure(explained)} requests were in flight; {format_figure(seen)} were "
+        "counted "
+        f"(allowed difference: {format_figure(allowed)})"
     )
     return Check(name, explained, seen, abs(explained - seen) <= allowed, sentence)
 
@@ -78,7 +79,9 @@ def steady_state(evidence: Evidence) -> Check | None:
         return None
     name = "steady_state"
     if len(flow.seconds) < MIN_SECONDS:
-        sentence = f"the window has {len(flow.seconds)} whole seconds, {MIN_SECONDS} are needed to compare its thirds"
+        sentence = (
+            f"the window has {len(flow.seconds)} whole seconds, and {MIN_SECONDS} are needed to compare its thirds"
+        )
         return Check(name, None, None, None, sentence, warning=True)
     parts = _thirds(flow.seconds)
     return _steady_throughput(name, parts) if flow.kind in CLOSED_KINDS else _steady_queue(name, parts)
@@ -89,23 +92,25 @@ def _steady_throughput(name: str, parts: Sequence[Sequence[Second]]) -> Check:
     fewest = min(sum(second.offered for second in part) for part in parts)
     in_words = ", ".join(format_figure(rate) for rate in rates)
     if fewest == 0:
-        return Check(name, None, None, False, f"in a third of the window nothing was asked: {in_words} requests/s")
+        return Check(name, None, None, False, f"no request was sent in a third of the window: {in_words} requests/s")
     most = max(limit("steadiness"), 1 + limit("steadiness_chance") / math.sqrt(fewest))
     ratio = max(rates) / min(rates)
-    sentence = f"{in_words} requests/s in the thirds of the window: {ratio:.2f} times (limit {most:.2f})"
+    sentence = (
+        f"{in_words} requests/s in the thirds of the window: they differ by a factor of {ratio:.2f} (limit {most:.2f})"
+    )
     return Check(name, ratio, most, ratio <= most, sentence)
 
 
 def _steady_queue(name: str, parts: Sequence[Sequence[Second]]) -> Check:
     levels = [[second.in_flight_mean for second in part if second.in_flight_mean is not None] for part in parts]
     if not all(levels):
-        return Check(name, None, None, None, "how many requests were under way was not recorded", warning=True)
+        return Check(name, None, None, None, "the number of requests in flight was not recorded", warning=True)
     first, *_, last = (sum(part) / len(part) for part in levels)
     # Below one request, a ratio is a matter of single requests.
     ratio, most = max(first, 1.0) / max(last, 1.0), limit("warming_up")
     sentence = (
-        f"{format_figure(first)} requests were under way in the first third of the window, {format_figure(last)} in "
-        f"the last: {ratio:.2f} times (limit {most:g})"
+        f"{format_figure(first)} requests were in flight in the first third of the window, {format_figure(last)} in "
+        f"the last: a factor of {ratio:.2f} (limit {most:g})"
     )
     return Check(name, ratio, most, ratio <= most, sentence, warning=True)
 

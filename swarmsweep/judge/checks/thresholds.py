@@ -20,15 +20,17 @@ class Limit:
 
 LIMITS = {
     # Generator
-    "generator_cpu": Limit(90, "percent of one core", "above, a worker is late itself and reports its own delay"),
+    "generator_cpu": Limit(90, "percent of one core", "above this, a worker is late itself and reports its own delay"),
     "load_host_cpu": Limit(95, "percent of its cores", "V5: processes wait for a core, and latencies contain the wait"),
     "window_length": Limit(1, "seconds off the plan", "the master cuts the window on a tick of one second"),
-    "rate_kept": Limit(MIN_SENT, "share of the ordered rate", "V3; as the search judges a probe"),
+    "rate_kept": Limit(MIN_SENT, "share of the required rate", "V3; as the search judges a probe"),
     "lag": Limit(MAX_LAG_MS, "ms, p99", "V3; as the search judges a probe"),
     "lag_share": Limit(MAX_LAG_SHARE, "share of the tightest latency limit", "V3; where that is more than the 5 ms"),
     # Counts
     "window_edge": Limit(
-        2, "requests a worker", "a request due just at an edge of the window is cut by clocks that differ by rounding"
+        2,
+        "requests a worker",
+        "a request due at an edge of the window is assigned by two clocks that round differently",
     ),
     "proxy_difference": Limit(0.5, "percent of requests", "V8; beyond those in flight. 0 requests in 45 real attempts"),
     # Flow
@@ -55,18 +57,20 @@ LIMITS = {
     ),
     # Replicas
     "share_ratio": Limit(1.25, "times, busiest over idlest replica", "V11; 1.00 to 1.01 in 7 real attempts"),
-    "answers_a_replica": Limit(20, "answers for each", "fewer may miss one of several by chance"),
+    "answers_a_replica": Limit(20, "answers for each", "with fewer requests, chance alone may leave one replica out"),
     # Answers
-    "unexplained_errors": Limit(0.1, "percent of requests", "V14: a single broken connection is no reason to stop"),
+    "unexplained_errors": Limit(
+        0.1, "percent of requests", "V14: one broken connection does not invalidate an attempt"
+    ),
     # Machines
     "steal": Limit(1, "percent of CPU time", "V15; 0 to 0.6 % in 45 real attempts"),
-    "steal_most": Limit(10, "percent of CPU time", "a tenth of the machine was not there: its figures are not its own"),
+    "steal_most": Limit(10, "percent of CPU time", "a tenth of the machine was missing, so its figures are not valid"),
     "external_cpu": Limit(0.1, "cores", "V15; a controller on the same computer uses 0.03 to 0.05 of a core"),
-    "external_cpu_most": Limit(25, "percent of the cores", "while the host is full, it is taken from what is measured"),
-    "full_host": Limit(90, "percent of its cores", "below, everyone found a core to run on"),
+    "external_cpu_most": Limit(25, "percent of the cores", "on a full host, the API loses this CPU time"),
+    "full_host": Limit(90, "percent of its cores", "below this, every process found a free core"),
     "sampler": Limit(0.02, "cores", "V24; 0.003 measured with five containers"),
-    "clock_offset": Limit(0.2, "seconds", "V18; beyond what the comparison itself is uncertain by"),
-    "clock_offset_most": Limit(1, "seconds", "a whole sample: CPU use would be that of another time"),
+    "clock_offset": Limit(0.2, "seconds", "V18; in addition to the uncertainty of the comparison itself"),
+    "clock_offset_most": Limit(1, "seconds", "a whole sample: CPU use would belong to another time"),
 }
 
 

@@ -138,7 +138,7 @@ def test_doubts_have_sentences(changes, shares, words):
 
 def test_what_was_not_found_is_a_doubt():
     (sentence,) = accuracy.doubts([assessed(None)], QUIET)
-    assert sentence == "8ms-2slots: no capacity was found: No rate held the SLO."
+    assert sentence == "8ms-2slots: no rate was verified: No rate held the SLO."
 
 
 def test_the_way_to_the_server_is_taken_off_the_limit():

@@ -65,7 +65,7 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
     found = compare_with_each(pair[0], pair[1:], noise_in(CAPACITY_PLAN, []))["b"]
     assert found.verdict == verdict
     # Whose capacity is open is said where that leaves it undecided.
-    assert ("at least" in found.sentence) == (verdict == "undecided")
+    assert ("lower bound" in found.sentence) == (verdict == "undecided")
 
 
 def test_the_pair_of_the_plan_tells_the_noise():

@@ -148,7 +148,7 @@ def test_of_many_comparisons_each_must_be_clearer():
     assert 0.025 < alone.p_value < 0.05
     among = against_best("a", {"a": a, "b": b, "c": far, "d": far})
     assert among["b"].verdict == UNDECIDED
-    assert "not for as many comparisons as were made" in among["b"].sentence
+    assert "not after correction for the number of comparisons" in among["b"].sentence
     assert set(among) == {"b", "c", "d"}
 
 

@@ -271,4 +271,4 @@ def test_limits_as_labelled_names_what_differs():
     # Another image may keep its number of workers elsewhere.
     assert named(replace(evidence, deploy=second_replica(evidence, env={})))["limits_as_labelled"].passed is True
     alone = msgspec.structs.replace(evidence.deploy, containers=evidence.deploy.containers[:1])
-    assert "1 replicas, not 2" in named(replace(evidence, deploy=alone))["limits_as_labelled"].sentence
+    assert "replicas: 1, not 2" in named(replace(evidence, deploy=alone))["limits_as_labelled"].sentence

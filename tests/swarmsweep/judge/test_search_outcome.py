@@ -276,14 +276,14 @@ def test_a_record_that_broke_off_is_told(folder):
 def test_a_request_that_is_none_is_told(folder):
     row = struct.pack("<5d", 1.0, -1.0, 1.0, 0.0, 0.0)
     (folder / FILES[3]).write_bytes(gzip.compress(row))
-    assert read(folder)[1][0].startswith(f"{FILES[3]}: record 0 makes no sense")
+    assert read(folder)[1][0].startswith(f"{FILES[3]}: record 0 is invalid")
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ended": None}, "was interrupted before its end"),
-        ({"ended": None, "error": "1 of 2 workers lost in trial 8"}, "broke: 1 of 2 workers lost in trial 8"),
+        ({"ended": None}, "was interrupted"),
+        ({"ended": None, "error": "1 of 2 workers lost in trial 8"}, "failed: 1 of 2 workers lost in trial 8"),
         ({"trials": []}, "ended without a probe"),
         ({"profile": {}}, "profile: Object missing required field `verify_seconds`"),
     ],

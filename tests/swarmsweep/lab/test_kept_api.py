@@ -30,7 +30,7 @@ def stack(code, reason):
 
 
 NO_SERVER = f"The stack lab_api has not converged after 120 s.\n{LATE}"
-TAKEN_BACK = "lab_api_api: Swarm took the update back, what ran before runs on"
+TAKEN_BACK = "lab_api_api: Swarm rolled the update back, so the previous replicas keep running"
 # What a module returned, the cause in it, and the settings that help.
 RESULTS = {
     "oom": (stack("oom", OOM), OOM, ["memory"]),
@@ -40,13 +40,13 @@ RESULTS = {
         ["image", "env", "memory"],
     ),
     "no image": (
-        stack("rejected", "replica 1 was refused by its node: No such image: my-api:1"),
-        "replica 1 was refused by its node: No such image: my-api:1",
+        stack("rejected", "replica 1 was rejected by its node: No such image: my-api:1"),
+        "replica 1 was rejected by its node: No such image: my-api:1",
         ["image"],
     ),
     "too many CPUs": (
-        stack("rejected", "replica 1 was refused by its node: Range of CPUs is from 0.01 to 1.00"),
-        "replica 1 was refused by its node: Range of CPUs is from 0.01 to 1.00",
+        stack("rejected", "replica 1 was rejected by its node: Range of CPUs is from 0.01 to 1.00"),
+        "replica 1 was rejected by its node: Range of CPUs is from 0.01 to 1.00",
         ["cpus"],
     ),
     "no node": (

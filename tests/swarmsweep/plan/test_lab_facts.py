@@ -51,7 +51,7 @@ def test_hosts_are_those_of_the_newest_run_of_the_inventory(tmp_path):
         run(reports, second, name)
     found = known_api_hosts(lab, reports)
     assert [(host["name"], host["cpus"]) for host in found.facts] == [("lab-api", 5)]
-    assert found.source == "as run 20261122T114505Z-x saw them"
+    assert found.source == "as in run 20261122T114505Z-x"
     assert known_api_hosts(lab / "hosts.yml", reports) == found  # the file itself is an inventory, too
 
 

@@ -94,7 +94,7 @@ def test_seed_comes_from_the_call_then_the_sweep_then_the_run():
 
 def test_run_id_is_utc_time_and_sweep():
     assert new_run_id("quick", datetime(2026, 11, 22, 11, 45, 12, tzinfo=UTC)) == RUN_ID
-    with pytest.raises(InputError, match="does not fit"):
+    with pytest.raises(InputError, match="is not valid"):
         plan(run_id="../x")
 
 
@@ -129,7 +129,7 @@ def test_remaining_steps_are_those_without_a_trial(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(None, "is no run folder"), ("{}", "no plan of schema 1"), ("{", "not valid JSON")]
+    ("text", "words"), [(None, "is not a run folder"), ("{}", "not a plan of schema 1"), ("{", "not valid JSON")]
 )
 def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
     if text is not None:

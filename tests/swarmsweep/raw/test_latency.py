@@ -113,7 +113,7 @@ def test_damaged_bytes_never_raise_anything_else(garbage, position):
 def test_a_record_that_is_no_request_is_refused(tmp_path, record):
     path = tmp_path / "requests-a-0.f64.gz"
     path.write_bytes(gzip.compress(packed(2) + struct.pack("<3d", *record)))
-    with pytest.raises(LabError, match="record 2 makes no sense"):
+    with pytest.raises(LabError, match="record 2 is invalid"):
         read_requests([path])
 
 
@@ -209,5 +209,5 @@ def test_open_requests_of_several_workers_are_merged(tmp_path):
     ],
 )
 def test_an_open_record_that_is_no_request_is_refused(tmp_path, row):
-    with pytest.raises(LabError, match="record 1 makes no sense"):
+    with pytest.raises(LabError, match="record 1 is invalid"):
         read_open_requests(open_file(tmp_path, (1, 1, OK, 0, 0), row))

@@ -72,5 +72,5 @@ def test_users_that_could_not_start_stand_among_the_exceptions():
 
 @pytest.mark.parametrize("row", [(math.nan, 1, 1), (1, -1, 1), (1, 1, 0.5), (1, 1, -1), (1, 1, math.inf)])
 def test_a_record_that_is_no_execution_is_refused(tmp_path, row):
-    with pytest.raises(LabError, match="record 0 makes no sense"):
+    with pytest.raises(LabError, match="record 0 is invalid"):
         read_tasks(tasks_file(tmp_path, row), TEXTS)

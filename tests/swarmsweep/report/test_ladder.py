@@ -77,7 +77,7 @@ SCENARIO = {"locustfile": "empty.py", "target": "GET /empty"}
             ],
             ["first stage", "variant_: 1 → 2, model: x → y, columns: p → q"],
         ),
-        ([staged("a", model="x"), staged("b", model="x")], ["first stage", "nothing that the API names"]),
+        ([staged("a", model="x"), staged("b", model="x")], ["first stage", "no difference that the API reports"]),
         ([staged("a"), staged("b", model="x")], ["first stage", None]),
         ([staged("a", model="x"), staged("b")], ["first stage", None]),
         (
@@ -93,15 +93,15 @@ SCENARIO = {"locustfile": "empty.py", "target": "GET /empty"}
         # Yardsticks are no steps: what comes after one is compared with the step before it.
         (
             [staged("a", model="x"), staged("a", **SCENARIO, model="x"), staged("b", model="y")],
-            ["first stage", "asks GET /empty instead of POST /predict", "model: x → y"],
+            ["first stage", "loads GET /empty instead of POST /predict", "model: x → y"],
         ),
         (
             [staged("a", model="x"), staged("b", locustfile="empty.py", status="failed", reason="died")],
-            ["first stage", "asks empty.py instead of POST /predict"],
+            ["first stage", "loads empty.py instead of POST /predict"],
         ),
         (
             [staged("a", status="failed", reason="died"), staged("b", **SCENARIO)],
-            ["first stage", "asks GET /empty instead of predict.py"],
+            ["first stage", "loads GET /empty instead of predict.py"],
         ),
         ([staged("a", **SCENARIO), staged("b", model="y")], ["first stage", None]),
     ],

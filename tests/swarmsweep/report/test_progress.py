@@ -38,7 +38,7 @@ ROWS = {
     "slow": row(rps=0.52),
     "below ten": row(rps=9.96),
     "zero is a figure": row(p95=0.0),
-    "invalid": row("invalid", "the load generator itself was the limit"),
+    "invalid": row("invalid", "the load generator was the limit"),
     "failed": row("failed", "out of memory", rps=None, p95=None, meets_slo=None),
     "infeasible": row("infeasible", "2 CPUs on a host with 1", rps=None, p95=None),
     "capacity": searched(),

@@ -233,7 +233,7 @@ def test_only_the_newest_run_is_copied(tmp_path):
 
 
 def test_no_run_is_told_with_the_command(tmp_path):
-    with pytest.raises(InputError, match=r"holds no run yet; make one with: ansible-playbook sweep\.yml"):
+    with pytest.raises(InputError, match=r"holds no run yet. To start one: \./lab sweep"):
         newest_run(tmp_path)
 
 
@@ -447,7 +447,7 @@ def test_attempts_that_were_made_again_are_told(reported, golden):
 
 def test_a_run_without_retries_says_nothing_of_them(reported):
     page = (reported.dir / "summary.md").read_text()
-    assert "made again" not in page and "## Capacity" not in page and "A/A" not in page and "twin" not in page
+    assert "**retried**" not in page and "## Capacity" not in page and "A/A" not in page and "twin" not in page
 
 
 # --- Capacity -------------------------------------------------------------------------------------------------------
@@ -504,7 +504,7 @@ def test_the_chosen_one_is_compared_with_every_other_that_could_have_been(search
 
 def test_the_twin_says_how_much_is_noise(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    section = page.partition("## A/A: one configuration under two names")[2].partition("\n## ")[0]
+    section = page.partition("## Control pair (A/A): one configuration under two names")[2].partition("\n## ")[0]
     assert f"{CELLS[0]}: " in section and f"{TWIN}: " in section
     assert len(re.findall(r"[\d.]+ %", section)) == 2  # the noise, and the least difference that counts
 
@@ -512,7 +512,7 @@ def test_the_twin_says_how_much_is_noise(searched):
 def test_noise_that_is_not_controlled_flags_the_run(searched, golden):
     searched.put(TWIN, [deployment(number, 150.0 + number / 10) for number in (1, 2, 3)])
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    golden("summary_noise.md", parts(page, "Is it better?", "A/A: one configuration under two names"))
+    golden("summary_noise.md", parts(page, "Is it better?", "Control pair (A/A): one configuration under two names"))
     assert {row[4] for row in table_of(page, "## Is it better?")[1:]} == {"**undecided**"}
 
 
@@ -526,10 +526,10 @@ def test_one_deployment_of_each_is_not_compared(tmp_path, golden):
 
 def test_every_trial_of_every_search_is_folded_away(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
-    section = page.partition("## The trials of each search")[2].partition("\n## ")[0]
+    section = page.partition("## The probes of each search")[2].partition("\n## ")[0]
     assert section.count("<details>") == section.count("</details>") == 6
     assert re.search(rf"<summary>{CELLS[0]}: 27 .*13 min 30 s.*</summary>", section)
-    probe, first = table_of(page, "## The trials of each search")[1:3]
+    probe, first = table_of(page, "## The probes of each search")[1:3]
     assert (probe[1], *re.findall(r"\d+", probe[2])) == ("probe", "12", "25")
     assert (first[1], first[8]) == ("bracket", "good")
     assert first[2].endswith(" 25 s")
@@ -541,7 +541,7 @@ def test_what_a_trial_holds_stays_inert(searched):
     searched.put(CELLS[0], odd_run)
     page = write_report(searched.dir, searched.reports_dir).read_text()
     assert "<script>" not in page and "<b>" not in page
-    row = table_of(page, "## The trials of each search")[1]
+    row = table_of(page, "## The probes of each search")[1]
     assert row[:2] + row[3:] == ["1", *[MISSING] * 6, r"\`x\`", r"a\|b &lt;script&gt;"]
     assert row[2].count(MISSING) == 2
 

@@ -91,14 +91,14 @@ INVALID = [
     (Traffic(busy(600), haproxy_extra=200), ["840", "640", "200"]),
     (Traffic(busy(600), haproxy_extra=-100), ["100"]),
     (Traffic([], outside=40), []),
-    (Traffic(busy(600), timeline={"workers_lost": 1}), ["1 lost"]),
+    (Traffic(busy(600), timeline={"workers_lost": 1}), ["1 were lost"]),
     (Traffic(busy(600), timeline={"workers_connected": 0}), ["0 of 1"]),
     (Traffic(busy(600), timeline={"users": 39}), ["39 of 40"]),
     (Traffic(busy(600), timeline={"window_end": WINDOW[0] + 6}), ["6.00", "12 s"]),
     (Traffic(busy(600), timeline={"window_end": None}), []),
     (Traffic(busy(600), timeline={"window_end": WINDOW[0]}), []),
     (Traffic(busy(600), after={"changed": True}), []),
-    (Traffic(busy(600), after={"restarts": 2}), ["2 restarts"]),
+    (Traffic(busy(600), after={"restarts": 2}), ["restarts: 2"]),
     (Traffic(busy(600), after={"containers": []}), ["2 of 2"]),
 ]
 
@@ -170,7 +170,7 @@ def test_an_interrupted_record_is_read_and_found_short(run):
     path.write_bytes(path.read_bytes()[:-400])
     trial = analysed(run)
     assert trial.status == "invalid"
-    assert "Locust's own statistics 640" in trial.reason
+    assert "Locust counted 640" in trial.reason
     assert 0 < trial.requests < 600
 
 
@@ -355,10 +355,10 @@ def test_a_death_in_a_search_is_a_failure_whatever_was_read(searched, golden, af
 
 BROKEN_SEARCHES = [
     ("locust/capacity.json", {"error": "no worker stands by", "ended": None}, ["no worker stands by"]),
-    ("locust/timeline.json", {"workers_lost": 1}, ["1 lost"]),
+    ("locust/timeline.json", {"workers_lost": 1}, ["1 were lost"]),
     ("locust/timeline.json", {"questions": 900}, ["900"]),
     ("locust/trial-7.json", {"trial": 8}, ["trial-7.json"]),
-    ("after.json", {"restarts": 1}, ["1 restarts"]),
+    ("after.json", {"restarts": 1}, ["restarts: 1"]),
 ]
 
 

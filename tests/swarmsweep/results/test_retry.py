@@ -100,7 +100,7 @@ def test_the_older_try_is_kept_and_the_cell_is_open_again(run_dir):
 
 
 def test_an_attempt_that_was_never_made_cannot_be_set_aside(run_dir):
-    with pytest.raises(LabError, match="never made"):
+    with pytest.raises(LabError, match="not started"):
         set_aside(run_dir, read_plan(run_dir).steps[0].cell_id, 1)
 
 
@@ -165,4 +165,4 @@ def test_the_newer_try_counts_and_the_older_reason_stays(run):
     cell = json.loads((run.dir / "cells" / cell_id / "cell.json").read_text())
     assert (cell["status"], cell["reason"]) == ("valid", None)
     assert cell["retries"] == [{"attempt": 1, "reason": reason}]
-    assert outcome(run.dir) == "1 invalid trial(s) were made once more: now 1 valid"
+    assert outcome(run.dir) == "1 invalid attempt(s) were retried: now 1 valid"

@@ -116,7 +116,7 @@ def test_a_server_that_never_holds_the_slo():
     assert search.ended == "no_load_passes"
     assert {judgement.verdict for step, _, judgement in made if step.kind != "closed"} == {BAD}
     assert (capacity.verified_rps, capacity.estimate_rps, capacity.is_lower_bound) == (None, None, False)
-    assert capacity.sentence.startswith("No rate held the SLO; the lowest tried was")
+    assert capacity.sentence.startswith("No rate held the SLO; the lowest tested rate was")
 
 
 def test_a_server_that_refuses_everything():
@@ -156,7 +156,7 @@ def test_the_generator_as_the_limit(profile):
     assert search.ended == "generator"
     assert 88 < capacity.verified_rps <= 100
     assert (capacity.is_lower_bound, capacity.limited_by, capacity.estimate_rps) == (True, "generator", None)
-    assert "at least that: the load generator could not make more" in capacity.sentence
+    assert "at least that, because the load generator could not send a higher rate" in capacity.sentence
     assert {judgement.verdict for _, _, judgement in made[1:]} == {GOOD, GENERATOR}
 
 
@@ -359,7 +359,7 @@ def test_a_queue_that_grows_is_overload_even_while_the_limits_hold(kind):
     slo = {"p95_ms": 10_000}
     step = Step("bisect", kind, 220.0, None, 2, 20)
     found = [judge_probe(step, World(4, 0.02, timeout_seconds=30, seed=seed).run(step, slo), slo) for seed in range(20)]
-    assert all(judgement.verdict == BAD and "requests under way grew" in judgement.reason for judgement in found)
+    assert all(judgement.verdict == BAD and "requests in flight grew" in judgement.reason for judgement in found)
 
 
 def test_a_busy_queue_that_is_stable_is_seldom_taken_for_one_that_grows():

@@ -46,13 +46,13 @@ def test_the_first_of_repeated_keys_counts_and_each_other_is_noted():
         ("a: 1\nb: *x\n", "x.yml:2: uses the anchor or alias 'x'; write the value out"),
         ("a: 1\nb: !!float '1'\n", "x.yml:2: uses the tag 'tag:yaml.org,2002:float'; write the plain value"),
         ("a: !x 1\n", "x.yml:1: uses the tag '!x'; write the plain value"),
-        ("a: 1\n...\n---\nb: 1\n", "x.yml:3: a second document begins; a sweep file holds one"),
+        ("a: 1\n...\n---\nb: 1\n", "x.yml:3: a second YAML document begins; a sweep file must hold one"),
         ('a: 1\nb: "\\ud800"\n', "x.yml:2: is not valid YAML: found invalid Unicode character escape code"),
         ('a: "\\UFFFFFFFF"\n', "x.yml: is not valid YAML: "),
         ('a: "\\U00110000"\n', "x.yml: is not valid YAML: "),
         ("%YAML 3.0\n---\na: 1\n", "x.yml:1: is not valid YAML: "),
         ("a: 'b\n", "x.yml:2: is not valid YAML: found unexpected end of stream"),
-        ("? {a: 1}\n: 1\n", "x.yml:1: a list or mapping stands where a key should"),
+        ("? {a: 1}\n: 1\n", "x.yml:1: a list or mapping is used as a key"),
     ],
 )
 def test_what_hides_something_is_refused(text, words):
