@@ -75,7 +75,8 @@ def test_a_sweep_file_names_the_schema(path):
 
 
 def test_the_readme_shows_how_it_is_named():
-    (block,) = re.findall(r"```yaml\n((?:(?!```).)*?^matrix:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    readme = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```yaml\n((?:(?!```).)*?^matrix:.*?)```", readme, re.DOTALL | re.MULTILINE)
     assert block.startswith("# yaml-language-server: $schema=../docs/sweep.schema.json\n")
     assert parse_sweep(block.encode(), "README.md").name == "mine"
     VALIDATOR.validate(as_an_editor_reads_it(block))
