@@ -109,7 +109,7 @@ class ActionModule(ActionBase):
         return {
             "run": str(run.resolve()),
             "slo": plan.slo,
-            "steps": first_pass(run, plan, steps),
+            "steps": [step.as_input() for step in first_pass(run, plan, steps)],
             "seconds": seconds,
             "duration": format_seconds(seconds),
         }
@@ -124,7 +124,7 @@ class ActionModule(ActionBase):
         seconds = estimated_seconds(plan, steps)
         return {
             "run": run,
-            "steps": second_pass(Path(run), plan, steps),
+            "steps": [step.as_input() for step in second_pass(Path(run), plan, steps)],
             "seconds": seconds,
             "duration": format_seconds(seconds),
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec import to_builtins
 
 from sampler.main import parse_arguments
 from swarmsweep.plan.role_steps import load_limits
@@ -41,7 +42,7 @@ def step(load: dict, **config) -> dict:
         "block": 1,
         "seed": 2**31 - 1,
         "config": config,
-        **load_limits(load, config),
+        **to_builtins(load_limits(load, config)),
     }
 
 

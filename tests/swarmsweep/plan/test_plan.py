@@ -19,7 +19,7 @@ from swarmsweep.plan.plan import (
     parse_seed,
 )
 from swarmsweep.plan.planned import Anchor, Estimate, Plan, as_json
-from swarmsweep.plan.role_steps import load_limits
+from swarmsweep.plan.role_steps import LoadLimits, load_limits
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps, retry_broken, write_plan
 from swarmsweep.sweep.sweep_file import parse_sweep
 
@@ -206,7 +206,7 @@ def test_load_seconds_of_a_stored_plan_are_whole(load, seconds, old):
         cell = structs.replace(cell, load=None)
     else:
         cell = structs.replace(cell, load=cell.load | load)
-    assert load_limits(stored.load_of(cell), cell.config)["load_seconds"] == seconds
+    assert load_limits(stored.load_of(cell), cell.config).load_seconds == seconds
 
 
 CASES = SWEEP.replace(
@@ -294,7 +294,7 @@ CHEAPEST = "r1-c0.5-m512M-w1-variantx"
 )
 def test_the_first_probe_has_connections_for_every_worker(replicas, api_workers, workers, connections):
     load = search().load | {"workers": workers}
-    assert load_limits(load, {"replicas": replicas, "workers": api_workers})["connections"] == connections
+    assert load_limits(load, {"replicas": replicas, "workers": api_workers}).connections == connections
 
 
 def search(profile="standard", more="", hosts=HOSTS):
@@ -316,7 +316,7 @@ def test_plan_of_a_search_has_the_contract():
         "locustfile": "predict_open.py",
     }
     assert {step.load_seconds for step in made.steps} == {420}
-    limits = {"load_seconds": 420, "longest_load_seconds": 2 * 420, "connections": 8}
+    limits = LoadLimits(load_seconds=420, longest_load_seconds=2 * 420, connections=8)
     assert load_limits(made.load, made.cells[0].config) == limits
 
 
