@@ -125,9 +125,9 @@ def test_only_prints_prints(stage):
         before = stage.api.log.stat().st_size
         predict(stage, 1)
         lines = stage.api.log.read_text()[before:].splitlines()
-        said = "\n".join(line for line in lines if not line.startswith("import time:"))
+        printed = "\n".join(line for line in lines if not line.startswith("import time:"))
         if stage.variant.logging == "prints":
             # What came in and what went out.
-            assert "Wilderness_Area" in said and "predictions" in said
+            assert "Wilderness_Area" in printed and "predictions" in printed
         else:
-            assert said == ""
+            assert printed == ""
