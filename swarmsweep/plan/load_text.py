@@ -1,14 +1,13 @@
 """The loads of a run in words, for summary.md and for `./lab plan`."""
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
 from swarmsweep.markdown import markdown
+from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
-from swarmsweep.search import PROFILES
-from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, differences, mode_of
+from swarmsweep.sweep.load import differences
 from swarmsweep.units import format_plain
 
 _UNITS = {
@@ -32,25 +31,7 @@ def load_sentence(plan: Plan) -> str:
     """The load of all cells that have no other."""
     load = plan.load
     words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
-    return SENTENCES[mode_of(load)](load, words, plan.repeat)
-
-
-def _fixed_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> str:
-    words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
-    words["warmup_seconds"] += " discarded"
-    return f"{', '.join(words.values())}, attempts per cell: {repeat}"
-
-
-def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
-    words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
-    words["budget_seconds"] += f" (profile {load['profile']})"
-    return f"{', '.join(words.values())}, deployments per cell: {repeat}"
-
-
-SENTENCES: dict[str, Callable[[StoredLoad, dict[str, str], int], str]] = {
-    FIXED: _fixed_sentence,
-    CAPACITY: _search_sentence,
-}
+    return mode_for(load).sentence(load, words, plan.repeat)
 
 
 class OtherLoad(Struct, frozen=True):
@@ -68,13 +49,6 @@ def other_loads(plan: Plan) -> list[OtherLoad]:
             text = ", ".join(_words(key, value) for key, value in other.items())
             shared.setdefault(text, []).append(cell.id)
     return [OtherLoad(markdown(text), ids) for text, ids in shared.items()]
-
-
-def _course(load: StoredLoad) -> str:
-    """The parts of a search; how fine it is where this version still has the profile."""
-    profile = PROFILES.get(load["profile"])
-    fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
-    return f"saturation probe, bracket, bisection{fineness}, confirmation"
 
 
 def _words(key: str, value: Any) -> str:

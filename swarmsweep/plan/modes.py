@@ -7,6 +7,7 @@ from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
+from swarmsweep.search import PROFILES
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 
 
@@ -15,7 +16,8 @@ class Mode:
     """One mode of a load.
 
     ``longest_share`` is how many times its own seconds a load takes at most, with its rests. ``at_most`` and ``ends``
-    are words of sentences on the duration. ``in_short`` makes two words of a load; ``loaded_seconds`` says how long the
+    are words of sentences on the duration. ``in_short`` makes two words of a load, ``sentence`` a sentence of its
+    settings in words and of the repeats of a cell. ``loaded_seconds`` says how long the
     load of an attempt lasted, by its folder, None where that is not known.
     """
 
@@ -23,12 +25,13 @@ class Mode:
     at_most: str
     ends: str
     in_short: Callable[[StoredLoad], str]
+    sentence: Callable[[StoredLoad, dict[str, str], int], str]
     loaded_seconds: Callable[[Path], float | None]
 
 
 def mode_for(load: StoredLoad) -> Mode:
     """The mode of a load as plan.json holds it. Raises `LabError` for one that this version does not know."""
-    return _MODES[mode_of(load)]
+    return MODES[mode_of(load)]
 
 
 def number_in(file: Path, key: str) -> float | None:
@@ -53,8 +56,31 @@ def _users(load: StoredLoad) -> str:
     return f"{count:,} user{'' if count == 1 else 's'}"
 
 
-_MODES = {
-    FIXED: Mode(1, "", "at", _users, _window_seconds),
+def _profile(load: StoredLoad) -> str:
+    return f"profile {load['profile']}"
+
+
+def _users_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> str:
+    words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
+    words["warmup_seconds"] += " discarded"
+    return f"{', '.join(words.values())}, attempts per cell: {repeat}"
+
+
+def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
+    words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
+    words["budget_seconds"] += f" (profile {load['profile']})"
+    return f"{', '.join(words.values())}, deployments per cell: {repeat}"
+
+
+def _course(load: StoredLoad) -> str:
+    """The parts of a search; how fine it is where this version still has the profile."""
+    profile = PROFILES.get(load["profile"])
+    fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
+    return f"saturation probe, bracket, bisection{fineness}, confirmation"
+
+
+MODES = {
+    FIXED: Mode(1, "", "at", _users, _users_sentence, _window_seconds),
     # A search drains and rests between its probes for as long as it loads, at most.
-    CAPACITY: Mode(2, "at most ", "by", lambda load: f"profile {load['profile']}", _search_seconds),
+    CAPACITY: Mode(2, "at most ", "by", _profile, _search_sentence, _search_seconds),
 }

@@ -3,14 +3,14 @@
 import pytest
 
 import swarmsweep.choose.modes
-import swarmsweep.plan.load_text
+import swarmsweep.plan.modes
 import swarmsweep.raw.modes
 import swarmsweep.report.modes
 import swarmsweep.results.modes
 from swarmsweep.sweep.load import CAPACITY, FIXED, KINDS
 
 LAYERS = {
-    "the plan's words": swarmsweep.plan.load_text.SENTENCES,
+    "the plan": swarmsweep.plan.modes.MODES,
     "raw files": swarmsweep.raw.modes.READERS,
     "results": swarmsweep.results.modes.VERDICTS,
     "the choice": swarmsweep.choose.modes.CHOICES,
