@@ -2,7 +2,7 @@
 
 Self-contained: it is copied to the load hosts as it is. The scenarios beside it take rows and users from here.
 
-LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time, uniform; 0 (the default) is none
+LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time, uniform; 0 (the default) is no think time
 """
 
 import json
@@ -71,7 +71,7 @@ def think_time():
 
 
 PAYLOADS = make_payloads(ROWS, SEED)
-# The first answer to each path and body: whoever asks the same must be told the same, whichever replica answers and
+# The first answer to each path and body: the same request must get the same response, whichever replica serves it and
 # however busy it is. An API that mixes up requests under load is fast and wrong.
 KNOWN: dict[tuple[str, bytes | None], bytes] = {}
 

@@ -23,12 +23,12 @@ LAB_SLICE = "swarmsweep"
 
 
 class CoreUsers:
-    """Tells the CPU time of this machine and of the lab from what else ran on its cores.
+    """Separates the CPU time of this machine and of the lab from what else ran on its cores.
 
     A machine that shares its computer sees no cgroup but its own: what that used is the machine's, and the lab's part
     is not asked for. Where the machine is the whole computer, the cgroups at the top of a v2 tree are all of its
     processes but the kernel's own; the lab's are its containers, its slice and `LAB_UNITS`. A login is not the lab's:
-    during a measured window nobody has anything to do there. With cgroup v1, systemd keeps no such accounts.
+    no login is needed during a measured window. With cgroup v1, systemd keeps no such accounts.
     """
 
     def __init__(self, mounts: Sequence[CgroupMount], membership: str) -> None:

@@ -1,4 +1,4 @@
-"""Small readers of the kernel's text files: /proc and the cgroups. What is not there is None."""
+"""Small readers of the kernel's text files: /proc and the cgroups. What is missing is None."""
 
 from __future__ import annotations
 

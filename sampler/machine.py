@@ -16,7 +16,7 @@ from sampler.network import TcpCounters, parse_interfaces
 
 
 class Machine:
-    """All that a line tells, read once per tick."""
+    """All fields of a line, read once per tick."""
 
     def __init__(self, proc: Path, mounts: Sequence[CgroupMount]) -> None:
         self.proc, self.mounts = proc, mounts

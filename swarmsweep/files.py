@@ -56,7 +56,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """JSON text -> object; ``where`` (file, or file:line) begins the `LabError` when it is none."""
+    """JSON text -> object; ``where`` (file, or file:line) begins the `LabError` when it is not an object."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def main() -> None:
     """Check what can be checked before any worker starts, then serve."""
-    # uvicorn ends in good order and then raises the signal again; being told to end is no failure.
+    # uvicorn ends in good order and then raises the signal again; a signal to end is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Before numpy or the event loop is imported anywhere, and inherited by the workers. Their own defaults are fixed or
     # sized by the host's cores; a request takes microseconds on the thread that it arrives on.

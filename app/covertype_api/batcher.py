@@ -37,7 +37,7 @@ class MicroBatcher:
             timer.cancel()
         try:
             classes = self._predict(rows)
-        except Exception as error:  # each request must hear of it; none may wait for ever
+        except Exception as error:  # each request must hear of it; none may wait without end
             for answer, _ in waiting:
                 if not answer.done():
                     answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""Reading the body of a request, and refusing what is none."""
+"""Reading the body of a request, and rejecting invalid ones."""
 
 from starlette.types import Receive, Scope
 
@@ -24,7 +24,7 @@ async def read_json_body(scope: Scope, receive: Receive) -> bytes:
 
     Raises:
         RefusedError: 415 when it is something else, 413 when it is larger than MAX_BODY_BYTES.
-        ClientGoneError: there is nobody to answer.
+        ClientGoneError: the client has closed the connection.
     """
     content_type = b""
     length = b""

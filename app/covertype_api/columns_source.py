@@ -10,7 +10,7 @@ from covertype_api.settings import Settings
 QUERY = "SELECT name FROM feature_columns ORDER BY position"
 # A neighbour on the same network answers within milliseconds, or not at all.
 TIMEOUT_SECONDS = 5.0
-# A cache that is slower than what it caches is none.
+# A cache must be faster than what it caches.
 REDIS_TIMEOUT_SECONDS = 2.0
 REDIS_KEY = "covertype:feature_columns"
 # A changed table reaches every replica within a minute.

@@ -1,4 +1,4 @@
-"""Going on for a while after being told to end, so that a proxy can notice first."""
+"""Serving for a while after a signal to end, so that a proxy can notice first."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ _begun = threading.Event()
 
 
 def has_begun() -> bool:
-    """Whether this process was told to end."""
+    """Whether this process received a signal to end."""
     return _begun.is_set()
 
 
@@ -30,7 +30,7 @@ def delay_the_end(seconds: float) -> None:
             end(number, frame)
             return
         _begun.set()
-        logger.info("told to end: answering for %g more seconds", seconds)
+        logger.info("received the signal to end: serving for %g more seconds", seconds)
         loop.call_soon_threadsafe(loop.call_later, seconds, end, number, None)
 
     signal.signal(signal.SIGTERM, begin)

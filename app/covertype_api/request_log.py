@@ -17,7 +17,7 @@ def log_everything(what: str, value: object) -> None:
 
 
 def choose_request_log(name: str) -> Callable[[str, object], None] | None:
-    """What the choice ``logging`` means; None where nobody would hear it."""
+    """What the choice ``logging`` means; None where no handler would receive it."""
     if name == "prints":
         return print_everything
     return log_everything if logger.isEnabledFor(logging.DEBUG) else None

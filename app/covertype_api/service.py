@@ -192,7 +192,7 @@ class Service:
         return model
 
     async def _fetched(self, fetch: Callable[[], Awaitable[Thing]], note: Callable[[float], None]) -> Thing:
-        """What a request needs from a neighbour; a failure is told to /ready and mended in the background."""
+        """What a request needs from a neighbour; /ready reports a failure, and the background task corrects it."""
         begun = perf_counter()
         try:
             return await fetch()

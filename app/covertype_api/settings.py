@@ -40,7 +40,7 @@ class Settings:
     web_concurrency: int = 1
     port: int = 8000
     # After SIGTERM, seconds in which requests are still answered while /ready already refuses: what a proxy needs to
-    # notice. 0 where nobody asks any more.
+    # notice. 0 where no proxy asks.
     drain_seconds: int = 0
     # CPUs that this replica may use; 0 asks the kernel.
     cpu_limit: int = 0

@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         result = train(options, Settings.from_env())
     except Exception as error:
-        # Wrong input or an absent server needs its message, not a trace; anything else is ours to mend.
+        # Wrong input or an absent server needs its message, not a trace; anything else is a fault of this program.
         if isinstance(error, (SettingsError, ModelUnavailableError, OSError)) or type(error).__name__ in EXPECTED:
             sys.exit(f"covertype_api.train: {error}")
         raise

@@ -29,7 +29,7 @@ class NotStartedError(RuntimeError):
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port of loopback."""
     while True:
         port = random.choice(PORTS)
         try:

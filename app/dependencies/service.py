@@ -24,7 +24,7 @@ class Api:
     log: Path
 
     def waiting_for(self) -> dict[str, str]:
-        """Whom it waits for, and why; nobody once it is ready."""
+        """What it waits for, and why; empty once it is ready."""
         return self.client.get("/ready").json().get("waiting_for", {})
 
     def wait_for_reason(self, source: str, text: str) -> None:

@@ -17,7 +17,7 @@ PACKAGE = ("nginx", "usr/sbin/nginx")
 PATH = "/predict"
 # What POST /predict of the API answers to one row.
 ANSWER = '{"predictions":[2],"model_version":"1"}'
-# More than any open-loop load keeps under way.
+# More than any open-loop load keeps in flight.
 MAX_CONNECTIONS = 16384
 READY_SECONDS = 10.0
 POLL_SECONDS = 0.02

@@ -24,7 +24,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Process:
-    """One line of /proc: ``started`` (clock ticks since boot) tells a process from a later one of the same number."""
+    """One line of /proc: ``started`` (clock ticks since boot) sets it apart from a later one of the same number."""
 
     pid: int
     parent: int

@@ -1,4 +1,4 @@
-"""The load generator: wrk, one thread, kept-alive connections, each with one request under way."""
+"""The load generator: wrk, one thread, kept-alive connections, each with one request in flight."""
 
 import json
 import resource
@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 32
 # A request that takes longer counts as an error. The slowest peer needs 32 times some 15 ms.
 TIMEOUT_SECONDS = 10
-# What wrk gets beyond its duration before it is given up.
+# What wrk gets beyond its duration before it is stopped.
 PATIENCE_SECONDS = 30
 ERRORS = ("status", "connect", "read", "write", "timeout")
 

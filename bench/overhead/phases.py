@@ -194,7 +194,7 @@ def _sampler_percent(folder: Path) -> dict[str, float]:
     """CPU of the sampler itself, from its first to its last line, by host; hosts without that counter are absent."""
     percent_by_host = {}
     for path in folder.glob("samples-*.jsonl"):
-        # The last line of a sampler that was killed may be cut short.
+        # The last line of a sampler that was killed may be incomplete.
         lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
         if len(lines) < 2:
             continue

@@ -18,7 +18,7 @@ from swarmsweep.errors import LabError
 
 OURS = "covertype_api"
 PEERS_FOLDER = Path(__file__).with_name("peers")
-# No server may tell anybody that it runs here, nor use more threads than its one core.
+# No server may send usage data, nor use more threads than its one core.
 QUIET = {
     "DO_NOT_TRACK": "1",
     "BENTOML_DO_NOT_TRACK": "True",

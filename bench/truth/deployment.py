@@ -123,7 +123,7 @@ class Site:
         return folder
 
     def master_port(self) -> int:
-        """A port for Locust's master that nobody has."""
+        """A free port for Locust's master."""
         with self.lock:
             for port in self.ports:
                 try:

@@ -21,7 +21,7 @@ TEMPLATE = ROOT / "roles/platform/templates/haproxy.cfg.j2"
 DEFAULTS = ROOT / "roles/platform/defaults/main.yml"
 PACKAGE = ("haproxy", "usr/sbin/haproxy")
 READY_PATH = "/ready"
-# HAProxy refuses an answer without a text. Nobody asks for the word here, as there is one server on loopback.
+# HAProxy refuses an answer without a text. The word is not requested here, as there is one server on loopback.
 WORD = "bench"
 BACKLOG = 4096
 READY_SECONDS = 15.0

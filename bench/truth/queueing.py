@@ -19,7 +19,7 @@ TAIL = 36.0
 def in_system(offered: float, slots: int) -> np.ndarray:
     """Probabilities of 0, 1, 2 ... requests being in an M/D/c queue, waiting or served, at any moment.
 
-    Whoever is served now has left after one service time, and none of those who come until then: so the number is
+    A request that is served now has left after one service time, but none of the later ones has. The number is
     what waited plus a Poisson number of arrivals (C. D. Crommelin, Post Office Electrical Engineers' Journal 25, 1932).
 
     Args:
@@ -71,7 +71,7 @@ def highest_rate(arrivals: str, service: float, slots: int, longest_wait: float,
         arrivals: ``poisson`` or ``constant``.
 
     Raises:
-        ValueError: it is no such queue, nobody is served in time however low the rate, or the load would be too high.
+        ValueError: it is not such a queue, no rate is low enough for the limit, or the load would be too high.
     """
     if arrivals not in ("poisson", "constant"):
         raise ValueError(f"arrivals {arrivals!r}; allowed: poisson, constant")

@@ -8,7 +8,7 @@ GET /figures    what was served so far, and how late: {"served", "abandoned", "l
 
 The queue lives in a virtual schedule: an answer that leaves late, because this process was not scheduled, keeps its
 slot no longer busy. So the queue is exactly the one of theory whatever the machine does, and lateness is a part of the
-way that an answer takes. A request that nobody waits for any more is served like any other, as by most servers.
+way that an answer takes. A request whose client has timed out is served like any other, as by most servers.
 
 Needs httptools, and nothing else of the lab: it runs in the environment of the load generator.
 """
@@ -84,7 +84,7 @@ class Alarm:
 
 
 class Queue:
-    """Requests under way, and their answers when they are due."""
+    """Requests in flight, and their answers when they are due."""
 
     def __init__(self, service: float, slots: int) -> None:
         self._slots = Slots(service, slots)

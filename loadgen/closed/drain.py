@@ -68,12 +68,12 @@ class Drain:
         runner = self._environment.runner
         while len(runner.user_greenlets):
             if time.monotonic() - clock >= LEAVE_SECONDS and not self._is_open():
-                logger.info("%d users still had a task under way and were ended", len(runner.user_greenlets))
+                logger.info("%d users still had a running task and were stopped", len(runner.user_greenlets))
                 runner.user_greenlets.kill(block=False)
                 return
             gevent.sleep(POLL_SECONDS)
 
     def _is_open(self) -> bool:
-        # Of other clients nobody knows the requests: their tasks stand in for them.
+        # The requests of other clients are unknown: their tasks stand in for them.
         only_http = all(map(is_http, self._environment.user_classes))
         return self._in_flight.is_waiting(self._stopped) or (not only_http and self._tasks.is_running(self._stopped))

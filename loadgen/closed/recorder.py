@@ -160,7 +160,7 @@ class Recorder:
             "tasks": len(self._tasks.file),
             "exceptions": self._tasks.exceptions,
             "on_start": dict(self._on_start.most_common(MAX_TEXTS)),
-            # Null: the scenario's client shows no headers, so nobody knows.
+            # Null: the scenario's client shows no headers, so it is unknown.
             "served_by": dict(self._served_by) if self._saw_headers else None,
             # Requests that were blocked, by the address that they were for (see boundary.py).
             "left_lab": dict(self._left_lab),

@@ -3,7 +3,7 @@
 Locust loads it by entry/recorder.py. Settings are environment variables:
 
 SWEEP_OUTPUT_DIR         where the files go (all roles)
-SWEEP_WARMUP_SECONDS     thrown away after the ramp (master)
+SWEEP_WARMUP_SECONDS     discarded after the ramp (master)
 SWEEP_MEASURE_SECONDS    length of the measured window (master)
 SWEEP_HOST               name of this host in file names; default: its host name
 SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it

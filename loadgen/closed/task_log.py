@@ -45,7 +45,7 @@ def text_of(error: BaseException) -> str:
 
 
 class Execution:
-    """A task that is under way."""
+    """A running task."""
 
     __slots__ = ("has_failed_request", "has_lost_request", "start_seconds", "user")
 
@@ -71,7 +71,7 @@ class TaskLog:
         self._watch()
 
     def is_running(self, began_until: float) -> bool:
-        """Whether an execution that began until then (epoch seconds) is under way."""
+        """Whether an execution that began until then (epoch seconds) is running."""
         return any(one.start_seconds <= began_until for one in self._running.values())
 
     def running(self) -> Execution | None:

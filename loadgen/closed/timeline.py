@@ -116,7 +116,7 @@ class Timeline:
         quit_locust(self._environment, self._workers)
 
     def _wait(self, duration_seconds: float) -> bool:
-        """Wait, and tell whether the test was still running at the end."""
+        """Wait, and return whether the test was still running at the end."""
         end = time.monotonic() + duration_seconds
         while (left := end - time.monotonic()) > 0:
             if self._is_over():

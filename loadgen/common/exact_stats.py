@@ -26,7 +26,7 @@ def _percentile_fields(self: locust.stats.StatsCSV, stats_entry: Any, use_curren
 
 
 def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
-    """Locust rewrites its files once a second, and not once more at the end: whoever does not wait loses the last."""
+    """Locust rewrites its files once a second, and not once more at the end: without a wait, the last rows are lost."""
     for file, writer, columns, write_rows in (
         (self.requests_csv_filehandle, self.requests_csv_writer, self.requests_csv_columns, self._requests_data_rows),
         (self.failures_csv_filehandle, self.failures_csv_writer, self.failures_columns, self._failures_data_rows),

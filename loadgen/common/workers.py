@@ -24,7 +24,7 @@ LEAVE_SECONDS = 0.5
 def wait_for_start(environment: Any) -> None:
     """To be called when Locust initialises: returns when the load may begin and the expected workers are connected.
 
-    Without them it returns after Locust's own patience, and Locust gives up.
+    Without them it returns after Locust's own timeout, and Locust stops.
     """
     start_file = os.environ.get("SWEEP_START_FILE")
     while start_file and not Path(start_file).exists():
@@ -106,7 +106,7 @@ class Workers:
 
 
 def quit_locust(environment: Any, workers: Workers) -> None:
-    """Quit, and let the workers quit. Locust's own way waits half a second three times, whoever is there."""
+    """Quit, and let the workers quit. Locust's own way waits half a second three times in any case."""
     runner = environment.runner
     if not isinstance(runner, MasterRunner):
         runner.quit()

@@ -90,7 +90,7 @@ class Conductor:
         classes = self._environment.user_classes
         wrong = sorted(user.__name__ for user in classes if not issubclass(user, OpenLoopUser))
         if wrong or len(classes) != 1:
-            # Before Locust starts users that nobody could stop in time.
+            # Before Locust starts users that could not be stopped in time.
             names = ", ".join(wrong) or ", ".join(user.__name__ for user in classes) or "none"
             self._fail(f"the scenario must hold exactly one OpenLoopUser, and no other user; found: {names}")
             self._end()
@@ -109,7 +109,7 @@ class Conductor:
         if not self._is_over:
             if self._greenlet is not None:
                 self._greenlet.kill(block=False)
-            self._fail("Locust was told to quit before the search had come to its end")
+            self._fail("Locust received a signal to quit before the search ended")
             self._write_end()
 
     def _conduct(self) -> None:

@@ -1,8 +1,8 @@
 """Waits after an overload until the API answers in time again, so that a probe does not begin on the queue of the last.
 
-A request that has timed out is over for the generator, but may still be worked on. The master asks one question after
-the other, of the scenario's own kind. They are neither in Locust's statistics nor in the files of requests: whoever
-compares those with what the proxy has counted finds their number in timeline.json.
+A request that has timed out is over for the generator, but the API may still work on it. The master sends one recovery
+probe after the other, of the scenario's own kind. They are neither in Locust's statistics nor in the files of requests.
+Their number is in timeline.json, for a comparison with the counters of the proxy.
 """
 
 import logging

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from search import PERCENTS, PROFILES
 
-# Requests that may be under way, over all workers. Each holds a local port, of which a host has 64,000 at most.
+# Requests that may be in flight, over all workers. Each holds a local port, of which a host has 64,000 at most.
 MAX_IN_FLIGHT = 32768
-# Over what an API that just holds its SLO may leave under way: chance, and the connections of the start.
+# Over what an API that just holds its SLO may leave in flight: chance, and the connections of the start.
 SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
 
 
@@ -85,7 +85,7 @@ class SearchOrder:
         return min([*held, self.timeout_seconds])
 
     def most_in_flight(self, rate_rps: float | None) -> int:
-        """Per worker: as many as an API that holds its SLO may leave under way (Little's law), and some more.
+        """Per worker: as many as an API that holds its SLO may leave in flight (Little's law), and some more.
 
         More would change no verdict, but thousands of connections to an API that is overloaded make it run out of
         memory, keep it busy beyond the probe, and make the generator late.

@@ -1,1 +1,1 @@
-"""Open-loop load: requests are sent when they are due, whatever became of those before."""
+"""Open-loop load: requests are sent when they are due, even if earlier ones have no response yet."""

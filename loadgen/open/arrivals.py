@@ -1,4 +1,4 @@
-"""When requests are due, whatever became of those before."""
+"""When requests are due, independent of earlier ones."""
 
 import itertools
 import math

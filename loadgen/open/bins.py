@@ -19,7 +19,7 @@ class Bin:
     latency_ms_sum: float = 0.0
     lag_ms_sum: float = 0.0
     cpu_percent: float | None = None
-    # Of the requests under way: their number x seconds, over the seconds of this bin that the probe covers.
+    # Of the requests in flight: their number x seconds, over the seconds of this bin that the probe covers.
     in_flight_area: float = 0.0
     in_flight_seconds: float = 0.0
     in_flight_max: int = 0

@@ -5,7 +5,7 @@ Locust loads it by entry/open_loop.py before the scenario, on the master and on 
 worker; it sends nothing until the master orders a probe, so one start of Locust serves any number of probes, over any
 number of workers. The master's part is `Probes` in master/probes.py; order.py has the messages.
 
-A worker ends a probe by itself after its time, waits for what is under way, and answers with counts over the whole
+A worker ends a probe by itself after its time, waits for what is in flight, and answers with counts over the whole
 probe (``offered = ok + failed + timed_out + dropped + in_flight_end``), what `ProbeLog.summarize` gives, and when the
 measured window was. The same is written to ``open-trial-<n>-<host>-<index>.json``. Settings are environment variables,
 as the recorder's: SWEEP_OUTPUT_DIR, SWEEP_HOST, SWEEP_WORKER_INDEX.
@@ -78,7 +78,7 @@ class Generator:
             if not self._requests:
                 raise ValueError("no user stands by on this worker")
             if self._greenlet is not None:
-                raise ValueError("another probe is under way on this worker")
+                raise ValueError("another probe is already running on this worker")
         except ValueError as error:
             self._report({"trial": msg.data.get("trial"), "error": str(error)})
             return

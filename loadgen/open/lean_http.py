@@ -2,7 +2,7 @@
 
 No greenlet per request: all of it runs in callbacks of gevent's loop, on one watcher per connection and one timer, so
 nothing here blocks, and nothing that is called back may. Requests are encoded before the load; answers are parsed by
-llhttp (httptools). At most one request is under way on a connection; a connection is kept for the next one, the last
+llhttp (httptools). At most one request is in flight on a connection; a connection is kept for the next one, the last
 used first, unless the server wants it closed.
 
 A request fails with a short reason: refused, reset, timed out, cut off, not HTTP, what the scenario's check says, or
@@ -36,7 +36,7 @@ READ_BYTES = 65536
 MAX_ANSWER_BYTES = 16 << 20
 # How late a time-out may be noticed.
 SWEEP_SECONDS = 0.05
-# A close that crosses a request arrives within a round trip; whoever closes later has worked on it.
+# A close that crosses a request arrives within a round trip; a server that closes later has worked on it.
 RESEND_WITHIN_SECONDS = 0.25
 # For finding which address of a host name answers.
 PROBE_SECONDS = 5.0
@@ -111,7 +111,7 @@ def encode(target: Target, method: str, path: str, headers: Mapping[str, str], b
 
 
 class Client:
-    """Sends requests to one target and tells ``on_done`` what became of each, exactly once.
+    """Sends requests to one target and reports the outcome of each to ``on_done``, exactly once.
 
     Args:
         target: from `resolve`.
@@ -165,7 +165,7 @@ class Client:
         Connection(self).start(request, token, sent)
 
     def close(self) -> None:
-        """Close all connections. What is still under way is given up: nobody is told."""
+        """Close all connections. Requests that are still in flight are dropped without a callback."""
         self._timer.stop()
         self._timer.close()
         for connection in [*self.in_flight, *self.idle, *self.opening]:

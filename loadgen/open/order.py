@@ -32,8 +32,8 @@ DRAIN_MARGIN_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Order:
-    """One probe, whose number is ``trial``. Seconds; rate and connections over all workers, the limit of requests under
-    way per worker.
+    """One probe, whose number is ``trial``. Seconds; rate and connections over all workers; the limit of
+    requests in flight per worker.
 
     ``kind``: ``poisson`` and ``constant`` arrivals at ``rate_rps``; ``closed`` keeps ``connections`` busy, each of
     which sends its next request when an answer has come. Requests that are due in the first ``seconds_settle`` are sent

@@ -1,8 +1,8 @@
-"""One worker's part of a probe: requests are sent when they are due, whatever became of those before.
+"""One worker's part of a probe: requests are sent when they are due, even if earlier ones have no response yet.
 
 Latency is counted from the intended start, so that a generator or server that stalls cannot hide it. Nothing is made
 up for later and nothing is forgotten: what is due at a wake-up is sent at once, and what is not sent because
-``most_in_flight`` requests are under way is counted as dropped.
+``most_in_flight`` requests are in flight is counted as dropped.
 """
 
 import gc
@@ -97,7 +97,7 @@ class Probe:
         return self._summarize(in_flight_end)
 
     def stop(self, reason: str) -> None:
-        """Send nothing more and give up what is under way."""
+        """Send nothing more and drop what is in flight."""
         if self._stopped is None:
             self._stopped = reason
         self._arrivals_over = True

@@ -57,7 +57,7 @@ class ProbeLog:
         name: str,
     ) -> None:
         self._path, self._origin, self._first_second = path, origin, first_second
-        # Until then the requests under way are known, and how many there are since.
+        # Until then the requests in flight are known, and how many there are since.
         self._known, self._end, self._under_way = start, end, 0
         self._stats, self._method, self._name = stats, method, name
         self.bins: defaultdict[int, Bin] = defaultdict(Bin)
@@ -67,7 +67,7 @@ class ProbeLog:
         self._lags_us: Counter[int] = Counter()
         self._buffer = array("d")
         self._offers = array("d")
-        # A request was due at this time (epoch seconds), whatever becomes of it.
+        # A request was due at this time (epoch seconds), whatever its outcome.
         self.offer = self._offers.append
         self._extend = self._buffer.extend
         self._tally = LocustTally()
@@ -107,7 +107,7 @@ class ProbeLog:
         self._tally.errors[reason] += 1
 
     def record_in_flight(self, moment: float, in_flight: int) -> None:
-        """From ``moment`` (epoch seconds) on, so many requests are under way.
+        """From ``moment`` (epoch seconds) on, so many requests are in flight.
 
         Their mean is exact: looked at from time to time, it would be off where the API works in the rhythm of the
         looks, as one does whose CPU limit is refilled ten times a second.

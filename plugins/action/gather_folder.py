@@ -2,9 +2,9 @@
 
 Arguments: src (folder on the host), dest (folder on the controller, made when missing; files of the same name are
 replaced), stop_unit (optional: systemd units that write into src, by name or pattern, ended first), clock (optional:
-the name under which dest/clock.json tells how far the host's clock is from the controller's). One archive over the
-connection there is: a transfer per file would cost a second of every cell. The archive stays in src; whoever fills
-that again makes it anew.
+the name under which dest/clock.json says how far the host's clock is from the controller's). One archive over the
+connection there is: a transfer per file would cost a second of every cell. The archive stays in src; the
+next collection replaces it.
 
 clock.json: {"schema": 1, "hosts": {name: {"offset_seconds": host minus controller, "bound_seconds": the true offset
 lies at most that far from it}}}. It costs no question of its own: the host says when it began and ended to pack.

@@ -115,7 +115,7 @@ class ActionModule(ActionBase):
         }
 
     def do_retries(self, run):
-        """What is to be made once more, now that all steps of the plan have had their first try."""
+        """What is to be retried, now that all steps of the plan have had their first try."""
         from swarmsweep import estimated_seconds, read_plan
         from swarmsweep.plan.role_steps import second_pass
         from swarmsweep.results.retry import retry_steps

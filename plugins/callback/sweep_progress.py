@@ -42,7 +42,7 @@ COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infea
 
 @dataclass
 class Cell:
-    """The step under way: what it is, since when, and what its tasks took."""
+    """The current step: what it is, since when, and what its tasks took."""
 
     step: dict
     started: float = field(default_factory=time.monotonic)
@@ -59,7 +59,7 @@ class Cell:
         return time.monotonic() - self.started
 
     def begin(self, task) -> None:
-        """A task begins; names as 'bench_cell : Load | Start Locust' tell the phase."""
+        """A task begins; names as 'bench_cell : Load | Start Locust' name the phase."""
         name = task.get_name().strip()
         if match := re.match(r"(?:.* : )?(\w+) \| ", name):
             self.phase = match[1].lower()
@@ -90,7 +90,7 @@ class StatusLine:
 
     def give_way(self, *arguments, **options):
         """Ansible's own way to print, on a clean line."""
-        # Tasks run in forks of this process: there the line is none of ours, and its lock may be held for ever.
+        # Tasks run in forks of this process. The status line belongs to the parent; in a fork its lock may stay locked.
         if os.getpid() != self.process:
             return self.print(*arguments, **options)
         with self.lock:
@@ -151,7 +151,7 @@ class CallbackModule(Default):
     # --- Where a cell begins and ends ---------------------------------------------------------------------------------
 
     def follow(self, task) -> None:
-        """A task begins: of this cell, of the next one, or of none."""
+        """A task begins: of this cell, of the next one, or of no cell."""
         step = task.get_vars().get(STEP)
         cell = Cell(step) if isinstance(step, dict) and "cell_id" in step else None
         if cell is None or self.cell is None or cell.key != self.cell.key:
@@ -214,7 +214,7 @@ class CallbackModule(Default):
         self._display.display(line, color=COLORS.get(status, constants.COLOR_WARN))
         sys.stdout.flush()
 
-    # --- What Ansible tells -------------------------------------------------------------------------------------------
+    # --- Events of Ansible --------------------------------------------------------------------------------------------
 
     def v2_playbook_on_play_start(self, play):
         self.leave()

@@ -12,7 +12,7 @@ from typing import Any
 
 # An API that answers requests in time has this in milliseconds; one that hangs must not hold the sweep.
 DEADLINE_SECONDS = 5
-# Some hundred histograms; whoever sends more sends something else.
+# Some hundred histograms. A larger response is something else.
 MAX_BYTES = 4 * 1024**2
 # Enough that replicas that hang are waited for together, few enough for one core.
 ASKED_AT_ONCE = 4

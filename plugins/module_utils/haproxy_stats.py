@@ -22,7 +22,7 @@ class Server:
 
     name: str
     status: str  # "UP", "UP 1/5" (a check failed, or none has passed yet), "DOWN", "MAINT (resolution)", "no check"
-    check_status: str  # "L7OK", "L4CON" ...; "* " before it: a check is under way
+    check_status: str  # "L7OK", "L4CON" ...; "* " before it: a check is running
     address: str  # "10.0.1.5", or "" when the socket's level hides it
     sessions: int = 0  # that are open now
 
@@ -112,7 +112,7 @@ def forget_servers(path: str, backend: str) -> bool:
 
     Returns False when the socket may not do that: it needs level admin. Without it a replica that inherits the address
     of a removed one is taken for up until its checks have failed; and requests to one that was killed under load would
-    count, until they time out, as requests under way at whoever gets its place, so that nobody else is sent there.
+    count, until they time out, as requests in flight at the server in its place, which then gets no other request.
     """
     for server in list_servers(show_stat(path), backend):
         commands = [f"set server {backend}/{server.name} health down"] if server.takes_requests else []

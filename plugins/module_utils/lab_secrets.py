@@ -27,7 +27,7 @@ _ASSIGNED = re.compile(
 )
 _OPTION = re.compile(rf"(?P<name>(?<![\w.-])--?{_SECRET_WORD}\s+){_VALUE}", re.IGNORECASE)
 _OPTION_WORD = re.compile(rf"--?{_SECRET_WORD}", re.IGNORECASE)
-# Characters; longer text is masked whole, as nobody reads it and a hostile one would take the time.
+# Characters; longer text is masked whole, because it is not readable anyway, and a hostile one would take the time.
 _MAX_TEXT = 16384
 _STACK_MAPPING = re.compile(r"^(?P<key>\s*environment: )(?P<json>\{.*\})\s*$")
 _STACK_COMMAND = re.compile(r"^(?P<key>\s*command: )(?P<json>\[.*\])\s*$")
@@ -76,7 +76,7 @@ def _masked_stack_line(line: str) -> str:
 
 
 def _masked_json(text: str, masked: Callable[[Any], Any]) -> str:
-    """JSON with its value masked; the mask alone where it is none that a stack file has."""
+    """JSON with its value masked; the mask alone where a stack file has no such value."""
     try:
         return json.dumps(masked(json.loads(text)))
     except ValueError:

@@ -14,7 +14,7 @@ def describe_containers(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of `containers`, and the masked `docker inspect` documents of those on this node.
 
-    A container on another node cannot be inspected from here: its row tells what its task was given
+    A container on another node cannot be inspected from here: its row has what its task was given
     (`inspected: false`). Only the named environment variables are stored.
     """
     nodes = {node["ID"]: node["Description"]["Hostname"] for node in service.api.nodes()}

@@ -135,7 +135,7 @@ class Service:
         return self._inspected[container_id]
 
     def oom_containers(self, tasks: Iterable[dict[str, Any]], since: float) -> frozenset[str]:
-        """Containers with evidence of an OOM kill: Docker's `oom` events (which also tell of a child killed inside a
+        """Containers with evidence of an OOM kill: Docker's `oom` events (which also report a child killed inside a
         living container), and OOMKilled of the containers that ended with a signal."""
         filters = {"type": "container", "event": "oom", "label": f"{SERVICE_LABEL}={self.name}"}
         now = time.time()  # an end in the past: Docker answers from its memory and closes the stream

@@ -204,7 +204,7 @@ class Wait:
         return True
 
     def may_be_dying(self, task_id: str | None) -> bool:
-        """Docker tells of an OOM kill before the end of the container: wait to know which process it was."""
+        """Docker reports an OOM kill before the end of the container: wait to know which process it was."""
         task = next(task for task in self.tasks if task["ID"] == task_id)
         self.oom_seen = self.oom_seen or time.monotonic()
         return swarm_tasks.is_running(task) and time.monotonic() - self.oom_seen < OOM_NEWS_SECONDS

@@ -162,7 +162,7 @@ class StackWatch:
         return swarm_tasks.explain_task(task, self.killed(service, tasks))
 
     def explain_rollback(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
-        """Which new replica failed, and what it said. Its task is none of the present specification any more."""
+        """Which new replica failed, and what it said. Its task no longer has the present specification."""
         completed = state.error == swarm_tasks.TAKEN_BACK
         end = ", so the previous replicas keep running" if completed else f": {state.error}"
         text = f"{state.name}: Swarm rolled the update back{end}"
@@ -214,7 +214,7 @@ def wait_for_stack(
 ) -> tuple[str | None, list[dict[str, Any]]]:
     """Wait; returns why it failed (None when converged) and the state of each service.
 
-    With ``most_deaths`` it gives up when a replica has died so often, or of its memory, outside a roll-out. With
+    With ``most_deaths`` it fails when a replica has died so often, or of its memory, outside a roll-out. With
     ``serving`` it also waits until HAProxy sees the replicas up.
     """
     watch = StackWatch(api, stack, wanted, stable_seconds, most_deaths, serving)

@@ -19,14 +19,14 @@ Task = Mapping[str, Any]
 TERMINAL = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 DEAD = frozenset({"complete", "failed"})
 
-# The scheduler tries again for ever; by then it has seen the removal of everything that could make room.
+# The scheduler retries without end; by then it has seen the removal of everything that could make room.
 UNPLACED_SECONDS = 20.0
 # Swarm makes the replacement of a dead task at once (it only starts later). No replacement by then: there will be none.
 ABANDONED_SECONDS = 3.0
 # How a roll-out ends that Swarm took back, wholly or as far as it got.
 ROLLED_BACK = ("rollback_completed", "rollback_paused")
 TAKEN_BACK = "update rollback_completed: rollback completed"
-# Refusals that trying again cannot mend. Others, such as a network that is still being taken down, may pass.
+# Refusals that a retry cannot fix. Others, such as a network that is still being taken down, may pass.
 PERMANENT_REFUSAL = re.compile(
     r"range of CPUs|no such image|minimum memory limit|invalid|pull access denied|manifest unknown|"
     r"executable file not found|bind source path does not exist|permission denied",
@@ -226,7 +226,7 @@ def assess(tasks: Iterable[Task], replicas: int, now: float, oom_containers: fro
     """Verdict over all tasks of a freshly deployed service.
 
     now: epoch seconds of the manager, which also stamps the tasks. oom_containers: ids of containers for which there is
-    evidence that the kernel killed a process for memory; the exit code alone is none, 137 is any SIGKILL.
+    evidence that the kernel killed a process for memory; the exit code alone is no proof, because 137 is any SIGKILL.
     """
     tasks = list(tasks)
     newest = newest_per_slot(tasks)
@@ -241,7 +241,7 @@ def assess(tasks: Iterable[Task], replicas: int, now: float, oom_containers: fro
 
 @dataclass(frozen=True)
 class Survival:
-    """What became of the replicas under load. deaths: tasks that ended since, in order of time."""
+    """The outcome of the replicas under load. deaths: tasks that ended since, in order of time."""
 
     restarts: int
     changed: bool
@@ -289,7 +289,7 @@ def explain_survival(
 
 @dataclass(frozen=True)
 class ServiceState:
-    """How far one service of a stack is. error: what its newest troubled task says, or what became of its update."""
+    """How far one service of a stack is. error: what its newest troubled task says, or the outcome of its update."""
 
     name: str
     wanted: int
@@ -305,7 +305,7 @@ class ServiceState:
 def find_culprit(tasks: Iterable[Task]) -> Task | None:
     """The task for which a roll-out was taken back: the newest that died, or that its node refused.
 
-    One that ended well comes last: it may be an old replica that was told to go.
+    One that ended well comes last: it may be an old replica that was stopped on purpose.
     """
     ended = [task for task in tasks if state_of(task) in DEAD or state_of(task) == "rejected"]
     return max(ended, key=lambda task: (state_of(task) != "complete", parse_time(task["CreatedAt"])), default=None)

@@ -12,7 +12,7 @@ DOCUMENTATION = r"""
 module: lab_stack_facts
 short_description: Versions, images and model of a provisioned lab
 description:
-  - Fails, with the command that mends it, when the lab's stack or an image of the API is not there.
+  - Fails, with the command that fixes it, when the lab's stack or an image of the API is not there.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
   images:

@@ -29,8 +29,8 @@ short_description: Have Locust stand by for an attempt on one load host, let it 
 description:
   - Master and workers run as transient systemd units with a hard time limit, so that neither a lost controller nor a
     lost connection leaves a load running, and neither ends an attempt.
-  - Root writes into I(units_directory) only, where nobody else can; Locust's own files go to I(output_directory), which
-    belongs to its user. A link there would lead root to any file of the host.
+  - Root writes into I(units_directory) only, where no other user can write; Locust's own files go to
+    I(output_directory), which belongs to its user. A link there would lead root to any file of the host.
   - Before Locust is started, C(started) puts the firewall of I(user) in place.
   - C(checked), and C(finished) on the host with the master before the load begins, do so too, and make sure that
     I(user) gets the word of the lab's own proxy at I(target), which no other lab has.
@@ -204,7 +204,7 @@ class LoadUnits:
             if code != 0:
                 self.module.fail_json(msg=f"{given['prepare']}: {err.strip() or out.strip() or f'exit code {code}'}")
         output, units = Path(given["output_directory"]), Path(given["units_directory"])
-        # An attempt that was cut off is made again from nothing.
+        # An attempt that was cut off is repeated from the start.
         for folder in (output, units):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o755)
@@ -263,7 +263,7 @@ class LoadUnits:
                 self.module.fail_json(msg="the load exceeded its time limit and was stopped")
             orphaned = has_master and not any(map(self.is_master, running))
             if orphaned and not self.ended_within(ORPHAN_SECONDS):
-                # It died, or its workers hang: nobody ends them any more.
+                # It died, or its workers hang: nothing ends them any longer.
                 bad = self.failures()
                 self.stop()
                 break
@@ -312,13 +312,13 @@ class LoadUnits:
     def wait_for_processes(self, units):
         """Until the first process of each unit has ended, or for a while.
 
-        The kernel tells of it: to ask systemd over and over would take CPU from the load, and notice it later.
+        The kernel reports it: to ask systemd over and over would take CPU from the load, and notice it later.
         """
         _code, out, _err = self.systemctl("show", "--property=MainPID", *units)
         deadline = time.monotonic() + LOOK_SECONDS
         for pid in (int(line.partition("=")[2] or 0) for line in out.splitlines() if line.startswith("MainPID=")):
             try:
-                # 0 is none, and the kernel refuses it.
+                # 0 is no limit, and the kernel refuses it.
                 process = os.pidfd_open(pid)
             except OSError:
                 continue

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: what became of a measured Swarm service under load."""
+"""Ansible module: the state of a measured Swarm service after its load."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ansible.module_utils.swarm_review import review
 
 DOCUMENTATION = r"""
 module: swarm_service_after
-short_description: Report what became of a measured Swarm service under load
+short_description: Report the state of a measured Swarm service after its load
 description:
   - Compares the replicas that run now with the record that C(swarm_service_ready) wrote, and reports restarts, exit
     codes, kills for lack of memory, and the log of the replica that failed. Changes nothing on the service.
-  - When the kernel kills a worker process inside a replica whose first process survives, Docker may not tell. The
+  - When the kernel kills a worker process inside a replica whose first process survives, Docker may not report it. The
     counter C(oom_kills) of the sampler is the authority for that.
   - With I(metrics_directory) it also asks every replica on this node that lives for its metrics, over the replica's own
     loopback interface, so that no port need be open. An API without metrics is no failure. Replicas on other nodes are

@@ -43,7 +43,8 @@ options:
     default: 40
   most_deaths:
     description:
-      - Give up when one replica has died so often, or once of its memory, outside a roll-out. 0 waits for the deadline.
+      - Fail when one replica has died so often, or once for lack of memory, outside a roll-out.
+        0 waits for the deadline.
     type: int
     default: 0
   servers_up:

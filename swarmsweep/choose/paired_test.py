@@ -181,7 +181,7 @@ def _bounds(mean: float, error: float, count: int, probability: float) -> tuple[
 
 
 def _p_value(mean: float, error: float, count: int) -> float:
-    """Two-sided, of Student's paired t test. Without any spread, a difference is certain and none is none."""
+    """Two-sided, of Student's paired t test. With zero variance, a difference gives p = 0, and none p = 1."""
     if error < 1e-12:
         return 1.0 if abs(mean) < 1e-12 else 0.0
     return 2 * (1 - cdf(abs(mean) / error, count - 1))

@@ -78,7 +78,7 @@ def _generator(evidence: Evidence) -> Bottleneck | None:
 def _hot_replica(evidence: Evidence) -> Bottleneck | None:
     """Before the limit that all have: together they seem throttled where one is."""
     limit_cores = evidence.config["cpus"]
-    # Of each replica: percent of periods cut short, cores.
+    # Of each replica: percent of periods throttled, cores.
     replicas = [
         (replica.throttled_percent, replica.cpu_cores)
         for replica in _containers(evidence, API_SERVICE)
@@ -192,7 +192,7 @@ def _host_too(evidence: Evidence) -> str:
 
 
 def _host_cpu(evidence: Evidence) -> Bottleneck | None:
-    """Nobody is at its own limit, and there is nothing left to use."""
+    """No service is at its own limit, but the host has no free CPU time."""
     busy = _host_busy(evidence)
     if busy is None or busy < _limit("host"):
         return None

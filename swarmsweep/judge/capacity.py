@@ -115,7 +115,7 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
 
 
 def across(capacities: Sequence[Capacity]) -> Combined:
-    """Several deployments of one configuration as one; of none, everything is None.
+    """Several deployments of one configuration as one; without any, all fields are None.
 
     The interval is Student's for the mean of the logarithms (so for the geometric mean), at 95 %; the lower bound is
     one-sided, at 95 %. A deployment that held all it was given counts with its verified rate, which is too little.

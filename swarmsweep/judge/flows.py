@@ -77,7 +77,7 @@ def flow_of_probe(probe: Probe) -> Flow:
     """The measured window of one step of a search.
 
     How many requests were offered, were unanswered at the end and were in flight comes from what the workers counted,
-    what became of them and how long they took from the file of requests: two witnesses, which a check can compare.
+    and their outcomes and how long they took from the file of requests: two witnesses, which a check can compare.
     """
     summary, requests = probe.summary, probe.requests
     measured, order = summary.measured, summary.order
@@ -117,9 +117,9 @@ def whole_seconds(window: Window) -> Floats:
 
 
 def mean_in_flight(start_seconds: Floats, latency_ms: Floats, edges: Floats) -> list[float]:
-    """Mean number of requests under way between each two ``edges``, exactly.
+    """Mean number of requests in flight between each two ``edges``, exactly.
 
-    The integral of the number under way up to t is the sum of (t - start) over all that began before t, less that of
+    The integral of the number in flight up to t is the sum of (t - start) over all that began before t, less that of
     (t - end) over all that ended before it.
     """
     if len(edges) < 2:

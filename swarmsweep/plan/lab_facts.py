@@ -147,7 +147,7 @@ def _count(cpuset: str) -> int:
 def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
     """From the start of each deployment to that of the next one in the plan, less the load between.
 
-    Only differences of one host's clock are taken. A step that was made again later than the next one, or that had no
+    Only differences of one host's clock are taken. A step that was retried later than the next one, or that had no
     load, is left out; a sweep that was interrupted shows as one long gap, which a median bears.
     """
     cells = plan.cells_by_id()

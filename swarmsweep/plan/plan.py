@@ -109,7 +109,7 @@ def estimated_seconds(plan: Plan, steps: list[Step]) -> float:
 def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[Step]:
     """``repeat`` blocks, each all cells once in random order; the same seed gives the same order.
 
-    Each step has a seed of its own for what is random in its load, so that a step that is made again can be the same.
+    Each step has a seed of its own for what is random in its load, so that a step that is retried can be the same.
     """
     chance = random.Random(seed)
     order: list[tuple[str, int]] = []

@@ -65,7 +65,7 @@ def first_pass(run_dir: Path, plan: Plan, steps: list[Step]) -> list[RoleStep]:
 
 
 def second_pass(run_dir: Path, plan: Plan, steps: list[Step]) -> list[RoleStep]:
-    """Steps that are tried once more, by their positions in that pass."""
+    """Steps that are retried, by their positions in that pass."""
     cells = plan.cells_by_id()
     again = [structs.replace(step, position=position) for position, step in enumerate(steps, start=1)]
     return [_role_step(run_dir, plan, cells[step.cell_id], step, of=len(steps), again=True) for step in again]

@@ -28,7 +28,7 @@ class RawAttempt:
     """What the files of one attempt say; None where a file is missing or damaged, with the reason in ``problems``.
 
     ``window`` is [start, end) in epoch seconds of the window whose figures are shown. ``users`` is there after a
-    closed-loop load, ``search`` after a search for the capacity. ``samples`` are by host name, ``group_of`` tells
+    closed-loop load, ``search`` after a search for the capacity. ``samples`` are by host name, ``group_of`` says
     whether a host is of 'api' or 'load'. ``locust_count`` are the requests of the whole attempt by Locust's own
     statistics, ``target`` what it asked most. ``metrics`` are those of all replicas that gave them. An API need not
     have any: why they are missing is no problem of the attempt, and stands in ``metrics_problem``.

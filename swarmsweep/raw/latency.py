@@ -79,7 +79,7 @@ class OpenRequests:
 
     @property
     def sent(self) -> "OpenRequests":
-        """Without those that were dropped: these have a latency, whatever became of them."""
+        """Without those that were dropped: these have a latency, whatever their outcome."""
         return self._chosen(self.outcome != DROPPED)
 
     def count(self, outcome: float) -> int:
@@ -201,7 +201,7 @@ def lower_bounds(parts: Sequence[Floats], waited: Sequence[Floats]) -> list[str]
 def describe(parts: Sequence[Floats]) -> LatencyMs:
     """Mean, p50, p95 and p99 in ms over all latencies of ``parts`` merged; None where there are too few.
 
-    Percentiles of several attempts are taken from the merged latencies, because an average of percentiles is none.
+    Percentiles of several attempts come from the merged latencies: an average of percentiles is not a percentile.
     """
     merged = _joined(parts)
     count = len(merged)

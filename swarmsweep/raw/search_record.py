@@ -59,7 +59,7 @@ class Probe:
 
     @property
     def p95_ms(self) -> float | None:
-        """Of the requests that were sent, whatever became of them; None of too few."""
+        """95th percentile over all sent requests, including failures; None with too few."""
         return describe([self.requests.sent.latency_ms]).p95
 
 

@@ -132,7 +132,7 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
 
 
 def retries_of(cells: list[Row]) -> list[RetryLine]:
-    """Attempts that were invalid and made again, and why; the second one is the one that counts."""
+    """Attempts that were invalid and retried, and why; the second one is the one that counts."""
     return [
         RetryLine(cell.id, retry.attempt, markdown(retry.reason or "no reason was stored"))
         for cell in cells

@@ -75,7 +75,7 @@ class Progress:
         return sum(self.expected_seconds(step) for step in [*self.left, *self.again])
 
     def end(self, step: dict[str, Any], seconds: float) -> str | None:
-        """Take in a step that is over after so many seconds; return what became of it and what is best so far.
+        """Take in a step that is over after so many seconds; return its outcome and the best cell so far.
 
         None when it left no trial.json: then something else has been said already.
         """

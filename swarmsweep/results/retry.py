@@ -1,6 +1,6 @@
-"""Attempts that were found invalid: each is made once more when all others are done.
+"""Attempts that were found invalid: each is retried when all others are done.
 
-The older try stays beside the newer one, as ``attempt-<n>.retried-1``. That folder is what tells, also in a run that
+The older try stays beside the newer one, as ``attempt-<n>.retried-1``. That folder shows, also in a run that
 is taken up again, that an attempt has had its second try.
 """
 
@@ -27,7 +27,7 @@ def first_steps(run_dir: Path | str) -> list[Step]:
 
 
 def retry_steps(run_dir: Path | str) -> list[Step]:
-    """The steps to be tried once more: those that are invalid, and second tries that were interrupted.
+    """The steps to be retried: those that are invalid, and second tries that were interrupted.
 
     Their order is random, and new, so that what disturbed a neighbourhood of the main pass is not met again; it comes
     from the plan's seed alone, so that a run that is taken up again goes on in it. There are none when a load would
@@ -47,7 +47,7 @@ def retry_steps(run_dir: Path | str) -> list[Step]:
 
 
 def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
-    """Keep the invalid try under another name, so that the attempt can be made again; return the older folder.
+    """Keep the invalid try under another name, so that the attempt can be retried; return the older folder.
 
     Safe to repeat. Done for each attempt just before its second try: until then its cell is shown as invalid.
     Raises `LabError` when the attempt was never made.

@@ -32,7 +32,7 @@ class Miss:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody knows if the figure is above the limit."""
+        """Whether it is unknown if the figure is above the limit."""
         return self.value is None or (self.is_lower_bound and not self.exceeds)
 
     @property

@@ -19,7 +19,7 @@ MAX_FAILURES_WITH_MEAN_PERCENT = 1.0
 # a time and a share of the tightest latency limit.
 MIN_SENT = 0.99
 MAX_LAG_MS, MAX_LAG_SHARE = 5.0, 0.02
-# Standard deviations by which the requests under way must grow before it is called growth.
+# Standard deviations by which the requests in flight must grow before it is called growth.
 BACKLOG_DEVIATIONS = 2.0
 # First and last part of a window that are compared for it.
 BACKLOG_SHARE = 0.15
@@ -78,7 +78,7 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
         return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
     offered, dropped = measured["offered"], measured["dropped"]
-    # Requests are dropped when too many are under way. If those would take longer than the greatest limit even at the
+    # Requests are dropped when too many are in flight. If those would take longer than the greatest limit even at the
     # full rate, it is the API that did not answer (Little's law).
     room = summary["order"]["most_in_flight"] * summary["workers_reported"]
     if dropped and 1000 * room / rate_rps < max(latencies, default=0.0):
@@ -101,7 +101,7 @@ def _late_share(measured: Measured, most_lag: float) -> float:
 def _missed_without(share: float, summary: ProbeSummary, limits: Mapping[str, float]) -> bool:
     """Whether a percentile is missed even if all of this share of requests had been in time but for the generator.
 
-    An API that is far overloaded makes the generator late too: thousands of connections are opened and given up.
+    An API that is far overloaded makes the generator late too: thousands of connections are opened and timed out.
     """
     offered = summary["measured"]["offered"]
     within = summary["within_limits"]
@@ -163,7 +163,7 @@ def least_requests(slo: Slo) -> int:
 
 
 def _backlog(rate_rps: float, summary: ProbeSummary) -> Iterable[str]:
-    """Requests under way that grow by more than chance allows even at full load.
+    """Requests in flight that grow by more than chance allows even at full load.
 
     With Poisson arrivals and services that vary no more than exponential ones, the queue of a fully loaded server is a
     random walk, whose change over T seconds has a variance of at most 2 x rate x T. A fit of a line to the seconds, as

@@ -35,7 +35,7 @@ class Second(TypedDict):
 
 
 class Order(TypedDict):
-    """``most_in_flight``: requests that one worker may have under way."""
+    """``most_in_flight``: requests that one worker may have in flight."""
 
     most_in_flight: int
 

@@ -9,7 +9,7 @@ from swarmsweep.search import PROFILES
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
 from swarmsweep.units import quoted
 
-# FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which gives up after 60 s.
+# FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which times out after 60 s.
 DRAIN_SECONDS = 120.0
 # Users for a fixed time, or a search for the highest rate that holds the SLO.
 FIXED, CAPACITY = "fixed", "capacity"
@@ -26,7 +26,7 @@ class Load:
     users: int
     spawn_rate: float
     mode: str = FIXED
-    warmup_seconds: float = 10  # connections open, caches and thread pools fill; the requests are thrown away
+    warmup_seconds: float = 10  # connections open, caches and thread pools fill; the requests are discarded
     measure_seconds: float = 30  # a few thousand requests for p99 at 100 requests/s
     wait_seconds: tuple[float, float] = (0, 0)  # no think time: the users ask for all the API can give
     workers: int = 1  # Locust workers over all load hosts; one fills one core

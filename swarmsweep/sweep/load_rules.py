@@ -11,7 +11,7 @@ from swarmsweep.sweep.values import MAX_TIMEOUT_SECONDS, Scenarios
 from swarmsweep.sweep.yaml_tree import Entries
 from swarmsweep.units import format_plain
 
-MAX_RAMP_SECONDS = 900  # the recorder gives up on a ramp that lasts longer (its MAX_RAMP_SECONDS)
+MAX_RAMP_SECONDS = 900  # the recorder stops a ramp that lasts longer (its MAX_RAMP_SECONDS)
 MAX_LOAD_SECONDS = 86_000  # the sampler of the hosts records a day at most; the rest is for starting and draining
 
 LATENCY_LIMITS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
@@ -71,7 +71,7 @@ def _latency_limits(limits: Mapping[str, float]) -> dict[str, float]:
 def _refuse_early_timeout(
     load: CapacityLoad, written: Entries, limits: Mapping[str, float], problems: Problems
 ) -> None:
-    """Note a time-out at which an answer within a limit would already be given up."""
+    """Note a time-out at which an answer within a limit would already have timed out."""
     limit_ms, name = max(((limit, name) for name, limit in _latency_limits(limits).items()), default=(0, ""))
     if load.timeout_seconds * 1000 > limit_ms:
         return

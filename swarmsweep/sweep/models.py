@@ -21,7 +21,7 @@ from swarmsweep.sweep.yaml_tree import Entries
 
 MAX_CELLS = 2000  # at 20 s each that is half a day; more is a slip of the keyboard
 MAX_EXCLUDES = 200  # more is a list of cells, which `cells` can hold
-MAX_CASES = 100  # more is a table that nobody can read
+MAX_CASES = 100  # more is a table too large to read
 
 # The tags of the variants of a union, as pydantic puts them into the place of an error, each with its position there.
 TAGS = {"<fixed>": 0, "<capacity>": 1, "<one>": 0, "<many>": 1}

@@ -54,7 +54,7 @@ def read_number(node: Any, check: ValidatorFunctionWrapHandler) -> int | float:
 
 
 def read_text(node: Any) -> str:
-    """Text; a plain number, truth value or null is none."""
+    """Text; a plain number, truth value or null is not text."""
     if fault := text_fault(node):
         raise refused(fault)
     return str(node)

@@ -49,7 +49,7 @@ BUDGETS = {
     name: f"at most {format_plain(profile.budget_seconds)} s of load for each deployment"
     for name, profile in PROFILES.items()
 }
-# Requests of such a scenario are sent when they are due, whatever became of earlier ones; any other is a closed loop.
+# Such a scenario sends requests when they are due, even if earlier ones have no response. Others are closed loops.
 OPEN_LOOP_ENDING = "_open.py"
 ENVIRONMENT_AXIS = "[A-Z][A-Z0-9_]{1,39}"
 
@@ -150,7 +150,8 @@ Users = Annotated[
 ]
 SpawnRate = Annotated[float, Within(0.01, 10_000, "users per second", "Locust cannot start them faster")]
 WarmupSeconds = Annotated[
-    float, Within(0, 3_600, "seconds", "more than more than more than more than an hour of warm-up is a mistake")
+    float,
+    Within(0, 3_600, "seconds", "more than more than more than more than more than an hour of warm-up is a mistake"),
 ]
 MeasureSeconds = Annotated[float, Within(1, 86_400, "seconds", "at most one day per attempt")]
 ThinkSeconds = Annotated[float, Within(0, 3_600, "seconds", "think time of one user")]

@@ -269,7 +269,7 @@ def test_an_interrupted_search_leaves_what_it_has(lab):
     code, capacity = lab.finish()
     assert code == 1
     assert capacity["ended"] is None
-    assert "told to quit" in capacity["error"]
+    assert "signal to quit" in capacity["error"]
     assert len(capacity["trials"]) >= 2
     assert capacity["stopped"] >= capacity["trials"][-1]["window_end"]
     assert lab.read("timeline.json")["window_start"] == capacity["trials"][0]["window_start"]

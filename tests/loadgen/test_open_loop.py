@@ -472,7 +472,7 @@ def test_closed_trial_keeps_its_connections_busy(lab):
 
 
 def test_little_holds_between_those_under_way_and_latencies(lab):
-    """Mean number under way = rate x time in the system; the two sides are counted in different ways."""
+    """Mean number in flight = rate x time in the system; the two sides are counted in different ways."""
     plan = [{"kind": "poisson", "rate_rps": 300.0, "seconds_settle": 1.0, "seconds_measure": 4.0}]
     (summary,) = lab.run_plan(plan, workers=0, path="/slow")["trials"]
     in_flight = fmean(part["in_flight_mean"] for part in summary["bins"] if part["second"] >= 0)

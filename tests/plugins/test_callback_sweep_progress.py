@@ -39,7 +39,7 @@ CELL = """\
 - name: Load | Warn
   ansible.builtin.debug: {msg: "{{ 'x' | noisy }}"}
   when: warns is defined
-- name: See what became of it
+- name: Read its outcome
   ansible.builtin.include_tasks: after.yml
 """
 AFTER = """\

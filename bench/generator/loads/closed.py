@@ -48,7 +48,7 @@ def load(environment: Any) -> None:
     gevent.sleep(float(os.environ["BENCH_SECONDS"]))
     seconds, requests = time.monotonic() - began, total.num_requests - requests
     cpu = time.process_time() - cpu
-    # Waits for what is under way, which nginx counts too.
+    # Waits for what is in flight, which nginx counts too.
     environment.runner.stop()
     figures = {
         "requests": requests,

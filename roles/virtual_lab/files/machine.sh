@@ -25,7 +25,7 @@ enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
   local mount group controller limited=
   for mount in $(cgroup_mounts); do
     group=$mount/$cgroup
-    # cgroup v2 hands a controller down only when told to; one that is missing must not keep the others back.
+    # cgroup v2 enables a controller in child groups only on request; one that is missing must not keep the others back.
     for controller in cpu cpuset memory pids io; do
       write_if_there "+$controller" "$mount/cgroup.subtree_control" 2> /dev/null || true
     done
@@ -84,7 +84,7 @@ start() { # BRIDGE CORES MEMORY_BYTES
     (
       exec >> "$log" 2>&1 < /dev/null
       enter_cgroups "$2" "$3"
-      # Machines inherit the limit of whoever starts them; a load host opens hundreds of thousands of connections.
+      # Machines inherit the limit of the process that starts them; a load host opens hundreds of thousands of connections.
       # Where even root may not raise it (a container without CAP_SYS_RESOURCE), they get what there is.
       ulimit -n 1048576 2> /dev/null || true
       echo $BASHPID > "$pid_file"

@@ -5,7 +5,7 @@
 #   network.sh up BRIDGE MARK ADDRESS      makes and marks it; prints "changed" or "unchanged"
 #   network.sh down BRIDGE MARK ADDRESS    removes bridges and rules of this mark; prints "removed ..." and "left ..."
 #   network.sh forward STATE               lets this machine forward, and notes that this was our doing
-#   network.sh unforward STATE             takes that back when nobody else needs it; prints "removed ..." or "left ..."
+#   network.sh unforward STATE             takes that back when no other lab needs it; prints "removed ..." or "left ..."
 # ADDRESS is that of the bridge with its prefix length, as 198.18.0.1/24. STATE is the folder with a folder for each lab.
 set -euo pipefail
 

@@ -1,4 +1,4 @@
-"""Checks of what the API answered: an API that fails is a result, a bench that fails is none."""
+"""Checks of what the API answered: errors of the API are results, errors of the test bench are not."""
 
 import re
 from collections import Counter

@@ -20,7 +20,7 @@ def some_requests(evidence: Evidence) -> Check | None:
 def requests_conserved(evidence: Evidence) -> Check | None:
     """Open-loop client: each request that was due ended somehow, by its record.
 
-    The number due is counted before a request is sent, what became of it when it ends; of closed-loop users there is
+    The number due is counted before a request is sent, and its outcome when it ends; of closed-loop users there is
     no such second witness but Locust's own count.
     """
     flow = evidence.flow
@@ -53,7 +53,7 @@ def counted_by_locust(evidence: Evidence) -> Check | None:
 def counted_by_haproxy(evidence: Evidence) -> Check | None:
     """HAProxy saw the requests that the recorder has, give or take 0.5 % and those in flight.
 
-    It may have missed those that were given up as well: of an overloaded API, connections wait to be accepted.
+    It may have missed requests that timed out as well: of an overloaded API, connections wait to be accepted.
     """
     name, recorded, seen = "counted_by_haproxy", evidence.recorded_requests, evidence.proxy
     if recorded is None:
@@ -78,7 +78,7 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
 
 
 def _in_flight(evidence: Evidence) -> int:
-    """Requests that one side may have counted without the other: those that were given up, or under way at the end."""
+    """Requests that one side may have counted without the other: those that timed out, or in flight at the end."""
     users: int | None = evidence.load.get("users")
     if users is not None:
         return users

@@ -40,7 +40,7 @@ def steal_cpu(evidence: Evidence) -> Check:
 
 
 def foreign_cpu(evidence: Evidence) -> Check:
-    """Nobody else used the machines' cores; invalid where much was used by others while there was no other room."""
+    """No noisy neighbour used the machines' cores. Invalid if it used much while no core was free."""
     disturbed = any(_is_disturbed(machine) for machine in evidence.machines.values())
     full = ", which had no free core" if disturbed else ""
     return _highest_below(

@@ -20,7 +20,7 @@ def littles_law(evidence: Evidence) -> Check | None:
 
     Closed loop: N users = X (R + Z), with throughput X, mean latency R and think time Z. Fewer: users spent time in the
     generator, neither asking nor thinking. More: latencies and counts contradict each other. Of Locust's users it is a
-    warning, because a scenario may pause, or ask side by side, as it likes. Open loop: requests under way, counted as
+    warning, because a scenario may pause, or ask side by side, as it likes. Open loop: requests in flight, counted as
     they were sent and answered, = X R, where R is from the sending on, not from when they were due.
     """
     flow = evidence.flow
@@ -71,7 +71,7 @@ def steady_state(evidence: Evidence) -> Check | None:
     """The window's thirds are alike: nothing was still warming up, and nothing came in between.
 
     Closed loop: throughput; with it, latency is steady too, by Little's law. Open loop: throughput is given, so the
-    requests under way tell. That they grow is overload, a result that the search judges; that they shrink makes the
+    requests in flight decide. That they grow is overload, a result that the search judges; that they shrink makes the
     figures worse than they are, which is no more than a warning.
     """
     flow = evidence.flow

@@ -1,4 +1,4 @@
-"""Seconds of a window: requests under way and CPU, against the slow way to count them."""
+"""Seconds of a window: requests in flight and CPU, against the slow way to count them."""
 
 import numpy as np
 import pytest

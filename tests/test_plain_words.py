@@ -1,0 +1,72 @@
+"""The texts that a person reads are in plain English: no word of the project's former dialect, and short sentences."""
+
+import re
+
+import pytest
+
+from tests import prose
+
+# A word of the dialect (a regular expression), and what to write instead.
+INSTEAD = {
+    r"told|tells?( of)?": "reported, given, shows",
+    r"mend(s|ed|ing)?": "fix",
+    r"whoever": "a process that, a user who",
+    r"(?<!there )(?-i:is none)": "is not a ..., is missing",
+    r"of none": "without any",
+    r"nobody('s)?": "no one, no process",
+    r"made again|(made|make|tried|begun) once more": "rebuilt, retried",
+    r"for ever": "without end",
+    r"stands? here": "expected ..., but this is ...",
+    r"bec(a|o)mes? of": "outcome, result",
+    r"under way": "in flight, running",
+    r"given up|gives? up|gave up": "timed out, stops",
+    r"thrown away": "discarded",
+    r"cut short": "throttled, ended early",
+    r"the (best|most) there can be": "the upper bound",
+    r"strangers?": "noisy neighbours, external processes",
+}
+DIALECT = re.compile(rf"\b({'|'.join(INSTEAD)})\b", re.IGNORECASE)
+MAX_WORDS = 25
+PERCENTILE = 0.9
+
+# The pages at the top and in docs/ are checked as the others; tests may quote the dialect.
+PATHS = [path for path in prose.tracked_files() if not path.startswith(("tests/", "app/tests/"))]
+TEXTS = [text for path in PATHS for text in prose.texts_of(path)]
+
+
+def of_kind(kind: str) -> list[prose.Text]:
+    texts = [text for text in TEXTS if text.kind == kind]
+    assert len(texts) > 100, f"hardly any text of kind {kind} was found"
+    return texts
+
+
+@pytest.mark.parametrize("kind", ["page", "message", "comment"])
+def test_no_text_uses_the_dialect(kind):
+    found = [
+        f"{text.path}:{text.line}: '{word.group()}': {' '.join(text.words.split())[max(0, word.start() - 60) :][:140]}"
+        for text in of_kind(kind)
+        for word in DIALECT.finditer(" ".join(text.words.split()))
+    ]
+    assert found == [], "\n".join([f"{len(found)} words of the dialect", *found, "Write instead:", str(INSTEAD)])
+
+
+@pytest.mark.parametrize("kind", ["page", "message"])
+def test_sentences_are_short(kind):
+    lengths = sorted(
+        (prose.count_words(sentence), f"{text.path}:{text.line}: {sentence}")
+        for text in of_kind(kind)
+        for sentence in text.sentences()
+    )
+    percentile, _ = lengths[int(PERCENTILE * len(lengths))]
+    worst = "\n".join(f"{count} words: {sentence}" for count, sentence in reversed(lengths[-20:]))
+    assert percentile <= MAX_WORDS, f"90 % of sentences have up to {percentile} words\n{worst}"
+
+
+def test_the_dialect_is_recognised():
+    assert DIALECT.search("A window is told as a doubt") and DIALECT.search("Mend it: ./lab up")
+    assert not DIALECT.search("A window is reported as a doubt. Fix: ./lab up")
+
+
+def test_a_placeholder_is_one_word():
+    (text,) = prose.texts_in_python("x.py", 'raise ValueError(f"{a.b()} of {c:.2f} seconds is not allowed here")')
+    assert (text.kind, prose.count_words(text.words)) == ("message", 8)
