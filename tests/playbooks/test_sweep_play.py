@@ -147,7 +147,7 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     for number in (1, 2):
         assert f"\n{number}/2 r1-c0." in done.stdout
         assert f"\nagain {number}/2 r1-c0." in done.stdout
-    assert "2 attempt(s) were invalid and are made once more" in done.stdout
+    assert "2 attempt(s) were invalid and are retried" in done.stdout
     assert "2 invalid attempt(s) were retried: now 2 invalid" in done.stdout
     # What was wrong is shown where it happened.
     assert done.stdout.count("UNREACHABLE!") >= 4
