@@ -151,7 +151,7 @@ Users = Annotated[
 SpawnRate = Annotated[float, Within(0.01, 10_000, "users per second", "Locust cannot start them faster")]
 WarmupSeconds = Annotated[
     float,
-    Within(0, 3_600, "seconds", "more than more than more than more than more than an hour of warm-up is a mistake"),
+    Within(0, 3_600, "seconds", "more than an hour of warm-up is a mistake"),
 ]
 MeasureSeconds = Annotated[float, Within(1, 86_400, "seconds", "at most one day per attempt")]
 ThinkSeconds = Annotated[float, Within(0, 3_600, "seconds", "think time of one user")]
