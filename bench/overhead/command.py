@@ -120,7 +120,7 @@ def sweep(repeat: int, seconds: int) -> Path:
     if program is None:
         raise LabError("ansible-playbook is not installed: start the benchmark with ./lab bench, which installs it")
     # The callback keeps how long the tasks take.
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "sweep_progress"}
+    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "lab_progress"}
     with subprocess.Popen([program, *command[1:]], cwd=ROOT, env=environment, stdout=sys.stderr) as child:
         try:
             code = child.wait()

@@ -32,6 +32,6 @@ class ActionModule(ActionBase):
         after = time.time()
         try:
             return preflight.clock_offset(before, float(answer["stdout"]), after)
-        except ValueError as error:
+        except ValueError:
             text = answer["stderr"].strip() or answer["stdout"].strip() or "nothing"
-            raise AnsibleActionFail(f"'date +%s.%N' printed no time, but: {text}") from error
+            raise AnsibleActionFail(f"'date +%s.%N' printed no time, but: {text}") from None

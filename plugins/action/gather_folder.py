@@ -119,5 +119,5 @@ class ActionModule(ActionBase):
             if left["count"]:
                 note_host(dest / NOT_GATHERED, arguments.get("clock", src), left)
         except (OSError, tarfile.TarError) as error:
-            raise AnsibleActionFail(f"could not unpack {src} into {dest}: {error}") from error
+            raise AnsibleActionFail(f"could not unpack {src} into {dest}: {error}") from None
         return result | {"changed": False, "not_gathered": left} | (clock or {})

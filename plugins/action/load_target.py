@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         try:
             virtual_machines.check_address(address, name)
         except LabError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error)) from None
         url_host = self._task.args.get("url_host", virtual_machines.url_host(address))
         if url_host != virtual_machines.url_host(address):
             raise AnsibleActionFail(

@@ -41,7 +41,8 @@ class ActionModule(ActionBase):
         try:
             return result | {"changed": False} | step(**arguments)
         except LabError as error:
-            raise AnsibleActionFail(str(error)) from error
+            # Ansible would append the causes, which the text has already.
+            raise AnsibleActionFail(str(error)) from None
 
     def do_check(self, path, locustfiles=None, seed=None):
         """Validate a sweep file, a seed, and the names of the scenarios; nothing has been touched yet."""

@@ -28,13 +28,14 @@ def play(ansible_playbook: str, tmp_path_factory: pytest.TempPathFactory) -> Cal
     """Runs a playbook: play(path, inventory, *arguments) -> the finished process."""
     scratch = str(tmp_path_factory.mktemp("ansible"))
     # Nothing of the caller's shell may change what is tested.
-    env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "LAB_"))}
     env |= {
         "PATH": PATH,
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_LOCAL_TEMP": scratch,
         "ANSIBLE_REMOTE_TEMP": scratch,
         "ANSIBLE_NOCOLOR": "1",
+        "LAB_LOG_DIRECTORY": f"{scratch}/log",
         # Asking again takes its time; that it is done is ansible.cfg's business.
         "ANSIBLE_SSH_RETRIES": "0",
     }

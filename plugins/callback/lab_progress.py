@@ -1,0 +1,452 @@
+"""One line for each phase of a playbook and each cell of a sweep, a line that moves, and what failed in a few lines."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import sys
+import textwrap
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+
+from ansible import constants, context
+from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.callback.default import CallbackModule as Default
+
+from swarmsweep.files import write_atomically
+from swarmsweep.report.failure_text import message_lines, next_step, repeat_command
+from swarmsweep.report.phase_text import Phase, last_line, short_task
+from swarmsweep.report.terminal import LogFile, Screen
+
+DOCUMENTATION = """
+name: lab_progress
+type: stdout
+short_description: one line for each phase, and for each cell of a sweep
+description:
+  - A phase is a play, or what has a variable C(phase), or in a role C(__ROLE_phase). What follows one another under the
+    same name is one phase. It is printed when it is over.
+  - Of a task that failed it shows host, message and the next command. All that the default callback prints goes to
+    a log. With C(-v) it is shown instead.
+  - Tasks with C(sweep_step) as a loop variable belong to a cell of a sweep. It gets one line when it has been judged,
+    and how long its tasks took is kept in C(tasks.jsonl) of the attempt's folder.
+extends_documentation_fragment:
+  - default_callback
+  - result_format_callback
+options:
+  log_directory:
+    description: Folder of the logs.
+    type: path
+    default: .lab/log
+    ini: [{section: callback_lab_progress, key: log_directory}]
+    env: [{name: LAB_LOG_DIRECTORY}]
+"""
+
+# The loop variable of playbooks/sweep.yml.
+STEP = "sweep_step"
+COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infeasible": constants.COLOR_CHANGED}
+# A variable of a play, a task or an include: the phase of its tasks. In a role its name begins with that of the role.
+PHASE = re.compile(r"(__\w+_)?phase")
+# They only say something.
+WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
+SHOWN_WARNINGS = 5
+WARNING_CHARACTERS = 300
+
+
+@dataclass
+class Cell:
+    """The step under way: what it is, since when, and what its tasks took."""
+
+    step: dict
+    started: float = field(default_factory=time.monotonic)
+    phase: str = "start"
+    tasks: list[dict] = field(default_factory=list)
+    open: dict[str, tuple[str, float, float]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple:
+        return self.step["cell_id"], self.step["attempt"], bool(self.step.get("again"))
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def begin(self, task) -> None:
+        """A task begins; names as 'bench_cell : Load | Start Locust' tell the phase."""
+        name = task.get_name().strip()
+        if match := re.match(r"(?:.* : )?(\w+) \| ", name):
+            self.phase = match[1].lower()
+        self.open[task._uuid] = (name, time.time(), time.monotonic())
+
+    def end(self, task) -> None:
+        """A task has a result."""
+        if begun := self.open.pop(task._uuid, None):
+            name, started, since = begun
+            seconds = round(time.monotonic() - since, 4)
+            self.tasks.append({"name": name, "started": round(started, 4), "seconds": seconds})
+
+
+class Output:
+    """Takes the place of the display's own way to print: all goes to the log, and to the screen what a user reads."""
+
+    def __init__(self, display) -> None:
+        self.quiet = not display.verbosity
+        self.log = LogFile()
+        self.warnings: list[str] = []
+        self.hidden = threading.local()
+        self.real = display
+        self.untouched = display.display
+        self.screen = Screen(self.untouched, moves=self.quiet and sys.stdout.isatty())
+        # Warnings of tasks are printed by Ansible itself, from another thread.
+        display.display = self.display
+
+    def display(self, msg, *arguments, screen_only=False, log_only=False, **options) -> None:
+        """In place of Display.display."""
+        if not self.screen.is_mine:
+            self.untouched(msg, *arguments, screen_only=screen_only, log_only=log_only, **options)
+            return
+        if not screen_only:
+            self.log.write(msg)
+        text = msg
+        if self.quiet and msg.startswith(("[WARNING]: ", "[DEPRECATION WARNING]: ")):
+            text = self.short_warning(msg)
+        if text is None or log_only or getattr(self.hidden, "now", False):
+            self.untouched(msg, *arguments, log_only=True, **options)
+        else:
+            self.screen.print(text, *arguments, screen_only=screen_only, **options)
+
+    def short_warning(self, message: str) -> str | None:
+        """The first line of a warning; None for one that is not to be seen."""
+        first = message.partition("\n")[0]
+        # Deprecations are news for the developers of the lab.
+        if "eprecation warning" in first.replace("W", "w") or first in self.warnings:
+            return None
+        self.warnings.append(first)
+        if len(self.warnings) > SHOWN_WARNINGS:
+            return None
+        return first if len(first) <= WARNING_CHARACTERS else f"{first[:WARNING_CHARACTERS]} ..."
+
+    @property
+    def more_warnings(self) -> int:
+        """Warnings that the log alone has."""
+        return max(0, len(self.warnings) - SHOWN_WARNINGS)
+
+
+class LogDisplay:
+    """The display of the default callback while the log alone gets what it prints."""
+
+    verbosity = 0
+
+    def __init__(self, display, output: Output) -> None:
+        self._display = display
+        self._output = output
+
+    def __getattr__(self, name):
+        return getattr(self._display, name)
+
+    def display(self, msg, *arguments, log_only=False, **options) -> None:
+        """Display.display, without the screen."""
+        if not options.get("screen_only"):
+            self._display.display(msg, *arguments, log_only=True, **options)
+
+    def banner(self, msg, *arguments, **options) -> None:
+        """Display.banner, without stars."""
+        self.display(msg)
+
+    def _error(self, error, stderr) -> None:
+        # The display formats it; its text is in the message of the task too.
+        self._output.hidden.now = True
+        try:
+            self._display._error(error, stderr=stderr)
+        finally:
+            self._output.hidden.now = False
+
+
+def is_rescued(task) -> bool:
+    """Whether a block around a task has a rescue: what follows there says what the failure means."""
+    child, block = task, task._parent
+    while block is not None:
+        later = [*(getattr(block, "rescue", None) or ()), *(getattr(block, "always", None) or ())]
+        if getattr(block, "rescue", None) and child._uuid not in {other._uuid for other in later}:
+            return True
+        child, block = block, block._parent
+    return False
+
+
+def short_action(result) -> str:
+    """The module of a result, without its collection."""
+    return result.task.action.rpartition(".")[2]
+
+
+def shown_path(path: Path) -> str:
+    """A path as a user would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def phase_in(variables) -> str | None:
+    """The name of a phase among variables; a role's own goes before that of the playbook."""
+    found = {name: value for name, value in variables.items() if PHASE.fullmatch(name) and isinstance(value, str)}
+    return found[max(found, key=len)] if found else None
+
+
+class CallbackModule(Default):
+    """The default callback, which prints to the log; and what a user wants to see."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "lab_progress"
+
+    def __init__(self):
+        super().__init__()
+        self.output = Output(self._display)
+        self.screen = self.output.screen
+        self.quiet = self.output.quiet
+        if self.quiet:
+            self._display = LogDisplay(self._display, self.output)
+            atexit.register(self.interrupted)
+        self.started = time.monotonic()
+        self.playbook = ""
+        self.play = None
+        self.phase: Phase | None = None
+        self.cell: Cell | None = None
+        self.progress = None
+        # Message of the first failure, the address where the host did not answer, and hosts.
+        self.failure: tuple[list[str], str | None] | None = None
+        self.failed: list[str] = []
+        self.shown: set[tuple] = set()
+
+    def say(self, text: str, color: str | None = None) -> None:
+        """Print a line that stays, and log it."""
+        self.output.log.write(text)
+        self.screen.print(text, color=color)
+
+    # --- Where a phase begins and ends --------------------------------------------------------------------------------
+
+    def enter(self, task) -> None:
+        """A task begins; with it perhaps another phase."""
+        role = getattr(task, "_role", None)
+        name = phase_in(task.get_vars()) or phase_in(role.vars if role else {}) or phase_in(self.play.vars)
+        name = name or self.play.get_name().strip()
+        if self.phase is None or self.phase.name != name:
+            self.end_phase()
+            self.phase = Phase(name, time.monotonic())
+        self.phase.task = short_task(task.get_name().strip())
+        if self.quiet and not self.cell:
+            self.screen.show(self.now)
+
+    def end_phase(self, **how) -> None:
+        """The phase is over: print it, if it had anything to do."""
+        phase, self.phase = self.phase, None
+        if self.quiet:
+            self.screen.show(None)
+            if phase and (phase.tasks or how):
+                color = constants.COLOR_ERROR if phase.failed else constants.COLOR_OK
+                self.say(phase.line(time.monotonic(), check=context.CLIARGS["check"], **how), color)
+
+    def interrupted(self) -> None:
+        """The process ends; in the middle of a phase when it was interrupted."""
+        if self.screen.is_mine:
+            self.end_phase(interrupted=True)
+
+    def count(self, result, *, changed: bool = False) -> None:
+        """A task has a result."""
+        if self.cell:
+            self.cell.end(result.task)
+        if self.phase and not isinstance(result.task, TaskInclude) and short_action(result) not in WORDS:
+            self.phase.count(result.host.get_name(), changed=changed)
+
+    # --- Where a cell begins and ends ---------------------------------------------------------------------------------
+
+    def follow(self, task) -> None:
+        """A task begins: of this cell, of the next one, or of none."""
+        step = task.get_vars().get(STEP)
+        cell = Cell(step) if isinstance(step, dict) and "cell_id" in step else None
+        if cell is None or self.cell is None or cell.key != self.cell.key:
+            self.leave()
+            self.cell = cell
+            if self.quiet and cell:
+                self.screen.show(self.now)
+        if self.cell:
+            self.cell.begin(task)
+
+    def leave(self) -> None:
+        """The cell is over: keep what its tasks took, where it left a folder."""
+        self.screen.show(None)
+        cell, self.cell = self.cell, None
+        if cell and cell.tasks and Path(cell.step["folder"]).is_dir():
+            lines = "".join(f"{json.dumps(task)}\n" for task in cell.tasks)
+            write_atomically(Path(cell.step["folder"], "tasks.jsonl"), lines)
+
+    def now(self) -> str:
+        """The line that moves."""
+        # Read by another thread, while this one may leave a cell.
+        cell, phase = self.cell, self.phase
+        if cell is None:
+            return phase.at_work(time.monotonic()) if phase else ""
+        whole = self.progress.expected_seconds(cell.step) if self.progress else cell.step["load_seconds"]
+        return f"measuring {cell.step['cell_id']}: {cell.phase}, {cell.seconds:.0f} s of about {whole:.0f} s"
+
+    def take_in(self, result) -> None:
+        """What the action of the sweep says: the steps of a pass, and that a cell has been judged."""
+        if result.task.action != "sweep":
+            return
+        if self.cell is None and "steps" in result.result:
+            # Here: it takes some 0.5 s, and most plays have no sweep.
+            from swarmsweep.report.progress import Progress
+
+            self.progress = Progress(result.result["run"], result.result["steps"], self.progress)
+            # Each task runs in a fork of this process: numpy and pandas, which take a second, are in all of them then
+            # and not imported anew to judge each cell.
+            import_module("swarmsweep.results.measure")
+            import_module("pandas")
+        elif self.cell and "sentence" in result.result:
+            self.say_cell(result.result["status"], result.result["sentence"])
+
+    def say_cell(self, status: str, sentence: str) -> None:
+        """The one line of a cell."""
+        # Here for the same reason as in `take_in`.
+        from swarmsweep.report.progress import time_left
+
+        step = self.cell.step
+        again = "again " if step.get("again") else ""
+        line = f"{again}{step['position']}/{step['of']} {step['cell_id']}: "
+        if self.progress is None:
+            line += sentence
+        else:
+            line += self.progress.end(step, self.cell.seconds) or sentence
+            if left := self.progress.left_seconds():
+                line += f"; {time_left(left, datetime.now())}"
+        self.say(line, COLORS.get(status, constants.COLOR_WARN))
+
+    # --- What failed, and what the playbook says ----------------------------------------------------------------------
+
+    def fail(self, result, unreachable: bool = False) -> None:
+        """Show a failure: host, task, message. The next command comes last."""
+        host = result.host.get_name()
+        if self.phase:
+            self.phase.failed = True
+            self.phase.count(host)
+        self.end_phase()
+        lines = message_lines(result.result)
+        name = result.task.get_name().strip()
+        if self.failure is None:
+            address = str(result.host.get_vars().get("ansible_host", host)) if unreachable else None
+            self.failure = (lines, address)
+        if host not in self.failed:
+            self.failed.append(host)
+        what = "cannot be reached" if unreachable else "failed"
+        if (name, *lines) in self.shown:
+            lines = ["The same message."]
+        self.shown.add((name, *lines))
+        text = "\n".join(
+            [f"FAILED: {self.host_label(result)} {what} in task: {name}", *(f"  {line}" for line in lines)]
+        )
+        self.screen.print(text, color=constants.COLOR_ERROR)
+
+    def say_words(self, result) -> None:
+        """What a debug task has to say: its message alone."""
+        self.end_phase()
+        lines = []
+        for item in result.result.get("results") or [result.result]:
+            message = item.get("msg")
+            words = [str(message)] if isinstance(message, (str, int, float)) else message
+            if not isinstance(words, (list, tuple)) or not all(isinstance(line, str) for line in words):
+                self._clean_results(item, result.task.action)
+                words = textwrap.dedent(self._dump_results(item)).strip("\n").splitlines()
+            lines += words
+        if lines:
+            self.screen.print("\n".join(f"  {line}" for line in lines))
+
+    def close(self, stats) -> None:
+        """The last lines: what was done in all, and after a failure where more is to be found."""
+        self.end_phase()
+        counts = [stats.summarize(host) for host in stats.processed]
+        tasks = sum(count["ok"] + count["failures"] + count["unreachable"] for count in counts)
+        line = last_line(
+            time.monotonic() - self.started,
+            tasks=tasks,
+            changed=sum(count["changed"] for count in counts),
+            check=context.CLIARGS["check"],
+            failed=self.failed,
+            warnings=self.output.more_warnings,
+        )
+        self.say(line, constants.COLOR_ERROR if self.failed else constants.COLOR_OK)
+        if self.failure is None:
+            return
+        if self.output.log.path:
+            self.say(f"log:  {shown_path(self.output.log.path)}")
+        extra = self.play.get_variable_manager().extra_vars
+        inventories = [shown_path(Path(name)) if Path(name).exists() else name for name in context.CLIARGS["inventory"]]
+        repeat = repeat_command(self.playbook, inventories, extra, os.environ.get("LAB_VERB"))
+        message, address = self.failure
+        self.say(f"next: {next_step(message, repeat, address)}")
+
+    # --- What Ansible reports -----------------------------------------------------------------------------------------
+
+    def v2_playbook_on_start(self, playbook):
+        path = Path(playbook._file_name)
+        self.playbook = shown_path(path)
+        self.output.log.open(Path(self.get_option("log_directory")), os.environ.get("LAB_VERB") or path.stem)
+        super().v2_playbook_on_start(playbook)
+
+    def v2_playbook_on_play_start(self, play):
+        self.leave()
+        self.play = play
+        super().v2_playbook_on_play_start(play)
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self.follow(task)
+        self.enter(task)
+        super().v2_playbook_on_task_start(task, is_conditional)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self.enter(task)
+        super().v2_playbook_on_handler_task_start(task)
+
+    def v2_runner_on_ok(self, result):
+        changed = bool(result.result.get("changed"))
+        self.count(result, changed=changed)
+        if self.quiet and not self.cell:
+            if short_action(result) == "debug":
+                self.say_words(result)
+            elif changed and context.CLIARGS["check"]:
+                self.screen.print(f"  would change {self.host_label(result)}: {result.task.get_name().strip()}")
+        super().v2_runner_on_ok(result)
+        self.take_in(result)
+
+    def v2_runner_on_skipped(self, result):
+        if self.cell:
+            self.cell.end(result.task)
+        super().v2_runner_on_skipped(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self.count(result)
+        if self.quiet and not ignore_errors and not is_rescued(result.task):
+            self.fail(result)
+        super().v2_runner_on_failed(result, ignore_errors)
+
+    def v2_runner_on_unreachable(self, result):
+        self.count(result)
+        if self.quiet and not result.task.ignore_unreachable:
+            self.fail(result, unreachable=True)
+        super().v2_runner_on_unreachable(result)
+
+    def v2_on_file_diff(self, result):
+        # Only `--diff` makes one.
+        before, self._display = self._display, self.output.real
+        try:
+            super().v2_on_file_diff(result)
+        finally:
+            self._display = before
+
+    def v2_playbook_on_stats(self, stats):
+        self.leave()
+        super().v2_playbook_on_stats(stats)
+        if self.quiet:
+            self.close(stats)
+        self.screen.stop()

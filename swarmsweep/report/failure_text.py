@@ -1,0 +1,184 @@
+"""A task that failed, in the words that help: its message, the end of a command's output, and what to run next."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from swarmsweep.lab.virtual_machines import is_virtual
+
+# A refusal that names every mistake of a sweep file has about so many lines.
+MESSAGE_LINES = 30
+# Of a command's output the last lines name the cause.
+OUTPUT_LINES = 12
+# Items of a loop whose messages are shown, and lines of each.
+SHOWN_ITEMS = 3
+ITEM_LINES = 4
+# A longer line is a document. That of a message may end with what helps.
+LINE_CHARACTERS = 2000
+OUTPUT_CHARACTERS = 300
+
+Result = Mapping[str, Any]
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
+# Ansible puts one or two of these before a message.
+_PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
+# How a message names what helps.
+_NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Mend it|Fix it|[Aa]llowed|[Rr]un|Look with): ")
+_COMMAND = re.compile(
+    r"(?:Mend it|Fix it|[Rr]un|goes on with): (\./lab [a-z]+(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
+)
+
+
+def message_lines(result: Result) -> list[str]:
+    """The message of a failed task.
+
+    Args:
+        result: what the task returned. Secrets must have been removed from it.
+
+    Returns:
+        At most `MESSAGE_LINES` lines and one that says how many were left out.
+    """
+    if "censored" in result:
+        return ["The result is hidden, because the task handles secrets (no_log)."]
+    items = [item for item in _list(result.get("results")) if isinstance(item, Mapping) and _failed(item)]
+    if not items:
+        return _one(result, MESSAGE_LINES, OUTPUT_LINES)
+    lines = []
+    for item in items[:SHOWN_ITEMS]:
+        first, *more = _one(item, ITEM_LINES, ITEM_LINES)
+        lines += [f"item {_label(item)}: {first}", *more]
+    if len(items) > SHOWN_ITEMS:
+        lines.append(f"{len(items) - SHOWN_ITEMS} more items failed.")
+    return lines
+
+
+def _one(result: Result, most: int, most_output: int) -> list[str]:
+    """The message of one result, and the end of the output where a command has one."""
+    if "censored" in result:
+        return ["hidden, because the task handles secrets (no_log)"]
+    text = result.get("msg", "")
+    said = _PREFIXES.sub("", text if isinstance(text, str) else _plain(text), count=1).strip()
+    code = result.get("rc")
+    command = isinstance(code, int) and code != 0 and said.startswith("non-zero return code")
+    if command:
+        said = f"The command ended with exit code {code}."
+    lines = _clean(said)
+    dropped = len(lines) - most
+    lines = [*lines[:most], f"({dropped} more lines are in the log)"] if dropped > 0 else lines
+    outputs = [_clean(str(result.get(name) or "")) for name in ("stderr", "module_stderr", "stdout", "module_stdout")]
+    output = next(filter(None, outputs), [])
+    # A message of a module often quotes the output.
+    if output and (command or not lines or said.startswith(("MODULE FAILURE", "Module result deserialization"))):
+        lines += [f"  {_cut(line, OUTPUT_CHARACTERS)}" for line in output[-most_output:]]
+    return lines or ["It failed without a message."]
+
+
+def _clean(text: str) -> list[str]:
+    """The lines that a terminal would show, without colours, progress bars and empty lines."""
+    lines = [line.rstrip().rpartition("\r")[2] for line in _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n")]
+    shown = ["".join(sign if sign.isprintable() else " " for sign in line).rstrip() for line in lines]
+    return [_cut(line, LINE_CHARACTERS) for line in shown if line]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(item if isinstance(item, str) else _plain(item) for item in value)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _failed(item: Result) -> bool:
+    return bool(item.get("failed") or item.get("unreachable"))
+
+
+def _label(item: Result) -> str:
+    if item.get("_ansible_no_log"):
+        return "(hidden)"
+    label = item.get("_ansible_item_label", item.get(item.get("ansible_loop_var", "item"), "?"))
+    text = label if isinstance(label, str) else _plain(label)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+# Playbook -> verb of ./lab.
+VERBS = {
+    "virtual_lab": "up",
+    "site": "site",
+    "sweep": "sweep",
+    "retrain": "retrain",
+    "status": "status",
+    "stop": "stop",
+}
+
+
+def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str, Any], verb: str | None = None) -> str:
+    """The command of ./lab that repeats a playbook.
+
+    Args:
+        playbook: its path.
+        inventories: as given to ansible-playbook.
+        extra: its extra variables.
+        verb: the verb of ./lab that runs it, where one does.
+
+    Returns:
+        As "./lab site"; for a playbook that has no verb, its line of ansible-playbook.
+    """
+    verb = verb or VERBS.get(PurePath(playbook).stem)
+    # Several inventories, or a list of hosts, have no place in LAB_INVENTORY.
+    other = [name for name in inventories if name.rstrip("/") != "inventory/lab"]
+    if verb is None or len(inventories) > 1:
+        given = "".join(f" -i {quote(name)}" for name in inventories)
+        return f"ansible-playbook {quote(playbook)}{given}" if verb is None else f"./lab {verb}"
+    if verb == "up" and extra.get("virtual_lab_state") == "absent":
+        verb = "down"
+    words = [f"LAB_INVENTORY={quote(other[0])}"] if other else []
+    words += ["./lab", verb]
+    if verb == "sweep":
+        words.append(f"-e resume={extra['resume']}" if extra.get("resume") else quote(extra.get("sweep", "")))
+    if verb == "retrain":
+        words.append(quote(extra.get("lab_training_source", "")))
+    return " ".join(word for word in words if word)
+
+
+def quote(value: object) -> str:
+    """A word of a command line; nothing for no word."""
+    return shlex.quote(str(value)) if value else ""
+
+
+def next_step(message: Sequence[str], repeat: str, unreachable: str | None = None) -> str:
+    """What to do after a failure.
+
+    Args:
+        message: that of the failure.
+        repeat: the command that repeats the playbook.
+        unreachable: the address, when the host could not be reached.
+
+    Returns:
+        A command, or what to do before it. A sweep is not repeated as a whole when the message names a command.
+    """
+    inventory = repeat.partition("./lab ")[0] if "./lab " in repeat else ""
+    if unreachable is not None:
+        first = f"{inventory}./lab up" if is_virtual(unreachable) else f"make this work: ssh {unreachable} true"
+        return first if first == repeat else f"{first}, then: {repeat}"
+    text = " ".join(message)
+    commands = {command.replace("./lab", f"{inventory}./lab") for command in _COMMAND.findall(text)}
+    if len(commands) == 1:
+        (first,) = commands
+        return first if first.startswith(repeat) or "./lab sweep" in repeat else f"{first}, then: {repeat}"
+    if commands or _NAMES_A_WAY.search(text):
+        return f"do what the message says, then: {repeat}"
+    return f"{repeat} -v shows every task"

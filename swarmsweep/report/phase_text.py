@@ -1,0 +1,95 @@
+"""The lines of a playbook: one for each phase, one that moves or repeats while a phase takes long, and the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from swarmsweep.units import format_seconds
+
+# Without a terminal: seconds without a line before the first sign of life. Each further one waits twice as long, so
+# that ten minutes are three lines.
+HEARTBEAT_SECONDS = 60.0
+# Hosts that a line names; of more it gives the number.
+NAMED_HOSTS = 3
+
+
+def on_hosts(hosts: Sequence[str]) -> str:
+    """['a', 'b'] -> ' on a, b'. The controller is not named: most phases that it has are on it alone."""
+    others = [host for host in hosts if host != "localhost"]
+    if not others:
+        return ""
+    return f" on {', '.join(others)}" if len(others) <= NAMED_HOSTS else f" on {len(others)} hosts"
+
+
+@dataclass
+class Phase:
+    """A part of a playbook that has a name: what it did, and since when.
+
+    Args:
+        name: a verb phrase.
+        since: seconds of a monotonic clock.
+    """
+
+    name: str
+    since: float
+    hosts: tuple[str, ...] = ()
+    tasks: int = 0
+    changed: int = 0
+    failed: bool = False
+    task: str = ""
+
+    def count(self, host: str, *, changed: bool = False) -> None:
+        """A task has a result on a host."""
+        self.tasks += 1
+        self.changed += changed
+        if host not in self.hosts:
+            self.hosts = (*self.hosts, host)
+
+    def line(self, now: float, *, interrupted: bool = False, check: bool = False) -> str:
+        """What stays: '  Install Docker on lab-api ... 41 s, 3 changed'."""
+        seconds = format_seconds(now - self.since)
+        begun = f"  {self.name}{on_hosts(self.hosts)} ..."
+        if interrupted or self.failed:
+            return f"{begun} {'interrupted' if interrupted else 'failed'} after {seconds}"
+        return f"{begun} {seconds}{', ' + changes(self.changed, check) if self.changed else ''}"
+
+    def at_work(self, now: float) -> str:
+        """What moves, or repeats: '  Install Docker ... 12 s: Read the package lists'."""
+        task = "" if self.task == self.name or not self.task else f": {self.task}"
+        return f"  {self.name} ... {format_seconds(now - self.since)}{task}"
+
+
+def changes(number: int, check: bool) -> str:
+    """'3 changed'; with ``--check`` '3 would change'."""
+    return f"{number} {'would change' if check else 'changed'}"
+
+
+def short_task(name: str) -> str:
+    """'docker_engine : Base | Pull it' -> 'Pull it': without the role and the file, which the phase stands for."""
+    return name.rpartition(" : ")[2].rpartition(" | ")[2]
+
+
+def last_line(
+    seconds: float, *, tasks: int, changed: int, check: bool = False, failed: Sequence[str] = (), warnings: int = 0
+) -> str:
+    """The whole playbook: 'done in 3 min 2 s: 76 tasks, 12 changed'.
+
+    Args:
+        seconds: that it took.
+        tasks: those that ran, counted once for each host.
+        changed: those of them that changed something.
+        check: nothing was changed, as with ``--check``.
+        failed: hosts on which a task failed, or that could not be reached.
+        warnings: those that were not shown.
+    """
+    verb = f"failed{on_hosts(failed)} after" if failed else "done in"
+    parts = [f"{tasks} {'task' if tasks == 1 else 'tasks'}", changes(changed, check)]
+    if warnings:
+        parts.append(f"{warnings} more {'warning' if warnings == 1 else 'warnings'} in the log")
+    return f"{verb} {format_seconds(seconds)}: {', '.join(parts)}"
+
+
+def heartbeat_due(quiet_seconds: float, beats: int) -> bool:
+    """Whether a sign of life is due, after so many seconds without a line and ``beats`` signs in them."""
+    return quiet_seconds >= HEARTBEAT_SECONDS * (2.0 ** (beats + 1) - 1)

@@ -1,0 +1,131 @@
+"""Where a playbook prints: a terminal with a line that moves, or a file with a sign of life; and the log."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from swarmsweep.report.phase_text import heartbeat_due
+
+REFRESH_SECONDS = 1.0
+# Logs that are kept, the newest ones: some days of work, some megabytes.
+KEPT_LOGS = 30
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class LogFile:
+    """All that Ansible would print, in a file that its owner alone can read. Without a folder there is no log."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self._file: int | None = None
+
+    def open(self, folder: Path, name: str, now: datetime | None = None) -> None:
+        """Begin ``<name>-<UTC time>.log``, and remove the oldest of too many."""
+        stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = folder / f"{name}-{stamp}-{os.getpid()}.log"
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self.path = path
+            logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime, reverse=True)
+            for log in logs[KEPT_LOGS:]:
+                log.unlink()
+
+    def write(self, text: str) -> None:
+        """Append lines. The first of them gets the time."""
+        if self._file is None:
+            return
+        lines = _COLOURS.sub("", text).strip("\n")
+        with contextlib.suppress(OSError):
+            # Not through a buffer: a fork that is made meanwhile would write what it holds once more.
+            os.write(self._file, f"{datetime.now():%H:%M:%S} {lines}\n".encode(errors="replace"))
+
+
+class Screen:
+    """Standard output, on which one line may move and gives way to all that is printed.
+
+    Args:
+        write: prints a text with the options of its caller; called for all that is to be seen.
+        moves: a terminal is there, and a line may move on it. Without, the line is printed now and then.
+    """
+
+    def __init__(self, write: Callable[..., None], *, moves: bool) -> None:
+        self._write = write
+        self._moves = moves
+        self._text: Callable[[], str] | None = None
+        self._shown = False
+        self._printed = time.monotonic()
+        self._beats = 0
+        self._lock = threading.RLock()
+        self._stopped = threading.Event()
+        self._process = os.getpid()
+        atexit.register(self.stop)
+        threading.Thread(target=self._run, daemon=True).start()
+
+    @property
+    def is_mine(self) -> bool:
+        """Tasks run in forks of this process: there the line is not theirs, and its lock may never be released."""
+        return os.getpid() == self._process
+
+    @contextlib.contextmanager
+    def cleared(self) -> Iterator[None]:
+        """Without the moving line, as long as something else is printed."""
+        with self._lock:
+            self._wipe()
+            yield
+            # What is left in the buffer would be printed by a fork once more.
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+            self._printed = time.monotonic()
+            self._beats = 0
+
+    def print(self, text: str, **options: object) -> None:
+        """Print lines that stay."""
+        with self.cleared():
+            self._write(text, **options)
+
+    def show(self, text: Callable[[], str] | None) -> None:
+        """``text()`` is the line that moves from now on; None for nothing."""
+        with self._lock:
+            self._wipe()
+            self._text = text
+
+    def stop(self) -> None:
+        """Nothing moves any more."""
+        if self.is_mine:
+            self._stopped.set()
+            self.show(None)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(REFRESH_SECONDS):
+            with self._lock:
+                if self._text is None or self._stopped.is_set():
+                    continue
+                if self._moves:
+                    # A wrapped line could not be written over.
+                    self._put(f"\r{self._text()[: shutil.get_terminal_size().columns - 1]}\x1b[K")
+                    self._shown = True
+                elif heartbeat_due(time.monotonic() - self._printed, self._beats):
+                    self._put(f"{self._text()}\n")
+                    self._beats += 1
+
+    def _wipe(self) -> None:
+        if self._shown:
+            self._put("\r\x1b[K")
+            self._shown = False
+
+    def _put(self, text: str) -> None:
+        # Not through sys.stdout, as a fork may be made meanwhile.
+        with contextlib.suppress(OSError, ValueError):
+            os.write(sys.stdout.fileno(), text.encode(errors="replace"))

@@ -1,0 +1,144 @@
+"""The message of a task that failed, from results in the form that Ansible gives them, and the next command."""
+
+import pytest
+
+from swarmsweep.report.failure_text import (
+    ITEM_LINES,
+    LINE_CHARACTERS,
+    MESSAGE_LINES,
+    OUTPUT_CHARACTERS,
+    OUTPUT_LINES,
+    message_lines,
+    next_step,
+    repeat_command,
+)
+
+COMMAND = {"msg": "non-zero return code", "rc": 4, "cmd": ["false"], "stdout": "", "stderr": ""}
+LONG = "\n".join(f"line {number}" for number in range(1, 41))
+
+
+@pytest.mark.parametrize(
+    ("result", "lines"),
+    [
+        ({"msg": "No package matching 'x' is available"}, ["No package matching 'x' is available"]),
+        ({"msg": "Task failed: Module failed: it broke"}, ["it broke"]),
+        ({"msg": "Task failed: it broke"}, ["it broke"]),
+        ({"msg": "x is 3; allowed: 4.\n\nRun: ./lab site\n"}, ["x is 3; allowed: 4.", "Run: ./lab site"]),
+        ({"msg": ["one", "two"]}, ["one", "two"]),
+        ({"msg": {"a": 1}}, ['{"a": 1}']),
+        ({"msg": ""}, ["It failed without a message."]),
+        ({}, ["It failed without a message."]),
+        ({"censored": "hidden", "changed": True}, ["The result is hidden, because the task handles secrets (no_log)."]),
+        # A command: the end of its errors, else of its output.
+        (COMMAND, ["The command ended with exit code 4."]),
+        (COMMAND | {"stderr": "cause", "stdout": "noise"}, ["The command ended with exit code 4.", "  cause"]),
+        (COMMAND | {"stdout": "cause"}, ["The command ended with exit code 4.", "  cause"]),
+        # The message of a module says more than its output.
+        ({"msg": "apt-get failed: E: no", "rc": 100, "stderr": "E: no"}, ["apt-get failed: E: no"]),
+        ({"msg": "MODULE FAILURE: odd", "rc": 1, "module_stderr": "sudo: no"}, ["MODULE FAILURE: odd", "  sudo: no"]),
+        # As a terminal would show it.
+        ({"msg": "\x1b[31mred\x1b[0m\n 10 %\r 90 %\r100 %\nbell\a"}, ["red", "100 %", "bell"]),
+    ],
+)  # fmt: skip
+def test_the_message_of_a_result(result, lines):
+    assert message_lines(result) == lines
+
+
+def test_a_long_output_is_its_end():
+    first, *shown = message_lines(COMMAND | {"stderr": LONG})
+    assert first == "The command ended with exit code 4."
+    assert shown == [f"  line {number}" for number in range(41 - OUTPUT_LINES, 41)]
+
+
+def test_a_long_message_is_its_beginning():
+    lines = message_lines({"msg": LONG})
+    assert lines == [*(f"line {number}" for number in range(1, MESSAGE_LINES + 1)), "(10 more lines are in the log)"]
+
+
+def test_a_long_line_is_cut():
+    (line,) = message_lines({"msg": "x" * (LINE_CHARACTERS + 1)})
+    assert line == "x" * LINE_CHARACTERS + " ..."
+    _, line = message_lines(COMMAND | {"stderr": "x" * LINE_CHARACTERS})
+    assert line == "  " + "x" * OUTPUT_CHARACTERS + " ..."
+
+
+def item(label: str, *, failed: bool = True, **more) -> dict:
+    return {"failed": failed, "item": label, "ansible_loop_var": "item"} | more
+
+
+def test_items_that_failed_are_named_with_their_messages():
+    items = [
+        item("a", failed=False, msg="fine"),
+        item("b", msg="no b"),
+        item("c", **COMMAND | {"stderr": LONG}),
+        item("d", msg="Task failed: no d", _ansible_item_label="the fourth"),
+        item("e", msg="no e"),
+        item("f", failed=False, unreachable=True, msg="gone"),
+    ]
+    ends = [f"  line {number}" for number in range(41 - ITEM_LINES, 41)]
+    assert message_lines({"msg": "One or more items failed", "results": items}) == [
+        "item b: no b",
+        "item c: The command ended with exit code 4.",
+        *ends,
+        "item the fourth: no d",
+        "2 more items failed.",
+    ]
+
+
+def test_an_item_with_a_secret_is_hidden():
+    items = [{"failed": True, "censored": "hidden", "_ansible_no_log": True, "item": "hunter2"}]
+    (line,) = message_lines({"msg": "One or more items failed", "results": items})
+    assert line == "item (hidden): hidden, because the task handles secrets (no_log)"
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (("site.yml", ["inventory/lab"], {}), "./lab site"),
+        (("/srv/lab/site.yml", ["inventory/lab/"], {"lab_api_cpus": 2}), "./lab site"),
+        (("site.yml", ["inventory/mine"], {}), "LAB_INVENTORY=inventory/mine ./lab site"),
+        (("site.yml", ["inventory/my lab"], {}), "LAB_INVENTORY='inventory/my lab' ./lab site"),
+        (("playbooks/virtual_lab.yml", ["inventory/lab"], {}), "./lab up"),
+        (("playbooks/virtual_lab.yml", ["inventory/lab"], {"virtual_lab_state": "absent"}), "./lab down"),
+        (("sweep.yml", ["inventory/lab"], {"sweep": "sweeps/quick.yml"}), "./lab sweep sweeps/quick.yml"),
+        (("sweep.yml", ["inventory/lab"], {"sweep": "my file.yml"}), "./lab sweep 'my file.yml'"),
+        (("sweep.yml", ["inventory/lab"], {}), "./lab sweep"),
+        (("sweep.yml", ["inventory/lab"], {"resume": "2026-quick"}), "./lab sweep -e resume=2026-quick"),
+        (("playbooks/retrain.yml", ["inventory/lab"], {"lab_training_source": "rows.csv"}), "./lab retrain rows.csv"),
+        (("playbooks/retrain.yml", ["inventory/lab"], {}), "./lab retrain"),
+        (("playbooks/virtual_lab.yml", ["inventory/lab"], {}, "demo"), "./lab demo"),
+        (("playbooks/teardown.yml", ["inventory/lab"], {}), "ansible-playbook playbooks/teardown.yml -i inventory/lab"),
+        (("playbooks/teardown.yml", ["a b", "c"], {}), "ansible-playbook playbooks/teardown.yml -i 'a b' -i c"),
+    ],
+)  # fmt: skip
+def test_the_command_that_repeats_a_playbook(given, command):
+    assert repeat_command(*given) == command
+
+
+MINE = "LAB_INVENTORY=inventory/mine "
+
+
+@pytest.mark.parametrize(
+    ("message", "repeat", "unreachable", "step"),
+    [
+        ("it broke", "./lab site", None, "./lab site -v shows every task"),
+        ("it died. Look with: docker service logs x", "./lab site", None, "do what the message says, then: ./lab site"),
+        ("x is 3; allowed: 4", "./lab site", None, "do what the message says, then: ./lab site"),
+        ("no firewall. Run: ./lab site", "./lab retrain", None, "./lab site, then: ./lab retrain"),
+        ("no firewall. Run: ./lab site", "./lab site", None, "./lab site"),
+        ("no firewall. Run: ./lab site", f"{MINE}./lab site", None, f"{MINE}./lab site"),
+        ("Mend it: ./lab down && ./lab up", "./lab site", None, "./lab down && ./lab up, then: ./lab site"),
+        ("Mend it: ./lab down && ./lab up", f"{MINE}./lab sweep", None, f"{MINE}./lab down && {MINE}./lab up"),
+        ("Run: ./lab up or run: ./lab site", "./lab stop", None, "do what the message says, then: ./lab stop"),
+        ("Mend it: ./lab retrain -e seed=7", "./lab retrain", None, "./lab retrain -e seed=7"),
+        # A sweep takes long: it is not repeated without need.
+        ("It goes on with: ./lab sweep -e resume=2026-a.b", "./lab sweep", None, "./lab sweep -e resume=2026-a.b"),
+        ("raise lab_api_memory, then run: ./lab site. It is complete", "./lab sweep x.yml", None, "./lab site"),
+        ("no route", "./lab site", "198.18.0.11", "./lab up, then: ./lab site"),
+        ("no route", f"{MINE}./lab site", "198.18.0.11", f"{MINE}./lab up, then: {MINE}./lab site"),
+        ("no route", "./lab up", "198.18.0.11", "./lab up"),
+        ("no route", "./lab site", "192.0.2.11", "make this work: ssh 192.0.2.11 true, then: ./lab site"),
+    ],
+)  # fmt: skip
+def test_the_next_step(message, repeat, unreachable, step):
+    assert next_step(message.split("\n"), repeat, unreachable) == step
