@@ -55,7 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(command=_schema)
 
     plan = commands.add_parser(
-        "plan", help="print the cells of a sweep, what cannot fit, and when it will end", epilog=_EPILOG
+        "plan",
+        prog="./lab plan",
+        help="print the cells of a sweep, what cannot fit, and when it will end",
+        epilog=_EPILOG,
     )
     plan.add_argument("file", nargs="?", default="sweeps/default.yml", metavar="FILE", help=_FILE_HELP)
     plan.add_argument("--seed", metavar="N", help="show the order of the attempts for this seed (0 to 2**63-1)")
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.set_defaults(command=_plan)
 
-    report = commands.add_parser("report", help="rebuild the report of a run", epilog=_EPILOG)
+    report = commands.add_parser("report", prog="./lab report", help="rebuild the report of a run", epilog=_EPILOG)
     report.add_argument("run_dir", nargs="?", metavar="RUN_DIR", help="run folder or run id (default: the newest)")
     report.add_argument(
         "--reports-dir", default="reports", metavar="DIR", help="folder of the runs (default: %(default)s)"
@@ -85,9 +88,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a number above 0, as 0.5 or 4")
     return value
 
 

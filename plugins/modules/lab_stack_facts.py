@@ -42,7 +42,7 @@ model:
   returned: always
 """
 
-MEND = "Fix: ansible-playbook site.yml"
+MEND = "Fix: ./lab site"
 PLATFORM = {"postgres", "redis", "mlflow", "proxy"}
 # MLflow may be busy with what came before; a sweep that has just begun can wait for it.
 REGISTRY_SECONDS = 60
@@ -95,7 +95,7 @@ def main():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)
         if identity is None:
             foreign = name in own and not reference.startswith("swarmsweep/")
-            mend = f"Fix: docker pull {reference}" if foreign else MEND
+            mend = f"Fix: docker pull {reference}, or docker load, on this host" if foreign else MEND
             module.fail_json(msg=f"this host has no image {reference} (for {name}). {mend}")
         images[name] = f"{reference} {identity}"
     try:

@@ -16,7 +16,7 @@ NAMED_HOSTS = 3
 
 def on_hosts(hosts: Sequence[str]) -> str:
     """['a', 'b'] -> ' on a, b'. The controller is not named: most phases that it has are on it alone."""
-    others = [host for host in hosts if host != "localhost"]
+    others = sorted(host for host in hosts if host != "localhost")
     if not others:
         return ""
     return f" on {', '.join(others)}" if len(others) <= NAMED_HOSTS else f" on {len(others)} hosts"

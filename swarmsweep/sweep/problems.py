@@ -37,6 +37,6 @@ class Problems:
         if len(ordered) > MAX_PROBLEMS:
             lines.append(f"... and {len(ordered) - MAX_PROBLEMS} more")
         lines.append(
-            f"Nothing was changed on any host. Fix the file, then check it: python -m swarmsweep check {self.where}"
+            f"Nothing was changed on any host. Fix the file, then check it: ./lab plan {self.where}"
         )
         return InputError("\n".join(lines))

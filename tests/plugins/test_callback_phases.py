@@ -151,7 +151,7 @@ def test_a_phase_is_a_line(sound):
         "  one line",
         "  another line",
         "  Do more ... N s, 1 changed",
-        "done in N s: 8 tasks, 3 changed, 2 more warnings in the log",
+        "done in N s: 9 tasks, 3 changed, 2 more warnings in the log",
     ]
 
 

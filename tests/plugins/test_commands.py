@@ -663,10 +663,10 @@ def test_the_manifest_gets_the_champion_as_the_registry_has_it(script, monkeypat
 
 # What a host lacks, and what the message must name.
 MISSING = {
-    "a service": ({"services": ("postgres", "mlflow", "proxy")}, r"redis.*ansible-playbook site"),
+    "a service": ({"services": ("postgres", "mlflow", "proxy")}, r"redis.*./lab site"),
     "an image of the lab": (
         {"missing": "swarmsweep/mlflow:2"},
-        r"swarmsweep/mlflow:2 \(for mlflow\).*ansible-playbook site",
+        r"swarmsweep/mlflow:2 \(for mlflow\).*./lab site",
     ),
     "an image of the user": (
         {"missing": "mine:1", "images": {"api": "mine:1"}},

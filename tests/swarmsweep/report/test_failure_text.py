@@ -98,6 +98,7 @@ def test_an_item_with_a_secret_is_hidden():
         (("/srv/lab/site.yml", ["inventory/lab/"], {"lab_api_cpus": 2}), "./lab site"),
         (("site.yml", ["inventory/mine"], {}), "LAB_INVENTORY=inventory/mine ./lab site"),
         (("site.yml", ["inventory/my lab"], {}), "LAB_INVENTORY='inventory/my lab' ./lab site"),
+        (("playbooks/provision.yml", ["inventory/lab"], {}), "./lab site"),
         (("playbooks/virtual_lab.yml", ["inventory/lab"], {}), "./lab up"),
         (("playbooks/virtual_lab.yml", ["inventory/lab"], {"virtual_lab_state": "absent"}), "./lab down"),
         (("sweep.yml", ["inventory/lab"], {"sweep": "sweeps/quick.yml"}), "./lab sweep sweeps/quick.yml"),
