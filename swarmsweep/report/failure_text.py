@@ -114,15 +114,12 @@ def _label(item: Result) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-# Playbook -> verb of ./lab.
-VERBS = {
-    "virtual_lab": "up",
-    "site": "site",
-    "sweep": "sweep",
-    "retrain": "retrain",
-    "status": "status",
-    "stop": "stop",
-}
+# Playbook -> verb of ./lab. Those that are a part of site.yml are repeated by it.
+VERBS = (
+    {"virtual_lab": "up"}
+    | {name: name for name in ("site", "sweep", "retrain", "status", "stop")}
+    | dict.fromkeys(("check_names", "preflight", "provision", "platform", "deploy"), "site")
+)
 
 
 def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str, Any], verb: str | None = None) -> str:

@@ -102,7 +102,9 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        folder = path.parent if path.parent.is_dir() else Path("sweeps")
+        # A name alone is meant to be one of the lab's own; beside it are the playbooks.
+        is_known = path.parent != Path() and path.parent.is_dir()
+        folder = path.parent if is_known else Path("sweeps")
         present = ", ".join(sorted(str(entry) for entry in folder.glob("*.yml"))[:10]) or "none"
         raise InputError(f"{path}: no such sweep file; available: {present}") from error
     except (OSError, ValueError) as error:

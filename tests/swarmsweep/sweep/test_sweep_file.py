@@ -509,3 +509,12 @@ def test_the_sampler_outlives_the_longest_load():
         re.search(r"load_grace_seconds: (\d+)", (ROOT / "roles/bench_cell/defaults/main.yml").read_text()).group(1)
     )
     assert MAX_LOAD_SECONDS + grace <= longest
+
+
+def test_a_name_alone_is_looked_for_among_the_sweeps(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.yml").write_text("[]")
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps/quick.yml").write_text(GOOD)
+    with pytest.raises(InputError, match=r"^quick\.yml: no such sweep file; present: sweeps/quick\.yml$"):
+        load_sweep("quick.yml")
