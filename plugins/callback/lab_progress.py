@@ -23,6 +23,7 @@ from swarmsweep.files import write_atomically
 from swarmsweep.report.failure_text import message_lines, next_step, repeat_command
 from swarmsweep.report.phase_text import Phase, last_line, short_task
 from swarmsweep.report.terminal import LogFile, Screen
+from swarmsweep.report.warning_text import Warnings
 
 DOCUMENTATION = """
 name: lab_progress
@@ -54,8 +55,6 @@ COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infea
 PHASE = re.compile(r"(__\w+_)?phase")
 # They only say something.
 WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
-SHOWN_WARNINGS = 5
-WARNING_CHARACTERS = 300
 
 
 @dataclass
@@ -97,7 +96,7 @@ class Output:
     def __init__(self, display) -> None:
         self.quiet = not display.verbosity
         self.log = LogFile()
-        self.warnings: list[str] = []
+        self.warnings = Warnings()
         self.hidden = threading.local()
         self.real = display
         self.untouched = display.display
@@ -114,27 +113,11 @@ class Output:
             self.log.write(msg)
         text = msg
         if self.quiet and msg.startswith(("[WARNING]: ", "[DEPRECATION WARNING]: ")):
-            text = self.short_warning(msg)
+            text = self.warnings.shown(msg)
         if text is None or log_only or getattr(self.hidden, "now", False):
             self.untouched(msg, *arguments, log_only=True, **options)
         else:
             self.screen.print(text, *arguments, screen_only=screen_only, **options)
-
-    def short_warning(self, message: str) -> str | None:
-        """The first line of a warning; None for one that is not to be seen."""
-        first = message.partition("\n")[0]
-        # Deprecations are news for the developers of the lab.
-        if "eprecation warning" in first.replace("W", "w") or first in self.warnings:
-            return None
-        self.warnings.append(first)
-        if len(self.warnings) > SHOWN_WARNINGS:
-            return None
-        return first if len(first) <= WARNING_CHARACTERS else f"{first[:WARNING_CHARACTERS]} ..."
-
-    @property
-    def more_warnings(self) -> int:
-        """Warnings that the log alone has."""
-        return max(0, len(self.warnings) - SHOWN_WARNINGS)
 
 
 class LogDisplay:
@@ -373,7 +356,7 @@ class CallbackModule(Default):
             changed=sum(count["changed"] for count in counts),
             check=context.CLIARGS["check"],
             failed=self.failed,
-            warnings=self.output.more_warnings,
+            warnings=self.output.warnings.hidden,
         )
         self.say(line, constants.COLOR_ERROR if self.failed else constants.COLOR_OK)
         if self.failure is None:

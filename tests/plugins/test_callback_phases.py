@@ -71,7 +71,11 @@ NOISY = """\
 from ansible.utils.display import Display
 class FilterModule:
     def filters(self):
-        return {"noisy": lambda value: Display().warning(f"mind this {value}") or value}
+        return {"noisy": self.noisy}
+    def noisy(self, value):
+        Display().deprecated(f"old {value}", version="99.9")
+        Display().warning(f"mind this {value}")
+        return value
 """
 FAULTY = """\
 - name: Break things
@@ -158,6 +162,7 @@ def test_a_phase_is_a_line(sound):
 def test_warnings_are_some_lines_and_deprecations_none(sound):
     assert re.findall("mind this [0-9]", sound[3]) == [f"mind this {number}" for number in range(1, 6)]
     assert len(sound[3].splitlines()) == 5
+    assert "old 7" in log_of(sound[0])
 
 
 def test_nothing_moves_without_a_terminal(sound):
