@@ -28,10 +28,8 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 # Ansible puts one or two of these before a message.
 _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message names what helps.
-_NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Mend it|Fix it|[Aa]llowed|[Rr]un|Look with): ")
-_COMMAND = re.compile(
-    r"(?:Mend it|Fix it|[Rr]un|goes on with): (\./lab [a-z]+(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
-)
+_NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
+_COMMAND = re.compile(r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)")
 
 
 def message_lines(result: Result) -> list[str]:

@@ -36,7 +36,5 @@ class Problems:
         lines = [f"{self.where}:{p.line}: {p.key + ': ' if p.key else ''}{p.text}" for p in ordered[:MAX_PROBLEMS]]
         if len(ordered) > MAX_PROBLEMS:
             lines.append(f"... and {len(ordered) - MAX_PROBLEMS} more")
-        lines.append(
-            f"Nothing was changed on any host. Fix the file, then check it: ./lab plan {self.where}"
-        )
+        lines.append(f"Nothing was changed on any host. Fix the file, then check it: ./lab plan {self.where}")
         return InputError("\n".join(lines))

@@ -516,5 +516,5 @@ def test_a_name_alone_is_looked_for_among_the_sweeps(tmp_path, monkeypatch):
     (tmp_path / "site.yml").write_text("[]")
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps/quick.yml").write_text(GOOD)
-    with pytest.raises(InputError, match=r"^quick\.yml: no such sweep file; present: sweeps/quick\.yml$"):
+    with pytest.raises(InputError, match=r"^quick\.yml: no such sweep file; available: sweeps/quick\.yml$"):
         load_sweep("quick.yml")
