@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from swarmsweep.units import format_seconds
 
 # Without a terminal: seconds without a line before the first sign of life. Each further one waits twice as long, so
-# that ten minutes are three lines.
-HEARTBEAT_SECONDS = 60.0
+# that ten minutes are two lines.
+HEARTBEAT_SECONDS = 120.0
 # Hosts that a line names; of more it gives the number.
 NAMED_HOSTS = 3
 

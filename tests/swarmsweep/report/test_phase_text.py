@@ -92,4 +92,4 @@ def test_signs_of_life_become_rarer():
     for second in range(3600):
         if heartbeat_due(second, len(beats)):
             beats.append(second)
-    assert beats == [60, 180, 420, 900, 1860]
+    assert beats == [120, 360, 840, 1800]
