@@ -59,7 +59,7 @@ WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
 
 @dataclass
 class Cell:
-    """The step under way: what it is, since when, and what its tasks took."""
+    """The current step: what it is, since when, and what its tasks took."""
 
     step: dict
     started: float = field(default_factory=time.monotonic)
@@ -76,7 +76,7 @@ class Cell:
         return time.monotonic() - self.started
 
     def begin(self, task) -> None:
-        """A task begins; names as 'bench_cell : Load | Start Locust' tell the phase."""
+        """A task begins; names as 'bench_cell : Load | Start Locust' name the phase."""
         name = task.get_name().strip()
         if match := re.match(r"(?:.* : )?(\w+) \| ", name):
             self.phase = match[1].lower()
@@ -246,7 +246,7 @@ class CallbackModule(Default):
     # --- Where a cell begins and ends ---------------------------------------------------------------------------------
 
     def follow(self, task) -> None:
-        """A task begins: of this cell, of the next one, or of none."""
+        """A task begins: of this cell, of the next one, or of no cell."""
         step = task.get_vars().get(STEP)
         cell = Cell(step) if isinstance(step, dict) and "cell_id" in step else None
         if cell is None or self.cell is None or cell.key != self.cell.key:

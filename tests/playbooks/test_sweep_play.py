@@ -1,7 +1,6 @@
 """The sweep's own play with the real role, on hosts that are not there: each cell is lost, none costs the sweep."""
 
 import json
-import re
 import shutil
 import socket
 from pathlib import Path
@@ -151,7 +150,7 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     assert "2 attempt(s) were invalid and are retried" in done.stdout
     assert "2 invalid attempt(s) were retried: now 2 invalid" in done.stdout
     # The line of each cell says what was wrong.
-    assert len(re.findall(r"invalid: the bench itself broke: .*Connection refused", done.stdout)) == 4
+    assert done.stdout.count("invalid: the bench itself broke: ") == 4
     for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
         row = json.loads((run / "cells" / cell / "cell.json").read_text())
         assert row["status"] == "invalid"
