@@ -77,9 +77,9 @@ class Loops(HttpUser):
 
 
 def test_a_task_without_an_end_is_ended_once_its_window_has_all_responses(tmp_path):
-    found = run_users(tmp_path, ENDLESS.format(seconds=1.2))
-    # Far before the 30 s that a drain may last.
-    assert found.timeline["stopped"] - found.timeline["window_end"] < 15
+    found = run_users(tmp_path, ENDLESS.format(seconds=1.2), drain_seconds=100)
+    # Far before the end of the drain, on the busiest machine too.
+    assert found.timeline["stopped"] - found.timeline["window_end"] < 60
     assert {outcome for _, _, outcome in found.inside(found.requests)} == {OK}
     assert sum(outcome == NO_RESPONSE for _, _, outcome in found.requests) == 2
     # Cut off by the lab, not failed: the requests without a response began after the window.
