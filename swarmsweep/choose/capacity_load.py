@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
-from swarmsweep.choose.paired_test import EQUAL, UNDECIDED, Comparison, Noise, is_tie
+from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, is_tie
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.planned import Number, Plan
 from swarmsweep.plan.row import CellCapacity, Row
@@ -23,6 +23,13 @@ HEADROOM = 1.25
 _LIMITED_BY = {
     "generator": "the load generator could not send a higher rate",
     "max_rps": "the search reached its allowed maximum rate",
+}
+# What a comparison with another configuration says of the recommended one.
+_AGAINST = {
+    BETTER: ", and is better",
+    WORSE: ", and is worse",
+    EQUAL: ", and is equally good",
+    UNDECIDED: ". Which of the two takes more is undecided",
 }
 
 
@@ -105,7 +112,7 @@ def _guaranteed(cell: Row) -> float:
 def _capacity_of(cell: Row) -> CellCapacity:
     """Of a cell that can win: it has one."""
     if cell.capacity is None:
-        raise LookupError(f"no capacity was measured of {cell.id}")
+        raise LookupError(f"the capacity of {cell.id} was not measured")
     return cell.capacity
 
 
@@ -134,19 +141,19 @@ def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Num
         why = f"it has the highest verified rate {within}"
     else:
         why = f"it is the cheapest configuration that ties with the highest verified rate {within}"
-    return f"Take {best.id} ({describe_config(best.config)}): {why}: {_proof(best)}, {_price(best)}."
+    return f"Take {best.id} ({describe_config(best.config)}): {why}. {_proof(best)}. {_price(best)}."
 
 
 def _proof(cell: Row) -> str:
     capacity, p95_ms = _capacity_of(cell), cell.latency_ms.p95
     count = capacity.deployments
     where = f"or more were verified in each of {count} deployments" if count > 1 else "were verified in one deployment"
-    p95 = f" with p95 {format_figure(p95_ms)} ms" if p95_ms is not None else ""
+    p95 = f", with p95 {format_figure(p95_ms)} ms" if p95_ms is not None else ""
     proof = f"{_figure(capacity.verified_rps)} requests/s {where}{p95}"
     if capacity.is_lower_bound:
         why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
         return f"{proof}. Its capacity is at least that, because {why}"
-    return proof + (f", the estimate is {estimate_text(capacity)}" if capacity.estimate_rps is not None else "")
+    return proof + (f". The estimate is {estimate_text(capacity)}" if capacity.estimate_rps is not None else "")
 
 
 def estimate_text(capacity: CellCapacity) -> str:
@@ -161,7 +168,7 @@ def estimate_text(capacity: CellCapacity) -> str:
 def _price(cell: Row) -> str:
     price = cost(cell.config)
     each = format_figure((cell.capacity_rps or 0) / price)
-    return f"for a cost of {price:.2f} CPU equivalents, {each} requests/s for each"
+    return f"The cost is {price:.2f} CPU equivalents: {each} requests/s for each"
 
 
 def _wanted(target: float) -> str:
@@ -200,18 +207,14 @@ def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]
     if not others:
         return "No other configuration was measured, or none held the SLO."
     other = _top(others)
-    place = "highest" if _guaranteed(other) > _guaranteed(best) else "next"
+    place = "highest" if _guaranteed(other) > _guaranteed(best) else "next highest"
     price = cost(best.config) / cost(other.config)
     comparison = compared[other.id]
+    takes = "" if comparison.factor is None else "it takes "
     return (
-        f"Against the {place}, {other.id}, for {price:.2f} times its cost, it is "
-        f"{verdict_word(comparison)}: {comparison.sentence}"
+        f"The configuration with the {place} rate is {other.id}. The recommended one costs {price:.2f} times as much"
+        f"{_AGAINST[comparison.verdict]}: {takes}{comparison.sentence}"
     )
-
-
-def verdict_word(comparison: Comparison) -> str:
-    """The verdict as an adjective."""
-    return {EQUAL: "equally good", UNDECIDED: "undecided which takes more"}.get(comparison.verdict, comparison.verdict)
 
 
 def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
@@ -225,8 +228,9 @@ def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
         more = " Its capacity may be higher: give the load hosts more workers, then measure again."
     return (
         f"None of the tested configurations has a verified rate of {_wanted(target)} within the SLO "
-        f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}), proven for "
-        f"{format_figure(proven)} requests/s, {_percent(1 - proven / needed)} short: {_proof(best)}.{itself}{more} "
+        f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}). Its guaranteed "
+        f"rate of {format_figure(proven)} requests/s is {_percent(1 - proven / needed)} too low. {_proof(best)}."
+        f"{itself}{more} "
         "Add larger configurations to the matrix, lower target_rps, or relax the SLO."
     )
 

@@ -59,9 +59,9 @@ def _rank(cell: Row) -> tuple[float, float, int, str]:
 def _why(best: Row, slo: Mapping[str, Number]) -> str:
     figures = ", ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
     return (
-        f"Take {best.id} ({describe_config(best.config)}): it is the cheapest configuration that holds the SLO, "
-        f"with {figures} at {format_figure(best.rps or 0)} requests/s from {best.users} users "
-        f"and a cost of {cost(best.config):.2f} CPU equivalents."
+        f"Take {best.id} ({describe_config(best.config)}): it is the cheapest configuration that holds the SLO. "
+        f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
+        f"Its cost is {cost(best.config):.2f} CPU equivalents."
     )
 
 

@@ -15,17 +15,19 @@ RULES = {
     "load_host": LIMITS["load_host_cpu"],
     "generator_at_work": Limit(35, "percent of one core", "below this, other processes fill the load host"),
     "throttled": Limit(20, "percent of periods", "a fifth of the periods throttled is visible in the tail"),
-    "not_throttled": Limit(5, "percent of periods", "now and then, at a burst: the replica is not at its limit"),
+    "not_throttled": Limit(5, "percent of periods", "only bursts are throttled: the replica is not at its limit"),
     "idle_replica": Limit(
-        60, "percent of its CPU limit", "it had room for the requests that waited for the other replica"
+        60, "percent of its CPU limit", "the replica had room for the requests that waited for the other one"
     ),
     "one_core": Limit(0.9, "cores", "the most that a container with one busy thread can use"),
     "retransmitted": Limit(
-        1, "percent of TCP segments", "V19 warns at 0.01 %; each costs 200 ms or more, and 1 % is visible in the tail"
+        1,
+        "percent of TCP segments",
+        "V19 warns at 0.01 %; each one costs 200 ms or more, and 1 % is visible in the tail",
     ),
     "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
-    "host": Limit(90, "percent of its cores", "above, processes wait for a core"),
-    "hot_worker": Limit(80, "percent of a replica's answers", "with two processes, the other is nearly idle"),
+    "host": Limit(90, "percent of its cores", "above this, processes wait for a core"),
+    "hot_worker": Limit(80, "percent of a replica's responses", "with two processes, the other is nearly idle"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
 }
 

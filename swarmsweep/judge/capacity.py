@@ -216,7 +216,7 @@ def _sentence(
             return f"No rate held the SLO{low}."
         return (
             f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the "
-            f"{verify_seconds:g} s that verify it."
+            f"{verify_seconds:g} s that a verified rate needs."
         )
     sentence = f"{format_figure(verified)} requests/s held the SLO for {seconds:g} s"
     if failed is not None:

@@ -47,7 +47,7 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
     for host in hosts:
         if host == "localhost":
             problems.append(
-                "the host 'localhost' stands in the group api or load; allowed: another name, because localhost is the "
+                "the host 'localhost' is in the group api or load; allowed: another name, because localhost is the "
                 f"machine that Ansible runs on. Rename the host in {_hosts(inventory)}"
             )
         elif not _is_host_name(host):
@@ -65,7 +65,7 @@ def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
         return []
     return [
         f"lab_bridge is {quoted(bridge)}; allowed: a letter, then up to 14 letters, digits, dots, dashes "
-        f"and underscores, as sweep0. Change it in {_settings(inventory)}"
+        f"and underscores, for example sweep0. Change it in {_settings(inventory)}"
     ]
 
 

@@ -40,9 +40,9 @@ def _memory_reason(cell: Cell, hosts: list[Host]) -> str | None:
             wanted = f"{cell.replicas} x {cell.memory} = {format_bytes(cell.replicas * cell.memory_bytes)}"
             reserve = sum(host.get("reserve_memory_bytes") or 0 for host in hosts)
             return (
-                f"{wanted} of memory limits exceed the API hosts: {format_bytes(max(before, 0))} are free after "
-                f"{format_bytes(reserve)} reserved for the system and the rest of the stack; replicas that fit: "
-                f"{placed}"
+                f"the replicas need {wanted} of memory, and {placed} of them fit. The API hosts have "
+                f"{format_bytes(max(before, 0))} for them, after {format_bytes(reserve)} for the system and the rest "
+                "of the stack"
             )
         free[roomiest] -= cell.memory_bytes
     return None

@@ -57,7 +57,7 @@ def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
             return ApiHosts(facts, f"as in run {run.name}")
     machines = _virtual_machines(addresses) if addresses else ()
     if machines:
-        return ApiHosts(machines, "as ./lab up would make them on this machine; no run has recorded them yet")
+        return ApiHosts(machines, "as ./lab up would create them on this machine; no run has recorded them yet")
     return ApiHosts((), "no run has recorded them yet; use --api-cpus and --api-memory to see which cells cannot fit")
 
 

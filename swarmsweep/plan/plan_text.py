@@ -101,8 +101,7 @@ def _notes(plan: Plan) -> str:
     if plan.anchor:
         notes.append(
             f"{plan.anchor.cell_id} is measured under two names, as the control pair (A/A). The difference between "
-            "its two cells is "
-            "noise. Every other difference is compared with it."
+            "its two cells is noise. Every other difference is compared with it."
         )
     if not plan.steps:
         notes.append("No cell is left to measure.")
@@ -118,7 +117,7 @@ def _order(plan: Plan, seed: str | None) -> str:
     if seed is None:
         text = (
             f"Order: {blocks}, at random. The sweep draws a seed when it starts and writes it to plan.json. "
-            f"To see and use an order: --seed N here, and -e seed=N for the sweep."
+            "To choose an order, give the same number to both commands: --seed N here, and -e seed=N to the sweep."
         )
         return _wrapped(text, 0)
     numbers = {cell.id: str(number) for number, cell in enumerate(plan.cells, start=1)}
@@ -142,7 +141,7 @@ def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
         f"about {format_plain(other.seconds)} s for deploying and collecting ({other.source})."
     )
     ends = (
-        f"Started now, at {now:%H:%M %Z}, the sweep ends {mode.ends} about {end_text(now, total)}: "
+        f"A sweep that starts now, at {now:%H:%M %Z}, ends {mode.ends} about {end_text(now, total)}: "
         f"after {mode.at_most}{format_seconds(total)}."
     )
     return f"{_wrapped(text, 0)}\n{ends}"

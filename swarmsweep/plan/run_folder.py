@@ -25,7 +25,7 @@ def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
     stored = as_json(plan)
     if path.exists() and read_json(path) != stored:
         raise LabError(
-            f"{path}: already holds another plan. Start a new run, or delete the folder {run_dir} if it is worthless"
+            f"{path}: already holds another plan. Start a new run, or delete the folder {run_dir} if you do not need it"
         )
     infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
     rows = {cell.id: row_json(infeasible_row(plan, cell)) for cell in infeasible}

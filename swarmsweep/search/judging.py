@@ -88,7 +88,7 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     if sent < MIN_SENT - 4 / math.sqrt(rate_rps * measured["seconds"]):
         return f"only {_figure(offered / measured['seconds'])} of {_figure(rate_rps)} requests/s were due"
     if offered < (least := least_requests(limits)):
-        return f"only {offered} requests were due by chance, {least} are needed for the percentile"
+        return f"only {offered} requests were due by chance, but {least} are needed for the percentile"
     return None
 
 

@@ -70,7 +70,7 @@ def _missing_module(name: str, locustfile: str, folder: Path) -> str:
     if name in PROGRAMS:
         stem = locustfile.removesuffix(".py")
         return (
-            f"{name}.py is loaded with scenarios of mode capacity alone: name the file {stem}_open.py and set "
+            f"{name}.py is loaded only with scenarios of mode capacity: name the file {stem}_open.py and set "
             "mode: capacity in the sweep file"
         )
     return (
@@ -114,7 +114,7 @@ def _start(report: Report, _: Path) -> str:
 
 
 def _locust(report: Report, _: Path) -> str:
-    return f"Locust refuses it: {report['text']}. Rename what has the name twice, or leave one out"
+    return f"Locust refuses it: {report['text']}. Rename or remove one of those that have the same name"
 
 
 def _options(report: Report, _: Path) -> str:

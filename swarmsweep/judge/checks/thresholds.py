@@ -25,29 +25,35 @@ LIMITS = {
     "window_length": Limit(1, "seconds off the plan", "the master cuts the window on a tick of one second"),
     "rate_kept": Limit(MIN_SENT, "share of the required rate", "V3; as the search judges a probe"),
     "lag": Limit(MAX_LAG_MS, "ms, p99", "V3; as the search judges a probe"),
-    "lag_share": Limit(MAX_LAG_SHARE, "share of the tightest latency limit", "V3; where that is more than the 5 ms"),
+    "lag_share": Limit(
+        MAX_LAG_SHARE, "share of the tightest latency limit", "V3; the larger of this and the 5 ms applies"
+    ),
     # Counts
     "window_edge": Limit(
         2,
         "requests a worker",
         "a request due at an edge of the window is assigned by two clocks that round differently",
     ),
-    "proxy_difference": Limit(0.5, "percent of requests", "V8; beyond those in flight. 0 requests in 45 real attempts"),
+    "proxy_difference": Limit(
+        0.5,
+        "percent of requests",
+        "V8; requests in flight are allowed in addition. The difference was 0 in 45 real attempts",
+    ),
     # Flow
     "users_in_generator": Limit(
         15,
         "percent of users",
-        "V7: users who are neither in a request nor thinking wait for the generator. 1 to 11 % in sound attempts of "
-        "Locust at up to 4000 requests/s, 15.4 % where its core was full",
+        "V7: users who are neither in a request nor thinking wait for the generator. They were 1 to 11 % in sound "
+        "attempts of Locust at up to 4000 requests/s, and 15.4 % where its core was full",
     ),
-    "little": Limit(5, "percent", "V7; beyond what a window of this length cuts off at its edges"),
+    "little": Limit(5, "percent", "V7; requests that an edge of the window cuts are allowed in addition"),
     "steadiness": Limit(
         1.25,
         "times, busiest over idlest third of the window",
-        "A5 allows 1.10 in windows of 10 s; on one core 1.10 to 1.22 is usual. A virtual core that often sleeps can be "
-        "1.3 to 1.9 times slower for seconds: a third of windows of 8 s are above then, a fifth of 16 s, and are not "
-        "believed. Medians are not compared: a CPU limit makes latencies fall into two groups, and the median jumped "
-        "by 4.5 times at a throughput that differed by 5 %",
+        "A5 allows 1.10 in windows of 10 s. On one core, 1.10 to 1.22 is usual. A virtual core that often sleeps can "
+        "be 1.3 to 1.9 times slower for seconds. Then a third of the windows of 8 s, and a fifth of those of 16 s, "
+        "exceed the limit, and their attempts are invalid. Medians are not compared, because a CPU limit splits "
+        "latencies into two groups. The median changed by a factor of 4.5 while the throughput changed by 5 %",
     ),
     "steadiness_chance": Limit(
         4.2, "over the square root of the requests in a third", "A5: range of 3 Poisson counts, 99 %"
@@ -57,8 +63,8 @@ LIMITS = {
     ),
     # Replicas
     "share_ratio": Limit(1.25, "times, busiest over idlest replica", "V11; 1.00 to 1.01 in 7 real attempts"),
-    "answers_a_replica": Limit(20, "answers for each", "with fewer requests, chance alone may leave one replica out"),
-    # Answers
+    "answers_a_replica": Limit(20, "responses for each", "with fewer requests, chance alone may leave one replica out"),
+    # Responses
     "unexplained_errors": Limit(
         0.1, "percent of requests", "V14: one broken connection does not invalidate an attempt"
     ),

@@ -22,13 +22,13 @@ CELLS = [
     (Cell(1, 2, GIB, 1), [host(cpus=1)], ["--limit-cpu 2", "0.01", "1.00"]),
     (Cell(1, 1, GIB, 1), [host(cpus=1)], None),
     (Cell(8, 1, GIB // 2, 1), [host(cpus=1)], None),  # limits may add up to more than the host has
-    (Cell(4, 1, 2 * GIB, 1), [host(reserve_gib=1)], ["fit: 3"]),
+    (Cell(4, 1, 2 * GIB, 1), [host(reserve_gib=1)], ["3 of them fit"]),
     (Cell(4, 1, 2 * GIB, 1), [host()], None),
-    (Cell(1, 1, 9 * GIB, 1), [host()], ["fit: 0"]),
+    (Cell(1, 1, 9 * GIB, 1), [host()], ["0 of them fit"]),
     # 10 GiB, but in two parts.
-    (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=5), host(memory_gib=5)], ["fit: 2"]),
+    (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=5), host(memory_gib=5)], ["2 of them fit"]),
     (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=7), host(memory_gib=4)], None),
-    (Cell(2, 4, 3 * GIB, 1), [host(cpus=2), host(cpus=4, memory_gib=4)], ["fit: 1"]),  # one host has the CPUs
+    (Cell(2, 4, 3 * GIB, 1), [host(cpus=2), host(cpus=4, memory_gib=4)], ["1 of them fit"]),  # one host has the CPUs
     (Cell(1, 2, GIB, 1), [host(cpus=None)], None),
     (Cell(100, 1, GIB, 1), [host(memory_gib=None)], None),
     (Cell(1, 1, GIB, 1), [], None),

@@ -434,14 +434,14 @@ def test_attempts_that_were_made_again_are_told(reported, golden):
     row = json.loads(path.read_text())
     put(path, row | {"retries": [{"attempt": 1, "reason": "9 % of the CPU was stolen | <b>"}]})
     page = write_report(reported.dir, reported.reports_dir).read_text()
-    golden("summary_one_retry.md", parts(page, "Can the figures be believed?"))
+    golden("summary_one_retry.md", parts(page, "Are the figures valid?"))
     assert "9 % of the CPU was stolen \\| &lt;b&gt;\n" in page
     assert "1 of 5 " not in page  # not more than 20 %
     summary = json.loads((reported.dir / "summary.json").read_text())
     assert [len(cell["retries"]) for cell in summary["cells"]] == [0, 1, 0, 0, 0, 0]
     put(path, row | {"retries": [{"attempt": 1, "reason": "stolen"}, {"attempt": 1, "reason": None}]})
     page = write_report(reported.dir, reported.reports_dir).read_text()
-    golden("summary_two_retries.md", parts(page, "Can the figures be believed?"))
+    golden("summary_two_retries.md", parts(page, "Are the figures valid?"))
     assert "- 2 of 5 " in page
 
 
