@@ -1,16 +1,22 @@
 """Reading and writing files so that nothing is lost: a file appears whole or not at all."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from math import isinf
 from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.shared import atomic_file
+from swarmsweep.units import quoted
 
 WRITERS = 8  # files that are flushed to the disk at once; more only wait for the processor
 MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can see
+# The escape of half a surrogate pair; also of a whole one, which needs no repair and is none the worse for it.
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def write_atomically(path: Path | str, content: str | bytes) -> None:
@@ -56,9 +62,17 @@ def read_json(path: Path | str) -> dict[str, Any]:
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """JSON text -> object; ``where`` (file, or file:line) begins the `LabError` when it is not an object."""
+    """JSON text -> object; ``where`` (file, or file:line) begins the `LabError` when it is not an object.
+
+    A key that is there twice and a number beyond a float are refused. Half of a surrogate pair becomes a question mark.
+    """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite_float, object_pairs_hook=_without_twice
+        )
+        if _HALF_PAIR.search(text):
+            # No text of UTF-8 can hold it. `write_atomically` writes it as a question mark, too.
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise LabError(f"{where}: is not valid JSON: {error}") from error
     if not isinstance(value, dict):
@@ -75,3 +89,18 @@ def as_number(value: Any) -> float | None:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return value
+
+
+def _without_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"key {quoted(name)} is there twice")
+    return entries

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import json
 import os
 
 import pytest
@@ -44,6 +45,8 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
         ("", "is not valid JSON"),
         ('{"a": 1', "is not valid JSON"),
         ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": 1e400}', "1e400 is too large for a number"),
+        ('{"rps": 1, "b": {"rps": 1, "rps": 2}}', "key 'rps' is there twice"),
         ("[1]", "holds list, an object was expected"),
         ("[" * 100_000, "is not valid JSON"),
     ],
@@ -54,6 +57,13 @@ def test_damaged_json_names_the_file(tmp_path, text, words):
     with pytest.raises(LabError, match=words) as caught:
         read_json(path)
     assert str(path) in str(caught.value)
+
+
+def test_half_of_a_surrogate_pair_is_read_as_it_is_written(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(r'{"text": "a \ud800 b", "whole": "\ud83d\ude00"}')
+    write_json(tmp_path / "y.json", json.loads(path.read_text()))
+    assert read_json(path) == read_json(tmp_path / "y.json") == {"text": "a ? b", "whole": "\U0001f600"}
 
 
 def test_missing_json_and_nan_are_refused(tmp_path):
