@@ -10,8 +10,9 @@ from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, is_tie
 from swarmsweep.choose.recommendation import Recommendation
-from swarmsweep.plan.planned import Number, Plan
+from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import CellCapacity, Row
+from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import GOOD
 from swarmsweep.sweep.matrix import cost

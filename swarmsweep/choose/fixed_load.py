@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from swarmsweep.choose.recommendation import Recommendation
-from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import Row
+from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import Config, cost
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from swarmsweep.files import as_number
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
@@ -56,7 +57,7 @@ def _words(key: str, value: Any) -> str:
     if key == "wait_seconds":
         low, high = value
         return f"{format_plain(low)} to {format_plain(high)} s of think time" if high else "no think time"
-    text = value if isinstance(value, str) else format_plain(value)
+    text = format_plain(value) if as_number(value) is not None else str(value)
     if key in _FORMS:
         return _FORMS[key].format(text)
     return f"{text} {_UNITS[key]}" if key in _UNITS else f"{key} {text}"

@@ -4,11 +4,11 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from swarmsweep.record_file import Number
 from swarmsweep.sweep.load import StoredLoad
 from swarmsweep.sweep.matrix import Config
 
 SCHEMA = 1
-Number = int | float
 # Facts of a host, as the module host_capacity has them; a missing or null one is not judged.
 Host = dict[str, Any]
 

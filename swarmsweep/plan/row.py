@@ -7,7 +7,8 @@ name here.
 from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
-from swarmsweep.plan.planned import Number, Plan, PlannedCell
+from swarmsweep.plan.planned import Plan, PlannedCell
+from swarmsweep.record_file import Number, Whole
 from swarmsweep.sweep.matrix import Config
 
 SCHEMA = 1
@@ -39,16 +40,16 @@ class ApiUse(Struct, frozen=True, kw_only=True):
 
     cpu_cores: Number | None = None
     throttled_percent: Number | None = None
-    memory_peak_bytes: int | None = None
-    oom_kills: int | None = None
-    restarts: int | None = None
+    memory_peak_bytes: Whole | None = None
+    oom_kills: Whole | None = None
+    restarts: Whole | None = None
 
 
 class LoadUse(Struct, frozen=True, kw_only=True):
     """``cpu_percent_max``: of one core, of the busiest Locust worker in any second."""
 
     cpu_percent_max: Number | None = None
-    workers: int | None = None
+    workers: Whole | None = None
 
 
 class RequestParts(Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ class RequestParts(Struct, frozen=True, kw_only=True):
     """
 
     endpoint: str
-    requests: int
+    requests: Whole
     mean_ms: Number
     parts_ms: dict[str, Number | None]
 
@@ -76,7 +77,7 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     estimate_rps: Number | None
     interval_rps: Interval | None
     lower_bound_rps: Number | None
-    deployments: int
+    deployments: Whole
     between_deployments: bool
     limited_by: str | None
 
@@ -84,7 +85,7 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
 class CheckEntry(Struct, frozen=True, kw_only=True):
     """A check of one attempt. ``passed`` is None when its evidence was not gathered."""
 
-    attempt: int
+    attempt: Whole
     name: str
     value: CheckValue
     limit: CheckValue
@@ -96,7 +97,7 @@ class CheckEntry(Struct, frozen=True, kw_only=True):
 class Retry(Struct, frozen=True, kw_only=True):
     """An attempt that was invalid and has been retried, and why it was invalid."""
 
-    attempt: int
+    attempt: Whole
     reason: str | None
 
 
@@ -106,11 +107,11 @@ class ProbeRow(Struct, frozen=True, kw_only=True):
     ``file`` is its trial-<n>.json. An earlier version may lack any of these.
     """
 
-    number: int | None = field(name="trial", default=None)
+    number: Whole | None = field(name="trial", default=None)
     purpose: str | None = None
     kind: str | None = None
     rate_rps: Number | None = None
-    connections: int | None = None
+    connections: Whole | None = None
     seconds_settle: Number | None = None
     seconds_measure: Number | None = None
     window_start: Number | None = None
@@ -132,13 +133,13 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     what belongs to a search.
     """
 
-    attempt: int
+    attempt: Whole
     status: str
     reason: str | None = None
     rps: Number | None = None
     window_start: Number | None = None
     window_end: Number | None = None
-    requests_by_replica: dict[str, int | None] = {}
+    requests_by_replica: dict[str, Whole | None] = {}
     capacity_rps: Number | None = None
     verified_rps: Number | None = None
     interval_rps: Interval | None = None
@@ -161,12 +162,12 @@ class Row(Struct, frozen=True, kw_only=True):
     config: Config
     status: str | None
     reason: str | None
-    attempt_count: int = field(name="trials")
-    users: int | None
-    requests: int | None
-    failures: int | None
+    attempt_count: Whole = field(name="trials")
+    users: Whole | None
+    requests: Whole | None
+    failures: Whole | None
     failure_percent: Number | None
-    task_exceptions: int | None
+    task_exceptions: Whole | None
     failed_task_percent: Number | None
     rps: Number | None
     latency_ms: LatencyMs
@@ -184,7 +185,7 @@ class Row(Struct, frozen=True, kw_only=True):
     target: str | None
     twin_of: str | None
     retries: list[Retry]
-    exceptions: dict[str, int]
+    exceptions: dict[str, Whole]
     rps_range: Interval | None
     memory: str
     checks: list[CheckEntry]
@@ -192,7 +193,7 @@ class Row(Struct, frozen=True, kw_only=True):
     attempts: list[AttemptEntry]
     log_tail: list[str]
     run_id: str | UnsetType = UNSET
-    attempt: int | UnsetType = UNSET
+    attempt: Whole | UnsetType = UNSET
 
 
 def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt_count: int = 0) -> Row:

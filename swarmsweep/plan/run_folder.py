@@ -4,13 +4,13 @@ import re
 import time
 from pathlib import Path
 
-from msgspec import ValidationError, convert
-
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import read_json, write_json, write_many_json
+from swarmsweep.plan.damaged_plan import refuse_damaged
 from swarmsweep.plan.planned import SCHEMA, Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.row import infeasible_row
 from swarmsweep.plan.row_file import row_json
+from swarmsweep.record_file import as_record
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 
@@ -36,18 +36,16 @@ def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
 
 
 def read_plan(run_dir: Path | str) -> Plan:
-    """plan.json of a run folder. Raises `LabError` when it is missing or of another schema."""
+    """plan.json of a run folder. Raises `LabError` when it is missing, damaged or of another schema."""
     path = Path(run_dir) / "plan.json"
     if not path.exists():
         raise LabError(f"{path}: is missing, so {run_dir} is not a run folder. To start a run: ./lab sweep")
     stored = read_json(path)
-    try:
-        if stored.get("schema") != SCHEMA:
-            raise ValidationError
-        return convert(stored, Plan)
-    except ValidationError as error:
-        reason = f"{path}: is not a plan of schema {SCHEMA}; another version of swarmsweep wrote it"
-        raise LabError(reason) from error
+    if stored.get("schema") != SCHEMA:
+        raise LabError(f"{path}: is not a plan of schema {SCHEMA}; another version of swarmsweep wrote it")
+    plan = as_record(stored, Plan, str(path))
+    refuse_damaged(plan, str(path))
+    return plan
 
 
 def planned_cell(plan: Plan, cell_id: str) -> PlannedCell:

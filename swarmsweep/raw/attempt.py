@@ -14,10 +14,10 @@ from swarmsweep.raw.haproxy import ProxyDelta, delta, parse_stat
 from swarmsweep.raw.locust_csv import aggregated, most_asked, parse_stats
 from swarmsweep.raw.modes import read_load
 from swarmsweep.raw.read_or_note import ReadOrNote
-from swarmsweep.raw.record_file import read_record
 from swarmsweep.raw.samples import Sample, read_samples
 from swarmsweep.raw.search_record import SearchRecord
 from swarmsweep.raw.timeline import Timeline
+from swarmsweep.record_file import read_record
 from swarmsweep.sweep.load import StoredLoad
 
 GROUPS = ("api", "load")

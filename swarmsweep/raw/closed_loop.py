@@ -11,8 +11,8 @@ from msgspec import Struct
 from swarmsweep.errors import LabError
 from swarmsweep.raw.latency import Requests, read_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
-from swarmsweep.raw.record_file import Count, Real, read_record
 from swarmsweep.raw.tasks import Tasks, read_tasks
+from swarmsweep.record_file import Count, Real, read_record
 from swarmsweep.shared.request_record import COMPRESSED, requests_file, tasks_file
 
 # Those of all workers.

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from swarmsweep.raw.record_file import Real, Whole
+from swarmsweep.record_file import Real, Whole
 
 
 class Container(Struct, frozen=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_text
-from swarmsweep.raw.record_file import Real
+from swarmsweep.record_file import Real
 
 API_SERVICE = "api"
 _IDLE = ("idle", "iowait")

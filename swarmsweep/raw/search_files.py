@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from swarmsweep.errors import LabError
-from swarmsweep.raw.record_file import Amount, Count, Positive, Real, Whole, WrittenAmount, read_record
+from swarmsweep.record_file import Amount, Count, Positive, Real, Whole, WrittenAmount, read_record
 from swarmsweep.search import PERCENTS, Step
 from swarmsweep.shared.request_record import Kind
 

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
-from swarmsweep.raw.record_file import Real, Whole
+from swarmsweep.record_file import Real, Whole
 
 MAX_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
 

@@ -102,7 +102,9 @@ def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:
     """What held each cell back, and the evidence."""
     return [
         BottleneckLine(
-            cell.id, cell.bottleneck.replace("_", " "), markdown(cell.bottleneck_evidence or "no evidence was stored")
+            cell.id,
+            markdown(cell.bottleneck.replace("_", " ")),
+            markdown(cell.bottleneck_evidence or "no evidence was stored"),
         )
         for cell in cells
         if cell.bottleneck

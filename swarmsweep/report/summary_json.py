@@ -6,8 +6,8 @@ from msgspec import Struct, to_builtins
 
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.recommendation import Recommendation
-from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import Row
+from swarmsweep.record_file import Number
 
 SCHEMA = 1
 

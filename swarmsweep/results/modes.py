@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import Row
+from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 

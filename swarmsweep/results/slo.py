@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from swarmsweep.plan.planned import Number
 from swarmsweep.plan.row import CellCapacity, Row
+from swarmsweep.record_file import Number
 from swarmsweep.units import format_figure, format_plain
 
 # A search loads with rates of four digits, so a rate may lie that much below the one that is wanted.

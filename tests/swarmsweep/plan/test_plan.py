@@ -10,6 +10,7 @@ from msgspec import convert, structs
 
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.files import write_json
+from swarmsweep.plan.load_text import load_sentence
 from swarmsweep.plan.plan import (
     OTHER_SECONDS_PER_STEP,
     estimated_seconds,
@@ -136,6 +137,44 @@ def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
         (tmp_path / "plan.json").write_text(text)
     with pytest.raises(LabError, match=words):
         read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("repeat",), "3", "repeat is '3'"),
+        (("slo", "p95_ms"), 10**30, "slo"),
+        (("load", "users"), "many", "load: is damaged: users is 'many'"),
+        (("load", "wait_seconds"), [0], "load: is damaged: wait_seconds"),
+        (("load", "locustfile"), None, "load: is damaged: locustfile is 'None'"),
+        (("load",), {}, "load: is damaged: .*users"),
+        (("load", "mode"), "soak", "a load of mode 'soak'"),
+        (("cells", 0, "load", "spawn_rate"), 0, r"load of cell r1\S*: is damaged: spawn_rate is '0'"),
+        (("cells", 0, "config", "cpus"), None, r"config of cell r1\S*: is damaged: cpus"),
+        (("cells", 0, "id"), "../../elsewhere", "a file name was expected"),
+        (("cells", 0, "id"), "r1-c2-m256M-w1", "cell r1-c2-m256M-w1 is there 2 times"),
+        (("steps", 0, "cell_id"), "gone", "a step is for cell 'gone'"),
+        (("hosts", "api", 0, "memory_bytes"), "16G", "group api: is damaged: memory_bytes is '16G'"),
+    ],
+)
+def test_a_damaged_plan_is_refused_by_the_place_in_it(tmp_path, place, value, words):
+    path = write_plan(plan(), tmp_path) / "plan.json"
+    stored = json.loads(path.read_text())
+    *outer, last = place
+    inner = stored
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    write_json(path, stored)
+    with pytest.raises(LabError, match=f"{path}: .*{words}"):
+        read_plan(path.parent)
+
+
+def test_keys_of_a_later_version_are_no_damage_of_a_plan(tmp_path):
+    path = write_plan(plan(), tmp_path) / "plan.json"
+    stored = json.loads(path.read_text())
+    write_json(path, stored | {"new": 1, "load": stored["load"] | {"pauses": [1, 2]}})
+    assert "pauses [1, 2]" in load_sentence(read_plan(path.parent))
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,8 @@ def test_a_row_of_an_earlier_version_is_as_not_measured_where_it_lacks_a_key(tmp
         {"id": "other"},
         {"config": {}},
         {"rps": "fast"},
+        {"rps": 1e300},
+        {"requests": 10**400},
         {"latency_ms": None},
         {"attempts": [{"status": "valid"}]},
         {"capacity": {"verified_rps": 1.0}},

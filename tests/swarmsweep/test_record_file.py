@@ -7,8 +7,8 @@ import pytest
 from swarmsweep.errors import LabError
 from swarmsweep.raw.closed_loop import WorkerRecord
 from swarmsweep.raw.deployment import Clocks, Deployment, HostClock, LoadUnits, StateAfterLoad
-from swarmsweep.raw.record_file import read_record
 from swarmsweep.raw.timeline import Timeline
+from swarmsweep.record_file import read_record
 
 WORKER = {"schema": 1, "requests": 3, "cpu_percent": [[1.0, 30]]}
 

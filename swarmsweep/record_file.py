@@ -23,6 +23,7 @@ Real = Annotated[float, Meta(gt=-MAX_NUMBER, lt=MAX_NUMBER)]
 Amount = Annotated[float, Meta(ge=0, lt=MAX_NUMBER)]
 # The same, written into other files as it was read: 5 stays 5.
 WrittenAmount = Count | Amount
+Number = Whole | Real
 
 T = TypeVar("T")
 
