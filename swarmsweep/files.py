@@ -15,7 +15,7 @@ from swarmsweep.units import quoted
 
 WRITERS = 8  # files that are flushed to the disk at once; more only wait for the processor
 MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can see
-# The escape of half a surrogate pair; also of a whole one, which needs no repair and is none the worse for it.
+# The escape of half a surrogate pair. It also finds whole pairs, which the repair leaves as they are.
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 

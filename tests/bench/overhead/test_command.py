@@ -13,6 +13,7 @@ from bench.overhead import command
 from bench.overhead.phases import PHASES, read_run
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.plan.plan import make_plan
+from swarmsweep.sweep.load import Load
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 ROOT = Path(__file__).parents[3]
@@ -145,8 +146,11 @@ def test_the_sampler_is_told_by_host_and_bad_cells_are_a_doubt(tmp_path):
     for number, loaded in enumerate([True, True, False]):
         known_cell(tmp_path, number, loaded=loaded)
     steps = [{"position": n, "cell_id": f"c{n}", "attempt": 1} for n in range(3)]
-    plan = {"schema": 1, "run_id": "x", "sweep": "x", "slo": {}, "load": {}, "cells": [], "repeat": 1, "hosts": {}}
-    put(tmp_path / "plan.json", plan | {"steps": steps})
+    config = {"replicas": 1, "cpus": 1, "memory_bytes": 1, "workers": 1}
+    cells = [{"id": step["cell_id"], "config": config, "memory": "1b"} for step in steps]
+    load = Load(users=1, spawn_rate=1).as_json()
+    plan = {"schema": 1, "run_id": "x", "sweep": "x", "slo": {}, "load": load, "repeat": 1, "hosts": {}}
+    put(tmp_path / "plan.json", plan | {"cells": cells, "steps": steps})
     content, text = command.conclude(tmp_path, read_run(tmp_path), [])
     assert content["targets"]["sampler_lab-api"] == {"at_most": 2, "met": True}
     assert content["ratios"] == {"seconds_per_cell": 8.5}
