@@ -3,8 +3,8 @@
 The package does arithmetic, parsing, choosing and rendering. It imports nothing from Ansible and opens no socket:
 every step reads files and writes files, so a report can be built again alone, without the machines.
 
-For thin shims (a filter, a module, a callback) these names are enough; all of them raise `LabError` with a text
-that is ready for the user, and nothing else, for anything a user can cause:
+Thin shims (a filter, a module, a callback) need only these names. For anything that a user can cause, they raise
+`LabError` with a text for the user, and nothing else:
 
 ==============================================  =======================================================================
 ``load_sweep(path)``                            sweep file -> validated `Sweep`; `InputError` lists every mistake
@@ -49,7 +49,7 @@ __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:
-    """Import the module that owns a public name when the name is first asked for."""
+    """Import the module that owns a public name when the name is first used."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""Check a sweep file, print its plan, build a report again. No command touches a host."""
+"""Check a sweep file, print its plan, rebuild a report. No command contacts a host."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from swarmsweep import __version__
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.units import parse_memory
 
-# Each command imports what it needs: `plan` 0.5 s of modules (pydantic, msgspec), `report` 0.8 s (numpy, Jinja), and
+# Each command imports only its own modules: `plan` takes 0.5 s (pydantic, msgspec), `report` 0.8 s (numpy, Jinja),
 # `--help` 0.03 s.
 if TYPE_CHECKING:
     from swarmsweep.plan.lab_facts import ApiHosts
@@ -24,7 +24,7 @@ _EPILOG = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code; errors of the user end as one text on stderr, never a traceback."""
+    """Run one command and return its exit code. A user error ends as one text on stderr, without a traceback."""
     arguments = _parser().parse_args(argv)
     try:
         arguments.command(arguments)
@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; keep Python from complaining when it flushes at exit.
+        # The reader (head, less) has closed the pipe. Without this, Python would report an error when it flushes at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -135,12 +136,12 @@ def _plan(arguments: argparse.Namespace) -> None:
 
 
 def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts":
-    """The API hosts with what the options say of them."""
+    """The API hosts, with the values of the options in place of their own."""
     from swarmsweep.plan.lab_facts import ApiHosts
 
     given: dict[str, Any] = {} if arguments.api_cpus is None else {"cpus": arguments.api_cpus}
     if arguments.api_memory is not None:
-        # What replicas may use: nothing is kept back from it.
+        # The option is what replicas may use, so nothing is reserved.
         given |= {"memory_bytes": parse_memory(arguments.api_memory), "reserve_memory_bytes": 0}
     if not given:
         return hosts

@@ -1,16 +1,16 @@
-"""Errors whose text is ready for the user: the bad value, what is allowed, where, and the command that fixes it."""
+"""Errors whose text is for the user: the bad value, the allowed values, the place, and the command that fixes it."""
 
 
 class LabError(Exception):
-    """Something the user can understand and fix; print the message as it is, without a traceback.
+    """An error that the user can understand and fix. Print the message unchanged, without a traceback.
 
-    ``exit_code`` is what a command that meets it returns to the shell.
+    ``exit_code`` is the exit code of a command that ends with this error.
     """
 
     exit_code = 1
 
 
 class InputError(LabError):
-    """What the user wrote (a sweep file, an option) is refused; no host was touched."""
+    """Invalid input of the user (a sweep file, an option); no host was touched."""
 
     exit_code = 2

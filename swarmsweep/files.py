@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing is lost: a file appears whole or not at all."""
+"""Reading and writing files without loss: a file appears whole or not at all."""
 
 import json
 import re
@@ -13,15 +13,15 @@ from swarmsweep.errors import LabError
 from swarmsweep.shared import atomic_file
 from swarmsweep.units import quoted
 
-WRITERS = 8  # files that are flushed to the disk at once; more only wait for the processor
+WRITERS = 8  # files that are flushed to the disk at once; more would only wait for the processor
 MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can see
 # The escape of half a surrogate pair. It also finds whole pairs, which the repair leaves as they are.
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def write_atomically(path: Path | str, content: str | bytes) -> None:
-    """Write ``content``, so that it appears whole or not at all. Raises `LabError` when the disk refuses."""
-    # Half of a pair, as JSON of an API may have, is no Unicode: it becomes a question mark.
+    """Write ``content`` so that it appears whole or not at all. Raises `LabError` when the write fails."""
+    # JSON of an API may contain half of a surrogate pair, which cannot be encoded: it becomes a question mark.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
         atomic_file.write_atomically(Path(path), data)
@@ -30,19 +30,19 @@ def write_atomically(path: Path | str, content: str | bytes) -> None:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically; NaN and infinity are a defect of the caller, not a value."""
+    """Write ``value`` as indented JSON, atomically. NaN and infinity are refused: they are a defect of the caller."""
     write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_many_json(values: Mapping[Path, Any]) -> None:
-    """`write_json` for each path, several at once: a disk flushes many files in hardly more time than one."""
+    """`write_json` for each path, several at once: a disk flushes many files in little more time than one."""
     with ThreadPoolExecutor(max_workers=WRITERS) as pool:
         for _ in pool.map(write_json, values.keys(), values.values()):
             pass
 
 
 def read_text(path: Path | str) -> str:
-    """Text of a UTF-8 file; bytes that are no UTF-8 (a log line cut in half) become the replacement character."""
+    """Text of a UTF-8 file. Invalid bytes (as in an incomplete log line) become the replacement character."""
     return read_bytes(path).decode(errors="replace")
 
 
@@ -57,21 +57,21 @@ def read_bytes(path: Path | str) -> bytes:
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
-    """Object of a JSON file. Raises `LabError` when it is missing, torn, no JSON or no object."""
+    """Object of a JSON file. Raises `LabError` when it is missing, incomplete, not JSON or not an object."""
     return parse_json(read_text(path), str(path))
 
 
 def parse_json(text: str, where: str) -> dict[str, Any]:
-    """JSON text -> object; ``where`` (file, or file:line) begins the `LabError` when it is not an object.
+    """Parse a JSON object. ``where`` (file, or file:line) begins the `LabError` when it is not an object.
 
-    A key that is there twice and a number beyond a float are refused. Half of a surrogate pair becomes a question mark.
+    A duplicate key and a number beyond a float are refused. Half of a surrogate pair becomes a question mark.
     """
     try:
         value = json.loads(
             text, parse_constant=_refuse_constant, parse_float=_finite_float, object_pairs_hook=_without_twice
         )
         if _HALF_PAIR.search(text):
-            # No text of UTF-8 can hold it. `write_atomically` writes it as a question mark, too.
+            # UTF-8 cannot encode it. `write_atomically` also writes it as a question mark.
             value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise LabError(f"{where}: is not valid JSON: {error}") from error
@@ -81,7 +81,7 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
 
 
 def as_number(value: Any) -> float | None:
-    """A value from JSON as a number that arithmetic can bear; None for anything else (true, text, 1e400)."""
+    """A value from JSON as a number that is safe in arithmetic; None for anything else (true, text, 1e400)."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and -MAX_NUMBER < value < MAX_NUMBER:
         return value
     return None

@@ -1,26 +1,26 @@
-"""Text of unknown origin (logs, reasons, axes) made safe for one line of Markdown."""
+"""Make text of unknown origin (logs, reasons, axes) safe for one line of Markdown."""
 
 import html
 import re
 from typing import Any
 
-# Marks that change the order in which signs are shown, so that a text passes for another one.
+# Marks that change the order of characters on display, so that a text looks like another one.
 _BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 MISSING = "\N{EN DASH}"  # a figure that was not measured; never 0
 
 
 def one_line(text: str) -> str:
-    """Text on one line without control characters and bidirectional marks, as logs and reasons may hold."""
+    """Text on one line, without the control characters and bidirectional marks that logs and reasons may contain."""
     spaced = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", _BIDIRECTIONAL.sub("", text))
     return " ".join(spaced.split())
 
 
 def markdown(text: Any) -> str:
-    """Text that Markdown shows as it is, without a table column, a tag, or a link to a web page.
+    """Text that Markdown shows unchanged, without a table column, a tag, or a link to a web page.
 
-    GitHub makes links of bare URLs and of names that begin with www: their colon or dot is written as an entity. Of a
-    mail address it makes a link even then.
+    GitHub turns bare URLs and names that begin with www into links, so their colon or dot is written as an entity. A
+    mail address becomes a link even then.
     """
     escaped = html.escape(one_line(str(text)), quote=False)
     escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", escaped)
@@ -28,9 +28,9 @@ def markdown(text: Any) -> str:
 
 
 def code(text: str) -> str:
-    """Text as a code span: shown, and copied, without the escapes of `markdown`."""
+    """Text as a code span: shown and copied without the escapes of `markdown`."""
     line = one_line(text)
-    # CommonMark: a run of backticks of another length than the fence is text.
+    # In CommonMark, a run of backticks that differs in length from the fence is text.
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     space = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{space}{line}{space}{fence}"

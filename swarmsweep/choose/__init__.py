@@ -1,1 +1,1 @@
-"""Which one wins: recommendation and comparison of cells."""
+"""Choosing a cell: recommendation and comparison."""

@@ -1,7 +1,7 @@
-"""The recommendation where capacities were looked for: the cheapest for a target, or the highest capacity.
+"""The recommendation of a search: the cheapest cell for a target rate, or the cell with the highest capacity.
 
-A configuration is proven for the smaller of two rates: the highest that was verified in every deployment, and the lower
-bound of the estimate over the deployments.
+Cells are chosen by the guaranteed rate. It is the smaller of two rates: the highest that was verified in every
+deployment, and the lower bound of the estimate over the deployments.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from swarmsweep.search import GOOD
 from swarmsweep.sweep.matrix import cost
 from swarmsweep.units import format_figure, format_plain
 
-# What a target is multiplied by. A quarter to spare: real traffic is burstier than Poisson, a replica is missing while
-# it restarts, and other hosts and other requests are not quite those of the bench.
+# The factor on the target rate, for headroom. Real traffic is burstier than Poisson. A replica is missing while it
+# restarts. Other hosts and requests differ from those of the bench.
 HEADROOM = 1.25
 _LIMITED_BY = {
     "generator": "the load generator could not send a higher rate",
@@ -35,7 +35,7 @@ _AGAINST = {
 
 
 def guaranteed_rps(cell: Row) -> float | None:
-    """Requests per second that the cell is proven for; None where no rate was verified."""
+    """The guaranteed rate of the cell in requests per second; None where no rate was verified."""
     capacity = cell.capacity
     if not capacity or capacity.verified_rps is None:
         return None
@@ -46,12 +46,13 @@ def guaranteed_rps(cell: Row) -> float | None:
 def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recommendation:
     """The recommendation for the rows of a run.
 
-    Only valid cells with a verified rate can win, and no twin. With a target, the cheapest that is proven for it with
-    headroom; without one that with the highest capacity, or the cheapest of those that tie with it.
+    Only valid cells with a verified rate can win, and no twin. With a target, the cheapest cell wins whose guaranteed
+    rate reaches it with headroom. Without a target, the cell with the highest capacity wins, or the cheapest cell that
+    ties with it.
 
     Args:
         cells: rows of the plan's cells that can be chosen.
-        noise: that of the run (see `comparisons.noise_in`); default: that of ``cells``.
+        noise: the noise of the run (see `comparisons.noise_in`). The default is the noise of ``cells``.
     """
     noise = noise or noise_in(plan, cells)
     slo, target = plan.slo, plan.load.get("target_rps")
@@ -72,9 +73,9 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
 
 
 def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
-    """Sentences on how another headroom would change the choice; none without a target.
+    """Sentences on how another headroom would change the choice; empty without a target.
 
-    What tighter or looser limits would give is not known: the search looked for the rate at the limits of the SLO.
+    The effect of tighter or looser limits is unknown, because the search used the limits of the SLO.
     """
     target, able = plan.load.get("target_rps"), eligible_cells(cells)
     if not target or not able:
@@ -90,28 +91,28 @@ def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
 
 
 def eligible_cells(cells: list[Row]) -> list[Row]:
-    """The cells that can win: valid, with a verified rate, and no twin."""
+    """The cells that can win: valid, with a verified rate, and not a twin."""
     return [cell for cell in cells if cell.status == "valid" and not cell.twin_of and guaranteed_rps(cell)]
 
 
 def highest_verified(cells: list[Row]) -> Row | None:
-    """The valid cell with the highest verified rate; no twin."""
+    """The valid cell with the highest verified rate, twins excluded."""
     verified = (cell for cell in cells if cell.status == "valid" and cell.capacity_rps and not cell.twin_of)
     return max(verified, key=lambda cell: (cell.capacity_rps or 0, cell.id), default=None)
 
 
 def _rank(cell: Row) -> tuple[float, float, int, str]:
-    """The cheapest first, then the highest capacity, then the fewest replicas."""
+    """Sort key: the cheapest first, then the highest capacity, then the fewest replicas."""
     return round(cost(cell.config), 9), -(guaranteed_rps(cell) or 0), cell.config["replicas"], cell.id
 
 
 def _guaranteed(cell: Row) -> float:
-    """Of a cell that can win: it has a verified rate."""
+    """The guaranteed rate of a cell that can win: such a cell has a verified rate."""
     return guaranteed_rps(cell) or 0.0
 
 
 def _capacity_of(cell: Row) -> CellCapacity:
-    """Of a cell that can win: it has one."""
+    """The capacity of a cell that can win: such a cell has one."""
     if cell.capacity is None:
         raise LookupError(f"the capacity of {cell.id} was not measured")
     return cell.capacity
@@ -123,7 +124,7 @@ def _cheapest_for(needed: float, able: list[Row]) -> Row | None:
 
 
 def _highest(able: list[Row], noise: Noise) -> Row:
-    """The highest capacity, or the cheapest of those that tie with it."""
+    """The cell with the highest capacity, or the cheapest cell that ties with it."""
     top = _top(able)
     compared = compare_with_each(top, able, noise)
     tied = [cell for cell in able if cell is not top and is_tie(compared[cell.id], noise.aa_log_rms)]
@@ -181,7 +182,7 @@ def _wanted(target: float) -> str:
 
 
 def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -> str:
-    """Why a cheaper cell that was measured was not taken."""
+    """Why a cheaper cell that was measured was not chosen."""
     proven = guaranteed_rps(cell)
     if proven is None:
         held = _held_once(cell)
@@ -203,7 +204,7 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
 
 
 def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]) -> str:
-    """How the choice stands to the highest capacity, or, where it is that itself, to the next one."""
+    """The choice compared with the highest capacity or, if it has that itself, with the next one."""
     others = [cell for cell in able if cell is not best]
     if not others:
         return "No other configuration was measured, or none held the SLO."
@@ -252,7 +253,7 @@ def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
 
 
 def _held_once(cell: Row) -> bool:
-    """Whether a probe held the SLO, for however short a time."""
+    """Whether any probe held the SLO, however short it was."""
     return any(probe.verdict == GOOD for attempt in cell.attempts for probe in attempt.probes)
 
 

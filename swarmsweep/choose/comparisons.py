@@ -1,4 +1,4 @@
-"""Which cells of a run differ: their capacities deployment by deployment, and what the A/A pair says about the run."""
+"""Which cells of a run differ: their capacities by deployment, and the control pair."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +9,9 @@ from swarmsweep.plan.row import Row
 
 
 def blocks_of(cell: Row) -> dict[int, float | None]:
-    """Capacity of each valid deployment by its block: the estimate; of a lower bound the verified rate."""
+    """Capacity of each valid deployment by its block: the estimate, or the verified rate if the capacity is a lower
+    bound.
+    """
     return {
         attempt.attempt: attempt.verified_rps if attempt.is_lower_bound else attempt.capacity_rps
         for attempt in cell.attempts
@@ -18,7 +20,7 @@ def blocks_of(cell: Row) -> dict[int, float | None]:
 
 
 def noise_in(plan: Plan, cells: Iterable[Row]) -> Noise:
-    """How much the anchor and its twin, one configuration under two names, differ. ``cells``: rows, all or some."""
+    """The noise of a run: the difference between the anchor and its twin. ``cells`` are all rows or some of them."""
     anchor = plan.anchor
     if not anchor:
         return Noise(None, None, None, "The run has no control pair: no configuration was measured under two names.")
@@ -30,7 +32,7 @@ def noise_in(plan: Plan, cells: Iterable[Row]) -> Noise:
 def compare_with_each(cell: Row, others: Iterable[Row], noise: Noise) -> dict[str, Comparison]:
     """``cell`` against each of ``others``, by their ids, as one family of comparisons (see `paired_test.against_best`).
 
-    A capacity that is a lower bound can be called better for it, never worse or equal.
+    A cell whose capacity is a lower bound can be better than another, never worse or equal.
     """
     others = [other for other in others if other.id != cell.id]
     family = {row.id: blocks_of(row) for row in (cell, *others)}

@@ -1,6 +1,6 @@
-"""The recommendation of a fixed load: constraint first, then cheapest, with the sentence that defends it.
+"""The recommendation of a fixed load: the cheapest cell that holds the SLO, with the sentence that gives the reason.
 
-Where capacities were looked for, `capacity_load` recommends.
+`capacity_load` has the recommendation of a search.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ def rps_per_cost(cell: Row) -> float | None:
 def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
     """The recommendation for the rows of a run.
 
-    Only valid cells that hold the SLO can win; of these the cheapest, then the one with more requests per second,
+    Only valid cells that hold the SLO can win. The cheapest wins; of equal ones, the one with more requests per second;
     then the one with fewer replicas.
     """
     good = [cell for cell in cells if cell.status == "valid" and cell.meets_slo]
@@ -66,7 +66,10 @@ def _why(best: Row, slo: Mapping[str, Number]) -> str:
 
 
 def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> str:
-    """Why nothing cheaper was taken: ``why_not`` says it of a valid cell; and a nearer cell that was not measured."""
+    """Why no cheaper cell was chosen.
+
+    ``why_not`` gives the reason for a valid cell. A cheaper cell that was not measured is named too.
+    """
     limit = cost(best.config) - 1e-9
     cheaper = sorted((c for c in cells if cost(c.config) < limit), key=lambda c: (-cost(c.config), c.id))
     tried = [cell for cell in cheaper if cell.status in ("valid", "failed", "invalid")]
@@ -117,7 +120,7 @@ def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
 
 
 def _advice(nearest: Row, worst: slo_of.Miss) -> str:
-    """What to do where no configuration holds the SLO."""
+    """What to do when no configuration holds the SLO."""
     if worst.is_open and worst.value is not None:
         return (
             "Requests had no response when the load ended, so the figure is a lower bound. "
@@ -150,7 +153,7 @@ def _short(reason: str | None, limit: int = 200) -> str:
 
 
 def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None) -> list[str]:
-    """Sentences on how latency limits a fifth tighter or looser would change the choice; none when they would not.
+    """Sentences on how latency limits a fifth tighter or looser would change the choice; empty when they would not.
 
     ``chosen`` is the id of the recommended cell.
     """
@@ -169,13 +172,13 @@ def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None)
 
 
 def nearest(cells: list[Row], slo: Mapping[str, Number]) -> Row | None:
-    """The valid cell that misses the SLO by least, the cheapest of those; None when no cell is valid."""
+    """The valid cell that misses the SLO by least, or the cheapest of several; None when no cell is valid."""
     valid = [cell for cell in cells if cell.status == "valid"]
     return min(valid, key=lambda cell: (_shortfall(cell, slo), cost(cell.config), cell.id), default=None)
 
 
 def memory_headroom(cell: Row) -> str | None:
-    """How much of its memory limit the fullest replica used, as a sentence; None where it was not measured."""
+    """The memory use of the fullest replica, in percent of its limit, as a sentence; None where it was not measured."""
     peak, limit = cell.api.memory_peak_bytes, cell.config["memory_bytes"]
     if peak is None:
         return None

@@ -1,4 +1,4 @@
-"""What differs between a fixed load and a search for capacities, when one of the cells of a run is chosen."""
+"""How the choice of a cell differs between a fixed load and a search."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
 
 
 class Choice(ABC):
-    """The choice among the rows of a run. The recommendation is made once.
+    """The choice among the rows of a run. The recommendation is computed once.
 
-    ``rows`` are those of the plan's cells, all or some. ``candidates`` are those that may win.
+    ``rows`` are the rows of the plan's cells, all or some. ``candidates`` are the rows that may win.
     """
 
     def __init__(self, plan: Plan, rows: list[Row]) -> None:
@@ -27,7 +27,7 @@ class Choice(ABC):
 
     @cached_property
     def recommendation(self) -> Recommendation:
-        """The cell that is chosen, and why."""
+        """The chosen cell, and the reason."""
         return self._recommend()
 
     @property
@@ -38,21 +38,21 @@ class Choice(ABC):
 
     @abstractmethod
     def nearest(self) -> Row | None:
-        """The row that is nearest to a choice where none is chosen; None when no row is near."""
+        """The row that is nearest to a choice when none is chosen; None when there is no such row."""
 
     @abstractmethod
     def sensitivity(self) -> list[str]:
-        """Sentences on what else would be chosen if less, or more, were wanted."""
+        """Sentences on how other limits, or another headroom, would change the choice."""
 
     @abstractmethod
     def _recommend(self) -> Recommendation: ...
 
 
 class FixedChoice(Choice):
-    """The choice among rows whose cells got a fixed load."""
+    """The choice among rows of a fixed load."""
 
     def nearest(self) -> Row | None:
-        """The valid row that misses the SLO by least, the cheapest of those; None when no row is valid."""
+        """The valid row that misses the SLO by least, or the cheapest of several; None when no row is valid."""
         return fixed_load.nearest(self.candidates, self.plan.slo)
 
     def sensitivity(self) -> list[str]:
@@ -64,7 +64,7 @@ class FixedChoice(Choice):
 
 
 class CapacityChoice(Choice):
-    """The choice among rows whose capacities were searched for."""
+    """The choice among rows of a search."""
 
     @cached_property
     def noise(self) -> Noise:
@@ -76,7 +76,7 @@ class CapacityChoice(Choice):
         return capacity_load.highest_verified(self.candidates)
 
     def sensitivity(self) -> list[str]:
-        """Sentences on how another headroom would change the choice; none without a target."""
+        """Sentences on how another headroom would change the choice; empty without a target."""
         return capacity_load.sensitivity(self.plan, self.candidates)
 
     def _recommend(self) -> Recommendation:
@@ -92,6 +92,6 @@ CHOICES: dict[str, Callable[[Plan, list[Row]], Choice]] = {FIXED: FixedChoice, C
 
 
 def _candidates(plan: Plan, rows: list[Row]) -> list[Row]:
-    """The rows that may win: an endpoint that does nothing is faster, but it is no way to predict."""
+    """The rows that may win. An endpoint that does no prediction is faster, but cannot be recommended."""
     usual = plan.load["locustfile"]
     return [row for row in rows if row.config.get(LOCUSTFILE_AXIS, usual) == usual] or rows

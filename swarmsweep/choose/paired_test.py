@@ -1,8 +1,8 @@
-"""Whether one configuration takes more than another, from capacities of both in the same blocks.
+"""Whether one configuration has more capacity than another, from capacities of both in the same blocks.
 
-A block is one pass over all configurations in random order, each deployed afresh. What differs from block to block hits
-both sides alike, so they are compared within blocks: ``ln(a / b)`` of each. With three blocks the interval is wide, and
-a difference below some percent stays undecided: that is the truth about three blocks.
+A block is one pass over all configurations in random order, each on a fresh deployment. Differences between blocks
+affect both configurations alike. So each comparison is within a block: ``ln(a / b)``. With three blocks the interval is
+wide, and a difference of a few percent stays undecided. Three blocks cannot show more.
 """
 
 import math
@@ -14,17 +14,21 @@ from swarmsweep.stats import cdf, quantile
 
 BETTER, WORSE, EQUAL, UNDECIDED = "better", "worse", "equal", "undecided"
 CONFIDENCE = 0.95
-# A difference below this share does not matter to anyone who sizes a service; nor does one below twice the noise.
+# The smallest relative difference that matters when a service is sized. Twice the noise is used where that is more.
 MIN_MARGIN, MARGIN_NOISES = 0.03, 2.0
-# An undecided difference is a tie only while it is no larger than this share, or three times the noise: with few
-# blocks everything is undecided, and half the capacity must not win because it is cheaper.
+# An undecided difference is a tie only up to this share, or up to three times the noise. With few blocks every
+# difference is undecided, and a cheaper cell with half the capacity must not win.
 TIE_SHARE, TIE_NOISES = 0.10, 3.0
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``factor``: a / b, the geometric mean over the blocks, None without a pair; ``interval``: of the factor, at
-    95 %, None below two; ``p_value``: two-sided, of no difference, None below two."""
+    """The result of a comparison of a with b.
+
+    ``factor``: a / b, the geometric mean over the blocks, None without a pair. ``interval``: the 95 % interval of the
+    factor, None with fewer than two pairs. ``p_value``: two-sided, for the hypothesis of no difference, None with fewer
+    than two pairs.
+    """
 
     verdict: str
     factor: float | None
@@ -35,10 +39,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Noise:
-    """What the same configuration under two names differs by.
+    """The difference between two measurements of the same configuration under two names.
 
     ``aa_log_rms``: root mean square of ``ln(anchor / twin)`` over the blocks, None without a pair. ``controlled``:
-    False when its 95 % interval excludes no difference, None below two blocks.
+    False when its 95 % interval excludes a difference of zero, None with fewer than two blocks.
     """
 
     aa_log_rms: float | None
@@ -54,17 +58,17 @@ def compare(
     noise_controlled: bool | None = True,
     confidence: float = CONFIDENCE,
 ) -> Comparison:
-    """Whether ``a`` takes more than ``b``, by the blocks in which both were measured.
+    """Whether ``a`` has more capacity than ``b``, by the blocks in which both were measured.
 
-    "better" (or "worse"): the interval of the paired t test excludes no difference, and the difference is at least the
-    margin, the greater of 3 % and twice ``aa_log_rms``. "equal": the interval at 90 % lies within the margin (two
-    one-sided tests at 5 %; Schuirmann 1987). Otherwise, and always with fewer than two blocks, "undecided".
+    "better" (or "worse"): the interval of the paired t test excludes a difference of zero, and the difference is at
+    least the margin, the greater of 3 % and twice ``aa_log_rms``. "equal": the interval at 90 % lies within the margin
+    (two one-sided tests at 5 %; Schuirmann 1987). Otherwise, and always with fewer than two blocks, "undecided".
 
     Args:
         a: requests per second by block; None, or no entry, where it was not measured.
-        b: the same of the other configuration.
+        b: the same for the other configuration.
         aa_log_rms: see `Noise`; None where there is no anchor.
-        noise_controlled: where it is False, nothing is called better or worse.
+        noise_controlled: if False, the result is never better or worse.
         confidence: of the interval; higher where several comparisons are made (see `against_best`).
     """
     differences = paired_logs(a, b)
@@ -109,8 +113,11 @@ def against_best(
     aa_log_rms: float | None = None,
     noise_controlled: bool | None = True,
 ) -> dict[str, Comparison]:
-    """The best against each of the others, by name. Holm's step-down (1979): the clearest difference must be clear at
-    5 % divided by the number of comparisons, the next by one less, and none after one that is not."""
+    """The best cell against each of the others, by name.
+
+    Uses Holm's step-down (1979). The clearest difference must be significant at 5 % divided by the number of
+    comparisons, the next at 5 % divided by one less. After the first that is not significant, none is.
+    """
     others = {
         name: compare(cells[best], rps, aa_log_rms, noise_controlled) for name, rps in cells.items() if name != best
     }
@@ -119,19 +126,19 @@ def against_best(
     for position, (p_value, name) in enumerate(tested):
         level = share / (len(tested) - position)
         holds = holds and p_value < level
-        # One that follows one that is not clear cannot be clear, however small its own p is.
+        # After a comparison that is not significant, later ones are not either, however small their p-values.
         confidence = 1 - level if holds else 1.0
         others[name] = compare(cells[best], cells[name], aa_log_rms, noise_controlled, confidence)
     return others
 
 
 def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None]) -> Noise:
-    """How much the same configuration under two names differs, and whether more than by chance."""
+    """The noise of one configuration under two names, and whether it is more than chance."""
     differences = paired_logs(anchor, twin)
     count = len(differences)
     if not count:
         return Noise(None, None, None, "The control pair has no block in which both of its cells were measured.")
-    # About zero, which the truth is known to be: one more degree of freedom than the deviation from the mean.
+    # The deviation is taken from zero, the known true value. This gives one more degree of freedom than the mean.
     aa_log_rms = math.sqrt(fmean(log**2 for log in differences))
     difference = f"The two cells of the control pair have the same configuration and differed by {_percent(aa_log_rms)}"
     if count == 1:
@@ -150,9 +157,9 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
 
 
 def is_tie(comparison: Comparison, aa_log_rms: float | None = None) -> bool:
-    """Whether the other side of a comparison may be taken for as good as the first.
+    """Whether the second cell of a comparison may be treated as equal to the first.
 
-    A tie is "equal", "worse", or "undecided" with a difference that is no larger than 10 % or three times the noise.
+    A tie is "equal", "worse", or "undecided" with a difference of at most 10 % or three times the noise.
     """
     if comparison.verdict in (EQUAL, WORSE):
         return True
@@ -161,7 +168,7 @@ def is_tie(comparison: Comparison, aa_log_rms: float | None = None) -> bool:
 
 
 def margin_of(aa_log_rms: float | None) -> float:
-    """The least difference of logarithms that matters."""
+    """The smallest difference of logarithms that matters."""
     return max(MIN_MARGIN, MARGIN_NOISES * (aa_log_rms or 0.0))
 
 
@@ -181,7 +188,7 @@ def _bounds(mean: float, error: float, count: int, probability: float) -> tuple[
 
 
 def _p_value(mean: float, error: float, count: int) -> float:
-    """Two-sided, of Student's paired t test. With zero variance, a difference gives p = 0, and none p = 1."""
+    """Two-sided p-value of Student's paired t test. With zero variance: p = 0 for a difference, else 1."""
     if error < 1e-12:
         return 1.0 if abs(mean) < 1e-12 else 0.0
     return 2 * (1 - cdf(abs(mean) / error, count - 1))

@@ -1,4 +1,4 @@
-"""What is recommended."""
+"""The recommendation of a run."""
 
 from msgspec import Struct
 

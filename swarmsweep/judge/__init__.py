@@ -1,1 +1,1 @@
-"""Can it be believed, and what was the limit: evidence, checks, bottleneck, capacity."""
+"""Whether a measurement is valid, and what limited the API: evidence, checks, bottleneck, capacity."""

@@ -1,4 +1,4 @@
-"""What held the API back: one word from the evidence, and the sentence that carries it."""
+"""The bottleneck of the API: one word from the evidence, and a sentence with the figures."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -33,14 +33,14 @@ RULES = {
 
 
 class Bottleneck(NamedTuple):
-    """What held the API back, and the sentence with the figures."""
+    """The bottleneck, and the sentence with the figures."""
 
     kind: str
     evidence: str
 
 
 def find_bottleneck(evidence: Evidence) -> Bottleneck | None:
-    """What held the API back at the highest load that the generator made; None without data.
+    """The bottleneck at the highest load that the generator made; None without data.
 
     The kind is one of memory, generator, hot_replica, proxy, cpu_throttled, network, database, mlflow, host_cpu,
     hot_worker and not_saturated. The first rule that applies wins, because each hides those after it.
@@ -50,10 +50,10 @@ def find_bottleneck(evidence: Evidence) -> Bottleneck | None:
 
 
 def _memory(evidence: Evidence) -> Bottleneck | None:
-    """A dead replica has no other figures worth reading."""
+    """A replica was killed for lack of memory; its other figures mean nothing."""
     if not evidence.oom_kills:
         return None
-    # The peak and the shown window have the same peak: that of the whole attempt.
+    # The memory peak is that of the whole attempt, so it is the same for the peak and the reported window.
     peak = evidence.peak_usage.memory_peak_bytes
     seen = f", peak memory {format_bytes(peak)}" if peak is not None else ""
     kills = "1 OOM kill" if evidence.oom_kills == 1 else f"{evidence.oom_kills} OOM kills"
@@ -62,7 +62,7 @@ def _memory(evidence: Evidence) -> Bottleneck | None:
 
 
 def _generator(evidence: Evidence) -> Bottleneck | None:
-    """Whatever the API shows, it is not what it can do."""
+    """The generator was the limit, so the figures do not show what the API can do."""
     if evidence.generator_limit is not None:
         return Bottleneck("generator", evidence.generator_limit)
     percent = evidence.peak.generator_cpu_percent if evidence.peak is not None else None
@@ -78,9 +78,9 @@ def _generator(evidence: Evidence) -> Bottleneck | None:
 
 
 def _hot_replica(evidence: Evidence) -> Bottleneck | None:
-    """Before the limit that all have: together they seem throttled where one is."""
+    """One replica is the limit. This rule comes first, because one throttled replica makes all look so."""
     limit_cores = evidence.config["cpus"]
-    # Of each replica: percent of periods throttled, cores.
+    # For each replica: percent of periods throttled, and cores.
     replicas = [
         (replica.throttled_percent, replica.cpu_cores)
         for replica in _containers(evidence, API_SERVICE)
@@ -106,7 +106,7 @@ def _hot_replica(evidence: Evidence) -> Bottleneck | None:
 
 
 def _proxy(evidence: Evidence) -> Bottleneck | None:
-    """What the proxy does not hand on, the replicas never see."""
+    """The proxy holds requests back before the replicas receive them."""
     return _container_at_limit(evidence, "proxy", "proxy", "HAProxy")
 
 
@@ -123,7 +123,7 @@ def _container_at_limit(evidence: Evidence, service: str, kind: str, name: str) 
 
 
 def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
-    """Before all that is measured in time: a replica that is stopped makes everything in it seem slow."""
+    """Replicas are throttled. This rule comes before those on time: in a stopped replica everything seems slow."""
     throttled = evidence.peak_usage.throttled_percent
     if throttled is None or throttled < _limit("throttled"):
         return None
@@ -136,7 +136,7 @@ def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
 
 
 def _network(evidence: Evidence) -> Bottleneck | None:
-    """Lost segments: all others wait for them."""
+    """The network loses segments, and all other parts wait for them."""
     again = [
         (machine.retransmitted_percent, host)
         for host, machine in evidence.peak_machines.items()
@@ -153,12 +153,12 @@ def _network(evidence: Evidence) -> Bottleneck | None:
 
 
 def _database(evidence: Evidence) -> Bottleneck | None:
-    """PostgreSQL at its limit, or most of a request's time in it."""
+    """PostgreSQL is at its limit, or takes most of a request's time."""
     return _container_at_limit(evidence, "postgres", "database", "PostgreSQL") or _part(evidence, "database")
 
 
 def _mlflow(evidence: Evidence) -> Bottleneck | None:
-    """The same for MLflow."""
+    """MLflow is at its limit, or takes most of a request's time."""
     return _container_at_limit(evidence, "mlflow", "mlflow", "MLflow") or _part(evidence, "mlflow")
 
 
@@ -170,7 +170,7 @@ def _part(evidence: Evidence, kind: str) -> Bottleneck | None:
 
 
 def _largest_part(evidence: Evidence) -> Bottleneck | None:
-    """The part of a request, of those that wait for another service, that takes most of its time."""
+    """Of the parts of a request that wait for another service, the one that takes most of its time."""
     parts = evidence.request_parts
     if parts is None or not parts.mean_ms:
         return None
@@ -204,7 +204,9 @@ def _host_cpu(evidence: Evidence) -> Bottleneck | None:
 
 
 def _hot_worker(evidence: Evidence) -> Bottleneck | None:
-    """Last, because one process that fills a limit of all is held back by that limit."""
+    """One worker process is at its limit. This rule is the last: a limit of all replicas also holds back a single
+    process.
+    """
     peak = evidence.peak
     replicas = answers_by_replica(peak)
     if peak is None or evidence.config["workers"] < 2 or not replicas or peak.in_flight_mean is None:

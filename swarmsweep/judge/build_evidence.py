@@ -1,4 +1,4 @@
-"""The parsed files of one attempt -> the evidence that its checks and its bottleneck are judged on."""
+"""Build the evidence of one attempt from its parsed files; checks and bottleneck use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
 
 
 def _flows(raw: RawAttempt, search: SearchOutcome | None, load: StoredLoad) -> tuple[Flow | None, Flow | None]:
-    """The window that is shown and the one with the highest load."""
+    """The reported window, and the window with the highest load."""
     if search is not None:
         shown, peak = search.reported, search.peak
         flow = flow_of_probe(shown) if shown is not None else None
@@ -80,7 +80,7 @@ def _machines(raw: RawAttempt, window: Window | None) -> dict[str, MachineUsage]
 
 @dataclass(frozen=True)
 class _Records:
-    """What the generator's own files of requests hold; the fields are those of `Evidence`."""
+    """What the generator's own files of requests contain; the fields are those of `Evidence`."""
 
     recorded_requests: int | None = None
     unreported_requests: int = 0
@@ -91,9 +91,9 @@ class _Records:
 
 
 def _records(raw: RawAttempt, search: SearchOutcome | None) -> _Records:
-    """How many requests were sent, and whether all files are there and whole.
+    """How many requests were sent, and whether all files exist and are whole.
 
-    Of a search, the probe with the fewest files counts: a worker may have been lost between two.
+    For a search, the probe with the fewest files counts, because a worker may have been lost between two probes.
     """
     if search is not None and search.probes:
         probes = search.probes
@@ -116,9 +116,9 @@ def _records(raw: RawAttempt, search: SearchOutcome | None) -> _Records:
 
 
 def _clock(clocks: Clocks | None, plan: Plan) -> tuple[float | None, float | None]:
-    """Clock of the API's manager less that of the first load host, and how far that may be wrong, in seconds.
+    """The clock of the API's manager minus that of the first load host, and the error bound, in seconds.
 
-    Both were compared with the controller's, so the errors add up.
+    Both clocks were compared with the controller's, so their error bounds add up.
     """
     by_host = (clocks.hosts if clocks is not None else None) or {}
     names = ((plan.hosts.get(group) or [{}])[0].get("name") or "" for group in GROUPS)

@@ -1,7 +1,7 @@
 """The capacity of a configuration: of one deployment from its probes, and of several deployments together.
 
 There are two rates. The *verified* one was loaded and held; it is never interpolated. The *estimate* is where a fit to
-the probes near it meets the SLO exactly; it is nearer to the truth, but was not itself tried.
+the nearby probes meets the SLO exactly. It is nearer to the truth, but was not itself loaded.
 """
 
 import math
@@ -33,7 +33,9 @@ GENERATOR_LIMIT, MAX_RPS_LIMIT = "generator", "max_rps"
 
 
 class Counts(NamedTuple):
-    """Requests that were due in the measured window of a probe, and by limit, how many were answered right within."""
+    """Requests that were due in the measured window of a probe and, for each limit, how many had a good response within
+    it.
+    """
 
     offered: int
     within_limits: Mapping[str, int]
@@ -41,12 +43,13 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Capacity:
-    """What one deployment can take within its SLO, in requests per second.
+    """The capacity of one deployment within its SLO, in requests per second.
 
-    ``verified_rps``: the highest rate below every one that failed, at or above which the SLO was held for as long as
-    the profile asks; ``verified_probe`` is the number of a probe at it. None where no rate was. ``is_lower_bound``: no
-    rate was seen to fail, so the capacity may be higher; ``limited_by`` says what kept the search from going there.
-    ``estimate_rps`` is None unless some rate held and some failed; for ``interval_rps`` see `interval_of`.
+    ``verified_rps``: the highest rate, below every rate that failed, that is verified. The SLO must have been held at
+    this rate or above for as long as the profile requires. ``verified_probe`` is the number of a probe at that rate.
+    Both are None where no rate was verified. ``is_lower_bound``: no rate failed, so the capacity may be higher.
+    ``limited_by`` says why the search did not try higher rates. ``estimate_rps`` is None unless some rate held and some
+    rate failed. For ``interval_rps`` see `interval_of`.
     """
 
     verified_rps: float | None
@@ -60,10 +63,10 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Combined:
-    """Of several deployments of one configuration: the smallest verified rate and the geometric mean of the estimates.
+    """The capacity over several deployments: the smallest verified rate and the geometric mean of the estimates.
 
     ``between``: the interval and the one-sided lower bound come from the spread between deployments, so they hold for
-    the next one too. Of a single deployment the interval is that within it, and there is no lower bound.
+    the next deployment too. With a single deployment, the interval is the one within it, and there is no lower bound.
     """
 
     verified_rps: float | None
@@ -79,9 +82,9 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
     """The capacity that the probes of one deployment show.
 
     Args:
-        search: finished or not.
-        counts: of its probes, by number; a probe without any counts by its verdict alone.
-        slo: limits by name, as p95_ms; those that are None do not count.
+        search: a search, finished or not.
+        counts: by number of the probe. A probe without counts is used by its verdict alone.
+        slo: limits by name, as p95_ms. A limit that is None is ignored.
     """
     judged = [
         (entry.rate_rps, entry.seconds_measure, entry.verdict) for entry in search.probes if entry.rate_rps is not None
@@ -115,10 +118,10 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
 
 
 def across(capacities: Sequence[Capacity]) -> Combined:
-    """Several deployments of one configuration as one; without any, all fields are None.
+    """Combine several deployments of one configuration; without any, all fields are None.
 
-    The interval is Student's for the mean of the logarithms (so for the geometric mean), at 95 %; the lower bound is
-    one-sided, at 95 %. A deployment that held all it was given counts with its verified rate, which is too little.
+    The interval is Student's for the mean of the logarithms (so for the geometric mean), at 95 %. The lower bound is
+    one-sided, at 95 %. A deployment that held every rate is counted with its verified rate, which is too low.
     """
     count = len(capacities)
     verified = [capacity.verified_rps for capacity in capacities if capacity.verified_rps is not None]
@@ -147,12 +150,12 @@ def across(capacities: Sequence[Capacity]) -> Combined:
 
 
 def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
-    """95 % interval of `Fit.rate_at`, in requests per second; None below three probes, or when probes contradict each
-    other so much that it would reach to ten times the rate.
+    """95 % interval of `Fit.rate_at`, in requests per second. None with fewer than three probes, or when probes
+    contradict each other so much that the interval would reach ten times the rate.
 
-    It covers what differs from probe to probe of one deployment, as chance in arrivals and in the server, also where
-    requests over the limit come together: the spread of whole probes about the line is used, not of requests. It does
-    not cover what differs between deployments, nor that the curve is no straight line.
+    It covers differences between probes of one deployment, such as chance in arrivals and in the server. It also holds
+    when requests over the limit come in groups, because it uses the spread of whole probes about the line. It does not
+    cover differences between deployments, nor the curvature of the true curve.
 
     The delta method for the inverse of a weighted regression (Draper and Smith, Applied Regression Analysis, 3.2):
     variance of ln(rate) = residual / slope^2 x (1 / sum of weights + (ln(rate) - centre)^2 / spread), times Student's
@@ -188,14 +191,14 @@ def _estimate(
 
 
 def _limited_by(judged: Sequence[tuple[float, float, str]], max_rps: float | None) -> str | None:
-    """Why nothing was seen to fail."""
+    """Why no rate failed."""
     if any(verdict == GENERATOR for _, _, verdict in judged):
         return GENERATOR_LIMIT
     return MAX_RPS_LIMIT if max_rps and any(rate >= max_rps for rate, _, verdict in judged if verdict == GOOD) else None
 
 
 def _probe_at(entries: Sequence[ProbeEntry], verified: float | None) -> int | None:
-    """The longest good probe at the verified rate, of equal ones the last."""
+    """The longest good probe at the verified rate, or the last of several with the same length."""
     good = (entry for entry in entries if entry.verdict == GOOD and entry.rate_rps == verified)
     longest = max(good, key=lambda entry: (entry.seconds_measure, entry.number), default=None)
     return None if longest is None else longest.number

@@ -1,6 +1,6 @@
-"""What is known of one attempt, in the form that checks and the bottleneck are judged on: no paths, no raw arrays.
+"""The facts about one attempt for its checks and its bottleneck: no paths, no raw arrays.
 
-None stands for what was not measured. Times are epoch seconds of the host that wrote them.
+None means "not measured". Times are epoch seconds of the host that wrote them.
 """
 
 from collections.abc import Mapping
@@ -29,15 +29,16 @@ class Second:
 
 @dataclass(frozen=True)
 class Flow:
-    """What the load generator did in one measured window.
+    """The load that the generator made in one measured window.
 
-    ``kind`` is 'users' (closed loop with think time), 'closed' (as many connections, no think time), 'poisson' or
+    ``kind`` is 'users' (closed loop with think time), 'closed' (a number of connections, no think time), 'poisson' or
     'constant'. ``offered`` = ok + failed + timed_out + dropped + in_flight_end, all of requests due in the window.
     ``concurrency`` is the number of users or connections of a closed loop, ``think_seconds`` their mean think time.
-    ``lag_mean_ms``, ``lag_p99_ms``: how late requests were sent. ``served_by``: answers by the value of X-Served-By.
-    ``in_flight_end``: requests without a response when the load ended. Closed loop only: ``tasks`` are executions of
-    tasks that began in the window, ``users_min`` the fewest users in any second of it, and ``lower_bounds`` names the
-    latencies that are lower bounds because of ``in_flight_end``.
+    ``lag_mean_ms``, ``lag_p99_ms``: how late requests were sent. ``served_by``: responses by the value of X-Served-By.
+    ``in_flight_end``: requests without a response when the load ended.
+
+    Closed loop only: ``tasks`` are executions of tasks that began in the window. ``users_min`` is the fewest users in
+    any second of it. ``lower_bounds`` names the latencies that are lower bounds because of ``in_flight_end``.
     """
 
     kind: str
@@ -71,21 +72,21 @@ class Flow:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of one attempt.
+    """The evidence of one attempt.
 
-    ``flow`` is the window whose figures the report shows, ``peak`` the one with the highest load that the generator
-    could make (in fixed mode the same); ``usage`` and ``machines`` belong to ``flow``, those with ``peak_`` to
+    ``flow`` is the window whose figures the report shows. ``peak`` is the one with the highest load that the generator
+    could make (in fixed mode the same). ``usage`` and ``machines`` belong to ``flow``, those with ``peak_`` to
     ``peak``. ``machines`` are by host name.
 
     ``recorded_requests`` are all requests of the attempt that were sent, in and out of windows, by the generator's raw
-    files, ``counted_requests`` by Locust's own statistics, which lack the ``unreported_requests``. ``on_start`` counts
-    users that an exception ended before their first task, by its text.
+    files. ``counted_requests`` are those of Locust's own statistics, which lack the ``unreported_requests``.
+    ``on_start`` counts users that an exception ended before their first task, by its text.
 
-    Of a search: ``recovery_probes`` are requests of Locust's master between the probes, which only HAProxy saw.
-    ``client_timeouts`` are requests that timed out: HAProxy may have seen them or not. ``generator_limit`` is
-    `SearchOutcome.generator_limit`. ``verified_rps`` is the highest rate that was proven, None where none was.
+    For a search: ``recovery_probes`` are requests of Locust's master between the probes; only HAProxy counts them.
+    ``client_timeouts`` are requests that timed out: HAProxy may have counted them or not. ``generator_limit`` is
+    `SearchOutcome.generator_limit`. ``verified_rps`` is the highest verified rate, None where no rate was verified.
 
-    ``clock_offset_seconds``: clock of the API's manager less that of the first load host, with its bound.
+    ``clock_offset_seconds``: clock of the API's manager minus that of the first load host, with its error bound.
     """
 
     config: Config
@@ -118,6 +119,6 @@ class Evidence:
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """The windows that are known: the one that is shown, and the peak where that is another."""
-        # By identity: mostly the two are the same.
+        """The windows that are known: the reported one, and the peak if it is another one."""
+        # Compared by identity: usually the two are the same object.
         return tuple({id(flow): flow for flow in (self.flow, self.peak) if flow is not None}.values())

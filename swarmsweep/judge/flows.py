@@ -1,4 +1,4 @@
-"""What the load generator did in one window, second by second, from exact starts and latencies."""
+"""The load of the generator in one window, second by second, from exact starts and latencies."""
 
 import math
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ Window = tuple[float, float]
 
 
 def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow | None:
-    """A closed loop of users by the plan's ``load``; None where its requests could not be read.
+    """The flow of a closed loop of users by the plan's ``load``; None where its requests could not be read.
 
-    Requests that began before the window are in flight within it. Answers by replica and errors are those of the whole
-    attempt: workers do not count them by second.
+    Requests that began before the window are in flight within it. Responses by replica, and errors, are those of the
+    whole attempt, because workers do not count them by second.
     """
     requests = record.requests
     if requests is None:
@@ -67,17 +67,18 @@ def _tasks(record: UsersRecord, window: Window, users: int) -> TaskCounts | None
 def _users_min(record: UsersRecord, window: Window) -> int | None:
     """The fewest users of all workers in any second of the window; None where a worker recorded none in it.
 
-    Its last second is left out: by the clock of another load host, users may leave before the window ends.
+    The last second of the window is left out: by the clock of another load host, users may leave before the window
+    ends.
     """
     inside = [[count for at, count in samples if window[0] < at <= window[1] - 1] for samples in record.users]
     return round(sum(map(min, inside))) if inside and all(inside) else None
 
 
 def flow_of_probe(probe: Probe) -> Flow:
-    """The measured window of one step of a search.
+    """The measured window of one probe of a search.
 
-    How many requests were offered, were unanswered at the end and were in flight comes from what the workers counted,
-    and their outcomes and how long they took from the file of requests: two witnesses, which a check can compare.
+    Three figures come from the counts of the workers: requests offered, without a response at the end, and in flight.
+    Outcomes and latencies come from the file of requests. A check can compare the two sources.
     """
     summary, requests = probe.summary, probe.requests
     measured, order = summary.measured, summary.order
@@ -108,9 +109,10 @@ def flow_of_probe(probe: Probe) -> Flow:
 
 
 def whole_seconds(window: Window) -> Floats:
-    """Edges of the whole seconds of a window, epoch seconds: the piece at its end would pass for a second without load.
+    """Edges of the whole seconds of a window, epoch seconds. A partial second at the end would look like one without
+    load.
 
-    One edge alone, and so no second, where the window is shorter.
+    A window shorter than a second has one edge, and so no second.
     """
     edges: Floats = window[0] + np.arange(math.floor(window[1] - window[0] + 1e-6) + 1, dtype=np.float64)
     return edges
@@ -124,7 +126,8 @@ def mean_in_flight(start_seconds: Floats, latency_ms: Floats, edges: Floats) -> 
     """
     if len(edges) < 2:
         return []
-    # From the first edge on: epoch seconds leave a microsecond of precision, sums of many of them less.
+    # Times are counted from the first edge. Epoch seconds have a precision of a microsecond, and sums of many have
+    # less.
     starts = start_seconds - edges[0]
     area = _time_since(starts, edges - edges[0]) - _time_since(starts + latency_ms / 1000, edges - edges[0])
     return [float(value) for value in np.diff(area) / np.diff(edges)]
@@ -140,7 +143,7 @@ def _time_since(moments: Floats, until: Floats) -> Floats:
 
 
 def _greatest_by_second(samples: Sequence[tuple[float, float]], start: float, seconds: int) -> list[float | None]:
-    """Of samples (time, value over the second before it): the greatest value of each second after ``start``."""
+    """For samples (time, value over the second before it): the greatest value of each second after ``start``."""
     greatest: dict[int, float] = {}
     for at, value in samples:
         second = math.ceil(at - start) - 1

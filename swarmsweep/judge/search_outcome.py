@@ -1,4 +1,4 @@
-"""What a search for the capacity brought: the probe that is shown, the one with the highest load, and the capacity."""
+"""The outcome of a search for the capacity: the reported probe, the one with the highest load, and the capacity."""
 
 import math
 from collections.abc import Sequence
@@ -19,15 +19,16 @@ class SearchOutcome:
 
     @property
     def peak(self) -> Probe | None:
-        """The probe with the highest load that the generator could make; of all, where it could make none.
+        """The probe with the highest load that the generator could make. If it could make none, all probes are
+        considered.
 
-        The closed one counts too: it gives the API as much as it can answer.
+        The closed probe counts too: it gives the API as much load as it can serve.
         """
         return _highest([probe for probe in self.probes if probe.was_made]) or _highest(self.probes)
 
     @property
     def reported(self) -> Probe | None:
-        """The probe whose figures stand for the cell: that of the verified rate, else the highest open load."""
+        """The probe whose figures represent the cell: that of the verified rate, else the highest open load."""
         verified = self.capacity.verified_probe if self.capacity is not None else None
         opened = [probe for probe in self.probes if probe.is_open]
         return (
@@ -39,8 +40,12 @@ class SearchOutcome:
 
     @property
     def generator_limit(self) -> str | None:
-        """The lowest load that the generator could not make, and why, where more could have been found but for that:
-        no load failed, or none is proven and a lower one than those that failed was not made."""
+        """The lowest load that the generator could not make, and why, if the generator and not the API limited the
+        search.
+
+        This is so if no load failed. It is also so if no rate is verified, and the generator could not make a lower
+        rate than those that failed. Otherwise None.
+        """
         rates = [(probe.entry.rate_rps, probe) for probe in self.probes if probe.entry.rate_rps is not None]
         late = [(rate, probe) for rate, probe in rates if not probe.was_made]
         if self.capacity is None or not late:
@@ -56,7 +61,7 @@ class SearchOutcome:
 def search_outcome(record: SearchRecord | None, slo: Slo) -> SearchOutcome | None:
     """The outcome of a search that was read and judged by ``slo``; without a capacity when no probe could be read.
 
-    None for a load that is no search.
+    None for a load that is not a search.
     """
     if record is None:
         return None

@@ -1,1 +1,1 @@
-"""The machines that the lab runs on: their names, shares, limits and locks."""
+"""The machines of the lab: their names, shares, limits and locks."""

@@ -1,4 +1,4 @@
-"""Names for content: the same files give the same tag, on every machine and at every time."""
+"""Names derived from content: the same files give the same tag, on every machine and at every time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from swarmsweep.errors import LabError
 
-# Tests, and what running or editing leaves behind: never part of what is built, and neither is prose (*.md).
-# roles/images/tasks/build.yml leaves the same out of what it sends.
+# Tests, and files that running or editing leaves behind, are never part of a build. Neither is prose (*.md).
+# roles/images/tasks/build.yml leaves the same files out of what it sends.
 IGNORED = {"tests", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis", ".venv"}
-# Long enough that two contents never share a tag in the life of a lab, short enough to read.
+# Long enough that two contents of a lab never share a tag, short enough to read.
 HASH_CHARACTERS = 12
 
 

@@ -1,11 +1,11 @@
-"""Why the API cannot run as the inventory has it, in one sentence with the setting that helps."""
+"""Why the API cannot run as the inventory configures it, in one sentence with the setting that helps."""
 
 from collections.abc import Mapping
 from typing import Any
 
 INVENTORY = "inventory/lab/group_vars/all/lab.yml"
 
-# The settings to look at, by the reason that Docker gives. With its value where that is part of the cause.
+# The settings to check, by Docker's reason. The value is given where it is part of the cause.
 _HELP = {
     "oom": "raise lab_api_memory ({memory})",
     "crash": "check lab_api_image, lab_api_env and lab_api_memory",
@@ -15,11 +15,11 @@ _HELP = {
         "lab_api_ready_timeout_seconds ({ready_timeout_seconds})"
     ),
 }
-# What Docker says, and what helps then.
+# Parts of Docker's message, and what helps then.
 _WORDS = {
     "no such image": "load the image {image} on the API host, or set another lab_api_image",
     "range of cpus": "lower lab_api_cpus ({cpus})",
-    # Without a word on the replica that failed: which of the usual causes it was is in its log.
+    # Docker gave no message on the failed replica: its log shows which of the usual causes it was.
     "rolled the update back, so the previous replicas keep running": (
         "the new replicas died or were not healthy. To see why, run on the API host: docker service ps --no-trunc "
         "{service}. "
@@ -36,7 +36,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     ``summary`` is the path of the summary that was written before, after a sweep.
     """
     code, reason = _cause(result)
-    # A cause that is known is better than what Docker did then.
+    # A known cause is better than Docker's reaction to it.
     known = _HELP.get(code or "", "")
     help_text = next((fix for words, fix in _WORDS.items() if _says(reason, words)), known)
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
@@ -47,7 +47,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
 
 
 def _says(reason: str, words: str) -> bool:
-    """Whether Docker's words are there; a roll-back whose culprit is known has its reason behind them."""
+    """Whether Docker's message contains the text. After a rollback, the culprit's reason may follow the message."""
     return reason.lower().endswith(words) if words.startswith("rolled") else words in reason.lower()
 
 
@@ -56,7 +56,7 @@ def _cause(result: Mapping[str, Any]) -> tuple[str | None, str]:
         if service.get("reason"):
             return service.get("reason_code"), service["reason"]
     lines = str(result.get("msg") or "no reason given").strip().splitlines()
-    # Of several lines the first only says what was waited for.
+    # Of several lines, the first says only what the task waited for.
     reason = next((line.strip() for line in lines[1:] if line.strip()), lines[0]) if lines else "no reason given"
     is_late = "servers of the backend" in reason or bool(result.get("services"))
     return ("not_ready" if is_late else None), reason

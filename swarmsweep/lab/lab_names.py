@@ -1,4 +1,4 @@
-"""Names and addresses of a lab, refused before they become part of paths, interfaces and commands."""
+"""Names and addresses of a lab, checked before they become part of paths, interfaces and commands."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any
 from swarmsweep.lab.virtual_machines import BENCHMARK_NETWORK
 from swarmsweep.units import quoted
 
-# Part of paths, units and labels on every host. A trailing newline fits `$`, so all are matched whole.
+# The name is part of paths, units and labels on every host. `$` also matches before a trailing newline, so all patterns
+# must match the whole text.
 _LAB = re.compile(r"[a-z][a-z0-9-]{0,19}", re.ASCII)
-# Linux takes 15 bytes and nearly every sign; these need no quoting anywhere.
+# Linux allows 15 bytes and nearly every character; these need no quoting anywhere.
 _BRIDGE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", re.ASCII)
-# Folders of /proc/sys/net/ipv4/conf that are no interfaces.
+# Folders of /proc/sys/net/ipv4/conf that are not interfaces.
 _NO_BRIDGES = ("all", "default")
-# RFC 1123, and the underscore that many inventories have. Hosts of an inventory become names of files.
+# RFC 1123, and the underscore that many inventories use. Host names of an inventory become file names.
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
 _HOST_CHARACTERS = 253
-# A virtual machine is called <lab>-<name>, and systemd-nspawn takes 64 characters of RFC 1123. A dot would make
-# lab-api.log, the console of lab-api, a machine too.
+# A virtual machine is called <lab>-<name>, and systemd-nspawn allows 64 characters of RFC 1123. With a dot, lab-api.log
+# (the console of lab-api) could also be the name of a machine.
 _MACHINE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", re.ASCII)
-# Of the lab's network, by the address of the bridge.
+# The lab's network, which has the address of the bridge.
 PREFIX_LENGTH = 24
 
 SETTINGS_FILE = "group_vars/all/lab.yml"
@@ -31,7 +32,7 @@ HOSTS_FILE = "hosts.yml"
 
 
 def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "inventory/lab") -> list[str]:
-    """What is wrong with the name of a lab and of its hosts; one sentence each, empty when all is well.
+    """The mistakes in the names of a lab and of its hosts, one sentence each; empty when all names are valid.
 
     Args:
         lab_name: the setting ``lab_name``, of whatever type YAML made it.
@@ -60,7 +61,7 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
 
 
 def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
-    """What is wrong with the name of the lab's bridge."""
+    """The mistakes in the name of the lab's bridge."""
     if isinstance(bridge, str) and _BRIDGE.fullmatch(bridge) and bridge not in _NO_BRIDGES:
         return []
     return [
@@ -108,7 +109,7 @@ def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory:
 
 
 def gateway(subnet: str) -> str:
-    """Address of the bridge with its prefix length: the first of a network that `network_problems` let pass."""
+    """Address of the bridge with its prefix length: the first of a network without `network_problems`."""
     network = ipaddress.ip_network(subnet)
     return f"{network[1]}/{network.prefixlen}"
 

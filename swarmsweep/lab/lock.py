@@ -1,4 +1,4 @@
-"""One sweep or retraining at a time in one lab: two would measure each other."""
+"""One sweep or retraining at a time in one lab: two at once would disturb each other's measurement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarmsweep.errors import LabError
 def started_at(pid: int, proc: Path = Path("/proc")) -> str | None:
     """Start of a process in clock ticks since boot, or None when there is no such process.
 
-    With the number it names a process for good: numbers are given out again (proc(5), field 22 of stat).
+    Number and start together identify a process, because numbers are reused (proc(5), field 22 of stat).
     """
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
@@ -21,7 +21,7 @@ def started_at(pid: int, proc: Path = Path("/proc")) -> str | None:
 
 
 def acquire(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
-    """Take the lock for a process. It is free again when that process has ended, however it ended.
+    """Take the lock for a process. It is free again when that process has ended, for any reason.
 
     Raises:
         LabError: a living process holds it.
@@ -30,8 +30,9 @@ def acquire(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = f"{pid} {started_at(pid, proc)}\n"
     with path.open("a+", encoding="utf-8", errors="replace") as file:
-        # Held from reading to writing, so that of several that find a dead holder one gets the lock. All of them lock
-        # the same file, as it is never removed; the kernel releases it with the file, also when this process dies.
+        # Held from reading to writing, so that only one of several processes that find a dead holder gets the lock. All
+        # of them lock the same file, because it is never removed. The kernel releases the lock with the file, also when
+        # this process dies.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         refuse_living(path, file.read(), mine, proc)
@@ -40,7 +41,7 @@ def acquire(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
 
 
 def refuse_living(path: Path, held: str, mine: str, proc: Path) -> None:
-    """Raise when the process that the lock's content names still runs and is not the one that asks."""
+    """Raise when the process named in the lock still runs and is not the caller."""
     number, _, start = held.strip().partition(" ")
     if held != mine and number.isdigit() and started_at(int(number), proc) == start:
         raise LabError(

@@ -1,6 +1,6 @@
-"""A command line as manifest.json keeps it: what repeats the run and is known to be harmless, and names of the rest.
+"""The command line for manifest.json: the parts that are known to be harmless, and the names of the others.
 
-An allow list, because a list of secrets is never complete: what is not known here is stored as ``***``.
+This is an allow list, because a list of secrets is never complete. An unknown part is stored as ``***``.
 """
 
 import json
@@ -12,7 +12,8 @@ from typing import Any
 
 from swarmsweep.shared.lab_secrets import MASK, is_secret_name
 
-# Variables whose values may be read by everybody who gets a report. Not lab_api_env: its values are the user's own.
+# Variables whose values every reader of a report may see. lab_api_env is not one of them: its values are the user's
+# own.
 KEPT_VARIABLES = frozenset(
     re.findall(
         r"\w+",
@@ -25,20 +26,20 @@ KEPT_VARIABLES = frozenset(
         """,
     )
 )
-# A mapping whose names may be read, never its values.
+# A mapping whose names may be shown, but never its values.
 NAMED_VARIABLES = frozenset({"lab_api_env"})
-# A number with a unit is no secret: role variables such as virtual_lab_boot_timeout_seconds.
+# A number with a unit is not a secret: role variables such as virtual_lab_boot_timeout_seconds.
 _UNIT = re.compile(r"[a-z]\w*_(seconds|ms|bytes|rps|retries|lines|percent)", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-# Paths, names, host patterns, and URLs without user, query and fragment. No = or @, and no template.
+# Paths, names, host patterns, and URLs without user, query and fragment. They contain no = or @, and no template.
 _PLAIN = re.compile(r"""[\w ./:+,~'"()!*&\[\]-]*(@sha256:[0-9a-f]{64})?""")
 _PLAYBOOK = re.compile(r".*\.ya?ml", re.DOTALL)
-# Pieces in quotes and anything up to a space, as Ansible divides key=value words.
+# Quoted pieces and text up to a space, as Ansible splits key=value words.
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S)+""", re.DOTALL)
 
 _FLAG, _PLAIN_VALUE, _HIDDEN_VALUE, _VARIABLES = "flag", "plain", "hidden", "variables"
-# Options of ansible-playbook, by what follows them.
+# Options of ansible-playbook, by the kind of value that follows them.
 _OPTION_LISTS = {
     _FLAG: """
         --help --version --verbose --force-handlers --become --check --diff --flush-cache --list-hosts --list-tags
@@ -62,12 +63,12 @@ _SHORT = {
 
 
 def storable(argv: Sequence[str]) -> str:
-    """Command and arguments as one line for a shell; what is not known to be harmless is ``***``.
+    """Command and arguments as one line for a shell; a part that is not known to be harmless is ``***``.
 
-    Storing a stored line again does not change it.
+    A stored line does not change when it is stored again.
     """
     kept = [Path(argv[0]).name if _is_plain(Path(argv[0]).name) else MASK]
-    kind = None  # of the option that the next word belongs to
+    kind = None  # the kind of the option whose value is the next word
     options_end = False
     for word in argv[1:]:
         if kind is not None:
@@ -85,7 +86,7 @@ def storable(argv: Sequence[str]) -> str:
 
 
 def restorable(line: Any) -> str:
-    """A line of an older manifest by the rules of `storable`; what cannot be read as a command is ``***``."""
+    """A line of an older manifest by the rules of `storable`; a line that cannot be parsed as a command is ``***``."""
     try:
         words = shlex.split(line) if isinstance(line, str) else []
     except ValueError:
@@ -94,9 +95,9 @@ def restorable(line: Any) -> str:
 
 
 def _long(word: str) -> tuple[str, str | None]:
-    """A long option, and the kind of its value when that is the next word."""
+    """A long option, and the kind of its value if that is the next word."""
     option, equals, value = word.partition("=")
-    # argparse takes any beginning of a long option that leaves no doubt.
+    # argparse accepts any unambiguous prefix of a long option.
     names = [option] if option in _OPTIONS else [name for name in _OPTIONS if name.startswith(option)]
     kinds = {_OPTIONS[name] for name in names}
     if len(kinds) != 1:
@@ -108,7 +109,7 @@ def _long(word: str) -> tuple[str, str | None]:
 
 
 def _short(word: str) -> tuple[str, str | None]:
-    """Short options in one word (-vve), the last perhaps with its value, and the kind of a value that follows."""
+    """Short options in one word (-vve), perhaps with the last one's value, and the kind of a value that follows."""
     for place, letter in enumerate(word[1:], start=1):
         kind = _SHORT.get(letter)
         if kind is None:
@@ -128,7 +129,7 @@ def _value(kind: str, value: str) -> str:
 
 
 def _variables(text: str) -> str:
-    """Extra variables in any form that Ansible takes: a=1 b=2, JSON, YAML, @file."""
+    """Extra variables in any form that Ansible accepts: a=1 b=2, JSON, YAML, @file."""
     if text.startswith("@"):
         return "@" + MASK
     if text[:1] in ("{", "["):
@@ -142,7 +143,7 @@ def _variables(text: str) -> str:
 
 
 def _assignment(word: str, *, hidden_before: bool) -> str:
-    """One word name=value. Behind a hidden value, what looks like a name may be the rest of that value."""
+    """One word name=value. After a hidden value, text that looks like a name may be the rest of that value."""
     name, equals, value = word.partition("=")
     if not equals or not _NAME.fullmatch(name):
         return MASK

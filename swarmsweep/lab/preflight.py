@@ -1,4 +1,4 @@
-"""What prevents a lab from working, host by host, each with the command that fixes it."""
+"""The reasons why a lab cannot work, host by host, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import Any, TypedDict
 from swarmsweep.errors import LabError
 from swarmsweep.lab.virtual_machines import check_address, is_virtual
 
-# What the roles were tried on; the version is the oldest that has Python 3.11 for Locust.
+# The systems on which the roles were tested. The version is the oldest that has Python 3.11 for Locust.
 SUPPORTED = {"debian": 12, "ubuntu": 24}
-# Images (2.5 GB with their build cache), packages, the model and the logs of a sweep.
+# Space for images (2.5 GB with their build cache), packages, the model and the logs of a sweep.
 API_DISK_BYTES = 8 * 1024**3
-# Locust's environment and the raw files of the newest trials.
+# Space for Locust's environment and the raw files of the newest attempts.
 LOAD_DISK_BYTES = 2 * 1024**3
-# MLflow needs 1.2 GB while it trains, PostgreSQL, HAProxy and one replica the rest.
+# MLflow needs 1.2 GB while it trains. PostgreSQL, HAProxy and one replica need the rest.
 API_MEMORY_BYTES = 2 * 1024**3
-# The sampler writes a line a second: half of that moves no sample into or out of a window of some seconds.
+# The sampler writes a line a second. An offset of half a second moves no sample into or out of a window of some
+# seconds.
 CLOCK_SECONDS = 0.5
 
 
-# What an Ansible module returned.
+# The return value of an Ansible module.
 Result = Mapping[str, Any]
 
 
 class HostAnswer(TypedDict):
-    """``reach``: of a raw command; ``capacity``: of host_capacity."""
+    """``reach``: the result of a raw command. ``capacity``: the result of host_capacity."""
 
     address: str
     reach: Result
@@ -54,9 +55,9 @@ def find_problems(answers: Mapping[str, HostAnswer], sides: dict[str, list[str]]
 
 
 def host_problems(name: str, answer: HostAnswer, *, is_api: bool) -> list[str]:
-    """Problems of one host; of those that hide others only the first is named."""
+    """Problems of one host; if one hides others, only the first is named."""
     address, reach, capacity = answer["address"], answer["reach"], answer["capacity"]
-    # SSH takes user@host and more, but the load goes to a URL.
+    # SSH accepts user@host and other forms, but the load needs a host for its URL.
     if is_api and (problem := address_problem(name, address)):
         return [problem]
     if reach.get("unreachable"):
@@ -74,7 +75,7 @@ def host_problems(name: str, answer: HostAnswer, *, is_api: bool) -> list[str]:
 
 
 def address_problem(name: str, address: str) -> str | None:
-    """Why no load may go to the address of an API host, or None."""
+    """Why the address of an API host cannot be used for a load, or None."""
     try:
         check_address(address, name)
     except LabError as error:
@@ -85,8 +86,8 @@ def address_problem(name: str, address: str) -> str | None:
 def clock_offset(before: float, there: float, after: float) -> tuple[float, float]:
     """(offset, bound) in seconds of another clock that showed ``there`` between ``before`` and ``after`` of this one.
 
-    The answer was given somewhere on the way, so that the offset from its middle is wrong by half of it at most
-    (Cristian, Probabilistic clock synchronization, 1989).
+    The other clock was read at some moment between the two. The offset from the middle is therefore wrong by at most
+    half of that time (Cristian, Probabilistic clock synchronization, 1989).
     """
     return there - (before + after) / 2, (after - before) / 2
 
@@ -150,10 +151,10 @@ def check_system(capacity: Result, _is_api: bool) -> str | None:
 
 
 def check_disk(capacity: Result, is_api: bool) -> str | None:
-    """Free disk below /var, where Docker and the package manager write."""
+    """Free disk space below /var, where Docker and the package manager write."""
     wanted = API_DISK_BYTES if is_api else LOAD_DISK_BYTES
     free = capacity["disk_free_bytes"]
-    # Once provisioned, most of it is spent on purpose.
+    # On a provisioned host, most of the space is already used by the lab itself.
     if free >= wanted or (capacity["provisioned"] and free >= wanted // 4):
         return None
     return (
@@ -172,7 +173,7 @@ def check_memory(capacity: Result, is_api: bool) -> str | None:
 
 
 def check_processor(capacity: Result, is_api: bool) -> str | None:
-    """Processor of the API host: some hypervisors show their machines one of 2003, on which every replica would die."""
+    """Processor of the API host. Some hypervisors emulate a model of 2003, on which every replica would die."""
     missing = capacity.get("cpu_flags_missing")
     if not is_api or not missing:
         return None

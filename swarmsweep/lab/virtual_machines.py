@@ -1,4 +1,4 @@
-"""How the virtual machines share the machine that they run on."""
+"""How the virtual machines share the machine on which they run."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
 
-# Reserved for benchmarks (RFC 2544): packets to it never leave a machine that has it on a bridge.
+# The range that is reserved for benchmarks (RFC 2544). Packets to it never leave a machine that has it on a bridge.
 BENCHMARK_NETWORK = ipaddress.IPv4Network("198.18.0.0/15")
 
 MAX_NAME_CHARACTERS = 253
-# Labels of RFC 1123, and the underscore that names in /etc/hosts have. The last is no number: getaddrinfo takes
-# 198.18.5 and 3323069701 and 0xC6120505 for addresses.
+# Labels of RFC 1123, and the underscore that names in /etc/hosts may have. The last label is not a number, because
+# getaddrinfo takes 198.18.5 and 3323069701 and 0xC6120505 for addresses.
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"({_LABEL}\.)*(?!([0-9]+|0x[0-9a-f]*)\.?$){_LABEL}\.?", re.IGNORECASE)
 
-# Enough for MLflow, PostgreSQL, HAProxy and a dozen replicas; more would only be taken from the neighbour.
+# Enough for MLflow, PostgreSQL, HAProxy and a dozen replicas; more would only be taken from the other machine.
 MEMORY_CEILING_BYTES = 8 * 1024**3
-# The machine itself, its file cache and the sweep need some too.
+# Memory for the machine itself, its file cache and the sweep.
 MEMORY_SHARE_PERCENT = 40
-# Below this MLflow and an image build do not fit side by side.
+# With less memory, MLflow and an image build do not fit at the same time.
 MEMORY_FLOOR_BYTES = 3 * 1024**3
 
 
 def check_address(address: str, host: str) -> None:
-    """Refuse what is neither an address nor a host name: SSH and a URL would read it in two ways.
+    """Refuse a text that is neither an address nor a host name: SSH and a URL would interpret it differently.
 
     Args:
         address: ansible_host, or the name of a host that has no ansible_host.
         host: name of the host in the inventory.
 
     Raises:
-        LabError: ``address`` of the inventory's ``host`` is something else, as a URL, user@host, host:port, 198.18.5.
+        LabError: ``address`` of the inventory's ``host`` is not valid: for example a URL, user@host, host:port or
+            198.18.5.
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         is_good = len(address) <= MAX_NAME_CHARACTERS and _HOST_NAME.fullmatch(address) is not None
     else:
-        # An IPv4 address in IPv6's spelling would pass for another network, and a zone has no place in a URL.
+        # An IPv4 address in IPv6 notation would look like another network, and a zone is not allowed in a URL.
         is_good = parsed.version == 4 or (parsed.ipv4_mapped is None and parsed.scope_id is None)
     if is_good:
         return
@@ -57,7 +58,7 @@ def check_address(address: str, host: str) -> None:
 
 
 def url_host(address: str) -> str:
-    """An address or a host name as a URL has it: an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    """An address or a host name as in a URL: an IPv6 address is in brackets (RFC 3986, section 3.2.2)."""
     try:
         return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
     except ValueError:
@@ -84,7 +85,7 @@ def cpuset_text(cores: list[int]) -> str:
 
 
 def split_evenly(items: list[int], parts: int) -> list[list[int]]:
-    """Divide cores into that many runs, as equal as possible; with fewer cores than parts, cores are shared."""
+    """Divide cores into that many runs, as equal as possible. With fewer cores than parts, parts share cores."""
     if len(items) < parts:
         return [[items[index % len(items)]] for index in range(parts)]
     size, rest = divmod(len(items), parts)
@@ -93,7 +94,7 @@ def split_evenly(items: list[int], parts: int) -> list[list[int]]:
 
 
 class MachineShare(TypedDict):
-    """A virtual machine. ``cores``: as cpuset text; ``memory_bytes``: at most so much."""
+    """A virtual machine. ``cores``: as cpuset text. ``memory_bytes``: its memory limit."""
 
     name: str
     address: str
@@ -108,7 +109,8 @@ def allocate(
 
     Args:
         addresses: host name -> address, in inventory order.
-        sides: host name -> "api" or "load". Each side gets half of the cores, so that load and API never fight for one.
+        sides: host name -> "api" or "load". Each side gets half of the cores, so that load and API do not compete for
+            cores.
         cores: numbers of the cores that this machine may use; in a container not always 0, 1, 2.
         memory_bytes: memory that this machine may use.
 

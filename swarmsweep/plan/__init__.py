@@ -1,1 +1,1 @@
-"""What is planned: cells, steps and their order, the run folder, what cannot fit."""
+"""The plan of a run: cells, steps and their order, the run folder, and cells that cannot fit."""

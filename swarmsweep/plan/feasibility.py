@@ -1,4 +1,4 @@
-"""Can a cell be deployed on these hosts at all? Found out on paper, before any load.
+"""Whether a cell can be deployed on these hosts at all, calculated before any load.
 
 Host facts are ``{"name", "cpus", "memory_bytes", "reserve_memory_bytes"}``; a missing or null fact is not judged.
 """
@@ -11,8 +11,8 @@ from swarmsweep.units import format_bytes, format_plain
 def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:
     """Why the cell cannot run on the API hosts, or None when it can.
 
-    A single replica must fit one host's CPUs, because Docker refuses a limit above them, and all replicas together
-    must fit the hosts' memory less what is reserved, packed greedily onto the host with most memory left.
+    A single replica must fit one host's CPUs, because Docker refuses a limit above them. All replicas together must fit
+    the hosts' memory minus the reserve. They are packed greedily onto the host with most memory left.
     CPU limits may add up to more than the host has: see `doubts_about`.
     """
     if not api_hosts:
@@ -49,7 +49,7 @@ def _memory_reason(cell: Cell, hosts: list[Host]) -> str | None:
 
 
 def doubts_about(cell: Cell, api_hosts: list[Host]) -> list[str]:
-    """What makes the cell's figures harder to read, though it can be deployed."""
+    """Why the cell's figures are harder to interpret, although it can be deployed."""
     if not api_hosts or any(host.get("cpus") is None for host in api_hosts):
         return []
     total = sum(host["cpus"] for host in api_hosts)

@@ -1,11 +1,11 @@
-"""Hosts as plan.json has them, from what each of them answered."""
+"""The hosts for plan.json, from the facts that each of them reported."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# Kept for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
+# Reserved for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
 API_RESERVE_BYTES = 1536 * 1024**2
-# What plan.json keeps of a host; the rest of its answer is of no use to a reader.
+# The facts of a host that plan.json keeps; a reader does not need the others.
 KEPT_FACTS = (
     "cpus",
     "memory_bytes",
@@ -21,7 +21,7 @@ KEPT_FACTS = (
 
 
 def host_facts(name: str, capacity: Mapping[str, Any], *, is_api: bool) -> dict[str, Any]:
-    """One host as plan.json has it, from the answer of the module host_capacity."""
+    """One host for plan.json, from the result of the module host_capacity."""
     facts: dict[str, Any] = {"name": name} | {key: capacity[key] for key in KEPT_FACTS}
     return facts | ({"reserve_memory_bytes": API_RESERVE_BYTES} if is_api else {})
 
@@ -29,8 +29,8 @@ def host_facts(name: str, capacity: Mapping[str, Any], *, is_api: bool) -> dict[
 def colocated(hosts: Mapping[str, list[dict[str, Any]]]) -> bool:
     """Whether an API host and a load host are one physical machine.
 
-    Virtual machines of the lab share the kernel, so they share its release and its second of start; their machine-id
-    and boot_id differ and prove nothing.
+    Virtual machines of the lab share the kernel, so they have the same release and the same second of start. Their
+    machine-id and boot_id differ and prove nothing.
     """
     kernels = {side: {(host["kernel"], host["boot_time"]) for host in hosts[side]} for side in ("api", "load")}
     return bool(kernels["api"] & kernels["load"])

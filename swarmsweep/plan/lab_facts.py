@@ -1,4 +1,4 @@
-"""What this machine knows of the lab without asking a host: from the newest runs, and from the inventory."""
+"""Facts about the lab that need no request to a host: from the newest runs, and from the inventory."""
 
 import os
 from collections.abc import Iterator
@@ -20,17 +20,17 @@ from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
 from swarmsweep.shared.machine_memory import total_memory_bytes
 from swarmsweep.sweep.load import StoredLoad, mode_of
 
-# Fewer say little: an upload of an image or a pause may be among them.
+# A median of fewer steps is not reliable: an upload of an image or a pause may be among them.
 MIN_GAPS = 3
-# More would not change a median, and reading them takes time.
+# More steps would not change a median, and reading them takes time.
 MAX_STEPS = 100
-# Of the newest runs: an old one had another bench.
+# Only the newest runs are read: an old one had another version of the bench.
 MAX_RUNS = 10
 
 
 @dataclass(frozen=True)
 class ApiHosts:
-    """Facts of the API hosts, as plan.json has them, and in words where they come from; empty where none are known."""
+    """Facts of the API hosts, as in plan.json, and their source in words; empty where no hosts are known."""
 
     facts: tuple[Host, ...]
     source: str
@@ -38,17 +38,17 @@ class ApiHosts:
 
 @dataclass(frozen=True)
 class OtherSeconds:
-    """What a deployment takes beside its load, and in words where that comes from."""
+    """The seconds that a deployment takes beside its load, and their source in words."""
 
     seconds: float
     source: str
 
 
 def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
-    """The API hosts as the newest run of this inventory saw them, else as `./lab up` would make them on this machine.
+    """The API hosts as in the newest run of this inventory, else as `./lab up` would create them on this machine.
 
-    Real machines that no run has seen are not known. An inventory that is not plain YAML is not understood: then the
-    newest run counts, whichever it was of.
+    Real machines without a run are unknown. An inventory that is not plain YAML cannot be read; then the newest run is
+    used, whatever its inventory.
     """
     addresses = _addresses(Path(inventory))
     for run in newest_runs(reports_dir, MAX_RUNS):
@@ -62,9 +62,9 @@ def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
 
 
 def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
-    """The median over the trials of the newest run that has enough of them, else `OTHER_SECONDS_PER_STEP`.
+    """The median over the steps of the newest run with enough of them, else `OTHER_SECONDS_PER_STEP`.
 
-    A run with the same mode of load goes before the others: a search also waits between its trials.
+    A run with the same mode of load is preferred: a search also waits between its probes.
     """
     plans = [(run, plan) for run in newest_runs(reports_dir, MAX_RUNS) if (plan := _plan_of(run))]
     for run, plan in sorted(plans, key=lambda entry: mode_of(entry[1].load) != mode):
@@ -75,7 +75,7 @@ def known_other_seconds(reports_dir: Path | str, mode: str) -> OtherSeconds:
 
 
 def _plan_of(run: Path) -> Plan | None:
-    """The plan of a run; None where it is damaged, or has a mode of a later version."""
+    """The plan of a run; None if it is damaged, or has a mode of a later version."""
     try:
         plan = read_plan(run)
         for load in (plan.load, *(plan.load_of(cell) for cell in plan.cells)):
@@ -91,7 +91,7 @@ def _facts_of(run: Path) -> tuple[Host, ...]:
 
 
 def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
-    """Host name -> address for the groups api and load; None when this is no inventory in plain YAML."""
+    """Host name -> address for the groups api and load; None if this is not an inventory in plain YAML."""
     file = inventory / "hosts.yml" if inventory.is_dir() else inventory
     try:
         tree = yaml.safe_load(file.read_text())
@@ -117,7 +117,7 @@ def _address(host: str, facts: Any) -> str:
 
 
 def _virtual_machines(addresses: dict[str, dict[str, str]]) -> tuple[Host, ...]:
-    """The API hosts among the virtual machines of this machine; none where one of them is real."""
+    """The API hosts if they are virtual machines of this machine; empty if one of them is a real machine."""
     if not all(is_virtual(address) for address in addresses["api"].values()):
         return ()
     sides = {name: side for side in ("load", "api") for name in addresses[side]}
@@ -145,10 +145,10 @@ def _count(cpuset: str) -> int:
 
 
 def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
-    """From the start of each deployment to that of the next one in the plan, less the load between.
+    """From the start of each deployment to the start of the next one in the plan, minus the load between.
 
-    Only differences of one host's clock are taken. A step that was retried later than the next one, or that had no
-    load, is left out; a sweep that was interrupted shows as one long gap, which a median bears.
+    Only differences of one host's clock are used. A step is left out if it had no load, or was retried later than the
+    next one. An interrupted sweep causes one long gap, which hardly changes a median.
     """
     cells = plan.cells_by_id()
     steps = plan.steps[-MAX_STEPS:]
@@ -164,5 +164,5 @@ def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
 
 
 def _times(folder: Path, load: StoredLoad) -> tuple[float | None, float | None]:
-    """When the deployment of an attempt began, and how long its load lasted; None for what is not known."""
+    """When the deployment of an attempt began, and how long its load lasted; None for an unknown value."""
     return number_in(folder / "deploy.json", "started_at"), mode_for(load).loaded_seconds(folder)

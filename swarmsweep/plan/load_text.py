@@ -29,14 +29,14 @@ _FORMS = {
 
 
 def load_sentence(plan: Plan) -> str:
-    """The load of all cells that have no other."""
+    """The load of all cells that do not have their own."""
     load = plan.load
     words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
     return mode_for(load).sentence(load, words, plan.repeat)
 
 
 class OtherLoad(Struct, frozen=True):
-    """What differs between a load and the sweep's, as text that is safe in Markdown, and the ids of its cells."""
+    """How a load differs from the sweep's, as text that is safe in Markdown, and the ids of its cells."""
 
     text: str
     ids: list[str]

@@ -1,4 +1,4 @@
-"""What differs in a plan between a load of users and a search: words, bounds, and where past seconds are kept."""
+"""How the plan of a load of users differs from that of a search: texts, bounds, and the source of past durations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 class Mode:
     """One mode of a load.
 
-    ``longest_share`` is how many times its own seconds a load takes at most, with its rests. ``at_most`` and ``ends``
-    are words of sentences on the duration. ``in_short`` makes two words of a load, ``sentence`` a sentence of its
-    settings in words and of the repeats of a cell. ``loaded_seconds`` says how long the
-    load of an attempt lasted, by its folder, None where that is not known.
+    ``longest_share`` is the factor from the seconds of a load to its maximum duration with its rests. ``at_most`` and
+    ``ends`` are parts of sentences on the duration. ``in_short`` describes a load in two words. ``sentence`` describes
+    its settings and the repeats of a cell. ``loaded_seconds`` returns the duration of the load of an attempt, by its
+    folder; None where that is unknown.
     """
 
     longest_share: int
@@ -35,7 +35,7 @@ def mode_for(load: StoredLoad) -> Mode:
 
 
 def number_in(file: Path, key: str) -> float | None:
-    """A number in a JSON file; None where there is no such file, key or number."""
+    """A number in a JSON file; None if the file, the key or the number is missing."""
     try:
         return as_number(read_json(file).get(key))
     except LabError:
@@ -73,7 +73,7 @@ def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> st
 
 
 def _course(load: StoredLoad) -> str:
-    """The parts of a search; how fine it is where this version still has the profile."""
+    """The parts of a search. Its resolution is given if this version still has the profile."""
     profile = PROFILES.get(load["profile"])
     fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
     return f"saturation probe, bracket, bisection{fineness}, confirmation"
@@ -81,6 +81,6 @@ def _course(load: StoredLoad) -> str:
 
 MODES = {
     FIXED: Mode(1, "", "at", _users, _users_sentence, _window_seconds),
-    # A search drains and rests between its probes for as long as it loads, at most.
+    # Between its probes, a search drains and rests for at most as long as it loads.
     CAPACITY: Mode(2, "at most ", "by", _profile, _search_sentence, _search_seconds),
 }

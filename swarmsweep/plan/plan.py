@@ -17,19 +17,19 @@ from swarmsweep.sweep.matrix import Cell, cost
 from swarmsweep.sweep.sweep_file import Sweep
 from swarmsweep.units import quoted
 
-# Deploying, waiting until ready, draining and collecting, as seen on one core; only the estimate depends on it.
+# Seconds to deploy, wait until ready, drain and collect, measured on one core. Only the estimate depends on it.
 OTHER_SECONDS_PER_STEP = 12
-MAX_SEED = 2**63 - 1  # what every reader of plan.json holds in one integer
+MAX_SEED = 2**63 - 1  # the greatest integer that every reader of plan.json can hold
 
 
 def new_run_id(sweep_name: str, now: datetime | None = None) -> str:
-    """Run id of a run that begins ``now`` (an aware time; default: this second): ``20261122T114512Z-quick``."""
+    """Run id of a run that begins ``now`` (a time with a zone; default: this second): ``20261122T114512Z-quick``."""
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     return f"{moment:%Y%m%dT%H%M%SZ}-{sweep_name}"
 
 
 def parse_seed(value: Any) -> int:
-    """Seed as given on a command line (text or number) -> number. Raises `InputError` for anything else."""
+    """The seed from a command line (text or number) as a number. Raises `InputError` for anything else."""
     if not isinstance(value, bool) and re.fullmatch("[0-9]{1,19}", str(value)) and int(value) <= MAX_SEED:
         return int(value)
     raise InputError(
@@ -51,13 +51,13 @@ def make_plan(
     """Plan of one run.
 
     ``hosts`` is ``{"api": [facts, ...], "load": [facts, ...]}`` with facts as in `feasibility`; ``colocated`` says that
-    both groups share one physical machine. The seed is ``seed``, else the sweep's, else one derived from the run id
-    and the sweep, and is published in the plan. Steps hold only feasible cells: ``repeat`` blocks, each one pass over
-    all of them in random order, so that a drift of the hosts meets every cell alike (randomised complete blocks).
+    both groups share one physical machine. The seed is ``seed``, else the sweep's, else one derived from the run id and
+    the sweep. The plan contains it. Steps contain only feasible cells. There are ``repeat`` blocks, each one pass over
+    all of them in random order. So a drift of the hosts affects every cell alike (randomised complete blocks).
 
-    Where rates are to be compared (capacity mode, profile standard or publish) the cheapest feasible cell is the
-    anchor: it is measured as another cell, its twin, too. What differs between the two is noise. ``other_seconds`` is
-    what a deployment takes beside its load, for the estimate.
+    Where rates are compared (capacity mode, profile standard or publish), the cheapest feasible cell is the anchor. It
+    is also measured as another cell, its twin. The difference between the two is noise. ``other_seconds`` is the time
+    of a deployment beside its load, for the estimate.
     """
     run_id = run_id or new_run_id(sweep.name)
     if not RUN_ID.fullmatch(run_id):
@@ -91,7 +91,7 @@ def make_plan(
         cells=cells,
         steps=steps,
         estimate_seconds=Estimate(
-            # The mean: cells may have loads of their own.
+            # The mean, because cells may have their own loads.
             load_per_step=round(load_seconds / max(1, len(steps)), 3),
             other_per_step=other_seconds,
             total=round(load_seconds + len(steps) * other_seconds, 3),
@@ -100,16 +100,16 @@ def make_plan(
 
 
 def estimated_seconds(plan: Plan, steps: list[Step]) -> float:
-    """Seconds that these steps of a stored plan take."""
+    """Estimated seconds for these steps of a stored plan."""
     cells = plan.cells_by_id()
     each = (load_from_json(plan.load_of(cells[step.cell_id])).seconds for step in steps)
     return round(sum(each) + len(steps) * plan.estimate_seconds.other_per_step, 3)
 
 
 def ordered_steps(cell_ids: list[str], repeat: int, seed: int) -> list[Step]:
-    """``repeat`` blocks, each all cells once in random order; the same seed gives the same order.
+    """``repeat`` blocks, each with all cells once in random order; the same seed gives the same order.
 
-    Each step has a seed of its own for what is random in its load, so that a step that is retried can be the same.
+    Each step has its own seed for the randomness in its load, so that a retried step can have the same load.
     """
     chance = random.Random(seed)
     order: list[tuple[str, int]] = []
@@ -142,13 +142,13 @@ def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> PlannedCe
 
 
 def _anchor_of(cells: list[PlannedCell]) -> PlannedCell | None:
-    """The cheapest feasible cell among those whose rates are compared, or None when there is none."""
+    """The cheapest feasible cell among those whose rates are compared; None if no rates are compared."""
     compared = [cell for cell in cells if not cell.infeasible_reason and load_from_json(cell.load or {}).is_compared]
     return min(compared, key=lambda cell: (cost(cell.config), cell.config["replicas"], cell.id), default=None)
 
 
 def _twin_of(anchor: PlannedCell, cells: list[PlannedCell]) -> PlannedCell:
-    """The anchor once more, under a name that no cell has."""
+    """A second cell with the anchor's configuration, under an unused name."""
     taken = {cell.id for cell in cells}
     name = f"{anchor.id}-twin"
     while name in taken:
@@ -157,7 +157,7 @@ def _twin_of(anchor: PlannedCell, cells: list[PlannedCell]) -> PlannedCell:
 
 
 def _seed_of_step(seed: int, cell_id: str, attempt: int) -> int:
-    """Below 2**31, which every random generator takes."""
+    """Below 2**31, which every random generator accepts."""
     return _hashed(f"{seed} {cell_id} {attempt}") >> 1
 
 
@@ -166,5 +166,5 @@ def _derived_seed(run_id: str, sweep_sha256: str) -> int:
 
 
 def _hashed(text: str) -> int:
-    """32 bits that depend on the text alone."""
+    """A number of 32 bits that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,4 +1,4 @@
-"""A plan in words, for `./lab plan`: cells, what cannot fit, order, seconds, and when the sweep would end."""
+"""A plan in words, for `./lab plan`: cells, those that cannot fit, order, seconds, and the expected end."""
 
 import textwrap
 from datetime import datetime, timedelta
@@ -18,15 +18,15 @@ _WEEK = timedelta(days=7)
 def plan_text(plan: Plan, hosts: ApiHosts, other: OtherSeconds, seed: str | None, now: datetime) -> str:
     """The whole plan as lines.
 
-    ``seed`` says where the seed of the order comes from, None where the order is not known before the sweep starts;
-    ``now`` is an aware time, when the sweep would start.
+    ``seed`` is the source of the seed of the order; None where the order is unknown before the sweep starts. ``now`` is
+    the start of the sweep, a time with a zone.
     """
     parts = [_head(plan, hosts), _table(plan), _notes(plan), _order(plan, seed), _duration(plan, other, now)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def end_text(now: datetime, seconds: float) -> str:
-    """Clock time after so many seconds, with the day where it is another one: '18:40 UTC', 'Tue 24 Nov 02:15 UTC'."""
+    """Clock time after so many seconds, with the day if it is another one: '18:40 UTC', 'Tue 24 Nov 02:15 UTC'."""
     end = now + timedelta(seconds=seconds)
     day = "" if end.date() == now.date() else f"{end:%a} {end.day} {end:%b} "
     year = f"{end.year} " if end - now > _WEEK and end.year != now.year else ""
@@ -130,7 +130,7 @@ def _order(plan: Plan, seed: str | None) -> str:
 
 
 def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
-    """How long it takes; of a search, how long at most."""
+    """The duration; for a search, the maximum duration."""
     steps, total = plan.steps, plan.estimate_seconds.total
     if not steps:
         return ""
@@ -156,5 +156,5 @@ def _plural(count: float) -> str:
 
 
 def _wrapped(text: str, indent: int) -> str:
-    """Long text on several lines, never cut within a word."""
+    """Long text on several lines, broken only between words."""
     return textwrap.fill(text, WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""What plan.json holds: the cells of a run, the steps in their order, and the facts of the hosts."""
+"""The content of plan.json: the cells of a run, the steps in their order, and the facts of the hosts."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from swarmsweep.sweep.load import StoredLoad
 from swarmsweep.sweep.matrix import Config
 
 SCHEMA = 1
-# Facts of a host, as the module host_capacity has them; a missing or null one is not judged.
+# Facts of a host, as the module host_capacity reports them; a missing or null one is not judged.
 Host = dict[str, Any]
 
 
 class PlannedCell(Struct, frozen=True, kw_only=True):
     """One configuration.
 
-    ``memory`` is as the sweep file has it. ``load`` is missing in plans from before cells had loads of their own.
-    ``twin_of`` is the id of the anchor where the cell is its twin.
+    ``memory`` is as the sweep file has it. ``load`` is missing in plans from versions in which cells had no loads of
+    their own. ``twin_of`` is the id of the anchor if the cell is its twin.
     """
 
     id: str
@@ -32,7 +32,7 @@ class PlannedCell(Struct, frozen=True, kw_only=True):
 class Step(Struct, frozen=True, kw_only=True):
     """One attempt at a cell, in the order of the run.
 
-    ``block`` and ``seed`` are missing in plans of earlier versions. ``load_seconds`` is how long its load lasts.
+    ``block`` and ``seed`` are missing in plans of earlier versions. ``load_seconds`` is the duration of its load.
     """
 
     position: int
@@ -44,7 +44,7 @@ class Step(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """What names the attempt within its run."""
+        """The key that identifies the attempt within its run."""
         return self.cell_id, self.attempt
 
 
@@ -56,7 +56,7 @@ class Anchor(Struct, frozen=True):
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
-    """Expected seconds: the mean load of a step, what a step takes beside its load, and all steps together."""
+    """Expected seconds: the mean load of a step, the time of a step beside its load, and all steps together."""
 
     load_per_step: Number = 0
     other_per_step: Number = 0
@@ -93,7 +93,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def as_json(value: Plan | PlannedCell | Step) -> dict[str, Any]:
-    """``value`` as plan.json has it: a cell that is no twin, say, lacks the key."""
+    """``value`` as plan.json has it. For example, a cell that is not a twin has no such key."""
     plain: dict[str, Any] = to_builtins(value)
     if isinstance(value, Plan):
         cells, steps = ([as_json(entry) for entry in entries] for entries in (value.cells, value.steps))

@@ -1,4 +1,4 @@
-"""The steps of a plan with all that the role bench_cell and the line of progress need of them."""
+"""The steps of a plan with all values for the role bench_cell and the line of progress."""
 
 import math
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from swarmsweep.plan.planned import Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.sweep.load import StoredLoad, drain_seconds, load_from_json
 
-# Connections of the first probe of a search, at least: few would not reach the limit of a fast API.
+# Minimum number of connections of the first probe of a search: fewer would not reach the limit of a fast API.
 MIN_CONNECTIONS = 8
 
 
 class LoadLimits(Struct, frozen=True):
-    """What bounds the load of a step.
+    """The bounds of the load of a step.
 
-    ``load_seconds`` is how long the load lasts at most, in whole seconds. ``longest_load_seconds`` includes the rests
-    of a search. ``connections`` are those of the first probe of a search: enough to keep every worker of the API busy,
-    and more for what is on its way.
+    ``load_seconds`` is the maximum duration of the load, in whole seconds. ``longest_load_seconds`` includes the rests
+    of a search. ``connections`` are those of the first probe of a search. They keep every worker of the API busy; the
+    others are for requests that are on their way.
     """
 
     load_seconds: int
@@ -32,7 +32,7 @@ class LoadLimits(Struct, frozen=True):
 class RoleStep(Struct, frozen=True, kw_only=True):
     """A step for the role bench_cell: ``step.position`` counts within the pass, which has ``of`` steps.
 
-    ``drain_seconds``: how long after the window its requests may still get their responses. ``folder`` is absolute.
+    ``drain_seconds``: how long after the window its responses are waited for. ``folder`` is absolute.
     """
 
     step: Step
@@ -45,7 +45,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
     again: bool = False
 
     def as_input(self) -> dict[str, Any]:
-        """The step as the role takes it."""
+        """The step as input of the role."""
         return {
             **as_json(self.step),
             "config": self.config,
@@ -86,7 +86,7 @@ def _role_step(run_dir: Path, plan: Plan, cell: PlannedCell, step: Step, of: int
 
 
 def load_limits(load: StoredLoad, config: Mapping[str, Any]) -> LoadLimits:
-    """The limits of a load on a cell with that configuration. Raises `LabError` for a load that is not understood."""
+    """The limits of a load on a cell with that configuration. Raises `LabError` for a load that is not valid."""
     planned = load_from_json(load)
     seconds = math.ceil(planned.seconds)
     return LoadLimits(

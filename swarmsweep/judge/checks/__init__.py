@@ -1,7 +1,7 @@
-"""Can this measurement be believed? One small pure function per check: `Evidence` -> `Check`.
+"""Whether a measurement is valid. One small pure function per check: `Evidence` -> `Check`.
 
 A function returns None where its check does not apply: to this mode of load, to a single replica, or to an attempt that
-did not come so far. The limits stand in one table, `LIMITS`.
+ended before it. The limits are in one table, `LIMITS`.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ from swarmsweep.judge.evidence import Evidence
 
 __all__ = ["CHECKS", "LIMITS", "Check", "Limit", "checks_of"]
 
-# In the order of the report: the first that fails explains those after it best.
+# In the order of the report: an earlier failure is the best explanation of a later one.
 CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     limits_as_labelled,
     replicas_unchanged,

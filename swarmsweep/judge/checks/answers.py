@@ -1,4 +1,4 @@
-"""Checks of what the API answered: errors of the API are results, errors of the test bench are not."""
+"""Response checks: errors of the API are results, errors of the test bench are not."""
 
 import re
 from collections import Counter
@@ -10,13 +10,13 @@ from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.units import format_figure
 
 RESULT, HARNESS, WRONG = "result", "harness", "wrong"
-# As the scenarios, FastHttpUser and requests put it.
+# The forms of a status in the errors of the scenarios, FastHttpUser and requests.
 _STATUS = re.compile(r"(?:\bstatus |\bcode=|^)([1-5]\d\d)\b")
-# The server's own trouble, and what it says when it has too much to do.
+# Status codes of an overloaded server, beside all 5xx; then the texts of a timeout.
 _OVERLOAD = ("408", "425", "429")
 _TIMED_OUT = ("timed out", "timeout", "time-out")
-# What breaks between generator and API, or in the generator: words of the system, of Locust's clients and of the
-# open-loop client; and errors beyond those that were kept apart.
+# Failures between generator and API, or in the generator: texts of the system, of Locust's clients and of the open-loop
+# client. Errors beyond the number that is kept by text are included.
 _BROKEN = (
     *("errno", "refused", "reset", "broken pipe", "connection", "unreachable", "no route", "cannot assign"),
     *("too many open files", "name or service", "name resolution", "nodename", "getaddrinfo", "host is down"),
@@ -27,11 +27,11 @@ MAX_QUOTED = 3
 
 
 def cause_of(text: str) -> str:
-    """What an error says something about: the API ('result'), the bench ('harness'), or a wrong answer ('wrong').
+    """The cause of an error: the API ('result'), the bench ('harness'), or a wrong response ('wrong').
 
-    Status codes of an overloaded or failing server and time-outs are results. Other status codes say that the request
-    was not right for this API. What is neither a status, a time-out nor a broken connection are the words of a
-    scenario that looked at the answer.
+    Status codes of an overloaded or failing server and timeouts are results. Other status codes mean that the request
+    was not right for this API. An error that is not a status, a timeout or a broken connection is the text of a
+    scenario that checked the response.
     """
     words = text.lower()
     if status := _STATUS.search(words):
@@ -43,7 +43,7 @@ def cause_of(text: str) -> str:
 
 
 def errors_explained(evidence: Evidence) -> Check | None:
-    """Hardly any request failed for a reason that is not the API's."""
+    """Few requests failed for a reason outside the API."""
     flow = evidence.flow
     if flow is None:
         return None
@@ -62,9 +62,9 @@ def errors_explained(evidence: Evidence) -> Check | None:
 
 
 def answers_correct(evidence: Evidence) -> Check | None:
-    """No answer was wrong in the eyes of the scenario, at the load that is shown or at the highest.
+    """The scenario found no wrong response, at the reported load or at the peak.
 
-    An API that is right only while it has little to do is not one whose capacity is worth knowing.
+    If responses are correct only under low load, the capacity is meaningless.
     """
     if evidence.flow is None:
         return None

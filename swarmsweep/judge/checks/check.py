@@ -7,10 +7,10 @@ from swarmsweep.plan.row import CheckValue
 
 @dataclass(frozen=True)
 class Check:
-    """What one check found; ``value`` and ``limit`` are numbers or text, in the unit that ``sentence`` names.
+    """The result of one check. ``value`` and ``limit`` are numbers or text, in the unit that ``sentence`` names.
 
-    ``passed`` is None when the evidence was not gathered: said in the report, never taken as a pass. One that failed
-    makes the attempt invalid unless it is only a ``warning``.
+    ``passed`` is None when the evidence was not gathered: the report says so, and it never counts as passed. A failed
+    check makes the attempt invalid, unless it is only a ``warning``.
     """
 
     name: str

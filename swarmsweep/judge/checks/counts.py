@@ -1,4 +1,4 @@
-"""Checks of the number of requests: do all who counted agree?"""
+"""Checks of the number of requests: whether all counters agree."""
 
 import math
 
@@ -18,10 +18,10 @@ def some_requests(evidence: Evidence) -> Check | None:
 
 
 def requests_conserved(evidence: Evidence) -> Check | None:
-    """Open-loop client: each request that was due ended somehow, by its record.
+    """Open-loop client: each request that was due has an outcome in the record.
 
-    The number due is counted before a request is sent, and its outcome when it ends; of closed-loop users there is
-    no such second witness but Locust's own count.
+    The number due is counted before a request is sent, and its outcome when it ends. For closed-loop users, the only
+    second count is Locust's own.
     """
     flow = evidence.flow
     if flow is None or flow.kind == "users":
@@ -51,9 +51,9 @@ def counted_by_locust(evidence: Evidence) -> Check | None:
 
 
 def counted_by_haproxy(evidence: Evidence) -> Check | None:
-    """HAProxy saw the requests that the recorder has, give or take 0.5 % and those in flight.
+    """HAProxy counted the requests in the record, within 0.5 % and the number of those in flight.
 
-    It may have missed requests that timed out as well: of an overloaded API, connections wait to be accepted.
+    It may have missed requests that timed out as well: at an overloaded API, connections wait to be accepted.
     """
     name, recorded, seen = "counted_by_haproxy", evidence.recorded_requests, evidence.proxy
     if recorded is None:
@@ -78,7 +78,7 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
 
 
 def _in_flight(evidence: Evidence) -> int:
-    """Requests that one side may have counted without the other: those that timed out, or in flight at the end."""
+    """Requests that only one of the two may have counted: those that timed out, or were in flight at the end."""
     users: int | None = evidence.load.get("users")
     if users is not None:
         return users
@@ -92,7 +92,7 @@ def _under_way(flow: Flow) -> int:
 def responses_complete(evidence: Evidence) -> Check | None:
     """Closed loop: every request that began in the window had its response before the load ended.
 
-    The load waits for slow responses; those that are slower still count with the time that they had waited.
+    The load waits for slow responses. A request that is slower still counts with the time that it had waited.
     """
     flow = evidence.flow
     if flow is None or flow.kind != "users":
@@ -109,7 +109,7 @@ def responses_complete(evidence: Evidence) -> Check | None:
 
 
 def requests_recorded_whole(evidence: Evidence) -> Check | None:
-    """No record of a worker broke off."""
+    """The record of every worker is complete."""
     complete = evidence.records_complete
     if complete is None:
         return None

@@ -1,4 +1,4 @@
-"""Checks of what was loaded: is it what the matrix says, all the time and all of it?"""
+"""Checks of the deployment under load: whether it matches the matrix, completely and for the whole attempt."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from swarmsweep.units import format_bytes, format_plain, nano_cpus
 
 
 def replicas_unchanged(evidence: Evidence) -> Check:
-    """The containers after the load are those that were deployed, and none restarted by after.json."""
+    """The containers after the load are those that were deployed, and none had restarted by then."""
     name, after = "replicas_unchanged", evidence.after
     if after is None:
         return Check(
@@ -25,7 +25,7 @@ def replicas_unchanged(evidence: Evidence) -> Check:
 
 
 def limits_as_labelled(evidence: Evidence) -> Check:
-    """What runs is what the matrix says: number of replicas, CPU and memory limits, worker processes."""
+    """The deployment matches the matrix: number of replicas, CPU and memory limits, worker processes."""
     config = evidence.config
     deployed = evidence.deploy.started if evidence.deploy is not None else []
     wanted_nano_cpus, memory_bytes = nano_cpus(config["cpus"]), config["memory_bytes"]
@@ -35,7 +35,7 @@ def limits_as_labelled(evidence: Evidence) -> Check:
             wrong.append(f"nano_cpus {container.nano_cpus}, not {wanted_nano_cpus}")
         if container.memory_bytes != memory_bytes:
             wrong.append(f"memory_bytes {container.memory_bytes}, not {memory_bytes}")
-        # deploy.json keeps one variable: the one that this API reads its number of workers from, whatever its name.
+        # deploy.json keeps one variable: the one from which this API reads its number of workers, whatever its name.
         for name, value in container.env.items():
             if value != str(config["workers"]):
                 wrong.append(f"{name} {value}, not {config['workers']}")
@@ -46,7 +46,7 @@ def limits_as_labelled(evidence: Evidence) -> Check:
 
 
 def replicas_all_used(evidence: Evidence) -> Check | None:
-    """Every replica answered, by HAProxy and by X-Served-By; None of the two may contradict."""
+    """Every replica served requests, according to HAProxy and to X-Served-By. A source that is None is not used."""
     name, replicas = "replicas_all_used", evidence.config["replicas"]
     if replicas < 2 or evidence.flow is None:
         return None
@@ -72,7 +72,7 @@ def replicas_all_used(evidence: Evidence) -> Check | None:
 
 
 def replicas_share_load(evidence: Evidence) -> Check | None:
-    """All replicas got about the same number of requests; those that got none are another check's."""
+    """All replicas got about the same number of requests. Replicas without any request belong to another check."""
     name, most, replicas = "replicas_share_load", limit("share_ratio"), evidence.config["replicas"]
     if replicas < 2:
         return None
@@ -87,7 +87,7 @@ def replicas_share_load(evidence: Evidence) -> Check | None:
 
 
 def workers_all_used(evidence: Evidence) -> Check | None:
-    """As many worker processes of each replica served requests as the matrix says."""
+    """In each replica, as many worker processes served requests as the matrix says."""
     name, workers = "workers_all_used", evidence.config["workers"]
     if workers < 2 or evidence.flow is None:
         return None
@@ -107,7 +107,7 @@ def workers_all_used(evidence: Evidence) -> Check | None:
 
 
 def answers_by_replica(flow: Flow | None) -> dict[str, Mapping[str, int]]:
-    """Answers by replica and worker process, from ``X-Served-By: <container>/<pid>``; '' where no process is named."""
+    """Responses by replica and worker process, from ``X-Served-By: <container>/<pid>``; '' without a process."""
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for served_by, count in flow.served_by.items() if flow is not None else ():
         replica, _, process = served_by.partition("/")

@@ -1,4 +1,4 @@
-"""Checks of the load: was it made as planned, and was the generator able to?"""
+"""Checks of the load: whether it was made as planned, and whether the generator had the capacity for it."""
 
 import math
 
@@ -50,7 +50,7 @@ def workers_present(evidence: Evidence) -> Check | None:
 
 
 def load_as_planned(evidence: Evidence) -> Check | None:
-    """As many users as planned for as long as planned; a search plans its loads itself."""
+    """The load had as many users for as long as planned. A search plans its loads itself."""
     flow, load, timeline = evidence.flow, evidence.load, evidence.timeline
     if flow is None or timeline is None or flow.kind != "users":
         return None
@@ -64,8 +64,8 @@ def load_as_planned(evidence: Evidence) -> Check | None:
 def users_stayed(evidence: Evidence) -> Check | None:
     """Closed loop: no user left before the window was over, so the load was as large as its number of users says.
 
-    Users that an exception in on_start ended count among the failed tasks: an API that is too small for the logins
-    deserves a verdict.
+    Users that an exception in on_start ended count as failed tasks. Otherwise an API that is too slow for the logins
+    would get no verdict.
     """
     flow = evidence.flow
     if flow is None or flow.kind != "users" or flow.concurrency is None:
@@ -77,7 +77,7 @@ def users_stayed(evidence: Evidence) -> Check | None:
             f"an exception in on_start ended {ended} of {planned} users, most often {first[:100]} ({texts[first]})"
         )
         return Check("users_stayed", planned - ended, planned, False, sentence, warning=True)
-    # The users of a worker that was lost are missing with its record: workers_present says so.
+    # The users of a lost worker are missing together with its record; workers_present reports that.
     if least is None or evidence.record_files < evidence.load["workers"]:
         return None
     rest = "" if least >= planned else "; the others stopped themselves (StopUser) or failed outside a task"
@@ -86,9 +86,10 @@ def users_stayed(evidence: Evidence) -> Check | None:
 
 
 def generator_kept_rate(evidence: Evidence) -> Check | None:
-    """Open loop: as many requests were sent as the rate asks for, and in time.
+    """Open loop: requests were sent at the ordered rate, and in time.
 
-    Of a search that the generator ended before any rate was proven, that is so of no load: it says nothing of the API.
+    If the generator ended a search before any rate was verified, no load passes this check: the search shows nothing
+    about the API.
     """
     flow = evidence.flow
     if flow is None or flow.kind not in OPEN_KINDS or flow.rate_rps is None:
@@ -99,7 +100,7 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
         return Check(name, None, least, False, sentence)
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due
-    # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
+    # The number of requests due by chance differs from the rate by a few standard deviations of a Poisson count.
     chance = 4 / math.sqrt(due) if flow.kind == "poisson" else 0.0
     kept = sent >= least - chance and flow.dropped <= (1 - least) * flow.offered
     shares = (

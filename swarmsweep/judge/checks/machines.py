@@ -1,4 +1,4 @@
-"""Checks of the machines: who else used them, and are their samples of the same time?"""
+"""Checks of the machines: noisy neighbours, and whether samples and window are of the same time."""
 
 from collections.abc import Callable, Mapping
 
@@ -25,7 +25,7 @@ def window_sampled(evidence: Evidence) -> Check:
 
 
 def steal_cpu(evidence: Evidence) -> Check:
-    """The hypervisor gave the machines the CPU time that they asked for."""
+    """The hypervisor gave the machines the CPU time that they needed."""
     highest = _highest({host: machine.steal_percent for host, machine in evidence.machines.items()})
     return _highest_below(
         "steal_cpu",
@@ -40,7 +40,7 @@ def steal_cpu(evidence: Evidence) -> Check:
 
 
 def foreign_cpu(evidence: Evidence) -> Check:
-    """No noisy neighbour used the machines' cores. Invalid if it used much while no core was free."""
+    """No noisy neighbour used the machines' cores. The attempt is invalid if it used much while no core was free."""
     disturbed = any(_is_disturbed(machine) for machine in evidence.machines.values())
     full = ", which had no free core" if disturbed else ""
     return _highest_below(
@@ -63,7 +63,7 @@ def _is_disturbed(machine: MachineUsage) -> bool:
 
 
 def sampling_cheap(evidence: Evidence) -> Check:
-    """The sampler itself took next to nothing."""
+    """The sampler itself used very little CPU time."""
     return _highest_below(
         "sampling_cheap",
         _highest({host: machine.sampler_cores for host, machine in evidence.machines.items()}),
@@ -89,7 +89,7 @@ def clock_offset(evidence: Evidence) -> Check:
 
 
 def _highest(by_host: Mapping[str, float | None]) -> tuple[str, float] | None:
-    """Host and figure of the machine with the most of it."""
+    """The host with the highest figure, and that figure."""
     known = {host: figure for host, figure in by_host.items() if figure is not None}
     return max(known.items(), key=lambda item: item[1], default=None)
 
@@ -102,7 +102,9 @@ def _highest_below(
     sentence: Callable[[float, str, float], str],
     warning: bool,
 ) -> Check:
-    """Whether the highest figure of all machines is within ``most``; ``unknown`` says so where there is none."""
+    """Whether the highest figure of all machines is within ``most``; ``unknown`` is the sentence when there is no
+    figure.
+    """
     if highest is None:
         return Check(name, None, most, None, unknown, warning=True)
     host, figure = highest

@@ -1,4 +1,4 @@
-"""Checks that follow from queueing: does the flow add up, and was it steady?"""
+"""Checks that follow from queueing theory: whether the flow is consistent, and whether it was steady."""
 
 import math
 from collections.abc import Sequence
@@ -11,17 +11,18 @@ from swarmsweep.units import format_figure
 
 CLOSED_KINDS = ("users", "closed")
 PARTS = 3
-# Fewer seconds make parts of one second, of which a garbage collection can fill one.
+# In a shorter window, each part would be about a second long, and one garbage collection could fill it.
 MIN_SECONDS = 6
 
 
 def littles_law(evidence: Evidence) -> Check | None:
     """Little's law holds in the generator's own figures.
 
-    Closed loop: N users = X (R + Z), with throughput X, mean latency R and think time Z. Fewer: users spent time in the
-    generator, neither asking nor thinking. More: latencies and counts contradict each other. Of Locust's users it is a
-    warning, because a scenario may pause, or ask side by side, as it likes. Open loop: requests in flight, counted as
-    they were sent and answered, = X R, where R is from the sending on, not from when they were due.
+    Closed loop: N users = X (R + Z), with throughput X, mean latency R and think time Z. If X (R + Z) is smaller, users
+    spent time in the generator, without a request and without thinking. If it is larger, latencies and counts
+    contradict each other. For Locust's users this is a warning, because a scenario may pause, or send requests in
+    parallel. Open loop: requests in flight = X R. They are counted from sends and responses, and R is measured from the
+    send, not from the time due.
     """
     flow = evidence.flow
     if flow is None or flow.offered == 0 or flow.latency_mean_ms is None:
@@ -35,7 +36,8 @@ def _closed(flow: Flow, mean_seconds: float) -> Check | None:
         return None
     name, users = "littles_law", flow.concurrency
     explained = flow.offered / flow.length_seconds * (mean_seconds + flow.think_seconds)
-    # Each user is somewhere within its cycle at both ends of the window: half a cycle each, in either direction.
+    # At both ends of the window, each user is somewhere within its cycle. This is half a cycle each, in either
+    # direction.
     chance = 100 * 2 * math.sqrt(users) / flow.offered
     off = 100 * (explained / users - 1)
     below, above = limit("users_in_generator") + chance, limit("little") + chance
@@ -53,7 +55,7 @@ def _open(flow: Flow, mean_seconds: float) -> Check:
     latency = mean_seconds - (flow.lag_mean_ms or 0.0) / 1000
     explained = sent / flow.length_seconds * latency
     seen = flow.in_flight_mean
-    # Requests that reach over an edge of the window are in one figure and not in the other.
+    # Requests that cross an edge of the window are in one figure and not in the other.
     levels = [second.in_flight_mean for second in flow.seconds if second.in_flight_mean is not None]
     edges = (max(levels[0], levels[-1]) if levels else seen) * min(1.0, latency / flow.length_seconds)
     allowed = (
@@ -68,11 +70,11 @@ def _open(flow: Flow, mean_seconds: float) -> Check:
 
 
 def steady_state(evidence: Evidence) -> Check | None:
-    """The window's thirds are alike: nothing was still warming up, and nothing came in between.
+    """The window's thirds are alike: nothing was still warming up, and nothing disturbed the load.
 
-    Closed loop: throughput; with it, latency is steady too, by Little's law. Open loop: throughput is given, so the
-    requests in flight decide. That they grow is overload, a result that the search judges; that they shrink makes the
-    figures worse than they are, which is no more than a warning.
+    Closed loop: throughput is compared. If it is steady, latency is steady too, by Little's law. Open loop: throughput
+    is fixed, so the requests in flight are compared. If they grow, the API is overloaded, which is a result that the
+    search judges. If they shrink, the figures are worse than the true ones, which is only a warning.
     """
     flow = evidence.flow
     if flow is None or flow.offered == 0:
@@ -106,7 +108,7 @@ def _steady_queue(name: str, parts: Sequence[Sequence[Second]]) -> Check:
     if not all(levels):
         return Check(name, None, None, None, "the number of requests in flight was not recorded", warning=True)
     first, *_, last = (sum(part) / len(part) for part in levels)
-    # Below one request, a ratio is a matter of single requests.
+    # Below one request, a ratio depends on single requests.
     ratio, most = max(first, 1.0) / max(last, 1.0), limit("warming_up")
     sentence = (
         f"{format_figure(first)} requests were in flight in the first third of the window, {format_figure(last)} in "

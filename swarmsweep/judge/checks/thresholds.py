@@ -1,7 +1,7 @@
-"""Every limit that a check compares with, its unit, and why it is what it is.
+"""Every limit that a check compares with, its unit, and the reason for its value.
 
-Calibrated on 45 attempts that were made on two virtual machines of one core each, some of them while others used the
-computer; V and A numbers are those of the method's list of validity checks.
+The limits were calibrated on 45 attempts on two virtual machines of one core each, some of them while other processes
+used the computer. V and A numbers are those of the method's list of validity checks.
 """
 
 from dataclasses import dataclass
