@@ -1,7 +1,7 @@
 """A recorded JSON file -> its type.
 
-The types of recorded files are structs. A key without a field is ignored; a default stands for a key that older files
-lack. A value that is not of its type is refused by its place in the file.
+The types of recorded files are structs. A key without a field is ignored. A default stands for a key that older files
+lack. A value of another type is refused, and the error gives its place in the file.
 """
 
 import re
@@ -14,14 +14,14 @@ from msgspec import Meta
 from swarmsweep.errors import LabError
 from swarmsweep.files import MAX_NUMBER, read_json
 
-# Numbers that arithmetic can bear: a sum of larger ones, from a damaged file, could become infinite.
+# Bounded, so that arithmetic is safe: a sum of larger numbers, from a damaged file, could become infinite.
 _BOUND = int(MAX_NUMBER)
 Whole = Annotated[int, Meta(gt=-_BOUND, lt=_BOUND)]
 Count = Annotated[int, Meta(ge=0, lt=_BOUND)]
 Positive = Annotated[int, Meta(gt=0, lt=_BOUND)]
 Real = Annotated[float, Meta(gt=-MAX_NUMBER, lt=MAX_NUMBER)]
 Amount = Annotated[float, Meta(ge=0, lt=MAX_NUMBER)]
-# The same, written into other files as it was read: 5 stays 5.
+# The same, for numbers that are written to other files unchanged: 5 stays 5.
 WrittenAmount = Count | Amount
 Number = Whole | Real
 
@@ -31,8 +31,8 @@ T = TypeVar("T")
 def read_record(path: Path, kind: type[T]) -> T:
     """The object of a JSON file as ``kind``.
 
-    Raises `LabError` with the file when it is missing or no JSON, and with the place in it when a value is not of its
-    type.
+    Raises `LabError` with the file when it is missing or not JSON. When a value is not of its type, the error has its
+    place in the file.
     """
     return as_record(read_json(path), kind, str(path))
 
@@ -46,7 +46,7 @@ def as_record(document: dict[str, Any], kind: type[T], where: str) -> T:
 
 
 def _reason(document: Any, text: str) -> str:
-    """What msgspec says of a value, as 'Expected `int` >= 0 - at `$.trials[6].connections`', with the value."""
+    """msgspec's message on a value, as 'Expected `int` >= 0 - at `$.trials[6].connections`', with the value."""
     expected, _, place = text.partition(" - at `$")
     place = place.removesuffix("`")
     value = document

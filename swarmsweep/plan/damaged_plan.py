@@ -1,4 +1,4 @@
-"""What the type of a plan cannot refuse: damaged loads, configurations, hosts and ids in a stored plan.json."""
+"""Checks that the type of a plan cannot make: damaged loads, configurations, hosts and ids in a stored plan.json."""
 
 import re
 from collections import Counter
@@ -58,7 +58,7 @@ _LOADS: dict[str, type[Struct]] = {FIXED: _FixedLoad, CAPACITY: _Search}
 def refuse_damaged(plan: Plan, where: str) -> None:
     """Raise a `LabError`, which begins with ``where``, for a value that no version has written.
 
-    A load of an unknown mode is refused, too. Unknown keys are no damage: a later version may have them.
+    A load of an unknown mode is also refused. Unknown keys are accepted: a later version may have them.
     """
     ids = Counter(cell.id for cell in plan.cells)
     for cell_id, count in ids.items():
@@ -74,7 +74,7 @@ def refuse_damaged(plan: Plan, where: str) -> None:
 
 
 def _parts(plan: Plan, where: str) -> Iterator[tuple[str, Mapping[str, Any], type[Struct]]]:
-    """The place, the value and the type of each part that a plan holds without a type."""
+    """The place, the value and the type of each part that is untyped in a plan."""
     loads = {"load": plan.load} | {f"load of cell {cell.id}": plan.load_of(cell) for cell in plan.cells}
     for place, load in loads.items():
         try:

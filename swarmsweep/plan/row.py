@@ -1,7 +1,6 @@
-"""The row of a cell: all that is reported of it. `row_file` reads and writes it.
+"""The row of a cell: everything that is reported about it. `row_file` reads and writes it.
 
-None stands for what was not measured. The keys ``trials``, ``trial``, ``load_trials`` and ``at_least`` have another
-name here.
+None means "not measured". The keys ``trials``, ``trial``, ``load_trials`` and ``at_least`` have another name here.
 """
 
 from msgspec import UNSET, Struct, UnsetType, field
@@ -15,12 +14,12 @@ SCHEMA = 1
 NOT_MEASURED = "not measured"
 
 Interval = tuple[Number, Number]
-# What a check compares: a figure, a text, or whether something is so.
+# The values that a check compares: a figure, a text, or whether a condition holds.
 CheckValue = bool | int | float | str | None
 
 
 class LatencyMs(Struct, frozen=True):
-    """Mean and percentiles in ms; a percentile of too few requests is None."""
+    """Mean and percentiles in ms. A percentile of too few requests is None."""
 
     mean: Number | None = None
     p50: Number | None = None
@@ -33,9 +32,9 @@ class LatencyMs(Struct, frozen=True):
 
 
 class ApiUse(Struct, frozen=True, kw_only=True):
-    """Resources of the API in the measured window; ``restarts`` and ``oom_kills`` are of the whole attempt.
+    """Resource use of the API in the measured window; ``restarts`` and ``oom_kills`` are those of the whole attempt.
 
-    ``cpu_cores`` are those of all replicas together, ``memory_peak_bytes`` is of the fullest replica.
+    ``cpu_cores`` is the sum over all replicas. ``memory_peak_bytes`` is that of the fullest replica.
     """
 
     cpu_cores: Number | None = None
@@ -46,14 +45,14 @@ class ApiUse(Struct, frozen=True, kw_only=True):
 
 
 class LoadUse(Struct, frozen=True, kw_only=True):
-    """``cpu_percent_max``: of one core, of the busiest Locust worker in any second."""
+    """``cpu_percent_max``: percent of one core, of the busiest Locust worker in any second."""
 
     cpu_percent_max: Number | None = None
     workers: Whole | None = None
 
 
 class RequestParts(Struct, frozen=True, kw_only=True):
-    """Where the time of a request to ``endpoint`` goes, in ms for each of ``requests``.
+    """Where the time of a request to ``endpoint`` goes, in ms, as the mean over ``requests``.
 
     A part that was never entered is None.
     """
@@ -65,10 +64,10 @@ class RequestParts(Struct, frozen=True, kw_only=True):
 
 
 class CellCapacity(Struct, frozen=True, kw_only=True):
-    """What all deployments of a cell prove together, in requests per second.
+    """The capacity from all deployments of a cell together, in requests per second.
 
-    ``is_lower_bound``: no higher rate failed, so the capacity may be higher; ``limited_by`` is then what kept the
-    search from going there. ``between_deployments``: the interval comes from the spread between deployments, otherwise
+    ``is_lower_bound``: no higher rate failed, so the capacity may be higher. ``limited_by`` then says why the search
+    did not try higher rates. ``between_deployments``: the interval comes from the spread between deployments, otherwise
     from the probes of the only one.
     """
 
@@ -95,14 +94,14 @@ class CheckEntry(Struct, frozen=True, kw_only=True):
 
 
 class Retry(Struct, frozen=True, kw_only=True):
-    """An attempt that was invalid and has been retried, and why it was invalid."""
+    """An attempt that was invalid and has been retried, and the reason why it was invalid."""
 
     attempt: Whole
     reason: str | None
 
 
 class ProbeRow(Struct, frozen=True, kw_only=True):
-    """One probe of a search: what capacity.json has of it, judged anew, and the figures of its window.
+    """One probe of a search: its entry in capacity.json, judged again, and the figures of its window.
 
     ``file`` is its trial-<n>.json. An earlier version may lack any of these.
     """
@@ -129,8 +128,8 @@ class ProbeRow(Struct, frozen=True, kw_only=True):
 class AttemptEntry(Struct, frozen=True, kw_only=True):
     """One attempt. Its window is in epoch seconds.
 
-    ``capacity_rps`` is the estimate of this deployment, and ``interval_rps`` belongs to it. An earlier version lacks
-    what belongs to a search.
+    ``capacity_rps`` is the estimate of this deployment, and ``interval_rps`` belongs to it. Earlier versions lack the
+    fields of a search.
     """
 
     attempt: Whole
@@ -152,7 +151,7 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     """A cell with its figures, or one that was not measured.
 
-    ``attempt_count`` is the number of attempts that the figures belong to. ``lower_bounds`` names the latencies that
+    ``attempt_count`` is the number of attempts from which the figures come. ``lower_bounds`` names the latencies that
     are lower bounds. ``rps_range`` holds the lowest and the highest ``rps`` of several attempts. Until the cell is
     measured, ``status`` is None and ``run_id`` is unset. ``attempt`` is set in trial.json alone.
     """

@@ -1,4 +1,4 @@
-"""cell.json and trial.json: the row of a cell, and that of one attempt at it."""
+"""cell.json and trial.json: the row of a cell, and the row of one attempt at it."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from swarmsweep.files import read_json, write_json
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row, unmeasured_row
 
-# What rows of an earlier version lack: then they are as in a cell that was not measured.
+# Fields that rows of an earlier version lack. They get the values of a cell that was not measured.
 NEWER_KEYS = (
     *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
     *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions"),
@@ -18,14 +18,14 @@ NEWER_KEYS = (
 
 
 class Outcome(Struct, frozen=True):
-    """How an attempt ended; read alone where nothing else of its row is needed."""
+    """The outcome of an attempt, read alone where nothing else of its row is needed."""
 
     status: str | None = None
     reason: str | None = None
 
 
 def row_json(row: Row) -> dict[str, Any]:
-    """The row as cell.json or trial.json holds it."""
+    """The row as in cell.json or trial.json."""
     plain: dict[str, Any] = to_builtins(row)
     return plain
 
@@ -36,10 +36,10 @@ def write_row(path: Path, row: Row) -> None:
 
 
 def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
-    """The row of ``cell`` in cell.json or trial.json of the run, also of one that an earlier version wrote.
+    """Read the row of ``cell`` from cell.json or trial.json of the run, also one of an earlier version.
 
     Raises:
-        LabError: the file is missing or damaged, or is of another cell.
+        LabError: the file is missing or damaged, or belongs to another cell.
     """
     blank = row_json(unmeasured_row(cell))
     stored = {key: blank[key] for key in NEWER_KEYS} | read_json(path)

@@ -1,4 +1,4 @@
-"""The folder of a run: where plan and attempts are, and which steps are not measured yet."""
+"""The folder of a run: the plan, the attempts, and the steps that are not measured yet."""
 
 import re
 import time
@@ -30,7 +30,7 @@ def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
     infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
     rows = {cell.id: row_json(infeasible_row(plan, cell)) for cell in infeasible}
     write_many_json({run_dir / "cells" / cell_id / "cell.json": row for cell_id, row in rows.items()})
-    # Last: a folder without it is no run folder.
+    # Written last: a folder without plan.json is not a run folder.
     write_json(path, stored)
     return run_dir
 
@@ -49,7 +49,7 @@ def read_plan(run_dir: Path | str) -> Plan:
 
 
 def planned_cell(plan: Plan, cell_id: str) -> PlannedCell:
-    """The plan's cell of that id. Raises `LabError` when there is none."""
+    """The plan's cell with that id. Raises `LabError` when there is none."""
     for cell in plan.cells:
         if cell.id == cell_id:
             return cell
@@ -57,28 +57,29 @@ def planned_cell(plan: Plan, cell_id: str) -> PlannedCell:
 
 
 def remaining_steps(run_dir: Path | str) -> list[Step]:
-    """The steps of the plan that have no trial.json yet, in order: what a resumed run still has to do."""
+    """The steps of the plan that have no trial.json yet, in order: the remaining work of a resumed run."""
     run_dir = Path(run_dir)
     return [step for step in read_plan(run_dir).steps if not attempt_dir(run_dir, *step.key, "trial.json").exists()]
 
 
 def retry_broken(run_dir: Path | str) -> int:
-    """Set aside what interrupted attempts, and those that the bench itself broke, left; return how many they were.
+    """Set aside attempts that were interrupted, or that the bench itself broke; return how many they were.
 
-    Their folders stay as ``attempt-<n>.broken-<time_ns>``, which nothing reads: files of two tries never mix.
+    Their folders stay as ``attempt-<n>.broken-<time_ns>``, and no program reads them. So files of two executions are
+    never mixed.
     """
     run_dir = Path(run_dir)
     folders = [attempt_dir(run_dir, *step.key) for step in read_plan(run_dir).steps]
     broken = [folder for folder in folders if folder.is_dir() and not _is_measured(folder)]
     for folder in broken:
-        # First, as a cell.json without its attempt would pass for a result.
+        # Removed first: a cell.json without its attempt would look like a result.
         (folder.parent / "cell.json").unlink(missing_ok=True)
         folder.rename(folder.with_name(f"{folder.name}.broken-{time.time_ns()}"))
     return len(broken)
 
 
 def attempt_dir(run_dir: Path | str, cell_id: str, attempt: int, file: str = "") -> Path:
-    """Folder of one attempt's raw files, or one file in it."""
+    """Folder of the raw files of one attempt, or one file in it."""
     return Path(run_dir) / "cells" / cell_id / f"attempt-{attempt}" / file
 
 

@@ -1,1 +1,1 @@
-"""What was recorded: the raw files of one attempt, parsed."""
+"""Parsers of the raw files of one attempt."""

@@ -1,8 +1,8 @@
-"""What an API says of itself at /metrics: Prometheus text -> where the time of a request goes, and what was chosen.
+"""An API's own metrics at /metrics: Prometheus text -> where the time of a request goes, and what was chosen.
 
-Metrics are known by the ends of their names, whatever stands before: ``*_request_seconds`` (label endpoint),
-``*_part_seconds`` (labels endpoint and part) and ``*_variant_info`` (a label for each choice). They count since the
-replica started, so ramp and warm-up are in them.
+Metrics are recognised by the ends of their names, with any prefix: ``*_request_seconds`` (label endpoint),
+``*_part_seconds`` (labels endpoint and part) and ``*_variant_info`` (a label for each choice). They count from the
+start of the replica, so they include ramp and warm-up.
 """
 
 from collections import defaultdict
@@ -14,9 +14,9 @@ from swarmsweep.files import as_number
 from swarmsweep.plan.row import RequestParts
 
 PARTS = ("database", "mlflow", "preparing", "inference")
-REST = "rest"  # what no part accounts for: HTTP, decoding, waiting for the processor
+REST = "rest"  # time outside all parts: HTTP, decoding, waiting for the processor
 
-# Asked by the proxy and by the lab, also without any load.
+# The proxy and the lab send requests to these also without any load.
 _NOT_LOADED = frozenset({"/metrics", "/health", "/ready"})
 _MAX_TEXT = 100
 _MAX_CHOICES = 32
@@ -24,7 +24,7 @@ _MAX_CHOICES = 32
 
 @dataclass(frozen=True)
 class EndpointTimes:
-    """Requests to one endpoint, the seconds that they took in all, and those of each part of them."""
+    """Requests to one endpoint, their total time in seconds, and the time of each part."""
 
     requests: float = 0
     seconds: float = 0
@@ -39,15 +39,16 @@ class EndpointTimes:
 
 @dataclass(frozen=True)
 class ApiMetrics:
-    """Times by endpoint; ``choices`` are the labels of ``*_variant_info``, None where there are none."""
+    """Times by endpoint. ``choices`` are the labels of ``*_variant_info``, None without them."""
 
     times: dict[str, EndpointTimes]
     choices: dict[str, str] | None = None
 
 
 def parse_metrics(text: str, where: str = "metrics.prom") -> ApiMetrics:
-    """What one replica says, over all its workers. Raises `LabError` when the text is not Prometheus'."""
-    from prometheus_client.parser import text_string_to_metric_families  # here: planning must not wait for it
+    """The metrics of one replica, over all its workers. Raises `LabError` when the text has another format."""
+    # Imported here, so that planning does not wait for it.
+    from prometheus_client.parser import text_string_to_metric_families
 
     times: dict[str, dict[str, EndpointTimes]] = defaultdict(lambda: defaultdict(EndpointTimes))
     choices = None
@@ -63,13 +64,14 @@ def parse_metrics(text: str, where: str = "metrics.prom") -> ApiMetrics:
             choices = _choices(sample.labels)
         else:
             _add(times, sample.name, sample.labels, value)
-    # Of several APIs in one text the one that was asked most; two histograms of the same requests are never added.
+    # If one text has several APIs, the one with the most requests is used. Two histograms of the same requests are
+    # never added.
     busiest = max(times.values(), key=lambda by_endpoint: sum(of.requests for of in by_endpoint.values()), default={})
     return ApiMetrics(dict(busiest), choices)
 
 
 def pool(replicas: Iterable[ApiMetrics]) -> ApiMetrics:
-    """All replicas, or all attempts, as one. Choices that differ are none."""
+    """Combine all replicas, or all attempts. ``choices`` is None if they differ."""
     times: dict[str, EndpointTimes] = defaultdict(EndpointTimes)
     chosen = []
     for replica in replicas:
@@ -81,10 +83,10 @@ def pool(replicas: Iterable[ApiMetrics]) -> ApiMetrics:
 
 
 def request_parts(metrics: ApiMetrics) -> RequestParts | None:
-    """Where the time of a request to the endpoint that was loaded goes, in ms for each request; None without any.
+    """Where the time of a request to the loaded endpoint goes, in ms for each request; None without any.
 
-    A part that was never entered is None. The rest is the mean less the parts, never below 0: parts of a request that
-    run side by side may add up to more than it took.
+    A part that was never entered is None. The rest is the mean minus the parts, at least 0: parts that run in parallel
+    may add up to more than the whole request.
     """
     loaded = {name: entry for name, entry in metrics.times.items() if entry.requests and name not in _NOT_LOADED}
     if not loaded:
@@ -120,6 +122,6 @@ def _add(times: dict[str, dict[str, EndpointTimes]], name: str, labels: dict[str
 
 
 def _choices(labels: dict[str, str]) -> dict[str, str] | None:
-    # Where workers share files, the library may add the process.
+    # If workers share files, the library may add the label of the process.
     kept = [(name, value) for name, value in labels.items() if name != "pid"][:_MAX_CHOICES]
     return {name[:_MAX_TEXT]: value[:_MAX_TEXT] for name, value in kept} or None

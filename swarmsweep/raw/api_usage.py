@@ -1,4 +1,4 @@
-"""Samples of the hosts of the API -> what its replicas used during the measured window."""
+"""Samples of the API hosts -> the resources that its replicas used during the measured window."""
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from swarmsweep.raw.samples import API_SERVICE, ContainerCounters, Sample, Span,
 
 @dataclass(frozen=True)
 class ApiUsage:
-    """What all replicas used together; None where it was not measured.
+    """Resource use of all replicas together; None where it was not measured.
 
     ``periods`` and ``throttled_periods`` are kept so that several attempts can be pooled.
     """
@@ -24,7 +24,7 @@ class ApiUsage:
 
     @property
     def throttled_percent(self) -> float | None:
-        """Share of the scheduler's periods in which a replica had used up its quota, in percent."""
+        """Share of the scheduler's periods in which a replica used up its quota, in percent."""
         if not self.periods or self.throttled_periods is None:
             return None
         return 100 * self.throttled_periods / self.periods
@@ -33,12 +33,12 @@ class ApiUsage:
 def usage_over(hosts: list[list[Sample]], window: tuple[float, float] | None, container_ids: Set[str]) -> ApiUsage:
     """Usage of the containers over the window, summed over the API hosts (one list of samples each).
 
-    Without ids, as when the deployment was not recorded, those of the service 'api' count, and those of files in which
-    containers have no service: these held the API alone.
+    Without ids, as when the deployment was not recorded, the containers of the service 'api' are used. In files in
+    which containers have no service, all are used: these files had the API alone.
 
-    Rates lie between the last sample at or before the window's start and the first at or after its end, for each
-    host; they are None unless every container was sampled at both ends. Peaks and OOM kills are the last ones seen in
-    the whole attempt; without a window only those are given.
+    For each host, rates are between the last sample at or before the window's start and the first at or after its end.
+    They are None unless every container was sampled at both ends. Peaks and OOM kills are the last values of the whole
+    attempt. Without a window, only these are given.
     """
     last = _last_counters(hosts, container_ids)
     peaks_only = ApiUsage(
@@ -60,7 +60,7 @@ def usage_over(hosts: list[list[Sample]], window: tuple[float, float] | None, co
 
 
 def without_predecessors(samples: list[Sample], since: float) -> list[Sample]:
-    """The samples without replicas of the API that already ran at ``since`` (epoch seconds): those of another cell."""
+    """The samples without replicas that already ran at ``since`` (epoch seconds): those are of another cell."""
     older = {name for sample in samples if sample.t < since for name in _containers(sample, set())}
     if not older:
         return samples
@@ -81,7 +81,7 @@ def _containers(sample: Sample, ids: Set[str]) -> dict[str, ContainerCounters]:
 
 
 def _growth(span: Span, counter: Callable[[ContainerCounters], float | None], ids: Set[str]) -> float | None:
-    """How much the counter grew in all containers of one host; None unless each was seen at both ends."""
+    """The growth of the counter over all containers of one host; None unless each was sampled at both ends."""
     first, last = (_containers(sample, ids) for sample in span)
     if first.keys() != last.keys():
         return None

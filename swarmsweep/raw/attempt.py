@@ -1,4 +1,4 @@
-"""The raw files of one attempt, parsed; what is missing or damaged is noted, not raised."""
+"""The raw files of one attempt, parsed. A missing or damaged file is noted and raises nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ GROUPS = ("api", "load")
 
 @dataclass
 class RawAttempt:
-    """What the files of one attempt say; None where a file is missing or damaged, with the reason in ``problems``.
+    """The parsed files of one attempt. A value is None if its file is missing or damaged; ``problems`` has the reason.
 
-    ``window`` is [start, end) in epoch seconds of the window whose figures are shown. ``users`` is there after a
-    closed-loop load, ``search`` after a search for the capacity. ``samples`` are by host name, ``group_of`` says
-    whether a host is of 'api' or 'load'. ``locust_count`` are the requests of the whole attempt by Locust's own
-    statistics, ``target`` what it asked most. ``metrics`` are those of all replicas that gave them. An API need not
-    have any: why they are missing is no problem of the attempt, and stands in ``metrics_problem``.
+    ``window`` is [start, end) in epoch seconds of the window whose figures are reported. ``users`` is set after a
+    closed-loop load, ``search`` after a search for the capacity. ``samples`` are by host name; ``group_of`` says
+    whether a host is of 'api' or 'load'. ``locust_count`` is the number of requests of the whole attempt in Locust's
+    own statistics, ``target`` the most frequent one. ``metrics`` are those of all replicas that provided them. They are
+    optional for an API: the reason why they are missing is in ``metrics_problem`` and is no problem of the attempt.
     """
 
     deploy: Deployment | None = None
@@ -62,7 +62,7 @@ class RawAttempt:
 
     @property
     def api_samples(self) -> list[list[Sample]]:
-        """Those of the hosts of the API, one list each."""
+        """The samples of the API hosts, one list for each host."""
         return [samples for host, samples in self.samples.items() if self.group_of[host] == "api"]
 
     @property
@@ -72,7 +72,7 @@ class RawAttempt:
 
 
 def read_attempt(folder: Path, load: StoredLoad, slo: Mapping[str, float | None]) -> RawAttempt:
-    """Read the raw files of the attempt in ``folder``. Files that only a load writes are not missed before one.
+    """Read the raw files of the attempt in ``folder``. Without a load, its files are not reported as missing.
 
     ``load`` is that of the cell; a search for the capacity is judged by ``slo``.
     """
@@ -89,7 +89,7 @@ def read_attempt(folder: Path, load: StoredLoad, slo: Mapping[str, float | None]
     if not raw.is_ready:
         return raw
     locust = folder / "locust"
-    # First, because they explain which files are missing. In older runs they are among Locust's own files.
+    # Read first, because they explain which files are missing. In older runs they are among Locust's own files.
     for path in sorted([*(folder / "units").glob("units-*.json"), *locust.glob("units-*.json")]):
         units = read_or_note(read_record, path, LoadUnits) or LoadUnits()
         raw.problems += [
@@ -112,13 +112,14 @@ def _read_samples(folder: Path, raw: RawAttempt, read_or_note: ReadOrNote) -> No
         prefix = f"samples-{group}-"
         for path in sorted(folder.glob(f"{prefix}*.jsonl")):
             host = path.stem.removeprefix(prefix)
-            # One machine may be both: its containers, and so the API, are in what it sampled as a host of the API.
+            # A machine may be both an API host and a load host. Then its samples as an API host have its containers,
+            # and so the API.
             if host not in raw.samples and (samples := read_or_note(read_samples, path)) is not None:
                 raw.samples[host], raw.group_of[host] = _of_this_deployment(samples, raw.deploy), group
 
 
 def _of_this_deployment(samples: list[Sample], deploy: Deployment | None) -> list[Sample]:
-    """Sampling begins while the replicas of the cell before are still there."""
+    """Sampling begins while the replicas of the previous cell still exist."""
     since = deploy.started_at if deploy is not None else None
     return samples if since is None else without_predecessors(samples, since)
 
@@ -129,7 +130,7 @@ def _locust_counts(path: Path) -> tuple[int, str | None]:
 
 
 def _metrics(folder: Path, after: StateAfterLoad | None) -> tuple[ApiMetrics | None, str | None]:
-    """What the replicas said at /metrics, and why some or all of them did not."""
+    """The replicas' metrics from /metrics, and why some or all of them are missing."""
     problems = [after.metrics_problem] if after is not None and after.metrics_problem else []
     replicas = []
     for path in sorted(folder.glob("metrics-*.prom")):

@@ -1,4 +1,4 @@
-"""The raw files of a closed-loop load: what each Locust worker recorded of its users' requests."""
+"""The raw files of a closed-loop load: each Locust worker's record of its users' requests."""
 
 import contextlib
 from collections import Counter
@@ -15,21 +15,21 @@ from swarmsweep.raw.tasks import Tasks, read_tasks
 from swarmsweep.record_file import Count, Real, read_record
 from swarmsweep.shared.request_record import COMPRESSED, requests_file, tasks_file
 
-# Those of all workers.
+# The bounds apply to all workers together.
 REQUESTS = requests_file("*") + COMPRESSED
 
 
 class LeftLab(Struct, frozen=True):
-    """Of worker-<name>.json, the requests for addresses outside the lab alone."""
+    """The part of worker-<name>.json on requests for addresses outside the lab."""
 
     left_lab: dict[str, Count] | None = None
 
 
 class WorkerRecord(LeftLab, frozen=True, kw_only=True):
-    """worker-<name>.json, as `UsersRecord` says.
+    """worker-<name>.json; see `UsersRecord`.
 
-    None where an older recorder noted nothing; ``served_by`` is None also where the client shows no headers.
-    ``exceptions`` are the texts that the record of tasks refers to by number.
+    A value is None if an older recorder did not write it. ``served_by`` is also None if the client shows no headers.
+    ``exceptions`` are the texts to which the record of tasks refers by number.
     """
 
     cpu_percent: tuple[tuple[Real, Real], ...]
@@ -46,12 +46,14 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
 class UsersRecord:
     """All requests of the attempt, ramp and warm-up included; None where they could not be read.
 
-    ``cpu_percent``: (epoch seconds, percent of one core over the second before), of all workers. ``served_by`` (answers
-    by X-Served-By) and ``errors`` (failures by their text) are those of all workers together, and ``left_lab`` too
-    (requests for addresses outside the lab, which were not sent, by address). ``files`` counts the workers whose record
-    of requests was found. ``tasks`` has one entry a worker, None where executions of tasks were not recorded.
-    ``unreported`` counts requests that Locust's own statistics lack. ``users``: of each worker, (epoch seconds, users
-    that it had). ``on_start`` counts users that an exception ended before their first task, by its text.
+    ``cpu_percent``: (epoch seconds, percent of one core over the second before), of all workers. Three counts are sums
+    over all workers: ``served_by`` (responses by X-Served-By), ``errors`` (failures by their text) and ``left_lab``.
+    The last one counts requests for addresses outside the lab, which were not sent, by address.
+
+    ``files`` is the number of workers whose record of requests was found. ``tasks`` has one entry per worker, None
+    where executions of tasks were not recorded. ``unreported`` counts requests that Locust's own statistics lack.
+    ``users``: for each worker, (epoch seconds, its number of users). ``on_start`` counts users that an exception ended
+    before their first task, by its text.
     """
 
     requests: Requests | None = None
@@ -86,7 +88,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
 
 
 def read_left_lab(locust: Path) -> dict[str, int]:
-    """`UsersRecord.left_lab` alone, of each worker whose file can be read: measuring names a damaged one."""
+    """`UsersRecord.left_lab` alone, from each worker whose file can be read. Measuring reports a damaged file."""
     parts = []
     for path in sorted(locust.glob("worker-*.json")):
         with contextlib.suppress(LabError):
@@ -101,7 +103,7 @@ def _read_all(locust: Path, files: list[Path]) -> Requests:
 
 
 def _read_workers(locust: Path) -> dict[str, WorkerRecord]:
-    """By the name of the worker."""
+    """The records by name of the worker."""
     paths = sorted(locust.glob("worker-*.json"))
     if not paths:
         raise LabError(f"{locust / 'worker-*.json'}: are missing, so the CPU use of the workers was not recorded")
@@ -109,7 +111,7 @@ def _read_workers(locust: Path) -> dict[str, WorkerRecord]:
 
 
 def _read_tasks(locust: Path, workers: Mapping[str, WorkerRecord]) -> tuple[Tasks, ...] | None:
-    """Of every worker; None where a recorder was older, and noted none."""
+    """The tasks of every worker; None if an older recorder wrote none."""
     if not workers or any(worker.tasks is None for worker in workers.values()):
         return None
     return tuple(
@@ -118,7 +120,7 @@ def _read_tasks(locust: Path, workers: Mapping[str, WorkerRecord]) -> tuple[Task
 
 
 def _add(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:
-    """Counts by name, added up."""
+    """Add up counts by name."""
     total: Counter[str] = Counter()
     for part in parts:
         total.update(part or {})

@@ -1,4 +1,4 @@
-"""What was recorded of a deployment and its hosts: deploy.json, after.json, clock.json, units-*.json, harness.json."""
+"""The records of a deployment and its hosts: deploy.json, after.json, clock.json, units-*.json, harness.json."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from swarmsweep.record_file import Real, Whole
 
 
 class Container(Struct, frozen=True):
-    """A replica. ``id`` is None of one that was never started. ``env`` has the variable with the number of workers."""
+    """A replica. ``id`` is None if it was never started. ``env`` has the variable with the number of workers."""
 
     id: str | None = None
     nano_cpus: Whole | None = None
@@ -15,7 +15,7 @@ class Container(Struct, frozen=True):
 
 
 class ServiceState(Struct, frozen=True):
-    """What deploy.json and after.json have in common: the replicas, and why the API does not run."""
+    """The common part of deploy.json and after.json: the replicas, and why the API does not run."""
 
     containers: list[Container] = []
     reason: str | None = None
@@ -24,7 +24,7 @@ class ServiceState(Struct, frozen=True):
 
     @property
     def started(self) -> list[Container]:
-        """Those of the containers that were started."""
+        """The containers that were started."""
         return [container for container in self.containers if container.id is not None]
 
     @property
@@ -41,7 +41,9 @@ class Deployment(ServiceState, frozen=True):
 
 
 class StateAfterLoad(ServiceState, frozen=True):
-    """after.json. ``changed``: a replica was replaced. ``metrics_problem``: why /metrics of some could not be read."""
+    """after.json. ``changed``: a replica was replaced. ``metrics_problem``: why /metrics of some replicas could not be
+    read.
+    """
 
     restarts: Whole | None = None
     changed: bool | None = None
@@ -51,7 +53,7 @@ class StateAfterLoad(ServiceState, frozen=True):
 
 
 class HostClock(Struct, frozen=True):
-    """Clock of a host less that of the controller, and how far that may be wrong, in seconds."""
+    """Clock of a host minus that of the controller, and the error bound, in seconds."""
 
     offset_seconds: Real | None = None
     bound_seconds: Real | None = None
@@ -64,7 +66,7 @@ class Clocks(Struct, frozen=True):
 
 
 class LoadUnits(Struct, frozen=True):
-    """units-*.json: what systemd says of the units of a load that failed, by unit."""
+    """units-*.json: systemd's report on the units of a load that failed, by unit."""
 
     ended_badly: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""HAProxy's counters: the CSV of ``show stat`` -> typed rows, and what happened between two of them."""
+"""HAProxy's counters: the CSV of ``show stat`` -> typed rows, and the differences between two of them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from swarmsweep.shared.show_stat import parse_show_stat
 PROXY = "api"  # the backend of the system under test
 _SUMS = {"FRONTEND", "BACKEND"}
 
-# Columns used here, by HAProxy's names (management guide, "Statistics and monitoring"); all count from its start.
+# The columns in use, by HAProxy's names (management guide, "Statistics and monitoring"). All count from its start.
 _COUNTERS = (
     "stot",  # sessions, or connections of a frontend
     "req_tot",  # HTTP requests
@@ -27,7 +27,7 @@ _COUNTERS = (
 
 @dataclass(frozen=True)
 class ProxyRow:
-    """One row of ``show stat``: a frontend, a backend or a server; a counter it does not have is None."""
+    """One row of ``show stat``: a frontend, a backend or a server. A counter that it does not have is None."""
 
     proxy: str
     server: str
@@ -37,12 +37,12 @@ class ProxyRow:
 
     @property
     def is_server(self) -> bool:
-        """Whether the row is one server rather than a sum."""
+        """Whether the row is one server and not a sum."""
         return self.server not in _SUMS
 
 
 def parse_stat(text: str, where: str = "show stat") -> list[ProxyRow]:
-    """Rows of ``show stat``. Raises `LabError` that begins with ``where`` when it is not such a table."""
+    """Rows of ``show stat``. Raises `LabError` that begins with ``where`` when the text is not such a table."""
     try:
         rows = parse_show_stat(text)
     except ValueError as error:
@@ -70,9 +70,9 @@ def _count(text: str, where: str) -> int | None:
 
 @dataclass(frozen=True)
 class ProxyDelta:
-    """What HAProxy counted between two ``show stat``: the whole backend and each server that was in use.
+    """HAProxy's counts between two ``show stat``: the whole backend, and each server that was in use.
 
-    ``requests`` is None when the version does not count requests. ``restarted`` says that a counter went back.
+    ``requests`` is None when the version does not count requests. ``restarted``: a counter went back.
     """
 
     requests: int | None
@@ -82,7 +82,7 @@ class ProxyDelta:
 
 
 def delta(before: list[ProxyRow], after: list[ProxyRow], proxy: str = PROXY) -> ProxyDelta:
-    """Counters of ``after`` less those of ``before`` for one proxy. Raises `LabError` when the proxy is missing."""
+    """Counters of ``after`` minus those of ``before`` for one proxy. Raises `LabError` when the proxy is missing."""
     old = {row.server: row for row in before if row.proxy == proxy}
     new = {row.server: row for row in after if row.proxy == proxy}
     if not new or not old:

@@ -1,4 +1,4 @@
-"""Exact latencies of one load: read what the Locust workers recorded, cut the measured window, take percentiles.
+"""Exact latencies of one load: read the records of the Locust workers, cut out the window, compute percentiles.
 
 Closed-loop users and open-loop load have a format each (see shared/request_record.py): `Requests`, `OpenRequests`.
 """
@@ -20,15 +20,18 @@ from swarmsweep.shared.request_record import DROPPED, FAILED, FIELDS, NO_RESPONS
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_PIECE_BYTES = 1024  # an error in compressed data discards the piece it is found in, so the pieces are small
+_PIECE_BYTES = (
+    1024  # an error in compressed data discards the whole piece in which it is found, so the pieces are small
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Requests:
     """Requests of one attempt: ``start_seconds`` (epoch), ``latency_ms`` and ``outcome``, equally long arrays.
 
-    ``outcome`` is one of `FAILED`, `OK`, `NO_RESPONSE`; the latency of the last is the time that the request had waited
-    when the load ended. ``complete`` is False when a file broke off and was read up to its last whole record.
+    ``outcome`` is one of `FAILED`, `OK`, `NO_RESPONSE`. With `NO_RESPONSE`, the latency is the time that the request
+    had waited when the load ended. ``complete`` is False when a file broke off and was read up to its last whole
+    record.
     """
 
     start_seconds: Floats
@@ -46,12 +49,12 @@ class Requests:
 
     @property
     def waited_ms(self) -> Floats:
-        """How long each request without a response had waited: a lower bound of its latency."""
+        """How long each request without a response had waited: a lower bound of its latency in ms."""
         waited: Floats = self.latency_ms[self.outcome == NO_RESPONSE]
         return waited
 
     def count(self, outcome: float) -> int:
-        """How many ended so."""
+        """The number of requests with this outcome."""
         return int(np.count_nonzero(self.outcome == outcome))
 
 
@@ -59,9 +62,9 @@ class Requests:
 class OpenRequests:
     """Requests of one open-loop probe: equally long arrays, in the order in which the requests ended.
 
-    ``due_seconds`` (epoch) is the intended start, from which ``latency_ms`` is counted; ``outcome`` one of `OK`,
-    `FAILED`, `TIMED_OUT`, `DROPPED`; ``lag_ms`` how much later than intended the request was sent. Latency and lag of
-    what was dropped, never sent, are NaN. ``complete`` as in `Requests`.
+    ``due_seconds`` (epoch) is the intended start, from which ``latency_ms`` is counted. ``outcome`` is one of `OK`,
+    `FAILED`, `TIMED_OUT`, `DROPPED`. ``lag_ms`` is how much later than intended the request was sent. Latency and lag
+    of dropped requests, which were never sent, are NaN. ``complete`` is as in `Requests`.
     """
 
     due_seconds: Floats
@@ -79,11 +82,11 @@ class OpenRequests:
 
     @property
     def sent(self) -> "OpenRequests":
-        """Without those that were dropped: these have a latency, whatever their outcome."""
+        """The requests without the dropped ones: they have a latency, whatever their outcome."""
         return self._chosen(self.outcome != DROPPED)
 
     def count(self, outcome: float) -> int:
-        """How many ended so."""
+        """The number of requests with this outcome."""
         return int(np.count_nonzero(self.outcome == outcome))
 
     def _chosen(self, chosen: Mask) -> "OpenRequests":
@@ -95,7 +98,7 @@ class OpenRequests:
 def read_requests(paths: list[Path]) -> Requests:
     """Read the requests-*.f64.gz of all workers of one attempt, in the order given.
 
-    Raises `LabError` when a file cannot be read or holds something that is no request (NaN, a negative latency).
+    Raises `LabError` when a file cannot be read, or has a record that cannot be a request (NaN, a negative latency).
     """
     rows, complete = read_rows(paths, FIELDS, _is_nonsense)
     return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete)
@@ -123,7 +126,7 @@ def _joined(parts: Sequence[Floats]) -> Floats:
 
 
 def read_rows(paths: Sequence[Path], fields: int, is_nonsense: Callable[[Floats], Mask]) -> tuple[Floats, bool]:
-    """The records of all files, one a row, and whether every file was whole.
+    """The records of all files, one in each row, and whether every file was whole.
 
     Raises `LabError` when a file cannot be read or ``is_nonsense`` names one of its rows.
     """
@@ -142,9 +145,9 @@ def read_rows(paths: Sequence[Path], fields: int, is_nonsense: Callable[[Floats]
 
 
 def decompress(data: bytes) -> tuple[bytes, bool]:
-    """Gzip bytes, of one or more members -> (content, whether the stream ended as it should).
+    """Gzip bytes, of one or more members -> (content, whether the stream is complete).
 
-    A worker that was killed leaves a member without its end; what can be had of it is returned.
+    A worker that was killed leaves a member without its end. The readable part of it is returned.
     """
     content, position, whole = bytearray(), 0, True
     member = zlib.decompressobj(wbits=31)
@@ -177,7 +180,7 @@ def _is_open_nonsense(rows: Floats) -> Mask:
 def percentile(latency_ms: Floats, percent: float) -> float | None:
     """The nearest-rank percentile: the smallest latency that at least ``percent`` % do not exceed; None without data.
 
-    Definition 1 of Hyndman and Fan (1996), numpy's "inverted_cdf": always a latency that was really seen.
+    Definition 1 of Hyndman and Fan (1996), numpy's "inverted_cdf": always a latency that was really measured.
     """
     if len(latency_ms) == 0:
         return None
@@ -187,8 +190,8 @@ def percentile(latency_ms: Floats, percent: float) -> float | None:
 def lower_bounds(parts: Sequence[Floats], waited: Sequence[Floats]) -> list[str]:
     """Which figures of `describe` over ``parts`` are lower bounds, because requests in them had no response.
 
-    ``waited`` holds the entries of those, in ms. The true latency of each is at least that: a percentile is exact where
-    all of them are above it, and the mean never is.
+    ``waited`` holds the entries of those requests, in ms. Their true latency is at least that. A percentile is exact if
+    all of these entries are above it. The mean never is.
     """
     waited_ms = _joined(waited)
     if len(waited_ms) == 0:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from swarmsweep.errors import LabError
 
-MAX_NAME = 100  # of what a scenario asks, in a report
+MAX_NAME = 100  # of the name of a request, in a report
 _NEEDED = ("Type", "Name", "Request Count")
-_COUNT = r"[0-9]{1,18}"  # so many digits fit into 64 bits
+_COUNT = r"[0-9]{1,18}"  # this number of digits fits into 64 bits
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,13 @@ class LocustRow:
 
 
 def parse_stats(text: str, where: str = "stats_stats.csv") -> list[LocustRow]:
-    """Rows of Locust's ``--csv`` statistics. Raises `LabError` with ``where`` when it is not such a table."""
-    import pandas as pd  # here: its import takes 500 to 1000 ms, which only what measures an attempt has to wait for
+    """Rows of Locust's ``--csv`` statistics. Raises `LabError` with ``where`` when the text is not such a table."""
+    import pandas as pd  # here: its import takes 500 to 1000 ms, and only measuring needs it
 
     missing = LabError(f"{where}: has no header with {', '.join(_NEEDED)}; Locust did not finish writing it")
     try:
-        # All as text, the header too: pandas then refuses a row with more fields, and guesses no number.
+        # All columns are read as text, and so is the header. pandas then refuses a row with too many fields, and
+        # guesses no number.
         table = pd.read_csv(io.StringIO(text), header=None, dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError as error:
         raise missing from error
@@ -35,7 +36,7 @@ def parse_stats(text: str, where: str = "stats_stats.csv") -> list[LocustRow]:
     if any(name not in header for name in _NEEDED):
         raise missing
     rows = table.iloc[1:]
-    # pandas fills a short row with empty fields, and Locust leaves none empty at the end of a row.
+    # pandas fills a short row with empty fields; Locust writes no empty field at the end of a row.
     short = rows[rows.iloc[:, -1] == ""]
     if len(short):
         raise LabError(f"{where}:{short.index[0] + 1}: ends before its field {header[-1]}; the file is incomplete")
@@ -47,7 +48,7 @@ def parse_stats(text: str, where: str = "stats_stats.csv") -> list[LocustRow]:
 
 
 def aggregated(rows: list[LocustRow], where: str = "stats_stats.csv") -> LocustRow:
-    """The row over all requests. Raises `LabError` when it is missing or stands twice."""
+    """The row over all requests. Raises `LabError` when it is missing or occurs twice."""
     totals = [row for row in rows if row.name == "Aggregated" and not row.request_type]
     if len(totals) != 1:
         raise LabError(f"{where}: has {len(totals)} rows named Aggregated, one was expected; the file is incomplete")
@@ -55,7 +56,7 @@ def aggregated(rows: list[LocustRow], where: str = "stats_stats.csv") -> LocustR
 
 
 def most_asked(rows: list[LocustRow]) -> str | None:
-    """What a scenario asks most, as 'POST /predict': Locust's method and name of it; None when it asked nothing."""
+    """The most frequent request of a scenario, by Locust's method and name: 'POST /predict'. None without requests."""
     named = [row for row in rows if row.request_type and row.request_count]
     row = max(named, key=lambda row: row.request_count, default=None)
     return f"{row.request_type} {row.name}"[:MAX_NAME] if row else None

@@ -1,7 +1,7 @@
-"""Samples of the hosts -> what each machine and each container on it did during a window.
+"""Samples of the hosts -> the activity of each machine and each container on it during a window.
 
-Rates lie between the last sample at or before the window's start and the first at or after its end. Counters are
-cumulative; one that went back, or that was not sampled at both ends, gives None.
+Rates are between the last sample at or before the window's start and the first at or after its end. Counters are
+cumulative. The result is None if a counter went back, or was not sampled at both ends.
 """
 
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
@@ -22,7 +22,7 @@ def machines_over(
 ) -> dict[str, MachineUsage]:
     """Usage of each host over the window, by host name; ``group_of`` says 'api' or 'load' for each.
 
-    A host whose samples do not cover the window has nothing but its group.
+    If the samples of a host do not cover the window, it has only its group.
     """
     return {
         host: _machine(group_of[host], around(samples, window)) for host, samples in sorted(samples_by_host.items())
@@ -62,7 +62,7 @@ def _container(span: Span, name: str, seconds: float) -> ContainerUsage:
 
 
 def _cpu_seconds(first: HostCounters, last: HostCounters) -> dict[str, float]:
-    """Growth of each kind of CPU time; iowait may go back a little (proc(5)), which counts as nothing."""
+    """Growth of each kind of CPU time. iowait may decrease a little (proc(5)), which counts as 0."""
     return {kind: max(0.0, grown) for kind, grown in last.cpu_seconds_since(first).items()}
 
 
@@ -73,11 +73,11 @@ def _steal_percent(first: HostCounters, last: HostCounters) -> float | None:
 
 
 def _external_cpu_cores(first: HostCounters, last: HostCounters, seconds: float) -> float | None:
-    """CPU on the machine's cores that was not the lab's; see the sampler's README for what the counters hold.
+    """CPU use on the machine's cores that was not the lab's; see the sampler's README for the counters.
 
-    On a whole computer, what its processes used less what the lab did. In a machine that shares its computer, what was
-    busy on its cores less what the machine used; the kernel counts busy time by ticks and a cgroup's by the clock, so
-    that this difference can fall below 0.
+    On a whole computer: the CPU time of its processes minus that of the lab. In a machine that shares its computer: the
+    busy time of its cores minus the machine's own CPU time. The kernel counts busy time by ticks and a cgroup's by the
+    clock, so this difference can be below 0.
     """
     own = growth(first.own_cpu_seconds, last.own_cpu_seconds)
     lab = growth(first.lab_cpu_seconds, last.lab_cpu_seconds)

@@ -1,4 +1,4 @@
-"""What one machine did during a window: its cores, its network, and the containers that belong to the stack."""
+"""The activity of one machine during a window: its cores, its network, and the containers of the stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What differs between a fixed load and a search in the raw files that the load writes."""
+"""How the raw files of a fixed load differ from those of a search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What the load of one attempt recorded; see `swarmsweep.raw.attempt.RawAttempt`."""
+    """The record of the load of one attempt; see `swarmsweep.raw.attempt.RawAttempt`."""
 
     users: UsersRecord | None = None
     search: SearchRecord | None = None

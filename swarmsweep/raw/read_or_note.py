@@ -1,4 +1,4 @@
-"""Reading on where one file of an attempt is damaged: its reason is noted, and stands in the report."""
+"""Continue to read when one file of an attempt is damaged: its reason is noted, and shown in the report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +11,9 @@ P = ParamSpec("P")
 
 
 class ReadOrNote:
-    """Calls what reads, and gives None where it raises a `LabError`, whose text is added to ``problems``.
+    """Calls a reader and returns its result, or None if it raises a `LabError`, whose text is added to ``problems``.
 
-    Names of files in it are those within ``folder``.
+    File names in the text are relative to ``folder``.
     """
 
     def __init__(self, folder: Path, problems: list[str]) -> None:
@@ -27,5 +27,5 @@ class ReadOrNote:
             return None
 
     def note(self, problem: str) -> None:
-        """Add a problem that no reading raised."""
+        """Add a problem that was not raised by a reader."""
         self._problems.append(problem.replace(f"{self._folder}/", ""))

@@ -1,4 +1,4 @@
-"""Samples of a host (one JSON object a line, about one a second): their type, and the two around a window."""
+"""Samples of a host (one JSON object per line, about one a second): their type, and the two around a window."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _IDLE = ("idle", "iowait")
 
 
 class ContainerCounters(Struct, frozen=True):
-    """Cumulative counters of one container; None where the kernel does not offer one."""
+    """Cumulative counters of one container; None for a counter that the kernel does not offer."""
 
     service: str | None = None
     cpu_seconds: Real | None = None
@@ -27,7 +27,7 @@ class ContainerCounters(Struct, frozen=True):
     def short_service(self) -> str:
         """Name of its Swarm service without that of its stack: 'api', 'proxy' and so on.
 
-        Containers without a service are of an older sampler, which read those of the API alone.
+        Containers without a service come from an older sampler, which read only those of the API.
         """
         return self.service.rpartition("_")[2] if self.service is not None else API_SERVICE
 
@@ -40,7 +40,7 @@ class TcpCounters(Struct, frozen=True):
 
 
 class HostCounters(Struct, frozen=True):
-    """Cumulative counters of one host; None where the kernel, or an older sampler, does not offer one.
+    """Cumulative counters of one host; None for a counter that the kernel, or an older sampler, does not offer.
 
     ``cpu_seconds`` are by kind, over its ``cores``. ``own_cpu_seconds`` and ``lab_cpu_seconds``: see
     `machine_samples.machines_over`.
@@ -54,7 +54,7 @@ class HostCounters(Struct, frozen=True):
     tcp: TcpCounters | None = None
 
     def cpu_seconds_since(self, earlier: "HostCounters") -> dict[str, float]:
-        """Growth of each kind of CPU time that was read both times."""
+        """Growth of each kind of CPU time that both samples have."""
         if self.cpu_seconds is None or earlier.cpu_seconds is None:
             return {}
         pairs = {kind: (earlier.cpu_seconds.get(kind), value) for kind, value in self.cpu_seconds.items()}
@@ -74,7 +74,7 @@ _LINE = msgspec.json.Decoder(Sample)
 
 
 def read_samples(path: Path | str) -> list[Sample]:
-    """Samples of one file in time order. A last line that broke off is left out.
+    """Samples of one file in time order. An incomplete last line is left out.
 
     Raises `LabError` with file:line when another line is damaged.
     """
@@ -120,5 +120,5 @@ def busy_percent(span: Span) -> float | None:
 
 
 def growth(before: float | None, after: float | None) -> float | None:
-    """How much a counter grew; None where it was not read both times, or went back."""
+    """The growth of a counter; None if a sample lacks it, or if it went back."""
     return None if before is None or after is None or after < before else after - before

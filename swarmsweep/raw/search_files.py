@@ -1,4 +1,4 @@
-"""capacity.json and trial-<n>.json of a search: refused, by the name of the file, unless all that is read is there."""
+"""capacity.json and trial-<n>.json of a search. A file is refused by name unless it has every value that is read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +11,14 @@ from swarmsweep.record_file import Amount, Count, Positive, Real, Whole, Written
 from swarmsweep.search import PERCENTS, Step
 from swarmsweep.shared.request_record import Kind
 
-MAX_SECONDS = 86_400  # of a probe: a day is beyond any, and the seconds of a damaged file must not fill the memory
+MAX_SECONDS = 86_400  # of a probe: more than any; it bounds the memory for a damaged file
 Duration = Annotated[int, Meta(gt=0, le=MAX_SECONDS)] | Annotated[float, Meta(gt=0, le=MAX_SECONDS)]
 
 
 class ProbeEntry(Struct, frozen=True, kw_only=True):
-    """One probe, as capacity.json lists it under ``trials``. ``number`` counts from 1.
+    """One probe in the list ``trials`` of capacity.json. ``number`` counts from 1.
 
-    A closed one has ``connections``, an open one a ``rate_rps``. ``file`` is its trial-<n>.json.
+    A closed probe has ``connections``, an open one a ``rate_rps``. ``file`` is its trial-<n>.json.
     """
 
     number: Count = field(name="trial")
@@ -44,24 +44,24 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
 
     @property
     def step(self) -> Step:
-        """What was ordered."""
+        """The step that was ordered."""
         return Step(self.purpose, self.kind, self.rate_rps, self.connections, self.seconds_settle, self.seconds_measure)
 
 
 class SearchOrder(Struct, frozen=True):
-    """``max_rps``: the highest rate that was of interest."""
+    """``max_rps``: the highest rate that the search may try."""
 
     max_rps: WrittenAmount | None = None
 
 
 class SearchProfile(Struct, frozen=True):
-    """``verify_seconds``: so long must the verified rate have held."""
+    """``verify_seconds``: how long the verified rate must have held."""
 
     verify_seconds: WrittenAmount
 
 
 class SearchFile(Struct, frozen=True):
-    """capacity.json. ``ended`` says why the search came to its end, ``error`` why it did not."""
+    """capacity.json. ``ended`` says why the search ended, ``error`` why it failed."""
 
     order: SearchOrder
     profile: SearchProfile
@@ -79,7 +79,7 @@ class SearchFile(Struct, frozen=True):
 
 
 class ProbeOrder(Struct, frozen=True, kw_only=True):
-    """What the workers were given. ``most_in_flight``: requests of one worker."""
+    """The order to the workers. ``most_in_flight``: requests of one worker."""
 
     kind: Kind
     rate_rps: WrittenAmount | None = None
@@ -121,7 +121,7 @@ class SecondOfProbe(Struct, frozen=True):
 
 
 class ProbeWorker(Struct, frozen=True):
-    """What one worker wrote. ``window_start``: epoch seconds of its clock."""
+    """The summary of one worker. ``window_start``: epoch seconds of its clock."""
 
     requests_file: str
     window_start: Amount
@@ -154,7 +154,7 @@ def read_capacity(path: Path) -> SearchFile:
 
 
 def read_summary(path: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> ProbeSummary:
-    """trial-<n>.json of the probe that ``entry`` of capacity.json is about. Raises `LabError`."""
+    """trial-<n>.json of the probe to which ``entry`` of capacity.json belongs. Raises `LabError`."""
     summary = read_record(path, ProbeSummary)
     if summary.number != entry.number:
         raise LabError(f"{path}: is damaged: it belongs to probe {summary.number}, not {entry.number}")

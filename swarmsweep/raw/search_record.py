@@ -1,4 +1,4 @@
-"""The raw files of a search for capacity: its probes, judged anew from their summaries, and every request."""
+"""The raw files of a search for capacity: its probes, judged again from their summaries, and every request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,12 +16,13 @@ from swarmsweep.shared.request_record import COMPRESSED, open_requests_file
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """One step of a search.
+    """One probe of a search.
 
-    ``entry`` is that of capacity.json, with the verdict judged anew; ``summary`` is trial-<n>.json. ``requests`` are
-    those that were due in the measured window, dropped ones included, and their ``due_seconds`` count from its start by
-    the clock of their own worker: workers begin a moment apart. ``sent`` counts what was sent in the whole probe,
-    settling included; ``files`` are the workers whose record was found, of which one broke off unless ``complete``.
+    ``entry`` is that of capacity.json, with the verdict judged again; ``summary`` is trial-<n>.json. ``requests`` are
+    those that were due in the measured window, dropped ones included. Their ``due_seconds`` count from its start by the
+    clock of their own worker, because workers begin at slightly different times. ``sent`` counts the requests that were
+    sent in the whole probe, settling included. ``files`` is the number of workers whose record was found. ``complete``
+    is False if one of these records broke off.
     """
 
     entry: ProbeEntry
@@ -33,18 +34,18 @@ class Probe:
 
     @property
     def number(self) -> int:
-        """Of the probe in its search, from 1."""
+        """Number of the probe in its search, from 1."""
         return self.entry.number
 
     @property
     def window(self) -> tuple[float, float]:
-        """From when the first worker began to measure, for as long as was measured."""
+        """The measured window: it starts when the first worker began to measure."""
         start = min(worker.window_start for worker in self.summary.workers)
         return start, start + self.entry.seconds_measure
 
     @property
     def is_open(self) -> bool:
-        """Whether requests were sent when due. A closed loop asks what can be served at all."""
+        """Whether requests were sent when due. A closed probe shows how much can be served at all."""
         return self.entry.kind != "closed"
 
     @property
@@ -67,7 +68,7 @@ class Probe:
 class SearchRecord:
     """The probes of one deployment that could be read, in order.
 
-    ``search`` is capacity.json with these probes alone, their verdicts judged anew; None where none could be read.
+    ``search`` is capacity.json with these probes alone, their verdicts judged again; None where none could be read.
     """
 
     probes: tuple[Probe, ...] = ()
@@ -77,7 +78,7 @@ class SearchRecord:
 def read_search(locust: Path, slo: Mapping[str, float | None], read_or_note: ReadOrNote) -> SearchRecord:
     """Read the search in the folder ``locust`` and judge its probes by ``slo``.
 
-    Of a damaged search, what can be read is returned.
+    The readable part of a damaged search is returned.
     """
     record = read_or_note(read_capacity, locust / "capacity.json")
     if record is None:
@@ -101,12 +102,12 @@ def _refuse_unfinished(record: SearchFile, path: Path) -> None:
 
 def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> Probe:
     summary = read_summary(locust / f"trial-{entry.number}.json", entry, slo)
-    # The search is copied to hosts without msgspec, so it judges what a JSON file holds.
+    # The package search is copied to hosts without msgspec, so it judges plain objects of JSON.
     judgement = judge_probe(entry.step, msgspec.to_builtins(summary), slo)
     entry = msgspec.structs.replace(
         entry, verdict=judgement.verdict, reason=judgement.reason, over_percent=judgement.over_percent
     )
-    # Names in a summary come from another machine: only what a listing of the folder has is opened.
+    # Names in a summary come from another machine, so only names in the listing of the folder are opened.
     present = {path.name: path for path in locust.glob(open_requests_file("*", entry.number) + COMPRESSED)}
     whole, inside = [], []
     for worker in summary.workers:

@@ -1,4 +1,4 @@
-"""Executions of tasks by Locust's users: the workers' records of them, and how many of a window failed."""
+"""Executions of tasks by Locust's users: the workers' records, and the number that failed in a window."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ class Tasks:
     texts: tuple[str, ...] = ()
 
     def within(self, window_start: float, window_end: float) -> "Tasks":
-        """Those that began in [window_start, window_end)."""
+        """The executions that began in [window_start, window_end)."""
         chosen = (self.start_seconds >= window_start) & (self.start_seconds < window_end)
         return Tasks(self.start_seconds[chosen], self.outcome[chosen], self.texts)
 
 
 @dataclass(frozen=True)
 class TaskCounts:
-    """Executions of one window: all whose outcome is known, those that failed, and exceptions by their text.
+    """Executions of one window: all with a known outcome, those that failed, and exceptions by their text.
 
     An execution failed when it raised or when a request in it failed. ``users_ended`` of ``users`` had no execution at
     all, because their on_start raised; these exceptions are among ``exceptions``.
@@ -48,7 +48,9 @@ class TaskCounts:
 
     @property
     def failed_percent(self) -> float | None:
-        """The larger share of failed executions and of users that could not start; None where neither is known."""
+        """The larger share of failed executions and of users that could not start, in percent; None where neither is
+        known.
+        """
         shares = [
             100 * part / whole
             for part, whole in ((self.failed, self.executions), (self.users_ended, self.users))
@@ -57,7 +59,9 @@ class TaskCounts:
         return max(shares, default=None)
 
     def with_starts(self, users: int, on_start: Mapping[str, int]) -> "TaskCounts":
-        """The same of a load of so many users, some of which an exception in on_start ended, by its text."""
+        """These counts with the number of users of the load. ``on_start`` counts those that an exception ended there,
+        by its text.
+        """
         texts = {f"{text} (in on_start)": count for text, count in on_start.items()}
         return replace(self, exceptions={**self.exceptions, **texts}, users=users, users_ended=sum(on_start.values()))
 
@@ -65,14 +69,14 @@ class TaskCounts:
 def read_tasks(path: Path, texts: Sequence[str]) -> Tasks:
     """Read the tasks-*.f64.gz of one worker, whose exceptions have these texts.
 
-    Raises `LabError` when the file cannot be read or holds something that is no execution.
+    Raises `LabError` when the file cannot be read, or has a record that cannot be an execution.
     """
     rows, _ = read_rows([path], TASK_FIELDS, _is_nonsense)
     return Tasks(rows[:, 0], rows[:, 2], tuple(texts))
 
 
 def count_tasks(parts: Sequence[Tasks]) -> TaskCounts:
-    """Executions of all workers together. One that the end of the load cut off counts as neither good nor failed."""
+    """Count the executions of all workers. One that the end of the load cut off counts as neither good nor failed."""
     executions = failed = 0
     exceptions: Counter[str] = Counter()
     for part in parts:
@@ -86,7 +90,7 @@ def count_tasks(parts: Sequence[Tasks]) -> TaskCounts:
 
 
 def add_counts(parts: Sequence[TaskCounts]) -> TaskCounts:
-    """Those of several loads together."""
+    """Add up the counts of several loads."""
     exceptions: Counter[str] = Counter()
     for part in parts:
         exceptions.update(part.exceptions)

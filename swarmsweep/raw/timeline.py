@@ -1,15 +1,17 @@
-"""timeline.json: when a load was made, by whom, and how many questions Locust's master asked besides."""
+"""timeline.json: when a load was made, by which workers, and the number of recovery probes of Locust's master."""
 
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
 from swarmsweep.record_file import Real, Whole
 
-MAX_WINDOW_SECONDS = 86_400  # beyond any load; the seconds of a damaged file must not fill the memory
+MAX_WINDOW_SECONDS = 86_400  # beyond any load; it bounds the memory for a damaged file
 
 
 class Timeline(Struct, frozen=True):
-    """``window_start`` and ``window_end``: epoch seconds. ``questions``: requests between the probes of a search."""
+    """``window_start`` and ``window_end``: epoch seconds. ``questions``: recovery probes between the probes of a
+    search.
+    """
 
     users: Whole | None = None
     workers_connected: Whole | None = None
