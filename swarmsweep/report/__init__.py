@@ -1,1 +1,1 @@
-"""The page: summary, charts, and what is printed while a sweep runs."""
+"""The report: summary, charts, and the output while a sweep runs."""

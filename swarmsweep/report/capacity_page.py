@@ -1,4 +1,4 @@
-"""The part of summary.md that a fixed load does not have: capacities, their probes, comparisons and the A/A pair."""
+"""The part of summary.md for a search: capacities, their probes, comparisons and the control pair."""
 
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ _PROBE_HEADER = ["", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used"
 
 
 class ComparisonTable(Struct, frozen=True):
-    """The chosen cell against the others; no rows where each was deployed once."""
+    """The chosen cell against the others; without rows if each was deployed once."""
 
     chosen: str
     header: list[str]
@@ -41,7 +41,7 @@ class SearchTables(Struct, frozen=True):
 
 
 class CapacitySection(Struct, frozen=True, kw_only=True):
-    """What the templates show of capacities, as text that is already safe in Markdown."""
+    """The templates' values on capacities, as text that is already safe in Markdown."""
 
     header: list[str]
     rows: list[list[str]]
@@ -54,7 +54,7 @@ class CapacitySection(Struct, frozen=True, kw_only=True):
 def capacity_section(
     plan: Plan, cells: list[Row], candidates: list[Row], chosen: Row | None, noise: Noise
 ) -> CapacitySection:
-    """The section on the rows of a run. ``candidates`` could be recommended, ``chosen`` is."""
+    """The section on the rows of a run. ``candidates`` could be recommended, ``chosen`` is recommended."""
     header = ["", "cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"]
     return CapacitySection(
         header=[*header, "cost", "RPS per cost", "bottleneck", "limited by", "status"],
@@ -68,7 +68,7 @@ def capacity_section(
 
 def _row(cell: Row, chosen: bool) -> list[str]:
     capacity, latency_ms = cell.capacity, cell.latency_ms if guaranteed_rps(cell) else LatencyMs()
-    # Without a verified rate they are those of the highest probe, which the table of probes shows.
+    # Without a verified rate, the figures are those of the highest probe, which the table of probes shows.
     twin = f" (twin of {cell.twin_of})" if cell.twin_of else ""
     return [
         "**→**" if chosen else "",
@@ -100,7 +100,7 @@ def _figure(value: float | None) -> str:
 
 
 def _comparisons(plan: Plan, cells: list[Row], chosen: Row | None, noise: Noise) -> ComparisonTable | None:
-    """The chosen cell against every other that could have been; None when there is nothing to compare."""
+    """The chosen cell against every other candidate; None when there is nothing to compare."""
     others = [cell for cell in eligible_cells(cells) if cell is not chosen]
     if chosen is None or not others:
         return None
@@ -126,7 +126,7 @@ def _comparison(chosen: Row, other: Row, comparison: Comparison) -> list[str]:
 
 
 def _noise(plan: Plan, cells: list[Row], noise: Noise) -> list[str]:
-    """What the anchor and its twin say, as sentences; none where the plan has no anchor."""
+    """What the anchor and its twin show, as sentences; empty where the plan has no anchor."""
     anchor = plan.anchor
     if not anchor:
         return []
@@ -175,7 +175,7 @@ def _seconds(probe: ProbeRow) -> float:
 
 
 def _probe(position: int, probe: ProbeRow) -> list[str]:
-    """One line of the table; what a probe was not measured for is missing."""
+    """One line of the table; figures that a probe lacks are shown as missing."""
     figures = (probe.achieved_rps, probe.p95_ms, probe.over_percent, probe.cpu_cores, probe.throttled_percent)
     return [
         str(probe.number or position),

@@ -1,4 +1,4 @@
-"""What was run where: the plan's facts and manifest.json as sections of summary.md."""
+"""The environment of a run: the plan's facts and manifest.json as sections of summary.md."""
 
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ _NO_MANIFEST = "manifest.json is missing, so versions and digests were not recor
 
 
 class Section(Struct, frozen=True):
-    """A part of the setting, a line for each item."""
+    """One section, with a line for each item."""
 
     title: str
     items: list[str]
 
 
 def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> list[Section]:
-    """The plan's facts, then every section of manifest.json, whatever it holds: text that is safe in Markdown.
+    """The plan's facts, then every section of manifest.json, whatever it contains: text that is safe in Markdown.
 
     ``order`` is the order of the steps, a title and a text for each line.
     """
@@ -60,7 +60,7 @@ def _host(host: Host) -> str:
 
 
 def _commands(lines: list[Any]) -> list[str]:
-    """What was typed, to copy. Manifests of earlier versions hold more than a page may show."""
+    """The commands as typed, to copy. Manifests of earlier versions contain more than a page may show."""
     return [code(restorable(line)) for line in lines]
 
 

@@ -1,4 +1,4 @@
-"""A task that failed, in the words that help: its message, the end of a command's output, and what to run next."""
+"""The text on a failed task: its message, the end of a command's output, and the next command to run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from swarmsweep.lab.virtual_machines import is_virtual
 
-# A refusal that names every mistake of a sweep file has about so many lines.
+# The refusal of a sweep file with many mistakes has about this many lines.
 MESSAGE_LINES = 30
-# Of a command's output the last lines name the cause.
+# The last lines of a command's output name the cause.
 OUTPUT_LINES = 12
-# Items of a loop whose messages are shown, and lines of each.
+# The number of items of a loop whose messages are shown, and of lines for each.
 SHOWN_ITEMS = 3
 ITEM_LINES = 4
-# A longer line is a document. That of a message may end with what helps.
+# A longer line is a whole document. The end of a long message may have the fix.
 LINE_CHARACTERS = 2000
 OUTPUT_CHARACTERS = 300
 
@@ -27,7 +27,7 @@ Result = Mapping[str, Any]
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 # Ansible puts one or two of these before a message.
 _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
-# How a message names what helps.
+# How a message introduces the fix.
 _NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
 _COMMAND = re.compile(r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)")
 
@@ -56,7 +56,7 @@ def message_lines(result: Result) -> list[str]:
 
 
 def _one(result: Result, most: int, most_output: int) -> list[str]:
-    """The message of one result, and the end of the output where a command has one."""
+    """The message of one result, and the end of the output if it is the result of a command."""
     if "censored" in result:
         return ["hidden, because the task handles secrets (no_log)"]
     text = result.get("msg", "")
@@ -70,14 +70,14 @@ def _one(result: Result, most: int, most_output: int) -> list[str]:
     lines = [*lines[:most], f"({dropped} more lines are in the log)"] if dropped > 0 else lines
     outputs = [_clean(str(result.get(name) or "")) for name in ("stderr", "module_stderr", "stdout", "module_stdout")]
     output = next(filter(None, outputs), [])
-    # A message of a module often quotes the output.
+    # A module's message often quotes the output.
     if output and (command or not lines or said.startswith(("MODULE FAILURE", "Module result deserialization"))):
         lines += [f"  {_cut(line, OUTPUT_CHARACTERS)}" for line in output[-most_output:]]
     return lines or ["It failed without a message."]
 
 
 def _clean(text: str) -> list[str]:
-    """The lines that a terminal would show, without colours, progress bars and empty lines."""
+    """The lines as on a terminal, without colours, progress bars and empty lines."""
     lines = [line.rstrip().rpartition("\r")[2] for line in _ESCAPES.sub("", text).replace("\r\n", "\n").split("\n")]
     shown = ["".join(sign if sign.isprintable() else " " for sign in line).rstrip() for line in lines]
     return [_cut(line, LINE_CHARACTERS) for line in shown if line]
@@ -112,7 +112,7 @@ def _label(item: Result) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-# Playbook -> verb of ./lab. Those that are a part of site.yml are repeated by it.
+# Playbook -> command of ./lab. `./lab site` repeats those that are a part of site.yml.
 VERBS = (
     {"virtual_lab": "up"}
     | {name: name for name in ("site", "sweep", "retrain", "status", "stop")}
@@ -133,7 +133,7 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
         As "./lab site"; for a playbook that has no verb, its line of ansible-playbook.
     """
     verb = verb or VERBS.get(PurePath(playbook).stem)
-    # Several inventories, or a list of hosts, have no place in LAB_INVENTORY.
+    # LAB_INVENTORY has no place for several inventories, or for a list of hosts.
     other = [name for name in inventories if name.rstrip("/") != "inventory/lab"]
     if verb is None or len(inventories) > 1:
         given = "".join(f" -i {quote(name)}" for name in inventories)
@@ -150,7 +150,7 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
 
 
 def quote(value: object) -> str:
-    """A word of a command line; nothing for no word."""
+    """A word of a command line; empty for an empty word."""
     return shlex.quote(str(value)) if value else ""
 
 

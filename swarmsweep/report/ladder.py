@@ -12,7 +12,7 @@ from swarmsweep.raw.api_metrics import REST
 
 VARIANT_AXIS = "variant"
 FIRST = "first stage"
-# The parts of a request in the order of a request, and how people write them.
+# The parts of a request in the order of a request, with their names for a reader.
 PART_NAMES = {
     "database": "database",
     "mlflow": "MLflow",
@@ -26,7 +26,7 @@ PART_NAMES = {
 class Stage:
     """One row of the ladder; figures are None where they were not measured or the cell is not valid.
 
-    ``factor`` is RPS over that of the first valid stage; ``shares_percent`` are the parts of ``mean_ms``, the mean time
+    ``factor`` is RPS over that of the first valid stage. ``shares_percent`` are the parts of ``mean_ms``, the mean time
     of a request inside the API.
     """
 
@@ -43,9 +43,9 @@ class Stage:
 
 
 def stages(plan: Plan, cells: list[Row]) -> list[Stage]:
-    """The rows of the ladder; none when the cells differ neither in their variant nor in their scenario.
+    """The rows of the ladder; empty when the cells differ neither in their variant nor in their scenario.
 
-    ``cells`` are the rows of the plan's cells, in its order. A twin is no stage: it is one that is there already.
+    ``cells`` are the rows of the plan's cells, in its order. A twin is not a stage, because its anchor already is.
     """
     pairs = [pair for pair in zip(plan.cells, cells, strict=True) if not pair[1].twin_of]
     cells = [cell for _, cell in pairs]
@@ -63,7 +63,7 @@ def stages(plan: Plan, cells: list[Row]) -> list[Stage]:
 
 
 def _name(cell: Row, scenario: str, usual: str) -> str:
-    """The variant; of a cell with another scenario than the sweep's what it asks, which is known once it was asked."""
+    """The name of a stage: the variant. If the cell's scenario is not the sweep's, its request, once known."""
     variant = cell.config.get(VARIANT_AXIS, (cell.choices or {}).get(VARIANT_AXIS))
     if scenario == usual:
         return "the API's own variant" if variant is None else str(variant)
@@ -72,9 +72,10 @@ def _name(cell: Row, scenario: str, usual: str) -> str:
 
 
 def _changes(cells: list[Row], names: list[str], others: list[str | None], usual: str) -> list[str | None]:
-    """What each stage does otherwise than the last one before it that said what it does; None where that is not known.
+    """What each stage changes against the last known stage before it; None where that is unknown.
 
-    ``others`` are the scenarios of cells that do not have the sweep's: no steps, but yardsticks beside the ladder.
+    ``others`` are the scenarios of cells that do not have the sweep's. They are not steps of the ladder, but references
+    beside it.
     """
     asked = next((cell.target for cell, other in zip(cells, others, strict=True) if not other and cell.target), usual)
     changes: list[str | None] = []
@@ -128,12 +129,12 @@ def _stage(cell: Row, name: str, changed: str | None, first_rps: float | None) -
 
 
 def _rps(cell: Row) -> float | None:
-    """What a stage is compared by: its capacity where one was looked for, else the requests that it answered."""
+    """The figure by which a stage is compared: its capacity if one was searched for, else its successful requests."""
     return cell.capacity_rps if cell.capacity else cell.rps
 
 
 def _shares_percent(parts: RequestParts | None) -> dict[str, float | None]:
-    """Each part in percent of the mean. Parts that run side by side can add up to more: then of their sum."""
+    """Each part in percent of the mean. If parts that run in parallel add up to more, it is in percent of their sum."""
     times = parts.parts_ms if parts else {}
     whole = max(parts.mean_ms, sum(value or 0 for value in times.values())) if parts else 0
     return {

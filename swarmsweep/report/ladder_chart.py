@@ -9,13 +9,13 @@ from swarmsweep.report.rps_chart import CHARACTER_WIDTH, ROW_HEIGHT, printable, 
 from swarmsweep.report.templating import render
 from swarmsweep.units import format_figure, format_plain
 
-_TOP = 88  # title, legend and the labels of the axis stand above the first row
+_TOP = 88  # title, legend and the labels of the axis are above the first row
 _RPS_WIDTH = 300
 _RPS_NOTE_WIDTH = round(18 * CHARACTER_WIDTH)  # as "1234.5 · x1234.5"
 _STACK_WIDTH = 260
 _STACK_NOTE_WIDTH = round(17 * CHARACTER_WIDTH)  # as "1454.3 ms"; the legend above is as wide
-_REASON_LENGTH = 60  # up to the other panel, which is empty then
-_LABEL_FROM_WIDTH = 30  # a narrower piece has its share in its title alone
+_REASON_LENGTH = 60  # characters up to the other panel, which is empty in that case
+_LABEL_FROM_WIDTH = 30  # pixels; a narrower piece has its share in its title alone
 
 
 class Tick(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Piece(Struct, frozen=True):
 
 
 class LadderRow(Struct, frozen=True, kw_only=True):
-    """A stage; ``length`` and ``pieces`` are its bars, ``note`` and ``inside`` the words behind them."""
+    """A stage. ``length`` and ``pieces`` are its bars, ``note`` and ``inside`` the texts beside them."""
 
     name: str
     title: str
@@ -76,14 +76,14 @@ def ladder_chart(stages: list[Stage]) -> str:
 
 
 def factor_text(factor: float) -> str:
-    """A factor as people say it: 'x1', 'x1.07', 'x12.3', 'x1234'."""
+    """A factor as text: 'x1', 'x1.07', 'x12.3', 'x1234'."""
     digits = 0 if factor >= 100 else 1 if factor >= 10 else 2
     text = f"{factor:.{digits}f}"
     return f"x{text.rstrip('0').rstrip('.')}" if "." in text else f"x{text}"
 
 
 def _decades(values: list[float]) -> tuple[int, int]:
-    """Powers of ten around the values, with room for the smallest to have a bar."""
+    """Powers of ten around the values, with enough room for a bar of the smallest."""
     if not values:
         return 0, 1
     low = math.floor(math.log10(min(values)) - 0.1)
@@ -148,7 +148,7 @@ def _pieces(stage: Stage, x: float) -> list[Piece]:
 
 
 def _sentence(stage: Stage) -> str:
-    """The row in words, for those who cannot see it."""
+    """The row as a sentence, for readers who cannot see it."""
     note = _note(stage)
     if stage.status == "valid" and stage.rps is not None:
         note = f"{format_figure(stage.rps)} requests/s"

@@ -1,4 +1,4 @@
-"""What differs on the page between a fixed load and a search for capacities."""
+"""How the page of a fixed load differs from that of a search for capacities."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -25,10 +25,10 @@ class Page(Protocol):
         """The text of ``load_column``."""
 
     def section(self) -> CapacitySection | None:
-        """The part of the page that this mode alone has; None where it has none."""
+        """The section for this mode alone; None if it has none."""
 
     def notes(self) -> list[str]:
-        """Sentences below the recommendation that this mode has."""
+        """Sentences below the recommendation for this mode alone."""
 
     def order(self) -> dict[str, str]:
         """The order of the steps: a title and a text for each line."""
@@ -48,11 +48,11 @@ class FixedPage:
         return figure(row.users, str)
 
     def section(self) -> CapacitySection | None:
-        """The part of the page that this mode alone has."""
+        """The section for this mode alone."""
         return None
 
     def notes(self) -> list[str]:
-        """Sentences below the recommendation that this mode has."""
+        """Sentences below the recommendation for this mode alone."""
         return self.choice.sensitivity()
 
     def order(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class FixedPage:
 
 
 class CapacityPage:
-    """The parts of a page on cells whose capacities were searched for."""
+    """The parts of a page on cells of a search."""
 
     searches = True
     load_column = "capacity RPS"
@@ -80,7 +80,7 @@ class CapacityPage:
         return capacity_section(choice.plan, choice.rows, choice.candidates, choice.chosen, choice.noise)
 
     def notes(self) -> list[str]:
-        """Sentences below the recommendation that this mode has."""
+        """Sentences below the recommendation for this mode alone."""
         plan, notes = self.choice.plan, self.choice.sensitivity()
         if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
             notes.append(

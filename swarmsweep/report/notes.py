@@ -3,12 +3,12 @@
 from swarmsweep.choose import fixed_load
 from swarmsweep.report.modes import Page
 
-# More attempts than this share that were invalid the first time say that the lab itself is disturbed.
+# If more than this share of the attempts was invalid the first time, the lab itself is disturbed.
 MAX_RETRIED_SHARE = 0.2
 
 
 def notes_of(page: Page) -> list[str]:
-    """What a reader must know before relying on the choice, as sentences."""
+    """The facts that a reader must know before relying on the choice, as sentences."""
     choice = page.choice
     plan, cells, notes = choice.plan, choice.rows, page.notes()
     if beside := len(cells) - len(choice.candidates):

@@ -1,4 +1,4 @@
-"""Everything that summary.md shows."""
+"""The content of summary.md."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 
 
 class SummaryPage(Struct, frozen=True, kw_only=True):
-    """What the template summary.md.j2 shows, as text that is already safe in Markdown."""
+    """The values for the template summary.md.j2, as text that is already safe in Markdown."""
 
     title: str
     run_id: str

@@ -9,26 +9,26 @@ from swarmsweep.markdown import markdown
 from swarmsweep.plan.row import Row
 from swarmsweep.report.page_rows import figure
 
-# Different exception texts that the page shows of a cell; cell.json has all of them.
+# The number of different exception texts that the page shows of a cell; cell.json has all of them.
 MAX_EXCEPTIONS = 10
 
 
 class Unsplit(Struct, frozen=True):
-    """A cell that does not say where the time of a request goes."""
+    """A cell without the parts of the time of a request."""
 
     id: str
     reason: str
 
 
 class ExceptionText(Struct, frozen=True):
-    """What tasks raised, and how often."""
+    """A text of exceptions of tasks, and their number."""
 
     text: str
     count: int
 
 
 class Exceptions(Struct, frozen=True, kw_only=True):
-    """What the tasks of a cell raised; ``other_texts`` are so many different texts more."""
+    """The exceptions in the tasks of a cell; ``other_texts`` is the number of further texts."""
 
     id: str
     raised: int | None
@@ -38,7 +38,7 @@ class Exceptions(Struct, frozen=True, kw_only=True):
 
 
 class BottleneckLine(Struct, frozen=True):
-    """What held a cell back."""
+    """The bottleneck of a cell."""
 
     id: str
     word: str
@@ -79,14 +79,14 @@ class LogLines(Struct, frozen=True):
 
 
 def unsplit_of(cells: list[Row]) -> list[Unsplit]:
-    """Valid cells that do not say where the time of a request goes, and why."""
+    """Valid cells without the parts of the time of a request, and the reasons."""
     unknown = [cell for cell in cells if cell.status == "valid" and cell.request_parts is None]
     reason = "its API exports no request counts at /metrics"
     return [Unsplit(cell.id, markdown(cell.metrics_problem or reason)) for cell in unknown]
 
 
 def exceptions_of(cell: Row) -> Exceptions:
-    """What the tasks of a cell raised, the most frequent text first."""
+    """The exceptions in the tasks of a cell, the most frequent text first."""
     texts = sorted(cell.exceptions.items(), key=lambda entry: (-entry[1], entry[0]))
     shown = [ExceptionText(markdown(text), count) for text, count in texts[:MAX_EXCEPTIONS]]
     return Exceptions(
@@ -99,7 +99,7 @@ def exceptions_of(cell: Row) -> Exceptions:
 
 
 def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:
-    """What held each cell back, and the evidence."""
+    """The bottleneck of each cell, and the evidence."""
     return [
         BottleneckLine(
             cell.id,
@@ -134,7 +134,7 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
 
 
 def retries_of(cells: list[Row]) -> list[RetryLine]:
-    """Attempts that were invalid and retried, and why; the second one is the one that counts."""
+    """Attempts that were invalid and retried, and the reasons; the retry is the one that counts."""
     return [
         RetryLine(cell.id, retry.attempt, markdown(retry.reason or "no reason was stored"))
         for cell in cells
@@ -152,7 +152,7 @@ def doubts_of(cells: list[Row]) -> list[SharedDoubt]:
 
 
 def log_of(cell: Row) -> LogLines:
-    """The last log lines of a dead replica, for a <pre> element; terminal colours and other controls are dropped."""
+    """The last log lines of a dead replica, for a <pre> element, without terminal colours and control characters."""
     lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in cell.log_tail]
     clean = [re.sub(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]", " ", line)[:500] for line in lines]
     return LogLines(cell.id, cell.status, [html.escape(line, quote=False) for line in clean])

@@ -1,4 +1,4 @@
-"""The lines of the tables in summary.md: a stage of the ladder, and a configuration."""
+"""The lines of the tables in summary.md: one for a stage of the ladder, one for a configuration."""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +48,7 @@ def header(axes: list[str], load_column: str) -> list[str]:
 
 
 def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[str]:
-    """One line of the table of all configurations. ``load_figure`` stands in the column that the mode names."""
+    """One line of the table of all configurations. ``load_figure`` is the text of the column that the mode names."""
     config, api = cell.config, cell.api
     return [
         "**→**" if chosen else "",
@@ -72,7 +72,7 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
 
 
 def _latency(cell: Row, name: str, value_ms: float | None) -> str:
-    """A latency; '>= ' stands before a lower bound."""
+    """A latency; a lower bound begins with '>= '."""
     return (">= " if name in cell.lower_bounds else "") + figure(value_ms)
 
 
@@ -90,5 +90,5 @@ def status_text(status: str | None, reason: str | None, twin_of: str | None = No
 
 
 def figure(value: Any, form: Callable[[Any], str] = format_figure) -> str:
-    """A figure in words, or the sign for what was not measured."""
+    """A figure as text, or the sign for a missing one."""
     return MISSING if value is None else form(value)

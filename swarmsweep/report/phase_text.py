@@ -1,4 +1,4 @@
-"""The lines of a playbook: one for each phase, one that moves or repeats while a phase takes long, and the last one."""
+"""The output of a playbook: a line for each phase, a status line while a phase takes long, and the last line."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from swarmsweep.units import format_seconds
 
-# Without a terminal: seconds without a line before the first sign of life. Each further one waits twice as long, so
-# that ten minutes are two lines.
+# Without a terminal: seconds without a line before the first sign of life. Each further one waits twice as long. Ten
+# minutes are thus two lines.
 HEARTBEAT_SECONDS = 120.0
-# Hosts that a line names; of more it gives the number.
+# The number of hosts that a line names; for more hosts, it gives their number.
 NAMED_HOSTS = 3
 
 
 def on_hosts(hosts: Sequence[str]) -> str:
-    """['a', 'b'] -> ' on a, b'. The controller is not named: most phases that it has are on it alone."""
+    """['a', 'b'] -> ' on a, b'. The controller is not named: most of its phases run on it alone."""
     others = sorted(host for host in hosts if host != "localhost")
     if not others:
         return ""
@@ -47,7 +47,7 @@ class Phase:
             self.hosts = (*self.hosts, host)
 
     def line(self, now: float, *, interrupted: bool = False, check: bool = False) -> str:
-        """What stays: '  Install Docker on lab-api ... 41 s, 3 changed'."""
+        """The line that stays: '  Install Docker on lab-api ... 41 s, 3 changed'."""
         seconds = format_seconds(now - self.since)
         begun = f"  {self.name}{on_hosts(self.hosts)} ..."
         if interrupted or self.failed:
@@ -55,7 +55,7 @@ class Phase:
         return f"{begun} {seconds}{', ' + changes(self.changed, check) if self.changed else ''}"
 
     def at_work(self, now: float) -> str:
-        """What moves, or repeats: '  Install Docker ... 12 s: Read the package lists'."""
+        """The line that moves, or repeats: '  Install Docker ... 12 s: Read the package lists'."""
         task = "" if self.task == self.name or not self.task else f": {self.task}"
         return f"  {self.name} ... {format_seconds(now - self.since)}{task}"
 
@@ -66,7 +66,7 @@ def changes(number: int, check: bool) -> str:
 
 
 def short_task(name: str) -> str:
-    """'docker_engine : Base | Pull it' -> 'Pull it': without the role and the file, which the phase stands for."""
+    """'docker_engine : Base | Pull it' -> 'Pull it': without the role and the file, which the phase already names."""
     return name.rpartition(" : ")[2].rpartition(" | ")[2]
 
 
@@ -91,5 +91,5 @@ def last_line(
 
 
 def heartbeat_due(quiet_seconds: float, beats: int) -> bool:
-    """Whether a sign of life is due, after so many seconds without a line and ``beats`` signs in them."""
+    """Whether a sign of life is due, after this many seconds without a line and ``beats`` earlier signs."""
     return quiet_seconds >= HEARTBEAT_SECONDS * (2.0 ** (beats + 1) - 1)

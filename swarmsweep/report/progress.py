@@ -1,4 +1,4 @@
-"""What is printed while a sweep runs: one line for each attempt, and how long the rest will take."""
+"""The output of a sweep while it runs: one line for each attempt, and the remaining time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from swarmsweep.units import format_figure, format_seconds
 
 
 def sentence(row: Row) -> str:
-    """How an attempt ended: its row -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
+    """The outcome of an attempt: its row -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
     if row.status != "valid":
         return f"{row.status}: {row.reason}"
     p95, bounds = row.latency_ms.p95, row.lower_bounds
@@ -37,7 +37,7 @@ def sentence(row: Row) -> str:
 
 
 def _unverified(row: Row) -> str:
-    """Why no rate was verified, in the words of the first deployment where it was so."""
+    """Why no rate was verified, according to the first deployment without one."""
     sentences = (attempt.capacity_sentence for attempt in row.attempts if attempt.verified_rps is None)
     return next((text for text in sentences if text), "no rate was verified to hold the SLO").rstrip(".")
 
@@ -57,27 +57,28 @@ class Progress:
         self.left = [dict(step) for step in steps]
         self.cells = self.plan.cells_by_id()
         self.rows = {cell.id: row for cell in self.plan.cells if (row := self._row(cell))}
-        # What steps took beyond their planned load; below zero where a search ended early or a replica died.
+        # The seconds of steps beyond their planned load; below zero where a search ended early or a replica died.
         self.beyond: dict[float, list[float]] = before.beyond if before else {}
         self.again: list[dict[str, Any]] = []
 
     def expected_seconds(self, step: dict[str, Any]) -> float:
-        """Seconds that a step will take: its planned load, and what steps like it took beyond theirs, by the median.
+        """Expected seconds of a step: its planned load, and the median of the further seconds of similar steps.
 
-        Steps with the same planned load are alike; until there is one, all are; before the first, the plan's guess.
+        Steps with the same planned load are similar. Without one of these, all steps are used; before the first, the
+        plan's estimate.
         """
         load = step["load_seconds"]
         alike = self.beyond.get(load) or [value for values in self.beyond.values() for value in values]
         return max(0.0, float(load) + (median(alike) if alike else self.plan.estimate_seconds.other_per_step))
 
     def left_seconds(self) -> float:
-        """Seconds until the pass is over, with the second tries of what was invalid in it."""
+        """Seconds until the pass is over, including the retries of invalid attempts."""
         return sum(self.expected_seconds(step) for step in [*self.left, *self.again])
 
     def end(self, step: dict[str, Any], seconds: float) -> str | None:
-        """Take in a step that is over after so many seconds; return its outcome and the best cell so far.
+        """Record a step that took this many seconds; return its outcome and the best cell so far.
 
-        None when it left no trial.json: then something else has been said already.
+        None when it left no trial.json: then another message has been printed already.
         """
         self.left = [other for other in self.left if _key(other) != _key(step)]
         self.beyond.setdefault(step["load_seconds"], []).append(seconds - step["load_seconds"])
@@ -103,7 +104,7 @@ class Progress:
         return f"{words}: {name}"
 
     def _row(self, cell: PlannedCell) -> Row | None:
-        """A cell by its cell.json, or by its newest attempt as long as there is none."""
+        """The row from a cell's cell.json, or from its newest attempt if there is none."""
         folder = self.run_dir / "cells" / cell.id
         attempts = (folder / f"attempt-{number}" / "trial.json" for number in range(self.plan.repeat, 0, -1))
         return next(
@@ -111,7 +112,7 @@ class Progress:
         )
 
     def _read(self, path: Path, cell: PlannedCell) -> Row | None:
-        """A row; None when there is none, or none that can be read: the report will say so."""
+        """A row; None when it is missing or cannot be read, which the report will note."""
         try:
             return read_row(path, self.run_dir, cell) if path.exists() else None
         except LabError:
@@ -131,9 +132,9 @@ def _rate(rps: float | None) -> str:
 
 
 def _light(row: Row) -> Row:
-    """The row without the parts that nothing is chosen by.
+    """The row without the parts that the choice does not use.
 
-    The process that measures makes a new one for each task, which costs the more the more it holds.
+    The process that measures forks for each task, and a fork costs more with more memory.
     """
     attempts = [replace(attempt, probes=[]) for attempt in row.attempts]
     return replace(

@@ -1,6 +1,6 @@
 """Run folder -> summary.json, summary.csv, summary.md and plots/, from the stored files alone.
 
-The same files give the same bytes: nothing here reads a clock, a locale or the machine.
+The same files give the same bytes: this code reads no clock, locale or property of the machine.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ _WHISKER_REACH = 1.5  # times the estimate or the verified rate
 
 
 class Whisker(Struct, frozen=True):
-    """Ends of the interval and the place of the estimate, in pixels; ``cut`` where its end lies beyond the chart."""
+    """Ends of the interval and the place of the estimate, in pixels; ``cut`` if its end is beyond the chart."""
 
     start: float
     middle: float
@@ -23,7 +23,7 @@ class Whisker(Struct, frozen=True):
 
 
 class Bar(Struct, frozen=True, kw_only=True):
-    """A row of the chart; lengths in pixels. ``note`` is ``full_note``, cut where it is longer than its place."""
+    """A row of the chart; lengths in pixels. ``note`` is ``full_note``, shortened to its space."""
 
     id: str
     kind: str
@@ -36,9 +36,9 @@ class Bar(Struct, frozen=True, kw_only=True):
 
 
 def rps_chart(cells: list[Row], capacity: bool = False) -> str:
-    """SVG text. A bar's colour and the words behind it say whether the cell meets the SLO; no bar, no figure.
+    """SVG text. A bar's colour and text say whether the cell meets the SLO. A cell without a figure has no bar.
 
-    With ``capacity`` a bar is the verified rate, and the whisker on it the interval of the estimate.
+    With ``capacity``, a bar is the verified rate, and the whisker on it the interval of the estimate.
     """
     label_width = round(max((len(cell.id) for cell in cells), default=10) * CHARACTER_WIDTH) + 16
     highest = max((_reach(cell, capacity) for cell in cells), default=0) or 1
@@ -49,12 +49,12 @@ def rps_chart(cells: list[Row], capacity: bool = False) -> str:
 
 
 def printable(text: str) -> str:
-    """Text on one line without control characters, which no XML may hold."""
+    """Text on one line without control characters, which XML does not allow."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def shortened(text: str, length: int) -> str:
-    """The text, cut where it is longer."""
+    """The text, shortened if it is too long."""
     return text if len(text) <= length else f"{text[:length]}…"
 
 
@@ -98,7 +98,7 @@ def _twin(cell: Row) -> str:
 
 
 def _reach(cell: Row, capacity: bool) -> float:
-    """How far to the right a row reaches. An interval of two deployments can be many times its estimate: it is cut."""
+    """The right end of a row. The interval of two deployments can be many times its estimate, so it is cut."""
     rps = _shown_rps(cell, capacity) or 0
     if not capacity or not cell.capacity:
         return rps

@@ -8,9 +8,9 @@ from swarmsweep.report.report import read_cells, write_report
 
 
 def report_measured(run_dir: Path, reports_dir: Path) -> str:
-    """Write the report if a cell of the run was deployed and judged; a sentence that says where it is and how to go on.
+    """Write the report if a cell of the run was measured; return a sentence with its path and the next command.
 
-    A run without a measured cell leaves the newest summary as it is. Raises no `LabError`: the sentence has its text.
+    A run without a measured cell leaves the newest summary unchanged. Raises no `LabError`: the sentence has its text.
     """
     resume = f"To resume the sweep, run: ./lab sweep -e resume={run_dir.name}"
     try:

@@ -9,7 +9,7 @@ from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.sweep.matrix import cost
 
 CORE = ("replicas", "cpus", "memory_bytes", "workers")
-# A field of a line, and the fields by their columns.
+# The fields of a line, by their columns.
 Field = str | int | float | bool | None
 Fields = dict[str, Field]
 _RUNG = ("ladder_stage", "ladder_changed", "ladder_factor")
@@ -21,12 +21,12 @@ def extra_axes(cells: list[Row]) -> list[str]:
 
 
 def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False) -> str:
-    """One line per cell; an empty field was not measured. Text cannot be taken for a formula by a spreadsheet.
+    """One line per cell; an empty field was not measured. No spreadsheet takes a text for a formula.
 
-    ``stages`` are the ladder of the cells, empty where they are none; ``capacity`` says that the run searched for
-    capacities, which have columns of their own.
+    ``stages`` are the ladder of the cells, empty without a ladder. ``capacity``: the run searched for capacities, which
+    have their own columns.
     """
-    import pandas as pd  # here: its import takes 0.5 s and more, which only a report has to wait for
+    import pandas as pd  # here: its import takes 0.5 s or more, and only a report needs it
 
     axes, choices = extra_axes(cells), _choices(cells)
     rows = [_flat(cell, axes) | _inside(cell, choices) for cell in cells]
@@ -37,13 +37,13 @@ def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False) -> str
     if stages:
         rungs = {stage.cell_id: _rung(stage) for stage in stages}
         rows = [row | rungs.get(str(row["id"]), dict.fromkeys(_RUNG)) for row in rows]
-    # As objects: a whole number stays one in a column where another was not measured.
+    # Columns of objects: a whole number stays one in a column with a missing value.
     fields = [{name: _field(value) for name, value in row.items()} for row in rows]
     return pd.DataFrame(fields, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
 def _choices(cells: list[Row]) -> list[str]:
-    """Names of all choices that the API names, in the order of the first cell that has them."""
+    """Names of all choices in the API's metrics, in the order of the first cell that has them."""
     return list(dict.fromkeys(name for cell in cells for name in cell.choices or {}))
 
 
@@ -65,7 +65,7 @@ def _flat(cell: Row, axes: list[str]) -> Fields:
 
 
 def _inside(cell: Row, choices: list[str]) -> Fields:
-    """What the API says of itself: its requests since the start, in ms each, and its choices."""
+    """The API's own metrics: its requests since the start, in ms each, and its choices."""
     parts = cell.request_parts
     times = parts.parts_ms if parts else {}
     chosen = cell.choices or {}

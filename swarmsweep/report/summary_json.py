@@ -20,7 +20,7 @@ SUMMARY_KEYS = (
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """A run: the frame of its plan, the rows of its cells, and the recommendation."""
+    """A run: the general part of its plan, the rows of its cells, and the recommendation."""
 
     schema: int = SCHEMA
     run_id: str
@@ -32,7 +32,7 @@ class Summary(Struct, frozen=True, kw_only=True):
 
 
 def summarise(choice: Choice) -> Summary:
-    """The summary of the rows that the choice was made among."""
+    """The summary of the rows among which the choice was made."""
     plan = choice.plan
     return Summary(
         run_id=plan.run_id,
@@ -45,6 +45,6 @@ def summarise(choice: Choice) -> Summary:
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
-    """The summary as summary.json holds it: of each row, the public keys."""
+    """The content of summary.json: the public keys of each row."""
     plain: dict[str, Any] = to_builtins(summary)
     return plain | {"cells": [{key: row[key] for key in SUMMARY_KEYS} for row in plain["cells"]]}

@@ -1,4 +1,4 @@
-"""Jinja templates of the package. Values come in as text that is already safe for Markdown; SVG is escaped here."""
+"""Jinja templates of the package. Callers pass text that is already safe for Markdown; SVG is escaped here."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(enabled_extensions=("svg.j2",), default=False),
-    undefined=StrictUndefined,  # a misspelt name is an error, not an empty place in the report
+    undefined=StrictUndefined,  # a misspelt name is an error, and not an empty place in the report
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,

@@ -1,4 +1,4 @@
-"""Where a playbook prints: a terminal with a line that moves, or a file with a sign of life; and the log."""
+"""The output of a playbook: a terminal with a moving line, or a file with a sign of life; and the log."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pathlib import Path
 from swarmsweep.report.phase_text import heartbeat_due
 
 REFRESH_SECONDS = 1.0
-# Logs that are kept, the newest ones: some days of work, some megabytes.
+# The number of logs that are kept, the newest ones: some days of work, some megabytes.
 KEPT_LOGS = 30
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LogFile:
-    """All that Ansible would print, in a file that its owner alone can read. Without a folder there is no log."""
+    """All output of Ansible, in a file that only its owner can read. Without a folder there is no log."""
 
     def __init__(self) -> None:
         self.path: Path | None = None
         self._file: int | None = None
 
     def open(self, folder: Path, name: str, now: datetime | None = None) -> None:
-        """Begin ``<name>-<UTC time>.log``, and remove the oldest of too many."""
+        """Open ``<name>-<UTC time>.log``, and remove the oldest logs beyond the limit."""
         stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -48,7 +48,7 @@ class LogFile:
             return
         lines = _COLOURS.sub("", text).strip("\n")
         with contextlib.suppress(OSError):
-            # Not through a buffer: a fork that is made meanwhile would write what it holds once more.
+            # Unbuffered: a fork would write the content of a buffer a second time.
             os.write(self._file, f"{datetime.now():%H:%M:%S} {lines}\n".encode(errors="replace"))
 
 
@@ -75,16 +75,18 @@ class Screen:
 
     @property
     def is_mine(self) -> bool:
-        """Tasks run in forks of this process: there the line is not theirs, and its lock may never be released."""
+        """Tasks run in forks of this process. A fork does not own the line, and its copy of the lock may never be
+        released.
+        """
         return os.getpid() == self._process
 
     @contextlib.contextmanager
     def cleared(self) -> Iterator[None]:
-        """Without the moving line, as long as something else is printed."""
+        """Remove the moving line while other text is printed."""
         with self._lock:
             self._wipe()
             yield
-            # What is left in the buffer would be printed by a fork once more.
+            # A fork would print the rest of the buffer a second time.
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
             self._printed = time.monotonic()
@@ -96,13 +98,13 @@ class Screen:
             self._write(text, **options)
 
     def show(self, text: Callable[[], str] | None) -> None:
-        """``text()`` is the line that moves from now on; None for nothing."""
+        """``text()`` is the moving line from now on; None for no line."""
         with self._lock:
             self._wipe()
             self._text = text
 
     def stop(self) -> None:
-        """Nothing moves any more."""
+        """No line moves any more."""
         if self.is_mine:
             self._stopped.set()
             self.show(None)
@@ -113,7 +115,7 @@ class Screen:
                 if self._text is None or self._stopped.is_set():
                     continue
                 if self._moves:
-                    # A wrapped line could not be written over.
+                    # A wrapped line could not be overwritten.
                     self._put(f"\r{self._text()[: shutil.get_terminal_size().columns - 1]}\x1b[K")
                     self._shown = True
                 elif heartbeat_due(time.monotonic() - self._printed, self._beats):
@@ -126,6 +128,6 @@ class Screen:
             self._shown = False
 
     def _put(self, text: str) -> None:
-        # Not through sys.stdout, as a fork may be made meanwhile.
+        # Not through sys.stdout, because a fork may happen meanwhile.
         with contextlib.suppress(OSError, ValueError):
             os.write(sys.stdout.fileno(), text.encode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Which of Ansible's warnings a user sees."""
+"""Which of Ansible's warnings the user sees."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ WARNING_CHARACTERS = 300
 
 
 class Warnings:
-    """The warnings of a playbook: of each the first line once, of many the first ones, of deprecations none."""
+    """The warnings of a playbook: the first line of each, once; only the first of many; no deprecations."""
 
     def __init__(self) -> None:
         self._seen: list[str] = []
@@ -19,7 +19,7 @@ class Warnings:
             message: as Ansible prints it, with "[WARNING]: " or "[DEPRECATION WARNING]: ".
         """
         first = message.partition("\n")[0]
-        # Deprecations are for the developers of the lab. Each comes with a warning on how to hide it.
+        # Deprecations are for the developers of the lab. Each comes with a warning that explains how to hide it.
         if "DEPRECATION WARNING" in first.upper() or first in self._seen:
             return None
         self._seen.append(first)
@@ -29,5 +29,5 @@ class Warnings:
 
     @property
     def hidden(self) -> int:
-        """Different warnings that the log alone has."""
+        """The number of different warnings that only the log has."""
         return max(0, len(self._seen) - SHOWN_WARNINGS)

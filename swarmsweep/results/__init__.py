@@ -1,1 +1,1 @@
-"""What came out: the figures of an attempt and the row of a cell."""
+"""The results: the figures of an attempt and the row of a cell."""

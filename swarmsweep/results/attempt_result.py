@@ -22,7 +22,7 @@ from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
 from swarmsweep.units import format_memory
 
-# How a dead deployment is called in the report; "rejected" and "mismatch" are no deaths, see `_status`.
+# The report's words for a dead deployment; "rejected" and "mismatch" are not deaths, see `_status`.
 _DEATHS = {
     "oom": "out of memory: the kernel killed a replica",
     "crash": "a replica crashed",
@@ -34,15 +34,16 @@ MAX_LOG_LINES = 30
 
 @dataclass(frozen=True, eq=False)
 class AttemptResult:
-    """The figures of one attempt; None where something was not measured.
+    """The figures of one attempt; None where a figure was not measured.
 
-    In capacity mode ``window`` and the figures that belong to it are those of the load at the verified rate, or of the
-    highest load where none was verified; ``failures`` are all requests that were not answered right, so also those that
-    timed out or were never sent. ``latency_ms`` are those of all requests sent in the window, failed ones included;
-    ``waited_ms`` the entries of those without a response when the load ended: their true latency is at least that.
-    ``tasks`` are executions of tasks that began in the window (closed loop); one fails when it raises or when a request
-    in it fails. ``metrics`` is what the API says of all requests since its replicas started. ``probes`` are
-    those of a search.
+    In capacity mode, ``window`` and its figures are those of the load at the verified rate. If no rate was verified,
+    they are those of the highest load. ``failures`` are all requests without a good response, including those that
+    timed out or were never sent.
+
+    ``latency_ms`` are those of all requests sent in the window, failed ones included. ``waited_ms`` has the entries of
+    those without a response when the load ended: their true latency is at least that. ``tasks`` are executions of tasks
+    that began in the window (closed loop). One fails when it raises or when a request in it fails. ``metrics`` are the
+    API's own, of all requests since its replicas started. ``probes`` are those of a search.
     """
 
     attempt: int
@@ -81,7 +82,7 @@ class AttemptResult:
 def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
     """Figures of the attempt in ``folder``; ``cell`` is one of the plan's.
 
-    Missing or damaged files never raise: they make the attempt invalid, and the reason says which file.
+    Missing or damaged files never raise an error: they make the attempt invalid, and the reason names the file.
     """
     raw = read_attempt(folder, plan.load_of(cell), plan.slo)
     search = search_outcome(raw.search, plan.slo)
@@ -91,7 +92,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
     status, reason = _status(raw, cell, evidence.oom_kills, checks)
     bottleneck = find_bottleneck(evidence)
     if status == "invalid" and bottleneck is not None and bottleneck.kind != "generator":
-        bottleneck = None  # figures that cannot be believed prove nothing about the API
+        bottleneck = None  # figures that are not valid prove nothing about the API
     flow = evidence.flow
     return AttemptResult(
         attempt=attempt,
@@ -122,7 +123,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
 
 
 def _latencies(raw: RawAttempt, search: SearchOutcome | None) -> np.ndarray:
-    """Of the requests that were sent in the window."""
+    """Latencies of the requests that were sent in the window."""
     if search is not None and search.reported is not None:
         return search.reported.requests.sent.latency_ms
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
@@ -131,14 +132,14 @@ def _latencies(raw: RawAttempt, search: SearchOutcome | None) -> np.ndarray:
 
 
 def _waited(raw: RawAttempt) -> np.ndarray:
-    """Of the requests of closed-loop users that had no response when the load ended."""
+    """Waiting times of closed-loop requests that had no response when the load ended."""
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
         return raw.users.requests.within(*raw.window).waited_ms
     return np.empty(0)
 
 
 def _probe_row(probe: Probe, raw: RawAttempt) -> ProbeRow:
-    """One step of a search, as the report shows it."""
+    """One probe of a search, as the report shows it."""
     usage = usage_over(raw.api_samples, probe.window, raw.deployed_ids)
     return ProbeRow(
         **asdict(probe.entry),
@@ -152,7 +153,7 @@ def _probe_row(probe: Probe, raw: RawAttempt) -> ProbeRow:
 def _status(
     raw: RawAttempt, cell: PlannedCell, oom_kills: int | None, checks: Sequence[Check]
 ) -> tuple[str, str | None]:
-    """Status and reason: a death explains everything else; what could not be deployed; then what is not believed."""
+    """Status and reason, in this order: a death, which explains the rest; a failed deployment; a failed check."""
     deploy, after = raw.deploy or Deployment(), raw.after or StateAfterLoad()
     for record in (after,) if raw.is_ready else (deploy, after):
         code, reason = record.reason_code, record.reason
@@ -179,7 +180,7 @@ def _limit(cell: PlannedCell) -> str:
 
 
 def _oom_kills(usage: ApiUsage, raw: RawAttempt) -> int | None:
-    """OOM kills by the kernel's counters or, where the dead replica took them along, by Docker; none counted twice."""
+    """OOM kills by the kernel's counters, or by Docker if a dead replica has no counters; none is counted twice."""
     deploy, after = raw.deploy, raw.after
     deaths = 0
     if deploy is not None and deploy.reason_code == "oom":

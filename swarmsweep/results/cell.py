@@ -33,13 +33,13 @@ R = TypeVar("R")
 def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries: Iterable[Retry] = ()) -> Row:
     """All attempts at one cell as one row. ``retries`` are those that were invalid and have been retried.
 
-    rps and CPU are means over attempts; counts are sums; latencies are described over all requests of all attempts;
-    throttling is pooled over all periods, what the API says of its requests over all requests; peaks are maxima. One
-    failed attempt makes the cell failed, one invalid attempt invalid: a configuration that dies in one of three
-    deployments is not one to run.
+    RPS and CPU are means over attempts; counts are sums. Latencies are described over all requests of all attempts.
+    Throttling is pooled over all periods, the API's own metrics over all requests. Peaks are maxima. One failed attempt
+    makes the cell failed, one invalid attempt invalid: a configuration that dies in one of three deployments should not
+    be used.
 
-    In capacity mode the figures of an attempt are those at its verified rate, and the cell's capacity is what all
-    deployments together prove (see `swarmsweep.judge.capacity.across`).
+    In capacity mode, the figures of an attempt are those at its verified rate. The cell's capacity is that of all
+    deployments together (see `swarmsweep.judge.capacity.across`).
     """
     status, reason = _merged_status(attempts)
     requests, failures = _combine(sum, (a.requests for a in attempts)), _combine(sum, (a.failures for a in attempts))
@@ -80,7 +80,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         log_tail=list(next((a.log_tail for a in attempts if a.status == status and a.log_tail), ())),
         run_id=plan.run_id,
     )
-    # The SLO is judged on the figures as measured; only then are they rounded for the file.
+    # The SLO is judged on the unrounded figures; only then are they rounded for the file.
     if status == "valid":
         row = replace(row, meets_slo=meets_slo(row, load, plan.slo))
     rounded: Row = _rounded(row)
@@ -114,7 +114,7 @@ def _api(attempts: list[AttemptResult]) -> ApiUse:
 
 
 def _capacity(attempts: list[AttemptResult]) -> CellCapacity | None:
-    """What the deployments together prove; None in fixed mode, and as soon as one deployment had no search."""
+    """The capacity of all deployments together; None in fixed mode, and if any deployment had no search."""
     capacities = [attempt.capacity for attempt in attempts if attempt.capacity is not None]
     if not capacities or len(capacities) < len(attempts):
         return None
@@ -159,7 +159,8 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         window_start=start,
         window_end=end,
         requests_by_replica=result.requests_by_replica,
-        # An attempt is a block, and configurations are compared block by block: by these, not by the cell's.
+        # An attempt is a block, and configurations are compared block by block: so the comparison uses these capacities
+        # and not the cell's.
         capacity_rps=capacity.estimate_rps if capacity else None,
         verified_rps=capacity.verified_rps if capacity else None,
         interval_rps=capacity.interval_rps if capacity else None,
@@ -171,7 +172,7 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
 
 
 def _combine(function: Callable[[list[T]], R], values: Iterable[T | None]) -> R | None:
-    """``function`` over the values; None as soon as one was not measured."""
+    """``function`` over the values; None if any of them was not measured."""
     every = list(values)
     known = [value for value in every if value is not None]
     return function(known) if known and len(known) == len(every) else None
@@ -182,9 +183,9 @@ def _mean(values: list[float]) -> float:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats to 6 decimals: a microsecond of epoch time, a nanosecond of latency; the rest is noise."""
+    """Floats to 6 decimals (a microsecond of epoch time, a nanosecond of latency); further digits are noise."""
     if isinstance(value, float):
-        # From a figure of numpy, too, a number of Python's own, which alone can be written.
+        # A figure of numpy also becomes a Python number, because no other can be written.
         return float(round(value, 6))
     if isinstance(value, Struct):
         return type(value)(**{name: _rounded(getattr(value, name)) for name in value.__struct_fields__})

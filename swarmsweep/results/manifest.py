@@ -1,4 +1,4 @@
-"""manifest.json of a run: what was typed, and with which images, scenarios and model the run was begun."""
+"""manifest.json of a run: the commands as typed, and the images, scenarios and model at the start of the run."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
 from swarmsweep.lab.mask_secrets import restorable
 
-# What all cells of a run must share, by its key and in words.
+# The values that all cells of a run must share, by key, with their description.
 SUBJECTS = (("images", "images"), ("scenarios_hash", "scenarios or programs of the load"), ("model", "model"))
 
 
@@ -17,7 +17,7 @@ def begin_manifest(run_dir: Path, seed: int | None, command: str, facts: dict[st
 
 
 def continue_manifest(run_dir: Path, command: str, facts: dict[str, Any]) -> None:
-    """Note the command that takes up a run.
+    """Add the command that resumes a run.
 
     Raises:
         LabError: the run was begun with other images, scenarios or another model. Its cells could not be compared.
@@ -30,6 +30,6 @@ def continue_manifest(run_dir: Path, command: str, facts: dict[str, Any]) -> Non
                 f"{path}: the run was started with other {words} ({begun.get(key)}) than the lab has now "
                 f"({facts.get(key)}). Start a new run without -e resume"
             )
-    # An earlier version kept more of a command than what is known to be harmless.
+    # An earlier version stored parts of a command that are not known to be harmless.
     older = [restorable(line) for line in begun.get("commands", [])]
     write_json(path, begun | {"commands": [*older, command]})

@@ -17,8 +17,8 @@ from swarmsweep.results.cell import merge
 def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
     """Measure one attempt from its raw files; write and return its trial.json.
 
-    When it was the last attempt of the cell without a trial.json, cell.json is written too. Damaged or missing raw
-    files make the attempt invalid; `LabError` is raised only when the attempt is not in the plan or has no folder.
+    After the cell's last attempt without a trial.json, cell.json is written too. Damaged or missing raw files make the
+    attempt invalid. `LabError` is raised only when the attempt is not in the plan or has no folder.
     """
     run_dir = Path(run_dir)
     plan = read_plan(run_dir)
@@ -34,7 +34,7 @@ def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
 
 
 def measure_run(run_dir: Path | str) -> int:
-    """Measure every attempt that was measured before once more, from its raw files; return how many.
+    """Measure every measured attempt again, from its raw files; return their number.
 
     An attempt without trial.json was interrupted and stays unmeasured.
     """
@@ -62,7 +62,7 @@ def _write_trial(run_dir: Path, plan: Plan, cell: PlannedCell, result: AttemptRe
 def _complete_cell(run_dir: Path, plan: Plan, cell: PlannedCell, results: Mapping[int, AttemptResult]) -> None:
     """Write cell.json once all attempts of the cell are measured.
 
-    ``results`` are those that are at hand. The others are read again: percentiles need the requests of all attempts.
+    ``results`` are those that are in memory. The others are read again: percentiles need the requests of all attempts.
     """
     attempts = range(1, plan.repeat + 1)
     if all(attempt_dir(run_dir, cell.id, attempt, "trial.json").exists() for attempt in attempts):

@@ -1,4 +1,4 @@
-"""What differs between a fixed load and a search when a cell is judged."""
+"""How the judgement of a cell differs between a fixed load and a search."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,7 +11,7 @@ Limits = Mapping[str, Number]
 
 
 def meets_slo(row: Row, load: StoredLoad, slo: Limits) -> bool | None:
-    """Whether a valid cell that got this load holds the SLO; None where that is not known."""
+    """Whether a valid cell with this load holds the SLO; None where that is unknown."""
     return VERDICTS[mode_of(load)](row, load, slo)
 
 

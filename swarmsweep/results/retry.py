@@ -1,7 +1,7 @@
-"""Attempts that were found invalid: each is retried when all others are done.
+"""Invalid attempts: each is retried when all others are done.
 
-The older try stays beside the newer one, as ``attempt-<n>.retried-1``. That folder shows, also in a run that
-is taken up again, that an attempt has had its second try.
+The first attempt stays beside the retry, as ``attempt-<n>.retried-1``. Its folder shows, also in a resumed run, that
+the attempt has been retried.
 """
 
 import random
@@ -16,22 +16,22 @@ from swarmsweep.raw.left_lab import left_lab
 
 
 def older_try(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
-    """Folder of the try that was set aside; it exists once the attempt has had, or begun, its second one."""
+    """Folder of the attempt that was set aside; it exists once the retry has begun."""
     folder = attempt_dir(run_dir, cell_id, attempt)
     return folder.with_name(f"{folder.name}.retried-1")
 
 
 def first_steps(run_dir: Path | str) -> list[Step]:
-    """The steps that no try of this run has finished, in the order of the plan: what the main pass has to do."""
+    """The steps without any finished attempt in this run, in the order of the plan: the work of the main pass."""
     return [step for step in remaining_steps(run_dir) if not _is_second(run_dir, step)]
 
 
 def retry_steps(run_dir: Path | str) -> list[Step]:
-    """The steps to be retried: those that are invalid, and second tries that were interrupted.
+    """The steps to be retried: those that are invalid, and retries that were interrupted.
 
-    Their order is random, and new, so that what disturbed a neighbourhood of the main pass is not met again; it comes
-    from the plan's seed alone, so that a run that is taken up again goes on in it. There are none when a load would
-    have left the lab: that ends the sweep, and would happen again.
+    Their order is random and new, so that the same neighbours in time do not disturb an attempt again. It depends on
+    the plan's seed alone, so that a resumed run continues it. The list is empty when a load would have left the lab:
+    that ends the sweep, and would happen again.
     """
     plan = read_plan(run_dir)
     if _ended_by(run_dir, plan) is not None:
@@ -47,23 +47,23 @@ def retry_steps(run_dir: Path | str) -> list[Step]:
 
 
 def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
-    """Keep the invalid try under another name, so that the attempt can be retried; return the older folder.
+    """Keep the invalid attempt under another name, so that it can be retried; return its new folder.
 
-    Safe to repeat. Done for each attempt just before its second try: until then its cell is shown as invalid.
-    Raises `LabError` when the attempt was never made.
+    Safe to repeat. It is called for each attempt just before its retry: until then its cell is shown as invalid. Raises
+    `LabError` when the attempt was never made.
     """
     folder, older = attempt_dir(run_dir, cell_id, attempt), older_try(run_dir, cell_id, attempt)
     if older.exists():
         return older
     if not folder.is_dir():
         raise LabError(f"{folder}: is missing; an attempt that was not started cannot be retried")
-    # First, as a cell.json without its attempt would pass for a result.
+    # Removed first: a cell.json without its attempt would look like a result.
     (folder.parent / "cell.json").unlink(missing_ok=True)
     return folder.rename(older)
 
 
 def outcome(run_dir: Path | str) -> str | None:
-    """What ended the sweep early, or what the second tries of a run brought, as a sentence; None when all is well."""
+    """Why the sweep ended early, or the result of the retries of a run, as a sentence; None if there is neither."""
     plan = read_plan(run_dir)
     if ended := _end(run_dir, plan):
         return ended
@@ -75,7 +75,7 @@ def outcome(run_dir: Path | str) -> str | None:
 
 
 def refuse_ended(run_dir: Path | str) -> None:
-    """Refuse to take up a run whose load would have left the lab: it would do so again.
+    """Refuse to resume a run whose load would have left the lab: it would do so again.
 
     Raises:
         LabError: the run, the cell and the reason.
@@ -103,7 +103,7 @@ def _ended_by(run_dir: Path | str, plan: Plan) -> tuple[str, str] | None:
 
 
 def _status(run_dir: Path | str, step: Step) -> str | None:
-    """Status by trial.json; None where there is none. One that cannot be read is as good as invalid."""
+    """Status by trial.json; None if there is none. A file that cannot be read counts as invalid."""
     path = attempt_dir(run_dir, *step.key, "trial.json")
     if not path.exists():
         return None

@@ -7,7 +7,7 @@ from swarmsweep.plan.row import CellCapacity, Row
 from swarmsweep.record_file import Number
 from swarmsweep.units import format_figure, format_plain
 
-# A search loads with rates of four digits, so a rate may lie that much below the one that is wanted.
+# The rates of a search have four digits, so a rate may be this much below the target.
 ROUNDED_SHARE = 5e-4
 _LATENCIES = ("mean", "p50", "p95", "p99")
 
@@ -37,7 +37,7 @@ class Miss:
 
     @property
     def factor(self) -> float:
-        """How many times the limit the figure is; infinite where that cannot be said."""
+        """The figure divided by the limit; infinite where that is unknown."""
         return self.value / self.limit if self.value is not None and not self.is_open and self.limit else float("inf")
 
     def describe(self) -> str:
@@ -61,7 +61,7 @@ def compare_with_limits(row: Row, slo: Mapping[str, Number]) -> list[Miss]:
 
 
 def _failures(row: Row) -> tuple[str, float | None]:
-    """The larger share of failed requests and failed tasks: a task may fail although its requests did not."""
+    """The larger share of failed requests and failed tasks, in percent: a task may fail without a failed request."""
     requests, tasks = row.failure_percent, row.failed_task_percent
     if tasks is not None and (requests is None or tasks > requests):
         return "failed tasks", tasks
@@ -74,7 +74,7 @@ def misses(row: Row, slo: Mapping[str, Number]) -> list[Miss]:
 
 
 def meets(row: Row, slo: Mapping[str, Number]) -> bool | None:
-    """Whether the cell holds every limit: False when one is exceeded, None when that is not known."""
+    """Whether the cell holds every limit: False when one is exceeded, None when that is unknown."""
     missed = misses(row, slo)
     if any(figure.exceeds for figure in missed):
         return False
@@ -82,10 +82,10 @@ def meets(row: Row, slo: Mapping[str, Number]) -> bool | None:
 
 
 def sustains(capacity: CellCapacity | None, target_rps: float | None) -> bool | None:
-    """Capacity mode: whether a rate was verified to hold the SLO in every deployment, and is at least the target.
+    """Capacity mode: whether a rate was verified in every deployment that is at least the target.
 
-    ``capacity`` is that of a row. It is not known where no search was made (None), or where a rate high enough held, by
-    the estimate or because none failed, but not for as long as proves it.
+    ``capacity`` is that of a row. The result is None if no search was made. It is also None if a rate that is high
+    enough held (by the estimate, or because none failed), but for too short a time to prove it.
     """
     if capacity is None:
         return None
