@@ -99,7 +99,7 @@ class ApiUser(FastHttpUser):
             elif expected not in content:
                 response.failure(f"no {expected.decode()} in the answer")
             elif KNOWN.setdefault((path, body), content) != content:
-                response.failure("another answer than before to the same request")
+                response.failure("the response differs from an earlier one to the same request")
 
 
 class PredictUser(ApiUser):

@@ -49,7 +49,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = Histogram(
             "covertype_api_request_seconds",
-            "Time from the request's head to the last byte of the answer.",
+            "Time from the request's head to the last byte of the response.",
             ["endpoint", "status"],
             buckets=BUCKETS,
             registry=self._registry,

@@ -64,7 +64,7 @@ class Service:
             self._batcher = MicroBatcher(self._predict_kept, settings.batch_wait_ms / 1000, settings.batch_max_rows)
         self._sample = [Row(**SAMPLE_ROW)]
         self._waiting_for = {
-            source.name: "the first answer has not come yet" for source in (self._columns_source, self._model_source)
+            source.name: "it has not responded yet" for source in (self._columns_source, self._model_source)
         }
         self._recovering: asyncio.Task[None] | None = None
         # Kept only where the variant says so.

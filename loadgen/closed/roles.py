@@ -46,7 +46,7 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
     try:
         take_role(environment, runner)
     except Exception as error:
-        logger.exception("the recorder could not begin")
+        logger.exception("the recorder could not start")
         sys.exit(f"recorder: {text_of(error)}")
 
 

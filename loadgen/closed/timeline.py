@@ -45,7 +45,7 @@ def seconds(name: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
-        sys.exit(f"recorder: {name} is {text!r}: give a number of seconds, 0 or more")
+        sys.exit(f"recorder: {name} is {text!r}; allowed: a number of seconds, 0 or more")
     return value
 
 
@@ -137,7 +137,7 @@ class Timeline:
         while (missing := self._workers.present - self._handed_in.keys()) and time.monotonic() < end:
             gevent.sleep(POLL_SECONDS)
         if missing:
-            logger.error("%d workers did not hand in their last report within %g s", len(missing), patience)
+            logger.error("%d workers did not send their last report within %g s", len(missing), patience)
         self._workers.give_up(missing)
 
     def _write(self) -> None:

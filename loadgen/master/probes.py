@@ -50,7 +50,7 @@ class Probes:
         while len(self._present()) < workers:
             if time.monotonic() > deadline:
                 raise ProbeError(
-                    f"{len(self._present())} of {workers} workers stand by after {timeout_seconds:g} s: are there as "
+                    f"{len(self._present())} of {workers} workers are ready after {timeout_seconds:g} s: are there as "
                     "many users as workers (--users), and is the scenario an OpenLoopUser?"
                 )
             gevent.sleep(POLL_SECONDS)
@@ -66,7 +66,7 @@ class Probes:
         """
         nodes = self._present()
         if not nodes:
-            raise ProbeError("no worker stands by")
+            raise ProbeError("no worker is ready")
         self._number += 1
         whole = Order(self._number, kind, workers=len(nodes), **settings)
         self._done.clear()

@@ -49,7 +49,7 @@ class Recovery:
             if outcome == OK and seconds <= within_seconds:
                 return
             gevent.sleep(PAUSE_SECONDS)
-        logger.warning("after %g s no answer came within %g s", MAX_SECONDS, within_seconds)
+        logger.warning("after %g s, the API did not yet respond within %g s", MAX_SECONDS, within_seconds)
 
     def _ask(self, timeout_seconds: float) -> tuple[float, float]:
         answer: AsyncResult = AsyncResult()

@@ -54,7 +54,7 @@ class Generator:
         """Take the user on, and report it to the master."""
         if self._user is not None:
             # It stays idle: a second one would double the rate.
-            logger.error("this worker has its open-loop user already: start Locust with one user per worker")
+            logger.error("this worker already has its open-loop user: start Locust with one user per worker")
             return
         # Before anything that lets other greenlets run: another user may be just behind.
         self._user = user
@@ -76,7 +76,7 @@ class Generator:
         try:
             order = Order.from_message(msg.data)
             if not self._requests:
-                raise ValueError("no user stands by on this worker")
+                raise ValueError("no user is ready on this worker")
             if self._greenlet is not None:
                 raise ValueError("another probe is already running on this worker")
         except ValueError as error:

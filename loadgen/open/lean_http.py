@@ -40,7 +40,7 @@ SWEEP_SECONDS = 0.05
 RESEND_WITHIN_SECONDS = 0.25
 # For finding which address of a host name answers.
 PROBE_SECONDS = 5.0
-OTHER_ANSWER = "another answer than before to the same request"
+OTHER_ANSWER = "the response differs from an earlier one to the same request"
 # HEAD is answered without the body that its header announces, and CONNECT with a tunnel: neither is a load.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -73,7 +73,7 @@ def resolve(url: str) -> Target:
     """
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
-        raise ValueError(f"{url!r} is no target: give http://HOST[:PORT]; TLS is not spoken here")
+        raise ValueError(f"{url!r} is not a target; allowed: http://HOST[:PORT], without TLS")
     port = parts.port or 80
     try:
         addresses = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -333,9 +333,9 @@ class Connection:
             self._keep = False
             self._finish()
         elif self._answered:
-            self._end(monotonic(), FAILED, "connection closed in the middle of the answer")
+            self._end(monotonic(), FAILED, "connection closed in the middle of the response")
         else:
-            self._lose("connection closed before any answer")
+            self._lose("connection closed before any response")
 
     # Steps.
 

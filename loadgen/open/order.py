@@ -80,7 +80,7 @@ class Order:
             (
                 "connections",
                 whole(connections, self.workers, MAX_CONNECTIONS) if closed else connections is None,
-                f"in a closed probe at least one per worker, at most {MAX_CONNECTIONS}; null in an open one",
+                f"from one per worker to {MAX_CONNECTIONS} in a closed probe; null in an open one",
             ),
             (
                 "timeout_seconds",

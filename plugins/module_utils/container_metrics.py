@@ -38,7 +38,7 @@ if answer.status != 200:
 if len(body) > most:
     give_up(f"more than {most} bytes")
 if answer.length:
-    give_up(f"the answer broke off, {answer.length} bytes before its end")
+    give_up(f"the response ended {answer.length} bytes early")
 sys.stdout.buffer.write(body)
 """
 
@@ -65,11 +65,11 @@ def collect(
 def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
     """(text, None), or (None, why there is none)."""
     if document is None:
-        return None, f"runs on {row['node']}: only replicas on the manager are asked for /metrics"
+        return None, f"runs on {row['node']}: /metrics is requested only of replicas on the manager"
     pid = (document.get("State") or {}).get("Pid") or 0
     # No process has the number 0: Docker writes it for a container that does not run.
     if pid <= 0:
-        return None, "does not run any longer"
+        return None, "is not running any more"
     return ask(pid, port)
 
 
@@ -81,7 +81,7 @@ def ask(pid: int, port: int, deadline_seconds: int = DEADLINE_SECONDS) -> tuple[
     try:
         done = subprocess.run(command, capture_output=True, timeout=deadline_seconds, check=False)
     except subprocess.TimeoutExpired:
-        return None, f"{where}: no answer within {deadline_seconds} s"
+        return None, f"{where}: no response within {deadline_seconds} s"
     except OSError as error:
         return None, f"{where}: nsenter cannot be started: {error.strerror}"
     if done.returncode == 0:

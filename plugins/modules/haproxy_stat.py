@@ -13,8 +13,10 @@ DOCUMENTATION = r"""
 module: haproxy_stat
 short_description: Store what HAProxy counts, optionally once enough servers are up
 description:
-  - Asks HAProxy's statistics socket for C(show stat) and writes the CSV to a file, whole or not at all.
-  - With I(servers_up) it first waits until exactly that many servers of the backend have passed a health check.
+  - Sends C(show stat) to HAProxy's statistics socket, and writes the CSV to a file. The file is written complete or
+    not at all.
+  - With I(servers_up), the module first waits until exactly that many servers of the backend have passed a health
+    check.
   - Nothing is done in check mode.
 requirements:
   - python >= 3.9
@@ -32,10 +34,10 @@ options:
     type: str
     default: api
   servers_up:
-    description: Wait until exactly so many servers of the backend are up. Without it nothing is waited for.
+    description: Number of servers of the backend that must be up. Without it, the module does not wait.
     type: int
   timeout_seconds:
-    description: How long to wait for HAProxy to answer, and for I(servers_up).
+    description: Seconds to wait for HAProxy's response, and for I(servers_up).
     type: float
     default: 30
 author:

@@ -13,9 +13,10 @@ from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
 module: host_capacity
-short_description: Cores, memory, disk and system of a host, as its cgroups bound them
+short_description: Report cores, memory, disk and system of a host within the limits of its cgroups
 description:
-  - C(/proc/meminfo) and the number of processors of a container are those of the machine that it runs on.
+  - In a container, C(/proc/meminfo) and the number of processors are those of the machine. So this module reads the
+    cgroups too.
 options:
   directory: {description: The lab's folder on the host., type: path, default: /opt/swarmsweep}
 author: [swarmsweep]

@@ -8,9 +8,10 @@ from ansible.module_utils.model_registry import RegistryError, look_up
 
 DOCUMENTATION = r"""
 module: lab_champion
-short_description: Which version of the model is the champion
+short_description: Report which version of the model is the champion
 description:
-  - Asks the lab's own MLflow, in its container on this manager. Changes nothing; does the same in check mode.
+  - Sends a request to the lab's own MLflow, in its container on this manager. It changes nothing, and does the same
+    in check mode.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
   wait_seconds: {description: How long MLflow, which may just have been started, may take., type: float, default: 60}

@@ -10,13 +10,14 @@ from ansible.module_utils.model_registry import MODEL, RegistryError, look_up
 
 DOCUMENTATION = r"""
 module: lab_stack_facts
-short_description: Versions, images and model of a provisioned lab
+short_description: Report the versions, images and model of a provisioned lab
 description:
-  - Fails, with the command that fixes it, when the lab's stack or an image of the API is not there.
+  - The module fails if the lab's stack or an image of the API is missing. Its message has the command that fixes it.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
   images:
-    description: Images that the API may run in, by a name for each. An own one is C(api) alone.
+    description: Images that the API may run in, by name. If the user gave an image, it is the only one, under the
+      name C(api).
     type: dict
     required: true
   haproxy_socket: {description: HAProxy's statistics socket., type: path, required: true}
@@ -33,11 +34,11 @@ EXAMPLES = r"""
 RETURN = r"""
 versions: {description: Versions of the engine and of HAProxy., type: dict, returned: always}
 images:
-  description: Service of the platform, or name of the API's image -> image and its id.
+  description: The image and its id, by service of the platform or by name of the API's image.
   type: dict
   returned: always
 model:
-  description: The champion with its figures and the origin of its rows; empty before any training.
+  description: The champion with its figures and the origin of its rows. It is empty before the first training.
   type: dict
   returned: always
 """

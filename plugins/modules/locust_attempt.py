@@ -25,30 +25,31 @@ from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
 module: locust_attempt
-short_description: Have Locust stand by for an attempt on one load host, let it load, or stop it
+short_description: Start Locust for an attempt on one load host, let it load, or stop it
 description:
-  - Master and workers run as transient systemd units with a hard time limit, so that neither a lost controller nor a
-    lost connection leaves a load running, and neither ends an attempt.
-  - Root writes into I(units_directory) only, where no other user can write; Locust's own files go to
-    I(output_directory), which belongs to its user. A link there would lead root to any file of the host.
-  - Before Locust is started, C(started) puts the firewall of I(user) in place.
-  - C(checked), and C(finished) on the host with the master before the load begins, do so too, and make sure that
-    I(user) gets the word of the lab's own proxy at I(target), which no other lab has.
-  - C(started) first stops what an interrupted sweep left. Master and workers then stand by, so that their start costs
-    no time while something else is made ready. C(finished) lets the load begin, waits until no unit runs and says how
-    they ended. C(stopped) ends them at once.
+  - Master and workers run as transient systemd units with a time limit. If the controller or its connection is lost,
+    the load continues, and ends at this limit at the latest.
+  - Root writes only into I(units_directory), where no other user can write. Locust writes its files into
+    I(output_directory), which belongs to its user. Root does not write there, because a link could lead it to any
+    file of the host.
+  - C(started) puts the firewall of I(user) in place before it starts Locust.
+  - C(checked) does the same. It also fails unless I(target) responds to I(user) with the word of this lab's proxy.
+    Each lab has its own word. C(finished) does the same on the host with the master, before the load begins.
+  - C(started) first stops the units that an interrupted sweep left. Then it starts master and workers, which wait. So
+    Locust starts while the API is deployed. C(finished) lets the load begin, waits until no unit runs, and reports
+    how each unit ended. C(stopped) ends all units at once.
 options:
   state: {description: What to do., type: str, choices: [started, checked, finished, stopped], required: true}
   mode:
     description:
-      - C(fixed) loads with users in a closed loop for a fixed time, recorded by recorder.py. C(capacity) searches for
-        the highest rate with open-loop probes, ordered by conductor.py; the scenario is one for open_loop.py, and there
-        must be as many I(users) as I(workers).
+      - C(fixed) loads with users in a closed loop for a fixed time. recorder.py records the requests. C(capacity)
+        searches for the highest rate with open-loop probes, which conductor.py orders. Its scenario has an
+        OpenLoopUser, and there must be as many I(users) as I(workers).
     type: str
     choices: [fixed, capacity]
     default: fixed
   prepare:
-    description: Shell command that C(started) runs before Locust is started, to save a round trip of its own.
+    description: Shell command that C(started) runs before it starts Locust. This saves a separate task.
     type: str
     default: ""
   slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
@@ -70,7 +71,7 @@ options:
   env: {description: "Environment of the units: the recorder's and the scenario's settings.", type: dict, default: {}}
   open_files: {description: Files that one process may open., type: int, default: 1048576}
   time_limit_seconds:
-    description: After so long systemd ends every unit; also the deadline of C(finished).
+    description: Seconds after which systemd ends every unit. It is also the deadline of C(finished).
     type: int
     default: 600
 author: [swarmsweep]
@@ -86,7 +87,7 @@ EXAMPLES = r"""
 RETURN = r"""
 units: {description: Units of this host., type: list, elements: str, returned: always}
 ended_badly:
-  description: Units that did not end well, with systemd's word for it.
+  description: Units that failed, with the result that systemd reports.
   type: dict
   returned: when finished
 """

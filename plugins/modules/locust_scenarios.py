@@ -18,11 +18,12 @@ DOCUMENTATION = r"""
 module: locust_scenarios
 short_description: Load scenarios once on a load host, and report why they cannot run
 description:
-  - Each scenario is loaded by check_scenario.py of the role locust_host, in the virtual environment of the load, as the
-    user of the load, with the files, the working directory and the environment that the load will have. It runs as a
-    transient systemd unit as confined as the load's, with a limit of time. No load is made.
-  - The firewall of I(user) must be in place: C(locust_attempt) with C(state=checked) sees to it.
-  - A scenario that cannot run is a result, not a failure of the module. The module fails when it cannot ask.
+  - check_scenario.py of the role locust_host loads each scenario. It has the user, the virtual environment, the
+    files, the working directory and the environment variables of the load. It runs as a transient systemd unit with
+    the restrictions of the load and a time limit. It sends no request.
+  - The firewall of I(user) must be in place. C(locust_attempt) with C(state=checked) starts it.
+  - A scenario that cannot run is a result, not a failure of the module. The module fails when it cannot check a
+    scenario.
   - Nothing is done in check mode.
 options:
   scenarios:
@@ -37,8 +38,9 @@ options:
   open_files: {description: Files that one process may open., type: int, default: 1048576}
   time_limit_seconds:
     description:
-      - Time to load one scenario, in seconds. The slowest of the shipped ones takes 0.1 s on a core of its own, so a
-        host that is a hundred times slower has time enough. A scenario that waits for input or loops would take it all.
+      - Seconds within which one scenario must be loaded. The slowest of the shipped ones takes 0.1 s on a free core.
+        A host that is a hundred times slower is still fast enough. A scenario that waits for input or loops uses all
+        of this time.
     type: int
     default: 30
 author: [swarmsweep]
@@ -54,7 +56,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reports:
-  description: For each scenario its C(locustfile), and what check_scenario.py says; C(problem) is null for a good one.
+  description: For each scenario, its C(locustfile) and the report of check_scenario.py. C(problem) is null if the
+    scenario can run.
   type: list
   elements: dict
   returned: always

@@ -13,11 +13,11 @@ DOCUMENTATION = r"""
 module: swarm_job
 short_description: Run a command once, to its end, as a Swarm job
 description:
-  - A plain container cannot read Swarm secrets, a job can.
-  - It runs on a manager, as the folders that it mounts are there only.
-  - A job of that name that ended well is left alone, so the name should say what the job is made of.
-  - A job of that name that did not end well is removed and run again.
-  - With I(keep) false the job is no record - it runs whatever ran before, and is removed when it ended well.
+  - A job can read Swarm secrets, and a plain container cannot.
+  - The job runs on a manager, because the folders that it mounts exist only there.
+  - If a job of this name has succeeded, it is not run again. So the name must contain what the job depends on.
+  - If a job of this name has failed, it is removed and run again.
+  - With I(keep) false, the job always runs, and is removed when it has succeeded.
 options:
   name: {description: Name of the job's service., type: str, required: true}
   image: {description: An image that the node has., type: str, required: true}
@@ -31,7 +31,7 @@ options:
   mounts: {description: Mounts in the form of C(docker service create --mount)., type: list, elements: str, default: []}
   networks: {description: Overlay networks., type: list, elements: str, default: []}
   labels: {description: Labels of the service., type: dict, default: {}}
-  keep: {description: "Whether a job that ended well stays, as the record that it is done.", type: bool, default: true}
+  keep: {description: "Whether a job that succeeded is kept, as the record that it ran.", type: bool, default: true}
   timeout_seconds: {description: Seconds until the job must have ended., type: int, default: 900}
 author: [swarmsweep]
 """

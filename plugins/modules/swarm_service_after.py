@@ -17,13 +17,14 @@ DOCUMENTATION = r"""
 module: swarm_service_after
 short_description: Report the state of a measured Swarm service after its load
 description:
-  - Compares the replicas that run now with the record that C(swarm_service_ready) wrote, and reports restarts, exit
-    codes, kills for lack of memory, and the log of the replica that failed. Changes nothing on the service.
-  - When the kernel kills a worker process inside a replica whose first process survives, Docker may not report it. The
-    counter C(oom_kills) of the sampler is the authority for that.
-  - With I(metrics_directory) it also asks every replica on this node that lives for its metrics, over the replica's own
-    loopback interface, so that no port need be open. An API without metrics is no failure. Replicas on other nodes are
-    not asked. C(metrics_problem) of the record says which gave none, and why.
+  - Compares the replicas that run now with the record that C(swarm_service_ready) wrote. It reports restarts, exit
+    codes, OOM kills, and the log of the replica that failed. It does not change the service.
+  - The kernel may kill a worker process inside a replica whose first process survives. Docker may not report this.
+    The counter C(oom_kills) of the sampler does.
+  - With I(metrics_directory), the module also requests the metrics of every running replica on this node. It uses the
+    replica's own loopback interface, so no port has to be open. It sends no request to replicas on other nodes. An
+    API without metrics is not a failure. C(metrics_problem) of the record names the replicas without metrics, and the
+    reason.
   - The module fails only when the bench is broken. Nothing is done in check mode.
 requirements:
   - python >= 3.9
@@ -38,11 +39,12 @@ options:
     type: path
     required: true
   output_path:
-    description: The record is written to this file (after.json), whole or not at all.
+    description: The record is written to this file (after.json), complete or not at all.
     type: path
     required: true
   log_path:
-    description: The last lines of the log of every replica, dead ones too, are written to this file (service.log).
+    description: The last log lines of every replica, also of those that ended, are written to this file
+      (service.log).
     type: path
   inspect_path:
     description: The C(docker inspect) documents of the replicas are written to this file, secrets masked.
@@ -56,7 +58,8 @@ options:
     type: int
     default: 40
   metrics_directory:
-    description: Folder for each replica's C(metrics-<first 12 digits of its id>.prom). Without it none is asked.
+    description: Folder for each replica's C(metrics-<first 12 digits of its id>.prom). Without it, no metrics are
+      requested.
     type: path
   metrics_port:
     description: Port on which the API listens inside its container.
@@ -66,7 +69,8 @@ options:
     description: Path of HAProxy's statistics socket on this host, for I(haproxy_stat_path).
     type: path
   haproxy_stat_path:
-    description: HAProxy's C(show stat) is written to this file first of all. Without it HAProxy is not asked.
+    description: HAProxy's C(show stat) is written to this file, before all else. Without it, HAProxy's counters are
+      not read.
     type: path
   docker_url:
     description: Address of the Docker daemon.
@@ -108,7 +112,7 @@ after:
     log_tail: []
     metrics_problem: null
 reason_code:
-  description: C(oom), C(crash), or null when every replica lived through the load.
+  description: C(oom), C(crash), or null if no replica ended during the load.
   type: str
   returned: always
 reason:

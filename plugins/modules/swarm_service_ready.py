@@ -12,14 +12,14 @@ from ansible.module_utils.swarm_service import Deployment, deploy
 
 DOCUMENTATION = r"""
 module: swarm_service_ready
-short_description: Deploy one measured Swarm service freshly and wait until it serves
+short_description: Deploy one measured Swarm service afresh and wait until it serves
 description:
-  - Removes the stack and waits until no old replica uses CPU, deploys the stack file, waits until every replica runs
-    and exactly that many servers of the HAProxy backend have passed a health check, then compares the running
-    containers with the wanted limits, image and environment.
-  - A configuration that cannot run is a result, not a failure of the module. The result C(status) is C(failed) and the
-    C(reason_code) says why. The module itself fails only when the bench is broken (Docker or HAProxy do not answer, the
-    stack file is missing, the host is no manager).
+  - Removes the stack, waits until no old replica uses CPU, and deploys the stack file. Then it waits until every
+    replica runs, and exactly that many servers of the HAProxy backend have passed a health check. Then it compares
+    the running containers with the required limits, image and environment.
+  - A configuration that cannot run is a result, not a failure of the module. Then C(status) is C(failed), and
+    C(reason_code) says why. The module fails only if the bench is broken. This is so if Docker or HAProxy does not
+    respond, the stack file is missing, or the host is not a manager.
   - Runs on a Swarm manager that also runs HAProxy. Nothing is done in check mode.
 requirements:
   - python >= 3.9
@@ -40,20 +40,21 @@ options:
     required: true
   compose:
     description:
-      - Content of the stack file, written to I(compose_path) first. Empty takes the file as it is.
+      - Content of the stack file, which is written to I(compose_path) first. If it is empty, the file is used as it
+        is.
       - After the deployment the secrets in that file are masked, because it becomes part of the report.
     type: str
     default: ""
   replicas:
-    description: Number of replicas the stack file asks for.
+    description: Number of replicas in the stack file.
     type: int
     required: true
   nano_cpus:
-    description: CPU limit of one replica in billionths of a core; 0 for none.
+    description: CPU limit of one replica in billionths of a core. 0 means no limit.
     type: int
     required: true
   memory_bytes:
-    description: Memory limit of one replica in bytes; 0 for none.
+    description: Memory limit of one replica in bytes. 0 means no limit.
     type: int
     required: true
   workers_env:
@@ -61,21 +62,22 @@ options:
     type: dict
     default: {}
   image:
-    description: Image reference the containers must have been made from. A digest is not compared.
+    description: Image from which the containers must have been started. A digest is not compared.
     type: str
     required: true
   timeout_seconds:
-    description: Time from the deployment until all replicas must serve.
+    description: Seconds from the deployment until all replicas must serve.
     type: float
     default: 120
   remove_timeout_seconds:
-    description: Time the old replicas have to end. It must exceed C(stop_grace_period) of the stack file.
+    description: Seconds within which the old replicas must end. It must be more than C(stop_grace_period) of the
+      stack file.
     type: float
     default: 60
   haproxy_socket:
     description:
-      - Path of HAProxy's statistics socket on this host. With C(level admin) the servers of the removed replicas are
-        forgotten at once; with less, their health checks must fail first.
+      - Path of HAProxy's statistics socket on this host. With C(level admin), the servers of the removed replicas are
+        taken out at once. With a lower level, their health checks must fail first.
     type: path
     required: true
   haproxy_backend:
@@ -90,7 +92,7 @@ options:
     description: HAProxy's C(show stat) is written to this file once all replicas serve.
     type: path
   output_path:
-    description: The record is written to this file (deploy.json), whole or not at all.
+    description: The record is written to this file (deploy.json), complete or not at all.
     type: path
     required: true
   inspect_path:

@@ -11,10 +11,11 @@ DOCUMENTATION = r"""
 module: swarm_stack_converged
 short_description: Wait until all services of a Swarm stack run and stay so
 description:
-  - C(docker stack deploy) returns before anything runs. This module waits until every service of the stack has all its
-    replicas running, from its present specification, without a break for I(stable_seconds), and no roll-out goes on.
-  - It fails at the deadline, or at once when a node refuses a task for good or Swarm has rolled an update back, with
-    the error of the task and the end of its log. It changes nothing. Nothing is done in check mode.
+  - C(docker stack deploy) returns before anything runs. This module waits until no roll-out is running, and every
+    service has had all replicas of its present specification running for I(stable_seconds) without interruption.
+  - It fails at the deadline. It fails at once if a node rejects a task permanently, or if Swarm has rolled an update
+    back. The message has the error of the task and the end of its log. The module changes nothing. Nothing is done in
+    check mode.
 requirements:
   - python >= 3.9
   - Docker SDK for Python >= 5.0.3 (Debian and Ubuntu package python3-docker)
@@ -25,16 +26,17 @@ options:
     required: true
   services:
     description:
-      - Replicas that services must have, by service name with or without the stack's prefix. Each must exist.
+      - Number of replicas that services must have, by service name with or without the stack's prefix. Each service
+        must exist.
       - Services that are not named must have the replicas of their own specification.
     type: dict
     default: {}
   stable_seconds:
-    description: How long everything must run without a break.
+    description: Seconds for which everything must run without interruption.
     type: float
     default: 2
   timeout_seconds:
-    description: Time until the stack must be converged.
+    description: Seconds until the stack must have converged.
     type: float
     default: 300
   log_lines:
@@ -43,12 +45,12 @@ options:
     default: 40
   most_deaths:
     description:
-      - Fail when one replica has died so often, or once for lack of memory, outside a roll-out.
-        0 waits for the deadline.
+      - Number of times that one replica may end outside a roll-out before the module fails. It also fails after one
+        OOM kill. With 0, it waits for the deadline.
     type: int
     default: 0
   servers_up:
-    description: Also wait until exactly so many servers of HAProxy's backend have passed a health check.
+    description: Number of servers of HAProxy's backend that must have passed a health check, too.
     type: int
   haproxy_socket:
     description: Path of HAProxy's statistics socket on this host, for I(servers_up).

@@ -129,10 +129,10 @@ ANSWERS = {
     "/two-answers": (FAILED, BAD + "more data after its end", False),
     "/trailing": (FAILED, BAD, False),
     "/upgrade": (FAILED, BAD + "it wants to upgrade the connection", False),
-    "/cut": (FAILED, "connection closed in the middle of the answer", False),
-    "/cut-head": (FAILED, "connection closed in the middle of the answer", False),
-    "/cut-chunk": (FAILED, "connection closed in the middle of the answer", False),
-    "/nothing": (FAILED, "connection closed before any answer", False),
+    "/cut": (FAILED, "connection closed in the middle of the response", False),
+    "/cut-head": (FAILED, "connection closed in the middle of the response", False),
+    "/cut-chunk": (FAILED, "connection closed in the middle of the response", False),
+    "/nothing": (FAILED, "connection closed before any response", False),
     "/reset": (FAILED, "connection reset by peer", False),
     "/early": (FAILED, "status 413", False),
     "/endless": (FAILED, f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
@@ -193,7 +193,7 @@ def test_check_that_stumbles_is_a_failure(shared_peer):
         assert load.ask("/length") == (FAILED, "check of the answer: KeyError('predictions')")
 
 
-OTHER = (FAILED, "another answer than before to the same request")
+OTHER = (FAILED, "the response differs from an earlier one to the same request")
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_request_that_crosses_a_close_is_sent_again_once(peer, path):
 def test_request_that_the_server_had_for_long_is_not_sent_again(peer):
     with session(peer) as load:
         load.ask("/once-late")
-        assert load.ask("/once-late") == (FAILED, "connection closed before any answer")
+        assert load.ask("/once-late") == (FAILED, "connection closed before any response")
         assert load.client.resent == 0
     assert counts(peer)["requests"] == {"/once-late": 2}
 
@@ -264,7 +264,7 @@ def test_server_that_dies_fails_what_is_under_way_and_what_comes_after():
         # Later than a close that merely crosses the request.
         gevent.sleep(2 * lean_http.RESEND_WITHIN_SECONDS)
         process.kill()
-        assert load.wait(2)[1][1:3] == (FAILED, "connection closed before any answer")
+        assert load.wait(2)[1][1:3] == (FAILED, "connection closed before any response")
         assert load.ask("/length") == (FAILED, "connection refused")
 
 
@@ -322,7 +322,7 @@ def test_ipv6():
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1", "127.0.0.1:80", "", "http://", "http://no-such-host.invalid"])
 def test_target_that_cannot_be_loaded_is_refused(url):
-    with pytest.raises(ValueError, match=r"is no target|is unknown"):
+    with pytest.raises(ValueError, match=r"is not a target|is unknown"):
         resolve(url)
 
 

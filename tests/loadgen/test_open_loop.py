@@ -380,7 +380,7 @@ def test_requests_of_a_trial_are_those_of_the_seed(lab):
     limits_ms = {"p50_ms": 0.5, "p95_ms": 2.0, "p99_ms": 10_000}
     plan = [{"kind": "poisson", "rate_rps": 100.0, "seconds_measure": 1.0, "seed": 3, "limits_ms": limits_ms}]
     (summary,) = lab.run_plan(plan, workers=0, users=2)["trials"]
-    assert "this worker has its open-loop user already" in (lab.folder / "alone.log").read_text()
+    assert "this worker already has its open-loop user" in (lab.folder / "alone.log").read_text()
     starts = sorted(row[0] - summary["workers"][0]["window_start"] for row in lab.rows(1))
     assert starts == pytest.approx(first(1, schedule("poisson", 100, 3, 1, 0, 1)), abs=1e-5)
     check_within(lab, summary, limits_ms)
@@ -437,7 +437,7 @@ def test_what_is_not_sent_is_counted_as_dropped(lab):
     [
         ("/silent", "timed_out", "timed out after 0.5 s"),
         ("/status", "failed", "status 503"),
-        ("/cut", "failed", "connection closed in the middle of the answer"),
+        ("/cut", "failed", "connection closed in the middle of the response"),
     ],
 )
 def test_failures_are_counted_by_their_reason(lab, path, outcome, reason):
@@ -534,7 +534,7 @@ def test_orders_that_make_no_sense_are_refused_before_any_request(lab):
 
 def test_missing_users_are_named(lab):
     (found,) = lab.run_plan([], workers=2, users=1, patience=2)["trials"]
-    assert found["error"].startswith("ProbeError: 1 of 2 workers stand by after 2 s: are there as many users")
+    assert found["error"].startswith("ProbeError: 1 of 2 workers are ready after 2 s: are there as many users")
 
 
 def ask(program: str, folder: Path) -> object:

@@ -146,4 +146,4 @@ def test_the_same_request_must_get_the_same_answer(tmp_path, scenario):
     assert int(row["Failure Count"]) == again > 0
     with (tmp_path / "stats_failures.csv").open(newline="", encoding="utf-8") as file:
         (failure,) = csv.DictReader(file)
-    assert "another answer than before to the same request" in failure["Error"]
+    assert "the response differs from an earlier one to the same request" in failure["Error"]

@@ -78,7 +78,7 @@ def test_the_text_is_kept_as_it_is(entering, server):
         (b"HTTP/1.1 302 Found\r\nlocation: http://192.0.2.1/\r\ncontent-length: 0\r\n\r\n", "status 302"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0"),
         (b"", "closed connection"),
-        (OK + b"content-length: 9\r\n\r\n12345", "broke off, 4 bytes before its end"),
+        (OK + b"content-length: 9\r\n\r\n12345", "the response ended 4 bytes early"),
     ],
 )
 def test_what_is_no_metric_is_told_and_no_failure(entering, server, answer, words):
@@ -106,7 +106,7 @@ def test_nobody_listens(entering, server):
 
 def test_a_replica_that_hangs_is_given_up(entering, server):
     problem = container_metrics.ask(os.getpid(), server(None), deadline_seconds=1)[1]
-    assert problem.endswith(("no answer within 1 s", "timed out"))
+    assert problem.endswith(("no response within 1 s", "timed out"))
 
 
 def test_a_process_that_is_gone_is_told():

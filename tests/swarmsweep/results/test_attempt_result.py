@@ -354,7 +354,7 @@ def test_a_death_in_a_search_is_a_failure_whatever_was_read(searched, golden, af
 
 
 BROKEN_SEARCHES = [
-    ("locust/capacity.json", {"error": "no worker stands by", "ended": None}, ["no worker stands by"]),
+    ("locust/capacity.json", {"error": "no worker is ready", "ended": None}, ["no worker is ready"]),
     ("locust/timeline.json", {"workers_lost": 1}, ["1 were lost"]),
     ("locust/timeline.json", {"questions": 900}, ["900"]),
     ("locust/trial-7.json", {"trial": 8}, ["trial-7.json"]),
