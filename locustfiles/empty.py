@@ -1,6 +1,6 @@
-"""Load scenario: GET /empty, a constant: what the server costs without any work.
+"""Load scenario: GET /empty returns a constant. It shows what the server costs without any work.
 
-Needs predict.py beside it. Think time as there.
+It needs predict.py beside it, and has the same think time.
 """
 
 from locust import task
@@ -8,7 +8,7 @@ from predict import ApiUser
 
 
 class EmptyUser(ApiUser):
-    """Asks for the constant."""
+    """Requests the constant."""
 
     @task
     def empty(self) -> None:

@@ -1,13 +1,13 @@
 """Load scenario for open-loop load: the request of empty.py to GET /empty, sent when it is due.
 
-Needs open_loop.py loaded before it: that decides when.
+It needs open_loop.py loaded before it, which decides when a request is due.
 """
 
 from open_loop import OpenLoopUser
 
 
 class EmptyOpenUser(OpenLoopUser):
-    """Asks for the constant."""
+    """Requests the constant."""
 
     method = "GET"
     path = "/empty"

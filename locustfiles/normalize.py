@@ -1,6 +1,7 @@
-"""Load scenario: the requests of predict.py to POST /normalize, which decodes and prepares a row, but asks no model.
+"""Load scenario: sends the requests of predict.py to POST /normalize.
 
-Needs predict.py beside it. Think time as there.
+The API decodes and prepares a row there, but does not call the model.
+It needs predict.py beside it, and has the same think time.
 """
 
 import random
@@ -10,7 +11,7 @@ from predict import PAYLOADS, ApiUser
 
 
 class NormalizeUser(ApiUser):
-    """Posts a random row and wants to know how many features came of it."""
+    """Posts a random row and expects the number of its features."""
 
     @task
     def normalize(self) -> None:

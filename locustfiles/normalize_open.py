@@ -1,6 +1,6 @@
 """Load scenario for open-loop load: the requests of normalize.py to POST /normalize, sent when they are due.
 
-Needs predict.py beside it, and open_loop.py loaded before it: that decides when.
+It needs predict.py beside it, and open_loop.py loaded before it, which decides when a request is due.
 """
 
 from open_loop import OpenLoopUser
@@ -8,7 +8,7 @@ from predict import PAYLOADS
 
 
 class NormalizeOpenUser(OpenLoopUser):
-    """Posts random rows and wants to know how many features came of each."""
+    """Posts random rows and expects the number of features of each."""
 
     path = "/normalize"
     payloads = PAYLOADS

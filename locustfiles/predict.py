@@ -1,6 +1,6 @@
 """Load scenario: one row a request to POST /predict, from users who may pause between requests.
 
-Self-contained: it is copied to the load hosts as it is. The scenarios beside it take rows and users from here.
+Self-contained: it is copied to the load hosts unchanged. The other scenarios import their rows and users from here.
 
 LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time, uniform; 0 (the default) is no think time
 """
@@ -11,7 +11,7 @@ import random
 
 from locust import FastHttpUser, between, constant, task
 
-# Enough different rows that no cache on the way can help, few enough to stay in memory.
+# Enough different rows that no cache on the way can help. Few enough that they stay in memory.
 ROWS = 512
 SEED = 20260101
 HEADERS = {"Content-Type": "application/json"}
@@ -26,7 +26,7 @@ SOIL_TYPES = (
 
 
 def make_row(rng: random.Random) -> dict[str, int | str]:
-    """A row within the ranges of Covertype; soils follow elevation, as they do there."""
+    """Return a row within the ranges of Covertype. The soil type follows the elevation, as in the real data."""
     elevation = round(min(max(rng.gauss(2960, 280), 1859), 3858))
     water = round(min(rng.expovariate(1 / 270), 1397))
     soil = round(min(max(rng.gauss((elevation - 1859) / 2000 * 39, 4), 0), 39))
@@ -47,16 +47,16 @@ def make_row(rng: random.Random) -> dict[str, int | str]:
 
 
 def make_payloads(count: int, seed: int) -> list[bytes]:
-    """Bodies, encoded before the test so that a request costs the generator as little as possible."""
+    """Return bodies that are encoded before the load, so that a request costs the generator as little as possible."""
     rng = random.Random(seed)
     return [json.dumps({"rows": [make_row(rng)]}, separators=(",", ":")).encode() for _ in range(count)]
 
 
 def think_time():
-    """The ``wait_time`` of a user.
+    """Return the ``wait_time`` of a user.
 
     Raises:
-        ValueError: a variable is no number of seconds, or the two are not in order.
+        ValueError: a variable is not a number of seconds, or the minimum is above the maximum.
     """
     try:
         shortest = float(os.environ.get("LOCUST_WAIT_MIN_SECONDS") or 0)
@@ -71,27 +71,31 @@ def think_time():
 
 
 PAYLOADS = make_payloads(ROWS, SEED)
-# The first answer to each path and body: the same request must get the same response, whichever replica serves it and
-# however busy it is. An API that mixes up requests under load is fast and wrong.
+# The first response to each path and body. The same request must get the same response from each replica, under any
+# load. Otherwise, an API that mixes up requests under load would count as fast.
 KNOWN: dict[tuple[str, bytes | None], bytes] = {}
 
 
 class ApiUser(FastHttpUser):
-    """What the scenarios of this API have in common: one kept connection, think time, deadlines, a judged answer."""
+    """Shared by the scenarios of this API: one kept connection, think time, timeouts, a check of each response."""
 
     abstract = True
     wait_time = think_time()
-    # An overloaded server must not hold an attempt for longer than this.
+    # An overloaded server must not keep an attempt busy for longer than this.
     connection_timeout = 10.0
     network_timeout = 10.0
 
     def ask(self, method: str, path: str, expected: bytes, body: bytes | None = None) -> None:
-        """One request; it fails when the answer is not 200, does not hold ``expected``, or differs from one before."""
+        """Send one request, and check the response.
+
+        It fails on a status other than 200, and on a body without ``expected``.
+        It also fails when the same path and body had another response before.
+        """
         with self.client.request(
             method, path, data=body, headers=HEADERS if body else None, name=path, catch_response=True
         ) as response:
             content = response.content or b""
-            # 0 is a connection error, which Locust has recorded with its own words.
+            # Status 0 is a connection error. Locust has already recorded its message.
             if response.status_code == 0:
                 return
             if response.status_code != 200:
@@ -103,7 +107,7 @@ class ApiUser(FastHttpUser):
 
 
 class PredictUser(ApiUser):
-    """Posts a random row and wants a prediction."""
+    """Posts a random row and expects a prediction."""
 
     @task
     def predict(self) -> None:

@@ -1,6 +1,6 @@
 """Load scenario for open-loop load: the requests of predict.py to POST /predict, sent when they are due.
 
-Needs predict.py beside it, and open_loop.py loaded before it: that decides when.
+It needs predict.py beside it, and open_loop.py loaded before it, which decides when a request is due.
 """
 
 from open_loop import OpenLoopUser
@@ -8,7 +8,7 @@ from predict import PAYLOADS
 
 
 class PredictOpenUser(OpenLoopUser):
-    """Posts random rows and wants a prediction for each."""
+    """Posts random rows and expects a prediction for each."""
 
     path = "/predict"
     payloads = PAYLOADS
