@@ -1,6 +1,6 @@
-"""Adds the certificates of a PEM bundle that this host does not know yet to its trust store.
+"""Add the certificates of a PEM bundle that this host does not trust yet to its trust store.
 
-Debian's update-ca-certificates wants one certificate a file. Prints how many were new.
+Debian's update-ca-certificates needs one certificate in each file. The program prints the number of new ones.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE---
 
 
 def read_certificates(path):
-    """Fingerprint -> PEM text of every certificate in a file."""
+    """Return PEM text by fingerprint of every certificate in a file."""
     certificates = CERTIFICATE.findall(path.read_text(encoding="ascii", errors="ignore")) if path.exists() else []
     return {hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest(): pem for pem in certificates}
 

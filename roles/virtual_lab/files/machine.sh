@@ -7,7 +7,7 @@ set -euo pipefail
 
 verb=$1 name=$2 state=$3
 tree=$state/$name pid_file=$state/$name.pid log=$state/$name.log
-# Two labs may have hosts of the same name; what the machine is called on this one says which lab's it is.
+# Two labs may have hosts of the same name, so the machine's name on this computer contains the lab's.
 lab=$(basename "$state")
 full=$name
 [[ $name == "$lab"-* ]] || full=$lab-$name
@@ -15,8 +15,8 @@ cgroup=swarmsweep-$full unit=swarmsweep-$full.service
 
 controller_has_systemd() { [[ $(cat /proc/1/comm) == systemd ]]; }
 
-# All trees, also those without a controller: there systemd-nspawn puts the units of the machine below the cgroup that it
-# was started in. In one and the same, units of two machines that are called alike would share a cgroup.
+# All cgroup trees, also those without a controller. There, systemd-nspawn puts the units of the machine below the cgroup that it
+# was started in. Units with the same name, of two machines in the same cgroup, would share a cgroup.
 cgroup_mounts() { awk '$3 == "cgroup" || $3 == "cgroup2" {print $2}' /proc/mounts; }
 
 write_if_there() { if [[ -e $2 ]]; then echo "$1" > "$2"; fi; }
@@ -25,7 +25,7 @@ enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
   local mount group controller limited=
   for mount in $(cgroup_mounts); do
     group=$mount/$cgroup
-    # cgroup v2 enables a controller in child groups only on request; one that is missing must not keep the others back.
+    # cgroup v2 enables a controller in child groups only on request. A missing controller must not prevent the others.
     for controller in cpu cpuset memory pids io; do
       write_if_there "+$controller" "$mount/cgroup.subtree_control" 2> /dev/null || true
     done
@@ -33,7 +33,7 @@ enter_cgroups() { # CORES MEMORY_BYTES; moves the calling shell
     if [[ -e $group/cpuset.cpus ]]; then limited+=c; fi
     if [[ -e $group/memory.max || -e $group/memory.limit_in_bytes ]]; then limited+=m; fi
     write_if_there "$1" "$group/cpuset.cpus"
-    # cgroup v1 takes no process until the memory nodes are said; v2 inherits them.
+    # cgroup v1 accepts no process until the memory nodes are set. cgroup v2 inherits them.
     if [[ -e $mount/cpuset.mems ]]; then cat "$mount/cpuset.mems" > "$group/cpuset.mems"; fi
     write_if_there "$2" "$group/memory.limit_in_bytes"
     write_if_there "$2" "$group/memory.max"
@@ -58,8 +58,8 @@ running_pid() {
   fi
 }
 
-# cgroup v2: systemd-nspawn puts the machine into a cgroup below the limited one, and a machine sees no limit but that of
-# its own cgroup. Without it the preflight and the sampler inside would take all memory of this computer for the machine's.
+# cgroup v2: systemd-nspawn puts the machine into a cgroup below the limited one, and a machine sees only the limit of its own cgroup.
+# Without this, the preflight and the sampler inside would count all memory of this computer.
 show_memory_limit() { # MEMORY_BYTES
   local root parent
   root=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
@@ -84,8 +84,8 @@ start() { # BRIDGE CORES MEMORY_BYTES
     (
       exec >> "$log" 2>&1 < /dev/null
       enter_cgroups "$2" "$3"
-      # Machines inherit the limit of the process that starts them; a load host opens hundreds of thousands of connections.
-      # Where even root may not raise it (a container without CAP_SYS_RESOURCE), they get what there is.
+      # Machines inherit the limit of the process that starts them, and a load host opens hundreds of thousands of connections.
+      # Where even root may not raise the limit (a container without CAP_SYS_RESOURCE), they keep the present one.
       ulimit -n 1048576 2> /dev/null || true
       echo $BASHPID > "$pid_file"
       exec setsid "${nspawn[@]}"
@@ -96,7 +96,7 @@ start() { # BRIDGE CORES MEMORY_BYTES
   echo started
 }
 
-# Only processes inside the machine's own cgroups.
+# Kills only processes inside the machine's own cgroups.
 kill_rest() {
   local mount pid
   for mount in $(cgroup_mounts); do
@@ -129,7 +129,7 @@ stop() {
   if controller_has_systemd; then
     if systemctl is-active --quiet "$unit"; then systemctl stop "$unit"; result=stopped; fi
   elif [[ -n $pid ]]; then
-    # The file tree goes too: nothing inside needs a farewell, and a Swarm node takes 20 s over it.
+    # The file tree is removed too, so nothing inside needs a clean shutdown. A Swarm node would take 20 s for it.
     pkill -KILL -P "$pid" || true
     for _ in {1..50}; do
       is_ours "$pid" || break

@@ -16,15 +16,15 @@ addresses_of() { ip -o -4 address show dev "$1" | awk '{print $4}' | xargs; }
 # Names of the interfaces on a bridge.
 members_of() { find "/sys/class/net/$1/brif" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs; }
 
-# Rules come by a here-string: `grep -q` behind a pipe ends the writer with SIGPIPE, and pipefail makes that "not found".
+# Rules are passed by a here-string: `grep -q` behind a pipe ends the writer with SIGPIPE, and pipefail makes that "not found".
 has_rules() { # BRIDGE MARK
   command -v iptables > /dev/null || return 1
   grep -qE -- "^-A FORWARD -i ${1//./\\.} -m comment --comment \"?$2\"? -j ACCEPT\$" <<< "$(iptables -S FORWARD)"
 }
 
-# Labs of earlier versions set no mark. Such a bridge is the lab's own when all three say so: the lab's rules name it, it has
-# the lab's address and no other, and on it are machines of systemd-nspawn (vb-*) alone. Somebody else's bridge has an
-# address or a member of its own.
+# Labs of earlier versions set no mark. Such a bridge belongs to the lab if three conditions hold: the lab's rules name it, the lab's
+# address is its only one, and all its members are machines of systemd-nspawn (vb-*). Any other bridge has an address or
+# a member of its own.
 made_by_earlier_version() { # BRIDGE MARK ADDRESS
   local member
   [[ -z $(mark_of "$1") && -d /sys/class/net/$1/bridge && $(addresses_of "$1") == "$3" ]] || return 1
@@ -65,7 +65,7 @@ up() { # BRIDGE MARK ADDRESS
   case $found in
     absent)
       ip link add "$1" type bridge
-      # The kernel takes no mark with the creation. Unmarked it must not stay, or the next run would refuse it.
+      # The kernel cannot set the mark when it makes the bridge. An unmarked bridge must not stay, or the next run would refuse it.
       ip link set dev "$1" alias "$2" || { ip link delete "$1" type bridge; exit 1; }
       result=changed
       ;;
@@ -83,12 +83,12 @@ up() { # BRIDGE MARK ADDRESS
 
 remove_rules() { # MARK
   local table rules rule
-  # Where iptables was never installed there are no rules of ours.
+  # Without iptables, there are no rules of the lab.
   command -v iptables > /dev/null || return 0
   for table in nat filter; do
     rules=$(iptables -t "$table" -S)
     { grep -F -e "--comment \"$1\"" -e "--comment $1 " <<< "$rules" || true; } | while read -r rule; do
-      # `-S` prints the rule as it was added; deleting it is the same line with -D.
+      # `-S` prints the rule as it was added. The same line with -D deletes it.
       xargs iptables -t "$table" <<< "${rule/#-A/-D}"
       echo "removed the rule ${rule#-A }"
     done
@@ -97,7 +97,7 @@ remove_rules() { # MARK
 
 down() { # BRIDGE MARK ADDRESS
   local bridges bridge
-  # Whatever the inventory calls it now. Asked before the rules go, which are part of the evidence.
+  # Finds the bridges by mark, whatever their name in the inventory. It looks before the rules are removed, because they are evidence.
   bridges=$(marked_bridges "$2")
   if made_by_earlier_version "$@"; then bridges+=" $1"; fi
   remove_rules "$2"
@@ -113,12 +113,12 @@ down() { # BRIDGE MARK ADDRESS
 
 forward() { # STATE
   mkdir -p "$1"
-  # Of this boot: forwarding that is on after the next one was switched on by somebody else.
+  # The note holds for this boot. After the next boot, another program would have enabled forwarding.
   cat /proc/sys/kernel/random/boot_id > "$1/ip_forward_was_off"
   echo 1 > /proc/sys/net/ipv4/ip_forward
 }
 
-# Docker, a VPN or libvirt that came later found forwarding on and rely on it; their rules show it.
+# Docker, a VPN or libvirt that started later found forwarding on and depend on it. Their rules show it.
 forwarded_by_others() {
   grep -qE '^-A|^-P FORWARD DROP' <<< "$(iptables -S FORWARD; iptables -t nat -S POSTROUTING)"
 }
