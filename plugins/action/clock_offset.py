@@ -1,6 +1,6 @@
-"""Ansible action: how far a host's clock is from the controller's. No arguments; nothing is changed.
+"""Ansible action: measure how far a host's clock is from the controller's. It has no arguments and changes nothing.
 
-Returns offset_seconds (host minus controller) and bound_seconds: the true offset lies at most that far from it.
+Returns offset_seconds (host minus controller) and bound_seconds. The true offset is at most that far from it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from ansible.plugins.action import ActionBase
 
 from swarmsweep.lab import preflight
 
-# The first may have to make the connection; the fastest answer bounds the offset best.
+# The first attempt may have to make the connection. The fastest response bounds the offset best.
 TRIES = 3
 
 
 class ActionModule(ActionBase):
-    """Asks for the time, and halves the round trip."""
+    """Requests the host's time, and halves the round trip."""
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         return result | {"changed": False, "offset_seconds": offset, "bound_seconds": bound}
 
     def ask(self):
-        """(offset, bound) in seconds of one question."""
+        """Return (offset, bound) in seconds of one round trip."""
         before = time.time()
         answer = self._low_level_execute_command("date +%s.%N")
         after = time.time()

@@ -1,17 +1,21 @@
 """Ansible action: bring a folder from a host to the controller, whole or not at all.
 
-Arguments: src (folder on the host), dest (folder on the controller, made when missing; files of the same name are
-replaced), stop_unit (optional: systemd units that write into src, by name or pattern, ended first), clock (optional:
-the name under which dest/clock.json says how far the host's clock is from the controller's). One archive over the
-connection there is: a transfer per file would cost a second of every cell. The archive stays in src; the
-next collection replaces it.
+Arguments:
+
+- src: folder on the host.
+- dest: folder on the controller, made if missing. Files of the same name are replaced.
+- stop_unit (optional): systemd units that write into src, by name or pattern. They are ended first.
+- clock (optional): name of the host in dest/clock.json, which has the offset of the host's clock from the controller's.
+
+The folder is sent as one archive over the existing connection, because one transfer for each file would cost a second
+of every cell. The archive stays in src until the next collection replaces it.
 
 clock.json: {"schema": 1, "hosts": {name: {"offset_seconds": host minus controller, "bound_seconds": the true offset
-lies at most that far from it}}}. It costs no question of its own: the host says when it began and ended to pack.
+lies at most that far from it}}}. It needs no extra round trip: the host prints the time before and after it packs.
 
-Plain files and folders are brought. A scenario may make others in its working folder, as a link to its newest log: they
-are left on the host, and named in the result and in dest/not-gathered.json: {"schema": 1, "hosts": {name: {"count",
-"members": the first names, each with its kind}}}.
+Only plain files and folders are gathered. A scenario may make others in its working folder, such as a link to its
+newest log. They are left on the host, and named in the result and in dest/not-gathered.json: {"schema": 1, "hosts":
+{name: {"count", "members": the first names, each with its kind}}}.
 """
 
 from __future__ import annotations
@@ -42,10 +46,11 @@ KINDS = (
 
 
 def pack_command(src, stop_unit):
-    """For a shell: the time, the archive, the time."""
+    """Return a shell command that prints the time, packs, and prints the time again."""
     stop = f"systemctl stop {shlex.quote(stop_unit)} 2> /dev/null; " if stop_unit else ""
-    # Not compressed: the connection is, and most of it is already. Readable by the user of the connection, who may not
-    # be the one that became root. Inside the folder, where only root writes: in /tmp anybody could lay a trap.
+    # The archive is not compressed: the connection is, and most files already are. It is readable by the user of the
+    # connection, who may not be root. It lies inside the folder, where only root writes: in /tmp, any user could
+    # prepare a link in its place.
     return (
         f"{NOW}; {stop}cd {shlex.quote(src)} && rm -f {ARCHIVE} && tar -cf {ARCHIVE} --exclude=./{ARCHIVE} . "
         f"&& chmod 0644 {ARCHIVE} && {NOW}"
@@ -53,12 +58,12 @@ def pack_command(src, stop_unit):
 
 
 def clock_of(before, output, after):
-    """{"offset_seconds", "bound_seconds"} of a host that said when it began and ended; None when it did not."""
+    """Return {"offset_seconds", "bound_seconds"} of a host that printed both times, else None."""
     try:
         began, ended = (float(line) for line in output.split())
     except ValueError:
         return None
-    # What the host took in between is no part of the way there and back.
+    # The time that the host took to pack is not part of the round trip.
     offset, bound = preflight.clock_offset(before, began, after - (ended - began))
     return {"offset_seconds": offset, "bound_seconds": bound}
 
@@ -73,9 +78,9 @@ def note_host(path, name, value):
 
 
 def unpack(archive, dest):
-    """Plain files and folders below dest; returns {"count", "members"} of what is neither, and was left out.
+    """Unpack plain files and folders below dest. Return {"count", "members"} of the other members, which are left out.
 
-    (tarfile's own filter for this is younger than Debian 12's Python.)
+    (tarfile's own filter for this is newer than Debian 12's Python.)
     """
     count, members = 0, []
     with tarfile.open(archive) as content:
@@ -89,13 +94,13 @@ def unpack(archive, dest):
             count += 1
             if len(members) < MAX_NAMED:
                 kind = next((kind for kind, fits in KINDS if fits(member)), "no file")
-                # A name may have bytes that are no UTF-8.
+                # A name may contain bytes that are not UTF-8.
                 members.append(f"{inside} ({kind})".encode(errors="backslashreplace").decode())
     return {"count": count, "members": members}
 
 
 class ActionModule(ActionBase):
-    """Packs on the host, fetches, unpacks."""
+    """Packs on the host, fetches the archive and unpacks it."""
 
     TRANSFERS_FILES = False
 

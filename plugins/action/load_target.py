@@ -1,6 +1,6 @@
 """Ansible action: refuse to load anything but the lab's own API host. Runs on the controller before every load.
 
-Arguments: name (host of the inventory), url_host (what a URL is about to name; default: the host's own address).
+Arguments: name (host of the inventory), url_host (the host that a URL will name; default: the host's own address).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from swarmsweep.lab import virtual_machines
 
 
 class ActionModule(ActionBase):
-    """Returns the address that may be loaded, and as url_host how a URL has it."""
+    """Returns the address that may be loaded, and as url_host its form in a URL."""
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)

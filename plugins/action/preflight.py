@@ -1,4 +1,4 @@
-"""Ansible action: judge what the hosts said of themselves. Runs on the controller; see swarmsweep.lab.preflight."""
+"""Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from swarmsweep.lab import preflight
 
 
 def clock_problems(clocks):
-    """Clocks that could not be read, and those that differ; a host that was not asked has problems of its own."""
+    """Return clocks that could not be read, and clocks that differ. An unreachable host is reported elsewhere."""
     read = {
         name: (clock["offset_seconds"], clock["bound_seconds"])
         for name, clock in clocks.items()

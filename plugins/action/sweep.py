@@ -1,9 +1,9 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
 Arguments: do (check, scenarios, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure,
-harness_failure, report, report_measured, explain_kept) and what that step needs; see the methods.
+harness_failure, report, report_measured, explain_kept) and what that step needs. See the methods.
 
-A sweep file is read by check, scenarios and plan: Ansible runs each in a process of its own and hands on text alone.
+check, scenarios and plan each read the sweep file, because Ansible runs each in its own process and passes only text.
 Reading takes 0.01 s, and a parsed sweep as text would be a second format. plan compares the sha256 that check returned.
 """
 
@@ -22,12 +22,12 @@ from swarmsweep.files import write_json
 from swarmsweep.lab import lock
 from swarmsweep.units import format_seconds
 
-# A step imports the rest itself: each one runs in a process of its own, which would import all of it anew. The reader
-# of sweep files (pydantic) and that of raw files (numpy) take some 0.5 to 1.5 s, and no step needs all of them.
+# A step imports its modules itself. Each step runs in its own process, which would import all of them again.
+# The reader of sweep files (pydantic) and that of raw files (numpy) take 0.5 to 1.5 s, and no step needs both.
 
 
 def plain(value):
-    """Ansible's lazy containers as plain ones."""
+    """Return Ansible's lazy containers as plain ones."""
     return json.loads(json.dumps(value))
 
 
@@ -41,24 +41,24 @@ class ActionModule(ActionBase):
         try:
             return result | {"changed": False} | step(**arguments)
         except LabError as error:
-            # Ansible would append the causes, which the text has already.
+            # Ansible would append the causes, which the text already contains.
             raise AnsibleActionFail(str(error)) from None
 
     def do_check(self, path, locustfiles=None, seed=None):
-        """Validate a sweep file, a seed, and the names of the scenarios; nothing has been touched yet."""
+        """Validate a sweep file, a seed, and the names of the scenarios, before anything is changed."""
         from swarmsweep import load_sweep, parse_seed
         from swarmsweep.sweep.scenarios import check_folder
 
         if seed is not None:
             parse_seed(seed)
         sweep = load_sweep(path)
-        # Beside a sweep file of elsewhere there may be other scenarios, or none; these are copied.
+        # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
         if locustfiles is not None:
             check_folder(locustfiles)
         return {"name": sweep.name, "cells": len(sweep.cells), "sha256": sweep.sha256}
 
     def do_scenarios(self, path, reports, resume=None):
-        """What is to be loaded on each load host before anything is deployed, of a sweep or of a run taken up."""
+        """Return what each load host must load once before a deployment, for a new sweep or a resumed run."""
         from swarmsweep import load_sweep, read_plan
         from swarmsweep.results.retry import refuse_ended
         from swarmsweep.sweep.scenarios import scenarios_of
@@ -71,16 +71,16 @@ class ActionModule(ActionBase):
         return {"scenarios": scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)}
 
     def do_refuse_scenarios(self, loaded, locustfiles):
-        """End here when a scenario cannot run; ``loaded`` is what each load host reported."""
+        """Fail if a scenario cannot run. ``loaded`` is what each load host reported."""
         from swarmsweep.sweep.scenario_text import refuse_scenarios
 
         refuse_scenarios(loaded, locustfiles)
         return {}
 
     def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None, sha256=None):
-        """Make the run folder with plan.json and manifest.json, or take up one that was interrupted.
+        """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
-        ``sha256`` is that of the sweep file when it was checked, before the hosts were touched.
+        ``sha256`` is the hash of the sweep file when it was checked, before the hosts were changed.
         """
         from swarmsweep import estimated_seconds, load_sweep, make_plan, parse_seed, read_plan, retry_broken, write_plan
         from swarmsweep.lab.mask_secrets import storable
@@ -116,7 +116,7 @@ class ActionModule(ActionBase):
         }
 
     def do_retries(self, run):
-        """What is to be retried, now that all steps of the plan have had their first try."""
+        """Return the steps to be retried, after all steps of the plan had their first attempt."""
         from swarmsweep import estimated_seconds, read_plan
         from swarmsweep.plan.role_steps import second_pass
         from swarmsweep.results.retry import retry_steps
@@ -131,24 +131,24 @@ class ActionModule(ActionBase):
         }
 
     def do_set_aside(self, run, cell_id, attempt):
-        """Keep the invalid try of an attempt under another name."""
+        """Keep an invalid attempt under another name."""
         from swarmsweep.results.retry import set_aside
 
         return {"older": str(set_aside(run, cell_id, int(attempt)))}
 
     def do_outcome(self, run):
-        """What the second tries brought, in words."""
+        """Return a sentence on what the retries changed."""
         from swarmsweep.results.retry import outcome
 
         return {"outcome": outcome(run)}
 
     def do_lock(self, path):
-        """One sweep at a time. The lock belongs to ansible-playbook, whose child this process is."""
+        """Allow one sweep at a time. The lock belongs to ansible-playbook, the parent of this process."""
         lock.acquire(path, os.getppid())
         return {}
 
     def do_measure(self, run, cell_id, attempt):
-        """Raw files of one attempt -> trial.json, and cell.json after the last."""
+        """Turn the raw files of one attempt into trial.json, and write cell.json after the last attempt."""
         from swarmsweep import measure_attempt
         from swarmsweep.plan.run_folder import attempt_dir
         from swarmsweep.raw.left_lab import left_lab
@@ -159,26 +159,26 @@ class ActionModule(ActionBase):
         return {"status": row.status, "sentence": sentence(row), "left_lab": left}
 
     def do_harness_failure(self, run, cell_id, attempt, reason):
-        """Record that the bench, not the cell, broke: the attempt is invalid and the sweep goes on."""
+        """Record that the bench broke, not the cell. The attempt is invalid and the sweep goes on."""
         from swarmsweep.plan.run_folder import attempt_dir
 
         write_json(attempt_dir(run, cell_id, int(attempt), "harness.json"), {"schema": 1, "reason": reason})
         return self.do_measure(run, cell_id, attempt)
 
     def do_report(self, run, reports):
-        """All cells -> summary.md, .json and .csv."""
+        """Write summary.md, .json and .csv from all cells."""
         from swarmsweep import write_report
 
         return {"summary": str(write_report(run, reports))}
 
     def do_report_measured(self, run, reports):
-        """Of a sweep that ended early: the report on the cells that were measured, and a sentence on it."""
+        """Write the report on the measured cells of a sweep that ended early, and return a sentence about it."""
         from swarmsweep.report.salvage import report_measured
 
         return {"sentence": report_measured(Path(run), Path(reports))}
 
     def do_explain_kept(self, result, settings, summary=None):
-        """Why the API of the inventory cannot run, and what to set; ``result`` is of the task that failed."""
+        """Explain why the API of the inventory cannot run, and which setting helps. ``result`` is the failed task's."""
         from swarmsweep.lab.kept_api import kept_sentence
 
         return {"sentence": kept_sentence(result, settings, summary)}

@@ -1,4 +1,4 @@
-"""One line for each phase of a playbook and each cell of a sweep, a line that moves, and what failed in a few lines."""
+"""Prints one line for each phase and each cell, a line that moves, and a failure in a few lines."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ options:
 # The loop variable of playbooks/sweep.yml.
 STEP = "sweep_step"
 COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infeasible": constants.COLOR_CHANGED}
-# A variable of a play, a task or an include: the phase of its tasks. In a role its name begins with that of the role.
+# Variable of a play, task or include with the phase of its tasks. In a role, its name begins with the role's name.
 PHASE = re.compile(r"(__\w+_)?phase")
-# They only say something.
+# Actions that only check values, set facts or print a message.
 WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
 
 
 @dataclass
 class Cell:
-    """The current step: what it is, since when, and what its tasks took."""
+    """The current step: its cell, its start, and the times of its tasks."""
 
     step: dict
     started: float = field(default_factory=time.monotonic)
@@ -76,14 +76,14 @@ class Cell:
         return time.monotonic() - self.started
 
     def begin(self, task) -> None:
-        """A task begins; names as 'bench_cell : Load | Start Locust' name the phase."""
+        """Note that a task begins. A name such as 'bench_cell : Load | Start Locust' contains the phase."""
         name = task.get_name().strip()
         if match := re.match(r"(?:.* : )?(\w+) \| ", name):
             self.phase = match[1].lower()
         self.open[task._uuid] = (name, time.time(), time.monotonic())
 
     def end(self, task) -> None:
-        """A task has a result."""
+        """Note that a task has a result."""
         if begun := self.open.pop(task._uuid, None):
             name, started, since = begun
             seconds = round(time.monotonic() - since, 4)
@@ -91,7 +91,7 @@ class Cell:
 
 
 class Output:
-    """Takes the place of the display's own way to print: all goes to the log, and to the screen what a user reads."""
+    """Replaces the display's way to print. Everything goes to the log, and what a user reads also to the screen."""
 
     def __init__(self, display) -> None:
         self.quiet = not display.verbosity
@@ -101,11 +101,11 @@ class Output:
         self.real = display
         self.untouched = display.display
         self.screen = Screen(self.untouched, moves=self.quiet and sys.stdout.isatty())
-        # Warnings of tasks are printed by Ansible itself, from another thread.
+        # Ansible itself prints warnings of tasks, from another thread.
         display.display = self.display
 
     def display(self, msg, *arguments, screen_only=False, log_only=False, **options) -> None:
-        """In place of Display.display."""
+        """Replace Display.display."""
         if not self.screen.is_mine:
             self.untouched(msg, *arguments, screen_only=screen_only, log_only=log_only, **options)
             return
@@ -121,7 +121,7 @@ class Output:
 
 
 class LogDisplay:
-    """The display of the default callback while the log alone gets what it prints."""
+    """The display of the default callback while its output goes to the log alone."""
 
     verbosity = 0
 
@@ -133,16 +133,16 @@ class LogDisplay:
         return getattr(self._display, name)
 
     def display(self, msg, *arguments, log_only=False, **options) -> None:
-        """Display.display, without the screen."""
+        """Do the same as Display.display, without the screen."""
         if not options.get("screen_only"):
             self._display.display(msg, *arguments, log_only=True, **options)
 
     def banner(self, msg, *arguments, **options) -> None:
-        """Display.banner, without stars."""
+        """Do the same as Display.banner, without stars."""
         self.display(msg)
 
     def _error(self, error, stderr) -> None:
-        # The display formats it; its text is in the message of the task too.
+        # The display formats the exception. Its text is also in the task's message.
         self._output.hidden.now = True
         try:
             self._display._error(error, stderr=stderr)
@@ -151,7 +151,7 @@ class LogDisplay:
 
 
 def is_rescued(task) -> bool:
-    """Whether a block around a task has a rescue: what follows there says what the failure means."""
+    """Return whether a block around a task has a rescue, whose tasks explain the failure."""
     child, block = task, task._parent
     while block is not None:
         later = [*(getattr(block, "rescue", None) or ()), *(getattr(block, "always", None) or ())]
@@ -162,23 +162,23 @@ def is_rescued(task) -> bool:
 
 
 def short_action(result) -> str:
-    """The module of a result, without its collection."""
+    """Return the module of a result, without its collection."""
     return result.task.action.rpartition(".")[2]
 
 
 def shown_path(path: Path) -> str:
-    """A path as a user would type it here."""
+    """Return a path as a user would type it here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def phase_in(variables) -> str | None:
-    """The name of a phase among variables; a role's own goes before that of the playbook."""
+    """Return the name of a phase among variables. A role's phase has priority over the playbook's."""
     found = {name: value for name, value in variables.items() if PHASE.fullmatch(name) and isinstance(value, str)}
     return found[max(found, key=len)] if found else None
 
 
 class CallbackModule(Default):
-    """The default callback, which prints to the log; and what a user wants to see."""
+    """The default callback, which prints to the log, with the lines for the user."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
@@ -198,7 +198,7 @@ class CallbackModule(Default):
         self.phase: Phase | None = None
         self.cell: Cell | None = None
         self.progress = None
-        # Message of the first failure, the address where the host did not answer, and hosts.
+        # Message of the first failure, address of an unreachable host, and hosts.
         self.failure: tuple[list[str], str | None] | None = None
         self.failed: list[str] = []
         self.shown: set[tuple] = set()
@@ -211,7 +211,7 @@ class CallbackModule(Default):
     # --- Where a phase begins and ends --------------------------------------------------------------------------------
 
     def enter(self, task) -> None:
-        """A task begins; with it perhaps another phase."""
+        """Note that a task begins, and start its phase if it is a new one."""
         role = getattr(task, "_role", None)
         name = phase_in(task.get_vars()) or phase_in(role.vars if role else {}) or phase_in(self.play.vars)
         name = name or self.play.get_name().strip()
@@ -223,7 +223,7 @@ class CallbackModule(Default):
             self.screen.show(self.now)
 
     def end_phase(self, **how) -> None:
-        """The phase is over: print it, if it had anything to do."""
+        """End the phase, and print it if it had anything to do."""
         phase, self.phase = self.phase, None
         if self.quiet:
             self.screen.show(None)
@@ -232,12 +232,12 @@ class CallbackModule(Default):
                 self.say(phase.line(time.monotonic(), check=context.CLIARGS["check"], **how), color)
 
     def interrupted(self) -> None:
-        """The process ends; in the middle of a phase when it was interrupted."""
+        """End the phase when the process ends. It may have been interrupted in the middle."""
         if self.screen.is_mine:
             self.end_phase(interrupted=True)
 
     def count(self, result, *, changed: bool = False) -> None:
-        """A task has a result."""
+        """Count the result of a task."""
         if self.cell:
             self.cell.end(result.task)
         if self.phase and not isinstance(result.task, TaskInclude) and short_action(result) not in WORDS:
@@ -246,7 +246,7 @@ class CallbackModule(Default):
     # --- Where a cell begins and ends ---------------------------------------------------------------------------------
 
     def follow(self, task) -> None:
-        """A task begins: of this cell, of the next one, or of no cell."""
+        """Note that a task begins. It may belong to this cell, to the next one, or to none."""
         step = task.get_vars().get(STEP)
         cell = Cell(step) if isinstance(step, dict) and "cell_id" in step else None
         if cell is None or self.cell is None or cell.key != self.cell.key:
@@ -258,7 +258,7 @@ class CallbackModule(Default):
             self.cell.begin(task)
 
     def leave(self) -> None:
-        """The cell is over: keep what its tasks took, where it left a folder."""
+        """End the cell, and store the times of its tasks if the cell left a folder."""
         self.screen.show(None)
         cell, self.cell = self.cell, None
         if cell and cell.tasks and Path(cell.step["folder"]).is_dir():
@@ -266,8 +266,8 @@ class CallbackModule(Default):
             write_atomically(Path(cell.step["folder"], "tasks.jsonl"), lines)
 
     def now(self) -> str:
-        """The line that moves."""
-        # Read by another thread, while this one may leave a cell.
+        """Return the line that moves."""
+        # Another thread reads it, while this one may end a cell.
         cell, phase = self.cell, self.phase
         if cell is None:
             return phase.at_work(time.monotonic()) if phase else ""
@@ -275,24 +275,24 @@ class CallbackModule(Default):
         return f"measuring {cell.step['cell_id']}: {cell.phase}, {cell.seconds:.0f} s of about {whole:.0f} s"
 
     def take_in(self, result) -> None:
-        """What the action of the sweep says: the steps of a pass, and that a cell has been judged."""
+        """Read the results of the sweep's action: the steps of a pass, and the status of a judged cell."""
         if result.task.action != "sweep":
             return
         if self.cell is None and "steps" in result.result:
-            # Here: it takes some 0.5 s, and most plays have no sweep.
+            # The import is here because it takes about 0.5 s, and most plays have no sweep.
             from swarmsweep.report.progress import Progress
 
             self.progress = Progress(result.result["run"], result.result["steps"], self.progress)
-            # Each task runs in a fork of this process: numpy and pandas, which take a second, are in all of them then
-            # and not imported anew to judge each cell.
+            # Each task runs in a fork of this process. numpy and pandas take a second to import. Imported here, they
+            # need not be imported again to judge each cell.
             import_module("swarmsweep.results.measure")
             import_module("pandas")
         elif self.cell and "sentence" in result.result:
             self.say_cell(result.result["status"], result.result["sentence"])
 
     def say_cell(self, status: str, sentence: str) -> None:
-        """The one line of a cell."""
-        # Here for the same reason as in `take_in`.
+        """Print the one line of a cell."""
+        # The import is here for the same reason as in `take_in`.
         from swarmsweep.report.progress import time_left
 
         step = self.cell.step
@@ -306,10 +306,10 @@ class CallbackModule(Default):
                 line += f"; {time_left(left, datetime.now())}"
         self.say(line, COLORS.get(status, constants.COLOR_WARN))
 
-    # --- What failed, and what the playbook says ----------------------------------------------------------------------
+    # --- Failures, and messages of the playbook -----------------------------------------------------------------------
 
     def fail(self, result, unreachable: bool = False) -> None:
-        """Show a failure: host, task, message. The next command comes last."""
+        """Show a failure: host, task and message. The next command comes last."""
         host = result.host.get_name()
         if self.phase:
             self.phase.failed = True
@@ -332,7 +332,7 @@ class CallbackModule(Default):
         self.screen.print(text, color=constants.COLOR_ERROR)
 
     def say_words(self, result) -> None:
-        """What a debug task has to say: its message alone."""
+        """Print the message of a debug task, and nothing else."""
         self.end_phase()
         lines = []
         for item in result.result.get("results") or [result.result]:
@@ -346,7 +346,7 @@ class CallbackModule(Default):
             self.screen.print("\n".join(f"  {line}" for line in lines))
 
     def close(self, stats) -> None:
-        """The last lines: what was done in all, and after a failure where more is to be found."""
+        """Print the last lines: what was done in total, and after a failure where to find more."""
         self.end_phase()
         counts = [stats.summarize(host) for host in stats.processed]
         tasks = sum(count["ok"] + count["failures"] + count["unreachable"] for count in counts)
@@ -420,7 +420,7 @@ class CallbackModule(Default):
         super().v2_runner_on_unreachable(result)
 
     def v2_on_file_diff(self, result):
-        # Only `--diff` makes one.
+        # Only `--diff` produces a difference.
         before, self._display = self._display, self.output.real
         try:
             super().v2_on_file_diff(result)

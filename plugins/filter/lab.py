@@ -1,4 +1,4 @@
-"""Jinja words for the playbooks: thin shims over the swarmsweep package, which holds the logic."""
+"""Jinja filters for the playbooks: thin shims over the swarmsweep package, which has the logic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def lab_virtual_machines(groups, hostvars):
 
 
 def lab_content_hash(paths, *extra):
-    """Hash of files and folders and further texts: see swarmsweep.lab.content_hash.hash_paths."""
+    """Hash of files, folders and additional texts: see swarmsweep.lab.content_hash.hash_paths."""
     try:
         return content_hash.hash_paths([str(path) for path in paths], [str(text) for text in extra])
     except LabError as error:
@@ -39,7 +39,7 @@ def lab_content_hash(paths, *extra):
 
 
 def lab_image_tags(contexts, namespace, base):
-    """Tags for build contexts, in their order; a context changes its tag with any of its files, or with the base."""
+    """Return tags for build contexts, in their order. A tag changes with any file of its context, or with the base."""
 
     def tag(context):
         paths = [f"{context['directory']}/{name}" for name in context["files"]]
@@ -49,7 +49,7 @@ def lab_image_tags(contexts, namespace, base):
 
 
 def lab_host_facts(groups, hostvars):
-    """Facts of the hosts as plan.json has them, from the preflight: see swarmsweep.plan.host_facts."""
+    """Facts of the hosts in the form of plan.json, from the preflight: see swarmsweep.plan.host_facts."""
     return {
         side: [
             host_facts.host_facts(name, dict(hostvars[name]["__preflight_capacity"]), is_api=side == "api")
@@ -65,35 +65,35 @@ def lab_colocated(hosts):
 
 
 def lab_nano_cpus(cpus):
-    """Cores as Docker counts them: see swarmsweep.units.nano_cpus. A number of -e is text."""
+    """Cores as Docker counts them: see swarmsweep.units.nano_cpus. A number from -e is text."""
     return nano_cpus(float(cpus))
 
 
 def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
-    """Limits of a step's units: see swarmsweep.plan.time_limits. A number of -e is text."""
+    """Time limits of a step's units: see swarmsweep.plan.time_limits. A number from -e is text."""
     return time_limits.time_limits(int(longest_load_seconds), int(ready_timeout_seconds), int(grace_seconds))
 
 
 def _inventory(sources):
-    """The inventory as the user names it: relative where it lies below the working directory."""
+    """Return the inventory's path as the user names it: relative if it is below the working directory."""
     source = str(sources[0]) if sources else "inventory/lab"
     relative = os.path.relpath(source)
     return source if relative.startswith("..") else relative
 
 
 def lab_name_problems(groups, lab_name, sources):
-    """What is wrong with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
+    """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
     return lab_names.name_problems(lab_name, dict.fromkeys(hosts), _inventory(sources))
 
 
 def lab_bridge_problems(bridge, sources):
-    """What is wrong with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
+    """Problems with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
     return lab_names.bridge_problems(bridge, _inventory(sources))
 
 
 def lab_network_problems(subnet, virtual_machines, sources):
-    """What is wrong with the network and the virtual machines: see swarmsweep.lab.lab_names.network_problems."""
+    """Problems with the network and the virtual machines: see swarmsweep.lab.lab_names.network_problems."""
     return lab_names.network_problems(subnet, virtual_machines, _inventory(sources))
 
 

@@ -1,4 +1,4 @@
-"""The one writer of files: a file appears whole or not at all. Shared by controller and hosts."""
+"""Writes files: a file appears complete or not at all. Shared by controller and hosts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 import tempfile
 from pathlib import Path
 
-# Reports and raw files are read by other users of the machine; nothing secret is written with this.
+# Other users of the machine read reports and raw files. Nothing secret is written with this.
 MODE = 0o644
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` beside ``path``, flush it to the disk and rename it over ``path``; then flush the folder.
 
-    A reader, or a machine that loses power, sees the old file or the new one. Rename alone is not durable
-    (Pillai et al., OSDI 2014), hence both flushes. Missing folders are made. Raises OSError; nothing was changed then.
+    A reader sees the old file or the new one, even after a power loss. Rename alone is not durable (Pillai et al.,
+    OSDI 2014), so both are flushed. Missing folders are made.
+
+    Raises:
+        OSError: nothing was changed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")

@@ -1,6 +1,6 @@
-"""Ask the containers of this node for their Prometheus metrics, each over its own loopback interface.
+"""Request the Prometheus metrics of this node's containers, each over its own loopback interface.
 
-This host's Python enters the network of a container and no more of it: any image will do, and no port need be open.
+This host's Python enters only the network of a container. So every image works, and no port must be open.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-# An API that answers requests in time has this in milliseconds; one that hangs must not hold the sweep.
+# An API that responds in time returns its metrics in milliseconds. One that hangs must not hold up the sweep.
 DEADLINE_SECONDS = 5
-# Some hundred histograms. A larger response is something else.
+# The size of some hundred histograms. A larger response is something else.
 MAX_BYTES = 4 * 1024**2
-# Enough that replicas that hang are waited for together, few enough for one core.
+# Enough threads to wait for several hanging replicas together, few enough for one core.
 ASKED_AT_ONCE = 4
 
-# Runs inside the container's network. Exit 0: the body; else one line that says why there is none.
+# Runs inside the container's network. With exit code 0 it prints the body, else one line with the reason.
 PROGRAM = """
 import http.client, sys
 
@@ -46,10 +46,10 @@ sys.stdout.buffer.write(body)
 def collect(
     containers: list[dict[str, Any]], documents: list[dict[str, Any]], port: int
 ) -> tuple[dict[str, str], str | None]:
-    """Metrics of the replicas by container, and in words which of them gave none and why (None when all did).
+    """Return the metrics by container, and a sentence on replicas without metrics (None when all have some).
 
-    ``containers`` are the rows of a record, ``documents`` what `docker inspect` says of those on this node. Nothing is
-    raised: an API need not have metrics.
+    ``containers`` are the rows of a record. ``documents`` are the `docker inspect` documents of those on this node.
+    Nothing is raised, because an API need not have metrics.
     """
     inspected = {document["Id"]: document for document in documents}
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
@@ -63,18 +63,18 @@ def collect(
 
 
 def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
-    """(text, None), or (None, why there is none)."""
+    """Return (text, None), or (None, the reason)."""
     if document is None:
         return None, f"runs on {row['node']}: /metrics is requested only of replicas on the manager"
     pid = (document.get("State") or {}).get("Pid") or 0
-    # No process has the number 0: Docker writes it for a container that does not run.
+    # No process has the number 0. Docker writes it for a container that does not run.
     if pid <= 0:
         return None, "is not running any more"
     return ask(pid, port)
 
 
 def ask(pid: int, port: int, deadline_seconds: int = DEADLINE_SECONDS) -> tuple[str | None, str | None]:
-    """GET /metrics in the network of a process: (text, None), or (None, why there is none)."""
+    """Send GET /metrics in the network of a process. Return (text, None), or (None, the reason)."""
     command = ["nsenter", f"--target={pid}", "--net", "--", sys.executable, "-I", "-c", PROGRAM]
     command += [str(number) for number in (port, deadline_seconds, MAX_BYTES)]
     where = f"GET /metrics on its port {port}"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from ansible.module_utils.show_stat import HEADER, parse_show_stat
 
-# HAProxy answers from memory; longer than this it is hung or starved.
+# HAProxy responds from memory. If it takes longer than this, it hangs or gets no CPU.
 SOCKET_TIMEOUT_SECONDS = 5.0
 
 
 class HaproxyError(Exception):
-    """HAProxy cannot be asked, or refuses. The text says which socket and why."""
+    """HAProxy does not respond, or refuses the command. The text names the socket and the reason."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,11 @@ class Server:
 
     @property
     def proven_up(self) -> bool:
-        """A health check has passed since the server came (back). HAProxy takes a server it just resolved for up
-        before the first check and shows that as a fraction, so a status that only starts with UP proves nothing."""
+        """Return whether a health check has passed since the server came up.
+
+        HAProxy counts a server that it just resolved as up before the first check, and shows that as a fraction.
+        So a status that only starts with UP proves nothing.
+        """
         return self.status == "UP" and self.check_status.replace("* ", "").endswith(("OK", "OKC"))
 
     @property
@@ -38,7 +41,7 @@ class Server:
 
 
 def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> str:
-    """Answer of one command on the socket. Raises HaproxyError."""
+    """Return the response to one command on the socket. Raises HaproxyError."""
     deadline = time.monotonic() + timeout_seconds
     answer = bytearray()
     try:
@@ -58,7 +61,7 @@ def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS
 
 
 def show_stat(path: str) -> str:
-    """The CSV of `show stat`. Raises HaproxyError when the answer is no such CSV."""
+    """Return the CSV of `show stat`. Raises HaproxyError if the response is not such a CSV."""
     text = ask(path, "show stat")
     if not text.startswith(HEADER):
         raise HaproxyError(f"{path} answers `show stat` with {text[:120]!r}: this is not HAProxy's statistics socket")
@@ -66,7 +69,7 @@ def show_stat(path: str) -> str:
 
 
 def list_servers(text: str, backend: str) -> list[Server]:
-    """Servers of a backend in a `show stat` CSV. Raises HaproxyError when there is no such backend."""
+    """Return the servers of a backend in a `show stat` CSV. Raises HaproxyError if there is no such backend."""
     try:
         table = parse_show_stat(text)
     except ValueError as error:
@@ -89,30 +92,30 @@ def list_servers(text: str, backend: str) -> list[Server]:
 
 
 def count_ready(servers: list[Server], addresses: frozenset[str] = frozenset()) -> int:
-    """Number of servers proven up. With the replicas' addresses given, only servers at one of these count."""
+    """Count the servers proven up. If the replicas' addresses are given, only servers at one of these count."""
     return sum(
         server.proven_up and (not addresses or not server.address or server.address in addresses) for server in servers
     )
 
 
 def are_ready(servers: list[Server], replicas: int, addresses: frozenset[str] = frozenset()) -> bool:
-    """Exactly `replicas` servers are proven up at the replicas' addresses, and no other takes requests."""
+    """Return whether exactly `replicas` servers are proven up at these addresses, and no other takes requests."""
     return count_ready(servers, addresses) == replicas == sum(server.takes_requests for server in servers)
 
 
 def describe(servers: list[Server]) -> str:
-    """The servers that are not just unused slots, for an error message."""
+    """Return the servers that are not just unused slots, for an error message."""
     used = [server for server in servers if not server.status.startswith("MAINT")]
     listed = (f"{server.name} {server.status} {server.check_status}".strip() for server in used)
     return ", ".join(listed) or "no server has an address yet"
 
 
 def forget_servers(path: str, backend: str) -> bool:
-    """Mark all servers of a backend down, so that each must pass a check again, and end what they are still asked.
+    """Mark all servers of a backend down, so that each must pass a check again, and end their requests in flight.
 
-    Returns False when the socket may not do that: it needs level admin. Without it a replica that inherits the address
-    of a removed one is taken for up until its checks have failed; and requests to one that was killed under load would
-    count, until they time out, as requests in flight at the server in its place, which then gets no other request.
+    Returns False if the socket may not do that, because it lacks level admin. Without it, a replica that inherits the
+    address of a removed one counts as up until its checks have failed. Requests to a server that was killed under load
+    would count, until they time out, as in flight at its successor, which then gets no other request.
     """
     for server in list_servers(show_stat(path), backend):
         commands = [f"set server {backend}/{server.name} health down"] if server.takes_requests else []

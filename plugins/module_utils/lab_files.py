@@ -1,4 +1,4 @@
-"""Files of an attempt: whole or not at all, and without secrets."""
+"""Files of an attempt: written completely or not at all, and without secrets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def strip_colours(text: str) -> str:
-    """Text without the escape sequences of a terminal."""
+    """Return text without the escape sequences of a terminal."""
     return COLOUR.sub("", text)
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file that appears whole or not at all. Raises OSError."""
+    """Write a file that appears complete or not at all. Raises OSError."""
     write_atomically(Path(path), text.encode())
 
 
@@ -29,13 +29,13 @@ def write_json(path: str, value: Any) -> None:
 
 
 def read_environment(entries: list[str] | None) -> dict[str, str]:
-    """Docker's list of `NAME=value` as a dict, as it is. An entry without `=` unsets a variable: left out."""
+    """Return Docker's list of `NAME=value` as a dict. An entry without `=` unsets a variable and is left out."""
     pairs = (entry.partition("=") for entry in entries or [])
     return {name: value for name, separator, value in pairs if separator}
 
 
 def mask_inspect(container: dict[str, Any]) -> dict[str, Any]:
-    """A `docker inspect` document with the secrets of all that users write masked; the argument stays as it is."""
+    """Return a `docker inspect` document with the secrets of users' texts masked. The argument is not changed."""
     config = dict(container.get("Config") or {})
     environment = read_environment(config.get("Env"))
     config["Env"] = [f"{name}={mask_entry(name, value)}" for name, value in environment.items()]

@@ -1,6 +1,6 @@
-"""What counts as a secret: the one list of names, and the masks for what is stored.
+"""Defines what counts as a secret: the one list of names, and the masks for stored text.
 
-The package swarmsweep reaches this file by a link of the same name; hosts get it from Ansible. Standard library only.
+The package swarmsweep has a link of the same name to this file, and hosts get it from Ansible. Standard library only.
 """
 
 from __future__ import annotations
@@ -11,35 +11,35 @@ from collections.abc import Callable
 from typing import Any
 
 MASK = "***"
-# Rather one name too many (KEYBOARD is masked) than one too few. `pw` alone would be part of many harmless words.
+# It is better to mask a name too many (KEYBOARD) than one too few. `pw` alone would match many harmless words.
 _WORDS = r"pass|pwd|(?:\b|_)pw(?:\b|_)|auth|cred|private|secret|token|key|cookie|signature"
 SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
-# All before the last @: a token may stand in the place of the user, and a password may hold @ and /.
+# Matches all before the last @: the user may be a token, and a password may contain @ and /.
 _USERINFO = re.compile(r"://[^\s\"'<>]*@")
 _QUERY = re.compile(r"(://[^\s\"'<>?#]*[?#])[^\s\"'<>]+")
-# In quotes (escaped ones where JSON stands in JSON), or all up to a space: a password may hold any sign.
+# A value in quotes (escaped if JSON is inside JSON), or all up to a space. A password may contain any character.
 _VALUE = r"""(?P<value>\\"(?:[^"\\]|\\(?!"))*\\"|"(?:\\.|[^"\\])*"|'[^']*'|[^\s"']+)"""
-# The lookahead finds the secret word once for each name, so that the time is linear in the text.
+# The lookahead finds the secret word once for each name, so the time is linear in the text.
 _SECRET_WORD = rf"(?=[\w.-]*?(?:{_WORDS}))[\w.-]+"
-# NAME=value, NAME: value, "NAME": "value"; and --name value.
+# Matches NAME=value, NAME: value, "NAME": "value" and --name value.
 _ASSIGNED = re.compile(
     rf"""(?P<name>(?<![\w.-]){_SECRET_WORD}\\?["']?\s*[=:]\s*)(?:(?:Basic|Bearer)\s+)?{_VALUE}""", re.IGNORECASE
 )
 _OPTION = re.compile(rf"(?P<name>(?<![\w.-])--?{_SECRET_WORD}\s+){_VALUE}", re.IGNORECASE)
 _OPTION_WORD = re.compile(rf"--?{_SECRET_WORD}", re.IGNORECASE)
-# Characters; longer text is masked whole, because it is not readable anyway, and a hostile one would take the time.
+# Characters. Longer text is masked completely: it is unreadable anyway, and a hostile one would take too much time.
 _MAX_TEXT = 16384
 _STACK_MAPPING = re.compile(r"^(?P<key>\s*environment: )(?P<json>\{.*\})\s*$")
 _STACK_COMMAND = re.compile(r"^(?P<key>\s*command: )(?P<json>\[.*\])\s*$")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable, option or label of this name may hold a secret."""
+    """Return whether a variable, option or label of this name may hold a secret."""
     return bool(SECRET_NAME.search(name))
 
 
 def mask_text(text: str) -> str:
-    """Text without what stands behind secret names, and without user, query and fragment of URLs."""
+    """Return text without the values of secret names, and without user, query and fragment of URLs."""
     if len(text) > _MAX_TEXT:
         return MASK
     text = _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"://{MASK}@", text))
@@ -49,12 +49,12 @@ def mask_text(text: str) -> str:
 
 
 def mask_entry(name: str, value: str) -> str:
-    """Value of an environment variable or label as it may be stored; an empty one shows that none was given."""
+    """Return the value of an environment variable or label for storage. An empty one shows that none was set."""
     return MASK if value and is_secret_name(name) else mask_text(value)
 
 
 def mask_words(words: list[str]) -> list[str]:
-    """Arguments of a command as they may be stored: also a word that follows an option of a secret name."""
+    """Return arguments of a command for storage. A word after an option with a secret name is masked too."""
     behind = [False, *(bool(_OPTION_WORD.fullmatch(word)) for word in words)]
     return [
         MASK if follows and not word.startswith("-") else mask_text(word)
@@ -63,7 +63,7 @@ def mask_words(words: list[str]) -> list[str]:
 
 
 def mask_stack(text: str) -> str:
-    """A stack file of the role api_stack with its environment and command masked: both are JSON on one line."""
+    """Mask the environment and command in a stack file of the role api_stack. Both are JSON on one line."""
     return "".join(_masked_stack_line(line) for line in text.splitlines(keepends=True))
 
 
@@ -76,7 +76,7 @@ def _masked_stack_line(line: str) -> str:
 
 
 def _masked_json(text: str, masked: Callable[[Any], Any]) -> str:
-    """JSON with its value masked; the mask alone where a stack file has no such value."""
+    """Return JSON with its value masked, or the mask alone if a stack file has no such value."""
     try:
         return json.dumps(masked(json.loads(text)))
     except ValueError:
@@ -92,7 +92,7 @@ def _masked_words(words: list[Any]) -> list[str]:
 
 
 def _masked_like(value: str) -> str:
-    """The mask in the quotes that the value had, so that JSON stays JSON."""
+    """Return the mask in the quotes of the value, so that JSON stays JSON."""
     for quote in ('\\"', '"', "'"):
         if value.startswith(quote) and value.endswith(quote) and len(value) > len(quote):
             return quote + MASK + quote

@@ -1,4 +1,4 @@
-"""The word by which the lab's own HAProxy is known, asked as the load would: by its user, past its firewall."""
+"""Requests the word that identifies the lab's own HAProxy, as the load would: as its user, through its firewall."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-# What HAProxy answers by itself, see roles/platform/templates/haproxy.cfg.j2.
+# HAProxy returns it itself, see roles/platform/templates/haproxy.cfg.j2.
 WORD_PATH = "/.swarmsweep/word"
-# For connecting and for the whole response; a proxy that does not answer in it cannot be measured.
+# For the connection and the whole response. A proxy that takes longer cannot be measured.
 WORD_SECONDS = 5
-# Head and word take some hundred bytes.
+# Header and word take about a hundred bytes.
 WORD_BYTES = 4096
 WORD_TRIES = 3
 
 
 def why_not_loaded(target: str, word: str, user: str) -> str | None:
-    """Why ``user`` of this host may not load the URL ``target``, with the fix; None when it gives the lab's word."""
+    """Return why ``user`` may not load the URL ``target``, with the fix. None if it returns the lab's word."""
     try:
         pwd.getpwnam(user)
     except LookupError:
@@ -39,7 +39,7 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
 
 
 def ask(target: str, word: str, user: str) -> str | None:
-    """None when the proxy at the URL ``target`` gives ``user`` the lab's word, else what it gave."""
+    """Return None if the proxy at the URL ``target`` returns the lab's word to ``user``, else what it returned."""
     parts = urlsplit(target)
     problem = ""
     for attempt in range(WORD_TRIES):
@@ -61,7 +61,7 @@ def ask(target: str, word: str, user: str) -> str | None:
 
 
 def fetch_as(user: str, host: str, port: int) -> bytes:
-    """What ``fetch`` returns to this user, where root asks; to anybody else, what it returns to them.
+    """Run ``fetch`` as this user if root calls it, otherwise as the caller.
 
     Raises:
         OSError: no response.
@@ -71,7 +71,7 @@ def fetch_as(user: str, host: str, port: int) -> bytes:
     if os.geteuid() != 0 or account.pw_uid == 0:
         return fetch(host, port)
     reader, writer = os.pipe()
-    # The kernel matches packets by the user of the process that owns the socket, so another process asks.
+    # The kernel matches packets by the user of the process that owns the socket, so another process connects.
     child = os.fork()
     if child == 0:
         outcome = b"-it ended without a result"
@@ -83,7 +83,7 @@ def fetch_as(user: str, host: str, port: int) -> bytes:
         except OSError as error:
             outcome = b"-" + str(error).encode()
         finally:
-            # Less than the buffer of a pipe; and nothing of the parent's is run in the child, not even its end.
+            # The output is smaller than a pipe's buffer. The child runs nothing of the parent's, not even its exit.
             os.write(writer, outcome)
             os._exit(0)
     os.close(writer)
@@ -96,7 +96,7 @@ def fetch_as(user: str, host: str, port: int) -> bytes:
 
 
 def fetch(host: str, port: int) -> bytes:
-    """The first bytes of the response to one GET, without redirects and proxies. Raises OSError."""
+    """Return the first bytes of the response to one GET, without redirects and proxies. Raises OSError."""
     deadline = time.monotonic() + WORD_SECONDS
     name = f"[{host}]" if ":" in host else host
     with socket.create_connection((host, port), WORD_SECONDS) as connection:

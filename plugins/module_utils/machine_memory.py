@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Of cgroup v2 and of cgroup v1, as a container sees its own.
+# Files of cgroup v2 and of cgroup v1, as a container sees its own.
 CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
 
 def total_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Memory in bytes that this machine may use: in a container, the lesser of the memory and of its cgroup limit."""
+    """Return the memory in bytes that this machine may use: the smaller of its memory and its cgroup limit."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([total, *(limit for name in CGROUP_LIMITS if (limit := _cgroup_limit(cgroup / name)) is not None)])
 

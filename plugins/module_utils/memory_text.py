@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Docker and compose count in powers of 1024 and know these letters, in any case, with or without a trailing b.
+# Docker and compose count in powers of 1024. They accept these letters in any case, with or without a trailing b.
 BYTES_OF_UNIT = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 

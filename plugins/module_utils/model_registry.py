@@ -1,6 +1,6 @@
-"""Ask the lab's MLflow which version of the model is the champion, from the manager that runs it.
+"""Look up in the lab's MLflow which version of the model is the champion, from the manager that runs MLflow.
 
-Its port is published nowhere, so the question is put inside its container.
+MLflow's port is not published, so the request is sent inside its container.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
 
-# Of the training and the API (covertype_api.settings).
+# The names are those of the training and of the API (covertype_api.settings).
 MODEL, ALIAS = "covertype", "champion"
 SERVICE_LABEL = "com.docker.swarm.service.name"
 POLL_SECONDS = 2
-# What a registry says that answers and has no such model, or no such alias of it.
+# The errors of a registry that works and has no such model, or no such alias of it.
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
-# A server that was just started is no error, so a connection that is refused gets no trace.
+# A server that was just started is not an error, so a refused connection gets no traceback.
 QUESTION = """
 import sys
 from urllib.error import HTTPError
@@ -36,13 +36,13 @@ except OSError as error:
 
 
 class RegistryError(Exception):
-    """MLflow cannot be asked; the text says why."""
+    """MLflow does not respond. The text says why."""
 
 
 def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None:
-    """The champion's tags and its `version`; None when nothing was trained yet, or there is no MLflow in this lab.
+    """Return the champion's tags and its `version`. None if nothing was trained yet, or this lab has no MLflow.
 
-    Raises RegistryError when MLflow does not answer within `wait_seconds`.
+    Raises RegistryError if MLflow does not respond within `wait_seconds`.
     """
     name = f"{lab}_platform_mlflow"
     question = ["service", "inspect", "--format", "{{.ID}}", name]
@@ -65,7 +65,7 @@ def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None
 
 
 def ask(module: Any, service: str) -> str:
-    """What MLflow answers. Raises RegistryError when it does not."""
+    """Return MLflow's response. Raises RegistryError if there is none."""
     _code, ids, _err = run_docker(module, ["ps", "--quiet", "--filter", f"label={SERVICE_LABEL}={service}"])
     if not ids.split():
         raise RegistryError(f"no container of {service} runs on this host")
@@ -76,7 +76,7 @@ def ask(module: Any, service: str) -> str:
 
 
 def read_answer(text: str) -> dict[str, str] | None:
-    """What the registry's REST API says of an alias. Raises RegistryError for anything but a version or its absence."""
+    """Read the registry's response about an alias. Raises RegistryError unless it names a version or its absence."""
     try:
         document = json.loads(text)
         if document.get("error_code") in MISSING:
