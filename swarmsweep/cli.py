@@ -1,4 +1,4 @@
-"""Check a sweep file, print its plan, rebuild a report. No command contacts a host."""
+"""Check a sweep file, print its plan, build a report again. No command touches a host."""
 
 import argparse
 import os

@@ -13,7 +13,7 @@ def cdf(value: float, degrees: int) -> float:
     angle = math.atan2(value, math.sqrt(degrees))
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = degrees % 2
-    # Each term is the one before times (2i)/(2i+1) or (2i-1)/(2i), times the squared cosine.
+    # Each term is the previous one times (2i)/(2i+1) or (2i-1)/(2i), times the squared cosine.
     term, total = (cosine, 0.0) if odd else (1.0, 0.0)
     for index in range(degrees // 2):
         total += term
@@ -24,7 +24,7 @@ def cdf(value: float, degrees: int) -> float:
 
 
 def quantile(probability: float, degrees: int) -> float:
-    """The value that T is below with ``probability`` (0 < probability < 1)."""
+    """The value t with P(T <= t) = ``probability`` (0 < probability < 1)."""
     if not 0 < probability < 1:
         raise ValueError(f"probability is {probability}; allowed: above 0 and below 1")
     if probability < 0.5:

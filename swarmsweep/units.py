@@ -1,4 +1,4 @@
-"""Docker's memory units and the formats that people read."""
+"""Docker's memory units, and the formats for readers."""
 
 import re
 
@@ -51,7 +51,7 @@ def _memory_fault(text: str) -> str:
 
 
 def format_bytes(size_bytes: float) -> str:
-    """Bytes -> text for people, rounded: 310000000 -> '296 MiB'."""
+    """Bytes -> text for a reader, rounded: 310000000 -> '296 MiB'."""
     for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
         if size_bytes >= factor:
             value = size_bytes / factor
@@ -60,7 +60,7 @@ def format_bytes(size_bytes: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Seconds -> text for people, rounded: 250 -> '4 min 10 s', 7260 -> '2 h 1 min'."""
+    """Seconds -> text for a reader, rounded: 250 -> '4 min 10 s', 7260 -> '2 h 1 min'."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -70,7 +70,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_figure(value: float) -> str:
-    """A measured figure -> text: two decimals below 10, one from there on; '0' only for a true zero."""
+    """A measured figure -> text: two decimals below 10, one decimal from 10 on; '0' only for exactly zero."""
     if value == 0:
         return "0"
     if abs(value) < 0.01:
@@ -84,6 +84,6 @@ def format_plain(value: float) -> str:
 
 
 def quoted(value: object, limit: int = 60) -> str:
-    """A value as an error quotes it: in quotes, on one line, without control characters, cut when long."""
+    """A value as an error quotes it: in quotes, on one line, without control characters, shortened when long."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}...'"

@@ -4,13 +4,13 @@
     while step := search.next():
         judgement = search.add(step, summary_of_the_probe)
 
-Nothing here measures, waits or reads a file: the next step follows from the probes so far alone. Only the standard
+This code does not measure, wait or read a file: the next step depends only on the probes so far. Only the standard
 library is used, and modules import each other by relative names, because this folder is copied to the load hosts.
 
-Each step is a *probe*. The first, a closed loop, shows about how much the API can serve at all. From there a *bracket*
-is sought (a rate that held the SLO below one that did not), halved by *bisection*, and loaded at and around the rate
-that a fit to all probes foretells (*confirm*). Last, the highest rate that held is repeated until it has held for long
-enough (*verify*).
+Each step is a *probe*. The first one is a closed loop. It shows roughly how much the API can serve at all. Further
+probes then search for a *bracket*: a rate that held the SLO below one that did not. *Bisection* halves the bracket.
+*Confirm* loads at and around the rate that a fit to all probes predicts. Finally, *verify* repeats the highest rate
+that held until it has held for long enough.
 """
 
 from .fitting import Fit, OpenProbe, Point, estimate_rps, fit_near, points_of, verified_rate

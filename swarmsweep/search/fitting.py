@@ -1,4 +1,4 @@
-"""What probes show together: the rate that is proven, and a fit for the rate that meets the SLO exactly."""
+"""Results of several probes together: the verified rate, and a fit for the rate that meets the SLO exactly."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -7,22 +7,23 @@ from typing import NamedTuple
 
 from .judging import BAD, GOOD, PERCENTS
 
-# Steepness of the fit: how fast the share over the limit grows with the rate, d logit / d ln(rate). Bounds because few
-# probes say little about it. Simulated queues lie between: the steepest have limits of many service times.
+# Steepness of the fit: how fast the share over the limit grows with the rate, d logit / d ln(rate). It is bounded
+# because a few probes say little about it. Simulated queues are within the bounds: the steepest have limits of many
+# service times.
 MIN_SLOPE, USUAL_SLOPE, MAX_SLOPE = 6.0, 16.0, 80.0
-# A probe outside of these multiples of the bracket says nothing about the rate sought.
+# A probe outside of these multiples of the bracket shows nothing about the rate that is searched for.
 NEAR = (0.75, 1.2)
-# Requests over the limit come together, so more than these say nothing more.
+# Requests over the limit come in groups, so more than this number add no information.
 MAX_WEIGHT = 30.0
-# The estimate stays so near to the bracket of what held and what failed: beyond it nothing was seen.
+# The estimate stays this close to the bracket of rates that held and failed: beyond it, no rate was loaded.
 MAX_BELOW, MAX_ABOVE = 0.9, 1.1
 
 
 def verified_rate(probes: Iterable[tuple[float, float, str]], seconds: float) -> float | None:
-    """The highest rate that is proven by probes of (rate, measured seconds, verdict); None where none is.
+    """The highest rate that is verified by probes of (rate, measured seconds, verdict); None without one.
 
-    It lies below every rate that failed (on inversion the smaller failing one counts), and at it or above the SLO was
-    held for at least ``seconds`` altogether: what holds at a higher rate holds at a lower one.
+    It is lower than every rate that failed (if a lower rate failed than one that held, the failure counts). At this
+    rate or above, the SLO was held for at least ``seconds`` in total: a rate holds if a higher rate holds.
     """
     probes = list(probes)
     failed = min((rate for rate, _, verdict in probes if verdict == BAD), default=math.inf)
@@ -33,7 +34,7 @@ def verified_rate(probes: Iterable[tuple[float, float, str]], seconds: float) ->
 
 @dataclass(frozen=True)
 class Point:
-    """One probe as the fit sees it. ``over``: the share (0 to 1) of ``offered`` requests that was over the limit."""
+    """One probe for the fit. ``over``: the share (0 to 1) of ``offered`` requests that was over the limit."""
 
     rate_rps: float
     over: float
@@ -41,19 +42,23 @@ class Point:
 
     @property
     def logit(self) -> float:
-        """Log odds of being over, with half a request added on both sides: none over is not impossible."""
+        """Log odds of being over the limit. Half a request is added on both sides, so that a count of 0 is not
+        impossible.
+        """
         count = self.over * self.offered
         return math.log((count + 0.5) / (self.offered - count + 0.5))
 
     @property
     def weight(self) -> float:
-        """About the inverse variance of the log odds; too few over the limit say as little as too few within it."""
+        """Roughly the inverse variance of the log odds. It is low if few requests are over the limit, or few are within
+        it.
+        """
         count = self.over * self.offered
         return min(count + 0.5, self.offered - count + 0.5, MAX_WEIGHT)
 
 
 class OpenProbe(NamedTuple):
-    """A probe at a rate, as it was judged; ``offered`` and ``within_limits`` count requests of its ``seconds``."""
+    """A probe at a rate, as judged; ``offered`` and ``within_limits`` count requests of its ``seconds``."""
 
     rate_rps: float
     seconds: float
@@ -63,7 +68,7 @@ class OpenProbe(NamedTuple):
 
 
 def points_of(name: str, probes: Iterable[OpenProbe]) -> list[Point]:
-    """Those probes that say something about the limit ``name``, as p95_ms."""
+    """The probes that have information on the limit ``name``, as p95_ms."""
     return [
         Point(probe.rate_rps, 1 - probe.within_limits[name] / probe.offered, probe.offered)
         for probe in probes
@@ -91,7 +96,7 @@ class Fit:
 
 
 def fit_near(points: Iterable[Point], lower_rps: float, upper_rps: float) -> Fit | None:
-    """A fit to the points about the bracket from ``lower_rps`` to ``upper_rps``; None where there are none."""
+    """A fit to the points near the bracket from ``lower_rps`` to ``upper_rps``; None without such points."""
     near = tuple(point for point in points if NEAR[0] * lower_rps <= point.rate_rps <= NEAR[1] * upper_rps)
     total = sum(point.weight for point in near)
     if not near:
@@ -107,7 +112,7 @@ def fit_near(points: Iterable[Point], lower_rps: float, upper_rps: float) -> Fit
 
 
 def estimate_rps(fits: Mapping[str, Fit], lower_rps: float, upper_rps: float) -> tuple[str, float] | None:
-    """The limit that binds first and the rate at which it does, by the fits to each; kept about the bracket."""
+    """The limit that is reached first, and its rate by the fits to each limit; the rate is kept near the bracket."""
     rates = {name: fit.rate_at(1 - PERCENTS[name] / 100) for name, fit in fits.items()}
     if not rates:
         return None

@@ -1,4 +1,4 @@
-"""How a probe is judged: did the API hold its SLO, and was the load made that says so?"""
+"""Judging a probe: whether the API held its SLO, and whether the load was made as ordered."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,29 +8,31 @@ from .steps import Step
 from .summary import Measured, ProbeSummary, Slo
 
 GOOD, BAD, GENERATOR, PROBE = "good", "bad", "generator", "probe"
-# Share of all offered requests, in percent, that must be answered right within the limit.
+# The share of all offered requests, in percent, that must have a good response within the limit.
 PERCENTS = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
-# Fewest requests from which a percentile is given, everywhere in the project: below, the tail is a handful of requests,
-# and a percentile of it is chance.
+# The minimum number of requests for a percentile, everywhere in the project. With fewer, the tail is a handful of
+# requests, and its percentile is chance.
 MIN_REQUESTS = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100}
-# A mean says nothing where requests failed: a refusal is fast. For an SLO that sets no limit of its own.
+# The default for an SLO without its own limit of failures. A mean shows nothing where requests failed, because a
+# refusal is fast.
 MAX_FAILURES_WITH_MEAN_PERCENT = 1.0
-# The generator kept its rate: requests sent of those due, and how late 99 % of them were at most, as the greater of
-# a time and a share of the tightest latency limit.
+# The generator kept its rate if this share of due requests was sent, and 99 % of them with at most this lag. The lag is
+# the greater of a time and a share of the tightest latency limit.
 MIN_SENT = 0.99
 MAX_LAG_MS, MAX_LAG_SHARE = 5.0, 0.02
-# Standard deviations by which the requests in flight must grow before it is called growth.
+# Requests in flight must grow by this many standard deviations before it counts as growth.
 BACKLOG_DEVIATIONS = 2.0
-# First and last part of a window that are compared for it.
+# The first and last part of a window, which are compared for growth.
 BACKLOG_SHARE = 0.15
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """``verdict``: good, bad, generator (the load was not made: says nothing about the API) or probe.
+    """``verdict``: good, bad, generator (the load was not made: no result for the API) or probe.
 
-    ``over_percent``: of all offered requests, those that were not answered right within the latency limit that is
-    nearest to being missed, or missed by most; None where no percentile is limited or nothing can be said.
+    ``over_percent``: the percentage of all offered requests without a good response within one latency limit. It is the
+    limit that is nearest to being missed, or is missed by most. None where no percentile is limited or no figure
+    exists.
     """
 
     verdict: str
@@ -43,8 +45,8 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
 
     Args:
         summary: with ``within_limits`` for each of p50_ms, p95_ms and p99_ms of the SLO.
-        slo: limits; those that are None do not count. A percentile is over all offered requests, so that one that
-            failed, timed out, was dropped or not answered is over the limit; the mean is over those that ended.
+        slo: limits; a limit that is None is ignored. A percentile is over all offered requests: a request that failed,
+            timed out, was dropped or has no response is over the limit. The mean is over those that ended.
     """
     measured = summary["measured"]
     if step.rate_rps is None:
@@ -66,7 +68,7 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
 
 
 def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float]) -> str | None:
-    """Why the load was not what was ordered, or None."""
+    """Why the load differs from the order, or None."""
     measured = summary["measured"]
     if summary["workers_reported"] < summary["workers_ordered"]:
         return f"{summary['workers_reported']} of {summary['workers_ordered']} workers of the generator reported"
@@ -78,13 +80,13 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
         return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
     offered, dropped = measured["offered"], measured["dropped"]
-    # Requests are dropped when too many are in flight. If those would take longer than the greatest limit even at the
-    # full rate, it is the API that did not answer (Little's law).
+    # Requests are dropped when too many are in flight. If even the full rate could not serve those within the greatest
+    # limit, the API is the cause (Little's law).
     room = summary["order"]["most_in_flight"] * summary["workers_reported"]
     if dropped and 1000 * room / rate_rps < max(latencies, default=0.0):
         return f"{dropped} of {offered} requests were not sent: at most {room} may be in flight"
     sent = offered / measured["seconds"] / rate_rps
-    # What is due by chance differs from the rate by a few standard deviations of a Poisson count.
+    # The number of requests due by chance differs from the rate by a few standard deviations of a Poisson count.
     if sent < MIN_SENT - 4 / math.sqrt(rate_rps * measured["seconds"]):
         return f"only {_figure(offered / measured['seconds'])} of {_figure(rate_rps)} requests/s were due"
     if offered < (least := least_requests(limits)):
@@ -93,15 +95,16 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
 
 
 def _late_share(measured: Measured, most_lag: float) -> float:
-    """The greatest share of requests, 0 to 1, that can have been sent later than ``most_lag`` ms."""
+    """The greatest share of requests, 0 to 1, that can have been sent more than ``most_lag`` ms late."""
     middle = measured["lag_ms"].get("p50")
     return 1.0 if middle is None or middle > most_lag else 0.5
 
 
 def _missed_without(share: float, summary: ProbeSummary, limits: Mapping[str, float]) -> bool:
-    """Whether a percentile is missed even if all of this share of requests had been in time but for the generator.
+    """Whether a percentile is missed even if this whole share of requests had been in time without the generator's
+    delay.
 
-    An API that is far overloaded makes the generator late too: thousands of connections are opened and timed out.
+    An API that is far overloaded makes the generator late too: it opens thousands of connections, which time out.
     """
     offered = summary["measured"]["offered"]
     within = summary["within_limits"]
@@ -113,7 +116,7 @@ def _missed_without(share: float, summary: ProbeSummary, limits: Mapping[str, fl
 
 
 def _over_percent(summary: ProbeSummary, limits: Mapping[str, float]) -> float | None:
-    """Share over the limit that is worst in proportion to what it allows."""
+    """The share over the limit that is worst in relation to the allowed share, in percent."""
     offered = summary["measured"]["offered"]
     shares = [
         (100 * (offered - summary["within_limits"][name]) / offered, 100 - percent)
@@ -152,22 +155,22 @@ def _failures_missed(measured: Measured, limits: Mapping[str, float]) -> Iterabl
 
 
 def _failure_percent(measured: Measured) -> float:
-    """Failed, timed out, dropped and unanswered requests, of all."""
+    """Requests that failed, timed out, were dropped or have no response, in percent of all."""
     offered = measured["offered"]
     return 100 * (offered - measured["ok"]) / offered if offered else 0.0
 
 
 def least_requests(slo: Slo) -> int:
-    """Fewest requests of a probe that can be good."""
+    """The minimum number of requests of a good probe."""
     return max((least for name, least in MIN_REQUESTS.items() if slo.get(name) is not None), default=1)
 
 
 def _backlog(rate_rps: float, summary: ProbeSummary) -> Iterable[str]:
-    """Requests in flight that grow by more than chance allows even at full load.
+    """Growth of the requests in flight beyond chance, even at full load.
 
     With Poisson arrivals and services that vary no more than exponential ones, the queue of a fully loaded server is a
-    random walk, whose change over T seconds has a variance of at most 2 x rate x T. A fit of a line to the seconds, as
-    if they were independent, would find growth in most stable queues near their capacity.
+    random walk. Its change over T seconds has a variance of at most 2 x rate x T. A line fit to the seconds, as if they
+    were independent, would find growth in most stable queues near their capacity.
     """
     seconds = summary["measured"]["seconds"]
     levels = [

@@ -1,15 +1,15 @@
-"""What a search is made of: its profile, which bounds it, and the probes that it asks for."""
+"""The parts of a search: its profile, which bounds it, and the probes that it orders."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How much load a search may take. ``budget_seconds`` bounds settling and measuring of all probes together.
+    """How much load a search may make. ``budget_seconds`` bounds settling and measuring of all probes together.
 
-    ``settle_seconds`` belong to each open probe and are not measured. ``resolution``: bisection ends when the bracket
-    is this share of its upper end. ``confirm_factors`` are multiples of the fitted rate. ``verify_seconds``: so long
-    must the verified rate have held, at it or above.
+    ``settle_seconds`` belong to each open probe and are not measured. ``resolution``: bisection ends when the width of
+    the bracket is this share of its upper end. ``confirm_factors`` are multiples of the fitted rate.
+    ``verify_seconds``: how long the SLO must have been held at the verified rate or above.
     """
 
     name: str
@@ -25,17 +25,17 @@ class Profile:
 
     @property
     def longest_seconds(self) -> float:
-        """Most that one probe may measure: one that is made longer for a low rate must leave time for another."""
+        """The maximum measured seconds of one probe: a longer probe for a low rate must leave time for another."""
         return self.budget_seconds / 2 - self.probe_seconds - self.settle_seconds
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        # For trying things out: shows the order of magnitude, and that all works.
+        # For a quick trial: it shows the order of magnitude, and that everything works.
         Profile("smoke", 60, 1, 4, 1.5, 4.5, 8, 0.12, (1.0, 0.97), 12),
-        # Short probes to bracket, long ones to decide: any that fails by chance below the capacity caps what can be
-        # verified.
+        # Short probes for the bracket, long ones for the decision. A probe that fails by chance below the capacity
+        # limits the rate that can be verified.
         Profile("standard", 420, 2, 13, 5, 20, 55, 0.08, (1.0, 0.97, 1.02), 80),
         Profile("publish", 1200, 2, 28, 8, 50, 150, 0.08, (1.0, 0.97, 1.02), 240),
     )
@@ -56,5 +56,5 @@ class Step:
 
     @property
     def seconds(self) -> float:
-        """What it takes of the budget."""
+        """The seconds that it uses of the budget."""
         return self.seconds_settle + self.seconds_measure

@@ -1,4 +1,4 @@
-"""Which probe comes next: bracket, bisection, confirmation and proof, as the probes so far ask for."""
+"""The order of the probes: bracket, bisection, confirmation and verification, depending on the probes so far."""
 
 import math
 
@@ -7,32 +7,33 @@ from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge_probe, lea
 from .steps import Profile, Step
 from .summary import ProbeSummary, Slo
 
-# Rates to look at while all hold, as multiples of what the closed probe could do: up to 1.1, then ever higher, because
-# one with few connections sees too little. Below, while all fail, as multiples of the last.
+# Rates while all hold, as multiples of the closed probe's: up to 1.1, then ever higher, because a closed probe with few
+# connections finds too low a rate. Below: rates while all fail, as multiples of the last one.
 FIRST, UP, UP_MORE = 0.8, (0.95, 1.1), (1.4, 2.0, 4.0)
 DOWN = (0.75, 0.6, 0.5)
 MAX_DOWN = 6
 MAX_RPS = 1e6
-# Where to verify, as shares of the fitted rate and of the lowest that failed. Chosen by simulation: nearer to the fit a
-# probe fails too often, and then caps what can be verified. A rate that held is repeated from REPEAT_OF_FIT on, else a
-# new one is tried; one that is NEAR is near enough; with the last of the budget a lower one is taken, to have any.
+# Where to verify, as shares of the fitted rate and of the lowest that failed. The values come from simulation. Nearer
+# to the fit, a probe fails too often, and then limits the rate that can be verified. A rate that held is repeated from
+# REPEAT_OF_FIT on; otherwise a new one is tried. A rate that is NEAR is near enough. With the last of the budget a
+# lower rate is used, so that any rate is verified.
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
 LAST_OF_FIT, LAST_OF_FAILED, SURE_OF_FIT = 0.94, 0.965, 0.9
 
 
 class Search:
-    """Says which probe comes next, until it has ended.
+    """Decides which probe comes next, until the search has ended.
 
     Args:
         slo: p50_ms, p95_ms, p99_ms, mean_ms and max_failure_percent, those that are limited.
-        connections: of the closed probe, as many as keep every worker of the API busy and some more.
+        connections: of the closed probe: enough to keep every worker of the API busy, and some more.
         arrivals: poisson or constant.
-        max_rps: rates above it are of no interest.
+        max_rps: the highest rate that the search may try.
 
-    ``ended`` is None while it goes on, then: done; budget (stopped early, with what there is); generator (the API held
-    every rate that the generator could make, or because of it no more could be proven); max_rps (it held the highest
-    rate asked for); no_load_passes.
+    ``ended`` is None while the search continues. Then it is one of: done; budget (ended early, with the results so
+    far); generator (the API held every rate that the generator could make, or the generator prevented verification);
+    max_rps (the API held the highest allowed rate); no_load_passes.
     """
 
     def __init__(
@@ -55,13 +56,13 @@ class Search:
             raise ValueError(f"slo {dict(slo)} limits no latency: without one, no rate is too high")
         self.ended: str | None = None
         self.spent_seconds = 0.0
-        # Right answers per second to the closed probe; None before it.
+        # Good responses per second to the closed probe; None before it.
         self._saturation_rps: float | None = None
         self._probes: list[OpenProbe] = []
         self._confirmed = 0
 
     def add(self, step: Step, summary: ProbeSummary) -> Judgement:
-        """Take the summary of a probe (see `judge_probe`) into account."""
+        """Add the summary of a probe (see `judge_probe`)."""
         judgement = judge_probe(step, summary, self.slo)
         self.spent_seconds += step.seconds
         measured = summary["measured"]
@@ -81,7 +82,7 @@ class Search:
         return judgement
 
     def next(self) -> Step | None:
-        """The probe to be made now; None when the search has ended. Asking again gives the same answer."""
+        """The probe to be made now; None when the search has ended. A second call returns the same probe."""
         if self.ended:
             return None
         if self._saturation_rps is None:
@@ -93,7 +94,7 @@ class Search:
             self.ended = self._how_it_ended()
         return step
 
-    # What the probes say so far.
+    # Conclusions from the probes so far.
 
     @property
     def _most_rps(self) -> float:
@@ -109,19 +110,23 @@ class Search:
 
     @property
     def _unreached(self) -> list[float]:
-        """Rates that the generator could not make, above all that it could; those below were a disturbance."""
+        """Rates that the generator could not make, above all that it could make. Failures at lower rates were a
+        disturbance.
+        """
         made = max(self._rates(GOOD, BAD), default=0.0)
         return [rate for rate in self._rates(GENERATOR) if rate > made]
 
     @property
     def _repeatedly_unreached(self) -> list[float]:
-        """Rates above all that passed that the generator could not make a second time either, whatever else it made."""
+        """Rates above all that held that the generator failed to make twice, whatever else it made."""
         rates, passed = self._rates(GENERATOR), max(self._passed, default=0.0)
         return [rate for rate in rates if rate > passed and rates.count(rate) > 1]
 
     @property
     def _passed(self) -> list[float]:
-        """Rates that held the SLO below every one that did not, ascending: on inversion the failing one counts."""
+        """Rates that held the SLO below every rate that did not, ascending. If a lower rate failed, that failure
+        counts.
+        """
         return sorted({rate for rate in self._rates(GOOD) if rate < self._failed_rps})
 
     @property
@@ -129,7 +134,7 @@ class Search:
         return max(self._passed, default=self._failed_rps), self._failed_rps
 
     def _good_seconds(self, rate: float) -> float:
-        """How long the SLO was held at this rate or above."""
+        """How long the SLO was held at this rate or above, in seconds."""
         failed = self._failed_rps
         good = (probe for probe in self._probes if probe.verdict == GOOD and rate <= probe.rate_rps < failed)
         return sum(probe.seconds for probe in good)
@@ -140,17 +145,19 @@ class Search:
         return verified_rate(judged, self.profile.verify_seconds)
 
     def _fitted_rps(self) -> float:
-        """The rate that meets the SLO exactly, by the probes near it. To be asked for once a rate has failed."""
+        """The rate that meets the SLO exactly, from the probes near it. Call it only after a rate has failed."""
         lower, upper = self._bracket
         names = [name for name in PERCENTS if name in self.slo]
         fits = {name: fit for name in names if (fit := fit_near(points_of(name, self._probes), lower, upper))}
         estimate = estimate_rps(fits, lower, upper)
         return estimate[1] if estimate else (lower + upper) / 2
 
-    # Steps.
+    # The steps of a search.
 
     def _search(self, saturation_rps: float) -> Step | None:
-        """The next step of bracket or bisection; None when the bracket is narrow enough or time is needed elsewhere."""
+        """The next step of bracket or bisection; None when the bracket is narrow enough or the time is needed
+        elsewhere.
+        """
         if self._confirmed:
             return None
         passed, unreached = self._passed, self._unreached
@@ -163,10 +170,10 @@ class Search:
         if not self._probes:
             rate = self._first_rps(saturation_rps)
         elif len(unreached) == 1:
-            # Before the generator is believed to be at its limit: it may have been disturbed.
+            # A second probe, before the generator is assumed to be at its limit: it may have been disturbed.
             rate = unreached[0]
         elif not passed:
-            # Below all that was tried: after a rate that failed, a disturbed generator is not worth a second look.
+            # Below all rates so far: after a rate that failed, the probe with a disturbed generator is not repeated.
             rate = self._lower(min(upper, *self._rates(GENERATOR), math.inf))
         elif upper == math.inf:
             rate = self._higher(lower, saturation_rps)
@@ -179,23 +186,23 @@ class Search:
         return self._open(purpose, rate, self.profile.search_seconds, self._reserve_seconds(lower, upper))
 
     def _first_rps(self, saturation_rps: float) -> float:
-        # An API that answers nothing on all those connections may still answer one request after the other.
+        # An API that returns no good response on all those connections may still serve one request after the other.
         rate = FIRST * saturation_rps or self._wanted_requests / self.profile.search_seconds
         return min(max(rate, self._lowest_rps), self._most_rps)
 
     @property
     def _lowest_rps(self) -> float:
-        """Rate below which the longest probe has too few requests."""
+        """Below this rate, the longest probe has too few requests."""
         return self._wanted_requests / self.profile.longest_seconds
 
     @property
     def _wanted_requests(self) -> float:
-        """Requests to be expected of a probe, so that it has enough of them in spite of chance."""
+        """The number of requests that a probe should expect, so that it has enough of them despite chance."""
         least = least_requests(self.slo)
         return least + (2 * math.sqrt(least) if self.arrivals == "poisson" else 1)
 
     def _higher(self, passed: float, saturation_rps: float) -> float | None:
-        """A rate above all that held, or None when there is none of interest."""
+        """A rate above all that held; None when no higher rate may be tried."""
         if passed >= self._most_rps:
             return None
         ladder = [factor * saturation_rps for factor in UP]
@@ -205,7 +212,7 @@ class Search:
         return min(rate, self._most_rps)
 
     def _lower(self, upper: float) -> float | None:
-        """A rate below all that failed, or None when lower ones make no sense."""
+        """A rate below all that failed; None when lower rates are useless."""
         tried = len(set(self._rates(BAD, GENERATOR)))
         if upper <= self._lowest_rps or tried > MAX_DOWN:
             return None
@@ -221,8 +228,10 @@ class Search:
         return self._open("confirm", rate, self.profile.confirm_seconds)
 
     def _verify(self) -> Step | None:
-        """Hold a rate for as long as is asked for: the highest that held, or a new one where that is far below the fit
-        or has failed since."""
+        """The next step that holds a rate for as long as required.
+
+        It is the highest rate that held. A new rate is used if that one is far below the fit, or has failed since.
+        """
         good, verified, profile = self._rates(GOOD), self._verified_rps, self.profile
         if not good or self._is_proven(verified):
             return None
@@ -230,21 +239,21 @@ class Search:
             return self._hold(max(good))
         fitted, failed, top = self._fitted_rps(), self._failed_rps, max(self._passed, default=0.0)
         new = min(NEW_OF_FIT * fitted, NEW_OF_FAILED * failed)
-        # A rate that the generator made is all that can be held where it cannot make the one that ought to be.
+        # If the generator cannot make the preferred rate, only a rate that it made can be held.
         bounded = top > 0 and new >= min(self._repeatedly_unreached, default=math.inf)
         if bounded and verified == top:
             return None
         rate = top if bounded or top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
         left = profile.budget_seconds - self.spent_seconds
         if left - self._hold_seconds(rate) < profile.settle_seconds + 0.6 * profile.verify_seconds:
-            # The last chance.
+            # The last chance to verify a rate.
             if verified:
                 return None if verified >= SURE_OF_FIT * fitted else self._hold(rate)
             rate = min(rate, LAST_OF_FIT * fitted, LAST_OF_FAILED * failed)
         return self._hold(rate)
 
     def _is_proven(self, verified: float | None) -> bool:
-        """Whether the verified rate is as near to the capacity as a search of this length brings it."""
+        """Whether the verified rate is as close to the capacity as a search of this length can get."""
         if not verified:
             return False
         if self._failed_rps == math.inf:
@@ -255,13 +264,15 @@ class Search:
         return self._open("verify", rate, self._hold_seconds(rate) - self.profile.settle_seconds)
 
     def _hold_seconds(self, rate: float) -> float:
-        """What is missing at this rate, settling included."""
+        """The missing seconds at this rate, settling included."""
         missing = self.profile.verify_seconds - self._good_seconds(rate)
         return self.profile.settle_seconds + max(missing, self.profile.search_seconds)
 
     def _reserve_seconds(self, lower: float, upper: float) -> float:
-        """What the search must leave for the rest: confirmation and another probe; to verify alone where nothing has
-        failed yet, and nothing before anything has held."""
+        """The seconds that the search must leave for the rest: confirmation and another probe.
+
+        While no rate has failed, it is only the time to verify. While no rate has held, it is 0.
+        """
         if not lower:
             return 0.0
         if upper == math.inf or self._unreached:
@@ -270,13 +281,13 @@ class Search:
         return (len(self.profile.confirm_factors) + 1) * each
 
     def _measure_seconds(self, rate: float, seconds: float) -> float:
-        """Longer for a low rate, so that there are enough requests for the percentiles."""
+        """The seconds to measure: more for a low rate, so that there are enough requests for the percentiles."""
         return math.ceil(min(max(seconds, self._wanted_requests / rate), self.profile.longest_seconds))
 
     def _open(self, purpose: str, rate: float, seconds: float, reserve: float = 0.0) -> Step | None:
-        """An open probe, or None when the budget does not allow one that is long enough to bracket."""
+        """An open probe; None when the budget does not allow one that is long enough for a bracket."""
         if rate != self.max_rps:
-            # Figures that people can read; the rate of an earlier probe stays the same.
+            # Rounded for readers; the rate of an earlier probe is not changed.
             rate = min(float(f"{rate:.4g}"), self._most_rps)
         settle, left = self.profile.settle_seconds, self.profile.budget_seconds - self.spent_seconds - reserve
         shortest = self._measure_seconds(rate, self.profile.search_seconds)
@@ -288,7 +299,7 @@ class Search:
     def _how_it_ended(self) -> str:
         good = self._rates(GOOD)
         if not good:
-            # Whether a lower rate holds is not known where the generator could not make it.
+            # If the generator could not make the rate, whether a lower one holds is unknown.
             return "generator" if min(self._rates(GENERATOR), default=math.inf) < self._failed_rps else "no_load_passes"
         proven = self._is_proven(self._verified_rps)
         if self._failed_rps == math.inf:

@@ -1,4 +1,4 @@
-"""What is read of a probe when it is judged: a part of trial-<n>.json, as `Trials.run` of a load host makes it."""
+"""The part of trial-<n>.json that is read when a probe is judged, as `Probes.run` of a load host writes it."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
@@ -41,8 +41,11 @@ class Order(TypedDict):
 
 
 class ProbeSummary(TypedDict):
-    """``within_limits``: for each percentile of the SLO, how many requests due in the measured window were answered
-    right within it. ``stopped``: why the probe ended early, None where it did not."""
+    """``within_limits``: for each percentile of the SLO, the requests due in the measured window with a good response
+    within it.
+
+    ``stopped``: why the probe ended early, None if it did not.
+    """
 
     order: Order
     workers_ordered: int

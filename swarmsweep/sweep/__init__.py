@@ -1,1 +1,1 @@
-"""What is asked: the sweep file, its cells and the load of each."""
+"""The sweep file: its cells and the load of each."""

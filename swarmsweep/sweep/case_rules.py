@@ -1,4 +1,4 @@
-"""The cases of a load: other loads for some of the cells, and which of them can never count."""
+"""The cases of a load: other loads for some of the cells. A case that can never apply is refused."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from swarmsweep.units import quoted
 def read_cases(
     section: FixedSection | CapacitySection, load: AnyLoad, limits: Mapping[str, float] | None, problems: Problems
 ) -> list[Case]:
-    """The cases of a load, in order; ``load`` is what they change, ``limits`` are those of the SLO."""
+    """The cases of a load, in order; ``load`` is the one that they change, ``limits`` are those of the SLO."""
     cases = []
     for case_section in section.cases or ():
         case = _case(case_section, load, "spawn_rate" in section.written)
@@ -41,7 +41,7 @@ def _case(section: FixedCase | CapacityCase, load: AnyLoad, keep_spawn_rate: boo
 def refuse_idle(
     section: FixedSection | CapacitySection, cases: list[Case], cells: list[Cell], problems: Problems
 ) -> None:
-    """Note each case that can never count: one that no cell matches, and one whose cells all have an earlier case."""
+    """Note each case that can never apply: no cell matches it, or all its cells have an earlier case."""
     axes_by_id = {cell.id: axes_of(cell) for cell in cells}
     taken: dict[str, str] = {}  # id of a cell -> place of its case
     sections: Sequence[FixedCase | CapacityCase] = section.cases or ()
@@ -61,7 +61,7 @@ def refuse_idle(
 
 
 def _refuse_unknown_values(when: When, case: Case, cells: list[dict[str, Any]], line: int, problems: Problems) -> bool:
-    """Note each value that no cell has; whether there is one."""
+    """Note each value that no cell has; return whether there is one."""
     known = dict.fromkeys([*type(when).model_fields, *(axis for axes in cells for axis in axes)])
     unknown = False
     for axis, values in case.when:

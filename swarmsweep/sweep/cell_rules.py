@@ -1,4 +1,4 @@
-"""The cells that a sweep file asks for: matrix or cells, less exclude, plus include."""
+"""The cells of a sweep file: matrix or cells, without exclude, with include."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Placed = list[tuple[Cell, int]]  # each cell with its line
 
 
 def read_cells(sections: Sections, tree: Entries, problems: Problems) -> list[Cell]:
-    """All cells in order; an incomplete list when something was refused. ``tree`` is the whole file as written."""
+    """All cells in order; the list is incomplete when an entry was refused. ``tree`` is the whole file as written."""
     if "matrix" in tree.key_lines and "cells" in tree.key_lines:
         line = max(tree.key_lines["matrix"], tree.key_lines["cells"])
         problems.add(

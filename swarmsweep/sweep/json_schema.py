@@ -1,4 +1,4 @@
-"""The JSON schema of a sweep file, made from the models: for editors, and for the words of messages."""
+"""The JSON schema of a sweep file, made from the models, for editors and for the texts of messages."""
 
 import functools
 import json
@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 
 
 class _Generator(GenerateJsonSchema):
-    """None stands for a key that is left out, so null is allowed nowhere and is no default."""
+    """None means a missing key. So null is allowed nowhere, and is never a default."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> Schema:
         return self.generate_inner(schema["schema"])
@@ -26,7 +26,7 @@ class _Generator(GenerateJsonSchema):
         return inner
 
     def sort(self, value: Any, parent_key: str | None = None) -> Any:
-        return value  # as the models have it
+        return value  # unchanged, as in the models
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False  # it would repeat the key
@@ -45,7 +45,7 @@ def schema_text() -> str:
 
 
 def schema_at(location: Sequence[str | int]) -> Schema:
-    """The schema of a place, which pydantic names in an error by keys, positions and the tags of variants."""
+    """The schema of a place. pydantic names the place in an error by keys, positions and the tags of variants."""
     place = sweep_schema()
     for part in location:
         if isinstance(part, int):

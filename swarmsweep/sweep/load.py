@@ -1,4 +1,4 @@
-"""The load of a deployment: its settings, how long it takes, and which of a sweep's loads a cell gets."""
+"""The load of a deployment: its settings, its duration, and which of a sweep's loads a cell gets."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -9,37 +9,37 @@ from swarmsweep.search import PROFILES
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
 from swarmsweep.units import quoted
 
-# FastHttpUser's own limits, 60 s to connect and 60 s to read, and those of the proxy, which times out after 60 s.
+# FastHttpUser allows 60 s to connect and 60 s to read, and the proxy times out after 60 s.
 DRAIN_SECONDS = 120.0
 # Users for a fixed time, or a search for the highest rate that holds the SLO.
 FIXED, CAPACITY = "fixed", "capacity"
-# Of a search: those whose rates are compared, so that the noise of the comparison must be known.
+# Searches whose rates are compared, so that the noise of the comparison must be known.
 ANCHORED_PROFILES = ("standard", "publish")
-# A load as plan.json holds it, also one of an earlier version; `load_from_json` makes it typed.
+# A load as in plan.json, also one of an earlier version; `load_from_json` gives it a type.
 StoredLoad = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Load:
-    """The load of one trial: ``users`` simulated users in a closed loop for a fixed time."""
+    """The load of one attempt: ``users`` simulated users in a closed loop for a fixed time."""
 
     users: int
     spawn_rate: float
     mode: str = FIXED
     warmup_seconds: float = 10  # connections open, caches and thread pools fill; the requests are discarded
     measure_seconds: float = 30  # a few thousand requests for p99 at 100 requests/s
-    wait_seconds: tuple[float, float] = (0, 0)  # no think time: the users ask for all the API can give
+    wait_seconds: tuple[float, float] = (0, 0)  # no think time: the users send as many requests as the API can serve
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict.py"  # one-row predictions, the usual request
 
     @property
     def seconds(self) -> float:
-        """How long the load lasts: starting the users, warm-up, measuring."""
+        """The duration of the load in seconds: starting the users, warm-up, measuring."""
         return self.users / self.spawn_rate + self.warmup_seconds + self.measure_seconds
 
     @property
     def is_compared(self) -> bool:
-        """Whether the figures of cells are compared by a test, which must know their noise."""
+        """Whether a statistical test compares the figures of cells, which needs their noise."""
         return False
 
     def as_json(self) -> StoredLoad:
@@ -51,16 +51,16 @@ class Load:
 
 @dataclass(frozen=True)
 class CapacityLoad:
-    """Trials of one deployment, in an open loop, that close in on the highest rate within the SLO.
+    """Probes of one deployment, in an open loop, that find the highest rate within the SLO.
 
-    ``budget_seconds`` bounds settling and measuring over all trials; it is the profile's, kept so that a stored plan
-    says what was planned. ``target_rps`` is the rate that the API must sustain, None where the highest is wanted.
+    ``budget_seconds`` bounds settling and measuring over all probes. It is the profile's, and is stored so that a plan
+    keeps it. ``target_rps`` is the rate that the API must sustain, None where the highest is wanted.
     """
 
-    timeout_seconds: float  # an answer that takes longer counts as none
+    timeout_seconds: float  # a slower response counts as a timeout
     budget_seconds: float
-    profile: str = "standard"  # the shortest whose verified rate is worth a decision
-    arrivals: str = "poisson"  # independent callers, at random times
+    profile: str = "standard"  # the shortest profile whose verified rate is good enough for a decision
+    arrivals: str = "poisson"  # independent users, at random times
     target_rps: float | None = None
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict_open.py"  # one-row predictions, the usual request
@@ -68,12 +68,12 @@ class CapacityLoad:
 
     @property
     def seconds(self) -> float:
-        """The longest that the load can last: settling and measuring of all trials."""
+        """The maximum duration of the load in seconds: settling and measuring of all probes."""
         return self.budget_seconds
 
     @property
     def is_compared(self) -> bool:
-        """Whether the figures of cells are compared by a test, which must know their noise."""
+        """Whether a statistical test compares the figures of cells, which needs their noise."""
         return self.profile in ANCHORED_PROFILES
 
     def as_json(self) -> StoredLoad:
@@ -87,7 +87,7 @@ KINDS: dict[str, type[AnyLoad]] = {FIXED: Load, CAPACITY: CapacityLoad}
 
 
 def with_profile(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a capacity load; those that name a profile, with its budget."""
+    """Settings of a capacity load. If they name a profile, its budget is added."""
     budget = {"budget_seconds": PROFILES[settings["profile"]].budget_seconds} if "profile" in settings else {}
     return {**settings, **budget}
 
@@ -109,7 +109,7 @@ def load_from_json(stored: StoredLoad) -> AnyLoad:
 def drain_seconds(slo: Mapping[str, float]) -> float:
     """How long after a window its requests may still get their responses, in seconds; it ends as soon as all have.
 
-    At least the largest latency limit of the SLO: a request that waited longer certainly misses it. The load host
+    It is at least the largest latency limit of the SLO: a request that waited longer certainly misses it. The load host
     bounds it (see loadgen/closed/drain.py).
     """
     return max([DRAIN_SECONDS, *(value / 1000 for name, value in slo.items() if name.endswith("_ms"))])
@@ -117,13 +117,13 @@ def drain_seconds(slo: Mapping[str, float]) -> float:
 
 @dataclass(frozen=True)
 class Case:
-    """Another load for the cells that have, on each axis of ``when``, one of the values given there."""
+    """Another load for the cells that have, on each axis of ``when``, one of the given values."""
 
     when: tuple[tuple[str, tuple[AxisValue, ...]], ...]
     load: AnyLoad
 
     def matches(self, axes: Mapping[str, Any]) -> bool:
-        """Whether the case is for a cell with these axis values (see `matrix.axes_of`)."""
+        """Whether the case applies to a cell with these axis values (see `matrix.axes_of`)."""
         return all(axis in axes and axes[axis] in values for axis, values in self.when)
 
 
@@ -135,12 +135,12 @@ def load_of(cell: Cell, load: AnyLoad, cases: Iterable[Case]) -> AnyLoad:
 
 
 def differences(load: StoredLoad, other: StoredLoad) -> dict[str, Any]:
-    """The settings of ``other`` that are not those of ``load``; both as plan.json holds them."""
+    """The settings of ``other`` that differ from those of ``load``; both are as in plan.json."""
     return {key: value for key, value in other.items() if load.get(key) != value}
 
 
 def mode_of(load: StoredLoad) -> str:
-    """`FIXED` or `CAPACITY`: the mode of a load as plan.json holds it; plans of earlier versions name none.
+    """`FIXED` or `CAPACITY`: the mode of a load as in plan.json; plans of earlier versions have none.
 
     Raises `LabError` for any other mode.
     """

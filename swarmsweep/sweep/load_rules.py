@@ -1,4 +1,4 @@
-"""The load that a section `load` asks for, and what cannot be together in it, with the SLO, or in the lab."""
+"""The load of the section `load`, and checks of its settings together, with the SLO, and with the lab."""
 
 import math
 from collections.abc import Mapping
@@ -12,11 +12,13 @@ from swarmsweep.sweep.yaml_tree import Entries
 from swarmsweep.units import format_plain
 
 MAX_RAMP_SECONDS = 900  # the recorder stops a ramp that lasts longer (its MAX_RAMP_SECONDS)
-MAX_LOAD_SECONDS = 86_000  # the sampler of the hosts records a day at most; the rest is for starting and draining
+MAX_LOAD_SECONDS = (
+    86_000  # seconds; the sampler of the hosts records a day at most, and the rest is for starting and draining
+)
 
 LATENCY_LIMITS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms")
-# Four times the limit: slow answers are seen as slow, and hopeless ones do not pile up. At least what a lost packet
-# takes to be sent again, at most what a caller waits.
+# Four times the limit, so that slow responses are measured as slow, and hopeless ones do not pile up. At least the time
+# to send a lost packet again, at most the patience of a user.
 TIMEOUT_PER_LIMIT = 4
 TIMEOUT_RANGE_SECONDS = (1, 10)
 
@@ -43,14 +45,14 @@ def read_load(
 
 
 def usual_spawn_rate(users: int) -> int:
-    """All users within one second, but never more than 100 a second: faster starts upset Locust itself."""
+    """All users within one second, but at most 100 a second: faster starts disturb Locust itself."""
     return min(users, 100)
 
 
 def refuse_impossible(load: AnyLoad, written: Entries, limits: Mapping[str, float] | None, problems: Problems) -> None:
-    """Note a load that the lab would cut off before its end, or that contradicts itself or the SLO's ``limits``.
+    """Note a load that the lab would end early, or that contradicts itself or the SLO's ``limits``.
 
-    ``written`` is the mapping that asks for it.
+    ``written`` is the mapping of the load in the file.
     """
     if isinstance(load, Load):
         _refuse_impossible_users(load, written, problems)
@@ -71,7 +73,7 @@ def _latency_limits(limits: Mapping[str, float]) -> dict[str, float]:
 def _refuse_early_timeout(
     load: CapacityLoad, written: Entries, limits: Mapping[str, float], problems: Problems
 ) -> None:
-    """Note a time-out at which an answer within a limit would already have timed out."""
+    """Note a timeout at which a response within a limit would already have timed out."""
     limit_ms, name = max(((limit, name) for name, limit in _latency_limits(limits).items()), default=(0, ""))
     if load.timeout_seconds * 1000 > limit_ms:
         return
@@ -88,7 +90,7 @@ def _refuse_early_timeout(
 
 
 def _refuse_impossible_users(load: Load, written: Entries, problems: Problems) -> None:
-    """Note a load that has more workers than users, or that the lab would cut off before its end."""
+    """Note a load that has more workers than users, or that the lab would end early."""
     if load.workers > load.users:
         text = f"{load.workers} workers share {load.users} users; allowed: 1 to {load.users}"
         problems.add(written.line_of("workers", "users"), written.place("workers"), text)

@@ -1,4 +1,4 @@
-"""Cells: one configuration each, with a stable readable id, and the product of axes that makes them."""
+"""Cells: one configuration each, with a stable readable id, and the product of axes."""
 
 import hashlib
 import itertools
@@ -10,14 +10,14 @@ from typing import Any
 from swarmsweep.units import format_memory, format_plain
 
 CORE_AXES = ("replicas", "cpus", "memory", "workers")
-LOCUSTFILE_AXIS = "locustfile"  # the scenario of a cell: a setting of its load, no variable of the stack
+LOCUSTFILE_AXIS = "locustfile"  # the scenario of a cell: a setting of its load, and not a variable of the stack
 MAX_ID_LENGTH = 120  # leaves room for suffixes below the 255 bytes of a file name
 
 # Price of one GiB of memory in units of one vCPU: about 1 to 9 in the price list of AWS Fargate.
 MEMORY_PRICE_PER_GIB = 0.11
 
 AxisValue = str | int | float
-# A configuration as plan.json has it: numbers under replicas, cpus, memory_bytes and workers; other axes by name.
+# A configuration as in plan.json: numbers under replicas, cpus, memory_bytes and workers; other axes by name.
 Config = dict[str, Any]
 
 
@@ -42,9 +42,10 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """Readable, stable, a file name: ``r2-c0.5-m600M-w2`` and ``-<axis><value>`` for each extra axis.
+        """A readable, stable name that is safe in file names: ``r2-c0.5-m600M-w2`` and ``-<axis><value>`` for each
+        extra axis.
 
-        Of a locustfile its name without ``.py``.
+        A locustfile is named without ``.py``.
         """
         core = f"r{self.replicas}-c{format_plain(self.cpus)}-m{self.memory}-w{self.workers}"
         name = core + "".join(f"-{axis}{_slug(axis, value)}" for axis, value in self.extra)
@@ -94,7 +95,7 @@ def matches(values: Mapping[str, Any], pattern: Mapping[str, Any]) -> bool:
 
 
 def first_repeated(cells: Iterable[Cell]) -> tuple[int, int] | None:
-    """Positions of the first cell that stands twice (by id) and of its repetition, or None."""
+    """Positions of the first cell that occurs twice (by id) and of its repetition, or None."""
     seen: dict[str, int] = {}
     for position, cell in enumerate(cells):
         if cell.id in seen:
@@ -108,7 +109,7 @@ def _slug(axis: str, value: AxisValue) -> str:
     if axis == LOCUSTFILE_AXIS:
         text = text.removesuffix(".py")
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", text)
-    # Replacing or cutting could make two values one; a piece of their hash keeps them apart.
+    # Replacing or shortening could make two values equal; a part of their hash keeps them different.
     return safe if safe == text and len(safe) <= 40 else f"{safe[:31]}-{_digest(text)}"
 
 

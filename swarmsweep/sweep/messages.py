@@ -1,4 +1,4 @@
-"""What pydantic found wrong in a sweep file, in words: the value as written, what is allowed, how to write it."""
+"""pydantic's errors on a sweep file as text: the value as written, what is allowed, how to write it."""
 
 import difflib
 from typing import Any
@@ -13,11 +13,11 @@ from swarmsweep.sweep.values import MODES
 from swarmsweep.sweep.yaml_tree import Node
 from swarmsweep.units import quoted
 
-Location = tuple[str | int, ...]  # as pydantic has it: keys, positions, and the tags of variants
+Location = tuple[str | int, ...]  # as in pydantic: keys, positions, and the tags of variants
 Place = tuple[str | int, ...]  # the same without tags
 
-# By pydantic's kind of an error, and by ours (from "scalar" on, whose message is ours too). {description}, {title} and
-# {maxItems} are of the JSON schema; the others are those of `_words`.
+# By the kind of an error: pydantic's kinds, and our own from "scalar" on, which also have our own message.
+# {description}, {title} and {maxItems} are of the JSON schema; the others are those of `_words`.
 _TEXTS = {
     "model_type": "expected a mapping with {keys}, but this is {kind}",
     "list_type": "expected a list, for example {example}, but this is {kind}",
@@ -33,7 +33,7 @@ _TEXTS = {
     "scenario": "{message}",
     "empty": "is empty; {verb} at least one of {keys}",
 }
-# By the tag of a mode: the mode, the other one, and the keys that the other one has alone.
+# By the tag of a mode: the mode, the other one, and the keys that only the other one has.
 _FIXED, _CAPACITY = set(FixedSection.model_fields), set(CapacitySection.model_fields)
 _OTHER_MODE = {
     "<fixed>": ("fixed", "capacity", _CAPACITY - _FIXED),
@@ -55,13 +55,13 @@ def add_errors(error: ValidationError, tree: Node, problems: Problems) -> set[Pl
             continue
         if any(location[:length] in refused_keys for length in range(1, len(location) + 1)):
             continue
-        if kind == "union_tag_not_found":  # the load's, of which the mode is the tag
+        if kind == "union_tag_not_found":  # the error is on the load, whose tag is the mode
             location = (*location, "<fixed>", "mode")
             fault = text_fault(_node_at(tree, location))
             kind, message = ("scalar", fault) if fault else ("literal_error", "")
         node = _node_at(tree, location)
         problems.add(node.line, node.key, _TEXTS[kind].format_map(_words(node, location, message)))
-    # The last part may be a key of the user's that looks like a tag.
+    # The last part may be a user's key that looks like a tag.
     return {(*(part for part in each["loc"][:-1] if part not in TAGS), each["loc"][-1]) for each in details}
 
 
@@ -73,7 +73,7 @@ def _node_at(tree: Node, location: Location) -> Any:
 
 
 def _words(node: Node, location: Location, message: str) -> dict[str, Any]:
-    """What a text may quote."""
+    """The values that a text may quote."""
     schema = schema_at(location)
     return schema | {
         "message": message,
@@ -90,7 +90,9 @@ def _words(node: Node, location: Location, message: str) -> dict[str, Any]:
 def _unknown_key(name: str, location: Location) -> str:
     parent = schema_at(location[:-1])
     keys = list(parent["properties"])
-    if location[0] == "load" and "patternProperties" not in parent:  # the load or a case, not the cells it is for
+    if (
+        location[0] == "load" and "patternProperties" not in parent
+    ):  # the load or a case, and not the cells to which a case applies
         here, other, fields = _OTHER_MODE[str(location[1])]
         if name in fields:
             allowed = ", ".join(key for key in keys if key != "when")

@@ -1,4 +1,4 @@
-"""What a sweep file may say: a model for each of its mappings. docs/sweep.schema.json is made from them."""
+"""The content of a sweep file: a model for each of its mappings. docs/sweep.schema.json is made from them."""
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -19,16 +19,16 @@ from swarmsweep.sweep import values as v
 from swarmsweep.sweep.scalars import read_text
 from swarmsweep.sweep.yaml_tree import Entries
 
-MAX_CELLS = 2000  # at 20 s each that is half a day; more is a slip of the keyboard
-MAX_EXCLUDES = 200  # more is a list of cells, which `cells` can hold
-MAX_CASES = 100  # more is a table too large to read
+MAX_CELLS = 2000  # at 20 s each that is half a day; a larger number is a typing error
+MAX_EXCLUDES = 200  # a longer list should be a list of cells in `cells`
+MAX_CASES = 100  # more would be a table that is too large to read
 
-# The tags of the variants of a union, as pydantic puts them into the place of an error, each with its position there.
+# The tags of the variants of a union, as in the place of an error of pydantic, each with its position there.
 TAGS = {"<fixed>": 0, "<capacity>": 1, "<one>": 0, "<many>": 1}
 
 
 def _finish(schema: dict[str, Any], model: "type[Section]") -> None:
-    """Say in a JSON schema which keys there may be beside those with a name, and how many there must be."""
+    """Add to a JSON schema which unnamed keys are allowed, and how many keys there must be."""
     if isinstance(further := schema["additionalProperties"], dict):
         schema["patternProperties"] = {f"^{v.ENVIRONMENT_AXIS}$": further}
         schema["additionalProperties"] = False
@@ -174,7 +174,7 @@ class CapacitySection(Section):
 
 
 def mode_of(load: Any) -> str | None:
-    """The mode that the section `load` names, else fixed; None where there is no such mode."""
+    """The mode of the section `load`, fixed by default; None for an unknown mode."""
     mode = load.get("mode", "fixed") if isinstance(load, Entries) else "fixed"
     return mode if isinstance(mode, str) and mode in v.MODES else None
 
@@ -199,7 +199,7 @@ class Slo(Section):
     p50_ms: v.Milliseconds | None = None
     p95_ms: v.Milliseconds | None = None
     p99_ms: v.Milliseconds | None = None
-    # A server that only answers errors is fast: without a limit of its own, 1 % of requests may fail.
+    # A server with only error responses is fast. So without a limit of its own, at most 1 % of requests may fail.
     max_failure_percent: v.Percent = 1
 
     def limits(self) -> dict[str, float]:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from swarmsweep.errors import InputError
 
-MAX_PROBLEMS = 20  # one screen; correcting twenty usually corrects the rest
+MAX_PROBLEMS = 20  # one screen; fixing twenty usually fixes the others
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake: its line, the place of the value, and what is wrong and allowed."""
+    """One mistake: its line, the place of the value, and a text on the mistake and the allowed values."""
 
     line: int
     key: str
@@ -27,11 +27,11 @@ class Problems:
         return bool(self.noted)
 
     def add(self, line: int, key: str, text: str) -> None:
-        """Note one mistake; ``key`` is its place, as ``load.users``, and empty for the whole file."""
+        """Note one mistake; ``key`` is its place, as ``load.users``, or empty for the whole file."""
         self.noted.add(Problem(line, key, text))
 
     def error(self) -> InputError:
-        """The mistakes by line, at most `MAX_PROBLEMS`, and how to go on."""
+        """The mistakes by line, at most `MAX_PROBLEMS`, and the next step."""
         ordered = sorted(self.noted)
         lines = [f"{self.where}:{p.line}: {p.key + ': ' if p.key else ''}{p.text}" for p in ordered[:MAX_PROBLEMS]]
         if len(ordered) > MAX_PROBLEMS:

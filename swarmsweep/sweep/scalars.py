@@ -1,7 +1,7 @@
-"""Scalars of a sweep file: the text that was written -> number, memory or text, or what YAML would make of it.
+"""Scalars of a sweep file: the text as written -> number, memory or text, or YAML's interpretation of it.
 
-Each reader is a validator of pydantic. It raises `PydanticCustomError` with what is wrong. What is allowed stands in
-the schema (see `messages`).
+Each reader is a validator of pydantic. It raises `PydanticCustomError` with the mistake. The schema has the allowed
+values (see `messages`).
 """
 
 import re
@@ -14,12 +14,13 @@ from swarmsweep.errors import InputError
 from swarmsweep.sweep.yaml_tree import Entries, Items, Text
 from swarmsweep.units import parse_memory, quoted
 
-MAX_DECIMALS = 3  # a thousandth of a CPU, of a second or of a percent: nothing here is measured finer
-MAX_DIGITS = 30  # more are a slip, and would cost time to convert
+MAX_DECIMALS = 3  # a thousandth of a CPU, of a second or of a percent: no measurement is finer
+MAX_DIGITS = 30  # more are a mistake, and would take time to convert
 MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses a smaller limit
 MAX_MEMORY_BYTES = 16 * 1024**4  # beyond any one host
 
-# Values of extra axes reach a compose file and file names: nothing that a shell, YAML or Jinja could read as more.
+# Values of extra axes are used in a compose file and in file names, so characters with a meaning in a shell, YAML or
+# Jinja are refused.
 MEMORY_TEXT = r"[0-9]{1,30}(\.[0-9]{1,6})?([bB]|[kKmMgG][bB]?)"  # as `units.parse_memory` takes it
 AXIS_TEXT = "[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}"
 
@@ -28,7 +29,7 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _NULL = {"", "~", "null", "Null", "NULL"}
 _TRUTH = {"y", "n", "yes", "no", "true", "false", "on", "off"}
 
-# What YAML 1.1 or a habit from elsewhere would turn into another number, and how to write it.
+# Texts that YAML 1.1, or a habit from elsewhere, would turn into another number, and how to write them.
 _NUMBER_TRAPS = (
     (re.compile(r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?"), "is a base-60 number in YAML; write a plain number of seconds"),
     (re.compile(r"[-+]?[0-9][0-9_.]*_[0-9_.]*"), "has underscores; write the digits alone"),
@@ -44,7 +45,7 @@ _NUMBER_TRAPS = (
 
 
 def read_number(node: Any, check: ValidatorFunctionWrapHandler) -> int | float:
-    """A plain decimal number that ``check`` takes; a whole value comes back as int."""
+    """A plain decimal number that ``check`` accepts; a whole value is returned as int."""
     if fault := _number_fault(node):
         raise refused(fault)
     value: int | float = check(float(node) if "." in node else int(node))
@@ -61,7 +62,7 @@ def read_text(node: Any) -> str:
 
 
 def text_fault(node: Any) -> str | None:
-    """Why a node is no text; None where it is."""
+    """Why a node is not text; None if it is text."""
     if not isinstance(node, Text):
         return f"expected a single value, but this is {describe(node)}"
     kind = "text" if node.quoted else _plain_kind(node)
@@ -86,7 +87,7 @@ def read_memory(node: Any) -> int:
 
 
 def read_axis_value(node: Any) -> str | int | float:
-    """The value of an axis that the lab does not know: a number from 0 on, or a word."""
+    """The value of an axis that the lab does not know: a number of at least 0, or a word."""
     if isinstance(node, Text) and not node.quoted and _is_plain_number(node) and node[0] != "-":
         number = float(node)
         return int(number) if number.is_integer() else number
@@ -97,7 +98,7 @@ def read_axis_value(node: Any) -> str | int | float:
 
 
 def describe(node: Any) -> str:
-    """What a node is, for an error about its kind."""
+    """The kind of a node, for an error about it."""
     if isinstance(node, Entries):
         return "a mapping"
     if isinstance(node, Items):
@@ -106,7 +107,7 @@ def describe(node: Any) -> str:
 
 
 def refused(fault: str) -> PydanticCustomError:
-    """The error for a value, which is then followed by what is allowed."""
+    """The error for a value; the allowed values follow it."""
     return PydanticCustomError("scalar", "{fault}", {"fault": fault})
 
 
@@ -128,7 +129,7 @@ def _number_fault(node: Any) -> str | None:
 
 
 def _plain_kind(text: str) -> str:
-    """What a scalar without quotes means: 'null', 'truth value', 'number' (also in a trap's form) or 'text'."""
+    """The meaning of a scalar without quotes: 'null', 'truth value', 'number' (also in a misleading form) or 'text'."""
     if text in _NULL:
         return "null"
     if text.lower() in _TRUTH:

@@ -1,4 +1,4 @@
-"""Why a scenario cannot run, in words: what check_scenario.py of the load host reported, and how to correct it."""
+"""Why a scenario cannot run, as text: the report of check_scenario.py on the load host, and how to correct it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,11 +18,11 @@ Report = Mapping[str, Any]
 def refuse_scenarios(loaded: Mapping[str, list[Report]], folder: Path | str) -> None:
     """Refuse a sweep whose scenarios cannot run.
 
-    ``loaded`` has for each load host the reports on its scenarios, each with ``locustfile``. ``folder`` is the one of
-    the scenarios on this machine, where a module or file that a load host lacks may lie.
+    ``loaded`` has, for each load host, the reports on its scenarios, each with ``locustfile``. ``folder`` has the
+    scenarios on this machine. It may contain a module or file that a load host lacks.
 
     Raises:
-        InputError: a sentence for each problem, with the hosts that have it.
+        InputError: a sentence for each problem, with its hosts.
     """
     hosts: dict[str, list[str]] = {}
     for host, reports in loaded.items():
@@ -31,7 +31,7 @@ def refuse_scenarios(loaded: Mapping[str, list[Report]], folder: Path | str) -> 
                 hosts.setdefault(sentence(report, Path(folder)), []).append(host)
     if not hosts:
         return
-    # The name of a host helps only where others have no such problem.
+    # The name of a host helps only if other hosts do not have the problem.
     lines = [
         text if len(set(names)) == len(loaded) else f"{text} (on {', '.join(dict.fromkeys(names))})"
         for text, names in hosts.items()

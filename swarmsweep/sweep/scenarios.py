@@ -1,4 +1,4 @@
-"""Which scenarios a sweep loads, and which files of locustfiles/ cannot be there, judged by their names alone."""
+"""The scenarios that a sweep loads, and the files that locustfiles/ may not contain, judged by their names alone."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from swarmsweep.errors import InputError
 from swarmsweep.sweep.load import DRAIN_SECONDS
 
 # fmt: off
-# What lies beside locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
+# The neighbours of locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
 PROGRAMS = frozenset(("check_scenario", "conductor", "loadgen", "open_loop", "recorder", "search"))
 # Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
 PACKAGES = frozenset((
@@ -24,7 +24,7 @@ PACKAGES = frozenset((
 
 
 def check_folder(folder: Path | str) -> None:
-    """Refuse what cannot be in the folder of the scenarios, whether a sweep names it or not: all of it is copied.
+    """Refuse files that may not be in the folder of the scenarios, used or not, because the whole folder is copied.
 
     Locust puts that folder first on its path, so a file there is found before a module of the same name.
 
@@ -55,10 +55,10 @@ def _fault(entry: Path) -> str | None:
 
 
 def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What is to be loaded to try the scenarios of these loads, which are as plan.json holds them; each once.
+    """The scenarios to load once for a check, each once; the loads are as in plan.json.
 
-    ``{"locustfile", "mode", "env"}``, where ``env`` is what a fixed load sets (see the role bench_cell): a scenario
-    reads its think time when it is loaded.
+    ``{"locustfile", "mode", "env"}``, where ``env`` has the variables of a fixed load (see the role bench_cell): a
+    scenario reads its think time when it is loaded.
     """
     scenarios: list[dict[str, Any]] = []
     for load in loads:
@@ -72,7 +72,7 @@ def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "LOCUST_WAIT_MAX_SECONDS": str(load["wait_seconds"][1]),
             }
         scenario = {"locustfile": load["locustfile"], "mode": load["mode"], "env": env}
-        # Seconds of warm-up make no other scenario of it; its think time may.
+        # Other seconds of warm-up do not change a scenario; another think time may.
         if not any(_same(scenario, other) for other in scenarios):
             scenarios.append(scenario)
     return scenarios

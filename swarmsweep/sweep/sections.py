@@ -1,4 +1,4 @@
-"""The sections of a sweep file: tree -> models. Every mistake is noted, and what has none can still be judged."""
+"""The sections of a sweep file: tree -> models. Every mistake is noted, and the other sections can still be judged."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from swarmsweep.sweep.yaml_tree import Entries
 
 
 def read_sections(tree: Entries, scenarios: Scenarios, problems: Problems) -> Sections:
-    """The sections of a file, without those in which a mistake was noted; of the load's cases, without that case.
+    """The sections of a file without mistakes. If a case of the load has a mistake, only that case is left out.
 
-    They are taken out of the tree, too.
+    Sections and cases with a mistake are also removed from the tree.
     """
     try:
         return SweepFile.model_validate(tree, context=scenarios)
@@ -25,7 +25,8 @@ def read_sections(tree: Entries, scenarios: Scenarios, problems: Problems) -> Se
 
 def _take_out(tree: Entries, places: set[Place]) -> None:
     unsound = {place[:3] if place[:2] == ("load", "cases") else place[:1] for place in places}
-    # Cases from the last one on, so that the positions of the others stay, and before the load that they are in.
+    # Cases from the last one on, so that the positions of the others stay valid; and before the load, which contains
+    # them.
     for *parents, last in sorted(unsound, key=lambda place: (len(place), place[-1] if len(place) == 3 else 0))[::-1]:
         parent: Any = tree
         for part in parents:

@@ -25,7 +25,7 @@ from swarmsweep.units import quoted
 class Sweep:
     """A validated sweep. ``cells`` are in the order of the file; ``seed`` is None where the file sets none.
 
-    ``load`` is the load of all cells that no case of ``cases`` is for.
+    ``load`` is the load of all cells to which no case of ``cases`` applies.
     """
 
     name: str
@@ -46,8 +46,8 @@ class Sweep:
 def load_sweep(path: Path | str) -> Sweep:
     """Read and check a sweep file.
 
-    Raises `InputError` with every mistake, as ``file:line: key: what is wrong; allowed: ...``, and for what cannot be
-    in the folder of the scenarios beside that of the sweep file.
+    Raises `InputError` with every mistake, as ``file:line: key: what is wrong; allowed: ...``. It is also raised for
+    files that may not be in the folder of the scenarios beside the sweep file's folder.
     """
     path = Path(path)
     data = _read(path)
@@ -60,7 +60,7 @@ def load_sweep(path: Path | str) -> Sweep:
 def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = None) -> Sweep:
     """Check the bytes of a sweep file; ``where`` is the file's name for messages. See `load_sweep`.
 
-    ``scenarios`` are the names of the locustfiles that there are; None does not judge them.
+    ``scenarios`` are the names of the existing locustfiles; with None they are not checked.
     """
     problems = Problems(where)
     tree = read_tree(data, problems)
@@ -102,7 +102,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        # A name alone is meant to be one of the lab's own; beside it are the playbooks.
+        # A name without a folder means one of the lab's own sweeps, which are beside the playbooks.
         is_known = path.parent != Path() and path.parent.is_dir()
         folder = path.parent if is_known else Path("sweeps")
         present = ", ".join(sorted(str(entry) for entry in folder.glob("*.yml"))[:10]) or "none"
@@ -119,5 +119,5 @@ def _display(path: Path) -> str:
 
 
 def _scenarios_in(folder: Path) -> list[str] | None:
-    """Names of the locustfiles, where the repository's folder of them is beside the sweep's."""
+    """Names of the locustfiles, if the repository's folder of them is beside the sweep's."""
     return sorted(entry.name for entry in folder.glob("*.py")) if folder.is_dir() else None

@@ -1,6 +1,6 @@
-"""The values that a sweep file may hold, each a type with its limits and their reasons.
+"""The values that a sweep file may contain, each a type with its limits and their reasons.
 
-The ``description`` of a type is what a message quotes after "allowed:", and what an editor shows.
+The ``description`` of a type is the text that a message quotes after "allowed:", and that an editor shows.
 """
 
 import re
@@ -35,8 +35,8 @@ from swarmsweep.sweep.scalars import (
 )
 from swarmsweep.units import format_memory, format_plain, quoted
 
-MAX_USERS = 9_000  # connections that the lab's HAProxy takes (platform_proxy_max_connections)
-MAX_TIMEOUT_SECONDS = 60  # a response after a minute is of no use
+MAX_USERS = 9_000  # the connections that the lab's HAProxy accepts (platform_proxy_max_connections)
+MAX_TIMEOUT_SECONDS = 60  # a response after a minute is useless
 MODES = {
     "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest rate that holds the SLO",
@@ -58,13 +58,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Scenarios:
-    """The locustfiles that there are, and the mode of the load, which a scenario must suit; None does not judge it."""
+    """The existing locustfiles, and the mode of the load, which a scenario must suit; with None the scenario is not
+    checked.
+    """
 
     present: Collection[str] | None
     mode: str | None
 
     def fault(self, name: str) -> str | None:
-        """What is wrong with a scenario of this name; None where nothing is."""
+        """The mistake in a scenario's name; None if there is none."""
         wanted = None if self.mode is None else self.mode == "capacity"
         usable = [other for other in self.present or () if wanted in (None, other.endswith(OPEN_LOOP_ENDING))]
         present = f"; available: {', '.join(sorted(usable)) or 'none'}"
@@ -81,7 +83,7 @@ class Scenarios:
 
 @dataclass(frozen=True)
 class Within:
-    """The limits of a number, what it counts, and why the limits are there."""
+    """The limits of a number, its unit, and the reason for the limits."""
 
     low: float
     high: float
@@ -96,12 +98,12 @@ class Within:
 
 
 def meanings(words: dict[str, str]) -> str:
-    """Words with their meanings, as a message and an editor show them."""
+    """Words with their meanings, for messages and editors."""
     return ", ".join(f"{word} ({meaning})" for word, meaning in words.items())
 
 
 def _one_of(words: dict[str, str]) -> Any:
-    """A field that is one of a few words, which editors complete."""
+    """A field with a fixed list of words, which editors can complete."""
     pattern = f"^({'|'.join(words)})$"
     return Field(pattern=pattern, description=meanings(words), json_schema_extra={"enum": list(words)})
 

@@ -1,7 +1,8 @@
-"""Strict YAML: bytes -> mappings, lists and texts with their places in the file, and nothing a sweep has no use for.
+"""Strict YAML: bytes -> mappings, lists and texts with their places in the file, and no feature that a sweep does not
+need.
 
-A scalar stays the text that was written: YAML 1.1 would turn ``1:30`` into 90 and ``no`` into false before anyone could
-object. Aliases, tags, several documents and repeated keys are refused, because they hide what a file says.
+A scalar stays the text as written: YAML 1.1 would silently turn ``1:30`` into 90 and ``no`` into false. Aliases, tags,
+several documents and repeated keys are refused, because they hide the meaning of a file.
 """
 
 import re
@@ -22,7 +23,7 @@ MAX_DEPTH = 8  # the deepest useful path, load.cases[0].when.variant[0], is six 
 
 # Characters that YAML calls printable, https://yaml.org/spec/1.1/#c-printable
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # as "\\ud800" writes it; no encoding can
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # the result of the escape "\\ud800"; no encoding has it
 _SECOND_DOCUMENT = {"but found another document": "a second YAML document begins; a sweep file must hold one"}
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,40}", re.ASCII)
 
@@ -55,7 +56,7 @@ class Entries(dict[str, "Node"]):
         return f"{self.key}.{plain}" if self.key else plain
 
     def line_of(self, *names: str) -> int:
-        """The line of the first of these keys that is there, else that of the mapping."""
+        """The line of the first of these keys that exists, else that of the mapping."""
         return next((self.key_lines[name] for name in names if name in self), self.line)
 
 
@@ -65,7 +66,7 @@ Node = Text | Items | Entries
 def read_tree(data: bytes, problems: Problems) -> Node:
     """The tree of a YAML file. Repeated keys are noted in ``problems``, and the first of them counts.
 
-    Raises `InputError`, with file and line, for what is no YAML or outside the subset.
+    Raises `InputError`, with file and line, for a text that is not YAML or is outside the subset.
     """
     where = problems.where
     text = _decode(data, where)
@@ -115,7 +116,7 @@ def _decode(data: bytes, where: str) -> str:
             f"{where}: has more than {MAX_BYTES} bytes; a sweep file is about a page of text; is this the right file?"
         )
     try:
-        text = data.decode("utf-8-sig")  # editors on Windows put a byte-order mark first; it means nothing here
+        text = data.decode("utf-8-sig")  # editors on Windows write a byte-order mark first; it has no meaning here
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(f"{where}:{line}: is not UTF-8 text; save it as UTF-8") from error
@@ -130,7 +131,7 @@ def _decode(data: bytes, where: str) -> str:
 
 
 def _tree(node: YamlNode, key: str, problems: Problems) -> Node:
-    """A node of the library as ours; no deeper than `MAX_DEPTH`."""
+    """Convert a node of the library to ours; no deeper than `MAX_DEPTH`."""
     tree: Node
     line = node.start_mark.line + 1
     if isinstance(node, ScalarNode):
