@@ -1,1 +1,1 @@
-"""The load generator: what makes, records and conducts a load in Locust's processes. README.md has the picture."""
+"""The load generator: it makes, records and conducts a load in Locust's processes. README.md describes it."""

@@ -1,4 +1,4 @@
-"""Loads a scenario in a process of its own, as `locust -f` does, and reports why it cannot run: see program.py."""
+"""Load a scenario in a separate process, as `locust -f` does, and report why it cannot run: see program.py."""
 
 import contextlib
 import io
@@ -12,20 +12,21 @@ from typing import Any
 
 from loadgen.check.tasks import gives_tasks_later, line_of, without_tasks
 
-# Of a text that a scenario raised or printed; more does not help to find it.
+# Maximum characters of a text that a scenario raised or printed; more does not help to find the cause.
 MAX_CHARACTERS = 300
 LOADED = b"\n"
-# Where os.environ raises.
+# The module in which os.environ raises.
 OS_FILES = (os.__file__, "<frozen os>")
 
 
 def judge(report: int, mode: str, files: list[str]) -> None:
-    """Load the files as `locust -f` does, and write the report; never returns, as threads may run on."""
+    """Load the files as `locust -f` does, and write the report. It never returns, as threads may continue to run."""
     scenario, files = files[0], files[1:]
-    # As the command `locust` has it. The package and the programs beside it are found only while one of them is loaded.
+    # The same path as for the command `locust`. The package and the programs beside it can be imported only while one
+    # of them is loaded.
     sys.path[0] = str(Path(sys.executable).parent)
     sys.argv = ["locust", "-f", ",".join(files), "--headless", "--host", "http://127.0.0.1"]
-    # A broken installation is no fault of a scenario: its traceback becomes the child's last words.
+    # A broken installation is not a mistake of the scenario: its traceback is the last output of the child.
     from locust import main as locust_main
 
     os.write(report, LOADED)
@@ -47,7 +48,7 @@ def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[s
         if isinstance(code, int):
             return {"problem": "exit", "code": code, "words": ""}
         return {"problem": "exit", "code": 1, "words": shorten(code)}
-    except BaseException as error:  # whatever it raises, Locust would end with it
+    except BaseException as error:  # Locust would end with any exception of the scenario
         return describe(error, scenario)
     if shape is not None:
         return {"problem": "shape", "name": type(shape).__name__, "line": line_of(type(shape))}
@@ -63,7 +64,7 @@ def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[s
 
 
 def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes: dict, tasks: dict) -> dict | None:
-    """What Locust does next: its options, the scenario's among them, and the environment. None when all is well."""
+    """The next steps of Locust: its options, including the scenario's, and the environment. None when they succeed."""
     stderr, uncaught = Copy(), Uncaught()
     logging.getLogger().addHandler(uncaught)
     try:
@@ -92,9 +93,9 @@ def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes
 
 
 class Copy:
-    """Standard error, and what was written to it: Python may end before anybody reads it here.
+    """Standard error, with a copy of its text: Python may end before the text is read here.
 
-    All else is the real stream's, as a scenario may ask for its ``fileno`` or ``buffer``.
+    All else is the real stream's, because a scenario may use its ``fileno`` or ``buffer``.
     """
 
     def __init__(self) -> None:
@@ -109,7 +110,7 @@ class Copy:
         return self._text.write(text)
 
     def getvalue(self) -> str:
-        """What was written, by `write` alone."""
+        """The text that was written, by `write` alone."""
         return self._text.getvalue()
 
 
@@ -124,7 +125,7 @@ class Uncaught(logging.Handler):
 
 
 def describe(error: BaseException, scenario: str) -> dict[str, Any]:
-    """An exception: the last line of its traceback, and the place in the user's files that it came from."""
+    """Describe an exception: the last line of its traceback, and the place in the user's files where it occurred."""
     folder = str(Path(scenario).parent)
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
@@ -132,7 +133,7 @@ def describe(error: BaseException, scenario: str) -> dict[str, Any]:
     name = type(error).__name__
     report = {"problem": "error", "type": name, "text": shorten(f"{name}: {error}" if str(error) else name)}
     if isinstance(error, SyntaxError):
-        # Its own text repeats the place.
+        # The text of the exception repeats the place.
         report["text"] = shorten(f"{name}: {error.msg}")
     own = [(file, line) for file, line in frames if str(Path(file).parent) == folder]
     if own:
@@ -147,13 +148,13 @@ def describe(error: BaseException, scenario: str) -> dict[str, Any]:
 
 
 def ended_by(error: BaseException) -> str:
-    """The file that raised it."""
+    """The file that raised the exception."""
     frames = traceback.extract_tb(error.__traceback__)
     return frames[-1].filename if frames else ""
 
 
 def shorten(text: object) -> str:
-    """The first line that says something."""
+    """The first line with content."""
     return next((line.strip() for line in str(text).splitlines() if line.strip()), "")[:MAX_CHARACTERS]
 
 

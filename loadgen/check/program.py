@@ -33,20 +33,20 @@ from typing import Any
 
 from loadgen.check.loading import MAX_CHARACTERS, judge
 
-# First argument of the child's command line.
+# First argument on the child's command line.
 CHILD = "--child"
-# Locust itself is imported before the scenario's time begins: on a busy host that takes seconds.
+# Locust itself is imported before the scenario's time limit begins: on a busy host that takes seconds.
 LOCUST_SECONDS = 60.0
-# Between closing its files and being gone.
+# Seconds between closing its files and the end of the process.
 END_SECONDS = 5.0
 WORDS_BYTES = 4096
 
 
 def main(program: str, arguments: list[str]) -> None:
-    """Judge the scenario in a child: whatever it does to its process, this one can report it.
+    """Judge the scenario in a child process. Whatever the scenario does to its process, this one can report it.
 
     Args:
-        program: path of the program that was started, with which the child is started too.
+        program: path of the program that was started, which also starts the child.
         arguments: of the command line, without the program.
     """
     if arguments[0] == CHILD:
@@ -56,7 +56,7 @@ def main(program: str, arguments: list[str]) -> None:
 
 
 def judge_in_child(program: str, mode: str, seconds: float, files: list[str]) -> dict[str, Any]:
-    """What the child reports, or how it ended without a report."""
+    """The child's report, or how it ended without a report."""
     reader, writer = os.pipe()
     with tempfile.TemporaryFile() as words:
         child = subprocess.Popen(
@@ -70,10 +70,10 @@ def judge_in_child(program: str, mode: str, seconds: float, files: list[str]) ->
         os.close(writer)
         text, is_loading = read_report(reader, seconds)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # One that ended without a report is just dying.
+            # A child without a report is about to end.
             child.wait(END_SECONDS if text == b"" else 0)
         with contextlib.suppress(ProcessLookupError):
-            # What it has started meanwhile too.
+            # Also end the processes that the child has started.
             os.killpg(child.pid, signal.SIGKILL)
         code = child.wait()
         if text is None:
@@ -91,8 +91,10 @@ def judge_in_child(program: str, mode: str, seconds: float, files: list[str]) ->
 
 
 def read_report(reader: int, seconds: float) -> tuple[bytes | None, bool]:
-    """The line that the child writes, empty when it ended without, None when it was not done in time; and whether
-    Locust had started, so that the time was the scenario's.
+    """The line that the child writes, and whether Locust had started.
+
+    The line is empty if the child ended without one, None if it was not done in time. If Locust had started, the
+    scenario used up the time.
     """
     report, is_loading, deadline = b"", False, time.monotonic() + LOCUST_SECONDS
     with os.fdopen(reader, "rb", buffering=0) as pipe:
@@ -106,7 +108,7 @@ def read_report(reader: int, seconds: float) -> tuple[bytes | None, bool]:
             if not is_loading:
                 is_loading, deadline = True, time.monotonic() + seconds
             report += data
-        # The child writes it at once; a long one comes in pieces.
+        # The child writes the line at once; a long one arrives in pieces.
         while not report.endswith(b"\n") and (data := pipe.read(1 << 20)):
             report += data
     return report, True

@@ -1,1 +1,1 @@
-"""Load by users in a closed loop: what they ask and do is recorded, bounded and kept in the lab."""
+"""Load by users in a closed loop: their requests and tasks are recorded, bounded and kept in the lab."""

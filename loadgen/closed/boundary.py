@@ -1,9 +1,9 @@
-"""Keeps the load in the lab: a request to another address than --host is a failure, and opens no connection.
+"""Keep the load in the lab: a request to another address than --host is a failure, and opens no connection.
 
-A redirect or an absolute URL can lead anywhere, as to the production system whose name an API puts into its redirects.
+A redirect or an absolute URL can lead anywhere, for example to a production system that an API names in its redirects.
 Every hop of HttpUser (requests) and FastHttpUser (geventhttpclient) is compared with the scheme, host and port of
---host; a proxy counts as another address. What was blocked is counted by target, without path and query: these may hold
-secrets. The firewall of the load host (see tasks/firewall.yml of the role) holds back what uses another client.
+--host. A proxy counts as another address. Blocked requests are counted by target, without path and query, which may
+contain secrets. The firewall of the load host (see tasks/firewall.yml of the role) blocks requests of other clients.
 """
 
 import ipaddress
@@ -15,19 +15,20 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import select_proxy
 
-# What urllib3, which connects for requests, takes for user, host and port. It ends at a backslash too.
+# The part of a URL that urllib3, which requests uses to connect, takes for user, host and port. It ends at a backslash
+# too.
 AUTHORITY = re.compile(r"[^\\/?#]*")
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# Targets that are named; a server that redirects each request to another host would fill the memory.
+# The number of targets that are named. A server that redirects each request to another host would fill the memory.
 MAX_TARGETS = 50
-# A host name has at most 253 characters (RFC 1035); more is no name, and only fills the page.
+# A host name has at most 253 characters (RFC 1035). A longer text is not a name, and only fills the page.
 MAX_CHARACTERS = 280
-# Spellings of the lab's address that are remembered, such as with and without a user's name.
+# The number of cached spellings of the lab's address, such as with and without a user's name.
 MAX_SPELLINGS = 64
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of a URL, in one spelling: lower case, no user, no final dot, the port always there."""
+    """Scheme, host and port of a URL, in one spelling: lower case, no user, no final dot, always with the port."""
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme.lower(), (parts.hostname or "").rstrip(".")
@@ -43,15 +44,15 @@ def origin(url: str) -> str:
 
 
 class LeftLabError(OSError):
-    """As FastHttpUser knows failures. Its text is the same for all requests to one target."""
+    """The error for FastHttpUser. Its text is the same for all requests to one target."""
 
 
 class LeftLabRequestError(requests.RequestException):
-    """The same, as HttpUser knows failures."""
+    """The same error for HttpUser."""
 
 
 class Boundary:
-    """What may be asked, and what was blocked: ``blocked`` counts requests by their target."""
+    """The allowed address, and the blocked requests: ``blocked`` counts requests by their target."""
 
     def __init__(self, environment: Any) -> None:
         self.blocked: Counter[str] = Counter()
@@ -61,7 +62,7 @@ class Boundary:
         self._settle()
 
     def outside(self, scheme: str, netloc: str) -> str | None:
-        """Why a request may not go to ``scheme``://``netloc``, which is counted; None when it may."""
+        """Why a request may not go to ``scheme``://``netloc``, which is then counted; None if it may."""
         if (scheme, netloc) in self._inside:
             return None
         target = origin(f"{scheme}://{netloc}")
@@ -72,13 +73,13 @@ class Boundary:
         return None
 
     def block(self, target: str) -> str:
-        """Count a request that may not be sent; its error's text."""
+        """Count a request that may not be sent; return the text of its error."""
         known = target in self.blocked or len(self.blocked) < MAX_TARGETS
         self.blocked[target if known else "(other targets)"] += 1
         return f"not sent to {target}: the load may not leave the lab, whose address is {self._lab or 'not known'}"
 
     def _settle(self) -> str:
-        """The lab's address. A worker may learn it only with the order to start; afterwards nothing changes it."""
+        """Set the lab's address. A worker may receive it only with the order to start; after that it never changes."""
         if not self._lab:
             options = self._environment.parsed_options
             host = getattr(options, "host", None) or self._environment.host
@@ -87,8 +88,8 @@ class Boundary:
 
 
 def guard(environment: Any) -> Counter[str]:
-    """Block what leaves the lab from now on. Returns the count of blocked requests by target, which goes on."""
-    # Here, because importing Locust changes sockets and threads of the whole process.
+    """Block requests to addresses outside the lab from now on. Returns the live count of blocked requests by target."""
+    # Imported here, because importing Locust changes sockets and threads of the whole process.
     from locust.contrib.fasthttp import LocustUserAgent
 
     boundary = Boundary(environment)

@@ -1,7 +1,7 @@
-"""How long users may go on after the measured window, so that no slow response is lost.
+"""How long users may continue after the measured window, so that no slow response is lost.
 
-A drain ends by itself as soon as all users have finished their task. Where a task goes on (a loop, a sequence of many
-requests), it ends after `LEAVE_SECONDS` when every request that began within the window has its response.
+A drain ends when all users have finished their task. A task may continue (a loop, a sequence of many requests). Then
+the drain ends after `LEAVE_SECONDS`, once every request that began within the window has its response.
 """
 
 import logging
@@ -16,32 +16,35 @@ from loadgen.closed.task_log import TaskLog
 
 logger = logging.getLogger("drain")
 
-# The stated bound, whatever the SLO or a scenario's timeouts allow. The units' time limit leaves room for it.
+# The upper bound of a drain in seconds, whatever the SLO or a scenario's timeouts allow. The time limit of the units
+# includes it.
 MAX_DRAIN_SECONDS = 300.0
-# For users to finish a task whose requests are no longer of interest.
+# Seconds for users to finish a task whose requests no longer count.
 LEAVE_SECONDS = 25.0
 POLL_SECONDS = 0.1
 
 
 def max_drain_seconds(wanted_seconds: float, user_classes: list[type]) -> float:
-    """Seconds: what is wanted, and at least the timeouts of the scenario's clients, within the stated bound."""
+    """Seconds of the drain: the wanted time, or the timeouts of the scenario's clients if they are longer, up to the
+    bound.
+    """
     timeouts = [_timeout_seconds(one) for one in user_classes if issubclass(one, FastHttpUser)]
     return min(max([wanted_seconds, *timeouts]), MAX_DRAIN_SECONDS)
 
 
 def _timeout_seconds(user_class: type) -> float:
-    """To connect and to read; None stands for no limit."""
+    """Timeout to connect plus timeout to read, in seconds; None means no limit."""
     parts = (user_class.connection_timeout, user_class.network_timeout)
     return MAX_DRAIN_SECONDS if None in parts else sum(parts)
 
 
 def is_http(user_class: type) -> bool:
-    """Whether the requests of such users are watched one by one (see in_flight.py)."""
+    """Whether the requests of such users are tracked one by one (see in_flight.py)."""
     return issubclass(user_class, HttpUser | FastHttpUser)
 
 
 class Drain:
-    """Ends the users of one process when nothing that counts is open any more."""
+    """Ends the users of one process when no request that counts is in flight."""
 
     def __init__(self, environment: Any, in_flight: InFlight, tasks: TaskLog) -> None:
         self._environment, self._in_flight, self._tasks = environment, in_flight, tasks
@@ -50,11 +53,11 @@ class Drain:
 
     @property
     def stopped_seconds(self) -> float | None:
-        """Epoch seconds when the users were asked to stop; None before."""
+        """Epoch seconds when the users were stopped; None before."""
         return self._stopped or None
 
     def wait_for_rest(self) -> None:
-        """Wait for the requests that users left to greenlets of their own; they are not ended with the users."""
+        """Wait for the requests in greenlets that users have started; they do not end with the users."""
         while self._stopped and self._in_flight.is_waiting(self._stopped) and time.monotonic() < self._deadline:
             gevent.sleep(POLL_SECONDS)
 
@@ -74,6 +77,6 @@ class Drain:
             gevent.sleep(POLL_SECONDS)
 
     def _is_open(self) -> bool:
-        # The requests of other clients are unknown: their tasks stand in for them.
+        # The requests of other clients are unknown, so their tasks are used instead.
         only_http = all(map(is_http, self._environment.user_classes))
         return self._in_flight.is_waiting(self._stopped) or (not only_http and self._tasks.is_running(self._stopped))

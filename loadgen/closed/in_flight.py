@@ -1,8 +1,8 @@
-"""Which requests of Locust's HTTP clients have no response yet, and which never reached Locust's statistics.
+"""Tracks requests of Locust's HTTP clients without a response, and those that never reach Locust's statistics.
 
-Locust fires an event when a request has ended. A request whose user is killed at the end of a test ends without one,
-and so does a request whose scenario raises within ``with self.client.get(..., catch_response=True)``. Both would be
-missing from every figure, the slowest ones first.
+Locust fires an event when a request has ended. If the user is killed at the end of a test, its request ends without an
+event. The same happens when a scenario raises within ``with self.client.get(..., catch_response=True)``. Without this
+module, both would be missing from every figure, the slowest ones first.
 """
 
 import time
@@ -13,7 +13,7 @@ from gevent import GreenletExit, getcurrent
 from locust import clients
 from locust.contrib import fasthttp
 
-# Each client: its session, the response that a with block leaves, and the method by which each hop is sent.
+# For each client: its session, the response for a with block, and the method that sends each hop.
 CLIENTS = (
     (clients.HttpSession, clients.ResponseContextManager, clients.HttpSession, "send"),
     (fasthttp.FastHttpSession, fasthttp.ResponseContextManager, fasthttp.LocustUserAgent, "_urlopen"),
@@ -23,8 +23,8 @@ CLIENTS = (
 class Request:
     """One call of a client.
 
-    ``latency_ms`` and ``is_ok`` (by its status) are there once the client has returned. ``error`` says why it never
-    did, None where the load ended first.
+    ``latency_ms`` and ``is_ok`` (by its status) are set once the client has returned. ``error`` says why it never
+    returned, None where the load ended first.
     """
 
     __slots__ = ("error", "is_ok", "is_reported", "is_sent", "latency_ms", "start_seconds")
@@ -39,17 +39,18 @@ class Request:
 
 
 class InFlight:
-    """Watches both clients of this process, from when it is made.
+    """Tracks both clients of this process, from its creation on.
 
     Args:
-        event: Locust's event of a request. A session with another one is the scenario's own affair.
+        event: Locust's event of a request. A session with another event is ignored.
         on_lost: called with a request that Locust will never report, as soon as that is known.
     """
 
     def __init__(self, event: Any, on_lost: Callable[[Request], None]) -> None:
         self._event, self._on_lost = event, on_lost
         self._open: dict[int, Request] = {}
-        # Greenlet -> the request whose client or with block it is in: an event that is fired there belongs to it.
+        # Greenlet -> the request whose client or with block is running in it. An event from that greenlet belongs to
+        # the request.
         self._current: dict[Any, Request] = {}
         for session, response, agent, send in CLIENTS:
             self._watch_session(session)
@@ -57,16 +58,16 @@ class InFlight:
             self._watch_sending(agent, send)
 
     def is_waiting(self, began_until: float) -> bool:
-        """Whether a request that began until then (epoch seconds) has no response yet."""
+        """Whether a request that began up to this time (epoch seconds) has no response yet."""
         return any(one.latency_ms is None and one.start_seconds <= began_until for one in self._open.values())
 
     def on_event(self) -> None:
-        """To be called at each of Locust's request events, in the greenlet that fired it."""
+        """Call this at each of Locust's request events, in the greenlet that fired it."""
         if (request := self._current.get(getcurrent())) is not None:
             request.is_reported = True
 
     def close(self) -> None:
-        """The load is over: what is still open is lost."""
+        """The load is over: requests that are still open are lost."""
         for request in list(self._open.values()):
             self._end(request)
 
@@ -87,12 +88,12 @@ class InFlight:
                 response = original(client, *args, **kwargs)
             except BaseException as error:
                 if entry.is_sent:
-                    # A client turns what goes wrong into a failure. This is the end of its user, the scenario's own
+                    # A client turns errors into failures. This one ends its user: it is the scenario's own
                     # gevent.Timeout, or a response that the client cannot read.
                     entry.error = None if isinstance(error, GreenletExit) else type(error).__name__
                     self._end(entry)
                 else:
-                    # Called in a way that the client cannot take, as with a URL without a scheme.
+                    # The call was invalid for the client, for example a URL without a scheme.
                     self._open.pop(id(entry), None)
                 raise
             finally:

@@ -1,4 +1,4 @@
-"""Records what Locust's own files lose, on every worker, and on a Locust without workers.
+"""Records the data that Locust's own files lack, on every worker, and on a Locust without workers.
 
 It appends every request and every execution of a task to a file of their own (see request_record.py). Both files are
 compressed at the end, and ``worker-<host>-<index>.json`` is written:
@@ -27,14 +27,15 @@ from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
 from loadgen.shared.request_record import FAILED, FIELDS, NO_RESPONSE, OK, requests_file, tasks_file
 
-# Different error texts and replicas that are kept; a server that puts an id into each would fill the memory.
+# The number of different error texts and replicas that are kept. A server that puts an id into each would fill the
+# memory.
 MAX_TEXTS = 200
-# In which an API may say who answered.
+# The header in which an API may name the replica.
 SERVED_BY = "X-Served-By"
 
 
 class Recorder:
-    """Every request and task of this process, and how busy the process was."""
+    """Records every request and task of this process, and its CPU use."""
 
     def __init__(self, environment: Any, directory: Path, host: str, index: str) -> None:
         self._environment = environment
@@ -50,7 +51,7 @@ class Recorder:
         self._users: list[tuple[float, int]] = []
         self._unreported = 0
         self._open, self._is_closing = True, False
-        # That of an earlier attempt must not be taken for this one's.
+        # Remove a file of an earlier attempt, so that it is not taken for the one of this attempt.
         self._summary.unlink(missing_ok=True)
         self._in_flight = InFlight(environment.events.request, self._on_lost)
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
@@ -61,7 +62,7 @@ class Recorder:
 
     @property
     def requests(self) -> int:
-        """Recorded so far."""
+        """The number of requests recorded so far."""
         return len(self._requests)
 
     def _on_request(
@@ -80,7 +81,7 @@ class Recorder:
         if exception is not None:
             self._tasks.on_failed_request()
             self._count_error(shortened(str(exception)) or type(exception).__name__)
-        # A scenario's own client may hand on no response, or one without headers, as of a request that failed.
+        # A scenario's own client may provide no response, or one without headers, for example for a failed request.
         headers = getattr(response, "headers", None)
         if headers is not None:
             self._count_server(headers.get(SERVED_BY))
@@ -103,21 +104,22 @@ class Recorder:
         task, stopped = self._tasks.running(), self._drain.stopped_seconds
         if task is not None:
             task.has_lost_request = True
-            # One that the end of the load cut off, and that began after the window, says nothing of the API.
+            # A request that began after the window, and that the end of the load interrupted, shows nothing about the
+            # API.
             if outcome == FAILED or (outcome == NO_RESPONSE and (stopped is None or request.start_seconds <= stopped)):
                 task.has_failed_request = True
         if outcome == FAILED:
             self._count_error(request.error or "a response with an error status that the scenario did not judge")
 
     def _on_unfinished(self, task: Execution) -> None:
-        """Of clients that are not watched, a task that the end of the load cut off stands for its request."""
+        """For clients that are not tracked, a task that the end of the load interrupted represents its request."""
         if self._open and not is_http(type(task.user)) and not task.has_lost_request:
             self._unreported += 1
             self._requests.add((task.start_seconds, (time.time() - task.start_seconds) * 1000, NO_RESPONSE))
             task.has_failed_request = True
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
-        # Those of tasks are in the record of tasks.
+        # Exceptions of tasks are in the record of tasks.
         if isinstance(user_instance, User):
             self._on_start[text_of(exception)] += 1
 
@@ -141,7 +143,7 @@ class Recorder:
                 self._tasks.file.flush()
 
     def close(self) -> None:
-        """Write what is left, compress, and add the summary. Safe to repeat."""
+        """Write the rest, compress, and add the summary. Safe to repeat."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -162,7 +164,7 @@ class Recorder:
             "on_start": dict(self._on_start.most_common(MAX_TEXTS)),
             # Null: the scenario's client shows no headers, so it is unknown.
             "served_by": dict(self._served_by) if self._saw_headers else None,
-            # Requests that were blocked, by the address that they were for (see boundary.py).
+            # Blocked requests, by their target address (see boundary.py).
             "left_lab": dict(self._left_lab),
         }
         write_json(self._summary, {"schema": 1, **summary})

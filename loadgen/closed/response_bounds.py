@@ -1,11 +1,11 @@
-"""Bounds what FastHttpUser and HttpUser read of one response, so that no server can fill the memory or hold a user.
+"""Bounds the size and the time of one response in FastHttpUser and HttpUser.
 
-A response fails when more than `MAX_BYTES` of it come, packed or unpacked, and when its last byte comes later than
-`MAX_SECONDS` after its first ones. Nothing is unpacked beyond the bound. A response that comes in one piece, as nearly
-all do, costs one comparison more.
+Without the bounds, a server could fill the memory or block a user. A response fails when it is longer than `MAX_BYTES`,
+compressed or not, or when its last byte comes later than `MAX_SECONDS` after its first ones. No data beyond the bound
+is decompressed. For a response that comes in one piece, as nearly all do, the cost is one comparison.
 
 HttpUser's time begins with the body. Python's http.client bounds number and length of its headers, but not their time:
-a server whose headers drip holds such a user until the load ends.
+a server that sends its headers very slowly blocks such a user until the load ends.
 """
 
 import math
@@ -20,19 +20,20 @@ import requests
 from geventhttpclient.response import HTTPResponse, HTTPSocketPoolResponse, HTTPSocketResponse
 from locust.contrib.fasthttp import FastResponse
 
-# As open/lean_http.py has it for open-loop load.
+# The same value as in open/lean_http.py for open-loop load.
 MAX_BYTES = 16 << 20
-# Far beyond a scenario's patience, and HAProxy gives a silent server as long; a body that drips never ends by itself.
+# Far longer than a scenario's timeouts. HAProxy allows a silent server the same time. A body that is sent very slowly
+# would never end by itself.
 MAX_SECONDS = 60.0
 TOO_LONG = f"response longer than {MAX_BYTES >> 20} MiB"
 
 
 class BoundError(OSError):
-    """As FastHttpUser knows failures."""
+    """The error for FastHttpUser."""
 
 
 class BoundRequestError(requests.RequestException):
-    """The same, as HttpUser knows failures."""
+    """The same error for HttpUser."""
 
 
 def too_slow() -> str:
@@ -41,12 +42,12 @@ def too_slow() -> str:
 
 
 def unpack(packed: bytes, encoding: str) -> bytes:
-    """A whole body of gzip, deflate (with or without the header of zlib) or br.
+    """Decompress a whole body of gzip, deflate (with or without the header of zlib) or br.
 
     Raises:
         BoundError: it is longer than `MAX_BYTES`.
         zlib.error: it is damaged, or ends too early.
-        brotli.error: the same of br.
+        brotli.error: it is damaged, or ends too early (br).
     """
     if encoding == "br":
         return _unpack_brotli(packed)
@@ -79,12 +80,12 @@ def _unpack_brotli(packed: bytes) -> bytes:
 
 
 def _feed(response: HTTPSocketPoolResponse, data: bytes) -> None:
-    """In place of the parser's ``feed``, which gets what each read of the socket brought."""
+    """Replaces the parser's ``feed``, which gets the data of each read of the socket."""
     sock = response._sock
     HTTPResponse.feed(response, data)
     state = response.__dict__
     if response.message_complete:
-        # The connection is kept: its next response has the scenario's time-out again.
+        # The connection is kept, and its next response has the scenario's timeout again.
         if "bound_patience" in state:
             sock.settimeout(state["bound_patience"])
         return
@@ -100,12 +101,12 @@ def _feed(response: HTTPSocketPoolResponse, data: bytes) -> None:
     if left <= 0:
         raise BoundError(too_slow())
     patience = state["bound_patience"]
-    # Whatever ends first; a server that falls silent near the end must not get all of the scenario's time-out.
+    # The shorter of the two times. A server that stops sending near the end must not get all of the scenario's timeout.
     sock.settimeout(left if patience is None else min(left, patience))
 
 
 def _read(response: HTTPSocketPoolResponse, length: int | None = None) -> bytes:
-    """In place of ``read``: says which of the two time-outs it was."""
+    """Replaces ``read``, and reports which of the two timeouts ended it."""
     try:
         return HTTPSocketResponse.read(response, length)
     except TimeoutError:
@@ -119,10 +120,10 @@ def _unzipped(response: FastResponse, gzip: bool = True, br: bool = False) -> by
 
 
 def _bounded_chunks(response: requests.Response, chunks: Iterator[Any]) -> Iterator[Any]:
-    """The chunks of a response's body that is still to be read."""
+    """The rest of a response's body in chunks."""
     end, received = time.monotonic() + MAX_SECONDS, 0
     while True:
-        # One read may wait for many small pieces: urllib3 collects them.
+        # One read may wait for many small pieces, because urllib3 collects them.
         timer = gevent.Timeout.start_new(max(end - time.monotonic(), 0.001))
         try:
             chunk = next(chunks, None)

@@ -1,4 +1,4 @@
-"""What a Locust process does in a closed-loop load: the master conducts, workers record, and one alone does both.
+"""The role of a Locust process in a closed-loop load: the master conducts, workers record, a single process does both.
 
 Locust loads it by entry/recorder.py. Settings are environment variables:
 
@@ -31,18 +31,20 @@ logger = logging.getLogger("recorder")
 
 
 def hand_in(environment: Any, recorder: Recorder) -> None:
-    """Close the files of a worker and send its last figures; runs on the worker when its users have stopped."""
+    """Close the files of a worker and send its last figures; it runs on the worker after its users have stopped."""
     runner = environment.runner
     recorder.close()
-    # Locust would send these up to a second later, when the master may have left.
+    # Locust would send these up to a second later, when the master may have quit.
     runner._send_stats()
     runner.send_message(DONE, {"requests": recorder.requests})
-    # Locust now sleeps for this long before it listens again, and would miss the order to quit.
+    # Otherwise Locust sleeps for this long before it receives messages again, and would miss the order to quit.
     environment.stop_timeout = 0.0
 
 
 def begin(environment: Any, runner: Any, **_: Any) -> None:
-    """Take up the role of this process, or end it: Locust would go on without a listener that failed, and load."""
+    """Take the role of this process, or end it. Without this, Locust would continue and make load after a listener has
+    failed.
+    """
     try:
         take_role(environment, runner)
     except Exception as error:

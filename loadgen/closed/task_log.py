@@ -1,4 +1,4 @@
-"""The outcome of each execution of a task. Locust counts requests; an exception between two of them is not one.
+"""Records the outcome of each execution of a task. Locust counts only requests, so it misses exceptions between them.
 
 Executions are recorded in a file of their own (see request_record.py).
 """
@@ -21,25 +21,26 @@ from locust.exception import (
 from loadgen.common.raw_file import RawFile
 from loadgen.shared.request_record import FAILED_REQUEST, OK, RAISED, TASK_FIELDS, UNFINISHED
 
-# With these a scenario says what comes next; they are not faults.
+# A scenario uses these exceptions to control its flow; they are not failures.
 CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser, StopTest)
-# Different texts that are kept, and how much of each: an id in every text, or a whole response, would fill the memory.
+# The number of different texts that are kept, and the length of each. An id in every text, or a whole response, would
+# fill the memory.
 MAX_TEXTS, MAX_TEXT_CHARACTERS = 200, 300
 OTHERS = "(other exceptions)"
 
 
 def shortened(text: str) -> str:
-    """One line, cut; what is not Unicode (half of a pair, as JSON may have) is replaced."""
+    """One line, shortened; characters that are not Unicode (half of a surrogate pair, as in JSON) are replaced."""
     line = " ".join(text[: 4 * MAX_TEXT_CHARACTERS].split())[:MAX_TEXT_CHARACTERS]
     return line.encode("utf-8", "replace").decode()
 
 
 def text_of(error: BaseException) -> str:
-    """An exception as the last line of its traceback has it."""
+    """An exception as in the last line of its traceback."""
     name = type(error).__name__
     try:
         text = str(error)
-    except Exception:  # its own __str__ is at fault
+    except Exception:  # its own __str__ raised
         text = ""
     return shortened(f"{name}: {text}" if text else name)
 
@@ -57,10 +58,10 @@ class Execution:
 
 
 class TaskLog:
-    """Watches all task sets of this process, from when it is made.
+    """Tracks all task sets of this process, from its creation on.
 
     Args:
-        on_unfinished: called with an execution that the end of the load cut off.
+        on_unfinished: called with an execution that the end of the load interrupted.
     """
 
     def __init__(self, path: Path, on_unfinished: Callable[[Execution], None]) -> None:
@@ -71,11 +72,11 @@ class TaskLog:
         self._watch()
 
     def is_running(self, began_until: float) -> bool:
-        """Whether an execution that began until then (epoch seconds) is running."""
+        """Whether an execution that began up to this time (epoch seconds) is running."""
         return any(one.start_seconds <= began_until for one in self._running.values())
 
     def running(self) -> Execution | None:
-        """The task that the current greenlet belongs to: its own, or that of the greenlet that spawned it."""
+        """The task of the current greenlet: its own, or that of the greenlet that started it."""
         greenlet = getcurrent()
         while greenlet is not None and greenlet not in self._running:
             parent = getattr(greenlet, "spawning_greenlet", None)
@@ -83,7 +84,7 @@ class TaskLog:
         return None if greenlet is None else self._running[greenlet]
 
     def on_failed_request(self) -> None:
-        """A request failed: so did the task that it belongs to."""
+        """A request failed, and so did its task."""
         if (task := self.running()) is not None:
             task.has_failed_request = True
 
@@ -101,7 +102,7 @@ class TaskLog:
 
     def _run(self, task_set: TaskSet, original: Callable[[TaskSet], None]) -> None:
         greenlet, execution = getcurrent(), Execution(task_set.user)
-        # A task may run a task set by itself.
+        # A task may run a task set itself.
         outer, self._running[greenlet] = self._running.get(greenlet), execution
         outcome = OK
         try:
@@ -125,8 +126,10 @@ class TaskLog:
             self._add(execution.start_seconds, outcome)
 
     def _run_nested(self, task_set: TaskSet, original: Callable[[TaskSet], None]) -> None:
-        """A task set within another is no execution of its own, unless it cannot begin: its tasks catch what they
-        raise, its on_start does not."""
+        """Run a task set within another one, which is not an execution of its own unless it cannot begin.
+
+        Locust catches exceptions of its tasks, but not those of its on_start.
+        """
         start_seconds = time.time()
         try:
             original(task_set)

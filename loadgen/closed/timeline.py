@@ -1,7 +1,7 @@
-"""Conducts a closed-loop load on the master, or on a Locust without workers, and ends it without losing its tail.
+"""Conducts a closed-loop load on the master, or on a Locust without workers, and ends it without losing responses.
 
-It waits for the ramp, the warm-up and the measured time, stops the users, waits until each worker has handed in
-everything, and writes ``timeline.json``.
+It waits for the ramp, the warm-up and the measured time, and stops the users. Then it waits until each worker has sent
+its last report, and writes ``timeline.json``.
 """
 
 import logging
@@ -25,11 +25,11 @@ from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust
 
 logger = logging.getLogger("recorder")
 
-# Message of a worker that has handed in all of its requests: {"requests"}.
+# Message of a worker that has reported all of its requests: {"requests"}.
 DONE = "recorder_done"
-# Beyond the drain: for closing files and for messages on a busy network.
+# Seconds beyond the drain: for closing files and for messages on a busy network.
 HAND_IN_SECONDS = 30.0
-# A ramp that does not end by itself would leave the master waiting without end.
+# The master would wait without end for a ramp that does not end.
 MAX_RAMP_SECONDS = 900.0
 
 
@@ -50,7 +50,7 @@ def seconds(name: str) -> float:
 
 
 class Timeline:
-    """Conducts a test from the master (or alone) and writes down when each part of it began."""
+    """Conducts a test from the master (or alone) and records when each part of it began."""
 
     def __init__(self, environment: Any, directory: Path, recorder: Recorder | None) -> None:
         self._environment = environment
@@ -67,7 +67,7 @@ class Timeline:
         self._handed_in: dict[str, int] = {}
         self._spawned = Event()
         self._written = False
-        # Workers get it with the order to start.
+        # Workers receive it with the order to start.
         if not environment.stop_timeout:
             environment.stop_timeout = max_drain_seconds(seconds("SWEEP_DRAIN_SECONDS"), environment.user_classes)
         events.test_start.add_listener(self._on_test_start)
@@ -82,7 +82,7 @@ class Timeline:
         gevent.spawn(self._conduct)
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
-        # Fired again when a lost worker's users are spawned elsewhere.
+        # Fired again when a lost worker's users are started elsewhere.
         if self._times["spawn_complete"] is None:
             self._users = user_count
             self._times["spawn_complete"] = time.time()
@@ -92,7 +92,7 @@ class Timeline:
         self._handed_in[msg.node_id] = msg.data["requests"]
 
     def _on_quitting(self, **_: Any) -> None:
-        # Whatever ended the test early, the file says how far it came.
+        # If the test ended early, the file says which part it had reached.
         self._write()
 
     def _conduct(self) -> None:
@@ -105,7 +105,7 @@ class Timeline:
             logger.error("the test ended before its measured window did")
             self._environment.process_exit_code = 1
         if isinstance(runner, MasterRunner):
-            # It looks once a second whether the users have stopped. The workers say so at once, see `hand_in`.
+            # Locust checks once a second whether the users have stopped. The workers report it at once, see `hand_in`.
             gevent.spawn(runner.stop)
             self._collect()
         else:
@@ -131,7 +131,7 @@ class Timeline:
         return self._workers.all_lost
 
     def _collect(self) -> None:
-        """Wait until all workers that are still there have handed in their last report."""
+        """Wait until all connected workers have sent their last report."""
         patience = self._environment.stop_timeout + HAND_IN_SECONDS
         end = time.monotonic() + patience
         while (missing := self._workers.present - self._handed_in.keys()) and time.monotonic() < end:
@@ -154,7 +154,7 @@ class Timeline:
             "workers_connected": self._workers.connected,
             "workers_lost": self._workers.lost,
             **self._times,
-            # The two agree unless a worker was lost or requests were left unreported.
+            # The two differ only if a worker was lost or requests were left unreported.
             "requests_recorded": recorded,
             "requests_reported": runner.stats.total.num_requests,
             "locust_version": locust.__version__,

@@ -1,1 +1,1 @@
-"""What closed-loop and open-loop loads share: workers, files and Locust's own statistics."""
+"""The common parts of closed-loop and open-loop loads: workers, files and Locust's own statistics."""

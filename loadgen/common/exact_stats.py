@@ -1,6 +1,6 @@
-"""Makes Locust's statistics and their CSV files as exact as what they are made from: see `apply`.
+"""Makes Locust's statistics and their CSV files as exact as their data: see `apply`.
 
-Needed on the master, which writes the files, and on every worker, which rounds what it hands in.
+The master needs it, because it writes the files. Every worker needs it, because it rounds its reports.
 """
 
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import locust.runners
 import locust.stats
 
-# Locust's CSV rounds to two digits and then to whole milliseconds; 0.1 ms is what a comparison of configurations needs.
+# Locust's CSV rounds to two digits and then to whole milliseconds. A comparison of configurations needs 0.1 ms.
 DECIMALS = 1
-# Locust's default of 3 s makes its history move in steps, and leaves more to hand in at the end.
+# Locust's default of 3 s makes its history move in steps, and leaves more to report at the end.
 REPORT_SECONDS = 1.0
 
 _close_files = locust.stats.StatsCSVFileWriter.close_files
@@ -26,7 +26,7 @@ def _percentile_fields(self: locust.stats.StatsCSV, stats_entry: Any, use_curren
 
 
 def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
-    """Locust rewrites its files once a second, and not once more at the end: without a wait, the last rows are lost."""
+    """Locust rewrites its files once a second, but not at the end: without a wait, the last rows are lost."""
     for file, writer, columns, write_rows in (
         (self.requests_csv_filehandle, self.requests_csv_writer, self.requests_csv_columns, self._requests_data_rows),
         (self.failures_csv_filehandle, self.failures_csv_writer, self.failures_columns, self._failures_data_rows),
@@ -45,7 +45,7 @@ def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
 
 
 def apply() -> None:
-    """Change Locust in this process. It is to be called before a test starts; a second call changes nothing more."""
+    """Change Locust in this process. Call it before a test starts; a second call has no further effect."""
     locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, DECIMALS)
     locust.runners.WORKER_REPORT_INTERVAL = REPORT_SECONDS
     locust.stats.StatsCSVFileWriter._percentile_fields = _percentile_fields

@@ -10,7 +10,7 @@ from loadgen.shared.atomic_file import write_atomically
 
 
 def output_directory() -> Path:
-    """The folder that SWEEP_OUTPUT_DIR names, made if need be.
+    """The folder in SWEEP_OUTPUT_DIR, created if necessary.
 
     Raises:
         SystemExit: the variable is not set.

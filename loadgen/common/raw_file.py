@@ -12,14 +12,14 @@ from loadgen.common.compression import compress, compressed
 class RawFile:
     """Records of ``fields`` little-endian float64 each, in ``path``, which becomes ``path``.gz by `close`.
 
-    `add` is cheap: records reach the file with `flush`, which is to be called once a second.
+    `add` is cheap: records reach the file with `flush`. Call `flush` once a second.
     """
 
     def __init__(self, path: Path, fields: int) -> None:
         self._path, self._fields = path, fields
         self._buffer = array("d")
         self._written = 0
-        # Files of an earlier attempt must not be taken for this one's.
+        # Remove files of an earlier attempt, so that they are not taken for those of this attempt.
         path.unlink(missing_ok=True)
         self.compressed.unlink(missing_ok=True)
         path.touch()
@@ -30,7 +30,7 @@ class RawFile:
         return compressed(self._path)
 
     def __len__(self) -> int:
-        """Records so far."""
+        """The number of records so far."""
         return self._written + len(self._buffer) // self._fields
 
     def add(self, record: tuple[float, ...]) -> None:
@@ -38,7 +38,7 @@ class RawFile:
         self._buffer.extend(record)
 
     def flush(self) -> None:
-        """Append what has been added to the file."""
+        """Append the added records to the file."""
         full, self._buffer = self._buffer, array("d")
         self._written += len(full) // self._fields
         if sys.byteorder == "big":
@@ -47,6 +47,8 @@ class RawFile:
             full.tofile(file)
 
     def close(self) -> None:
-        """Write the rest and compress; heartbeats go on meanwhile, or the master takes this worker for lost."""
+        """Write the rest and compress. Heartbeats continue meanwhile; otherwise the master would count this worker as
+        lost.
+        """
         self.flush()
         compress(self._path, lambda: gevent.sleep(0))

@@ -14,17 +14,17 @@ import gevent
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, STATE_STOPPED, STATE_STOPPING, MasterRunner
 
-# Locust itself looks once a second whether its workers are there.
+# Locust itself checks only once a second whether its workers are connected.
 POLL_SECONDS = 0.02
 WATCH_SECONDS = 0.25
-# For workers to take leave; Locust's own waits for it are twice as long, three times.
+# Seconds for workers to disconnect. Locust's own wait is twice as long, three times.
 LEAVE_SECONDS = 0.5
 
 
 def wait_for_start(environment: Any) -> None:
-    """To be called when Locust initialises: returns when the load may begin and the expected workers are connected.
+    """Call this when Locust initialises. It returns when the load may begin and the expected workers are connected.
 
-    Without them it returns after Locust's own timeout, and Locust stops.
+    If they are missing, it returns after Locust's own timeout, and Locust stops.
     """
     start_file = os.environ.get("SWEEP_START_FILE")
     while start_file and not Path(start_file).exists():
@@ -40,7 +40,7 @@ def wait_for_start(environment: Any) -> None:
 class Workers:
     """Which workers take part, and which were lost. Without workers, this process is the only one.
 
-    ``on_lost`` is called once for each that falls silent; it must not block.
+    ``on_lost`` is called once for each worker that stops sending heartbeats; it must not block.
     """
 
     def __init__(self, environment: Any, on_lost: Callable[[], None] = lambda: None) -> None:
@@ -59,7 +59,7 @@ class Workers:
 
     @property
     def connected(self) -> int:
-        """All that ever were, lost ones included."""
+        """All workers that were ever connected, lost ones included."""
         return len(self._connected) if self._is_distributed else 1
 
     @property
@@ -68,7 +68,7 @@ class Workers:
 
     @property
     def present(self) -> set[str]:
-        """Nodes that are there."""
+        """The connected nodes."""
         return self._connected - self._lost
 
     @property
@@ -76,16 +76,16 @@ class Workers:
         return bool(self._connected) and not self.present
 
     def watch(self) -> None:
-        """Look every quarter of a second, until Locust quits."""
+        """Check every quarter of a second, until Locust quits."""
         if self._is_distributed:
             self._environment.runner.greenlet.spawn(self._watch)
 
     def give_up(self, nodes: set[str]) -> None:
-        """These have not done what they should: they count as lost."""
+        """Count these workers as lost, because they have not done their part."""
         self._lost |= nodes
 
     def refresh(self) -> None:
-        """See who is there now."""
+        """Update the list of connected workers."""
         if not self._is_distributed:
             return
         runner = self._environment.runner
@@ -93,7 +93,7 @@ class Workers:
         self._connected |= known.keys()
         gone = {node for node, state in known.items() if state == STATE_MISSING}
         if runner.state not in (STATE_STOPPING, STATE_STOPPED):
-            # One that takes leave is forgotten; when the test has stopped, it should.
+            # A worker that disconnects is forgotten. After the test has stopped, this is expected.
             gone |= self._connected - known.keys()
         for node in gone - self._lost:
             self._lost.add(node)
@@ -106,15 +106,15 @@ class Workers:
 
 
 def quit_locust(environment: Any, workers: Workers) -> None:
-    """Quit, and let the workers quit. Locust's own way waits half a second three times in any case."""
+    """Quit, and let the workers quit. Locust's own method always waits half a second three times."""
     runner = environment.runner
     if not isinstance(runner, MasterRunner):
         runner.quit()
         return
     runner.stop(send_stop_to_client=False)
-    # Locust calls it twice while it shuts down, and again when the last worker has said good-bye.
+    # Locust calls it twice while it shuts down, and again when the last worker has disconnected.
     runner.quit = lambda: None
-    # A worker that has just stopped is unknown to Locust until it is ready again.
+    # Locust does not know a worker that has just stopped until it is ready again.
     nodes = workers.present | {worker.id for worker in runner.clients.all if worker.state != STATE_MISSING}
     for node in nodes:
         runner.server.send_to_client(Message("quit", None, node))

@@ -1,6 +1,6 @@
 """Program that loads a scenario once, as Locust will: ``python check_scenario.py MODE SECONDS SCENARIO FILE...``.
 
-loadgen/check/program.py says what it reports.
+loadgen/check/program.py describes the report.
 """
 
 import sys

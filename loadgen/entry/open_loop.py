@@ -1,9 +1,9 @@
-"""Locustfile of an open-loop load: what decides when requests are sent, and the base of its scenarios.
+"""Locustfile of an open-loop load: the generator that sends requests when they are due, and the base of its scenarios.
 
     locust -f open_loop.py,predict_open.py
 
-Loaded before the scenario, on the master and on every worker. A scenario says ``from open_loop import OpenLoopUser``:
-Locust has loaded this file under that name, which therefore stays, whatever the package is called inside.
+Loaded before the scenario, on the master and on every worker. A scenario says ``from open_loop import OpenLoopUser``,
+because Locust has loaded this file under that name. So the name must not change with the package.
 """
 
 from locust import events

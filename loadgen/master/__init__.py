@@ -1,1 +1,1 @@
-"""The search for a capacity on Locust's master: it orders probes of all workers, merges and judges them."""
+"""The search for a capacity on Locust's master: it orders probes from all workers, merges and judges them."""

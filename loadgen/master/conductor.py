@@ -39,7 +39,7 @@ from loadgen.open.user import OpenLoopUser
 
 logger = logging.getLogger("conductor")
 
-# For all users to stand by, once the workers are connected.
+# Seconds for all users to be ready, once the workers are connected.
 READY_SECONDS = 30.0
 
 
@@ -72,7 +72,7 @@ class Conductor:
             "started": None,
             "stopped": None,
         }
-        # What an earlier attempt left must not be taken for ours.
+        # Remove files of an earlier attempt, so that they are not taken for those of this one.
         for path in (directory / "timeline.json", *directory.glob("trial-*.json")):
             path.unlink(missing_ok=True)
         self._write_record()
@@ -81,16 +81,16 @@ class Conductor:
         events.quitting.add_listener(self._on_quitting)
 
     def begin(self) -> None:
-        """Start, as soon as all users stand by; at once the end, when the scenario is not fit for it.
+        """Start when all users are ready. If the scenario is not suitable, end at once.
 
         Raises:
-            SystemExit: it is not.
+            SystemExit: it is not suitable.
         """
         self._workers.watch()
         classes = self._environment.user_classes
         wrong = sorted(user.__name__ for user in classes if not issubclass(user, OpenLoopUser))
         if wrong or len(classes) != 1:
-            # Before Locust starts users that could not be stopped in time.
+            # Checked before Locust starts users that could not be stopped in time.
             names = ", ".join(wrong) or ", ".join(user.__name__ for user in classes) or "none"
             self._fail(f"the scenario must hold exactly one OpenLoopUser, and no other user; found: {names}")
             self._end()
@@ -128,10 +128,10 @@ class Conductor:
         self._end()
 
     def _load(self, step: Step) -> None:
-        """One probe: make it, judge it, write it down.
+        """Make one probe, judge it, and store it.
 
         Raises:
-            ProbeError: it is no measurement.
+            ProbeError: it is not a valid measurement.
         """
         order, number = self._order, len(self._record["trials"]) + 1
         self._refuse_lost_workers(f"before probe {number}")
@@ -200,7 +200,7 @@ class Conductor:
             **self._times,
             "window_start": trials[0]["window_start"] if trials else None,
             "window_end": trials[-1]["window_end"] if trials else None,
-            # The two agree unless a worker was lost. Questions of the master's own come on top.
+            # The two differ only if a worker was lost. The recovery probes of the master are additional.
             "requests_recorded": self._sent,
             "requests_reported": self._environment.runner.stats.total.num_requests,
             "questions": self._recovery.requests_sent if self._recovery else 0,
@@ -218,7 +218,7 @@ def _words(step: Step) -> str:
 
 
 def begin(environment: Any, runner: Any, **_: Any) -> None:
-    """Take up the search, on the master."""
+    """Start the search, on the master."""
     if isinstance(runner, WorkerRunner):
         return
     text = os.environ.get("SWEEP_SEARCH", "")

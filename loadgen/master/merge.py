@@ -1,6 +1,6 @@
-"""Merges what all workers report of a probe.
+"""Merges the reports of all workers on a probe.
 
-The merged summary has the keys of a worker's, summed, and:
+The merged summary has the summed values of a worker's keys, and:
 
 workers          one entry each, by worker: host, index, window, counts, greatest CPU, file of requests
 workers_ordered, workers_reported    a probe with fewer reports than orders is no measurement
@@ -27,7 +27,7 @@ IN_FLIGHT = ("in_flight_mean", "in_flight_max")
 
 
 def merge(order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]) -> dict[str, Any]:
-    """What all workers did together, from their summaries (at least one). Histograms are added, never averaged."""
+    """The result of all workers together, from their summaries (at least one). Histograms are added, never averaged."""
     bins: dict[int, list[dict[str, Any]]] = {}
     for report in reports:
         for part in report["bins"]:
@@ -56,7 +56,7 @@ def merge(order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[st
 
 
 def _merge_bins(second: int, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The same second of several workers. In-flight adds up; of the CPU, the busiest worker's counts."""
+    """The same second of several workers. In-flight is added up; for the CPU, the busiest worker counts."""
     sums = {name: sum(part[name] for part in parts) for name in (*COUNTS, "latency_ms_sum", "lag_ms_sum")}
     known = {name: [part[name] for part in parts if part[name] is not None] for name in ("cpu_percent", *IN_FLIGHT)}
     return {

@@ -18,17 +18,17 @@ from locust.runners import STATE_MISSING, MasterRunner
 from loadgen.master.merge import merge
 from loadgen.open.order import DONE, DRAIN_MARGIN_SECONDS, LEAD_SECONDS, PROBE, READY, STOP, Order
 
-# For compressing the files of a long probe, and for messages on a busy network.
+# Seconds for compressing the files of a long probe, and for messages on a busy network.
 HAND_IN_SECONDS = 60.0
 POLL_SECONDS = 0.1
 
 
 class ProbeError(Exception):
-    """A probe could not be made; the text says which worker said what."""
+    """A probe could not be made; the text names the worker and its reason."""
 
 
 class Probes:
-    """Orders probes, one at a time. To be made when Locust initialises, before any worker reports."""
+    """Orders probes, one at a time. Create it when Locust initialises, before any worker reports."""
 
     def __init__(self, environment: Any) -> None:
         self._runner = environment.runner
@@ -41,7 +41,7 @@ class Probes:
         self._runner.register_message(DONE, self._on_done)
 
     def wait_ready(self, workers: int, timeout_seconds: float) -> None:
-        """Wait until a user stands by on each worker.
+        """Wait until a user is ready on each worker.
 
         Raises:
             ProbeError: after ``timeout_seconds`` there are fewer.
@@ -56,13 +56,13 @@ class Probes:
             gevent.sleep(POLL_SECONDS)
 
     def run(self, kind: str, limits_ms: Mapping[str, float] | None = None, **settings: Any) -> dict[str, Any]:
-        """One probe by all workers that are there; ``settings`` are those of `Order`.
+        """One probe by all connected workers; ``settings`` are those of `Order`.
 
         ``limits_ms``: latencies within which requests are counted, by name.
 
         Raises:
             ValueError: a setting that is invalid.
-            ProbeError: there is no worker, none reported, or one could not do it.
+            ProbeError: no worker is connected, none reported, or one could not make the probe.
         """
         nodes = self._present()
         if not nodes:
@@ -83,7 +83,7 @@ class Probes:
         return merge(whole, reports, limits_ms or {})
 
     def stop(self) -> None:
-        """End the probe that runs, from another greenlet; `run` returns what there is, marked as stopped."""
+        """End the running probe, from another greenlet; `run` returns the result so far, marked as stopped."""
         for node in self._present():
             self._runner.send_message(STOP, {"trial": self._number}, node if self._distributed else None)
 
@@ -91,12 +91,12 @@ class Probes:
         self._ready[msg.node_id] = (msg.data["host"], msg.data["index"])
 
     def _on_done(self, msg: Any, **_: Any) -> None:
-        # A late report of an earlier probe must not be taken for this one's.
+        # A late report of an earlier probe must not be taken for one of this probe.
         if msg.data.get("trial") == self._number:
             self._done[msg.node_id] = msg.data
 
     def _present(self) -> list[str]:
-        """Nodes that can load, by host and index, so that the same worker gets the same part each time."""
+        """Nodes that can make load, by host and index, so that the same worker gets the same part each time."""
         if not self._distributed:
             return list(self._ready)
         there = {worker.id for worker in self._runner.clients.all if worker.state != STATE_MISSING}

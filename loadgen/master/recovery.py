@@ -1,4 +1,4 @@
-"""Waits after an overload until the API answers in time again, so that a probe does not begin on the queue of the last.
+"""Waits after an overload until the API responds in time again, so that no probe begins with the queue of the last one.
 
 A request that has timed out is over for the generator, but the API may still work on it. The master sends one recovery
 probe after the other, of the scenario's own kind. They are neither in Locust's statistics nor in the files of requests.
@@ -18,16 +18,16 @@ from loadgen.shared.request_record import OK
 
 logger = logging.getLogger("recovery")
 
-# At least so long after an overload; connections are closed and sockets of the server drained meanwhile.
+# The minimum wait in seconds after an overload. Connections are closed and sockets of the server drained meanwhile.
 MIN_SECONDS = 1.0
-# A queue that takes longer to work off was made by requests that wait longer than any time-out.
+# The maximum wait in seconds. A longer queue comes from requests that wait longer than any timeout.
 MAX_SECONDS = 10.0
-# Between a question that was answered late or badly and the next.
+# Seconds between a recovery probe with a late or bad response and the next one.
 PAUSE_SECONDS = 0.25
 
 
 class Recovery:
-    """Asks on behalf of one scenario. ``requests_sent`` counts its requests (``questions`` in timeline.json).
+    """Sends recovery probes for one scenario. ``requests_sent`` is their number (``questions`` in timeline.json).
 
     Raises:
         ValueError: the target is invalid, see `lean_http.resolve`.
@@ -41,7 +41,7 @@ class Recovery:
         self.requests_sent = 0
 
     def wait(self, within_seconds: float) -> None:
-        """Until one question is answered right within the time, or for `MAX_SECONDS`."""
+        """Wait until one recovery probe has a good response in time, or for `MAX_SECONDS`."""
         deadline = monotonic() + MAX_SECONDS
         gevent.sleep(MIN_SECONDS)
         while (left := deadline - monotonic()) > 0:

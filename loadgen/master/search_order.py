@@ -1,4 +1,4 @@
-"""What the conductor is ordered to search for, from the environment variable SWEEP_SEARCH."""
+"""The order of a search for the conductor, from the environment variable SWEEP_SEARCH."""
 
 import hashlib
 import json
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 from search import PERCENTS, PROFILES
 
-# Requests that may be in flight, over all workers. Each holds a local port, of which a host has 64,000 at most.
+# The maximum of requests in flight, over all workers. Each uses a local port, of which a host has at most 64,000.
 MAX_IN_FLIGHT = 32768
-# Over what an API that just holds its SLO may leave in flight: chance, and the connections of the start.
+# The factor over the requests in flight of an API that just holds its SLO: for chance, and for the first connections.
 SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
 
 
 @dataclass(frozen=True)
 class SearchOrder:
-    """What to search for. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent.
+    """The order of a search. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent.
 
-    ``connections`` are those of the closed probe, over all ``workers``; ``max_rps`` bounds the rates, None does not.
+    ``connections`` are those of the closed probe, over all ``workers``. ``max_rps`` bounds the rates; None means no
+    bound.
     """
 
     profile: str
@@ -31,7 +32,7 @@ class SearchOrder:
     max_rps: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what neither `Search` nor an order of a probe would refuse before the first one.
+        """Refuse settings that neither `Search` nor an order of a probe would refuse before the first one.
 
         Raises:
             ValueError: which setting, and what is allowed.
@@ -50,7 +51,7 @@ class SearchOrder:
 
     @classmethod
     def from_json(cls, text: str) -> "SearchOrder":
-        """Raises ValueError for anything but an object with these settings."""
+        """Parse the order. Raises ValueError for anything but an object with these settings."""
         data = json.loads(text)
         if not isinstance(data, dict):
             raise ValueError("it is no object")
@@ -70,12 +71,14 @@ class SearchOrder:
         return max((limit for name, limit in self.slo.items() if name.endswith("_ms") and limit), default=0) / 1000
 
     def seed_of(self, probe: int) -> int:
-        """Below 2**31; every probe has a sequence of its own."""
+        """The seed of a probe, below 2**31; every probe has a sequence of its own."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}/{probe}".encode()).digest()[:4]) >> 1
 
     @property
     def max_mean_seconds(self) -> float:
-        """The greatest mean latency with which all limits hold: what is over one takes until the time-out."""
+        """The greatest mean latency in seconds with which all limits hold. A request over a limit takes until the
+        timeout.
+        """
         held = [
             (percent * self.slo[name] / 1000 + (100 - percent) * self.timeout_seconds) / 100
             for name, percent in PERCENTS.items()
@@ -85,10 +88,10 @@ class SearchOrder:
         return min([*held, self.timeout_seconds])
 
     def most_in_flight(self, rate_rps: float | None) -> int:
-        """Per worker: as many as an API that holds its SLO may leave in flight (Little's law), and some more.
+        """Requests in flight per worker: as many as an API that holds its SLO may have (Little's law), and some more.
 
-        More would change no verdict, but thousands of connections to an API that is overloaded make it run out of
-        memory, keep it busy beyond the probe, and make the generator late.
+        More would change no verdict. But thousands of connections to an overloaded API use up its memory, keep it busy
+        beyond the probe, and make the generator late.
         """
         wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * self.max_mean_seconds
         return math.ceil(min(wanted, MAX_IN_FLIGHT) / self.workers)
