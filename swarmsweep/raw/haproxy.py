@@ -47,6 +47,8 @@ def parse_stat(text: str, where: str = "show stat") -> list[ProxyRow]:
         rows = parse_show_stat(text)
     except ValueError as error:
         raise LabError(f"{where}: {error}") from error
+    if not text.endswith("\n"):
+        raise LabError(f"{where}: ends within a row; the file is incomplete")
     return [_row(row, f"{where}:{number}") for number, row in enumerate(rows, start=2)]
 
 
@@ -82,12 +84,14 @@ class ProxyDelta:
 
 
 def delta(before: list[ProxyRow], after: list[ProxyRow], proxy: str = PROXY) -> ProxyDelta:
-    """Counters of ``after`` minus those of ``before`` for one proxy. Raises `LabError` when the proxy is missing."""
+    """Counters of ``after`` minus those of ``before`` for one proxy. Raises `LabError` when it or its sum is missing."""
     old = {row.server: row for row in before if row.proxy == proxy}
     new = {row.server: row for row in after if row.proxy == proxy}
     if not new or not old:
         present = ", ".join(sorted({row.proxy for row in before + after})) or "none"
         raise LabError(f"HAProxy has no proxy named {proxy!r}; present: {present}")
+    if "BACKEND" not in new or "BACKEND" not in old:
+        raise LabError(f"HAProxy's counters have no row BACKEND of proxy {proxy!r}; the file is incomplete")
     changes = {name: _minus(row, old.get(name)) for name, row in new.items()}
     total = changes.get("BACKEND") or changes.get("FRONTEND") or {}
     requests = next(

@@ -67,3 +67,13 @@ def test_an_unknown_proxy_names_those_present(before, after):
 def test_other_text_is_refused(text, words):
     with pytest.raises(LabError, match=words):
         parse_stat(text, "haproxy-before.csv")
+
+
+def test_a_table_that_was_cut_off_is_refused(before, after):
+    table = after.rstrip("\n")
+    with pytest.raises(LabError, match=r"after\.csv: ends within a row"):
+        parse_stat(table[:-100], "after.csv")
+    without_sum = table[: table.rindex("\n") + 1]
+    for old, new in ((before, without_sum), (without_sum, after)):
+        with pytest.raises(LabError, match="no row BACKEND of proxy 'api'; the file is incomplete"):
+            delta(parse_stat(old), parse_stat(new))
