@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from swarmsweep.files import read_json
+from swarmsweep.errors import LabError
+from swarmsweep.files import parse_json, read_text
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.markdown import MISSING, code, markdown
 from swarmsweep.plan.planned import Host, Plan
@@ -39,7 +40,12 @@ def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> li
     path = run_dir / "manifest.json"
     if not path.exists():
         return [*sections, Section("manifest", [_NO_MANIFEST])]
-    for name, value in read_json(path).items():
+    try:
+        manifest = parse_json(read_text(path), path.name)
+    except LabError as error:
+        # The figures do not depend on it.
+        return [*sections, Section("manifest", [markdown(f"{error}; versions and digests are not shown")])]
+    for name, value in manifest.items():
         items = _commands(value) if name == "commands" and isinstance(value, list) else _flatten(value)
         sections.append(Section(markdown(name), items))
     return sections

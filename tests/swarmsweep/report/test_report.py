@@ -153,6 +153,14 @@ def test_what_logs_and_manifest_hold_stays_inert(reported):
     assert f"### model\n\n- {MISSING}" in page
 
 
+def test_a_damaged_manifest_costs_its_section_alone(reported):
+    whole = (reported.dir / "summary.md").read_text()
+    (reported.dir / "manifest.json").write_text("{torn")
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    assert "manifest.json: is not valid JSON" in page and "versions and digests are not shown" in page
+    assert page.partition("### manifest")[0] == whole.partition("### versions")[0]
+
+
 def test_csv_is_one_line_a_cell_and_holds_no_formula(reported):
     text = (reported.dir / "summary.csv").read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
