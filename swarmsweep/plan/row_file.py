@@ -1,6 +1,7 @@
 """cell.json and trial.json: the row of a cell, and the row of one attempt at it."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from msgspec import Struct, ValidationError, convert, to_builtins
@@ -42,16 +43,15 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
         LabError: the file is missing or damaged, or belongs to another cell.
     """
     blank = row_json(unmeasured_row(cell))
-    stored = {key: blank[key] for key in NEWER_KEYS} | read_json(path)
+    again = f"Rebuild it from the raw files: ./lab report --remeasure {quote(str(run_dir))}"
     try:
-        row = convert(stored, Row)
+        row = convert({key: blank[key] for key in NEWER_KEYS} | read_json(path), Row)
         if (row.id, row.config) != (cell.id, cell.config):
             raise ValidationError
     except ValidationError as error:
-        again = f"./lab report --remeasure {run_dir}"
-        raise LabError(
-            f"{path}: does not match cell {cell.id} of plan.json. Rebuild it from the raw files: {again}"
-        ) from error
+        raise LabError(f"{path}: does not match cell {cell.id} of plan.json. {again}") from error
+    except LabError as error:
+        raise LabError(f"{error}. {again}") from error
     return row
 
 

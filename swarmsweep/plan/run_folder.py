@@ -27,12 +27,17 @@ def write_plan(plan: Plan, reports_dir: Path | str) -> Path:
         raise LabError(
             f"{path}: already holds another plan. Start a new run, or delete the folder {run_dir} if you do not need it"
         )
-    infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
-    rows = {cell.id: row_json(infeasible_row(plan, cell)) for cell in infeasible}
-    write_many_json({run_dir / "cells" / cell_id / "cell.json": row for cell_id, row in rows.items()})
+    write_infeasible(plan, run_dir)
     # Written last: a folder without plan.json is not a run folder.
     write_json(path, stored)
     return run_dir
+
+
+def write_infeasible(plan: Plan, run_dir: Path) -> None:
+    """Write the cell.json of every infeasible cell."""
+    infeasible = [cell for cell in plan.cells if cell.infeasible_reason]
+    rows = {cell.id: row_json(infeasible_row(plan, cell)) for cell in infeasible}
+    write_many_json({run_dir / "cells" / cell_id / "cell.json": row for cell_id, row in rows.items()})
 
 
 def read_plan(run_dir: Path | str) -> Plan:

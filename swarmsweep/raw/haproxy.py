@@ -84,7 +84,7 @@ class ProxyDelta:
 
 
 def delta(before: list[ProxyRow], after: list[ProxyRow], proxy: str = PROXY) -> ProxyDelta:
-    """Counters of ``after`` minus those of ``before`` for one proxy. Raises `LabError` when it or its sum is missing."""
+    """Counters of ``after`` minus those of ``before`` for a proxy. Raises `LabError` when it or its sum is missing."""
     old = {row.server: row for row in before if row.proxy == proxy}
     new = {row.server: row for row in after if row.proxy == proxy}
     if not new or not old:

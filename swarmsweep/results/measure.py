@@ -9,7 +9,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Retry, Row
 from swarmsweep.plan.row_file import read_outcome, write_row
-from swarmsweep.plan.run_folder import attempt_dir, planned_cell, read_plan
+from swarmsweep.plan.run_folder import attempt_dir, planned_cell, read_plan, write_infeasible
 from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
 
@@ -36,10 +36,12 @@ def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
 def measure_run(run_dir: Path | str) -> int:
     """Measure every measured attempt again, from its raw files; return their number.
 
-    An attempt without trial.json was interrupted and stays unmeasured.
+    An attempt without trial.json was interrupted and stays unmeasured. The rows of infeasible cells, which have no
+    attempt, are rebuilt from the plan.
     """
     run_dir = Path(run_dir)
     plan = read_plan(run_dir)
+    write_infeasible(plan, run_dir)
     measured = [step for step in plan.steps if attempt_dir(run_dir, *step.key, "trial.json").exists()]
     for cell_id in dict.fromkeys(step.cell_id for step in measured):
         cell = planned_cell(plan, cell_id)

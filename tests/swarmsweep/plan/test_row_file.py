@@ -103,6 +103,14 @@ def test_what_does_not_fit_is_refused_with_the_command_that_makes_it_again(tmp_p
         read_row(path, tmp_path, CELL)
 
 
+def test_a_torn_row_is_refused_with_a_command_that_a_shell_can_read(tmp_path):
+    run_dir = tmp_path / "my runs"
+    run_dir.mkdir()
+    (run_dir / "cell.json").write_text("{torn")
+    with pytest.raises(LabError, match=rf"cell\.json: is not valid JSON: .*--remeasure '{run_dir}'"):
+        read_row(run_dir / "cell.json", run_dir, CELL)
+
+
 @pytest.mark.parametrize("key", [key for key in KEYS[:-2] if key not in NEWER_KEYS])
 def test_a_row_that_lacks_a_key_of_the_first_version_is_refused(tmp_path, key):
     path = tmp_path / "cell.json"

@@ -48,6 +48,15 @@ def test_measuring_again_gives_the_same_bytes(finished_run):
     assert {path: path.read_bytes() for path in finished_run.dir.glob("cells/**/*.json")} == before
 
 
+def test_a_damaged_row_of_an_infeasible_cell_is_rebuilt(finished_run):
+    (cell,) = [cell for cell in finished_run.plan.cells if cell.infeasible_reason]
+    path = finished_run.dir / "cells" / cell.id / "cell.json"
+    before = path.read_bytes()
+    path.write_text("{torn")
+    measure_run(finished_run.dir)
+    assert path.read_bytes() == before
+
+
 def test_an_interrupted_attempt_stays_unmeasured(run):
     run.record(CELL_ID, Traffic(busy(600)))
     assert measure_run(run.dir) == 0
