@@ -1,4 +1,4 @@
-"""Which containers of some Swarm stacks run, and their counters."""
+"""The running containers of some Swarm stacks, and their counters."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sampler.counters import read_container
 from sampler.docker_engine import DockerEngine
 from sampler.kernel_files import read_text
 
-# How often the Docker daemon is asked which containers run. A replica started in between is seen at most this late, and
-# loses nothing: its counters begin with the container.
+# Seconds between two requests to the Docker daemon for the running containers. A replica that starts in between is
+# noticed at most this late. No data are lost, because its counters begin with the container.
 DISCOVERY_SECONDS = 2.0
 STACK_LABEL = "com.docker.stack.namespace"
 SERVICE_LABEL = "com.docker.swarm.service.name"
@@ -24,7 +24,7 @@ SERVICE_LABEL = "com.docker.swarm.service.name"
 
 @dataclass(frozen=True)
 class Container:
-    """One running container: where its counters are, what it is, and whether its memory is asked for."""
+    """One running container: the place of its counters, its labels, and whether its memory is read."""
 
     cgroup: ContainerCgroup
     service: str | None = None
@@ -35,7 +35,7 @@ class Container:
 class ContainerWatch(threading.Thread):
     """Keeps `containers` ({container id: Container}) equal to the running containers of some stacks.
 
-    `stacks` says by a stack's name whether the memory of its containers is read too.
+    `stacks` maps a stack's name to whether the memory of its containers is read too.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ContainerWatch(threading.Thread):
         self.problem: str | None = None
 
     def refresh(self) -> None:
-        """Look once. The known containers stay as they are when the daemon does not answer."""
+        """Update once. The known containers are kept when the daemon does not respond."""
         known = self.containers
         try:
             running = self.engine.running(STACK_LABEL)
@@ -57,7 +57,7 @@ class ContainerWatch(threading.Thread):
             self.report(f"Docker does not respond on {self.engine.connection.path}: {error}")
             return
         self.problem = None
-        # A new dict in one assignment: the sampling thread never sees a half-made one.
+        # A new dict in one assignment, so that the sampling thread never reads a partial one.
         self.containers = {name: container for name, container in located.items() if container is not None}
 
     def locate(self, container_id: str, labels: Mapping[str, str]) -> Container | None:
@@ -69,7 +69,7 @@ class ContainerWatch(threading.Thread):
         return Container(cgroup, labels.get(SERVICE_LABEL), pid, self.stacks[labels[STACK_LABEL]])
 
     def report(self, problem: str) -> None:
-        """Say a problem once, not every two seconds: standard error ends in the journal of the unit."""
+        """Report a problem once, and not every two seconds: standard error goes to the journal of the unit."""
         if problem != self.problem:
             print(f"sampler: {problem}", file=sys.stderr, flush=True)
         self.problem = problem
@@ -81,7 +81,7 @@ class ContainerWatch(threading.Thread):
 
 
 def read_containers(containers: Mapping[str, Container]) -> dict[str, dict[str, object]]:
-    """The containers section of a line; those that have gone are absent."""
+    """The containers section of a line, without containers that have gone."""
     read = {name: read_container(container.cgroup, container.memory) for name, container in containers.items()}
     return {
         name: {"service": containers[name].service, **values} for name, values in read.items() if values is not None

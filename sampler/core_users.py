@@ -1,4 +1,4 @@
-"""Who used the machine's cores: the machine itself, and the lab's part of that."""
+"""The users of the machine's cores: the machine itself, and the lab's part of that."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ LAB_UNITS = (
     "system.slice/ssh.service",
     "system.slice/sshd.service",
 )
-# Slices whose name begins so hold what an attempt runs on a host: load and sampler.
+# Slices with this prefix contain an attempt's processes on a host: load and sampler.
 LAB_SLICE = "swarmsweep"
 
 
 class CoreUsers:
-    """Separates the CPU time of this machine and of the lab from what else ran on its cores.
+    """Separates the CPU time of this machine and of the lab from the other CPU time of its cores.
 
-    A machine that shares its computer sees no cgroup but its own: what that used is the machine's, and the lab's part
-    is not asked for. Where the machine is the whole computer, the cgroups at the top of a v2 tree are all of its
-    processes but the kernel's own; the lab's are its containers, its slice and `LAB_UNITS`. A login is not the lab's:
-    no login is needed during a measured window. With cgroup v1, systemd keeps no such accounts.
+    A machine that shares its computer sees only its own cgroup. The CPU time of that cgroup is the machine's, and the
+    lab's part is not measured. Where the machine is the whole computer, the cgroups at the top of a v2 tree are all of
+    its processes but the kernel's own. The lab's are its containers, its slice and `LAB_UNITS`. A login is not the
+    lab's: no login is needed during a measured window. With cgroup v1, systemd keeps no such accounts.
     """
 
     def __init__(self, mounts: Sequence[CgroupMount], membership: str) -> None:
@@ -43,7 +43,7 @@ class CoreUsers:
                     self.shared = ContainerCgroup(cpuacct=mount.point)
                 return
             if mount.unified:
-                # Every cgroup has this file but the top of the tree.
+                # Every cgroup has this file, except the top of the tree.
                 if (mount.point / "cgroup.events").exists():
                     self.shared = ContainerCgroup(unified=mount.point)
                 else:

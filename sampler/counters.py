@@ -49,7 +49,7 @@ def read_cpu(cgroup: ContainerCgroup) -> dict[str, float | None]:
 
 
 def read_memory(cgroup: ContainerCgroup) -> dict[str, float | None]:
-    """Memory in use, its peak, and processes killed for want of it."""
+    """Memory in use, its peak, and processes that were killed for lack of memory."""
     values: dict[str, float | None] = {}
     if cgroup.unified is not None:
         values["memory_bytes"] = parse_number(read_text(cgroup.unified / "memory.current"))

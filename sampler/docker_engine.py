@@ -1,4 +1,4 @@
-"""What the sampler asks the Docker Engine API, over its unix socket."""
+"""The sampler's requests to the Docker Engine API, over its unix socket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import socket
 import urllib.parse
 
-# The daemon may be busy on a loaded core; the lookup thread waits this long before it tries again.
+# The daemon may be busy on a loaded core; the lookup thread waits this many seconds before it tries again.
 DOCKER_TIMEOUT_SECONDS = 5.0
 
 
@@ -25,19 +25,19 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class DockerEngine:
-    """The two questions the sampler asks the Docker Engine API, over one kept connection."""
+    """The sampler's two requests to the Docker Engine API, over one kept connection."""
 
     def __init__(self, path: str) -> None:
         self.connection = UnixConnection(path)
 
     def get(self, target: str) -> object:
-        """JSON answer of a GET; raises OSError, HTTPException or ValueError. None on 404."""
+        """JSON response to a GET; None on 404. Raises OSError, HTTPException or ValueError."""
         try:
             self.connection.request("GET", target)
             response = self.connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException):
-            self.connection.close()  # the next request connects anew
+            self.connection.close()  # the next request opens a new connection
             raise
         if response.status == 404:
             return None
@@ -52,6 +52,6 @@ class DockerEngine:
         return {container["Id"]: container.get("Labels") or {} for container in containers}
 
     def pid(self, container_id: str) -> int | None:
-        """Pid of the container's first process in our pid namespace; None when it does not run any longer."""
+        """Pid of the container's first process in our pid namespace; None when it no longer runs."""
         answer = self.get(f"/containers/{container_id}/json")
         return (answer["State"]["Pid"] or None) if answer else None

@@ -47,9 +47,9 @@ def parse_meminfo(meminfo: str) -> dict[str, int]:
 
 
 def memory_room_of_cgroup(mounts: Sequence[CgroupMount], total_bytes: int | None) -> int | None:
-    """Bytes left under the memory limit of the cgroup this machine lives in; None when it has no limit of its own.
+    """Bytes left under the memory limit of the cgroup of this machine; None when it has no limit of its own.
 
-    Page cache that was not used lately can be given back, so it counts as free, as it does in MemAvailable.
+    Page cache that was not used recently can be reclaimed, so it counts as free, as in MemAvailable.
     """
     rooms = []
     for mount in mounts:
@@ -75,6 +75,6 @@ def read_host(proc: Path, mounts: Sequence[CgroupMount], cpus: set[int]) -> dict
     return {
         "cpu_seconds": parse_cpu_seconds(read_text(proc / "stat") or "", cpus, os.sysconf("SC_CLK_TCK")),
         "cores": len(cpus),
-        # Nothing reads it yet: a later page will show it.
+        # No program reads it yet; a later page will show it.
         "memory_available_bytes": min(known) if known else None,
     }

@@ -1,4 +1,4 @@
-"""Small readers of the kernel's text files: /proc and the cgroups. What is missing is None."""
+"""Small readers of the kernel's text files: /proc and the cgroups. A missing value is None."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 def read_text(path: Path) -> str | None:
     """Text of a kernel file, or None when it does not exist, has gone, or cannot be read."""
-    # Unbuffered and decoded at once: half the cost of Path.read_text, at some fifty files a tick.
+    # Unbuffered and decoded at once: half the cost of Path.read_text, with about fifty files per tick.
     try:
         with path.open("rb", buffering=0) as file:
             return file.read().decode()
@@ -34,5 +34,5 @@ def parse_pairs(text: str | None) -> dict[str, int]:
 
 
 def scaled(value: int | None, factor: float) -> float | None:
-    """Value times factor, rounded to the microsecond the counters are good for; None stays None."""
+    """Value times factor, rounded to a microsecond, the resolution of the counters; None stays None."""
     return None if value is None else round(value * factor, 6)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class LastKnown:
-    """A sum over things that come and go. What has gone keeps its last value, so that the sum never falls."""
+    """A sum over items that come and go. An item that has gone keeps its last value, so that the sum never falls."""
 
     def __init__(self) -> None:
         self.values: dict[str, float] = {}

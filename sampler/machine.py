@@ -1,4 +1,4 @@
-"""One line of samples: all that is read of a machine at a tick."""
+"""One line of samples: all values of a machine at a tick."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Machine:
             **self.users.read({name: values["cpu_seconds"] for name, values in counters.items()}),
             "sampler_cpu_seconds": round(time.process_time(), 6),
             "tcp": self.tcp.read({name: container.pid for name, container in containers.items()}),
-            # Nothing reads it yet: a later page will show it.
+            # No program reads it yet; a later page will show it.
             "network": parse_interfaces(read_text(self.proc / "self" / "net" / "dev")),
         }
         return json.dumps({"t": round(now, 6), "host": host, "containers": counters}, separators=(",", ":")) + "\n"

@@ -23,10 +23,10 @@ VERSION = "2"
 def sample_until_stopped(
     write: Callable[[], None], interval_seconds: float, max_seconds: float, stop_signals: set[signal.Signals]
 ) -> None:
-    """Call `write` at once, at every tick, and a last time when a stop signal arrives or max_seconds are over.
+    """Call `write` at once, at every tick, and a last time at a stop signal or after max_seconds.
 
-    Stop signals must be blocked in all threads: they are waited for, so no handler can interrupt a line. A tick that
-    was missed is skipped, not made up for.
+    Stop signals must be blocked in all threads: they are waited for, so no handler can interrupt a line. A missed tick
+    is skipped, and not made up for.
     """
     start = time.monotonic()
     tick = 0

@@ -1,4 +1,4 @@
-"""Segments of TCP and bytes of the interfaces."""
+"""TCP segments, and bytes of the interfaces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOCAL_INTERFACES = ("lo", "veth")
 
 
 def parse_tcp(snmp: str | None) -> dict[str, int | None]:
-    """Segments sent and sent again, from a /proc/net/snmp text; both null when it has no line of TCP."""
+    """Segments that were sent and retransmitted, from a /proc/net/snmp text; both null without a line of TCP."""
     lines = [line.split() for line in (snmp or "").splitlines() if line.startswith("Tcp:")]
     names, values = lines if len(lines) == 2 else ([], [])
     fields = {name: values[place] for place, name in enumerate(names) if place < len(values)}

@@ -10,7 +10,8 @@ from search import PERCENTS, PROFILES
 
 # The maximum of requests in flight, over all workers. Each uses a local port, of which a host has at most 64,000.
 MAX_IN_FLIGHT = 32768
-# The factor over the requests in flight of an API that just holds its SLO: for chance, and for the first connections.
+# A sum and a factor over the requests in flight of an API that just holds its SLO: for chance, and for the first
+# connections.
 SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
 
 

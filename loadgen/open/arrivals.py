@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 
 def poisson(rate_rps: float, seed: str) -> Iterator[float]:
-    """Seconds after the start at which requests are due, with exponential gaps: many users who know nothing of each
-    other. The same seed gives the same times."""
+    """Seconds after the start at which requests are due, with exponential gaps, as from many independent users.
+
+    The same seed gives the same times.
+    """
     draw, log = random.Random(seed).random, math.log
     due = 0.0
     while True:
-        # What random.expovariate does, without a call for each.
+        # The formula of random.expovariate, without a call for each request.
         due -= log(1.0 - draw()) / rate_rps
         yield due
 
@@ -25,7 +27,7 @@ def constant(rate_rps: float, phase: float = 0.0) -> Iterator[float]:
 def schedule(kind: str, rate_rps: float, seed: int, probe: int, worker: int, workers: int) -> Iterator[float]:
     """The part of one of ``workers`` in arrivals of ``rate_rps`` over all of them.
 
-    Poisson streams of a share each add up to one of the whole rate; constant ones interleave.
+    Poisson streams with equal shares of the rate add up to one of the whole rate. Constant streams interleave.
     """
     share = rate_rps / workers
     if kind == "poisson":

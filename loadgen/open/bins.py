@@ -1,4 +1,4 @@
-"""What a worker counts of each second of a probe."""
+"""A worker's counts for each second of a probe."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,13 +19,14 @@ class Bin:
     latency_ms_sum: float = 0.0
     lag_ms_sum: float = 0.0
     cpu_percent: float | None = None
-    # Of the requests in flight: their number x seconds, over the seconds of this bin that the probe covers.
+    # The integral of the requests in flight: their number x seconds, over the seconds of this bin that the probe
+    # covers.
     in_flight_area: float = 0.0
     in_flight_seconds: float = 0.0
     in_flight_max: int = 0
-    # Number of the replica -> answers; -1 for those without one.
+    # Number of the replica -> responses; -1 for those that name no replica.
     served_by: Counter = field(default_factory=Counter)
-    # Of those that were ok: microseconds, quantized -> count.
+    # Latencies of requests that were ok: microseconds, quantized -> count.
     latencies_us: Counter = field(default_factory=Counter)
 
     def as_json(self, second: int) -> dict[str, Any]:

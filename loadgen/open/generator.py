@@ -1,12 +1,12 @@
-"""The worker's part of an open-loop load: takes orders of probes from the master, makes them, and reports.
+"""The worker's part of an open-loop load: receives orders of probes from the master, makes them, and reports.
 
 Locust loads it by entry/open_loop.py before the scenario, on the master and on every worker. A scenario is an
-`OpenLoopUser` that says what is sent and which answer is right. One user per worker carries the whole rate of that
+`OpenLoopUser`: it defines the requests and the right response. One user per worker carries the whole rate of that
 worker; it sends nothing until the master orders a probe, so one start of Locust serves any number of probes, over any
 number of workers. The master's part is `Probes` in master/probes.py; order.py has the messages.
 
-A worker ends a probe by itself after its time, waits for what is in flight, and answers with counts over the whole
-probe (``offered = ok + failed + timed_out + dropped + in_flight_end``), what `ProbeLog.summarize` gives, and when the
+A worker ends a probe by itself after its time, and waits for requests in flight. It reports counts over the whole probe
+(``offered = ok + failed + timed_out + dropped + in_flight_end``), what `ProbeLog.summarize` gives, and when the
 measured window was. The same is written to ``open-trial-<n>-<host>-<index>.json``. Settings are environment variables,
 as the recorder's: SWEEP_OUTPUT_DIR, SWEEP_HOST, SWEEP_WORKER_INDEX.
 """
@@ -31,7 +31,7 @@ logger = logging.getLogger("open_loop")
 
 
 class Generator:
-    """The worker's part: takes orders from the master, one at a time, and reports."""
+    """The worker's part: receives orders from the master, one at a time, and reports."""
 
     def __init__(self, environment: Any, directory: Path, host: str) -> None:
         self._environment, self._directory, self._host = environment, directory, host
@@ -47,16 +47,16 @@ class Generator:
 
     @property
     def index(self) -> str:
-        """Number of this worker on its host; the master's number for it where none was given."""
+        """Number of this worker on its host; the master's number for it if none was given."""
         return os.environ.get("SWEEP_WORKER_INDEX") or str(self._environment.runner.worker_index)
 
     def stand_by(self, user: OpenLoopUser) -> None:
-        """Take the user on, and report it to the master."""
+        """Register the user, and report it to the master."""
         if self._user is not None:
-            # It stays idle: a second one would double the rate.
+            # A second user stays idle: it would double the rate.
             logger.error("this worker already has its open-loop user: start Locust with one user per worker")
             return
-        # Before anything that lets other greenlets run: another user may be just behind.
+        # Set before any call that lets other greenlets run, because another user may start next.
         self._user = user
         self._target = resolve(user.host or self._environment.host or "")
         self._requests = [
@@ -67,7 +67,7 @@ class Generator:
         self._environment.runner.send_message(READY, {"host": self._host, "index": self.index})
 
     def leave(self, user: OpenLoopUser) -> None:
-        """The user is stopped."""
+        """The user has stopped."""
         if user is self._user:
             self._user, self._requests = None, []
             self._stop("Locust stopped the user")
@@ -112,13 +112,13 @@ class Generator:
     def _report(self, summary: dict[str, Any]) -> None:
         runner = self._environment.runner
         if isinstance(runner, WorkerRunner):
-            # Locust would send these up to three seconds later, when the master may have read its figures.
+            # Locust would send these up to three seconds later, when the master may already have read its figures.
             runner._send_stats()
         runner.send_message(DONE, summary)
 
 
 def begin(environment: Any, runner: Any, **_: Any) -> None:
-    """Take up the role of this process. The master has none here: see master/probes.py."""
+    """Take the role of this process. The master has no part here: see master/probes.py."""
     if isinstance(runner, WorkerRunner | LocalRunner):
         host = os.environ.get("SWEEP_HOST") or socket.gethostname()
         environment.open_loop = Generator(environment, output_directory(), host)

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 
 from hdrh.histogram import HdrHistogram
 
-# An hour is longer than any probe.
+# An hour, which is longer than any probe.
 MAX_US = 3_600_000_000
 SIGNIFICANT_DIGITS = 3
 
 
 def new_histogram() -> HdrHistogram:
-    """Empty; all histograms of all workers have these bounds, or they could not be added."""
+    """A new, empty histogram. All histograms of all workers have these bounds, because otherwise they could not be
+    added.
+    """
     return HdrHistogram(1, MAX_US, SIGNIFICANT_DIGITS)
 
 
@@ -23,21 +25,22 @@ def encode_histogram(values_us: dict[int, int]) -> str:
 
 
 def quantize_us(latencies_ms: Iterable[float]) -> list[int]:
-    """Microseconds, those from 2048 on rounded down as a histogram of three digits does, so that few values differ.
+    """Microseconds, rounded down from 2048 on as in a histogram of three digits, so that there are few different
+    values.
 
-    Eleven bits are kept: steps of 2 us from 2048 us on, of 4 us from 4096 us on, and so forth: at most 0.1 %.
+    Eleven bits are kept: steps of 2 us from 2048 us on, of 4 us from 4096 us on, and so on: at most 0.1 %.
     """
     values = [int(latency * 1000 + 0.5) for latency in latencies_ms]
     return [value if value < 2048 else value >> (low := value.bit_length() - 11) << low for value in values]
 
 
 def percentile_ms(histogram: HdrHistogram, percent: float) -> float | None:
-    """Milliseconds; None of an empty histogram."""
+    """A percentile in milliseconds; None for an empty histogram."""
     return histogram.get_value_at_percentile(percent) / 1000 if histogram.total_count else None
 
 
 def count_within(histogram: HdrHistogram, limit_ms: float) -> int:
-    """How many values are at most the limit, or in the same step of the histogram (see `quantize_us`)."""
+    """The number of values that are at most the limit, or in the same step of the histogram (see `quantize_us`)."""
     limit_us = histogram.get_highest_equivalent_value(round(limit_ms * 1000))
     return sum(
         item.count_added_in_this_iter_step

@@ -1,16 +1,16 @@
-"""An HTTP/1.1 client for gevent that costs a load generator as little as it can, and still judges every answer.
+"""An HTTP/1.1 client for gevent with a very low cost per request, which still judges every response.
 
-No greenlet per request: all of it runs in callbacks of gevent's loop, on one watcher per connection and one timer, so
-nothing here blocks, and nothing that is called back may. Requests are encoded before the load; answers are parsed by
-llhttp (httptools). At most one request is in flight on a connection; a connection is kept for the next one, the last
-used first, unless the server wants it closed.
+There is no greenlet per request. Everything runs in callbacks of gevent's loop, with one watcher per connection and one
+timer. So this code never blocks, and no callback may block. Requests are encoded before the load; llhttp (httptools)
+parses the responses. At most one request is in flight on a connection. A connection is kept for the next request, the
+last used first, unless the server wants it closed.
 
-A request fails with a short reason: refused, reset, timed out, cut off, not HTTP, what the scenario's check says, or
-that the same request was answered otherwise before, where the scenario wants to know.
-One case is no failure: a server may close a kept connection at the very moment when it is used again. When a used
-connection is lost within `RESEND_WITHIN_SECONDS` of sending and nothing of the answer had come, the request goes out
-once more on a new connection, with its time still running, and is counted in ``resent`` (RFC 9112, section 9.3.1: a
-request may be repeated by who knows that this does no harm, as a prediction does not).
+A request fails with a short reason: refused, reset, timed out, incomplete, not HTTP, or the reason from the scenario's
+check. If the scenario requires it, it also fails when the same request had a different response before.
+One case is not a failure: a server may close a kept connection at the very moment when it is used again. This is
+assumed when a used connection is lost within `RESEND_WITHIN_SECONDS` of sending, without any byte of the response. Then
+the request is sent a second time on a new connection, with its time still running, and is counted in ``resent``. RFC
+9112, section 9.3.1, allows this for a request that is known to be harmless when repeated, as a prediction is.
 """
 
 import os
@@ -28,36 +28,36 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from loadgen.shared.request_record import FAILED, OK, TIMED_OUT
 
-# Gevent's constants for what a watcher waits for.
+# Gevent's constants for the events of a watcher.
 READ, WRITE = 1, 2
-# A prediction fits many times over; more would hold up the others.
+# Bytes per read. Many responses to predictions fit into it; a longer read would delay the other connections.
 READ_BYTES = 65536
-# An answer without end must not fill the memory.
+# A response without end must not fill the memory.
 MAX_ANSWER_BYTES = 16 << 20
-# How late a time-out may be noticed.
+# How late a timeout may be noticed, in seconds.
 SWEEP_SECONDS = 0.05
-# A close that crosses a request arrives within a round trip; a server that closes later has worked on it.
+# A close that crosses a request arrives within a round trip. A server that closes later has processed the request.
 RESEND_WITHIN_SECONDS = 0.25
-# For finding which address of a host name answers.
+# Seconds to find out which address of a host name accepts connections.
 PROBE_SECONDS = 5.0
 OTHER_ANSWER = "the response differs from an earlier one to the same request"
-# HEAD is answered without the body that its header announces, and CONNECT with a tunnel: neither is a load.
+# A response to HEAD lacks the body that its header announces, and CONNECT opens a tunnel: neither is a load.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-# (status, headers by name as the server spells them, body) -> None, or why the answer is wrong.
+# (status, headers by name as the server spells them, body) -> None, or why the response is wrong.
 Check = Callable[[int, Mapping[bytes, bytes], bytes], str | None]
-# (token, sent, finished, outcome, reason, headers, bytes of the body): times of `time.monotonic`; headers are None
-# without a whole answer, and belong to the client: the next answer overwrites them.
+# (token, sent, finished, outcome, reason, headers, bytes of the body). Times are of `time.monotonic`. Headers are None
+# without a whole response. They belong to the client: the next response overwrites them.
 OnDone = Callable[[Any, float, float, float, str | None, Mapping[bytes, bytes] | None, int], None]
 
-# Gevent's own socket would switch greenlets where this one says that it would block.
+# Gevent's own socket would switch greenlets where this one reports that it would block.
 plain_socket = get_original("socket", "socket")
 monotonic = time.monotonic
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: an address to connect to, what to call it in the Host header, and the URL's path, if any."""
+    """The target of requests: an address, the text of the Host header, and the URL's path, if any."""
 
     family: int
     address: tuple
@@ -66,7 +66,7 @@ class Target:
 
 
 def resolve(url: str) -> Target:
-    """Look the host up, once for all requests. Of several addresses, the first that accepts a connection is taken.
+    """Look up the host once for all requests. Of several addresses, the first that accepts a connection is used.
 
     Raises:
         ValueError: not an http:// URL, or the name is unknown.
@@ -79,7 +79,7 @@ def resolve(url: str) -> Target:
         addresses = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ValueError(f"the host of {url!r} is unknown: {error}") from None
-    # User and password have no place in a Host header.
+    # User and password are not part of a Host header.
     host = parts.netloc.rpartition("@")[2]
     targets = [Target(family, address, host, parts.path.rstrip("/")) for family, _, _, _, address in addresses]
     return next((target for target in targets if len(targets) > 1 and _accepts(target)), targets[0])
@@ -95,7 +95,7 @@ def encode(target: Target, method: str, path: str, headers: Mapping[str, str], b
     """The bytes of a request, ready to send.
 
     Raises:
-        ValueError: a method that is not supported, or a header that would break out of its line.
+        ValueError: a method that is not supported, or a header that contains a line break.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r}: allowed are {', '.join(METHODS)}")
@@ -115,10 +115,10 @@ class Client:
 
     Args:
         target: from `resolve`.
-        check: judges every whole answer.
+        check: judges every whole response.
         on_done: called on gevent's hub, also from within `send`; must not block.
-        timeout_seconds: from sending to the last byte of the answer, connecting included.
-        known: bodies of answers by request, first ones are added: another one fails. None where they may differ.
+        timeout_seconds: from sending to the last byte of the response, connecting included.
+        known: bodies of responses by request. The first one is added; a different one fails. None if they may differ.
         on_sweep: called with the time every `SWEEP_SECONDS`.
     """
 
@@ -144,12 +144,12 @@ class Client:
         self._timer.start(self._sweep)
 
     def open(self, number: int) -> None:
-        """Open connections for later; one that fails is as if it had not been asked for."""
+        """Open connections for later requests; one that fails is ignored."""
         for _ in range(number):
             Connection(self).open()
 
     def send(self, request: bytes, token: Any) -> None:
-        """Send now, on an idle connection or a new one. ``token`` comes back with the outcome."""
+        """Send now, on an idle connection or a new one. ``token`` is returned with the outcome."""
         idle = self.idle
         while idle:
             connection = idle.pop()
@@ -160,7 +160,7 @@ class Client:
         connection.start(request, token, monotonic())
 
     def send_again(self, request: bytes, token: Any, sent: float) -> None:
-        """The second and last try of a request; its time runs on."""
+        """Send a request a second and last time; its timeout is not restarted."""
         self.resent += 1
         Connection(self).start(request, token, sent)
 
@@ -189,7 +189,7 @@ class Client:
 
 
 class Connection:
-    """One connection and the parser of its answers.
+    """One connection and the parser of its responses.
 
     It is in ``in_flight`` or in ``idle`` of its client, or closed, or being opened for later.
     """
@@ -199,14 +199,14 @@ class Connection:
         self._client = client
         self._token: Any = None
         self._request = b""
-        # What is still to be sent of the request: all of it until the connection stands.
+        # The part of the request that is not sent yet: all of it until the connection is established.
         self._unsent: bytes | memoryview = b""
         self._busy = self._connected = self._used = self._answered = False
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._received = 0
         self._head_whole = self._whole = self._extra = self._keep = False
-        # Looked up by the parser when it is made; these two are C functions, and cost no Python call per header.
+        # The parser looks these up when it is created. The two are C functions, and cost no Python call per header.
         self.on_header, self.on_body = self._headers.__setitem__, self._body.append
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
@@ -226,7 +226,7 @@ class Connection:
         self._client.opening.add(self)
 
     def start(self, request: bytes, token: Any, sent: float) -> None:
-        """Send a request; ``sent`` is when its time-out began to run."""
+        """Send a request; ``sent`` is when its timeout began to run."""
         self._request, self._token, self.sent = request, token, sent
         self._busy, self._answered = True, False
         self._client.in_flight[self] = None
@@ -241,7 +241,7 @@ class Connection:
             self._lose(_words(error))
 
     def time_out(self, now: float) -> None:
-        """Give the request up."""
+        """End the request with a timeout."""
         self._end(now, TIMED_OUT, f"timed out after {self._client.timeout_seconds:g} s")
 
     def close(self) -> None:
@@ -266,7 +266,7 @@ class Connection:
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:
-            # 100, 102 and 103 only announce the answer.
+            # 100, 102 and 103 only announce the response.
             self._headers.clear()
             self._head_whole = False
             return
@@ -298,7 +298,7 @@ class Connection:
             self._lose(_words(error))
             return
         if not self._busy or not data:
-            # An idle connection has nothing to say but its end; some servers announce it with a 408.
+            # A server sends nothing on an idle connection but its end; some servers announce it with a 408.
             self._on_end()
             return
         self._answered = True
@@ -318,7 +318,7 @@ class Connection:
             self._end(monotonic(), FAILED, f"answer longer than {MAX_ANSWER_BYTES} bytes")
 
     def _on_end(self) -> None:
-        """The server has closed, or broken the silence of an idle connection."""
+        """The server has closed the connection, or has sent data on an idle one."""
         if self in self._client.opening:
             self._client.opening.discard(self)
             self.close()
@@ -329,7 +329,7 @@ class Connection:
             b"content-length",
             b"transfer-encoding",
         }:
-            # Without a length, the end of the connection is the end of the answer.
+            # Without a length, the end of the connection is the end of the response.
             self._keep = False
             self._finish()
         elif self._answered:
@@ -354,7 +354,8 @@ class Connection:
     def _stand(self) -> None:
         self._connected = True
         self._readable = self._client.loop.io(self._socket.fileno(), READ)
-        # For as long as it lives: starting and stopping it for each request would cost two system calls.
+        # One watcher for the life of the connection: starting and stopping it for each request would cost two system
+        # calls.
         self._readable.start(self._on_readable)
 
     def _wait_writable(self) -> None:
@@ -383,7 +384,7 @@ class Connection:
             self._stop_writable()
 
     def _finish(self) -> None:
-        """A whole answer is there: judge it."""
+        """A whole response is there: judge it."""
         now = monotonic()
         if self._extra:
             self._end(now, FAILED, "bad answer: more data after its end")
@@ -393,7 +394,7 @@ class Connection:
         try:
             reason = client.check(self._parser.get_status_code(), self._headers, content)
         except Exception as error:
-            # A check that stumbles over an answer has not found it right.
+            # If a check raises an error, the response counts as wrong.
             reason = f"check of the answer: {error!r}"[:200]
         known = client.known
         if reason is None and known is not None and known.setdefault(self._request, content) != content:
@@ -410,7 +411,7 @@ class Connection:
         client.on_done(token, self.sent, now, outcome, reason, self._headers, len(content))
 
     def _lose(self, reason: str) -> None:
-        """The connection is gone."""
+        """The connection is lost."""
         now = monotonic()
         if self._busy and self._used and not self._answered and now - self.sent < RESEND_WITHIN_SECONDS:
             client, request, token = self._client, self._request, self._token
@@ -424,7 +425,7 @@ class Connection:
             self._on_end()
 
     def _end(self, now: float, outcome: float, reason: str) -> None:
-        """The request is over without a whole answer."""
+        """The request has ended without a whole response."""
         client, token = self._client, self._token
         del client.in_flight[self]
         self._token, self._busy = None, False
@@ -433,5 +434,5 @@ class Connection:
 
 
 def _words(error: OSError) -> str:
-    """The system's words, without what differs from one connection to the next."""
+    """The system's text for an error, without the parts that differ between connections."""
     return os.strerror(error.errno).lower() if error.errno else str(error).lower()

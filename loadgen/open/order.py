@@ -1,4 +1,4 @@
-"""What the master orders of the workers, and the messages between them; they are plain JSON.
+"""The master's orders to the workers, and the messages between them; they are plain JSON.
 
 open_loop_ready  worker -> master   a user stands by: {"host", "index"}
 open_loop_trial  master -> worker   an `Order`
@@ -19,14 +19,14 @@ from loadgen.open.arrivals import schedule
 from loadgen.shared.request_record import KINDS
 
 READY, PROBE, STOP, DONE = "open_loop_ready", "open_loop_trial", "open_loop_stop", "open_loop_done"
-# Bounds of an order: a mistake must not load a host for hours. The rate is beyond what any worker can send.
+# Bounds of an order: a mistake must not load a host for hours. No worker can send at the maximum rate.
 MAX_RPS, MAX_SECONDS, MAX_TIMEOUT_SECONDS, MAX_CONNECTIONS = 1e6, 3600.0, 300.0, 65536
-# Between the order and the first request: for the server to accept connections, and for orders on their way.
+# Seconds between the order and the first request: for the server to accept connections, and for the orders to arrive.
 LEAD_SECONDS = 0.05
-# Connections for the requests of so long are opened before the first is due. To connect costs as much as six requests,
-# so a high rate would begin with a storm of connects that it has to work off.
+# Connections for the requests of this many seconds are opened before the first is due. Connecting costs as much as six
+# requests. Otherwise a high rate would begin with a backlog of connects.
 STORM_SECONDS = 0.01
-# Beyond the time-out of the last request.
+# Seconds beyond the timeout of the last request.
 DRAIN_MARGIN_SECONDS = 1.0
 
 
@@ -47,9 +47,9 @@ class Order:
     rate_rps: float | None = None
     connections: int | None = None
     seed: int = 1
-    # Long enough that a slow answer is seen as slow, short enough that an overloaded cell drains.
+    # Long enough to measure a slow response as slow, short enough for an overloaded cell to drain.
     timeout_seconds: float = 10.0
-    # Four seconds at 1000 requests/s; a file and some 10 kB each.
+    # Four seconds at 1000 requests/s. Each request in flight needs a file descriptor and about 10 kB.
     most_in_flight: int = 4096
     worker: int = 0
     workers: int = 1
@@ -97,7 +97,7 @@ class Order:
 
     @classmethod
     def from_message(cls, data: Mapping[str, Any]) -> "Order":
-        """Raises ValueError for unknown or missing settings too."""
+        """The order in a message. Raises ValueError also for unknown or missing settings."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(data) - known):
             raise ValueError(f"order of a probe: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
@@ -108,18 +108,18 @@ class Order:
 
     @property
     def own_connections(self) -> int:
-        """This worker's part of a closed probe."""
+        """This worker's part of the connections of a closed probe."""
         return self.connections // self.workers + (self.worker < self.connections % self.workers)
 
     @property
     def connections_at_start(self) -> int:
-        """What this worker opens before the first request is due."""
+        """The number of connections that this worker opens before the first request is due."""
         if self.kind == "closed":
             return self.own_connections
         return min(math.ceil(self.rate_rps / self.workers * STORM_SECONDS), self.most_in_flight)
 
     def arrivals(self) -> Iterator[float]:
-        """This worker's part: seconds after the start of the probe."""
+        """This worker's part of the arrivals: seconds after the start of the probe."""
         if self.kind == "closed":
             return itertools.chain(itertools.repeat(0.0, self.own_connections), itertools.repeat(inf))
         return schedule(self.kind, self.rate_rps, self.seed, self.trial, self.worker, self.workers)

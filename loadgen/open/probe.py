@@ -1,8 +1,8 @@
 """One worker's part of a probe: requests are sent when they are due, even if earlier ones have no response yet.
 
-Latency is counted from the intended start, so that a generator or server that stalls cannot hide it. Nothing is made
-up for later and nothing is forgotten: what is due at a wake-up is sent at once, and what is not sent because
-``most_in_flight`` requests are in flight is counted as dropped.
+Latency is counted from the intended start, so that a generator or server that stalls cannot hide it. No request is
+postponed or forgotten. At a wake-up, all due requests are sent at once. Requests that are not sent, because
+``most_in_flight`` requests are in flight, are counted as dropped.
 """
 
 import gc
@@ -31,7 +31,7 @@ monotonic = time.monotonic
 
 
 class Probe:
-    """One load by one worker: sends what is due, on gevent's hub, until its time is over and all is answered."""
+    """One load by one worker: sends due requests, on gevent's hub, until the time is over and none is in flight."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class Probe:
         self._over = Event()
         self._arrivals_over = False
         self._stopped: str | None = None
-        # Its own source of randomness: the times must not depend on how many payloads there are.
+        # A separate source of randomness: the times must not depend on the number of payloads.
         self._random = random.Random(f"{order.seed}/{order.trial}/{order.worker}/payloads").random
         self._arrivals = order.arrivals()
-        # What the last cells left is not to be collected in the middle of a load; it would stop it for 20 ms and more.
+        # Garbage of earlier code must not be collected in the middle of a load: that would stop it for 20 ms or more.
         gc.collect()
         gc.freeze()
         on_done = self._on_done_closed if order.kind == "closed" else self._on_done
@@ -58,7 +58,7 @@ class Probe:
         self._start = monotonic() + LEAD_SECONDS
         self._window = self._start + order.seconds_settle
         self._end = self._window + order.seconds_measure - END_MARGIN_SECONDS
-        # Wall-clock time is looked at once, so that a clock that is set meanwhile moves no request.
+        # Wall-clock time is read once, so that a change of the clock moves no request.
         self._epoch = time.time() - monotonic()
         self._first_second = -math.ceil(order.seconds_settle)
         self._origin = self._window + self._first_second
@@ -69,13 +69,13 @@ class Probe:
         self._log = ProbeLog(path, first_bin, self._first_second, start, end, stats, user.method, name)
         self.offered = 0
         self._limit = max(order.most_in_flight, order.own_connections if order.kind == "closed" else 0)
-        # Closed probes: connections that had no answer, and try again at the next sweep instead of at once.
+        # Closed probes: connections without a response, which try again at the next sweep and not at once.
         self._pausing = 0
         self._due = self._start + next(self._arrivals)
         self._timer = Timer(self._on_timer)
 
     def run(self) -> dict[str, Any]:
-        """Blocks its greenlet until the probe is over; returns the summary."""
+        """Make the probe and return its summary; blocks its greenlet until then."""
         give_up = self._end + self.order.timeout_seconds + DRAIN_MARGIN_SECONDS
         self._timer.arm(min(self._due, self._end))
         bins = math.ceil(self._end - self._origin)
@@ -97,14 +97,14 @@ class Probe:
         return self._summarize(in_flight_end)
 
     def stop(self, reason: str) -> None:
-        """Send nothing more and drop what is in flight."""
+        """Send no more requests, and drop those in flight."""
         if self._stopped is None:
             self._stopped = reason
         self._arrivals_over = True
         self._timer.disarm()
         self._over.set()
 
-    # On gevent's hub.
+    # The methods that run on gevent's hub.
 
     def _on_timer(self) -> None:
         try:
@@ -165,7 +165,7 @@ class Probe:
         if not self._client.in_flight:
             self._over.set()
 
-    # After the load.
+    # The methods that run after the load.
 
     def _summarize(self, in_flight_end: int) -> dict[str, Any]:
         seen = self._log.summarize()

@@ -4,7 +4,8 @@ The file has the requests in the order in which they ended, as request_record.py
 sent, when too many are in flight.
 
 A bin holds the requests whose *intended* start lies in its second. Its histogram is an HdrHistogram (V2, compressed,
-base64) of the latencies of those that were ok, in microseconds to three significant digits: merged by adding.
+base64) of the latencies of those that were ok, in microseconds to three significant digits. Histograms are merged by
+adding.
 """
 
 import math
@@ -24,12 +25,13 @@ from loadgen.open.histogram import encode_histogram, quantize_us
 from loadgen.open.tally import LocustTally
 from loadgen.shared.request_record import DROPPED, FAILED, OK, OPEN_FIELDS, TIMED_OUT
 
-# Different error texts and replicas that are kept; a server that puts an id into each would fill the memory.
+# The number of different error texts and replicas that are kept. A server that puts an id into each would fill the
+# memory.
 MAX_TEXTS = 200
 OTHERS = "(others)"
-# How often requests are binned, and how many at least: some 0.3 ms of work, by which nothing that is due is later.
+# How often requests are binned, and the minimum number. It takes about 0.3 ms, and no due request is later by more.
 BATCH_SECONDS, MIN_BATCH = 0.02, 256
-# Between two batches after the load. With 0, gevent would go on for 5 ms before it looks at anything else.
+# Seconds between two batches after the load. With 0, gevent would continue for 5 ms before it handles other events.
 PAUSE_SECONDS = 0.0005
 
 
@@ -57,7 +59,7 @@ class ProbeLog:
         name: str,
     ) -> None:
         self._path, self._origin, self._first_second = path, origin, first_second
-        # Until then the requests in flight are known, and how many there are since.
+        # The requests in flight are integrated up to this time, and their number since then.
         self._known, self._end, self._under_way = start, end, 0
         self._stats, self._method, self._name = stats, method, name
         self.bins: defaultdict[int, Bin] = defaultdict(Bin)
@@ -73,20 +75,20 @@ class ProbeLog:
         self._tally = LocustTally()
         self._cpu = (time.monotonic(), time.process_time())
         self._binned = 0
-        # What an earlier attempt left must not be taken for ours.
+        # Remove files of an earlier attempt, so that they are not taken for those of this one.
         self.compressed.unlink(missing_ok=True)
         self._file = path.open("wb")
 
     @property
     def compressed(self) -> Path:
-        """The file of requests, once it is complete."""
+        """The file of requests; it exists once it is complete."""
         return compressed(self._path)
 
     def add(self, begun: float, latency: float, outcome: float, lag: float, headers: Any, size: int) -> None:
-        """A request has ended; times in seconds."""
+        """Add a request that has ended; times in seconds."""
         server = -1.0
         if headers:
-            # As our API writes it, and as proxies do that write all names in lower case.
+            # The spelling of our API, and that of proxies that write all names in lower case.
             name = headers.get(b"X-Served-By") or headers.get(b"x-served-by")
             if name:
                 server = self._numbers.get(name, -2.0)
@@ -96,21 +98,21 @@ class ProbeLog:
         self._extend((begun, latency * 1e3, outcome, lag * 1e3, server))
 
     def drop(self, begun: float) -> None:
-        """A request was not sent."""
+        """Count a request that was not sent."""
         self._extend((begun, math.nan, DROPPED, math.nan, -1.0))
 
     def explain(self, reason: str) -> None:
-        """Why the request that has just ended failed."""
+        """Record why the last ended request failed."""
         if reason not in self.errors and len(self.errors) >= MAX_TEXTS:
             reason = OTHERS
         self.errors[reason] += 1
         self._tally.errors[reason] += 1
 
     def record_in_flight(self, moment: float, in_flight: int) -> None:
-        """From ``moment`` (epoch seconds) on, so many requests are in flight.
+        """Record that from ``moment`` (epoch seconds) on, this many requests are in flight.
 
-        Their mean is exact: looked at from time to time, it would be off where the API works in the rhythm of the
-        looks, as one does whose CPU limit is refilled ten times a second.
+        Their mean is exact. Periodic sampling would be wrong if the API worked in the same rhythm. An API whose CPU
+        limit is refilled ten times a second does so.
         """
         known, end = self._known, min(moment, self._end)
         while known < end:
@@ -121,7 +123,7 @@ class ProbeLog:
             current.in_flight_seconds += until - known
             if self._under_way > current.in_flight_max:
                 current.in_flight_max = self._under_way
-            # Beside a whole second, rounding may leave nothing to add.
+            # Close to a whole second, the rounded difference may be zero.
             known = until if until > known else end
         self._known = max(known, self._known)
         self._under_way = in_flight
@@ -138,9 +140,9 @@ class ProbeLog:
         return number
 
     def flush_batch(self) -> None:
-        """Bin and write a part of what has ended; to be called every `BATCH_SECONDS`.
+        """Bin and write a part of the ended requests; call it every `BATCH_SECONDS`.
 
-        A quarter of what there is, so that no call takes long and nothing piles up, however busy the loop is.
+        The part is a quarter, so that no call takes long and no backlog grows, however busy the loop is.
         """
         number = max(MIN_BATCH, len(self._buffer) // OPEN_FIELDS // 4)
         block, offers = self._buffer[: OPEN_FIELDS * number], self._offers[: 4 * number]
@@ -154,7 +156,8 @@ class ProbeLog:
             block.tofile(self._file)
 
     def end_second(self, seconds: int) -> None:
-        """Once a second: ``seconds`` bins are over now; the newly over get the CPU used since the last call."""
+        """Call once a second: ``seconds`` bins are over now. The newly ended ones get the CPU use since the last
+        call."""
         if seconds > self._binned:
             self._note_cpu(seconds)
         self._file.flush()
@@ -197,7 +200,7 @@ class ProbeLog:
                 self._lags_us.update(quantize_us(lag_ms))
 
     def close(self) -> None:
-        """Bin the rest and compress the file, in a thread: heartbeats must go on."""
+        """Bin the rest and compress the file, in a thread, because heartbeats must continue."""
         while self._buffer or self._offers:
             self.flush_batch()
             gevent.sleep(PAUSE_SECONDS)
@@ -206,7 +209,7 @@ class ProbeLog:
         gevent.get_hub().threadpool.apply(compress, (self._path,))
 
     def summarize(self) -> dict[str, Any]:
-        """Bins, errors, replicas and the lag of the measured window, fit for JSON and for the master."""
+        """Bins, errors, replicas and the lag of the measured window, for JSON and for the master."""
         bins = []
         for second in sorted(self.bins):
             current = self.bins[second]

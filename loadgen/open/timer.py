@@ -1,4 +1,4 @@
-"""A timer that wakes gevent's loop at the moment that was wanted."""
+"""A timer that wakes gevent's loop at the requested moment."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 
-# Closer arrivals are sent together. Without it, each arrival of a high rate would cost a wake-up of its own.
+# Arrivals that are closer are sent together. Otherwise each arrival of a high rate would cost a separate wake-up.
 MIN_SLEEP_SECONDS = 0.0002
 # From Linux's headers; Python has os.timerfd_create from 3.13 on.
 CLOCK_MONOTONIC, TFD_TIMER_ABSTIME = 1, 1
@@ -20,10 +20,10 @@ class _Timerspec(ctypes.Structure):
 
 
 class Timer:
-    """Calls back on gevent's hub at a time of `time.monotonic`, to some 50 microseconds.
+    """Calls back on gevent's hub at a time of `time.monotonic`, to about 50 microseconds.
 
-    Gevent's own timers are late by up to a millisecond (epoll counts in them), and half of that would be added to
-    every latency that is measured from the intended start: so the kernel's timerfd, as a file that becomes readable.
+    Gevent's own timers are late by up to a millisecond, because epoll counts in milliseconds. Half of that would be
+    added to every latency from the intended start. So the kernel's timerfd is used, as a file that becomes readable.
     """
 
     def __init__(self, callback: Callable[[], None]) -> None:
@@ -40,20 +40,20 @@ class Timer:
     def arm(self, at: float) -> None:
         """Call back at this time, but not before the shortest sleep is over.
 
-        A callback must arm or disarm it anew: until then it is called again and again.
+        A callback must arm or disarm the timer again; until then it is called repeatedly.
         """
-        # Zero would switch it off.
+        # Zero would disarm it.
         nanoseconds = int(max(at, time.monotonic() + MIN_SLEEP_SECONDS) * 1e9)
         self._spec.first_s, self._spec.first_ns = divmod(nanoseconds, 1_000_000_000)
         self._set_time(self._file, TFD_TIMER_ABSTIME, self._reference, None)
 
     def disarm(self) -> None:
-        """Call back no more, until it is armed."""
+        """Do not call back until it is armed again."""
         self._spec.first_s = self._spec.first_ns = 0
         self._set_time(self._file, TFD_TIMER_ABSTIME, self._reference, None)
 
     def close(self) -> None:
-        """Give the kernel's timer back. To arm it afterwards does nothing."""
+        """Close the kernel's timer. Arming it afterwards has no effect."""
         self._watcher.stop()
         self._watcher.close()
         os.close(self._file)
