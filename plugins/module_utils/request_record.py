@@ -24,15 +24,15 @@ from typing import Literal, get_args
 FIELDS, OPEN_FIELDS, TASK_FIELDS = 3, 5, 3
 
 # Outcomes of a request. The number 2 has two meanings: NO_RESPONSE of closed-loop users (the load ended first), and
-# TIMED_OUT of open-loop load. DROPPED, which was never sent, is of open-loop load alone.
+# TIMED_OUT of open-loop load. Only open-loop load has DROPPED, which was never sent.
 FAILED, OK, TIMED_OUT, DROPPED = 0.0, 1.0, 2.0, 3.0
 NO_RESPONSE = 2.0
 
-# Outcomes of a task beside OK: a request in it failed, and the load ended before it did. From RAISED on, an outcome
-# less RAISED is the number of its exception in ``exceptions`` of worker-<worker>.json.
+# Outcomes of a task beside OK: a request in it failed, or the load ended before the task did. From RAISED on, an
+# outcome minus RAISED is the number of its exception in ``exceptions`` of worker-<worker>.json.
 FAILED_REQUEST, UNFINISHED, RAISED = 0.0, 2.0, 3.0
 
-# Loads that a probe can make, and what is counted of its requests.
+# Loads that a probe can make, and the counts of its requests.
 Kind = Literal["poisson", "constant", "closed"]
 KINDS: tuple[str, ...] = get_args(Kind)
 COUNTS = ("offered", "ok", "failed", "timed_out", "dropped")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 
-# How the CSV begins, whatever the version.
+# The first words of the CSV in every version.
 HEADER = "# pxname,svname,"
 
 
 def parse_show_stat(text: str) -> list[dict[str, str]]:
-    """Rows of `show stat`, each a dict by column name.
+    """Return the rows of `show stat`, each a dict by column name.
 
-    Rows of old versions end without the last, empty fields: those keys are absent. Raises ValueError with the number of
-    the line, from 1, when the text is not such a table.
+    Rows of old versions end without the last, empty fields, so those keys are absent.
+
+    Raises:
+        ValueError: the text is not such a table. The message has the number of the line, from 1.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or not lines[0].startswith(HEADER):

@@ -1,4 +1,4 @@
-"""What Docker gave the replicas of a service: limits, image, environment."""
+"""What Docker gave to the replicas of a service: limits, image, environment."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ansible.module_utils.swarm_engine import Service
 def describe_containers(
     service: Service, tasks: list[dict[str, Any]], environment: Iterable[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of `containers`, and the masked `docker inspect` documents of those on this node.
+    """Return rows of `containers`, and the masked `docker inspect` documents of those on this node.
 
-    A container on another node cannot be inspected from here: its row has what its task was given
+    A container on another node cannot be inspected from here. Its row has the settings of its task
     (`inspected: false`). Only the named environment variables are stored.
     """
     nodes = {node["ID"]: node["Description"]["Hostname"] for node in service.api.nodes()}
@@ -48,6 +48,6 @@ def describe_containers(
 
 
 def read_nano_cpus(host_config: dict[str, Any]) -> int:
-    """CPU limit of a container in billionths of a core; engines before 20.10.8 write it as quota and period."""
+    """Return the CPU limit of a container in billionths of a core. Engines before 20.10.8 have quota and period."""
     quota = host_config.get("CpuQuota") or 0
     return host_config.get("NanoCpus") or (quota * 10**9 // (host_config.get("CpuPeriod") or 100_000))

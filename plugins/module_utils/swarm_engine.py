@@ -1,4 +1,4 @@
-"""Ask Docker on a Swarm manager, with a deadline on every question and every wait."""
+"""Query Docker on a Swarm manager, with a deadline for every request and every wait."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ SERVICE_LABEL = "com.docker.swarm.service.name"
 TASK_LABEL = "com.docker.swarm.task.id"
 STACK_LABEL = "com.docker.stack.namespace"
 
-# Short enough to add nothing visible to a deployment, long enough not to load the manager, which shares the core.
+# Short enough to add nothing visible to a deployment. Long enough not to load the manager, which shares the core.
 POLL_SECONDS = 0.25
-# One question to a daemon on a busy core; and how long it may fail to answer before the bench is called broken.
+# One request to a daemon on a busy core. The second is how long it may fail before the bench counts as broken.
 API_TIMEOUT_SECONDS = 15
 SILENCE_SECONDS = 30.0
-# `docker stack deploy` only writes to the manager; it takes about a second.
+# `docker stack deploy` only writes to the manager, which takes about a second.
 COMMAND_TIMEOUT_SECONDS = 60
-# A tail in a record explains, it does not archive: one line holds a long traceback line, not a dumped array.
+# The last lines in a record explain, they do not archive. A line has room for a long traceback line, not for an array.
 LOG_LINE_CHARACTERS = 500
 
-# The Docker SDK is imported by the functions that need it: it may be missing on a host, and `connect` says so.
+# The Docker SDK is imported by the functions that need it. It may be missing on a host, and `connect` reports that.
 
 
 class HarnessError(Exception):
-    """The bench cannot do its work: Docker silent, file missing, not a manager. Says what to do."""
+    """The bench cannot work: Docker does not respond, a file is missing, not a manager. The text says what to do."""
 
 
 def connect(url: str = "unix:///var/run/docker.sock"):
-    """Low-level Docker client on a Swarm manager. Raises HarnessError."""
+    """Return a low-level Docker client on a Swarm manager. Raises HarnessError."""
     try:
         import docker
     except ImportError as error:
@@ -65,9 +65,10 @@ def run_docker(*arguments: str) -> subprocess.CompletedProcess:
 
 
 def poll(question: Callable[[], Any], deadline: float) -> Any:
-    """Ask until the answer is not None, or the monotonic deadline is over (None).
+    """Repeat the question until the answer is not None. Return None when the monotonic deadline is over.
 
-    A daemon on a starved core may miss single questions: errors count only when nothing else came for SILENCE_SECONDS.
+    A daemon on a starved core may fail single requests. Errors count only if there is nothing else for
+    SILENCE_SECONDS.
     """
     from docker.errors import DockerException
 
@@ -86,7 +87,7 @@ def poll(question: Callable[[], Any], deadline: float) -> Any:
 
 
 class Service:
-    """What Docker knows about one service, on the manager. Methods raise OSError or DockerException."""
+    """The view of one service on the manager. Methods raise OSError or DockerException."""
 
     def __init__(self, api: Any, name: str) -> None:
         self.api, self.name = api, name
@@ -94,7 +95,7 @@ class Service:
         self._inspected: dict[str, dict[str, Any] | None] = {}
 
     def find(self) -> dict[str, Any] | None:
-        """The service document, or None when there is no such service."""
+        """Return the service document, or None if there is no such service."""
         services = self.api.services(filters={"name": self.name})
         exact = (service for service in services if service["Spec"]["Name"] == self.name)
         document = next(exact, None)
@@ -102,18 +103,19 @@ class Service:
         return document
 
     def tasks(self) -> list[dict[str, Any]]:
-        """All tasks of the service found last, dead ones too. By id: the name may already belong to a new service.
+        """Return all tasks of the service found last, dead ones too.
 
-        Filtered here, because Docker answers 404 to a filter for a service that was just removed.
+        They are filtered by id, because the name may already belong to a new service. They are filtered here, because
+        Docker returns 404 to a filter for a service that was just removed.
         """
         return [task for task in self.api.tasks() if task.get("ServiceID") == self.id]
 
     def running_containers(self) -> list[dict[str, Any]]:
-        """Containers on this node that still use CPU for the service."""
+        """Return the containers on this node that still use CPU for the service."""
         return self.api.containers(filters={"label": f"{SERVICE_LABEL}={self.name}", "status": "running"})
 
     def kill_containers(self) -> None:
-        """Kill the containers on this node. One that has just ended by itself is no error."""
+        """Kill the containers on this node. One that has just ended by itself is not an error."""
         from docker.errors import APIError
 
         for container in self.running_containers():
@@ -124,7 +126,7 @@ class Service:
                     raise
 
     def inspect(self, container_id: str, fresh: bool = False) -> dict[str, Any] | None:
-        """`docker inspect` of a container on this node; None when it is elsewhere or gone."""
+        """Return `docker inspect` of a container on this node. None if it is elsewhere or removed."""
         from docker.errors import NotFound
 
         if fresh or container_id not in self._inspected:
@@ -135,8 +137,11 @@ class Service:
         return self._inspected[container_id]
 
     def oom_containers(self, tasks: Iterable[dict[str, Any]], since: float) -> frozenset[str]:
-        """Containers with evidence of an OOM kill: Docker's `oom` events (which also report a child killed inside a
-        living container), and OOMKilled of the containers that ended with a signal."""
+        """Return the containers with evidence of an OOM kill.
+
+        The evidence is Docker's `oom` events, or OOMKilled of a container that ended with a signal.
+        The events also report a child killed inside a living container.
+        """
         filters = {"type": "container", "event": "oom", "label": f"{SERVICE_LABEL}={self.name}"}
         now = time.time()  # an end in the past: Docker answers from its memory and closes the stream
         events = self.api.events(since=f"{since:.6f}", until=f"{now:.6f}", filters=filters, decode=True)
@@ -150,12 +155,12 @@ class Service:
         return frozenset(killed)
 
     def _was_running(self, container_id: str) -> bool:
-        """Whether what we remember was seen before the container ended, or never."""
+        """Return whether the stored document is missing, or is older than the container's end."""
         known = self._inspected.get(container_id)
         return known is None or bool(known["State"].get("Running"))
 
     def log(self, task: dict[str, Any], lines: int) -> list[str]:
-        """Last log lines of a task, from its container, or through the manager when that is on another node."""
+        """Return the last log lines of a task, from its container, or through the manager if it is on another node."""
         from docker.errors import DockerException
 
         container_id = swarm_tasks.container_id_of(task)
@@ -168,13 +173,13 @@ class Service:
             return [f"(no log: {error})"]
 
     def _remote_log(self, task_id: str, lines: int) -> list[str]:
-        """Lines of one task out of the service's log; `details` puts the task's id before each line."""
+        """Return the lines of one task from the service's log. `details` puts the task's id before each line."""
         stream = self.api.service_logs(self.id, stdout=True, stderr=True, tail=lines, details=True, is_tty=False)
         texts = (line.partition(" ") for line in clean_lines(b"".join(stream)))
         return [text for detail, _, text in texts if f"{TASK_LABEL}={task_id}" in detail][-lines:]
 
 
 def clean_lines(data: bytes) -> list[str]:
-    """Log bytes as lines of bounded length, without colour codes."""
+    """Return log bytes as lines of limited length, without colour codes."""
     text = lab_files.strip_colours(data.decode(errors="replace"))
     return [line[:LOG_LINE_CHARACTERS] for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""Look at a measured Swarm service again after a load."""
+"""Inspect a measured Swarm service after a load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.module_utils.swarm_engine import HarnessError, Service
 
 
 def review(api: Any, service_name: str, deployed: dict[str, Any], log_lines: int, tail_lines: int):
-    """State after a load against the deployment record.
+    """Compare the state after a load with the deployment record.
 
     Returns the record (after.json), the `docker inspect` documents, and the text of service.log.
     """
@@ -48,7 +48,7 @@ def review(api: Any, service_name: str, deployed: dict[str, Any], log_lines: int
 
 
 def join_logs(service: Service, tasks: list[dict[str, Any]], lines: int) -> str:
-    """Last lines of every replica, dead ones too, each under a heading."""
+    """Return the last lines of every replica, dead ones too, each under a heading."""
     parts = []
     for slot, group in sorted(swarm_tasks.group_by_slot(tasks).items(), key=lambda item: str(item[0]).zfill(9)):
         for task in group:

@@ -1,7 +1,7 @@
-"""Deploy one measured Swarm service freshly and wait until it truly serves.
+"""Deploy one measured Swarm service freshly and wait until it serves requests.
 
-Judgement is in swarm_tasks, HAProxy in haproxy_stats, the talk with Docker in swarm_engine. A configuration that cannot
-run is a result (`status: failed`); HarnessError is for the bench itself being broken.
+swarm_tasks judges the tasks, haproxy_stats reads HAProxy, and swarm_engine queries Docker. A configuration that
+cannot run is a result (`status: failed`). HarnessError is raised when the bench itself is broken.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from ansible.module_utils import haproxy_stats, swarm_tasks
 from ansible.module_utils.swarm_containers import describe_containers
 from ansible.module_utils.swarm_engine import POLL_SECONDS, STACK_LABEL, HarnessError, Service, poll, run_docker
 
-# How long HAProxy may be away (a restart of its task), or need to notice that replicas were removed.
+# How long HAProxy may be down (a restart of its task), or need to notice that replicas were removed.
 PROXY_SECONDS = 30.0
-# From the news that the kernel killed a process to the news that its container ended, when it was the first process.
+# Time from the OOM event to the end of the container, if the kernel killed the first process.
 OOM_NEWS_SECONDS = 1.5
 
 
@@ -25,10 +25,10 @@ OOM_NEWS_SECONDS = 1.5
 
 
 def remove_stack(service: Service, stack: str, timeout_seconds: float) -> bool:
-    """Remove a stack and wait until no container of the service uses CPU. Returns whether there was one.
+    """Remove a stack and wait until no container of the service uses CPU. Return whether there was one.
 
-    Replicas on this node are killed: nothing is measured any more, and Swarm on its own first waits two seconds for the
-    news of the removal to spread, then asks the process to stop, and waits again.
+    Replicas on this node are killed, because nothing is measured any more. Swarm alone would first wait two seconds for
+    the removal to spread, then stop the process, and wait again.
     """
     deadline = time.monotonic() + timeout_seconds
     stack_services = service.api.services(filters={"label": f"{STACK_LABEL}={stack}"})
@@ -45,7 +45,7 @@ def remove_stack(service: Service, stack: str, timeout_seconds: float) -> bool:
             f"The old replicas of {service.name} still run {timeout_seconds:.0f} s after their removal: "
             f"{', '.join(living(service, local_node))}. Inspect them, then run: docker rm --force CONTAINER"
         )
-    # A network cannot go while a task still holds it; now it can.
+    # A network cannot be removed while a task uses it. Now no task does.
     if first is not None and first.returncode != 0:
         second = run_docker("stack", "rm", stack)
         if second.returncode != 0:
@@ -54,9 +54,9 @@ def remove_stack(service: Service, stack: str, timeout_seconds: float) -> bool:
 
 
 def living(service: Service, local_node: str) -> list[str]:
-    """Names of what is left of a removed service and may use CPU.
+    """Return the names of what is left of a removed service and may use CPU.
 
-    A task on this node that was running is judged by its container alone: Swarm learns of the end a little later.
+    A running task on this node is judged by its container alone, because Swarm sees the end a little later.
     """
     containers = [f"container {container['Id'][:12]}" for container in service.running_containers()]
     tasks = [
@@ -70,7 +70,7 @@ def living(service: Service, local_node: str) -> list[str]:
 
 
 def deploy_stack(stack: str, compose_path: str) -> str | None:
-    """`docker stack deploy`. Returns why the manager refuses the configuration, or None. Raises HarnessError."""
+    """Run `docker stack deploy`. Return why the manager refuses the configuration, or None. Raises HarnessError."""
     command = ("stack", "deploy", "--resolve-image", "never", "--compose-file", compose_path, stack)
     result = run_docker(*command)
     if result.returncode != 0 and "update out of sequence" in result.stderr:
@@ -88,7 +88,7 @@ def clear_backend(request: Deployment) -> None:
     deadline = time.monotonic() + PROXY_SECONDS
     while True:
         try:
-            # Without the right to mark servers down, their health checks have to find out.
+            # Without the right to mark servers down, HAProxy has to wait for failed health checks.
             allowed = haproxy_stats.forget_servers(request.haproxy_socket, request.haproxy_backend)
             stale = [server for server in read_servers(request) if server.takes_requests]
             problem = None
@@ -114,7 +114,7 @@ def read_servers(request: Deployment) -> list[haproxy_stats.Server]:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What one cell wants. Limits of 0 mean: none."""
+    """The wanted deployment of one cell. A limit of 0 means no limit."""
 
     stack_name: str
     service_name: str
@@ -132,7 +132,7 @@ class Deployment:
 
 
 def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Deploy freshly and wait. Returns the record (deploy.json) and the `docker inspect` documents of the replicas."""
+    """Deploy freshly and wait. Return the record (deploy.json) and the replicas' `docker inspect` documents."""
     if not Path(request.compose_path).is_file():
         raise HarnessError(f"The stack file {request.compose_path} does not exist on this host")
     service = Service(api, request.service_name)
@@ -165,7 +165,7 @@ def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str
 
 
 class Wait:
-    """The wait for one deployment: `step` looks once and fills the record when the outcome is known."""
+    """The wait for one deployment. `step` looks once, and fills the record when the outcome is known."""
 
     def __init__(self, service: Service, request: Deployment, record: dict[str, Any]) -> None:
         self.service, self.request, self.record = service, request, record
@@ -177,7 +177,7 @@ class Wait:
         self.oom_seen: float | None = None
 
     def step(self) -> bool | None:
-        """True when the outcome is known: all replicas serve, or one never will."""
+        """Return True when the outcome is known: all replicas serve, or one never will."""
         self.tasks = self.service.tasks()
         killed = self.service.oom_containers(self.tasks, self.record["started_at"])
         self.verdict = swarm_tasks.assess(self.tasks, self.request.replicas, time.time(), killed)
@@ -204,7 +204,7 @@ class Wait:
         return True
 
     def may_be_dying(self, task_id: str | None) -> bool:
-        """Docker reports an OOM kill before the end of the container: wait to know which process it was."""
+        """Return whether to wait for the end of a container. Docker reports an OOM kill before it, for any process."""
         task = next(task for task in self.tasks if task["ID"] == task_id)
         self.oom_seen = self.oom_seen or time.monotonic()
         return swarm_tasks.is_running(task) and time.monotonic() - self.oom_seen < OOM_NEWS_SECONDS
@@ -219,7 +219,7 @@ class Wait:
             self.record["log_tail"] = self.service.log(task, self.request.log_lines)
 
     def finish(self) -> None:
-        """Complete the record: the reason when time ran out, the containers, and whether they are what was asked."""
+        """Complete the record: the reason after a timeout, the containers, and their differences from the request."""
         if self.record["status"] != "ready" and self.proxy_problem:
             raise HarnessError(self.proxy_problem)
         dead = sum(swarm_tasks.state_of(task) in swarm_tasks.DEAD for task in self.tasks)
@@ -234,7 +234,7 @@ class Wait:
                 self.fail("mismatch", "; ".join(problems), None)
 
     def suspect(self) -> str | None:
-        """Task whose log best explains why the service is not ready: one that is not running, else the newest."""
+        """Return the task whose log best explains the missing service: one that does not run, else the newest."""
         newest = swarm_tasks.newest_per_slot(self.tasks)
         late = [task for task in newest if not swarm_tasks.is_running(task)] or newest
         return late[-1]["ID"] if late else None
@@ -252,7 +252,7 @@ class Wait:
 
 
 def find_mismatches(containers: list[dict[str, Any]], request: Deployment) -> list[str]:
-    """What runs against what the cell says; one sentence for each difference."""
+    """Compare what runs with what the cell needs. Return one sentence for each difference."""
     problems = []
     for container in containers:
         pairs = [

@@ -1,4 +1,4 @@
-"""Wait until all services of a Swarm stack run with all their replicas, and stay so."""
+"""Wait until all services of a Swarm stack run with all their replicas, and stay up."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 from ansible.module_utils import haproxy_stats, swarm_engine, swarm_tasks
 
-# How far back to look for a kill for memory. Containers have names of their own, so nothing older is confused with it.
+# How far back to look for OOM kills. Each container has its own name, so an older kill is not confused with it.
 KILLS_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
 class Serving:
-    """What HAProxy must see: exactly so many servers of a backend proven up."""
+    """What HAProxy must see: exactly this number of servers of a backend proven up."""
 
     socket: str
     backend: str
     servers_up: int
 
     def problem(self) -> str | None:
-        """Why HAProxy does not see it, None when it does."""
+        """Return why HAProxy does not see it, or None if it does."""
         try:
             servers = haproxy_stats.list_servers(haproxy_stats.show_stat(self.socket), self.backend)
         except haproxy_stats.HaproxyError as error:
@@ -34,7 +34,7 @@ class Serving:
 
 
 class StackWatch:
-    """Looks at a stack until it has been converged for `stable_seconds` without a break, and serves."""
+    """Observes a stack until it serves, and has been converged for `stable_seconds` without a break."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class StackWatch:
         return name if name.startswith(f"{self.stack}_") else f"{self.stack}_{name}"
 
     def look(self) -> list[swarm_tasks.ServiceState]:
-        """State of every service, from the tasks of its present specification only."""
+        """Return the state of every service, from the tasks of its present specification only."""
         services = self.api.services(filters={"label": f"{swarm_engine.STACK_LABEL}={self.stack}"})
         filters = {"service": [service["ID"] for service in services], "_up-to-date": True}
         tasks = self.api.tasks(filters=filters) if services else []
@@ -79,7 +79,7 @@ class StackWatch:
         ]
 
     def step(self) -> bool | None:
-        """True when converged and stable, or when a service can never be; None to look again."""
+        """Return True when converged and stable, or when a service never can be. None: look again."""
         self.states = self.look()
         self.given_up = self.given_up or self.dies_too_often()
         if self.given_up or any(state.hopeless for state in self.states):
@@ -93,16 +93,16 @@ class StackWatch:
         return True if now - self.converged_since >= self.stable_seconds else None
 
     def dies_too_often(self) -> bool:
-        """Whether a replica of the present specification has died so often, or of its memory, that it will not run."""
+        """Return whether deaths of a present replica, or an OOM kill, show that it will not run."""
         dead = self.dead()
-        # A roll-out that fails is taken back by Swarm itself.
+        # Swarm itself takes back a roll-out that fails.
         if not self.most_deaths or not dead or any(state.updating for state in self.states):
             return False
         deaths = Counter((task["ServiceID"], swarm_tasks.slot_of(task)) for task in dead)
         return max(deaths.values()) >= self.most_deaths or self.has_new_kill(dead)
 
     def dead(self) -> list[dict[str, Any]]:
-        """Tasks of the present specifications that have died meanwhile. Swarm also keeps those of long ago."""
+        """Return the tasks of the present specifications that died during the wait. Swarm also keeps older ones."""
         return [
             task
             for task in self.tasks.values()
@@ -111,7 +111,7 @@ class StackWatch:
         ]
 
     def has_new_kill(self, dead: list[dict[str, Any]]) -> bool:
-        """Whether one of these was killed for memory; asked once for each."""
+        """Return whether one of these had an OOM kill. Each task is looked up once."""
         new = [task for task in dead if task["ID"] not in self.judged]
         self.judged |= {task["ID"] for task in new}
         names = {state.name for state in self.states} if new else set()
@@ -123,11 +123,11 @@ class StackWatch:
 
     @staticmethod
     def killed(service: swarm_engine.Service, tasks: list[dict[str, Any]]) -> frozenset[str]:
-        """Containers of these that were killed for memory."""
+        """Return the containers of these tasks that had an OOM kill."""
         return service.oom_containers(tasks, time.time() - KILLS_SECONDS)
 
     def troubled(self) -> list[swarm_tasks.ServiceState]:
-        """Services that do not run, or of which a replica has died, though all run at this moment."""
+        """Return services that do not run, or of which a replica has died, even if all run at this moment."""
         dead = {task["ServiceID"] for task in self.dead()}
         return [state for state in self.states if not state.converged or self.ids.get(state.name) in dead]
 
@@ -135,7 +135,7 @@ class StackWatch:
         return [state for state in self.states if not state.converged]
 
     def explain(self, log_lines: int) -> str:
-        """Why the stack is not converged: each late service with its error and the end of its log."""
+        """Explain why the stack is not converged: each late service with its error and the end of its log."""
         if not self.states:
             return f"the stack {self.stack} has no services: was `docker stack deploy` run?"
         late = self.unconverged() or (self.troubled() if self.not_serving or self.given_up else [])
@@ -146,7 +146,7 @@ class StackWatch:
         return "\n".join(self.explain_service(state, log_lines) for state in late)
 
     def reason(self, state: swarm_tasks.ServiceState) -> tuple[str | None, str | None]:
-        """(reason_code, reason) of a service that does not run; both None when no task of it is to blame."""
+        """Return (reason_code, reason) of a service that does not run. Both are None if no task is the cause."""
         service = swarm_engine.Service(self.api, state.name)
         if service.find() is None:
             return None, None
@@ -162,7 +162,7 @@ class StackWatch:
         return swarm_tasks.explain_task(task, self.killed(service, tasks))
 
     def explain_rollback(self, state: swarm_tasks.ServiceState, log_lines: int) -> str:
-        """Which new replica failed, and what it said. Its task no longer has the present specification."""
+        """Return which new replica failed, with its log. Its task no longer has the present specification."""
         completed = state.error == swarm_tasks.TAKEN_BACK
         end = ", so the previous replicas keep running" if completed else f": {state.error}"
         text = f"{state.name}: Swarm rolled the update back{end}"
@@ -194,7 +194,7 @@ class StackWatch:
         return "\n".join([text, *(f"    {line}" for line in lines)])
 
     def find_late_task(self, service_name: str) -> dict[str, Any] | None:
-        """Newest task of a service that does not run, so that its log can be shown."""
+        """Return the newest task of a service that does not run, so that its log can be shown."""
         service = swarm_engine.Service(self.api, service_name)
         service.find()
         own = [task for task in self.tasks.values() if task["ServiceID"] == service.id]
@@ -212,9 +212,9 @@ def wait_for_stack(
     most_deaths: int = 0,
     serving: Serving | None = None,
 ) -> tuple[str | None, list[dict[str, Any]]]:
-    """Wait; returns why it failed (None when converged) and the state of each service.
+    """Wait. Return why it failed (None when converged) and the state of each service.
 
-    With ``most_deaths`` it fails when a replica has died so often, or of its memory, outside a roll-out. With
+    With ``most_deaths`` it fails if a replica has died this often, or had an OOM kill, outside a roll-out. With
     ``serving`` it also waits until HAProxy sees the replicas up.
     """
     watch = StackWatch(api, stack, wanted, stable_seconds, most_deaths, serving)

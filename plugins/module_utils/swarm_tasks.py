@@ -1,6 +1,6 @@
-"""Judge the tasks of a Swarm service: are the replicas running, and if they never will, why not.
+"""Judge the tasks of a Swarm service: whether the replicas run, and if they never will, why.
 
-Pure functions over the task documents of the Docker Engine API (GET /tasks); nothing here asks Docker.
+Pure functions of the task documents of the Docker Engine API (GET /tasks). Nothing here queries Docker.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Task = Mapping[str, Any]
 TERMINAL = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 DEAD = frozenset({"complete", "failed"})
 
-# The scheduler retries without end; by then it has seen the removal of everything that could make room.
+# The scheduler retries without end. By then, it has seen the removal of everything that could make room.
 UNPLACED_SECONDS = 20.0
-# Swarm makes the replacement of a dead task at once (it only starts later). No replacement by then: there will be none.
+# Swarm makes the replacement of a dead task at once, and only starts it later. Without one by then, none will follow.
 ABANDONED_SECONDS = 3.0
-# How a roll-out ends that Swarm took back, wholly or as far as it got.
+# States of a roll-out that Swarm took back, completely or in part.
 ROLLED_BACK = ("rollback_completed", "rollback_paused")
 TAKEN_BACK = "update rollback_completed: rollback completed"
-# Refusals that a retry cannot fix. Others, such as a network that is still being taken down, may pass.
+# Refusals that a retry cannot fix. Others may pass, such as a network that is still being removed.
 PERMANENT_REFUSAL = re.compile(
     r"range of CPUs|no such image|minimum memory limit|invalid|pull access denied|manifest unknown|"
     r"executable file not found|bind source path does not exist|permission denied",
@@ -37,7 +37,7 @@ RUNTIME_LAYERS = re.compile(
     r"(starting container failed|failed to create (shim )?task( for container)?|OCI runtime create failed|"
     r"runc create failed|unable to start container process|error during container init): "
 )
-# What the exit code of a process says by convention (128 + signal) and for uvicorn (uvicorn/main.py).
+# Meaning of a process's exit code by convention (128 + signal) and for uvicorn (uvicorn/main.py).
 EXIT_MEANINGS = {
     0: "it ended by itself",
     1: "error",
@@ -55,7 +55,7 @@ EXIT_MEANINGS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """state: converging, running or failed. task_id names the task whose log explains a failure."""
+    """state: converging, running or failed. task_id: the task whose log explains a failure."""
 
     state: str
     running: int
@@ -65,7 +65,7 @@ class Verdict:
 
 
 def parse_time(text: str) -> float:
-    """Epoch seconds of Docker's RFC 3339 time with up to nine digits of fraction. Raises ValueError."""
+    """Return the epoch seconds of Docker's RFC 3339 time with up to nine decimals. Raises ValueError."""
     match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
     if not match:
         raise ValueError(f"{text!r} is not an RFC 3339 time")
@@ -83,7 +83,7 @@ def container_id_of(task: Task) -> str | None:
 
 
 def exit_code_of(task: Task) -> int | None:
-    """Exit code of a task that has ended; None before, and for one that never started."""
+    """Return the exit code of a task that has ended. None before that, and for a task that never started."""
     if state_of(task) not in TERMINAL:
         return None
     return (task["Status"].get("ContainerStatus") or {}).get("ExitCode")
@@ -94,7 +94,7 @@ def error_of(task: Task) -> str:
 
 
 def addresses_of(task: Task) -> frozenset[str]:
-    """Addresses of a task in its overlay networks, without the prefix length."""
+    """Return the addresses of a task in its overlay networks, without the prefix length."""
     attachments = task.get("NetworksAttachments") or []
     return frozenset(
         address.partition("/")[0] for attachment in attachments for address in attachment.get("Addresses") or []
@@ -102,7 +102,7 @@ def addresses_of(task: Task) -> frozenset[str]:
 
 
 def slot_of(task: Task) -> int | str:
-    """What a replacement inherits: the slot number, or the node for a global service."""
+    """Return what a replacement inherits: the slot number, or the node for a global service."""
     return task.get("Slot") or task.get("NodeID") or task["ID"]
 
 
@@ -111,7 +111,7 @@ def name_of(task: Task) -> str:
 
 
 def group_by_slot(tasks: Iterable[Task]) -> dict[int | str, list[Task]]:
-    """Tasks of each slot, oldest first."""
+    """Return the tasks of each slot, oldest first."""
     slots: dict[int | str, list[Task]] = defaultdict(list)
     for task in sorted(tasks, key=lambda task: parse_time(task["CreatedAt"])):
         slots[slot_of(task)].append(task)
@@ -140,18 +140,18 @@ def explain_oom(task: Task) -> str:
 
 
 def never_started(task: Task) -> bool:
-    """Whether the container of a dead task could not even be started; its exit code then says nothing."""
+    """Return whether the container of a dead task could not even be started. Its exit code then means nothing."""
     code = exit_code_of(task)
     return code is None or code < 0 or START_FAILURE in error_of(task)
 
 
 def shorten_error(error: str) -> str:
-    """Docker's error without the names of the layers it passed through."""
+    """Return Docker's error without the names of the layers that it passed through."""
     return RUNTIME_LAYERS.sub("", error)
 
 
 def explain_death(task: Task) -> str:
-    """Why a task ended, in words, when memory is not known to be the reason."""
+    """Explain why a task ended, if it had no known OOM kill."""
     code, error = exit_code_of(task), error_of(task)
     if "unhealthy" in error:
         return f"{name_of(task)} was stopped because its health check failed"
@@ -166,7 +166,7 @@ def explain_death(task: Task) -> str:
 
 
 def explain_task(task: Task, oom_containers: frozenset[str]) -> tuple[str, str]:
-    """(reason_code, reason) of a task that does not run. oom_containers: see `judge`."""
+    """Return (reason_code, reason) of a task that does not run. oom_containers: see `assess`."""
     if container_id_of(task) in oom_containers:
         return "oom", explain_oom(task)
     if state_of(task) == "rejected":
@@ -179,7 +179,7 @@ def explain_task(task: Task, oom_containers: frozenset[str]) -> tuple[str, str]:
 
 
 def find_refusal(tasks: Iterable[Task]) -> Verdict | None:
-    """A task the node refuses: at once when no retry can help, else when it happens to one slot for the second time."""
+    """Find a task that the node refuses: once if no retry can help, else twice in one slot."""
     for group in group_by_slot(tasks).values():
         refused = [task for task in group if state_of(task) == "rejected"]
         if refused and (len(refused) > 1 or PERMANENT_REFUSAL.search(error_of(refused[-1]))):
@@ -189,7 +189,7 @@ def find_refusal(tasks: Iterable[Task]) -> Verdict | None:
 
 
 def find_oom(tasks: Iterable[Task], oom_containers: frozenset[str]) -> Verdict | None:
-    """A replica the kernel killed for memory; more of the same cannot end differently, so the first one decides."""
+    """Find a replica with an OOM kill. A retry cannot end differently, so the first one decides."""
     for task in tasks:
         if container_id_of(task) in oom_containers:
             return Verdict("failed", 0, "oom", explain_oom(task), task["ID"])
@@ -197,7 +197,7 @@ def find_oom(tasks: Iterable[Task], oom_containers: frozenset[str]) -> Verdict |
 
 
 def find_crash(tasks: Iterable[Task], now: float) -> Verdict | None:
-    """A slot whose replica died twice, or died once and gets no replacement. One death may be a start in bad luck."""
+    """Find a slot whose replica died twice, or died once without a replacement. One death may be chance."""
     for group in group_by_slot(tasks).values():
         dead = [task for task in group if state_of(task) in DEAD]
         if not dead:
@@ -213,7 +213,7 @@ def find_crash(tasks: Iterable[Task], now: float) -> Verdict | None:
 
 
 def find_unplaced(tasks: Iterable[Task], now: float) -> Verdict | None:
-    """A task no node has room for. Its error may be of the moment, so it gets UNPLACED_SECONDS."""
+    """Find a task that no node has room for. Its error may be temporary, so it gets UNPLACED_SECONDS."""
     for task in newest_per_slot(tasks):
         waited = now - parse_time(task["CreatedAt"])
         if state_of(task) == "pending" and error_of(task) and waited > UNPLACED_SECONDS:
@@ -223,10 +223,10 @@ def find_unplaced(tasks: Iterable[Task], now: float) -> Verdict | None:
 
 
 def assess(tasks: Iterable[Task], replicas: int, now: float, oom_containers: frozenset[str] = frozenset()) -> Verdict:
-    """Verdict over all tasks of a freshly deployed service.
+    """Return the verdict over all tasks of a freshly deployed service.
 
-    now: epoch seconds of the manager, which also stamps the tasks. oom_containers: ids of containers for which there is
-    evidence that the kernel killed a process for memory; the exit code alone is no proof, because 137 is any SIGKILL.
+    now: epoch seconds of the manager, which also stamps the tasks. oom_containers: ids of containers with evidence that
+    the kernel killed a process for memory. The exit code alone is not evidence, because 137 is any SIGKILL.
     """
     tasks = list(tasks)
     newest = newest_per_slot(tasks)
@@ -241,7 +241,7 @@ def assess(tasks: Iterable[Task], replicas: int, now: float, oom_containers: fro
 
 @dataclass(frozen=True)
 class Survival:
-    """The outcome of the replicas under load. deaths: tasks that ended since, in order of time."""
+    """The outcome of the replicas under load. deaths: tasks that ended since the deployment, in order of time."""
 
     restarts: int
     changed: bool
@@ -252,8 +252,8 @@ class Survival:
 def compare_with_deployment(tasks: Iterable[Task], deployed: Mapping[str, Any]) -> Survival:
     """Compare the tasks with the deployment record (`containers` with `id` and `task_id`, and `ready_at`).
 
-    A replacement is a task that was made after the replicas were ready. Swarm keeps five old tasks per slot by default,
-    so a replica that died more often counts as five.
+    A replacement is a task that was made after the replicas were ready. By default, Swarm keeps five old tasks of each
+    slot, so a replica that died more often counts as five.
     """
     tasks = sorted(tasks, key=lambda task: parse_time(task["CreatedAt"]))
     known = {container["task_id"] for container in deployed["containers"]}
@@ -270,7 +270,7 @@ def compare_with_deployment(tasks: Iterable[Task], deployed: Mapping[str, Any]) 
 def explain_survival(
     survival: Survival, alive: Iterable[Task], oom_containers: frozenset[str]
 ) -> tuple[str | None, str | None, str | None]:
-    """(reason_code, reason, id of the task whose log explains it); all None when every replica lived through.
+    """Return (reason_code, reason, id of the task whose log explains it). All are None if every replica survived.
 
     alive: the tasks that run now. One of them may have lost a worker process to the kernel without dying itself.
     """
@@ -289,7 +289,7 @@ def explain_survival(
 
 @dataclass(frozen=True)
 class ServiceState:
-    """How far one service of a stack is. error: what its newest troubled task says, or the outcome of its update."""
+    """How far one service of a stack is. error: message of its newest failed task, or the outcome of its update."""
 
     name: str
     wanted: int
@@ -303,16 +303,16 @@ class ServiceState:
 
 
 def find_culprit(tasks: Iterable[Task]) -> Task | None:
-    """The task for which a roll-out was taken back: the newest that died, or that its node refused.
+    """Find the task for which a roll-out was taken back: the newest that died, or that its node refused.
 
-    One that ended well comes last: it may be an old replica that was stopped on purpose.
+    A task that ended well comes last, because it may be an old replica that was stopped on purpose.
     """
     ended = [task for task in tasks if state_of(task) in DEAD or state_of(task) == "rejected"]
     return max(ended, key=lambda task: (state_of(task) != "complete", parse_time(task["CreatedAt"])), default=None)
 
 
 def wanted_of(service: Mapping[str, Any], tasks: Iterable[Task]) -> int:
-    """Replicas the service should have; for a global service, one for each node that was given a task."""
+    """Return the replicas that the service should have. A global service has one for each node with a task."""
     mode = service["Spec"]["Mode"]
     if "Replicated" in mode:
         return mode["Replicated"].get("Replicas", 1)
@@ -322,8 +322,11 @@ def wanted_of(service: Mapping[str, Any], tasks: Iterable[Task]) -> int:
 
 
 def assess_service(service: Mapping[str, Any], tasks: Iterable[Task], wanted: int | None = None) -> ServiceState:
-    """State of one service from its up-to-date tasks. A service that may end (a job, restart `none` or `on-failure`)
-    counts a task that completed as done. One whose update was rolled back is hopeless, however well it runs."""
+    """Return the state of one service from its up-to-date tasks.
+
+    A service that may end (a job, or restart `none` or `on-failure`) counts a completed task as done.
+    A service whose update was rolled back is hopeless, even if it runs.
+    """
     name = service["Spec"]["Name"]
     tasks = [task for task in tasks if task["ServiceID"] == service["ID"]]
     wanted = wanted_of(service, tasks) if wanted is None else wanted
@@ -340,7 +343,7 @@ def assess_service(service: Mapping[str, Any], tasks: Iterable[Task], wanted: in
     if rolled_back or update == "paused":
         error = f"update {update}: {service['UpdateStatus'].get('Message', '')}"
     converged = done == wanted and sum(task["DesiredState"] == "running" or may_end for task in newest) == wanted
-    # The old replicas run again, which is not what was asked for.
+    # The old replicas run again, which is not the requested state.
     hopeless = rolled_back or (not converged and find_refusal(tasks) is not None)
     converged = converged and not updating and not rolled_back
     task_id = last["ID"] if last else None

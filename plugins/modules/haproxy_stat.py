@@ -69,7 +69,7 @@ POLL_SECONDS = 0.25
 
 
 def wait_for_stat(path: str, backend: str, wanted: int | None, timeout_seconds: float) -> tuple[str, int]:
-    """The CSV, and how many servers are up in it. Raises HaproxyError when the time is over."""
+    """Return the CSV, and the number of servers that are up in it. Raises HaproxyError after the timeout."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: what a host may use, which in a container is less than what it shows."""
+"""Ansible module: report what a host may use. In a container, this is less than what the host shows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ cpu_flags_missing:
 provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
 """
 
-# What the level x86-64-v2 adds, as /proc/cpuinfo names it (pni is SSE3).
+# Features that the level x86-64-v2 adds, as /proc/cpuinfo names them (pni is SSE3).
 X86_64_V2 = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 
 
@@ -85,7 +85,7 @@ def missing_cpu_flags():
 
 
 def has_ipvs(release):
-    """Docker loads the module with the first service that needs it, so a module that only lies there counts too."""
+    """Return whether IPVS is available. Docker loads the module when needed, so an unloaded module counts too."""
     if Path("/proc/net/ip_vs").exists():
         return True
     lists = (Path("/lib/modules", release, name) for name in ("modules.dep", "modules.builtin"))

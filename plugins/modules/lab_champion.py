@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: which version of the model is the champion."""
+"""Ansible module: look up which version of the model is the champion."""
 
 from __future__ import annotations
 

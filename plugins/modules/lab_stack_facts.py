@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: what the lab's Swarm manager runs, and what that is made of."""
+"""Ansible module: report what the lab's Swarm manager runs, and its versions, images and model."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ model:
 
 MEND = "Fix: ./lab site"
 PLATFORM = {"postgres", "redis", "mlflow", "proxy"}
-# MLflow may be busy with what came before; a sweep that has just begun can wait for it.
+# MLflow may still be busy with earlier work. A sweep that has just begun can wait for it.
 REGISTRY_SECONDS = 60
-# Tags that the training gives a version: figures, and what it was made of.
+# Tags that the training gives to a version: figures, and what the model was made of.
 FIGURES = ("accuracy", "onnx_agreement")
 ORIGIN = ("data_source", "data_sha256", "onnx_sha256")
 
 
 def describe(champion):
-    """What a manifest keeps of the champion."""
+    """Return the fields of the champion that a manifest has."""
     if champion is None:
         return {}
     figures = {name: float(champion[name]) for name in FIGURES if name in champion}
@@ -72,7 +72,7 @@ def main():
     lab, own = module.params["lab_name"], module.params["images"]
 
     def docker(*arguments):
-        """Output of a docker command, or None when it fails."""
+        """Return the output of a docker command, or None if it fails."""
         code, out, _err = run_docker(module, list(arguments))
         if code in TIMED_OUT:
             module.fail_json(msg=no_answer(list(arguments)))

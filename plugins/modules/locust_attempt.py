@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: Locust's master and workers on one load host, as systemd units that end by themselves."""
+"""Ansible module: run Locust's master and workers on one load host, as systemd units that end by themselves."""
 
 from __future__ import annotations
 
@@ -92,33 +92,33 @@ ended_badly:
   returned: when finished
 """
 
-# Between looks at units whose processes have ended, or cannot be waited for.
+# Seconds between looks at units whose processes have ended, or cannot be waited for.
 POLL_SECONDS = 0.1
-# Longest wait for the end of the processes without a look at the units.
+# Longest wait for the end of the processes without a look at the units, in seconds.
 LOOK_SECONDS = 10
-# In the folder of the units: when it is there, the master begins (see common/workers.py of loadgen).
+# File in the folder of the units. When it exists, the master begins (see common/workers.py of loadgen).
 START_FILE = "start"
-# Below the folder of Locust on this host, written by the role locust_host.
+# Files below Locust's folder on this host, written by the role locust_host.
 WORD_FILE, FIREWALL = "word", "firewall.sh"
-# Under a full load systemd's bus may be late; a host that is silent for all of these tries is named as such.
+# Under full load, systemd's bus may be late. The host is reported only after this many failed requests.
 QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
-# For workers to end after their master, which waits for what they hand in before it goes.
+# Seconds for workers to end after their master. Before it ends, the master waits for their results.
 ORPHAN_SECONDS = 15
-# Of the log of a unit that failed: the end of a traceback, of which the last line is shown.
+# How much of a failed unit's log is read: the end of a traceback, of which the last line is shown.
 LOG_TAIL_BYTES, LAST_LINE_CHARACTERS = 4096, 300
-# A worker that waits longer for its master, or a master for its workers, waits in vain.
+# A worker that waits longer for its master, or a master for its workers, will never be connected.
 CONNECT_SECONDS = 60
 
 
 def numeric_address(name):
-    """The address that Locust's master binds to, which ZeroMQ wants in digits. Raises OSError or ValueError."""
+    """Return the address that Locust's master binds to, as a number for ZeroMQ. Raises OSError or ValueError."""
     address = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0]
     try:
         given_in_digits = bool(ipaddress.ip_address(name))
     except ValueError:
         given_in_digits = False
-    # Debian's installer writes the host's own name beside 127.0.1.1: no other host would reach that.
+    # Debian's installer writes the host's own name beside 127.0.1.1, which no other host can reach.
     if not given_in_digits and ipaddress.ip_address(address).is_loopback:
         raise ValueError(f"on the host itself it resolves to {address}, which no other host can reach")
     return address
@@ -131,15 +131,15 @@ class LoadUnits:
         self.module = module
         self.given = module.params
         self.prefix = self.given["slice"].replace("/", "-") + "-locust"
-        # Part of every unit's name. A name is not always free when its unit has ended: systemd keeps a unit whose last
-        # process was just dying when it looked (cgroup v1, no word of the kernel when the cgroup is empty).
+        # Part of every unit's name. The name of an ended unit may still be in use. Under cgroup v1, systemd keeps a
+        # unit whose last process was just ending, because the kernel does not report the empty cgroup.
         self.stamp = time.time_ns()
 
     def systemctl(self, *arguments):
         return self.module.run_command(["systemctl", *arguments])
 
     def units(self):
-        """Unit -> state of all units of the slice, those that failed included."""
+        """Return the state of all units of the slice by name, including failed ones."""
         problem = ""
         for question in range(QUESTIONS):
             if question:
@@ -148,7 +148,7 @@ class LoadUnits:
             if code == 0:
                 return {unit["unit"]: unit["active"] for unit in json.loads(out or "[]")}
             problem = err.strip() or out.strip() or f"exit code {code}"
-        # No answer is not "no unit": a load that still runs would be taken for one that is over.
+        # A missing response does not mean "no unit". A load that still runs would count as ended.
         return self.module.fail_json(
             msg=f"systemctl did not list the units of {self.prefix} in {QUESTIONS} attempts: {problem}. "
             "To see why, run on this host: systemctl status"
@@ -198,14 +198,14 @@ class LoadUnits:
     def start(self):
         given = self.given
         self.stop()
-        # A scenario is run from here on: to import it, and for what it does before its first user.
+        # From here on, a scenario runs: when it is imported, and before its first user.
         self.ensure_firewall()
         if given["prepare"]:
             code, out, err = self.module.run_command(given["prepare"], use_unsafe_shell=True)
             if code != 0:
                 self.module.fail_json(msg=f"{given['prepare']}: {err.strip() or out.strip() or f'exit code {code}'}")
         output, units = Path(given["output_directory"]), Path(given["units_directory"])
-        # An attempt that was cut off is repeated from the start.
+        # An interrupted attempt is repeated from the start.
         for folder in (output, units):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o755)
@@ -246,13 +246,13 @@ class LoadUnits:
         return list(self.units())
 
     def finish(self):
-        """Let the load begin, wait until no unit runs; unit -> systemd's word for those that failed."""
+        """Start the load and wait until no unit runs. Return systemd's result by unit for those that failed."""
         folder = Path(self.given["units_directory"]) if self.given["units_directory"] else None
         if folder is not None and not folder.is_dir():
             self.module.fail_json(msg="no load was started on this host, because it could not be reached at that time")
         has_master = any(map(self.is_master, self.units()))
-        # Not once the load runs, as after a lost connection: a proxy that is busy or has died then is a result of the
-        # attempt, no failure of the harness. Hosts with workers alone were checked by state checked; they come later.
+        # Not after the load has started, as after a lost connection. A proxy that is busy or dead then is a result of
+        # the attempt, not a failure of the bench. Hosts with workers alone come later; state checked has checked them.
         if folder is not None and has_master and not (folder / START_FILE).exists():
             self.check()
             (folder / START_FILE).touch()
@@ -264,7 +264,7 @@ class LoadUnits:
                 self.module.fail_json(msg="the load exceeded its time limit and was stopped")
             orphaned = has_master and not any(map(self.is_master, running))
             if orphaned and not self.ended_within(ORPHAN_SECONDS):
-                # It died, or its workers hang: nothing ends them any longer.
+                # The master died, or its workers hang. Nothing else ends them.
                 bad = self.failures()
                 self.stop()
                 break
@@ -283,7 +283,7 @@ class LoadUnits:
         return unit.startswith(f"{self.prefix}-master-")
 
     def ended_within(self, seconds):
-        """Whether no unit runs any more, at the latest after so many seconds."""
+        """Return whether no unit runs after at most this many seconds."""
         deadline = time.monotonic() + seconds
         while self.running():
             if time.monotonic() > deadline:
@@ -292,7 +292,7 @@ class LoadUnits:
         return True
 
     def failures(self):
-        """Unit -> systemd's word and the last line of its log, of all units that failed."""
+        """Return systemd's result and the last log line of all failed units, by unit."""
         return {
             unit: self.result(unit) + self.last_line(unit) for unit, state in self.units().items() if state == "failed"
         }
@@ -311,15 +311,15 @@ class LoadUnits:
         return f": {last[:LAST_LINE_CHARACTERS]}" if last else ""
 
     def wait_for_processes(self, units):
-        """Until the first process of each unit has ended, or for a while.
+        """Wait until the first process of each unit has ended, or for LOOK_SECONDS.
 
-        The kernel reports it: to ask systemd over and over would take CPU from the load, and notice it later.
+        The kernel reports the end. Repeated requests to systemd would take CPU from the load, and see the end later.
         """
         _code, out, _err = self.systemctl("show", "--property=MainPID", *units)
         deadline = time.monotonic() + LOOK_SECONDS
         for pid in (int(line.partition("=")[2] or 0) for line in out.splitlines() if line.startswith("MainPID=")):
             try:
-                # 0 is no limit, and the kernel refuses it.
+                # 0 means that there is no process, and the kernel refuses it.
                 process = os.pidfd_open(pid)
             except OSError:
                 continue
@@ -340,7 +340,7 @@ class LoadUnits:
         return word
 
     def check(self):
-        """Refuse a load that could leave the lab, or that would go to something else than the lab's proxy."""
+        """Refuse a load that could leave the lab, or that would go to anything but the lab's proxy."""
         self.ensure_firewall()
         word = self.installed(WORD_FILE).read_text(encoding="ascii").strip()
         problem = why_not_loaded(self.given["target"], word, self.given["user"])
@@ -348,7 +348,7 @@ class LoadUnits:
             self.module.fail_json(msg=problem)
 
     def ensure_firewall(self):
-        """Have the rules in place; whatever flushes the host's rules (ufw, firewalld, nft) takes these too."""
+        """Make sure that the rules are active. A flush of the host's rules (ufw, firewalld, nft) removes these too."""
         code, out, err = self.module.run_command([str(self.installed(FIREWALL)), "ensure"])
         if code != 0:
             self.module.fail_json(
@@ -357,7 +357,7 @@ class LoadUnits:
             )
 
     def installed(self, name):
-        """The path of a file that the role locust_host writes."""
+        """Return the path of a file that the role locust_host writes."""
         path = Path(self.given["directory"], name)
         if not path.is_file():
             self.module.fail_json(

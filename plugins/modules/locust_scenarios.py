@@ -63,12 +63,12 @@ reports:
   returned: always
 """
 
-# Beyond the scenario's own time: Locust's start, which check_scenario.py gives 60 s, and that of the unit.
+# Seconds beyond the scenario's own time: for Locust's start, which check_scenario.py gives 60 s, and for the unit.
 MORE_SECONDS = 90
 
 
 def load_scenario(module, scenario):
-    """The report on one scenario."""
+    """Return the report on one scenario."""
     given = module.params
     home = Path(given["directory"])
     files = scenario_files(home, scenario["mode"], scenario["locustfile"])
@@ -82,11 +82,11 @@ def load_scenario(module, scenario):
         "User": given["user"],
         "WorkingDirectory": output,
         "LimitNOFILE": given["open_files"],
-        # The program itself survives, and reports it.
+        # The program itself survives an OOM kill of the scenario, and reports it.
         "OOMPolicy": "continue",
         "RuntimeMaxSec": limit + MORE_SECONDS,
         "Slice": f"{given['slice']}.slice",
-        # The same memory too: what the load could hold is not refused here.
+        # The memory limit is that of the load, so that a scenario that the load could hold is not refused here.
         **confinement(output, total_memory_bytes()),
     }
     variables = environment(output, given["host_name"], scenario["env"])

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: one command, run once to its end as a Swarm job."""
+"""Ansible module: run one command once to its end as a Swarm job."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ENDED_BADLY = ("Failed", "Rejected", "Shutdown", "Orphaned")
 
 
 class Job:
-    """A job by its name, seen through the docker command."""
+    """A job by its name, as the docker command sees it."""
 
     def __init__(self, module):
         self.module = module
@@ -60,7 +60,7 @@ class Job:
 
     def docker(self, *arguments, check=True):
         code, out, err = run_docker(self.module, list(arguments))
-        # Also without check: no answer is not "there is no such service".
+        # Also without check: a timeout does not mean "there is no such service".
         if code in TIMED_OUT:
             self.module.fail_json(msg=f"the job {self.name}: {no_answer(list(arguments))}")
         if check and code != 0:
@@ -68,7 +68,7 @@ class Job:
         return code, out
 
     def state(self):
-        """(word, error) of the newest task; word is None when there is no such service, "" before it has a task."""
+        """Return (word, error) of the newest task. word is None without such a service, and "" before it has a task."""
         if self.docker("service", "inspect", self.name, check=False)[0] != 0:
             return None, ""
         lines = self.docker("service", "ps", "--no-trunc", "--format", "{{json .}}", self.name)[1].splitlines()
@@ -80,7 +80,7 @@ class Job:
     def output(self):
         arguments = ["service", "logs", "--raw", "--tail", str(OUTPUT_LINES), self.name]
         code, out, err = run_docker(self.module, arguments)
-        # Its caller has something to say of its own, which missing words of the job must not replace.
+        # The caller has its own message. A missing log of the job must not replace it.
         late = [no_answer(arguments)] if code in TIMED_OUT else []
         return [*(out + err).splitlines(), *late][-OUTPUT_LINES:]
 

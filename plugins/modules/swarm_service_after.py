@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: the state of a measured Swarm service after its load."""
+"""Ansible module: report the state of a measured Swarm service after its load."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ ARGUMENTS = {
 
 
 def read_deployment(path: str) -> dict:
-    """The deployment record. Raises HarnessError when it is missing, broken, or of a service that never was ready."""
+    """Return the deployment record. Raises HarnessError if it is missing or broken, or has no ready service."""
     try:
         deployed = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -188,7 +188,7 @@ ARGUMENTS = {
 
 
 def read_request(params: dict) -> Deployment:
-    """The wanted deployment. Raises HarnessError for values that cannot be meant."""
+    """Return the wanted deployment. Raises HarnessError for invalid values."""
     if params["replicas"] < 1:
         raise HarnessError(f"replicas is {params['replicas']}: at least 1 is needed")
     if not params["service_name"].startswith(params["stack_name"] + "_"):
@@ -211,7 +211,7 @@ def main() -> None:
         try:
             record, documents = deploy(connect(module.params["docker_url"]), request)
         finally:
-            # Docker has read it; what stays is gathered into the report.
+            # Docker has read the file. What stays is gathered into the report.
             if module.params["compose"]:
                 write_text(request.compose_path, mask_stack(module.params["compose"]))
         write_json(module.params["output_path"], record)
