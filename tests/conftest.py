@@ -1,4 +1,4 @@
-"""What all tests share: golden files, and `--no-skips`, with which `tests/run` holds the suite to what it installs."""
+"""Shared by all tests: golden files, and `--no-skips`, with which `tests/run` fails on avoidable skips."""
 
 from collections.abc import Generator, Iterator
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.golden import Golden
 
-# How the reason of a skip begins that no installation could avoid: no root, no IPv6, no rows of Covertype.
+# First words of the reasons that no installation could avoid: no root, no IPv6, no rows of Covertype.
 ALLOWED = "this machine"
 
 

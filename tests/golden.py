@@ -16,7 +16,7 @@ WRITE_AGAIN = "GOLDEN=write python -m pytest <this test>"
 
 
 class Golden:
-    """Compares texts with the golden files of a folder, or writes those files where the environment asks for it.
+    """Compares texts with the golden files of a folder, or writes the files if the environment requests it.
 
     ``written`` holds the names of the files that were written. The test that wrote one must not pass.
     """
@@ -47,7 +47,7 @@ class Golden:
 
 
 def writes(environ: Mapping[str, str]) -> bool:
-    """Whether golden files are to be written. ValueError: another word than "write", or a CI that would write."""
+    """Return whether to write golden files. Raises ValueError for a value other than "write", or in CI."""
     word = environ.get("GOLDEN", "")
     if word not in ("", "write"):
         raise ValueError(f"GOLDEN is {word!r}; allowed: write, or nothing")

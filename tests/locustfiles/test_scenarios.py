@@ -1,4 +1,4 @@
-"""Every scenario in a real Locust process, copied as a load host has it: what it asks, and that answers are judged."""
+"""Every scenario in a real Locust process, copied as on a load host: its requests, and its checks of the responses."""
 
 import csv
 import os
@@ -16,16 +16,16 @@ from bench.lib import load_host
 
 ROOT = Path(__file__).parents[2]
 LOCUST = shutil.which("locust", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-# What the API answers, and what each scenario must ask.
+# The responses of the API, and the request that each scenario must send.
 ANSWERS = {
     ("POST", "/predict"): b'{"predictions":[2],"model_version":"1"}',
     ("POST", "/normalize"): b'{"rows":1,"features":54}',
     ("GET", "/empty"): b'{"empty":true}',
 }
 CLOSED = {"predict.py": ("POST", "/predict"), "normalize.py": ("POST", "/normalize"), "empty.py": ("GET", "/empty")}
-# An open-loop scenario asks what the closed one asks.
+# An open-loop scenario sends the request of the closed one.
 SCENARIOS = CLOSED | {name.replace(".py", "_open.py"): asked for name, asked in CLOSED.items()}
-# What the conductor does, cut down to one short probe.
+# The work of the conductor, reduced to one short probe.
 ONE_PROBE = """
 import gevent
 from locust import events
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as told, and remembers what was asked."""
+    """Returns the given responses, and stores the requests."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle: bool = False):
-    """(server, row of Locust's statistics) after a short load by one scenario; a fickle API never answers the same."""
+    """Return (server, row of Locust's statistics) after a short load. A fickle API never repeats a response."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
     load_host.make(folder / "locust")
     (folder / "locust/one_probe.py").write_text(ONE_PROBE)
@@ -103,7 +103,7 @@ def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle
 
 @pytest.fixture(scope="module", params=sorted(SCENARIOS))
 def loaded(request, tmp_path_factory):
-    """(scenario, server, row) after a load of an API that answers well."""
+    """Return (scenario, server, row) after a load of an API without failures."""
     return request.param, *run(tmp_path_factory.mktemp("scenario"), request.param, ANSWERS)
 
 
@@ -141,7 +141,7 @@ def test_any_other_answer_is_a_failure(tmp_path, scenario, answers, status):
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_the_same_request_must_get_the_same_answer(tmp_path, scenario):
     server, row = run(tmp_path, scenario, ANSWERS, is_fickle=True)
-    # All but the first to each body.
+    # All requests but the first with each body.
     again = server.asked.total() - len(server.bodies)
     assert int(row["Failure Count"]) == again > 0
     with (tmp_path / "stats_failures.csv").open(newline="", encoding="utf-8") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# The one of these tests' own environment, however they were started.
+# The command of these tests' own environment, however the tests were started.
 BIN = Path(sys.executable).parent
 PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
 
@@ -27,7 +27,7 @@ def ansible_playbook() -> str:
 def play(ansible_playbook: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess]:
     """Runs a playbook: play(path, inventory, *arguments) -> the finished process."""
     scratch = str(tmp_path_factory.mktemp("ansible"))
-    # Nothing of the caller's shell may change what is tested.
+    # No variable of the caller's shell may change the result.
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "LAB_"))}
     env |= {
         "PATH": PATH,
@@ -36,7 +36,7 @@ def play(ansible_playbook: str, tmp_path_factory: pytest.TempPathFactory) -> Cal
         "ANSIBLE_REMOTE_TEMP": scratch,
         "ANSIBLE_NOCOLOR": "1",
         "LAB_LOG_DIRECTORY": f"{scratch}/log",
-        # Asking again takes its time; that it is done is ansible.cfg's business.
+        # Retries take time. ansible.cfg sets their number.
         "ANSIBLE_SSH_RETRIES": "0",
     }
 

@@ -1,4 +1,4 @@
-"""What the role bench_cell makes of a step: orders that those accept who get them."""
+"""How the role bench_cell turns a step into orders that the other programs accept."""
 
 import json
 import shlex
@@ -50,7 +50,7 @@ def step(load: dict, **config) -> dict:
 def render(play, tmp_path_factory):
     """Templates the values by the role's own files: render(load, step, **variables) -> {host: {name: value}}."""
     kept = yaml.safe_load((ROOT / "roles/api_stack/tasks/kept.yml").read_text())
-    # Of the kept API, which gets the same setting.
+    # The kept API gets the same setting.
     timeout = next(task["swarm_stack_converged"] for task in kept if "swarm_stack_converged" in task)["timeout_seconds"]
 
     def run(load: dict, of_step: dict, **variables: object) -> dict:
@@ -75,7 +75,7 @@ def render(play, tmp_path_factory):
             }
         ]
         files = [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")]
-        # Play variables win over the role's defaults, as in a sweep.
+        # Play variables have priority over the role's defaults, as in a sweep.
         content = {name: value for file in files for name, value in yaml.safe_load(Path(file).read_text()).items()}
         playbook = [{"hosts": "localhost", "gather_facts": False, "vars": content | given, "tasks": tasks}]
         (folder / "play.yml").write_text(yaml.safe_dump(playbook, sort_keys=False))
@@ -108,11 +108,11 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
             "LOCUST_WAIT_MAX_SECONDS": "0.5",
         },
     }
-    # Load, deployment and grace.
+    # The sum of load, deployment and grace.
     assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 420
 
 
-# As -e on the command line gives numbers.
+# Numbers given with -e on the command line are text.
 def test_numbers_may_be_text(render):
     names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
     found = render(FIXED, step(FIXED), **dict.fromkeys(names, "300"), api_stack_replicas="2")["lab-load"]

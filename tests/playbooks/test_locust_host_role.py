@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/locust_host"
 HOME = "/opt/swarmsweep/locust"
 WANTED = ("__locust_host_copies", "__locust_host_folders", "__locust_host_different", "__locust_host_stale")
-# What a host has other than it should, or not at all; and what is left of an earlier version.
+# Files of a host that differ or are missing, and files of an earlier version.
 CHANGED, CLOSED, MISSING = "locustfiles/predict.py", "loadgen/open/order.py", "recorder.py"
 STALE = ("loadgen/open/gone.py", "trials.py")
 
@@ -30,7 +30,7 @@ def host(tmp_path_factory) -> Path:
 
 
 def present(host: Path) -> list[dict[str, str]]:
-    """What the module find says of a host."""
+    """Return the result of the module find on a host."""
     files = {str(path.relative_to(host)): path.read_bytes() for path in host.rglob("*.py")}
     del files[MISSING]
     files |= {CHANGED: files[CHANGED] + b"\n"} | dict.fromkeys(STALE, b"")
@@ -57,7 +57,7 @@ def role(play, host, tmp_path_factory) -> dict:
     book = [{"hosts": "all", "vars_files": files, "tasks": [task]}]
     (folder / "play.yml").write_text(yaml.safe_dump(book))
     (folder / "hosts.yml").write_text("all: {hosts: {localhost: {ansible_connection: local}}}\n")
-    # Above the defaults, which are read here as a file of the play.
+    # Given to the play as a file, so that they have priority over the defaults.
     done = play(folder / "play.yml", folder / "hosts.yml", "-e", json.dumps(given))
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads((folder / "values.json").read_text())

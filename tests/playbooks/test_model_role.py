@@ -1,4 +1,4 @@
-"""What the role model asks of a training, what it calls the job, and how it tells the result, as Ansible reads it."""
+"""How the role model starts a training, names its job and reports its result, as Ansible reads it."""
 
 import json
 import re
@@ -39,7 +39,7 @@ WORSE = FIRST | {
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of files that stand for training rows."""
+    """A folder of files that represent training rows."""
     folder = tmp_path_factory.mktemp("rows")
     (folder / "my rows.csv").write_text("a\n1\n")
     (folder / "other").mkdir()
@@ -88,7 +88,7 @@ def read(play: Play, folder: Path, cases: dict[str, dict], names: tuple[str, ...
         ("word", ["--source", "generated", "--seed", "0", "--if-missing"]),
         ("url", ["--source", "https://example.org/covtype.data.gz", "--seed", "0", "--if-missing"]),
         ("file", ["--source", "/data/my rows.csv", "--seed", "0", "--if-missing"]),
-        # Asked for, so done whatever there is.
+        # A retraining is requested, so it always runs.
         ("retrain", ["--source", "auto", "--seed", "123456789"]),
         ("retrain file", ["--source", "/data/my rows.csv", "--seed", "5"]),
     ],
@@ -109,7 +109,7 @@ def test_a_retraining_is_called_after_its_seed(asked):
     assert asked["retrain"]["__model_job"] == "lab_retrain_123456789"
 
 
-# What a training printed, and the figures in the sentence about it.
+# The output of a training, and the figures in the sentence about it.
 RESULTS = {
     "first": (FIRST, ["Version 1 ", "0.8937", "seed=0"]),
     "better": (BETTER, ["Version 4 ", "0.8937", "0.8861", "seed=0"]),

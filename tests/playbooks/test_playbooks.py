@@ -1,4 +1,4 @@
-"""The playbooks as a user runs them: they parse, and what is wrong is refused before a host is touched."""
+"""The playbooks as a user runs them: they parse, and bad input is refused before a host is contacted."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def inventory(path: Path, api: dict, load: dict) -> Path:
 
 
 def said(result: subprocess.CompletedProcess) -> str:
-    """All output on one line, as nobody cares where it is wrapped."""
+    """Return all output on one line, because line breaks do not matter."""
     return " ".join((result.stdout + result.stderr).split())
 
 
@@ -41,7 +41,7 @@ def refusal(result: subprocess.CompletedProcess) -> str:
 
 
 class Watched:
-    """Two hosts of the documentation range, and whether ssh was ever asked to reach one."""
+    """Two hosts of the documentation range, and whether ssh was ever started to reach one."""
 
     def __init__(self, folder: Path) -> None:
         self.marker = folder / "ssh-was-called"
@@ -63,13 +63,13 @@ def watched(tmp_path: Path) -> Watched:
 
 @pytest.fixture(scope="session")
 def anywhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An inventory for what connects to nothing."""
+    """An inventory for plays that connect to nothing."""
     folder = tmp_path_factory.mktemp("inventory")
     return inventory(folder / "hosts.yml", {"ansible_host": "192.0.2.1"}, {"ansible_host": "192.0.2.2"})
 
 
 def test_playbooks_parse(play: Play, anywhere):
-    """All in one process: what is wrong is named with its file."""
+    """Check all playbooks in one process. An error is reported with its file."""
     *others, last = PLAYBOOKS
     result = play(last, anywhere, "--syntax-check", *map(str, others))
     assert result.returncode == 0, said(result)
@@ -97,7 +97,7 @@ def swap(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
-# What can be wrong in a file is told by `swarmsweep/sweep/`; here, that each way to say it reaches the user.
+# `swarmsweep/sweep/` has the tests of all errors in a file. This test checks that each kind reaches the user.
 BAD_SWEEPS = {
     "empty": ("", None),
     "unknown key": (swap("cpus", "cpu"), 6),
@@ -114,7 +114,7 @@ def test_bad_sweep_is_refused_before_any_host_is_touched(play: Play, watched, tm
     result = play(ROOT / "sweep.yml", watched.inventory, "-e", f"sweep={path}")
     assert result.returncode != 0
     assert f"{path}:{line}: " in said(result) if line else f"{path}: " in said(result)
-    # The user gets the message of the package, whole.
+    # The user gets the complete message of the package.
     assert " ".join(str(refused.value).split()) in said(result)
     assert "Traceback" not in said(result)
     assert not watched.touched
@@ -129,7 +129,7 @@ def test_missing_sweep_is_refused_with_those_that_are_there(play: Play, watched)
     assert not watched.touched
 
 
-# The proof that the marker above can appear at all.
+# This shows that the marker above can appear at all.
 def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
     result = play(ROOT / "sweep.yml", watched.inventory, "-e", "sweep=sweeps/quick.yml")
     assert result.returncode != 0
@@ -137,7 +137,7 @@ def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
     assert "preflight found" in said(result)
 
 
-# --- Names and addresses that are no lab's ----------------------------------------------------------------------------
+# --- Invalid names and addresses --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("playbook", ["site.yml", "sweep.yml", "playbooks/retrain.yml", "playbooks/preflight.yml"])
@@ -179,7 +179,7 @@ def test_no_machine_is_made_of_what_is_no_lab(play: Play, tmp_path, given, addre
     folder = tmp_path / "inventory"
     shutil.copytree(ROOT / "inventory/lab", folder)
     inventory(folder / "hosts.yml", {"ansible_host": address}, {"ansible_host": "198.18.0.12"})
-    # Not the name of a lab that somebody has.
+    # Not the name of a lab that may exist.
     given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), **given}
     result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps(given))
     assert result.returncode != 0
@@ -196,7 +196,7 @@ def test_an_interface_that_no_lab_made_is_refused_before_anything_is_made(play: 
     hosts = [{"ansible_host": f"198.19.254.{number}"} for number in (11, 12)]
     inventory(folder / "hosts.yml", *hosts)
     given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), "lab_subnet": "198.19.254.0/24"}
-    # lo exists everywhere, and is nowhere a bridge.
+    # lo exists everywhere, and is never a bridge.
     result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps({**given, "lab_bridge": "lo"}))
     assert result.returncode != 0
     assert "lab_bridge is 'lo'" in said(result)
@@ -205,12 +205,12 @@ def test_an_interface_that_no_lab_made_is_refused_before_anything_is_made(play: 
     assert not (tmp_path / "keys").exists()
 
 
-# --- A host that is not there ---------------------------------------------------------------------------------------
+# --- A host that is down --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A local port on which nothing listens: bound, so that nobody else takes it."""
+    """A local port on which nothing listens. It is bound, so that no other process takes it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -242,7 +242,7 @@ def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_pa
     assert "Traceback" not in said(result)
 
 
-# --- A retraining that cannot be meant --------------------------------------------------------------------------------
+# --- An invalid retraining --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_seed_that_is_none_is_refused_before_any_host_is_touched(play: Play, w
     assert not watched.touched
 
 
-# --- A role that is given something else ----------------------------------------------------------------------------
+# --- A role with invalid input ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the roles write for Docker and HAProxy, rendered by Ansible itself with the roles' own defaults."""
+"""The files that the roles write for Docker and HAProxy, rendered by Ansible with the roles' own defaults."""
 
 import json
 import re
@@ -13,21 +13,21 @@ import yaml
 ROOT = Path(__file__).parents[2]
 ROLES = ("api_stack", "platform")
 IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "redis", "haproxy")}
-# The ladder of the API's own package; it needs nothing that is not part of Python.
+# The stages of the API's own package. The module needs only the standard library.
 sys.path.append(str(ROOT / "app"))
 from covertype_api.variants import CHOICES, PRESETS  # noqa: E402
 
-# What no variable may carry into a file that anybody can read.
+# Values that no variable may carry into a file that every user can read.
 SECRET_WORD = re.compile("password|secret|token", re.IGNORECASE)
 
 Play = Callable[..., subprocess.CompletedProcess]
 
-# Every rendering is a host of one play, with variables of its own: one start of Ansible for all.
+# Every rendering is a host of one play, with its own variables, so Ansible starts once for all.
 CASES: dict[str, dict] = {}
 
 
 def case(template: str, **given: object) -> str:
-    """Asks for a rendering of a role's template and returns its name, the key in the fixture `rendered`."""
+    """Request a rendering of a role's template. Return its name, the key in the fixture `rendered`."""
     name = f"case-{len(CASES)}"
     CASES[name] = {"template": str(ROOT / "roles" / template)} | given
     return name
@@ -57,7 +57,7 @@ def role_variables() -> dict:
 
 @pytest.fixture(scope="session")
 def rendered(play: Play, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Name of a case -> text, as the role's own task would write it."""
+    """Return text by name of a case, as the role's own task would write it."""
     folder = tmp_path_factory.mktemp("rendered")
     # Templates that look up others find them beside the playbook, as they would in the role.
     (folder / "templates").symlink_to(ROOT / "roles/platform/templates")
@@ -71,7 +71,7 @@ def rendered(play: Play, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 def stack(text: str) -> dict:
-    """The parsed stack file; `docker stack deploy` takes no other version."""
+    """The parsed stack file. `docker stack deploy` accepts no other version."""
     parsed = yaml.safe_load(text)
     assert parsed["version"].startswith("3.")
     return parsed
@@ -89,7 +89,7 @@ def assert_confined(service: dict) -> None:
 
 
 def assert_secrets_are_files(parsed: dict) -> None:
-    """Passwords are named, mounted for one user, and stand nowhere."""
+    """Passwords are named, mounted for one user, and are in no file."""
     mounted = [secret for service in parsed["services"].values() for secret in service.get("secrets", [])]
     assert {secret["source"] for secret in mounted} == set(parsed["secrets"]) != set()
     for secret in parsed["secrets"].values():
@@ -151,13 +151,13 @@ def test_api_is_confined_and_publishes_nothing(rendered):
 # --- The image of a stage -------------------------------------------------------------------------------------------
 
 STAGES = {name: api(api_stack_variant=name) for name in PRESETS}
-# app/tests/test_footprint.py looks at what they import.
+# app/tests/test_footprint.py checks what they import.
 SLIM_STAGES = ("onnx", "onnx_batched")
 UNKNOWN = api(api_stack_variant="fastest")
 
 
 def image_of(text: str) -> str:
-    """Which of the lab's images a rendering starts as the API. The full one would start the MLflow server otherwise."""
+    """Return which of the lab's images runs as the API. The full one starts the MLflow server without a command."""
     service = stack(text)["services"]["api"]
     assert ("command" in service) == (service["image"] == IMAGES["mlflow"])
     assert service.get("command", []) in ([], ["python", "-m", "covertype_api"])
@@ -199,7 +199,7 @@ def test_a_stage_in_the_environment_counts(rendered):
     assert image_of(rendered[OTHER_STAGE]) == "mlflow"
 
 
-# What an own image brings, in spellings that YAML would rather read as something else.
+# Settings of an own image, in spellings that YAML would read as something else.
 AWKWARD = {
     "YES": "yes",
     "NUMBER": "010",
@@ -214,7 +214,7 @@ OWN_IMAGE = api(api_stack_env=AWKWARD, api_stack_variant="no", api_stack_image="
 
 def test_own_environment_arrives_as_it_was_written(rendered):
     service = stack(rendered[OWN_IMAGE])["services"]["api"]
-    # Neither the lab's command nor its home: the image knows better.
+    # Neither the lab's command nor its HOME is set, because the image has its own.
     assert "command" not in service
     assert "HOME" not in service["environment"]
     assert service["environment"].items() >= AWKWARD.items()
@@ -256,7 +256,7 @@ def test_what_is_kept_rolls_without_a_gap(rendered):
     assert service["deploy"]["update_config"]["parallelism"] == 1
     assert service["deploy"]["update_config"]["failure_action"] == "rollback"
     assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "covertype_api.healthcheck"]
-    # A replica that is going answers for longer than HAProxy believes in it, and is killed only after that.
+    # A stopping replica responds for longer than HAProxy uses its name, and is killed only after that.
     proxy = dict(re.findall(r"^  (hold obsolete|timeout resolve) +(\d+)s$", rendered[HAPROXY], re.MULTILINE))
     drain = int(service["environment"]["DRAIN_SECONDS"])
     assert sum(map(int, proxy.values())) < drain < seconds(service["stop_grace_period"])
@@ -264,7 +264,7 @@ def test_what_is_kept_rolls_without_a_gap(rendered):
 
 def test_another_champion_is_another_task_and_nothing_else(rendered):
     before, after = (stack(rendered[name])["services"]["api"] for name in (KEPT, KEPT_NEXT))
-    # The container's labels, not the service's: those alone would start no replica.
+    # They must be labels of the container. Labels of the service alone would start no replica.
     assert (before.pop("labels"), after.pop("labels")) == (
         {"swarmsweep.champion": "7"},
         {"swarmsweep.champion": "8"},
@@ -302,7 +302,7 @@ def test_two_labs_share_nothing(rendered):
     assert parsed["services"]["api"]["deploy"]["labels"] == {"swarmsweep.lab": "other"}
 
 
-# --- What stands around it ------------------------------------------------------------------------------------------
+# --- The platform ---------------------------------------------------------------------------------------------------
 
 PLATFORM = platform()
 
@@ -342,7 +342,7 @@ ELSEWHERE = platform(platform_directory="/srv/x")
     [
         (platform(platform_proxy_port=9090), "services/proxy/ports/0/published", 9090),
         (platform(platform_proxy_max_connections=100), "services/proxy/ulimits/nofile/soft", 1200),
-        # A number of -e is text.
+        # A number from -e is text.
         (platform(platform_proxy_max_connections="100"), "services/proxy/ulimits/nofile/hard", 1200),
         (OTHER, "networks/lab/name", "other_net"),
         (OTHER, "secrets/postgres_mlflow/name", "other_postgres_mlflow_password"),
@@ -364,7 +364,7 @@ OTHER_PATH = platform(platform_api_ready_path="/v2/ready")
 
 
 def test_a_changed_proxy_configuration_has_another_name(rendered):
-    # A Swarm config cannot be changed: under its old name the old one would go on being used.
+    # A Swarm config cannot be changed. With an old name, the old content would stay in use.
     names = [stack(rendered[name])["configs"]["haproxy"]["name"] for name in (PLATFORM, ELSEWHERE, OTHER_PATH)]
     before, same, after = names
     assert re.fullmatch(r"lab_haproxy_[0-9a-f]{12}", before)

@@ -1,4 +1,4 @@
-"""The sweep's own play with the real role, on hosts that are not there: each cell is lost, none costs the sweep."""
+"""The sweep's own play with the real role, on unreachable hosts: each cell is lost, and the sweep continues."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
     assert "mv locustfiles/io.py locustfiles/my_io.py" in " ".join(done.stdout.split())
 
 
-# The check, then hosts are touched for minutes, then the plan.
+# The order is the check, then minutes of work on the hosts, then the plan.
 @pytest.mark.parametrize("changed", [False, True])
 def test_the_sweep_file_that_was_checked_is_the_one_that_is_planned(play, lost, tmp_path, changed):
     playbook, inventory, *given = lost
@@ -149,14 +149,14 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
         assert f"\nagain {number}/2 r1-c0." in done.stdout
     assert "2 attempt(s) were invalid and are retried" in done.stdout
     assert "2 invalid attempt(s) were retried: now 2 invalid" in done.stdout
-    # The line of each cell says what was wrong.
+    # The line of each cell has the reason.
     assert done.stdout.count("invalid: the bench itself broke: ") == 4
     for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
         row = json.loads((run / "cells" / cell / "cell.json").read_text())
         assert row["status"] == "invalid"
         assert row["reason"].startswith("the bench itself broke: ")
         assert [retry["attempt"] for retry in row["retries"]] == [1]
-    # Taken up again: what the bench broke is tried again, by the name of the second try, and no third is kept.
+    # When the run is resumed, attempts that the bench broke are retried under the name of a retry. No third is kept.
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "0 attempt(s) to measure" in again.stdout
@@ -165,7 +165,7 @@ def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_pat
     assert kept == {"attempt-1", "attempt-1.retried-1"}
 
 
-# The summary and the API are those of a good sweep; only the end says that cells were not measured.
+# The summary and the API are those of a good sweep. Only the end reports that cells were not measured.
 @pytest.mark.parametrize(("reason", "code"), [(None, 0), ("5 to http://a:80. Serve", 2)])
 def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost, reason, code):
     playbook, inventory, *given = lost
@@ -176,7 +176,7 @@ def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost, reason, co
     assert (words in " ".join(done.stdout.split())) is (reason is not None)
 
 
-# The evidence is as a load host leaves it; the run can neither be planned nor have its scenarios copied again.
+# The evidence is as a load host leaves it. The run cannot be planned, and its scenarios cannot be copied again.
 def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
     assert play(*lost).returncode == 0
     (run,) = tmp_path.glob("reports/*-lost")
@@ -192,11 +192,11 @@ def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
     assert (run / "manifest.json").read_text() == before
 
 
-# What a full disk, or a folder that somebody locked, leads to: the step that records the failure fails as well.
+# After a full disk or a locked folder, the step that records the failure fails as well.
 def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play, lost, tmp_path):
     assert play(*lost).returncode == 0
     (run,) = tmp_path.glob("reports/*-lost")
-    # The first cell was measured, and died; the second was not yet.
+    # The first cell was measured, and died. The second was not measured yet.
     done, cell = run / "cells/r1-c0.1-m256M-w1", run / "cells/r1-c0.2-m256M-w1"
     (done / "attempt-1/harness.json").unlink()
     for path in (done / "attempt-1/trial.json", done / "cell.json"):

@@ -1,4 +1,4 @@
-"""The playbook that leaves a load host as it was, with real iptables in a network namespace."""
+"""The playbook that restores a load host, with real iptables in a network namespace."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def space():
 
 
 def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
-    """Its unit failed, and a load put them in; the second time, nothing is there any more."""
+    """The firewall unit failed, and a load applied the rules. The second time, there are no rules any more."""
     script = tmp_path / "locust/firewall.sh"
     script.parent.mkdir()
     script.write_text(
@@ -53,7 +53,7 @@ def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
     (script.parent / "word").touch()
     inside(space, str(script), "ensure")
     assert "SWARMSWEEP-LOAD" in inside(space, "iptables", "-S")
-    # The last play alone: the others need Docker.
+    # Only the last play, because the others need Docker.
     playbook = tmp_path / "play.yml"
     playbook.write_text(yaml.safe_dump(yaml.safe_load((ROOT / "playbooks/teardown.yml").read_text())[-1:]))
     enter = tmp_path / "python"

@@ -1,4 +1,4 @@
-"""ansible-playbook on this machine, with the settings of the repository, and what a terminal shows of it."""
+"""Runs ansible-playbook on this machine with the settings of the repository, and returns what a terminal shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """That of this process, without what would change the output."""
+    """Return the environment of this process, without variables that would change the output."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "LAB_"))}
     own = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_LOCAL_TEMP": str(folder / "tmp")}
     own |= {"ANSIBLE_REMOTE_TEMP": str(folder / "tmp"), "ANSIBLE_NOCOLOR": "1", "COLUMNS": "160"}
@@ -38,7 +38,7 @@ def play(folder: Path, *arguments: str, **more: str) -> tuple[int, str, str]:
 def play_in_terminal(
     folder: Path, *arguments: str, interrupt_at: Callable[[str], bool] | None = None, **more: str
 ) -> str:
-    """What a terminal gets, bytes as they are.
+    """Return the raw bytes that a terminal gets.
 
     Args:
         folder: with play.yml and hosts.json.
@@ -74,7 +74,7 @@ def play_in_terminal(
 
 
 def screen(text: str) -> list[str]:
-    """The lines that stay: what is written over or erased is gone."""
+    """Return the lines that stay, without text that was overwritten or erased."""
     lines = []
     for line in text.split("\n"):
         shown = ""

@@ -57,7 +57,7 @@ def play(folder: Path, tasks: dict) -> dict:
 
 
 def make_odd(folder: Path) -> None:
-    """What a scenario may make in its working folder, beside a file."""
+    """Make what a scenario may leave in its working folder, beside a file."""
     (folder / "logs").mkdir(parents=True)
     (folder / "logs/run.log").write_text("a\n")
     (folder / "latest.log").symlink_to("logs/run.log")
@@ -110,7 +110,7 @@ def test_a_folder_arrives_whole_and_nothing_stays_beside_it(lab):
     found, folder = lab
     assert found["gather"]["failed"] is False
     assert (folder / "kept/attempt-1/locust/stats.csv").read_text() == "a,b\n"
-    # An archive that is made again does not hold the one before.
+    # A new archive does not contain the previous one.
     assert {path.name for path in (folder / "kept/attempt-1").iterdir()} == {"locust", "clock.json"}
 
 
@@ -134,7 +134,7 @@ def test_what_is_no_file_stays_behind_and_is_named(lab):
     assert sum("(hard link)" in member for member in members) == 1
 
 
-# An archive that no tar makes of a folder.
+# An archive that tar never makes of a folder.
 @pytest.mark.parametrize("name", ["/tmp/a", "../a", "locust/../../a"])
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.SYMTYPE])
 def test_a_member_outside_the_folder_is_refused(tmp_path, name, kind):
@@ -174,10 +174,10 @@ def test_gathering_tells_of_the_clocks(lab):
 @pytest.mark.parametrize(
     ("before", "said", "after", "offset", "bound"),
     [
-        # Half a second there and back each, and 7 s of packing, which are not on the way.
+        # Half a second for each way, and 7 s of packing, which is not part of the round trip.
         (100.0, "100.5\n107.5\n", 108.0, 0.0, 0.5),
         (100.0, "103.5\n110.5\n", 108.0, 3.0, 0.5),
-        # All of the way was there: the truth is at the bound.
+        # All the time was spent on the way there, so the true offset is at the bound.
         (100.0, "101.0\n102.0\n", 102.0, 0.5, 0.5),
     ],
 )

@@ -19,7 +19,7 @@ matrix: {replicas: [1], cpus: [0.1, 0.2], memory: [256M], workers: [1]}
 seed: 7
 """
 HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "load": []}
-# In kind what the role has: a loop, a task that is skipped, one that changes something, a file of tasks, a verdict.
+# The same kinds of tasks as in the role: a loop, a skipped task, a changing one, a file of tasks, a verdict.
 CELL = """\
 - name: Deploy | Make the folder
   ansible.builtin.file: {path: "{{ sweep_step.folder }}", state: directory, mode: "0755"}
@@ -137,13 +137,13 @@ def test_a_cell_is_one_line_within_its_phase(plain):
     lines = out.splitlines()
     cells = cell_lines(lines)
     assert [(found[1], found[2]) for found in cells] == [(None, "1"), (None, "2"), ("again ", "1"), ("again ", "2")]
-    # Time is left after the last of the first pass too, as its trials are made again; not when all is over.
+    # Time is left after the last cell of the first pass, because of the retries. None is left at the end.
     assert [bool(found[3]) for found in cells] == [True, True, True, False]
     rest = [re.sub(r"(\d+ min )?\d+ s\b", "N s", line) for line in lines if not CELL_LINE.fullmatch(line)]
     assert rest == [
         "  Before ... N s, 1 changed",
         "  The sweep ... N s, 16 changed",
-        # Words that are no text are YAML.
+        # Values that are not text are YAML.
         *("  msg:", "      kept:", "      - as", "      - yaml"),
         "done in N s: 40 tasks, 17 changed",
     ]

@@ -1,4 +1,4 @@
-"""What a user sees of any playbook: its phases, its failures, and where the rest is."""
+"""What a user sees of any playbook: its phases, its failures, and where to find more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.plugins.playing import play, play_in_terminal, screen
 
 LOCAL = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-# Port 1 of loopback refuses.
+# Port 1 of loopback refuses connections.
 GONE = {"ansible_host": "127.0.0.1", "ansible_port": 1}
 HOSTS = {"all": {"hosts": {"localhost": LOCAL, "near": LOCAL, "far": GONE}}}
 
@@ -85,7 +85,7 @@ FAULTY = """\
       ansible.builtin.command: "true"
       when: where is not defined
 """
-# Name of the case -> the task that fails, and what is shown of it.
+# Name of the case -> the task that fails, and the output about it.
 FAILURES = {
     "command": (
         {"name": "Run it", "ansible.builtin.shell": "echo noise; seq 1 40 >&2; exit 4"},
@@ -138,7 +138,7 @@ def log_of(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> tuple[Path, int, str, str]:
-    """Folder, exit code, output and errors of a playbook in which all goes well in the end."""
+    """Folder, exit code, output and errors of a playbook that succeeds in the end."""
     folder = make(tmp_path_factory.mktemp("sound") / "x", SOUND)
     return folder, *play(folder)
 
@@ -148,7 +148,7 @@ def test_a_phase_is_a_line(sound):
     assert code == 0
     assert without_seconds(out) == [
         "  Install things on near ... N s, 1 changed",
-        # Two plays, in which a failure was ignored and one rescued.
+        # Two plays: in one a failure was ignored, in the other one was rescued.
         "  Check all ... N s",
         "  7",
         "  Check all ... N s",

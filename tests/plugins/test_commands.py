@@ -1,4 +1,4 @@
-"""Modules that ask systemd or Docker by their commands: what a late, silent or failing one leads to.
+"""Modules that call systemd or Docker by their commands, when a command is late, silent or fails.
 
 The commands are small scripts first in PATH; the modules run them as they would the real ones.
 """
@@ -35,7 +35,7 @@ class Done(Exception):  # noqa: N818 (it is no error)
 
 
 class Module:
-    """What the modules use of AnsibleModule."""
+    """The part of AnsibleModule that the modules use."""
 
     check_mode = False
 
@@ -62,7 +62,7 @@ def load(name):
 
 @pytest.fixture
 def script(tmp_path, monkeypatch):
-    """script(name, body) puts a command first in PATH; it notes its arguments in <name>.said."""
+    """Return script(name, body), which puts a command first in PATH. It notes its arguments in <name>.said."""
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
     def write(name, body):
@@ -147,7 +147,7 @@ def write_firewall(folder, body="[ $1 = ensure ]"):
 
 @pytest.fixture
 def started(script, tmp_path, monkeypatch):
-    """(what systemd-run was told, line by line) after a start with these parameters."""
+    """Return the arguments of systemd-run, line by line, after a start with these parameters."""
     locust_attempt = load("locust_attempt")
     monkeypatch.setattr(locust_attempt.shutil, "chown", lambda *_: None)
     script("systemctl", "echo '[]'")
@@ -190,7 +190,7 @@ def test_locust_loads_what_the_mode_needs(started, tmp_path, mode, locustfile, b
     master, worker = started(mode=mode, locustfile=locustfile, env={"SWEEP_SEARCH": '{"seed": 1}'})
     assert f" -f {(both + conductor).format(tmp_path)} --headless --master " in master
     assert f" -f {both.format(tmp_path)} --worker " in worker
-    # Only the master waits for its order.
+    # Only the master waits for the order to begin.
     assert f"--setenv=SWEEP_START_FILE={tmp_path}/units/start " in master
     assert "SWEEP_START_FILE" not in worker
     for line in (master, worker):
@@ -213,7 +213,7 @@ WORD = "Wrd123"
 
 
 class Proxy(ThreadingHTTPServer):
-    """What answers at the target: ``said`` is sent as it is, then the connection is closed."""
+    """A server at the target. It sends ``said`` unchanged, then closes the connection."""
 
     said = f"HTTP/1.0 200 OK\r\ncontent-length: {len(WORD)}\r\n\r\n{WORD}".encode()
     asked = 0
@@ -237,7 +237,7 @@ def proxy():
 
 @pytest.fixture
 def finishing(script, tmp_path, monkeypatch, proxy):
-    """(the units of a load, of which one runs while its process does; that process)."""
+    """Return (the units of a load, of which one runs while its process does; that process)."""
     locust_attempt = load("locust_attempt")
     process = subprocess.Popen(["sleep", "600"])
     script(
@@ -350,7 +350,7 @@ def test_a_load_without_its_firewall_does_not_begin(finishing, proxy, tmp_path):
     assert (proxy.asked, (tmp_path / "units/start").exists()) == (0, False)
 
 
-# Locust imports the scenario as soon as it stands by.
+# Locust imports the scenario when it starts, before the order to begin.
 @pytest.mark.parametrize(
     ("body", "words"),
     [(None, r"firewall.sh is not on this host.*Run: \./lab site"), ("exit 1", r"is not active: .*\./lab site")],
@@ -394,7 +394,7 @@ def test_a_host_without_the_load_s_user_is_told_so(finishing, golden):
 
 @pytest.mark.parametrize("name", ["start", "units-lab-load.json", "commands.txt", "master.log", "worker-0.log"])
 def test_root_follows_no_link_of_the_load_s_user(started, finishing, tmp_path, name):
-    """What the user may plant, it can plant in its own folder alone; root's files are elsewhere."""
+    """A user's files can only be in the user's own folder. Root's files are elsewhere."""
     victim = tmp_path / "victim"
     victim.write_text("untouched")
     (tmp_path / "units").rmdir()
@@ -490,7 +490,7 @@ def test_no_such_service_is_no_failure(script):
     assert load("swarm_job").Job(Module(**JOB)).state() == (None, "")
 
 
-# A Docker whose job is as a file says; creating one makes it complete.
+# A Docker whose job is in a file. Creating a job completes it.
 JOBS = """case $2 in
   inspect) [ -e {state} ];;
   create) echo Complete > {state};;
@@ -533,14 +533,14 @@ def test_a_job_runs_on_a_manager(script):
 
 # --- model_registry -------------------------------------------------------------------------------------------------
 
-# As MLflow 3.17 answers; a version has more keys than are read.
+# Responses of MLflow 3.17. A version has more keys than are read.
 CHAMPION = (
     '{"model_version": {"name": "covertype", "version": "3", "run_id": "ab12", "tags": ['
     '{"key": "accuracy", "value": "0.831200"}, {"key": "data_source", "value": "generated (seed 0)"}]}}'
 )
 NO_MODEL = '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Registered Model with name=covertype not found"}'
 NO_ALIAS = '{"error_code": "INVALID_PARAMETER_VALUE", "message": "Registered model alias champion not found."}'
-# A Docker that knows the service and one container of it; what is asked inside it is for the test to say.
+# A Docker that knows the service and one container of it. The test sets the response inside the container.
 RUNNING = "case $1 in service) echo id;; ps) echo 0123456789ab;; exec) {answer};; esac"
 
 
@@ -613,7 +613,7 @@ def test_a_module_tells_the_version(script, monkeypatch, answer, version):
 
 # --- lab_stack_facts ------------------------------------------------------------------------------------------------
 
-# A Docker with the services and images of the lab, less what a test takes away.
+# A Docker with the services and images of the lab, without those that a test removes.
 FACTS = """case "$1 $2" in
   'version --format') echo 20.10.24;;
   'service ls') printf '%s\\n' {services};;
@@ -661,7 +661,7 @@ def test_the_manifest_gets_the_champion_as_the_registry_has_it(script, monkeypat
     assert stack_facts(script, monkeypatch, BOTH, champion=champion)["model"] == model
 
 
-# What a host lacks, and what the message must name.
+# What a host lacks, and the words that the message must contain.
 MISSING = {
     "a service": ({"services": ("postgres", "mlflow", "proxy")}, r"redis.*./lab site"),
     "an image of the lab": (

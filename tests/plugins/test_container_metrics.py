@@ -1,4 +1,4 @@
-"""Asking replicas for their metrics: a real server on loopback, entered as a container's network would be."""
+"""Requesting metrics of replicas: a real server on loopback, entered as a container's network would be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def may_enter() -> bool:
 
 @pytest.fixture
 def entering(tmp_path, monkeypatch):
-    """nsenter, or where this process may not enter a network a command of that name that runs the rest of its words."""
+    """nsenter. Where this process may not enter a network, a command of that name that runs its last arguments."""
     if may_enter():
         return
     (tmp_path / "nsenter").write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; exec "$@"\n')
@@ -37,7 +37,7 @@ def entering(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    """server(answer) -> port of a server that reads a request and sends these bytes; None sends nothing."""
+    """server(response) -> port of a server that reads a request and sends these bytes. None sends nothing."""
     running = []
 
     class Handler(socketserver.StreamRequestHandler):
@@ -93,7 +93,7 @@ def test_more_than_the_limit_is_not_kept(entering, server, monkeypatch):
     monkeypatch.setattr(container_metrics, "MAX_BYTES", 1000)
     assert container_metrics.ask(os.getpid(), server(with_length(b"#" * 1001)))[1].endswith("more than 1000 bytes")
     assert container_metrics.ask(os.getpid(), server(with_length(b"#" * 1000))) == ("#" * 1000, None)
-    # Without a length, as a stream that has no end.
+    # Without a length, as in a stream without end.
     assert container_metrics.ask(os.getpid(), server(OK + b"\r\n" + b"#" * 5000))[1].endswith("more than 1000 bytes")
 
 

@@ -1,4 +1,4 @@
-"""HAProxy's statistics: a CSV of HAProxy 2.6 as it answered, and a socket that replays it."""
+"""HAProxy's statistics: a recorded CSV of HAProxy 2.6, and a socket that replays it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ansible.module_utils import haproxy_stats
 from ansible.module_utils.haproxy_stats import HaproxyError, Server
 
-# One server marked down by hand after it was up, one nobody listens at, one in maintenance.
+# One server was up and marked down by hand, one has nothing listening, one is in maintenance.
 STAT = (Path(__file__).parent / "data" / "haproxy-2.6-stat.csv").read_text()
 
 
@@ -81,7 +81,7 @@ def test_describe():
 
 @pytest.fixture
 def haproxy(tmp_path):
-    """A unix socket that answers as HAProxy did; `said` lists the commands it got."""
+    """A unix socket that responds as HAProxy did. `said` lists the commands that it got."""
     said: list[str] = []
     answers = {
         "show stat": STAT.replace("api,api-1,0,0,0,0,,0,0,0,,0,,0,0,0,0,DOWN", "api,api-1,,,,,,,,,,,,,,,,UP"),

@@ -1,4 +1,4 @@
-"""Files whole or not at all, and without secrets."""
+"""Files are complete or missing, and have no secrets."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_container_without_settings_is_no_error():
     assert lab_files.mask_inspect(bare)["Id"] == "c1"
 
 
-# The lab compares them with what the cell says, and writes only those that it has set itself.
+# The lab compares them with the cell, and writes only those that it has set itself.
 def test_read_environment_does_not_mask():
     entries = ["PASSENGER_WORKERS=2", "EMPTY=", "UNSET", "A=b=c"]
     assert lab_files.read_environment(entries) == {"PASSENGER_WORKERS": "2", "EMPTY": "", "A": "b=c"}

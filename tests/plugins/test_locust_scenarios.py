@@ -1,4 +1,4 @@
-"""The module that tries scenarios on a load host, with the real program; systemd-run is a script that starts it."""
+"""The module that loads scenarios once, with the real program. systemd-run is a script that starts it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.lib import load_host
 from swarmsweep.sweep import scenario_text
 
 ROOT = Path(__file__).parents[2]
-# Notes its arguments, and runs what it was given with the variables that it was given.
+# Notes its arguments, and runs the given command with the given variables.
 SYSTEMD_RUN = """#!/bin/sh
 for argument; do printf '%s\\n' "$argument"; done >> {said}
 variables=
@@ -32,7 +32,7 @@ done
 exec env -i PATH=/usr/bin:/bin $variables "$@"
 """
 
-# Importing Locust would change sockets and threads of all tests.
+# An import of Locust would change sockets and threads of all tests.
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("locust") is None, reason="locust is not installed")
 
 
@@ -99,7 +99,7 @@ def test_a_good_scenario_is_tried_as_the_user_of_the_load_and_within_limits(locu
         assert option in said
     assert said[-3:] == [str(home / "locustfiles/predict.py")] * 2 + [str(home / "recorder.py")]
     (folder,) = [line.rpartition("=")[2] for line in said if "=WorkingDirectory=" in line]
-    # The load itself is no less and no more confined.
+    # The load itself has the same limits.
     for name, value in confinement(folder, total_memory_bytes()).items():
         assert f"--property={name}={value}" in said
     assert not list(home.glob("check-*"))

@@ -1,4 +1,4 @@
-"""The modules through Ansible itself, on this machine: check mode, and errors that reach the user whole."""
+"""The modules through Ansible itself, on this machine: check mode, and errors that reach the user completely."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STAT = (Path(__file__).parent / "data" / "haproxy-2.6-two-up.csv").read_text()
 
 
 class Haproxy(socketserver.StreamRequestHandler):
-    """Replays what HAProxy 2.6 answered to `show stat`."""
+    """Replays a recorded response of HAProxy 2.6 to `show stat`."""
 
     def handle(self):
         command = self.rfile.readline().decode().strip()
@@ -109,7 +109,7 @@ def run_tasks(folder: Path, socket_path: Path, tasks: dict) -> dict:
     return json.loads((folder / "results.json").read_text())
 
 
-# It becomes part of the report, however the deployment ended.
+# The file becomes part of the report, whatever the outcome of the deployment.
 def test_the_stack_file_that_stays_holds_no_secret(results):
     found, folder = results
     assert found["ready written"]["failed"] is True

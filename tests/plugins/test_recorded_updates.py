@@ -1,4 +1,4 @@
-"""How a roll-out ends, over what Docker 20.10 said while one went well, and while one was rolled back.
+"""How a roll-out ends, with recorded responses of Docker 20.10: one roll-out went well, one was rolled back.
 
 data/updates-docker-20.10.json: for each scenario the service, all its tasks, and which of them are of its present
 specification; fields that nobody reads were removed. The new replica of the update that was rolled back exits with 1.
@@ -17,7 +17,7 @@ LAST_WORDS = "covertype_api: API_VARIANT is 'bogus': choose one of prints, no_pr
 
 
 class Replay:
-    """Answers as Docker did in one scenario."""
+    """Responds as Docker did in one scenario."""
 
     def __init__(self, scenario: str) -> None:
         self.recorded = RECORDED[scenario]
@@ -43,11 +43,11 @@ class Replay:
     ("scenario", "running", "converged", "hopeless"),
     [
         ("updated", 1, True, False),
-        # The old replica still serves; only the new ones count.
+        # The old replica still serves. Only the new ones count.
         ("updating", 0, False, False),
         ("rolling-back", 1, False, False),
         ("rolled-back", 1, False, True),
-        # What runs was asked for again: nothing is left of the failure.
+        # The running specification was deployed again, so nothing is left of the failure.
         ("deployed-again", 1, True, False),
     ],
 )

@@ -1,4 +1,4 @@
-"""What Docker tells of a container's limits."""
+"""The limits of a container, as Docker reports them."""
 
 from __future__ import annotations
 

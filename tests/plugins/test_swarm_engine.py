@@ -1,4 +1,4 @@
-"""The talk with Docker: deadlines, and errors that say what to do."""
+"""Requests to Docker: deadlines, and errors that name the fix."""
 
 from __future__ import annotations
 

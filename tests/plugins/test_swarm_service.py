@@ -1,4 +1,4 @@
-"""Deploying one service: what is compared, how Docker's refusals are told from a broken bench."""
+"""Deploying one service: the comparison, and the difference between a refusal by Docker and a broken bench."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_runs_is_compared_with_what_was_asked(differs, words):
 
 @pytest.fixture
 def docker_command(tmp_path, monkeypatch):
-    """Puts a `docker` command on PATH that ends as told; the real one is not needed to read its messages."""
+    """Puts a `docker` command on PATH that ends as set. Its messages can be read without the real one."""
 
     def put(code: int, errors: str = "", first_only: bool = False):
         script = tmp_path / "docker"

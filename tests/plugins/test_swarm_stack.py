@@ -1,4 +1,4 @@
-"""When the wait for a stack is given up, and what it then says, over tasks as Docker 20.10 gave them and a real socket.
+"""When the wait for a stack ends, and its message, with recorded tasks of Docker 20.10 and a real socket.
 
 The service is that of a recorded roll-out that went well, with the identity and the tasks of another recording.
 """
@@ -22,7 +22,7 @@ pytest.importorskip("docker", reason="the Docker SDK for Python is needed for it
 
 
 class Replay:
-    """Answers as Docker did; ``kills`` are the containers of which it said that the kernel killed them for memory."""
+    """Responds as Docker did. ``kills`` are the containers with an OOM kill."""
 
     def __init__(self, scenario: str, kills: bool = False) -> None:
         self.recorded = TASKS[scenario]
@@ -60,7 +60,7 @@ def watch(replay, most_deaths, since="start", serving=None):
         ("crash", False, 2, True),
         ("crash", False, 3, False),
         ("crash", False, 0, False),
-        # One kill for memory is enough; the exit code alone does not prove one.
+        # One OOM kill is enough. The exit code alone is not evidence.
         ("oom", True, 3, True),
         ("oom", True, 0, False),
         ("oom", False, 3, False),
@@ -109,7 +109,7 @@ def test_what_is_waited_for_is_in_the_result(monkeypatch):
 
 @pytest.fixture
 def haproxy(tmp_path):
-    """A socket on which a recorded `show stat` is the response to everything."""
+    """A socket that returns a recorded `show stat` to every command."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -134,7 +134,7 @@ def test_running_replicas_are_not_enough_where_haproxy_is_asked(haproxy):
     assert found.explain(40) == found.not_serving
 
 
-# The check fails because the replica is dead: that is what the user must read.
+# The check fails because the replica is dead, and the user must read that reason.
 def test_a_death_explains_why_haproxy_sees_nothing(haproxy):
     found = watch(Replay("oom", kills=True), 3, serving=swarm_stack.Serving(haproxy, "api", 1))
     assert found.step() is True

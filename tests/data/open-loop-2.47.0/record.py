@@ -37,7 +37,7 @@ ORDER = {
     "connections": 6,
     "max_rps": None,
 }
-# Its history and logs say nothing that the rest does not.
+# Its history and logs contain nothing that is not in the other files.
 KEPT = ("capacity.json", "timeline.json", "trial-*.json", "open-requests-*.f64.gz", "stats_stats.csv")
 
 

@@ -1,6 +1,6 @@
-"""Writes the .prom files beside it: what two replicas of two workers each, and one of a single worker, say at /metrics.
+"""Writes the .prom files beside it: the metrics of two replicas with two workers each, and of one with one worker.
 
-Run: python record.py. Every worker is a process of its own, as in the API; the values are fixed.
+Run: python record.py. Every worker is a separate process, as in the API. The values are fixed.
 """
 
 import os
@@ -51,7 +51,7 @@ def python(program: str, *arguments: str, **environment: str) -> bytes:
 
 
 def replica(name: str, counts: tuple[int, ...], variant: str) -> None:
-    """A replica whose workers have answered so many requests."""
+    """A replica whose workers have returned this many responses."""
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
             python(WORKER, str(count), variant, "shared", PROMETHEUS_MULTIPROC_DIR=folder)

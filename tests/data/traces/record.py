@@ -19,12 +19,12 @@ from swarmsweep.raw.attempt import read_attempt
 
 
 def main(folder: Path, trace: Path) -> None:
-    """Read the attempt as the measuring does, and write what it is judged on."""
+    """Read the attempt as `measure` does, and write the evidence that it is judged by."""
     plan = read_plan(folder.parents[2])
     cell = planned_cell(plan, folder.parent.name)
     raw = read_attempt(folder, plan.load_of(cell), plan.slo)
     record = to_json(evidence_of(raw, search_outcome(raw.search, plan.slo), plan, cell))
-    # Of the records of Docker, what is judged: logs are not for a trace.
+    # Only the part of Docker's records that is judged. A trace has no logs.
     for name in ("deploy", "after"):
         kept = ("status", "containers", "restarts", "changed", "oom_killed")
         record[name] = {key: value for key, value in record[name].items() if key in kept}
