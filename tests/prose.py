@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-# Recorded output of other programs, lock files and generated files: their words are not the project's.
+# Recorded output of other programs, lock files and generated files, which the project did not write.
 NOT_OURS = re.compile(
     r"^tests/(data|golden|plugins/data|bench/.*/data)/|^docs/(example/|.*\.json$)|^locks/|(^|/)requirements[^/]*\.txt$|uv\.lock$|^reports/"
 )
@@ -48,7 +48,7 @@ def tracked_files() -> list[str]:
 
 
 def texts_of(path: str) -> Iterator[Text]:
-    """All passages of a file that this module can read; none of a file of another type."""
+    """Return all passages of a file. A file of a type that this module cannot read has none."""
     source = (ROOT / path).read_text(errors="replace")
     if path.endswith(".py"):
         yield from texts_in_python(path, source)
@@ -65,7 +65,7 @@ def texts_of(path: str) -> Iterator[Text]:
 
 
 def _kind_of_yaml(path: str) -> str:
-    """Comments in the files that a user edits are pages; those in a task file are comments."""
+    """Comments in files that a user edits are pages. Comments in a task file are comments."""
     return "page" if path.startswith(("sweeps/", "inventory/")) or "/defaults/" in path else "comment"
 
 
@@ -104,7 +104,7 @@ def texts_in_python(path: str, source: str) -> Iterator[Text]:
 
 
 def _messages(path: str, node: ast.AST, docstrings: set[int]) -> Iterator[Text]:
-    """Strings of several words, a placeholder counted as one. The parts of an f-string are one message."""
+    """Strings of several words, with a placeholder as one word. The parts of an f-string are one message."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
         yield from _message(path, node.lineno, node.value)
         return

@@ -1,4 +1,4 @@
-"""All shell of the repository as it runs: scripts, rendered templates, and what Dockerfiles, tasks and units hold."""
+"""All shell code of the repository as it runs: scripts, rendered templates, Dockerfiles, tasks and units."""
 
 import re
 import textwrap
@@ -22,7 +22,7 @@ TEMPLATES = {
     "roles/locust_host/templates/firewall.sh.j2": TWO_HOSTS,
     "roles/virtual_lab/templates/writable-cgroups.j2": {},
 }
-# In place of what is known on the hosts alone: a word that needs no quotes, as those values are checked for.
+# Replaces what is known only on the hosts: a word without quotes, because those values are checked for it.
 WORD = "word"
 
 
@@ -50,7 +50,7 @@ def scripts(files: list[Path]) -> Iterator[Shell]:
 
 
 def dockerfiles(files: list[Path]) -> Iterator[Shell]:
-    """What each RUN of a Dockerfile gives to /bin/sh."""
+    """Return what each RUN of a Dockerfile passes to /bin/sh."""
     for path in files:
         if not path.name.startswith("Dockerfile"):
             continue
@@ -62,7 +62,7 @@ def dockerfiles(files: list[Path]) -> Iterator[Shell]:
 
 
 def units(files: list[Path]) -> Iterator[Shell]:
-    """What the units of systemd give to ``/bin/sh -c``."""
+    """Return what the units of systemd pass to ``/bin/sh -c``."""
     for path in files:
         if ".service" in path.name:
             lines = re.findall(r"^Exec\w+=-?/bin/sh -c '(.*)'$", path.read_text(encoding="utf-8"), re.MULTILINE)
@@ -71,7 +71,7 @@ def units(files: list[Path]) -> Iterator[Shell]:
 
 
 def tasks(files: list[Path]) -> Iterator[Shell]:
-    """What tasks of Ansible give to a shell. Variables of the role that are text stand in it, as when it runs."""
+    """Return what Ansible's tasks pass to a shell. Text variables of the role are replaced, as when it runs."""
     for path in files:
         if path.suffix != ".yml" or not {"tasks", "handlers", "playbooks"} & set(path.relative_to(ROOT).parts):
             continue
@@ -87,7 +87,7 @@ def tasks(files: list[Path]) -> Iterator[Shell]:
 
 
 def fill(text: str, known: dict[str, Any]) -> str:
-    """A text with its templates replaced: by known text, else by a word."""
+    """Return a text with its templates replaced: by known text, else by a word."""
 
     def replace(found: re.Match) -> str:
         value = known.get(found[1].strip())

@@ -1,4 +1,4 @@
-"""What the parts promise each other: names, defaults, verbs, and what no file may contain."""
+"""Agreements between the parts: names, defaults, verbs, and what no file may contain."""
 
 import re
 import shutil
@@ -18,13 +18,13 @@ TASK_FILES = sorted(ROOT.glob("roles/*/tasks/*.yml"))
 PLAYBOOKS = sorted([ROOT / "site.yml", ROOT / "sweep.yml", *ROOT.glob("playbooks/**/*.yml")])
 USER_FILE = ROOT / "inventory/lab/group_vars/all/lab.yml"
 
-# About a screen; the few lines above it are for the one file that would only be worse in two.
+# About a screen. The few lines more are for the one file that would be worse in two.
 MAX_TASK_FILE_LINES = 70
-# A comment speaks for the keys below it until a blank line, but not for more than these.
+# A comment applies to the keys below it until a blank line, but to at most this many.
 MAX_KEYS_OF_A_COMMENT = 4
 # The verbs that users and scripts rely on.
 CONTRACT_VERBS = {"demo", "test", "up", "down", "site", "sweep", "plan", "report", "stop", "status", "bench", "retrain"}
-# Of every working copy, never of the project.
+# Folders of every working copy that are never part of the project.
 NOT_SOURCE = IGNORED - {"tests"} | {".git", ".lab", ".ansible", ".cache", "reports"}
 
 
@@ -53,7 +53,7 @@ def walk(node: Any) -> Iterator[dict]:
 
 
 def uncommented_keys(text: str) -> list[str]:
-    """Top-level keys that no comment above speaks for."""
+    """Return top-level keys that no comment above applies to."""
     found, left = [], 0
     for line in text.splitlines():
         if line.startswith("#"):
@@ -148,7 +148,7 @@ def given_to_roles(path: Path) -> set[tuple[str, str]]:
     return {(role.name, key) for role in ROLES for key in given if key.startswith(f"{role.name}_")}
 
 
-# Ansible lets a misspelt role variable pass in silence, and the default is used instead.
+# Ansible accepts a misspelt role variable without a message, and uses the default instead.
 @pytest.mark.parametrize("path", [*PLAYBOOKS, *TASK_FILES], ids=by_name)
 def test_roles_are_given_only_what_they_take(path):
     assert [key for role, key in given_to_roles(path) if key not in defaults(ROOT / "roles" / role)] == []
@@ -156,7 +156,7 @@ def test_roles_are_given_only_what_they_take(path):
 
 def test_variables_of_all_roles_are_seen():
     seen = {role for path in (*PLAYBOOKS, *TASK_FILES) for role, _ in given_to_roles(path)}
-    # This one is given nothing.
+    # This role gets no variables.
     assert seen == {role.name for role in ROLES} - {"apt_downloads"}
 
 
@@ -166,7 +166,7 @@ def test_task_file_fits_a_screen(path):
     assert lines <= MAX_TASK_FILE_LINES
 
 
-# What is hashed must be what is sent, or a tag stands for two contents.
+# The hashed files must be the sent files, or a tag has two contents.
 def test_build_contexts_send_what_is_hashed():
     text = (ROOT / "roles/images/tasks/build.yml").read_text()
     left_out = set(re.findall(r"--exclude=[\"']?([^\s\"']+)", text)) - {"*.md"}
@@ -177,7 +177,7 @@ def test_build_contexts_send_what_is_hashed():
         assert context["dockerfile"] in context["files"]
         for name in context["files"]:
             assert (folder / name).exists()
-            # Nothing else that the hash ignores lies there, so nothing else need be left out.
+            # The hash ignores no other file there, so no other file need be left out.
             assert not [path for path in (folder / name).rglob("*") if path.name in IGNORED - left_out]
 
 
@@ -234,7 +234,7 @@ def test_readme_names_only_verbs_that_exist():
 
 # --- What no file may contain ---------------------------------------------------------------------------------------
 
-# In parts, so that this file does not name them itself.
+# Written in parts, so that this file does not contain them.
 FORBIDDEN = {
     "host name of a package registry": re.compile("py" + r"pi\.org|python" + r"hosted\.org"),
     "path of a developer's machine": re.compile(r"(?<![\w.$}-])/" + "work/"),

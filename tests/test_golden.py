@@ -1,4 +1,4 @@
-"""Golden files are compared whole, written only by a developer, and each is one that a test compares."""
+"""Golden files are compared completely, written only by a developer, and each belongs to a test."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""The functions of ./lab that hand names to ansible-playbook: what a user typed arrives as it was typed."""
+"""The functions of ./lab that pass names to ansible-playbook: a name arrives as the user typed it."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def extra(functions: Path, variable: str, name: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def arrived(functions, tmp_path_factory) -> dict[str, str]:
-    """Name as typed -> what a playbook gets, from one real ansible-playbook."""
+    """Return what a playbook gets by typed name, from one real ansible-playbook."""
     folder = tmp_path_factory.mktemp("play")
     variables = {f"name_{number}": name for number, name in enumerate(NAMES)}
     content = "{{ {" + ", ".join(f"'{variable}': {variable}" for variable in variables) + "} | to_json }}"
@@ -94,10 +94,10 @@ def test_a_name_that_is_a_template_is_refused(functions, name):
     assert "allowed: a name without these" in done.stderr
 
 
-# Refused before .venv is made or any program of it runs.
+# Refused before .venv is made or any of its programs runs.
 @pytest.mark.parametrize("verb", ["sweep", "retrain"])
 def test_the_verbs_refuse_a_template(verb):
-    # Without the refusal, no lab of this machine is reached either.
+    # Even without the refusal, no lab of this machine is contacted.
     environment = {**ENVIRONMENT, "LAB_INVENTORY": os.devnull}
     command = [ROOT / "lab", verb, "{{ lookup('pipe', 'id') }}"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)

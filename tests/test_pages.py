@@ -1,4 +1,4 @@
-"""The pages for people: links lead somewhere, the first pages stay short, and the version stands in one place."""
+"""The pages for people: links have a target, the first pages stay short, and the version is in one place."""
 
 import json
 import os
@@ -19,7 +19,7 @@ CODE_MAP = ROOT / "docs/code-map.md"
 # Without the pages of tests/golden, whose links lead to files of a run.
 TRACKED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
 PAGES = sorted(name for name in TRACKED.stdout.split() if not name.startswith("tests/golden/"))
-# Lines. README is what a newcomer reads, ARCHITECTURE is one screen.
+# Lines. A new user reads README, and ARCHITECTURE is one screen.
 MAX_LINES = {"README.md": 180, "ARCHITECTURE.md": 60}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
@@ -28,7 +28,7 @@ SUMMARY = re.compile(r"(?<=<!-- summary:begin -->\n).*(?=<!-- summary:end -->\n)
 
 @cache
 def anchors(path: Path) -> frozenset[str]:
-    """As GitHub makes them of headings: lower case, without punctuation, with hyphens."""
+    """Return anchors as GitHub makes them of headings: lower case, without punctuation, with hyphens."""
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
@@ -78,7 +78,7 @@ def test_every_page_of_docs_is_linked_from_the_first_pages():
 
 
 def answer(page: str) -> str:
-    """What README shows of a summary: its note, the recommendation, and each cell in five columns."""
+    """Return what README shows of a summary: its note, the recommendation, and each cell in five columns."""
     note, rest = page.split("\n# ", 1)
     recommendation = rest.split("\n\n")[1]
     first, _, *rows = [line for line in rest.splitlines() if line.startswith("| ")]

@@ -1,4 +1,4 @@
-"""shellcheck finds nothing in any shell of the repository, and all of it is looked at."""
+"""shellcheck finds nothing in any shell code of the repository, and checks all of it."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SOURCES = [shell for kind in (scripts, dockerfiles, units, tasks) for shell in k
 
 
 def findings(shell: Shell, folder: Path) -> str:
-    """What shellcheck says of a text; of its severities, none is left out."""
+    """Return the messages of shellcheck about a text, of every severity."""
     path = folder / "shell"
     path.write_text(shell.text, encoding="utf-8")
     command = [SHELLCHECK, "--norc", f"--shell={shell.shell}", "--severity=style", "--format=gcc", str(path)]

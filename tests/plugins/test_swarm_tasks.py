@@ -150,7 +150,7 @@ DEPLOYED = {
     "ready_at": START + 5,
     "containers": [{"id": "c1", "task_id": "1at1"}, {"id": "c2", "task_id": "2at1"}],
 }
-# What happened, tasks, containers that the kernel killed, (restarts, changed, exit codes), code, words, place of the
+# Case, tasks, containers with an OOM kill, (restarts, changed, exit codes), code, words of the reason, index of the
 # task whose log explains it.
 SURVIVALS = [
     ("all lived", [task(1, created=1, container="c1"), task(2, created=1, container="c2")],

@@ -1,4 +1,4 @@
-"""The action `sweep`: what it tells the play of the steps, in the first pass, in the second, and in a run taken up."""
+"""The action `sweep`: the steps that it returns to the play, in the first pass, for retries and in a resumed run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ matrix: {{replicas: [1], cpus: [0.1, 0.2, 0.3, 0.4], memory: [256M], workers: [1
 
 @pytest.fixture
 def action():
-    """The action without Ansible around it."""
+    """The action, without Ansible around it."""
     spec = importlib.util.spec_from_file_location("sweep_action", ROOT / "plugins/action/sweep.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -34,7 +34,7 @@ def action():
 
 @pytest.fixture
 def plan(action, tmp_path):
-    """plan(load=..., resume=...) as the play asks for it."""
+    """Run plan(load=..., resume=...) as the play does."""
 
     def ask(load=FIXED, **more):
         (tmp_path / "toy.yml").write_text(SWEEP.format(load=load))
@@ -55,7 +55,7 @@ def names(steps):
     return [step["cell_id"] for step in steps]
 
 
-# Before the scenarios are tried on the load hosts, and before the command is noted in the manifest.
+# This is before the scenarios are loaded on the load hosts, and before the manifest stores the command.
 def test_a_run_whose_load_left_the_lab_is_refused_by_each_step_that_takes_it_up(action, plan, tmp_path):
     begun = plan()
     locust = Path(begun["steps"][0]["folder"]) / "locust"
@@ -87,7 +87,7 @@ def test_a_sweep_file_that_was_changed_after_its_check_is_not_planned(action, pl
     assert plan(sha256=checked["sha256"])["steps"]
     with pytest.raises(LabError, match=r"toy\.yml: was changed after it was checked"):
         plan(load=CAPACITY, sha256=checked["sha256"])
-    # The plan of a run that is taken up counts, whatever became of the file.
+    # A resumed run uses its own plan, whatever happened to the file.
     assert plan(load=CAPACITY, sha256=checked["sha256"], resume=run)["steps"]
 
 
@@ -108,7 +108,7 @@ def test_invalid_trials_are_made_once_more(action, plan):
     assert [(step["position"], step["of"], step["again"]) for step in second["steps"]] == [(1, 2, True), (2, 2, True)]
     assert second["seconds"] == told["seconds"] / 2
     assert [told["duration"], second["duration"]] == [format_seconds(found["seconds"]) for found in (told, second)]
-    # The same load, with the same chance in it.
+    # The same load with the same seed.
     first = {step["cell_id"]: step for step in told["steps"]}
     for step in second["steps"]:
         same = ("seed", "block", "load", "load_seconds", "config", "folder")
@@ -124,12 +124,12 @@ def test_a_run_that_is_taken_up_goes_on_where_it_was(action, plan):
     run = Path(told["run"])
     for step in told["steps"][:3]:
         assess(step, "invalid")
-    # In the midst of the first pass: the fourth step, then all second tries.
+    # In the middle of the first pass: the fourth step, then all retries.
     assert names(plan(resume=run.name)["steps"]) == names(told["steps"][3:])
     assess(told["steps"][3], "valid")
     order = action.do_retries(told["run"])["steps"]
     assert len(order) == 3
-    # In the midst of the second pass: nothing of the first, and the rest of the second in its order.
+    # In the middle of the retries: nothing of the first pass, and the rest of the retries in their order.
     action.do_set_aside(told["run"], order[0]["cell_id"], 1)
     assess(order[0], "valid")
     action.do_set_aside(told["run"], order[1]["cell_id"], 1)
@@ -162,7 +162,7 @@ def test_the_scenarios_to_try_are_those_of_the_sweep_or_of_the_run_taken_up(
     (asked,) = action.do_scenarios(**arguments)["scenarios"]
     assert scenario.items() <= asked.items()
     assert env.items() <= asked["env"].items()
-    # The sweep file may have changed, or be another: the run's own plan counts.
+    # The sweep file may have changed, or be another one. The run's own plan is used.
     (tmp_path / "toy.yml").unlink()
     assert action.do_scenarios(**arguments, resume=run.name)["scenarios"] == [asked]
 

@@ -1,4 +1,4 @@
-"""The setting that the role writes, with the apt of this machine: of two package sources the first is busy at first."""
+"""The setting that the role writes, with this machine's apt. Of two package sources, the first is busy at first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SETTINGS = Path(__file__).parents[2] / "roles/apt_downloads/files/90swarmsweep-downloads"
-# apt is done in one second, or never.
+# apt ends in one second, or never.
 PATIENCE_SECONDS = 30
 BUSY = "/busy/dists/stable/"
 
@@ -43,7 +43,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Not into the tests' output."""
+        """Keep the server's log out of the tests' output."""
 
 
 @pytest.fixture

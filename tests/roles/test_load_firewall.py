@@ -1,4 +1,4 @@
-"""The firewall of the load, by real iptables in a network namespace: who reaches what, and rules that were flushed."""
+"""The firewall of the load, with real iptables in a network namespace: allowed connections, and flushed rules."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import jinja2
 import pytest
 
 ROLE = Path(__file__).parents[2] / "roles/locust_host"
-# No file of this machine has this user; iptables wants a name or a number.
+# No file of this machine belongs to this user. iptables needs a name or a number.
 USER = "65533"
 API, MASTER, OTHER = "198.18.255.11", "198.18.255.12", "198.18.255.99"
 TRY = """
@@ -70,12 +70,12 @@ def space():
 
 
 def reached(space, user, *targets):
-    """Try to connect. Nothing listens, so all are refused; the counters say whether by the rules, see `rejected`."""
+    """Try to connect. Nothing listens, so all attempts are refused. `rejected` shows whether the rules did it."""
     space("setpriv", f"--reuid={user}", "--clear-groups", sys.executable, "-c", TRY, *targets)
 
 
 def rejected(space):
-    """Packets that the rules have rejected, of both families."""
+    """Return the number of packets that the rules have rejected, of both families."""
     counts = []
     for tool in ("iptables", "ip6tables"):
         lines = space(tool, "-nvxL", "SWARMSWEEP-LOAD", check=False).stdout.splitlines()
@@ -149,7 +149,7 @@ def test_a_name_that_leads_nowhere_leaves_no_gap(space, rendered):
 
 # --- A machine that is API host and load host ------------------------------------------------------------------------
 
-# HAProxy's container: Docker publishes its port by nat, as `mode: host` has it.
+# HAProxy's container. Docker publishes its port by nat, as with `mode: host`.
 CONTAINER = "198.18.255.77"
 DOCKER = [
     "iptables -t nat -N DOCKER",
@@ -170,7 +170,7 @@ def test_a_load_host_reaches_the_port_that_docker_publishes_on_itself(space, ren
     space(script, "ensure")
     reached(space, USER, target)
     assert (rejected(space) > 0) is is_rejected
-    # The kernel knows the rules again, and nothing is written anew.
+    # The kernel finds the rules again, and nothing is written.
     before = space("iptables", "-nvxL", "SWARMSWEEP-LOAD").stdout
     space(script, "ensure")
     assert space("iptables", "-nvxL", "SWARMSWEEP-LOAD").stdout == before
@@ -182,7 +182,7 @@ def test_connections_to_another_host_are_not_tracked(space, rendered):
     assert "conntrack" not in space("iptables", "-S").stdout
 
 
-# --- Who asks for the word -------------------------------------------------------------------------------------------
+# --- The user that requests the word ---------------------------------------------------------------------------------
 
 WORD = "Wrd123"
 SERVE = f"""
@@ -203,19 +203,19 @@ print(json.dumps(lab_word.why_not_loaded(*sys.argv[2:])))
 """
 
 
-# A user that every host has: it is looked up by its name.
+# Every host has this user, whose name is looked up.
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
         ("true", None),
-        # As when ansible_host or lab_proxy_port was changed, and the rules are those of before.
+        # The state after ansible_host or lab_proxy_port was changed, with the previous rules.
         (f"iptables -D SWARMSWEEP-LOAD -d {API} -p tcp --dport 8080 -j RETURN",
          f"the firewall of this host refuses http://{API}:8080 to nobody, although root reaches the lab's proxy there"),
     ],
 )  # fmt: skip
 def test_the_word_is_asked_for_by_the_load_s_user(space, rendered, change, problem):
     space(rendered(["load"], "nobody"), "ensure")
-    # The rule for a host that is an API host as well would let it pass too; in this namespace all addresses are local.
+    # The rule for a host that is also an API host would allow it too: in this namespace, all addresses are local.
     space("iptables", "-D", "SWARMSWEEP-LOAD", *f"-p tcp -m conntrack --ctorigdst {API} --ctorigdstport 8080".split(),
           "-j", "RETURN")  # fmt: skip
     space("sh", "-c", change)

@@ -18,7 +18,7 @@ Run = Callable[..., subprocess.CompletedProcess]
 
 
 def missing() -> str | None:
-    """Why these tests cannot run here."""
+    """Return why these tests cannot run here."""
     if os.geteuid() != 0:
         return "this machine gives no root, who makes network namespaces"
     tools = [tool for tool in ("ip", "iptables") if not shutil.which(tool)]
@@ -50,7 +50,7 @@ def inside() -> Iterator[Run]:
 
 @pytest.fixture
 def network(inside: Run) -> Callable[..., str]:
-    """network("up", mark=...): what the script prints."""
+    """network("up", mark=...) returns what the script prints."""
 
     def call(verb: str, bridge: str = BRIDGE, mark: str = MARK, address: str = ADDRESS) -> str:
         return inside("bash", str(SCRIPT), verb, bridge, mark, address).stdout.strip()
@@ -63,7 +63,7 @@ def interfaces(inside: Run) -> set[str]:
 
 
 def allow(inside: Run, bridge: str = BRIDGE, mark: str = MARK) -> None:
-    """The rules of the role, as it has always made them."""
+    """Make the rules of the role, as every version has made them."""
     for side in ("-i", "-o"):
         rule = [side, bridge, "-m", "comment", "--comment", mark, "-j", "ACCEPT"]
         inside("iptables", "-I", "FORWARD", *rule)
@@ -102,7 +102,7 @@ def test_a_bridge_is_made_marked_and_removed(inside, network):
         (["ip link add sweep0 type bridge", "ip address add 192.0.2.1/24 dev sweep0"], "addresses: 192.0.2.1/24"),
         (["ip link add sweep0 type bridge", "ip link set sweep0 alias swarmsweep:lab-2"], "(alias: swarmsweep:lab-2,"),
         (["ip link add sweep0 type bridge", "ip link set sweep0 alias swarmsweep:la"], "(alias: swarmsweep:la,"),
-        # With the lab's address, as an earlier version gave it to whatever it found, and a member of its own.
+        # It has the lab's address, as an earlier version gave it to any bridge it found, and a member of its own.
         (
             [
                 "ip link add sweep0 type bridge",
@@ -123,7 +123,7 @@ def test_a_bridge_is_made_marked_and_removed(inside, network):
             ],
             "addresses: 192.0.2.1/24 198.18.0.1/24",
         ),
-        # The rules are another lab's.
+        # The rules belong to another lab.
         (
             [
                 "ip link add sweep0 type bridge",
@@ -185,7 +185,7 @@ def test_a_lab_that_got_another_bridge_meanwhile_is_removed_whole(inside, networ
 def test_the_address_of_another_interface_is_refused(network):
     network("up", bridge="sweep1", mark=OTHER_MARK)
     assert network("check") == "foreign the interface sweep1 has the address 198.18.0.1 already"
-    # 198.18.0.1 is no beginning of 198.18.0.100.
+    # 198.18.0.1 is not a prefix of 198.18.0.100.
     assert network("check", address="198.18.0.100/24") == "absent"
 
 
@@ -204,7 +204,7 @@ def forwards(inside: Run) -> str:
 
 @pytest.fixture
 def forwarding(inside: Run, tmp_path: Path) -> Callable[[str], str]:
-    """forwarding("unforward"): what the script prints; the namespace forwards nothing at first."""
+    """forwarding("unforward") returns what the script prints. At first, the namespace forwards nothing."""
     inside("bash", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
     return lambda verb: inside("bash", str(SCRIPT), verb, str(tmp_path)).stdout.strip()
 

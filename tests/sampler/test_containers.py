@@ -1,4 +1,4 @@
-"""Which containers run, as a Docker Engine answered on its unix socket."""
+"""The running containers, with recorded responses of a Docker Engine on its unix socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.sampler.trees import CONTAINER, OTHER, V2_FILES, V2_ONLY, write_tree
 
 @pytest.fixture
 def engine_socket(tmp_path):
-    """A unix socket that replays answers recorded from Docker Engine 20.10; `answers` may be changed while it runs."""
+    """A unix socket that replays responses of Docker Engine 20.10. `answers` may be changed while it runs."""
     answers: dict = {}
     seen: list = []
 

@@ -1,4 +1,4 @@
-"""Who used the machine's cores, from cgroup trees with contents as kernels write them."""
+"""Which processes used the machine's cores, from cgroup trees with contents as kernels write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.sampler.trees import CONTAINER, HYBRID, V1_SPLIT, V2_ONLY, v1_members
 
 
 def v2_usage(root: Path, groups: dict[str, float]) -> None:
-    """A v2 tree in which these cgroups used so many seconds of CPU."""
+    """Make a v2 tree in which these cgroups used this many seconds of CPU."""
     for group, seconds in groups.items():
         write_tree(
             root,
@@ -59,7 +59,7 @@ def test_on_a_whole_computer_with_v2_the_lab_is_told_from_the_rest(tmp_path):
     users = core_users(tmp_path, V2_ONLY, "0::/swarmsweep.slice/swarmsweep-lab.slice/service\n")
     found = users.read({CONTAINER: 40.0})
     assert found == {"own_cpu_seconds": 63.0, "lab_cpu_seconds": 5.0 + 1.0 + 0.5 + 40.0 + 2.0 + 4.0}
-    # A container that has gone takes nothing back: its time stays in its slice.
+    # A removed container takes nothing back: its time stays in its slice.
     shutil.rmtree(tmp_path / "sys/fs/cgroup" / scope)
     assert users.read({}) == found
 

@@ -1,4 +1,4 @@
-"""That the sampler needs nothing but the standard library: a host may have nothing else."""
+"""The sampler needs only the standard library, because a host may have nothing else."""
 
 import ast
 import sys

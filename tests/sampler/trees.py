@@ -44,7 +44,7 @@ V2_VALUES = {
     "oom_kills": 2,
 }
 
-# /proc/self/mountinfo, cgroup lines and their neighbours.
+# /proc/self/mountinfo, cgroup lines and the lines around them.
 V1_SPLIT = """\
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 {root} /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
