@@ -48,7 +48,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--interval", type=float, default=1.0, metavar="SECONDS", help="time between lines (default: 1)"
     )
-    parser.add_argument("--max-seconds", type=float, required=True, metavar="N", help="stop by itself after so long")
+    parser.add_argument(
+        "--max-seconds", type=float, required=True, metavar="N", help="stop after this number of seconds"
+    )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
         "--stack", action="append", metavar="NAME", help="sample the containers of this Swarm stack; may be repeated"

@@ -27,10 +27,10 @@ SUMMARIES = {
     "/normalize": "Parses and prepares rows, without a model.",
 }
 REFUSALS = {
-    "413": f"Larger than {MAX_BODY_BYTES} bytes",
-    "415": "Not JSON by its content type",
-    "422": "Not rows of Covertype; `detail` names the field",
-    "503": "Not ready; `waiting_for` says why",
+    "413": f"The body is larger than {MAX_BODY_BYTES} bytes",
+    "415": "The content type is not JSON",
+    "422": "The body is not rows of Covertype. `detail` names the field",
+    "503": "The API is not ready. `waiting_for` says why",
 }
 
 

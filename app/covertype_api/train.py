@@ -32,12 +32,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--source",
         default="auto",
-        help="auto (the default: --path if it exists, else scikit-learn's download, else generated rows), fetch, "
-        "generated, or a path or URL of a Covertype CSV: UCI's one-hot columns or the twelve raw ones, gzip or plain",
+        help="fetch, generated, auto, or a path or URL of a Covertype CSV. The CSV has UCI's one-hot columns or the "
+        "twelve raw ones, gzip or plain. auto is the default: it takes --path if the file exists, else "
+        "scikit-learn's download, else generated rows",
     )
-    parser.add_argument("--path", default=os.environ.get("COVERTYPE_DATA"), help="file that auto tries first")
-    parser.add_argument("--rows", type=int, default=25_000, help="use at most so many rows (default 25000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample, the forest and generated rows (default 0)")
+    parser.add_argument("--path", default=os.environ.get("COVERTYPE_DATA"), help="file that auto takes if it exists")
+    parser.add_argument("--rows", type=int, default=25_000, help="largest number of rows to use (default 25000)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the sample, the forest and generated rows (default 0)"
+    )
     parser.add_argument(
         "--if-missing", action="store_true", help="do nothing when the champion was trained with the same arguments"
     )

@@ -64,7 +64,7 @@ def show_stat(path: str) -> str:
     """Return the CSV of `show stat`. Raises HaproxyError if the response is not such a CSV."""
     text = ask(path, "show stat")
     if not text.startswith(HEADER):
-        raise HaproxyError(f"{path} answers `show stat` with {text[:120]!r}: this is not HAProxy's statistics socket")
+        raise HaproxyError(f"{path} returned {text[:120]!r} to `show stat`, so it is not HAProxy's statistics socket")
     return text
 
 

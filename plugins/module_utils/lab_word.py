@@ -55,7 +55,7 @@ def ask(target: str, word: str, user: str) -> str | None:
         if " 200" not in status:
             return f"{WORD_PATH} gave '{status}'"
         if not hmac.compare_digest(body.strip(), word.encode("ascii")):
-            return f"{WORD_PATH} returned another word than this lab's, so another lab may run there"
+            return f"{WORD_PATH} did not return the word of this lab, so another lab may run there"
         return None
     return problem
 

@@ -249,7 +249,7 @@ class LoadUnits:
         """Start the load and wait until no unit runs. Return systemd's result by unit for those that failed."""
         folder = Path(self.given["units_directory"]) if self.given["units_directory"] else None
         if folder is not None and not folder.is_dir():
-            self.module.fail_json(msg="no load was started on this host, because it could not be reached at that time")
+            self.module.fail_json(msg="this host could not be reached when the load was started, so no load ran on it")
         has_master = any(map(self.is_master, self.units()))
         # Not after the load has started, as after a lost connection. A proxy that is busy or dead then is a result of
         # the attempt, not a failure of the bench. Hosts with workers alone come later; state checked has checked them.

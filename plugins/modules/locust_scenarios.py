@@ -111,7 +111,7 @@ def load_scenario(module, scenario):
         )
     except ValueError:
         problem = done.stderr.strip() or f"exit code {done.returncode}"
-        module.fail_json(msg=f"{path} could not be tried: {problem}. If a program is missing there, run: ./lab site")
+        module.fail_json(msg=f"{path} could not be run: {problem}. If a program is missing there, run: ./lab site")
     finally:
         shutil.rmtree(output, ignore_errors=True)
 
@@ -134,7 +134,7 @@ def main():
     try:
         reports = [load_scenario(module, scenario) for scenario in module.params["scenarios"]]
     except (OSError, LookupError) as error:
-        module.fail_json(msg=f"the scenarios could not be tried: {error}. Run: ./lab site")
+        module.fail_json(msg=f"the scenarios could not be loaded: {error}. Run: ./lab site")
     module.exit_json(changed=False, reports=reports)
 
 

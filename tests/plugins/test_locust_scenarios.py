@@ -123,7 +123,7 @@ def test_a_scenario_that_waits_is_a_report(locust_scenarios, home):
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
-        ("check_scenario.py", r"could not be tried: (?s:.*)check_scenario.py(?s:.*)run: ./lab site"),
+        ("check_scenario.py", r"could not be run: (?s:.*)check_scenario.py(?s:.*)run: ./lab site"),
         ("locustfiles/predict.py", "is not on this host; put it into locustfiles/ and run: ./lab site"),
     ],
 )
