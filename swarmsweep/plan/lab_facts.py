@@ -94,10 +94,9 @@ def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
     """Host name -> address for the groups api and load; None if this is not an inventory in plain YAML."""
     file = inventory / "hosts.yml" if inventory.is_dir() else inventory
     try:
-        tree = yaml.safe_load(file.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
+        groups = {name: hosts for name, hosts in _groups(yaml.safe_load(file.read_text())) if name in ("api", "load")}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
-    groups = {name: hosts for name, hosts in _groups(tree) if name in ("api", "load")}
     return groups if all(groups.get(side) for side in ("api", "load")) else None
 
 

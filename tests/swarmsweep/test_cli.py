@@ -38,6 +38,13 @@ def test_module_refuses_a_bad_file_without_a_traceback(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_full_disk_for_the_output_is_an_error_without_a_traceback():
+    command = [sys.executable, "-m", "swarmsweep", "plan", QUICK]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
+
+
 def test_checking_loads_no_heavy_library(quick):
     heavy = "{'numpy', 'pandas', 'jinja2', 'ansible'}"
     code = f"import sys; from swarmsweep.cli import main; main(sys.argv[1:]); print(sorted({heavy} & set(sys.modules)))"

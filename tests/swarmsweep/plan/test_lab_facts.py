@@ -66,6 +66,8 @@ def test_hosts_are_those_of_the_newest_run_of_the_inventory(tmp_path):
         "lab: {children: {api: {hosts: {a: }}}}",
         "a: {b: 1}",
         "a: {hosts: {b: 1}}",
+        "a: &a\n  children: *a\n",
+        "[" * 5000,
     ],
 )
 def test_an_inventory_that_is_not_understood_leaves_the_newest_run(tmp_path, text):
