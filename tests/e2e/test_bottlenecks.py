@@ -1,4 +1,4 @@
-"""Each cause that can hold an API back, planted in one sweep, is told by its name."""
+"""Each cause that can hold an API back is planted in one sweep, and is reported by its name."""
 
 from __future__ import annotations
 

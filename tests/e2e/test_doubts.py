@@ -1,4 +1,4 @@
-"""Each doubt that can be planted in a measurement is told by its check, and the cell is measured once more."""
+"""Each doubt that can be planted in a measurement is reported by its check, and the attempt is retried."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The whole way on two real machines: made, provisioned twice, swept, checked against what others counted, removed.
 
-The tests build on one another, in the order of this file; when one fails, the rest says little.
+The tests depend on each other, in the order of this file. When one fails, the results of the rest mean little.
 """
 
 from __future__ import annotations

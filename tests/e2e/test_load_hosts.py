@@ -73,7 +73,7 @@ def test_one_search_orders_the_workers_of_both_hosts(wider):
         assert sum(worker["offered"] for worker in merged["workers"]) == merged["offered"]
         first, second = (worker["window_start"] for worker in merged["workers"])
         apart.append(abs(first - second))
-    # Both begin a trial at the same time: by far less than a bin of one second.
+    # Both begin a probe at the same time, to much less than a bin of one second.
     assert max(apart) < 0.25, apart
     verdicts = passed(trial)
     for name in ("workers_present", "requests_conserved", "counted_by_locust", "counted_by_haproxy"):

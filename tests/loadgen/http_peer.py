@@ -19,7 +19,7 @@ KEPT = b"HTTP/1.1 200 OK\r\nX-Served-By: peer/%d\r\nContent-Length: %d\r\n\r\n%b
 
 
 def whole(body: bytes = BODY, server: int = 1) -> bytes:
-    """A good answer that keeps the connection."""
+    """A good response that keeps the connection."""
     return KEPT % (server, len(body), body)
 
 
@@ -61,7 +61,7 @@ FIXED = {
 
 
 class Peer:
-    """Counts, and the answers that depend on what was before."""
+    """Counts, and the responses that depend on earlier requests."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
@@ -126,7 +126,7 @@ class Peer:
             writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return False
         elif path == "/once":
-            # The second request of a connection is read, and never answered.
+            # The second request of a connection is read, and never gets a response.
             if served > 1:
                 return False
             writer.write(whole())

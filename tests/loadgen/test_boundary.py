@@ -46,7 +46,7 @@ class AnyUser({client}):
 
 @pytest.fixture(scope="module", params=["FastHttpUser", "HttpUser"])
 def loaded(request, tmp_path_factory):
-    """(outcome, the lab's server, the other's) after one user has asked everything once."""
+    """Return (outcome, the lab's server, the other's) after one user has sent each request once."""
 
     def respond(handler):
         parts = handler.path.split("/")

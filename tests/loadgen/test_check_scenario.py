@@ -358,7 +358,7 @@ def host(tmp_path_factory) -> Path:
 
 
 def check(home: Path, name: str, mode: str, seconds: float = 30) -> dict:
-    """The report on a scenario, asked as plugins/modules/locust_scenarios.py does."""
+    """Return the report on a scenario, requested as by plugins/modules/locust_scenarios.py."""
     scenario = home / "locustfiles" / name
     files = [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
     work = home / "work"

@@ -1,4 +1,4 @@
-"""The load's HTTP client against a real server of another process that answers well and badly."""
+"""The load's HTTP client against a real server of another process, with good and bad responses."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ from loadgen.open import lean_http  # noqa: E402
 from loadgen.open.lean_http import Client, encode, resolve  # noqa: E402
 from loadgen.shared.request_record import FAILED, OK, TIMED_OUT  # noqa: E402
 
-# Longer than any answer takes on a busy machine; the time-out is tested with a shorter one.
+# Longer than any response takes on a busy machine. The timeout is tested with a shorter one.
 PATIENCE_SECONDS = 20.0
 
 
@@ -63,7 +63,7 @@ def check(status: int, headers: dict[bytes, bytes], body: bytes) -> str | None:
 
 @dataclass
 class Session:
-    """A client, and what it has told."""
+    """A client, and the outcomes that it has reported."""
 
     url: str
     timeout_seconds: float = PATIENCE_SECONDS
@@ -151,7 +151,7 @@ def test_answer_is_judged_and_the_connection_kept_or_not(shared_peer, path):
         else:
             assert found[1] == reason
         assert [connection.is_open for connection in load.client.idle] == ([True] if kept else [])
-        # Whatever was answered, the next request is not harmed by it.
+        # Whatever the response was, the next request is not affected.
         assert load.ask("/length") == (OK, None)
         assert load.client.opened == (1 if kept else 2)
         assert load.client.resent == 0
@@ -173,7 +173,7 @@ def test_body_and_headers_reach_the_check(shared_peer):
         assert seen == [(200, body)] * 4
         headers = [outcome[3] for outcome in load.outcomes]
         assert headers[0] == {b"X-Served-By": b"peer/1", b"Content-Length": b"39"}
-        # Those of an earlier answer are gone.
+        # Those of an earlier response are gone.
         assert headers[1] == {b"Transfer-Encoding": b"chunked", b"Some-Trailer": b"x"}
         assert headers[3][b"x-served-by"] == b"peer/1"
         assert {outcome[4] for outcome in load.outcomes} == {len(body)}
@@ -208,7 +208,7 @@ OTHER = (FAILED, "the response differs from an earlier one to the same request")
 def test_the_same_request_must_get_the_same_answer_where_that_is_asked_for(shared_peer, path, bodies, expected):
     with session(shared_peer, known={}) as load:
         assert [load.ask(path, body=body) for body in bodies] == expected
-        # An answer that is whole leaves the connection as it was.
+        # A complete response leaves the connection as it was.
         assert load.client.opened == 1
     with session(shared_peer) as load:
         assert OTHER not in [load.ask(path, body=body) for body in bodies]
@@ -288,7 +288,7 @@ def test_many_at_once_get_their_own_answers_on_as_many_connections(peer):
 def test_large_request_is_sent_in_parts(shared_peer):
     body = b'"predictions"' + b"x" * 20_000_000
     with session(shared_peer) as load:
-        # The answer is larger than what a client accepts, but the server has got it all.
+        # The response is larger than a client accepts, but the server has got the whole request.
         assert load.ask("/echo", body=body)[1] == f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes"
         assert load.ask("/slow", body=body) == (OK, None)
         assert load.ask("/length") == (OK, None)

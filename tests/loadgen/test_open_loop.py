@@ -121,7 +121,7 @@ def test_a_timer_calls_in_time_and_only_when_it_is_armed():
 
 # Locust.
 
-# Makes the trials that PLAN lists, one after the other, and writes what came of them.
+# Makes the probes that PLAN lists, one after the other, and writes their results.
 CONDUCTOR = """
 import json, os, time, traceback
 import gevent, locust.stats
@@ -279,7 +279,7 @@ def check_conserved(summary: dict) -> None:
 
 
 def check_rows(lab: Lab, summary: dict) -> None:
-    """The file of requests tells the same as the bins."""
+    """The file of requests agrees with the bins."""
     rows = lab.rows(summary["trial"])
     assert Counter(row[2] for row in rows) == Counter({OUTCOMES[name]: summary[name] for name in OUTCOMES})
     begun = min(worker["window_start"] for worker in summary["workers"]) - summary["order"]["seconds_settle"]
@@ -477,7 +477,7 @@ def test_little_holds_between_those_under_way_and_latencies(lab):
     (summary,) = lab.run_plan(plan, workers=0, path="/slow")["trials"]
     in_flight = fmean(part["in_flight_mean"] for part in summary["bins"] if part["second"] >= 0)
     (begin,) = [worker["window_start"] for worker in summary["workers"]]
-    # When each request was sent and answered, cut to the window.
+    # When each request was sent and got its response, cut to the window.
     spans = [(start + lag_ms / 1000, start + latency_ms / 1000) for start, latency_ms, _, lag_ms, _ in lab.rows(1)]
     seconds = sum(max(0.0, min(end, begin + 4.0) - max(sent, begin)) for sent, end in spans)
     assert in_flight == pytest.approx(seconds / 4.0, rel=0.005)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed"
 
 
 class Server(ThreadingHTTPServer):
-    """Answers POST /predict after ``delay_seconds``; every tenth with 503; counts what it has answered."""
+    """Responds to POST /predict after ``delay_seconds``, to every tenth with 503, and counts the responses."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -164,7 +164,7 @@ def check_totals(directory: Path, server: Server, workers: int) -> dict:
     assert float(stats["100%"]) == pytest.approx(latencies_ms[-1], abs=0.051)
     near = [latencies_ms[math.floor(len(latencies_ms) * 0.95) + shift] for shift in (-1, 0)]
     assert near[0] - 0.051 <= float(stats["95%"]) <= near[1] + 0.051
-    # Failed ones included: they have answers, too.
+    # Failed requests are included, because they have responses too.
     served_by = sum((Counter(summary["served_by"]) for summary in summaries), Counter())
     assert served_by == {"even/1": server.answered // 2, "odd/2": server.answered - server.answered // 2}
     for summary in summaries:
@@ -268,7 +268,7 @@ def test_lost_worker_is_counted_and_the_rest_goes_on(server, tmp_path):
     assert timeline.items() >= {"workers_connected": 2, "workers_lost": 1}.items()
     kept = read_requests(tmp_path / "requests-lab-load-0.f64.gz")
     assert len(kept) == timeline["requests_recorded"]
-    # What the dead one had written is there for whoever wants it.
+    # What the dead worker had written is still there.
     assert (tmp_path / "requests-lab-load-1.f64").stat().st_size % 24 == 0
 
 

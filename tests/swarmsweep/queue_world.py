@@ -122,7 +122,7 @@ class World:
         return np.sort(self.random.uniform(0, total, count))
 
     def _closed(self, connections: int, total: float, speed: float) -> tuple[np.ndarray, np.ndarray]:
-        """Each connection sends its next request when an answer has come."""
+        """Each connection sends its next request when a response has come."""
         ready, free, starts, ends = [0.0] * connections, [0.0] * self.slots, [], []
         services = iter(())
         while ready[0] < total:

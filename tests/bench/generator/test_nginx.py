@@ -1,4 +1,4 @@
-"""nginx with a constant answer: what it counts, from its text and from itself."""
+"""nginx with a constant response: its counters, from a text and from a running server."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Two cores or none, and what the kernel says of one."""
+"""Two cores or none, and the kernel's figures of one."""
 
 import os
 import subprocess

@@ -54,7 +54,7 @@ def test_address_is_judged_before_anything_runs():
 
 
 class Recorder(BaseHTTPRequestHandler):
-    """Notes what it is asked, and answers 200 to what it knows."""
+    """Notes the requests, and returns 200 for the paths that it knows."""
 
     protocol_version = "HTTP/1.1"
     seen: set[tuple[str, str, bytes]]

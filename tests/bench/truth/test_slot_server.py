@@ -84,13 +84,13 @@ def test_a_connection_is_kept_and_a_bad_request_is_refused(start):
 
 
 def test_as_many_are_served_at_a_time_as_there_are_slots(start):
-    """Six at once, two slots: whoever is first, the third and fourth answer come a service later, and so on."""
+    """Six requests at once, two slots: in any order, each pair of responses comes one service time after the last."""
     port, _ = start(50, 2)
     url, began = f"http://127.0.0.1:{port}/predict", time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         ended = sorted(pool.map(lambda _: (ask(url, b"{}").status, time.monotonic() - began), range(6)))
     assert {status for status, _ in ended} == {200}
-    # Never early; how much later is the machine's affair.
+    # Never early. How much later depends on the machine.
     assert all(seconds >= 0.05 * (number // 2 + 1) for number, (_, seconds) in enumerate(ended))
     seen = figures(port)
     assert (seen["served"], seen["abandoned"]) == (6, 0)

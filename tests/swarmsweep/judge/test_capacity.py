@@ -1,4 +1,4 @@
-"""The capacity that trials show, and its interval, against simulated queues."""
+"""The capacity that probes show, and its interval, against simulated queues."""
 
 import math
 from statistics import fmean
@@ -51,7 +51,7 @@ SEARCHES = [
     (((80, 60, GOOD), (90, 60, GENERATOR)), None, 80, 2, True, "generator", []),
     (((80, 60, GOOD), (90, 60, BAD)), None, 80, 2, False, None, ["60 s", "90.0"]),
     (((80, 59, GOOD), (90, 60, BAD)), None, None, None, False, None, ["80.0"]),
-    # The longest trial at the verified rate, of equal ones the last.
+    # The longest probe at the verified rate, and the last one of equal length.
     (((80, 60, GOOD), (90, 60, BAD), (80, 20, GOOD)), None, 80, 2, False, None, ["80 s", "90.0"]),
     (((80, 60, GOOD), (90, 60, BAD), (80, 60, GOOD)), None, 80, 4, False, None, ["120 s"]),
     # On inversion the smaller failing rate wins.

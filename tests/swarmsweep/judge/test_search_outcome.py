@@ -57,7 +57,7 @@ def change(path, **changes):
 
 
 def make_late(folder, verdict):
-    """The generator sent what was asked in the trials of a verdict too late."""
+    """The generator sent the requests of a verdict's probes too late."""
     for number in [number for number, found in enumerate(VERDICTS, start=1) if found == verdict]:
         path = folder / f"trial-{number}.json"
         change(path, measured=json.loads(path.read_text())["measured"] | {"lag_ms": {"p50": 9.0, "p99": 41.7}})

@@ -1,4 +1,4 @@
-"""What cannot be deployed, told before any load."""
+"""What cannot be deployed is reported before any load."""
 
 import pytest
 

@@ -59,7 +59,7 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, sta
         rest = len(run.plan.steps) - 1
         assert outcome(run.dir).endswith(row.reason)
         assert cell in outcome(run.dir) and f" {rest} " in outcome(run.dir)
-        # Without the mark it would be tried once more.
+        # Without the mark, it would be retried.
         assert retry_steps(run.dir) == []
         # It would leave the lab again.
         with pytest.raises(LabError, match=cell) as refused:

@@ -1,4 +1,4 @@
-"""summary.csv: what columns there are, and what stands in them."""
+"""summary.csv: its columns, and their values."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Invalid attempts are made once more, in a new order, and only once, whatever interrupts the run."""
+"""Invalid attempts are retried in a new order, and only once, whatever interrupts the run."""
 
 import json
 import re
@@ -159,7 +159,7 @@ def test_the_newer_try_counts_and_the_older_reason_stays(run):
     reason = measure_attempt(run.dir, cell_id, 1).reason
     (step,) = retry_steps(run.dir)
     again(run.dir, step)
-    # As many as 40 users make who wait 25 ms between answers that take 21 ms.
+    # As many as 40 users make who wait 25 ms between responses that take 21 ms.
     run.record(cell_id, Traffic(latencies(10450, 20)))
     measure_attempt(run.dir, cell_id, 1)
     cell = json.loads((run.dir / "cells" / cell_id / "cell.json").read_text())

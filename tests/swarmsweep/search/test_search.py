@@ -127,7 +127,7 @@ def test_a_server_that_refuses_everything():
 
 
 def test_a_server_that_answers_nothing_on_many_connections_but_one_request_after_the_other():
-    """All time out in the probe, so it says nothing about where to begin."""
+    """All requests time out in the probe, so it does not show where to begin."""
     world = {"slots": 1, "service_seconds": 0.3, "timeout_seconds": 1.0}
     search = Search(PROFILES["standard"], {"p95_ms": 900}, connections=30)
     made = search_in(World(**world, seed=1), search)
@@ -281,7 +281,7 @@ TRIALS = [
     (P95, {}, GOOD, []),
     (P95, {"offered": 2000, "ok": 2000, "within_limits": {"p95_ms": 1900}}, GOOD, []),
     (P95, {"offered": 2000, "ok": 2000, "within_limits": {"p95_ms": 1899}}, BAD, ["5.05 %", "100 ms"]),
-    # Not answered at all is over the limit, too.
+    # A missing response is over the limit, too.
     ({"p95_ms": 100}, {"offered": 2000, "ok": 1800, "within_limits": {"p95_ms": 1800}}, BAD, ["10 %"]),
     (P95, {"offered": 2000, "ok": 1980, "within_limits": {"p95_ms": 1980}}, GOOD, []),
     (P95, {"offered": 2000, "ok": 1979, "within_limits": {"p95_ms": 1979}}, BAD, ["1.05 %"]),
@@ -306,7 +306,7 @@ TRIALS = [
         ["30.0 ms"],
     ),
     (P95, {"dropped": 30, "order": {"most_in_flight": 5}}, GENERATOR, ["30"]),
-    # At 100 requests/s, 50 under way would take half a second each: the API did not answer.
+    # At 100 requests/s, 50 in flight would take half a second each, so the API did not respond.
     (
         P95,
         {"dropped": 900, "offered": 2000, "ok": 1100, "within_limits": {"p95_ms": 0}, "order": {"most_in_flight": 50}},

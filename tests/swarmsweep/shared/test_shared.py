@@ -1,4 +1,4 @@
-"""What both sides share stands once, and needs the standard library alone."""
+"""The code that both sides share exists once, and needs only the standard library."""
 
 import ast
 import sys
