@@ -1,1 +1,3 @@
-"""Benchmarks against peers: `./lab bench NAME`. Each measures all servers side by side, in one run, on pinned cores."""
+"""Benchmarks against other tools: `./lab bench NAME`. Each measures all servers side by side, in one run, on pinned
+cores.
+"""

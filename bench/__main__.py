@@ -1,4 +1,4 @@
-"""`./lab bench NAME [OPTIONS]`: one benchmark, or which there are."""
+"""`./lab bench NAME [OPTIONS]`: run one benchmark, or list them."""
 
 import importlib
 import signal
@@ -17,7 +17,7 @@ BENCHMARKS = {
 
 
 def describe() -> str:
-    """The help of the verb."""
+    """The help of the command."""
     names = "\n".join(f"  {name:12}{what}" for name, what in BENCHMARKS.items())
     return (
         "usage: ./lab bench NAME [OPTIONS]\n\n"
@@ -27,7 +27,7 @@ def describe() -> str:
 
 
 def stop(number: int, _: FrameType | None) -> None:
-    """A signal becomes an exception, so that every process that was started is ended on the way out."""
+    """Turn a signal into an exception, so that every started process is ended before the exit."""
     raise SystemExit(128 + number)
 
 
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    # A shell script's background jobs are started deaf to it.
+    # Background jobs of a shell script start with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         importlib.import_module(f"bench.{name}.command").main(options)

@@ -1,4 +1,4 @@
-"""The figures of each generator: whether all have counted the same, medians over rounds, ratios, and doubts."""
+"""The figures of each generator: equal counts, medians over rounds, ratios, and doubts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from bench.lib.ratios import Ratio, spread
 from bench.lib.result import Row
 from swarmsweep.errors import LabError
 
-# Percent of the closed rate that open loops are to send. A closed loop that keeps both cores busy works in batches and
-# hardly sleeps, so its rate is more than an open one can keep. At half of it the generator uses some 60 % of its core;
-# beyond 70 % it is not to be trusted in a sweep. What it does close to the peak is shown beside that.
+# Rates of open loops in percent of the closed rate. A closed loop that keeps both cores busy works in batches and
+# hardly sleeps, so an open loop cannot keep its full rate. At half of that rate the generator uses about 60 % of its
+# core. Beyond 70 % it is not trusted in a sweep. Rates close to the peak are shown beside that.
 OPEN_PERCENT = (50, 90)
-# What a conductor may have measured, one after the other.
+# The loads that a conductor may have measured, one after the other.
 PARTS = ("closed", *(f"open_{percent}" for percent in OPEN_PERCENT))
-# Names and targets are a contract. CPU time per request is not disturbed by others on the core, unlike a rate.
+# Names and targets are a contract. Unlike a rate, CPU time per request is not disturbed by other processes on the core.
 RATIOS = (
     Ratio("over_fasthttpuser", "closed", "fasthttpuser", 3),
     Ratio("cpu_fasthttpuser_over_ours", "fasthttpuser_cpu", "closed_cpu", 3),
     Ratio("open_achieved_over_offered", "open_50_achieved", "open_50_offered", 0.99),
 )
-# Of the core, by others than the generator; above that a row is doubted.
+# Share of the core used by processes other than the generator; above it, a row gets a doubt.
 MAX_OTHERS_SHARE = 0.05
 MAX_SPREAD = 0.15
 
@@ -50,7 +50,7 @@ class Loaded:
 
 
 def require_same_count(name: str, figures: dict[str, Any], nginx_counted: int) -> None:
-    """Raise LabError unless every request was right, and Locust, its trials and nginx have counted the same."""
+    """Raise LabError unless every request was right, and Locust, its probes and nginx have the same count."""
     parts = [figures[part] for part in PARTS if part in figures]
     if figures["failures"]:
         errors = sorted({text for part in parts for text in part["errors"]})
@@ -64,7 +64,7 @@ def require_same_count(name: str, figures: dict[str, Any], nginx_counted: int) -
 
 
 def series(loads: Sequence[Loaded]) -> dict[str, list[float]]:
-    """What the ratios are made of, in the order of rounds."""
+    """The values of the ratios, in the order of rounds."""
     values: dict[str, list[float]] = {}
     for loaded in sorted(loads, key=lambda one: one.number):
         values.setdefault(loaded.name, []).append(loaded.rps)
@@ -98,7 +98,7 @@ def summarize(name: str, loads: Sequence[Loaded]) -> Row:
 
 
 def doubts(loads: Sequence[Loaded]) -> list[str]:
-    """Sentences on what makes the measurement less believable."""
+    """Sentences on possible problems of the measurement."""
     sentences = []
     for name in dict.fromkeys(loaded.name for loaded in loads):
         own = [loaded for loaded in loads if loaded.name == name]
@@ -113,7 +113,7 @@ def doubts(loads: Sequence[Loaded]) -> list[str]:
 
 
 def rate_table(rows: Sequence[Row]) -> str:
-    """What each generator did."""
+    """The table of rates of each generator."""
     header = ("one core", "median", "min .. max", "unit", "p50 ms", "p99 ms", "CPU us/request", "lag p99 ms", "nginx")
     lines = [
         [

@@ -1,4 +1,4 @@
-"""One run: nginx stays on its core, and the generators load it from the other, one after the other."""
+"""One run: nginx has its own core, and the generators load it from the other core, one after the other."""
 
 import argparse
 import json
@@ -33,9 +33,10 @@ from bench.lib.ratios import compute
 from swarmsweep.errors import LabError
 
 LOADS = Path(__file__).with_name("loads")
-# Of FastHttpUser, of our closed trial and of wrk. FastHttpUser is at its best with so many (4 to 64 were tried).
+# Connections of FastHttpUser, of our closed probe and of wrk. FastHttpUser has its best rate with this number (4 to 64
+# were measured).
 CONNECTIONS = 64
-# What Locust gets beyond its loads to start, drain and end.
+# Seconds for Locust beyond its loads, to start, drain and end.
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 
@@ -72,7 +73,7 @@ class InterleavedRun:
         return json.loads(tree.log.read_text())
 
     def watched(self, load: Callable[[], list[Loaded]]) -> list[Loaded]:
-        """Run one generator; note what others took of its core. The bench itself only waits."""
+        """Run one generator, and record the CPU use of other processes on its core. The bench itself only waits."""
         (busy, stolen), began, own = cores.read_busy_seconds(self.cores.client), time.monotonic(), _own_cpu_seconds()
         loads = load()
         (busy_after, stolen_after), seconds = cores.read_busy_seconds(self.cores.client), time.monotonic() - began
@@ -83,13 +84,13 @@ class InterleavedRun:
         ]
 
     def load_by_fasthttpuser(self, number: int) -> list[Loaded]:
-        """Ordinary users without think time, who judge each answer."""
+        """Ordinary users without think time, who check each response."""
         load = ["--users", str(CONNECTIONS), "--spawn-rate", "1000", "--stop-timeout", "15"]
         figures = self.run_locust("fasthttpuser", [SCENARIOS / "predict.py", LOADS / "closed.py"], load)
         return [self.loaded("fasthttpuser", number, figures["closed"])]
 
     def load_by_ours(self, number: int) -> list[Loaded]:
-        """One open-loop user: a closed trial, then open ones at shares of its rate, in one start of Locust."""
+        """One open-loop user: a closed probe, then open ones at shares of its rate, in one start of Locust."""
         files = [
             load_host.ENTRIES / "open_loop.py",
             SCENARIOS / "predict_open.py",
@@ -99,10 +100,10 @@ class InterleavedRun:
         return [self.loaded(name, number, figures[name]) for name in PARTS]
 
     def run_locust(self, name: str, files: Sequence[Path], load: Sequence[str]) -> dict[str, Any]:
-        """Locust, headless and in one process, and what its conductor wrote.
+        """Run Locust, headless and in one process; return the output of its conductor.
 
         Raises:
-            LabError: it failed, an answer was wrong, or nginx has counted otherwise.
+            LabError: it failed, a response was wrong, or nginx has another count.
         """
         require_loopback(self.url)
         self.runs += 1
@@ -123,7 +124,7 @@ class InterleavedRun:
         before = nginx.requests(self.url)
         tree = self.start(f"{name}-{self.runs}", command, env)
         self.wait(tree, 3 * self.options.seconds + PATIENCE_SECONDS)
-        # The later question is counted too.
+        # The second request for the count is counted too.
         counted = nginx.requests(self.url) - before - 1
         if not output.exists():
             raise LabError(f"{name} wrote no figures: {tree.log_end()}")
@@ -132,12 +133,12 @@ class InterleavedRun:
         self.commands[name] = " ".join(cores.pin(command, self.cores.client)).replace(f"{ROOT}/", "")
         for part in PARTS:
             if part in figures:
-                # Of all that this process sent: warming up, and all trials.
+                # All requests of this process: warm-up, and all probes.
                 figures[part] |= {"locust_counted": figures["counted"], "nginx_counted": counted}
         return figures
 
     def load_by_wrk(self, number: int) -> list[Loaded]:
-        """The ceiling: C, one thread, and no look at the answers but their status."""
+        """The upper bound: written in C, one thread, and no check of a response except its status."""
         load = wrk.run(self.url + nginx.PATH, self.options.seconds, self.bodies, self.cores.client)
         if load.errors:
             raise LabError(f"wrk: {load.errors} in {load.requests} requests")
@@ -146,13 +147,13 @@ class InterleavedRun:
         return [Loaded("wrk", number, load.requests, load.seconds, load.client_cpu_seconds, load.p50_ms, load.p99_ms)]
 
     def loaded(self, name: str, number: int, figures: dict[str, Any]) -> Loaded:
-        """Figures of a conductor, and whatever else it wrote."""
+        """The figures of a conductor, and its other output."""
         names = ("requests", "seconds", "cpu_seconds", "p50_ms", "p99_ms")
         more = {key: value for key, value in figures.items() if key not in (*names, "errors")}
         return Loaded(name, number, *(figures[key] for key in names), more)
 
     def start(self, name: str, command: list[str], env: dict[str, str]) -> Tree:
-        """A process on the client's core that ends with the bench."""
+        """Start a process on the client's core that ends with the bench."""
         home = self.folder / name
         env = {"PATH": LOCUST.path, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"} | env
         tree = Tree(name, cores.pin(command, self.cores.client), env, home)
@@ -160,10 +161,10 @@ class InterleavedRun:
         return tree
 
     def wait(self, tree: Tree, seconds: float) -> None:
-        """Until it has ended well.
+        """Wait until it has ended without an error.
 
         Raises:
-            LabError: it has not.
+            LabError: it has failed.
         """
         deadline = time.monotonic() + seconds
         while tree.root.poll() is None:
@@ -198,6 +199,6 @@ class InterleavedRun:
 
 
 def _own_cpu_seconds() -> float:
-    """Of this process and of those that it has waited for."""
+    """CPU seconds of this process and of its children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system

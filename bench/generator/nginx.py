@@ -1,4 +1,4 @@
-"""nginx with a constant answer: the fastest server that a load generator can have, and one that counts by itself."""
+"""nginx with a constant response: the fastest possible server for a load generator, with its own count of requests."""
 
 import re
 import socket
@@ -15,9 +15,9 @@ from swarmsweep.errors import LabError
 
 PACKAGE = ("nginx", "usr/sbin/nginx")
 PATH = "/predict"
-# What POST /predict of the API answers to one row.
+# The response of the API to POST /predict with one row.
 ANSWER = '{"predictions":[2],"model_version":"1"}'
-# More than any open-loop load keeps in flight.
+# More connections than any open-loop load keeps in flight.
 MAX_CONNECTIONS = 16384
 READY_SECONDS = 10.0
 POLL_SECONDS = 0.02
@@ -95,7 +95,7 @@ def start(folder: Path, core: int) -> tuple[str, Tree]:
 
 
 def requests(url: str) -> int:
-    """How many requests it has got since its start, this question included."""
+    """The number of requests since its start, including this one."""
     return parse_status(ask(f"{url}/status").body.decode())
 
 

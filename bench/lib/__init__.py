@@ -1,1 +1,1 @@
-"""What several benchmarks need: cores, processes, packages, loads by wrk, results."""
+"""The common parts of several benchmarks: cores, processes, packages, loads by wrk, results."""

@@ -1,4 +1,4 @@
-"""Which core the server gets, and which all the rest."""
+"""The core of the server, and the core of everything else."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from swarmsweep.errors import LabError
 
 @dataclass(frozen=True)
 class Cores:
-    """Numbers of two different cores. ``client`` is the load generator's, the neighbours' and the bench's own."""
+    """Numbers of two different cores. ``client`` is for the load generator, the dependencies and the bench itself."""
 
     server: int
     client: int
@@ -34,7 +34,7 @@ def choose(allowed: Iterable[int]) -> Cores:
 
 
 def pin(command: list[str], core: int) -> list[str]:
-    """A command that runs, with all it starts, on one core."""
+    """A command that runs on one core, with all its child processes."""
     return ["taskset", "--cpu-list", str(core), *command]
 
 

@@ -14,7 +14,7 @@ from swarmsweep.errors import LabError
 
 @dataclass(frozen=True)
 class Environment:
-    """A folder below .lab/bench with exactly what a lock names."""
+    """A folder below .lab/bench with exactly the packages of a lock."""
 
     name: str
     lock: Path
@@ -33,10 +33,11 @@ class Environment:
         return f"{self.folder}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}"
 
     def install(self) -> None:
-        """Bring it to what the lock says, unless it is there already. Bytecode is made now, as in an image.
+        """Install the packages of the lock, unless they are installed already. Bytecode is compiled now, as in an
+        image.
 
         Raises:
-            LabError: uv is not there, or failed.
+            LabError: uv is missing, or failed.
         """
         stamp, wanted = self.folder / ".lock", hashlib.sha256(self.lock.read_bytes()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:
@@ -52,7 +53,7 @@ class Environment:
         stamp.write_text(wanted)
 
 
-# What the load hosts run.
+# The packages of the load hosts.
 LOCUST = Environment("generator", LOCUST_LOCK)
 
 

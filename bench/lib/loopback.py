@@ -1,4 +1,4 @@
-"""Requests to servers of this machine, and to no other."""
+"""Requests to servers on this machine only."""
 
 import http.client
 import ipaddress
@@ -20,7 +20,7 @@ class Answer:
 
 
 def require_loopback(url: str) -> None:
-    """Raise LabError unless the host is a loopback address written as a number: names can lead anywhere."""
+    """Raise LabError unless the host is a loopback address written as a number, because a name can lead anywhere."""
     host = urlsplit(url).hostname or ""
     try:
         loopback = ipaddress.ip_address(host).is_loopback
@@ -31,11 +31,11 @@ def require_loopback(url: str) -> None:
 
 
 def ask(url: str, body: bytes | None = None) -> Answer:
-    """GET, or POST of a JSON body.
+    """Send GET, or POST with a JSON body.
 
     Raises:
         LabError: the host is not loopback.
-        OSError, http.client.HTTPException: no answer.
+        OSError, http.client.HTTPException: there was no response.
     """
     require_loopback(url)
     parts = urlsplit(url)

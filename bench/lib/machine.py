@@ -1,4 +1,4 @@
-"""Under which conditions a benchmark ran."""
+"""The conditions under which a benchmark ran."""
 
 import json
 import os

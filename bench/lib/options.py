@@ -15,5 +15,5 @@ def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
-# Rounds, and seconds of a load: enough of either for any machine, and a typing error does not cost an hour.
+# Bounds of rounds, and of seconds of a load: enough for any machine, while a typing error does not cost an hour.
 count = whole(1, 60)

@@ -1,4 +1,4 @@
-"""Programs of the system that a benchmark needs, installed when they are absent."""
+"""Programs of the system that a benchmark needs, installed when they are missing."""
 
 import os
 import re
@@ -10,7 +10,8 @@ from bench.lib.paths import CACHE, ROOT
 from bench.lib.progress import say
 from swarmsweep.errors import LabError
 
-# Asks a busy server again at once: with a delay, apt of Debian 12 may wait without end (Launchpad bug 2003851).
+# apt sends its request to a busy server again at once. With a delay, apt of Debian 12 may wait without end (Launchpad
+# bug 2003851).
 APT_GET = ("apt-get", "-o", "Acquire::Retries::Delay=false")
 
 
@@ -66,7 +67,7 @@ def _unpack(name: str, program: str) -> Path:
     try:
         _run([*APT_GET, "download", "-qq", name], folder)
     except LabError:
-        # A fresh machine knows no packages yet, an old one those that are no longer offered.
+        # A new machine has no list of packages, and an old one lists packages that are no longer offered.
         as_root(*APT_GET, "update", "-qq")
         _run([*APT_GET, "download", "-qq", name], folder)
     (package,) = folder.glob(f"{name}_*.deb")

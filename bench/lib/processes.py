@@ -1,4 +1,4 @@
-"""A server with everything that it starts: measured, parked and ended as one."""
+"""A server with all its child processes: measured, parked and ended as one."""
 
 import ctypes
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from swarmsweep.errors import LabError
 
-# What a server gets to end by itself before it is killed.
+# Seconds for a server to end by itself before it is killed.
 GRACE_SECONDS = 10.0
-# Idle is less than this share of a core ...
+# A server is idle if it uses less than this share of a core ...
 IDLE_SHARE = 0.1
-# ... over this long; a server that has not worked off its queue by the deadline is taken as it is.
+# ... for this many seconds. A server that still has a queue at the deadline is parked anyway.
 IDLE_SECONDS = 0.3
 IDLE_DEADLINE_SECONDS = 5.0
 LOG_CHARACTERS = 2000
@@ -34,19 +34,19 @@ class Process:
 
 
 def read_process(pid: int) -> Process | None:
-    """A process, or None when there is none of that number."""
+    """Read a process; None when no process has that number."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name in parentheses may have spaces and parentheses itself. Fields by proc(5), from the third on.
+    # The name in parentheses may contain spaces and parentheses. The fields follow proc(5), from the third on.
     fields = text.rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11:15])  # own and of ended children, user and system
     return Process(pid, int(fields[1]), int(fields[19]), ticks / os.sysconf("SC_CLK_TCK"), fields[0] == "Z")
 
 
 def all_processes() -> dict[int, Process]:
-    """Every process that this one can see."""
+    """Every process that is visible to this one."""
     readings = (read_process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return {process.pid: process for process in readings if process}
 
@@ -61,13 +61,13 @@ def descendants(root: int, processes: dict[int, Process]) -> set[int]:
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of whatever its children leave behind, so that nothing can escape its end."""
+    """Make this process the parent of orphans of its children, so that every process can be ended."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise LabError(f"prctl: {os.strerror(ctypes.get_errno())}")
 
 
 def end_all_below(root: int) -> None:
-    """Kill every process below ``root``; for what an exception left."""
+    """Kill every process below ``root``, for processes that remain after an exception."""
     while pids := descendants(root, _living()):
         for pid in pids:
             _signal(pid, signal.SIGKILL)
@@ -83,16 +83,16 @@ class Tree:
         self.name, self.command, self.log = name, command, folder / "log"
         with self.log.open("wb") as log:
             options = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log} | options
-            # A session of its own: Ctrl-C is for the bench, which then ends the server in order.
+            # A separate session: Ctrl-C goes to the bench, which then ends the server in order.
             self.root = subprocess.Popen(command, env=env, cwd=folder, start_new_session=True, **options)
         self._known: dict[int, int] = {}
         self._seen: set[int] = set()
 
     def members(self) -> list[Process]:
-        """The living, those that their parents left behind too."""
+        """The living processes, including orphans."""
         processes = _living()
         known = {pid for pid, started in self._known.items() if pid in processes and processes[pid].started == started}
-        # Without their children's word, a root that has ended says nothing about who was below it.
+        # A root that has ended does not show which processes were below it, except through its children.
         for pid in {self.root.pid, *known}:
             known |= descendants(pid, processes)
             known |= {pid} & processes.keys()
@@ -126,7 +126,7 @@ class Tree:
                     raise LabError(f"{self.name}: process {process.pid} may run on cores {allowed}, not only on {core}")
 
     def park(self) -> None:
-        """Let it finish what it has, then stop it, so that it takes nothing from the one under load."""
+        """Let it finish its queue, then stop it, so that it takes no CPU time from the server under load."""
         self._wait_until_idle()
         for process in self.members():
             _signal(process.pid, signal.SIGSTOP)
@@ -137,7 +137,7 @@ class Tree:
             _signal(process.pid, signal.SIGCONT)
 
     def end(self) -> None:
-        """End every member: by asking the first, then those that it has left behind, then by force."""
+        """End every member: first by a signal to the root, then by one to the other processes, then by force."""
         self.resume()
         deadline = time.monotonic() + GRACE_SECONDS
         asked: set[int] = set()
@@ -177,7 +177,7 @@ def status_kib(pid: int, name: str) -> int:
 
 
 def proportional_bytes(pid: int) -> int | None:
-    """PSS: private pages, and of shared ones this process's part. None where the kernel does not let us read it."""
+    """PSS: private pages, and this process's part of shared ones. None where the kernel does not allow reading it."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -200,7 +200,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _reap(pids: set[int]) -> None:
-    """Take the exit codes of adopted orphans, which otherwise stay as zombies."""
+    """Collect the exit codes of adopted orphans, which otherwise remain as zombies."""
     for pid in pids:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)

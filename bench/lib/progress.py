@@ -1,8 +1,8 @@
-"""What a benchmark does now, one line a step."""
+"""The current step of a benchmark, one line per step."""
 
 import sys
 
 
 def say(text: str) -> None:
-    """To stderr, so that the table can be redirected alone."""
+    """Print to stderr, so that the table can be redirected alone."""
     print(f"==> {text}", file=sys.stderr, flush=True)

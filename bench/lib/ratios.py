@@ -1,4 +1,4 @@
-"""Ratios of a benchmark: medians of what was measured side by side, and the targets they are held against."""
+"""Ratios of a benchmark: medians of side-by-side measurements, and their targets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from swarmsweep.errors import LabError
 
 @dataclass(frozen=True)
 class Ratio:
-    """One row over another, of the same unit, and what it should reach."""
+    """The ratio of two rows with the same unit, and its target."""
 
     name: str
     of: str
@@ -19,7 +19,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, least and greatest of some rounds."""
+    """Median, smallest and greatest value of several rounds."""
 
     median: float
     least: float

@@ -1,4 +1,4 @@
-"""A folder for a bench's own files, and an end to all that it started, whatever happened."""
+"""A folder for a bench's own files; at the end, every started process is ended."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from bench.lib import cores, processes
 
 @contextmanager
 def workspace(core: int | None = None) -> Iterator[tuple[Path, ExitStack]]:
-    """The folder, and a stack for what is to be ended before it goes. With ``core``, the bench itself stays on that."""
+    """The folder, and a stack of things to end before it is removed. With ``core``, the bench itself runs on it."""
     if core is not None:
         cores.stay_on(core)
     processes.adopt_orphans()
     with ExitStack() as stack:
-        # Last of all, so that nothing outlives the bench whatever happened before.
+        # Ended last, so that no process survives the bench, whatever happened before.
         stack.callback(processes.end_all_below, os.getpid())
         folder = Path(tempfile.mkdtemp(prefix="swarmsweep-bench-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -13,9 +13,9 @@ from swarmsweep.errors import LabError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 32
-# A request that takes longer counts as an error. The slowest peer needs 32 times some 15 ms.
+# Seconds; a slower request counts as an error. The slowest server needs 32 times about 15 ms.
 TIMEOUT_SECONDS = 10
-# What wrk gets beyond its duration before it is stopped.
+# Seconds for wrk beyond its duration before it is stopped.
 PATIENCE_SECONDS = 30
 ERRORS = ("status", "connect", "read", "write", "timeout")
 
@@ -47,7 +47,7 @@ def install() -> None:
 
 
 def version() -> str:
-    """What wrk calls itself. It prints that with its usage, and code 1."""
+    """The version that wrk prints. It comes with its usage, and exit code 1."""
     words = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout.split()
     return words[1] if len(words) > 1 else "unknown"
 
@@ -60,10 +60,10 @@ def command(url: str, seconds: int, bodies: Path | None) -> list[str]:
 
 
 def parse(output: str, client_cpu_seconds: float = 0.0) -> Load:
-    """Figures from what wrk printed.
+    """Figures from the output of wrk.
 
     Raises:
-        LabError: its last line is not that of wrk.lua, or no request was answered.
+        LabError: its last line is not that of wrk.lua, or no request had a response.
     """
     lines = output.strip().splitlines()
     try:

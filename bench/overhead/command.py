@@ -38,7 +38,7 @@ MAX_SAMPLER_PERCENT = 2
 MAX_PLAN_SECONDS = 5
 MAX_REPORT_SECONDS = 5
 PLANNED_CELLS, REPORTED_CELLS = 2000, 500
-# Fresh processes, of which the median counts.
+# Fresh processes for each figure, which is their median.
 STARTS = 3
 # Cells that a one-core host with 2 GiB can take, with one replica and with two: from each to the other, all changes.
 SWEEP = """\
@@ -219,7 +219,7 @@ def sampler_rows(attempts: Sequence[Attempt]) -> list[Row]:
 
 
 def doubts(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:
-    """Sentences on what makes the figures less believable."""
+    """Sentences on possible problems of the figures."""
     sentences = []
     paths = [attempt_dir(run, *step.key, "trial.json") for step in plan.steps]
     bad = sum(path.exists() and read_json(path).get("status") != "valid" for path in paths)
@@ -233,7 +233,7 @@ def doubts(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:
 
 
 def phase_table(rows: Sequence[Row]) -> str:
-    """Where the time goes."""
+    """The table of the phases."""
     lines = [[r.name, number(r.value), f"{number(r.more['min'])} .. {number(r.more['max'])}", r.unit] for r in rows]
     return result.table(("phase of a cell", "median", "min .. max", "unit"), lines)
 

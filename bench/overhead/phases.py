@@ -1,7 +1,7 @@
-"""Where the time of a cell goes, by the files that its attempt left.
+"""The phases of a cell, from the files of its attempt.
 
-All times are turned into the controller's by clock.json. A mark that is not known is None, and so are the phases at its
-two sides; what lies between two marks counts once.
+All times are converted to the controller's clock by clock.json. An unknown mark is None, and so are the phases on both
+sides of it. The time between two marks counts once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, parse_json, read_json, read_text
 
-# What lies between two marks, in the order of time; `load` is not overhead.
+# The phases between two marks, in the order of time; `load` is not overhead.
 PHASES = {
     "start sampler and Locust": ("start", "calling"),
     "deploy call": ("calling", "deploying"),
@@ -59,7 +59,7 @@ class Attempt:
     sampler_percent: Mapping[str, float] = field(default_factory=dict)
 
     def phase_seconds(self, phase: str) -> float | None:
-        """Seconds of a phase; None where one of its ends is not known."""
+        """Seconds of a phase; None where one of its ends is unknown."""
         begin, end = (self.marks.get(mark) for mark in PHASES[phase])
         if phase == "gap" and not self.has_tasks:
             return None
@@ -67,13 +67,13 @@ class Attempt:
 
     @property
     def between_trials_seconds(self) -> float | None:
-        """From the first user to the end of the last window, less the load: rests between the trials of a search."""
+        """From the first user to the end of the last window, minus the load: rests between probes of a search."""
         whole = self.phase_seconds("load")
         return None if whole is None or self.load_seconds is None else max(0.0, whole - self.load_seconds)
 
     @property
     def other_seconds(self) -> float | None:
-        """All but the load, from the start of this cell to the start of the next one."""
+        """All time except the load, from the start of this cell to the start of the next one."""
         begin, end = self.marks.get("start"), self.marks.get("next")
         return None if None in (begin, end, self.load_seconds) else end - begin - self.load_seconds
 
@@ -89,9 +89,9 @@ def read_run(run_dir: Path) -> list[Attempt]:
 
 
 def chain(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Each that was loaded, with the start of the one after it as its end; the last one's end is not known.
+    """Each loaded attempt, with the start of the next one as its end; the last one's end is unknown.
 
-    Where tasks were not kept no start is known: there it is from verdict to verdict.
+    If tasks were not kept, no start is known. Then the time is from verdict to verdict.
     """
     linked = []
     for number, attempt in enumerate(attempts):
@@ -115,7 +115,7 @@ def read_attempt(folder: Path) -> Attempt:
     judged = (folder / "trial.json").stat().st_mtime
     load_end = _shifted(timeline.get("window_end"), offsets["load"])
     deploying = _shifted(deploy.get("started_at"), offsets["api"])
-    # By what happened in it, not by its name: tasks are renamed, joined and split.
+    # A task is found by the events during it and not by its name: tasks are renamed, joined and split.
     calling, waiting, gathering, judging = (
         _around(tasks, moment) for moment in (deploying, load_end, gathered, judged)
     )
@@ -151,7 +151,7 @@ def _load_seconds(folder: Path, marks: Mapping[str, float | None]) -> float | No
 
 
 def _in_order(marks: Mapping[str, float | None]) -> dict[str, float | None]:
-    """No mark before an earlier one: clocks differ by milliseconds, and Locust may stand by before the API is ready."""
+    """Make no mark earlier than the one before: clocks differ by milliseconds; Locust may be ready before the API."""
     latest, ordered = float("-inf"), {}
     for name, value in marks.items():
         latest = latest if value is None else max(latest, value)
@@ -160,7 +160,7 @@ def _in_order(marks: Mapping[str, float | None]) -> dict[str, float | None]:
 
 
 def _around(tasks: Iterable[Task], moment: float | None) -> Task | None:
-    """The task during which something happened."""
+    """The task during which an event happened."""
     return next((task for task in tasks if moment is not None and task.started <= moment <= task.ended), None)
 
 

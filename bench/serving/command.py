@@ -94,7 +94,7 @@ def run(options: argparse.Namespace, pool: ServerPool) -> tuple[dict[str, Any], 
 
 
 def check(pool: ServerPool, targets: Sequence[Target]) -> None:
-    """Before and after the loads, because a server that answers something else is fast for nothing."""
+    """Run before and after the loads, because the speed of a server with wrong responses is meaningless."""
     say(f"Checking all answers to {SINGLE_ROWS} rows")
     for target in targets:
         pool.awake(target, lambda target=target: pool.check(target))
@@ -130,7 +130,7 @@ def conclude(
     rounds: Sequence[Round],
     worker: Sequence[Row],
 ) -> tuple[dict[str, Any], str]:
-    """Rows, ratios and conditions."""
+    """Assemble rows, ratios and conditions."""
     values = compute(RATIOS, rates(rounds))
     rows = [summarize(target, rounds) for target in targets]
     peers = [tree for name, tree in pool.trees.items() if name != OURS]
@@ -143,7 +143,7 @@ def conclude(
 
 
 def conditions(options: argparse.Namespace, pool: ServerPool) -> dict[str, Any]:
-    """All that is needed to judge the figures, and to measure them again."""
+    """The conditions that are needed to judge the figures, and to repeat the measurement."""
     client = cores.pin(wrk.command("URL", options.seconds, Path("BODIES")), pool.cores.client)
     started = pool.servers.values()
     commands = {server.name: " ".join(server.pinned(pool.cores.server)) for server in started}

@@ -1,4 +1,4 @@
-"""The Python environments of the servers, as their images have them."""
+"""The Python environments of the servers, as in their images."""
 
 from bench.lib.environments import Environment
 from bench.lib.paths import ROOT

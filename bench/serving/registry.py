@@ -53,7 +53,7 @@ def _short(value: Any) -> Any:
 
 
 def expected_classes(env: dict[str, str], frame: Any) -> list[int]:
-    """What the champion's scikit-learn pipeline, loaded from the registry, answers."""
+    """The classes from the champion's scikit-learn pipeline, loaded from the registry."""
     import mlflow
 
     mlflow.set_tracking_uri(env["MLFLOW_TRACKING_URI"])
@@ -62,7 +62,7 @@ def expected_classes(env: dict[str, str], frame: Any) -> list[int]:
 
 
 def fetch_onnx(env: dict[str, str], folder: Path) -> None:
-    """The champion's ONNX file, by the way that the API takes, checked by its hash."""
+    """The champion's ONNX file, loaded in the same way as by the API, and checked by its hash."""
     from covertype_api.model_source import RestRegistry
     from covertype_api.settings import Settings
 
@@ -71,7 +71,7 @@ def fetch_onnx(env: dict[str, str], folder: Path) -> None:
 
 
 def main(folder: Path, source: str = GENERATED) -> None:
-    """Say what there is, then wait."""
+    """Print how to reach the services, then wait."""
     (folder / "mlflow").mkdir()
     env = base_env() | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     with postgres_cluster() as postgres, postgres.serve():
@@ -83,7 +83,7 @@ def main(folder: Path, source: str = GENERATED) -> None:
             fetch_onnx(env, folder / "onnx")
             facts = {"env": env, "model": trained, "onnx": str(folder / "onnx"), "rows": rows, "features": features}
             print(json.dumps(facts | {"classes": expected_classes(env, frame)}), flush=True)
-            # The bench closes the pipe when it is done, and the kernel does when the bench dies.
+            # The bench closes the pipe at its end, and the kernel closes it if the bench dies.
             sys.stdin.read()
 
 

@@ -1,4 +1,4 @@
-"""One load of one server: its figures, and whether they can be believed."""
+"""One load of one server: its figures, and whether they are valid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from bench.lib.wrk import Load
 from bench.serving.servers import Target
 from swarmsweep.errors import LabError
 
-# Shares of a core. A client that is near its limit measures itself.
+# Shares of a core. A client near its limit measures itself.
 MAX_CLIENT_SHARE = 0.9
-# Others on the server's core, above which a row is doubted.
+# CPU use of other processes on the server's core; above it, a row gets a doubt.
 MAX_OTHERS_SHARE = 0.05
-# A server that leaves more of its core free was held back by something else.
+# If a server leaves more of its core idle, something else limited it.
 MIN_BUSY_SHARE = 0.85
 # (max - min) / median over rounds.
 MAX_SPREAD = 0.15
@@ -86,7 +86,7 @@ def summarize(target: Target, rounds: Sequence[Round]) -> Row:
         "max": round(value.greatest, 2),
         "p50_ms": round(median(done.load.p50_ms for done in own), 3),
         "p99_ms": round(median(done.load.p99_ms for done in own), 3),
-        # Not disturbed by others on the core, unlike the rate.
+        # Unlike the rate, this is not disturbed by other processes on the core.
         "cpu_us_per_request": round(median(done.server_cpu_seconds / done.load.requests for done in own) * 1e6, 1),
         "others_share": round(median(done.others_share for done in own), 3),
         "stolen_share": round(median(done.stolen_share for done in own), 3),
@@ -97,7 +97,7 @@ def summarize(target: Target, rounds: Sequence[Round]) -> Row:
 
 
 def doubts(rounds: Sequence[Round]) -> list[str]:
-    """Sentences on what makes a measurement less believable: seen, likely cause, what helps."""
+    """Sentences on possible problems of a measurement: observation, likely cause, remedy."""
     sentences = []
     for name in dict.fromkeys(done.target.name for done in rounds):
         own = [done for done in rounds if done.target.name == name]

@@ -25,15 +25,16 @@ from bench.serving.rounds import Round
 from bench.serving.servers import OURS, Server, Target
 from swarmsweep.errors import LabError
 
-# A server's first second after another one had the core says more of caches than of it.
+# Seconds. The first second after another server used the core depends more on caches than on the server.
 SETTLE_SECONDS = 1
-# The longest a server may take to get ready, and the neighbours to end; mlflow imports for some 15 s on a busy core.
+# The maximum seconds for a server to become ready, and for the dependencies to end. mlflow imports for about 15 s on a
+# busy core.
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.01
 
 
 class ServerPool:
-    """Starts into ``stack``, which ends everything; files go below ``folder``."""
+    """Starts servers, which ``stack`` ends; files go below ``folder``."""
 
     def __init__(self, chosen: Cores, folder: Path, stack: ExitStack) -> None:
         self.cores, self.folder, self.stack = chosen, folder, stack
@@ -51,7 +52,7 @@ class ServerPool:
         modules = os.pathsep.join(map(str, (ROOT, ROOT / "app")))
         env = {"PATH": environments.MLFLOW.path, "PYTHONPATH": modules, "PYTHONDONTWRITEBYTECODE": "1"}
         tree = self._start("registry", cores.pin(command, self.cores.client), env, stdin=-1, stdout=-1)
-        # It ends by itself when its stdin does; PostgreSQL can then remove its folder.
+        # It ends when its stdin is closed; PostgreSQL can then remove its folder.
         self.stack.callback(_close_and_wait, tree)
         line = tree.root.stdout.readline()
         if not line:
@@ -89,7 +90,7 @@ class ServerPool:
             self.trees[server.name].park()
 
     def awake(self, target: Target, action: Callable[[], Any]) -> Any:
-        """Wake the target's server, act, and park it again."""
+        """Resume the target's server, run the action, and park it again."""
         tree = self.trees[target.server]
         tree.require_running()
         tree.resume()
@@ -98,10 +99,10 @@ class ServerPool:
         return done
 
     def check(self, target: Target) -> None:
-        """Every body must be answered with 200, and with the classes that the registered pipeline gives.
+        """Every body must get status 200, and the classes of the registered pipeline.
 
         Raises:
-            LabError: one was not.
+            LabError: a response was different.
         """
         url = self._url(target)
         for row, body in enumerate(target.bodies or (None,)):
@@ -116,10 +117,10 @@ class ServerPool:
                 raise LabError(f"{target.name}: row {row} got {got}, but {expected or 200} is right")
 
     def load(self, target: Target, seconds: int) -> wrk.Load:
-        """One load.
+        """Make one load.
 
         Raises:
-            LabError: an answer was an error.
+            LabError: a response was an error.
         """
         bodies = None
         if target.bodies:
@@ -133,7 +134,7 @@ class ServerPool:
         return load
 
     def measure(self, targets: Sequence[Target], times: int, seconds: int, seed: int) -> list[Round]:
-        """All targets in each round, each round in an order of its own."""
+        """Load all targets in each round, in a new order each time."""
         order = random.Random(seed)
         measured = []
         for turn in range(1, times + 1):

@@ -18,7 +18,7 @@ from swarmsweep.errors import LabError
 
 OURS = "covertype_api"
 PEERS_FOLDER = Path(__file__).with_name("peers")
-# No server may send usage data, nor use more threads than its one core.
+# No server may send usage data, or use more threads than its one core.
 QUIET = {
     "DO_NOT_TRACK": "1",
     "BENTOML_DO_NOT_TRACK": "True",
@@ -33,7 +33,7 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Server:
-    """How to start one. ``command`` is not pinned yet; ``ready`` answers 200 when it can predict."""
+    """How to start a server. ``command`` is not pinned yet; ``ready`` returns 200 when it can predict."""
 
     name: str
     environment: Environment
@@ -50,7 +50,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to load. Its value is requests/s times ``rows``; ``bodies`` are sent in turn, None is GET."""
+    """One target of a load. Its value is requests/s times ``rows``; ``bodies`` are sent in turn, None means GET."""
 
     name: str
     server: str

@@ -1,4 +1,4 @@
-"""How accurate the tool is: its capacities against the true ones, and its verdicts on cells that are the same."""
+"""The accuracy of the tool: measured against true capacities, and verdicts on equal cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ MAX_ERROR_PERCENT = 5
 MAX_FALSE_OF_20 = 1
 PAIRS = 20
 VERDICTS = (BETTER, WORSE, EQUAL, UNDECIDED)
-# When 1 % of answers or requests leave later than this, as a share of the limit, the way through this machine is longer
-# than it was at no load. If all did, the capacity would be lower by 1 to 4 %.
+# If 1 % of responses or requests leave later than this share of the limit, the path through this machine is longer than
+# without load. If all did, the capacity would be lower by 1 to 4 %.
 MAX_LATE_SHARE = 0.1
-# Of all cores, by others and by the bench: with more, processes wait for each other.
+# Share of all cores used by other processes and by the bench; above it, processes wait for each other.
 MAX_OTHERS_SHARE, MAX_OWN_SHARE = 0.05, 0.7
 
 
@@ -40,7 +40,7 @@ class Assessed:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two cells that are the same, by block, and the verdict on them."""
+    """Two equal cells, by block, and the verdict on them."""
 
     number: int
     a: Mapping[int, float | None]
@@ -94,7 +94,7 @@ def targets(assessed: Sequence[Assessed], pairs: Sequence[Pair]) -> list[Row]:
 
 
 def summarize_pairs(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How many there were of each verdict, and by how much the same cell differed (root mean square of all blocks)."""
+    """The number of pairs for each verdict, and the difference within pairs (root mean square of all blocks)."""
     noises = [noise.aa_log_rms for pair in pairs if (noise := noise_of(pair.a, pair.b)).aa_log_rms is not None]
     return {
         "count": len(pairs),
@@ -141,7 +141,7 @@ def pair_row(pair: Pair) -> Row:
 
 
 def doubts(assessed: Sequence[Assessed], shares: Mapping[str, float]) -> list[str]:
-    """Sentences on what makes the errors less believable: seen, likely cause, what helps."""
+    """Sentences on possible problems of the errors: observation, likely cause, remedy."""
     sentences = []
     for one in assessed:
         limit = min(one.setting.percentiles.values())
@@ -186,7 +186,7 @@ def settings_table(assessed: Sequence[Assessed]) -> str:
 
 
 def pairs_table(pairs: Sequence[Pair]) -> str:
-    """How often each verdict was given on cells that are the same."""
+    """The number of verdicts of each kind on equal cells."""
     counts = summarize_pairs(pairs)
     return result.table(("verdict on the same cell twice", "pairs"), [[name, str(counts[name])] for name in VERDICTS])
 

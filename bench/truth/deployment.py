@@ -23,20 +23,20 @@ from swarmsweep.raw.search_files import read_capacity, read_summary
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HERE = Path(__file__).parent
-# Scenario and load of this bench, which lie beside what a load host has.
+# Scenario and load of this bench, which are beside the files of a load host.
 SCENARIO_FILES = (SCENARIOS / "predict.py", SCENARIOS / "predict_open.py", HERE / "loads/unloaded.py")
 WORKER_FILES = ("open_loop.py", "predict_open.py")
 MASTER_FILES = (*WORKER_FILES, "conductor.py")
 # The server needs the parser of requests that the load hosts have.
 SERVER = HERE / "slot_server.py"
 HEADLESS = ("--headless", "--users", "1", "--spawn-rate", "1", "--exit-code-on-error", "0", "--only-summary")
-# Below the ports that the system gives to a process that asks for any.
+# Below the ports that the system assigns to a process that requests any port.
 MASTER_PORTS = range(20000, 30000)
 # Share of the full rate at which next to no request waits, and how long it is loaded: enough for a median.
 UNLOADED_SHARE, UNLOADED_SECONDS = 0.05, 8.0
 # Connections of the probe beyond those that keep every slot busy, as in a sweep.
 MORE_CONNECTIONS = 2
-# What Locust gets beyond its loads to start, drain and end.
+# Seconds for Locust beyond its loads, to start, drain and end.
 PATIENCE_SECONDS = 120.0
 POLL_SECONDS = 0.05
 READY_SECONDS = 30.0
@@ -48,7 +48,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """A server and what is asked of it. ``slo`` as in a sweep file; ``arrivals``: poisson or constant."""
+    """A server and its load. ``slo`` as in a sweep file; ``arrivals``: poisson or constant."""
 
     name: str
     service_ms: float
@@ -183,7 +183,7 @@ class Deployment:
         rate = UNLOADED_SHARE * self.setting.full_rps
         env = {"BENCH_RATE_RPS": str(rate), "BENCH_SECONDS": str(UNLOADED_SECONDS), "BENCH_OUTPUT": str(output)}
         env |= {"BENCH_SEED": str(seed), "SWEEP_OUTPUT_DIR": str(self.folder / "unloaded-files")}
-        # The load imports what it shares with other benchmarks.
+        # The load imports the parts that it shares with other benchmarks.
         env |= {"PYTHONPATH": str(ROOT)}
         self._wait([self._locust("unloaded", (*WORKER_FILES, "unloaded.py"), HEADLESS, env)], UNLOADED_SECONDS)
         measured = read(output)["measured"]
@@ -209,7 +209,7 @@ class Deployment:
         env = {"SWEEP_SEARCH": json.dumps(order), "SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": "load"}
         output.mkdir()
         before = self.figures()
-        # Workers look for their master until it is there.
+        # Workers retry the connection to their master until it is there.
         at = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
         worker = self._locust("worker", WORKER_FILES, at, env | {"SWEEP_WORKER_INDEX": "0"})
         here = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
@@ -221,7 +221,7 @@ class Deployment:
         return self._search_result(output, path_ms, before)
 
     def figures(self) -> dict[str, Any]:
-        """What the server has counted so far."""
+        """The server's counts so far."""
         return json.loads(ask(f"http://127.0.0.1:{self.port}/figures").body)
 
     def _search_result(self, output: Path, path_ms: float | None, before: Mapping[str, Any]) -> SearchResult:
@@ -276,10 +276,10 @@ class Deployment:
         return tree
 
     def _wait(self, trees: list[Tree], seconds: float) -> None:
-        """Until all have ended well.
+        """Wait until all have ended without an error.
 
         Raises:
-            LabError: one has not.
+            LabError: one has failed.
         """
         deadline = time.monotonic() + seconds + PATIENCE_SECONDS
         for tree in trees:

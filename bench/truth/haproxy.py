@@ -21,7 +21,7 @@ TEMPLATE = ROOT / "roles/platform/templates/haproxy.cfg.j2"
 DEFAULTS = ROOT / "roles/platform/defaults/main.yml"
 PACKAGE = ("haproxy", "usr/sbin/haproxy")
 READY_PATH = "/ready"
-# HAProxy refuses an answer without a text. The word is not requested here, as there is one server on loopback.
+# HAProxy refuses a response without a text. The word is never requested, as there is one server on loopback.
 WORD = "bench"
 BACKLOG = 4096
 READY_SECONDS = 15.0
@@ -82,7 +82,7 @@ def start(program: Path, folder: Path, port: int, prefix: list[str]) -> tuple[st
         LabError: the server could not be reached through it in time; the end of its log is in the text.
     """
     home = folder / "haproxy"
-    # Its listening socket is handed over: a port that was only looked for could be taken by somebody else meanwhile.
+    # Its listening socket is inherited: a port that was only probed could be taken by another process meanwhile.
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
         file = listener.fileno()
         path = folder / "haproxy.cfg"

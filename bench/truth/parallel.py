@@ -1,4 +1,4 @@
-"""Jobs that run side by side, and what they take of the machine."""
+"""Jobs that run in parallel, and their CPU use."""
 
 import os
 import threading

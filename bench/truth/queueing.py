@@ -1,4 +1,4 @@
-"""What theory says of a queue with a known service time: the truth that `./lab bench truth` holds the tool against.
+"""Queueing theory for a known service time: the truth for `./lab bench truth`.
 
 Requests arrive at random (M) or evenly (D), each takes exactly the same time (D) in one of c slots, and waits for the
 first free one in the order of arrival: M/D/c and D/D/c in Kendall's notation. Times are in seconds, rates per second.
@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-# The queue of a load closer to 1 is too long to be worked out here, and no SLO worth testing leads there.
+# With a load closer to 1, the queue is too long to be calculated here, and no useful SLO needs it.
 MAX_LOAD = 0.99
-# Of the rate that is looked for.
+# Relative precision of the rate.
 PRECISION = 1e-4
 # The part of the distribution beyond the last state, which is left out, is e to the power of minus this at most.
 TAIL = 36.0

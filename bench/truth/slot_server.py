@@ -27,11 +27,11 @@ from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-# As the API answers one row.
+# The response of the API to one row.
 ANSWER = b'{"predictions":[2],"model_version":"1"}'
 # From Linux's headers; Python has os.timerfd_create from 3.13 on.
 CLOCK_MONOTONIC, TFD_TIMER_ABSTIME = 1, 1
-# All that a proxy may open at once.
+# Room for all connections that a proxy may open at once.
 BACKLOG = 4096
 monotonic = time.monotonic
 
@@ -69,7 +69,7 @@ class Alarm:
         asyncio.get_running_loop().add_reader(self._file, self._ring)
 
     def set(self, due: float) -> None:
-        """Ring once, at ``due``, or at once if that is over."""
+        """Ring once, at ``due``, or at once if that time has passed."""
         spec = self.Spec()
         spec.first_s, spec.first_ns = divmod(max(1, int(due * 1e9)), 1_000_000_000)
         self._libc.timerfd_settime(self._file, TFD_TIMER_ABSTIME, ctypes.byref(spec), None)
@@ -78,13 +78,13 @@ class Alarm:
         try:
             os.read(self._file, 8)
         except BlockingIOError:
-            # It was set anew meanwhile.
+            # It was set again meanwhile.
             return
         self._callback()
 
 
 class Queue:
-    """Requests in flight, and their answers when they are due."""
+    """Requests in flight, and their responses when they are due."""
 
     def __init__(self, service: float, slots: int) -> None:
         self._slots = Slots(service, slots)
@@ -113,7 +113,7 @@ class Queue:
             self._alarm.set(under_way[0][0])
 
     def figures(self) -> dict[str, Any]:
-        """Of all answers so far; lateness from when they were due to when they were written."""
+        """Figures of all responses so far; lateness is from when they were due to when they were written."""
         late = sorted(self._late_ms)
         at = {"p50": len(late) // 2, "p99": len(late) * 99 // 100, "max": -1}
         late_ms = {name: late[index] if late else None for name, index in at.items()}
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
             self.answer(b'{"detail":"Not Found"}', keep, b"404 Not Found")
 
     def answer(self, body: bytes, keep: bool, status: bytes = b"200 OK") -> bool:
-        """Write it; False when the other side has gone."""
+        """Write the response; False when the client has disconnected."""
         if self._transport.is_closing():
             return False
         lines = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-served-by: slots/%d\r\n"

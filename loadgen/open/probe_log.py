@@ -59,7 +59,7 @@ class ProbeLog:
         name: str,
     ) -> None:
         self._path, self._origin, self._first_second = path, origin, first_second
-        # The requests in flight are integrated up to this time, and their number since then.
+        # Requests in flight are integrated up to ``_known``; since then, their number is ``_under_way``.
         self._known, self._end, self._under_way = start, end, 0
         self._stats, self._method, self._name = stats, method, name
         self.bins: defaultdict[int, Bin] = defaultdict(Bin)

@@ -21,13 +21,13 @@ locust.stats.bucket_response_time = lambda response_time_ms: round(response_time
 
 @events.spawning_complete.add_listener
 def on_spawning_complete(user_count: int, **_: Any) -> None:
-    """The users are there: begin."""
+    """The users are running: begin."""
     gevent.spawn(conduct, _environment)
 
 
 @events.init.add_listener
 def on_init(environment: Any, **_: Any) -> None:
-    """Keep what the other event does not bring."""
+    """Keep the values that the other event does not have."""
     global _environment
     _environment = environment
 
@@ -48,7 +48,7 @@ def load(environment: Any) -> None:
     gevent.sleep(float(os.environ["BENCH_SECONDS"]))
     seconds, requests = time.monotonic() - began, total.num_requests - requests
     cpu = time.process_time() - cpu
-    # Waits for what is in flight, which nginx counts too.
+    # Wait for requests in flight, which nginx counts too.
     environment.runner.stop()
     figures = {
         "requests": requests,

@@ -26,7 +26,7 @@ def load(environment: Any, probes: Probes) -> dict[str, Any]:
 
 
 def timed(probes: Probes, kind: str, **settings: Any) -> dict[str, Any]:
-    """Figures of one probe. Its CPU time is that of the window: the bins say what part of a core each second took."""
+    """Figures of one probe. Its CPU time is that of the window: the bins have the share of a core for each second."""
     began = time.process_time()
     summary = probes.run(kind, **settings)
     whole_cpu_seconds = time.process_time() - began

@@ -9,6 +9,6 @@ START = {
 
 
 async def app(scope, receive, send):
-    """Answer any request."""
+    """Respond to any request."""
     await send(START)
     await send({"type": "http.response.body", "body": BODY})
