@@ -502,3 +502,15 @@ def test_whatever_the_trials_say_it_ends_within_its_budget(seed, profile, limits
         assert capacity.verified_rps in held
     assert capacity.is_lower_bound == (bool(held) and not failed)
     assert (search.ended == "no_load_passes") <= (not held)
+
+
+@pytest.mark.parametrize(("outside", "inside", "verdict"), [(900.0, 5.0, GOOD), (5.0, 900.0, BAD)])
+def test_requests_in_flight_outside_of_the_window_are_no_backlog(outside, inside, verdict):
+    levels = {-2: 0.0, -1: outside} | dict.fromkeys(range(9), 5.0) | {9: inside, 10: outside, 11: outside}
+    counts = {"offered": 1000, "ok": 1000, "failed": 0, "timed_out": 0, "dropped": 0}
+    bins = [{"second": second, "in_flight_mean": level, "latency_ms_sum": 1.0} for second, level in levels.items()]
+    summary = counts | {"order": {"most_in_flight": 1000, "kind": "poisson"}, "workers_ordered": 1}
+    summary |= {"workers_reported": 1, "stopped": None, "bins": bins, "within_limits": {"p95_ms": 1000}}
+    summary["measured"] = counts | {"seconds": 10, "lag_ms": {"p99": 0.1}}
+    step = Step("bisect", "poisson", 100.0, None, 2, 10)
+    assert judge_probe(step, summary, {"p95_ms": 100.0}).verdict == verdict
