@@ -140,7 +140,7 @@ def nothing_measured(cells: list[Row]) -> str:
     first = next(cell for word in ("failed", "invalid") for cell in cells if cell.status == word)
     alone = counts["failed"] + counts["invalid"] == 1
     name = first.id if alone else f"The first of them, {first.id},"
-    return f"No configuration could be measured: {by_status}. {name} is {first.status}: {_short(first.reason)}."
+    return f"No configuration has a valid measurement: {by_status}. {name} is {first.status}: {_short(first.reason)}."
 
 
 def _shortfall(cell: Row, slo: Mapping[str, Number]) -> float:

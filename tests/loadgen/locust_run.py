@@ -23,6 +23,8 @@ class Server(ThreadingHTTPServer):
     """Counts connections, and requests by method and path."""
 
     daemon_threads = True
+    # All users connect at once.
+    request_queue_size = 128
 
     def __init__(self, address: str, respond: Callable[[BaseHTTPRequestHandler], None]) -> None:
         super().__init__((address, 0), Handler)

@@ -320,7 +320,7 @@ BAD = {
         "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
         "fixed",
         {"problem": "signal", "name": "SIGSEGV"},
-        ["Python was ended by SIGSEGV", "locust --list -f locustfiles/mine.py"],
+        ["SIGSEGV ended Python", "locust --list -f locustfiles/mine.py"],
     ),
     "it waits": (
         "import time\ntime.sleep(3600)\n",

@@ -71,6 +71,12 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    """Takes every connection: an open-loop load opens many at once when the machine was busy for a moment."""
+
+    request_queue_size = 1024
+
+
 def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle: bool = False):
     """Return (server, row of Locust's statistics) after a short load. A fickle API never repeats a response."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
@@ -87,7 +93,7 @@ def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": "0.5"}
     env["SWEEP_DRAIN_SECONDS"] = "30"
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Server(("127.0.0.1", 0), Handler) as server:
         server.answers, server.status, server.is_fickle = answers, status, is_fickle
         server.asked, server.bodies, server.lock = Counter(), set(), threading.Lock()
         threading.Thread(target=server.serve_forever, daemon=True).start()
