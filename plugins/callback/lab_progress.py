@@ -173,8 +173,8 @@ def shown_path(path: Path) -> str:
 
 def phase_in(variables) -> str | None:
     """Return the name of a phase among variables. A role's phase has priority over the playbook's."""
-    found = {name: value for name, value in variables.items() if PHASE.fullmatch(name) and isinstance(value, str)}
-    return found[max(found, key=len)] if found else None
+    names = {name: value for name, value in variables.items() if PHASE.fullmatch(name) and isinstance(value, str)}
+    return names[max(names, key=len)] if names else None
 
 
 class CallbackModule(Default):

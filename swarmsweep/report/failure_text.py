@@ -60,18 +60,18 @@ def _one(result: Result, most: int, most_output: int) -> list[str]:
     if "censored" in result:
         return ["hidden, because the task handles secrets (no_log)"]
     text = result.get("msg", "")
-    said = _PREFIXES.sub("", text if isinstance(text, str) else _plain(text), count=1).strip()
+    message = _PREFIXES.sub("", text if isinstance(text, str) else _plain(text), count=1).strip()
     code = result.get("rc")
-    command = isinstance(code, int) and code != 0 and said.startswith("non-zero return code")
+    command = isinstance(code, int) and code != 0 and message.startswith("non-zero return code")
     if command:
-        said = f"The command ended with exit code {code}."
-    lines = _clean(said)
+        message = f"The command ended with exit code {code}."
+    lines = _clean(message)
     dropped = len(lines) - most
     lines = [*lines[:most], f"({dropped} more lines are in the log)"] if dropped > 0 else lines
     outputs = [_clean(str(result.get(name) or "")) for name in ("stderr", "module_stderr", "stdout", "module_stdout")]
     output = next(filter(None, outputs), [])
     # A module's message often quotes the output.
-    if output and (command or not lines or said.startswith(("MODULE FAILURE", "Module result deserialization"))):
+    if output and (command or not lines or message.startswith(("MODULE FAILURE", "Module result deserialization"))):
         lines += [f"  {_cut(line, OUTPUT_CHARACTERS)}" for line in output[-most_output:]]
     return lines or ["It failed without a message."]
 

@@ -14,6 +14,11 @@ def some_requests(evidence: Evidence) -> Check | None:
         return None
     count = evidence.flow.offered
     sentence = f"{count} requests began in the measured window" if count else "no request began in the measured window"
+    tasks = evidence.flow.tasks
+    if not count and tasks is not None and tasks.exceptions:
+        # Where every task raises before its first request, the exception is the cause.
+        text, number = max(tasks.exceptions.items(), key=lambda item: item[1])
+        sentence += f". Tasks of the scenario raised exceptions, most often ({number} times): {text}"
     return Check("some_requests", count, 1, count >= 1, sentence)
 
 

@@ -14,6 +14,7 @@ from swarmsweep.judge.checks import CHECKS, LIMITS, Check, checks_of
 from swarmsweep.judge.checks.answers import HARNESS, RESULT, WRONG, cause_of
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.raw.deployment import Deployment
+from swarmsweep.raw.tasks import TaskCounts
 
 RECORDED = sorted((TRACES / "recorded").glob("*.json"))
 CHANGES = yaml.safe_load((TRACES / "changes.yml").read_text())
@@ -53,6 +54,14 @@ def test_the_sentences(golden):
         for name, evidence in (("traces", traces), ("faults", faults))
     }
     golden("validity.yml", sound | failed)
+
+
+def test_exceptions_of_tasks_are_the_reason_why_no_request_began():
+    idle = changed("users", **next(trace["set"] for trace in CHANGES if trace["check"] == "some_requests"))
+    tasks = TaskCounts(8, 8, {"KeyError: 'a'": 1, "AttributeError: 'Visitor' object has no attribute 'cleint'": 7})
+    sentence = named(replace(idle, flow=replace(idle.flow, tasks=tasks)))["some_requests"].sentence
+    assert sentence.startswith(named(idle)["some_requests"].sentence)
+    assert sentence.endswith("(7 times): AttributeError: 'Visitor' object has no attribute 'cleint'")
 
 
 @pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in RECORDED])
