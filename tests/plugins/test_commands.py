@@ -240,10 +240,12 @@ def finishing(script, tmp_path, monkeypatch, proxy):
     """Return (the units of a load, of which one runs while its process does; that process)."""
     locust_attempt = load("locust_attempt")
     process = subprocess.Popen(["sleep", "600"])
+    # A process that has ended stays in /proc as a zombie (Z) until this test collects it. systemd does that at once.
     script(
         "systemctl",
         f"""case "$1" in
-          list-units) if kill -0 {process.pid}; then echo '{UNIT}'; else echo '[]'; fi ;;
+          list-units)
+            case "$(grep ^State: /proc/{process.pid}/status)" in ''|*Z*) echo '[]' ;; *) echo '{UNIT}' ;; esac ;;
           show) echo MainPID=0; echo; echo MainPID={process.pid} ;;
         esac""",
     )
