@@ -46,12 +46,12 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
     again = f"Rebuild it from the raw files: ./lab report --remeasure {quote(str(run_dir))}"
     try:
         row = convert({key: blank[key] for key in NEWER_KEYS} | read_json(path), Row)
-        if (row.id, row.config) != (cell.id, cell.config):
-            raise ValidationError
     except ValidationError as error:
-        raise LabError(f"{path}: does not match cell {cell.id} of plan.json. {again}") from error
+        raise LabError(f"{path}: is damaged: {error}. {again}") from error
     except LabError as error:
         raise LabError(f"{error}. {again}") from error
+    if (row.id, row.config) != (cell.id, cell.config):
+        raise LabError(f"{path}: does not match cell {cell.id} of plan.json. {again}")
     return row
 
 

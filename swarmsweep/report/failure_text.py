@@ -143,7 +143,9 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
     words = [f"LAB_INVENTORY={quote(other[0])}"] if other else []
     words += ["./lab", verb]
     if verb == "sweep":
-        words.append(f"-e resume={extra['resume']}" if extra.get("resume") else quote(extra.get("sweep", "")))
+        words.append(
+            f"-e {quote('resume=' + str(extra['resume']))}" if extra.get("resume") else quote(extra.get("sweep", ""))
+        )
     if verb == "retrain":
         words.append(quote(extra.get("lab_training_source", "")))
     return " ".join(word for word in words if word)

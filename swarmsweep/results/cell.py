@@ -1,6 +1,7 @@
 """All attempts at a cell -> its row."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -137,15 +138,7 @@ def _rps_range(attempts: list[AttemptResult]) -> Interval | None:
 
 
 def _check(attempt: int, check: Check) -> CheckEntry:
-    return CheckEntry(
-        attempt=attempt,
-        name=check.name,
-        value=check.value,
-        limit=check.limit,
-        passed=check.passed,
-        sentence=check.sentence,
-        warning=check.warning,
-    )
+    return CheckEntry(attempt=attempt, **asdict(check))
 
 
 def _attempt(result: AttemptResult) -> AttemptEntry:

@@ -84,22 +84,22 @@ def test_a_row_of_an_earlier_version_is_as_not_measured_where_it_lacks_a_key(tmp
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "words"),
     [
-        {"id": "other"},
-        {"config": {}},
-        {"rps": "fast"},
-        {"rps": 1e300},
-        {"requests": 10**400},
-        {"latency_ms": None},
-        {"attempts": [{"status": "valid"}]},
-        {"capacity": {"verified_rps": 1.0}},
+        ({"id": "other"}, "does not match cell a "),
+        ({"config": {}}, "does not match cell a "),
+        ({"rps": "fast"}, r"\$\.rps"),
+        ({"rps": 1e300}, r"\$\.rps"),
+        ({"requests": 10**400}, ""),
+        ({"latency_ms": None}, r"\$\.latency_ms"),
+        ({"attempts": [{"status": "valid"}]}, r"\$\.attempts"),
+        ({"capacity": {"verified_rps": 1.0}}, r"\$\.capacity"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_command_that_makes_it_again(tmp_path, change):
+def test_what_does_not_fit_is_refused_with_its_place_and_the_command_that_rebuilds_it(tmp_path, change, words):
     path = tmp_path / "cell.json"
     write_json(path, row_json(FULL) | change)
-    with pytest.raises(LabError, match=rf"cell\.json: .* cell a .*--remeasure {tmp_path}"):
+    with pytest.raises(LabError, match=rf"cell\.json: .*{words}.*--remeasure {tmp_path}"):
         read_row(path, tmp_path, CELL)
 
 
