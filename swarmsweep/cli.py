@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _FILE_HELP = "sweep file (default: %(default)s)"
 _EPILOG = (
-    "Exit codes: 0 success; 1 a stored file is damaged or cannot be written; 2 an argument or a file of yours is "
-    "invalid; 130 Ctrl-C."
+    "Exit codes: 0 success; 1 a stored file is damaged or cannot be written; 2 invalid input (an argument or a file); "
+    "130 Ctrl-C."
 )
 
 

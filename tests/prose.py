@@ -4,10 +4,13 @@ import ast
 import io
 import re
 import subprocess
+import textwrap
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,7 +37,7 @@ class Text:
 
     def sentences(self) -> list[str]:
         """The passage as sentences: a blank line, a full stop, an item of a list or a cell of a table ends one."""
-        parts = re.split(r"\n\s*\n|\n\s*(?:[-*]|\d+\.)\s|\s\|\s|(?<=[.!?])[\"')\]]?\s+(?=[^a-z])", self.words)
+        parts = re.split(r"\n\s*\n|\n\s*(?:[-*]|\d+\.)\s|\s\|\s|(?<=[.!?])[\"')\]*]*\s+(?=[^a-z])", self.words)
         return [" ".join(part.split()) for part in parts if WORD.search(part)]
 
 
@@ -77,7 +80,7 @@ def without_jinja(source: str) -> str:
 
 def _markdown(path: str, source: str) -> Iterator[Text]:
     source = re.sub(
-        r"^```.*?^```", lambda code: "\n" * code.group().count("\n"), source, flags=re.DOTALL | re.MULTILINE
+        r"^ *```.*?^ *```", lambda code: "\n" * code.group().count("\n"), source, flags=re.DOTALL | re.MULTILINE
     )
     source = re.sub(r"<!--.*?-->", " ", source, flags=re.DOTALL)
     source = re.sub(r"\]\([^)]*\)", "]", source)
@@ -85,7 +88,7 @@ def _markdown(path: str, source: str) -> Iterator[Text]:
     line = 1
     for passage in re.split(r"(\n\s*\n)", source):
         if WORD.search(passage):
-            yield Text("page", path, line, re.sub(r"(?m)^\||\|$|^#+ ", "", passage).replace("\n| ", " | "))
+            yield Text("page", path, line, re.sub(r"(?m)^\||\|$", " | ", re.sub(r"(?m)^(#+|>) ", "", passage)))
         line += passage.count("\n")
 
 
@@ -105,6 +108,10 @@ def texts_in_python(path: str, source: str) -> Iterator[Text]:
 
 def _messages(path: str, node: ast.AST, docstrings: set[int]) -> Iterator[Text]:
     """Strings of several words, with a placeholder as one word. The parts of an f-string are one message."""
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"DOCUMENTATION", "RETURN", "EXAMPLES"}:
+        for words in _described(yaml.safe_load(node.value.value)):
+            yield from _message(path, node.lineno, words)
+        return
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
         yield from _message(path, node.lineno, node.value)
         return
@@ -119,8 +126,39 @@ def _messages(path: str, node: ast.AST, docstrings: set[int]) -> Iterator[Text]:
         yield from _messages(path, child, docstrings)
 
 
+def _described(documented: object) -> Iterator[str]:
+    """Return the descriptions in the documentation of an Ansible module, which is YAML."""
+    if isinstance(documented, list):
+        for item in documented:
+            yield from _described(item)
+    elif isinstance(documented, dict):
+        for key, value in documented.items():
+            if key in {"description", "short_description", "name"} and not isinstance(value, dict):
+                yield from [value] if isinstance(value, str) else value
+            else:
+                yield from _described(value)
+
+
+def _is_code(words: str) -> bool:
+    """Return whether a string of several lines is a program, a mapping in YAML or a configuration with braces."""
+    if "\n" not in words.strip():
+        return False
+    if re.search(r"[{;]\s*\n", words):
+        return True
+    try:
+        ast.parse(textwrap.dedent(words))
+        return True
+    except SyntaxError:
+        pass
+    try:
+        return isinstance(yaml.safe_load(words), dict)
+    except yaml.YAMLError:
+        return False
+
+
 def _message(path: str, line: int, words: str) -> Iterator[Text]:
-    # The documentation of a module is YAML with prose in it; other YAML and code has brackets or assignments.
+    if _is_code(words):
+        return
     if len(re.findall(r"[A-Za-z]{2,}", words)) >= MIN_WORDS_OF_A_MESSAGE and " " in words:
         yield Text("message", path, line, _quoted_as_one_word(words))
 
@@ -149,14 +187,18 @@ def _python_comments(path: str, source: str) -> Iterator[Text]:
 def _comments(path: str, source: str, kind: str) -> Iterator[Text]:
     block, start = [], 0
     for number, line in enumerate([*source.splitlines(), ""], 1):
-        found = re.match(r"\s*#(?!!)\s?(.*)", line) or re.search(r"\s#\s(.*)", line)
-        if found and "'" not in line[: found.start()]:
+        found = re.match(r"\s*#(?!!)\s?(.*)", line)
+        if found:
             if not block:
                 start = number
             block.append(found.group(1))
-        elif block:
+            continue
+        if block:
             yield Text(kind, path, start, _quoted_as_one_word("\n".join(block)))
             block = []
+        at_the_end = re.search(r"\s#\s(.*)", line)
+        if at_the_end and "'" not in line[: at_the_end.start()]:
+            yield Text(kind, path, number, _quoted_as_one_word(at_the_end.group(1)))
 
 
 def _yaml_values(path: str, source: str) -> Iterator[Text]:

@@ -33,8 +33,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--source",
         default="auto",
         help="fetch, generated, auto, or a path or URL of a Covertype CSV. The CSV has UCI's one-hot columns or the "
-        "twelve raw ones, gzip or plain. auto is the default: it takes --path if the file exists, else "
-        "scikit-learn's download, else generated rows",
+        "twelve raw ones, gzip or plain. The default is auto: --path if the file exists, else scikit-learn's "
+        "download, else generated rows",
     )
     parser.add_argument("--path", default=os.environ.get("COVERTYPE_DATA"), help="file that auto takes if it exists")
     parser.add_argument("--rows", type=int, default=25_000, help="largest number of rows to use (default 25000)")

@@ -27,8 +27,8 @@ def choose(allowed: Iterable[int]) -> Cores:
     cores = sorted(allowed)
     if len(cores) < 2:
         raise LabError(
-            f"this process may use {len(cores)} core (number {', '.join(map(str, cores))}); 2 are needed, as a server "
-            "that shares its core with the load is not measured: use a larger machine, or widen the CPU set (taskset)"
+            f"this process may use {len(cores)} core (number {', '.join(map(str, cores))}), but 2 are needed. A server "
+            "that shares its core with the load is not measured. Use a larger machine, or widen the CPU set (taskset)"
         )
     return Cores(server=cores[-1], client=cores[0])
 
