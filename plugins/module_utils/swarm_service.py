@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils import haproxy_stats, swarm_tasks
+from ansible.module_utils.image_reference import same_image
 from ansible.module_utils.swarm_containers import describe_containers
 from ansible.module_utils.swarm_engine import POLL_SECONDS, STACK_LABEL, HarnessError, Service, poll, run_docker
 
@@ -258,12 +259,12 @@ def find_mismatches(containers: list[dict[str, Any]], request: Deployment) -> li
         pairs = [
             ("NanoCpus", container["nano_cpus"], request.nano_cpus),
             ("Memory", container["memory_bytes"], request.memory_bytes),
-            ("image", container["image"].partition("@")[0], request.image.partition("@")[0]),
+            ("image", container["image"], request.image),
         ]
         pairs += [(name, container["env"].get(name), value) for name, value in request.environment.items()]
         problems += [
             f"replica {container['slot']} runs with {name} {actual!r}, but the cell requires {wanted!r}"
             for name, actual, wanted in pairs
-            if actual != wanted
+            if actual != wanted and not (name == "image" and same_image(actual, wanted))
         ]
     return problems

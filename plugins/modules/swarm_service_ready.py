@@ -62,7 +62,9 @@ options:
     type: dict
     default: {}
   image:
-    description: Image from which the containers must have been started. A digest is not compared.
+    description:
+      - Image from which the containers must have been started. Names are compared as Docker reads them, so
+        C(own-api) is C(docker.io/library/own-api:latest). Digests are compared if both names have one.
     type: str
     required: true
   timeout_seconds:

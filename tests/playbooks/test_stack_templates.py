@@ -272,9 +272,14 @@ def test_another_champion_is_another_task_and_nothing_else(rendered):
     assert before == after
 
 
-def test_a_measured_cell_pays_for_no_health_check_and_no_farewell(rendered):
-    service = stack(rendered[FRESH])["services"]["api"]
-    assert not {"healthcheck", "labels"} & set(service)
+OWN_FRESH = api(api_stack_fresh=True, api_stack_image="registry.example/x:1")
+
+
+@pytest.mark.parametrize("name", [FRESH, OWN_FRESH], ids=["the lab's own image", "an own image"])
+def test_a_measured_cell_pays_for_no_health_check_and_no_farewell(rendered, name):
+    service = stack(rendered[name])["services"]["api"]
+    assert service["healthcheck"] == {"disable": True}
+    assert "labels" not in service
     assert "DRAIN_SECONDS" not in service["environment"]
     assert service["stop_grace_period"] == "5s"
     assert service["deploy"]["restart_policy"]["max_attempts"] == 2

@@ -37,6 +37,7 @@ RUNS = {
     [
         ({}, None),
         ({"image": "swarmsweep/api:1f0c9b2@sha256:" + "0" * 64}, None),
+        ({"image": "docker.io/swarmsweep/api:1f0c9b2"}, None),
         ({"nano_cpus": 0}, ["replica 1", "NanoCpus 0", "requires 500000000"]),
         ({"memory_bytes": 600000000}, ["Memory 600000000", "requires 629145600"]),
         ({"image": "swarmsweep/api:old"}, ["image 'swarmsweep/api:old'"]),
