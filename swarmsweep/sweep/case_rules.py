@@ -1,13 +1,13 @@
 """The cases of a load: other loads for some of the cells. A case that can never apply is refused."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from swarmsweep.sweep.load import AnyLoad, Case, Load, with_profile
-from swarmsweep.sweep.load_rules import refuse_impossible, usual_spawn_rate
+from swarmsweep.sweep.load import AnyLoad, Case
+from swarmsweep.sweep.load_rules import refuse_impossible
 from swarmsweep.sweep.matrix import AxisValue, Cell, axes_of
 from swarmsweep.sweep.models import CapacityCase, CapacitySection, FixedCase, FixedSection, When
+from swarmsweep.sweep.modes import MODES
 from swarmsweep.sweep.problems import Problems
 from swarmsweep.sweep.yaml_tree import Items, Text
 from swarmsweep.units import quoted
@@ -31,9 +31,7 @@ def read_cases(
 
 def _case(section: FixedCase | CapacityCase, load: AnyLoad, keep_spawn_rate: bool) -> Case:
     settings = {key: value for key, value in section.given().items() if key != "when"}
-    if "users" in settings and not keep_spawn_rate:
-        settings = {"spawn_rate": usual_spawn_rate(settings["users"])} | settings
-    changed = replace(load, **(settings if isinstance(load, Load) else with_profile(settings)))
+    changed = MODES[load.mode].changed(load, settings, keep_spawn_rate)
     when = section.when.given().items()
     return Case(tuple((axis, tuple(value) if isinstance(value, list) else (value,)) for axis, value in when), changed)
 

@@ -11,6 +11,7 @@ from swarmsweep.units import quoted
 
 # FastHttpUser allows 60 s to connect and 60 s to read, and the proxy times out after 60 s.
 DRAIN_SECONDS = 120.0
+MAX_TIMEOUT_SECONDS = 60  # a response after a minute is useless
 # Users for a fixed time, or a search for the highest rate that holds the SLO.
 FIXED, CAPACITY = "fixed", "capacity"
 # Searches whose rates are compared, so that the noise of the comparison must be known.

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import InputError
-from swarmsweep.sweep.load import DRAIN_SECONDS
+from swarmsweep.sweep.load import StoredLoad, mode_of
+from swarmsweep.sweep.modes import MODES
 
 # fmt: off
 # The neighbours of locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
@@ -54,24 +55,15 @@ def _fault(entry: Path) -> str | None:
     return None
 
 
-def scenarios_of(loads: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def scenarios_of(loads: Iterable[StoredLoad]) -> list[dict[str, Any]]:
     """The scenarios to load once for a check, each once; the loads are as in plan.json.
 
-    ``{"locustfile", "mode", "env"}``, where ``env`` has the variables of a fixed load (see the role bench_cell): a
-    scenario reads its think time when it is loaded.
+    ``{"locustfile", "mode", "env"}``, where ``env`` has the variables with which the load would start Locust.
     """
     scenarios: list[dict[str, Any]] = []
     for load in loads:
-        env = {}
-        if load["mode"] == "fixed":
-            env = {
-                "SWEEP_WARMUP_SECONDS": str(load["warmup_seconds"]),
-                "SWEEP_MEASURE_SECONDS": str(load["measure_seconds"]),
-                "SWEEP_DRAIN_SECONDS": str(DRAIN_SECONDS),
-                "LOCUST_WAIT_MIN_SECONDS": str(load["wait_seconds"][0]),
-                "LOCUST_WAIT_MAX_SECONDS": str(load["wait_seconds"][1]),
-            }
-        scenario = {"locustfile": load["locustfile"], "mode": load["mode"], "env": env}
+        mode = mode_of(load)
+        scenario = {"locustfile": load["locustfile"], "mode": mode, "env": MODES[mode].scenario_env(load)}
         # Other seconds of warm-up do not change a scenario; another think time may.
         if not any(_same(scenario, other) for other in scenarios):
             scenarios.append(scenario)

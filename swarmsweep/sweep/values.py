@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from swarmsweep.search import PROFILES
+from swarmsweep.sweep.load import MAX_TIMEOUT_SECONDS
 from swarmsweep.sweep.scalars import (
     AXIS_TEXT,
     MAX_MEMORY_BYTES,
@@ -36,7 +37,6 @@ from swarmsweep.sweep.scalars import (
 from swarmsweep.units import format_memory, format_plain, quoted
 
 MAX_USERS = 9_000  # the connections that the lab's HAProxy accepts (platform_proxy_max_connections)
-MAX_TIMEOUT_SECONDS = 60  # a response after a minute is useless
 MODES = {
     "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest rate that holds the SLO",

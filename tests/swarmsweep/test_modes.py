@@ -7,9 +7,11 @@ import swarmsweep.plan.modes
 import swarmsweep.raw.modes
 import swarmsweep.report.modes
 import swarmsweep.results.modes
+import swarmsweep.sweep.modes
 from swarmsweep.sweep.load import CAPACITY, FIXED, KINDS
 
 LAYERS = {
+    "the sweep file": swarmsweep.sweep.modes.MODES,
     "the plan": swarmsweep.plan.modes.MODES,
     "raw files": swarmsweep.raw.modes.READERS,
     "results": swarmsweep.results.modes.VERDICTS,

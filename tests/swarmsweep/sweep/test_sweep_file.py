@@ -8,7 +8,7 @@ import pytest
 
 from swarmsweep.errors import InputError
 from swarmsweep.plan.plan import make_plan
-from swarmsweep.sweep.load_rules import MAX_LOAD_SECONDS, MAX_RAMP_SECONDS
+from swarmsweep.sweep.modes import MAX_LOAD_SECONDS, MAX_RAMP_SECONDS
 from swarmsweep.sweep.sweep_file import load_sweep, parse_sweep
 from swarmsweep.sweep.values import MAX_USERS
 
