@@ -74,5 +74,8 @@ def test_a_placeholder_is_one_word():
 def test_code_and_rows_of_a_table_are_no_sentences():
     (table,) = prose._markdown("x.md", "| a b | c d |\n|---|---|\n| e f | **Done.** Now g |\n")
     assert table.sentences() == ["a b", "c d", "e f", "**Done.", "Now g"]
-    code = '''EXAMPLES = "- name: Wait for it\\n  wait: {for: a, b: c, d: e}"\nconfiguration = "a {\\n b of the server c;\\n d e\\n}"'''
-    assert [text.words for text in prose.texts_in_python("x.py", code)] == []
+    code = [
+        'EXAMPLES = "- name: Wait for it\\n  wait: {for: a, b: c, d: e}"',
+        'configuration = "a {\\n b of the server c;\\n d e\\n}"',
+    ]
+    assert [text.words for line in code for text in prose.texts_in_python("x.py", line)] == []
