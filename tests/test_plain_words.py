@@ -23,6 +23,7 @@ INSTEAD = {
     r"thrown away": "discarded",
     r"cut short": "throttled, ended early",
     r"the (best|most) there can be": "the upper bound",
+    r"doubt(s|ed|ful)?": "warning, failed check",
     r"strangers?": "noisy neighbours, external processes",
 }
 DIALECT = re.compile(rf"\b({'|'.join(INSTEAD)})\b", re.IGNORECASE)
@@ -62,8 +63,9 @@ def test_sentences_are_short(kind):
 
 
 def test_the_dialect_is_recognised():
-    assert DIALECT.search("A window is told as a doubt") and DIALECT.search("Mend it: ./lab up")
-    assert not DIALECT.search("A window is reported as a doubt. Fix: ./lab up")
+    assert DIALECT.search("A window is told as a doubt")
+    assert DIALECT.search("Mend it: ./lab up")
+    assert not DIALECT.search("A window is reported as a warning. Fix: ./lab up")
 
 
 def test_a_placeholder_is_one_word():

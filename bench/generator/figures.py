@@ -1,4 +1,4 @@
-"""The figures of each generator: equal counts, medians over rounds, ratios, and doubts."""
+"""The figures of each generator: equal counts, medians over rounds, ratios, and warnings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ RATIOS = (
     Ratio("cpu_fasthttpuser_over_ours", "fasthttpuser_cpu", "closed_cpu", 3),
     Ratio("open_achieved_over_offered", "open_50_achieved", "open_50_offered", 0.99),
 )
-# Share of the core used by processes other than the generator; above it, a row gets a doubt.
+# Share of the core used by processes other than the generator; above it, a row gets a warning.
 MAX_OTHERS_SHARE = 0.05
 MAX_SPREAD = 0.15
 
@@ -97,7 +97,7 @@ def summarize(name: str, loads: Sequence[Loaded]) -> Row:
     return Row(name, round(value.median, 1), "requests/s", more=more)
 
 
-def doubts(loads: Sequence[Loaded]) -> list[str]:
+def warnings_about(loads: Sequence[Loaded]) -> list[str]:
     """Sentences on possible problems of the measurement."""
     sentences = []
     for name in dict.fromkeys(loaded.name for loaded in loads):

@@ -16,11 +16,11 @@ from bench.generator.figures import (
     PARTS,
     RATIOS,
     Loaded,
-    doubts,
     rate_table,
     require_same_count,
     series,
     summarize,
+    warnings_about,
 )
 from bench.lib import cores, load_host, machine, result, wrk
 from bench.lib.cores import Cores
@@ -178,7 +178,7 @@ class InterleavedRun:
         """The file's content and the tables."""
         rows = [summarize(name, loads) for name in dict.fromkeys(loaded.name for loaded in loads)]
         values = compute(RATIOS, series(loads))
-        warnings = doubts(loads)
+        warnings = warnings_about(loads)
         wrk_rps = next(row.value for row in rows if row.name == "wrk")
         facts = {
             "share_of_wrk": {row.name: round(row.value / wrk_rps, 3) for row in rows},
@@ -194,7 +194,7 @@ class InterleavedRun:
             "commands": self.commands,
         }
         parts = [rate_table(rows), result.ratio_table(RATIOS, values)]
-        parts += [f"Doubt: {warning}" for warning in warnings]
+        parts += [f"Warning: {warning}" for warning in warnings]
         return result.as_json(rows, RATIOS, values, facts), "\n\n".join(parts)
 
 

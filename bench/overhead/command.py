@@ -185,7 +185,7 @@ def conclude(run: Path, attempts: Sequence[Attempt], more: Sequence[Row]) -> tup
     limits = [cell, *sampler_rows(attempts), *more]
     plan = read_plan(run)
     facts = {
-        "doubts": doubts(run, plan, attempts),
+        "doubts": warnings_about(run, plan, attempts),
         "run_id": plan.run_id,
         "mode": plan.load.get("mode", "fixed"),
         "cells": len(attempts),
@@ -195,7 +195,7 @@ def conclude(run: Path, attempts: Sequence[Attempt], more: Sequence[Row]) -> tup
     content = result.as_json([*phases, *limits], (), {}, facts)
     content["ratios"] = {cell.name: cell.value}
     tables = [phase_table(phases), result.limit_table(limits, "what it costs")]
-    return content, "\n\n".join([*tables, *(f"Doubt: {text}" for text in facts["doubts"])])
+    return content, "\n\n".join([*tables, *(f"Warning: {text}" for text in facts["doubts"])])
 
 
 def phase_row(name: str, seconds: Sequence[float | None], at_most: float | None = None) -> Row:
@@ -218,7 +218,7 @@ def sampler_rows(attempts: Sequence[Attempt]) -> list[Row]:
     return rows or [Row("sampler", None, "% of a core", MAX_SAMPLER_PERCENT)]
 
 
-def doubts(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:
+def warnings_about(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[str]:
     """Sentences on possible problems of the figures."""
     sentences = []
     paths = [attempt_dir(run, *step.key, "trial.json") for step in plan.steps]

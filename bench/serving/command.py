@@ -18,7 +18,7 @@ from bench.lib.ratios import Ratio, compute
 from bench.lib.result import Row
 from bench.lib.workspace import workspace
 from bench.serving import environments, programs, servers
-from bench.serving.rounds import Round, doubts, rates, summarize
+from bench.serving.rounds import Round, rates, summarize, warnings_about
 from bench.serving.server_pool import ServerPool
 from bench.serving.servers import OURS, Target
 from swarmsweep.errors import LabError
@@ -135,10 +135,10 @@ def conclude(
     rows = [summarize(target, rounds) for target in targets]
     peers = [tree for name, tree in pool.trees.items() if name != OURS]
     memory = [Row(f"{tree.name}_all_resident", _megabytes(tree.resident_bytes()), "MB") for tree in peers]
-    facts = conditions(options, pool) | {"doubts": doubts(rounds)}
+    facts = conditions(options, pool) | {"doubts": warnings_about(rounds)}
     content = result.as_json([*rows, *worker, *memory], RATIOS, values, facts)
     tables = [result.rate_table(rows), result.ratio_table(RATIOS, values), result.limit_table([*worker, *memory])]
-    tables.append("\n".join(f"Doubt: {text}" for text in facts["doubts"]))
+    tables.append("\n".join(f"Warning: {text}" for text in facts["doubts"]))
     return content, "\n\n".join(tables).rstrip()
 
 

@@ -14,7 +14,7 @@ from swarmsweep.errors import LabError
 
 # Shares of a core. A client near its limit measures itself.
 MAX_CLIENT_SHARE = 0.9
-# CPU use of other processes on the server's core; above it, a row gets a doubt.
+# CPU use of other processes on the server's core; above it, a row gets a warning.
 MAX_OTHERS_SHARE = 0.05
 # If a server leaves more of its core idle, something else limited it.
 MIN_BUSY_SHARE = 0.85
@@ -96,7 +96,7 @@ def summarize(target: Target, rounds: Sequence[Round]) -> Row:
     return Row(target.name, round(value.median, 2), target.unit, more=more)
 
 
-def doubts(rounds: Sequence[Round]) -> list[str]:
+def warnings_about(rounds: Sequence[Round]) -> list[str]:
     """Sentences on possible problems of a measurement: observation, likely cause, remedy."""
     sentences = []
     for name in dict.fromkeys(done.target.name for done in rounds):

@@ -140,7 +140,7 @@ def pair_row(pair: Pair) -> Row:
     return Row(f"pair-{pair.number}", comparison.factor and round(comparison.factor, 4), "ratio", more=more)
 
 
-def doubts(assessed: Sequence[Assessed], shares: Mapping[str, float]) -> list[str]:
+def warnings_about(assessed: Sequence[Assessed], shares: Mapping[str, float]) -> list[str]:
     """Sentences on possible problems of the errors: observation, likely cause, remedy."""
     sentences = []
     for one in assessed:

@@ -140,11 +140,11 @@ def conclude(
     shares: Mapping[str, float],
 ) -> tuple[dict[str, Any], str]:
     """The file's content and the tables."""
-    targets, doubts = accuracy.targets(assessed, pairs), accuracy.doubts(assessed, shares)
+    targets, warnings = accuracy.targets(assessed, pairs), accuracy.warnings_about(assessed, shares)
     if site.retries:
-        doubts.append(f"{len(site.retries)} deployments failed and were retried; a quiet machine helps")
+        warnings.append(f"{len(site.retries)} deployments failed and were retried; a quiet machine helps")
     facts = {
-        "doubts": doubts,
+        "doubts": warnings,
         "seed": options.seed,
         "settings": {"count": len(assessed), "profile": options.profile},
         "pairs": {**accuracy.summarize_pairs(pairs), "deployments": options.deployments, "profile": TWIN_PROFILE},
@@ -160,5 +160,5 @@ def conclude(
     content["ratios"] = {row.name: row.value for row in targets}
     parts = [accuracy.settings_table(assessed)] if assessed else []
     parts += [accuracy.pairs_table(pairs)] if pairs else []
-    parts += [result.limit_table(targets, "the tool's own error"), "\n".join(f"Doubt: {text}" for text in doubts)]
+    parts += [result.limit_table(targets, "the tool's own error"), "\n".join(f"Warning: {text}" for text in warnings)]
     return content, "\n\n".join(parts).rstrip()

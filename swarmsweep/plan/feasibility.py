@@ -13,7 +13,7 @@ def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:
 
     A single replica must fit one host's CPUs, because Docker refuses a limit above them. All replicas together must fit
     the hosts' memory minus the reserve. They are packed greedily onto the host with most memory left.
-    CPU limits may add up to more than the host has: see `doubts_about`.
+    CPU limits may add up to more than the host has: see `warnings_about`.
     """
     if not api_hosts:
         return None
@@ -48,7 +48,7 @@ def _memory_reason(cell: Cell, hosts: list[Host]) -> str | None:
     return None
 
 
-def doubts_about(cell: Cell, api_hosts: list[Host]) -> list[str]:
+def warnings_about(cell: Cell, api_hosts: list[Host]) -> list[str]:
     """Why the cell's figures are harder to interpret, although it can be deployed."""
     if not api_hosts or any(host.get("cpus") is None for host in api_hosts):
         return []

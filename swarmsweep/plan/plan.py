@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from swarmsweep.errors import InputError
-from swarmsweep.plan.feasibility import doubts_about, infeasible_reason
+from swarmsweep.plan.feasibility import infeasible_reason, warnings_about
 from swarmsweep.plan.planned import Anchor, Estimate, Host, Plan, PlannedCell, Step
 from swarmsweep.plan.run_folder import RUN_ID
 from swarmsweep.sweep.load import AnyLoad, load_from_json
@@ -137,7 +137,7 @@ def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> PlannedCe
         memory=cell.memory,
         load=load.as_json(),
         infeasible_reason=reason,
-        doubts=[] if reason else doubts_about(cell, api_hosts),
+        doubts=[] if reason else warnings_about(cell, api_hosts),
     )
 
 

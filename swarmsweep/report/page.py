@@ -42,7 +42,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     bottlenecks: list[page_lists.BottleneckLine]
     failed_checks: list[page_lists.FailedCheck]
     retries: list[page_lists.RetryLine]
-    doubts: list[page_lists.SharedDoubt]
+    warnings: list[page_lists.SharedWarning]
     logs: list[page_lists.LogLines]
     setting: list[Section]
     unmeasured: int
@@ -75,7 +75,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
         bottlenecks=page_lists.bottlenecks_of(cells),
         failed_checks=page_lists.failed_checks_of(cells),
         retries=page_lists.retries_of(cells),
-        doubts=page_lists.doubts_of(cells),
+        warnings=page_lists.warnings_of(cells),
         logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],
         setting=environment_sections(run_dir, plan, page.order()),
         unmeasured=sum(cell.status is None for cell in cells),

@@ -1,4 +1,4 @@
-"""The lists in summary.md: exceptions, bottlenecks, checks, retries, doubts and last log lines."""
+"""The lists in summary.md: exceptions, bottlenecks, checks, retries, warnings and last log lines."""
 
 import html
 import re
@@ -63,8 +63,8 @@ class RetryLine(Struct, frozen=True):
     reason: str
 
 
-class SharedDoubt(Struct, frozen=True):
-    """A doubt of the plan, and the cells that share it."""
+class SharedWarning(Struct, frozen=True):
+    """A warning of the plan, and the cells that share it."""
 
     text: str
     ids: list[str]
@@ -120,7 +120,7 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
         for check in cell.checks:
             if check.passed is True or (check.passed is None and cell.status == "failed"):
                 continue
-            verdict = "not checked" if check.passed is None else "doubt" if check.warning else "failed"
+            verdict = "not checked" if check.passed is None else "warning" if check.warning else "failed"
             entries.append(
                 FailedCheck(
                     id=cell.id,
@@ -142,13 +142,13 @@ def retries_of(cells: list[Row]) -> list[RetryLine]:
     ]
 
 
-def doubts_of(cells: list[Row]) -> list[SharedDoubt]:
-    """Doubts of the plan, each with the cells that share it."""
+def warnings_of(cells: list[Row]) -> list[SharedWarning]:
+    """Warnings of the plan, each with the cells that share it."""
     shared: dict[str, list[str]] = {}
     for cell in cells:
-        for doubt in cell.doubts:
-            shared.setdefault(doubt, []).append(cell.id)
-    return [SharedDoubt(markdown(doubt), ids) for doubt, ids in shared.items()]
+        for warning in cell.doubts:
+            shared.setdefault(warning, []).append(cell.id)
+    return [SharedWarning(markdown(warning), ids) for warning, ids in shared.items()]
 
 
 def log_of(cell: Row) -> LogLines:

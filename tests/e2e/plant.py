@@ -86,7 +86,7 @@ class Api:
         self.later: Callable[[], object] | None = None
         self.since = 0.0
         self.causes = {"hot_replica": self.slow_replica, "proxy": self.slow_proxy, "network": self.lose_packets}
-        self.doubts = {
+        self.faults = {
             "counted_by_haproxy": self.ask_too,
             "replicas_all_used": self.pass_over_a_replica,
             "errors_explained": self.break_connections,
@@ -156,13 +156,13 @@ class Api:
         if word in self.causes:
             self.causes[word](replicas)
             print(word, flush=True)
-        elif word in self.doubts and word not in self.once:
-            self.doubts[word](replicas)
+        elif word in self.faults and word not in self.once:
+            self.faults[word](replicas)
             self.say(word)
 
-    def say(self, doubt: str) -> None:
-        self.once.add(doubt)
-        print(doubt, flush=True)
+    def say(self, fault: str) -> None:
+        self.once.add(fault)
+        print(fault, flush=True)
 
     def containers(self, service: str) -> list[str]:
         label = f"label=com.docker.swarm.service.name={self.lab}_{service}"

@@ -64,9 +64,9 @@ def test_row_has_medians_of_figures_and_sums_of_counts():
     assert "lag_p99_ms" not in row.more
 
 
-def test_doubts_are_told():
-    assert figures.doubts(ROUNDS[2:4]) == []
-    (sentence,) = figures.doubts(ROUNDS[:2])
+def test_warnings_are_reported():
+    assert figures.warnings_about(ROUNDS[2:4]) == []
+    (sentence,) = figures.warnings_about(ROUNDS[:2])
     assert sentence == "fasthttpuser: rounds differ by 22% around 900"
-    (sentence,) = figures.doubts([loaded("closed", 1, 4000, others_share=0.2)])
+    (sentence,) = figures.warnings_about([loaded("closed", 1, 4000, others_share=0.2)])
     assert sentence.startswith("closed: others used up to 20% of the generator's core")

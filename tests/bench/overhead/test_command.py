@@ -142,7 +142,7 @@ def test_the_file_has_the_form_of_the_contract(recorded):
     assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
-def test_the_sampler_is_told_by_host_and_bad_cells_are_a_doubt(tmp_path):
+def test_the_sampler_is_reported_by_host_and_bad_cells_give_a_warning(tmp_path):
     for number, loaded in enumerate([True, True, False]):
         known_cell(tmp_path, number, loaded=loaded)
     steps = [{"position": n, "cell_id": f"c{n}", "attempt": 1} for n in range(3)]

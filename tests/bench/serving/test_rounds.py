@@ -1,4 +1,4 @@
-"""From loads to rows, and what is doubted."""
+"""From loads to rows, and which warnings they give."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from bench.lib import cores
 from bench.lib.processes import Tree
 from bench.lib.wrk import Load
 from bench.serving import rounds
-from bench.serving.rounds import Round, doubts, measure, rates, summarize
+from bench.serving.rounds import Round, measure, rates, summarize, warnings_about
 from bench.serving.servers import Target
 from swarmsweep.errors import LabError
 
@@ -51,9 +51,9 @@ def test_row():
         ([one(), one(BATCH, others=0.3)], ["batch: others used up to 30%"]),
     ],
 )
-def test_doubts(found, texts):
-    assert len(doubts(found)) == len(texts)
-    assert all(doubt.startswith(text) for doubt, text in zip(doubts(found), texts, strict=True))
+def test_warnings(found, texts):
+    assert len(warnings_about(found)) == len(texts)
+    assert all(warning.startswith(text) for warning, text in zip(warnings_about(found), texts, strict=True))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The tool's errors as tables: what is a hit, a false verdict and a doubt, and what the file and the terminal say."""
+"""The tool's errors as tables: what is a hit, a false verdict and a warning, and what the file and the terminal say."""
 
 import dataclasses
 from pathlib import Path
@@ -131,13 +131,13 @@ def test_rows_say_what_they_were_made_from():
         ({}, {"own": 0.9, "others": 0.0}, "the bench itself used 90% of the cores"),
     ],
 )
-def test_doubts_have_sentences(changes, shares, words):
-    (sentence,) = accuracy.doubts([assessed(200.0, **changes)], shares)
+def test_warnings_have_sentences(changes, shares, words):
+    (sentence,) = accuracy.warnings_about([assessed(200.0, **changes)], shares)
     assert words in sentence
 
 
-def test_what_was_not_found_is_a_doubt():
-    (sentence,) = accuracy.doubts([assessed(None)], QUIET)
+def test_a_capacity_that_was_not_found_is_a_warning():
+    (sentence,) = accuracy.warnings_about([assessed(None)], QUIET)
     assert sentence == "8ms-2slots: no rate was verified: No rate held the SLO."
 
 

@@ -126,7 +126,7 @@ def test_what_was_not_gathered_is_never_taken_as_a_pass_nor_as_a_fault(name, evi
     assert set(after) <= set(before[of])
 
 
-def test_users_of_a_lost_worker_are_no_doubt_of_their_own():
+def test_users_of_a_lost_worker_fail_no_check_of_their_own():
     lost = changed("users", **{"flow.users_min": 10, "record_files": 1, "timeline.workers_lost": 1})
     assert named(lost)["workers_present"].passed is False
     assert "users_stayed" not in named(lost)
@@ -176,7 +176,7 @@ def test_who_is_to_blame_for_an_error(text, cause):
 @pytest.mark.parametrize(
     ("of", "settings", "name", "passed", "warning"),
     [
-        # Results, not doubts: a server that answers 503, and time-outs.
+        # Results, not failed checks: a server that responds with 503, and timeouts.
         ("users", {"flow.errors": {"status 503": 900, "timed out": 40}}, "errors_explained", True, False),
         # One broken connection in 5,812 requests.
         ("users", {"flow.errors": {"connection reset by peer": 5}}, "errors_explained", True, False),
@@ -202,7 +202,7 @@ def test_who_is_to_blame_for_an_error(text, cause):
         ("users", {"proxy.requests": 8090}, "counted_by_haproxy", True, False),
         ("users", {"proxy.requests": 8091}, "counted_by_haproxy", False, False),
         ("search", {"recovery_probes": 900}, "counted_by_haproxy", False, False),
-        # Overload is a result of the search: only a queue that shrinks is a doubt.
+        # Overload is a result of the search: only a queue that shrinks gives a warning.
         ("search", {"flow.seconds.*.in_flight_mean": [1, 1, 2, 9, 20, 40, 60, 80.0]}, "steady_state", True, True),
         # So few requests that thirds differ by chance.
         ("users", {"flow.seconds.*.offered": [3, 2, 1, 2, 3, 1, 2, 4]}, "steady_state", True, False),

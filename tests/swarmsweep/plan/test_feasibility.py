@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarmsweep.plan.feasibility import doubts_about, infeasible_reason
+from swarmsweep.plan.feasibility import infeasible_reason, warnings_about
 from swarmsweep.sweep.matrix import Cell
 
 GIB = 1024**3
@@ -45,10 +45,10 @@ def test_infeasible_reason(cell, hosts, figures):
 
 def test_the_words(golden):
     reasons = [infeasible_reason(cell, hosts) for cell, hosts, figures in CELLS if figures is not None]
-    golden("feasibility.yml", {"reasons": reasons, "doubts": doubts_about(Cell(4, 1, GIB, 1), [host(cpus=2)])})
+    golden("feasibility.yml", {"reasons": reasons, "doubts": warnings_about(Cell(4, 1, GIB, 1), [host(cpus=2)])})
 
 
-def test_oversubscribed_cpu_limits_are_a_doubt():
-    assert len(doubts_about(Cell(4, 1, GIB, 1), [host(cpus=2)])) == 1
-    assert doubts_about(Cell(2, 1, GIB, 1), [host(cpus=2)]) == []
-    assert doubts_about(Cell(9, 1, GIB, 1), [host(cpus=None)]) == []
+def test_oversubscribed_cpu_limits_give_a_warning():
+    assert len(warnings_about(Cell(4, 1, GIB, 1), [host(cpus=2)])) == 1
+    assert warnings_about(Cell(2, 1, GIB, 1), [host(cpus=2)]) == []
+    assert warnings_about(Cell(9, 1, GIB, 1), [host(cpus=None)]) == []

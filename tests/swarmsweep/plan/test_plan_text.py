@@ -34,7 +34,7 @@ def test_a_plan_in_words(golden):
     shown = text()
     golden("plan.txt", shown)
     rows = [line.split() for line in shown.splitlines() if line[:1].isdigit() and "-m256M-" in line]
-    # Load and other seconds of what is measured; of the rest the reason, and a doubt about one that is measured.
+    # Load and other seconds of what is measured; of the rest the reason, and a warning for one that is measured.
     figures = [row[2:6] if "(18" in row else row[2:3] for row in rows]
     assert figures == [["28", "(18", "+", "10)"]] * 2 + [["-"]] + [["28", "(18", "+", "10)"]] * 2 + [["-"]]
     assert [len(row) > 6 for row in rows] == [False, False, True, False, True, True]

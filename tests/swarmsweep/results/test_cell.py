@@ -15,7 +15,7 @@ from swarmsweep.results.attempt_result import AttemptResult
 from swarmsweep.results.cell import merge
 
 PLAN = plan_of({"users": 40}, slo={"p95_ms": 100, "max_failure_percent": 1}, run_id="20261122T114512Z-x")
-CELL = PlannedCell(id="r1", config={"replicas": 1}, memory="256M", doubts=["a doubt"])
+CELL = PlannedCell(id="r1", config={"replicas": 1}, memory="256M", doubts=["a warning"])
 
 
 def attempt(number=1, status="valid", reason=None, values=(10.0,) * 100, failures=0, **changes):
