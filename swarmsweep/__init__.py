@@ -28,7 +28,7 @@ __version__ = "0.2.0"
 _HOME = {
     "LabError": "errors",
     "InputError": "errors",
-    "Sweep": "sweep.sweep_file",
+    "Sweep": "sweep.checked",
     "load_sweep": "sweep.sweep_file",
     "make_plan": "plan.plan",
     "new_run_id": "plan.plan",

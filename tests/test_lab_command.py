@@ -121,3 +121,25 @@ def test_the_printed_line_can_be_pasted(functions, name):
 def test_the_printed_line_of_plain_words_has_no_quotes(functions):
     words = ["sweep.yml", "-i", "inventory/lab", "-e", "sweep=sweeps/quick.yml", "-e", "seed=7"]
     assert bash(functions, 'quoted "$@"', *words).stdout == " " + " ".join(words)
+
+
+# The manifest of a resumed run keeps this command, and no sweep file is read for it.
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["-e", "resume=20261122T114512Z-quick"], []),
+        ([], []),
+        (["sweeps/quick.yml", "-v"], ["-e", "sweep=sweeps/quick.yml"]),
+    ],
+)
+def test_a_sweep_names_only_the_file_that_was_named(tmp_path, words, extra):
+    text = (ROOT / "lab").read_text()
+    # The verb as it is, with only the set-up and Ansible itself left out.
+    own = 'set_up() { :; }\nplay_sweep() { for word in "$@"; do printf \'%s\\0\' "$word"; done; }\n'
+    lab = tmp_path / "lab"
+    lab.write_text(text.replace("\nverb=", f"\n{own}verb=", 1))
+    done = subprocess.run(
+        ["bash", lab, "sweep", *words], capture_output=True, text=True, env=ENVIRONMENT, check=True, timeout=60
+    )
+    rest = [word for word in words if word != "sweeps/quick.yml"]
+    assert done.stdout.split("\0")[:-1] == extra + rest

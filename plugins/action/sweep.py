@@ -1,10 +1,9 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, scenarios, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure,
-harness_failure, report, report_measured, explain_kept) and what that step needs. See the methods.
+Arguments: do (check, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure, harness_failure, report,
+report_measured, explain_kept) and what that step needs. See the methods.
 
-check, scenarios and plan each read the sweep file, because Ansible runs each in its own process and passes only text.
-Reading takes 0.01 s, and a parsed sweep as text would be a second format. plan compares the sha256 that check returned.
+check reads the sweep file, once in a sweep. plan gets what check returned, however the file has changed since.
 """
 
 from __future__ import annotations
@@ -44,31 +43,42 @@ class ActionModule(ActionBase):
             # Ansible would append the causes, which the text already contains.
             raise AnsibleActionFail(str(error)) from None
 
-    def do_check(self, path, locustfiles=None, seed=None):
-        """Validate a sweep file, a seed, and the names of the scenarios, before anything is changed."""
-        from swarmsweep import load_sweep, parse_seed
+    def do_check(self, path=None, reports=None, resume=None, locustfiles=None, seed=None):
+        """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
+
+        Without ``resume``, the sweep file is read and checked, and returned as data for the plan. With it, the run has
+        its plan, and no sweep file is read. ``scenarios`` is what each load host must load once before a deployment.
+        """
+        from swarmsweep import parse_seed
         from swarmsweep.sweep.scenarios import check_folder
 
         if seed is not None:
             parse_seed(seed)
-        sweep = load_sweep(path)
+        found = self._new_sweep(path) if resume is None else self._begun_run(reports, resume)
         # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
         if locustfiles is not None:
             check_folder(locustfiles)
-        return {"name": sweep.name, "cells": len(sweep.cells), "sha256": sweep.sha256}
+        return found
 
-    def do_scenarios(self, path, reports, resume=None):
-        """Return what each load host must load once before a deployment, for a new sweep or a resumed run."""
-        from swarmsweep import load_sweep, read_plan
+    def _new_sweep(self, path):
+        from swarmsweep import load_sweep
+        from swarmsweep.sweep.checked import checked, to_data
+
+        sweep = to_data(checked(load_sweep(path)))
+        return {"sweep": sweep, "scenarios": sweep["scenarios"]}
+
+    def _begun_run(self, reports, resume):
+        from msgspec import to_builtins
+
+        from swarmsweep import read_plan
+        from swarmsweep.plan.run_folder import run_to_resume
         from swarmsweep.results.retry import refuse_ended
         from swarmsweep.sweep.scenarios import scenarios_of
 
-        if resume:
-            plan = read_plan(Path(reports) / resume)
-            refuse_ended(Path(reports) / resume)
-            return {"scenarios": scenarios_of(plan.load_of(cell) for cell in plan.cells)}
-        sweep = load_sweep(path)
-        return {"scenarios": scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)}
+        run = run_to_resume(reports, resume)
+        plan = read_plan(run)
+        refuse_ended(run)
+        return {"sweep": None, "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells))}
 
     def do_refuse_scenarios(self, loaded, locustfiles):
         """Fail if a scenario cannot run. ``loaded`` is what each load host reported."""
@@ -77,32 +87,32 @@ class ActionModule(ActionBase):
         refuse_scenarios(loaded, locustfiles)
         return {}
 
-    def do_plan(self, path, hosts, reports, colocated, manifest, seed=None, resume=None, sha256=None):
+    def do_plan(self, hosts, reports, colocated, manifest, sweep=None, seed=None, resume=None):
         """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
-        ``sha256`` is the hash of the sweep file when it was checked, before the hosts were changed.
+        ``sweep`` is what check returned.
         """
-        from swarmsweep import estimated_seconds, load_sweep, make_plan, parse_seed, read_plan, retry_broken, write_plan
+        from swarmsweep import estimated_seconds, make_plan, parse_seed, read_plan, retry_broken, write_plan
         from swarmsweep.lab.mask_secrets import storable
         from swarmsweep.plan.lab_facts import known_other_seconds
         from swarmsweep.plan.role_steps import first_pass
+        from swarmsweep.plan.run_folder import run_to_resume
         from swarmsweep.results.manifest import begin_manifest, continue_manifest
         from swarmsweep.results.retry import first_steps, refuse_ended
+        from swarmsweep.sweep.checked import from_data
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
-        if resume:
-            run = Path(reports) / resume
+        if resume is not None:
+            run = run_to_resume(reports, resume)
             plan = read_plan(run)
             refuse_ended(run)
             continue_manifest(run, command, manifest)
             retry_broken(run)
         else:
-            sweep = load_sweep(path)
-            if sha256 not in (None, sweep.sha256):
-                raise LabError(f"{path}: was changed after it was checked. Nothing was measured. Run the command again")
-            other = known_other_seconds(reports, sweep.load.mode).seconds
-            plan = make_plan(sweep, hosts, seed=seed, colocated=colocated, other_seconds=other)
+            checked = from_data(sweep).sweep()
+            other = known_other_seconds(reports, checked.load.mode).seconds
+            plan = make_plan(checked, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)
             begin_manifest(run, plan.seed, command, manifest)
         steps = first_steps(run)

@@ -12,9 +12,9 @@ from swarmsweep.errors import InputError
 from swarmsweep.plan.feasibility import infeasible_reason, warnings_about
 from swarmsweep.plan.planned import Anchor, Estimate, Host, Plan, PlannedCell, Step
 from swarmsweep.plan.run_folder import RUN_ID
+from swarmsweep.sweep.checked import Sweep
 from swarmsweep.sweep.load import AnyLoad, load_from_json
 from swarmsweep.sweep.matrix import Cell, cost
-from swarmsweep.sweep.sweep_file import Sweep
 from swarmsweep.units import quoted
 
 # Seconds to deploy, wait until ready, drain and collect, measured on one core. Only the estimate depends on it.
@@ -83,7 +83,7 @@ def make_plan(
         seed=seed,
         created_at=created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
         colocated=colocated,
-        slo=sweep.slo.limits(),
+        slo=sweep.slo,
         load=sweep.load.as_json(),
         repeat=sweep.repeat,
         anchor=Anchor(anchor.id, cells[-1].id) if anchor else None,

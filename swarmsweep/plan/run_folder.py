@@ -11,7 +11,9 @@ from swarmsweep.plan.planned import SCHEMA, Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.row import infeasible_row
 from swarmsweep.plan.row_file import row_json
 from swarmsweep.record_file import as_record
+from swarmsweep.units import quoted
 
+SHOWN_RUNS = 10  # runs that a message lists; a longer list would hide the rest of the message
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 
 
@@ -92,6 +94,27 @@ def newest_runs(reports_dir: Path | str, limit: int | None = None) -> list[Path]
     """Run folders with a plan, the newest first, at most ``limit``."""
     runs = (path.parent for path in Path(reports_dir).glob("*/plan.json") if RUN_ID.fullmatch(path.parent.name))
     return sorted(runs, key=lambda run: run.name, reverse=True)[:limit]
+
+
+def run_to_resume(reports_dir: Path | str, run_id: object) -> Path:
+    """The folder of the run that ``-e resume=RUN`` names.
+
+    Raises:
+        InputError: there is no such run; with those that there are, and the command that resumes the newest.
+    """
+    run_dir = Path(reports_dir) / str(run_id)
+    if isinstance(run_id, str) and RUN_ID.fullmatch(run_id) and (run_dir / "plan.json").exists():
+        return run_dir
+    runs = [run.name for run in newest_runs(reports_dir, SHOWN_RUNS + 1)]
+    if not runs:
+        raise InputError(
+            f"resume is {quoted(str(run_id))}, but {reports_dir} holds no run yet. To start one, run: ./lab sweep"
+        )
+    more = ", and older ones" if len(runs) > SHOWN_RUNS else ""
+    raise InputError(
+        f"resume is {quoted(str(run_id))}; allowed: a run in {reports_dir}: {', '.join(runs[:SHOWN_RUNS])}{more}. "
+        f"To resume the newest, run: ./lab sweep -e resume={runs[0]}"
+    )
 
 
 def newest_run(reports_dir: Path | str, default: Path | None = None) -> Path:

@@ -101,8 +101,12 @@ def load_from_json(stored: StoredLoad) -> AnyLoad:
     kind = KINDS[mode_of(stored)]
     if unknown := sorted(set(stored) - {field.name for field in fields(kind)}):
         raise LabError(f"the plan has a load with {', '.join(unknown)}, which this version does not know")
+    # JSON has no tuples.
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+    }
     try:
-        return kind(**stored)
+        return kind(**settings)
     except TypeError as error:
         raise LabError(f"the plan has an incomplete load: {error}") from error
 

@@ -1,9 +1,11 @@
 """The scenarios that a sweep loads, and the files that locustfiles/ may not contain, judged by their names alone."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.load import StoredLoad, mode_of
@@ -55,24 +57,21 @@ def _fault(entry: Path) -> str | None:
     return None
 
 
-def scenarios_of(loads: Iterable[StoredLoad]) -> list[dict[str, Any]]:
-    """The scenarios to load once for a check, each once; the loads are as in plan.json.
+class Scenario(Struct, frozen=True, kw_only=True):
+    """A scenario to load once for a check. ``env`` has the variables with which the load would start Locust."""
 
-    ``{"locustfile", "mode", "env"}``, where ``env`` has the variables with which the load would start Locust.
-    """
-    scenarios: list[dict[str, Any]] = []
+    locustfile: str
+    mode: str
+    env: dict[str, str]
+
+
+def scenarios_of(loads: Iterable[StoredLoad]) -> list[Scenario]:
+    """The scenarios of these loads, each once; the loads are as in plan.json."""
+    scenarios: dict[Any, Scenario] = {}
     for load in loads:
         mode = mode_of(load)
-        scenario = {"locustfile": load["locustfile"], "mode": mode, "env": MODES[mode].scenario_env(load)}
+        scenario = Scenario(locustfile=load["locustfile"], mode=mode, env=MODES[mode].scenario_env(load))
         # Other seconds of warm-up do not change a scenario; another think time may.
-        if not any(_same(scenario, other) for other in scenarios):
-            scenarios.append(scenario)
-    return scenarios
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    def key(scenario: Mapping[str, Any]) -> tuple[Any, ...]:
-        waits = {name: value for name, value in scenario["env"].items() if name.startswith("LOCUST_")}
-        return scenario["locustfile"], scenario["mode"], waits
-
-    return key(one) == key(other)
+        waits = [(name, value) for name, value in scenario.env.items() if name.startswith("LOCUST_")]
+        scenarios.setdefault((scenario.locustfile, mode, *waits), scenario)
+    return list(scenarios.values())

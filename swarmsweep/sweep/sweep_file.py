@@ -2,16 +2,15 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.case_rules import read_cases, refuse_idle
 from swarmsweep.sweep.cell_rules import read_cells
-from swarmsweep.sweep.load import AnyLoad, Case, load_of
+from swarmsweep.sweep.checked import Sweep
+from swarmsweep.sweep.load import Case
 from swarmsweep.sweep.load_rules import read_load
-from swarmsweep.sweep.matrix import Cell
-from swarmsweep.sweep.models import Slo, SweepFile, mode_of
+from swarmsweep.sweep.models import SweepFile, mode_of
 from swarmsweep.sweep.problems import Problems
 from swarmsweep.sweep.scalars import describe
 from swarmsweep.sweep.scenarios import check_folder
@@ -19,28 +18,6 @@ from swarmsweep.sweep.sections import read_sections
 from swarmsweep.sweep.values import Scenarios
 from swarmsweep.sweep.yaml_tree import MAX_BYTES, Entries, read_tree
 from swarmsweep.units import quoted
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A validated sweep. ``cells`` are in the order of the file; ``seed`` is None where the file sets none.
-
-    ``load`` is the load of all cells to which no case of ``cases`` applies.
-    """
-
-    name: str
-    slo: Slo
-    load: AnyLoad
-    cases: tuple[Case, ...]
-    cells: tuple[Cell, ...]
-    repeat: int
-    seed: int | None
-    file: str
-    sha256: str
-
-    def load_of(self, cell: Cell) -> AnyLoad:
-        """The load of a cell: its case's, with its own scenario."""
-        return load_of(cell, self.load, self.cases)
 
 
 def load_sweep(path: Path | str) -> Sweep:
@@ -84,7 +61,7 @@ def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = Non
     assert sections.name and sections.slo and load
     return Sweep(
         name=sections.name,
-        slo=sections.slo,
+        slo=sections.slo.limits(),
         load=load,
         cases=tuple(cases),
         cells=tuple(cells),

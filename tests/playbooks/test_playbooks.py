@@ -129,6 +129,20 @@ def test_missing_sweep_is_refused_with_those_that_are_there(play: Play, watched)
     assert not watched.touched
 
 
+# The sweep file is not there either: a resumed run needs none.
+@pytest.mark.parametrize("run", ["20261122T114512Z-quick", ""])
+def test_a_run_that_is_unknown_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, run):
+    known = tmp_path / "reports/20261121T114512Z-quick"
+    known.mkdir(parents=True)
+    (known / "plan.json").touch()
+    given = {"resume": run, "lab_reports": str(tmp_path / "reports")}
+    result = play(ROOT / "sweep.yml", watched.inventory, "-e", json.dumps(given))
+    assert result.returncode != 0
+    assert f"resume is '{run}'; allowed: a run in {tmp_path}/reports: {known.name}. To resume the " in said(result)
+    assert said(result).endswith(f" ./lab sweep -e resume={known.name}")
+    assert not watched.touched
+
+
 # This shows that the marker above can appear at all.
 def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
     result = play(ROOT / "sweep.yml", watched.inventory, "-e", "sweep=sweeps/quick.yml")

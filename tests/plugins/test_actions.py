@@ -74,17 +74,20 @@ def lab(tmp_path_factory):
     (folder / "trial/locust").mkdir(parents=True)
     (folder / "trial/locust/stats.csv").write_text("a,b\n")
     make_odd(folder / "odd/locust")
+    files = {name: str(ROOT / f"sweeps/{name}.yml") for name in ("quick", "evolution")}
     plan = {
         "do": "plan",
-        "path": str(ROOT / "sweeps/quick.yml"),
+        "sweep": "{{ step_0.sweep }}",
         "hosts": {"api": [{"name": "lab-api", "cpus": 2, "memory_bytes": 8 * 1024**3}], "load": []},
         "reports": str(folder / "reports"),
         "colocated": False,
         "manifest": {"images": {"api": "i:1"}},
     }
-    seeds = {value: ("sweep", {"do": "check", "path": plan["path"], "seed": value}) for value in ("7", "abc", "-1")}
+    seeds = {value: ("sweep", {"do": "check", "path": files["quick"], "seed": value}) for value in ("7", "abc", "-1")}
     targets = {name: ("load_target", {"name": name}) for name in (*API, "lab-load", "example.org")}
+    checks = {f"checked {name}": ("sweep", {"do": "check", "path": path}) for name, path in files.items()}
     tasks = {
+        **checks,
         "gather": ("gather_folder", {"src": f"{folder}/trial/", "dest": f"{folder}/kept/attempt-1", "clock": "a"}),
         "gather again": ("gather_folder", {"src": f"{folder}/trial", "dest": f"{folder}/kept/attempt-1", "clock": "b"}),
         "gather nothing": ("gather_folder", {"src": f"{folder}/none", "dest": f"{folder}/none-kept"}),
@@ -94,15 +97,15 @@ def lab(tmp_path_factory):
         "clock": ("clock_offset", {}),
         "plan": ("sweep", plan | {"seed": "7"}),
         "plan abc": ("sweep", plan | {"seed": "abc", "reports": f"{folder}/other"}),
-        "resume": ("sweep", plan | {"resume": "{{ step_7.run | basename }}"}),
+        "resume": ("sweep", plan | {"sweep": None, "resume": "{{ step_9.run | basename }}"}),
         "plan evolution": (
             "sweep",
-            plan | {"path": str(ROOT / "sweeps/evolution.yml"), "reports": f"{folder}/evolution"},
+            plan | {"sweep": "{{ step_1.sweep }}", "reports": f"{folder}/evolution"},
         ),
         **{f"check {value}": task for value, task in seeds.items()},
         **{f"target {name}": task for name, task in targets.items()},
     }
-    assert list(tasks)[7] == "plan"
+    assert [list(tasks)[number] for number in (0, 1, 9)] == [*checks, "plan"]
     return play(folder, tasks), folder
 
 

@@ -34,12 +34,15 @@ def action():
 
 @pytest.fixture
 def plan(action, tmp_path):
-    """Run plan(load=..., resume=...) as the play does."""
+    """Run plan(load=..., resume=...) as the play does: what the check returned is passed on as JSON."""
 
-    def ask(load=FIXED, **more):
+    def ask(load=FIXED, **resumed):
         (tmp_path / "toy.yml").write_text(SWEEP.format(load=load))
-        arguments = {"path": str(tmp_path / "toy.yml"), "hosts": HOSTS, "reports": str(tmp_path / "reports")}
-        return action.do_plan(**arguments, colocated=False, manifest={"images": {}}, seed="7", **more)
+        reports = str(tmp_path / "reports")
+        given = resumed or {"path": str(tmp_path / "toy.yml")}
+        checked = json.loads(json.dumps(action.do_check(reports=reports, **given)))
+        more = {"sweep": checked["sweep"], **resumed}
+        return action.do_plan(HOSTS, reports, colocated=False, manifest={"images": {}}, seed="7", **more)
 
     return ask
 
@@ -63,9 +66,9 @@ def test_a_run_whose_load_left_the_lab_is_refused_by_each_step_that_takes_it_up(
     (locust / "worker-lab-load-0.json").write_text(json.dumps({"left_lab": {"http://example.com:80": 7}}))
     taken_up = {"reports": str(tmp_path / "reports"), "resume": Path(begun["run"]).name}
     with pytest.raises(LabError, match="cannot be resumed"):
-        action.do_scenarios(path="", **taken_up)
+        action.do_check(**taken_up)
     with pytest.raises(LabError, match="cannot be resumed"):
-        plan(resume=taken_up["resume"])
+        action.do_plan(HOSTS, colocated=False, manifest={"images": {}}, **taken_up)
 
 
 @pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 13, "fixed"), (CAPACITY, 60, "capacity")])
@@ -81,14 +84,26 @@ def test_a_step_has_all_that_the_role_asks_for(plan, load, seconds, mode):
         assert step["config"]["replicas"] == 1
 
 
-def test_a_sweep_file_that_was_changed_after_its_check_is_not_planned(action, plan, tmp_path):
+def test_the_sweep_that_was_checked_is_planned_whatever_happens_to_its_file(action, tmp_path):
+    path = tmp_path / "toy.yml"
+    path.write_text(SWEEP.format(load=FIXED))
+    checked = action.do_check(str(path))
+    path.unlink()
+    made = action.do_plan(HOSTS, str(tmp_path), colocated=False, manifest={}, sweep=checked["sweep"])
+    assert {step["load"]["users"] for step in made["steps"]} == {40}
+    stored = json.loads((Path(made["run"]) / "plan.json").read_text())
+    assert (stored["sweep_file"], stored["sweep_sha256"]) == (str(path), checked["sweep"]["sha256"])
+
+
+@pytest.mark.parametrize("other", ["20261122T114512Z-quick", "", "../reports", None, 7, "toy.yml"])
+def test_a_run_that_is_unknown_is_refused_with_the_runs_that_there_are(action, plan, tmp_path, other):
+    reports = tmp_path / "reports"
+    with pytest.raises(LabError, match=r"holds no run yet. To start one, run: \./lab sweep"):
+        action.do_check(reports=str(reports), resume=other or "")
     run = Path(plan()["run"]).name
-    checked = action.do_check(str(tmp_path / "toy.yml"))
-    assert plan(sha256=checked["sha256"])["steps"]
-    with pytest.raises(LabError, match=r"toy\.yml: was changed after it was checked"):
-        plan(load=CAPACITY, sha256=checked["sha256"])
-    # A resumed run uses its own plan, whatever happened to the file.
-    assert plan(load=CAPACITY, sha256=checked["sha256"], resume=run)["steps"]
+    if other is not None:
+        with pytest.raises(LabError, match=f"allowed: a run in {reports}: {run}.*/lab sweep -e resume={run}"):
+            action.do_check(reports=str(reports), resume=other)
 
 
 def test_nothing_is_made_again_when_all_is_well(action, plan):
@@ -158,13 +173,12 @@ def test_the_scenarios_to_try_are_those_of_the_sweep_or_of_the_run_taken_up(
     action, plan, tmp_path, load, scenario, env
 ):
     run = Path(plan(load)["run"])
-    arguments = {"path": str(tmp_path / "toy.yml"), "reports": str(tmp_path / "reports")}
-    (asked,) = action.do_scenarios(**arguments)["scenarios"]
+    (asked,) = action.do_check(str(tmp_path / "toy.yml"))["scenarios"]
     assert scenario.items() <= asked.items()
     assert env.items() <= asked["env"].items()
-    # The sweep file may have changed, or be another one. The run's own plan is used.
+    # A resumed run reads no sweep file.
     (tmp_path / "toy.yml").unlink()
-    assert action.do_scenarios(**arguments, resume=run.name)["scenarios"] == [asked]
+    assert action.do_check(reports=str(tmp_path / "reports"), resume=run.name)["scenarios"] == [asked]
 
 
 def test_a_scenario_that_cannot_run_ends_here(action, tmp_path):

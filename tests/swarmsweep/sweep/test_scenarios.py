@@ -8,7 +8,7 @@ import yaml
 
 from swarmsweep.cli import main
 from swarmsweep.errors import InputError
-from swarmsweep.sweep.scenarios import check_folder, scenarios_of
+from swarmsweep.sweep.scenarios import Scenario, check_folder, scenarios_of
 from swarmsweep.sweep.sweep_file import load_sweep
 
 ROOT = Path(__file__).parents[3]
@@ -117,7 +117,7 @@ def test_the_shipped_scenarios_have_names_of_their_own():
 def test_each_scenario_is_tried_once_for_each_think_time(folder):
     sweep = load_sweep(folder.parent / "sweeps/mine.yml")
     scenarios = scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)
-    assert [(one["locustfile"], one["mode"], one["env"]["LOCUST_WAIT_MAX_SECONDS"]) for one in scenarios] == [
+    assert [(one.locustfile, one.mode, one.env["LOCUST_WAIT_MAX_SECONDS"]) for one in scenarios] == [
         ("mine.py", "fixed", "0"),
         ("yours.py", "fixed", "0"),
         ("mine.py", "fixed", "2"),
@@ -129,7 +129,7 @@ def test_a_scenario_is_tried_with_the_environment_of_its_load():
     role = yaml.safe_load((ROOT / "roles/bench_cell/vars/main.yml").read_text())
     load = {"mode": "fixed", "warmup_seconds": 5, "measure_seconds": 10, "wait_seconds": [0, 0.5], "locustfile": "a.py"}
     (scenario,) = scenarios_of([load, load | {"warmup_seconds": 7}])
-    assert scenario["env"].keys() == role["__bench_cell_locust_fixed"]["env"].keys()
-    assert scenario["env"]["LOCUST_WAIT_MAX_SECONDS"] == "0.5"
+    assert scenario.env.keys() == role["__bench_cell_locust_fixed"]["env"].keys()
+    assert scenario.env["LOCUST_WAIT_MAX_SECONDS"] == "0.5"
     (search,) = scenarios_of([{"mode": "capacity", "locustfile": "a_open.py"}])
-    assert search == {"locustfile": "a_open.py", "mode": "capacity", "env": {}}
+    assert search == Scenario(locustfile="a_open.py", mode="capacity", env={})

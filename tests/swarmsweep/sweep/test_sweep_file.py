@@ -50,7 +50,7 @@ def test_defaults_fill_what_the_file_leaves_out():
     assert sweep.load.spawn_rate == 50
     assert sweep.load.wait_seconds == (0, 0)
     assert (sweep.repeat, sweep.seed) == (1, None)
-    assert sweep.slo.limits() == {"p95_ms": 500, "max_failure_percent": 1}
+    assert sweep.slo == {"p95_ms": 500, "max_failure_percent": 1}
     assert [cell.id for cell in sweep.cells] == [
         "r1-c0.5-m600M-w2",
         "r1-c1-m600M-w2",
