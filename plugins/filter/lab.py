@@ -8,7 +8,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab import content_hash, lab_names, virtual_machines
+from swarmsweep.lab import content_hash, lab_names, ready_settings, virtual_machines
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
 from swarmsweep.units import nano_cpus
@@ -87,6 +87,11 @@ def lab_name_problems(groups, lab_name, sources):
     return lab_names.name_problems(lab_name, dict.fromkeys(hosts), _inventory(sources))
 
 
+def lab_ready_problems(port, path, host, sources):
+    """Problems with the settings of the ready check: see swarmsweep.lab.ready_settings.ready_problems."""
+    return ready_settings.ready_problems(port, path, host, _inventory(sources))
+
+
 def lab_bridge_problems(bridge, sources):
     """Problems with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
     return lab_names.bridge_problems(bridge, _inventory(sources))
@@ -111,6 +116,7 @@ class FilterModule:
             "lab_nano_cpus": lab_nano_cpus,
             "lab_time_limits": lab_time_limits,
             "lab_name_problems": lab_name_problems,
+            "lab_ready_problems": lab_ready_problems,
             "lab_bridge_problems": lab_bridge_problems,
             "lab_network_problems": lab_network_problems,
             "lab_gateway": lab_names.gateway,

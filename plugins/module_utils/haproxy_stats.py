@@ -8,6 +8,14 @@ from dataclasses import dataclass
 
 from ansible.module_utils.show_stat import HEADER, parse_show_stat
 
+# What a check got, by HAProxy's word for it (management guide, "check_status"), if the statistics have no text.
+RESULTS = {
+    "L4TOUT": "no connection in time",
+    "L6TOUT": "no connection in time",
+    "L7TOUT": "no response in time",
+    "L7RSP": "no valid HTTP response",
+    "L4CON": "connection failed",
+}
 # HAProxy responds from memory. If it takes longer than this, it hangs or gets no CPU.
 SOCKET_TIMEOUT_SECONDS = 5.0
 
@@ -25,6 +33,27 @@ class Server:
     check_status: str  # "L7OK", "L4CON" ...; "* " before it: a check is running
     address: str  # "10.0.1.5", or "" when the socket's level hides it
     sessions: int = 0  # that are open now
+    check_code: int | None = None  # HTTP status of the last check; 0 while the next one runs
+    check_text: str = ""  # "Not Found", "Connection refused"; empty while a check runs
+
+    @property
+    def is_checking(self) -> bool:
+        """Return whether a check runs now. Until it ends, the last one's status is unknown."""
+        return self.check_status.startswith("* ")
+
+    @property
+    def check_result(self) -> str:
+        """Return the result of the last check, such as L7OK, L7STS, L4CON."""
+        return self.check_status.replace("* ", "")
+
+    @property
+    def got(self) -> str:
+        """Return in words what the last check got. Empty if there was none, or it passed."""
+        if self.check_result in ("", "INI") or self.check_result.endswith(("OK", "OKC")):
+            return ""
+        if self.check_code:
+            return f"status {self.check_code}" + (f" ({self.check_text})" if self.check_text else "")
+        return self.check_text.lower() or RESULTS.get(self.check_result, "")
 
     @property
     def proven_up(self) -> bool:
@@ -33,7 +62,7 @@ class Server:
         HAProxy counts a server that it just resolved as up before the first check, and shows that as a fraction.
         So a status that only starts with UP proves nothing.
         """
-        return self.status == "UP" and self.check_status.replace("* ", "").endswith(("OK", "OKC"))
+        return self.status == "UP" and self.check_result.endswith(("OK", "OKC"))
 
     @property
     def takes_requests(self) -> bool:
@@ -85,6 +114,8 @@ def list_servers(text: str, backend: str) -> list[Server]:
             check_status=row.get("check_status") or "",
             address=(row.get("addr") or "").rpartition(":")[0],
             sessions=int(row.get("scur") or 0),
+            check_code=int(row["check_code"]) if row.get("check_code") else None,
+            check_text=row.get("last_chk") or "",
         )
         for row in rows
         if row["svname"] not in ("FRONTEND", "BACKEND")
@@ -103,10 +134,17 @@ def are_ready(servers: list[Server], replicas: int, addresses: frozenset[str] = 
     return count_ready(servers, addresses) == replicas == sum(server.takes_requests for server in servers)
 
 
+def in_use(servers: list[Server]) -> list[Server]:
+    """Return the servers that are not just unused slots."""
+    return [server for server in servers if not server.status.startswith("MAINT")]
+
+
 def describe(servers: list[Server]) -> str:
     """Return the servers that are not just unused slots, for an error message."""
-    used = [server for server in servers if not server.status.startswith("MAINT")]
-    listed = (f"{server.name} {server.status} {server.check_status}".strip() for server in used)
+    listed = (
+        f"{server.name} {server.status} {server.check_status}".strip() + (f" ({server.got})" if server.got else "")
+        for server in in_use(servers)
+    )
     return ", ".join(listed) or "no server has an address yet"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible.module_utils import lab_files, swarm_tasks
+from ansible.module_utils.listening_ports import Listener, listeners_of
 
 SERVICE_LABEL = "com.docker.swarm.service.name"
 TASK_LABEL = "com.docker.swarm.task.id"
@@ -135,6 +136,19 @@ class Service:
             except NotFound:
                 self._inspected[container_id] = None
         return self._inspected[container_id]
+
+    def listeners(self, tasks: Iterable[dict[str, Any]]) -> dict[str, list[Listener] | None]:
+        """Return what listens in each replica, by its name. None for a replica on another node, or one that ended."""
+        found: dict[str, list[Listener] | None] = {}
+        for task in tasks:
+            container_id = swarm_tasks.container_id_of(task)
+            document = self.inspect(container_id) if container_id else None
+            # Docker writes 0 until the first process runs, so the stored document may be too old.
+            if document is not None and container_id and not document["State"].get("Pid"):
+                document = self.inspect(container_id, fresh=True)
+            pid = document["State"].get("Pid") if document else None
+            found[swarm_tasks.name_of(task)] = listeners_of(pid) if pid else None
+        return found
 
     def oom_containers(self, tasks: Iterable[dict[str, Any]], since: float) -> frozenset[str]:
         """Return the containers with evidence of an OOM kill.

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils import haproxy_stats, swarm_tasks
 from ansible.module_utils.image_reference import same_image
+from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch, Refusal, describe_listeners
 from ansible.module_utils.swarm_containers import describe_containers
 from ansible.module_utils.swarm_engine import POLL_SECONDS, STACK_LABEL, HarnessError, Service, poll, run_docker
 
@@ -127,6 +128,8 @@ class Deployment:
     environment: dict[str, str]
     haproxy_socket: str
     haproxy_backend: str
+    ready_check: ReadyCheck
+    settled_seconds: float
     timeout_seconds: float
     remove_timeout_seconds: float
     log_lines: int
@@ -145,6 +148,7 @@ def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str
         "status": "failed",
         "reason": None,
         "reason_code": None,
+        "cause": None,
         "started_at": time.time(),
         "ready_at": None,
         "ready_seconds": None,
@@ -175,6 +179,7 @@ class Wait:
         self.verdict = swarm_tasks.Verdict("converging", 0)
         self.inspected: list[dict[str, Any]] = []
         self.proxy_problem: str | None = None
+        self.ready_watch = ReadyWatch(request.ready_check, request.settled_seconds)
         self.oom_seen: float | None = None
 
     def step(self) -> bool | None:
@@ -198,11 +203,25 @@ class Wait:
         self.proxy_problem = None
         self.record["haproxy_up"] = haproxy_stats.count_ready(self.servers, addresses)
         if not haproxy_stats.are_ready(self.servers, self.request.replicas, addresses):
-            return None
+            return self.give_up_early()
         self.record["ready_at"] = time.time()
         self.record["ready_seconds"] = round(self.record["ready_at"] - self.record["started_at"], 3)
         self.record["status"] = "ready"
         return True
+
+    def give_up_early(self) -> bool | None:
+        """Return True if the ready check got a result for long enough that waiting does not change."""
+        listeners = self.service.listeners(self.alive())
+        refusal = self.ready_watch.observe(haproxy_stats.in_use(self.servers), listeners, time.monotonic())
+        if refusal is None:
+            return None
+        self.refuse(refusal)
+        return True
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Record why no wait helps. ``cause`` is the same in every cell with this cause."""
+        self.record["cause"] = refusal.cause
+        self.fail("not_ready", f"not ready: {refusal.text} (for {self.request.settled_seconds:g} s)", self.suspect())
 
     def may_be_dying(self, task_id: str | None) -> bool:
         """Return whether to wait for the end of a container. Docker reports an OOM kill before it, for any process."""
@@ -248,7 +267,9 @@ class Wait:
             detail = swarm_tasks.error_of(task) or task["Status"].get("Message", "")
             text += f"; {swarm_tasks.name_of(task)} is {swarm_tasks.state_of(task)} ({detail})"
         if self.verdict.running == wanted:
-            text += f"; HAProxy's checks pass for {self.record['haproxy_up']}: {haproxy_stats.describe(self.servers)}"
+            described = haproxy_stats.describe(self.servers)
+            text += f"; {self.request.ready_check} passes for {self.record['haproxy_up']}: {described}"
+            text += "".join(f"; {ports}" for ports in describe_listeners(self.service.listeners(self.alive())))
         return text
 
 

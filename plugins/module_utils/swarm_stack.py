@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils import haproxy_stats, swarm_engine, swarm_tasks
+from ansible.module_utils.listening_ports import Listener
+from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch, describe_listeners
 
 # How far back to look for OOM kills. Each container has its own name, so an older kill is not confused with it.
 KILLS_SECONDS = 3600.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Serving:
-    """What HAProxy must see: exactly this number of servers of a backend proven up."""
+    """What HAProxy must see: exactly this number of servers of a backend proven up.
+
+    ``hopeless``: the check got a result for ``settled_seconds`` that waiting does not change.
+    """
 
     socket: str
     backend: str
     servers_up: int
+    ready_check: ReadyCheck
+    settled_seconds: float
+    hopeless: bool = False
 
-    def problem(self) -> str | None:
-        """Return why HAProxy does not see it, or None if it does."""
+    def __post_init__(self) -> None:
+        self.watch = ReadyWatch(self.ready_check, self.settled_seconds)
+
+    def problem(self, read_listeners: Callable[[], dict[str, list[Listener] | None]]) -> str | None:
+        """Return why HAProxy does not see it, or None if it does. The ports are only read if it does not."""
         try:
             servers = haproxy_stats.list_servers(haproxy_stats.show_stat(self.socket), self.backend)
         except haproxy_stats.HaproxyError as error:
             return str(error)
         if haproxy_stats.are_ready(servers, self.servers_up):
             return None
+        listeners = read_listeners()
+        refusal = self.watch.observe(haproxy_stats.in_use(servers), listeners, time.monotonic())
+        if refusal is not None:
+            self.hopeless = True
+            return refusal.text
         up, described = haproxy_stats.count_ready(servers), haproxy_stats.describe(servers)
-        return f"{up} of {self.servers_up} servers of HAProxy's backend {self.backend} are up: {described}"
+        text = f"{up} of {self.servers_up} servers of HAProxy's backend {self.backend} are up: {described}"
+        return "; ".join([text, *describe_listeners(listeners)])
 
 
 class StackWatch:
@@ -55,6 +73,7 @@ class StackWatch:
         self.states: list[swarm_tasks.ServiceState] = []
         self.tasks: dict[str, dict[str, Any]] = {}
         self.ids: dict[str, str] = {}
+        self.services: dict[str, swarm_engine.Service] = {}
         self.converged_since: float | None = None
 
     def full_name(self, name: str) -> str:
@@ -84,13 +103,26 @@ class StackWatch:
         self.given_up = self.given_up or self.dies_too_often()
         if self.given_up or any(state.hopeless for state in self.states):
             return True
-        self.not_serving = self.serving.problem() if self.serving else None
+        self.not_serving = self.serving.problem(self.listeners) if self.serving else None
+        if self.serving is not None and self.serving.hopeless:
+            return True
         if not self.states or self.not_serving or not all(state.converged for state in self.states):
             self.converged_since = None
             return None
         now = time.monotonic()
         self.converged_since = self.converged_since or now
         return True if now - self.converged_since >= self.stable_seconds else None
+
+    def listeners(self) -> dict[str, list[Listener] | None]:
+        """Return what listens in the running replicas of the stack, by the name of the replica."""
+        running = [task for task in self.tasks.values() if swarm_tasks.is_running(task)]
+        found: dict[str, list[Listener] | None] = {}
+        for name, service_id in self.ids.items():
+            # It is kept, because it remembers the containers that it has inspected.
+            service = self.services.setdefault(service_id, swarm_engine.Service(self.api, name))
+            own = [task for task in running if task["ServiceID"] == service_id]
+            found |= service.listeners(swarm_tasks.newest_per_slot(own))
+        return found
 
     def dies_too_often(self) -> bool:
         """Return whether deaths of a present replica, or an OOM kill, show that it will not run."""

@@ -7,6 +7,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.haproxy_stats import HaproxyError, show_stat
 from ansible.module_utils.lab_files import write_json, write_text
 from ansible.module_utils.lab_secrets import mask_stack
+from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
+from ansible.module_utils.ready_check import ReadyCheck
 from ansible.module_utils.swarm_engine import HarnessError, connect
 from ansible.module_utils.swarm_service import Deployment, deploy
 
@@ -86,6 +88,21 @@ options:
     description: Name of the backend whose servers are the replicas.
     type: str
     default: api
+  ready_check:
+    description: What HAProxy requests of each replica, for the messages. The port is that of C(lab_api_port).
+    type: dict
+    required: true
+    suboptions:
+      port: {description: Port of the API in its container., type: int, required: true}
+      path: {description: Path that returns 200 only when the API can predict., type: str, required: true}
+      host: {description: Value of the header Host., type: str, required: true}
+  settled_seconds:
+    description:
+      - The wait ends when the check has got one of the statuses 400, 401, 403, 404 and 405 for this time. It also ends
+        when a replica has listened for this time, but only on other ports.
+      - A refused connection, another status and silence last until the timeout, because a slow start looks like that.
+    type: float
+    default: 10
   log_lines:
     description: Last lines of the log of the replica that failed.
     type: int
@@ -121,6 +138,7 @@ EXAMPLES = r"""
       API_WORKERS: "2"
     image: swarmsweep/api:1f0c9b2
     haproxy_socket: /run/swarmsweep/haproxy.sock
+    ready_check: {port: 8000, path: /ready, host: api}
     output_path: /var/lib/swarmsweep/cell/deploy.json
     inspect_path: /var/lib/swarmsweep/cell/inspect.json
   register: bench_cell_deployment
@@ -148,6 +166,7 @@ deploy:
     status: ready
     reason: null
     reason_code: null
+    cause: null
     started_at: 1795347900.1
     ready_at: 1795347904.3
     ready_seconds: 4.2
@@ -182,6 +201,8 @@ ARGUMENTS = {
     "haproxy_socket": {"type": "path", "required": True},
     "haproxy_backend": {"type": "str", "default": "api"},
     "haproxy_stat_path": {"type": "path"},
+    "ready_check": READY_CHECK | {"required": True},
+    "settled_seconds": {"type": "float", "default": 10},
     "log_lines": {"type": "int", "default": 40},
     "output_path": {"type": "path", "required": True},
     "inspect_path": {"type": "path"},
@@ -198,8 +219,9 @@ def read_request(params: dict) -> Deployment:
             f"service_name is {params['service_name']!r}: a service of this stack is named {params['stack_name']}_..."
         )
     environment = {name: str(value) for name, value in params["workers_env"].items()}
-    names = set(Deployment.__dataclass_fields__) - {"environment"}
-    return Deployment(environment=environment, **{name: params[name] for name in names})
+    names = set(Deployment.__dataclass_fields__) - {"environment", "ready_check"}
+    check = ReadyCheck(**params["ready_check"])
+    return Deployment(environment=environment, ready_check=check, **{name: params[name] for name in names})
 
 
 def main() -> None:

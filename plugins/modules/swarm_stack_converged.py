@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
+from ansible.module_utils.ready_check import ReadyCheck
 from ansible.module_utils.swarm_engine import HarnessError, connect
 from ansible.module_utils.swarm_stack import Serving, wait_for_stack
 
@@ -59,6 +61,21 @@ options:
     description: Name of the backend whose servers are the replicas.
     type: str
     default: api
+  ready_check:
+    description: What HAProxy requests of each replica, for I(servers_up).
+    type: dict
+    required: false
+    suboptions:
+      port: {description: Port of the API in its container., type: int, required: true}
+      path: {description: Path that returns 200 only when the API can predict., type: str, required: true}
+      host: {description: Value of the header Host., type: str, required: true}
+  settled_seconds:
+    description:
+      - The wait ends when the check has got one of the statuses 400, 401, 403, 404 and 405 for this time. It also ends
+        when a replica has listened for this time, but only on other ports.
+      - A refused connection, another status and silence last until the timeout, because a slow start looks like that.
+    type: float
+    default: 10
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -99,13 +116,15 @@ ARGUMENTS = {
     "servers_up": {"type": "int"},
     "haproxy_socket": {"type": "path"},
     "haproxy_backend": {"type": "str", "default": "api"},
+    "ready_check": READY_CHECK,
+    "settled_seconds": {"type": "float", "default": 10},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=ARGUMENTS, required_by={"servers_up": "haproxy_socket"}, supports_check_mode=True
+        argument_spec=ARGUMENTS, required_by={"servers_up": ("haproxy_socket", "ready_check")}, supports_check_mode=True
     )
     params = module.params
     if module.check_mode:
@@ -116,7 +135,13 @@ def main() -> None:
         module.fail_json(msg=f"services must map names to whole numbers: {error}")
     serving = None
     if params["servers_up"] is not None:
-        serving = Serving(params["haproxy_socket"], params["haproxy_backend"], params["servers_up"])
+        serving = Serving(
+            params["haproxy_socket"],
+            params["haproxy_backend"],
+            params["servers_up"],
+            ReadyCheck(**params["ready_check"]),
+            params["settled_seconds"],
+        )
     try:
         problem, services = wait_for_stack(
             connect(params["docker_url"]),

@@ -18,6 +18,14 @@ _HELP = {
 # Parts of Docker's message, and what helps then.
 _WORDS = {
     "no such image": "load the image {image} on the API host, or set another lab_api_image",
+    # What HAProxy's check got, and will get again (see plugins/module_utils/ready_check.py).
+    "got status 400": "set lab_api_ready_host to a name that the API accepts",
+    "got status 401": "set lab_api_ready_path to a path without a login",
+    "got status 403": "set lab_api_ready_path to a path without a login",
+    "got status 404": "set lab_api_ready_path to a path that the API has",
+    "got status 405": "set lab_api_ready_path to a path that allows GET",
+    "; lab_api_port is": "set lab_api_port to the port that the API listens on",
+    "must listen on 0.0.0.0": "change the address in the image or in lab_api_env",
     "range of cpus": "lower lab_api_cpus ({cpus})",
     # Docker gave no message on the failed replica: its log shows which of the usual causes it was.
     "rolled the update back, so the previous replicas keep running": (

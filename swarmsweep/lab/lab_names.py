@@ -43,7 +43,7 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
     if not (isinstance(lab_name, str) and _LAB.fullmatch(lab_name)):
         problems.append(
             f"lab_name is {quoted(lab_name)}; allowed: a letter, then up to 19 letters, digits and dashes, "
-            f"all lower case. Change it in {_settings(inventory)}"
+            f"all lower case. Change it in {settings_of(inventory)}"
         )
     for host in hosts:
         if host == "localhost":
@@ -66,7 +66,7 @@ def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
         return []
     return [
         f"lab_bridge is {quoted(bridge)}; allowed: a letter, then up to 14 letters, digits, dots, dashes "
-        f"and underscores, for example sweep0. Change it in {_settings(inventory)}"
+        f"and underscores, for example sweep0. Change it in {settings_of(inventory)}"
     ]
 
 
@@ -82,7 +82,7 @@ def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory:
     if network is None:
         return [
             f"lab_subnet is {quoted(subnet)}; allowed: 198.18.N.0/24 or 198.19.N.0/24 with N from 0 to 255. "
-            f"Change it in {_settings(inventory)}"
+            f"Change it in {settings_of(inventory)}"
         ]
     problems: list[str] = []
     seen: dict[str, str] = {}
@@ -145,7 +145,8 @@ def _is_host_name(host: Any) -> bool:
     return "%" not in host  # a zone may hold anything
 
 
-def _settings(inventory: str) -> str:
+def settings_of(inventory: str) -> str:
+    """The file of an inventory that holds the settings of the lab."""
     folder = inventory.rpartition("/")[0] or "." if _is_file(inventory) else inventory
     return f"{folder}/{SETTINGS_FILE}"
 

@@ -395,6 +395,10 @@ HAPROXY = haproxy()
         (haproxy(platform_proxy_threads=2), "nbthread 2"),
         (haproxy(platform_api_ready_path="/v2"), "http-check send meth GET uri /v2 ver HTTP/1.1 hdr Host api"),
         (
+            haproxy(platform_api_ready_host="my.example"),
+            "http-check send meth GET uri /ready ver HTTP/1.1 hdr Host my.example",
+        ),
+        (
             haproxy(platform_lab_name="other", platform_proxy_slots=7, platform_api_port=3000),
             "server-template api- 7 tasks.other_api_api:3000 resolvers docker init-addr none",
         ),

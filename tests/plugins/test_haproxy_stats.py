@@ -16,8 +16,8 @@ STAT = (Path(__file__).parent / "data" / "haproxy-2.6-stat.csv").read_text()
 
 def test_servers_of_a_real_answer():
     assert haproxy_stats.list_servers(STAT, "api") == [
-        Server("api-1", "DOWN", "L7OK", "127.0.0.1"),
-        Server("api-2", "DOWN", "L4CON", "127.0.0.1"),
+        Server("api-1", "DOWN", "L7OK", "127.0.0.1", check_code=200),
+        Server("api-2", "DOWN", "L4CON", "127.0.0.1", check_text="Connection refused"),
         Server("api-3", "MAINT", "", "127.0.0.1"),
     ]
 
@@ -72,6 +72,27 @@ HIDDEN = Server("api-1", "UP", "L7OK", "")
 )
 def test_are_ready(servers, replicas, addresses, ready):
     assert haproxy_stats.are_ready(servers, replicas, frozenset(addresses)) is ready
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "text", "got"),
+    [
+        ("L7STS", 404, "Not Found", "status 404 (Not Found)"),
+        ("L7STS", 404, "", "status 404"),
+        ("* L7STS", 0, "", ""),
+        ("L4CON", None, "Connection refused", "connection refused"),
+        ("L4CON", None, "", "connection failed"),
+        ("L4TOUT", None, "", "no connection in time"),
+        ("L7TOUT", None, "", "no response in time"),
+        ("L7RSP", None, "", "no valid HTTP response"),
+        ("INI", None, "", ""),
+        ("L7OK", 200, "OK", ""),
+    ],
+)
+def test_what_a_check_got_in_words(result, code, text, got):
+    server = Server("api-1", "DOWN", result, "10.0.1.5", check_code=code, check_text=text)
+    assert server.got == got
+    assert haproxy_stats.describe([server]) == f"api-1 DOWN {result}" + (f" ({got})" if got else "")
 
 
 def test_describe():

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from ansible.module_utils import swarm_service
+from ansible.module_utils.ready_check import ReadyCheck
 from ansible.module_utils.swarm_engine import HarnessError
 
 REQUEST = {
@@ -19,6 +20,8 @@ REQUEST = {
     "environment": {"API_WORKERS": "2"},
     "haproxy_socket": "/run/haproxy.sock",
     "haproxy_backend": "api",
+    "ready_check": ReadyCheck(8000, "/ready", "api"),
+    "settled_seconds": 10.0,
     "timeout_seconds": 120.0,
     "remove_timeout_seconds": 60.0,
     "log_lines": 40,

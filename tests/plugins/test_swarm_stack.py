@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils import swarm_stack, swarm_tasks
+from ansible.module_utils.ready_check import ReadyCheck
 
 DATA = Path(__file__).parent / "data"
 TASKS = json.loads((DATA / "tasks-docker-20.10.json").read_text())
@@ -122,13 +123,17 @@ def haproxy(tmp_path):
         server.shutdown()
 
 
+def serving(path, servers_up):
+    return swarm_stack.Serving(path, "api", servers_up, ReadyCheck(8000, "/ready", "api"), 10)
+
+
 def test_replicas_that_haproxy_calls_up_are_enough(haproxy):
-    found = watch(Replay("two-ready"), 3, serving=swarm_stack.Serving(haproxy, "api", 2))
+    found = watch(Replay("two-ready"), 3, serving=serving(haproxy, 2))
     assert (found.step(), found.not_serving) == (True, None)
 
 
 def test_running_replicas_are_not_enough_where_haproxy_is_asked(haproxy):
-    found = watch(Replay("two-ready"), 3, serving=swarm_stack.Serving(haproxy, "api", 3))
+    found = watch(Replay("two-ready"), 3, serving=serving(haproxy, 3))
     assert found.step() is None
     assert found.not_serving.startswith("2 of 3 servers of HAProxy's backend api are up: ")
     assert found.explain(40) == found.not_serving
@@ -136,12 +141,12 @@ def test_running_replicas_are_not_enough_where_haproxy_is_asked(haproxy):
 
 # The check fails because the replica is dead, and the user must read that reason.
 def test_a_death_explains_why_haproxy_sees_nothing(haproxy):
-    found = watch(Replay("oom", kills=True), 3, serving=swarm_stack.Serving(haproxy, "api", 1))
+    found = watch(Replay("oom", kills=True), 3, serving=serving(haproxy, 1))
     assert found.step() is True
     assert "needed more than its memory limit of 64M" in found.explain(40)
 
 
 def test_a_silent_haproxy_is_named(tmp_path):
-    found = watch(Replay("two-ready"), 3, serving=swarm_stack.Serving(str(tmp_path / "none.sock"), "api", 2))
+    found = watch(Replay("two-ready"), 3, serving=serving(str(tmp_path / "none.sock"), 2))
     assert found.step() is None
     assert "HAProxy does not respond" in found.explain(40)

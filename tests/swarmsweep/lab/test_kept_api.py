@@ -15,6 +15,7 @@ SETTINGS = {
     "memory": "512M",
     "port": 8000,
     "ready_path": "/ready",
+    "ready_host": "api",
     "ready_timeout_seconds": 120,
 }
 OOM = "replica 1 needed more than its memory limit of 512M: killed by the kernel (exit 137, OOM)"
@@ -29,7 +30,18 @@ def stack(code, reason):
     return {"msg": f"The stack lab_api has not converged after 12 s.\n{reason}", "services": [service(code, reason)]}
 
 
+def late(cause):
+    services = [service(None, None)]
+    return {"msg": f"The stack lab_api has not converged after 12 s.\n{cause}", "services": services}
+
+
 NO_SERVER = f"The stack lab_api has not converged after 120 s.\n{LATE}"
+REFUSED = "GET /ready (Host: api) got status 404 from api-1; lab_api_ready_path is /ready"
+UNKNOWN_HOST = "GET /ready (Host: api) got status 400 from api-1; lab_api_ready_host is api"
+ELSEWHERE = "replica 1 listens on 5000; lab_api_port is 8000"
+LOOPBACK = (
+    "replica 1 listens on 127.0.0.1:8000 alone, which only its own container reaches; the API must listen on 0.0.0.0"
+)
 TAKEN_BACK = "lab_api_api: Swarm rolled the update back, so the previous replicas keep running"
 # What a module returned, the cause in it, and the settings that help.
 RESULTS = {
@@ -59,6 +71,10 @@ RESULTS = {
         LATE,
         ["ready_path", "port", "ready_timeout_seconds"],
     ),
+    "404": (late(REFUSED), REFUSED, ["ready_path"]),
+    "400": (late(UNKNOWN_HOST), UNKNOWN_HOST, ["ready_host"]),
+    "another port": (late(ELSEWHERE), ELSEWHERE, ["port"]),
+    "loopback": (late(LOOPBACK), LOOPBACK, ["env"]),
     # Whose culprit is unknown: no ready path is blamed.
     "taken back": (
         {"msg": TAKEN_BACK, "services": [{"name": "lab_api_api", "reason": None, "reason_code": None}]},

@@ -1,0 +1,43 @@
+"""The settings of the ready check, before they become words of HAProxy's configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from swarmsweep.lab.lab_names import settings_of
+from swarmsweep.units import quoted
+
+# The characters of a URL's path and query (RFC 3986), without ' and #, which mean something in HAProxy's configuration.
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/?%-]*", re.ASCII)
+# A name or an address, with or without a port.
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+_PORTS = range(1, 65536)
+
+
+def ready_problems(port: Any, path: Any, host: Any, inventory: str = "inventory/lab") -> list[str]:
+    """The mistakes in ``lab_api_port``, ``lab_api_ready_path`` and ``lab_api_ready_host``, one sentence each.
+
+    A number may be text, because a value from -e is.
+    """
+    found = [
+        ("lab_api_port", port, _is_port(port), "a whole number from 1 to 65535"),
+        ("lab_api_ready_path", path, _matches(_PATH, path), "a path of a URL that begins with /, without spaces"),
+        ("lab_api_ready_host", host, _matches(_HOST, host), "a host name, with or without :port"),
+    ]
+    return [
+        f"{name} is {quoted(value)}; allowed: {allowed}. Change it in {settings_of(inventory)}"
+        for name, value, is_good, allowed in found
+        if not is_good
+    ]
+
+
+def _is_port(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return False
+    text = str(value)
+    return text.isascii() and text.isdigit() and int(text) in _PORTS
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and bool(pattern.fullmatch(value))

@@ -1,0 +1,355 @@
+"""What HAProxy's check got, and whether it ends the wait: a real HAProxy with the lab's configuration, on loopback.
+
+The tasks are recorded. The process that Docker would name as the replica's is the real server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible.module_utils import haproxy_stats, swarm_engine, swarm_service, swarm_stack, swarm_tasks
+from ansible.module_utils.haproxy_stats import Server
+from ansible.module_utils.listening_ports import Listener
+from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch
+
+from bench.lib import packages
+from bench.truth import haproxy
+
+pytest.importorskip("docker", reason="the Docker SDK for Python is needed for its exceptions")
+
+HERE = Path(__file__).parent
+TASKS = json.loads((HERE / "data" / "tasks-docker-20.10.json").read_text())
+# HAProxy checks every half second. A machine that is busy with other tests may need much longer.
+PATIENCE_SECONDS = 30.0
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="no root: a network namespace cannot be made")
+
+
+# --- The rule, without servers ----------------------------------------------------------------------------------------
+
+CHECK = ReadyCheck(8000, "/ready", "api")
+
+
+def server(result: str, code: int | None, name: str = "api-1") -> Server:
+    return Server(name, "DOWN", result, "10.0.1.5", check_code=code)
+
+
+WAITS = {f"status {code}": ([server("L7STS", code)], {}) for code in (301, 307, 429, 500, 502, 503)} | {
+    "refused": ([server("L4CON", None)], {}),
+    "silent": ([server("L7TOUT", None)], {}),
+    "no check yet": ([server("INI", None)], {}),
+    "no server": ([], {}),
+    "nothing listens": ([server("L4CON", None)], {"replica 1": []}),
+    "on another node": ([server("L4CON", None)], {"replica 1": None}),
+    "listens on both": (
+        [server("L4CON", None)],
+        {"replica 1": [Listener(8000, "0.0.0.0", False), Listener(9100, "::", False)]},
+    ),
+    "a port that Linux may have chosen": ([server("L4CON", None)], {"replica 1": [Listener(41234, "0.0.0.0", False)]}),
+    "connected, but silent": ([server("L7TOUT", None)], {"replica 1": [Listener(5000, "0.0.0.0", False)]}),
+    "a helper in the container": ([server("L4CON", None)], {"replica 1": [Listener(5555, "127.0.0.1", True)]}),
+}
+
+
+@pytest.mark.parametrize("name", WAITS)
+def test_what_may_pass_never_ends_the_wait(name):
+    servers, listeners = WAITS[name]
+    watch = ReadyWatch(CHECK, 10)
+    assert [watch.observe(servers, listeners, now) for now in (0.0, 10.0, 1000.0)] == [None] * 3
+
+
+ENDS = {
+    "400": ([server("L7STS", 400)], {}, "lab_api_ready_host is api"),
+    "401": ([server("L7STS", 401)], {}, "lab_api_ready_path is /ready"),
+    "403": ([server("L7STS", 403)], {}, "lab_api_ready_path is /ready"),
+    "404": (
+        [server("L7STS", 404)],
+        {},
+        "GET /ready (Host: api) got status 404 from api-1; lab_api_ready_path is /ready",
+    ),
+    "405": ([server("L7STS", 405)], {}, "lab_api_ready_path is /ready"),
+    "one of two": ([server("L7OK", 200), server("L7STS", 404, "api-2")], {}, "from api-2"),
+    "another port": (
+        [server("L4CON", None)],
+        {"replica 1": [Listener(5000, "0.0.0.0", False)]},
+        "replica 1 listens on 5000; lab_api_port is 8000",
+    ),
+    "its own container alone": (
+        [server("L4CON", None)],
+        {"replica 1": [Listener(8000, "127.0.0.1", True)]},
+        "replica 1 listens on 127.0.0.1:8000 alone, which only its own container reaches",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_no_wait_changes_ends_it_after_the_time(name):
+    servers, listeners, words = ENDS[name]
+    watch = ReadyWatch(CHECK, 10)
+    assert watch.observe(servers, listeners, 0.0) is None
+    assert watch.observe(servers, listeners, 9.9) is None
+    refusal = watch.observe(servers, listeners, 10.0)
+    assert refusal is not None
+    assert words in refusal.text
+    # The cause is that of every replica, so two cells can be compared by it.
+    assert "api-" not in refusal.cause and "replica" not in refusal.cause
+
+
+def test_the_time_begins_again_after_another_result():
+    watch = ReadyWatch(CHECK, 10)
+    seen = [(404, 0.0), (404, 6.0), (503, 7.0), (404, 8.0), (404, 17.0), (404, 18.0)]
+    ended = [now for code, now in seen if watch.observe([server("L7STS", code)], {}, now)]
+    assert ended == [18.0]
+
+
+def test_a_check_that_runs_hides_no_status():
+    watch = ReadyWatch(CHECK, 10)
+    seen = [("L7STS", 404, 0.0), ("* L7STS", 0, 5.0), ("L7STS", 404, 9.0), ("* L7STS", 0, 10.0)]
+    ended = [now for result, code, now in seen if watch.observe([server(result, code)], {}, now)]
+    assert ended == [10.0]
+
+
+# --- A real HAProxy ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    found = packages.find(*haproxy.PACKAGE)
+    if found is None:
+        pytest.skip("HAProxy is not installed: ./lab test installs it")
+    return Path(found)
+
+
+@contextlib.contextmanager
+def api(
+    address: str, status: int, *host: str, port: int = 0, prefix: tuple[str, ...] = ()
+) -> Iterator[tuple[int, int]]:
+    """Run the small API. Its port and its process."""
+    command = [*prefix, sys.executable, str(HERE / "refusing_api.py"), address, str(port), str(status), *host]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield int(process.stdout.readline()), process.pid
+        finally:
+            process.kill()
+
+
+Proxy = Callable[..., str]
+
+
+@pytest.fixture
+def proxy(program, tmp_path) -> Iterator[Proxy]:
+    """Return proxy(port, path, host), which starts HAProxy with the lab's checks and returns its socket."""
+    running: list[subprocess.Popen] = []
+
+    def start(port: int, path: str = "/ready", host: str = "api") -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        text = haproxy.config(tmp_path, listener.fileno(), port)
+        text = text.replace("uri /ready ver HTTP/1.1 hdr Host api", f"uri {path} ver HTTP/1.1 hdr Host {host}")
+        (tmp_path / "haproxy.cfg").write_text(text)
+        command = [program, "-db", "-f", tmp_path / "haproxy.cfg"]
+        running.append(subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL))
+        listener.close()
+        return str(tmp_path / "haproxy.sock")
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def until(question: Callable[[], object]) -> object:
+    """The first true answer."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (answer := question()):
+        assert time.monotonic() < deadline, "no answer in time"
+        time.sleep(0.05)
+    return answer
+
+
+def look(path: str) -> list[Server]:
+    """The servers, once each has been checked."""
+    try:
+        servers = haproxy_stats.list_servers(haproxy_stats.show_stat(path), "api")
+    except haproxy_stats.HaproxyError:
+        return []
+    return servers if all(s.got or s.proven_up for s in servers) else []
+
+
+class Docker:
+    """Responds with the recorded tasks of a service. ``pid`` is the process of each container."""
+
+    def __init__(self, pid: int, scenario: str = "ready") -> None:
+        self.recorded, self.pid = TASKS[scenario], pid
+        # HAProxy reaches the server at this address, as it would reach the replica at its own.
+        self.recorded = [task | {"NetworksAttachments": [{"Addresses": ["127.0.0.1/8"]}]} for task in self.recorded]
+
+    def services(self, filters):
+        mode = {"Replicated": {"Replicas": len(self.recorded)}}
+        spec = {"Name": "lab_api_api", "Mode": mode, "TaskTemplate": {"RestartPolicy": {"Condition": "any"}}}
+        return [{"ID": self.recorded[0]["ServiceID"], "Spec": spec}]
+
+    def tasks(self, filters=None):
+        return self.recorded
+
+    def events(self, **_options):
+        return []
+
+    def nodes(self):
+        return []
+
+    def inspect_container(self, container_id):
+        config = {"Image": "kit:1", "Env": []}
+        state = {"Running": True, "Pid": self.pid}
+        return {"Id": container_id, "State": state, "HostConfig": {}, "Config": config}
+
+    def logs(self, container_id, **_options):
+        return b"started\n"
+
+
+# What a real HAProxy got from a real server, as the record of a cell says it.
+ANSWERS = {
+    "404": (200, (), {"path": "/missing"}, "GET /missing (Host: api) got status 404 from api-1"),
+    "405": (200, (), {"path": "/predict"}, "GET /predict (Host: api) got status 405 from api-1"),
+    "401": (401, (), {}, "GET /ready (Host: api) got status 401 from api-1"),
+    "403": (403, (), {}, "GET /ready (Host: api) got status 403 from api-1"),
+    "a host that it does not know": (
+        200,
+        ("myapi.example",),
+        {},
+        "got status 400 from api-1; lab_api_ready_host is api",
+    ),
+}
+
+
+def wait_for(docker: Docker, socket_path: str, check: ReadyCheck, settled_seconds: float = 0) -> swarm_service.Wait:
+    """A wait for a cell of which the service is found, but nothing is deployed."""
+    request = swarm_service.Deployment(
+        stack_name="lab_api",
+        service_name="lab_api_api",
+        compose_path="",
+        replicas=len(docker.recorded),
+        nano_cpus=0,
+        memory_bytes=0,
+        image="kit:1",
+        environment={},
+        haproxy_socket=socket_path,
+        haproxy_backend="api",
+        ready_check=check,
+        settled_seconds=settled_seconds,
+        timeout_seconds=120,
+        remove_timeout_seconds=60,
+        log_lines=40,
+    )
+    service = swarm_engine.Service(docker, "lab_api_api")
+    service.find()
+    started = min(swarm_tasks.parse_time(task["CreatedAt"]) for task in docker.recorded)
+    record = {"status": "failed", "reason": None, "reason_code": None, "cause": None, "haproxy_up": None}
+    return swarm_service.Wait(service, request, record | {"started_at": started})
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_cell_says_what_the_check_got(proxy, name):
+    status, hosts, given, words = ANSWERS[name]
+    with api("127.0.0.1", status, *hosts) as (port, pid):
+        check = ReadyCheck(port, given.get("path", "/ready"), given.get("host", "api"))
+        path = proxy(port, **given)
+        until(lambda: look(path))
+        wait = wait_for(Docker(pid), path, check)
+        assert until(wait.step) is True
+        wait.finish()
+    assert (wait.record["status"], wait.record["reason_code"]) == ("failed", "not_ready")
+    assert words in wait.record["reason"]
+    assert wait.record["cause"] and wait.record["log_tail"] == ["started"]
+
+
+def test_the_right_host_makes_it_ready(proxy):
+    with api("127.0.0.1", 200, "myapi.example") as (port, pid):
+        path = proxy(port, host="myapi.example")
+        until(lambda: look(path))
+        wait = wait_for(Docker(pid), path, ReadyCheck(port, "/ready", "myapi.example"))
+        assert until(wait.step) is True
+        wait.finish()
+    assert (wait.record["status"], wait.record["reason"], wait.record["cause"]) == ("ready", None, None)
+
+
+def test_an_api_that_is_not_ready_yet_is_waited_for(proxy):
+    with api("127.0.0.1", 503) as (port, pid):
+        path = proxy(port)
+        until(lambda: look(path))
+        wait = wait_for(Docker(pid), path, ReadyCheck(port, "/ready", "api"))
+        assert [wait.step() for _ in range(3)] == [None] * 3
+        wait.finish()
+    assert wait.record["cause"] is None
+    found = re.search(
+        r"GET /ready \(Host: api\) passes for 0: api-1 \S+.* \(status 503 \(Service Unavailable\)\)",
+        wait.record["reason"],
+    )
+    assert found, wait.record["reason"]
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize(
+    ("address", "port", "words"),
+    [
+        ("0.0.0.0", 5000, "replica 1 listens on 5000; lab_api_port is {port}"),
+        ("::", 5000, "replica 1 listens on 5000; lab_api_port is {port}"),
+        ("127.0.0.1", None, "replica 1 listens on 127.0.0.1:{port} alone"),
+    ],
+)
+def test_a_listener_that_haproxy_cannot_reach_is_named(proxy, address, port, words):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        wanted = closed.getsockname()[1]
+    if address == "::" and not Path("/proc/net/tcp6").exists():
+        pytest.skip("no IPv6 on this machine")
+    # A network of its own, as a container has one.
+    up = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    with contextlib.ExitStack() as stack:
+        command = [*up, sys.executable, "-c", LISTEN, address, str(port or wanted)]
+        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        stack.callback(process.kill)
+        assert process.stdout.readline() == "listens\n"
+        path = proxy(wanted)
+        until(lambda: look(path))
+        wait = wait_for(Docker(process.pid), path, ReadyCheck(wanted, "/ready", "api"))
+        assert until(wait.step) is True
+        wait.finish()
+    assert words.format(port=wanted) in wait.record["reason"]
+    assert wait.record["cause"] == words.format(port=wanted).partition("replica 1 ")[2] + (
+        "" if port else ", which only its own container reaches; the API must listen on 0.0.0.0"
+    )
+
+
+# Listens, and waits until it is ended.
+LISTEN = """
+import signal, socket, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+server = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
+print("listens", flush=True)
+signal.pause()
+"""
+
+
+# --- The API of the inventory -----------------------------------------------------------------------------------------
+
+
+def test_the_wait_for_the_inventorys_api_ends_too(proxy):
+    with api("127.0.0.1", 200) as (port, pid):
+        path = proxy(port, path="/missing")
+        until(lambda: look(path))
+        serving = swarm_stack.Serving(path, "api", 1, ReadyCheck(port, "/missing", "api"), 0)
+        problem, (service,) = swarm_stack.wait_for_stack(
+            Docker(pid), "lab_api", {"api": 1}, 0, PATIENCE_SECONDS, 40, 3, serving
+        )
+    assert problem.splitlines()[1:] == [
+        "GET /missing (Host: api) got status 404 from api-1; lab_api_ready_path is /missing"
+    ]
+    assert service["running"] == 1

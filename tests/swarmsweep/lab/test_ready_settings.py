@@ -1,0 +1,43 @@
+"""What would be no word of HAProxy's configuration is refused, with the file to change."""
+
+import pytest
+
+from swarmsweep.lab.ready_settings import ready_problems
+
+GOOD = {"port": 8000, "path": "/ready", "host": "api"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"port": 1},
+        {"port": "65535"},
+        {"path": "/"},
+        {"path": "/v1/health?full=1&x=%20"},
+        {"path": "/predict/"},
+        {"host": "my-api.example"},
+        {"host": "my_api:8000"},
+        {"host": "127.0.0.1"},
+        {"host": "[::1]:8000"},
+    ],
+)
+def test_what_is_allowed(given):
+    assert ready_problems(**GOOD | given) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("port", value) for value in (0, 65536, -1, 8000.5, "", "http", "8000 ", "٨", None, True)]
+    + [("path", value) for value in ("", "ready", "/a b", "/a\nserver x", "/a'", '/a"', "/a#b", "/a\\", "/ä", None, 5)]
+    + [("host", value) for value in ("", "a b", "a\n", "a/b", "http://a", "a:b", 'a"', "a:123456", None, 5)],
+)
+def test_what_is_refused(name, value):
+    (problem,) = ready_problems(**GOOD | {name: value}, inventory="inventory/mine")
+    setting = "lab_api_port" if name == "port" else f"lab_api_ready_{name}"
+    assert problem.startswith(f"{setting} is {value!r}; allowed: ")
+    assert problem.endswith("Change it in inventory/mine/group_vars/all/lab.yml")
+
+
+def test_all_mistakes_are_named_together():
+    assert len(ready_problems(0, "", "")) == 3
