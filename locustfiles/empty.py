@@ -1,6 +1,6 @@
 """Load scenario: GET /empty returns a constant. It shows what the server costs without any work.
 
-It needs predict.py beside it, and has the same think time.
+It needs predict.py beside it.
 """
 
 from locust import task

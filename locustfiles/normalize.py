@@ -1,7 +1,7 @@
 """Load scenario: sends the requests of predict.py to POST /normalize.
 
 The API decodes and prepares a row there, but does not call the model.
-It needs predict.py beside it, and has the same think time.
+It needs predict.py beside it.
 """
 
 import random

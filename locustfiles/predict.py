@@ -1,15 +1,13 @@
-"""Load scenario: one row a request to POST /predict, from users who may pause between requests.
+"""Load scenario: one row a request to POST /predict, from users without think time.
 
 Self-contained: it is copied to the load hosts unchanged. The other scenarios import their rows and users from here.
-
-LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time, uniform; 0 (the default) is no think time
+``load.wait_seconds`` of a sweep file replaces ``wait_time``.
 """
 
 import json
-import os
 import random
 
-from locust import FastHttpUser, between, constant, task
+from locust import FastHttpUser, constant, task
 
 # Enough different rows that no cache on the way can help. Few enough that they stay in memory.
 ROWS = 512
@@ -52,24 +50,6 @@ def make_payloads(count: int, seed: int) -> list[bytes]:
     return [json.dumps({"rows": [make_row(rng)]}, separators=(",", ":")).encode() for _ in range(count)]
 
 
-def think_time():
-    """Return the ``wait_time`` of a user.
-
-    Raises:
-        ValueError: a variable is not a number of seconds, or the minimum is above the maximum.
-    """
-    try:
-        shortest = float(os.environ.get("LOCUST_WAIT_MIN_SECONDS") or 0)
-        longest = float(os.environ.get("LOCUST_WAIT_MAX_SECONDS") or shortest)
-    except ValueError as error:
-        raise ValueError(f"LOCUST_WAIT_MIN_SECONDS and LOCUST_WAIT_MAX_SECONDS are seconds: {error}") from None
-    if not 0 <= shortest <= longest:
-        raise ValueError(
-            f"LOCUST_WAIT_MIN_SECONDS={shortest:g} and LOCUST_WAIT_MAX_SECONDS={longest:g}: need 0 <= min <= max"
-        )
-    return constant(0) if longest == 0 else between(shortest, longest)
-
-
 PAYLOADS = make_payloads(ROWS, SEED)
 # The first response to each path and body. The same request must get the same response from each replica, under any
 # load. Otherwise, an API that mixes up requests under load would count as fast.
@@ -80,7 +60,7 @@ class ApiUser(FastHttpUser):
     """Shared by the scenarios of this API: one kept connection, think time, timeouts, a check of each response."""
 
     abstract = True
-    wait_time = think_time()
+    wait_time = constant(0)
     # An overloaded server must not keep an attempt busy for longer than this.
     connection_timeout = 10.0
     network_timeout = 10.0

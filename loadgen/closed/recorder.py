@@ -8,6 +8,7 @@ unreported    requests that are recorded here and are not in Locust's own statis
 exceptions    texts that the outcomes of tasks refer to
 on_start      users that an exception ended before their first task, by its text
 users         [epoch seconds, users of this worker] once a second
+think_time    totals of the users' think time, about once a second (see think_time.py)
 """
 
 import math
@@ -23,6 +24,7 @@ from loadgen.closed.boundary import guard
 from loadgen.closed.drain import Drain, is_http
 from loadgen.closed.in_flight import InFlight, Request
 from loadgen.closed.task_log import Execution, TaskLog, shortened, text_of
+from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
 from loadgen.shared.request_record import FAILED, FIELDS, NO_RESPONSE, OK, requests_file, tasks_file
@@ -35,9 +37,24 @@ SERVED_BY = "X-Served-By"
 
 
 class Recorder:
-    """Records every request and task of this process, and its CPU use."""
+    """Records every request and task of this process, and its CPU use.
 
-    def __init__(self, environment: Any, directory: Path, host: str, index: str) -> None:
+    Args:
+        environment: Locust's.
+        directory: where the files go.
+        host: name of this host in file names.
+        index: number of this worker on its host.
+        wait_seconds: the think time that replaces the scenario's own, see `ThinkTime`.
+    """
+
+    def __init__(
+        self,
+        environment: Any,
+        directory: Path,
+        host: str,
+        index: str,
+        wait_seconds: tuple[float, float] | None = None,
+    ) -> None:
         self._environment = environment
         worker = f"{host}-{index}"
         self._summary = directory / f"worker-{worker}.json"
@@ -56,6 +73,8 @@ class Recorder:
         self._in_flight = InFlight(environment.events.request, self._on_lost)
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
         self._drain = Drain(environment, self._in_flight, self._tasks)
+        self._think_time = ThinkTime(wait_seconds)
+        self._thinking: list[Sample] = [self._think_time.sample()]
         events.request.add_listener(self._on_request)
         events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._tick)
@@ -137,6 +156,7 @@ class Recorder:
             clock_now, cpu_now = time.monotonic(), time.process_time()
             self._cpu_percent.append((time.time(), 100 * (cpu_now - cpu) / (clock_now - clock)))
             self._users.append((time.time(), self._environment.runner.user_count))
+            self._thinking.append(self._think_time.sample())
             clock, cpu = clock_now, cpu_now
             if self._open:
                 self._requests.flush()
@@ -150,6 +170,8 @@ class Recorder:
         self._drain.wait_for_rest()
         self._in_flight.close()
         self._open = False
+        # The window may end after the last tick.
+        self._thinking.append(self._think_time.sample())
         events.request.remove_listener(self._on_request)
         self._requests.close()
         self._tasks.file.close()
@@ -158,6 +180,7 @@ class Recorder:
             "unreported": self._unreported,
             "cpu_percent": self._cpu_percent,
             "users": self._users,
+            "think_time": self._thinking,
             "errors": dict(self._errors),
             "tasks": len(self._tasks.file),
             "exceptions": self._tasks.exceptions,

@@ -9,6 +9,7 @@ SWEEP_HOST               name of this host in file names; default: its host name
 SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it
 SWEEP_START_FILE         see common/workers.py (master)
 SWEEP_DRAIN_SECONDS      for responses after the window, at most (master; see drain.py)
+LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time that replaces the scenario's own (see think_time.py)
 """
 
 import logging
@@ -23,6 +24,7 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.response_bounds import set_bounds
 from loadgen.closed.task_log import text_of
+from loadgen.closed.think_time import wait_seconds
 from loadgen.closed.timeline import DONE, Timeline
 from loadgen.common.outputs import output_directory
 from loadgen.common.workers import wait_for_start
@@ -54,14 +56,15 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
 
 def take_role(environment: Any, runner: Any) -> None:
     """Record, conduct, or both."""
-    directory = output_directory()
+    directory, waits = output_directory(), wait_seconds()
     if isinstance(runner, MasterRunner):
         Timeline(environment, directory, None)
         wait_for_start(environment)
         return
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
     set_bounds()
-    recorder = Recorder(environment, directory, os.environ.get("SWEEP_HOST") or socket.gethostname(), index)
+    host = os.environ.get("SWEEP_HOST") or socket.gethostname()
+    recorder = Recorder(environment, directory, host, index, waits)
     if isinstance(runner, WorkerRunner):
         events.test_stop.add_listener(lambda **_: hand_in(environment, recorder))
         events.quitting.add_listener(lambda **_: recorder.close())

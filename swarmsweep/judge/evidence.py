@@ -31,11 +31,15 @@ class Second:
 class Flow:
     """The load that the generator made in one measured window.
 
-    ``kind`` is 'users' (closed loop with think time), 'closed' (a number of connections, no think time), 'poisson' or
+    ``kind`` is 'users' (closed loop of Locust's users), 'closed' (a number of connections, no think time), 'poisson' or
     'constant'. ``offered`` = ok + failed + timed_out + dropped + in_flight_end, all of requests due in the window.
-    ``concurrency`` is the number of users or connections of a closed loop, ``think_seconds`` their mean think time.
+    ``concurrency`` is the number of users or connections of a closed loop.
     ``lag_mean_ms``, ``lag_p99_ms``: how late requests were sent. ``served_by``: responses by the value of X-Served-By.
     ``in_flight_end``: requests without a response when the load ended.
+
+    Users only: ``think_time_seconds`` is the mean of the think times that ended in the window, and ``thinking_mean``
+    the mean number of users in think time. ``planned_think_seconds`` is the mean think time by the plan, None where the
+    scenario has its own.
 
     Closed loop only: ``tasks`` are executions of tasks that began in the window. ``users_min`` is the fewest users in
     any second of it. ``lower_bounds`` names the latencies that are lower bounds because of ``in_flight_end``.
@@ -51,7 +55,9 @@ class Flow:
     in_flight_end: int = 0
     rate_rps: float | None = None
     concurrency: int | None = None
-    think_seconds: float = 0.0
+    planned_think_seconds: float | None = None
+    think_time_seconds: float | None = None
+    thinking_mean: float | None = None
     latency_mean_ms: float | None = None
     in_flight_mean: float | None = None
     lag_mean_ms: float | None = None

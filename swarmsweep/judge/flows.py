@@ -28,7 +28,8 @@ def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow
     inside, edges = requests.within(*window), whole_seconds(window)
     ok, no_response = inside.count(OK), inside.count(NO_RESPONSE)
     cpu = [percent for at, percent in record.cpu_percent if window[0] < at <= window[1]]
-    waits = load.get("wait_seconds") or [0.0]
+    waits = load.get("wait_seconds")
+    think_time_seconds, thinking_mean = _think_time(record, window)
     (in_flight,) = mean_in_flight(requests.start_seconds, requests.latency_ms, np.array(window))
     seconds = zip(
         np.histogram(inside.start_seconds, edges)[0] if len(edges) > 1 else (),
@@ -44,7 +45,9 @@ def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow
         failed=len(inside) - ok - no_response,
         in_flight_end=no_response,
         concurrency=load["users"],
-        think_seconds=sum(waits) / len(waits),
+        planned_think_seconds=sum(waits) / len(waits) if waits else None,
+        think_time_seconds=think_time_seconds,
+        thinking_mean=thinking_mean,
         latency_mean_ms=_mean(inside.latency_ms),
         in_flight_mean=in_flight,
         seconds=tuple(Second(int(begun), *figures) for begun, *figures in seconds),
@@ -72,6 +75,28 @@ def _users_min(record: UsersRecord, window: Window) -> int | None:
     """
     inside = [[count for at, count in samples if window[0] < at <= window[1] - 1] for samples in record.users]
     return round(sum(map(min, inside))) if inside and all(inside) else None
+
+
+def _think_time(record: UsersRecord, window: Window) -> tuple[float | None, float | None]:
+    """Of all workers: the mean seconds of the think times that ended in the window, and the users in think time.
+
+    Totals between two samples are interpolated. By the clock of another load host, the samples may end before the
+    window does, by less than a second. Both are None where a worker's samples do not cover the window.
+    """
+    ended = ended_seconds = thinking = 0.0
+    for samples in record.think_time or ():
+        table = np.array(samples, dtype=np.float64)
+        edges = np.clip(window, table[0, 0], table[-1, 0])
+        length = edges[1] - edges[0]
+        if length <= 0 or length < window[1] - window[0] - 1:
+            return None, None
+        waits, seconds, waited = (np.diff(np.interp(edges, table[:, 0], total))[0] for total in table[:, 1:].T)
+        ended += float(waits)
+        ended_seconds += float(seconds)
+        thinking += float(waited / length)
+    if not record.think_time:
+        return None, None
+    return ended_seconds / ended if ended else None, thinking
 
 
 def flow_of_probe(probe: Probe) -> Flow:

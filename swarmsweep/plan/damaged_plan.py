@@ -23,7 +23,7 @@ class _FixedLoad(Struct):
     spawn_rate: _Above0
     warmup_seconds: Amount
     measure_seconds: _Above0
-    wait_seconds: tuple[Amount, Amount]
+    wait_seconds: tuple[Amount, Amount] | None
     workers: Positive
     locustfile: str
 

@@ -31,7 +31,11 @@ _FORMS = {
 def load_sentence(plan: Plan) -> str:
     """The load of all cells that do not have their own."""
     load = plan.load
-    words = {key: _words(key, value) for key, value in load.items() if key != "mode" and value is not None}
+    words = {
+        key: _words(key, value)
+        for key, value in load.items()
+        if key != "mode" and (value is not None or key == "wait_seconds")
+    }
     return mode_for(load).sentence(load, words, plan.repeat)
 
 
@@ -55,6 +59,8 @@ def other_loads(plan: Plan) -> list[OtherLoad]:
 def _words(key: str, value: Any) -> str:
     """One setting, as a part of a sentence."""
     if key == "wait_seconds":
+        if value is None:
+            return "the scenario's own think time"
         low, high = value
         return f"{format_plain(low)} to {format_plain(high)} s of think time" if high else "no think time"
     text = format_plain(value) if as_number(value) is not None else str(value)

@@ -139,6 +139,7 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     window_start: Number | None = None
     window_end: Number | None = None
     requests_by_replica: dict[str, Whole | None] = {}
+    think_time_seconds: Number | None = None
     capacity_rps: Number | None = None
     verified_rps: Number | None = None
     interval_rps: Interval | None = None
@@ -152,8 +153,9 @@ class Row(Struct, frozen=True, kw_only=True):
     """A cell with its figures, or one that was not measured.
 
     ``attempt_count`` is the number of attempts from which the figures come. ``lower_bounds`` names the latencies that
-    are lower bounds. ``rps_range`` holds the lowest and the highest ``rps`` of several attempts. Until the cell is
-    measured, ``status`` is None and ``run_id`` is unset. ``attempt`` is set in trial.json alone.
+    are lower bounds. ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest and the
+    highest ``rps`` of several attempts. Until the cell is measured, ``status`` is None and ``run_id`` is unset.
+    ``attempt`` is set in trial.json alone.
     """
 
     schema: int
@@ -169,6 +171,7 @@ class Row(Struct, frozen=True, kw_only=True):
     task_exceptions: Whole | None
     failed_task_percent: Number | None
     rps: Number | None
+    think_time_seconds: Number | None
     latency_ms: LatencyMs
     lower_bounds: list[str]
     meets_slo: bool | None
@@ -211,6 +214,7 @@ def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt
         task_exceptions=None,
         failed_task_percent=None,
         rps=None,
+        think_time_seconds=None,
         latency_ms=LatencyMs(),
         lower_bounds=[],
         meets_slo=None,

@@ -12,7 +12,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.raw.latency import Requests, read_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.tasks import Tasks, read_tasks
-from swarmsweep.record_file import Count, Real, read_record
+from swarmsweep.record_file import Amount, Count, Real, read_record
 from swarmsweep.shared.request_record import COMPRESSED, requests_file, tasks_file
 
 # The bounds apply to all workers together.
@@ -34,6 +34,7 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
 
     cpu_percent: tuple[tuple[Real, Real], ...]
     users: tuple[tuple[Real, Real], ...] | None = None
+    think_time: tuple[tuple[Real, Count, Amount, Amount], ...] | None = None
     served_by: dict[str, Count] | None = None
     errors: dict[str, Count] | None = None
     on_start: dict[str, Count] | None = None
@@ -54,6 +55,9 @@ class UsersRecord:
     where executions of tasks were not recorded. ``unreported`` counts requests that Locust's own statistics lack.
     ``users``: for each worker, (epoch seconds, its number of users). ``on_start`` counts users that an exception ended
     before their first task, by its text.
+
+    ``think_time``: for each worker, samples of totals: (epoch seconds, waits that ended, their seconds, the seconds
+    that all users together have waited). None where a worker recorded none.
     """
 
     requests: Requests | None = None
@@ -66,6 +70,7 @@ class UsersRecord:
     unreported: int = 0
     users: tuple[tuple[tuple[float, float], ...], ...] = ()
     on_start: dict[str, int] = field(default_factory=dict)
+    think_time: tuple[tuple[tuple[float, int, float, float], ...], ...] | None = None
 
 
 def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
@@ -84,6 +89,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
         unreported=sum(worker.unreported for worker in workers),
         users=tuple(worker.users for worker in workers if worker.users is not None),
         on_start=_add(worker.on_start for worker in workers),
+        think_time=_think_time(workers),
     )
 
 
@@ -117,6 +123,11 @@ def _read_tasks(locust: Path, workers: Mapping[str, WorkerRecord]) -> tuple[Task
     return tuple(
         read_tasks(locust / (tasks_file(name) + COMPRESSED), worker.exceptions) for name, worker in workers.items()
     )
+
+
+def _think_time(workers: list[WorkerRecord]) -> tuple[tuple[tuple[float, int, float, float], ...], ...] | None:
+    known = [worker.think_time for worker in workers if worker.think_time]
+    return tuple(known) if known and len(known) == len(workers) else None
 
 
 def _add(parts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:

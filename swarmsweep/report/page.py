@@ -7,6 +7,7 @@ from msgspec import Struct
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
+from swarmsweep.plan.row import Row
 from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.capacity_page import CapacitySection
 from swarmsweep.report.environment import Section, environment_sections
@@ -16,6 +17,7 @@ from swarmsweep.report.notes import notes_of
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
+from swarmsweep.units import format_figure
 
 
 class SummaryPage(Struct, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     capacity: CapacitySection | None
     slo: str
     load: str
+    think_time: str | None
     other_loads: list[OtherLoad]
     ladder_header: list[str]
     ladder: list[list[str]]
@@ -63,6 +66,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
         capacity=page.section(),
         slo=markdown(slo_of.describe(plan.slo)),
         load=markdown(load_sentence(plan)),
+        think_time=_think_time(cells),
         other_loads=other_loads(plan),
         ladder_header=page_rows.ladder_header(),
         ladder=[page_rows.ladder_row(stage) for stage in ladder],
@@ -80,6 +84,19 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
         setting=environment_sections(run_dir, plan, page.order()),
         unmeasured=sum(cell.status is None for cell in cells),
     )
+
+
+def _think_time(cells: list[Row]) -> str | None:
+    """The mean think times that were measured; None where none was."""
+    known = [cell.think_time_seconds for cell in cells if cell.think_time_seconds is not None]
+    if not known:
+        return None
+    low, high = _seconds_text(min(known)), _seconds_text(max(known))
+    return low if low == high else f"{low} to {high}, by cell"
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{format_figure(seconds)} s" if seconds >= 1 else f"{format_figure(1000 * seconds)} ms"
 
 
 def _sentence(recommendation: Recommendation) -> str:

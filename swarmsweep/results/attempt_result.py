@@ -62,6 +62,7 @@ class AttemptResult:
     bottleneck_evidence: str | None
     checks: tuple[Check, ...]
     waited_ms: np.ndarray = field(default_factory=lambda: np.empty(0))
+    think_time_seconds: float | None = None
     tasks: TaskCounts | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
@@ -104,6 +105,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         latency_ms=_latencies(raw, search),
         waited_ms=_waited(raw),
         tasks=flow.tasks if flow is not None else None,
+        think_time_seconds=flow.think_time_seconds if flow is not None else None,
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
         restarts=raw.after.restarts if raw.after is not None else None,

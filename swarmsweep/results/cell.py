@@ -34,10 +34,10 @@ R = TypeVar("R")
 def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries: Iterable[Retry] = ()) -> Row:
     """All attempts at one cell as one row. ``retries`` are those that were invalid and have been retried.
 
-    RPS and CPU are means over attempts; counts are sums. Latencies are described over all requests of all attempts.
-    Throttling is pooled over all periods, the API's own metrics over all requests. Peaks are maxima. One failed attempt
-    makes the cell failed, one invalid attempt invalid: a configuration that dies in one of three deployments should not
-    be used.
+    RPS, CPU and think time are means over attempts; counts are sums. Latencies are described over all requests of all
+    attempts. Throttling is pooled over all periods, the API's own metrics over all requests. Peaks are maxima. One
+    failed attempt makes the cell failed, one invalid attempt invalid: a configuration that dies in one of three
+    deployments should not be used.
 
     In capacity mode, the figures of an attempt are those at its verified rate. The cell's capacity is that of all
     deployments together (see `swarmsweep.judge.capacity.across`).
@@ -60,6 +60,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         exceptions=dict(tasks.exceptions) if tasks else {},
         rps=_combine(_mean, (a.rps for a in attempts)),
         rps_range=_rps_range(attempts),
+        think_time_seconds=_combine(_mean, (a.think_time_seconds for a in attempts)),
         latency_ms=describe([a.latency_ms for a in attempts]),
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
@@ -152,6 +153,7 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         window_start=start,
         window_end=end,
         requests_by_replica=result.requests_by_replica,
+        think_time_seconds=result.think_time_seconds,
         # An attempt is a block, and configurations are compared block by block: so the comparison uses these capacities
         # and not the cell's.
         capacity_rps=capacity.estimate_rps if capacity else None,

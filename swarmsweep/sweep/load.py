@@ -29,7 +29,7 @@ class Load:
     mode: str = FIXED
     warmup_seconds: float = 10  # connections open, caches and thread pools fill; the requests are discarded
     measure_seconds: float = 30  # a few thousand requests for p99 at 100 requests/s
-    wait_seconds: tuple[float, float] = (0, 0)  # no think time: the users send as many requests as the API can serve
+    wait_seconds: tuple[float, float] | None = None  # the scenario's own wait_time: a locustfile works unchanged
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict.py"  # one-row predictions, the usual request
 
@@ -47,7 +47,8 @@ class Load:
         """The load as plan.json holds it."""
         keys = ("mode", "users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers")
         values = asdict(self)
-        return {key: values[key] for key in (*keys, "locustfile")} | {"wait_seconds": list(self.wait_seconds)}
+        waits = None if self.wait_seconds is None else list(self.wait_seconds)
+        return {key: values[key] for key in (*keys, "locustfile")} | {"wait_seconds": waits}
 
 
 @dataclass(frozen=True)

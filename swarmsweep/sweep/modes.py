@@ -96,14 +96,15 @@ def _refuse_impossible_users(load: Load, written: "Entries", _latency: Limits, p
 
 
 def _users_env(load: StoredLoad) -> dict[str, str]:
-    """A scenario reads its think time when it is loaded."""
-    return {
+    """A scenario may read its think time when it is loaded."""
+    seconds = {
         "SWEEP_WARMUP_SECONDS": str(load["warmup_seconds"]),
         "SWEEP_MEASURE_SECONDS": str(load["measure_seconds"]),
         "SWEEP_DRAIN_SECONDS": str(DRAIN_SECONDS),
-        "LOCUST_WAIT_MIN_SECONDS": str(load["wait_seconds"][0]),
-        "LOCUST_WAIT_MAX_SECONDS": str(load["wait_seconds"][1]),
     }
+    if waits := load["wait_seconds"]:
+        seconds |= {"LOCUST_WAIT_MIN_SECONDS": str(waits[0]), "LOCUST_WAIT_MAX_SECONDS": str(waits[1])}
+    return seconds
 
 
 def _search(settings: Settings, latency: Limits) -> CapacityLoad:

@@ -298,7 +298,9 @@ def test_test_that_is_ended_early_says_so(server, tmp_path):
         ("SWEEP_WARMUP_SECONDS", "-1", "SWEEP_WARMUP_SECONDS is '-1'"),
         ("SWEEP_DRAIN_SECONDS", "inf", "SWEEP_DRAIN_SECONDS is 'inf'"),
         ("SWEEP_MEASURE_SECONDS", "nan", "SWEEP_MEASURE_SECONDS is 'nan'"),
-        ("LOCUST_WAIT_MIN_SECONDS", "9", "need 0 <= min <= max"),
+        ("LOCUST_WAIT_MIN_SECONDS", "9", "LOCUST_WAIT_MIN_SECONDS is '9' and LOCUST_WAIT_MAX_SECONDS is '4'; allowed"),
+        ("LOCUST_WAIT_MIN_SECONDS", "soon", "LOCUST_WAIT_MIN_SECONDS is 'soon'"),
+        ("LOCUST_WAIT_MIN_SECONDS", "", "LOCUST_WAIT_MIN_SECONDS is ''"),
     ],
 )
 def test_bad_settings_end_it_before_any_request(server, tmp_path, name, value, message):

@@ -80,7 +80,12 @@ def read_rows(path: Path) -> list[tuple[float, float, float]]:
 
 
 def run_users(
-    folder: Path, scenario: str, users: int = 2, measure_seconds: float = 1.0, drain_seconds: float = 30.0
+    folder: Path,
+    scenario: str,
+    users: int = 2,
+    measure_seconds: float = 1.0,
+    drain_seconds: float = 30.0,
+    **env: str,
 ) -> Recorded:
     """Load a server on loopback with a scenario's text."""
     lock, asked = threading.Lock(), []
@@ -91,7 +96,7 @@ def run_users(
         respond(handler)
 
     with serve("127.0.0.1", count_and_respond) as server:
-        outcome = run(folder, scenario, f"http://127.0.0.1:{server.port}", measure_seconds, users, drain_seconds)
+        outcome = run(folder, scenario, f"http://127.0.0.1:{server.port}", measure_seconds, users, drain_seconds, **env)
     return Recorded(
         timeline=json.loads((folder / "timeline.json").read_text()),
         worker=outcome.worker,

@@ -15,7 +15,7 @@ PREDICT = ROOT / "locustfiles/predict.py"
 pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="locust is not installed")
 
 
-def ask(expression: str, **env: str) -> object:
+def ask(expression: str) -> object:
     """The value of an expression in a process that has loaded the scenario: Locust patches the process it is in."""
     program = f"""
 import importlib.util, json, sys
@@ -26,7 +26,7 @@ print(json.dumps({expression}))
 """
     base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=base | env, cwd="/", capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], env=base, cwd="/", capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -64,14 +64,3 @@ def test_api_knows_every_category_that_the_scenario_sends():
     assert tuple(ask("predict.SOIL_TYPES")) == values["SOIL_TYPES"]
     assert tuple(ask("predict.WILDERNESS_AREAS")) == values["WILDERNESS_AREAS"]
     assert set(ask("list(predict.make_row(predict.random.Random(1)))")) == set(values["RAW_COLUMNS"])
-
-
-@pytest.mark.parametrize(
-    ("shortest", "longest", "expected"), [("", "", (0, 0)), ("0", "0", (0, 0)), ("4", "9", (4, 9)), ("2", "", (2, 2))]
-)
-def test_think_time_is_uniform_between_the_limits(shortest, longest, expected):
-    limits = {"LOCUST_WAIT_MIN_SECONDS": shortest, "LOCUST_WAIT_MAX_SECONDS": longest}
-    waits = ask("[predict.PredictUser.wait_time(None) for _ in range(300)]", **limits)
-    low, high = expected
-    assert low <= min(waits) <= max(waits) <= high
-    assert max(waits) - min(waits) >= 0.8 * (high - low)

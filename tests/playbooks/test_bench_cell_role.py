@@ -112,6 +112,11 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
     assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 420
 
 
+def test_without_think_time_in_the_plan_the_scenario_has_its_own(render):
+    load = FIXED | {"wait_seconds": None}
+    assert not [name for name in render(load, step(load))["lab-load"]["__bench_cell_locust"]["env"] if "WAIT" in name]
+
+
 # Numbers given with -e on the command line are text.
 def test_numbers_may_be_text(render):
     names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")

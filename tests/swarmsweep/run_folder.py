@@ -38,6 +38,7 @@ class Traffic:
 
     latencies_ms: list[float]
     failures: int = 0
+    think_ms: float = 25.0  # of the user, after each request
     waited_ms: list[float] = field(default_factory=list)  # of requests in the window that had no response
     raised: dict[str, int] | None = None  # executions of tasks by the text that they raised; None: not recorded
     outside: int = 40  # requests of ramp and warm-up
@@ -100,6 +101,9 @@ class Run:
         write_requests(folder / "locust" / "requests-lab-load-0.f64.gz", requests)
         cpu = [[t, traffic.worker_cpu_percent] for t in range(1_000_000, 1_000_020)]
         worker = {"schema": 1, "requests": len(requests), "cpu_percent": cpu, "unreported": len(traffic.waited_ms)}
+        waits = len(traffic.latencies_ms) / (WINDOW[1] - WINDOW[0])
+        totals = [[t, 100 * t, 0.1 * t * traffic.think_ms, waits * t * traffic.think_ms / 1000] for t in range(20)]
+        worker["think_time"] = [[1_000_000 + t, *of] for t, *of in totals]
         put(folder / "locust" / "worker-lab-load-0.json", worker | self._tasks(folder, cell_id, traffic))
         timeline = {
             "schema": 1,

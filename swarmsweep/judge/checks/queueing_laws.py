@@ -18,10 +18,11 @@ MIN_SECONDS = 6
 def littles_law(evidence: Evidence) -> Check | None:
     """Little's law holds in the generator's own figures.
 
-    Closed loop: N users = X (R + Z), with throughput X, mean latency R and think time Z. If X (R + Z) is smaller, users
-    spent time in the generator, without a request and without thinking. If it is larger, latencies and counts
-    contradict each other. For Locust's users this is a warning, because a scenario may pause, or send requests in
-    parallel. Open loop: requests in flight = X R. They are counted from sends and responses, and R is measured from the
+    Closed loop: N users = X R + T, with throughput X, mean latency R and T users in think time, as was recorded.
+    Records of earlier versions have no T; then it is X Z, with the think time Z of the plan. If the sum is smaller,
+    users spent time in the generator, without a request and without thinking. If it is larger, latencies and counts
+    contradict each other. For Locust's users this is a warning, because a task may pause, or send requests in parallel.
+    Open loop: requests in flight = X R. They are counted from sends and responses, and R is measured from the
     send, not from the time due.
     """
     flow = evidence.flow
@@ -34,18 +35,34 @@ def littles_law(evidence: Evidence) -> Check | None:
 def _closed(flow: Flow, mean_seconds: float) -> Check | None:
     if not flow.concurrency:
         return None
-    name, users = "littles_law", flow.concurrency
-    explained = flow.offered / flow.length_seconds * (mean_seconds + flow.think_seconds)
+    name, users, rps = "littles_law", flow.concurrency, flow.offered / flow.length_seconds
+    thinking = _thinking(flow, rps)
+    if thinking is None:
+        return Check(name, None, users, None, "the think time of the users was not recorded", warning=True)
+    explained = rps * mean_seconds + thinking
     # At both ends of the window, each user is somewhere within its cycle. This is half a cycle each, in either
     # direction.
     chance = 100 * 2 * math.sqrt(users) / flow.offered
     off = 100 * (explained / users - 1)
     below, above = limit("users_in_generator") + chance, limit("little") + chance
     sentence = (
-        f"requests/s x (latency + think time) account for {format_figure(explained)} of {users} users "
+        f"requests in flight and think time account for {format_figure(explained)} of {users} users "
         f"({off:+.1f} %; allowed: {-below:+.1f} to {above:+.1f} %)"
     )
+    if flow.kind == "users" and off < -below:
+        sentence += ". The others were in a task without a request, as in time.sleep, or waited for the generator"
+    elif flow.kind == "users" and off > above:
+        sentence += ". A user with several requests at a time counts once for each of them"
     return Check(name, explained, users, -below <= off <= above, sentence, warning=flow.kind == "users")
+
+
+def _thinking(flow: Flow, rps: float) -> float | None:
+    """The mean number of users in think time; None where it is unknown. A client of a search never thinks."""
+    if flow.kind != "users":
+        return 0.0
+    if flow.thinking_mean is None and flow.planned_think_seconds is not None:
+        return rps * flow.planned_think_seconds
+    return flow.thinking_mean
 
 
 def _open(flow: Flow, mean_seconds: float) -> Check:

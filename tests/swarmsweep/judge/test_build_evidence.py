@@ -78,7 +78,7 @@ def test_users_have_one_window(run):
     assert found.peak is found.flow
     assert found.peak_usage is found.usage
     assert (found.flow.kind, found.flow.window, found.flow.offered) == ("users", WINDOW, 2400)
-    assert (found.flow.concurrency, found.flow.think_seconds) == (40, 0.025)
+    assert (found.flow.concurrency, found.flow.planned_think_seconds) == (40, 0.025)
     assert [second.offered for second in found.flow.seconds] == [200] * 12
     assert (found.flow.errors, found.flow.served_by) == (told["errors"], told["served_by"])
     assert (found.recorded_requests, found.counted_requests, found.recovery_probes) == (2440, 2440, 0)

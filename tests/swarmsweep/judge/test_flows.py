@@ -52,7 +52,7 @@ def test_flow_of_users_is_what_was_recorded():
         record(rows, cpu_percent=cpu, served_by={"a/1": 4}, errors={"busy": 1}), (EPOCH, EPOCH + 3), LOAD
     )
     assert (flow.kind, flow.offered, flow.ok, flow.failed) == ("users", 3, 2, 1)
-    assert (flow.concurrency, flow.think_seconds) == (3, 2.5)
+    assert (flow.concurrency, flow.planned_think_seconds) == (3, 2.5)
     assert flow.latency_mean_ms == pytest.approx((500 + 100 + 2000) / 3)
     assert [second.offered for second in flow.seconds] == [2, 0, 1]
     assert [second.in_flight_mean for second in flow.seconds] == pytest.approx([1.1, 0.0, 0.75], abs=1e-5)

@@ -46,7 +46,7 @@ def test_plan_has_the_contract():
     assert made.schema == 1
     assert made.created_at == "2026-11-22T11:45:12Z"
     assert made.slo == {"p95_ms": 100, "max_failure_percent": 1}
-    assert made.load["wait_seconds"] == [0, 0]
+    assert made.load["wait_seconds"] is None
     assert as_json(made.cells[0]) | {"doubts": []} == {
         "load": made.load,
         "id": "r1-c0.5-m256M-w1",
@@ -258,7 +258,7 @@ CASES = SWEEP.replace(
 def test_every_cell_has_its_whole_load():
     made = make_plan(parse_sweep(CASES, "x.yml"), HOSTS, run_id=RUN_ID)
     usual = {"mode": "fixed", "users": 40, "spawn_rate": 20, "warmup_seconds": 5, "measure_seconds": 12}
-    usual |= {"wait_seconds": [0, 0], "workers": 1, "locustfile": "predict.py"}
+    usual |= {"wait_seconds": None, "workers": 1, "locustfile": "predict.py"}
     slow = usual | {"users": 2, "measure_seconds": 60}
     assert made.load == usual
     assert [cell.load for cell in made.cells] == [usual, usual, slow, slow]

@@ -17,8 +17,19 @@ CELL = PlannedCell(
 )
 KEYS = [
     *("schema", "id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
-    *("task_exceptions", "failed_task_percent", "rps", "latency_ms", "lower_bounds", "meets_slo", "capacity_rps"),
-    *("capacity", "api", "load", "bottleneck", "request_parts", "choices", "bottleneck_evidence", "metrics_problem"),
+    *("task_exceptions", "failed_task_percent", "rps", "think_time_seconds", "latency_ms", "lower_bounds"),
+    *(
+        "meets_slo",
+        "capacity_rps",
+        "capacity",
+        "api",
+        "load",
+        "bottleneck",
+        "request_parts",
+        "choices",
+        "bottleneck_evidence",
+        "metrics_problem",
+    ),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),
     *("run_id", "attempt"),
 ]
@@ -34,8 +45,17 @@ INNER_KEYS = {
     "retries": ["attempt", "reason"],
     "checks": ["attempt", "name", "value", "limit", "passed", "sentence", "warning"],
     "attempts": [
-        *("attempt", "status", "reason", "rps", "window_start", "window_end", "requests_by_replica", "capacity_rps"),
-        *("verified_rps", "interval_rps", "at_least", "limited_by", "capacity_sentence", "load_trials"),
+        *("attempt", "status", "reason", "rps", "window_start", "window_end", "requests_by_replica"),
+        *(
+            "think_time_seconds",
+            "capacity_rps",
+            "verified_rps",
+            "interval_rps",
+            "at_least",
+            "limited_by",
+            "capacity_sentence",
+            "load_trials",
+        ),
     ],
 }
 PROBE_KEYS = [

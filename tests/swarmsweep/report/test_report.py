@@ -311,10 +311,10 @@ def evolution(tmp_path) -> Run:
     slow = metrics_text("/predict", 30, 400.0, SLOW, variant="slow", model="each_request", columns="memory")
     fast = metrics_text("/predict", 9, 2.0, {"inference": 0.5}, variant="fast", model="once", columns="memory")
     empty = metrics_text("/empty", 9, 0.5, {}, variant="fast", model="once", columns="memory")
-    run.record(f"{CORE}-variantslow", Traffic(busy(30, users=2, think_ms=0), metrics=[slow], outside=3))
+    run.record(f"{CORE}-variantslow", Traffic(busy(30, users=2, think_ms=0), think_ms=0, metrics=[slow], outside=3))
     run.record_death(f"{CORE}-variantdead", "oom", "out of memory at 256M")
-    run.record(f"{CORE}-variantfast", Traffic(busy(1200, think_ms=0), metrics=[fast]))
-    yardstick = Traffic(busy(2400, think_ms=0), metrics=[empty], target=("GET", "/empty"))
+    run.record(f"{CORE}-variantfast", Traffic(busy(1200, think_ms=0), think_ms=0, metrics=[fast]))
+    yardstick = Traffic(busy(2400, think_ms=0), think_ms=0, metrics=[empty], target=("GET", "/empty"))
     run.record(f"{CORE}-locustfileempty-variantfast", yardstick)
     for step in run.plan.steps:
         measure_attempt(run.dir, step.cell_id, step.attempt)

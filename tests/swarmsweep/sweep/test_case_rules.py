@@ -64,7 +64,7 @@ def test_when_is_a_value_or_a_list_for_each_axis(when, count):
 def test_a_case_changes_what_it_names_and_keeps_the_rest():
     by_cell = loads("{when: {variant: a}, warmup_seconds: 1, measure_seconds: 99, wait_seconds: [1, 2], workers: 3}")
     slow, usual = by_cell["r1-c0.5-m600M-w2-varianta"], by_cell["r1-c0.5-m600M-w2-variantb"]
-    assert (usual.warmup_seconds, usual.measure_seconds, usual.wait_seconds, usual.workers) == (10, 30, (0, 0), 1)
+    assert (usual.warmup_seconds, usual.measure_seconds, usual.wait_seconds, usual.workers) == (10, 30, None, 1)
     assert (slow.warmup_seconds, slow.measure_seconds, slow.wait_seconds, slow.workers) == (1, 99, (1, 2), 3)
     assert slow.users == usual.users == slow.spawn_rate == 50
 

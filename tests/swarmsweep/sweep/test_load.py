@@ -1,5 +1,7 @@
 """Which load a cell gets, and how long it lasts."""
 
+from dataclasses import replace
+
 import pytest
 
 from swarmsweep.errors import LabError
@@ -54,7 +56,8 @@ def test_a_load_lasts_from_the_first_user_to_the_end_of_the_window():
 
 def test_json_is_the_load_and_back():
     stored = BASE.as_json()
-    assert stored["wait_seconds"] == [0, 0]
+    assert stored["wait_seconds"] is None
+    assert replace(BASE, wait_seconds=(0, 0.5)).as_json()["wait_seconds"] == [0, 0.5]
     assert load_from_json(stored).seconds == BASE.seconds
     assert set(stored) == set(Load.__dataclass_fields__)
 

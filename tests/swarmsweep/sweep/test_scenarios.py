@@ -117,9 +117,9 @@ def test_the_shipped_scenarios_have_names_of_their_own():
 def test_each_scenario_is_tried_once_for_each_think_time(folder):
     sweep = load_sweep(folder.parent / "sweeps/mine.yml")
     scenarios = scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells)
-    assert [(one.locustfile, one.mode, one.env["LOCUST_WAIT_MAX_SECONDS"]) for one in scenarios] == [
-        ("mine.py", "fixed", "0"),
-        ("yours.py", "fixed", "0"),
+    assert [(one.locustfile, one.mode, one.env.get("LOCUST_WAIT_MAX_SECONDS")) for one in scenarios] == [
+        ("mine.py", "fixed", None),
+        ("yours.py", "fixed", None),
         ("mine.py", "fixed", "2"),
         ("yours.py", "fixed", "2"),
     ]
@@ -129,7 +129,9 @@ def test_a_scenario_is_tried_with_the_environment_of_its_load():
     role = yaml.safe_load((ROOT / "roles/bench_cell/vars/main.yml").read_text())
     load = {"mode": "fixed", "warmup_seconds": 5, "measure_seconds": 10, "wait_seconds": [0, 0.5], "locustfile": "a.py"}
     (scenario,) = scenarios_of([load, load | {"warmup_seconds": 7}])
-    assert scenario.env.keys() == role["__bench_cell_locust_fixed"]["env"].keys()
+    (own,) = scenarios_of([load | {"wait_seconds": None}])
+    assert own.env.keys() == role["__bench_cell_seconds"].keys()
+    assert scenario.env.keys() == own.env.keys() | role["__bench_cell_think_time"].keys()
     assert scenario.env["LOCUST_WAIT_MAX_SECONDS"] == "0.5"
     (search,) = scenarios_of([{"mode": "capacity", "locustfile": "a_open.py"}])
     assert search == Scenario(locustfile="a_open.py", mode="capacity", env={})

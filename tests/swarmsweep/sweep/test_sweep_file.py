@@ -48,7 +48,7 @@ def test_defaults_fill_what_the_file_leaves_out():
     sweep = parse(GOOD)
     assert sweep.load.mode == "fixed"
     assert sweep.load.spawn_rate == 50
-    assert sweep.load.wait_seconds == (0, 0)
+    assert sweep.load.wait_seconds is None
     assert (sweep.repeat, sweep.seed) == (1, None)
     assert sweep.slo == {"p95_ms": 500, "max_failure_percent": 1}
     assert [cell.id for cell in sweep.cells] == [
