@@ -155,7 +155,7 @@ def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts
 
 def _report(arguments: argparse.Namespace) -> None:
     from swarmsweep.plan.run_folder import newest_run
-    from swarmsweep.report.report import write_report
+    from swarmsweep.report.report import report_lines, write_report
 
     run_dir = Path(arguments.run_dir) if arguments.run_dir else newest_run(arguments.reports_dir)
     if not run_dir.is_dir() and (Path(arguments.reports_dir) / run_dir).is_dir():
@@ -166,4 +166,4 @@ def _report(arguments: argparse.Namespace) -> None:
         from swarmsweep.results.measure import measure_run
 
         print(f"{measure_run(run_dir)} attempts recomputed from their raw files")
-    print(write_report(run_dir, arguments.reports_dir))
+    print("\n".join(report_lines(write_report(run_dir, arguments.reports_dir))))

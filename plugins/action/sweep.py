@@ -177,9 +177,10 @@ class ActionModule(ActionBase):
 
     def do_report(self, run, reports):
         """Write summary.md, .json and .csv from all cells."""
-        from swarmsweep import write_report
+        from swarmsweep.report.report import report_lines, write_report
 
-        return {"summary": str(write_report(run, reports))}
+        summary = write_report(run, reports)
+        return {"summary": str(summary), "lines": report_lines(summary)}
 
     def do_report_measured(self, run, reports):
         """Write the report on the measured cells of a sweep that ended early, and return a sentence about it."""

@@ -196,6 +196,8 @@ class CallbackModule(Default):
         self.playbook = ""
         self.play = None
         self.phase: Phase | None = None
+        # Names of the phases that have a line.
+        self.phases: set[str] = set()
         self.cell: Cell | None = None
         self.progress = None
         # Message of the first failure, address of an unreachable host, and hosts.
@@ -217,7 +219,7 @@ class CallbackModule(Default):
         name = name or self.play.get_name().strip()
         if self.phase is None or self.phase.name != name:
             self.end_phase()
-            self.phase = Phase(name, time.monotonic())
+            self.phase = Phase(name, time.monotonic(), continued=name in self.phases)
         self.phase.task = short_task(task.get_name().strip())
         if self.quiet and not self.cell:
             self.screen.show(self.now)
@@ -227,7 +229,8 @@ class CallbackModule(Default):
         phase, self.phase = self.phase, None
         if self.quiet:
             self.screen.show(None)
-            if phase and (phase.tasks or how):
+            if phase and (how or phase.has_line(time.monotonic())):
+                self.phases.add(phase.name)
                 color = constants.COLOR_ERROR if phase.failed else constants.COLOR_OK
                 self.say(phase.line(time.monotonic(), check=context.CLIARGS["check"], **how), color)
 

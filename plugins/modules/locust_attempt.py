@@ -22,6 +22,7 @@ from ansible.module_utils.locust_command import (
     scenario_files,
 )
 from ansible.module_utils.machine_memory import total_memory_bytes
+from ansible.module_utils.unit_log import last_line
 
 DOCUMENTATION = r"""
 module: locust_attempt
@@ -105,8 +106,6 @@ QUESTIONS = 5
 QUESTION_PAUSE_SECONDS = 2
 # Seconds for workers to end after their master. Before it ends, the master waits for their results.
 ORPHAN_SECONDS = 15
-# How much of a failed unit's log is read: the end of a traceback, of which the last line is shown.
-LOG_TAIL_BYTES, LAST_LINE_CHARACTERS = 4096, 300
 # A worker that waits longer for its master, or a master for its workers, will never be connected.
 CONNECT_SECONDS = 60
 
@@ -299,16 +298,9 @@ class LoadUnits:
 
     def last_line(self, unit):
         name = unit.removeprefix(f"{self.prefix}-").rpartition("-")[0]
-        if not self.given["units_directory"]:
-            return ""
-        try:
-            with Path(self.given["units_directory"], f"{name}.log").open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-                lines = file.read().decode(errors="replace").split("\n")
-        except OSError:
-            return ""
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f": {last[:LAST_LINE_CHARACTERS]}" if last else ""
+        folder = self.given["units_directory"]
+        last = last_line(Path(folder, f"{name}.log")) if folder else ""
+        return f": {last}" if last else ""
 
     def wait_for_processes(self, units):
         """Wait until the first process of each unit has ended, or for LOOK_SECONDS.

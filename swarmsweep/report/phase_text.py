@@ -10,6 +10,8 @@ from swarmsweep.units import format_seconds
 # Without a terminal: seconds without a line before the first sign of life. Each further one waits twice as long. Ten
 # minutes are thus two lines.
 HEARTBEAT_SECONDS = 120.0
+# A phase that goes on after another one, for less than this and without a change, has no second line.
+CONTINUED_SECONDS = 1.0
 # The number of hosts that a line names; for more hosts, it gives their number.
 NAMED_HOSTS = 3
 
@@ -29,10 +31,12 @@ class Phase:
     Args:
         name: a verb phrase.
         since: seconds of a monotonic clock.
+        continued: it had a line before.
     """
 
     name: str
     since: float
+    continued: bool = False
     hosts: tuple[str, ...] = ()
     tasks: int = 0
     changed: int = 0
@@ -45,6 +49,11 @@ class Phase:
         self.changed += changed
         if host not in self.hosts:
             self.hosts = (*self.hosts, host)
+
+    def has_line(self, now: float) -> bool:
+        """Whether it did anything that a line should show."""
+        short = self.continued and not self.changed and now - self.since < CONTINUED_SECONDS
+        return self.failed or (self.tasks > 0 and not short)
 
     def line(self, now: float, *, interrupted: bool = False, check: bool = False) -> str:
         """The line that stays: '  Install Docker on lab-api ... 41 s, 3 changed'."""

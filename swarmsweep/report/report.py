@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import asdict
 
-from swarmsweep.files import write_atomically, write_json
+from swarmsweep.files import read_json, write_atomically, write_json
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row, unmeasured_row
 from swarmsweep.plan.row_file import read_row
@@ -45,6 +45,12 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
         write_json(reports_dir / "summary.json", summary)
         write_atomically(reports_dir / "summary.md", render("summary.md.j2", shown | {"folder": f"{run_dir.name}/"}))
     return run_dir / "summary.md"
+
+
+def report_lines(summary: Path) -> list[str]:
+    """The lines for a terminal: the recommendation in the report beside a summary.md, and the path of both."""
+    sentence = read_json(summary.with_name("summary.json"))["recommendation"]["sentence"]
+    return [sentence, f"summary: {summary}"]
 
 
 def read_cells(run_dir: Path, plan: Plan) -> list[Row]:

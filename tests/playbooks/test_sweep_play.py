@@ -193,6 +193,20 @@ def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
     assert (run / "manifest.json").read_text() == before
 
 
+def test_a_phase_has_one_line_where_nothing_is_retried(play, lost, tmp_path):
+    assert play(*lost).returncode == 0
+    (run,) = tmp_path.glob("reports/*-lost")
+    for harness in run.glob("cells/*/attempt-1/harness.json"):
+        harness.unlink()
+    for path in [*run.glob("cells/*/attempt-1/trial.json"), *run.glob("cells/*/cell.json")]:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed", "reason": "it died"}))
+    again = play(*lost, "-e", f"resume={run.name}")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "0 attempt(s) to measure" in again.stdout
+    assert again.stdout.count("  Measure the cells ... ") == 1
+    assert "Measure again" not in again.stdout
+
+
 # After a full disk or a locked folder, the step that records the failure fails as well.
 def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play, lost, tmp_path):
     assert play(*lost).returncode == 0

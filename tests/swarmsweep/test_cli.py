@@ -167,11 +167,16 @@ def test_help_needs_nothing(arguments):
 def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
     reports = str(finished_run.reports_dir)
     assert main(["report", "--reports-dir", reports]) == 0
-    assert capsys.readouterr().out == f"{finished_run.dir / 'summary.md'}\n"
+    sentence, path = capsys.readouterr().out.splitlines()
+    assert sentence == "No configuration has been measured yet (1 infeasible)."
+    assert path == f"summary: {finished_run.dir / 'summary.md'}"
     for step in finished_run.plan.steps:
         (finished_run.attempt(step.cell_id) / "trial.json").write_text("{}")  # measured by an older version
     assert main(["report", str(finished_run.dir), "--reports-dir", reports, "--remeasure"]) == 0
-    assert capsys.readouterr().out.startswith("5 attempts recomputed")
+    recomputed, sentence, again = capsys.readouterr().out.splitlines()
+    assert recomputed.startswith("5 attempts recomputed")
+    assert sentence.startswith("Take r1-c0.5-m256M-w1 (1 replica x 0.5 CPU, 256M, 1 worker each): it is the cheapest")
+    assert again == path
     assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()
 
 

@@ -24,6 +24,21 @@ def test_the_line_of_a_phase(state, how, line):
 
 
 @pytest.mark.parametrize(
+    ("state", "seconds", "shown"),
+    [
+        (phase(), 5, False),
+        (phase(tasks=1), 0.1, True),
+        (phase(tasks=1, continued=True), 0.9, False),
+        (phase(tasks=1, continued=True), 1.0, True),
+        (phase(tasks=1, changed=1, continued=True), 0.1, True),
+        (phase(tasks=1, failed=True, continued=True), 0.1, True),
+    ],
+)
+def test_a_phase_that_only_goes_on_has_no_second_line(state, seconds, shown):
+    assert state.has_line(100.0 + seconds) is shown
+
+
+@pytest.mark.parametrize(
     ("task", "line"),
     [
         ("Read the package lists", "  Install Docker ... 2 min 5 s: Read the package lists"),
