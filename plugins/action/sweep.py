@@ -30,6 +30,11 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
+def images_of(configs):
+    """Return the images that cells name, each once."""
+    return list(dict.fromkeys(config["image"] for config in configs if config.get("image")))
+
+
 class ActionModule(ActionBase):
     """Turns a LabError into a message without a traceback."""
 
@@ -47,7 +52,8 @@ class ActionModule(ActionBase):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
         Without ``resume``, the sweep file is read and checked, and returned as data for the plan. With it, the run has
-        its plan, and no sweep file is read. ``scenarios`` is what each load host must load once before a deployment.
+        its plan, and no sweep file is read. ``scenarios`` is what each load host must load once before a deployment,
+        and ``images`` what each API host must have.
         """
         from swarmsweep import parse_seed
         from swarmsweep.sweep.scenarios import check_folder
@@ -65,7 +71,7 @@ class ActionModule(ActionBase):
         from swarmsweep.sweep.checked import checked, to_data
 
         sweep = to_data(checked(load_sweep(path)))
-        return {"sweep": sweep, "scenarios": sweep["scenarios"]}
+        return {"sweep": sweep, "scenarios": sweep["scenarios"], "images": images_of(sweep["cells"])}
 
     def _begun_run(self, reports, resume):
         from msgspec import to_builtins
@@ -78,7 +84,8 @@ class ActionModule(ActionBase):
         run = run_to_resume(reports, resume)
         plan = read_plan(run)
         refuse_ended(run)
-        return {"sweep": None, "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells))}
+        scenarios = to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells))
+        return {"sweep": None, "scenarios": scenarios, "images": images_of(cell.config for cell in plan.cells)}
 
     def do_refuse_scenarios(self, loaded, locustfiles):
         """Fail if a scenario cannot run. ``loaded`` is what each load host reported."""

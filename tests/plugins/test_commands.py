@@ -684,3 +684,42 @@ def test_what_a_sweep_would_miss_is_named_with_the_command_that_helps(script, mo
             stack_facts(script, monkeypatch, **({"images": BOTH} | differs))
         messages[name] = str(refused.value)
     golden("stack_facts.yml", messages)
+
+
+# --- host_images ----------------------------------------------------------------------------------------------------
+
+WANTED = {"mine:1": "lab_api_image", "mine:2": "the key image of the sweep file"}
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        ("exit 0", []),
+        ('case "$*" in *mine:1) exit 1;; esac', ["mine:1"]),
+        ('case "$1" in image) exit 1;; esac', ["mine:1", "mine:2"]),
+    ],
+)
+def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, monkeypatch, body, missing):
+    said = script("docker", body)
+    module = load("host_images")
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", login="ssh 192.0.2.1 sudo")
+    monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
+    with pytest.raises(ModuleError if missing else Done) as ended:
+        module.main()
+    lines = str(ended.value).splitlines() if missing else []
+    assert lines == [
+        f"lab-api (192.0.2.1) has no image {image}, which {WANTED[image]} names. "
+        f"Fix: docker save {image} | ssh 192.0.2.1 sudo docker load"
+        for image in missing
+    ]
+    assert said.read_text().splitlines()[1:] == [f"image inspect --format {{{{.Id}}}} -- {image}" for image in WANTED]
+
+
+def test_images_are_not_looked_for_where_docker_does_not_respond(script, monkeypatch):
+    script("docker", "exit 1")
+    module = load("host_images")
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", login="ssh 192.0.2.1 sudo")
+    monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
+    with pytest.raises(Done) as done:
+        module.main()
+    assert done.value.result == {"changed": False, "docker": False}

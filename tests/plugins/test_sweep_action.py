@@ -181,6 +181,20 @@ def test_the_scenarios_to_try_are_those_of_the_sweep_or_of_the_run_taken_up(
     assert action.do_check(reports=str(tmp_path / "reports"), resume=run.name)["scenarios"] == [asked]
 
 
+def test_the_images_to_look_for_are_those_of_the_cells(action, tmp_path):
+    path, reports = tmp_path / "toy.yml", str(tmp_path / "reports")
+    path.write_text(SWEEP.format(load=FIXED))
+    assert action.do_check(str(path))["images"] == []
+    path.write_text(
+        SWEEP.format(load=FIXED).replace("cpus: [0.1, 0.2, 0.3, 0.4]", "cpus: [0.1, 0.2], image: [kit:2, kit]")
+    )
+    checked = action.do_check(str(path))
+    assert checked["images"] == ["kit:2", "kit"]
+    planned = action.do_plan(HOSTS, reports, colocated=False, manifest={"images": {}}, sweep=checked["sweep"])
+    run = Path(planned["run"]).name
+    assert sorted(action.do_check(reports=reports, resume=run)["images"]) == ["kit", "kit:2"]
+
+
 def test_a_scenario_that_cannot_run_ends_here(action, tmp_path):
     good = {"locustfile": "predict.py", "problem": None, "users": ["PredictUser"]}
     assert action.do_refuse_scenarios({"lab-load": [good]}, str(tmp_path)) == {}

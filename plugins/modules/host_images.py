@@ -1,0 +1,73 @@
+#!/usr/bin/python
+"""Ansible module: make sure that a host has the images that are to run on it."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+
+DOCUMENTATION = r"""
+module: host_images
+short_description: Make sure that a host has the images that are to run on it
+description:
+  - Docker never pulls an image of the measured API. Without this check, Swarm rejects each of its replicas.
+  - The module fails if an image is missing. Its message has the host and the command that copies the image.
+  - A host on which Docker does not respond is not checked. It may be installed later.
+options:
+  images:
+    description: Images that the host must have, each with the setting that names it.
+    type: dict
+    required: true
+  host_name: {description: Name of this host in the inventory, and its address., type: str, required: true}
+  login: {description: Command that runs another one on this host as root., type: str, required: true}
+author: [swarmsweep]
+"""
+
+EXAMPLES = r"""
+- host_images:
+    images: {own-api:1: lab_api_image}
+    host_name: lab-api (192.0.2.1)
+    login: ssh 192.0.2.1 sudo
+"""
+
+RETURN = r"""
+docker: {description: Whether Docker responds on the host., type: bool, returned: always}
+"""
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "images": {"type": "dict", "required": True},
+            "host_name": {"type": "str", "required": True},
+            "login": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    try:
+        code, _out, _err = run_docker(module, ["version"])
+    except OSError:
+        code = 127
+    if code in TIMED_OUT:
+        module.fail_json(msg=no_answer(["version"]))
+    if code != 0:
+        module.exit_json(changed=False, docker=False)
+    problems = []
+    for image, setting in params["images"].items():
+        question = ["image", "inspect", "--format", "{{.Id}}", "--", image]
+        code, _out, _err = run_docker(module, question)
+        if code in TIMED_OUT:
+            module.fail_json(msg=no_answer(question))
+        if code != 0:
+            problems.append(
+                f"{params['host_name']} has no image {image}, which {setting} names. "
+                f"Fix: docker save {image} | {params['login']} docker load"
+            )
+    if problems:
+        module.fail_json(msg="\n".join(problems))
+    module.exit_json(changed=False, docker=True)
+
+
+if __name__ == "__main__":
+    main()

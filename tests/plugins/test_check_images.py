@@ -1,0 +1,72 @@
+"""The images that the API hosts must have: each host that lacks one is named, before anything else is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import playing
+
+# `docker` of both hosts. It knows the image kit:1 alone.
+DOCKER = '#!/bin/sh\ncase "$1" in image) [ "$6" = kit:1 ];; esac\n'
+HOST = {"ansible_connection": "local", "ansible_become": False, "lab_directory": "keys"}
+HOSTS = {
+    "lab-api": HOST | {"ansible_host": "192.0.2.1"},
+    "lab-api2": HOST | {"ansible_host": "198.18.0.12", "lab_machine_is_virtual": True},
+}
+
+
+@pytest.fixture
+def check(tmp_path):
+    """Run check(lab_api_image, images of the sweep) on two API hosts. The exit code, and all that was printed."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+
+    def run(image: str, *images: str) -> tuple[int, str]:
+        groups = {"api": {"hosts": HOSTS, "vars": {"lab_api_image": image}}}
+        (tmp_path / "hosts.json").write_text(json.dumps(groups))
+        checked = {"ansible.builtin.set_fact": {"sweep_checked": {"images": list(images)}}}
+        went_on = {"ansible.builtin.debug": {"msg": "went on"}}
+        plays = [
+            {"name": "Read it", "hosts": "localhost", "tasks": [{"name": "Read it"} | checked]},
+            # Twice, as in site.yml.
+            *[{"name": "Look", "import_playbook": str(playing.ROOT / "playbooks/check_images.yml")}] * 2,
+            {"name": "Go on", "hosts": "api", "tasks": [{"name": "Go on"} | went_on]},
+        ]
+        (tmp_path / "play.yml").write_text(json.dumps(plays))
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        code, out, errors = playing.play(tmp_path, "-v", PATH=path)
+        return code, " ".join((out + errors).split())
+
+    return run
+
+
+@pytest.mark.parametrize("images", [("",), ("kit:1",), ("", "kit:1"), ("kit:1", "kit:1")])
+def test_images_that_are_there(check, images):
+    code, said = check(*images)
+    assert code == 0, said
+    assert "went on" in said
+
+
+@pytest.mark.parametrize(
+    ("images", "setting"),
+    [(("kit",), "lab_api_image"), (("kit:1", "kit"), "the key image of the sweep file")],
+)
+def test_a_missing_image_is_named_by_every_host_with_its_own_command(check, images, setting):
+    code, said = check(*images)
+    assert code != 0
+    assert "went on" not in said
+    logins = {
+        "lab-api (192.0.2.1)": "192.0.2.1 sudo",
+        "lab-api2 (198.18.0.12)": (
+            "-i keys/ssh/id_ed25519 -o UserKnownHostsFile=keys/ssh/known_hosts root@198.18.0.12"
+        ),
+    }
+    for host, login in logins.items():
+        fix = f"docker save kit | ssh {login} docker load"
+        assert f"{host} has no image kit, which {setting} names. Fix: {fix}" in said
