@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+from ansible.module_utils.haproxy_config import differences, read_ready_check
 from ansible.module_utils.haproxy_stats import HaproxyError, ask
 from ansible.module_utils.model_registry import MODEL, RegistryError, look_up
+from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
+from ansible.module_utils.ready_check import ReadyCheck
 
 DOCUMENTATION = r"""
 module: lab_stack_facts
 short_description: Report the versions, images and model of a provisioned lab
 description:
   - The module fails if the lab's stack or an image of the API is missing. Its message has the command that fixes it.
+  - It also fails if HAProxy connects to another port than I(ready_check), or requests another path or host there. Then
+    no replica would become ready.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
   images:
@@ -21,6 +30,14 @@ options:
     type: dict
     required: true
   haproxy_socket: {description: HAProxy's statistics socket., type: path, required: true}
+  ready_check:
+    description: What HAProxy must request of each replica, by the settings of the inventory.
+    type: dict
+    required: true
+    suboptions:
+      port: {description: Port of the API in its container., type: int, required: true}
+      path: {description: Path that returns 200 only when the API can predict., type: str, required: true}
+      host: {description: Value of the header Host., type: str, required: true}
 author: [swarmsweep]
 """
 
@@ -29,6 +46,7 @@ EXAMPLES = r"""
     lab_name: lab
     images: {api: swarmsweep/api:0123, api_full: swarmsweep/mlflow:4567}
     haproxy_socket: /opt/swarmsweep/run/lab-haproxy/haproxy.sock
+    ready_check: {port: 8000, path: /ready, host: api}
 """
 
 RETURN = r"""
@@ -60,12 +78,32 @@ def describe(champion):
     return {"model": MODEL, "version": champion["version"], **figures, **{name: champion.get(name) for name in ORIGIN}}
 
 
+def find_stale_check(docker, service, wanted):
+    """Return why the ready check that HAProxy was deployed with is not ``wanted``, or None if it is.
+
+    ``docker`` runs a command and returns its output, or None. Swarm keeps the configuration that the service really
+    uses, however its file has changed since.
+    """
+    listed = docker("service", "inspect", "--format", "{{json .Spec.TaskTemplate.ContainerSpec.Configs}}", service)
+    try:
+        (config,) = json.loads(listed or "null") or []
+        data = docker("config", "inspect", "--format", "{{json .Spec.Data}}", config["ConfigID"])
+        text = base64.b64decode(json.loads(data or "null") or "", validate=True).decode()
+        stale = differences(read_ready_check(text), wanted)
+    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+        return f"the ready check of HAProxy (service {service}) cannot be read: {error}. {MEND}"
+    if not stale:
+        return None
+    return f"{'; '.join(stale)}. No replica would become ready. Run with the same settings: ./lab site"
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "lab_name": {"type": "str", "required": True},
             "images": {"type": "dict", "required": True},
             "haproxy_socket": {"type": "path", "required": True},
+            "ready_check": READY_CHECK | {"required": True},
         },
         supports_check_mode=True,
     )
@@ -91,6 +129,9 @@ def main():
     missing = sorted(PLATFORM - set(platform))
     if missing:
         module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {MEND}")
+    problem = find_stale_check(docker, f"{lab}_platform_proxy", ReadyCheck(**module.params["ready_check"]))
+    if problem is not None:
+        module.fail_json(msg=problem)
     images = {}
     for name, reference in {**platform, **own}.items():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)

@@ -5,6 +5,7 @@ The commands are small scripts first in PATH; the modules run them as they would
 
 from __future__ import annotations
 
+import base64
 import getpass
 import importlib.util
 import json
@@ -16,9 +17,12 @@ import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import jinja2
 import pytest
+import yaml
 from ansible.module_utils import docker_command, model_registry
 
+ROOT = Path(__file__).parents[2]
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
 
 
@@ -619,22 +623,38 @@ def test_a_module_tells_the_version(script, monkeypatch, answer, version):
 FACTS = """case "$1 $2" in
   'version --format') echo 20.10.24;;
   'service ls') printf '%s\\n' {services};;
-  'service inspect') echo id;;
+  'service inspect') echo '[{{"ConfigID":"c1"}}]';;
+  'config inspect') echo '"{config}"';;
   'image inspect') case $5 in {missing}) exit 1;; *) echo sha256:$5;; esac;;
   'ps --quiet') echo 0123456789ab;;
   exec*) echo '{champion}';;
 esac"""
 SERVICES = ("postgres", "redis", "mlflow", "proxy")
+
+
+def deployed_config(**given):
+    """The configuration that the role platform makes of its template, with other values for some variables."""
+    names = yaml.safe_load((ROOT / "roles/platform/defaults/main.yml").read_text()) | given
+    return jinja2.Template((ROOT / "roles/platform/templates/haproxy.cfg.j2").read_text()).render(names)
+
+
 BOTH = {"api": "swarmsweep/api:1", "api_full": "swarmsweep/mlflow:2"}
 
 
-def stack_facts(script, monkeypatch, images, services=SERVICES, missing="none", champion=CHAMPION):
+READY_CHECK = {"port": 8000, "path": "/ready", "host": "api"}
+
+
+def stack_facts(
+    script, monkeypatch, images, services=SERVICES, missing="none", champion=CHAMPION, check=READY_CHECK, config=None
+):
     """What the module returns on a host with these services, without the image that is missing."""
     listed = " ".join(f"'lab_platform_{name} swarmsweep/{name}:2'" for name in services)
-    script("docker", FACTS.format(services=f"{listed} 'other_x y'", missing=missing, champion=champion))
+    config = base64.b64encode((deployed_config() if config is None else config).encode()).decode()
+    body = FACTS.format(services=f"{listed} 'other_x y'", missing=missing, champion=champion, config=config)
+    script("docker", body)
     module = load("lab_stack_facts")
     monkeypatch.setattr(module, "ask", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
-    given = Module(lab_name="lab", images=images, haproxy_socket="/run/haproxy.sock")
+    given = Module(lab_name="lab", images=images, haproxy_socket="/run/haproxy.sock", ready_check=check)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(Done) as done:
         module.main()
@@ -646,6 +666,19 @@ def test_the_images_of_all_stages_are_named_with_their_ids(script, monkeypatch):
     assert set(found["images"]) == {*SERVICES, "api", "api_full"}
     assert found["images"]["api_full"] == found["images"]["mlflow"] == "swarmsweep/mlflow:2 sha256:swarmsweep/mlflow:2"
     assert found["versions"] == {"docker": "20.10.24", "haproxy": "2.6.12"}
+
+
+@pytest.mark.parametrize(
+    ("given", "check"),
+    [
+        ({}, {}),
+        ({"platform_api_port": 5000, "platform_proxy_slots": 7}, {"port": 5000}),
+        ({"platform_api_ready_path": "/v1/health?full=1"}, {"path": "/v1/health?full=1"}),
+        ({"platform_api_ready_host": "my.example:80"}, {"host": "my.example:80"}),
+    ],
+)
+def test_a_ready_check_as_it_was_deployed_is_accepted(script, monkeypatch, given, check):
+    assert stack_facts(script, monkeypatch, BOTH, check=READY_CHECK | check, config=deployed_config(**given))["model"]
 
 
 @pytest.mark.parametrize(
@@ -670,6 +703,15 @@ MISSING = {
         {"missing": "swarmsweep/mlflow:2"},
         r"swarmsweep/mlflow:2 \(for mlflow\).*./lab site",
     ),
+    "another port": (
+        {"check": READY_CHECK | {"port": 9000}},
+        r"^lab_api_port is 9000, but HAProxy still has 8000\..*./lab site$",
+    ),
+    "another path and host": (
+        {"check": READY_CHECK | {"path": "/health", "host": "my.example"}},
+        r"lab_api_ready_path is /health, but HAProxy still has /ready; lab_api_ready_host is my\.example, but HAProxy",
+    ),
+    "no ready check": ({"config": "global\n"}, "no line `http-check send` of this version.*./lab site"),
     "an image of the user": (
         {"missing": "mine:1", "images": {"api": "mine:1"}},
         r"mine:1 \(for api\).*docker pull",
