@@ -4,7 +4,7 @@ It needs predict.py beside it, and open_loop.py loaded before it, which decides 
 """
 
 from open_loop import OpenLoopUser
-from predict import PAYLOADS
+from predict import PAYLOADS, SAME_ANSWERS
 
 
 class PredictOpenUser(OpenLoopUser):
@@ -12,5 +12,5 @@ class PredictOpenUser(OpenLoopUser):
 
     path = "/predict"
     payloads = PAYLOADS
-    same_answers = True
+    same_answers = SAME_ANSWERS
     expected = b'"predictions"'

@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import select_proxy
 
+from loadgen.closed.failure_kind import KnownError
+from loadgen.shared.request_record import BLOCKED
+
 # The part of a URL that urllib3, which requests uses to connect, takes for user, host and port. It ends at a backslash
 # too.
 AUTHORITY = re.compile(r"[^\\/?#]*")
@@ -43,12 +46,16 @@ def origin(url: str) -> str:
     return f"{scheme}://{host}:{port}"[:MAX_CHARACTERS]
 
 
-class LeftLabError(OSError):
+class LeftLabError(KnownError, OSError):
     """The error for FastHttpUser. Its text is the same for all requests to one target."""
 
+    outcome = BLOCKED
 
-class LeftLabRequestError(requests.RequestException):
+
+class LeftLabRequestError(KnownError, requests.RequestException):
     """The same error for HttpUser."""
+
+    outcome = BLOCKED
 
 
 class Boundary:

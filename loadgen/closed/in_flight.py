@@ -13,28 +13,33 @@ from gevent import GreenletExit, getcurrent
 from locust import clients
 from locust.contrib import fasthttp
 
+from loadgen.closed.failure_kind import kind_of_exception, kind_of_response
+from loadgen.shared.request_record import ERROR_STATUS
+
 # For each client: its session, the response for a with block, and the method that sends each hop.
 CLIENTS = (
     (clients.HttpSession, clients.ResponseContextManager, clients.HttpSession, "send"),
     (fasthttp.FastHttpSession, fasthttp.ResponseContextManager, fasthttp.LocustUserAgent, "_urlopen"),
 )
+# Where a client says no more than that there was no response.
+UNKNOWN = Exception()
 
 
 class Request:
     """One call of a client.
 
-    ``latency_ms`` and ``is_ok`` (by its status) are set once the client has returned. ``error`` says why it never
-    returned, None where the load ended first.
+    ``latency_ms`` is set once the client has returned. ``error`` says why it never returned, None where the load ended
+    first. ``failure`` is the kind of its failure, None if it has not failed.
     """
 
-    __slots__ = ("error", "is_ok", "is_reported", "is_sent", "latency_ms", "start_seconds")
+    __slots__ = ("error", "failure", "is_reported", "is_sent", "latency_ms", "start_seconds")
 
     def __init__(self) -> None:
         self.start_seconds = time.time()
         self.latency_ms: float | None = None
         self.is_sent = False
-        self.is_ok = False
         self.error: str | None = None
+        self.failure: float | None = None
         self.is_reported = False
 
 
@@ -61,10 +66,16 @@ class InFlight:
         """Whether a request that began up to this time (epoch seconds) has no response yet."""
         return any(one.latency_ms is None and one.start_seconds <= began_until for one in self._open.values())
 
-    def on_event(self) -> None:
-        """Call this at each of Locust's request events, in the greenlet that fired it."""
-        if (request := self._current.get(getcurrent())) is not None:
-            request.is_reported = True
+    def on_event(self) -> bool:
+        """Call this at each of Locust's request events, in the greenlet that fired it.
+
+        Returns whether a client of Locust fired it. Otherwise the scenario fired it itself.
+        """
+        request = self._current.get(getcurrent())
+        if request is None or request.is_reported:
+            return False
+        request.is_reported = True
+        return True
 
     def close(self) -> None:
         """The load is over: requests that are still open are lost."""
@@ -90,7 +101,8 @@ class InFlight:
                 if entry.is_sent:
                     # A client turns errors into failures. This one ends its user: it is the scenario's own
                     # gevent.Timeout, or a response that the client cannot read.
-                    entry.error = None if isinstance(error, GreenletExit) else type(error).__name__
+                    if not isinstance(error, GreenletExit):
+                        entry.error, entry.failure = type(error).__name__, kind_of_exception(error)
                     self._end(entry)
                 else:
                     # The call was invalid for the client, for example a URL without a scheme.
@@ -103,7 +115,8 @@ class InFlight:
             else:
                 # The event is fired when the with block ends.
                 entry.latency_ms = response.request_meta["response_time"]
-                entry.is_ok = 0 < response.status_code < 400
+                if not 0 < response.status_code < ERROR_STATUS:
+                    entry.failure = kind_of_response(response, getattr(response, "error", None) or UNKNOWN)
                 response.sweep_request = entry
             return response
 

@@ -22,12 +22,13 @@ from locust import User, events
 
 from loadgen.closed.boundary import guard
 from loadgen.closed.drain import Drain, is_http
+from loadgen.closed.failure_kind import kind_of_own, kind_of_response
 from loadgen.closed.in_flight import InFlight, Request
 from loadgen.closed.task_log import Execution, TaskLog, shortened, text_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
-from loadgen.shared.request_record import FAILED, FIELDS, NO_RESPONSE, OK, requests_file, tasks_file
+from loadgen.shared.request_record import FIELDS, NO_RESPONSE, OK, requests_file, tasks_file
 
 # The number of different error texts and replicas that are kept. A server that puts an id into each would fill the
 # memory.
@@ -95,8 +96,8 @@ class Recorder:
         latency_ms = math.nan if response_time is None else response_time
         if start_time is None:
             start_time = time.time() - (response_time or 0.0) / 1000
-        self._in_flight.on_event()
-        self._requests.add((start_time, latency_ms, OK if exception is None else FAILED))
+        kind_of = kind_of_response if self._in_flight.on_event() else kind_of_own
+        self._requests.add((start_time, latency_ms, OK if exception is None else kind_of(response, exception)))
         if exception is not None:
             self._tasks.on_failed_request()
             self._count_error(shortened(str(exception)) or type(exception).__name__)
@@ -115,19 +116,20 @@ class Recorder:
         if not self._open:
             return
         self._unreported += 1
-        latency_ms, outcome = request.latency_ms, OK if request.is_ok else FAILED
+        latency_ms, outcome = request.latency_ms, OK if request.failure is None else request.failure
         if latency_ms is None:
             latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
-            outcome = NO_RESPONSE if request.error is None else FAILED
+            outcome = NO_RESPONSE if request.failure is None else request.failure
         self._requests.add((request.start_seconds, latency_ms, outcome))
         task, stopped = self._tasks.running(), self._drain.stopped_seconds
         if task is not None:
             task.has_lost_request = True
             # A request that began after the window, and that the end of the load interrupted, shows nothing about the
             # API.
-            if outcome == FAILED or (outcome == NO_RESPONSE and (stopped is None or request.start_seconds <= stopped)):
+            counts = outcome != NO_RESPONSE or stopped is None or request.start_seconds <= stopped
+            if outcome != OK and counts:
                 task.has_failed_request = True
-        if outcome == FAILED:
+        if request.failure is not None:
             self._count_error(request.error or "a response with an error status that the scenario did not judge")
 
     def _on_unfinished(self, task: Execution) -> None:

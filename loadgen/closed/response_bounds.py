@@ -20,6 +20,9 @@ import requests
 from geventhttpclient.response import HTTPResponse, HTTPSocketPoolResponse, HTTPSocketResponse
 from locust.contrib.fasthttp import FastResponse
 
+from loadgen.closed.failure_kind import KnownError
+from loadgen.shared.request_record import TIMEOUT, UNREADABLE
+
 # The same value as in open/lean_http.py for open-loop load.
 MAX_BYTES = 16 << 20
 # Far longer than a scenario's timeouts. HAProxy allows a silent server the same time. A body that is sent very slowly
@@ -28,12 +31,28 @@ MAX_SECONDS = 60.0
 TOO_LONG = f"response longer than {MAX_BYTES >> 20} MiB"
 
 
-class BoundError(OSError):
+class BoundError(KnownError, OSError):
     """The error for FastHttpUser."""
 
+    outcome = UNREADABLE
 
-class BoundRequestError(requests.RequestException):
+
+class SlowError(BoundError):
+    """The error for FastHttpUser, of a response that takes too long."""
+
+    outcome = TIMEOUT
+
+
+class BoundRequestError(KnownError, requests.RequestException):
     """The same error for HttpUser."""
+
+    outcome = UNREADABLE
+
+
+class SlowRequestError(BoundRequestError):
+    """The error for HttpUser, of a response that takes too long."""
+
+    outcome = TIMEOUT
 
 
 def too_slow() -> str:
@@ -99,7 +118,7 @@ def _feed(response: HTTPSocketPoolResponse, data: bytes) -> None:
         raise BoundError(TOO_LONG)
     left = state["bound_end"] - now
     if left <= 0:
-        raise BoundError(too_slow())
+        raise SlowError(too_slow())
     patience = state["bound_patience"]
     # The shorter of the two times. A server that stops sending near the end must not get all of the scenario's timeout.
     sock.settimeout(left if patience is None else min(left, patience))
@@ -112,7 +131,7 @@ def _read(response: HTTPSocketPoolResponse, length: int | None = None) -> bytes:
     except TimeoutError:
         if response.__dict__.get("bound_end", math.inf) > time.monotonic():
             raise
-        raise BoundError(too_slow()) from None
+        raise SlowError(too_slow()) from None
 
 
 def _unzipped(response: FastResponse, gzip: bool = True, br: bool = False) -> bytes:
@@ -131,7 +150,7 @@ def _bounded_chunks(response: requests.Response, chunks: Iterator[Any]) -> Itera
             if late is not timer:
                 raise
             response.close()
-            raise BoundRequestError(too_slow()) from None
+            raise SlowRequestError(too_slow()) from None
         finally:
             timer.close()
         if chunk is None:

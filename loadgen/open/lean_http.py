@@ -26,7 +26,18 @@ import gevent
 from gevent.monkey import get_original
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from loadgen.shared.request_record import FAILED, OK, TIMED_OUT
+from loadgen.common.errno_kind import BY_ERRNO
+from loadgen.shared.request_record import (
+    BY_SCENARIO,
+    DIFFERENT,
+    ERROR_STATUS,
+    HIGHEST_STATUS,
+    OK,
+    OTHER,
+    RESET,
+    TIMED_OUT,
+    UNREADABLE,
+)
 
 # Gevent's constants for the events of a watcher.
 READ, WRITE = 1, 2
@@ -238,7 +249,7 @@ class Connection:
         try:
             self._connect()
         except OSError as error:
-            self._lose(_words(error))
+            self._lose(_words(error), _kind(error.errno))
 
     def time_out(self, now: float) -> None:
         """End the request with a timeout."""
@@ -279,7 +290,7 @@ class Connection:
         if not self._connected:
             code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
-                self._lose(os.strerror(code).lower())
+                self._lose(os.strerror(code).lower(), _kind(code))
                 return
             self._stand()
         if self._busy:
@@ -295,7 +306,7 @@ class Connection:
         except BlockingIOError:
             return
         except OSError as error:
-            self._lose(_words(error))
+            self._lose(_words(error), _kind(error.errno))
             return
         if not self._busy or not data:
             # A server sends nothing on an idle connection but its end; some servers announce it with a 408.
@@ -305,17 +316,17 @@ class Connection:
         try:
             self._feed(data)
         except HttpParserError as error:
-            self._end(monotonic(), FAILED, f"bad answer: {str(error)[:80] or type(error).__name__}")
+            self._end(monotonic(), UNREADABLE, f"bad answer: {str(error)[:80] or type(error).__name__}")
             return
         except HttpParserUpgrade:
-            self._end(monotonic(), FAILED, "bad answer: it wants to upgrade the connection")
+            self._end(monotonic(), UNREADABLE, "bad answer: it wants to upgrade the connection")
             return
         if self._whole:
             self._finish()
             return
         self._received += len(data)
         if self._received > MAX_ANSWER_BYTES:
-            self._end(monotonic(), FAILED, f"answer longer than {MAX_ANSWER_BYTES} bytes")
+            self._end(monotonic(), UNREADABLE, f"answer longer than {MAX_ANSWER_BYTES} bytes")
 
     def _on_end(self) -> None:
         """The server has closed the connection, or has sent data on an idle one."""
@@ -333,9 +344,9 @@ class Connection:
             self._keep = False
             self._finish()
         elif self._answered:
-            self._end(monotonic(), FAILED, "connection closed in the middle of the response")
+            self._end(monotonic(), RESET, "connection closed in the middle of the response")
         else:
-            self._lose("connection closed before any response")
+            self._lose("connection closed before any response", RESET)
 
     # Steps.
 
@@ -374,7 +385,7 @@ class Connection:
         except BlockingIOError:
             done = 0
         except OSError as error:
-            self._lose(_words(error))
+            self._lose(_words(error), _kind(error.errno))
             return
         if done < len(data):
             self._unsent = memoryview(data)[done:]
@@ -387,18 +398,19 @@ class Connection:
         """A whole response is there: judge it."""
         now = monotonic()
         if self._extra:
-            self._end(now, FAILED, "bad answer: more data after its end")
+            self._end(now, UNREADABLE, "bad answer: more data after its end")
             return
-        client, body = self._client, self._body
+        client, body, status = self._client, self._body, self._parser.get_status_code()
         content = body[0] if len(body) == 1 else b"".join(body)
+        failure = min(float(status), HIGHEST_STATUS) if status >= ERROR_STATUS else BY_SCENARIO
         try:
-            reason = client.check(self._parser.get_status_code(), self._headers, content)
+            reason = client.check(status, self._headers, content)
         except Exception as error:
             # If a check raises an error, the response counts as wrong.
             reason = f"check of the answer: {error!r}"[:200]
         known = client.known
         if reason is None and known is not None and known.setdefault(self._request, content) != content:
-            reason = OTHER_ANSWER
+            reason, failure = OTHER_ANSWER, DIFFERENT
         token, self._token, self._busy = self._token, None, False
         del client.in_flight[self]
         if self._keep and not self._unsent:
@@ -407,10 +419,10 @@ class Connection:
             client.idle.append(self)
         else:
             self.close()
-        outcome = OK if reason is None else FAILED
+        outcome = OK if reason is None else failure
         client.on_done(token, self.sent, now, outcome, reason, self._headers, len(content))
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: str, kind: float) -> None:
         """The connection is lost."""
         now = monotonic()
         if self._busy and self._used and not self._answered and now - self.sent < RESEND_WITHIN_SECONDS:
@@ -420,7 +432,7 @@ class Connection:
             self.close()
             client.send_again(request, token, self.sent)
         elif self._busy:
-            self._end(now, FAILED, reason)
+            self._end(now, kind, reason)
         else:
             self._on_end()
 
@@ -431,6 +443,10 @@ class Connection:
         self._token, self._busy = None, False
         self.close()
         client.on_done(token, self.sent, now, outcome, reason, None, 0)
+
+
+def _kind(number: int | None) -> float:
+    return BY_ERRNO.get(number, OTHER) if number else OTHER
 
 
 def _words(error: OSError) -> str:

@@ -23,7 +23,7 @@ from loadgen.common.compression import compress, compressed
 from loadgen.open.bins import Bin
 from loadgen.open.histogram import encode_histogram, quantize_us
 from loadgen.open.tally import LocustTally
-from loadgen.shared.request_record import DROPPED, FAILED, OK, OPEN_FIELDS, TIMED_OUT
+from loadgen.shared.request_record import DROPPED, OK, OPEN_FIELDS, TIMED_OUT
 
 # The number of different error texts and replicas that are kept. A server that puts an id into each would fill the
 # memory.
@@ -188,7 +188,7 @@ class ProbeLog:
             current.lag_ms_sum += sum(lag_ms)
             counts = Counter(outcomes)
             current.ok += counts[OK]
-            current.failed += counts[FAILED]
+            current.failed += len(sent) - counts[OK] - counts[TIMED_OUT]
             current.timed_out += counts[TIMED_OUT]
             current.served_by.update(servers)
             self._tally.add(begun, latency_ms)

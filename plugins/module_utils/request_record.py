@@ -6,6 +6,9 @@ Each file holds records of little-endian float64 and nothing else. It ends in ``
 A request of closed-loop users has `FIELDS` figures: start (epoch seconds), latency (ms), outcome. Without a response,
 the latency is the time that the request had waited when the load ended.
 
+The outcome of a failed request is its kind: an HTTP status from `LOWEST_STATUS` on, else a number of `KIND_NAMES`.
+Kinds come from the status and from the type of the exception. Texts of users and of programs are never read for them.
+
 A request of an open-loop probe has `OPEN_FIELDS` figures:
 
 1. intended start, epoch seconds (by the worker's clock at the start of the probe, then by its monotonic clock)
@@ -24,9 +27,39 @@ from typing import Literal, get_args
 FIELDS, OPEN_FIELDS, TASK_FIELDS = 3, 5, 3
 
 # Outcomes of a request. The number 2 has two meanings: NO_RESPONSE of closed-loop users (the load ended first), and
-# TIMED_OUT of open-loop load. Only open-loop load has DROPPED, which was never sent.
+# TIMED_OUT of open-loop load. Only open-loop load has DROPPED, which was never sent. FAILED is a failure without a
+# kind, in the records of earlier versions.
 FAILED, OK, TIMED_OUT, DROPPED = 0.0, 1.0, 2.0, 3.0
 NO_RESPONSE = 2.0
+
+# Kinds of a failed request, which are outcomes too.
+TIMEOUT = 10.0  # the client stopped waiting
+REFUSED = 11.0  # nothing accepted the connection
+RESET = 12.0  # the connection ended before the whole response
+UNREACHABLE = 13.0  # no route, no such host
+UNREADABLE = 14.0  # the response is not HTTP, damaged, or longer than the load host reads
+BLOCKED = 15.0  # not sent, because its target is outside the lab
+LOAD_HOST = 16.0  # the load host lacked files, ports or memory
+BY_SCENARIO = 17.0  # a response with a good status that the scenario called a failure
+DIFFERENT = 18.0  # the comparison of responses of the lab's scenarios found another response than before
+OTHER = 19.0  # another exception
+# From LOWEST_STATUS on, a kind is the HTTP status itself. From ERROR_STATUS on, a response is a failure.
+LOWEST_STATUS, ERROR_STATUS, HIGHEST_STATUS = 100.0, 400.0, 999.0
+# Names of kinds in results. A status is status_<code>.
+KIND_NAMES = {
+    TIMEOUT: "timeout",
+    REFUSED: "refused",
+    RESET: "reset",
+    UNREACHABLE: "unreachable",
+    UNREADABLE: "unreadable",
+    BLOCKED: "blocked",
+    LOAD_HOST: "load_host",
+    BY_SCENARIO: "failed_by_scenario",
+    DIFFERENT: "different_response",
+    OTHER: "other_exception",
+}
+# Failures that are no response either: the load ended first, and a request of an open load that was not sent.
+NO_RESPONSE_NAME, NOT_SENT_NAME = "no_response", "not_sent"
 
 # Outcomes of a task beside OK: a request in it failed, or the load ended before the task did. From RAISED on, an
 # outcome minus RAISED is the number of its exception in ``exceptions`` of worker-<worker>.json.
@@ -53,3 +86,10 @@ def open_requests_file(worker: str, probe: int) -> str:
 def tasks_file(worker: str) -> str:
     """Name of a worker's executions of tasks, before it is compressed."""
     return f"tasks-{worker}.f64"
+
+
+def kind_name(outcome: float) -> str | None:
+    """Name of the kind of a failed request; None for an outcome that has no kind."""
+    if LOWEST_STATUS <= outcome <= HIGHEST_STATUS:
+        return f"status_{outcome:.0f}"
+    return KIND_NAMES.get(outcome)

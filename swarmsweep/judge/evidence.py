@@ -35,7 +35,9 @@ class Flow:
     'constant'. ``offered`` = ok + failed + timed_out + dropped + in_flight_end, all of requests due in the window.
     ``concurrency`` is the number of users or connections of a closed loop.
     ``lag_mean_ms``, ``lag_p99_ms``: how late requests were sent. ``served_by``: responses by the value of X-Served-By.
-    ``in_flight_end``: requests without a response when the load ended.
+    ``in_flight_end``: requests without a response when the load ended. ``errors``: failures of the whole attempt or
+    probe by their text, which only people read. ``failure_kinds``: failures of the window by their kind.
+    ``different_responses``: requests of the whole attempt or probe whose response differed from an earlier one.
 
     Users only: ``think_time_seconds`` is the mean of the think times that ended in the window, and ``thinking_mean``
     the mean number of users in think time. ``planned_think_seconds`` is the mean think time by the plan, None where the
@@ -65,6 +67,8 @@ class Flow:
     seconds: tuple[Second, ...] = ()
     served_by: Mapping[str, int] = field(default_factory=dict)
     errors: Mapping[str, int] = field(default_factory=dict)
+    failure_kinds: Mapping[str, int] | None = None
+    different_responses: int | None = None
     generator_cpu_percent: float | None = None
     tasks: TaskCounts | None = None
     users_min: int | None = None

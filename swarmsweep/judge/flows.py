@@ -7,10 +7,17 @@ import numpy as np
 
 from swarmsweep.judge.evidence import Flow, Second
 from swarmsweep.raw.closed_loop import UsersRecord
+from swarmsweep.raw.failures import count_different, count_kinds
 from swarmsweep.raw.latency import Floats, lower_bounds, percentile
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts, count_tasks
-from swarmsweep.shared.request_record import FAILED, NO_RESPONSE, OK, TIMED_OUT
+from swarmsweep.shared.request_record import (
+    NO_RESPONSE,
+    NO_RESPONSE_NAME,
+    NOT_SENT_NAME,
+    OK,
+    TIMED_OUT,
+)
 from swarmsweep.sweep.load import StoredLoad
 
 Window = tuple[float, float]
@@ -53,6 +60,8 @@ def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow
         seconds=tuple(Second(int(begun), *figures) for begun, *figures in seconds),
         served_by=record.served_by,
         errors=record.errors,
+        failure_kinds=count_kinds(inside.outcome, **{NO_RESPONSE_NAME: no_response}),
+        different_responses=count_different(requests.outcome),
         generator_cpu_percent=max(cpu, default=None),
         tasks=_tasks(record, window, load["users"]),
         users_min=_users_min(record, window),
@@ -116,7 +125,7 @@ def flow_of_probe(probe: Probe) -> Flow:
         window=probe.window,
         offered=measured.offered,
         ok=requests.count(OK),
-        failed=requests.count(FAILED),
+        failed=requests.failed,
         timed_out=requests.count(TIMED_OUT),
         dropped=len(requests) - len(sent),
         in_flight_end=summary.in_flight_end,
@@ -129,6 +138,12 @@ def flow_of_probe(probe: Probe) -> Flow:
         seconds=tuple(Second(part.offered, part.in_flight_mean, part.cpu_percent) for part in bins),
         served_by=measured.served_by,
         errors=summary.errors,
+        failure_kinds=count_kinds(
+            requests.outcome,
+            timeout=requests.count(TIMED_OUT),
+            **{NOT_SENT_NAME: len(requests) - len(sent), NO_RESPONSE_NAME: summary.in_flight_end},
+        ),
+        different_responses=probe.different,
         generator_cpu_percent=measured.cpu_percent_max,
     )
 

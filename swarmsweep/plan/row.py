@@ -153,8 +153,9 @@ class Row(Struct, frozen=True, kw_only=True):
     """A cell with its figures, or one that was not measured.
 
     ``attempt_count`` is the number of attempts from which the figures come. ``lower_bounds`` names the latencies that
-    are lower bounds. ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest and the
-    highest ``rps`` of several attempts. Until the cell is measured, ``status`` is None and ``run_id`` is unset.
+    are lower bounds. ``failure_kinds`` counts ``failures`` by their kind, as shared/request_record.py names it; None
+    where no kinds were recorded. ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest
+    and the highest ``rps`` of several attempts. Until the cell is measured, ``status`` is None and ``run_id`` is unset.
     ``attempt`` is set in trial.json alone.
     """
 
@@ -168,6 +169,7 @@ class Row(Struct, frozen=True, kw_only=True):
     requests: Whole | None
     failures: Whole | None
     failure_percent: Number | None
+    failure_kinds: dict[str, Whole] | None
     task_exceptions: Whole | None
     failed_task_percent: Number | None
     rps: Number | None
@@ -211,6 +213,7 @@ def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt
         requests=None,
         failures=None,
         failure_percent=None,
+        failure_kinds=None,
         task_exceptions=None,
         failed_task_percent=None,
         rps=None,

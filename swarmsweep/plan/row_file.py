@@ -14,7 +14,7 @@ from swarmsweep.plan.row import Row, unmeasured_row
 # Fields that rows of an earlier version lack. They get the values of a cell that was not measured.
 NEWER_KEYS = (
     *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
-    *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions", "think_time_seconds"),
+    *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions", "think_time_seconds", "failure_kinds"),
 )
 
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
 from swarmsweep.plan.row import LatencyMs
+from swarmsweep.raw.failures import is_failed
 from swarmsweep.search import MIN_REQUESTS
-from swarmsweep.shared.request_record import DROPPED, FAILED, FIELDS, NO_RESPONSE, OK, OPEN_FIELDS, TIMED_OUT
+from swarmsweep.shared.request_record import DROPPED, FIELDS, NO_RESPONSE, OK, OPEN_FIELDS, TIMED_OUT
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -29,9 +30,9 @@ _PIECE_BYTES = (
 class Requests:
     """Requests of one attempt: ``start_seconds`` (epoch), ``latency_ms`` and ``outcome``, equally long arrays.
 
-    ``outcome`` is one of `FAILED`, `OK`, `NO_RESPONSE`. With `NO_RESPONSE`, the latency is the time that the request
-    had waited when the load ended. ``complete`` is False when a file broke off and was read up to its last whole
-    record.
+    ``outcome`` is `OK`, `NO_RESPONSE` or the kind of a failure (see shared/request_record.py). With `NO_RESPONSE`, the
+    latency is the time that the request had waited when the load ended. ``complete`` is False when a file broke off and
+    was read up to its last whole record.
     """
 
     start_seconds: Floats
@@ -62,9 +63,9 @@ class Requests:
 class OpenRequests:
     """Requests of one open-loop probe: equally long arrays, in the order in which the requests ended.
 
-    ``due_seconds`` (epoch) is the intended start, from which ``latency_ms`` is counted. ``outcome`` is one of `OK`,
-    `FAILED`, `TIMED_OUT`, `DROPPED`. ``lag_ms`` is how much later than intended the request was sent. Latency and lag
-    of dropped requests, which were never sent, are NaN. ``complete`` is as in `Requests`.
+    ``due_seconds`` (epoch) is the intended start, from which ``latency_ms`` is counted. ``outcome`` is `OK`,
+    `TIMED_OUT`, `DROPPED` or the kind of a failure. ``lag_ms`` is how much later than intended the request was sent.
+    Latency and lag of dropped requests, which were never sent, are NaN. ``complete`` is as in `Requests`.
     """
 
     due_seconds: Floats
@@ -88,6 +89,11 @@ class OpenRequests:
     def count(self, outcome: float) -> int:
         """The number of requests with this outcome."""
         return int(np.count_nonzero(self.outcome == outcome))
+
+    @property
+    def failed(self) -> int:
+        """The number of requests that failed, without those that timed out or were not sent."""
+        return int(np.count_nonzero(is_failed(self.outcome)))
 
     def _chosen(self, chosen: Mask) -> "OpenRequests":
         return OpenRequests(
@@ -165,14 +171,17 @@ def decompress(data: bytes) -> tuple[bytes, bool]:
 
 
 def _is_nonsense(rows: Floats) -> Mask:
-    return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~np.isin(rows[:, 2], (FAILED, OK, NO_RESPONSE))
+    outcome = rows[:, 2]
+    known = is_failed(outcome) | np.isin(outcome, (OK, NO_RESPONSE))
+    return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~known
 
 
 def _is_open_nonsense(rows: Floats) -> Mask:
     due, latency, outcome, lag, server = rows.T
     sent = outcome != DROPPED
     untimed = ~(np.isfinite(latency) & np.isfinite(lag)) | (latency < 0) | (lag < 0)
-    known = np.isfinite(due) & np.isfinite(server) & np.isin(outcome, (FAILED, OK, TIMED_OUT, DROPPED))
+    known = np.isfinite(due) & np.isfinite(server)
+    known &= is_failed(outcome) | np.isin(outcome, (OK, TIMED_OUT, DROPPED))
     bad: Mask = ~known | (sent & untimed)
     return bad
 

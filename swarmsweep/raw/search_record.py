@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from swarmsweep.errors import LabError
+from swarmsweep.raw.failures import count_different
 from swarmsweep.raw.latency import OpenRequests, describe, merge_open, read_open_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.search_files import ProbeEntry, ProbeSummary, SearchFile, read_capacity, read_summary
@@ -21,7 +23,8 @@ class Probe:
     ``entry`` is that of capacity.json, with the verdict judged again; ``summary`` is trial-<n>.json. ``requests`` are
     those that were due in the measured window, dropped ones included. Their ``due_seconds`` count from its start by the
     clock of their own worker, because workers begin at slightly different times. ``sent`` counts the requests that were
-    sent in the whole probe, settling included. ``files`` is the number of workers whose record was found. ``complete``
+    sent in the whole probe, settling included. Of these, ``different`` had another response than an equal request
+    before; None where that was not recorded. ``files`` is the number of workers whose record was found. ``complete``
     is False if one of these records broke off.
     """
 
@@ -31,6 +34,7 @@ class Probe:
     sent: int
     files: int
     complete: bool
+    different: int | None = 0
 
     @property
     def number(self) -> int:
@@ -117,7 +121,8 @@ def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]
         whole.append(part)
         inside.append(_measured(part, worker.window_start, entry.seconds_measure))
     requests, complete = merge_open(inside), all(part.complete for part in whole)
-    return Probe(entry, summary, requests, sum(len(part.sent) for part in whole), len(whole), complete)
+    sent, different = sum(len(part.sent) for part in whole), count_different(np.concatenate([p.outcome for p in whole]))
+    return Probe(entry, summary, requests, sent, len(whole), complete, different)
 
 
 def _measured(requests: OpenRequests, start: float, seconds: float) -> OpenRequests:

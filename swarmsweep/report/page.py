@@ -42,6 +42,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     rows: list[list[str]]
     lower_bounds: bool
     exceptions: list[page_lists.Exceptions]
+    failure_kinds: list[page_lists.FailureKinds]
     bottlenecks: list[page_lists.BottleneckLine]
     failed_checks: list[page_lists.FailedCheck]
     retries: list[page_lists.RetryLine]
@@ -76,6 +77,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
         rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
+        failure_kinds=page_lists.failure_kinds_of(cells),
         bottlenecks=page_lists.bottlenecks_of(cells),
         failed_checks=page_lists.failed_checks_of(cells),
         retries=page_lists.retries_of(cells),

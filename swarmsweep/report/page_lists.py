@@ -5,6 +5,7 @@ import re
 
 from msgspec import Struct
 
+from swarmsweep.judge.checks.answers import kinds_in_words
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.row import Row
 from swarmsweep.report.page_rows import figure
@@ -35,6 +36,15 @@ class Exceptions(Struct, frozen=True, kw_only=True):
     failed_percent: str
     texts: list[ExceptionText]
     other_texts: int
+
+
+class FailureKinds(Struct, frozen=True):
+    """The failed requests of a cell by their kind, in words."""
+
+    id: str
+    failures: int
+    requests: int
+    kinds: str
 
 
 class BottleneckLine(Struct, frozen=True):
@@ -96,6 +106,15 @@ def exceptions_of(cell: Row) -> Exceptions:
         texts=shown,
         other_texts=len(texts) - len(shown),
     )
+
+
+def failure_kinds_of(cells: list[Row]) -> list[FailureKinds]:
+    """The failed requests of each cell that has any, by their kind."""
+    return [
+        FailureKinds(cell.id, cell.failures, cell.requests, markdown(kinds_in_words(cell.failure_kinds)))
+        for cell in cells
+        if cell.failures and cell.requests and cell.failure_kinds
+    ]
 
 
 def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:

@@ -1,6 +1,6 @@
 """One attempt: the raw files of its folder -> its figures, checks and status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -42,7 +42,8 @@ class AttemptResult:
 
     ``latency_ms`` are those of all requests sent in the window, failed ones included. ``waited_ms`` has the entries of
     those without a response when the load ended: their true latency is at least that. ``tasks`` are executions of tasks
-    that began in the window (closed loop). One fails when it raises or when a request in it fails. ``metrics`` are the
+    that began in the window (closed loop). One fails when it raises or when a request in it fails. ``failure_kinds``
+    counts the failures by their kind, None where it was not recorded. ``metrics`` are the
     API's own, of all requests since its replicas started. ``probes`` are those of a search.
     """
 
@@ -64,6 +65,7 @@ class AttemptResult:
     waited_ms: np.ndarray = field(default_factory=lambda: np.empty(0))
     think_time_seconds: float | None = None
     tasks: TaskCounts | None = None
+    failure_kinds: Mapping[str, int] | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     target: str | None = None
@@ -106,6 +108,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         waited_ms=_waited(raw),
         tasks=flow.tasks if flow is not None else None,
         think_time_seconds=flow.think_time_seconds if flow is not None else None,
+        failure_kinds=flow.failure_kinds if flow is not None else None,
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
         restarts=raw.after.restarts if raw.after is not None else None,

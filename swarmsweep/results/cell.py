@@ -22,6 +22,7 @@ from swarmsweep.plan.row import (
     blank_row,
 )
 from swarmsweep.raw.api_metrics import pool, request_parts
+from swarmsweep.raw.failures import add_kinds
 from swarmsweep.raw.latency import describe, lower_bounds
 from swarmsweep.raw.tasks import TaskCounts, add_counts
 from swarmsweep.results.attempt_result import AttemptResult
@@ -55,6 +56,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         requests=requests,
         failures=failures,
         failure_percent=100 * failures / requests if requests and failures is not None else None,
+        failure_kinds=_combine(add_kinds, (a.failure_kinds for a in attempts)),
         task_exceptions=tasks.raised if tasks else None,
         failed_task_percent=tasks.failed_percent if tasks else None,
         exceptions=dict(tasks.exceptions) if tasks else {},

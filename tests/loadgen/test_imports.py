@@ -17,7 +17,7 @@ ALLOWED = {
     "entry": {"check", "closed", "common", "master", "open"},
 }
 # Packages of a load host: Locust and what it needs, and what its lock adds to them.
-OTHERS = {"brotli", "gevent", "geventhttpclient", "hdrh", "httptools", "locust", "requests", "search"}
+OTHERS = {"brotli", "gevent", "geventhttpclient", "hdrh", "httptools", "locust", "requests", "search", "urllib3"}
 
 
 def imported(path: Path) -> set[str]:

@@ -18,7 +18,15 @@ pytest.importorskip("httptools", reason="httptools is not installed")
 
 from loadgen.open import lean_http  # noqa: E402
 from loadgen.open.lean_http import Client, encode, resolve  # noqa: E402
-from loadgen.shared.request_record import FAILED, OK, TIMED_OUT  # noqa: E402
+from loadgen.shared.request_record import (  # noqa: E402
+    BY_SCENARIO,
+    DIFFERENT,
+    OK,
+    REFUSED,
+    RESET,
+    TIMED_OUT,
+    UNREADABLE,
+)
 
 # Longer than any response takes on a busy machine. The timeout is tested with a shorter one.
 PATIENCE_SECONDS = 20.0
@@ -119,23 +127,23 @@ ANSWERS = {
     "/close": (OK, None, False),
     "/until-close": (OK, None, False),
     "/http10": (OK, None, False),
-    "/status": (FAILED, "status 503", True),
-    "/no-content": (FAILED, "status 204", True),
-    "/wrong": (FAILED, "no predictions", True),
-    "/unknown": (FAILED, "status 404", True),
-    "/garbage": (FAILED, BAD, False),
-    "/bad-chunk": (FAILED, BAD, False),
-    "/two-lengths": (FAILED, BAD, False),
-    "/two-answers": (FAILED, BAD + "more data after its end", False),
-    "/trailing": (FAILED, BAD, False),
-    "/upgrade": (FAILED, BAD + "it wants to upgrade the connection", False),
-    "/cut": (FAILED, "connection closed in the middle of the response", False),
-    "/cut-head": (FAILED, "connection closed in the middle of the response", False),
-    "/cut-chunk": (FAILED, "connection closed in the middle of the response", False),
-    "/nothing": (FAILED, "connection closed before any response", False),
-    "/reset": (FAILED, "connection reset by peer", False),
-    "/early": (FAILED, "status 413", False),
-    "/endless": (FAILED, f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
+    "/status": (503, "status 503", True),
+    "/no-content": (BY_SCENARIO, "status 204", True),
+    "/wrong": (BY_SCENARIO, "no predictions", True),
+    "/unknown": (404, "status 404", True),
+    "/garbage": (UNREADABLE, BAD, False),
+    "/bad-chunk": (UNREADABLE, BAD, False),
+    "/two-lengths": (UNREADABLE, BAD, False),
+    "/two-answers": (UNREADABLE, BAD + "more data after its end", False),
+    "/trailing": (UNREADABLE, BAD, False),
+    "/upgrade": (UNREADABLE, BAD + "it wants to upgrade the connection", False),
+    "/cut": (RESET, "connection closed in the middle of the response", False),
+    "/cut-head": (RESET, "connection closed in the middle of the response", False),
+    "/cut-chunk": (RESET, "connection closed in the middle of the response", False),
+    "/nothing": (RESET, "connection closed before any response", False),
+    "/reset": (RESET, "connection reset by peer", False),
+    "/early": (413, "status 413", False),
+    "/endless": (UNREADABLE, f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
 }
 
 
@@ -190,10 +198,10 @@ def test_check_that_stumbles_is_a_failure(shared_peer):
         raise KeyError("predictions")
 
     with session(shared_peer, check=stumble) as load:
-        assert load.ask("/length") == (FAILED, "check of the answer: KeyError('predictions')")
+        assert load.ask("/length") == (BY_SCENARIO, "check of the answer: KeyError('predictions')")
 
 
-OTHER = (FAILED, "the response differs from an earlier one to the same request")
+OTHER = (DIFFERENT, "the response differs from an earlier one to the same request")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +210,7 @@ OTHER = (FAILED, "the response differs from an earlier one to the same request")
         ("/length", [b"a", b"a", b"b"], [(OK, None)] * 3),
         ("/fickle", [b"a", b"b", b"a", b"b", b"c"], [(OK, None), (OK, None), OTHER, OTHER, (OK, None)]),
         # What failed for another reason is neither compared nor remembered.
-        ("/status", [b"a", b"a"], [(FAILED, "status 503")] * 2),
+        ("/status", [b"a", b"a"], [(503, "status 503")] * 2),
     ],
 )
 def test_the_same_request_must_get_the_same_answer_where_that_is_asked_for(shared_peer, path, bodies, expected):
@@ -239,14 +247,14 @@ def test_request_that_crosses_a_close_is_sent_again_once(peer, path):
 def test_request_that_the_server_had_for_long_is_not_sent_again(peer):
     with session(peer) as load:
         load.ask("/once-late")
-        assert load.ask("/once-late") == (FAILED, "connection closed before any response")
+        assert load.ask("/once-late") == (RESET, "connection closed before any response")
         assert load.client.resent == 0
     assert counts(peer)["requests"] == {"/once-late": 2}
 
 
 def test_nothing_is_sent_again_on_a_new_connection(peer):
     with session(peer) as load:
-        assert load.ask("/nothing")[0] == FAILED
+        assert load.ask("/nothing")[0] == RESET
     assert counts(peer)["requests"] == {"/nothing": 1}
 
 
@@ -254,7 +262,7 @@ def test_refused_connection():
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     with session(f"http://127.0.0.1:{port}") as load:
-        assert load.ask("/length") == (FAILED, "connection refused")
+        assert load.ask("/length") == (REFUSED, "connection refused")
 
 
 def test_server_that_dies_fails_what_is_under_way_and_what_comes_after():
@@ -264,8 +272,8 @@ def test_server_that_dies_fails_what_is_under_way_and_what_comes_after():
         # Later than a close that merely crosses the request.
         gevent.sleep(2 * lean_http.RESEND_WITHIN_SECONDS)
         process.kill()
-        assert load.wait(2)[1][1:3] == (FAILED, "connection closed before any response")
-        assert load.ask("/length") == (FAILED, "connection refused")
+        assert load.wait(2)[1][1:3] == (RESET, "connection closed before any response")
+        assert load.ask("/length") == (REFUSED, "connection refused")
 
 
 def test_many_at_once_get_their_own_answers_on_as_many_connections(peer):

@@ -151,7 +151,7 @@ def check_totals(directory: Path, server: Server, workers: int) -> dict:
     assert sum(summary["requests"] for summary in summaries) == server.answered
     assert timeline["requests_recorded"] == timeline["requests_reported"] == server.answered
 
-    failed = sum(1 for _, _, ok in recorded if ok == 0.0)
+    failed = sum(1 for _, _, ok in recorded if ok == 503.0)
     assert failed == server.failed == int(stats["Failure Count"])
     assert sum(sum(summary["errors"].values()) for summary in summaries) == failed
     assert {text for summary in summaries for text in summary["errors"]} <= {"status 503"}

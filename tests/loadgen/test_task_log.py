@@ -2,10 +2,11 @@
 
 import pytest
 
+from loadgen.shared.request_record import kind_name
 from tests.loadgen.users_run import LOCUST, run_users
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
-FAILED = FAILED_REQUEST = 0.0
+FAILED_REQUEST = 0.0
 OK = 1.0
 
 # Each class is one user; all of them run side by side.
@@ -222,9 +223,11 @@ def test_a_failed_request_fails_its_task(tmp_path):
     assert {outcome for _, _, outcome in tasks} == {FAILED_REQUEST}
     assert found.worker["exceptions"] == []
     # A task fails once, whatever fails in it; at the edges of the window, a request may begin on the other side.
-    failed = sum(outcome == FAILED for _, _, outcome in found.inside(found.requests))
+    failed = sum(outcome >= 10 for _, _, outcome in found.inside(found.requests))
     assert abs(failed - len(tasks)) <= 4
-    assert sum(found.worker["errors"].values()) == sum(outcome == FAILED for _, _, outcome in found.requests)
+    assert sum(found.worker["errors"].values()) == sum(outcome >= 10 for _, _, outcome in found.requests)
+    kinds = {kind_name(outcome) for _, _, outcome in found.requests if outcome != OK}
+    assert kinds == {"status_503", "status_500", "failed_by_scenario", "other_exception"}
 
 
 def test_users_whose_start_raises_are_counted_and_missed(tmp_path):

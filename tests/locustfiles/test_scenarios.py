@@ -1,11 +1,13 @@
 """Every scenario in a real Locust process, copied as on a load host: its requests, and its checks of the responses."""
 
 import csv
+import gzip
 import os
 import shutil
 import subprocess
 import sys
 import threading
+from array import array
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.lib import load_host
+from loadgen.shared.request_record import kind_name
 
 ROOT = Path(__file__).parents[2]
 LOCUST = shutil.which("locust", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
@@ -77,7 +80,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1024
 
 
-def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle: bool = False):
+def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle: bool = False, same: str = "1"):
     """Return (server, row of Locust's statistics) after a short load. A fickle API never repeats a response."""
     shutil.copytree(ROOT / "locustfiles", folder / "locust/locustfiles", ignore=shutil.ignore_patterns("__pycache__"))
     load_host.make(folder / "locust")
@@ -92,7 +95,7 @@ def run(folder: Path, scenario: str, answers: dict, status: int = 200, is_fickle
         )
     env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": "0.5"}
-    env["SWEEP_DRAIN_SECONDS"] = "30"
+    env |= {"SWEEP_DRAIN_SECONDS": "30", "SWEEP_SAME_ANSWERS": same}
     with Server(("127.0.0.1", 0), Handler) as server:
         server.answers, server.status, server.is_fickle = answers, status, is_fickle
         server.asked, server.bodies, server.lock = Counter(), set(), threading.Lock()
@@ -153,3 +156,19 @@ def test_the_same_request_must_get_the_same_answer(tmp_path, scenario):
     with (tmp_path / "stats_failures.csv").open(newline="", encoding="utf-8") as file:
         (failure,) = csv.DictReader(file)
     assert "the response differs from an earlier one to the same request" in failure["Error"]
+
+
+# An open loop, which records no kinds in Locust's files, and users.
+@pytest.mark.parametrize("scenario", ["predict.py", "predict_open.py"])
+def test_an_image_of_another_may_answer_as_it_likes(tmp_path, scenario):
+    _, row = run(tmp_path, scenario, ANSWERS, is_fickle=True, same="0")
+    assert int(row["Failure Count"]) == 0 < int(row["Request Count"])
+
+
+def test_a_response_that_differs_has_a_kind_of_its_own(tmp_path):
+    server, _ = run(tmp_path, "predict.py", ANSWERS, is_fickle=True)
+    (path,) = tmp_path.glob("requests-*.f64.gz")
+    values = array("d")
+    values.frombytes(gzip.decompress(path.read_bytes()))
+    kinds = Counter(kind_name(outcome) for outcome in values[2::3])
+    assert kinds["different_response"] == server.asked.total() - len(server.bodies) > 0

@@ -101,6 +101,7 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
         "users": 50,
         "spawn_rate": 25.0,
         "env": {
+            "SWEEP_SAME_ANSWERS": "1",
             "SWEEP_WARMUP_SECONDS": "5",
             "SWEEP_MEASURE_SECONDS": "15.5",
             "SWEEP_DRAIN_SECONDS": "120",
@@ -117,6 +118,20 @@ def test_without_think_time_in_the_plan_the_scenario_has_its_own(render):
     assert not [name for name in render(load, step(load))["lab-load"]["__bench_cell_locust"]["env"] if "WAIT" in name]
 
 
+@pytest.mark.parametrize(
+    ("load", "config", "image", "expected"),
+    [
+        (FIXED, {}, "", "1"),
+        (FIXED, {}, "my-api:1", "0"),
+        (FIXED, {"image": "my-api:2"}, "", "0"),
+        (CAPACITY, {}, "my-api:1", "0"),
+    ],
+)
+def test_responses_are_compared_for_the_labs_own_image_alone(render, load, config, image, expected):
+    found = render(load, step(load, **config), bench_cell_stack={"env": {}, "image": image})["lab-load"]
+    assert found["__bench_cell_locust"]["env"]["SWEEP_SAME_ANSWERS"] == expected
+
+
 # Numbers given with -e on the command line are text.
 def test_numbers_may_be_text(render):
     names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
@@ -128,7 +143,7 @@ def test_numbers_may_be_text(render):
 def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):
     locust = capacity["lab-load"]["__bench_cell_locust"]
     assert (locust["users"], locust["spawn_rate"]) == (3, 3)
-    assert set(locust["env"]) == {"SWEEP_SEARCH"}
+    assert set(locust["env"]) == {"SWEEP_SEARCH", "SWEEP_SAME_ANSWERS"}
     order = json.loads(locust["env"]["SWEEP_SEARCH"])
     assert order == {
         "profile": "standard",

@@ -114,7 +114,7 @@ class Run:
         }
         timeline |= {"window_start": WINDOW[0], "window_end": WINDOW[1], "locust_version": "2.47.0"}
         put(folder / "locust" / "timeline.json", timeline | traffic.timeline)
-        failures = sum(ok == 0.0 for _, _, ok in requests)
+        failures = sum(ok >= 10 for _, _, ok in requests)
         reported = len(requests) - len(traffic.waited_ms)
         (folder / "locust" / "stats_stats.csv").write_text(stats_csv(reported, failures, traffic.target))
         replicas = len(containers)
@@ -152,11 +152,11 @@ class Run:
     def _requests(self, traffic: Traffic) -> list[tuple[float, float, float]]:
         count, span = len(traffic.latencies_ms), WINDOW[1] - WINDOW[0]
         inside = [
-            (WINDOW[0] + i * span / count, latency, 0.0 if i < traffic.failures else 1.0)
+            (WINDOW[0] + i * span / count, latency, 503.0 if i < traffic.failures else 1.0)
             for i, latency in enumerate(traffic.latencies_ms)
         ]
         inside += [(WINDOW[0] + 1 + i / 100, waited, 2.0) for i, waited in enumerate(traffic.waited_ms)]
-        before = [(WINDOW[0] - 5 + i / 10, 999.0, 0.0) for i in range(traffic.outside)]
+        before = [(WINDOW[0] - 5 + i / 10, 999.0, 503.0) for i in range(traffic.outside)]
         return before + inside
 
 

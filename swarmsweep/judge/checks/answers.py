@@ -1,84 +1,83 @@
-"""Response checks: errors of the API are results, errors of the test bench are not."""
+"""Checks of failed requests, by their kinds: failures of the API are results, failures of the test bench are not.
 
-import re
-from collections import Counter
+The texts of failures decide nothing, because a scenario may write anything there.
+"""
+
 from collections.abc import Mapping
 
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
-from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.shared.request_record import BLOCKED, KIND_NAMES, LOAD_HOST, REFUSED, RESET, UNREACHABLE, UNREADABLE
 from swarmsweep.units import format_figure
 
-RESULT, HARNESS, WRONG = "result", "harness", "wrong"
-# The forms of a status in the errors of the scenarios, FastHttpUser and requests.
-_STATUS = re.compile(r"(?:\bstatus |\bcode=|^)([1-5]\d\d)\b")
-# Status codes of an overloaded server, beside all 5xx; then the texts of a timeout.
-_OVERLOAD = ("408", "425", "429")
-_TIMED_OUT = ("timed out", "timeout", "time-out")
-# Failures between generator and API, or in the generator: texts of the system, of Locust's clients and of the open-loop
-# client. Errors beyond the number that is kept by text are included.
-_BROKEN = (
-    *("errno", "refused", "reset", "broken pipe", "connection", "unreachable", "no route", "cannot assign"),
-    *("too many open files", "name or service", "name resolution", "nodename", "getaddrinfo", "host is down"),
-    *("ssl", "certificate", "incomplete response", "incomplete read", "expected http", "bad answer"),
-    *("answer longer than", "retries", "(other errors)", "(others)"),
-)
-MAX_QUOTED = 3
-
-
-def cause_of(text: str) -> str:
-    """The cause of an error: the API ('result'), the bench ('harness'), or a wrong response ('wrong').
-
-    Status codes of an overloaded or failing server and timeouts are results. Other status codes mean that the request
-    was not right for this API. An error that is not a status, a timeout or a broken connection is the text of a
-    scenario that checked the response.
-    """
-    words = text.lower()
-    if status := _STATUS.search(words):
-        code = status.group(1)
-        return RESULT if code.startswith("5") or code in _OVERLOAD else HARNESS
-    if any(word in words for word in _TIMED_OUT):
-        return RESULT
-    return HARNESS if any(word in words for word in _BROKEN) else WRONG
+# Failures between generator and API, or in the generator. All others are results, statuses of the API first of all.
+BENCH_KINDS = frozenset(KIND_NAMES[kind] for kind in (REFUSED, RESET, UNREACHABLE, UNREADABLE, BLOCKED, LOAD_HOST))
+# Statuses 4xx of a server that is overloaded or limits the rate. Another one means that the request was not right.
+OVERLOAD_KINDS = frozenset(f"status_{code}" for code in (408, 425, 429))
+MAX_KINDS = 4
 
 
 def errors_explained(evidence: Evidence) -> Check | None:
-    """Few requests failed for a reason outside the API."""
+    """Few requests failed for a reason outside the API.
+
+    Requests that the API rejected with a status 4xx are a result too. The check then warns, because the scenario may
+    not fit the API.
+    """
     flow = evidence.flow
     if flow is None:
         return None
     name, most = "errors_explained", limit("unexplained_errors")
-    errors = _of_cause(flow, HARNESS)
-    count = sum(errors.values())
-    percent = 100 * count / max(1, flow.offered)
+    if flow.failure_kinds is None:
+        return Check(name, None, most, None, "the kinds of the failures were not recorded", warning=True)
+    bench = {kind: count for kind, count in flow.failure_kinds.items() if kind in BENCH_KINDS}
+    rejected = {kind: count for kind, count in flow.failure_kinds.items() if _is_rejected(kind)}
+    percent = 100 * sum(bench.values()) / max(1, flow.offered)
+    rejected_percent = 100 * sum(rejected.values()) / max(1, flow.offered)
+    if percent <= most < rejected_percent:
+        sentence = (
+            f"the API rejected {sum(rejected.values())} requests ({format_figure(rejected_percent)} %): "
+            f"{kinds_in_words(rejected)}. They count as failures. Check method, path and body in the scenario"
+        )
+        return Check(name, rejected_percent, most, False, sentence, warning=True)
     sentence = (
-        f"{count} requests failed because of the test bench, not of the API ({format_figure(percent)} %, limit "
-        f"{most:g} %): "
-        f"{_quoted(errors)}"
-        if count
+        f"{sum(bench.values())} requests failed because of the test bench, not of the API ({format_figure(percent)} %, "
+        f"limit {most:g} %): {kinds_in_words(bench)}"
+        if bench
         else "no request failed because of the test bench"
     )
     return Check(name, percent, most, percent <= most, sentence)
 
 
 def answers_correct(evidence: Evidence) -> Check | None:
-    """The scenario found no wrong response, at the reported load or at the peak.
+    """Where the scenario compares responses, equal requests had equal responses, at the reported load and at the peak.
 
-    If responses are correct only under low load, the capacity is meaningless.
+    If responses are correct only under low load, the capacity is meaningless. Only scenarios with ``same_answers``
+    compare. Another judgement of a scenario is a failure as any other.
     """
     if evidence.flow is None:
         return None
-    errors = sum((Counter(_of_cause(flow, WRONG)) for flow in evidence.flows), Counter[str]())
-    count = sum(errors.values())
-    sentence = f"{count} responses were wrong: {_quoted(errors)}" if count else "the scenario found no wrong response"
+    counts = [flow.different_responses for flow in evidence.flows]
+    if any(count is None for count in counts):
+        sentence = "whether responses to equal requests differed was not recorded"
+        return Check("answers_correct", None, 0, None, sentence, warning=True)
+    count = sum(count or 0 for count in counts)
+    sentence = (
+        f"{count} responses were wrong: they differ from an earlier response to the same request. If your API may do "
+        "this, for example with a time or an id, set same_answers = False in the class of the scenario"
+        if count
+        else "no response differed from an earlier one to the same request"
+    )
     return Check("answers_correct", count, 0, count == 0, sentence)
 
 
-def _of_cause(flow: Flow, cause: str) -> Mapping[str, int]:
-    return {text: count for text, count in flow.errors.items() if cause_of(text) == cause}
+def kinds_in_words(kinds: Mapping[str, int]) -> str:
+    """The most frequent kinds with their counts, as 'status 503 (900), timeout (40)'."""
+    ordered = sorted(kinds, key=lambda kind: (-kinds[kind], kind))
+    rest = sum(kinds[kind] for kind in ordered[MAX_KINDS:])
+    words = [f"{kind.replace('_', ' ')} ({kinds[kind]})" for kind in ordered[:MAX_KINDS]]
+    return ", ".join(words + ([f"other kinds ({rest})"] if rest else []))
 
 
-def _quoted(errors: Mapping[str, int]) -> str:
-    first = sorted(errors, key=lambda text: (-errors[text], text))[:MAX_QUOTED]
-    rest = "" if len(errors) <= MAX_QUOTED else f" and {len(errors) - MAX_QUOTED} other reasons"
-    return "; ".join(f"{text[:100]} ({errors[text]})" for text in first) + rest
+def _is_rejected(kind: str) -> bool:
+    return kind.startswith("status_4") and kind not in OVERLOAD_KINDS

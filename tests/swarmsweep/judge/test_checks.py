@@ -11,7 +11,6 @@ import yaml
 from evidence_json import TRACES, changed, from_json, record, to_json
 
 from swarmsweep.judge.checks import CHECKS, LIMITS, Check, checks_of
-from swarmsweep.judge.checks.answers import HARNESS, RESULT, WRONG, cause_of
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.raw.deployment import Deployment
 from swarmsweep.raw.tasks import TaskCounts
@@ -139,48 +138,52 @@ def test_an_attempt_that_died_before_its_load_is_judged_on_its_deployment_alone(
 
 
 @pytest.mark.parametrize(
-    ("text", "cause"),
+    "text",
     [
-        ("status 503", RESULT),
-        ("status 429", RESULT),
-        ("URL http://198.18.0.11:8080/predict: code=500", RESULT),
-        ("500 Server Error: Internal Server Error for url: http://x/predict", RESULT),
-        ("URL http://127.0.0.1:44601/x: 0, original=timed out", RESULT),
-        ("timed out after 2 s", RESULT),
-        ("status 404", HARNESS),
-        ("URL http://127.0.0.1:45221/x: code=422", HARNESS),
-        ("[Errno 111] Connection refused", HARNESS),
-        ("connection refused", HARNESS),
-        ("[Errno -2] Name or service not known", HARNESS),
-        ("connection closed.", HARNESS),
-        ("connection closed in the middle of the response", HARNESS),
-        ("connection closed in the middle of the answer", HARNESS),  # as in runs of 0.1
-        ("connection reset by peer", HARNESS),
-        ("cannot assign requested address", HARNESS),
-        ("too many open files", HARNESS),
-        ("Incomplete response.", HARNESS),
-        ("('Expected HTTP/, RTSP/ or ICE/', 8)", HARNESS),
-        ("bad answer: Invalid header token", HARNESS),
-        ("(other errors)", HARNESS),
-        ('no "predictions" in the answer', WRONG),
-        ("the response differs from an earlier one to the same request", WRONG),
-        ("another answer than before to the same request", WRONG),  # as in runs of 0.1
-        ("check of the answer: KeyError('predictions')", WRONG),
-        ("label 9 is none of 1 to 7", WRONG),
+        *("status 503", "HTTP 503: {...}", "Request took too long", "Model not loaded", "Rate limit exceeded"),
+        *("Unexpected status code: 500", "expected 200, got 404", "connection refused", "timed out", "(other errors)"),
+        *("the response differs from an earlier one to the same request", 'no "predictions" in the answer'),
     ],
 )
-def test_who_is_to_blame_for_an_error(text, cause):
-    assert cause_of(text) == cause
+def test_no_text_of_a_failure_changes_a_check(text):
+    failed = {"flow.ok": 5500, "flow.failed": 312, "flow.failure_kinds": {"failed_by_scenario": 312}}
+    with_text, without = changed("users", **failed, **{"flow.errors": {text: 312}}), changed("users", **failed)
+    assert checks_of(with_text) == checks_of(without)
+    assert [check.name for check in checks_of(with_text) if check.passed is not True] == []
+
+
+def test_failures_without_kinds_are_not_judged():
+    old = named(changed("users", **{"flow.failure_kinds": None, "flow.different_responses": None}))
+    assert (old["errors_explained"].passed, old["answers_correct"].passed) == (None, None)
+
+
+def test_the_sentence_on_different_responses_says_how_to_turn_it_off():
+    found = named(changed("users", **{"flow.different_responses": 3}))["answers_correct"]
+    assert "same_answers = False" in found.sentence
 
 
 @pytest.mark.parametrize(
     ("of", "settings", "name", "passed", "warning"),
     [
         # Results, not failed checks: a server that responds with 503, and timeouts.
-        ("users", {"flow.errors": {"status 503": 900, "timed out": 40}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"status_503": 900, "timeout": 40}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"status_429": 5000}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"status_408": 500, "status_425": 9}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"failed_by_scenario": 5812}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"other_exception": 900}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"no_response": 900}}, "errors_explained", True, False),
+        ("search", {"flow.failure_kinds": {"not_sent": 900}}, "errors_explained", True, False),
+        # Rejected requests are results, and a reason to look at the scenario.
+        ("users", {"flow.failure_kinds": {"status_422": 5}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"status_422": 5812}}, "errors_explained", False, True),
         # One broken connection in 5,812 requests.
-        ("users", {"flow.errors": {"connection reset by peer": 5}}, "errors_explained", True, False),
-        ("users", {"flow.errors": {"connection reset by peer": 6}}, "errors_explained", False, False),
+        ("users", {"flow.failure_kinds": {"reset": 5}}, "errors_explained", True, False),
+        ("users", {"flow.failure_kinds": {"reset": 6}}, "errors_explained", False, False),
+        ("users", {"flow.failure_kinds": {"reset": 6, "status_404": 900}}, "errors_explained", False, False),
+        ("users", {"flow.failure_kinds": {"unreachable": 6}}, "errors_explained", False, False),
+        ("users", {"flow.failure_kinds": {"load_host": 6}}, "errors_explained", False, False),
+        ("users", {"flow.failure_kinds": {"unreadable": 6}}, "errors_explained", False, False),
+        ("users", {"flow.failure_kinds": {"blocked": 6}}, "errors_explained", False, False),
         # A lot from others is a warning while there is room, and makes the figures worthless where there is none.
         ("users", {"machines.e2e-api.external_cpu_cores": 0.1}, "foreign_cpu", True, True),
         ("users", {"machines.e2e-api.external_cpu_cores": 0.6}, "foreign_cpu", False, True),
@@ -247,7 +250,7 @@ def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
 
 def test_wrong_answers_at_the_highest_load_are_wrong_too():
     sound = from_json(record("search"))
-    higher = replace(sound.flow, rate_rps=9000.0, errors={"another answer than before to the same request": 2})
+    higher = replace(sound.flow, rate_rps=9000.0, different_responses=2)
     found = named(replace(sound, peak=higher))["answers_correct"]
     assert (found.passed, found.value) == (False, 2)
     # Counted once where the highest load is the one that is shown.
