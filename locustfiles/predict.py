@@ -7,6 +7,7 @@ SWEEP_SAME_ANSWERS   1: the same request must get the same response. The lab set
 """
 
 import json
+import os
 import random
 
 from locust import FastHttpUser, constant, task

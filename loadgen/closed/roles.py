@@ -26,19 +26,21 @@ from loadgen.closed.response_bounds import set_bounds
 from loadgen.closed.task_log import text_of
 from loadgen.closed.think_time import wait_seconds
 from loadgen.closed.timeline import DONE, Timeline
+from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory
 from loadgen.common.workers import wait_for_start
 
 logger = logging.getLogger("recorder")
 
 
-def hand_in(environment: Any, recorder: Recorder) -> None:
+def hand_in(environment: Any, recorder: Recorder, mark: EndMark) -> None:
     """Close the files of a worker and send its last figures; it runs on the worker after its users have stopped."""
     runner = environment.runner
     recorder.close()
     # Locust would send these up to a second later, when the master may have quit.
     runner._send_stats()
     runner.send_message(DONE, {"requests": recorder.requests})
+    mark.write()
     # Otherwise Locust sleeps for this long before it receives messages again, and would miss the order to quit.
     environment.stop_timeout = 0.0
 
@@ -66,7 +68,8 @@ def take_role(environment: Any, runner: Any) -> None:
     host = os.environ.get("SWEEP_HOST") or socket.gethostname()
     recorder = Recorder(environment, directory, host, index, waits)
     if isinstance(runner, WorkerRunner):
-        events.test_stop.add_listener(lambda **_: hand_in(environment, recorder))
+        mark = EndMark(directory, index)
+        events.test_stop.add_listener(lambda **_: hand_in(environment, recorder, mark))
         events.quitting.add_listener(lambda **_: recorder.close())
     elif isinstance(runner, LocalRunner):
         Timeline(environment, directory, recorder)

@@ -20,6 +20,7 @@ from locust.runners import STATE_STOPPED, MasterRunner
 
 from loadgen.closed.drain import max_drain_seconds
 from loadgen.closed.recorder import Recorder
+from loadgen.common.ended import EndMark
 from loadgen.common.outputs import write_json
 from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust
 
@@ -56,6 +57,7 @@ class Timeline:
         self._environment = environment
         self._path = directory / "timeline.json"
         self._path.unlink(missing_ok=True)
+        self._mark = EndMark(directory)
         self._recorder = recorder
         self._warmup_seconds = seconds("SWEEP_WARMUP_SECONDS")
         self._measure_seconds = seconds("SWEEP_MEASURE_SECONDS")
@@ -113,6 +115,8 @@ class Timeline:
             self._recorder.close()
         self._times["stopped"] = time.time()
         self._write()
+        if self._times["window_end"] is not None:
+            self._mark.write()
         quit_locust(self._environment, self._workers)
 
     def _wait(self, duration_seconds: float) -> bool:

@@ -30,6 +30,7 @@ from locust import events
 from locust.runners import WorkerRunner
 from search import BAD, GENERATOR, PROFILES, Search, Step
 
+from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory, write_json
 from loadgen.common.workers import Workers, quit_locust, wait_for_start
 from loadgen.master.probes import ProbeError, Probes
@@ -72,6 +73,7 @@ class Conductor:
             "started": None,
             "stopped": None,
         }
+        self._mark = EndMark(directory)
         # Remove files of an earlier attempt, so that they are not taken for those of this one.
         for path in (directory / "timeline.json", *directory.glob("trial-*.json")):
             path.unlink(missing_ok=True)
@@ -207,6 +209,8 @@ class Conductor:
             "locust_version": locust.__version__,
         }
         write_json(self._directory / "timeline.json", timeline)
+        if self._record["error"] is None:
+            self._mark.write()
 
     def _write_record(self) -> None:
         write_json(self._directory / "capacity.json", self._record)

@@ -20,6 +20,7 @@ from typing import Any
 import gevent
 from locust.runners import LocalRunner, WorkerRunner
 
+from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory, write_json
 from loadgen.open.lean_http import Target, encode, resolve
 from loadgen.open.order import DONE, DRAIN_MARGIN_SECONDS, PROBE, READY, STOP, Order
@@ -41,6 +42,8 @@ class Generator:
         self._known: dict[bytes, bytes] | None = None
         self._probe: Probe | None = None
         self._greenlet: Any = None
+        # A Locust without workers is its own master, which has a mark of its own.
+        self._mark = EndMark(directory, self.index) if isinstance(environment.runner, WorkerRunner) else None
         environment.runner.register_message(PROBE, self._on_order)
         environment.runner.register_message(STOP, self._on_stop)
         environment.events.quitting.add_listener(self._on_quitting)
@@ -89,6 +92,8 @@ class Generator:
             self._stop("the master stopped it")
 
     def _on_quitting(self, **_: Any) -> None:
+        if self._probe is None and self._mark is not None:
+            self._mark.write()
         self._stop("Locust quits")
         if self._greenlet is not None:
             self._greenlet.join(DRAIN_MARGIN_SECONDS)

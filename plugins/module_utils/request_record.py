@@ -88,6 +88,20 @@ def tasks_file(worker: str) -> str:
     return f"tasks-{worker}.f64"
 
 
+# The part of a unit's name, of a log and of a mark of its end that names a process.
+MASTER = "master"
+
+
+def worker_process(index: int | str) -> str:
+    """The same for a worker of this number."""
+    return f"worker-{index}"
+
+
+def ended_file(host: str, process: str) -> str:
+    """Name of the mark of a process that has ended in order, whatever its exit status."""
+    return f"ended-{host}-{process}.json"
+
+
 def kind_name(outcome: float) -> str | None:
     """Name of the kind of a failed request; None for an outcome that has no kind."""
     if LOWEST_STATUS <= outcome <= HIGHEST_STATUS:

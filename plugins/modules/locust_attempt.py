@@ -22,6 +22,7 @@ from ansible.module_utils.locust_command import (
     scenario_files,
 )
 from ansible.module_utils.machine_memory import total_memory_bytes
+from ansible.module_utils.request_record import MASTER, ended_file, worker_process
 from ansible.module_utils.unit_log import last_line
 
 DOCUMENTATION = r"""
@@ -88,7 +89,9 @@ EXAMPLES = r"""
 RETURN = r"""
 units: {description: Units of this host., type: list, elements: str, returned: always}
 ended_badly:
-  description: Units that failed, with the result that systemd reports.
+  description:
+    - Units that failed, with the result that systemd reports. A unit that recorded everything and then ended with an
+      exit status of its scenario has not failed. The file units-HOST.json has its status as C(exit_statuses).
   type: dict
   returned: when finished
 """
@@ -226,7 +229,7 @@ class LoadUnits:
                     "Fix: write the host's address in digits as its ansible_host in inventory/lab/hosts.yml"
                 )
             self.run_unit(
-                "master",
+                MASTER,
                 "master.log",
                 [*locust, "-f", ",".join(map(str, [*files, *conductor])), "--headless",
                  "--master", "--master-bind-host", bind,
@@ -237,7 +240,7 @@ class LoadUnits:
             )  # fmt: skip
         for index in given["worker_indices"]:
             self.run_unit(
-                f"worker-{index}",
+                worker_process(index),
                 f"worker-{index}.log",
                 [*locust, "-f", ",".join(map(str, files)), "--worker", "--master-host", given["master_host"]],
                 env | {"SWEEP_WORKER_INDEX": str(index)},
@@ -270,16 +273,21 @@ class LoadUnits:
             self.wait_for_processes(running)
             time.sleep(POLL_SECONDS)
         bad |= self.failures()
-        if bad:
-            self.systemctl("reset-failed", *bad)
+        statuses = self.own_statuses()
+        if bad or statuses:
+            self.systemctl("reset-failed", *bad, *statuses)
         if folder is not None:
             (folder / f"units-{self.given['host_name']}.json").write_text(
-                json.dumps({"schema": 1, "ended_badly": bad}) + "\n", encoding="utf-8"
+                json.dumps({"schema": 1, "ended_badly": bad, "exit_statuses": statuses}) + "\n", encoding="utf-8"
             )
         return bad
 
     def is_master(self, unit):
-        return unit.startswith(f"{self.prefix}-master-")
+        return self.process(unit) == MASTER
+
+    def process(self, unit):
+        """Return the part of a unit's name that names the process: master, worker-0."""
+        return unit.removeprefix(f"{self.prefix}-").rpartition("-")[0]
 
     def ended_within(self, seconds):
         """Return whether no unit runs after at most this many seconds."""
@@ -293,12 +301,36 @@ class LoadUnits:
     def failures(self):
         """Return systemd's result and the last log line of all failed units, by unit."""
         return {
-            unit: self.result(unit) + self.last_line(unit) for unit, state in self.units().items() if state == "failed"
+            unit: self.result(properties) + self.last_line(unit)
+            for unit, properties in self.failed_units().items()
+            if not self.is_own_status(unit, properties)
         }
 
+    def own_statuses(self):
+        """Return the exit status of units that ended in order, by unit: the status is their scenario's."""
+        return {
+            unit: properties["ExecMainStatus"]
+            for unit, properties in self.failed_units().items()
+            if self.is_own_status(unit, properties)
+        }
+
+    def failed_units(self):
+        """Return systemd's properties of all failed units, by unit."""
+        return {unit: self.properties(unit) for unit, state in self.units().items() if state == "failed"}
+
+    def is_own_status(self, unit, properties):
+        """Return whether a unit recorded everything before it ended, and only its exit status is not 0.
+
+        A signal, a lack of memory and the time limit have other results. The mark is in a folder of Locust's user, so
+        it is not opened.
+        """
+        if properties.get("Result") != "exit-code" or "ExecMainStatus" not in properties:
+            return False
+        mark = Path(self.given["output_directory"] or "", ended_file(self.given["host_name"], self.process(unit)))
+        return bool(self.given["output_directory"]) and mark.is_file() and not mark.is_symlink()
+
     def last_line(self, unit):
-        name = unit.removeprefix(f"{self.prefix}-").rpartition("-")[0]
-        folder = self.given["units_directory"]
+        name, folder = self.process(unit), self.given["units_directory"]
         last = last_line(Path(folder, f"{name}.log")) if folder else ""
         return f": {last}" if last else ""
 
@@ -322,9 +354,11 @@ class LoadUnits:
             finally:
                 os.close(process)
 
-    def result(self, unit):
+    def properties(self, unit):
         _code, out, _err = self.systemctl("show", "--property=Result,ExecMainStatus", unit)
-        pairs = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+        return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+    def result(self, pairs):
         word = f"{pairs.get('Result', 'unknown')} (exit status {pairs.get('ExecMainStatus', '?')})"
         if pairs.get("Result") == "oom-kill":
             limit = total_memory_bytes() * MEMORY_PERCENT // 100 >> 20

@@ -104,14 +104,16 @@ def load(directory: Path, url: str) -> list[str]:
     return ["--headless", *users, "--csv", str(directory / "stats"), "--only-summary"]
 
 
-def run_distributed(stack: ExitStack, directory: Path, url: str, workers: int, **extra: str) -> list[subprocess.Popen]:
+def run_distributed(
+    stack: ExitStack, directory: Path, url: str, workers: int, files: str = LOCUSTFILES, **extra: str
+) -> list[subprocess.Popen]:
     """A master and its workers; the master is the first."""
     port = str(free_port())
     master = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port]
     master += ["--expect-workers", str(workers), "--expect-workers-max-wait", "60"]
-    processes = [start(directory, *master, *load(directory, url), **extra)]
+    processes = [start(directory, *master, *load(directory, url), files=files, **extra)]
     worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", port]
-    processes += [start(directory, *worker, index=index) for index in range(workers)]
+    processes += [start(directory, *worker, index=index, files=files) for index in range(workers)]
     for process in processes:
         stack.callback(process.wait)
         stack.callback(process.kill)

@@ -282,7 +282,8 @@ def test_the_end_of_a_load_is_waited_for_without_asking_systemd(finishing, tmp_p
     ending.join()
     said = (tmp_path / "systemctl.said").read_text().splitlines()
     assert len([line for line in said if line.startswith("show")]) == 1
-    assert json.loads((tmp_path / "units/units-lab-load.json").read_text()) == {"schema": 1, "ended_badly": {}}
+    record = json.loads((tmp_path / "units/units-lab-load.json").read_text())
+    assert record == {"schema": 1, "ended_badly": {}, "exit_statuses": {}}
 
 
 def test_workers_whose_master_died_are_ended_and_its_last_line_is_the_reason(finishing, script, tmp_path, monkeypatch):
@@ -305,6 +306,52 @@ def test_workers_whose_master_died_are_ended_and_its_last_line_is_the_reason(fin
     assert load_units.finish() == expected
     reaper.join()
     assert json.loads((tmp_path / "units/units-lab-load.json").read_text())["ended_badly"] == expected
+
+
+@pytest.mark.parametrize(
+    ("mark", "result", "status", "is_bad"),
+    [
+        # A scenario's own gate, and a listener of it that raises.
+        ("file", "exit-code", "1", False),
+        ("file", "exit-code", "2", False),
+        # Whatever was recorded before, this is how the process ended.
+        ("file", "signal", "9", True),
+        ("file", "oom-kill", "9", True),
+        ("file", "timeout", "15", True),
+        ("file", "core-dump", "11", True),
+        # Nothing says that it recorded everything.
+        (None, "exit-code", "1", True),
+        ("link", "exit-code", "1", True),
+        ("folder", "exit-code", "1", True),
+    ],
+)
+def test_the_exit_status_of_a_scenario_is_no_failure_of_its_unit(
+    finishing, script, tmp_path, mark, result, status, is_bad
+):
+    load_units, process = finishing
+    process.kill()
+    unit, output = f"{load_units.prefix}-worker-0-7.service", tmp_path / "out"
+    output.mkdir()
+    path = output / "ended-lab-load-worker-0.json"
+    if mark == "file":
+        path.touch()
+    elif mark == "folder":
+        path.mkdir()
+    elif mark == "link":
+        path.symlink_to("/etc/hostname")
+    listed = json.dumps([{"unit": unit, "active": "failed"}])
+    said = script(
+        "systemctl",
+        f"""case "$1" in
+          list-units) echo '{listed}' ;;
+          show) echo Result={result}; echo ExecMainStatus={status} ;;
+        esac""",
+    )
+    assert list(load_units.finish()) == ([unit] if is_bad else [])
+    record = json.loads((tmp_path / "units/units-lab-load.json").read_text())
+    assert (list(record["ended_badly"]), record["exit_statuses"]) == (([unit], {}) if is_bad else ([], {unit: status}))
+    # A later attempt must not find it.
+    assert f"reset-failed {unit}" in said.read_text()
 
 
 def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
@@ -458,7 +505,7 @@ def test_a_unit_gets_a_share_of_the_memory(started, option):
 def test_a_unit_that_ran_out_of_memory_is_called_so(script, load_units, monkeypatch, said, words):
     monkeypatch.setitem(load_units.result.__func__.__globals__, "total_memory_bytes", lambda: 10 << 20)
     script("systemctl", f"printf '{said}\n'")
-    assert load_units.result("x").startswith(words)
+    assert load_units.result(load_units.properties("x")).startswith(words)
 
 
 # --- swarm_job, lab_stack_facts -------------------------------------------------------------------------------------
