@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
-import re
 import sys
 import textwrap
 import threading
 import time
-from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +16,9 @@ from ansible import constants, context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
-from swarmsweep.files import write_atomically
-from swarmsweep.report.failure_text import message_lines, next_step, repeat_command
-from swarmsweep.report.phase_text import Phase, last_line, short_task
+from swarmsweep.report.cell_text import CurrentCell
+from swarmsweep.report.failure_text import failure_text, message_lines, next_step, repeat_command, shown_path
+from swarmsweep.report.phase_text import Phase, last_line, phase_in, short_task
 from swarmsweep.report.terminal import LogFile, Screen
 from swarmsweep.report.warning_text import Warnings
 
@@ -51,43 +48,8 @@ options:
 # The loop variable of playbooks/sweep.yml.
 STEP = "sweep_step"
 COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infeasible": constants.COLOR_CHANGED}
-# Variable of a play, task or include with the phase of its tasks. In a role, its name begins with the role's name.
-PHASE = re.compile(r"(__\w+_)?phase")
 # Actions that only check values, set facts or print a message.
 WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
-
-
-@dataclass
-class Cell:
-    """The current step: its cell, its start, and the times of its tasks."""
-
-    step: dict
-    started: float = field(default_factory=time.monotonic)
-    phase: str = "start"
-    tasks: list[dict] = field(default_factory=list)
-    open: dict[str, tuple[str, float, float]] = field(default_factory=dict)
-
-    @property
-    def key(self) -> tuple:
-        return self.step["cell_id"], self.step["attempt"], bool(self.step.get("again"))
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    def begin(self, task) -> None:
-        """Note that a task begins. A name such as 'bench_cell : Load | Start Locust' contains the phase."""
-        name = task.get_name().strip()
-        if match := re.match(r"(?:.* : )?(\w+) \| ", name):
-            self.phase = match[1].lower()
-        self.open[task._uuid] = (name, time.time(), time.monotonic())
-
-    def end(self, task) -> None:
-        """Note that a task has a result."""
-        if begun := self.open.pop(task._uuid, None):
-            name, started, since = begun
-            seconds = round(time.monotonic() - since, 4)
-            self.tasks.append({"name": name, "started": round(started, 4), "seconds": seconds})
 
 
 class Output:
@@ -166,17 +128,6 @@ def short_action(result) -> str:
     return result.task.action.rpartition(".")[2]
 
 
-def shown_path(path: Path) -> str:
-    """Return a path as a user would type it here."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def phase_in(variables) -> str | None:
-    """Return the name of a phase among variables. A role's phase has priority over the playbook's."""
-    names = {name: value for name, value in variables.items() if PHASE.fullmatch(name) and isinstance(value, str)}
-    return names[max(names, key=len)] if names else None
-
-
 class CallbackModule(Default):
     """The default callback, which prints to the log, with the lines for the user."""
 
@@ -198,7 +149,7 @@ class CallbackModule(Default):
         self.phase: Phase | None = None
         # Names of the phases that have a line.
         self.phases: set[str] = set()
-        self.cell: Cell | None = None
+        self.cell: CurrentCell | None = None
         self.progress = None
         # Message of the first failure, address of an unreachable host, and hosts.
         self.failure: tuple[list[str], str | None] | None = None
@@ -242,7 +193,7 @@ class CallbackModule(Default):
     def count(self, result, *, changed: bool = False) -> None:
         """Count the result of a task."""
         if self.cell:
-            self.cell.end(result.task)
+            self.cell.end(result.task._uuid)
         if self.phase and not isinstance(result.task, TaskInclude) and short_action(result) not in WORDS:
             self.phase.count(result.host.get_name(), changed=changed)
 
@@ -251,22 +202,21 @@ class CallbackModule(Default):
     def follow(self, task) -> None:
         """Note that a task begins. It may belong to this cell, to the next one, or to none."""
         step = task.get_vars().get(STEP)
-        cell = Cell(step) if isinstance(step, dict) and "cell_id" in step else None
+        cell = CurrentCell(step) if isinstance(step, dict) and "cell_id" in step else None
         if cell is None or self.cell is None or cell.key != self.cell.key:
             self.leave()
             self.cell = cell
             if self.quiet and cell:
                 self.screen.show(self.now)
         if self.cell:
-            self.cell.begin(task)
+            self.cell.begin(task._uuid, task.get_name())
 
     def leave(self) -> None:
-        """End the cell, and store the times of its tasks if the cell left a folder."""
+        """End the cell, and store the times of its tasks."""
         self.screen.show(None)
         cell, self.cell = self.cell, None
-        if cell and cell.tasks and Path(cell.step["folder"]).is_dir():
-            lines = "".join(f"{json.dumps(task)}\n" for task in cell.tasks)
-            write_atomically(Path(cell.step["folder"], "tasks.jsonl"), lines)
+        if cell:
+            cell.keep_times()
 
     def now(self) -> str:
         """Return the line that moves."""
@@ -274,8 +224,7 @@ class CallbackModule(Default):
         cell, phase = self.cell, self.phase
         if cell is None:
             return phase.at_work(time.monotonic()) if phase else ""
-        whole = self.progress.expected_seconds(cell.step) if self.progress else cell.step["load_seconds"]
-        return f"measuring {cell.step['cell_id']}: {cell.phase}, {cell.seconds:.0f} s of about {whole:.0f} s"
+        return cell.at_work(self.progress)
 
     def take_in(self, result) -> None:
         """Read the results of the sweep's action: the steps of a pass, and the status of a judged cell."""
@@ -291,23 +240,8 @@ class CallbackModule(Default):
             import_module("swarmsweep.results.measure")
             import_module("pandas")
         elif self.cell and "sentence" in result.result:
-            self.say_cell(result.result["status"], result.result["sentence"])
-
-    def say_cell(self, status: str, sentence: str) -> None:
-        """Print the one line of a cell."""
-        # The import is here for the same reason as in `take_in`.
-        from swarmsweep.report.progress import time_left
-
-        step = self.cell.step
-        again = "again " if step.get("again") else ""
-        line = f"{again}{step['position']}/{step['of']} {step['cell_id']}: "
-        if self.progress is None:
-            line += sentence
-        else:
-            line += self.progress.end(step, self.cell.seconds) or sentence
-            if left := self.progress.left_seconds():
-                line += f"; {time_left(left, datetime.now())}"
-        self.say(line, COLORS.get(status, constants.COLOR_WARN))
+            line = self.cell.line(result.result["sentence"], self.progress, datetime.now())
+            self.say(line, COLORS.get(result.result["status"], constants.COLOR_WARN))
 
     # --- Failures, and messages of the playbook -----------------------------------------------------------------------
 
@@ -325,13 +259,7 @@ class CallbackModule(Default):
             self.failure = (lines, address)
         if host not in self.failed:
             self.failed.append(host)
-        what = "cannot be reached" if unreachable else "failed"
-        if (name, *lines) in self.shown:
-            lines = ["The same message."]
-        self.shown.add((name, *lines))
-        text = "\n".join(
-            [f"FAILED: {self.host_label(result)} {what} in task: {name}", *(f"  {line}" for line in lines)]
-        )
+        text = failure_text(self.host_label(result), name, lines, self.shown, unreachable=unreachable)
         self.screen.print(text, color=constants.COLOR_ERROR)
 
     def say_words(self, result) -> None:
@@ -407,7 +335,7 @@ class CallbackModule(Default):
 
     def v2_runner_on_skipped(self, result):
         if self.cell:
-            self.cell.end(result.task)
+            self.cell.end(result.task._uuid)
         super().v2_runner_on_skipped(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):

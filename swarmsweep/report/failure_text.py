@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from swarmsweep.lab.virtual_machines import is_virtual
@@ -53,6 +53,29 @@ def message_lines(result: Result) -> list[str]:
     if len(items) > SHOWN_ITEMS:
         lines.append(f"{len(items) - SHOWN_ITEMS} more items failed.")
     return lines
+
+
+def failure_text(
+    host: str, task: str, lines: Sequence[str], shown: set[tuple[str, ...]], *, unreachable: bool = False
+) -> str:
+    """The failure of a task on a host: what failed, and its message.
+
+    Args:
+        host: as a user knows it.
+        task: name of the task.
+        lines: its message.
+        shown: the failures that were shown before; this one is added. The same message is not repeated for each host.
+        unreachable: the host could not be reached.
+    """
+    what = "cannot be reached" if unreachable else "failed"
+    said = ["The same message."] if (task, *lines) in shown else lines
+    shown.add((task, *lines))
+    return "\n".join([f"FAILED: {host} {what} in task: {task}", *(f"  {line}" for line in said)])
+
+
+def shown_path(path: Path) -> str:
+    """A path as a user would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _one(result: Result, most: int, most_output: int) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmsweep.units import format_seconds
@@ -12,6 +13,8 @@ from swarmsweep.units import format_seconds
 HEARTBEAT_SECONDS = 120.0
 # A phase that goes on after another one, for less than this and without a change, has no second line.
 CONTINUED_SECONDS = 1.0
+# Variable of a play, task or include with the phase of its tasks. In a role, its name begins with the role's name.
+_PHASE = re.compile(r"(__\w+_)?phase")
 # The number of hosts that a line names; for more hosts, it gives their number.
 NAMED_HOSTS = 3
 
@@ -72,6 +75,12 @@ class Phase:
 def changes(number: int, check: bool) -> str:
     """'3 changed'; with ``--check`` '3 would change'."""
     return f"{number} {'would change' if check else 'changed'}"
+
+
+def phase_in(variables: Mapping[str, object]) -> str | None:
+    """The name of a phase among variables. A role's phase has priority over the playbook's."""
+    names = {name: value for name, value in variables.items() if _PHASE.fullmatch(name) and isinstance(value, str)}
+    return names[max(names, key=len)] if names else None
 
 
 def short_task(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +14,7 @@ from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
-from swarmsweep.units import format_figure, format_seconds
+from swarmsweep.units import format_figure
 
 
 def sentence(row: Row) -> str:
@@ -117,12 +116,6 @@ class Progress:
             return read_row(path, self.run_dir, cell) if path.exists() else None
         except LabError:
             return None
-
-
-def time_left(seconds: float, now: datetime) -> str:
-    """As '12 min 30 s left, until 18:40'; with the day of the week when that is not today."""
-    end = now + timedelta(seconds=seconds)
-    return f"{format_seconds(seconds)} left, until {end:{'%H:%M' if end.date() == now.date() else '%a %H:%M'}}"
 
 
 def _rate(rps: float | None) -> str:

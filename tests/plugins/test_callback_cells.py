@@ -47,11 +47,11 @@ AFTER = """\
     cell_id: "{{ sweep_step.cell_id }}"
     attempt: "{{ sweep_step.attempt }}"
     reason: nothing was measured
-- name: Say how it went
-  ansible.builtin.debug: {msg: told by default}
+- name: Show the outcome
+  ansible.builtin.debug: {msg: shown by default}
 """
 AGAIN = """\
-- name: Keep the first try
+- name: Keep the first attempt
   sweep:
     do: set_aside
     run: "{{ plan.run }}"
@@ -69,10 +69,13 @@ PLAYS = """\
 - name: The sweep
   hosts: localhost
   tasks:
+    - name: Check it
+      sweep: {do: check, path: "{{ playbook_dir }}/toy.yml"}
+      register: checked
     - name: Plan it
       sweep:
         do: plan
-        path: "{{ playbook_dir }}/toy.yml"
+        sweep: "{{ checked.sweep }}"
         hosts: "{{ lab_hosts }}"
         reports: "{{ playbook_dir }}/reports"
         colocated: false
@@ -82,14 +85,14 @@ PLAYS = """\
       ansible.builtin.include_tasks: cell.yml
       loop: "{{ plan.steps }}"
       loop_control: {loop_var: sweep_step, label: "{{ sweep_step.cell_id }}"}
-    - name: Ask which were invalid
+    - name: List which were invalid
       sweep: {do: retries, run: "{{ plan.run }}"}
       register: second
-    - name: Measure them once more
+    - name: Retry them
       ansible.builtin.include_tasks: again.yml
       loop: "{{ second.steps }}"
       loop_control: {loop_var: sweep_step, label: "{{ sweep_step.cell_id }}"}
-    - name: Say the end
+    - name: Show the end
       ansible.builtin.debug: {msg: {kept: [as, yaml]}}
 """
 NOISY = """\
@@ -145,23 +148,23 @@ def test_a_cell_is_one_line_within_its_phase(plain):
         "  The sweep ... N s, 16 changed",
         # Values that are not text are YAML.
         *("  msg:", "      kept:", "      - as", "      - yaml"),
-        "done in N s: 40 tasks, 17 changed",
+        "done in N s: 41 tasks, 17 changed",
     ]
 
 
-def test_nothing_moves_where_nobody_looks(plain):
+def test_nothing_moves_without_a_terminal(plain):
     assert not set("\r\x1b") & set(plain[2])
     assert "measuring" not in plain[2]
 
 
-def test_what_the_tasks_took_is_kept(plain):
+def test_the_seconds_of_tasks_are_kept(plain):
     found = sorted(plain[0].glob("reports/*/cells/*/attempt-1*/tasks.jsonl"))
     assert len(found) == 4
     own = re.findall("name: (.*)", CELL + AFTER)
     for path in found:
         tasks = [json.loads(line) for line in path.read_text().splitlines()]
         second = "retried" not in path.parent.name
-        assert [task["name"] for task in tasks] == (["Keep the first try", "Measure it", *own] if second else own)
+        assert [task["name"] for task in tasks] == (["Keep the first attempt", "Measure it", *own] if second else own)
         assert all(set(task) == {"name", "started", "seconds"} and task["seconds"] >= 0 for task in tasks)
         starts = [task["started"] for task in tasks]
         assert starts == sorted(starts)
@@ -170,7 +173,7 @@ def test_what_the_tasks_took_is_kept(plain):
 def test_with_v_everything_is_shown(toy):
     _, out, _ = play(toy, "-v")
     assert out.count("TASK [Deploy | Make the folder]") == 4
-    assert out.count("told by default") == 4
+    assert out.count("shown by default") == 4
     assert len(cell_lines(out.splitlines())) == 4
 
 

@@ -8,9 +8,11 @@ from swarmsweep.report.failure_text import (
     MESSAGE_LINES,
     OUTPUT_CHARACTERS,
     OUTPUT_LINES,
+    failure_text,
     message_lines,
     next_step,
     repeat_command,
+    shown_path,
 )
 
 COMMAND = {"msg": "non-zero return code", "rc": 4, "cmd": ["false"], "stdout": "", "stderr": ""}
@@ -60,6 +62,21 @@ def test_a_long_line_is_cut():
     assert line == "x" * LINE_CHARACTERS + " ..."
     _, line = message_lines(COMMAND | {"stderr": "x" * LINE_CHARACTERS})
     assert line == "  " + "x" * OUTPUT_CHARACTERS + " ..."
+
+
+def test_a_failure_has_host_task_and_message_and_each_message_once():
+    shown = set()
+    first = failure_text("a", "Copy it", ["no", "space"], shown)
+    assert first == "FAILED: a failed in task: Copy it\n  no\n  space"
+    second = failure_text("b", "Copy it", ["no", "space"], shown, unreachable=True)
+    assert second == "FAILED: b cannot be reached in task: Copy it\n  The same message."
+    assert failure_text("b", "Move it", ["no", "space"], shown).endswith("\n  no\n  space")
+
+
+def test_a_path_is_shown_as_a_user_would_type_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(tmp_path / "a/b.yml") == "a/b.yml"
+    assert shown_path(tmp_path.parent / "b.yml") == str(tmp_path.parent / "b.yml")
 
 
 def item(label: str, *, failed: bool = True, **more) -> dict:

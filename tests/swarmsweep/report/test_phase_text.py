@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarmsweep.report.phase_text import Phase, heartbeat_due, last_line, on_hosts, short_task
+from swarmsweep.report.phase_text import Phase, heartbeat_due, last_line, on_hosts, phase_in, short_task
 
 
 def phase(name="Install Docker", **more) -> Phase:
@@ -55,6 +55,19 @@ def test_a_phase_counts_results_and_names_each_host_once():
     for host, changed in (("a", False), ("b", True), ("a", True)):
         counted.count(host, changed=changed)
     assert (counted.tasks, counted.changed, counted.hosts) == (3, 2, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, None),
+        ({"phase": "Plan it", "phases": "x", "my_phase": "y"}, "Plan it"),
+        ({"phase": "Plan it", "__model_phase": "Train"}, "Train"),
+        ({"phase": ["Plan it"]}, None),
+    ],
+)
+def test_the_phase_among_variables(variables, name):
+    assert phase_in(variables) == name
 
 
 @pytest.mark.parametrize(

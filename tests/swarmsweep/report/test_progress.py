@@ -2,7 +2,6 @@
 
 import json
 import re
-from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +12,7 @@ from swarmsweep.plan.planned import as_json
 from swarmsweep.plan.row import LatencyMs, blank_row
 from swarmsweep.plan.row_file import write_row
 from swarmsweep.plan.run_folder import attempt_dir, write_plan
-from swarmsweep.report.progress import Progress, sentence, time_left
+from swarmsweep.report.progress import Progress, sentence
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 
@@ -76,15 +75,6 @@ def test_a_sentence_begins_with_the_status_and_has_the_figures(name, figures):
 @pytest.mark.parametrize("name", ["invalid", "failed", "infeasible", "invalid search"])
 def test_without_figures_the_reason_is_the_sentence(name):
     assert sentence(ROWS[name]) == f"{ROWS[name].status}: {ROWS[name].reason}"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "times"),
-    [(45, ["45 s", "18:01"]), (750, ["12 min 30 s", "18:13"]), (5 * 3600 + 3600, ["6 h 0 min", "Mon 00:00"])],
-)
-def test_time_left(seconds, times):
-    said = time_left(seconds, datetime(2026, 11, 22, 18, 0, 30))
-    assert all(time in said for time in times)
 
 
 SWEEP = """\
@@ -177,7 +167,7 @@ def test_best_of_searches_is_the_highest_capacity(tmp_path, golden):
     assert [DEAR in line for line in lines] == [False, False, True]
 
 
-def test_time_is_told_by_the_pace_of_steps_that_are_alike(tmp_path):
+def test_time_left_follows_the_pace_of_similar_steps(tmp_path):
     sweep = Sweep(tmp_path)
     steps = [step | {"load_seconds": seconds} for step, seconds in zip(sweep.steps, (18, 18, 18, 60), strict=True)]
     progress = Progress(sweep.dir, steps)
@@ -194,7 +184,7 @@ def test_time_is_told_by_the_pace_of_steps_that_are_alike(tmp_path):
     assert progress.left_seconds() == 0
 
 
-def test_steps_that_must_be_made_again_take_time_too(tmp_path):
+def test_retries_take_time_too(tmp_path):
     sweep = Sweep(tmp_path)
     progress = Progress(sweep.dir, sweep.steps[:1])
     sweep.judge(sweep.steps[0]["cell_id"], "invalid")
