@@ -94,7 +94,7 @@ def answer(page: str) -> str:
     return "\n".join([note, recommendation, "", *lines, ""])
 
 
-def test_the_answer_in_readme_is_that_of_the_example():
+def test_the_result_in_readme_is_that_of_the_example():
     page = (ROOT / "docs/example/summary.md").read_text()
     readme = (ROOT / "README.md").read_text()
     wanted = answer(page)
@@ -128,7 +128,7 @@ def test_the_defaults_in_the_page_are_those_of_the_code():
     assert [row for row in rows if row not in page] == []
 
 
-def test_the_version_stands_in_one_place():
+def test_the_version_is_in_one_place():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" in project["project"]["dynamic"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "swarmsweep.__version__"}

@@ -51,7 +51,7 @@ def test_requests_share_batches(requests, wait_seconds, max_rows, batches):
     assert seen == batches
 
 
-def test_a_failure_is_told_to_all_of_its_batch_and_to_nobody_else():
+def test_a_failure_reaches_all_of_its_batch_and_no_other_request():
     answers, _ = ask([[1], [-1], [2], [3]], LONG_SECONDS, 2)
     assert [type(answer) for answer in answers] == [ValueError, ValueError, list, list]
     assert answers[2:] == [[4], [6]]

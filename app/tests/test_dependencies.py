@@ -153,7 +153,7 @@ def test_a_redis_that_hangs_is_given_up(lab, off, tmp_path):
         assert post(api, changed()).status_code == 200
 
 
-def test_a_wrong_redis_password_is_told_and_may_be_mended(lab, trained, serve, tmp_path):
+def test_a_wrong_redis_password_is_reported_and_can_be_fixed(lab, trained, serve, tmp_path):
     password = tmp_path / "password"
     with serve(lab.env | ONNX_WITH_REDIS | {"REDIS_PASSWORD_FILE": str(password)}) as api:
         api.wait_for_reason("redis", str(password))

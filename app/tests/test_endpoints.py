@@ -12,7 +12,7 @@ from covertype_api.decoder import MAX_BODY_BYTES, MAX_ROWS
 from covertype_api.schema import SAMPLE_ROW, SOIL_TYPES, WILDERNESS_AREAS
 
 
-def test_predict_answers_every_row_in_order(api):
+def test_predict_returns_every_row_in_order(api):
     rows = [SAMPLE_ROW, SAMPLE_ROW | {"Elevation": 3500, "Soil_Type": "C8776"}, SAMPLE_ROW]
     answer = post(api, json.dumps({"rows": rows}))
     assert answer.status_code == 200
@@ -79,7 +79,7 @@ def test_large_bodies_are_refused(api, chunked):
     assert "x-served-by" in answer.headers
 
 
-def test_the_largest_allowed_request_is_answered(api):
+def test_the_largest_allowed_request_succeeds(api):
     body = json.dumps({"rows": [SAMPLE_ROW] * MAX_ROWS})
     answer = post(api, body + " " * (MAX_BODY_BYTES - len(body)))
     assert len(answer.json()["predictions"]) == MAX_ROWS
@@ -94,7 +94,7 @@ def test_wrong_method_and_path(api, method, path, status):
     assert "x-served-by" in answer.headers
 
 
-def test_every_worker_signs_its_answers(api):
+def test_every_worker_signs_its_responses(api):
     signatures = set()
     for _ in range(200):
         # A connection stays with its worker.

@@ -134,7 +134,7 @@ def test_histograms_are_whole(stage):
             assert 0.5 in dict(buckets)
 
 
-def test_the_variant_is_told(stage):
+def test_the_variant_is_reported(stage):
     samples = scrape(stage.api.url)
     expected = {"variant": stage.name} | stage.variant.choices()
     assert [(dict(having), value) for (name, having), value in samples.items() if name == "variant_info"] == [

@@ -39,7 +39,7 @@ def test_good_rows_get_classes(api, rows):
 
 @BOUNDED
 @given(content=st.fixed_dictionaries({"rows": st.lists(ALMOST_ROWS, max_size=3) | JSON_VALUES}) | JSON_VALUES)
-def test_any_json_is_answered(api, content):
+def test_any_json_gets_a_response(api, content):
     answer = post(api, json.dumps(content).encode())
     assert answer.status_code in (200, 422), answer.text
     if answer.status_code == 422:

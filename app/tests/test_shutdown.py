@@ -29,7 +29,7 @@ def predicted(client: httpx.Client) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_drained_replica_answers_until_it_ends(lab, trained, tmp_path, workers):
+def test_a_drained_replica_responds_until_it_ends(lab, trained, tmp_path, workers):
     with serving(lab.env | {"DRAIN_SECONDS": "2"}, tmp_path, workers) as api:
         api.wait_until_ready()
         clients = [httpx.Client(base_url=api.url, timeout=20) for _ in range(16)]
@@ -48,7 +48,7 @@ def test_drained_replica_answers_until_it_ends(lab, trained, tmp_path, workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_open_requests_are_answered_before_the_end(lab, trained, tmp_path, workers):
+def test_open_requests_get_a_response_before_the_end(lab, trained, tmp_path, workers):
     body = changed().encode()
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with serving(lab.env, tmp_path, workers) as api:

@@ -24,7 +24,7 @@ def test_each_missing_dependency_is_named_and_health_is_kept(serve, plain_env, t
         assert api.client.post("/predict", json={"rows": []}).status_code == 422
 
 
-def test_recovers_when_postgres_lets_it_in_and_needs_it_no_more(lab, trained, serve, tmp_path):
+def test_recovers_when_postgres_accepts_it_and_then_no_longer_needs_it(lab, trained, serve, tmp_path):
     password = tmp_path / "password"
     with serve(lab.env | {"POSTGRES_PASSWORD_FILE": str(password)}) as api:
         api.wait_for_reason("postgres", "password")

@@ -194,7 +194,7 @@ def test_champion_stays_unless_the_new_model_is_no_worse(lab, trained, tmp_path)
         (["--source", "generated"], {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, "http://127.0.0.1:9"),
     ],
 )
-def test_failures_are_told_without_a_trace(lab, arguments, env, message):
+def test_failures_are_reported_without_a_traceback(lab, arguments, env, message):
     done = lab.python("covertype_api.train", *arguments, **env)
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[-1]

@@ -125,7 +125,7 @@ def test_one_row_gets_what_it_gets_among_others(stage, pipeline):
     assert [label for (label,) in alone] == pipeline.predict(rows).tolist()
 
 
-def test_requests_at_the_same_time_get_their_own_answers(stage, pipeline):
+def test_requests_at_the_same_time_get_their_own_responses(stage, pipeline):
     from covertype_api.training import data
 
     slow = stage.variant.model != "once"
@@ -145,7 +145,7 @@ def test_requests_at_the_same_time_get_their_own_answers(stage, pipeline):
     assert answered == [expected[start : start + size] for start, size in zip(starts, sizes, strict=True)]
 
 
-def test_ready_tells_the_version_and_normalize_the_shape(stage):
+def test_ready_returns_the_version_and_normalize_the_shape(stage):
     assert stage.api.client.get("/ready").json() == {"ready": True, "model_version": "1"}
     shape = post(stage.api, json.dumps({"rows": [SAMPLE_ROW] * 3}), "/normalize").json()
     # A pipeline takes the raw columns, everything else the features.
@@ -189,7 +189,7 @@ def test_every_stage_describes_itself_alike(stage, api):
     assert stage.api.client.get("/openapi.json").json() == api.client.get("/openapi.json").json()
 
 
-def test_every_stage_answers_whatever_is_sent(stage):
+def test_every_stage_responds_to_any_body(stage):
     @settings(
         max_examples=10 if stage.variant.model != "once" else 60,
         deadline=None,

@@ -55,12 +55,12 @@ def unsteady(run: Path, row: dict) -> bool:
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_a_planted_cause_is_told_by_its_name(rows, word):
+def test_a_planted_cause_is_reported_by_its_name(rows, word):
     row = rows[word]
     assert row["bottleneck"] == word, (row["status"], row["reason"], row["bottleneck"], row.get("bottleneck_evidence"))
 
 
-def test_only_a_load_that_was_not_made_is_not_believed(rows):
+def test_only_a_load_that_was_not_reached_is_invalid(rows):
     expected = {word: {"valid"} for word in WORDS} | {"memory": {"failed"}, "generator": {"valid", "invalid"}}
     assert {
         word: (row["status"], row["reason"]) for word, row in rows.items() if row["status"] not in expected[word]

@@ -72,7 +72,7 @@ def test_what_held_it_back_is_its_cpu_limit(cell):
     assert cell["bottleneck"] == "cpu_throttled", cell["bottleneck_evidence"]
 
 
-def test_one_start_of_locust_made_all_trials(run, search):
+def test_one_start_of_locust_made_all_probes(run, search):
     (folder,) = run.glob("cells/*/attempt-1/locust")
     commands = (folder.parent / "units/commands.txt").read_text().splitlines()
     assert len(commands) == 3, commands

@@ -68,7 +68,7 @@ def failed(trial: dict) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("word", [word for word in WORDS if word != REFUSED])
-def test_a_planted_doubt_is_told_by_its_check(run, rows, word):
+def test_a_planted_fault_is_reported_by_its_check(run, rows, word):
     first = tries(run, rows[word])[0]
     found = failed(first)
     assert word in found, (found, [check for check in first["checks"] if check["name"] == word])
@@ -81,7 +81,7 @@ def test_replicas_with_another_limit_are_not_even_loaded(run, rows):
     assert "NanoCpus 300000000, but the cell requires 500000000" in first["reason"]
 
 
-def test_what_was_invalid_was_measured_once_more_without_the_doubt(run, rows):
+def test_invalid_attempts_were_retried_without_the_fault(run, rows):
     for word, row in rows.items():
         first, *second = tries(run, row)
         assert len(second) == (first["status"] == "invalid"), word

@@ -109,7 +109,7 @@ def test_site_in_check_mode_changes_nothing(lab):
     assert {host: count for host, count in check.changed.items() if count} == {}
 
 
-def test_only_ssh_and_haproxy_answer_the_other_host(lab):
+def test_only_ssh_and_haproxy_respond_to_the_other_host(lab):
     ports = [str(port) for port in sorted(OPEN | CLOSED)]
     answer = lab.ssh("load", "python3", "-c", f"'{CONNECT}'", HOSTS["api"], *ports)
     assert answer.returncode == 0, answer.stderr
@@ -152,7 +152,7 @@ def test_no_container_can_be_reached_past_the_proxy(lab):
     assert (knocked.returncode, knocked.stdout) == (0, "[]\n"), knocked.stderr
 
 
-def test_containers_run_as_nobody_special(lab):
+def test_containers_run_as_unprivileged_users(lab):
     listed = lab.ssh(
         "api", "docker ps -q | xargs docker inspect --format '{{.Name}} {{.Config.User}} {{.HostConfig.CapDrop}}'"
     )
@@ -199,7 +199,7 @@ def test_an_early_stage_runs_in_the_image_that_has_what_it_needs(rows, run):
     assert "API_VARIANT=cached_columns_redis" in inspected[0]["Config"]["Env"]
 
 
-def test_summary_tells_what_became_of_each_cell(lab, rows, run):
+def test_summary_has_the_outcome_of_each_cell(lab, rows, run):
     assert {cell["status"] for cell in (rows[name] for name in GOOD)} == {"valid"}, [
         rows[name]["reason"] for name in GOOD
     ]

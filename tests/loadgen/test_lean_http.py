@@ -148,7 +148,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-def test_answer_is_judged_and_the_connection_kept_or_not(shared_peer, path):
+def test_a_response_is_judged_and_the_connection_kept_or_not(shared_peer, path):
     outcome, reason, kept = ANSWERS[path]
     with session(shared_peer) as load:
         found = load.ask(path)
@@ -187,7 +187,7 @@ def test_body_and_headers_reach_the_check(shared_peer):
         assert {outcome[4] for outcome in load.outcomes} == {len(body)}
 
 
-def test_headers_of_an_announcement_are_not_the_answer(shared_peer):
+def test_headers_of_an_interim_response_are_not_the_final_ones(shared_peer):
     with session(shared_peer) as load:
         load.ask("/continue")
         assert load.outcomes[0][3] == {b"X-Served-By": b"peer/1", b"Content-Length": b"39"}
@@ -213,7 +213,7 @@ OTHER = (DIFFERENT, "the response differs from an earlier one to the same reques
         ("/status", [b"a", b"a"], [(503, "status 503")] * 2),
     ],
 )
-def test_the_same_request_must_get_the_same_answer_where_that_is_asked_for(shared_peer, path, bodies, expected):
+def test_the_same_request_must_get_the_same_response_where_the_scenario_says_so(shared_peer, path, bodies, expected):
     with session(shared_peer, known={}) as load:
         assert [load.ask(path, body=body) for body in bodies] == expected
         # A complete response leaves the connection as it was.
@@ -265,7 +265,7 @@ def test_refused_connection():
         assert load.ask("/length") == (REFUSED, "connection refused")
 
 
-def test_server_that_dies_fails_what_is_under_way_and_what_comes_after():
+def test_a_server_that_dies_fails_requests_in_flight_and_later_ones():
     with running_peer() as (url, process), session(url) as load:
         load.ask("/length")
         load.send("/silent")
@@ -276,7 +276,7 @@ def test_server_that_dies_fails_what_is_under_way_and_what_comes_after():
         assert load.ask("/length") == (REFUSED, "connection refused")
 
 
-def test_many_at_once_get_their_own_answers_on_as_many_connections(peer):
+def test_many_requests_at_once_get_their_own_responses_on_as_many_connections(peer):
     bodies: list[bytes] = []
     with session(peer, check=lambda status, headers, body: bodies.append(body)) as load:
         for number in range(60):
@@ -302,7 +302,7 @@ def test_large_request_is_sent_in_parts(shared_peer):
         assert load.ask("/length") == (OK, None)
 
 
-def test_closing_gives_up_what_is_under_way(shared_peer):
+def test_closing_cancels_requests_in_flight(shared_peer):
     with session(shared_peer) as load:
         load.send("/silent")
         gevent.sleep(0.05)

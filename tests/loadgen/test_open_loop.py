@@ -474,7 +474,7 @@ def test_closed_trial_keeps_its_connections_busy(lab):
     assert 5 <= summary["ok"] <= 5 * (2 / 0.05 + 1)
 
 
-def test_little_holds_between_those_under_way_and_latencies(lab):
+def test_littles_law_holds_between_requests_in_flight_and_latencies(lab):
     """Mean number in flight = rate x time in the system; the two sides are counted in different ways."""
     plan = [{"kind": "poisson", "rate_rps": 300.0, "seconds_settle": 1.0, "seconds_measure": 4.0}]
     (summary,) = lab.run_plan(plan, workers=0, path="/slow")["trials"]
@@ -486,7 +486,7 @@ def test_little_holds_between_those_under_way_and_latencies(lab):
     assert in_flight == pytest.approx(seconds / 4.0, rel=0.005)
 
 
-def test_trial_can_be_stopped_and_says_what_was_under_way(lab):
+def test_a_probe_can_be_stopped_and_reports_requests_in_flight(lab):
     plan = [
         {"kind": "constant", "rate_rps": 20.0, "seconds_measure": 60.0, "stop_after": 1.0},
         {"kind": "constant", "rate_rps": 20.0, "seconds_measure": 0.5, "timeout_seconds": 0.3},
@@ -553,7 +553,7 @@ def ask(program: str, folder: Path) -> object:
     return json.loads(done.stdout)
 
 
-def test_scenario_of_the_api_asks_what_the_closed_one_asks(tmp_path):
+def test_the_open_scenario_sends_what_the_closed_one_sends(tmp_path):
     program = """
 import json
 import open_loop, predict, predict_open

@@ -186,7 +186,7 @@ def check_order(timeline: dict) -> None:
     assert timeline["window_end"] - timeline["window_start"] >= MEASURE_SECONDS
 
 
-def test_master_and_two_workers_lose_nothing_of_slow_answers(server, tmp_path):
+def test_master_and_two_workers_lose_nothing_of_slow_responses(server, tmp_path):
     with ExitStack() as stack:
         finish(run_distributed(stack, tmp_path, server.url, workers=2), tmp_path)
     timeline = check_totals(tmp_path, server, workers=2)
@@ -223,7 +223,7 @@ class SilentUser(User):
 """
 
 
-def test_who_answered_is_unknown_where_the_client_shows_no_headers(tmp_path):
+def test_the_replica_is_unknown_where_the_client_shows_no_headers(tmp_path):
     (tmp_path / "silent.py").write_text(SILENT)
     files = f"{tmp_path / 'silent.py'},{LOCUSTFILES.partition(',')[2]}"
     with ExitStack() as stack:
@@ -237,7 +237,7 @@ def test_who_answered_is_unknown_where_the_client_shows_no_headers(tmp_path):
 
 
 @pytest.mark.parametrize("server", [0.01], indirect=True)
-def test_locust_stands_by_until_it_may_begin(server, tmp_path):
+def test_locust_waits_for_the_order_to_begin(server, tmp_path):
     with ExitStack() as stack:
         order = tmp_path / "start"
         processes = run_distributed(stack, tmp_path, server.url, workers=2, SWEEP_START_FILE=str(order))

@@ -53,7 +53,7 @@ def test_the_sweep_file_replaces_the_wait_time_of_every_class(tmp_path):
     assert 0.1 <= mean <= 0.2
 
 
-def test_no_think_time_in_the_sweep_file_is_none(tmp_path):
+def test_no_think_time_in_the_sweep_file_means_none(tmp_path):
     limits = {"LOCUST_WAIT_MIN_SECONDS": "0", "LOCUST_WAIT_MAX_SECONDS": "0.0"}
     ended, mean = waits_of(tmp_path, "replaced", seconds=1.0, **limits)
     assert ended >= 8

@@ -120,14 +120,14 @@ def test_every_scenario_is_tried():
     assert {path.name for path in (ROOT / "locustfiles").glob("*.py")} == set(SCENARIOS)
 
 
-def test_it_asks_one_endpoint_and_nothing_else(loaded):
+def test_it_requests_one_endpoint_and_nothing_else(loaded):
     scenario, server, row = loaded
     assert set(server.asked) == {SCENARIOS[scenario]}
     assert (row["Type"], row["Name"]) == SCENARIOS[scenario]
     assert int(row["Request Count"]) == server.asked.total() > 0
 
 
-def test_a_good_answer_is_no_failure(loaded):
+def test_a_good_response_is_no_failure(loaded):
     assert int(loaded[2]["Failure Count"]) == 0
 
 
@@ -142,13 +142,13 @@ def test_rows_are_sent_where_rows_are_wanted(loaded):
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 @pytest.mark.parametrize(("answers", "status"), [({}, 200), (ANSWERS, 503)], ids=["without content", "status"])
-def test_any_other_answer_is_a_failure(tmp_path, scenario, answers, status):
+def test_any_other_response_is_a_failure(tmp_path, scenario, answers, status):
     _, row = run(tmp_path, scenario, answers, status)
     assert int(row["Failure Count"]) == int(row["Request Count"]) > 0
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
-def test_the_same_request_must_get_the_same_answer(tmp_path, scenario):
+def test_the_same_request_must_get_the_same_response(tmp_path, scenario):
     server, row = run(tmp_path, scenario, ANSWERS, is_fickle=True)
     # All requests but the first with each body.
     again = server.asked.total() - len(server.bodies)

@@ -93,11 +93,11 @@ def read(play: Play, folder: Path, cases: dict[str, dict], names: tuple[str, ...
         ("retrain file", ["--source", "/data/my rows.csv", "--seed", "5"]),
     ],
 )
-def test_the_training_is_told_what_to_do(asked, case, arguments):
+def test_the_training_gets_its_arguments(asked, case, arguments):
     assert asked[case]["__model_arguments"] == arguments
 
 
-def test_the_first_job_is_called_after_what_it_was_made_of(asked):
+def test_the_name_of_the_first_job_is_the_hash_of_its_inputs(asked):
     names = {case: found["__model_job"] for case, found in asked.items() if not case.startswith("retrain")}
     assert len(set(names.values())) == len(names)
     assert re.fullmatch(r"other_train_[0-9a-f]{12}", names.pop("other lab"))
@@ -117,7 +117,7 @@ RESULTS = {
 }
 
 
-def test_the_result_is_told_with_both_accuracies(play, tmp_path, golden):
+def test_the_result_is_reported_with_both_accuracies(play, tmp_path, golden):
     noise = ["2026/11/22 WARNING mlflow: something", '{"columns": 54, "changed": false}']
     cases = {
         name: {"__model_training": {"output": [*noise, json.dumps(result)]}} for name, (result, _) in RESULTS.items()

@@ -189,7 +189,7 @@ def test_a_host_of_another_name_is_refused_before_any_host_is_touched(play: Play
         ({}, "198.18.0.12", "ansible_host of 'lab-load' is 198.18.0.12, "),
     ],
 )
-def test_no_machine_is_made_of_what_is_no_lab(play: Play, tmp_path, given, address, words):
+def test_no_machine_is_made_for_an_invalid_lab(play: Play, tmp_path, given, address, words):
     folder = tmp_path / "inventory"
     shutil.copytree(ROOT / "inventory/lab", folder)
     inventory(folder / "hosts.yml", {"ansible_host": address}, {"ansible_host": "198.18.0.12"})
@@ -203,7 +203,7 @@ def test_no_machine_is_made_of_what_is_no_lab(play: Play, tmp_path, given, addre
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root asks whose an interface is")
-def test_an_interface_that_no_lab_made_is_refused_before_anything_is_made(play: Play, tmp_path, golden):
+def test_an_interface_without_the_mark_is_refused_before_any_change(play: Play, tmp_path, golden):
     folder = tmp_path / "inventory"
     shutil.copytree(ROOT / "inventory/lab", folder)
     # A network that no other lab of this machine has.
@@ -230,7 +230,7 @@ def closed_port() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-def test_unreachable_hosts_are_named_with_cause_and_mending_command(play: Play, closed_port, tmp_path):
+def test_unreachable_hosts_are_named_with_cause_and_fix(play: Play, closed_port, tmp_path):
     folder = tmp_path / "lab"
     shutil.copytree(ROOT / "inventory/lab", folder)
     host = {"ansible_host": "127.0.0.1", "ansible_port": closed_port}
@@ -263,7 +263,7 @@ def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_pa
     ("seed", "shown"),
     [("-1", "-1"), ("1.5", "1.5"), ("seven", "seven"), ("1234567890", "1234567890"), ('""', "")],
 )
-def test_a_seed_that_is_none_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, golden, seed, shown):
+def test_an_invalid_seed_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, golden, seed, shown):
     result = play(
         ROOT / "playbooks/retrain.yml", watched.inventory, "-e", f"seed={seed}", "-e", f"lab_directory={tmp_path}"
     )

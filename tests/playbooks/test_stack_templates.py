@@ -171,7 +171,7 @@ def test_a_stage_runs_in_the_image_that_has_what_it_needs(rendered, stage):
     assert image_of(rendered[STAGES[stage]]) == ("api" if stage in SLIM_STAGES else "mlflow")
 
 
-def test_a_stage_that_nobody_knows_runs_where_all_are_known(rendered):
+def test_an_unknown_stage_runs_in_the_image_that_knows_all(rendered):
     assert image_of(rendered[UNKNOWN]) == "mlflow"
 
 
@@ -408,7 +408,7 @@ def test_haproxy_follows_its_variables(rendered, name, line):
     assert line in [found.strip() for found in rendered[name].splitlines()]
 
 
-def test_haproxy_listens_and_asks_only_where_it_must(rendered):
+def test_haproxy_listens_and_checks_only_where_it_must(rendered):
     assert re.findall(r"^\s+bind (.+)$", rendered[HAPROXY], re.MULTILINE) == [":8080"]
     assert re.findall(r"^\s+nameserver \S+ (.+)$", rendered[HAPROXY], re.MULTILINE) == ["127.0.0.11:53"]  # Docker's own
     assert not SECRET_WORD.search(rendered[HAPROXY])

@@ -141,7 +141,7 @@ def lost(tmp_path):
         yield playbook, tmp_path / "inventory", "-e", json.dumps(given)
 
 
-def test_lost_cells_are_made_once_more_and_the_sweep_goes_on(play, lost, tmp_path):
+def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     done = play(*lost)
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = tmp_path.glob("reports/*-lost")

@@ -163,7 +163,7 @@ def test_many_odd_members_are_counted_and_a_name_may_be_no_text(tmp_path):
 
 
 # Both clocks are this machine's.
-def test_gathering_tells_of_the_clocks(lab):
+def test_gathering_returns_the_clock_offset(lab):
     found, folder = lab
     written = json.loads((folder / "kept/attempt-1/clock.json").read_text())
     assert written["schema"] == 1

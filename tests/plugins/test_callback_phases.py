@@ -219,7 +219,7 @@ def test_a_failure_is_host_task_message_and_the_next_command(tmp_path, task, lin
     assert "hunter2" not in path.read_text()
 
 
-def test_a_host_that_does_not_answer_is_named_and_the_others_go_on(tmp_path):
+def test_an_unreachable_host_is_named_and_the_others_go_on(tmp_path):
     plays = [{"name": "Ask all", "hosts": "far,near", "tasks": [{"name": "Ping", "ansible.builtin.ping": {}}]}]
     plays += [{"name": "Go on", "hosts": "far,near", "tasks": [{"name": "Work", "ansible.builtin.command": "true"}]}]
     code, out, _ = play(make(tmp_path / "x", json.dumps(plays)))

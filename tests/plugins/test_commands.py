@@ -109,7 +109,7 @@ def test_units_are_those_that_systemd_names(script, load_units, body, units, que
 
 @pytest.mark.parametrize(("body", "word"), [(LATE, "Connection timed out"), ("exit 4", "exit code 4")])
 @pytest.mark.parametrize("question", ["units", "running", "finish", "stop"])
-def test_no_answer_is_not_taken_for_no_unit(script, load_units, question, body, word):
+def test_a_missing_response_does_not_mean_that_no_unit_runs(script, load_units, question, body, word):
     load_units.given["time_limit_seconds"] = 1
     said = script("systemctl", body)
     with pytest.raises(
@@ -408,7 +408,7 @@ def test_a_load_without_its_firewall_does_not_begin(finishing, proxy, tmp_path):
     ("body", "words"),
     [(None, r"firewall.sh is not on this host.*Run: \./lab site"), ("exit 1", r"is not active: .*\./lab site")],
 )
-def test_locust_does_not_stand_by_without_its_firewall(started, tmp_path, body, words):
+def test_locust_does_not_start_without_its_firewall(started, tmp_path, body, words):
     if body is None:
         (tmp_path / "firewall.sh").unlink()
     else:
@@ -424,7 +424,7 @@ def test_locust_does_not_stand_by_without_its_firewall(started, tmp_path, body, 
     [(UNIT, False, 1), (UNIT, True, 0), (UNIT.replace("-master-", "-worker-0-"), False, 0)],
     ids=["the master waits", "the load runs, as after a lost connection", "workers alone, after the load"],
 )
-def test_a_proxy_is_asked_before_the_load_alone(finishing, script, proxy, tmp_path, units, is_started, checks):
+def test_a_proxy_is_checked_only_before_the_load(finishing, script, proxy, tmp_path, units, is_started, checks):
     load_units, process = finishing
     process.kill()
     process.wait()
@@ -438,7 +438,7 @@ def test_a_proxy_is_asked_before_the_load_alone(finishing, script, proxy, tmp_pa
     assert (tmp_path / "units/start").exists() == (is_started or checks == 1)
 
 
-def test_a_host_without_the_load_s_user_is_told_so(finishing, golden):
+def test_a_host_without_the_load_s_user_is_reported(finishing, golden):
     finishing[0].given["user"] = "no-such-user"
     with pytest.raises(ModuleError, match=r"no-such-user.* http://.*lab site") as refused:
         finishing[0].check()
@@ -655,7 +655,7 @@ def test_a_docker_that_hangs_is_not_taken_for_no_registry(script, patient, short
 
 
 @pytest.mark.parametrize(("answer", "version"), [(CHAMPION, "3"), (NO_MODEL, "")])
-def test_a_module_tells_the_version(script, monkeypatch, answer, version):
+def test_a_module_returns_the_version(script, monkeypatch, answer, version):
     script("docker", RUNNING.format(answer=f"echo '{answer}'"))
     lab_champion = load("lab_champion")
     monkeypatch.setattr(lab_champion, "AnsibleModule", lambda **_: Module(lab_name="lab", wait_seconds=0))

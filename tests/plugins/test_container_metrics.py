@@ -81,7 +81,7 @@ def test_the_text_is_kept_as_it_is(entering, server):
         (OK + b"content-length: 9\r\n\r\n12345", "the response ended 4 bytes early"),
     ],
 )
-def test_what_is_no_metric_is_told_and_no_failure(entering, server, answer, words):
+def test_an_invalid_metrics_response_is_reported_and_no_failure(entering, server, answer, words):
     port = server(answer)
     text, problem = container_metrics.ask(os.getpid(), port)
     assert text is None
@@ -97,7 +97,7 @@ def test_more_than_the_limit_is_not_kept(entering, server, monkeypatch):
     assert container_metrics.ask(os.getpid(), server(OK + b"\r\n" + b"#" * 5000))[1].endswith("more than 1000 bytes")
 
 
-def test_nobody_listens(entering, server):
+def test_no_process_listens(entering, server):
     port = server(b"")
     closed = container_metrics.ask(os.getpid(), 1)
     assert closed[0] is None and "Connection refused" in closed[1]
@@ -109,7 +109,7 @@ def test_a_replica_that_hangs_is_given_up(entering, server):
     assert problem.endswith(("no response within 1 s", "timed out"))
 
 
-def test_a_process_that_is_gone_is_told():
+def test_a_process_that_is_gone_is_reported():
     gone = subprocess.Popen(["true"])
     gone.wait()
     text, problem = container_metrics.ask(gone.pid, 8000)
@@ -117,7 +117,7 @@ def test_a_process_that_is_gone_is_told():
     assert problem.startswith("GET /metrics on its port 8000: ")
 
 
-def test_a_host_without_nsenter_is_told(monkeypatch, tmp_path):
+def test_a_host_without_nsenter_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "nsenter cannot be started: No such file" in container_metrics.ask(os.getpid(), 8000)[1]
 
@@ -126,7 +126,7 @@ def row(slot: int, name: str, node: str = "lab-api") -> dict:
     return {"id": name * 64, "slot": slot, "node": node}
 
 
-def test_every_replica_is_asked_and_who_gave_none_is_named(entering, server, golden):
+def test_every_replica_gets_a_request_and_those_without_metrics_are_named(entering, server, golden):
     port = server(with_length(TEXT.encode()))
     rows = [row(1, "a"), row(2, "b"), row(3, "c", "lab-api-2"), row(4, "d", "lab-api-2"), row(5, "e")]
     documents = [
@@ -163,7 +163,7 @@ server.serve_forever()
     not may_enter() or not shutil.which("ip") or subprocess.run(["unshare", "--net", "true"]).returncode != 0,
     reason="this machine does not let this process make and enter networks",
 )
-def test_a_server_that_only_its_own_network_reaches_is_asked():
+def test_a_server_that_only_its_own_network_reaches_gets_the_request():
     command = ["unshare", "--net", sys.executable, "-c", PRIVATE_SERVER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as container:
         try:

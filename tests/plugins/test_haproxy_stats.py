@@ -14,7 +14,7 @@ from ansible.module_utils.haproxy_stats import HaproxyError, Server
 STAT = (Path(__file__).parent / "data" / "haproxy-2.6-stat.csv").read_text()
 
 
-def test_servers_of_a_real_answer():
+def test_servers_of_a_real_response():
     assert haproxy_stats.list_servers(STAT, "api") == [
         Server("api-1", "DOWN", "L7OK", "127.0.0.1", check_code=200),
         Server("api-2", "DOWN", "L4CON", "127.0.0.1", check_text="Connection refused"),
@@ -129,7 +129,7 @@ def test_forget_marks_only_servers_that_take_requests(haproxy):
     assert said == ["show stat", "set server api/api-1 health down"]
 
 
-def test_forget_ends_what_a_server_is_still_asked(haproxy):
+def test_forget_ends_requests_that_a_server_still_has(haproxy):
     path, answers, said = haproxy
     answers["show stat"] = answers["show stat"].replace("api,api-2,0,0,0,", "api,api-2,0,0,7,")
     answers["shutdown sessions"] = "\n"
@@ -137,7 +137,7 @@ def test_forget_ends_what_a_server_is_still_asked(haproxy):
     assert said[1:] == ["set server api/api-1 health down", "shutdown sessions server api/api-2"]
 
 
-def test_forget_tells_when_the_socket_may_not(haproxy):
+def test_forget_reports_when_the_socket_refuses(haproxy):
     path, answers, _ = haproxy
     answers["set server"] = "Permission denied\n"
     assert haproxy_stats.forget_servers(path, "api") is False

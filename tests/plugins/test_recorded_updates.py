@@ -57,7 +57,7 @@ def test_a_roll_out_is_over_when_docker_says_so(scenario, running, converged, ho
     assert (state.running, state.converged, state.hopeless) == (running, converged, hopeless)
 
 
-def test_a_roll_out_that_was_taken_back_is_told_at_once_with_the_last_words_of_the_culprit(golden):
+def test_a_roll_out_that_swarm_took_back_is_reported_at_once_with_the_last_log_lines(golden):
     pytest.importorskip("docker", reason="the Docker SDK for Python is needed for its exceptions")
     problem, services = swarm_stack.wait_for_stack(Replay("rolled-back"), "lab_api", {}, 2, 60, 40)
     golden("stack_taken_back.txt", f"{problem}\n")

@@ -40,7 +40,7 @@ class TestPoll:
     def _need_docker(self):
         pytest.importorskip("docker", reason="the Docker SDK for Python is needed for its exceptions")
 
-    def test_the_first_answer_ends_it(self):
+    def test_the_first_response_ends_the_wait(self):
         answers = iter([None, None, "ready"])
         assert swarm_engine.poll(lambda: next(answers), time.monotonic() + 60) == "ready"
 
@@ -49,7 +49,7 @@ class TestPoll:
         assert swarm_engine.poll(lambda: asked.append(1), time.monotonic() - 1) is None
         assert asked == [1]
 
-    def test_a_daemon_that_misses_a_question_is_asked_again(self):
+    def test_a_request_that_the_daemon_missed_is_repeated(self):
         answers = iter([ConnectionError("reset"), "ready"])
 
         def ask():

@@ -48,7 +48,7 @@ RUNS = {
         ({"env": {}}, ["API_WORKERS None", "requires '2'"]),
     ],
 )
-def test_what_runs_is_compared_with_what_was_asked(differs, words):
+def test_what_runs_is_compared_with_what_was_requested(differs, words):
     problems = swarm_service.find_mismatches([{**RUNS, **differs}], swarm_service.Deployment(**REQUEST))
     if words is None:
         assert problems == []

@@ -132,7 +132,7 @@ def test_replicas_that_haproxy_calls_up_are_enough(haproxy):
     assert (found.step(), found.not_serving) == (True, None)
 
 
-def test_running_replicas_are_not_enough_where_haproxy_is_asked(haproxy):
+def test_running_replicas_are_not_enough_where_haproxy_is_checked(haproxy):
     found = watch(Replay("two-ready"), 3, serving=serving(haproxy, 3))
     assert found.step() is None
     assert found.not_serving.startswith("2 of 3 servers of HAProxy's backend api are up: ")

@@ -255,7 +255,7 @@ def test_tasks_of_other_services_do_not_count():
     assert (state.running, state.converged) == (0, False)
 
 
-def test_the_newest_error_is_told():
+def test_the_newest_error_is_reported():
     tasks = [task(1, "failed", 0, "old", 1), task(1, "failed", 5, "new", 1)]
     state = swarm_tasks.assess_service(service(ONE), tasks, wanted=1)
     assert (state.error, state.task_id) == ("new", "1at5")

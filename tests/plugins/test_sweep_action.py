@@ -72,7 +72,7 @@ def test_a_run_whose_load_left_the_lab_is_refused_by_each_step_that_takes_it_up(
 
 
 @pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 13, "fixed"), (CAPACITY, 60, "capacity")])
-def test_a_step_has_all_that_the_role_asks_for(plan, load, seconds, mode):
+def test_a_step_has_all_that_the_role_needs(plan, load, seconds, mode):
     told = plan(load)
     assert told["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
     assert len(told["steps"]) == 4
@@ -106,7 +106,7 @@ def test_a_run_that_is_unknown_is_refused_with_the_runs_that_there_are(action, p
             action.do_check(reports=str(reports), resume=other)
 
 
-def test_nothing_is_made_again_when_all_is_well(action, plan):
+def test_nothing_is_retried_when_all_attempts_are_valid(action, plan):
     told = plan()
     for step in told["steps"]:
         assess(step, "valid")
@@ -114,7 +114,7 @@ def test_nothing_is_made_again_when_all_is_well(action, plan):
     assert action.do_outcome(told["run"]) == {"outcome": None}
 
 
-def test_invalid_trials_are_made_once_more(action, plan):
+def test_invalid_attempts_are_retried(action, plan):
     told = plan()
     for step, status in zip(told["steps"], ["invalid", "valid", "failed", "invalid"], strict=True):
         assess(step, status)

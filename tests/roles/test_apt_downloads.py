@@ -59,7 +59,7 @@ def sources() -> Iterator[Sources]:
 
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt")
-def test_a_server_that_was_busy_is_asked_again(sources: Sources, tmp_path: Path) -> None:
+def test_a_download_from_a_busy_server_is_retried(sources: Sources, tmp_path: Path) -> None:
     address = f"http://127.0.0.1:{sources.server_address[1]}"
     listed = tmp_path / "sources.list"
     listed.write_text(f"deb [trusted=yes] {address}/busy stable main\ndeb [trusted=yes] {address}/ready stable main\n")

@@ -213,7 +213,7 @@ print(json.dumps(lab_word.why_not_loaded(*sys.argv[2:])))
          f"the firewall of this host refuses http://{API}:8080 to nobody, although root reaches the lab's proxy there"),
     ],
 )  # fmt: skip
-def test_the_word_is_asked_for_by_the_load_s_user(space, rendered, change, problem):
+def test_the_load_s_user_requests_the_word(space, rendered, change, problem):
     space(rendered(["load"], "nobody"), "ensure")
     # The rule for a host that is also an API host would allow it too: in this namespace, all addresses are local.
     space("iptables", "-D", "SWARMSWEEP-LOAD", *f"-p tcp -m conntrack --ctorigdst {API} --ctorigdstport 8080".split(),

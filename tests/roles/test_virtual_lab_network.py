@@ -189,7 +189,7 @@ def test_the_address_of_another_interface_is_refused(network):
     assert network("check", address="198.18.0.100/24") == "absent"
 
 
-def test_two_labs_stand_side_by_side(inside, network):
+def test_two_labs_run_side_by_side(inside, network):
     assert network("up") == network("up", bridge="sweep2", mark=OTHER_MARK, address="198.18.1.1/24") == "changed"
     assert network("down") == f"removed the bridge {BRIDGE}"
     assert interfaces(inside) == {"lo", "sweep2"}

@@ -34,14 +34,14 @@ def test_a_machine_that_shares_its_computer_knows_what_it_used_itself(tmp_path):
     assert users.read({}) == {"own_cpu_seconds": 3.25, "lab_cpu_seconds": None}
 
 
-def test_on_a_whole_computer_with_v1_nobody_keeps_accounts(tmp_path):
+def test_on_a_whole_computer_with_v1_no_cgroup_counts_cpu_time(tmp_path):
     files = {"cpuacct/cpuacct.usage": "12500000000\n", "cpuacct/cgroup.sane_behavior": "0\n"}
     write_tree(tmp_path, files, lambda name: name)
     users = core_users(tmp_path, HYBRID, v1_membership("/"))
     assert users.read({}) == {"own_cpu_seconds": None, "lab_cpu_seconds": None}
 
 
-def test_on_a_whole_computer_with_v2_the_lab_is_told_from_the_rest(tmp_path):
+def test_on_a_whole_computer_with_v2_the_lab_is_separated_from_the_rest(tmp_path):
     write_tree(tmp_path, {"cpu.stat": "usage_usec 999000000\n"}, lambda name: name)
     scope = f"system.slice/docker-{CONTAINER}.scope"
     groups = {

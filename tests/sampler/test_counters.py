@@ -113,7 +113,7 @@ def test_a_vanished_container_is_absent_and_the_others_stay(tmp_path):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_memory_is_left_out_where_only_cpu_is_asked_for(tmp_path, version):
+def test_memory_is_left_out_where_only_cpu_is_requested(tmp_path, version):
     if version == 1:
         v1_tree(tmp_path, f"/docker/{CONTAINER}")
         mountinfo, membership, expected = V1_SPLIT.format(root="/"), v1_membership(f"/docker/{CONTAINER}"), V1_VALUES

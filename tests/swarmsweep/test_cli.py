@@ -54,7 +54,7 @@ def test_checking_loads_no_heavy_library(quick):
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
-def test_check_tells_about_every_file(quick, tmp_path, capsys):
+def test_check_reports_every_file(quick, tmp_path, capsys):
     bad = tmp_path / "bad.yml"
     bad.write_text("")
     assert main(["check", str(bad), quick, str(tmp_path / "none.yml")]) == 2

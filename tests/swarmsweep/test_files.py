@@ -33,7 +33,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch, golden):
     assert [entry.name for entry in tmp_path.iterdir()] == ["cell.json"]
 
 
-def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path):
     (tmp_path / "reports").touch()
     with pytest.raises(LabError, match="cannot be written"):
         write_atomically(tmp_path / "reports" / "x", "x")
@@ -81,7 +81,7 @@ def test_many_files_are_written_each_whole(tmp_path):
     write_many_json({})
 
 
-def test_one_of_many_files_that_cannot_be_written_is_told(tmp_path):
+def test_one_of_many_files_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "1").touch()
     with pytest.raises(LabError, match=r"1/x\.json: cannot be written"):
         write_many_json({tmp_path / str(number) / "x.json": {} for number in range(3)})

@@ -22,7 +22,7 @@ def test_status_of_nginx():
 
 
 @pytest.mark.parametrize("text", ["", "<html>404</html>", STATUS.replace("31070465", "")])
-def test_status_that_is_none_is_refused(text):
+def test_an_invalid_status_is_refused(text):
     with pytest.raises(LabError, match="status is not understood"):
         nginx.parse_status(text)
 
@@ -34,7 +34,7 @@ def server(tmp_path, nginx_program) -> Iterator[str]:
     tree.end()
 
 
-def test_nginx_answers_as_the_api_and_counts(server):
+def test_nginx_responds_as_the_api_and_counts(server):
     before = nginx.requests(server)
     for body in (b'{"rows":[]}', None, b"x" * 1000):
         answer = ask(server + nginx.PATH, body)

@@ -58,7 +58,7 @@ def test_file_has_the_form_of_the_contract(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["serving.json"]
 
 
-def test_nothing_is_written_of_a_figure_that_is_none(tmp_path):
+def test_nothing_is_written_of_a_figure_that_is_not_finite(tmp_path):
     path = tmp_path / "serving.json"
     with pytest.raises(ValueError, match="JSON"):
         write(path, {"rows": [{"value": float("nan")}]})
@@ -85,7 +85,7 @@ def test_ratio_table_says_whether_a_target_is_met():
     assert lines[3].split() == ["over_other", "3.90", "3.00", "..", "4.00", ">=", "4", "NO"]
 
 
-def test_limit_table_tells_figures_without_a_limit_too():
+def test_limit_table_has_figures_without_a_limit_too():
     lines = limit_table([Row("resident", 131.0, "MB", 130), Row("threads", 3, "threads"), Row("pss", None, "MB")])
     assert [line.split() for line in lines.splitlines()[2:]] == [
         ["resident", "131", "MB", "<=", "130", "NO"],

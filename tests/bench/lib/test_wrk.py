@@ -28,7 +28,7 @@ def test_figures():
     assert load.client_cpu_seconds == 0.25
 
 
-def test_answers_that_are_errors_are_counted():
+def test_responses_that_are_errors_are_counted():
     load = wrk.parse((DATA / "wrk-4.1.0-errors.txt").read_text())
     assert load.errors["status"] == load.requests
 
@@ -43,7 +43,7 @@ def test_other_output_is_refused(output):
 
 
 @pytest.mark.parametrize(("requests", "duration"), [(0, 1_000_000), (5, 0)])
-def test_no_answers_are_refused(requests, duration):
+def test_a_run_without_responses_is_refused(requests, duration):
     with pytest.raises(LabError, match=f"{requests} answers"):
         wrk.parse("some text\n" + FIGURES % (requests, duration))
 
@@ -100,7 +100,7 @@ def test_get_without_bodies(server):
     assert seen == {("GET", "", b"")}
 
 
-def test_each_answer_that_is_no_success_is_an_error(server):
+def test_each_response_without_success_is_an_error(server):
     url, _ = server
     load = wrk.run(f"{url}/unknown", 1, None, 0)
     assert load.errors["status"] == load.requests

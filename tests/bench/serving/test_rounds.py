@@ -66,7 +66,7 @@ def busy(monkeypatch):
     return tree
 
 
-def test_others_on_the_core_are_told_from_the_server(busy):
+def test_other_processes_on_the_core_are_separated_from_the_server(busy):
     found = measure(SINGLE, 1, busy, 1, lambda: Load(3000, 2.0, 1.0, 2.0, {}, 0.5))
     assert found.server_cpu_seconds == 2.0
     assert found.others_share == pytest.approx(0.15)

@@ -67,7 +67,7 @@ def test_units():
     assert units["predict_batch64"] == ("rows/s", 64)
 
 
-def test_no_server_is_told_a_secret_or_listens_to_others(tmp_path):
+def test_no_server_gets_a_secret_or_listens_to_others(tmp_path):
     registry = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:5", "POSTGRES_HOST": "127.0.0.1", "SECRET": "x"}
     for server in (
         servers.ours(1, registry, tmp_path, tmp_path),

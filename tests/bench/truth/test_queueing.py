@@ -106,12 +106,12 @@ def test_even_arrivals_keep_all_slots_busy():
         (("poisson", 0.01, 8, 60.0, 0.95), "a load of 0.99 holds the limit"),
     ],
 )
-def test_questions_without_an_answer_are_refused(arguments, message):
+def test_parameters_without_a_solution_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         queueing.highest_rate(*arguments)
 
 
 @pytest.mark.parametrize("offered", [0.0, 4.0, 5.0])
-def test_a_queue_that_grows_for_ever_is_refused(offered):
+def test_a_queue_that_grows_without_end_is_refused(offered):
     with pytest.raises(ValueError, match="allowed: above 0, at most"):
         queueing.in_system(offered, 4)

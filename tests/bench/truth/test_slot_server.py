@@ -58,7 +58,7 @@ def figures(port: int) -> dict:
     return json.loads(ask(f"http://127.0.0.1:{port}/figures").body)
 
 
-def test_answers_look_like_those_of_the_api(start):
+def test_responses_look_like_those_of_the_api(start):
     port, tree = start(1, 1)
     answer = ask(f"http://127.0.0.1:{port}/predict", b'{"rows":[]}')
     assert (answer.status, answer.body) == (200, slot_server.ANSWER)
@@ -97,7 +97,7 @@ def test_as_many_are_served_at_a_time_as_there_are_slots(start):
     assert 0 <= seen["late_ms"]["p50"] <= seen["late_ms"]["p99"] <= seen["late_ms"]["max"]
 
 
-def test_health_is_answered_while_all_slots_are_busy(start):
+def test_health_responds_while_all_slots_are_busy(start):
     port, _ = start(60_000, 1)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as busy:
         busy.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
@@ -106,7 +106,7 @@ def test_health_is_answered_while_all_slots_are_busy(start):
         assert figures(port)["served"] == 0
 
 
-def test_work_that_nobody_waits_for_is_done_all_the_same(start):
+def test_work_that_no_client_waits_for_is_done_all_the_same(start):
     port, _ = start(100, 1)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as gone:
         gone.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
@@ -115,7 +115,7 @@ def test_work_that_nobody_waits_for_is_done_all_the_same(start):
     assert (figures(port)["served"], figures(port)["abandoned"]) == (1, 1)
 
 
-def test_it_ends_when_it_is_told(start):
+def test_it_ends_on_a_signal(start):
     _, tree = start(1, 1)
     tree.root.terminate()
     assert tree.root.wait(timeout=30) == 0

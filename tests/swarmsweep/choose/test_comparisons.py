@@ -68,7 +68,7 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
     assert ("lower bound" in found.sentence) == (verdict == "undecided")
 
 
-def test_the_pair_of_the_plan_tells_the_noise():
+def test_the_pair_of_the_plan_shows_the_noise():
     plan = structs.replace(CAPACITY_PLAN, anchor=Anchor("a", "a-twin"))
     anchor, twin = searched("a", 100.0, 102.0, 99.0), searched("a-twin", 101.0, 101.0, 100.0)
     assert 0.005 < noise_in(plan, [anchor, twin]).aa_log_rms < 0.02

@@ -248,7 +248,7 @@ def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
     assert (idle.passed, idle.warning) == (False, False)
 
 
-def test_wrong_answers_at_the_highest_load_are_wrong_too():
+def test_wrong_responses_at_the_highest_load_fail_the_check_too():
     sound = from_json(record("search"))
     higher = replace(sound.flow, rate_rps=9000.0, different_responses=2)
     found = named(replace(sound, peak=higher))["answers_correct"]

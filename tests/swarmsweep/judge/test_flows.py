@@ -32,7 +32,7 @@ def test_only_whole_seconds_count(length, seconds):
 
 
 @given(TIMES)
-def test_requests_under_way_are_those_counted_one_by_one(rows):
+def test_requests_in_flight_are_those_counted_one_by_one(rows):
     starts = np.array([start for start, _ in rows])
     latencies = np.array([latency for _, latency in rows])
     edges = np.arange(6.0)

@@ -177,7 +177,7 @@ def test_exact_latencies_agree_with_the_histograms(search):
         assert flow.latency_mean_ms == pytest.approx(measured["latency_ms"]["mean"], rel=0.001)
 
 
-def test_requests_under_way_are_those_of_the_starts_and_ends(search):
+def test_requests_in_flight_are_those_of_the_starts_and_ends(search):
     """Looked at 20 times a second by the generator, against the exact mean: other witnesses of the same load."""
     for probe in search.probes:
         sent, flow = probe.requests.sent, flow_of_probe(probe)
@@ -216,7 +216,7 @@ def test_workers_that_begin_at_other_times_are_measured_by_their_own_clock(folde
     assert [second.offered for second in new.seconds] == [second.offered for second in old.seconds]
 
 
-def test_outcomes_are_told_apart(folder):
+def test_outcomes_are_distinguished(folder):
     path = folder / "open-requests-lab-load-0-trial-7.f64.gz"
     rows = np.frombuffer(gzip.decompress(path.read_bytes()), "<f8").reshape(-1, 5).copy()
     start = json.loads((folder / "trial-7.json").read_text())["workers"][0]["window_start"]
@@ -262,7 +262,7 @@ def test_a_damaged_file_is_named(folder, name, content):
     assert len(found.probes) == (0 if name == "capacity.json" else 6)
 
 
-def test_a_record_that_broke_off_is_told(folder):
+def test_a_truncated_record_is_reported(folder):
     path = folder / FILES[3]
     path.write_bytes(path.read_bytes()[:-300])
     found, problems = read(folder)
@@ -273,7 +273,7 @@ def test_a_record_that_broke_off_is_told(folder):
     assert flow.ok < flow.offered
 
 
-def test_a_request_that_is_none_is_told(folder):
+def test_an_invalid_request_is_reported(folder):
     row = struct.pack("<5d", 1.0, -1.0, 1.0, 0.0, 0.0)
     (folder / FILES[3]).write_bytes(gzip.compress(row))
     assert read(folder)[1][0].startswith(f"{FILES[3]}: record 0 is invalid")

@@ -29,7 +29,7 @@ def test_tag_is_short_and_hexadecimal(context):
     assert re.fullmatch("[0-9a-f]{12}", tag(context))
 
 
-def test_known_content_keeps_its_tag_for_ever(context):
+def test_known_content_always_has_the_same_tag(context):
     # A change of the scheme builds every image of every lab again: it must be on purpose.
     assert tag(context, "Dockerfile") == "c4d0c1736430"
 

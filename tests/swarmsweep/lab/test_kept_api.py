@@ -126,7 +126,7 @@ def test_every_setting_that_is_named_is_one_of_the_inventory():
     assert {f"lab_api_{name}" for name in SETTINGS} <= known.keys()
 
 
-def test_the_playbook_asks_for_the_sentence_with_all_settings():
+def test_the_playbook_requests_the_sentence_with_all_settings():
     tasks = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text())[0]["tasks"]
     explain, fail = next(task["rescue"] for task in tasks if "rescue" in task)
     assert explain["sweep"]["do"] == "explain_kept"

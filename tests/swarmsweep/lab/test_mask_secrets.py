@@ -161,7 +161,7 @@ def test_every_option_of_ansible_playbook_is_known():
             assert len(words) == (2 if action.nargs == 0 else 3), option
 
 
-def test_the_list_of_names_stands_in_one_place():
+def test_the_list_of_names_is_in_one_place():
     """Another one would drift away from it."""
     several = re.compile(r"""["'][^"'\n]*(password|passwd)[^"'\n]*\|[^"'\n]*(secret|token)""", re.IGNORECASE)
     files = [path for folder in ("swarmsweep", "plugins", "roles", "app") for path in (ROOT / folder).rglob("*.py")]

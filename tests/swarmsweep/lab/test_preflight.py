@@ -160,7 +160,7 @@ def test_the_messages(golden):
     golden("preflight.yml", rows)
 
 
-def test_every_problem_of_every_host_is_told_at_once_in_order():
+def test_every_problem_of_every_host_is_reported_at_once_in_order():
     api = answer(os_version="11", disk_free_bytes=0, memory_bytes=0)
     load = {"address": "10.0.0.6", "reach": {"unreachable": True, "msg": "timed out"}, "capacity": {}}
     told = problems(api=api, load=load)

@@ -92,7 +92,7 @@ def test_virtual_machines_that_no_run_has_seen_are_as_they_would_be_made(tmp_pat
 
 
 @pytest.mark.parametrize(("text", "memory"), [(REAL, 16 * GIB), (VIRTUAL, GIB)])
-def test_what_nobody_has_seen_is_not_known(tmp_path, monkeypatch, text, memory):
+def test_hosts_that_no_run_has_seen_are_unknown(tmp_path, monkeypatch, text, memory):
     monkeypatch.setattr(lab_facts, "total_memory_bytes", lambda: memory)
     found = known_api_hosts(inventory(tmp_path / "lab", text), tmp_path / "reports")
     assert found.facts == ()

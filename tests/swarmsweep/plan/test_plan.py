@@ -222,7 +222,7 @@ def test_seed_of_a_command_line(value, seed):
 @pytest.mark.parametrize(
     "value", ["abc", "", "-1", -1, 2**63, str(2**63), 7.5, "7.0", True, None, "\u0667", "1 2", [1]]
 )
-def test_a_seed_that_is_none_is_refused_with_what_is_allowed(value):
+def test_an_invalid_seed_is_refused_with_what_is_allowed(value):
     with pytest.raises(InputError, match=r"'.*'.* 0 to 9223372036854775807"):
         parse_seed(value)
 

@@ -34,7 +34,7 @@ def test_usage_between_the_samples_around_the_window():
     assert usage.host_busy_percent == pytest.approx(50.0)
 
 
-def test_two_hosts_are_added_up_and_the_busier_one_is_told():
+def test_two_hosts_are_added_up_and_the_busier_one_is_named():
     one = sample_lines(["a" * 64], Traffic([], cpu_cores=0.25), busy=0.3)
     two = sample_lines(["b" * 64], Traffic([], cpu_cores=0.5), busy=0.9)
     usage = usage_over([typed(one), typed(two)], WINDOW, IDS)
@@ -68,7 +68,7 @@ def without_counter(lines, name):
         (sample_lines(["a" * 64], Traffic([])), {"cpu_cores", "throttled_percent", "host_busy_percent"}),  # one unseen
     ],
 )
-def test_what_was_not_measured_is_none(lines, missing):
+def test_what_was_not_measured_is_null(lines, missing):
     usage = usage_over([typed(lines)], WINDOW, IDS)
     figures = ("cpu_cores", "throttled_percent", "host_busy_percent", "memory_peak_bytes", "oom_kills")
     assert {name for name in figures if getattr(usage, name) is None} == missing

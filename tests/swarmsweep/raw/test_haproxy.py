@@ -27,7 +27,7 @@ def test_recorded_counters(before, after):
     assert not change.restarted
 
 
-def test_a_counter_that_a_row_does_not_have_is_none(after):
+def test_a_counter_that_a_row_does_not_have_is_null(after):
     rows = {row.server: row for row in parse_stat(after)}
     assert rows["FRONTEND"].counters["econ"] is None
     assert rows["api-3"].status == "MAINT"

@@ -47,7 +47,7 @@ def test_a_percentile_is_the_nearest_rank(values, percent):
         (100, {"mean": 50.5, "p50": 50, "p95": 95, "p99": 99}),
     ],
 )
-def test_tails_of_few_requests_are_not_told(count, expected):
+def test_tails_of_few_requests_are_null(count, expected):
     assert describe([np.arange(1.0, count + 1)]).by_name() == expected
 
 
@@ -177,7 +177,7 @@ def open_file(folder, *rows, name="open-requests-a-0-trial-1.f64.gz"):
     return path
 
 
-def test_open_requests_are_told_apart_by_what_became_of_them(tmp_path):
+def test_open_requests_are_distinguished_by_their_outcome(tmp_path):
     rows = [(1, 5, OK, 0.1, 0), (2, 9, FAILED, 0.2, -1), (3, 1000, TIMED_OUT, 0.3, -1)]
     requests = read_open_requests(open_file(tmp_path, *rows, (4, math.nan, DROPPED, math.nan, -1)))
     assert [requests.count(outcome) for outcome in (OK, FAILED, TIMED_OUT, DROPPED)] == [1, 1, 1, 1]

@@ -31,7 +31,7 @@ def test_a_name_with_a_comma_and_a_line_break_is_one_field(text):
     assert parse_stats(f"{header}\n{odd}\n{total}\n")[0].name == "/a,b\n=HYPERLINK()"
 
 
-def test_what_is_asked_most_is_the_target(text):
+def test_the_most_requested_url_is_the_target(text):
     header, predict, total = text.splitlines()
     rest = ",1" * (header.count(",") - 3)
     assert most_asked(parse_stats(text)) == "POST /predict"

@@ -90,7 +90,7 @@ def without(lines, *names):
         (("cores",), {"cores"}),
     ],
 )
-def test_what_the_kernel_does_not_offer_is_none_and_the_rest_stays(names, missing):
+def test_a_missing_counter_of_the_kernel_is_null_and_the_others_stay(names, missing):
     found = machine(without(samples(), *names))
     figures = ("cores", "busy_percent", "steal_percent", "external_cpu_cores", "retransmitted_percent", "sampler_cores")
     assert {name for name in figures if getattr(found, name) is None} == missing

@@ -61,7 +61,7 @@ def test_the_larger_share_counts(counts, percent):
     assert counts.failed_percent == percent
 
 
-def test_users_that_could_not_start_stand_among_the_exceptions():
+def test_users_that_could_not_start_are_among_the_exceptions():
     counts = TaskCounts(10, 1, {"OSError": 1}).with_starts(4, {"KeyError: 'token'": 2})
     assert counts.exceptions == {"OSError": 1, "KeyError: 'token' (in on_start)": 2}
     assert counts.raised == 3

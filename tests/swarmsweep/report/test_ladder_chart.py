@@ -87,7 +87,7 @@ def test_a_stage_without_metrics_says_so():
     assert texts(root).count("not measured") == 1
 
 
-def test_the_picture_has_a_title_and_tells_every_stage_in_words(golden):
+def test_the_picture_has_a_title_and_describes_every_stage(golden):
     root = drawn(staged("a", rps=2.0), staged("b", status="failed", reason="died"))
     named = {root.find(f"{SVG}title").get("id"), root.find(f"{SVG}desc").get("id")}
     assert root.get("role") == "img" and set(root.get("aria-labelledby").split()) == named

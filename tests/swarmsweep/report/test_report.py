@@ -100,7 +100,7 @@ def test_summary_page_answers_first(reported, golden):
     assert "`r1-c0.5-m32M-w1` **memory**" in page
 
 
-def test_what_tasks_raised_stands_on_the_page_with_counts(run, golden):
+def test_the_page_shows_what_tasks_raised_with_counts(run, golden):
     texts = {"KeyError: 'prediction'": 1200, "ValueError: <b>|": 30, **{f"OSError: {n}": 1 for n in range(10)}}
     run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised=texts))
     measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
@@ -240,7 +240,7 @@ def test_only_the_newest_run_is_copied(tmp_path):
     assert [link for link in links if not (tmp_path / link).exists()] == []
 
 
-def test_no_run_is_told_with_the_command(tmp_path):
+def test_a_missing_run_is_reported_with_the_command(tmp_path):
     with pytest.raises(InputError, match=r"holds no run yet. To start one: \./lab sweep"):
         newest_run(tmp_path)
 
@@ -362,14 +362,14 @@ def test_the_ladder_has_a_picture_that_is_linked(evolution):
     assert f"]({evolution.dir.name}/plots/ladder.svg)" in top
 
 
-def test_other_loads_are_told_with_their_cells(evolution):
+def test_other_loads_are_shown_with_their_cells(evolution):
     page = write_report(evolution.dir, evolution.reports_dir).read_text()
     slow, dead = f"`{CORE}-variantslow`", f"`{CORE}-variantdead`"
     assert f": {slow}, {dead}\n" in page
     assert f": `{CORE}-locustfileempty-variantfast`\n" in page
 
 
-def test_a_yardstick_is_no_answer(evolution):
+def test_a_yardstick_is_never_recommended(evolution):
     write_report(evolution.dir, evolution.reports_dir)
     summary = json.loads((evolution.dir / "summary.json").read_text())
     # GET /empty is the fastest, and predicts nothing.
@@ -437,7 +437,7 @@ def test_cells_of_an_earlier_version_are_reported_with_what_they_have(reported):
 # --- Retries --------------------------------------------------------------------------------------------------------
 
 
-def test_attempts_that_were_made_again_are_told(reported, golden):
+def test_retried_attempts_are_reported(reported, golden):
     path = reported.dir / "cells" / "r1-c0.5-m256M-w1" / "cell.json"
     row = json.loads(path.read_text())
     put(path, row | {"retries": [{"attempt": 1, "reason": "9 % of the CPU was stolen | <b>"}]})
@@ -554,7 +554,7 @@ def test_what_a_trial_holds_stays_inert(searched):
     assert row[2].count(MISSING) == 2
 
 
-def test_seeds_and_blocks_stand_in_the_setting(searched):
+def test_the_setting_has_seeds_and_blocks(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     plan = searched.plan
     assert f"- seed of the order: {plan.seed}\n" in page
@@ -564,12 +564,12 @@ def test_seeds_and_blocks_stand_in_the_setting(searched):
         assert len(steps) == 7 and f"- block {number} of 3: {told}\n" in page
 
 
-def test_retries_of_a_search_are_told(searched):
+def test_retries_of_a_search_are_reported(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     assert re.search(rf"^- `{CELLS[4]}` .*2.*: late$", page, re.MULTILINE)
 
 
-def test_a_target_is_answered_with_the_cheapest_and_how_it_depends_on_the_headroom(tmp_path, golden):
+def test_a_target_gives_the_cheapest_cell_and_its_dependence_on_the_headroom(tmp_path, golden):
     sweep = CAPACITY_SWEEP.replace(b"standard}", b"standard, target_rps: 300}")
     run = CapacityRun(tmp_path, sweep).fill()
     page = write_report(run.dir, tmp_path).read_text()

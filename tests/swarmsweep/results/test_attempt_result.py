@@ -156,7 +156,7 @@ def test_a_damaged_file_never_raises_and_never_passes(run, name, content):
 
 
 @pytest.mark.parametrize("name", ["haproxy-before.csv", "haproxy-after.csv", "samples-api-lab-api.jsonl"])
-def test_missing_witnesses_are_told_and_leave_the_trial_valid(run, name):
+def test_missing_evidence_is_reported_and_leaves_the_attempt_valid(run, name):
     folder = run.record(CELL_ID, Traffic(busy(600)))
     (folder / name).unlink()
     trial = analysed(run)

@@ -214,7 +214,7 @@ def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_targ
     assert row.meets_slo is meets
 
 
-def test_retries_and_the_twin_are_told():
+def test_retries_and_the_twin_are_reported():
     again = Retry(attempt=1, reason="2 % stolen")
     row = merge(SEARCHED, structs.replace(CELL, twin_of="r0"), [deployment(1, 400.0)], [again])
     assert (row.twin_of, row.retries) == ("r0", [again])

@@ -78,7 +78,7 @@ def test_what_is_not_in_the_plan_is_refused(run, cell_id, attempt, words):
         measure_attempt(run.dir, cell_id, attempt)
 
 
-def test_what_was_made_again_is_told_with_its_older_reason(tmp_path):
+def test_a_retry_is_reported_with_the_reason_of_the_first_attempt(tmp_path):
     run = Run(tmp_path, SWEEP + b"repeat: 2\n")
     for number in (1, 2):
         run.record(CELL_ID, Traffic(busy(600), worker_cpu_percent=97.0), number=number)
@@ -97,7 +97,7 @@ def test_what_was_made_again_is_told_with_its_older_reason(tmp_path):
     ("content", "words"),
     [(None, "is missing"), ("{", "is not valid JSON"), ("{}", "no reason was recorded"), ("[]", "holds list")],
 )
-def test_an_attempt_set_aside_without_a_reason_is_told_too(run, content, words):
+def test_an_attempt_set_aside_without_a_reason_is_reported_too(run, content, words):
     run.record(CELL_ID, Traffic(busy(600)))
     older = run.attempt(CELL_ID).with_name("attempt-1.retried-1")
     older.mkdir()

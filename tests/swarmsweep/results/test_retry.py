@@ -58,7 +58,7 @@ def again(run_dir, step, status=None):
         judge(run_dir, step, status)
 
 
-def test_only_invalid_attempts_are_made_again(run_dir):
+def test_only_invalid_attempts_are_retried(run_dir):
     steps = read_plan(run_dir).steps
     for step, status in zip(steps, ["valid", "failed", "invalid", "infeasible", "invalid"], strict=False):
         judge(run_dir, step, status)
@@ -99,12 +99,12 @@ def test_the_older_try_is_kept_and_the_cell_is_open_again(run_dir):
     assert set_aside(run_dir, step.cell_id, step.attempt) == older  # safe to repeat
 
 
-def test_an_attempt_that_was_never_made_cannot_be_set_aside(run_dir):
+def test_an_attempt_that_never_ran_cannot_be_set_aside(run_dir):
     with pytest.raises(LabError, match="not started"):
         set_aside(run_dir, read_plan(run_dir).steps[0].cell_id, 1)
 
 
-def test_each_is_made_again_once(run_dir):
+def test_each_is_retried_once(run_dir):
     judge_all(run_dir, invalid=[1, 2])
     for step in retry_steps(run_dir):
         again(run_dir, step, "invalid")
@@ -125,7 +125,7 @@ def test_an_interrupted_pass_is_continued(run_dir):
     assert older_try(run_dir, *order[1].key).is_dir()
 
 
-def test_a_second_try_that_the_bench_broke_is_made_again_when_the_run_is_taken_up(run_dir):
+def test_a_retry_that_the_bench_broke_is_repeated_when_the_run_is_resumed(run_dir):
     judge_all(run_dir, invalid=[5])
     (step,) = retry_steps(run_dir)
     set_aside(run_dir, step.cell_id, step.attempt)

@@ -126,7 +126,7 @@ def test_a_server_that_refuses_everything():
     assert "failed" in made[-1][2].reason
 
 
-def test_a_server_that_answers_nothing_on_many_connections_but_one_request_after_the_other():
+def test_a_server_that_serves_one_request_at_a_time_over_many_connections():
     """All requests time out in the probe, so it does not show where to begin."""
     world = {"slots": 1, "service_seconds": 0.3, "timeout_seconds": 1.0}
     search = Search(PROFILES["standard"], {"p95_ms": 900}, connections=30)
@@ -166,7 +166,7 @@ def test_a_generator_that_can_make_nothing():
     assert (capacity.verified_rps, capacity.is_lower_bound) == (None, False)
 
 
-def test_a_generator_disturbed_once_is_asked_again():
+def test_a_probe_is_repeated_after_one_disturbance_of_the_generator():
     here, search = World(4, 0.02, seed=1), Search(PROFILES["standard"], P95, 10)
     made = []
     while step := search.next():
@@ -203,7 +203,7 @@ def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not
     assert capacity.verified_rps is None if verified is None else verified[0] < capacity.verified_rps < verified[1]
 
 
-def test_a_rate_that_was_never_made_does_not_end_a_search_that_held_a_higher_one_since():
+def test_a_rate_that_was_never_reached_does_not_end_a_search_that_held_a_higher_one_since():
     here = World(4, 0.02, seed=1, fails=lambda rate: 0.03 if rate > 150 else 0.0)
     search = Search(PROFILES["standard"], P95, 10)
     steps = [search.next(), *(replace(OPEN, rate_rps=rate) for rate in (200.0, 100.0, 100.0, 120.0))]
