@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from swarmsweep.judge.checks.deployment import answers_by_replica
 from swarmsweep.judge.checks.thresholds import LIMITS, Limit
 from swarmsweep.judge.evidence import Evidence
+from swarmsweep.judge.served_by import processes_named
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
 from swarmsweep.raw.samples import API_SERVICE
 from swarmsweep.units import format_bytes, format_figure, format_memory
@@ -208,7 +208,7 @@ def _hot_worker(evidence: Evidence) -> Bottleneck | None:
     process.
     """
     peak = evidence.peak
-    replicas = answers_by_replica(peak)
+    replicas = processes_named(evidence, peak).replicas if peak is not None else {}
     if peak is None or evidence.config["workers"] < 2 or not replicas or peak.in_flight_mean is None:
         return None
     answers = sum(sum(processes.values()) for processes in replicas.values())

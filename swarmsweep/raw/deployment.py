@@ -9,6 +9,7 @@ class Container(Struct, frozen=True):
     """A replica. ``id`` is None if it was never started. ``env`` has the variable with the number of workers."""
 
     id: str | None = None
+    image: str | None = None
     nano_cpus: Whole | None = None
     memory_bytes: Whole | None = None
     env: dict[str, str] = {}

@@ -1,11 +1,11 @@
 """Checks of the deployment under load: whether it matches the matrix, completely and for the whole attempt."""
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
-from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.judge.served_by import processes_named, replicas_named
 from swarmsweep.units import format_bytes, format_plain, nano_cpus
 
 
@@ -46,13 +46,14 @@ def limits_as_labelled(evidence: Evidence) -> Check:
 
 
 def replicas_all_used(evidence: Evidence) -> Check | None:
-    """Every replica served requests, according to HAProxy and to X-Served-By. A source that is None is not used."""
+    """Every replica served requests, according to HAProxy, and to X-Served-By where it names containers."""
     name, replicas = "replicas_all_used", evidence.config["replicas"]
     if replicas < 2 or evidence.flow is None:
         return None
+    by_header = replicas_named(evidence, evidence.flow).replicas
     seen = {
         "HAProxy": _requests_by_server(evidence),
-        "X-Served-By": {name: sum(processes.values()) for name, processes in answers_by_replica(evidence.flow).items()},
+        "X-Served-By": {replica: sum(processes.values()) for replica, processes in by_header.items()},
     }
     least = replicas * limit("answers_a_replica")
     used = {
@@ -91,11 +92,13 @@ def workers_all_used(evidence: Evidence) -> Check | None:
     name, workers = "workers_all_used", evidence.config["workers"]
     if workers < 2 or evidence.flow is None:
         return None
-    answers = answers_by_replica(evidence.flow)
-    processes = {replica: len(counts) for replica, counts in answers.items() if "" not in counts}
+    answers, reason = processes_named(evidence, evidence.flow)
+    if reason is not None:
+        return Check(name, None, workers, None, f"not applicable: {reason}", warning=True)
+    processes = {replica: len(counts) for replica, counts in answers.items()}
     least = workers * limit("answers_a_replica")
-    if not processes or any(sum(counts.values()) < least for counts in answers.values()):
-        sentence = f"no X-Served-By header names a process, or a replica sent fewer than {least:g} responses"
+    if any(sum(counts.values()) < least for counts in answers.values()):
+        sentence = f"not applicable: a replica sent fewer than {least:g} responses"
         return Check(name, None, workers, None, sentence, warning=True)
     odd = next((count for count in processes.values() if count != workers), workers)
     sentence = (
@@ -104,15 +107,6 @@ def workers_all_used(evidence: Evidence) -> Check | None:
         else (f"all {workers} worker processes of each replica served requests")
     )
     return Check(name, odd, workers, odd == workers, sentence, warning=True)
-
-
-def answers_by_replica(flow: Flow | None) -> dict[str, Mapping[str, int]]:
-    """Responses by replica and worker process, from ``X-Served-By: <container>/<pid>``; '' without a process."""
-    answers: dict[str, Counter[str]] = defaultdict(Counter)
-    for served_by, count in flow.served_by.items() if flow is not None else ():
-        replica, _, process = served_by.partition("/")
-        answers[replica][process] += count
-    return dict(answers)
 
 
 def _requests_by_server(evidence: Evidence) -> dict[str, int]:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from evidence_json import TRACES, changed, from_json, record, to_json
 
+from swarmsweep.judge.bottleneck import find_bottleneck
 from swarmsweep.judge.checks import CHECKS, LIMITS, Check, checks_of
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.raw.deployment import Deployment
@@ -162,6 +163,38 @@ def test_the_sentence_on_different_responses_says_how_to_turn_it_off():
     assert "same_answers = False" in found.sentence
 
 
+# The containers of the trace, as they name themselves.
+A, B = "879cff9c2e06", "decd935637f1"
+FOREIGN = {"deploy.containers.*.image": ["my-api:1", "my-api:1"]}
+
+
+@pytest.mark.parametrize(
+    ("served_by", "words"),
+    [
+        # Headers of other people's APIs: a constant, a name for each region, an own host name, a container alone.
+        ({"fastapi": 8030}, "'fastapi' does not begin with the id"),
+        ({"eu-1": 4000, "eu-2": 4030}, "'eu-1' does not begin"),
+        ({"books/1": 4000, "books/2": 4030}, "'books/1' does not begin"),
+        ({A: 4015, B: 4015}, "names containers, and not their processes"),
+        ({A: 8030}, "one value alone"),
+        # The number of the first process, read before the others were forked from it.
+        ({f"{A}/1": 8030}, "one value alone"),
+        ({}, "no response had the header"),
+        # More values than are kept.
+        ({f"{A}/1": 4015, "(others)": 4015}, "'(others)' does not begin"),
+    ],
+)
+def test_a_header_that_names_no_processes_is_no_evidence(served_by, words):
+    evidence = changed("users", **{"flow.served_by": served_by, "flow.in_flight_mean": 20.0}, **FOREIGN)
+    found = named(evidence)
+    assert found["replicas_all_used"].passed is True
+    workers = found["workers_all_used"]
+    assert (workers.passed, workers.warning) == (None, True)
+    assert workers.sentence.startswith("not applicable: ")
+    assert words in workers.sentence
+    assert find_bottleneck(evidence).kind == "not_saturated"
+
+
 @pytest.mark.parametrize(
     ("of", "settings", "name", "passed", "warning"),
     [
@@ -224,13 +257,13 @@ def test_the_sentence_on_different_responses_says_how_to_turn_it_off():
         # Three processes of two: one died and was replaced.
         (
             "users",
-            {"flow.served_by": {"a/1": 90, "a/2": 90, "a/3": 90, "b/1": 90, "b/2": 90}},
+            {"flow.served_by": {f"{A}/1": 90, f"{A}/2": 90, f"{A}/3": 90, f"{B}/1": 90, f"{B}/2": 90}},
             "workers_all_used",
             False,
             True,
         ),
-        ("users", {"flow.served_by": {"a": 3000, "b": 3000}}, "workers_all_used", None, True),
-        ("users", {"flow.served_by": {"a/1": 9, "b/1": 9}}, "workers_all_used", None, True),
+        ("users", {"flow.served_by": {A: 3000, B: 3000}}, "workers_all_used", None, True),
+        ("users", {"flow.served_by": {f"{A}/1": 9, f"{B}/1": 9}}, "workers_all_used", None, True),
     ],
 )
 def test_on_which_side_of_its_limit(of, settings, name, passed, warning):
