@@ -28,7 +28,7 @@ WORD = re.compile(r"[^\s]*[A-Za-z0-9][^\s]*")
 
 @dataclass(frozen=True)
 class Text:
-    """A passage of prose. `kind` is page, message or comment."""
+    """A passage of prose. `kind` is page, message, comment or name (of a test, with spaces)."""
 
     kind: str
     path: str
@@ -102,6 +102,8 @@ def texts_in_python(path: str, source: str) -> Iterator[Text]:
             first = node.body[0].value
             docstrings.add(id(first))
             yield Text("comment", path, first.lineno, _quoted_as_one_word(ast.get_docstring(node)))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield Text("name", path, node.lineno, node.name.removeprefix("test_").replace("_", " "))
     yield from _messages(path, tree, docstrings)
     yield from _python_comments(path, source)
 

@@ -30,9 +30,14 @@ DIALECT = re.compile(rf"\b({'|'.join(INSTEAD)})\b", re.IGNORECASE)
 # Of a sentence in a page, a message, a help text or a template.
 MAX_WORDS = 25
 
-# The pages at the top and in docs/ are checked as the others; tests may quote the dialect.
-PATHS = [path for path in prose.tracked_files() if not path.startswith(("tests/", "app/tests/"))]
-TEXTS = [text for path in PATHS for text in prose.texts_of(path)]
+# Strings of tests are no messages: they may quote the dialect. Their comments and names are checked as all others.
+TESTS = ("tests/", "app/tests/")
+TEXTS = [
+    text
+    for path in prose.tracked_files()
+    for text in prose.texts_of(path)
+    if text.kind != "message" or not path.startswith(TESTS)
+]
 
 
 def of_kind(kind: str) -> list[prose.Text]:
@@ -41,7 +46,7 @@ def of_kind(kind: str) -> list[prose.Text]:
     return texts
 
 
-@pytest.mark.parametrize("kind", ["page", "message", "comment"])
+@pytest.mark.parametrize("kind", ["page", "message", "comment", "name"])
 def test_no_text_uses_the_dialect(kind):
     found = [
         f"{text.path}:{text.line}: '{word.group()}': {' '.join(text.words.split())[max(0, word.start() - 60) :][:140]}"

@@ -1,4 +1,4 @@
-"""Requests that share a batch: each gets its own rows, and nobody waits for ever."""
+"""Requests that share a batch: each gets its own rows, and none waits without end."""
 
 import asyncio
 

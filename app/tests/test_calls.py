@@ -91,7 +91,7 @@ def test_redis_is_filled_from_postgres(lab, stage):
         predict(stage)
     assert len(calls.queries) == 1
     assert (calls.redis["get"], calls.redis["set"]) == (REQUESTS, 1)
-    # Whoever changed the table must not wait for ever.
+    # A change of the table must take effect after a while.
     (key,) = lab.redis.run("KEYS", "*")
     assert 0 < lab.redis.run("TTL", key) <= 60
 

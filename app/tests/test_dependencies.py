@@ -1,4 +1,4 @@
-"""Dependencies that come late, go, and come back: who needs them says so, and nobody fails."""
+"""Dependencies that start late, fail and recover: a replica that needs them names them, and no replica exits."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from bodies import changed, post
 
 from covertype_api.variants import PRESETS, Variant
 
-# One of each way to be in need: blocking calls, pooled ones, Redis, and nobody.
+# One of each kind of dependency: blocking calls, pooled calls, Redis, and no dependency.
 STAGES = ["prints", "no_redundant_mlflow", "cached_columns_redis", "onnx"]
 
 # Starts in a second, where the stage with Redis has MLflow to import.
@@ -136,7 +136,7 @@ def check_lost_and_found(api: Api, lost: str, switches: dict[str, Switch]) -> No
     assert {post(api, changed()).status_code for _ in range(5)} == {200}
 
 
-def test_a_redis_that_hangs_is_given_up(lab, off, tmp_path):
+def test_a_redis_that_hangs_times_out(lab, off, tmp_path):
     for switch in off.values():
         switch.on()
     with serving(env_of(lab, off) | ONNX_WITH_REDIS, tmp_path) as api:

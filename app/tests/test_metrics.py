@@ -196,5 +196,5 @@ def test_counts_survive_the_death_of_a_worker(lab, trained, tmp_path):
         for part in parts:
             samples = grown(api.url, {}, "part_seconds_count", count, endpoint="/predict", part=part)
             assert total(samples, "part_seconds_count", endpoint="/predict", part=part) == count
-        # Still one variant, whoever has said so.
+        # Still one variant, whichever worker reported it.
         assert total(samples, "variant_info") == 1

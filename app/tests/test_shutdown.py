@@ -1,4 +1,4 @@
-"""The end of a replica: nobody who was let in is sent away, and whoever asks is told."""
+"""The end of a replica: accepted requests get their response, and the health check reports the end."""
 
 import os
 import signal

@@ -151,7 +151,7 @@ def test_if_missing_trains_only_for_other_arguments(lab, trained):
 
 
 def test_a_champion_that_only_onnx_can_serve_is_trained_anew(lab, trained):
-    """As registered before the scikit-learn flavour was told by a tag."""
+    """As registered before a tag named the scikit-learn flavour."""
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(lab.mlflow.uri)

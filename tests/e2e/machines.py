@@ -93,8 +93,8 @@ class Lab:
 
     @contextlib.contextmanager
     def steady_requests(self, per_second: float, most_seconds: float) -> Iterator[dict]:
-        """One-row predictions from the load machine while the block runs, and some seconds longer, when a replica that
-        was told to go has gone. The dict gets what `steady_requests.py` counted when the block is over."""
+        """One-row predictions from the load machine while the block runs, and some seconds longer, until a replica that
+        was stopped has ended. When the block is over, the dict gets what `steady_requests.py` counted."""
         script = "/root/steady_requests.py"
         copied = self.ssh("load", f"cat > {script}", text=Path(__file__).with_name("steady_requests.py").read_text())
         assert copied.returncode == 0, copied.stderr

@@ -1,11 +1,11 @@
-"""Plants what holds an API back, or what makes a measurement doubtful, while a cell is loaded.
+"""Plants a cause that holds an API back, or a fault of a measurement, while a cell is loaded.
 
     python3 plant.py api LAB TRIAL_FOLDER      on the API's machine, as the cell's variable PLANT says
     python3 plant.py load LAB TRIAL_FOLDER     on the load machine, for a scenario and a number of workers
     python3 plant.py beside CORE               on the computer that both share, for a scenario
 
-Ends, and takes back what is planted, when its standard input ends. Standard library only. Prints what it planted. What
-makes a measurement doubtful is planted once, so that the second try is sound.
+When its standard input ends, it removes what is planted, and ends. Standard library only. Prints what it planted.
+A fault of a measurement is planted once, so the retry is sound.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from pathlib import Path
 LOOK_SECONDS = 0.2
 # Ramp, warm-up and window of the sweeps, and the start of the load after the replicas were found ready.
 PLANTED_SECONDS = 16.0
-# After the replicas were found ready: within the measured window, with more than a third of it to come.
+# Seconds after the replicas were ready: within the measured window, with more than a third of it to come.
 IN_THE_WINDOW_SECONDS = 6.5
-# Of a core. With the smallest that Docker allows, a replica answers some 30 requests/s; with a twentieth, HAProxy hands
-# on some hundreds.
+# CPU limits in cores. With the lowest that Docker allows, a replica serves about 30 requests/s. With a twentieth,
+# HAProxy forwards some hundreds.
 SLOW_REPLICA, SLOW_PROXY, ALL = "0.01", "0.05", "1"
-# Enough that the retransmissions cannot be overlooked, too few to break a connection.
+# Share of lost packets: enough for visible retransmissions, too few to break a connection.
 LOST_SHARE = "0.05"
-# Of the packets. 2 of the 1,700 requests of a window must fail: 12 did, and 3 and 7 where the share was 0.003.
+# Share of the packets. At least 2 of the 1,700 requests of a window must fail. 12 did; with 0.003, 3 and 7 did.
 BROKEN_SHARE = "0.005"
-# Of somebody else; far more than users are under way.
+# Requests of another client; far more than the users have in flight.
 STRANGE_REQUESTS = 150
 # A worker has sent so much before it is killed, in bytes of its record.
 SENT_BYTES = 24 * 200
@@ -117,7 +117,7 @@ class Api:
             return None
 
     def look_at_new_replicas(self) -> None:
-        """Before anybody inspects them."""
+        """Act on replicas before the lab inspects them."""
         for replica in set(self.containers("api_api")) - self.known:
             self.known.add(replica)
             word = self.word(replica)
@@ -131,7 +131,7 @@ class Api:
                     self.say(word)
 
     def give_another_model(self, replica: str) -> None:
-        """The replica starts while another version is the champion, as in the middle of somebody's retraining."""
+        """Let the replica start while another version is the champion, as during a retraining."""
         run("docker", "pause", replica)
         champion = self.champion()
         try:

@@ -1,4 +1,4 @@
-"""A search on a real deployment: what it found, what proves it, and that its figures can be made again."""
+"""A search on a real deployment: its result, the evidence for it, and the same figures from the raw files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each doubt that can be planted in a measurement is reported by its check, and the attempt is retried."""
+"""Each fault that can be planted in a measurement is reported by its check, and the attempt is retried."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ pytestmark = pytest.mark.e2e
 
 SWEEP = Path(__file__).with_name("doubts.yml")
 WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
-# Found while the cell was deployed: no load is made then, and no check is needed.
+# It is found while the cell is deployed. Then no load is made, and no check is needed.
 REFUSED = "limits_as_labelled"
-# Its second try meets the same.
+# Its retry has the same fault.
 LASTING = "some_requests"
-# What the computer itself does to a measurement now and then, whatever is planted.
+# Checks that this computer itself may fail, without any planted fault.
 OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu"}
-# Other checks that the same fault may trip: HAProxy does not count a request that never reached it; the requests of a
-# killed worker are neither reported nor recorded; while a killed replica starts again, users are refused at once and
-# ask the more, no sample has it from first to last, and a response that it had begun ends in the middle.
+# Other checks that fail for the same fault. HAProxy does not count a request that never reached it. The requests of a
+# killed worker are neither reported nor recorded. While a killed replica restarts, users are refused at once, and send
+# more requests. No sample has it from first to last, and a response that it had begun ends in the middle.
 SYMPTOMS = {
     "errors_explained": {"counted_by_haproxy"},
     "workers_present": {

@@ -130,7 +130,7 @@ def test_locust_s_user_reaches_the_proxy_and_nothing_else(lab):
 
 
 def test_the_overlay_is_closed_to_the_other_host(lab):
-    # A datagram that is dropped looks like one that nobody answers, so the rules themselves are read.
+    # A dropped datagram looks like one without a response, so the rules themselves are read.
     rules = lab.ssh("api", "iptables -S").stdout.splitlines()
     assert "-A INPUT ! -i lo -j SWARMSWEEP" in rules
     assert "-A SWARMSWEEP -p udp -m multiport --dports 4789,7946 -j DROP" in rules

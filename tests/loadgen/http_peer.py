@@ -1,7 +1,7 @@
-"""A little HTTP/1.1 server that answers as it is asked to, well or badly: `python http_peer.py [ADDRESS]`.
+"""A small HTTP/1.1 server whose response is correct or wrong, as the path says: `python http_peer.py [ADDRESS]`.
 
-The path says how. Prints its port; counts requests and connections, which GET /counts tells as JSON. Runs in a process
-of its own, so that a test can stop it with SIGSTOP.
+It prints its port. It counts requests and connections; GET /counts returns them as JSON. It runs in a process of its
+own, so that a test can stop it with SIGSTOP.
 """
 
 import asyncio

@@ -42,7 +42,7 @@ class Server(ThreadingHTTPServer):
         return super().get_request()
 
     def handle_error(self, *_: object) -> None:
-        """A client that gives up is what some tests are about."""
+        """Print nothing: in some tests, the client closes the connection early."""
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -231,7 +231,7 @@ def test_server_files_and_locust_count_the_same(searched):
 
 
 def test_alone_without_workers(lab):
-    """Also: a rate beyond which nobody wants to know, and that the server holds."""
+    """Also with an upper limit of the rate, which the server holds."""
     # Ten times what the server needs at that rate, so that a pause of this machine fails no trial.
     slo = {"p95_ms": 2000, "p99_ms": None, "max_failure_percent": 1}
     lab.start(workers=0, max_rps=40.0, slo=slo, timeout_seconds=10.0)

@@ -109,7 +109,7 @@ def test_a_kind_comes_from_status_and_exception(tmp_path):
     assert outcome.worker["errors"]["HTTP 503: connection refused, Request took too long"] == 2
 
 
-def test_nobody_listens(tmp_path):
+def test_no_process_listens(tmp_path):
     with serve("127.0.0.1", respond) as server:
         port = server.port
     scenario = SCENARIO.replace("PATHS_OF_TEST", "['/plain/ok', '/text']")

@@ -91,7 +91,7 @@ class Session:
         self.client.send(encode(self.target, method, path, {}, body), token)
 
     def wait(self, number: int) -> list:
-        """Until so many requests have ended, and a little longer, so that one told twice would be seen."""
+        """Wait until so many requests have ended, and a little longer, so that a second outcome would be seen."""
         with gevent.Timeout(PATIENCE_SECONDS + 10):
             while len(self.outcomes) < number:
                 gevent.sleep(0.005)
@@ -166,7 +166,7 @@ def test_a_response_is_judged_and_the_connection_kept_or_not(shared_peer, path):
 
 
 @pytest.mark.parametrize("path", ["/silent", "/stall"])
-def test_request_times_out_and_its_connection_is_given_up(shared_peer, path):
+def test_a_request_times_out_and_its_connection_is_closed(shared_peer, path):
     with session(shared_peer, timeout_seconds=0.2) as load:
         assert load.ask(path) == (TIMED_OUT, "timed out after 0.2 s")
         assert load.client.idle == []

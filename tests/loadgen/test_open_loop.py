@@ -347,7 +347,7 @@ def test_one_start_serves_trials_of_many_rates_over_two_workers(lab):
             ("lab-load", "0"),
             ("lab-load", "1"),
         ]
-        # Every connection of a worker is another replica's, as the peer tells it.
+        # The peer gives every connection of a worker the name of another replica.
         assert set(summary["measured"]["served_by"]) <= {"peer/0", "peer/1"}
         assert sum(summary["measured"]["served_by"].values()) == summary["measured"]["ok"]
         if asked["kind"] != "closed":

@@ -19,7 +19,7 @@ PATH = os.pathsep.join([str(BIN), os.environ["PATH"]])
 def ansible_playbook() -> str:
     """Path of the command."""
     found = shutil.which("ansible-playbook", path=PATH)
-    assert found, f"no ansible-playbook in {PATH}; mend it: ./lab test"
+    assert found, f"no ansible-playbook in {PATH}; run: ./lab test"
     return found
 
 

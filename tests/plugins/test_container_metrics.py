@@ -104,7 +104,7 @@ def test_no_process_listens(entering, server):
     assert port != 1
 
 
-def test_a_replica_that_hangs_is_given_up(entering, server):
+def test_a_replica_that_hangs_times_out(entering, server):
     problem = container_metrics.ask(os.getpid(), server(None), deadline_seconds=1)[1]
     assert problem.endswith(("no response within 1 s", "timed out"))
 

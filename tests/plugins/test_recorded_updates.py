@@ -1,7 +1,7 @@
 """How a roll-out ends, with recorded responses of Docker 20.10: one roll-out went well, one was rolled back.
 
-data/updates-docker-20.10.json: for each scenario the service, all its tasks, and which of them are of its present
-specification; fields that nobody reads were removed. The new replica of the update that was rolled back exits with 1.
+data/updates-docker-20.10.json has for each scenario the service, all its tasks, and which of them are of its present
+specification. Unused fields were removed. The new replica of the update that was rolled back exits with 1.
 """
 
 from __future__ import annotations

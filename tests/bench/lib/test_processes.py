@@ -147,7 +147,7 @@ def test_everything_below_a_process_is_ended(start):
     pid = worker_of(tree)
     processes.end_all_below(tree.root.pid)
     found = processes.all_processes()
-    # Whom nobody has waited for is still a line of /proc.
+    # A process without a wait is still a line of /proc.
     assert pid not in found or found[pid].zombie
     assert all(found[below].zombie for below in processes.descendants(tree.root.pid, found))
 

@@ -52,7 +52,7 @@ def put(path: Path, value, modified: float | None = None) -> None:
 
 
 def known_cell(run: Path, number: int, offset: float = 0.0, search: dict | None = None, loaded: bool = True) -> Path:
-    """An attempt that began at 1000 + 18.5 x number, as the files of a host whose clock is ``offset`` ahead tell it."""
+    """An attempt that began at 1000 + 18.5 x number, as in the files of a host whose clock is ``offset`` ahead."""
     begin, folder = 1000 + KNOWN["next"] * number, run / f"cells/c{number}/attempt-1"
     host = begin + offset
     deploy = {"started_at": host + KNOWN["deploying"], "ready_at": host + KNOWN["ready"] if loaded else None}
@@ -76,7 +76,7 @@ def test_a_real_run_is_from_verdict_to_verdict(recorded):
     attempts = read_run(recorded)
     assert len(attempts) == 4
     assert [attempt.has_tasks for attempt in attempts] == [False] * 4
-    assert attempts[0].other_seconds is None  # nobody knows when it began
+    assert attempts[0].other_seconds is None  # its begin is unknown
     for attempt in attempts[1:]:
         parts = [attempt.phase_seconds(phase) for phase in ("wait until ready", "load", "judge")]
         assert all(part > 0 for part in parts)

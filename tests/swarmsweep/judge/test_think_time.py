@@ -53,7 +53,7 @@ def test_a_sound_load_has_no_warning_whatever_its_think_time(name, seconds):
     assert flow.think_time_seconds == pytest.approx(seconds, rel=0.1, abs=0.05)
     check = judged(flow)
     assert (check.passed, check.warning) == (True, True), check.sentence
-    # Without the measured think time, it would be doubted, with the plan's earlier default of none and with any other.
+    # Without the measured think time, the check fails, with the plan's earlier default of 0 s and with any other.
     for planned in (0.0, 5.0):
         assert judged(replace(flow, thinking_mean=None, planned_think_seconds=planned)).passed is False
 

@@ -1,4 +1,4 @@
-"""Every problem names host, cause and the command that mends it; a sound lab has none."""
+"""Every problem names host, cause and the command that fixes it; a sound lab has none."""
 
 import pytest
 
@@ -18,7 +18,7 @@ CAPACITY = {
 
 
 def answer(address="10.0.0.5", reach=REACHED, **capacity):
-    """What one host said; a sound one unless told otherwise."""
+    """The facts of one host, which is sound by default."""
     return {"address": address, "reach": reach, "capacity": CAPACITY | capacity}
 
 
@@ -194,7 +194,7 @@ def test_clock_offset_is_from_the_middle_of_the_round_trip(before, there, after,
     ("offsets", "words"),
     [
         ({}, None),
-        ({"api": (3600.0, 0.01)}, None),  # one hour from the controller, but with nobody else
+        ({"api": (3600.0, 0.01)}, None),  # one hour from the controller, but without another host
         ({"api": (3600.0, 0.01), "load": (3600.4, 0.01)}, None),
         ({"api": (0.0, 0.25), "load": (1.0, 0.25)}, None),  # at the limit: the bounds may explain it
         (

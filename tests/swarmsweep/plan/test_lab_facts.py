@@ -124,9 +124,9 @@ def measured(run_dir, plan, gaps, loads, mode="fixed"):
         ([30, 31, 32, 33, 34, 0], [20] * 6, 12),
         ([30, 31, 90_000, 33, 29, 0], [20] * 6, 11),  # interrupted for a day
         ([30, 7, 32, 33, 34, 0], [20, None, 20, 20, 20, 20], 12.5),  # a deployment that failed
-        ([30, -500, 530, 33, 29, 0], [20] * 6, 11.5),  # one that was made again later
+        ([30, -500, 530, 33, 29, 0], [20] * 6, 11.5),  # one that was retried later
         ([80, 31, 32, 0], [70, 20, 20, 20], 11),
-        ([30, 31, 32], [20] * 3, OTHER_SECONDS_PER_STEP),  # too few to tell
+        ([30, 31, 32], [20] * 3, OTHER_SECONDS_PER_STEP),  # too few for an estimate
         ([30] * 6, [None] * 6, OTHER_SECONDS_PER_STEP),
     ],
 )

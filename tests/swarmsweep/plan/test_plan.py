@@ -81,7 +81,7 @@ def test_every_block_is_one_pass_over_all_cells(ids, repeat, seed):
 def test_blocks_differ_and_the_published_order_stays_the_same():
     ids = [f"cell-{i}" for i in range(6)]
     order = [step.cell_id[-1] for step in ordered_steps(ids, 2, seed=7)]
-    assert "".join(order) == "405312231540"  # whoever repeats a run with its seed must get its order
+    assert "".join(order) == "405312231540"  # a repetition with the seed of a run must have its order
     assert order[:6] != order[6:]
 
 
@@ -309,7 +309,7 @@ def test_every_step_has_its_block_and_a_seed_of_its_own():
 
 def test_the_published_seeds_stay_the_same():
     seeds = {(step.cell_id, step.attempt): step.seed for step in ordered_steps(["a"], 2, seed=7)}
-    # The first 31 bits of SHA-256 of "7 a 1" and "7 a 2": whoever repeats a run must get its load.
+    # The first 31 bits of SHA-256 of "7 a 1" and "7 a 2": a repetition of the run must have the same load.
     assert seeds == {("a", 1): 80013575, ("a", 2): 1955138490}
 
 

@@ -130,6 +130,6 @@ def test_a_container_that_came_within_the_window_has_no_rate():
 def test_usage_of_the_api_leaves_the_other_services_out():
     lines = samples()
     assert usage_over([typed(lines)], WINDOW, {API}).cpu_cores == pytest.approx(0.25)
-    # The deployment was not recorded: the names of the services tell.
+    # The deployment was not recorded, so the names of the services decide.
     assert usage_over([typed(lines)], WINDOW, set()).cpu_cores == pytest.approx(0.25)
     assert usage_over([typed(samples(service="lab_api_api"))], WINDOW, set()).cpu_cores == pytest.approx(0.5)

@@ -1,4 +1,4 @@
-"""One line a trial, in words that stand in the report too, with what is best so far and how long it will take."""
+"""The line of an attempt, in the words of the report, with the best cell so far and the time left."""
 
 import json
 import re

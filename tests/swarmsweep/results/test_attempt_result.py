@@ -197,7 +197,7 @@ def test_a_deployment_that_failed(run, code, status, word, reason):
 
 
 OOM_UNDER_LOAD = [
-    ({}, 3, 6),  # a worker process died, the container lived on: only the kernel's counter tells
+    ({}, 3, 6),  # a worker process died, the container lived on: only the kernel's counter shows it
     ({"oom_killed": True, "exit_codes": [137]}, 0, 1),  # the dead container took its counter along
     ({"oom_killed": True, "exit_codes": [137, 137, 1]}, 1, 2),  # seen by both: not counted twice
     ({"reason_code": "oom", "reason": None, "oom_killed": None}, 0, 1),

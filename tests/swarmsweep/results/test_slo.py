@@ -39,7 +39,7 @@ def cell(p95=100.0, p99=None, failures=0.0, failed_tasks=None, bounds=()):
         (cell(failed_tasks=30.0), {"max_failure_percent": 1}, False, ["failed tasks 30.0 % (limit 1 %)"]),
         (cell(failures=2.0, failed_tasks=1.5), {"max_failure_percent": 1}, False, ["failures 2.00 % (limit 1 %)"]),
         (cell(failures=0.5, failed_tasks=0.6), {"max_failure_percent": 1}, True, []),
-        # A lower bound above the limit is a miss; below it, nobody knows.
+        # A lower bound above the limit is a miss. Below it, the result is unknown.
         (cell(100.0, 40_000.0, bounds=["p99"]), {"p99_ms": 500}, False, ["p99 >= 40000.0 ms (limit 500 ms)"]),
         (cell(100.0, 400.0, bounds=["p99"]), {"p99_ms": 500}, None, ["p99 >= 400.0 ms (limit 500 ms)"]),
         (cell(100.0, 400.0, bounds=["p99"]), {"p95_ms": 100}, True, []),

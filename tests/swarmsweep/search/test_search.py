@@ -233,7 +233,7 @@ def test_a_highest_rate_of_interest_that_is_not_reached_changes_nothing():
 @pytest.mark.parametrize("profile", ["smoke", "standard"])
 @pytest.mark.parametrize("slo", [{"p95_ms": 1500}, {"p99_ms": 1500}])
 def test_an_api_of_one_request_a_second(profile, arrivals, slo):
-    """Few requests: trials are made longer, or the search says that it cannot tell. It never calls few good."""
+    """With few requests, probes are longer, or the search says that it cannot decide. It never calls few good."""
     for seed in range(5):
         here = World(1, 0.6, timeout_seconds=6.0, seed=seed)
         search = Search(PROFILES[profile], slo, 4, arrivals)
