@@ -7,44 +7,68 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sampler.cgroups import CgroupMount, ContainerCgroup, locate_container
 from sampler.counters import read_container
 from sampler.docker_engine import DockerEngine
 from sampler.kernel_files import read_text
+from sampler.server_processes import count_servers, pids_of
 
 # Seconds between two requests to the Docker daemon for the running containers. A replica that starts in between is
 # noticed at most this late. No data are lost, because its counters begin with the container.
 DISCOVERY_SECONDS = 2.0
+# Counting the processes of all replicas takes at most this share of a core. The tables of connections are slow to read
+# (10 ms on some kernels), and the sampler must not disturb what it measures.
+COUNT_SHARE = 0.005
+# A count is shown for this long: until the next one, if the machine is fast enough.
+COUNT_SECONDS = 1.25 * DISCOVERY_SECONDS
 STACK_LABEL = "com.docker.stack.namespace"
 SERVICE_LABEL = "com.docker.swarm.service.name"
 
 
 @dataclass(frozen=True)
 class Container:
-    """One running container: the place of its counters, its labels, and whether its memory is read."""
+    """One running container: the place of its counters, its labels, and whether its memory is read.
+
+    `server_processes` is the number of processes that served the port of the API at `counted_seconds` (monotonic); None
+    where that is not known.
+    """
 
     cgroup: ContainerCgroup
     service: str | None = None
     pid: int | None = None  # of its first process
     memory: bool = True
+    server_processes: int | None = None
+    counted_seconds: float = 0.0
+
+    @property
+    def servers_now(self) -> int | None:
+        """`server_processes`, while they are not older than COUNT_SECONDS."""
+        return self.server_processes if time.monotonic() - self.counted_seconds <= COUNT_SECONDS else None
 
 
 class ContainerWatch(threading.Thread):
     """Keeps `containers` ({container id: Container}) equal to the running containers of some stacks.
 
-    `stacks` maps a stack's name to whether the memory of its containers is read too.
+    `stacks` maps a stack's name to whether the memory of its containers is read too. Of these, the processes that serve
+    `port` are counted. That is done here and not with the counters, because it takes longer than they do.
     """
 
     def __init__(
-        self, engine: DockerEngine, stacks: Mapping[str, bool], proc: Path, mounts: Sequence[CgroupMount]
+        self,
+        engine: DockerEngine,
+        stacks: Mapping[str, bool],
+        proc: Path,
+        mounts: Sequence[CgroupMount],
+        port: int | None = None,
     ) -> None:
         super().__init__(daemon=True, name="container-watch")
-        self.engine, self.stacks, self.proc, self.mounts = engine, stacks, proc, mounts
+        self.engine, self.stacks, self.proc, self.mounts, self.port = engine, stacks, proc, mounts, port
         self.containers: Mapping[str, Container] = {}
         self.problem: str | None = None
+        self.next_count_seconds = 0.0
 
     def refresh(self) -> None:
         """Update once. The known containers are kept when the daemon does not respond."""
@@ -58,7 +82,7 @@ class ContainerWatch(threading.Thread):
             return
         self.problem = None
         # A new dict in one assignment, so that the sampling thread never reads a partial one.
-        self.containers = {name: container for name, container in located.items() if container is not None}
+        self.containers = self.count({name: one for name, one in located.items() if one is not None})
 
     def locate(self, container_id: str, labels: Mapping[str, str]) -> Container | None:
         pid = self.engine.pid(container_id)
@@ -67,6 +91,18 @@ class ContainerWatch(threading.Thread):
         if cgroup is None:
             return None
         return Container(cgroup, labels.get(SERVICE_LABEL), pid, self.stacks[labels[STACK_LABEL]])
+
+    def count(self, containers: dict[str, Container]) -> dict[str, Container]:
+        """The containers, with the present number of serving processes when it is time to count them."""
+        if self.port is None or time.monotonic() < self.next_count_seconds:
+            return containers
+        begin, counted = time.thread_time(), dict(containers)
+        for name, container in containers.items():
+            if container.memory:
+                count = count_servers(pids_of(container.cgroup), self.proc, self.port)
+                counted[name] = replace(container, server_processes=count, counted_seconds=time.monotonic())
+        self.next_count_seconds = time.monotonic() + (time.thread_time() - begin) / COUNT_SHARE
+        return counted
 
     def report(self, problem: str) -> None:
         """Report a problem once, and not every two seconds: standard error goes to the journal of the unit."""
@@ -84,5 +120,7 @@ def read_containers(containers: Mapping[str, Container]) -> dict[str, dict[str, 
     """The containers section of a line, without containers that have gone."""
     read = {name: read_container(container.cgroup, container.memory) for name, container in containers.items()}
     return {
-        name: {"service": containers[name].service, **values} for name, values in read.items() if values is not None
+        name: {"service": of.service, **values, "server_processes": of.servers_now}
+        for name, of in containers.items()
+        if (values := read[name]) is not None
     }

@@ -63,6 +63,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="NAME",
         help="sample only the CPU of the containers of this stack; may be repeated; needs --stack",
     )
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help="count the processes that serve this TCP port in each container of --stack",
+    )
     parser.add_argument("--docker-socket", default="/var/run/docker.sock", metavar="PATH")
     parser.add_argument("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
@@ -72,6 +78,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error(f"--max-seconds {options.max_seconds:g}: allowed are --interval to 90000 seconds")
     if options.cpu_stack and not options.stack:
         parser.error("--cpu-stack: name the stack that is measured with --stack, too")
+    if options.port is not None and not (options.stack and 1 <= options.port <= 65535):
+        parser.error(f"--port {options.port}: allowed are 1 to 65535, together with --stack")
     return options
 
 
@@ -85,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     watch = None
     if options.stack:
         stacks = {**dict.fromkeys(options.cpu_stack, False), **dict.fromkeys(options.stack, True)}
-        watch = ContainerWatch(DockerEngine(options.docker_socket), stacks, proc, mounts)
+        watch = ContainerWatch(DockerEngine(options.docker_socket), stacks, proc, mounts, options.port)
         watch.refresh()  # the first line already has the containers
         watch.start()
     machine = Machine(proc, mounts)

@@ -14,6 +14,8 @@ SCHEMA = 1
 NOT_MEASURED = "not measured"
 
 Interval = tuple[Number, Number]
+# Processes that serve the API's port in each replica: one number, or that of each replica where they differ.
+ServerProcesses = Whole | list[Whole] | None
 # The values that a check compares: a figure, a text, or whether a condition holds.
 CheckValue = bool | int | float | str | None
 
@@ -140,6 +142,7 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     window_end: Number | None = None
     requests_by_replica: dict[str, Whole | None] = {}
     think_time_seconds: Number | None = None
+    server_processes: ServerProcesses = None
     capacity_rps: Number | None = None
     verified_rps: Number | None = None
     interval_rps: Interval | None = None
@@ -174,6 +177,7 @@ class Row(Struct, frozen=True, kw_only=True):
     failed_task_percent: Number | None
     rps: Number | None
     think_time_seconds: Number | None
+    server_processes: ServerProcesses
     latency_ms: LatencyMs
     lower_bounds: list[str]
     meets_slo: bool | None
@@ -218,6 +222,7 @@ def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt
         failed_task_percent=None,
         rps=None,
         think_time_seconds=None,
+        server_processes=None,
         latency_ms=LatencyMs(),
         lower_bounds=[],
         meets_slo=None,

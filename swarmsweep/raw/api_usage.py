@@ -12,7 +12,8 @@ from swarmsweep.raw.samples import API_SERVICE, ContainerCounters, Sample, Span,
 class ApiUsage:
     """Resource use of all replicas together; None where it was not measured.
 
-    ``periods`` and ``throttled_periods`` are kept so that several attempts can be pooled.
+    ``periods`` and ``throttled_periods`` are kept so that several attempts can be pooled. ``server_processes`` has the
+    number of each replica, from the middle of the window; None unless each was counted in the window.
     """
 
     cpu_cores: float | None = None
@@ -21,6 +22,7 @@ class ApiUsage:
     memory_peak_bytes: int | None = None
     oom_kills: int | None = None
     host_busy_percent: float | None = None
+    server_processes: tuple[int, ...] | None = None
 
     @property
     def throttled_percent(self) -> float | None:
@@ -56,6 +58,7 @@ def usage_over(hosts: list[list[Sample]], window: tuple[float, float] | None, co
         periods=_grown(whole, lambda counters: counters.periods, container_ids),
         throttled_periods=_grown(whole, lambda counters: counters.throttled_periods, container_ids),
         host_busy_percent=max(_known(map(busy_percent, whole)), default=None),
+        server_processes=_server_processes(hosts, window, container_ids) if window is not None else None,
     )
 
 
@@ -70,6 +73,19 @@ def without_predecessors(samples: list[Sample], since: float) -> list[Sample]:
         )
         for sample in samples
     ]
+
+
+def _server_processes(hosts: list[list[Sample]], window: tuple[float, float], ids: Set[str]) -> tuple[int, ...] | None:
+    """The count of each replica that is nearest to the middle of the window."""
+    counts: dict[str, int] = {}
+    seen = set(ids)
+    inside = [sample for samples in hosts for sample in samples if window[0] <= sample.t <= window[1]]
+    for sample in sorted(inside, key=lambda sample: abs(sample.t - sum(window) / 2)):
+        for name, counters in _containers(sample, ids).items():
+            seen.add(name)
+            if counters.server_processes is not None:
+                counts.setdefault(name, counters.server_processes)
+    return tuple(counts[name] for name in sorted(seen)) if seen and counts.keys() == seen else None
 
 
 def _containers(sample: Sample, ids: Set[str]) -> dict[str, ContainerCounters]:

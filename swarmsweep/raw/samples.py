@@ -7,14 +7,17 @@ from msgspec import Struct
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_text
-from swarmsweep.record_file import Real
+from swarmsweep.record_file import Real, Whole
 
 API_SERVICE = "api"
 _IDLE = ("idle", "iowait")
 
 
 class ContainerCounters(Struct, frozen=True):
-    """Cumulative counters of one container; None for a counter that the kernel does not offer."""
+    """Cumulative counters of one container; None for a counter that the kernel does not offer.
+
+    ``server_processes`` is no counter: so many processes served the API's port at that time, see sampler/README.md.
+    """
 
     service: str | None = None
     cpu_seconds: Real | None = None
@@ -22,6 +25,7 @@ class ContainerCounters(Struct, frozen=True):
     throttled_periods: Real | None = None
     memory_peak_bytes: Real | None = None
     oom_kills: Real | None = None
+    server_processes: Whole | None = None
 
     @property
     def short_service(self) -> str:

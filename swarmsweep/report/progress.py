@@ -14,6 +14,7 @@ from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
+from swarmsweep.results.workers_axis import judge_workers
 from swarmsweep.units import format_figure
 
 
@@ -92,7 +93,7 @@ class Progress:
 
     def best(self, current: str | None = None) -> str | None:
         """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""
-        choice = choice_of(self.plan, list(self.rows.values()))
+        choice = choice_of(self.plan, judge_workers(list(self.rows.values())))
         chosen, words = choice.chosen, "best so far"
         if chosen is None:
             chosen, words = choice.nearest(), "no cell meets the SLO yet, nearest"

@@ -20,6 +20,7 @@ from swarmsweep.report.rps_chart import rps_chart
 from swarmsweep.report.summary_csv import as_csv
 from swarmsweep.report.summary_json import summarise, summary_json
 from swarmsweep.report.templating import render
+from swarmsweep.results.workers_axis import judge_workers
 
 
 def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Path:
@@ -54,6 +55,10 @@ def report_lines(summary: Path) -> list[str]:
 
 
 def read_cells(run_dir: Path, plan: Plan) -> list[Row]:
-    """The rows of all planned cells in the order of the plan; a cell without cell.json is not measured yet."""
+    """The rows of all planned cells in the order of the plan; a cell without cell.json is not measured yet.
+
+    They are also judged together, see `workers_axis`.
+    """
     paths = ((run_dir / "cells" / cell.id / "cell.json", cell) for cell in plan.cells)
-    return [read_row(path, run_dir, cell) if path.exists() else unmeasured_row(cell) for path, cell in paths]
+    rows = [read_row(path, run_dir, cell) if path.exists() else unmeasured_row(cell) for path, cell in paths]
+    return judge_workers(rows)

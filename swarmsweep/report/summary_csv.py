@@ -55,7 +55,7 @@ def _flat(cell: Row, axes: list[str]) -> Fields:
         | {"users": cell.users, "trials": cell.attempt_count, "requests": cell.requests, "failures": cell.failures}
         | {"failure_percent": cell.failure_percent, "task_exceptions": cell.task_exceptions}
         | {"failed_task_percent": cell.failed_task_percent, "rps": cell.rps}
-        | {"think_time_seconds": cell.think_time_seconds}
+        | {"think_time_seconds": cell.think_time_seconds, "server_processes": _processes(cell)}
         | {f"{name}_ms": value for name, value in cell.latency_ms.by_name().items()}
         | {"lower_bounds": " ".join(cell.lower_bounds) or None}
         | {"meets_slo": cell.meets_slo, "capacity_rps": cell.capacity_rps}
@@ -63,6 +63,12 @@ def _flat(cell: Row, axes: list[str]) -> Fields:
         | {f"load_{name}": value for name, value in asdict(cell.load).items()}
         | {"bottleneck": cell.bottleneck}
     )
+
+
+def _processes(cell: Row) -> Field:
+    """The server processes of each replica: a number, or one for each with spaces between."""
+    counts = cell.server_processes
+    return " ".join(map(str, counts)) if isinstance(counts, list) else counts
 
 
 def _inside(cell: Row, choices: list[str]) -> Fields:

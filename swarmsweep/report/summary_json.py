@@ -16,7 +16,7 @@ SUMMARY_KEYS = (
     *("id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
     *("failure_kinds", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity", "api", "load", "bottleneck", "request_parts"),
-    *("choices", "twin_of", "retries"),
+    *("choices", "server_processes", "twin_of", "retries"),
 )
 
 

@@ -19,6 +19,7 @@ from swarmsweep.plan.row import (
     LoadUse,
     Retry,
     Row,
+    ServerProcesses,
     blank_row,
 )
 from swarmsweep.raw.api_metrics import pool, request_parts
@@ -63,6 +64,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         rps=_combine(_mean, (a.rps for a in attempts)),
         rps_range=_rps_range(attempts),
         think_time_seconds=_combine(_mean, (a.think_time_seconds for a in attempts)),
+        server_processes=_server_processes([a.usage.server_processes for a in attempts]),
         latency_ms=describe([a.latency_ms for a in attempts]),
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
@@ -103,6 +105,14 @@ def _merged_status(attempts: list[AttemptResult]) -> tuple[str, str | None]:
 def _tasks(attempts: list[AttemptResult]) -> TaskCounts | None:
     """Executions of tasks in all attempts; None where one of them has no record of its tasks."""
     return _combine(add_counts, (attempt.tasks for attempt in attempts))
+
+
+def _server_processes(attempts: list[tuple[int, ...] | None]) -> ServerProcesses:
+    """The number in which all replicas of all attempts agree, else one for each; None unless each was counted."""
+    counts = _combine(lambda known: [count for attempt in known for count in attempt], attempts)
+    if not counts:
+        return None
+    return counts[0] if len(set(counts)) == 1 else counts
 
 
 def _api(attempts: list[AttemptResult]) -> ApiUse:
@@ -156,6 +166,7 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         window_end=end,
         requests_by_replica=result.requests_by_replica,
         think_time_seconds=result.think_time_seconds,
+        server_processes=_server_processes([result.usage.server_processes]),
         # An attempt is a block, and configurations are compared block by block: so the comparison uses these capacities
         # and not the cell's.
         capacity_rps=capacity.estimate_rps if capacity else None,

@@ -179,3 +179,4 @@ def test_the_sampler_understands_its_arguments(capacity, host):
     assert (options.stack, options.cpu_stack) == (
         (["my-lab_api"], ["my-lab_platform"]) if side == "api" else (None, [])
     )
+    assert options.port == (8000 if side == "api" else None)

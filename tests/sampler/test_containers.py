@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+import time
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from sampler import containers
 from sampler.cgroups import ContainerCgroup, parse_mounts
-from sampler.containers import Container, ContainerWatch
+from sampler.containers import Container, ContainerWatch, read_containers
 from sampler.docker_engine import DockerEngine
+from tests.sampler.test_server_processes import RECORDED, write_proc
 from tests.sampler.trees import CONTAINER, OTHER, V2_FILES, V2_ONLY, write_tree
 
 
@@ -77,6 +80,43 @@ def test_the_watch_follows_the_running_containers(tmp_path, engine_socket):
     answers["/containers/json"] = []
     watch.refresh()
     assert watch.containers == {}
+
+
+def test_the_processes_of_the_api_are_counted_and_not_too_often(tmp_path, engine_socket, monkeypatch):
+    path, answers, _ = engine_socket
+    record = RECORDED["uvicorn_workers_2"]
+    write_tree(tmp_path, V2_FILES, lambda name: f"docker/{CONTAINER}/{name}")
+    group = tmp_path / f"sys/fs/cgroup/docker/{CONTAINER}"
+    pids = write_proc(tmp_path / "proc", record)
+    (tmp_path / f"proc/{pids[0]}/cgroup").write_text(f"0::/docker/{CONTAINER}\n")
+    answers["/containers/json"] = [{"Id": CONTAINER, "State": "running", "Labels": labels("bench_api", "api")}]
+    answers[f"/containers/{CONTAINER}/json"] = {"Id": CONTAINER, "State": {"Status": "running", "Pid": pids[0]}}
+
+    def watch(memory: bool, port: int | None) -> ContainerWatch:
+        mounts = parse_mounts(V2_ONLY, tmp_path)
+        made = ContainerWatch(DockerEngine(str(path)), {"bench_api": memory}, tmp_path / "proc", mounts, port)
+        made.refresh()
+        return made
+
+    def shown(of: ContainerWatch) -> object:
+        return read_containers(of.containers)[CONTAINER]["server_processes"]
+
+    (group / "cgroup.procs").write_text("")
+    counting = watch(True, record["port"])
+    assert shown(counting) is None
+    (group / "cgroup.procs").write_text("\n".join(map(str, pids)))
+    counting.next_count_seconds = 0.0
+    counting.refresh()
+    assert shown(counting) == 2
+    # Counting took CPU time, of which it may use a small share.
+    assert counting.next_count_seconds > time.monotonic()
+    (group / "cgroup.procs").write_text("")
+    counting.refresh()
+    assert counting.containers[CONTAINER].server_processes == 2
+    monkeypatch.setattr(containers, "COUNT_SECONDS", -1.0)
+    assert shown(counting) is None
+    assert watch(True, None).containers[CONTAINER].server_processes is None
+    assert watch(False, record["port"]).containers[CONTAINER].server_processes is None
 
 
 def labels(stack: str, service: str) -> dict[str, str]:

@@ -64,6 +64,8 @@ def test_a_stop_signal_writes_a_last_sample(tmp_path):
         (["--max-seconds", "5"], "--no-containers"),
         (["--no-containers", "--stack", "a", "--max-seconds", "5"], "not allowed with"),
         (["--no-containers", "--cpu-stack", "a", "--max-seconds", "5"], "--stack"),
+        (["--no-containers", "--port", "80", "--max-seconds", "5"], "together with --stack"),
+        (["--stack", "a", "--port", "0", "--max-seconds", "5"], "allowed are 1 to 65535"),
     ],
 )
 def test_bad_arguments_are_named(tmp_path, arguments, names):

@@ -17,7 +17,8 @@ CELL = PlannedCell(
 )
 KEYS = [
     *("schema", "id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
-    *("failure_kinds", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds", "latency_ms"),
+    *("failure_kinds", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds", "server_processes"),
+    "latency_ms",
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity", "api", "load", "bottleneck", "request_parts"),
     *("choices", "bottleneck_evidence", "metrics_problem"),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),
@@ -36,16 +37,8 @@ INNER_KEYS = {
     "checks": ["attempt", "name", "value", "limit", "passed", "sentence", "warning"],
     "attempts": [
         *("attempt", "status", "reason", "rps", "window_start", "window_end", "requests_by_replica"),
-        *(
-            "think_time_seconds",
-            "capacity_rps",
-            "verified_rps",
-            "interval_rps",
-            "at_least",
-            "limited_by",
-            "capacity_sentence",
-            "load_trials",
-        ),
+        *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps", "at_least"),
+        *("limited_by", "capacity_sentence", "load_trials"),
     ],
 }
 PROBE_KEYS = [

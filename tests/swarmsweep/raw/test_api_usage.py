@@ -128,3 +128,25 @@ def test_replicas_of_the_cell_before_do_not_count():
     usage = usage_over([left], None, set())
     assert (usage.memory_peak_bytes, usage.oom_kills) == (33554432, 1)
     assert usage_over([without_predecessors(lines[:1], 100.0)], None, set()).memory_peak_bytes is None
+
+
+COUNTS = [
+    # Seconds from the start of the samples -> count of each replica; the window is from 5 to 17.
+    ({11: (2, 2)}, (2, 2)),
+    ({6: (1, 1), 10: (2, 3), 16: (4, 4)}, (2, 3)),
+    ({6: (1, None), 10: (None, 3)}, (1, 3)),
+    # Before and after the window; one replica was never counted; nothing was.
+    ({3: (2, 2), 18: (2, 2)}, None),
+    ({11: (2, None)}, None),
+    ({}, None),
+]
+
+
+@pytest.mark.parametrize(("counts", "expected"), COUNTS)
+def test_server_processes_are_those_in_the_middle_of_the_window(counts, expected):
+    lines = samples()
+    for second, line in enumerate(lines):
+        for name, count in zip(sorted(IDS), counts.get(second, (None, None)), strict=True):
+            line["containers"][name]["server_processes"] = count
+    assert usage_over([typed(lines)], WINDOW, IDS).server_processes == expected
+    assert usage_over([typed(lines)], WINDOW, set()).server_processes == expected

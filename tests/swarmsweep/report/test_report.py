@@ -132,6 +132,31 @@ def test_lower_bounds_are_shown_as_such(run, golden):
     assert "of 6100" not in page and ">=" not in page
 
 
+WORKERS = SWEEP.replace(b"workers: [1]}\ninclude", b"workers: [1, 2]}\ninclude")
+
+
+def test_an_axis_workers_that_changes_nothing_makes_its_cells_invalid(tmp_path, golden):
+    run = Run(tmp_path / "reports", WORKERS)
+    counted = {"r1-c0.25-m256M-w1": 2, "r1-c0.25-m256M-w2": 2, "r1-c0.5-m256M-w1": 1, "r1-c0.5-m256M-w2": 3}
+    for cell_id, count in counted.items():
+        run.record(cell_id, Traffic(busy(6000), raised={}, server_processes=count))
+        measure_attempt(run.dir, cell_id, 1)
+    golden("summary_workers.md", write_report(run.dir, run.reports_dir).read_text())
+    rows = {row["id"]: row for row in json.loads((run.dir / "summary.json").read_text())["cells"]}
+    assert {name: (rows[name]["status"], rows[name]["server_processes"]) for name in counted} == {
+        "r1-c0.25-m256M-w1": ("invalid", 2),
+        "r1-c0.25-m256M-w2": ("invalid", 2),
+        "r1-c0.5-m256M-w1": ("valid", 1),
+        "r1-c0.5-m256M-w2": ("valid", 3),
+    }
+    assert rows["r2-c0.5-m256M-w2"]["server_processes"] is None
+    # An attempt is not to blame for what only the rows together show, so none is retried.
+    trials = (run.attempt(name) / "trial.json" for name in counted)
+    assert {json.loads(path.read_text())["status"] for path in trials} == {"valid"}
+    table = {row["id"]: row for row in csv.DictReader((run.dir / "summary.csv").open(newline=""))}
+    assert (table["r1-c0.5-m256M-w2"]["server_processes"], table["r2-c0.5-m256M-w2"]["server_processes"]) == ("3", "")
+
+
 def write_page_without(run) -> str:
     """The page of a run whose requests all had their response."""
     shutil.rmtree(run.attempt("r1-c0.5-m256M-w1"))
