@@ -52,15 +52,15 @@ class ActionModule(ActionBase):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
         Without ``resume``, the sweep file is read and checked, and returned as data for the plan. With it, the run has
-        its plan, and no sweep file is read. ``scenarios`` is what each load host must load once before a deployment,
-        and ``images`` what each API host must have.
+        its plan: a sweep file is read only where ``path`` names one, to compare it. ``scenarios`` is what each load
+        host must load once before a deployment, and ``images`` what each API host must have. ``differences`` are those
+        of the sweep file that change only the judgement of a resumed run.
         """
         from swarmsweep import parse_seed
         from swarmsweep.sweep.scenarios import check_folder
 
-        if seed is not None:
-            parse_seed(seed)
-        found = self._new_sweep(path) if resume is None else self._begun_run(reports, resume)
+        seed = parse_seed(seed) if seed is not None else None
+        found = self._new_sweep(path) if resume is None else self._begun_run(reports, resume, path, seed)
         # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
         if locustfiles is not None:
             check_folder(locustfiles)
@@ -71,21 +71,34 @@ class ActionModule(ActionBase):
         from swarmsweep.sweep.checked import checked, to_data
 
         sweep = to_data(checked(load_sweep(path)))
-        return {"sweep": sweep, "scenarios": sweep["scenarios"], "images": images_of(sweep["cells"])}
+        images = images_of(sweep["cells"])
+        return {"sweep": sweep, "scenarios": sweep["scenarios"], "images": images, "differences": []}
 
-    def _begun_run(self, reports, resume):
+    def _begun_run(self, reports, resume, path, seed):
         from msgspec import to_builtins
 
         from swarmsweep import read_plan
         from swarmsweep.plan.run_folder import run_to_resume
+        from swarmsweep.results import identity
         from swarmsweep.results.retry import refuse_ended
         from swarmsweep.sweep.scenarios import scenarios_of
 
         run = run_to_resume(reports, resume)
         plan = read_plan(run)
         refuse_ended(run)
-        scenarios = to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells))
-        return {"sweep": None, "scenarios": scenarios, "images": images_of(cell.config for cell in plan.cells)}
+        figures, judgement = identity.seed_differences(plan, seed), []
+        if path is not None:
+            from swarmsweep import load_sweep
+            from swarmsweep.sweep.checked import checked
+
+            figures, judgement = identity.sweep_differences(plan, checked(load_sweep(path)), seed)
+        identity.refuse(run, plan, figures)
+        return {
+            "sweep": None,
+            "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells)),
+            "images": images_of(cell.config for cell in plan.cells),
+            "differences": to_builtins(judgement),
+        }
 
     def do_refuse_scenarios(self, loaded, locustfiles):
         """Fail if a scenario cannot run. ``loaded`` is what each load host reported."""
@@ -94,28 +107,51 @@ class ActionModule(ActionBase):
         refuse_scenarios(loaded, locustfiles)
         return {}
 
-    def do_plan(self, hosts, reports, colocated, manifest, sweep=None, seed=None, resume=None):
+    def do_plan(
+        self,
+        hosts,
+        reports,
+        colocated,
+        manifest,
+        environment,
+        environment_key,
+        sweep=None,
+        seed=None,
+        resume=None,
+        differences=(),
+    ):
         """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
-        ``sweep`` is what check returned.
+        ``sweep`` and ``differences`` are what check returned. ``manifest`` has what all cells of a run must share, and
+        ``environment`` is that of the API. ``environment_key`` is the file of the key by which two are compared.
         """
+        from msgspec import convert
+
         from swarmsweep import estimated_seconds, make_plan, parse_seed, read_plan, retry_broken, write_plan
+        from swarmsweep.lab.keyed_environment import keyed_environment
         from swarmsweep.lab.mask_secrets import storable
         from swarmsweep.plan.lab_facts import known_other_seconds
         from swarmsweep.plan.role_steps import first_pass
-        from swarmsweep.plan.run_folder import run_to_resume
-        from swarmsweep.results.manifest import begin_manifest, continue_manifest
+        from swarmsweep.plan.run_folder import incomplete_cells, run_to_resume
+        from swarmsweep.results import identity
+        from swarmsweep.results.manifest import begin_manifest, continue_manifest, read_manifest
         from swarmsweep.results.retry import first_steps, refuse_ended
         from swarmsweep.sweep.checked import from_data
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
+        manifest = manifest | {"environment": keyed_environment(environment, environment_key)}
         if resume is not None:
             run = run_to_resume(reports, resume)
             plan = read_plan(run)
             refuse_ended(run)
-            continue_manifest(run, command, manifest)
+            identity.refuse(run, plan, identity.lab_differences(plan, read_manifest(run), hosts, manifest))
+            continue_manifest(run, command, convert(differences, list[identity.Difference]))
             retry_broken(run)
+            if incomplete_cells(run):
+                from swarmsweep.results.measure import complete_cells
+
+                complete_cells(run)
         else:
             checked = from_data(sweep).sweep()
             other = known_other_seconds(reports, checked.load.mode).seconds

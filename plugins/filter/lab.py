@@ -38,6 +38,14 @@ def lab_content_hash(paths, *extra):
         raise AnsibleFilterError(str(error)) from error
 
 
+def lab_content_hashes(folders, root, by_file):
+    """Hash of each folder below root, and of each file of the folders by_file: see content_hash.hash_each."""
+    try:
+        return content_hash.hash_each(str(root), [str(name) for name in folders], [str(name) for name in by_file])
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def lab_image_tags(contexts, namespace, base):
     """Return tags for build contexts, in their order. A tag changes with any file of its context, or with the base."""
 
@@ -110,6 +118,7 @@ class FilterModule:
             "lab_virtual_machines": lab_virtual_machines,
             "lab_checksum": checksum,  # of a file here, as the modules find and copy have it of one on a host
             "lab_content_hash": lab_content_hash,
+            "lab_content_hashes": lab_content_hashes,
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,

@@ -29,6 +29,12 @@ options:
       name C(api).
     type: dict
     required: true
+  axis_images:
+    description: Images that cells of a sweep name. One that this host does not have is reported as null, because only
+      its cells fail.
+    type: list
+    elements: str
+    default: []
   haproxy_socket: {description: HAProxy's statistics socket., type: path, required: true}
   ready_check:
     description: What HAProxy must request of each replica, by the settings of the inventory.
@@ -55,6 +61,11 @@ images:
   description: The image and its id, by service of the platform or by name of the API's image.
   type: dict
   returned: always
+axis_images: {description: The id of each of O(axis_images), or null., type: dict, returned: always}
+haproxy_config:
+  description: Name of HAProxy's configuration. It ends in a hash of the content.
+  type: str
+  returned: always
 model:
   description: The champion with its figures and the origin of its rows. It is empty before the first training.
   type: dict
@@ -63,6 +74,8 @@ model:
 
 MEND = "Fix: ./lab site"
 PLATFORM = {"postgres", "redis", "mlflow", "proxy"}
+# The role platform names a configuration after the hash of its content.
+CONFIGS = "{{range .Spec.TaskTemplate.ContainerSpec.Configs}}{{.ConfigName}}{{end}}"
 # MLflow may still be busy with earlier work. A sweep that has just begun can wait for it.
 REGISTRY_SECONDS = 60
 # Tags that the training gives to a version: figures, and what the model was made of.
@@ -102,6 +115,7 @@ def main():
         argument_spec={
             "lab_name": {"type": "str", "required": True},
             "images": {"type": "dict", "required": True},
+            "axis_images": {"type": "list", "elements": "str", "default": []},
             "haproxy_socket": {"type": "path", "required": True},
             "ready_check": READY_CHECK | {"required": True},
         },
@@ -140,6 +154,10 @@ def main():
             mend = f"Fix: docker pull {reference}, or docker load, on this host" if foreign else MEND
             module.fail_json(msg=f"this host has no image {reference} (for {name}). {mend}")
         images[name] = f"{reference} {identity}"
+    axis_images = {
+        name: docker("image", "inspect", "--format", "{{.Id}}", name) for name in module.params["axis_images"]
+    }
+    config = docker("service", "inspect", "--format", CONFIGS, f"{lab}_platform_proxy")
     try:
         about = ask(module.params["haproxy_socket"], "show info", 5)
     except HaproxyError as error:
@@ -149,7 +167,14 @@ def main():
         model = describe(look_up(module, lab, REGISTRY_SECONDS))
     except RegistryError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, versions={"docker": engine, "haproxy": haproxy}, images=images, model=model)
+    module.exit_json(
+        changed=False,
+        versions={"docker": engine, "haproxy": haproxy},
+        images=images,
+        axis_images=axis_images,
+        haproxy_config=config,
+        model=model,
+    )
 
 
 if __name__ == "__main__":

@@ -28,6 +28,17 @@ def list_files(path: Path) -> list[Path]:
     return sorted(file for file in files if file.suffix != ".md" and ".egg-info/" not in file.as_posix())
 
 
+def hash_each(root: Path | str, folders: list[str], by_file: list[str]) -> dict[str, str]:
+    """The hash of each folder below ``root``, and of each file of the folders ``by_file``, by its relative name.
+
+    Raises:
+        LabError: a folder does not exist.
+    """
+    files = [file for folder in by_file for file in list_files(Path(root) / folder)]
+    names = [file.relative_to(root).as_posix() for file in files] + folders
+    return {name: hash_paths([str(Path(root) / name)], []) for name in names}
+
+
 def hash_paths(paths: list[str], extra: list[str]) -> str:
     """Hash over the relative names and bytes of all files, and over further texts (build arguments).
 

@@ -69,6 +69,21 @@ def remaining_steps(run_dir: Path | str) -> list[Step]:
     return [step for step in read_plan(run_dir).steps if not attempt_dir(run_dir, *step.key, "trial.json").exists()]
 
 
+def incomplete_cells(run_dir: Path | str) -> list[PlannedCell]:
+    """Cells whose attempts are all measured but that have no cell.json: writing it was interrupted."""
+    run_dir, plan = Path(run_dir), read_plan(run_dir)
+    return [
+        cell
+        for cell in plan.cells
+        if not (run_dir / "cells" / cell.id / "cell.json").exists() and _is_complete(run_dir, plan, cell)
+    ]
+
+
+def _is_complete(run_dir: Path, plan: Plan, cell: PlannedCell) -> bool:
+    trials = [attempt_dir(run_dir, *step.key, "trial.json") for step in plan.steps if step.cell_id == cell.id]
+    return bool(cell.infeasible_reason) or (bool(trials) and all(path.exists() for path in trials))
+
+
 def retry_broken(run_dir: Path | str) -> int:
     """Set aside attempts that were interrupted, or that the bench itself broke; return how many they were.
 

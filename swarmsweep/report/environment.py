@@ -46,7 +46,7 @@ def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> li
         # The figures do not depend on it.
         return [*sections, Section("manifest", [markdown(f"{error}; versions and digests are not shown")])]
     for name, value in manifest.items():
-        items = _commands(value) if name == "commands" and isinstance(value, list) else _flatten(value)
+        items = SHOWN[name](value) if name in SHOWN else _flatten(value)
         sections.append(Section(markdown(name), items))
     return sections
 
@@ -65,9 +65,21 @@ def _host(host: Host) -> str:
     return " ".join(parts) + (f" ({', '.join(about)})" if about else "")
 
 
-def _commands(lines: list[Any]) -> list[str]:
+def _commands(lines: Any) -> list[str]:
     """The commands as typed, to copy. Manifests of earlier versions contain more than a page may show."""
-    return [code(restorable(line)) for line in lines]
+    return [code(restorable(line)) for line in lines] if isinstance(lines, list) else _flatten(lines)
+
+
+def _environment(stored: Any) -> list[str]:
+    """The names of the variables of the API. The keyed hashes of their values say nothing to a reader."""
+    values = stored.get("values") if isinstance(stored, dict) else None
+    return [markdown(name) for name in values] if isinstance(values, dict) else []
+
+
+def _resumed(stored: Any) -> list[str]:
+    """When the run was resumed. The differences are above, as notes."""
+    entries = stored if isinstance(stored, list) else []
+    return [markdown(entry.get("at")) for entry in entries if isinstance(entry, dict)]
 
 
 def _flatten(value: Any, path: str = "") -> list[str]:
@@ -80,3 +92,7 @@ def _flatten(value: Any, path: str = "") -> list[str]:
         return [markdown(entry) for entry in value]
     text = ", ".join(map(str, value)) if isinstance(value, list) else MISSING if value is None else str(value)
     return [f"{markdown(path)}: {markdown(text)}" if path else markdown(text)]
+
+
+# Sections of the manifest that are not shown as they are stored.
+SHOWN = {"commands": _commands, "environment": _environment, "resumed": _resumed}

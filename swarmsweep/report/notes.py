@@ -2,6 +2,7 @@
 
 from swarmsweep.choose import fixed_load
 from swarmsweep.report.modes import Page
+from swarmsweep.results.manifest import Resume
 
 # If more than this share of the attempts was invalid the first time, the lab itself is disturbed.
 MAX_RETRIED_SHARE = 0.2
@@ -31,3 +32,14 @@ def notes_of(page: Page) -> list[str]:
             "figures. The reasons are below."
         )
     return notes
+
+
+def resume_notes(resumed: list[Resume]) -> list[str]:
+    """A sentence on each resume with another sweep file: the run is judged as it was planned."""
+    return [
+        f"The run was resumed at {resume.at} with another sweep file. It is judged as it was planned. "
+        f"The differences are: {'; '.join(difference.sentence() for difference in resume.differences)}. "
+        "For the other file, start a new run."
+        for resume in resumed
+        if resume.differences
+    ]

@@ -13,9 +13,10 @@ from swarmsweep.report.capacity_page import CapacitySection
 from swarmsweep.report.environment import Section, environment_sections
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
-from swarmsweep.report.notes import notes_of
+from swarmsweep.report.notes import notes_of, resume_notes
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
+from swarmsweep.results.manifest import Resume
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 from swarmsweep.units import format_figure
 
@@ -52,8 +53,8 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     unmeasured: int
 
 
-def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
-    """The page on the rows of a run."""
+def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[Resume]) -> SummaryPage:
+    """The page on the rows of a run. ``resumed`` is when it was resumed, and with which differences."""
     choice = page.choice
     plan, cells, chosen = choice.plan, choice.rows, choice.chosen
     axes = extra_axes(cells)
@@ -63,7 +64,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage]) -> SummaryPage:
         again=code(f"./lab report {plan.run_id}"),
         colocated=plan.colocated,
         sentence=_sentence(choice.recommendation),
-        notes=[markdown(note) for note in notes_of(page)],
+        notes=[markdown(note) for note in (*notes_of(page), *resume_notes(resumed))],
         capacity=page.section(),
         slo=markdown(slo_of.describe(plan.slo)),
         load=markdown(load_sentence(plan)),

@@ -20,6 +20,7 @@ from swarmsweep.report.rps_chart import rps_chart
 from swarmsweep.report.summary_csv import as_csv
 from swarmsweep.report.summary_json import summarise, summary_json
 from swarmsweep.report.templating import render
+from swarmsweep.results.manifest import resumes_of
 from swarmsweep.results.workers_axis import judge_workers
 
 
@@ -33,14 +34,15 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     plan = read_plan(run_dir)
     cells = read_cells(run_dir, plan)
     page = page_of(plan, cells)
-    summary = summary_json(summarise(page.choice))
+    resumed = resumes_of(run_dir)
+    summary = summary_json(summarise(page.choice, resumed))
     write_json(run_dir / "summary.json", summary)
     ladder = stages(plan, cells)
     write_atomically(run_dir / "summary.csv", as_csv(cells, ladder, page.searches))
     write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells, page.searches))
     if ladder:
         write_atomically(run_dir / "plots" / "ladder.svg", ladder_chart(ladder))
-    shown = asdict(summary_page(run_dir, page, ladder))
+    shown = asdict(summary_page(run_dir, page, ladder, resumed or []))
     write_atomically(run_dir / "summary.md", render("summary.md.j2", shown | {"folder": ""}))
     if newest_run(reports_dir, default=run_dir).resolve() == run_dir.resolve():
         write_json(reports_dir / "summary.json", summary)

@@ -8,6 +8,7 @@ from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Number
+from swarmsweep.results.manifest import Resume
 
 SCHEMA = 1
 
@@ -21,18 +22,22 @@ SUMMARY_KEYS = (
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """A run: the general part of its plan, the rows of its cells, and the recommendation."""
+    """A run: the general part of its plan, when it was resumed, the rows of its cells, and the recommendation.
+
+    ``resumed`` is None where that is unknown, because the manifest is missing or damaged.
+    """
 
     schema: int = SCHEMA
     run_id: str
     sweep: str
     colocated: bool
     slo: dict[str, Number]
+    resumed: list[Resume] | None
     cells: list[Row]
     recommendation: Recommendation
 
 
-def summarise(choice: Choice) -> Summary:
+def summarise(choice: Choice, resumed: list[Resume] | None) -> Summary:
     """The summary of the rows among which the choice was made."""
     plan = choice.plan
     return Summary(
@@ -40,6 +45,7 @@ def summarise(choice: Choice) -> Summary:
         sweep=plan.sweep,
         colocated=plan.colocated,
         slo=plan.slo,
+        resumed=resumed,
         cells=choice.rows,
         recommendation=choice.recommendation,
     )

@@ -1,35 +1,50 @@
-"""manifest.json of a run: the commands as typed, and the images, scenarios and model at the start of the run."""
+"""manifest.json of a run: the commands as typed, and what the lab had at the start of the run (see `identity`)."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, ValidationError, convert, to_builtins
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
 from swarmsweep.lab.mask_secrets import restorable
+from swarmsweep.results.identity import Difference
 
-# The values that all cells of a run must share, by key, with their description.
-SUBJECTS = (("images", "images"), ("scenarios_hash", "scenarios or programs of the load"), ("model", "model"))
+
+class Resume(Struct, frozen=True, kw_only=True):
+    """A run was resumed ``at`` a time (UTC). ``differences`` of the sweep file then changed the judgement alone."""
+
+    at: str
+    differences: list[Difference]
 
 
 def begin_manifest(run_dir: Path, seed: int | None, command: str, facts: dict[str, Any]) -> None:
-    """Write the manifest of a new run. ``facts`` are versions, images, scenarios and model."""
+    """Write the manifest of a new run. ``facts`` are versions, images, programs, model and settings."""
     write_json(run_dir / "manifest.json", {"seed": seed, "commands": [command], **facts})
 
 
-def continue_manifest(run_dir: Path, command: str, facts: dict[str, Any]) -> None:
-    """Add the command that resumes a run.
+def read_manifest(run_dir: Path) -> dict[str, Any]:
+    """The manifest of a run. Raises `LabError` when it is missing or damaged."""
+    return read_json(run_dir / "manifest.json")
 
-    Raises:
-        LabError: the run was begun with other images, scenarios or another model. Its cells could not be compared.
-    """
-    path = run_dir / "manifest.json"
-    begun = read_json(path)
-    for key, words in SUBJECTS:
-        if begun.get(key) != facts.get(key):
-            raise LabError(
-                f"{path}: the run was started with other {words} ({begun.get(key)}) than the lab has now "
-                f"({facts.get(key)}). Start a new run without -e resume"
-            )
+
+def continue_manifest(
+    run_dir: Path, command: str, differences: list[Difference] | None = None, now: datetime | None = None
+) -> None:
+    """Add the command that resumes a run, and the differences that were accepted. ``now``: default is this second."""
+    begun = read_manifest(run_dir)
     # An earlier version stored parts of a command that are not known to be harmless.
     older = [restorable(line) for line in begun.get("commands", [])]
-    write_json(path, begun | {"commands": [*older, command]})
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    resume = Resume(at=f"{moment:%Y-%m-%dT%H:%M:%SZ}", differences=differences or [])
+    resumed = [*begun.get("resumed", []), to_builtins(resume)]
+    write_json(run_dir / "manifest.json", begun | {"commands": [*older, command], "resumed": resumed})
+
+
+def resumes_of(run_dir: Path) -> list[Resume] | None:
+    """When the run was resumed; None where the manifest is missing or damaged. The figures do not depend on it."""
+    try:
+        return convert(read_manifest(run_dir).get("resumed", []), list[Resume])
+    except (LabError, ValidationError):
+        return None

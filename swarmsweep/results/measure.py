@@ -9,7 +9,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Retry, Row
 from swarmsweep.plan.row_file import read_outcome, write_row
-from swarmsweep.plan.run_folder import attempt_dir, planned_cell, read_plan, write_infeasible
+from swarmsweep.plan.run_folder import attempt_dir, incomplete_cells, planned_cell, read_plan, write_infeasible
 from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
 
@@ -31,6 +31,21 @@ def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
     row = _write_trial(run_dir, plan, cell, result)
     _complete_cell(run_dir, plan, cell, {attempt: result})
     return row
+
+
+def complete_cells(run_dir: Path | str) -> list[str]:
+    """Write the cell.json of each cell whose attempts are all measured, where it is missing; return their ids.
+
+    A sweep that ends between the last trial.json of a cell and its cell.json leaves such a cell. No load is needed.
+    """
+    run_dir = Path(run_dir)
+    plan, cells = read_plan(run_dir), incomplete_cells(run_dir)
+    if any(cell.infeasible_reason for cell in cells):
+        write_infeasible(plan, run_dir)
+    for cell in cells:
+        if not cell.infeasible_reason:
+            _complete_cell(run_dir, plan, cell, {})
+    return [cell.id for cell in cells]
 
 
 def measure_run(run_dir: Path | str) -> int:

@@ -18,7 +18,8 @@ matrix: {replicas: [1], cpus: [0.1, 0.2], memory: [256M], workers: [1]}
 """
 HOST = {"cpus": 1, "memory_bytes": 4 * 1024**3, "kernel": "6.1", "boot_time": 1}
 FACTS = {"api": [HOST | {"name": "lab-api"}], "load": [HOST | {"name": "lab-load", "boot_time": 2}]}
-MANAGER = {"images_tags": {"api": "a:1"}, "sweep_stack": {"versions": {}, "images": {}, "model": {}}}
+STACK = {"versions": {}, "images": {}, "axis_images": {}, "haproxy_config": "lab_haproxy_01", "model": {}}
+MANAGER = {"images_tags": {"api": "a:1"}, "sweep_stack": STACK}
 
 
 def load_playbook(name):
@@ -164,6 +165,27 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     assert "again 2/2 r1-c0." in again.stdout
     kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
     assert kept == {"attempt-1", "attempt-1.retried-1"}
+
+
+def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environment(play, lost, tmp_path):
+    *command, given = lost
+    given = json.loads(given) | {"lab_api_env": {"WORK": "hunter2"}}
+    begun = play(*command, json.dumps(given))
+    assert begun.returncode == 0, begun.stdout + begun.stderr
+    (run,) = tmp_path.glob("reports/*-lost")
+    assert (tmp_path / "own/secrets/environment.key").stat().st_mode & 0o777 == 0o600
+    assert "hunter2" not in (run / "manifest.json").read_text()
+    other = {"lab_api_env": {"WORK": "0.3"}, "resume": run.name}
+    again = play(*command, json.dumps(given | other))
+    assert again.returncode != 0
+    said = " ".join(again.stdout.split())
+    assert "variable WORK of lab_api_env: planned one value, now another value" in said
+    assert "1/2 r1-c0." not in said
+    # Before any host is contacted: the file has other content than the plan.
+    (tmp_path / "lost.yml").write_text(SWEEP.replace("users: 2,", "users: 1,"))
+    check = play(command[0].with_name("check_sweep.yml"), *command[1:], json.dumps(given | {"resume": run.name}))
+    assert check.returncode != 0
+    assert "- load.users: planned 2, now 1" in check.stdout
 
 
 # The summary and the API are those of a good sweep. Only the end reports that cells were not measured.

@@ -82,6 +82,8 @@ def lab(tmp_path_factory):
         "reports": str(folder / "reports"),
         "colocated": False,
         "manifest": {"images": {"api": "i:1"}},
+        "environment": {"A": "hunter2"},
+        "environment_key": f"{folder}/secrets/environment.key",
     }
     seeds = {value: ("sweep", {"do": "check", "path": files["quick"], "seed": value}) for value in ("7", "abc", "-1")}
     targets = {name: ("load_target", {"name": name}) for name in (*API, "lab-load", "example.org")}

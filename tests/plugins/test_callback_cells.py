@@ -80,6 +80,8 @@ PLAYS = """\
         reports: "{{ playbook_dir }}/reports"
         colocated: false
         manifest: {}
+        environment: {}
+        environment_key: "{{ playbook_dir }}/environment.key"
       register: plan
     - name: Measure each cell
       ansible.builtin.include_tasks: cell.yml

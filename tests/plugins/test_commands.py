@@ -670,7 +670,7 @@ def test_a_module_returns_the_version(script, monkeypatch, answer, version):
 FACTS = """case "$1 $2" in
   'version --format') echo 20.10.24;;
   'service ls') printf '%s\\n' {services};;
-  'service inspect') echo '[{{"ConfigID":"c1"}}]';;
+  'service inspect') case $4 in *json*) echo '[{{"ConfigID":"c1"}}]';; *) echo lab_haproxy_0123456789ab;; esac;;
   'config inspect') echo '"{config}"';;
   'image inspect') case $5 in {missing}) exit 1;; *) echo sha256:$5;; esac;;
   'ps --quiet') echo 0123456789ab;;
@@ -692,7 +692,15 @@ READY_CHECK = {"port": 8000, "path": "/ready", "host": "api"}
 
 
 def stack_facts(
-    script, monkeypatch, images, services=SERVICES, missing="none", champion=CHAMPION, check=READY_CHECK, config=None
+    script,
+    monkeypatch,
+    images,
+    services=SERVICES,
+    missing="none",
+    champion=CHAMPION,
+    check=READY_CHECK,
+    config=None,
+    axis_images=(),
 ):
     """What the module returns on a host with these services, without the image that is missing."""
     listed = " ".join(f"'lab_platform_{name} swarmsweep/{name}:2'" for name in services)
@@ -701,7 +709,8 @@ def stack_facts(
     script("docker", body)
     module = load("lab_stack_facts")
     monkeypatch.setattr(module, "ask", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
-    given = Module(lab_name="lab", images=images, haproxy_socket="/run/haproxy.sock", ready_check=check)
+    given = {"lab_name": "lab", "images": images, "axis_images": axis_images, "ready_check": check}
+    given = Module(**given, haproxy_socket="/run/haproxy.sock")
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(Done) as done:
         module.main()
@@ -713,6 +722,12 @@ def test_the_images_of_all_stages_are_named_with_their_ids(script, monkeypatch):
     assert set(found["images"]) == {*SERVICES, "api", "api_full"}
     assert found["images"]["api_full"] == found["images"]["mlflow"] == "swarmsweep/mlflow:2 sha256:swarmsweep/mlflow:2"
     assert found["versions"] == {"docker": "20.10.24", "haproxy": "2.6.12"}
+
+
+def test_images_of_cells_and_the_configuration_of_haproxy_are_named(script, monkeypatch):
+    found = stack_facts(script, monkeypatch, BOTH, missing="gone:1", axis_images=["mine:1", "gone:1"])
+    assert found["axis_images"] == {"mine:1": "sha256:mine:1", "gone:1": None}
+    assert found["haproxy_config"] == "lab_haproxy_0123456789ab"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarmsweep.errors import LabError
+from swarmsweep.results.manifest import resumes_of
 from swarmsweep.units import format_seconds
 
 ROOT = Path(__file__).parents[2]
@@ -39,10 +40,15 @@ def plan(action, tmp_path):
     def ask(load=FIXED, **resumed):
         (tmp_path / "toy.yml").write_text(SWEEP.format(load=load))
         reports = str(tmp_path / "reports")
-        given = resumed or {"path": str(tmp_path / "toy.yml")}
+        given = {key: resumed[key] for key in ("path", "resume") if key in resumed} or {
+            "path": str(tmp_path / "toy.yml")
+        }
         checked = json.loads(json.dumps(action.do_check(reports=reports, **given)))
-        more = {"sweep": checked["sweep"], **resumed}
-        return action.do_plan(HOSTS, reports, colocated=False, manifest={"images": {}}, seed="7", **more)
+        lab = {"hosts": HOSTS, "colocated": False, "manifest": {"images": {"api": "i:1"}}, "environment": {"A": "1"}}
+        lab |= {key: resumed.pop(key) for key in lab if key in resumed}
+        resumed.pop("path", None)
+        more = {"sweep": checked["sweep"], "differences": checked["differences"], **resumed}
+        return action.do_plan(reports=reports, environment_key=str(tmp_path / "key"), seed="7", **lab, **more)
 
     return ask
 
@@ -68,7 +74,7 @@ def test_a_run_whose_load_left_the_lab_is_refused_by_each_step_that_takes_it_up(
     with pytest.raises(LabError, match="cannot be resumed"):
         action.do_check(**taken_up)
     with pytest.raises(LabError, match="cannot be resumed"):
-        action.do_plan(HOSTS, colocated=False, manifest={"images": {}}, **taken_up)
+        plan(resume=taken_up["resume"])
 
 
 @pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 13, "fixed"), (CAPACITY, 60, "capacity")])
@@ -89,7 +95,8 @@ def test_the_sweep_that_was_checked_is_planned_whatever_happens_to_its_file(acti
     path.write_text(SWEEP.format(load=FIXED))
     checked = action.do_check(str(path))
     path.unlink()
-    made = action.do_plan(HOSTS, str(tmp_path), colocated=False, manifest={}, sweep=checked["sweep"])
+    lab = {"manifest": {}, "environment": {}, "environment_key": str(tmp_path / "key")}
+    made = action.do_plan(HOSTS, str(tmp_path), colocated=False, sweep=checked["sweep"], **lab)
     assert {step["load"]["users"] for step in made["steps"]} == {40}
     stored = json.loads((Path(made["run"]) / "plan.json").read_text())
     assert (stored["sweep_file"], stored["sweep_sha256"]) == (str(path), checked["sweep"]["sha256"])
@@ -190,7 +197,8 @@ def test_the_images_to_look_for_are_those_of_the_cells(action, tmp_path):
     )
     checked = action.do_check(str(path))
     assert checked["images"] == ["kit:2", "kit"]
-    planned = action.do_plan(HOSTS, reports, colocated=False, manifest={"images": {}}, sweep=checked["sweep"])
+    lab = {"manifest": {"images": {}}, "environment": {}, "environment_key": str(tmp_path / "key")}
+    planned = action.do_plan(HOSTS, reports, colocated=False, sweep=checked["sweep"], **lab)
     run = Path(planned["run"]).name
     assert sorted(action.do_check(reports=reports, resume=run)["images"]) == ["kit", "kit:2"]
 
@@ -211,3 +219,62 @@ def test_a_run_that_is_taken_up_loses_what_an_earlier_version_kept_of_its_comman
     commands = json.loads((run / "manifest.json").read_text())["commands"]
     assert commands[:-1] == ["ansible-playbook sweep.yml -e sweep=sweeps/quick.yml -e 'DB_PASS=***' -u '***'", "***"]
     assert len(commands) == 3
+
+
+def test_a_resume_with_the_same_sweep_file_goes_on(action, plan, tmp_path):
+    run = Path(plan()["run"])
+    assert len(plan(resume=run.name, path=str(tmp_path / "toy.yml"))["steps"]) == 4
+    (resumed,) = resumes_of(run)
+    assert resumed.differences == []
+
+
+def test_a_resume_with_a_sweep_file_of_other_content_is_refused_with_the_difference(action, plan, tmp_path):
+    run = Path(plan()["run"])
+    before = (run / "manifest.json").read_bytes()
+    with pytest.raises(LabError, match=r"toy: .*\n- load\.users: planned 40, now 41\n") as refused:
+        plan(load=FIXED.replace("users: 40", "users: 41"), resume=run.name, path=str(tmp_path / "toy.yml"))
+    assert f"Or start a new run: ./lab sweep {tmp_path}/toy.yml" in str(refused.value)
+    with pytest.raises(LabError, match="- seed: planned 7, now 8"):
+        action.do_check(reports=str(tmp_path / "reports"), resume=run.name, seed="8")
+    assert (run / "manifest.json").read_bytes() == before
+
+
+def test_another_slo_of_users_is_noted_and_the_run_goes_on_as_planned(action, plan, tmp_path):
+    run = Path(plan()["run"])
+    path = tmp_path / "other.yml"
+    path.write_text(SWEEP.format(load=FIXED).replace("p95_ms: 100", "p95_ms: 50"))
+    made = plan(resume=run.name, path=str(path))
+    assert made["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
+    (resumed,) = resumes_of(run)
+    assert [one.sentence() for one in resumed.differences] == ["slo.p95_ms: planned 100, now 50"]
+
+
+LAB_CHANGES = {
+    "a machine": (
+        {"hosts": {"api": [HOSTS["api"][0] | {"cpus": 2}], "load": []}},
+        "cpus of host lab-api: planned 1, now 2",
+    ),
+    "an image": ({"manifest": {"images": {"api": "i:2"}}}, "image of api: planned i:1, now i:2"),
+    "a variable": ({"environment": {"A": "2"}}, "variable A of lab_api_env: planned one value, now another value"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), LAB_CHANGES.values(), ids=LAB_CHANGES)
+def test_a_resume_in_a_lab_that_changed_is_refused_and_changes_nothing(plan, change, words):
+    run = Path(plan()["run"])
+    (run / "cells/r1-c0.1-m256M-w1/attempt-1").mkdir(parents=True)
+    before = {path: path.is_file() and path.read_bytes() for path in run.rglob("*")}
+    with pytest.raises(LabError, match=words):
+        plan(resume=run.name, **change)
+    assert {path: path.is_file() and path.read_bytes() for path in run.rglob("*")} == before
+
+
+def test_a_cell_whose_row_was_not_written_is_completed_without_a_load(action, plan):
+    made = plan()
+    for step in made["steps"]:
+        action.do_harness_failure(made["run"], step["cell_id"], "1", "the host was lost")
+        folder = Path(step["folder"])
+        (folder / "harness.json").unlink()
+        (folder.parent / "cell.json").unlink()
+    assert plan(resume=Path(made["run"]).name)["steps"] == []
+    assert len(list(Path(made["run"]).glob("cells/*/cell.json"))) == 4

@@ -6,6 +6,7 @@ import swarmsweep.choose.modes
 import swarmsweep.plan.modes
 import swarmsweep.raw.modes
 import swarmsweep.report.modes
+import swarmsweep.results.identity
 import swarmsweep.results.modes
 import swarmsweep.sweep.modes
 from swarmsweep.sweep.load import CAPACITY, FIXED, KINDS
@@ -15,6 +16,7 @@ LAYERS = {
     "the plan": swarmsweep.plan.modes.MODES,
     "raw files": swarmsweep.raw.modes.READERS,
     "results": swarmsweep.results.modes.VERDICTS,
+    "the identity of a run": swarmsweep.results.identity.SLO_IS_MEASURED,
     "the choice": swarmsweep.choose.modes.CHOICES,
     "the page": swarmsweep.report.modes.PAGES,
 }

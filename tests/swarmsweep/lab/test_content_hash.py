@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.content_hash import hash_paths, list_files
+from swarmsweep.lab.content_hash import hash_each, hash_paths, list_files
 
 
 @pytest.fixture
@@ -113,3 +113,11 @@ def test_files_come_in_one_order_on_every_machine(context):
 def test_a_missing_path_is_named(tmp_path):
     with pytest.raises(LabError, match=r"gone: no such file or folder"):
         hash_paths([str(tmp_path / "gone")], [])
+
+
+def test_a_folder_has_one_hash_or_one_for_each_file(context):
+    found = hash_each(context.parent, ["context"], ["context"])
+    assert list(found) == ["context/Dockerfile", "context/package/__init__.py", "context/package/app.py", "context"]
+    (context / "package/app.py").write_text("x = 2\n")
+    again = hash_each(context.parent, ["context"], ["context"])
+    assert [name for name in found if found[name] != again[name]] == ["context/package/app.py", "context"]

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from capacity_run import LARGE_SWEEP, CapacityRun, deployment
@@ -19,6 +20,8 @@ from swarmsweep.plan.row_file import NEWER_KEYS
 from swarmsweep.plan.run_folder import newest_run
 from swarmsweep.report.report import write_report
 from swarmsweep.report.summary_json import SUMMARY_KEYS
+from swarmsweep.results.identity import Difference
+from swarmsweep.results.manifest import continue_manifest
 from swarmsweep.results.measure import measure_attempt, measure_run
 
 MANIFEST = {
@@ -62,7 +65,7 @@ def parts(page: str, *sections: str) -> str:
 
 def test_summary_json_has_the_contract(reported):
     summary = json.loads((reported.dir / "summary.json").read_text())
-    assert list(summary) == ["schema", "run_id", "sweep", "colocated", "slo", "cells", "recommendation"]
+    assert list(summary) == ["schema", "run_id", "sweep", "colocated", "slo", "resumed", "cells", "recommendation"]
     assert [list(cell) for cell in summary["cells"]] == [list(SUMMARY_KEYS)] * 6
     assert [cell["status"] for cell in summary["cells"]] == [
         "valid",
@@ -176,6 +179,34 @@ def test_what_logs_and_manifest_hold_stays_inert(reported):
     assert "hunter2" not in page
     assert r"- \[0\].name: lab-api" in page
     assert f"### model\n\n- {MISSING}" in page
+
+
+def test_a_resume_with_another_sweep_file_is_in_page_and_summary(reported, golden):
+    summary = json.loads((reported.dir / "summary.json").read_text())
+    assert summary["resumed"] == []
+    slo = Difference(name="slo.p95_ms", planned="100", now="50")
+    for hour, differences in enumerate(([], [slo, Difference(name="name", planned="quick", now="other|`x`")])):
+        continue_manifest(reported.dir, "./lab", differences, datetime(2026, 11, 22, hour, tzinfo=UTC))
+    stored = json.loads((reported.dir / "manifest.json").read_text())
+    key = {"key": "0" * 32, "values": {"WORK": "1" * 32}}
+    put(reported.dir / "manifest.json", stored | {"environment": key})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    golden("resumed.md", parts(page, "Environment"))
+    resumed = json.loads((reported.dir / "summary.json").read_text())["resumed"]
+    assert [(entry["at"], len(entry["differences"])) for entry in resumed] == [
+        ("2026-11-22T00:00:00Z", 0),
+        ("2026-11-22T01:00:00Z", 2),
+    ]
+    assert "1" * 32 not in page
+    # The figures are those of the plan.
+    assert "SLO: p95 at most 100 ms" in page
+
+
+@pytest.mark.parametrize("damage", ["{torn", '{"resumed": 7}', '{"resumed": [{"at": 7}]}'])
+def test_what_is_not_known_of_resumes_is_null(reported, damage):
+    (reported.dir / "manifest.json").write_text(damage)
+    write_report(reported.dir, reported.reports_dir)
+    assert json.loads((reported.dir / "summary.json").read_text())["resumed"] is None
 
 
 def test_a_damaged_manifest_costs_its_section_alone(reported):

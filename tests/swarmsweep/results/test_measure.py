@@ -12,7 +12,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.plan.row import Retry, Row
 from swarmsweep.plan.run_folder import remaining_steps
 from swarmsweep.report.summary_json import SUMMARY_KEYS
-from swarmsweep.results.measure import measure_attempt, measure_run
+from swarmsweep.results.measure import complete_cells, measure_attempt, measure_run
 
 CELL_ID = "r1-c0.5-m256M-w1"
 
@@ -38,6 +38,26 @@ def test_cell_json_appears_with_the_last_attempt(tmp_path):
     cell = json.loads(cell_json.read_text())
     assert (cell["trials"], cell["requests"], cell["rps"]) == (2, 1800, 75.0)
     assert not [step for step in remaining_steps(run.dir) if step.cell_id == CELL_ID]
+
+
+# As after a SIGKILL, a power loss or a full disk at this moment.
+def test_a_cell_without_its_row_is_completed_from_its_attempts(tmp_path):
+    run = Run(tmp_path, SWEEP + b"repeat: 2\n")
+    rows = {cell.id: run.dir / "cells" / cell.id / "cell.json" for cell in run.plan.cells}
+    for number in (1, 2):
+        run.record(CELL_ID, Traffic(busy(600 * number)), number=number)
+        measure_attempt(run.dir, CELL_ID, number)
+    other = "r1-c0.25-m256M-w1"
+    run.record(other, Traffic(busy(600)))
+    measure_attempt(run.dir, other, 1)
+    before = {path: path.read_bytes() for path in rows.values() if path.exists()}
+    assert complete_cells(run.dir) == []
+    infeasible = next(cell.id for cell in run.plan.cells if cell.infeasible_reason)
+    for cell_id in (CELL_ID, infeasible):
+        rows[cell_id].unlink()
+    # The other cell lacks an attempt, so it stays incomplete.
+    assert set(complete_cells(run.dir)) == {CELL_ID, infeasible}
+    assert {path: path.read_bytes() for path in rows.values() if path.exists()} == before
 
 
 def test_measuring_again_gives_the_same_bytes(finished_run):
