@@ -69,7 +69,7 @@ def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     order = ["Copy them", "Make sure that a load reaches this lab and nothing else", "Load each of them once",
              "Refuse those that Locust cannot run", "Plan it"]  # fmt: skip
     assert [name for name in names if name in order] == order
-    assert names.index("Plan it") < names.index("Measure, and measure what was invalid once more")
+    assert names.index("Plan it") < names.index("Measure all cells, and retry invalid attempts")
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
 )
 def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path, installed, words):
     (scenarios,) = [
-        play for play in load_playbook("playbooks/sweep.yml") if play["name"] == "The scenarios as they are now"
+        play for play in load_playbook("playbooks/sweep.yml") if play["name"] == "Copy and check the scenarios"
     ]
     names = [task["name"] for task in scenarios["tasks"]]
-    first, last = names.index("Name what the load goes to"), names.index("Load each of them once")
+    first, last = names.index("Look up the target of the load"), names.index("Load each of them once")
     playbook = tmp_path / "play.yml"
     playbook.write_text(yaml.safe_dump([scenarios | {"tasks": scenarios["tasks"][first:last]}]))
     for name, text in {"firewall.sh": "#!/bin/sh\n", "word": "Wrd123\n"}.items():
@@ -128,7 +128,13 @@ def lost(tmp_path):
         (tmp_path / "lab" / name).symlink_to(ROOT / name)
     playbook = tmp_path / "lab/playbooks/sweep.yml"
     playbook.write_text(
-        yaml.safe_dump([play for play in plays if play["name"] in ("Check the sweep file", "The sweep")])
+        yaml.safe_dump(
+            [
+                play
+                for play in plays
+                if play["name"] in ("Check the sweep file", "Plan the sweep, and measure its cells")
+            ]
+        )
     )
     (tmp_path / "lost.yml").write_text(SWEEP)
     shutil.copytree(ROOT / "inventory/lab", tmp_path / "inventory")
@@ -226,7 +232,7 @@ def test_a_phase_has_one_line_where_nothing_is_retried(play, lost, tmp_path):
     assert again.returncode == 0, again.stdout + again.stderr
     assert "0 attempt(s) to measure" in again.stdout
     assert again.stdout.count("  Measure the cells ... ") == 1
-    assert "Measure again" not in again.stdout
+    assert "Retry invalid attempts" not in again.stdout
 
 
 # After a full disk or a locked folder, the step that records the failure fails as well.
