@@ -51,6 +51,11 @@ def read_bytes(path: Path | str) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:
+        link = next(
+            (part for part in (Path(path), *Path(path).parents) if part.is_symlink() and not part.exists()), None
+        )
+        if link is not None:
+            raise LabError(f"{path}: is damaged: {link} is a link to a missing file or folder") from error
         raise LabError(f"{path}: is missing") from error
     except OSError as error:
         raise LabError(f"{path}: cannot be read: {error.strerror or error}") from error

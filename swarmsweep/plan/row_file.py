@@ -1,5 +1,6 @@
 """cell.json and trial.json: the row of a cell, and the row of one attempt at it."""
 
+import os
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,6 +17,20 @@ NEWER_KEYS = (
     *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
     *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions", "think_time_seconds", "failure_kinds"),
     "server_processes",
+)
+
+
+# Keys that the parts of a row have had since the first version. Without this list, a lost one would be "not measured".
+INNER_KEYS = {
+    "latency_ms": ("mean", "p50", "p95", "p99"),
+    "api": ("cpu_cores", "throttled_percent", "memory_peak_bytes", "oom_kills", "restarts"),
+    "load": ("cpu_percent_max", "workers"),
+    "attempts": ("attempt", "status", "reason", "rps", "window_start", "window_end", "requests_by_replica"),
+}
+# Keys of an attempt that came together: an attempt has all of them or none.
+SEARCH_KEYS = (
+    *("capacity_rps", "verified_rps", "interval_rps", "at_least", "limited_by", "capacity_sentence"),
+    "load_trials",
 )
 
 
@@ -37,6 +52,14 @@ def write_row(path: Path, row: Row) -> None:
     write_json(path, row_json(row))
 
 
+def has_row(path: Path) -> bool:
+    """Whether a cell.json or trial.json was written, also one that cannot be read: then `read_row` names the damage.
+
+    A link to a missing file, or to a missing folder of the cell, is damage and not a cell that was not measured.
+    """
+    return os.path.lexists(path) or (path.parent.is_symlink() and not path.parent.exists())
+
+
 def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
     """Read the row of ``cell`` from cell.json or trial.json of the run, also one of an earlier version.
 
@@ -46,7 +69,9 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
     blank = row_json(unmeasured_row(cell))
     again = f"Rebuild it from the raw files: ./lab report --remeasure {quote(str(run_dir))}"
     try:
-        row = convert({key: blank[key] for key in NEWER_KEYS} | read_json(path), Row)
+        stored = read_json(path)
+        row = convert({key: blank[key] for key in NEWER_KEYS} | stored, Row)
+        _refuse_lost_keys(stored, path)
     except ValidationError as error:
         raise LabError(f"{path}: is damaged: {error}. {again}") from error
     except LabError as error:
@@ -54,6 +79,17 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
     if (row.id, row.config) != (cell.id, cell.config):
         raise LabError(f"{path}: does not match cell {cell.id} of plan.json. {again}")
     return row
+
+
+def _refuse_lost_keys(stored: dict[str, Any], path: Path) -> None:
+    """Raise a `LabError` where a part of the row lacks a key. The types of its parts have been checked."""
+    for name, keys in INNER_KEYS.items():
+        parts = stored[name] if name == "attempts" else [stored[name]]
+        for number, part in enumerate(parts):
+            place = f"{name}[{number}]" if name == "attempts" else name
+            whole = SEARCH_KEYS if name == "attempts" and part.keys() & set(SEARCH_KEYS) else ()
+            if lost := [key for key in (*keys, *whole) if key not in part]:
+                raise LabError(f"{path}: is damaged: {place} lacks {', '.join(lost)}")
 
 
 def read_outcome(path: Path) -> Outcome:

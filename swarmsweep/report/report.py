@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from swarmsweep.files import read_json, write_atomically, write_json
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row, unmeasured_row
-from swarmsweep.plan.row_file import read_row
+from swarmsweep.plan.row_file import has_row, read_row
 from swarmsweep.plan.run_folder import newest_run, read_plan
 from swarmsweep.report.ladder import stages
 from swarmsweep.report.ladder_chart import ladder_chart
@@ -62,5 +62,5 @@ def read_cells(run_dir: Path, plan: Plan) -> list[Row]:
     They are also judged together, see `workers_axis`.
     """
     paths = ((run_dir / "cells" / cell.id / "cell.json", cell) for cell in plan.cells)
-    rows = [read_row(path, run_dir, cell) if path.exists() else unmeasured_row(cell) for path, cell in paths]
+    rows = [read_row(path, run_dir, cell) if has_row(path) else unmeasured_row(cell) for path, cell in paths]
     return judge_workers(rows)

@@ -10,7 +10,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import write_json
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import AttemptEntry, CheckEntry, ProbeRow, RequestParts, Retry, unmeasured_row
-from swarmsweep.plan.row_file import NEWER_KEYS, Outcome, read_outcome, read_row, row_json, write_row
+from swarmsweep.plan.row_file import NEWER_KEYS, SEARCH_KEYS, Outcome, read_outcome, read_row, row_json, write_row
 
 CELL = PlannedCell(
     id="a", config={"replicas": 1, "cpus": 1.0, "memory_bytes": 1024**3, "workers": 1}, memory="1G", twin_of="b"
@@ -41,6 +41,8 @@ INNER_KEYS = {
         *("limited_by", "capacity_sentence", "load_trials"),
     ],
 }
+# Of an attempt; a version with searches may lack them.
+NEWER_ATTEMPT_KEYS = ("think_time_seconds", "server_processes")
 PROBE_KEYS = [
     *("trial", "purpose", "kind", "rate_rps", "connections", "seconds_settle", "seconds_measure", "window_start"),
     *("window_end", "verdict", "reason", "over_percent", "file", "achieved_rps", "p95_ms", "cpu_cores"),
@@ -104,6 +106,32 @@ def test_what_does_not_fit_is_refused_with_its_place_and_the_command_that_rebuil
     write_json(path, row_json(FULL) | change)
     with pytest.raises(LabError, match=rf"cell\.json: .*{words}.*--remeasure {tmp_path}"):
         read_row(path, tmp_path, CELL)
+
+
+LOST = [
+    *((name, key) for name in ("latency_ms", "api", "load") for key in INNER_KEYS[name]),
+    *(("attempts", key) for key in INNER_KEYS["attempts"] if key not in NEWER_ATTEMPT_KEYS),
+]
+
+
+# A figure that was lost is not one that was not measured.
+@pytest.mark.parametrize(("name", "key"), LOST)
+def test_a_part_that_lost_a_key_is_damaged(tmp_path, name, key):
+    path, stored = tmp_path / "cell.json", row_json(FULL)
+    (part,) = stored[name] if isinstance(stored[name], list) else [stored[name]]
+    del part[key]
+    write_json(path, stored)
+    with pytest.raises(LabError, match=rf"cell\.json: is damaged: .*{key}.*--remeasure {tmp_path}"):
+        read_row(path, tmp_path, CELL)
+
+
+def test_an_attempt_of_a_version_without_searches_is_read(tmp_path):
+    stored = row_json(FULL)
+    (attempt,) = stored["attempts"]
+    for key in (*SEARCH_KEYS, *NEWER_ATTEMPT_KEYS):
+        del attempt[key]
+    write_json(tmp_path / "cell.json", stored)
+    assert read_row(tmp_path / "cell.json", tmp_path, CELL).attempts[0].probes == []
 
 
 def test_a_torn_row_is_refused_with_a_command_that_a_shell_can_read(tmp_path):

@@ -311,6 +311,25 @@ def test_a_damaged_cell_is_named_and_nothing_is_published(reported, content):
     assert (reported.dir / "summary.md").read_bytes() == before
 
 
+# Neither is "not measured".
+@pytest.mark.parametrize("name", ["cell.json", ""], ids=["file", "folder"])
+def test_a_row_that_is_a_link_to_a_missing_file_is_damaged(reported, name):
+    link = reported.dir / "cells" / "r1-c0.5-m256M-w1" / name
+    moved = link.rename(reported.dir / "elsewhere")
+    link.symlink_to(reported.dir / "nowhere")
+    before = (reported.dir / "summary.md").read_bytes()
+    with pytest.raises(
+        LabError, match=r"cell\.json: is damaged: .* is a link to a missing file or folder.*--remeasure"
+    ):
+        write_report(reported.dir, reported.reports_dir)
+    assert (reported.dir / "summary.md").read_bytes() == before
+    # A link to a file or folder that is there is read.
+    link.unlink()
+    link.symlink_to(moved)
+    write_report(reported.dir, reported.reports_dir)
+    assert (reported.dir / "summary.md").read_bytes() == before
+
+
 @pytest.mark.parametrize("mode", ["steps", ["fixed"], None])
 def test_a_run_of_a_mode_that_is_not_known_is_refused(run, mode):
     plan = json.loads((run.dir / "plan.json").read_text())
