@@ -59,10 +59,15 @@ class LeftLabRequestError(KnownError, requests.RequestException):
 
 
 class Boundary:
-    """The allowed address, and the blocked requests: ``blocked`` counts requests by their target."""
+    """The allowed address, and the blocked requests.
+
+    ``blocked`` counts requests by their target. ``passed`` counts those that went to the network, of all clients that
+    are guarded; each hop of a redirect is one.
+    """
 
     def __init__(self, environment: Any) -> None:
         self.blocked: Counter[str] = Counter()
+        self.passed = 0
         self._environment = environment
         self._inside: set[tuple[str, str]] = set()
         self._lab = ""
@@ -94,8 +99,8 @@ class Boundary:
         return self._lab
 
 
-def guard(environment: Any) -> Counter[str]:
-    """Block requests to addresses outside the lab from now on. Returns the live count of blocked requests by target."""
+def guard(environment: Any) -> Boundary:
+    """Block requests to addresses outside the lab from now on. Returns the boundary with its live counts."""
     # Imported here, because importing Locust changes sockets and threads of the whole process.
     from locust.contrib.fasthttp import LocustUserAgent
 
@@ -109,6 +114,7 @@ def guard(environment: Any) -> Counter[str]:
         settings = agent.clientpool.client_args
         if proxy := settings.get("proxy_host"):
             raise LeftLabError(boundary.block(origin(f"http://{proxy}:{settings.get('proxy_port') or 80}")))
+        boundary.passed += 1
         return send_fast(agent, request)
 
     def guarded(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
@@ -118,8 +124,9 @@ def guard(environment: Any) -> Counter[str]:
             reason = boundary.block(origin(proxy if "://" in proxy else f"http://{proxy}"))
         if reason:
             raise LeftLabRequestError(reason)
+        boundary.passed += 1
         return send(session, request, **options)
 
     LocustUserAgent._urlopen = guarded_fast
     requests.Session.send = guarded
-    return boundary.blocked
+    return boundary

@@ -13,6 +13,7 @@ from gevent import GreenletExit, getcurrent
 from locust import clients
 from locust.contrib import fasthttp
 
+from loadgen.closed.boundary import LeftLabError, LeftLabRequestError
 from loadgen.closed.failure_kind import kind_of_exception, kind_of_response
 from loadgen.shared.request_record import ERROR_STATUS
 
@@ -29,15 +30,17 @@ class Request:
     """One call of a client.
 
     ``latency_ms`` is set once the client has returned. ``error`` says why it never returned, None where the load ended
-    first. ``failure`` is the kind of its failure, None if it has not failed.
+    first. ``failure`` is the kind of its failure, None if it has not failed. ``has_lost_hop``: its last hop had no
+    response.
     """
 
-    __slots__ = ("error", "failure", "is_reported", "is_sent", "latency_ms", "start_seconds")
+    __slots__ = ("error", "failure", "has_lost_hop", "is_reported", "is_sent", "latency_ms", "start_seconds")
 
     def __init__(self) -> None:
         self.start_seconds = time.time()
         self.latency_ms: float | None = None
         self.is_sent = False
+        self.has_lost_hop = False
         self.error: str | None = None
         self.failure: float | None = None
         self.is_reported = False
@@ -49,10 +52,14 @@ class InFlight:
     Args:
         event: Locust's event of a request. A session with another event is ignored.
         on_lost: called with a request that Locust will never report, as soon as that is known.
+
+    ``sent`` counts what the clients gave to the network. A request has further hops, counted in ``redirects``, where
+    the client follows a redirect, and in ``retries``, where it sends the request again after an error.
     """
 
     def __init__(self, event: Any, on_lost: Callable[[Request], None]) -> None:
         self._event, self._on_lost = event, on_lost
+        self.sent = self.redirects = self.retries = 0
         self._open: dict[int, Request] = {}
         # Greenlet -> the request whose client or with block is running in it. An event from that greenlet belongs to
         # the request.
@@ -66,13 +73,14 @@ class InFlight:
         """Whether a request that began up to this time (epoch seconds) has no response yet."""
         return any(one.latency_ms is None and one.start_seconds <= began_until for one in self._open.values())
 
-    def on_event(self) -> bool:
-        """Call this at each of Locust's request events, in the greenlet that fired it.
+    def on_event(self, url: str | None) -> bool:
+        """Call this at each of Locust's request events, in the greenlet that fired it, with the event's URL.
 
-        Returns whether a client of Locust fired it. Otherwise the scenario fired it itself.
+        Returns whether a client of Locust fired it. Otherwise the scenario fired it itself, perhaps in a listener of
+        the client's event. Only the clients give a URL.
         """
         request = self._current.get(getcurrent())
-        if request is None or request.is_reported:
+        if request is None or request.is_reported or url is None:
             return False
         request.is_reported = True
         return True
@@ -126,9 +134,28 @@ class InFlight:
         original = getattr(agent, name)
 
         def send(client: Any, *args: Any, **kwargs: Any) -> Any:
-            if (entry := self._current.get(getcurrent())) is not None:
-                entry.is_sent = True
-            return original(client, *args, **kwargs)
+            entry = self._current.get(getcurrent())
+            if entry is None:
+                return original(client, *args, **kwargs)
+            if entry.is_sent:
+                # The hops of requests are nested, and those of geventhttpclient follow each other.
+                if entry.has_lost_hop:
+                    self.retries += 1
+                else:
+                    self.redirects += 1
+            entry.is_sent, entry.has_lost_hop = True, False
+            self.sent += 1
+            try:
+                return original(client, *args, **kwargs)
+            except (LeftLabError, LeftLabRequestError) as error:
+                # Each of the nested hops passes the error on, and only the last one was not sent.
+                if not getattr(error, "is_counted", False):
+                    error.is_counted = True
+                    self.sent -= 1
+                raise
+            except Exception:
+                entry.has_lost_hop = True
+                raise
 
         setattr(agent, name, send)
 

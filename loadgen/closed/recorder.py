@@ -1,10 +1,15 @@
 """Records the data that Locust's own files lack, on every worker, and on a Locust without workers.
 
-It appends every request and every execution of a task to a file of their own (see request_record.py). Both files are
-compressed at the end, and ``worker-<host>-<index>.json`` is written:
+It appends requests, timings that the scenario fired itself, and executions of tasks to a file each (see
+request_record.py). The files are compressed at the end, and ``worker-<host>-<index>.json`` is written:
 
 served_by     responses by their X-Served-By
 unreported    requests that are recorded here and are not in Locust's own statistics (see in_flight.py)
+own_timings   timings that the scenario fired itself, or that the end of the load interrupted
+sent          requests that Locust's clients gave to the network, each hop of a redirect and each retry included
+redirects     redirects that they followed
+retries       requests that they sent again after an error
+other_sends   requests of other sessions of the library requests, in the scenario
 exceptions    texts that the outcomes of tasks refer to
 on_start      users that an exception ended before their first task, by its text
 users         [epoch seconds, users of this worker] once a second
@@ -28,7 +33,7 @@ from loadgen.closed.task_log import Execution, TaskLog, shortened, text_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
-from loadgen.shared.request_record import FIELDS, NO_RESPONSE, OK, requests_file, tasks_file
+from loadgen.shared.request_record import FIELDS, NO_RESPONSE, OK, own_timings_file, requests_file, tasks_file
 
 # The number of different error texts and replicas that are kept. A server that puts an id into each would fill the
 # memory.
@@ -63,7 +68,9 @@ class Recorder:
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
         self._on_start: Counter[str] = Counter()
-        self._left_lab = guard(environment)
+        self._own_timings = RawFile(directory / own_timings_file(worker), FIELDS)
+        self._own = 0
+        self._boundary = guard(environment)
         self._saw_headers = False
         self._cpu_percent: list[tuple[float, float]] = []
         self._users: list[tuple[float, int]] = []
@@ -82,8 +89,8 @@ class Recorder:
 
     @property
     def requests(self) -> int:
-        """The number of requests recorded so far."""
-        return len(self._requests)
+        """The number of requests recorded so far, with the timings that the scenario fired itself."""
+        return len(self._requests) + self._own
 
     def _on_request(
         self,
@@ -91,13 +98,16 @@ class Recorder:
         exception: Any = None,
         start_time: float | None = None,
         response: Any = None,
+        url: str | None = None,
         **_: Any,
     ) -> None:
-        latency_ms = math.nan if response_time is None else response_time
-        if start_time is None:
-            start_time = time.time() - (response_time or 0.0) / 1000
-        kind_of = kind_of_response if self._in_flight.on_event() else kind_of_own
-        self._requests.add((start_time, latency_ms, OK if exception is None else kind_of(response, exception)))
+        if self._in_flight.on_event(url):
+            latency_ms = math.nan if response_time is None else response_time
+            start_time = time.time() - (response_time or 0.0) / 1000 if start_time is None else start_time
+            outcome = OK if exception is None else kind_of_response(response, exception)
+            self._requests.add((start_time, latency_ms, outcome))
+        else:
+            self._add_own(response_time, OK if exception is None else kind_of_own(response, exception))
         if exception is not None:
             self._tasks.on_failed_request()
             self._count_error(shortened(str(exception)) or type(exception).__name__)
@@ -105,6 +115,13 @@ class Recorder:
         headers = getattr(response, "headers", None)
         if headers is not None:
             self._count_server(headers.get(SERVED_BY))
+
+    def _add_own(self, latency_ms: Any, outcome: float) -> None:
+        """A timing that the scenario fired itself, with any values."""
+        self._own += 1
+        if isinstance(latency_ms, int | float) and 0 <= latency_ms < math.inf:
+            # It ends now. A start that the scenario gives may belong to any clock.
+            self._own_timings.add((time.time() - latency_ms / 1000, latency_ms, outcome))
 
     def _count_error(self, text: str) -> None:
         if text not in self._errors and len(self._errors) >= MAX_TEXTS:
@@ -136,7 +153,7 @@ class Recorder:
         """For clients that are not tracked, a task that the end of the load interrupted represents its request."""
         if self._open and not is_http(type(task.user)) and not task.has_lost_request:
             self._unreported += 1
-            self._requests.add((task.start_seconds, (time.time() - task.start_seconds) * 1000, NO_RESPONSE))
+            self._add_own(max(0.0, time.time() - task.start_seconds) * 1000, NO_RESPONSE)
             task.has_failed_request = True
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
@@ -162,6 +179,7 @@ class Recorder:
             clock, cpu = clock_now, cpu_now
             if self._open:
                 self._requests.flush()
+                self._own_timings.flush()
                 self._tasks.file.flush()
 
     def close(self) -> None:
@@ -176,10 +194,16 @@ class Recorder:
         self._thinking.append(self._think_time.sample())
         events.request.remove_listener(self._on_request)
         self._requests.close()
+        self._own_timings.close()
         self._tasks.file.close()
         summary = {
             "requests": len(self._requests),
             "unreported": self._unreported,
+            "own_timings": self._own,
+            "sent": self._in_flight.sent,
+            "redirects": self._in_flight.redirects,
+            "retries": self._in_flight.retries,
+            "other_sends": self._boundary.passed - self._in_flight.sent,
             "cpu_percent": self._cpu_percent,
             "users": self._users,
             "think_time": self._thinking,
@@ -190,6 +214,6 @@ class Recorder:
             # Null: the scenario's client shows no headers, so it is unknown.
             "served_by": dict(self._served_by) if self._saw_headers else None,
             # Blocked requests, by their target address (see boundary.py).
-            "left_lab": dict(self._left_lab),
+            "left_lab": dict(self._boundary.blocked),
         }
         write_json(self._summary, {"schema": 1, **summary})

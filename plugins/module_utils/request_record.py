@@ -18,6 +18,8 @@ A request of an open-loop probe has `OPEN_FIELDS` figures:
 5. number of the replica in ``servers`` of the summary, from its X-Served-By; -1 when there was no such response
 
 An execution of a task has `TASK_FIELDS` figures: start (epoch seconds), length (ms), outcome.
+
+A timing that a scenario fired itself (`events.request.fire`) has the figures of a request, in a file of its own.
 """
 
 from __future__ import annotations
@@ -76,6 +78,11 @@ COMPRESSED = ".gz"
 def requests_file(worker: str) -> str:
     """Name of a worker's requests in a closed loop, before it is compressed."""
     return f"requests-{worker}.f64"
+
+
+def own_timings_file(worker: str) -> str:
+    """Name of the timings that a worker's scenario fired itself, before it is compressed."""
+    return f"own-timings-{worker}.f64"
 
 
 def open_requests_file(worker: str, probe: int) -> str:

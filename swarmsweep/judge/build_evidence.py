@@ -10,6 +10,7 @@ from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.raw.api_metrics import request_parts
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import GROUPS, RawAttempt
+from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.deployment import Clocks, HostClock
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import MachineUsage
@@ -44,6 +45,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         proxy=raw.proxy,
         recorded_requests=records.recorded_requests,
         unreported_requests=records.unreported_requests,
+        sent=raw.users.sent if raw.users is not None else None,
         on_start=records.on_start,
         client_timeouts=records.client_timeouts,
         records_complete=records.records_complete,
@@ -106,13 +108,19 @@ def _records(raw: RawAttempt, search: SearchOutcome | None) -> _Records:
     if raw.users is not None:
         requests = raw.users.requests
         return _Records(
-            recorded_requests=len(requests) if requests is not None else None,
+            recorded_requests=_recorded(raw.users),
             unreported_requests=raw.users.unreported,
             on_start=raw.users.on_start,
             records_complete=requests.complete if requests is not None else None,
             record_files=raw.users.files,
         )
     return _Records()
+
+
+def _recorded(users: UsersRecord) -> int | None:
+    if users.sent is not None:
+        return users.sent.requests + users.sent.own_timings
+    return len(users.requests) if users.requests is not None else None
 
 
 def _clock(clocks: Clocks | None, plan: Plan) -> tuple[float | None, float | None]:

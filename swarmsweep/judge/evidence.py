@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.closed_loop import SentCounts
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.raw.machine_usage import MachineUsage
@@ -90,6 +91,7 @@ class Evidence:
 
     ``recorded_requests`` are all requests of the attempt that were sent, in and out of windows, by the generator's raw
     files. ``counted_requests`` are those of Locust's own statistics, which lack the ``unreported_requests``.
+    ``sent`` counts what a scenario of users did, by kind; with it, ``recorded_requests`` include its own timings.
     ``on_start`` counts users that an exception ended before their first task, by its text.
 
     For a search: ``recovery_probes`` are requests of Locust's master between the probes; only HAProxy counts them.
@@ -115,6 +117,7 @@ class Evidence:
     recorded_requests: int | None = None
     counted_requests: int | None = None
     unreported_requests: int = 0
+    sent: SentCounts | None = None
     on_start: Mapping[str, int] = field(default_factory=dict)
     recovery_probes: int = 0
     client_timeouts: int = 0

@@ -127,6 +127,21 @@ class ProbeRow(Struct, frozen=True, kw_only=True):
     throttled_percent: Number | None = None
 
 
+class RequestCounts(Struct, frozen=True, kw_only=True):
+    """What users did in whole attempts, ramp and warm-up included, by kind.
+
+    See `swarmsweep.raw.closed_loop.SentCounts`. ``haproxy`` is the number of requests that HAProxy counted.
+    """
+
+    client_requests: Whole
+    redirects_followed: Whole
+    retries: Whole
+    other_clients: Whole
+    not_sent: Whole
+    own_timings: Whole
+    haproxy: Whole | None = None
+
+
 class AttemptEntry(Struct, frozen=True, kw_only=True):
     """One attempt. Its window is in epoch seconds.
 
@@ -173,6 +188,7 @@ class Row(Struct, frozen=True, kw_only=True):
     failures: Whole | None
     failure_percent: Number | None
     failure_kinds: dict[str, Whole] | None
+    request_counts: RequestCounts | None
     task_exceptions: Whole | None
     failed_task_percent: Number | None
     rps: Number | None
@@ -218,6 +234,7 @@ def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt
         failures=None,
         failure_percent=None,
         failure_kinds=None,
+        request_counts=None,
         task_exceptions=None,
         failed_task_percent=None,
         rps=None,

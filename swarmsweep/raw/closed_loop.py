@@ -6,17 +6,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
 from swarmsweep.raw.latency import Requests, read_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.tasks import Tasks, read_tasks
-from swarmsweep.record_file import Amount, Count, Real, read_record
-from swarmsweep.shared.request_record import COMPRESSED, requests_file, tasks_file
+from swarmsweep.record_file import Amount, Count, Real, Whole, read_record
+from swarmsweep.shared.request_record import (
+    COMPRESSED,
+    LOAD_HOST,
+    REFUSED,
+    RESET,
+    TIMEOUT,
+    UNREACHABLE,
+    own_timings_file,
+    requests_file,
+    tasks_file,
+)
 
 # The bounds apply to all workers together.
 REQUESTS = requests_file("*") + COMPRESSED
+# Kinds of failures of requests that may not have reached HAProxy.
+UNREACHED = (TIMEOUT, REFUSED, RESET, UNREACHABLE, LOAD_HOST)
 
 
 class LeftLab(Struct, frozen=True):
@@ -41,6 +54,36 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     unreported: Count = 0
     tasks: Count | None = None
     exceptions: tuple[str, ...] = ()
+    own_timings: Count = 0
+    sent: Count | None = None
+    redirects: Count = 0
+    retries: Count = 0
+    other_sends: Whole = 0
+
+
+@dataclass(frozen=True)
+class SentCounts:
+    """What the scenario did in the whole attempt, by kind. The first four are of Locust's HTTP clients.
+
+    ``requests``: calls of a client. ``sent``: what they gave to the network, with each hop of a redirect and each
+    retry. ``redirects``: redirects that they followed. ``retries``: calls that they sent again after an error.
+    ``other_sends``: requests of other sessions of the library requests. ``own_timings``: timings that the scenario
+    fired itself; they may belong to any client. ``unreached``: requests that a broken or refused connection or a
+    timeout ended, so that HAProxy may not have counted them.
+    """
+
+    requests: int
+    sent: int
+    redirects: int = 0
+    retries: int = 0
+    other_sends: int = 0
+    own_timings: int = 0
+    unreached: int = 0
+
+    @property
+    def not_sent(self) -> int:
+        """Calls and hops that were blocked, or that the client could not send."""
+        return self.requests + self.redirects + self.retries - self.sent
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +101,9 @@ class UsersRecord:
 
     ``think_time``: for each worker, samples of totals: (epoch seconds, waits that ended, their seconds, the seconds
     that all users together have waited). None where a worker recorded none.
+
+    ``sent`` is None if an older recorder did not count it. Where no HTTP client of Locust made a request, ``requests``
+    are the timings that the scenario fired itself: nothing else exists.
     """
 
     requests: Requests | None = None
@@ -71,6 +117,7 @@ class UsersRecord:
     users: tuple[tuple[tuple[float, float], ...], ...] = ()
     on_start: dict[str, int] = field(default_factory=dict)
     think_time: tuple[tuple[tuple[float, int, float, float], ...], ...] | None = None
+    sent: SentCounts | None = None
 
 
 def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
@@ -78,9 +125,14 @@ def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
     files = sorted(locust.glob(REQUESTS))
     by_name = read_or_note(_read_workers, locust) or {}
     workers = list(by_name.values())
+    requests = read_or_note(_read_all, locust, files)
+    sent = _sent(requests, workers)
+    if requests is not None and len(requests) == 0 and sent is not None and sent.own_timings:
+        requests = read_or_note(_read_own, locust)
     return UsersRecord(
-        requests=read_or_note(_read_all, locust, files),
+        requests=requests,
         files=len(files),
+        sent=sent,
         cpu_percent=tuple(sample for worker in workers for sample in worker.cpu_percent),
         served_by=_add(worker.served_by for worker in workers),
         errors=_add(worker.errors for worker in workers),
@@ -106,6 +158,25 @@ def _read_all(locust: Path, files: list[Path]) -> Requests:
     if not files:
         raise LabError(f"{locust / REQUESTS}: are missing, so no request was recorded")
     return read_requests(files)
+
+
+def _read_own(locust: Path) -> Requests:
+    return read_requests(sorted(locust.glob(own_timings_file("*") + COMPRESSED)))
+
+
+def _sent(requests: Requests | None, workers: list[WorkerRecord]) -> SentCounts | None:
+    sent = [worker.sent for worker in workers if worker.sent is not None]
+    if requests is None or len(sent) < len(workers) or not workers:
+        return None
+    return SentCounts(
+        requests=len(requests),
+        sent=sum(sent),
+        redirects=sum(worker.redirects for worker in workers),
+        retries=sum(worker.retries for worker in workers),
+        other_sends=sum(worker.other_sends for worker in workers),
+        own_timings=sum(worker.own_timings for worker in workers),
+        unreached=int(np.isin(requests.outcome, UNREACHED).sum()),
+    )
 
 
 def _read_workers(locust: Path) -> dict[str, WorkerRecord]:

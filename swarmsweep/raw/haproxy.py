@@ -18,6 +18,8 @@ _COUNTERS = (
     "hrsp_4xx",
     "hrsp_5xx",
     "hrsp_other",
+    "cli_abrt",  # transfers that a client ended
+    "srv_abrt",  # transfers that a server ended
     "econ",  # failed connections to a server
     "eresp",  # broken responses of a server
     "wretr",  # retried connections

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from swarmsweep.errors import LabError
 
 MAX_NAME = 100  # of the name of a request, in a report
+HTTP_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _NEEDED = ("Type", "Name", "Request Count")
 _COUNT = r"[0-9]{1,18}"  # this number of digits fits into 64 bits
 
@@ -48,15 +49,19 @@ def parse_stats(text: str, where: str = "stats_stats.csv") -> list[LocustRow]:
 
 
 def aggregated(rows: list[LocustRow], where: str = "stats_stats.csv") -> LocustRow:
-    """The row over all requests. Raises `LabError` when it is missing or occurs twice."""
-    totals = [row for row in rows if row.name == "Aggregated" and not row.request_type]
-    if len(totals) != 1:
-        raise LabError(f"{where}: has {len(totals)} rows named Aggregated, one was expected; the file is incomplete")
-    return totals[0]
+    """The row over all requests. Raises `LabError` when it is missing."""
+    # Locust writes it last. A scenario may give its own timings the same name.
+    if not rows or rows[-1].name != "Aggregated" or rows[-1].request_type:
+        raise LabError(f"{where}: its last row is not named Aggregated; the file is incomplete")
+    return rows[-1]
 
 
 def most_asked(rows: list[LocustRow]) -> str | None:
-    """The most frequent request of a scenario, by Locust's method and name: 'POST /predict'. None without requests."""
+    """The most frequent request of a scenario, by Locust's method and name: 'POST /predict'. None without requests.
+
+    Timings that the scenario fired itself count only where there is no request with an HTTP method.
+    """
     named = [row for row in rows if row.request_type and row.request_count]
+    named = [row for row in named if row.request_type in HTTP_METHODS] or named
     row = max(named, key=lambda row: row.request_count, default=None)
     return f"{row.request_type} {row.name}"[:MAX_NAME] if row else None

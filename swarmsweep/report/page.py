@@ -44,6 +44,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     lower_bounds: bool
     exceptions: list[page_lists.Exceptions]
     failure_kinds: list[page_lists.FailureKinds]
+    request_notes: list[page_lists.RequestNote]
     bottlenecks: list[page_lists.BottleneckLine]
     failed_checks: list[page_lists.FailedCheck]
     retries: list[page_lists.RetryLine]
@@ -78,6 +79,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
+        request_notes=page_lists.request_notes_of(cells),
         failure_kinds=page_lists.failure_kinds_of(cells),
         bottlenecks=page_lists.bottlenecks_of(cells),
         failed_checks=page_lists.failed_checks_of(cells),

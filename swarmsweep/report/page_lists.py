@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from swarmsweep.judge.checks.answers import kinds_in_words
 from swarmsweep.markdown import markdown
-from swarmsweep.plan.row import Row
+from swarmsweep.plan.row import RequestCounts, Row
 from swarmsweep.report.page_rows import figure
 
 # The number of different exception texts that the page shows of a cell; cell.json has all of them.
@@ -45,6 +45,13 @@ class FailureKinds(Struct, frozen=True):
     failures: int
     requests: int
     kinds: str
+
+
+class RequestNote(Struct, frozen=True):
+    """Why the requests of a cell's users are not simply those that HAProxy counted."""
+
+    id: str
+    text: str
 
 
 class BottleneckLine(Struct, frozen=True):
@@ -115,6 +122,39 @@ def failure_kinds_of(cells: list[Row]) -> list[FailureKinds]:
         for cell in cells
         if cell.failures and cell.requests and cell.failure_kinds
     ]
+
+
+def request_notes_of(cells: list[Row]) -> list[RequestNote]:
+    """Redirects that clients followed, other clients, and timings that a scenario fired itself."""
+    return [
+        RequestNote(cell.id, text)
+        for cell in cells
+        if cell.request_counts is not None
+        for text in _request_notes(cell.request_counts)
+    ]
+
+
+def _request_notes(counts: RequestCounts) -> list[str]:
+    notes = []
+    if counts.redirects_followed:
+        seen = "an unknown number" if counts.haproxy is None else str(counts.haproxy)
+        notes.append(
+            f"the clients followed {counts.redirects_followed} redirects. Users made {counts.client_requests} "
+            f"requests, and HAProxy counted {seen}. To measure one request, write the final path into the locustfile."
+        )
+    if counts.other_clients:
+        notes.append(
+            f"the scenario sent {counts.other_clients} requests with other clients than self.client. They loaded the "
+            "API and are not in the figures."
+        )
+    if counts.own_timings and counts.client_requests:
+        notes.append(f"the scenario fired {counts.own_timings} timings of its own. They are not in the figures.")
+    elif counts.own_timings:
+        notes.append(
+            f"all figures are of {counts.own_timings} timings that the scenario fired itself. They are not compared "
+            "with HAProxy's count."
+        )
+    return notes
 
 
 def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:

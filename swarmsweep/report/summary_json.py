@@ -15,7 +15,8 @@ SCHEMA = 1
 # The keys of a cell in summary.json, in order; cell.json has more, for summary.md.
 SUMMARY_KEYS = (
     *("id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
-    *("failure_kinds", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds", "latency_ms"),
+    *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
+    "latency_ms",
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity", "api", "load", "bottleneck", "request_parts"),
     *("choices", "server_processes", "twin_of", "retries"),
 )

@@ -13,7 +13,7 @@ from swarmsweep.judge.capacity import Capacity
 from swarmsweep.judge.checks import Check, checks_of
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.plan.row import ProbeRow
+from swarmsweep.plan.row import ProbeRow, RequestCounts
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
@@ -66,6 +66,7 @@ class AttemptResult:
     think_time_seconds: float | None = None
     tasks: TaskCounts | None = None
     failure_kinds: Mapping[str, int] | None = None
+    request_counts: RequestCounts | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     target: str | None = None
@@ -108,6 +109,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         waited_ms=_waited(raw),
         tasks=flow.tasks if flow is not None else None,
         think_time_seconds=flow.think_time_seconds if flow is not None else None,
+        request_counts=_request_counts(raw),
         failure_kinds=flow.failure_kinds if flow is not None else None,
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
@@ -124,6 +126,22 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         metrics_problem=raw.metrics_problem,
         capacity=search.capacity if search is not None else None,
         probes=tuple(_probe_row(probe, raw) for probe in search.probes) if search is not None else (),
+    )
+
+
+def _request_counts(raw: RawAttempt) -> RequestCounts | None:
+    """What users did in the whole attempt; None for a search, and if an older recorder did not count it."""
+    sent = raw.users.sent if raw.users is not None else None
+    if sent is None:
+        return None
+    return RequestCounts(
+        client_requests=sent.requests,
+        redirects_followed=sent.redirects,
+        retries=sent.retries,
+        other_clients=sent.other_sends,
+        not_sent=sent.not_sent,
+        own_timings=sent.own_timings,
+        haproxy=raw.proxy.requests if raw.proxy is not None else None,
     )
 
 

@@ -17,6 +17,7 @@ from swarmsweep.plan.row import (
     CheckEntry,
     Interval,
     LoadUse,
+    RequestCounts,
     Retry,
     Row,
     ServerProcesses,
@@ -57,6 +58,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         requests=requests,
         failures=failures,
         failure_percent=100 * failures / requests if requests and failures is not None else None,
+        request_counts=_combine(_sum_counts, (a.request_counts for a in attempts)),
         failure_kinds=_combine(add_kinds, (a.failure_kinds for a in attempts)),
         task_exceptions=tasks.raised if tasks else None,
         failed_task_percent=tasks.failed_percent if tasks else None,
@@ -113,6 +115,12 @@ def _server_processes(attempts: list[tuple[int, ...] | None]) -> ServerProcesses
     if not counts:
         return None
     return counts[0] if len(set(counts)) == 1 else counts
+
+
+def _sum_counts(parts: list[RequestCounts]) -> RequestCounts:
+    names = [name for name in RequestCounts.__struct_fields__ if name != "haproxy"]
+    sums = {name: sum(getattr(part, name) for part in parts) for name in names}
+    return RequestCounts(**sums, haproxy=_combine(sum, (part.haproxy for part in parts)))
 
 
 def _api(attempts: list[AttemptResult]) -> ApiUse:

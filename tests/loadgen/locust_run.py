@@ -73,13 +73,17 @@ def serve(address: str, respond: Callable[[BaseHTTPRequestHandler], None]) -> It
 
 @dataclass
 class Outcome:
-    """``rows`` are Locust's statistics by name, ``failures`` its texts of failures by name."""
+    """``rows`` are Locust's statistics by name, ``failures`` its texts of failures by name.
+
+    ``counted`` is Locust's own number of requests.
+    """
 
     rows: dict[str, dict[str, str]]
     failures: dict[str, set[str]]
     worker: dict
     folder: Path
     log: str
+    counted: int
 
 
 def run(
@@ -116,8 +120,11 @@ def run(
     failures: dict[str, set[str]] = {}
     for row in _rows(folder / "stats_failures.csv"):
         failures.setdefault(row["Name"], set()).add(row["Error"])
-    rows = {row["Name"]: row for row in _rows(folder / "stats_stats.csv") if row["Name"] != "Aggregated"}
-    return Outcome(rows, failures, json.loads((folder / "worker-lab-load-0.json").read_text()), folder, done.stderr)
+    *entries, total = _rows(folder / "stats_stats.csv")
+    worker = json.loads((folder / "worker-lab-load-0.json").read_text())
+    return Outcome(
+        {row["Name"]: row for row in entries}, failures, worker, folder, done.stderr, int(total["Request Count"])
+    )
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -49,11 +49,14 @@ def _drip(handler: BaseHTTPRequestHandler, seconds: float) -> None:
 
 @dataclass
 class Recorded:
-    """What a run left. ``requests`` and ``tasks`` are (start, ms, outcome); ``counted`` is Locust's own number."""
+    """What a run left. ``requests``, ``own`` (timings that the scenario fired) and ``tasks`` are (start, ms, outcome);
+    ``counted`` is Locust's own number.
+    """
 
     timeline: dict[str, Any]
     worker: dict[str, Any]
     requests: list[tuple[float, float, float]]
+    own: list[tuple[float, float, float]]
     tasks: list[tuple[float, float, float]]
     counted: int
     asked: int
@@ -101,7 +104,8 @@ def run_users(
         timeline=json.loads((folder / "timeline.json").read_text()),
         worker=outcome.worker,
         requests=read_rows(folder / "requests-lab-load-0.f64.gz"),
+        own=read_rows(folder / "own-timings-lab-load-0.f64.gz"),
         tasks=read_rows(folder / "tasks-lab-load-0.f64.gz"),
-        counted=sum(int(row["Request Count"]) for row in outcome.rows.values()),
+        counted=outcome.counted,
         asked=len(asked),
     )

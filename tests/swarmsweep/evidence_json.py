@@ -11,6 +11,7 @@ import msgspec
 from swarmsweep.judge.evidence import Evidence, Flow, Second
 from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.closed_loop import SentCounts
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
@@ -49,6 +50,7 @@ def from_json(record: Mapping[str, Any]) -> Evidence:
         fields["peak"] = _flow(fields["peak"])
         fields["peak_usage"] = ApiUsage(**fields["peak_usage"])
         fields["peak_machines"] = _machines(fields["peak_machines"])
+    fields["sent"] = SentCounts(**fields["sent"]) if fields.get("sent") else None
     fields["proxy"] = None if fields["proxy"] is None else ProxyDelta(**fields["proxy"])
     return Evidence(**fields)
 

@@ -5,6 +5,7 @@ import math
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.units import format_figure
 
 
@@ -48,11 +49,18 @@ def counted_by_locust(evidence: Evidence) -> Check | None:
     if recorded is None or locust is None:
         return None
     apart = f" (plus {unreported} that Locust never reports)" if unreported else ""
+    own = evidence.sent.own_timings if evidence.sent is not None else 0
+    with_own = f", {own} timings of the scenario itself included" if own else ""
     sentence = (
-        f"the recorder counted {recorded - unreported} requests in the whole attempt{apart}, and Locust counted "
-        f"{locust}"
+        f"the recorder counted {recorded - unreported} requests in the whole attempt{apart}{with_own}, and Locust "
+        f"counted {locust}"
     )
-    return Check("counted_by_locust", recorded - unreported, locust, recorded - unreported == locust, sentence)
+    # A scenario may clear Locust's statistics, for example after the warm-up. HAProxy has counted too.
+    agree = recorded - unreported == locust
+    confirmed = not agree and _haproxy_agrees(evidence)
+    if confirmed:
+        sentence += ". HAProxy confirms the recorder. A scenario that clears Locust's statistics is a likely cause"
+    return Check("counted_by_locust", recorded - unreported, locust, agree, sentence, warning=confirmed)
 
 
 def counted_by_haproxy(evidence: Evidence) -> Check | None:
@@ -63,6 +71,12 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
     name, recorded, seen = "counted_by_haproxy", evidence.recorded_requests, evidence.proxy
     if recorded is None:
         return None
+    sent = evidence.sent
+    if sent is not None:
+        recorded = sent.requests
+        if not sent.requests and sent.own_timings:
+            sentence = "not applicable: the scenario timed all of its requests itself"
+            return Check(name, None, None, None, sentence, warning=True)
     if seen is None or seen.requests is None:
         sentence = "HAProxy's request counters were not recorded, so the number of requests is not confirmed"
         return Check(name, None, recorded, None, sentence)
@@ -70,16 +84,57 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
         return Check(
             name, seen.requests, recorded, False, "HAProxy restarted during the attempt, so its counters were reset"
         )
-    allowed = limit("proxy_difference") / 100 * recorded + _in_flight(evidence)
-    difference = seen.requests - recorded - evidence.recovery_probes
+    expected = _expected(evidence, recorded)
+    allowed = limit("proxy_difference") / 100 * expected + _in_flight(evidence)
+    difference = seen.requests - expected
     if difference < 0:
-        allowed += evidence.client_timeouts
-    questions = f" plus {evidence.recovery_probes} from recovery probes" if evidence.recovery_probes else ""
+        allowed += evidence.client_timeouts + (sent.unreached if sent is not None else 0)
+    elif sent is not None:
+        # The client of such a timing may have sent a request to the API.
+        allowed += sent.own_timings
     sentence = (
-        f"HAProxy counted {seen.requests} requests, and the recorder {recorded}{questions}: "
+        f"HAProxy counted {seen.requests} requests, and the recorder {recorded}{_further(evidence)}: "
         f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, limit {format_figure(allowed)}"
     )
-    return Check(name, seen.requests, recorded, abs(difference) <= allowed, sentence)
+    passed = abs(difference) <= allowed
+    if not passed:
+        sentence += f". {_likely_cause(seen, difference)}"
+    return Check(name, seen.requests, expected, passed, sentence)
+
+
+def _expected(evidence: Evidence, recorded: int) -> int:
+    """The requests that HAProxy should have counted."""
+    sent = evidence.sent
+    return (recorded if sent is None else sent.sent + sent.other_sends) + evidence.recovery_probes
+
+
+def _further(evidence: Evidence) -> str:
+    """What HAProxy should have counted beside the recorded requests, by kind."""
+    sent = evidence.sent
+    counts = [(evidence.recovery_probes, "from recovery probes")]
+    if sent is not None:
+        counts += [(sent.redirects, "redirects followed"), (sent.retries, "retries")]
+        counts.append((sent.other_sends, "of other clients in the scenario"))
+    words = "".join(f" plus {count} {what}" for count, what in counts if count)
+    return words + (f" minus {sent.not_sent} that were not sent" if sent is not None and sent.not_sent else "")
+
+
+def _likely_cause(seen: ProxyDelta, difference: int) -> str:
+    """A sentence, without its full stop."""
+    aborted = {name: seen.total.get(name) or 0 for name in ("cli_abrt", "srv_abrt", "eresp", "econ")}
+    counted = ", ".join(f"{count} {name}" for name, count in aborted.items() if count)
+    aborts = f". HAProxy's counters of broken connections: {counted}" if counted else ""
+    cause = (
+        "requests ended before they reached HAProxy"
+        if difference < 0
+        else "another client sent requests, in the scenario or outside of the load"
+    )
+    return f"Likely cause: {cause}{aborts}"
+
+
+def _haproxy_agrees(evidence: Evidence) -> bool:
+    check = counted_by_haproxy(evidence)
+    return check is not None and check.passed is True
 
 
 def _in_flight(evidence: Evidence) -> int:

@@ -13,6 +13,7 @@ from evidence_json import TRACES, changed, from_json, record, to_json
 from swarmsweep.judge.bottleneck import find_bottleneck
 from swarmsweep.judge.checks import CHECKS, LIMITS, Check, checks_of
 from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.raw.closed_loop import SentCounts
 from swarmsweep.raw.deployment import Deployment
 from swarmsweep.raw.tasks import TaskCounts
 
@@ -161,6 +162,59 @@ def test_failures_without_kinds_are_not_judged():
 def test_the_sentence_on_different_responses_says_how_to_turn_it_off():
     found = named(changed("users", **{"flow.different_responses": 3}))["answers_correct"]
     assert "same_answers = False" in found.sentence
+
+
+def sent(**changes: int) -> Evidence:
+    """The trace of users, of whose 8,030 requests the recorder knows the kinds; HAProxy counts another number."""
+    proxy = {"proxy.requests": changes.pop("haproxy")} if "haproxy" in changes else {}
+    counts = SentCounts(**({"requests": 8030, "sent": 8030} | changes))
+    evidence = changed("users", **proxy)
+    recorded = counts.requests + counts.own_timings
+    return replace(evidence, sent=counts, recorded_requests=recorded, counted_requests=recorded)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "passed", "words"),
+    [
+        (sent(), True, "and the recorder 8030: 0 fewer"),
+        # Each request is redirected once, and HAProxy counts both hops.
+        (sent(sent=16060, redirects=8030, haproxy=16060), True, "8030 plus 8030 redirects followed: 0 fewer"),
+        (sent(haproxy=16060), False, "Likely cause: another client sent requests"),
+        (sent(sent=8130, retries=100, haproxy=8130), True, "plus 100 retries: 0 fewer"),
+        (sent(other_sends=900, haproxy=8930), True, "plus 900 of other clients in the scenario: 0 fewer"),
+        (sent(sent=7530, haproxy=7530), True, "minus 500 that were not sent: 0 fewer"),
+        # Of requests that never had a response, HAProxy may know nothing. It does not know more of them.
+        (sent(unreached=300, haproxy=7730), True, "300 fewer, limit 360"),
+        (sent(unreached=300, haproxy=8330), False, "300 more, limit 60.1"),
+        (sent(haproxy=7730), False, "Likely cause: requests ended before they reached HAProxy"),
+        # A client of the scenario's own may have sent a request for each of its timings, or none.
+        (sent(own_timings=500), True, "0 fewer"),
+        (sent(own_timings=500, haproxy=8530), True, "500 more, limit 560"),
+        (sent(own_timings=500, haproxy=9000), False, "Likely cause: another client"),
+        (sent(requests=0, sent=0, own_timings=8030), None, "not applicable: the scenario timed all"),
+    ],
+)
+def test_counts_are_compared_by_kind(evidence, passed, words):
+    found = named(evidence)
+    assert found["counted_by_haproxy"].passed is passed, found["counted_by_haproxy"].sentence
+    assert words in found["counted_by_haproxy"].sentence
+    assert found["counted_by_locust"].passed is True
+
+
+def test_broken_connections_are_named_where_counts_differ():
+    evidence = sent(haproxy=9000)
+    proxy = replace(evidence.proxy, total=evidence.proxy.total | {"srv_abrt": 12, "cli_abrt": 0, "econ": 3})
+    sentence = named(replace(evidence, proxy=proxy))["counted_by_haproxy"].sentence
+    assert sentence.endswith("HAProxy's counters of broken connections: 12 srv_abrt, 3 econ")
+
+
+def test_a_scenario_may_clear_locusts_statistics():
+    cleared = replace(sent(), counted_requests=5000)
+    found = named(cleared)["counted_by_locust"]
+    assert (found.passed, found.warning) == (False, True)
+    # Where HAProxy does not confirm the recorder, requests may be lost.
+    lost = named(replace(sent(haproxy=5000), counted_requests=5000))["counted_by_locust"]
+    assert (lost.passed, lost.warning) == (False, False)
 
 
 # The containers of the trace, as they name themselves.

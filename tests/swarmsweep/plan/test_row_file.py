@@ -17,8 +17,8 @@ CELL = PlannedCell(
 )
 KEYS = [
     *("schema", "id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
-    *("failure_kinds", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds", "server_processes"),
-    "latency_ms",
+    *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
+    *("server_processes", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity", "api", "load", "bottleneck", "request_parts"),
     *("choices", "bottleneck_evidence", "metrics_problem"),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),

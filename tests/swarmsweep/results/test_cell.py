@@ -7,7 +7,7 @@ from msgspec import structs
 from rows import plan_of
 
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import ApiUse, LatencyMs, LoadUse, Retry, blank_row
+from swarmsweep.plan.row import ApiUse, LatencyMs, LoadUse, RequestCounts, Retry, blank_row
 from swarmsweep.raw.api_metrics import ApiMetrics, EndpointTimes
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.tasks import TaskCounts
@@ -55,6 +55,22 @@ def test_rates_are_means_counts_are_sums_and_percentiles_are_merged():
     assert row.api.memory_peak_bytes == 3000
     assert row.load == LoadUse(cpu_percent_max=60.0, workers=1)
     assert row.meets_slo is True
+
+
+def test_failures_and_requests_of_all_attempts_are_added_by_kind():
+    counts = RequestCounts(
+        client_requests=100, redirects_followed=100, retries=1, other_clients=0, not_sent=2, own_timings=5, haproxy=199
+    )
+    one = attempt(failures=3, failure_kinds={"status_503": 3}, request_counts=counts)
+    two = attempt(2, failures=2, failure_kinds={"timeout": 1, "status_503": 1}, request_counts=counts)
+    row = merge(PLAN, CELL, [one, two])
+    assert row.failure_kinds == {"status_503": 4, "timeout": 1}
+    assert sum(row.failure_kinds.values()) == row.failures
+    assert (row.request_counts.client_requests, row.request_counts.haproxy) == (200, 398)
+    # What one attempt did not record is unknown of the cell.
+    unknown = merge(PLAN, CELL, [one, attempt(2, request_counts=structs.replace(counts, haproxy=None))])
+    assert (unknown.failure_kinds, unknown.request_counts.haproxy) == (None, None)
+    assert merge(PLAN, CELL, [one, attempt(2)]).request_counts is None
 
 
 def test_tasks_of_all_attempts_are_counted_together_and_count_for_the_slo():

@@ -1,0 +1,145 @@
+"""What a scenario does is counted by kind: requests, redirects, retries, other clients, timings of its own."""
+
+import time
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from loadgen.shared.request_record import OK, kind_name
+from tests.loadgen.locust_run import LOCUST, run, serve
+from tests.loadgen.users_run import read_rows
+
+pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+
+# Each class does its work once.
+SCENARIO = """
+import requests
+from locust import FastHttpUser, HttpUser, User, constant, events, task
+
+def once(work):
+    def run(user):
+        if not getattr(user, "is_done", False):
+            user.is_done = True
+            work(user)
+    return run
+
+def follow(user):
+    user.client.get("/redirect/2")
+    user.client.get("/redirect/0")
+
+def retry(user):
+    user.client.get("/silent")
+
+def use_another_client(user):
+    requests.get(user.host + "/ok")
+    with requests.Session() as session:
+        session.get(user.host + "/redirect/1")
+
+def fire(user):
+    for values in ({}, {"response_time": None}, {"response_time": -5.0}, {"start_time": 5.0},
+                   {"request_type": "", "name": "Aggregated"}, {"exception": ConnectionRefusedError("x")},
+                   {"exception": KeyError("x")}, {"url": "http://elsewhere/"}):
+        event = {"request_type": "GET", "name": "own", "response_time": 7.0, "response_length": 0,
+                 "exception": None, "context": {}}
+        user.environment.events.request.fire(**event | values)
+
+def leave(user):
+    user.client.get("http://127.0.0.2:9/elsewhere")
+
+class Common:
+    wait_time = constant(0.1)
+    fixed_count = 1
+
+class FastFollower(Common, FastHttpUser):
+    tasks = [once(follow)]
+
+class SlowFollower(Common, HttpUser):
+    tasks = [once(follow)]
+
+class Retrying(Common, FastHttpUser):
+    max_retries = 2
+    network_timeout = 0.3
+    tasks = [once(retry)]
+
+class Other(Common, HttpUser):
+    tasks = [once(use_another_client)]
+
+class Own(Common, User):
+    tasks = [once(fire)]
+"""
+LEAVING = """
+class Leaving(Common, FastHttpUser):
+    tasks = [once(leave)]
+
+class SlowLeaving(Common, HttpUser):
+    tasks = [once(leave)]
+"""
+# A timing is fired within the event of a request, before and after the recorder has seen the request.
+NESTED = """
+from locust import FastHttpUser, constant, events, task
+
+@events.request.add_listener
+def add(request_type, name, **_):
+    if name == "/ok":
+        events.request.fire(request_type="PART", name="part", response_time=1.0, response_length=0, exception=None,
+                            context={})
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def visit(self):
+        self.client.get("/ok")
+"""
+
+
+def respond(handler: BaseHTTPRequestHandler) -> None:
+    """/redirect/<n> leads to /redirect/<n-1>, and that of 0 is right; /silent has no response in time."""
+    left = int(handler.path.rpartition("/")[2]) if handler.path.startswith("/redirect") else 0
+    if handler.path == "/silent":
+        time.sleep(1.0)
+        handler.close_connection = True
+        return
+    handler.send_response(302 if left else 200)
+    if left:
+        handler.send_header("location", f"/redirect/{left - 1}")
+    handler.send_header("content-length", "0")
+    handler.end_headers()
+
+
+def counts_of(outcome) -> dict:
+    return {name: outcome.worker[name] for name in ("requests", "sent", "redirects", "retries", "other_sends")}
+
+
+def test_every_kind_is_counted_apart(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        scenario = SCENARIO + LEAVING
+        outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 4.0, users=7)
+    assert counts_of(outcome) == {
+        # Two of each follower, the one that is retried, and the two that may not be sent.
+        "requests": 7,
+        "sent": 2 * (3 + 1) + 3,
+        "redirects": 2 * 2,
+        "retries": 2,
+        "other_sends": 1 + 2,
+    }
+    assert server.asked.total() == outcome.worker["sent"] + outcome.worker["other_sends"]
+    # Locust's own count has all of them.
+    assert outcome.worker["own_timings"] == 8
+    assert outcome.worker["requests"] + 8 - outcome.worker["unreported"] == outcome.counted
+    requests = read_rows(tmp_path / "requests-lab-load-0.f64.gz")
+    assert sorted(kind_name(one[2]) or "" for one in requests) == ["", "", "", "", "blocked", "blocked", "timeout"]
+    own = read_rows(tmp_path / "own-timings-lab-load-0.f64.gz")
+    # A timing without a time is counted, and has no record.
+    assert [(ms, "" if end == OK else kind_name(end)) for _, ms, end in own] == [
+        *[(7.0, "")] * 3,
+        *((7.0, "refused"), (7.0, "other_exception"), (7.0, "")),
+    ]
+    assert all(abs(begun - requests[0][0]) < 60 for begun, _, _ in own)
+
+
+def test_a_timing_within_the_event_of_a_request_is_its_own(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        outcome = run(tmp_path, NESTED, f"http://127.0.0.1:{server.port}", 1.0)
+    assert outcome.worker["own_timings"] == outcome.worker["requests"] == server.asked.total() > 0
+    assert {ms for _, ms, _ in read_rows(tmp_path / "own-timings-lab-load-0.f64.gz")} == {1.0}

@@ -1,0 +1,56 @@
+"""The records of users as the workers write them: which of them are the requests, and what was sent, by kind."""
+
+import gzip
+import json
+from array import array
+
+import pytest
+
+from swarmsweep.raw.closed_loop import SentCounts, read_users
+from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.shared.request_record import OK, TIMEOUT
+
+REQUEST, TIMED_OUT_REQUEST, OWN = (1000.0, 5.0, OK), (1000.5, 900.0, TIMEOUT), (1001.0, 70.0, OK)
+COUNTS = {"sent": 3, "redirects": 1, "retries": 0, "other_sends": 0, "own_timings": 1}
+
+
+def put(folder, index, requests, own=None, **summary):
+    """What one worker leaves."""
+    for name, rows in (("requests", requests), ("own-timings", own)):
+        if rows is not None:
+            values = array("d", [figure for row in rows for figure in row])
+            (folder / f"{name}-lab-load-{index}.f64.gz").write_bytes(gzip.compress(values.tobytes()))
+    (folder / f"worker-lab-load-{index}.json").write_text(json.dumps({"schema": 1, "cpu_percent": []} | summary))
+
+
+def read(folder):
+    problems = []
+    record = read_users(folder, ReadOrNote(folder, problems))
+    assert problems == []
+    return record
+
+
+def test_own_timings_are_no_requests(tmp_path):
+    put(tmp_path, 0, [REQUEST, TIMED_OUT_REQUEST], [OWN], **COUNTS)
+    put(tmp_path, 1, [REQUEST], [], **COUNTS | {"other_sends": 4, "retries": 2, "own_timings": 0})
+    found = read(tmp_path)
+    assert sorted(found.requests.latency_ms) == [5.0, 5.0, 900.0]
+    assert found.sent == SentCounts(
+        requests=3, sent=6, redirects=2, retries=2, other_sends=4, own_timings=1, unreached=1
+    )
+    assert found.sent.not_sent == 1
+
+
+def test_where_nothing_else_exists_own_timings_are_the_requests(tmp_path):
+    put(tmp_path, 0, [], [OWN, OWN], **COUNTS | {"sent": 0, "redirects": 0, "own_timings": 2})
+    put(tmp_path, 1, [], [OWN], **COUNTS | {"sent": 0, "redirects": 0, "own_timings": 1})
+    found = read(tmp_path)
+    assert list(found.requests.latency_ms) == [70.0] * 3
+    assert (found.sent.requests, found.sent.own_timings) == (0, 3)
+
+
+@pytest.mark.parametrize("kinds", [{}, {"own_timings": 2}])
+def test_an_earlier_version_did_not_count_what_was_sent(tmp_path, kinds):
+    put(tmp_path, 0, [REQUEST], None, **kinds)
+    found = read(tmp_path)
+    assert (len(found.requests), found.sent) == (1, None)
