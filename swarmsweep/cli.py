@@ -126,9 +126,14 @@ def _plan(arguments: argparse.Namespace) -> None:
     from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
     from swarmsweep.plan.plan import make_plan, parse_seed
     from swarmsweep.plan.plan_text import plan_text
+    from swarmsweep.plan.workers_setting import refuse_idle_axis, variable_of
+    from swarmsweep.sweep.matrix import axes_of
     from swarmsweep.sweep.sweep_file import load_sweep
 
     sweep = load_sweep(arguments.file)
+    variable = variable_of(arguments.inventory)
+    if variable is not None:
+        refuse_idle_axis(variable, map(axes_of, sweep.cells), sweep.file)
     hosts = _with_options(known_api_hosts(arguments.inventory, arguments.reports_dir), arguments)
     other = known_other_seconds(arguments.reports_dir, sweep.load.mode)
     seed, source = sweep.seed, None if sweep.seed is None else "of the sweep file"

@@ -48,19 +48,22 @@ class ActionModule(ActionBase):
             # Ansible would append the causes, which the text already contains.
             raise AnsibleActionFail(str(error)) from None
 
-    def do_check(self, path=None, reports=None, resume=None, locustfiles=None, seed=None):
+    def do_check(self, path=None, reports=None, resume=None, locustfiles=None, seed=None, workers_env=None):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
         Without ``resume``, the sweep file is read and checked, and returned as data for the plan. With it, the run has
         its plan: a sweep file is read only where ``path`` names one, to compare it. ``scenarios`` is what each load
         host must load once before a deployment, and ``images`` what each API host must have. ``differences`` are those
-        of the sweep file that change only the judgement of a resumed run.
+        of the sweep file that change only the judgement of a resumed run. ``workers_env`` is the setting
+        lab_api_workers_env.
         """
         from swarmsweep import parse_seed
         from swarmsweep.sweep.scenarios import check_folder
 
         seed = parse_seed(seed) if seed is not None else None
         found = self._new_sweep(path) if resume is None else self._begun_run(reports, resume, path, seed)
+        if workers_env is not None:
+            self._refuse_idle_axis(found["sweep"], workers_env)
         # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
         if locustfiles is not None:
             check_folder(locustfiles)
@@ -73,6 +76,13 @@ class ActionModule(ActionBase):
         sweep = to_data(checked(load_sweep(path)))
         images = images_of(sweep["cells"])
         return {"sweep": sweep, "scenarios": sweep["scenarios"], "images": images, "differences": []}
+
+    def _refuse_idle_axis(self, sweep, workers_env):
+        from swarmsweep.plan.workers_setting import refuse_idle_axis
+
+        # A run to resume has its plan, which was accepted when it began.
+        if sweep is not None:
+            refuse_idle_axis(workers_env, sweep["cells"], sweep["path"])
 
     def _begun_run(self, reports, resume, path, seed):
         from msgspec import to_builtins

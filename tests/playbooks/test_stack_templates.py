@@ -232,6 +232,15 @@ def test_own_environment_wins_and_names_its_own_worker_variable(rendered):
     assert "WEB_CONCURRENCY" not in environment
 
 
+NO_VARIABLE = api(api_stack_workers_env="", api_stack_workers=3)
+
+
+def test_without_a_variable_the_image_decides_how_many_workers_it_has(rendered):
+    environment = stack(rendered[NO_VARIABLE])["services"]["api"]["environment"]
+    assert "3" not in environment.values()
+    assert all(environment)
+
+
 DOLLAR = api(api_stack_env={"PRICE": "$5 or ${HOME}"})
 
 

@@ -278,3 +278,13 @@ def test_a_cell_whose_row_was_not_written_is_completed_without_a_load(action, pl
         (folder.parent / "cell.json").unlink()
     assert plan(resume=Path(made["run"]).name)["steps"] == []
     assert len(list(Path(made["run"]).glob("cells/*/cell.json"))) == 4
+
+
+def test_an_image_that_decides_takes_one_value_of_workers(action, plan, tmp_path):
+    (tmp_path / "two.yml").write_text(SWEEP.format(load=FIXED).replace("workers: [1]", "workers: [1, 2]"))
+    with pytest.raises(LabError, match=r"two\.yml: workers has the values 1 and 2, but lab_api_workers_env is empty"):
+        action.do_check(str(tmp_path / "two.yml"), workers_env="")
+    assert len(action.do_check(str(tmp_path / "two.yml"), workers_env="WEB_CONCURRENCY")["sweep"]["cells"]) == 8
+    run = Path(plan()["run"])
+    for given in ({"path": str(tmp_path / "toy.yml")}, {"reports": str(run.parent), "resume": run.name}):
+        assert action.do_check(**given, workers_env="")["scenarios"]

@@ -184,3 +184,14 @@ def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
 def test_report_of_what_is_no_run(tmp_path, capsys, path, code, words):
     assert main(["report", str(tmp_path / path), "--reports-dir", str(tmp_path)]) == code
     assert words in capsys.readouterr().err
+
+
+def test_a_plan_refuses_several_workers_where_the_image_decides(quick, tmp_path, capsys):
+    settings = tmp_path / "inventory/group_vars/all/lab.yml"
+    settings.parent.mkdir(parents=True)
+    given = ["plan", quick, "--inventory", str(tmp_path / "inventory"), "--reports-dir", "/none"]
+    Path(quick).write_text(Path(quick).read_text().replace("workers: [1]", "workers: [1, 2]"))
+    for value, code in (('""', 2), ("WEB_CONCURRENCY", 0)):
+        settings.write_text(f"lab_api_workers_env: {value}\n")
+        assert main(given) == code
+    assert "workers has the values 1 and 2, but lab_api_workers_env is empty" in capsys.readouterr().err

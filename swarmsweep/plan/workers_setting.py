@@ -1,0 +1,47 @@
+"""The setting `lab_api_workers_env`: the variable from which an image reads its number of workers, or none."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from swarmsweep.errors import InputError
+
+SETTING = "lab_api_workers_env"
+
+
+def refuse_idle_axis(variable: str | None, configs: Iterable[Mapping[str, Any]], source: str) -> None:
+    """Refuse several values of `workers` where no variable takes them to the image.
+
+    Args:
+        variable: the value of the setting; empty where the image decides.
+        configs: of all cells, each with its `workers`.
+        source: of the cells, for the message: a sweep file or a run.
+
+    Raises:
+        InputError: the values, the setting, and both ways to fix it.
+    """
+    values = sorted({int(config["workers"]) for config in configs})
+    if variable or len(values) < 2:
+        return
+    listed = f"{', '.join(map(str, values[:-1]))} and {values[-1]}"
+    raise InputError(
+        f"{source}: workers has the values {listed}, but {SETTING} is empty, so the image decides; allowed: one value. "
+        f"Give workers the number that the image starts, or set {SETTING} to the variable that the image reads. "
+        "It is in group_vars/all/lab.yml of the inventory"
+    )
+
+
+def variable_of(inventory: Path | str) -> str | None:
+    """The setting in the files of an inventory folder; None where none of them has it as plain text."""
+    folder = Path(inventory) / "group_vars" / "all"
+    found = None
+    # Ansible reads them in this order, and the last one wins.
+    for file in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]):
+        try:
+            value = yaml.safe_load(file.read_text()).get(SETTING)
+        except (OSError, ValueError, RecursionError, AttributeError, yaml.YAMLError):
+            continue
+        found = value if isinstance(value, str) and "{{" not in value else found
+    return found
