@@ -34,8 +34,9 @@ def refuse_idle_axis(variable: str | None, configs: Iterable[Mapping[str, Any]],
 
 
 def variable_of(inventory: Path | str) -> str | None:
-    """The setting in the files of an inventory folder; None where none of them has it as plain text."""
-    folder = Path(inventory) / "group_vars" / "all"
+    """The setting in the group_vars of an inventory; None where no file of them has it as plain text."""
+    place = Path(inventory) if Path(inventory).is_dir() else Path(inventory).parent
+    folder = place / "group_vars" / "all"
     found = None
     # Ansible reads them in this order, and the last one wins.
     for file in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]):

@@ -251,6 +251,9 @@ def test_replicas_had_the_limits_of_the_matrix_and_resource_use_was_measured(row
     assert 20e6 < api["memory_peak_bytes"] <= config["memory_bytes"]
     assert api["oom_kills"] == 0 == api["restarts"]
     assert api["throttled_percent"] is not None
+    assert rows[name]["server_processes"] == config["workers"]
+    # The middle of the sweep file's wait_seconds.
+    assert rows[name]["think_time_seconds"] == pytest.approx(0.025, rel=0.2)
 
 
 def test_no_password_leaves_its_place(lab, run):

@@ -42,7 +42,7 @@ def test_the_setting_is_read_from_the_inventory(tmp_path, files, expected):
     folder.mkdir(parents=True)
     for name, text in files.items():
         (folder / name).write_text(text)
-    assert variable_of(tmp_path) == expected
+    assert variable_of(tmp_path) == variable_of(tmp_path / "hosts.yml") == expected
 
 
 def test_an_inventory_that_is_not_there_has_no_setting(tmp_path):
