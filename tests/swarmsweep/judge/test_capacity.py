@@ -89,6 +89,25 @@ def test_the_estimate_is_where_the_fit_meets_the_slo():
     assert found.interval_rps[1] / found.interval_rps[0] > 1.01
 
 
+# Probes of 60 s as (rate, verdict, share over the limit), and the estimate. It stays within 10 % below the highest rate
+# that held below every rate that failed.
+@pytest.mark.parametrize(
+    ("trials", "estimate"),
+    [
+        # A rate that held and failed is not below the failure: 0.9 x 90 would be 81.
+        ([(80, GOOD, 0.049), (90, GOOD, 0.05), (90, BAD, 0.9)], 80.07),
+        # 0.9 x 80, the highest of two.
+        ([(70, GOOD, 0.3), (80, GOOD, 0.3), (90, BAD, 0.9)], 72.0),
+        # No rate held below the failure, so its own rate counts: 0.9 x 80.
+        ([(90, GOOD, 0.04), (80, BAD, 0.9)], 72.0),
+    ],
+)
+def test_the_estimate_stays_near_the_rates_that_held_below_the_failure(trials, estimate):
+    search = entries(*((rate, 60, verdict) for rate, verdict, _ in trials))
+    summaries = {number: counts(rate, 60, over) for number, (rate, _, over) in enumerate(trials, 2)}
+    assert capacity_of(search, summaries, SLO).estimate_rps == pytest.approx(estimate, abs=0.01)
+
+
 def test_without_summaries_there_is_no_estimate():
     found = capacity_of(entries((80, 60, GOOD), (90, 60, BAD)), {}, SLO)
     assert (found.verified_rps, found.estimate_rps, found.interval_rps) == (80, None, None)

@@ -203,15 +203,29 @@ def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not
     assert capacity.verified_rps is None if verified is None else verified[0] < capacity.verified_rps < verified[1]
 
 
-def test_a_rate_that_was_never_reached_does_not_end_a_search_that_held_a_higher_one_since():
+# The rates so far, with whether the generator made them, and the rate that is tried next. The API fails from 150 on.
+@pytest.mark.parametrize(
+    ("rates", "tried"),
+    [
+        # A higher rate held since.
+        ([(200, True), (100, False), (100, False), (120, True)], 160),
+        # The same rate held since.
+        ([(200, True), (100, False), (100, False), (100, True)], 150),
+        # Once is a disturbance, twice is a limit.
+        ([(200, True), (120, False), (100, True)], 150),
+        ([(200, True), (120, False), (120, False), (100, True)], 110),
+    ],
+)
+def test_a_rate_that_was_never_reached_bounds_a_search_only_above_what_held(rates, tried):
     here = World(4, 0.02, seed=1, fails=lambda rate: 0.03 if rate > 150 else 0.0)
     search = Search(PROFILES["standard"], P95, 10)
-    steps = [search.next(), *(replace(OPEN, rate_rps=rate) for rate in (200.0, 100.0, 100.0, 120.0))]
-    for step in steps:
-        here.generator_rps = 0 if step.rate_rps == 100 else math.inf
+    search.add(first := search.next(), here.run(first, search.slo))
+    for rate, is_made in rates:
+        here.generator_rps = math.inf if is_made else 0
+        step = replace(OPEN, rate_rps=float(rate))
         search.add(step, here.run(step, search.slo))
     step = search.next()
-    assert (step.purpose, step.rate_rps) == ("bisect", 160)
+    assert (step.purpose, step.rate_rps) == ("bisect", tried)
 
 
 def test_no_rate_above_the_highest_of_interest():
