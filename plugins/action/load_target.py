@@ -45,6 +45,7 @@ class ActionModule(ActionBase):
             if bridge is None:
                 raise AnsibleActionFail(
                     f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: "
-                    "the load would leave it. Fix: ./lab up"
+                    "the load would leave it. Fix: ./lab up",
+                    result={"next_command": "./lab up"},
                 )
         return result | {"changed": False, "address": address, "url_host": url_host}

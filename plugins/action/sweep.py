@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             return result | {"changed": False} | step(**arguments)
         except LabError as error:
             # Ansible would append the causes, which the text already contains.
-            raise AnsibleActionFail(str(error)) from None
+            raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
 
     def do_check(self, path=None, reports=None, resume=None, locustfiles=None, seed=None, workers_env=None):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.

@@ -17,7 +17,14 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
 from swarmsweep.report.cell_text import CurrentCell
-from swarmsweep.report.failure_text import failure_text, message_lines, next_step, repeat_command, shown_path
+from swarmsweep.report.failure_text import (
+    failure_text,
+    message_lines,
+    next_command_of,
+    next_step,
+    repeat_command,
+    shown_path,
+)
 from swarmsweep.report.phase_text import Phase, last_line, phase_in, short_task
 from swarmsweep.report.terminal import LogFile, Screen
 from swarmsweep.report.warning_text import Warnings
@@ -151,8 +158,8 @@ class CallbackModule(Default):
         self.phases: set[str] = set()
         self.cell: CurrentCell | None = None
         self.progress = None
-        # Message of the first failure, address of an unreachable host, and hosts.
-        self.failure: tuple[list[str], str | None] | None = None
+        # Message of the first failure, address of an unreachable host, the next command that the error has, and hosts.
+        self.failure: tuple[list[str], str | None, str | None] | None = None
         self.failed: list[str] = []
         self.shown: set[tuple] = set()
 
@@ -256,7 +263,7 @@ class CallbackModule(Default):
         name = result.task.get_name().strip()
         if self.failure is None:
             address = str(result.host.get_vars().get("ansible_host", host)) if unreachable else None
-            self.failure = (lines, address)
+            self.failure = (lines, address, next_command_of(result.result))
         if host not in self.failed:
             self.failed.append(host)
         text = failure_text(self.host_label(result), name, lines, self.shown, unreachable=unreachable)
@@ -297,8 +304,8 @@ class CallbackModule(Default):
         extra = self.play.get_variable_manager().extra_vars
         inventories = [shown_path(Path(name)) if Path(name).exists() else name for name in context.CLIARGS["inventory"]]
         repeat = repeat_command(self.playbook, inventories, extra, os.environ.get("LAB_VERB"))
-        message, address = self.failure
-        self.say(f"next: {next_step(message, repeat, address)}")
+        message, address, command = self.failure
+        self.say(f"next: {next_step(message, repeat, address, command)}")
 
     # --- What Ansible reports -----------------------------------------------------------------------------------------
 

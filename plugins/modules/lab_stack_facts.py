@@ -72,7 +72,8 @@ model:
   returned: always
 """
 
-MEND = "Fix: ./lab site"
+SITE = "./lab site"
+FIX = f"Fix: {SITE}"
 PLATFORM = {"postgres", "redis", "mlflow", "proxy"}
 # The role platform names a configuration after the hash of its content.
 CONFIGS = "{{range .Spec.TaskTemplate.ContainerSpec.Configs}}{{.ConfigName}}{{end}}"
@@ -104,7 +105,7 @@ def find_stale_check(docker, service, wanted):
         text = base64.b64decode(json.loads(data or "null") or "", validate=True).decode()
         stale = differences(read_ready_check(text), wanted)
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
-        return f"the ready check of HAProxy (service {service}) cannot be read: {error}. {MEND}"
+        return f"the ready check of HAProxy (service {service}) cannot be read: {error}. {FIX}"
     if not stale:
         return None
     return f"{'; '.join(stale)}. No replica would become ready. Run with the same settings: ./lab site"
@@ -132,7 +133,7 @@ def main():
 
     engine = docker("version", "--format", "{{.Server.Version}}")
     if engine is None:
-        module.fail_json(msg=f"Docker does not respond on this host. {MEND}")
+        module.fail_json(msg=f"Docker does not respond on this host. {FIX}", next_command=SITE)
     listed = docker("service", "ls", "--format", "{{.Name}} {{.Image}}") or ""
     services = dict(line.split(" ", 1) for line in listed.splitlines())
     platform = {
@@ -142,7 +143,7 @@ def main():
     }
     missing = sorted(PLATFORM - set(platform))
     if missing:
-        module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {MEND}")
+        module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {FIX}", next_command=SITE)
     problem = find_stale_check(docker, f"{lab}_platform_proxy", ReadyCheck(**module.params["ready_check"]))
     if problem is not None:
         module.fail_json(msg=problem)
@@ -151,8 +152,9 @@ def main():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)
         if identity is None:
             foreign = name in own and not reference.startswith("swarmsweep/")
-            mend = f"Fix: docker pull {reference}, or docker load, on this host" if foreign else MEND
-            module.fail_json(msg=f"this host has no image {reference} (for {name}). {mend}")
+            fix = f"Fix: docker pull {reference}, or docker load, on this host" if foreign else FIX
+            command = None if foreign else SITE
+            module.fail_json(msg=f"this host has no image {reference} (for {name}). {fix}", next_command=command)
         images[name] = f"{reference} {identity}"
     axis_images = {
         name: docker("image", "inspect", "--format", "{{.Id}}", name) for name in module.params["axis_images"]
@@ -161,7 +163,7 @@ def main():
     try:
         about = ask(module.params["haproxy_socket"], "show info", 5)
     except HaproxyError as error:
-        module.fail_json(msg=f"{error}. {MEND}")
+        module.fail_json(msg=f"{error}. {FIX}", next_command=SITE)
     haproxy = dict(line.split(": ", 1) for line in about.splitlines() if ": " in line).get("Version", "unknown")
     try:
         model = describe(look_up(module, lab, REGISTRY_SECONDS))

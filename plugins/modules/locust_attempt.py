@@ -215,7 +215,10 @@ class LoadUnits:
         home = Path(given["directory"])
         scenario = home / "locustfiles" / given["locustfile"]
         if not scenario.is_file():
-            self.module.fail_json(msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site")
+            self.module.fail_json(
+                msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site",
+                next_command="./lab site",
+            )
         files = scenario_files(home, given["mode"], given["locustfile"])
         conductor = [home / "conductor.py"] if given["mode"] == "capacity" else []
         locust = [str(home / "venv/bin/locust"), "--host", given["target"], "--loglevel", "INFO"]
@@ -379,7 +382,8 @@ class LoadUnits:
         if code != 0:
             self.module.fail_json(
                 msg=f"the firewall that keeps the load inside the lab is not active: {err.strip() or out.strip()}. "
-                "To see why, run on this host: iptables -S. Then run: ./lab site"
+                "To see why, run on this host: iptables -S. Then run: ./lab site",
+                next_command="./lab site",
             )
 
     def installed(self, name):
@@ -387,7 +391,9 @@ class LoadUnits:
         path = Path(self.given["directory"], name)
         if not path.is_file():
             self.module.fail_json(
-                msg=f"{path} is not on this host, because an earlier version of the lab provisioned it. Run: ./lab site"
+                msg=f"{path} is not on this host, because an earlier version of the lab provisioned it. "
+                "Run: ./lab site",
+                next_command="./lab site",
             )
         return path
 

@@ -74,7 +74,9 @@ def load_scenario(module, scenario):
     files = scenario_files(home, scenario["mode"], scenario["locustfile"])
     path = home / "locustfiles" / scenario["locustfile"]
     if not path.is_file():
-        module.fail_json(msg=f"{path} is not on this host; put it into locustfiles/ and run: ./lab site")
+        module.fail_json(
+            msg=f"{path} is not on this host; put it into locustfiles/ and run: ./lab site", next_command="./lab site"
+        )
     output = Path(tempfile.mkdtemp(prefix="check-", dir=home))
     unit = f"{given['slice']}-scenario-{time.time_ns()}"
     limit = given["time_limit_seconds"]
@@ -134,7 +136,7 @@ def main():
     try:
         reports = [load_scenario(module, scenario) for scenario in module.params["scenarios"]]
     except (OSError, LookupError) as error:
-        module.fail_json(msg=f"the scenarios could not be loaded: {error}. Run: ./lab site")
+        module.fail_json(msg=f"the scenarios could not be loaded: {error}. Run: ./lab site", next_command="./lab site")
     module.exit_json(changed=False, reports=reports)
 
 

@@ -67,17 +67,18 @@ def read_row(path: Path, run_dir: Path, cell: PlannedCell) -> Row:
         LabError: the file is missing or damaged, or belongs to another cell.
     """
     blank = row_json(unmeasured_row(cell))
-    again = f"Rebuild it from the raw files: ./lab report --remeasure {quote(str(run_dir))}"
+    rebuild = f"./lab report --remeasure {quote(str(run_dir))}"
+    again = f"Rebuild it from the raw files: {rebuild}"
     try:
         stored = read_json(path)
         row = convert({key: blank[key] for key in NEWER_KEYS} | stored, Row)
         _refuse_lost_keys(stored, path)
     except ValidationError as error:
-        raise LabError(f"{path}: is damaged: {error}. {again}") from error
+        raise LabError(f"{path}: is damaged: {error}. {again}", next_command=rebuild) from error
     except LabError as error:
-        raise LabError(f"{error}. {again}") from error
+        raise LabError(f"{error}. {again}", next_command=rebuild) from error
     if (row.id, row.config) != (cell.id, cell.config):
-        raise LabError(f"{path}: does not match cell {cell.id} of plan.json. {again}")
+        raise LabError(f"{path}: does not match cell {cell.id} of plan.json. {again}", next_command=rebuild)
     return row
 
 

@@ -46,7 +46,10 @@ def read_plan(run_dir: Path | str) -> Plan:
     """plan.json of a run folder. Raises `LabError` when it is missing, damaged or of another schema."""
     path = Path(run_dir) / "plan.json"
     if not path.exists():
-        raise LabError(f"{path}: is missing, so {run_dir} is not a run folder. To start a run: ./lab sweep")
+        raise LabError(
+            f"{path}: is missing, so {run_dir} is not a run folder. To start a run: ./lab sweep",
+            next_command="./lab sweep",
+        )
     stored = read_json(path)
     if stored.get("schema") != SCHEMA:
         raise LabError(f"{path}: is not a plan of schema {SCHEMA}; another version of swarmsweep wrote it")
@@ -123,12 +126,14 @@ def run_to_resume(reports_dir: Path | str, run_id: object) -> Path:
     runs = [run.name for run in newest_runs(reports_dir, SHOWN_RUNS + 1)]
     if not runs:
         raise InputError(
-            f"resume is {quoted(str(run_id))}, but {reports_dir} holds no run yet. To start one, run: ./lab sweep"
+            f"resume is {quoted(str(run_id))}, but {reports_dir} holds no run yet. To start one, run: ./lab sweep",
+            next_command="./lab sweep",
         )
     more = ", and older ones" if len(runs) > SHOWN_RUNS else ""
     raise InputError(
         f"resume is {quoted(str(run_id))}; allowed: a run in {reports_dir}: {', '.join(runs[:SHOWN_RUNS])}{more}. "
-        f"To resume the newest, run: ./lab sweep -e resume={runs[0]}"
+        f"To resume the newest, run: ./lab sweep -e resume={runs[0]}",
+        next_command=f"./lab sweep -e resume={runs[0]}",
     )
 
 
@@ -136,7 +141,9 @@ def newest_run(reports_dir: Path | str, default: Path | None = None) -> Path:
     """The run folder with the latest run id that has a plan. Raises `InputError` when there is none and no default."""
     run = next(iter(newest_runs(reports_dir, 1)), default)
     if run is None:
-        raise InputError(f"{Path(reports_dir)}: holds no run yet. To start one: ./lab sweep")
+        raise InputError(
+            f"{Path(reports_dir)}: holds no run yet. To start one: ./lab sweep", next_command="./lab sweep"
+        )
     return run
 
 

@@ -27,7 +27,7 @@ Result = Mapping[str, Any]
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 # Ansible puts one or two of these before a message.
 _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
-# How a message introduces the fix.
+# How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
 _NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
 _COMMAND = re.compile(r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)")
 
@@ -179,13 +179,23 @@ def quote(value: object) -> str:
     return shlex.quote(str(value)) if value else ""
 
 
-def next_step(message: Sequence[str], repeat: str, unreachable: str | None = None) -> str:
+def next_command_of(result: Result) -> str | None:
+    """The next command that an error of the lab has (see `LabError`); of a loop, that of the first item with one."""
+    items = [item for item in _list(result.get("results")) if isinstance(item, Mapping)]
+    commands = (item.get("next_command") for item in [result, *items])
+    return next((command for command in commands if isinstance(command, str) and command), None)
+
+
+def next_step(
+    message: Sequence[str], repeat: str, unreachable: str | None = None, next_command: str | None = None
+) -> str:
     """What to do after a failure.
 
     Args:
         message: that of the failure.
         repeat: the command that repeats the playbook.
         unreachable: the address, when the host could not be reached.
+        next_command: the command that the error itself has. Without one, it is looked for in the message.
 
     Returns:
         A command, or what to do before it. A sweep is not repeated as a whole when the message names a command.
@@ -195,7 +205,8 @@ def next_step(message: Sequence[str], repeat: str, unreachable: str | None = Non
         first = f"{inventory}./lab up" if is_virtual(unreachable) else f"make this work: ssh {unreachable} true"
         return first if first == repeat else f"{first}, then: {repeat}"
     text = " ".join(message)
-    commands = {command.replace("./lab", f"{inventory}./lab") for command in _COMMAND.findall(text)}
+    found = [next_command] if next_command else _COMMAND.findall(text)
+    commands = {command.replace("./lab", f"{inventory}./lab") for command in found}
     if len(commands) == 1:
         (first,) = commands
         return first if first.startswith(repeat) or "./lab sweep" in repeat else f"{first}, then: {repeat}"

@@ -107,8 +107,8 @@ def _reason(path: Path) -> str | None:
 def _analysed(run_dir: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
     folder = attempt_dir(run_dir, cell.id, attempt)
     if not folder.is_dir():
+        resume = f"./lab sweep -e resume={run_dir.name}"
         raise LabError(
-            f"{folder}: is missing, so the attempt was not measured. Resume the run: ./lab sweep -e "
-            f"resume={run_dir.name}"
+            f"{folder}: is missing, so the attempt was not measured. Resume the run: {resume}", next_command=resume
         )
     return analyse(folder, plan, cell, attempt)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.plugins.playing import play, play_in_terminal, screen
 
@@ -283,3 +284,16 @@ def test_ctrl_c_ends_the_playbook_and_its_moving_line(tmp_path):
     assert [line for line in stays if "Wait" in line] == []
     left = subprocess.run(["pgrep", "-f", f"{tmp_path}/x/play.yml"], capture_output=True, text=True, check=False)
     assert left.stdout == ""
+
+
+def test_the_next_command_of_an_error_of_the_lab_comes_last(tmp_path):
+    given = [
+        {
+            "name": "Read a run",
+            "hosts": "localhost",
+            "tasks": [{"name": "Read", "sweep": {"do": "retries", "run": "none"}}],
+        }
+    ]
+    _, out, _ = play(make(tmp_path / "x", yaml.safe_dump(given)), LAB_VERB="sweep")
+    assert "so none is not a run folder. To start a run: ./lab sweep" in out
+    assert re.fullmatch(r"next: LAB_INVENTORY=\S+ \./lab sweep", out.splitlines()[-1])

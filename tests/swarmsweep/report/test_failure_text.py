@@ -10,6 +10,7 @@ from swarmsweep.report.failure_text import (
     OUTPUT_LINES,
     failure_text,
     message_lines,
+    next_command_of,
     next_step,
     repeat_command,
     shown_path,
@@ -161,3 +162,30 @@ MINE = "LAB_INVENTORY=inventory/mine "
 )  # fmt: skip
 def test_the_next_step(message, repeat, unreachable, step):
     assert next_step(message.split("\n"), repeat, unreachable) == step
+
+
+@pytest.mark.parametrize(
+    ("result", "command"),
+    [
+        ({"msg": "Run: ./lab site"}, None),
+        ({"msg": "x", "next_command": "./lab site"}, "./lab site"),
+        ({"msg": "x", "next_command": None}, None),
+        ({"results": [{"failed": False}, {"failed": True, "next_command": "./lab up"}]}, "./lab up"),
+    ],
+)
+def test_the_next_command_of_a_result(result, command):
+    assert next_command_of(result) == command
+
+
+# The text alone has no form that says where the command ends.
+@pytest.mark.parametrize(
+    ("repeat", "step"),
+    [
+        ("./lab sweep x.yml", "./lab report --remeasure 'reports/my run'"),
+        ("./lab site", "./lab report --remeasure 'reports/my run', then: ./lab site"),
+        (f"{MINE}./lab sweep", f"{MINE}./lab report --remeasure 'reports/my run'"),
+    ],
+)
+def test_the_command_of_an_error_is_the_next_step(repeat, step):
+    command = "./lab report --remeasure 'reports/my run'"
+    assert next_step([f"It is damaged. Rebuild it: {command} now"], repeat, next_command=command) == step
