@@ -1,6 +1,6 @@
 """The recommendation of a search: the cheapest cell for a target rate, or the cell with the highest capacity.
 
-Cells are chosen by the guaranteed rate. It is the smaller of two rates: the highest that was verified in every
+Cells are chosen by the conservative rate. It is the smaller of two rates: the highest that was verified in every
 deployment, and the lower bound of the estimate over the deployments.
 """
 
@@ -34,8 +34,8 @@ _AGAINST = {
 }
 
 
-def guaranteed_rps(cell: Row) -> float | None:
-    """The guaranteed rate of the cell in requests per second; None where no rate was verified."""
+def conservative_rps(cell: Row) -> float | None:
+    """The conservative rate of the cell in requests per second; None where no rate was verified."""
     capacity = cell.capacity
     if not capacity or capacity.verified_rps is None:
         return None
@@ -46,7 +46,7 @@ def guaranteed_rps(cell: Row) -> float | None:
 def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recommendation:
     """The recommendation for the rows of a run.
 
-    Only valid cells with a verified rate can win, and no twin. With a target, the cheapest cell wins whose guaranteed
+    Only valid cells with a verified rate can win, and no twin. With a target, the cheapest cell wins whose conservative
     rate reaches it with headroom. Without a target, the cell with the highest capacity wins, or the cheapest cell that
     ties with it.
 
@@ -92,7 +92,7 @@ def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
 
 def eligible_cells(cells: list[Row]) -> list[Row]:
     """The cells that can win: valid, with a verified rate, and not a twin."""
-    return [cell for cell in cells if cell.status == "valid" and not cell.twin_of and guaranteed_rps(cell)]
+    return [cell for cell in cells if cell.status == "valid" and not cell.twin_of and conservative_rps(cell)]
 
 
 def highest_verified(cells: list[Row]) -> Row | None:
@@ -103,12 +103,12 @@ def highest_verified(cells: list[Row]) -> Row | None:
 
 def _rank(cell: Row) -> tuple[float, float, int, str]:
     """Sort key: the cheapest first, then the highest capacity, then the fewest replicas."""
-    return round(cost(cell.config), 9), -(guaranteed_rps(cell) or 0), cell.config["replicas"], cell.id
+    return round(cost(cell.config), 9), -(conservative_rps(cell) or 0), cell.config["replicas"], cell.id
 
 
-def _guaranteed(cell: Row) -> float:
-    """The guaranteed rate of a cell that can win: such a cell has a verified rate."""
-    return guaranteed_rps(cell) or 0.0
+def _conservative(cell: Row) -> float:
+    """The conservative rate of a cell that can win: such a cell has a verified rate."""
+    return conservative_rps(cell) or 0.0
 
 
 def _capacity_of(cell: Row) -> CellCapacity:
@@ -119,7 +119,7 @@ def _capacity_of(cell: Row) -> CellCapacity:
 
 
 def _cheapest_for(needed: float, able: list[Row]) -> Row | None:
-    enough = (cell for cell in able if _guaranteed(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
+    enough = (cell for cell in able if _conservative(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
     return min(enough, key=_rank, default=None)
 
 
@@ -132,17 +132,17 @@ def _highest(able: list[Row], noise: Noise) -> Row:
 
 
 def _top(able: list[Row]) -> Row:
-    return min(able, key=lambda cell: (-_guaranteed(cell), _rank(cell)))
+    return min(able, key=lambda cell: (-_conservative(cell), _rank(cell)))
 
 
 def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Number]) -> str:
     within = f"within the SLO ({slo_of.describe(slo)})"
     if target:
-        why = f"it is the cheapest configuration with a verified rate of at least {_wanted(target)} {within}"
+        why = f"it is the cheapest configuration with a conservative rate of at least {_wanted(target)} {within}"
     elif best is _top(able):
-        why = f"it has the highest verified rate {within}"
+        why = f"it has the highest conservative rate {within}"
     else:
-        why = f"it is the cheapest configuration that ties with the highest verified rate {within}"
+        why = f"it is the cheapest configuration that ties with the highest conservative rate {within}"
     return f"Take {best.id} ({describe_config(best.config)}): {why}. {_proof(best)}. {_price(best)}."
 
 
@@ -183,7 +183,7 @@ def _wanted(target: float) -> str:
 
 def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -> str:
     """Why a cheaper cell that was measured was not chosen."""
-    proven = guaranteed_rps(cell)
+    proven = conservative_rps(cell)
     if proven is None:
         held = _held_once(cell)
         return (
@@ -192,14 +192,14 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
     least = ", but its capacity may be higher" if _capacity_of(cell).is_lower_bound else ""
     if needed:
         return (
-            f"has a verified rate of {format_figure(proven)} requests/s, {_percent(1 - proven / needed)} below "
+            f"has a conservative rate of {format_figure(proven)} requests/s, {_percent(1 - proven / needed)} below "
             f"that{least}"
         )
     factor = compared[cell.id].factor
     return (
         f"takes {1 / factor:.2f} times as much{least}"
         if factor
-        else f"has a verified rate of {format_figure(proven)} requests/s{least}"
+        else f"has a conservative rate of {format_figure(proven)} requests/s{least}"
     )
 
 
@@ -209,7 +209,7 @@ def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]
     if not others:
         return "No other configuration was measured, or none held the SLO."
     other = _top(others)
-    place = "highest" if _guaranteed(other) > _guaranteed(best) else "next highest"
+    place = "highest" if _conservative(other) > _conservative(best) else "next highest"
     price = cost(best.config) / cost(other.config)
     comparison = compared[other.id]
     takes = "" if comparison.factor is None else "it takes "
@@ -221,7 +221,7 @@ def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]
 
 def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
     best = _top(able)
-    proven, needed = _guaranteed(best), target * HEADROOM
+    proven, needed = _conservative(best), target * HEADROOM
     itself = ""
     if proven >= target:
         itself = f" It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
@@ -229,8 +229,8 @@ def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
     if _capacity_of(best).is_lower_bound:
         more = " Its capacity may be higher: give the load hosts more workers, then measure again."
     return (
-        f"None of the tested configurations has a verified rate of {_wanted(target)} within the SLO "
-        f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}). Its guaranteed "
+        f"None of the tested configurations has a conservative rate of {_wanted(target)} within the SLO "
+        f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}). Its conservative "
         f"rate of {format_figure(proven)} requests/s is {_percent(1 - proven / needed)} too low. {_proof(best)}."
         f"{itself}{more} "
         "Add larger configurations to the matrix, lower target_rps, or relax the SLO."

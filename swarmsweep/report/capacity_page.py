@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from swarmsweep.choose import fixed_load
-from swarmsweep.choose.capacity_load import eligible_cells, estimate_text, guaranteed_rps
+from swarmsweep.choose.capacity_load import conservative_rps, eligible_cells, estimate_text
 from swarmsweep.choose.comparisons import compare_with_each
 from swarmsweep.choose.paired_test import Comparison, Noise, margin_of
 from swarmsweep.markdown import MISSING, markdown
@@ -67,7 +67,7 @@ def capacity_section(
 
 
 def _row(cell: Row, chosen: bool) -> list[str]:
-    capacity, latency_ms = cell.capacity, cell.latency_ms if guaranteed_rps(cell) else LatencyMs()
+    capacity, latency_ms = cell.capacity, cell.latency_ms if conservative_rps(cell) else LatencyMs()
     # Without a verified rate, the figures are those of the highest probe, which the table of probes shows.
     twin = f" (twin of {cell.twin_of})" if cell.twin_of else ""
     return [

@@ -5,7 +5,7 @@ from capacity_run import deployment
 from msgspec.structs import replace
 from rows import plan_of
 
-from swarmsweep.choose.capacity_load import guaranteed_rps, recommend, sensitivity
+from swarmsweep.choose.capacity_load import conservative_rps, recommend, sensitivity
 from swarmsweep.choose.paired_test import Noise
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import AttemptEntry, ProbeRow, blank_row
@@ -61,12 +61,12 @@ def least(name, rps, **more):
 
 
 def test_a_cell_is_proven_for_the_smaller_of_lower_bound_and_verified_rate():
-    assert guaranteed_rps(cell("a", 100.0)) == 96.0  # no lower bound from one deployment
-    assert guaranteed_rps(three("a", 100.0)) == pytest.approx(0.96 * 99)
+    assert conservative_rps(cell("a", 100.0)) == 96.0  # no lower bound from one deployment
+    assert conservative_rps(three("a", 100.0)) == pytest.approx(0.96 * 99)
     scattered = cell("a", 100.0, 200.0, 150.0)
-    assert guaranteed_rps(scattered) == scattered.capacity.lower_bound_rps < 96
-    assert guaranteed_rps(never("a")) is None
-    assert guaranteed_rps(dead("a", "failed")) is None
+    assert conservative_rps(scattered) == scattered.capacity.lower_bound_rps < 96
+    assert conservative_rps(never("a")) is None
+    assert conservative_rps(dead("a", "failed")) is None
 
 
 @pytest.mark.parametrize(
