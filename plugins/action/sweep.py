@@ -211,15 +211,20 @@ class ActionModule(ActionBase):
         return {}
 
     def do_measure(self, run, cell_id, attempt):
-        """Turn the raw files of one attempt into trial.json, and write cell.json after the last attempt."""
-        from swarmsweep import measure_attempt
+        """Turn the raw files of one attempt into trial.json, and write cell.json after the last attempt.
+
+        ``left_out`` are the cells that would fail as the last two did.
+        """
+        from swarmsweep import measure_attempt, read_plan
         from swarmsweep.plan.run_folder import attempt_dir
         from swarmsweep.raw.left_lab import left_lab
         from swarmsweep.report.progress import sentence
+        from swarmsweep.results.shared_failure import unmeasured_reasons
 
         row = measure_attempt(run, cell_id, int(attempt))
         left = left_lab(attempt_dir(run, cell_id, int(attempt)))
-        return {"status": row.status, "sentence": sentence(row), "left_lab": left}
+        left_out = list(unmeasured_reasons(run, read_plan(run)))
+        return {"status": row.status, "sentence": sentence(row), "left_lab": left, "left_out": left_out}
 
     def do_harness_failure(self, run, cell_id, attempt, reason):
         """Record that the bench broke, not the cell. The attempt is invalid and the sweep goes on."""

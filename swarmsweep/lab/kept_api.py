@@ -51,7 +51,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     values["service"] = reason.partition(":")[0]
     fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "run: ./lab site"
     text = f"The API cannot run with the settings of the inventory: {reason}; {fix}"
-    return f"{text}. The measurement is complete; its summary is at {summary}" if summary else text
+    return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
 
 
 def _says(reason: str, words: str) -> bool:

@@ -271,6 +271,6 @@ def infeasible_row(plan: Plan, cell: PlannedCell) -> Row:
     return replace(row, run_id=plan.run_id)
 
 
-def unmeasured_row(cell: PlannedCell) -> Row:
-    """The row of a planned cell that has no cell.json yet."""
-    return blank_row(cell, None, NOT_MEASURED)
+def unmeasured_row(cell: PlannedCell, reason: str = NOT_MEASURED) -> Row:
+    """The row of a planned cell that has no cell.json yet, or never gets one."""
+    return blank_row(cell, None, reason)

@@ -35,9 +35,13 @@ class ServiceState(Struct, frozen=True):
 
 
 class Deployment(ServiceState, frozen=True):
-    """deploy.json. ``started_at``: epoch seconds of the API's manager."""
+    """deploy.json. ``started_at``: epoch seconds of the API's manager.
+
+    ``cause``: the result of the ready check that ended the wait, without the name of a replica. None for other ends.
+    """
 
     status: str | None = None
+    cause: str | None = None
     started_at: Real | None = None
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
-from swarmsweep.plan.row import Row
+from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.capacity_page import CapacitySection
 from swarmsweep.report.environment import Section, environment_sections
@@ -17,6 +17,7 @@ from swarmsweep.report.notes import notes_of, resume_notes
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
 from swarmsweep.results.manifest import Resume
+from swarmsweep.results.shared_failure import end_sentence
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 from swarmsweep.units import format_figure
 
@@ -52,6 +53,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     logs: list[page_lists.LogLines]
     setting: list[Section]
     unmeasured: int
+    left_out: str
 
 
 def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[Resume]) -> SummaryPage:
@@ -87,7 +89,8 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         warnings=page_lists.warnings_of(cells),
         logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],
         setting=environment_sections(run_dir, plan, page.order()),
-        unmeasured=sum(cell.status is None for cell in cells),
+        unmeasured=sum(cell.status is None and cell.reason == NOT_MEASURED for cell in cells),
+        left_out=markdown(end_sentence(run_dir, plan) or ""),
     )
 
 

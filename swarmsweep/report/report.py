@@ -5,13 +5,14 @@ The same files give the same bytes: this code reads no clock, locale or property
 
 from pathlib import Path
 
-from msgspec.structs import asdict
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
 
 from swarmsweep.files import read_json, write_atomically, write_json
-from swarmsweep.plan.planned import Plan
+from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Row, unmeasured_row
 from swarmsweep.plan.row_file import has_row, read_row
-from swarmsweep.plan.run_folder import newest_run, read_plan
+from swarmsweep.plan.run_folder import attempt_dir, newest_run, read_plan
 from swarmsweep.report.ladder import stages
 from swarmsweep.report.ladder_chart import ladder_chart
 from swarmsweep.report.modes import page_of
@@ -21,6 +22,7 @@ from swarmsweep.report.summary_csv import as_csv
 from swarmsweep.report.summary_json import summarise, summary_json
 from swarmsweep.report.templating import render
 from swarmsweep.results.manifest import resumes_of
+from swarmsweep.results.shared_failure import unmeasured_reasons
 from swarmsweep.results.workers_axis import judge_workers
 
 
@@ -59,8 +61,19 @@ def report_lines(summary: Path) -> list[str]:
 def read_cells(run_dir: Path, plan: Plan) -> list[Row]:
     """The rows of all planned cells in the order of the plan; a cell without cell.json is not measured yet.
 
-    They are also judged together, see `workers_axis`.
+    A cell that was left out after some of its attempts has the row of the last one. The rows are also
+    judged together, see `workers_axis`.
     """
-    paths = ((run_dir / "cells" / cell.id / "cell.json", cell) for cell in plan.cells)
-    rows = [read_row(path, run_dir, cell) if has_row(path) else unmeasured_row(cell) for path, cell in paths]
-    return judge_workers(rows)
+    left_out = unmeasured_reasons(run_dir, plan)
+    return judge_workers([_read_cell(run_dir, plan, cell, left_out.get(cell.id)) for cell in plan.cells])
+
+
+def _read_cell(run_dir: Path, plan: Plan, cell: PlannedCell, left_out: str | None) -> Row:
+    path = run_dir / "cells" / cell.id / "cell.json"
+    if has_row(path):
+        return read_row(path, run_dir, cell)
+    if left_out is None:
+        return unmeasured_row(cell)
+    trials = (attempt_dir(run_dir, cell.id, attempt, "trial.json") for attempt in range(plan.repeat, 0, -1))
+    trial = next((trial for trial in trials if has_row(trial)), None)
+    return unmeasured_row(cell, left_out) if trial is None else replace(read_row(trial, run_dir, cell), attempt=UNSET)

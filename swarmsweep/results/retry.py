@@ -13,6 +13,7 @@ from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row_file import read_outcome
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps
 from swarmsweep.raw.left_lab import left_lab
+from swarmsweep.results.shared_failure import end_sentence, unmeasured_reasons
 
 
 def older_try(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
@@ -31,18 +32,20 @@ def retry_steps(run_dir: Path | str) -> list[Step]:
 
     Their order is random and new, so that the same neighbours in time do not disturb an attempt again. It depends on
     the plan's seed alone, so that a resumed run continues it. The list is empty when a load would have left the lab:
-    that ends the sweep, and would happen again.
+    that ends the sweep, and would happen again. Cells that are left out (see `shared_failure`) are not retried.
     """
     plan = read_plan(run_dir)
     if _ended_by(run_dir, plan) is not None:
         return []
     order = list(plan.steps)
     random.Random(f"{plan.seed} retries").shuffle(order)
+    left_out = unmeasured_reasons(run_dir, plan)
     begun = {step.key for step in remaining_steps(run_dir) if _is_second(run_dir, step)}
     return [
         step
         for step in order
-        if step.key in begun or (_status(run_dir, step) == "invalid" and not _is_second(run_dir, step))
+        if step.cell_id not in left_out
+        and (step.key in begun or (_status(run_dir, step) == "invalid" and not _is_second(run_dir, step)))
     ]
 
 
@@ -65,7 +68,7 @@ def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
 def outcome(run_dir: Path | str) -> str | None:
     """Why the sweep ended early, or the result of the retries of a run, as a sentence; None if there is neither."""
     plan = read_plan(run_dir)
-    if ended := _end(run_dir, plan):
+    if ended := _end(run_dir, plan) or end_sentence(run_dir, plan):
         return ended
     statuses = Counter(_status(run_dir, step) or "not finished" for step in plan.steps if _is_second(run_dir, step))
     if not statuses:

@@ -32,7 +32,7 @@ def test_the_summary_is_written_before_the_api_is_deployed_again():
         "playbooks/sweep.yml",
         "playbooks/report.yml",
         "playbooks/deploy.yml",
-        "playbooks/left_lab.yml",
+        "playbooks/ended_early.yml",
     ]
     assert not any("import_playbook" in play for play in load_playbook("playbooks/sweep.yml"))
 
@@ -199,10 +199,23 @@ def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environme
 def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost, reason, code):
     playbook, inventory, *given = lost
     known = [] if reason is None else ["-e", json.dumps({"bench_cell_left_lab": reason})]
-    done = play(playbook.with_name("left_lab.yml"), inventory, *given, *known)
+    done = play(playbook.with_name("ended_early.yml"), inventory, *given, *known)
     assert done.returncode == code, done.stdout + done.stderr
     words = f"The sweep ended early. The summary has only the cells that were measured before: {reason}"
     assert (words in " ".join(done.stdout.split())) is (reason is not None)
+
+
+# The names of the cells come from the module that judged the cell before.
+def test_cells_that_would_fail_in_the_same_way_are_left_out(play, lost, tmp_path):
+    playbook, inventory, *given = lost
+    left_out = ["-e", json.dumps({"bench_cell_left_out": ["r1-c0.2-m256M-w1"]})]
+    done = play(playbook, inventory, *given, *left_out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.parent.name for path in tmp_path.glob("reports/*-lost/cells/*/attempt-1")] == ["r1-c0.1-m256M-w1"]
+    known = ["-e", json.dumps({"sweep_outcome": {"outcome": "3 attempt(s) were not measured"}})]
+    end = play(playbook.with_name("ended_early.yml"), inventory, *given, *left_out, *known)
+    assert end.returncode == 2
+    assert "The sweep ended early. 3 attempt(s) were not measured" in " ".join(end.stdout.split())
 
 
 # The evidence is as a load host leaves it. The run cannot be planned, and its scenarios cannot be copied again.
