@@ -48,6 +48,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     request_notes: list[page_lists.RequestNote]
     bottlenecks: list[page_lists.BottleneckLine]
     failed_checks: list[page_lists.FailedCheck]
+    is_checked: bool
     retries: list[page_lists.RetryLine]
     warnings: list[page_lists.SharedWarning]
     logs: list[page_lists.LogLines]
@@ -85,6 +86,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         failure_kinds=page_lists.failure_kinds_of(cells),
         bottlenecks=page_lists.bottlenecks_of(cells),
         failed_checks=page_lists.failed_checks_of(cells),
+        is_checked=any(cell.checks for cell in cells),
         retries=page_lists.retries_of(cells),
         warnings=page_lists.warnings_of(cells),
         logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],

@@ -94,11 +94,11 @@ def workers_all_used(evidence: Evidence) -> Check | None:
         return None
     answers, reason = processes_named(evidence, evidence.flow)
     if reason is not None:
-        return Check(name, None, workers, None, f"not applicable: {reason}", warning=True)
+        return Check(name, None, workers, None, reason, warning=True)
     processes = {replica: len(counts) for replica, counts in answers.items()}
     least = workers * limit("answers_a_replica")
     if any(sum(counts.values()) < least for counts in answers.values()):
-        sentence = f"not applicable: a replica sent fewer than {least:g} responses"
+        sentence = f"a replica sent fewer than {least:g} responses"
         return Check(name, None, workers, None, sentence, warning=True)
     odd = next((count for count in processes.values() if count != workers), workers)
     sentence = (
