@@ -44,6 +44,7 @@ def results(tmp_path_factory):
         "workers_env": {"API_WORKERS": "2"},
         "image": "swarmsweep/api:1f0c9b2",
         "haproxy_socket": str(path),
+        "ready_check": {"port": 8000, "path": "/ready", "host": "api"},
         "output_path": str(folder / "deploy.json"),
         "docker_url": f"unix://{folder}/docker.sock",
     }
