@@ -96,7 +96,7 @@ class ApiUser(FastHttpUser):
             if response.status_code != 200:
                 response.failure(f"status {response.status_code}")
             elif expected not in content:
-                response.failure(f"no {expected.decode()} in the answer")
+                response.failure(f"no {expected.decode()} in the response")
             elif self.same_answers and KNOWN.setdefault((path, body), content) != content:
                 response.failure(DifferentResponseError("the response differs from an earlier one to the same request"))
 

@@ -17,7 +17,7 @@ def main() -> None:
         if answer.status != 200:
             sys.exit(f"not ready: {answer.read(2000).decode('utf-8', 'replace')}")
     except OSError as error:
-        sys.exit(f"port {port} does not answer: {error}")
+        sys.exit(f"port {port} does not respond: {error}")
     finally:
         connection.close()
 

@@ -129,7 +129,7 @@ class RestRegistry:
         if status == 200:
             return body
         reason = _error_message(body)
-        message = f"{self._uri} answered {status}: {reason}"
+        message = f"{self._uri} responded with {status}: {reason}"
         # An unknown alias of a known model is an invalid parameter to MLflow.
         if reason.startswith(("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")):
             raise ModelMissingError(f"{message} (run `python -m covertype_api.train`)")

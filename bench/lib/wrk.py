@@ -74,7 +74,7 @@ def parse(output: str, client_cpu_seconds: float = 0.0) -> Load:
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(f"wrk did not print its figures: {output[-500:]!r}") from error
     if requests == 0 or seconds <= 0:
-        raise LabError(f"wrk got {requests} answers in {seconds:g} s")
+        raise LabError(f"wrk got {requests} responses in {seconds:g} s")
     return Load(requests, seconds, *latencies, errors, client_cpu_seconds)
 
 

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace, pool: ServerPool) -> tuple[dict[str, Any], 
 
 def check(pool: ServerPool, targets: Sequence[Target]) -> None:
     """Run before and after the loads, because the speed of a server with wrong responses is meaningless."""
-    say(f"Checking all answers to {SINGLE_ROWS} rows")
+    say(f"Checking all responses to {SINGLE_ROWS} rows")
     for target in targets:
         pool.awake(target, lambda target=target: pool.check(target))
 

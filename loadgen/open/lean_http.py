@@ -316,17 +316,17 @@ class Connection:
         try:
             self._feed(data)
         except HttpParserError as error:
-            self._end(monotonic(), UNREADABLE, f"bad answer: {str(error)[:80] or type(error).__name__}")
+            self._end(monotonic(), UNREADABLE, f"bad response: {str(error)[:80] or type(error).__name__}")
             return
         except HttpParserUpgrade:
-            self._end(monotonic(), UNREADABLE, "bad answer: it wants to upgrade the connection")
+            self._end(monotonic(), UNREADABLE, "bad response: it wants to upgrade the connection")
             return
         if self._whole:
             self._finish()
             return
         self._received += len(data)
         if self._received > MAX_ANSWER_BYTES:
-            self._end(monotonic(), UNREADABLE, f"answer longer than {MAX_ANSWER_BYTES} bytes")
+            self._end(monotonic(), UNREADABLE, f"response longer than {MAX_ANSWER_BYTES} bytes")
 
     def _on_end(self) -> None:
         """The server has closed the connection, or has sent data on an idle one."""
@@ -398,7 +398,7 @@ class Connection:
         """A whole response is there: judge it."""
         now = monotonic()
         if self._extra:
-            self._end(now, UNREADABLE, "bad answer: more data after its end")
+            self._end(now, UNREADABLE, "bad response: more data after its end")
             return
         client, body, status = self._client, self._body, self._parser.get_status_code()
         content = body[0] if len(body) == 1 else b"".join(body)
@@ -407,7 +407,7 @@ class Connection:
             reason = client.check(status, self._headers, content)
         except Exception as error:
             # If a check raises an error, the response counts as wrong.
-            reason = f"check of the answer: {error!r}"[:200]
+            reason = f"check of the response: {error!r}"[:200]
         known = client.known
         if reason is None and known is not None and known.setdefault(self._request, content) != content:
             reason, failure = OTHER_ANSWER, DIFFERENT

@@ -37,7 +37,7 @@ class OpenLoopUser(User):
         """
         if status != 200:
             return f"status {status}"
-        return None if cls.expected in body else f"no {cls.expected.decode(errors='replace')} in the answer"
+        return None if cls.expected in body else f"no {cls.expected.decode(errors='replace')} in the response"
 
     def on_start(self) -> None:
         """Look up the target, encode every request, and report as ready."""

@@ -85,4 +85,4 @@ def read_answer(text: str) -> dict[str, str] | None:
         tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
         return {**tags, "version": str(version["version"])}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RegistryError(f"it answered {text[:200]!r}") from error
+        raise RegistryError(f"it returned {text[:200]!r}") from error

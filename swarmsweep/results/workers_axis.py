@@ -18,7 +18,7 @@ def judge_workers(rows: Sequence[Row]) -> list[Row]:
     """The rows, each in its place.
 
     Rows that differ in `workers` alone are invalid where their replicas had the same number of server processes: they
-    are one configuration under several names. A row of which another number was counted than asked for has a warning.
+    are one configuration under several names. A row of which another number was counted than requested has a warning.
     """
     asked: dict[tuple[Any, ...], set[int]] = defaultdict(set)
     for row in rows:

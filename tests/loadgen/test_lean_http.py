@@ -115,7 +115,7 @@ def session(url: str, **options) -> Iterator[Session]:
         made.client.close()
 
 
-BAD = "bad answer: "
+BAD = "bad response: "
 ANSWERS = {
     # path: (outcome, reason, BAD alone for its beginning, whether the connection can be used again)
     "/length": (OK, None, True),
@@ -143,7 +143,7 @@ ANSWERS = {
     "/nothing": (RESET, "connection closed before any response", False),
     "/reset": (RESET, "connection reset by peer", False),
     "/early": (413, "status 413", False),
-    "/endless": (UNREADABLE, f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
+    "/endless": (UNREADABLE, f"response longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
 }
 
 
@@ -198,7 +198,7 @@ def test_check_that_stumbles_is_a_failure(shared_peer):
         raise KeyError("predictions")
 
     with session(shared_peer, check=stumble) as load:
-        assert load.ask("/length") == (BY_SCENARIO, "check of the answer: KeyError('predictions')")
+        assert load.ask("/length") == (BY_SCENARIO, "check of the response: KeyError('predictions')")
 
 
 OTHER = (DIFFERENT, "the response differs from an earlier one to the same request")
@@ -297,7 +297,7 @@ def test_large_request_is_sent_in_parts(shared_peer):
     body = b'"predictions"' + b"x" * 20_000_000
     with session(shared_peer) as load:
         # The response is larger than a client accepts, but the server has got the whole request.
-        assert load.ask("/echo", body=body)[1] == f"answer longer than {lean_http.MAX_ANSWER_BYTES} bytes"
+        assert load.ask("/echo", body=body)[1] == f"response longer than {lean_http.MAX_ANSWER_BYTES} bytes"
         assert load.ask("/slow", body=body) == (OK, None)
         assert load.ask("/length") == (OK, None)
 

@@ -562,7 +562,7 @@ answers = [(200, b'{"predictions":[2],"model_version":"1"}'), (200, b"{}"), (503
 same = [user.payloads is predict.PAYLOADS, dict(user.headers) == predict.HEADERS]
 print(json.dumps([user.method, user.path, *same, *(user.check(status, {}, body) for status, body in answers)]))
 """
-    judged = [None, 'no "predictions" in the answer', "status 503"]
+    judged = [None, 'no "predictions" in the response', "status 503"]
     assert ask(program, tmp_path) == ["POST", "/predict", True, True, *judged]
 
 

@@ -636,8 +636,8 @@ def test_mlflow_may_just_have_been_started(script, patient, tmp_path):
     ("body", "words"),
     [
         (RUNNING.format(answer="echo 'Connection refused' >&2; exit 1"), "Connection refused"),
-        (RUNNING.format(answer="echo oops"), "it answered 'oops"),
-        (RUNNING.format(answer='echo "[]"'), "it answered"),
+        (RUNNING.format(answer="echo oops"), "it returned 'oops"),
+        (RUNNING.format(answer='echo "[]"'), "it returned"),
         (RUNNING.format(answer="""echo '{"error_code": "INTERNAL_ERROR"}'"""), "INTERNAL_ERROR"),
         ("[ $1 = service ]", "no container of lab_platform_mlflow runs"),
     ],

@@ -152,7 +152,7 @@ def fetch() -> Dataset:
 
 def _require_reachable(url: str) -> None:
     """Raise OSError unless a server answers soon. In a thread: no timeout covers a name server that is silent."""
-    failure: list[Exception] = [TimeoutError(f"no answer from {url} within {REACHABLE_SECONDS:g} s")]
+    failure: list[Exception] = [TimeoutError(f"no response from {url} within {REACHABLE_SECONDS:g} s")]
 
     def knock() -> None:
         try:

@@ -44,7 +44,7 @@ def test_other_output_is_refused(output):
 
 @pytest.mark.parametrize(("requests", "duration"), [(0, 1_000_000), (5, 0)])
 def test_a_run_without_responses_is_refused(requests, duration):
-    with pytest.raises(LabError, match=f"{requests} answers"):
+    with pytest.raises(LabError, match=f"{requests} responses"):
         wrk.parse("some text\n" + FIGURES % (requests, duration))
 
 

@@ -144,7 +144,7 @@ def test_an_attempt_that_died_before_its_load_is_judged_on_its_deployment_alone(
     [
         *("status 503", "HTTP 503: {...}", "Request took too long", "Model not loaded", "Rate limit exceeded"),
         *("Unexpected status code: 500", "expected 200, got 404", "connection refused", "timed out", "(other errors)"),
-        *("the response differs from an earlier one to the same request", 'no "predictions" in the answer'),
+        *("the response differs from an earlier one to the same request", 'no "predictions" in the response'),
     ],
 )
 def test_no_text_of_a_failure_changes_a_check(text):
