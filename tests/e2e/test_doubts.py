@@ -31,7 +31,7 @@ SYMPTOMS = {
         *("littles_law", "steady_state"),
     },
     "replicas_unchanged": {
-        *("errors_explained", "answers_correct", "counted_by_haproxy"),
+        *("errors_explained", "counted_by_haproxy"),
         *("littles_law", "steady_state", "window_sampled"),
     },
 }

@@ -42,20 +42,26 @@ def visit(user):
         else:
             ask(user, path, **user.options)
 
-class Fast(FastHttpUser):
+class Common:
     wait_time = constant(0.1)
     fixed_count = 1
-    network_timeout = connection_timeout = 0.3
     tasks = [visit]
+    # Whether the server is silent, so that a short timeout ends the request.
+    is_silent = False
     def on_start(self):
-        self.left, self.options = list(PATHS), {}
+        self.left = [path for path in PATHS if path.endswith("/silent") == self.is_silent]
+        self.options = {"timeout": 0.3} if self.is_silent and isinstance(self, HttpUser) else {}
 
-class Slow(HttpUser):
-    wait_time = constant(0.1)
-    fixed_count = 1
-    tasks = [visit]
-    def on_start(self):
-        self.left, self.options = list(PATHS), {"timeout": 0.3}
+class Fast(Common, FastHttpUser): pass
+
+class Slow(Common, HttpUser): pass
+
+class FastSilent(Common, FastHttpUser):
+    is_silent = True
+    network_timeout = 0.3
+
+class SlowSilent(Common, HttpUser):
+    is_silent = True
 """
 KINDS = {
     "/ok": None,
@@ -78,7 +84,7 @@ def respond(handler: BaseHTTPRequestHandler) -> None:
     """By the last words of the path."""
     path = handler.path.removeprefix("/plain")
     if path == "/silent":
-        time.sleep(1.0)
+        time.sleep(2.0)
     if path in ("/silent", "/closed"):
         handler.close_connection = True
         return
@@ -103,7 +109,7 @@ def kinds_of(folder) -> Counter:
 def test_a_kind_comes_from_status_and_exception(tmp_path):
     with serve("127.0.0.1", respond) as server:
         scenario = SCENARIO.replace("PATHS_OF_TEST", repr(list(KINDS)))
-        outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 5.0, users=2)
+        outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 5.0, users=4)
     assert kinds_of(tmp_path) == Counter(kind for kind in KINDS.values() for _client in range(2)), outcome.log
     # The texts are still there for people to read.
     assert outcome.worker["errors"]["HTTP 503: connection refused, Request took too long"] == 2
@@ -113,6 +119,6 @@ def test_no_process_listens(tmp_path):
     with serve("127.0.0.1", respond) as server:
         port = server.port
     scenario = SCENARIO.replace("PATHS_OF_TEST", "['/plain/ok', '/text']")
-    run(tmp_path, scenario, f"http://127.0.0.1:{port}", 1.0, users=2)
+    run(tmp_path, scenario, f"http://127.0.0.1:{port}", 1.0, users=4)
     # Where there is no response, a text of the scenario hides no cause.
     assert kinds_of(tmp_path) == {"refused": 4}
