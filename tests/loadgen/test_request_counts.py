@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from loadgen.shared.request_record import OK, kind_name
+from swarmsweep.raw.closed_loop import SentCounts, read_users
+from swarmsweep.raw.read_or_note import ReadOrNote
 from tests.loadgen.locust_run import LOCUST, run, serve
 from tests.loadgen.users_run import read_rows
 
@@ -136,10 +138,21 @@ def test_every_kind_is_counted_apart(tmp_path):
         *((7.0, "refused"), (7.0, "other_exception"), (7.0, "")),
     ]
     assert all(abs(begun - requests[0][0]) < 60 for begun, _, _ in own)
+    # The controller reads the same.
+    problems: list[str] = []
+    record = read_users(tmp_path, ReadOrNote(tmp_path, problems))
+    assert problems == []
+    assert record.sent == SentCounts(
+        requests=7, sent=11, redirects=4, retries=2, other_sends=3, own_timings=8, unreached=1
+    )
+    # Two hops were blocked.
+    assert record.sent.not_sent == 2
 
 
 def test_a_timing_within_the_event_of_a_request_is_its_own(tmp_path):
     with serve("127.0.0.1", respond) as server:
         outcome = run(tmp_path, NESTED, f"http://127.0.0.1:{server.port}", 1.0)
-    assert outcome.worker["own_timings"] == outcome.worker["requests"] == server.asked.total() > 0
+    # Of a request that the end of the load interrupted, there is no event.
+    assert outcome.worker["own_timings"] == outcome.worker["requests"] - outcome.worker["unreported"] > 0
+    assert outcome.worker["sent"] == outcome.worker["requests"]
     assert {ms for _, ms, _ in read_rows(tmp_path / "own-timings-lab-load-0.f64.gz")} == {1.0}
