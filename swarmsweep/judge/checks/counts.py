@@ -57,7 +57,7 @@ def counted_by_locust(evidence: Evidence) -> Check | None:
     )
     # A scenario may clear Locust's statistics, for example after the warm-up. HAProxy has counted too.
     agree = recorded - unreported == locust
-    confirmed = not agree and _haproxy_agrees(evidence)
+    confirmed = locust < recorded - unreported and _haproxy_agrees(evidence)
     if confirmed:
         sentence += ". HAProxy confirms the recorder. A scenario that clears Locust's statistics is a likely cause"
     return Check("counted_by_locust", recorded - unreported, locust, agree, sentence, warning=confirmed)
@@ -85,7 +85,7 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
             name, seen.requests, recorded, False, "HAProxy restarted during the attempt, so its counters were reset"
         )
     expected = _expected(evidence, recorded)
-    allowed = limit("proxy_difference") / 100 * expected + _in_flight(evidence)
+    allowed = limit("proxy_difference") / 100 * (expected - evidence.recovery_probes) + _in_flight(evidence)
     difference = seen.requests - expected
     if difference < 0:
         allowed += evidence.client_timeouts + (sent.unreached if sent is not None else 0)
