@@ -120,5 +120,5 @@ def test_no_process_listens(tmp_path):
         port = server.port
     scenario = SCENARIO.replace("PATHS_OF_TEST", "['/plain/ok', '/text']")
     run(tmp_path, scenario, f"http://127.0.0.1:{port}", 1.0, users=4)
-    # Where there is no response, a text of the scenario hides no cause.
+    # Without a response, a text of the scenario hides no cause.
     assert kinds_of(tmp_path) == {"refused": 4}

@@ -212,7 +212,7 @@ def test_a_scenario_may_clear_locusts_statistics():
     cleared = replace(sent(), counted_requests=5000)
     found = named(cleared)["counted_by_locust"]
     assert (found.passed, found.warning) == (False, True)
-    # A record that lacks a request is short, though HAProxy cannot tell.
+    # A record that lacks a request is short. HAProxy's tolerance hides that.
     short = named(replace(sent(), counted_requests=8031))["counted_by_locust"]
     assert (short.passed, short.warning) == (False, False)
     # Where HAProxy does not confirm the recorder, requests may be lost.
