@@ -261,7 +261,8 @@ class Wait:
 
     def explain_delay(self) -> str:
         limit, wanted = self.request.timeout_seconds, self.request.replicas
-        text = f"not ready after {limit:g} s: {self.verdict.running} of {wanted} replicas run"
+        text = f"not ready after {limit:g} s (lab_api_ready_timeout_seconds): "
+        text += f"{self.verdict.running} of {wanted} replicas run"
         waiting = [task for task in swarm_tasks.newest_per_slot(self.tasks) if not swarm_tasks.is_running(task)]
         for task in waiting[:1]:
             detail = swarm_tasks.error_of(task) or task["Status"].get("Message", "")
