@@ -34,9 +34,9 @@ name: lab_progress
 type: stdout
 short_description: one line for each phase, and for each cell of a sweep
 description:
-  - A phase is a play, or what has a variable C(phase), or in a role C(__ROLE_phase). What follows one another under the
-    same name is one phase. It is printed when it is over.
-  - Of a task that failed it shows host, message and the next command. All that the default callback prints goes to
+  - A phase is a play, or the tasks with one value of the variable C(phase), or in a role C(__ROLE_phase). Successive
+    tasks with the same value are one phase. It is printed when it is over.
+  - When a task fails, host, message and the next command are shown. All that the default callback prints goes to
     a log. With C(-v) it is shown instead.
   - Tasks with C(sweep_step) as a loop variable belong to a cell of a sweep. It gets one line when it has been judged,
     and how long its tasks took is kept in C(tasks.jsonl) of the attempt's folder.

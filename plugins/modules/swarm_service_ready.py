@@ -100,7 +100,8 @@ options:
     description:
       - The wait ends when the check has got one of the statuses 400, 401, 403, 404 and 405 for this time. It also ends
         when a replica has listened for this time, but only on other ports.
-      - A refused connection, another status and silence last until the timeout, because a slow start looks like that.
+      - After a refused connection, another status or no response, the wait goes on until the timeout. A slow start
+        looks the same.
     type: float
     default: 10
   log_lines:

@@ -136,14 +136,14 @@ def _top(able: list[Row]) -> Row:
 
 
 def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Number]) -> str:
-    within = f"within the SLO ({slo_of.describe(slo)})"
     if target:
-        why = f"it is the cheapest configuration with a conservative rate of at least {_wanted(target)} {within}"
+        why = f"It is the cheapest configuration with a conservative rate of at least {_wanted(target)}"
     elif best is _top(able):
-        why = f"it has the highest conservative rate {within}"
+        why = "It has the highest conservative rate"
     else:
-        why = f"it is the cheapest configuration that ties with the highest conservative rate {within}"
-    return f"Take {best.id} ({describe_config(best.config)}): {why}. {_proof(best)}. {_price(best)}."
+        why = "It is the cheapest configuration that ties with the highest conservative rate"
+    take = f"Take {best.id} ({describe_config(best.config)}). {why}. The SLO is {slo_of.describe(slo)}."
+    return f"{take} {_proof(best)}. {_price(best)}."
 
 
 def _proof(cell: Row) -> str:
@@ -229,8 +229,8 @@ def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
     if _capacity_of(best).is_lower_bound:
         more = " Its capacity may be higher: give the load hosts more workers, then measure again."
     return (
-        f"None of the tested configurations has a conservative rate of {_wanted(target)} within the SLO "
-        f"({slo_of.describe(slo)}). The best is {best.id} ({describe_config(best.config)}). Its conservative "
+        f"None of the tested configurations has a conservative rate of {_wanted(target)}. "
+        f"The SLO is {slo_of.describe(slo)}. The best is {best.id} ({describe_config(best.config)}). Its conservative "
         f"rate of {format_figure(proven)} requests/s is {_percent(1 - proven / needed)} too low. {_proof(best)}."
         f"{itself}{more} "
         "Add larger configurations to the matrix, lower target_rps, or relax the SLO."
@@ -243,8 +243,9 @@ def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
         return nothing_measured(cells)
     if held := [cell for cell in valid if _held_once(cell)]:
         return (
-            f"No rate was verified. {_some(held)} held the SLO ({slo_of.describe(slo)}), but the time budget ended "
-            "before a rate held it for the time that the profile requires. Use a longer profile, or measure again."
+            f"No rate was verified. {_some(held)} held the SLO ({slo_of.describe(slo)}), but not for long enough. "
+            "The time budget ended before a rate held it for the time that the profile requires. "
+            "Use a longer profile, or measure again."
         )
     return (
         f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any tested "
