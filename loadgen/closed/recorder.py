@@ -14,6 +14,7 @@ exceptions    texts that the outcomes of tasks refer to
 on_start      users that an exception ended before their first task, by its text
 users         [epoch seconds, users of this worker] once a second
 think_time    totals of the users' think time, about once a second (see think_time.py)
+unloaded      [start (epoch seconds), latency (ms), outcome] of the requests that ended in the probe of one user
 """
 
 import math
@@ -31,6 +32,7 @@ from loadgen.closed.failure_kind import kind_of_own, kind_of_response
 from loadgen.closed.in_flight import InFlight, Request
 from loadgen.closed.task_log import Execution, TaskLog, shortened, text_of
 from loadgen.closed.think_time import Sample, ThinkTime
+from loadgen.closed.unloaded import UnloadedRequests
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
 from loadgen.shared.request_record import FIELDS, NO_RESPONSE, OK, own_timings_file, requests_file, tasks_file
@@ -83,6 +85,7 @@ class Recorder:
         self._drain = Drain(environment, self._in_flight, self._tasks)
         self._think_time = ThinkTime(wait_seconds)
         self._thinking: list[Sample] = [self._think_time.sample()]
+        self._unloaded = UnloadedRequests(environment)
         events.request.add_listener(self._on_request)
         events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._tick)
@@ -106,6 +109,7 @@ class Recorder:
             start_time = time.time() - (response_time or 0.0) / 1000 if start_time is None else start_time
             outcome = OK if exception is None else kind_of_response(response, exception)
             self._requests.add((start_time, latency_ms, outcome))
+            self._unloaded.add(start_time, latency_ms, outcome)
         else:
             self._add_own(response_time, OK if exception is None else kind_of_own(response, exception))
         if exception is not None:
@@ -207,6 +211,7 @@ class Recorder:
             "cpu_percent": self._cpu_percent,
             "users": self._users,
             "think_time": self._thinking,
+            "unloaded": self._unloaded.requests,
             "errors": dict(self._errors),
             "tasks": len(self._tasks.file),
             "exceptions": self._tasks.exceptions,

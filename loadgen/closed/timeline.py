@@ -1,7 +1,7 @@
 """Conducts a closed-loop load on the master, or on a Locust without workers, and ends it without losing responses.
 
 It waits for the ramp, the warm-up and the measured time, and stops the users. Then it waits until each worker has sent
-its last report, and writes ``timeline.json``.
+its last report, and writes ``timeline.json``. The ramp begins with the probe of one user (see unloaded.py).
 """
 
 import logging
@@ -20,9 +20,11 @@ from locust.runners import STATE_STOPPED, MasterRunner
 
 from loadgen.closed.drain import max_drain_seconds
 from loadgen.closed.recorder import Recorder
+from loadgen.closed.unloaded import UnloadedProbe
 from loadgen.common.ended import EndMark
 from loadgen.common.outputs import write_json
 from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust
+from loadgen.shared.request_record import UNLOADED_SECONDS
 
 logger = logging.getLogger("recorder")
 
@@ -68,6 +70,7 @@ class Timeline:
         self._workers = Workers(environment)
         self._handed_in: dict[str, int] = {}
         self._spawned = Event()
+        self._unloaded = UnloadedProbe(environment)
         self._written = False
         # Workers receive it with the order to start.
         if not environment.stop_timeout:
@@ -99,7 +102,7 @@ class Timeline:
 
     def _conduct(self) -> None:
         runner = self._environment.runner
-        if self._spawned.wait(MAX_RAMP_SECONDS) and self._wait(self._warmup_seconds):
+        if self._spawned.wait(UNLOADED_SECONDS + MAX_RAMP_SECONDS) and self._wait(self._warmup_seconds):
             self._times["window_start"] = time.time()
             if self._wait(self._measure_seconds):
                 self._times["window_end"] = time.time()
@@ -158,6 +161,8 @@ class Timeline:
             "workers_connected": self._workers.connected,
             "workers_lost": self._workers.lost,
             **self._times,
+            "unloaded_start": self._unloaded.start_seconds,
+            "unloaded_end": self._unloaded.end_seconds,
             # The two differ only if a worker was lost or requests were left unreported.
             "requests_recorded": recorded,
             "requests_reported": runner.stats.total.num_requests,

@@ -217,7 +217,8 @@ class Conductor:
 
 
 def _words(step: Step) -> str:
-    load = f"{step.connections} connections" if step.rate_rps is None else f"{step.rate_rps:g} requests/s"
+    connections = "1 connection" if step.connections == 1 else f"{step.connections} connections"
+    load = connections if step.rate_rps is None else f"{step.rate_rps:g} requests/s"
     return f"{step.purpose} with {load} for {step.seconds_measure:g} s"
 
 

@@ -44,7 +44,12 @@ class SearchOrder:
             ("timeout_seconds", isinstance(self.timeout_seconds, int | float), "seconds"),
             ("seed", isinstance(self.seed, int), "a whole number"),
             ("workers", isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1"),
-            ("connections", isinstance(self.connections, int), "a whole number, at least one per worker"),
+            (
+                "connections",
+                isinstance(self.connections, int)
+                and (not isinstance(self.workers, int) or self.connections >= self.workers),
+                "a whole number, at least one per worker",
+            ),
         )
         for name, holds, allowed in rules:
             if not holds:

@@ -79,8 +79,8 @@ class Order:
             ),
             (
                 "connections",
-                whole(connections, self.workers, MAX_CONNECTIONS) if closed else connections is None,
-                f"from one per worker to {MAX_CONNECTIONS} in a closed probe; null in an open one",
+                whole(connections, 1, MAX_CONNECTIONS) if closed else connections is None,
+                f"from 1 to {MAX_CONNECTIONS} in a closed probe; null in an open one",
             ),
             (
                 "timeout_seconds",

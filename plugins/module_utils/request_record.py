@@ -72,6 +72,10 @@ Kind = Literal["poisson", "constant", "closed"]
 KINDS: tuple[str, ...] = get_args(Kind)
 COUNTS = ("offered", "ok", "failed", "timed_out", "dropped")
 
+# The probe of one user before the ramp ends after this many requests or seconds, whichever comes first: enough for a
+# mean within a tenth, and few enough that no cell takes much longer.
+UNLOADED_REQUESTS, UNLOADED_SECONDS = 20, 3.0
+
 COMPRESSED = ".gz"
 
 

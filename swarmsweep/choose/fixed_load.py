@@ -128,6 +128,16 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
         )
     if nearest.task_exceptions and worst.name == "failed tasks":
         return "Its tasks raised exceptions: read them below, and correct the scenario or the responses that it reads."
+    if nearest.bottleneck == "not_saturated":
+        return (
+            "No resource was at its limit there, so larger configurations would hardly help: "
+            "make the API itself faster, lower the load, or relax the SLO."
+        )
+    if nearest.bottleneck == "concurrency":
+        return (
+            "The API serves too few requests at once: add more workers or replicas, or make its pool of threads or "
+            "connections larger. Or lower the load, or relax the SLO."
+        )
     return "Add larger configurations to the matrix, lower the load, or relax the SLO."
 
 

@@ -28,6 +28,13 @@ RULES = {
     "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
     "host": Limit(90, "percent of its cores", "above this, processes wait for a core"),
     "hot_worker": Limit(80, "percent of a replica's responses", "with two processes, the other is nearly idle"),
+    "idle": Limit(
+        80,
+        "percent",
+        "of the API's CPU limit, of a host's cores, of a Locust worker's core: below it, no "
+        "request waits long for a CPU",
+    ),
+    "one_request": Limit(0.9, "requests served at once", "any API serves one at a time: fewer are no limit of it"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
 }
 
@@ -43,7 +50,7 @@ def find_bottleneck(evidence: Evidence) -> Bottleneck | None:
     """The bottleneck at the highest load that the generator made; None without data.
 
     The kind is one of memory, generator, hot_replica, proxy, cpu_throttled, network, database, mlflow, host_cpu,
-    hot_worker and not_saturated. The first rule that applies wins, because each hides those after it.
+    hot_worker, concurrency and not_saturated. The first rule that applies wins, because each hides those after it.
     """
     results = (rule(evidence) for rule in (*_RULES_IN_ORDER, _not_saturated))
     return next((bottleneck for bottleneck in results if bottleneck is not None), None)
@@ -204,7 +211,7 @@ def _host_cpu(evidence: Evidence) -> Bottleneck | None:
 
 
 def _hot_worker(evidence: Evidence) -> Bottleneck | None:
-    """One worker process is at its limit. This rule is the last: a limit of all replicas also holds back a single
+    """One worker process is at its limit. This rule is late: a limit of all replicas also holds back a single
     process.
     """
     peak = evidence.peak
@@ -225,14 +232,51 @@ def _hot_worker(evidence: Evidence) -> Bottleneck | None:
     )
 
 
+def _concurrency(evidence: Evidence) -> Bottleneck | None:
+    """Requests wait in the API while CPUs are idle: it serves a fixed number of them at once.
+
+    The number is the throughput times the latency without load (Little's law). This rule is the last: any other limit
+    lets requests wait, too.
+    """
+    found, flow = evidence.concurrency, evidence.peak
+    served, limit_percent = found.served_at_once, _percent_of_cpu_limit(evidence)
+    if flow is None or served is None or limit_percent is None or not _is_idle(evidence, limit_percent):
+        return None
+    if served < _limit("one_request") or not found.has_grown or not found.is_flat:
+        return None
+    waiting = f" of {format_figure(flow.in_flight_mean)} in flight" if flow.in_flight_mean is not None else ""
+    return Bottleneck(
+        "concurrency",
+        f"the API served {format_figure(served)} requests at once{waiting} ({found.text}). "
+        f"The replicas used {format_figure(limit_percent)} % of their CPU limit. "
+        "Try more workers or replicas, or a larger pool of threads or connections in the API",
+    )
+
+
+def _percent_of_cpu_limit(evidence: Evidence) -> float | None:
+    """CPU use of all replicas, in percent of their limits together."""
+    cores = evidence.peak_usage.cpu_cores
+    return None if cores is None else 100 * cores / (evidence.config["replicas"] * evidence.config["cpus"])
+
+
+def _is_idle(evidence: Evidence, limit_percent: float) -> bool:
+    """Whether neither the API nor a host nor a Locust worker was short of CPU; False where it is not known."""
+    worker = evidence.peak.generator_cpu_percent if evidence.peak is not None else None
+    load_hosts = [machine.busy_percent for machine in _machines(evidence, "load")]
+    figures = [limit_percent, _host_busy(evidence), worker, *load_hosts]
+    return all(figure is not None and figure < _limit("idle") for figure in figures)
+
+
 def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     throttled, busy = evidence.peak_usage.throttled_percent, _host_busy(evidence)
     known = [f"{format_figure(throttled)} % of periods throttled"] if throttled is not None else []
     known += [f"API host {format_figure(busy)} % busy"] if busy is not None else []
     if not known:
         return None
+    found = evidence.concurrency
     return Bottleneck(
-        "not_saturated", f"{', '.join(known)}: no resource was at its limit{_cores(evidence)}. Raise the load"
+        "not_saturated",
+        f"{', '.join(known)}: no resource was at its limit{_cores(evidence)}; {found.text}",
     )
 
 
@@ -247,6 +291,7 @@ _RULES_IN_ORDER: tuple[Callable[[Evidence], Bottleneck | None], ...] = (
     _mlflow,
     _host_cpu,
     _hot_worker,
+    _concurrency,
 )
 
 

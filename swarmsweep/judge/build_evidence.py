@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from swarmsweep.judge import concurrency
+from swarmsweep.judge.concurrency import Concurrency
 from swarmsweep.judge.evidence import Evidence, Flow
 from swarmsweep.judge.flows import Window, flow_of_probe, flow_of_users
 from swarmsweep.judge.search_outcome import SearchOutcome
@@ -57,6 +59,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         clock_offset_seconds=offset,
         clock_bound_seconds=bound,
         request_parts=request_parts(raw.metrics) if raw.metrics is not None else None,
+        concurrency=_concurrency(raw, search, peak),
     )
 
 
@@ -70,6 +73,15 @@ def _flows(raw: RawAttempt, search: SearchOutcome | None, load: StoredLoad) -> t
         return None, None
     flow = flow_of_users(raw.users, raw.window, load)
     return flow, flow
+
+
+def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | None) -> Concurrency:
+    if peak is None:
+        return Concurrency()
+    if search is not None:
+        highest = search.peak
+        return concurrency.of_search(search.probes, highest, peak.latency_mean_ms) if highest else Concurrency()
+    return concurrency.of_users(raw.users, peak.window, peak.latency_mean_ms) if raw.users else Concurrency()
 
 
 def _usage(raw: RawAttempt, window: Window | None) -> ApiUsage:

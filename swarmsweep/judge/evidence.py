@@ -6,6 +6,7 @@ None means "not measured". Times are epoch seconds of the host that wrote them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from swarmsweep.judge.concurrency import Concurrency
 from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.closed_loop import SentCounts
@@ -98,6 +99,8 @@ class Evidence:
     ``client_timeouts`` are requests that timed out: HAProxy may have counted them or not. ``generator_limit`` is
     `SearchOutcome.generator_limit`. ``verified_rps`` is the highest verified rate, None where no rate was verified.
 
+    ``concurrency`` compares ``peak`` with the probe of one user.
+
     ``clock_offset_seconds``: clock of the API's manager minus that of the first load host, with its error bound.
     """
 
@@ -129,6 +132,7 @@ class Evidence:
     clock_bound_seconds: float | None = None
     oom_kills: int | None = None
     request_parts: RequestParts | None = None
+    concurrency: Concurrency = field(default_factory=Concurrency)
 
     @property
     def flows(self) -> tuple[Flow, ...]:

@@ -24,7 +24,8 @@ class SearchOutcome:
 
         The closed probe counts too: it gives the API as much load as it can serve.
         """
-        return _highest([probe for probe in self.probes if probe.was_made]) or _highest(self.probes)
+        loads = [probe for probe in self.probes if not probe.is_unloaded]
+        return _highest([probe for probe in loads if probe.was_made]) or _highest(loads)
 
     @property
     def reported(self) -> Probe | None:

@@ -8,6 +8,7 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
 from swarmsweep.search import PROFILES
+from swarmsweep.shared.request_record import UNLOADED_SECONDS
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 
 
@@ -16,7 +17,8 @@ class Mode:
     """One mode of a load.
 
     ``longest_share`` is the factor from the seconds of a load to its maximum duration with its rests. ``at_most`` and
-    ``ends`` are parts of sentences on the duration. ``in_short`` describes a load in two words. ``sentence`` describes
+    ``ends`` are parts of sentences on the duration, as is ``with_unloaded``: the time of the probe of one user.
+    ``in_short`` describes a load in two words. ``sentence`` describes
     its settings and the repeats of a cell. ``loaded_seconds`` returns the duration of the load of an attempt, by its
     folder; None where that is unknown.
     """
@@ -24,6 +26,7 @@ class Mode:
     longest_share: int
     at_most: str
     ends: str
+    with_unloaded: str
     in_short: Callable[[StoredLoad], str]
     sentence: Callable[[StoredLoad, dict[str, str], int], str]
     loaded_seconds: Callable[[Path], float | None]
@@ -76,11 +79,13 @@ def _course(load: StoredLoad) -> str:
     """The parts of a search. Its resolution is given if this version still has the profile."""
     profile = PROFILES.get(load["profile"])
     fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
-    return f"saturation probe, bracket, bisection{fineness}, confirmation"
+    return f"unloaded probe, saturation probe, bracket, bisection{fineness}, confirmation"
 
+
+_UNLOADED = f" (with up to {UNLOADED_SECONDS:g} s each for the probe of one user)"
 
 MODES = {
-    FIXED: Mode(1, "", "at", _users, _users_sentence, _window_seconds),
+    FIXED: Mode(1, "", "at", _UNLOADED, _users, _users_sentence, _window_seconds),
     # Between its probes, a search drains and rests for at most as long as it loads.
-    CAPACITY: Mode(2, "at most ", "by", _profile, _search_sentence, _search_seconds),
+    CAPACITY: Mode(2, "at most ", "by", "", _profile, _search_sentence, _search_seconds),
 }

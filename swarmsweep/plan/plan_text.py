@@ -136,8 +136,9 @@ def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
         return ""
     mode = mode_for(plan.load)
     load = format_seconds(sum(step.load_seconds or 0 for step in steps))
+    deployments = _counted(len(steps), "deployment")
     text = (
-        f"{_counted(len(steps), 'deployment')}: {mode.at_most}{load} of load, plus {len(steps):,} x "
+        f"{deployments}: {mode.at_most}{load} of load{mode.with_unloaded}, plus {len(steps):,} x "
         f"about {format_plain(other.seconds)} s for deploying and collecting ({other.source})."
     )
     ends = (

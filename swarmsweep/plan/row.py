@@ -146,13 +146,16 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     """One attempt. Its window is in epoch seconds.
 
     ``capacity_rps`` is the estimate of this deployment, and ``interval_rps`` belongs to it. Earlier versions lack the
-    fields of a search.
+    fields of a search. For the three figures after ``rps`` see `Row`.
     """
 
     attempt: Whole
     status: str
     reason: str | None = None
     rps: Number | None = None
+    unloaded_latency_ms: Number | None = None
+    latency_growth: Number | None = None
+    served_at_once: Number | None = None
     window_start: Number | None = None
     window_end: Number | None = None
     requests_by_replica: dict[str, Whole | None] = {}
@@ -175,6 +178,10 @@ class Row(Struct, frozen=True, kw_only=True):
     where no kinds were recorded. ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest
     and the highest ``rps`` of several attempts. Until the cell is measured, ``status`` is None and ``run_id`` is unset.
     ``attempt`` is set in trial.json alone.
+
+    ``unloaded_latency_ms`` is the mean latency of a single user. ``latency_growth`` is the mean latency at the peak
+    divided by it. ``served_at_once`` is the number of requests that the API served at once at the peak: good responses
+    per second times the unloaded latency. Rows of earlier versions lack the three.
     """
 
     schema: int
@@ -201,6 +208,9 @@ class Row(Struct, frozen=True, kw_only=True):
     capacity: CellCapacity | None
     api: ApiUse
     load: LoadUse
+    unloaded_latency_ms: Number | None = None
+    latency_growth: Number | None = None
+    served_at_once: Number | None = None
     bottleneck: str | None
     request_parts: RequestParts | None
     choices: dict[str, str] | None

@@ -48,6 +48,7 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     cpu_percent: tuple[tuple[Real, Real], ...]
     users: tuple[tuple[Real, Real], ...] | None = None
     think_time: tuple[tuple[Real, Count, Amount, Amount], ...] | None = None
+    unloaded: tuple[tuple[Real, Real, Real], ...] | None = None
     served_by: dict[str, Count] | None = None
     errors: dict[str, Count] | None = None
     on_start: dict[str, Count] | None = None
@@ -104,6 +105,8 @@ class UsersRecord:
 
     ``sent`` is None if an older recorder did not count it. Where no HTTP client of Locust made a request, ``requests``
     are the timings that the scenario fired itself: nothing else exists.
+    ``unloaded`` are the requests that ended during the probe of one user, in order: (start in epoch seconds, latency in
+    ms, outcome). They are among ``requests`` too.
     """
 
     requests: Requests | None = None
@@ -118,6 +121,7 @@ class UsersRecord:
     on_start: dict[str, int] = field(default_factory=dict)
     think_time: tuple[tuple[tuple[float, int, float, float], ...], ...] | None = None
     sent: SentCounts | None = None
+    unloaded: tuple[tuple[float, float, float], ...] = ()
 
 
 def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
@@ -142,6 +146,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
         users=tuple(worker.users for worker in workers if worker.users is not None),
         on_start=_add(worker.on_start for worker in workers),
         think_time=_think_time(workers),
+        unloaded=tuple(sorted(request for worker in workers for request in worker.unloaded or ())),
     )
 
 

@@ -22,7 +22,7 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
     """
 
     number: Count = field(name="trial")
-    purpose: Literal["probe", "bracket", "bisect", "confirm", "verify"]
+    purpose: Literal["unloaded", "probe", "bracket", "bisect", "confirm", "verify"]
     kind: Kind
     rate_rps: WrittenAmount | None = None
     connections: Count | None = None

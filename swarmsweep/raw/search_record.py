@@ -12,7 +12,7 @@ from swarmsweep.raw.failures import count_different
 from swarmsweep.raw.latency import OpenRequests, describe, merge_open, read_open_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.search_files import ProbeEntry, ProbeSummary, SearchFile, read_capacity, read_summary
-from swarmsweep.search import GENERATOR, judge_probe
+from swarmsweep.search import GENERATOR, UNLOADED, judge_probe
 from swarmsweep.shared.request_record import COMPRESSED, open_requests_file
 
 
@@ -51,6 +51,11 @@ class Probe:
     def is_open(self) -> bool:
         """Whether requests were sent when due. A closed probe shows how much can be served at all."""
         return self.entry.kind != "closed"
+
+    @property
+    def is_unloaded(self) -> bool:
+        """Whether it is the probe with one connection, which shows the latency without load."""
+        return self.entry.purpose == UNLOADED
 
     @property
     def was_made(self) -> bool:

@@ -191,4 +191,4 @@ def _load(probe: ProbeRow) -> str:
     seconds = f"{format_plain(probe.seconds_measure)} s" if probe.seconds_measure is not None else MISSING
     if probe.rate_rps is not None:
         return f"{format_figure(probe.rate_rps)} requests/s for {seconds}"
-    return f"{probe.connections or MISSING} connections for {seconds}"
+    return f"{probe.connections or MISSING} connection{'s' * (probe.connections != 1)} for {seconds}"

@@ -6,6 +6,7 @@ import re
 from msgspec import Struct
 
 from swarmsweep.judge.checks.answers import kinds_in_words
+from swarmsweep.judge.concurrency import is_near
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.row import RequestCounts, Row
 from swarmsweep.report.page_rows import figure
@@ -163,11 +164,21 @@ def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:
         BottleneckLine(
             cell.id,
             markdown(cell.bottleneck.replace("_", " ")),
-            markdown(cell.bottleneck_evidence or "no evidence was stored"),
+            markdown(cell.bottleneck_evidence or "no evidence was stored") + _more_load(cell),
         )
         for cell in cells
         if cell.bottleneck
     ]
+
+
+def _more_load(cell: Row) -> str:
+    """Advice to raise the load, where it would show more.
+
+    A cell whose latency has grown is at some limit. For a cell that misses the SLO, the page advises to make the API
+    larger or faster. A search has raised the load itself.
+    """
+    can = cell.bottleneck == "not_saturated" and cell.users is not None and cell.meets_slo is True
+    return ". Raise the load to see the limit" if can and is_near(cell.unloaded_latency_ms, cell.latency_growth) else ""
 
 
 def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:

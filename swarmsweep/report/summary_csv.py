@@ -61,7 +61,8 @@ def _flat(cell: Row, axes: list[str]) -> Fields:
         | {"meets_slo": cell.meets_slo, "capacity_rps": cell.capacity_rps}
         | {f"api_{name}": value for name, value in asdict(cell.api).items()}
         | {f"load_{name}": value for name, value in asdict(cell.load).items()}
-        | {"bottleneck": cell.bottleneck}
+        | {"unloaded_latency_ms": cell.unloaded_latency_ms, "latency_growth": cell.latency_growth}
+        | {"served_at_once": cell.served_at_once, "bottleneck": cell.bottleneck}
     )
 
 

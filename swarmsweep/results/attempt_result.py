@@ -11,6 +11,7 @@ from swarmsweep.judge.bottleneck import find_bottleneck
 from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.capacity import Capacity
 from swarmsweep.judge.checks import Check, checks_of
+from swarmsweep.judge.concurrency import Concurrency
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import ProbeRow, RequestCounts
@@ -44,7 +45,8 @@ class AttemptResult:
     those without a response when the load ended: their true latency is at least that. ``tasks`` are executions of tasks
     that began in the window (closed loop). One fails when it raises or when a request in it fails. ``failure_kinds``
     counts the failures by their kind, None where it was not recorded. ``metrics`` are the
-    API's own, of all requests since its replicas started. ``probes`` are those of a search.
+    API's own, of all requests since its replicas started. ``probes`` are those of a search. ``concurrency`` belongs to
+    the highest load.
     """
 
     attempt: int
@@ -74,6 +76,7 @@ class AttemptResult:
     metrics_problem: str | None = None
     capacity: Capacity | None = None
     probes: tuple[ProbeRow, ...] = ()
+    concurrency: Concurrency = field(default_factory=Concurrency)
 
     @property
     def rps(self) -> float | None:
@@ -126,6 +129,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         metrics_problem=raw.metrics_problem,
         capacity=search.capacity if search is not None else None,
         probes=tuple(_probe_row(probe, raw) for probe in search.probes) if search is not None else (),
+        concurrency=evidence.concurrency,
     )
 
 

@@ -7,10 +7,11 @@
 This code does not measure, wait or read a file: the next step depends only on the probes so far. Only the standard
 library is used, and modules import each other by relative names, because this folder is copied to the load hosts.
 
-Each step is a *probe*. The first one is a closed loop. It shows roughly how much the API can serve at all. Further
-probes then search for a *bracket*: a rate that held the SLO below one that did not. *Bisection* halves the bracket.
-*Confirm* loads at and around the rate that a fit to all probes predicts. Finally, *verify* repeats the highest rate
-that held until it has held for long enough.
+Each step is a *probe*. The first one has a single connection: it shows the latency without load. The second one is a
+closed loop of many connections. It shows roughly how much the API can serve at all. Further probes then search for a
+*bracket*: a rate that held the SLO below one that did not. *Bisection* halves the bracket. *Confirm* loads at and
+around the rate that a fit to all probes predicts. Finally, *verify* repeats the highest rate that held until it has
+held for long enough.
 """
 
 from .fitting import Fit, OpenProbe, Point, estimate_rps, fit_near, points_of, verified_rate
@@ -28,7 +29,7 @@ from .judging import (
     judge_probe,
     least_requests,
 )
-from .steps import PROFILES, Profile, Step
+from .steps import PROFILES, UNLOADED, Profile, Step
 from .strategy import Search
 from .summary import ProbeSummary, Slo
 
@@ -43,6 +44,7 @@ __all__ = [
     "PERCENTS",
     "PROBE",
     "PROFILES",
+    "UNLOADED",
     "Fit",
     "Judgement",
     "OpenProbe",

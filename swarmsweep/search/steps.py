@@ -7,6 +7,7 @@ from dataclasses import dataclass
 class Profile:
     """How much load a search may make. ``budget_seconds`` bounds settling and measuring of all probes together.
 
+    The unloaded probe, with one connection, takes at most 3 s. The first requests open the connection, and settle.
     ``settle_seconds`` belong to each open probe and are not measured. ``resolution``: bisection ends when the width of
     the bracket is this share of its upper end. ``confirm_factors`` are multiples of the fitted rate.
     ``verify_seconds``: how long the SLO must have been held at the verified rate or above.
@@ -14,6 +15,8 @@ class Profile:
 
     name: str
     budget_seconds: float
+    unloaded_settle_seconds: float
+    unloaded_seconds: float
     probe_settle_seconds: float
     probe_seconds: float
     settle_seconds: float
@@ -26,26 +29,32 @@ class Profile:
     @property
     def longest_seconds(self) -> float:
         """The maximum measured seconds of one probe: a longer probe for a low rate must leave time for another."""
-        return self.budget_seconds / 2 - self.probe_seconds - self.settle_seconds
+        return self.budget_seconds / 2 - self.unloaded_seconds - self.probe_seconds - self.settle_seconds
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
         # For a quick trial: it shows the order of magnitude, and that everything works.
-        Profile("smoke", 60, 1, 4, 1.5, 4.5, 8, 0.12, (1.0, 0.97), 12),
+        Profile("smoke", 60, 0.2, 0.8, 0.5, 3.5, 1.5, 4.5, 8, 0.12, (1.0, 0.97), 12),
         # Short probes for the bracket, long ones for the decision. A probe that fails by chance below the capacity
         # limits the rate that can be verified.
-        Profile("standard", 420, 2, 13, 5, 20, 55, 0.08, (1.0, 0.97, 1.02), 80),
-        Profile("publish", 1200, 2, 28, 8, 50, 150, 0.08, (1.0, 0.97, 1.02), 240),
+        Profile("standard", 420, 0.5, 2.5, 2, 13, 5, 20, 55, 0.08, (1.0, 0.97, 1.02), 80),
+        Profile("publish", 1200, 0.5, 2.5, 2, 28, 8, 50, 150, 0.08, (1.0, 0.97, 1.02), 240),
     )
 }
 
 
+# Purpose of the probe with a single connection.
+UNLOADED = "unloaded"
+
+
 @dataclass(frozen=True)
 class Step:
-    """One probe to be made. ``purpose``: probe, bracket, bisect, confirm or verify; ``kind``: closed, poisson or
-    constant. A closed one has ``connections``, an open one a ``rate_rps``."""
+    """One probe to be made. ``purpose``: unloaded, probe, bracket, bisect, confirm or verify.
+
+    ``kind``: closed, poisson or constant. A closed one has ``connections``, an open one a ``rate_rps``.
+    """
 
     purpose: str
     kind: str

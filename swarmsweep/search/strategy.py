@@ -1,10 +1,13 @@
-"""The order of the probes: bracket, bisection, confirmation and verification, depending on the probes so far."""
+"""The order of the probes: unloaded, closed, bracket, bisection, confirmation, verification.
+
+It depends on the probes so far.
+"""
 
 import math
 
 from .fitting import OpenProbe, estimate_rps, fit_near, points_of, verified_rate
 from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge_probe, least_requests
-from .steps import Profile, Step
+from .steps import UNLOADED, Profile, Step
 from .summary import ProbeSummary, Slo
 
 # Rates while all hold, as multiples of the closed probe's: up to 1.1, then ever higher, because a closed probe with few
@@ -58,6 +61,7 @@ class Search:
         self.spent_seconds = 0.0
         # Good responses per second to the closed probe; None before it.
         self._saturation_rps: float | None = None
+        self._is_unloaded_known = False
         self._probes: list[OpenProbe] = []
         self._confirmed = 0
 
@@ -66,7 +70,9 @@ class Search:
         judgement = judge_probe(step, summary, self.slo)
         self.spent_seconds += step.seconds
         measured = summary["measured"]
-        if step.rate_rps is None:
+        if step.purpose == UNLOADED:
+            self._is_unloaded_known = True
+        elif step.rate_rps is None:
             self._saturation_rps = measured["ok"] / measured["seconds"]
         else:
             self._confirmed += step.purpose == "confirm"
@@ -85,14 +91,19 @@ class Search:
         """The probe to be made now; None when the search has ended. A second call returns the same probe."""
         if self.ended:
             return None
+        if not self._is_unloaded_known:
+            return self._closed(UNLOADED, 1, self.profile.unloaded_settle_seconds, self.profile.unloaded_seconds)
         if self._saturation_rps is None:
-            return Step(
-                "probe", "closed", None, self.connections, self.profile.probe_settle_seconds, self.profile.probe_seconds
+            return self._closed(
+                "probe", self.connections, self.profile.probe_settle_seconds, self.profile.probe_seconds
             )
         step = self._search(self._saturation_rps) or self._confirm() or self._verify()
         if step is None and self.ended is None:
             self.ended = self._how_it_ended()
         return step
+
+    def _closed(self, purpose: str, connections: int, settle: float, measure: float) -> Step:
+        return Step(purpose, "closed", None, connections, settle, measure)
 
     # Conclusions from the probes so far.
 

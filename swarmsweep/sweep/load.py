@@ -6,6 +6,7 @@ from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.search import PROFILES
+from swarmsweep.shared.request_record import UNLOADED_SECONDS
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
 from swarmsweep.units import quoted
 
@@ -35,8 +36,8 @@ class Load:
 
     @property
     def seconds(self) -> float:
-        """The duration of the load in seconds: starting the users, warm-up, measuring."""
-        return self.users / self.spawn_rate + self.warmup_seconds + self.measure_seconds
+        """The maximum duration of the load in seconds: probe of one user, starting the others, warm-up, measuring."""
+        return UNLOADED_SECONDS + self.users / self.spawn_rate + self.warmup_seconds + self.measure_seconds
 
     @property
     def is_compared(self) -> bool:

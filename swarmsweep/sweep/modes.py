@@ -89,7 +89,7 @@ def _refuse_impossible_users(load: Load, written: "Entries", _latency: Limits, p
         problems.add(written.line_of("spawn_rate", "users"), written.place("spawn_rate"), text)
     if load.seconds > MAX_LOAD_SECONDS:
         text = (
-            f"starting the users, warm-up and measurement take {load.seconds:,.0f} s together; "
+            f"ramp, warm-up and measurement take {load.seconds:,.0f} s together; "
             f"allowed: up to {MAX_LOAD_SECONDS:,} s (the sampler of the hosts records at most one day)"
         )
         problems.add(written.line_of("measure_seconds", "warmup_seconds"), written.place("measure_seconds"), text)

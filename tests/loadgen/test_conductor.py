@@ -167,9 +167,10 @@ def test_a_search_finds_what_the_server_can_do(searched):
     assert capacity["profile"]["name"] == "short"
     trials = capacity["trials"]
     assert [trial["trial"] for trial in trials] == list(range(1, len(trials) + 1))
-    assert (trials[0]["purpose"], trials[0]["kind"], trials[0]["verdict"]) == ("probe", "closed", "probe")
-    assert {trial["kind"] for trial in trials[1:]} == {"constant"}
-    rates = {trial["verdict"]: trial["rate_rps"] for trial in sorted(trials[1:], key=lambda trial: trial["rate_rps"])}
+    begun = [(trial["purpose"], trial["kind"], trial["verdict"], trial["connections"]) for trial in trials[:2]]
+    assert begun == [("unloaded", "closed", "probe", 1), ("probe", "closed", "probe", ORDER["connections"])]
+    assert {trial["kind"] for trial in trials[2:]} == {"constant"}
+    rates = {trial["verdict"]: trial["rate_rps"] for trial in sorted(trials[2:], key=lambda trial: trial["rate_rps"])}
     # What a busy machine cannot do, the search says itself. How near a search comes is for `./lab bench truth` to say.
     if capacity["ended"] in ("done", "budget"):
         assert {"good", "bad"} <= rates.keys()
@@ -197,7 +198,7 @@ def test_every_trial_leaves_its_files(searched):
         assert measured["latency_ms"]["p50"] <= measured["latency_ms"]["p99"]
         assert measured["latency_ms"]["mean"] >= 19
         if trial["kind"] == "closed":
-            assert summary["order"]["connections"] == trial["connections"] == ORDER["connections"]
+            assert summary["order"]["connections"] == trial["connections"]
         else:
             # Little's law at the mean latency with which 95 % just hold 250 ms, and half as many more; two workers.
             held_seconds = 0.95 * 0.25 + 0.05 * ORDER["timeout_seconds"]
@@ -238,8 +239,8 @@ def test_alone_without_workers(lab):
     lab.let_begin()
     code, capacity = lab.finish()
     assert (code, capacity["error"], capacity["ended"]) == (0, None, "max_rps"), lab.logs()
-    assert max(trial["rate_rps"] for trial in capacity["trials"][1:]) == 40
-    assert {trial["verdict"] for trial in capacity["trials"][1:]} == {"good"}
+    assert max(trial["rate_rps"] for trial in capacity["trials"][2:]) == 40
+    assert {trial["verdict"] for trial in capacity["trials"][2:]} == {"good"}
     timeline = lab.read("timeline.json")
     assert timeline.items() >= {"workers_expected": 1, "workers_connected": 1, "workers_lost": 0}.items()
     assert lab.counts() == {"/slots": timeline["requests_recorded"]}

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from swarmsweep.judge.concurrency import Concurrency
 from swarmsweep.judge.evidence import Evidence, Flow, Second
 from swarmsweep.plan.row import RequestParts
 from swarmsweep.raw.api_usage import ApiUsage
@@ -52,6 +53,9 @@ def from_json(record: Mapping[str, Any]) -> Evidence:
         fields["peak_machines"] = _machines(fields["peak_machines"])
     fields["sent"] = SentCounts(**fields["sent"]) if fields.get("sent") else None
     fields["proxy"] = None if fields["proxy"] is None else ProxyDelta(**fields["proxy"])
+    known = fields.get("concurrency") or {}
+    parts = tuple(known.get("parts_rps") or ())
+    fields["concurrency"] = Concurrency(**known | {"parts_rps": parts})
     return Evidence(**fields)
 
 

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -96,7 +96,13 @@ class World:
         return low
 
     def run(self, step: Any, slo: dict[str, float]) -> dict[str, Any]:
-        """One trial."""
+        """One trial. The unloaded probe draws no chance from the others."""
+        if step.purpose == "unloaded" and self.load_seconds == 0:
+            other = replace(self, seed=self.seed + 1_000_000)
+            other.load_seconds = 1e-9
+            summary = other.run(step, slo)
+            self.load_seconds = step.seconds
+            return summary
         total = step.seconds_settle + step.seconds_measure
         speed = self.speed(self.load_seconds) * np.exp(self.wobble * self.random.standard_normal())
         self.load_seconds += total

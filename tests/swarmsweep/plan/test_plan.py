@@ -57,8 +57,8 @@ def test_plan_has_the_contract():
     }
     assert [bool(cell.infeasible_reason) for cell in made.cells] == [False, True, False, True]
     assert len(made.steps) == 2 * 3
-    assert {step.load_seconds for step in made.steps} == {19.0}
-    assert made.estimate_seconds == Estimate(load_per_step=19.0, other_per_step=OTHER, total=6 * (19.0 + OTHER))
+    assert {step.load_seconds for step in made.steps} == {22.0}
+    assert made.estimate_seconds == Estimate(load_per_step=22.0, other_per_step=OTHER, total=6 * (22.0 + OTHER))
     assert made.anchor is None
     assert convert(json.loads(json.dumps(as_json(made))), Plan) == made
 
@@ -234,7 +234,7 @@ def test_the_message_about_a_seed(golden):
 
 
 @pytest.mark.parametrize(
-    ("load", "seconds"), [({}, 19), ({"users": 41}, 20), ({"measure_seconds": 12.001}, 20), ({"spawn_rate": 0.1}, 417)]
+    ("load", "seconds"), [({}, 22), ({"users": 41}, 23), ({"measure_seconds": 12.001}, 23), ({"spawn_rate": 0.1}, 420)]
 )
 @pytest.mark.parametrize("old", [False, True])
 def test_load_seconds_of_a_stored_plan_are_whole(load, seconds, old):
@@ -268,10 +268,10 @@ def test_every_cell_has_its_whole_load():
 def test_steps_last_as_long_as_their_cells_load():
     made = make_plan(parse_sweep(CASES, "x.yml"), HOSTS, run_id=RUN_ID)
     seconds = {step.cell_id: step.load_seconds for step in made.steps}
-    assert seconds == {"r1-c0.5-m256M-w1": 19.0, "r2-c0.5-m256M-w1": 65.1}
-    assert made.estimate_seconds == Estimate(load_per_step=42.05, other_per_step=OTHER, total=252.3 + 6 * OTHER)
+    assert seconds == {"r1-c0.5-m256M-w1": 22.0, "r2-c0.5-m256M-w1": 68.1}
+    assert made.estimate_seconds == Estimate(load_per_step=45.05, other_per_step=OTHER, total=270.3 + 6 * OTHER)
     slow = [step for step in made.steps if step.cell_id.startswith("r2")]
-    assert estimated_seconds(made, slow) == pytest.approx(3 * (65.1 + OTHER))
+    assert estimated_seconds(made, slow) == pytest.approx(3 * (68.1 + OTHER))
     assert estimated_seconds(made, []) == 0
 
 
@@ -286,14 +286,14 @@ def test_a_plan_of_an_earlier_version_can_be_taken_up(tmp_path):
     write_json(run_dir / "plan.json", old)
     steps = remaining_steps(run_dir)
     assert len(steps) == 6
-    assert estimated_seconds(read_plan(run_dir), steps) == 6 * (19.0 + OTHER)
+    assert estimated_seconds(read_plan(run_dir), steps) == 6 * (22.0 + OTHER)
 
 
 def test_what_is_not_load_is_estimated_as_the_caller_knows_it():
     assert plan(other_seconds=7.5).estimate_seconds == Estimate(
-        load_per_step=19.0,
+        load_per_step=22.0,
         other_per_step=7.5,
-        total=6 * 26.5,
+        total=6 * 29.5,
     )
 
 

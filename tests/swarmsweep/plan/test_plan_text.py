@@ -35,11 +35,11 @@ def test_a_plan_in_words(golden):
     golden("plan.txt", shown)
     rows = [line.split() for line in shown.splitlines() if line[:1].isdigit() and "-m256M-" in line]
     # Load and other seconds of what is measured; of the rest the reason, and a warning for one that is measured.
-    figures = [row[2:6] if "(18" in row else row[2:3] for row in rows]
-    assert figures == [["28", "(18", "+", "10)"]] * 2 + [["-"]] + [["28", "(18", "+", "10)"]] * 2 + [["-"]]
+    figures = [row[2:6] if "(21" in row else row[2:3] for row in rows]
+    assert figures == [["30", "(21", "+", "10)"]] * 2 + [["-"]] + [["30", "(21", "+", "10)"]] * 2 + [["-"]]
     assert [len(row) > 6 for row in rows] == [False, False, True, False, True, True]
     assert "2 of 6 cells" in shown
-    assert "18:20 UTC" in shown and "18:21 UTC" in shown and "1 min 50 s" in shown
+    assert "18:20 UTC" in shown and "18:22 UTC" in shown and "2 min 2 s" in shown
 
 
 def test_a_search_says_at_most_and_shows_the_twin(golden):
@@ -77,7 +77,7 @@ def test_the_order_of_a_seed_is_in_numbers_of_cells(golden):
         (
             USERS,
             ", cases: [{when: {cpus: 0.5}, users: 1, measure_seconds: 50}]",
-            ["# cell load seconds (load + other)", "1 r1-c0.5-m256M-w1 1 user 66 (56 + 10)"],
+            ["# cell load seconds (load + other)", "1 r1-c0.5-m256M-w1 1 user 68 (59 + 10)"],
         ),
         (
             SEARCH,

@@ -19,8 +19,9 @@ KEYS = [
     *("schema", "id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
     *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
     *("server_processes", "latency_ms"),
-    *("lower_bounds", "meets_slo", "capacity_rps", "capacity", "api", "load", "bottleneck", "request_parts"),
-    *("choices", "bottleneck_evidence", "metrics_problem"),
+    *("lower_bounds", "meets_slo", "capacity_rps"),
+    *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once", "bottleneck"),
+    *("request_parts", "choices", "bottleneck_evidence", "metrics_problem"),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),
     *("run_id", "attempt"),
 ]
@@ -36,13 +37,17 @@ INNER_KEYS = {
     "retries": ["attempt", "reason"],
     "checks": ["attempt", "name", "value", "limit", "passed", "sentence", "warning"],
     "attempts": [
-        *("attempt", "status", "reason", "rps", "window_start", "window_end", "requests_by_replica"),
+        *("attempt", "status", "reason", "rps", "unloaded_latency_ms", "latency_growth", "served_at_once"),
+        *("window_start", "window_end", "requests_by_replica"),
         *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps", "at_least"),
         *("limited_by", "capacity_sentence", "load_trials"),
     ],
 }
 # Of an attempt; a version with searches may lack them.
-NEWER_ATTEMPT_KEYS = ("think_time_seconds", "server_processes")
+NEWER_ATTEMPT_KEYS = (
+    *("think_time_seconds", "server_processes"),
+    *("unloaded_latency_ms", "latency_growth", "served_at_once"),
+)
 PROBE_KEYS = [
     *("trial", "purpose", "kind", "rate_rps", "connections", "seconds_settle", "seconds_measure", "window_start"),
     *("window_end", "verdict", "reason", "over_percent", "file", "achieved_rps", "p95_ms", "cpu_cores"),

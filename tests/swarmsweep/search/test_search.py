@@ -131,7 +131,7 @@ def test_a_server_that_serves_one_request_at_a_time_over_many_connections():
     world = {"slots": 1, "service_seconds": 0.3, "timeout_seconds": 1.0}
     search = Search(PROFILES["standard"], {"p95_ms": 900}, connections=30)
     made = search_in(World(**world, seed=1), search)
-    assert made[0][1]["measured"]["ok"] <= 3
+    assert made[1][1]["measured"]["ok"] <= 3
     assert search.ended in ("done", "budget")
     assert capacity_of(*recorded(search, made), search.slo).verified_rps
 
@@ -139,7 +139,7 @@ def test_a_server_that_serves_one_request_at_a_time_over_many_connections():
 def test_a_server_that_always_fails_more_than_allowed_says_so_at_every_rate():
     search, made, _ = searched("standard", P95, 1, fails=lambda rate: 0.03)
     assert search.ended == "no_load_passes"
-    reasons = [judgement.reason for _, _, judgement in made[1:]]
+    reasons = [judgement.reason for _, _, judgement in made[2:]]
     assert reasons
     assert [reason for reason in reasons if "of requests failed, 1 % is allowed" not in reason] == []
 
@@ -157,7 +157,7 @@ def test_the_generator_as_the_limit(profile):
     assert 88 < capacity.verified_rps <= 100
     assert (capacity.is_lower_bound, capacity.limited_by, capacity.estimate_rps) == (True, "generator", None)
     assert "at least that, because the load generator could not send a higher rate" in capacity.sentence
-    assert {judgement.verdict for _, _, judgement in made[1:]} == {GOOD, GENERATOR}
+    assert {judgement.verdict for _, _, judgement in made[2:]} == {GOOD, GENERATOR}
 
 
 def test_a_generator_that_can_make_nothing():
@@ -170,11 +170,11 @@ def test_a_probe_is_repeated_after_one_disturbance_of_the_generator():
     here, search = World(4, 0.02, seed=1), Search(PROFILES["standard"], P95, 10)
     made = []
     while step := search.next():
-        # The first load meets a disturbance.
-        here.generator_rps = 0 if len(made) == 1 else math.inf
+        # The first open load meets a disturbance.
+        here.generator_rps = 0 if len(made) == 2 else math.inf
         made.append(step)
         search.add(step, here.run(step, search.slo))
-    assert made[1].rate_rps == made[2].rate_rps
+    assert made[2].rate_rps == made[3].rate_rps
     assert search.ended == "done"
 
 
@@ -219,7 +219,8 @@ def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not
 def test_a_rate_that_was_never_reached_bounds_a_search_only_above_what_held(rates, tried):
     here = World(4, 0.02, seed=1, fails=lambda rate: 0.03 if rate > 150 else 0.0)
     search = Search(PROFILES["standard"], P95, 10)
-    search.add(first := search.next(), here.run(first, search.slo))
+    for _ in ("unloaded", "closed"):
+        search.add(first := search.next(), here.run(first, search.slo))
     for rate, is_made in rates:
         here.generator_rps = math.inf if is_made else 0
         step = replace(OPEN, rate_rps=float(rate))
@@ -234,7 +235,7 @@ def test_no_rate_above_the_highest_of_interest():
     capacity = capacity_of(*recorded(search, made), P95)
     assert search.ended == "max_rps"
     assert (capacity.verified_rps, capacity.is_lower_bound, capacity.limited_by) == (123.45678, True, "max_rps")
-    assert max(step.rate_rps for step, _, _ in made[1:]) == 123.45678
+    assert max(step.rate_rps for step, _, _ in made[2:]) == 123.45678
 
 
 def test_a_highest_rate_of_interest_that_is_not_reached_changes_nothing():

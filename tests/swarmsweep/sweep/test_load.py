@@ -50,8 +50,8 @@ def test_the_scenario_of_a_cell_is_its_own_whatever_the_case():
     assert BASE.locustfile == SLOW.load.locustfile == "predict.py"
 
 
-def test_a_load_lasts_from_the_first_user_to_the_end_of_the_window():
-    assert BASE.seconds == 40 / 20 + 5 + 12
+def test_a_load_lasts_from_the_probe_of_one_user_to_the_end_of_the_window():
+    assert BASE.seconds == 3 + 40 / 20 + 5 + 12
 
 
 def test_json_is_the_load_and_back():

@@ -1,0 +1,105 @@
+"""The probe of one user: the ramp starts a single user and waits, so that its latency without load is recorded.
+
+The worker that has the user reports when it has enough requests. The master ends the probe then, or after
+`UNLOADED_SECONDS`, and the ramp goes on. Messages to a worker arrive in their order, so a worker ends its part before
+it starts another user.
+"""
+
+import math
+import time
+from typing import Any
+
+from gevent.event import Event
+from locust.runners import STATE_STOPPED, STATE_STOPPING
+
+from loadgen.shared.request_record import UNLOADED_REQUESTS, UNLOADED_SECONDS
+
+# Worker -> master: it has enough requests. Master -> worker: the probe is over.
+ENOUGH, OVER = "unloaded_enough", "unloaded_over"
+# Longest pause between looks at whether the test has ended.
+LOOK_SECONDS = 0.25
+
+
+class UnloadedRequests:
+    """The requests of this process that ended during the probe: (start in epoch seconds, latency in ms, outcome)."""
+
+    def __init__(self, environment: Any) -> None:
+        self.requests: list[tuple[float, float, float]] = []
+        self._runner = environment.runner
+        # With several classes of users, the one user would be of one class, and not of their mix.
+        self._open = has_probe(environment)
+        self._runner.register_message(OVER, self._on_over)
+
+    def add(self, start_seconds: float, latency_ms: float, outcome: float) -> None:
+        """Add a request that has just ended, if the probe is not over."""
+        if not self._open or math.isnan(latency_ms):
+            return
+        self.requests.append((start_seconds, latency_ms, outcome))
+        if len(self.requests) == UNLOADED_REQUESTS:
+            self._open = False
+            self._runner.send_message(ENOUGH, {})
+
+    def _on_over(self, **_: Any) -> None:
+        self._open = False
+
+
+class UnloadedProbe:
+    """Lets the ramp wait after its first user. Create it when Locust initialises, on the master or alone.
+
+    ``start_seconds`` and ``end_seconds`` are epoch seconds; None where the probe did not begin or end.
+    """
+
+    def __init__(self, environment: Any) -> None:
+        self.start_seconds: float | None = None
+        self.end_seconds: float | None = None
+        self._runner = environment.runner
+        self._enough = Event()
+        self._runner.register_message(ENOUGH, lambda **_: self._enough.set())
+        if has_probe(environment):
+            environment.dispatcher_class = _one_user_first(environment.dispatcher_class, self._hold)
+
+    def _hold(self) -> bool:
+        """Wait for the end of the probe, and end it; return whether the ramp goes on."""
+        self.start_seconds = time.time()
+        end = time.monotonic() + UNLOADED_SECONDS
+        while (left := end - time.monotonic()) > 0 and not self._enough.is_set():
+            if self._runner.state in (STATE_STOPPING, STATE_STOPPED):
+                return False
+            self._enough.wait(min(left, LOOK_SECONDS))
+        self.end_seconds = time.time()
+        self._runner.send_message(OVER, {})
+        return True
+
+
+def has_probe(environment: Any) -> bool:
+    """Whether the load begins with a probe of one user."""
+    return len(environment.user_classes) == 1
+
+
+def _one_user_first(dispatcher: type, hold: Any) -> type:
+    """A dispatcher of Locust whose first ramp starts one user, calls ``hold``, and goes on if that returns True."""
+
+    class OneUserFirst(dispatcher):
+        _ramp: tuple[Any, ...] | None = None
+        _is_first = True
+
+        def new_dispatch(self, target_user_count: int, spawn_rate: float, user_classes: Any = None) -> None:
+            # Locust begins another ramp when a worker was lost or came later.
+            if not self._is_first:
+                super().new_dispatch(target_user_count, spawn_rate, user_classes)
+                return
+            self._is_first = False
+            self._ramp = (target_user_count, spawn_rate, user_classes)
+            super().new_dispatch(min(1, target_user_count), spawn_rate, user_classes)
+
+        def __next__(self) -> Any:
+            try:
+                return super().__next__()
+            except StopIteration:
+                ramp, self._ramp = self._ramp, None
+                if ramp is None or not hold():
+                    raise
+                super().new_dispatch(*ramp)
+                return super().__next__()
+
+    return OneUserFirst

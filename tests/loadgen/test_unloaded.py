@@ -1,0 +1,185 @@
+"""The probe of one user, and the limits of concurrency that it shows: real Locust processes on loopback."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from swarmsweep.judge.bottleneck import find_bottleneck
+from swarmsweep.judge.concurrency import of_users
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.judge.flows import flow_of_users
+from swarmsweep.raw.api_usage import ApiUsage
+from swarmsweep.raw.closed_loop import read_users
+from swarmsweep.raw.machine_usage import MachineUsage
+from swarmsweep.raw.read_or_note import ReadOrNote
+from tests.loadgen.locust_run import LOCUST, run
+from tests.loadgen.test_recorder import Server, finish, run_distributed
+from tests.loadgen.users_run import read_rows, run_users
+
+pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+
+SCENARIO = """
+from locust import FastHttpUser, constant, task
+
+class Visitor(FastHttpUser):
+    wait_time = constant({think_seconds})
+
+    @task
+    def predict(self):
+        self.client.get("{path}", name="/predict")
+"""
+CPUS = 1.0
+
+
+@contextmanager
+def planted(plant: str) -> Iterator[tuple[str, int]]:
+    """The planted API, as its URL and its process."""
+    command = [sys.executable, str(Path(__file__).with_name("planted_api.py")), plant]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}", process.pid
+        finally:
+            process.kill()
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def evidence_of(folder: Path, url: str, pid: int, users: int) -> Evidence:
+    """Evidence of a real load.
+
+    Other tests use this machine, too. So of its busy time, only that of the API and of Locust is taken.
+    """
+    begun, cpu = time.monotonic(), cpu_seconds(pid)
+    run(folder, SCENARIO.format(think_seconds=0, path="/predict"), url, 4.0, users, SWEEP_WARMUP_SECONDS="1")
+    cores = (cpu_seconds(pid) - cpu) / (time.monotonic() - begun)
+    problems: list[str] = []
+    record = read_users(folder, ReadOrNote(folder, problems))
+    assert problems == []
+    timeline = json.loads((folder / "timeline.json").read_text())
+    window = timeline["window_start"], timeline["window_end"]
+    load = {"users": users, "wait_seconds": [0, 0]}
+    flow = flow_of_users(record, window, load)
+    busy = 100 * cores / os.cpu_count()
+    config = {"replicas": 1, "cpus": CPUS, "memory_bytes": 1 << 28, "workers": 1}
+    machines = {"api": MachineUsage("api", busy_percent=busy), "load": MachineUsage("load", busy_percent=busy)}
+    usage = ApiUsage(cpu_cores=cores, periods=100, throttled_periods=0, host_busy_percent=busy)
+    return Evidence(
+        config=config,
+        load=load,
+        slo={},
+        flow=flow,
+        peak=flow,
+        usage=usage,
+        peak_usage=usage,
+        machines=machines,
+        peak_machines=machines,
+        concurrency=of_users(record, window, flow.latency_mean_ms),
+    )
+
+
+@pytest.mark.parametrize(
+    ("plant", "users", "at_once", "word"),
+    [
+        ("threads", 100, 40, "concurrency"),
+        ("pool", 15, 5, "concurrency"),
+        ("lock", 5, 1, "concurrency"),
+        ("free", 15, 15, "not_saturated"),
+        # Half of the threads are free.
+        ("threads", 20, 20, "not_saturated"),
+    ],
+)
+def test_a_planted_limit_is_found_with_its_number(tmp_path, plant, users, at_once, word):
+    with planted(plant) as (url, pid):
+        evidence = evidence_of(tmp_path, url, pid, users)
+    # The machine may be busy, and then a request takes longer than its service time.
+    assert evidence.concurrency.served_at_once == pytest.approx(at_once, rel=0.2)
+    kind, sentence = find_bottleneck(evidence)
+    assert kind == word, sentence
+
+
+def test_one_user_makes_at_most_20_requests_and_they_are_outside_of_the_window(tmp_path):
+    found = run_users(tmp_path, SCENARIO.format(think_seconds=0.05, path="/ok"), users=4)
+    unloaded = found.worker["unloaded"]
+    assert len(unloaded) == 20
+    assert found.timeline["unloaded_start"] - 0.1 <= unloaded[0][0]
+    last_end = max(start + ms / 1000 for start, ms, _ in unloaded)
+    assert last_end <= found.timeline["unloaded_end"] <= found.timeline["spawn_complete"]
+    assert found.timeline["spawn_complete"] <= found.timeline["window_start"]
+    # One request at a time, and each is in the record of all requests too.
+    assert all(before[0] + before[1] / 1000 <= after[0] + 0.001 for before, after in itertools.pairwise(unloaded))
+    assert {tuple(row) for row in unloaded} <= set(found.requests)
+    assert found.timeline["users"] == 4
+
+
+def test_the_probe_ends_after_three_seconds(tmp_path):
+    found = run_users(tmp_path, SCENARIO.format(think_seconds=0, path="/slow/0.4"), users=3)
+    assert 1 <= len(found.worker["unloaded"]) <= 7
+    assert found.timeline["unloaded_end"] - found.timeline["unloaded_start"] >= 3
+
+
+def test_a_response_slower_than_the_probe_leaves_it_without_a_figure(tmp_path):
+    found = run_users(tmp_path, SCENARIO.format(think_seconds=0, path="/slow/4"), users=2)
+    assert found.worker["unloaded"] == []
+    record = read_users(tmp_path, ReadOrNote(tmp_path, []))
+    window = found.timeline["window_start"], found.timeline["window_end"]
+    measured = of_users(record, window, 4000.0)
+    assert (measured.unloaded_ms, measured.served_at_once, measured.growth) == (None, None, None)
+
+
+TWO_CLASSES = (
+    SCENARIO.format(think_seconds=0.05, path="/ok")
+    + """
+class Other(Visitor):
+    pass
+"""
+)
+
+
+def test_a_scenario_with_several_classes_has_no_probe(tmp_path):
+    found = run_users(tmp_path, TWO_CLASSES, users=4)
+    assert found.worker["unloaded"] == []
+    assert (found.timeline["unloaded_start"], found.timeline["unloaded_end"]) == (None, None)
+    assert found.timeline["users"] == 4
+
+
+SPAWNED = (
+    SCENARIO.format(think_seconds=0.05, path="/ok")
+    + """
+from locust import events
+
+@events.spawning_complete.add_listener
+def note(user_count, **_):
+    with open("spawned", "a") as file:
+        file.write(f"{user_count}\\n")
+"""
+)
+
+
+def test_a_scenario_sees_one_ramp(tmp_path):
+    run_users(tmp_path, SPAWNED, users=3)
+    assert (tmp_path / "spawned").read_text() == "3\n"
+
+
+def test_with_two_workers_one_user_exists(tmp_path):
+    """The other worker has no request of the probe."""
+    with Server(0.02) as server, ExitStack() as stack:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        finish(run_distributed(stack, tmp_path, server.url, workers=2), tmp_path)
+        server.shutdown()
+    parts = [json.loads((tmp_path / f"worker-lab-load-{index}.json").read_text())["unloaded"] for index in (0, 1)]
+    assert sorted(map(len, parts))[0] == 0
+    assert sum(map(len, parts)) == 20
+    rows = [row for index in (0, 1) for row in read_rows(tmp_path / f"requests-lab-load-{index}.f64.gz")]
+    assert {tuple(row) for part in parts for row in part} <= set(rows)
