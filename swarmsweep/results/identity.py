@@ -201,13 +201,14 @@ def _entry_differences(entry: Recorded, begun: Any, now: Any) -> list[Difference
 def _environment_differences(begun: Any, now: Mapping[str, Any]) -> list[Difference]:
     """Variables with other values. They are compared by keyed hashes (see `keyed_environment`), which are not shown."""
     words = "variable {name} of lab_api_env"
-    if not isinstance(begun, Mapping):
+    before = begun.get("values") if isinstance(begun, Mapping) else None
+    if not isinstance(begun, Mapping) or not isinstance(before, Mapping):
         return [Difference(name="lab_api_env", planned=NOT_RECORDED, now="recorded")]
     if begun.get("key") != now["key"]:
         return [
             Difference(name="the key by which values of lab_api_env are compared", planned="another", now="lost or new")
         ]
-    before, after = begun.get("values", {}), now["values"]
+    after = now["values"]
     return [
         Difference(
             name=words.format(name=name),

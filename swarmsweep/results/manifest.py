@@ -35,11 +35,17 @@ def continue_manifest(
     """Add the command that resumes a run, and the differences that were accepted. ``now``: default is this second."""
     begun = read_manifest(run_dir)
     # An earlier version stored parts of a command that are not known to be harmless.
-    older = [restorable(line) for line in begun.get("commands", [])]
+    older = [restorable(line) for line in _list(begun, "commands")]
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     resume = Resume(at=f"{moment:%Y-%m-%dT%H:%M:%SZ}", differences=differences or [])
-    resumed = [*begun.get("resumed", []), to_builtins(resume)]
+    resumed = [*_list(begun, "resumed"), to_builtins(resume)]
     write_json(run_dir / "manifest.json", begun | {"commands": [*older, command], "resumed": resumed})
+
+
+def _list(manifest: dict[str, Any], key: str) -> list[Any]:
+    """A list of the manifest; empty where it is missing or damaged, because no figure depends on it."""
+    value = manifest.get(key)
+    return value if isinstance(value, list) else []
 
 
 def resumes_of(run_dir: Path) -> list[Resume] | None:

@@ -221,6 +221,15 @@ def test_a_run_that_is_taken_up_loses_what_an_earlier_version_kept_of_its_comman
     assert len(commands) == 3
 
 
+@pytest.mark.parametrize("key", ["commands", "resumed"])
+def test_a_damaged_list_of_the_manifest_does_not_end_a_resume(plan, key):
+    run = Path(plan()["run"])
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {key: 7}))
+    assert len(plan(resume=run.name)["steps"]) == 4
+    assert len(json.loads((run / "manifest.json").read_text())[key]) == 1
+
+
 def test_a_resume_with_the_same_sweep_file_goes_on(action, plan, tmp_path):
     run = Path(plan()["run"])
     assert len(plan(resume=run.name, path=str(tmp_path / "toy.yml"))["steps"]) == 4
