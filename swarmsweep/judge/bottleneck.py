@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from swarmsweep.judge.checks.thresholds import LIMITS, Limit
+from swarmsweep.judge.concurrency import GROWN, NEAR_MS
 from swarmsweep.judge.evidence import Evidence
 from swarmsweep.judge.served_by import processes_named
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
@@ -23,7 +24,7 @@ RULES = {
     "retransmitted": Limit(
         1,
         "percent of TCP segments",
-        "V19 warns at 0.01 %; each one costs 200 ms or more, and 1 % is visible in the tail",
+        "V19 warns at 0.01 %; a timeout costs 200 ms or more, and 1 % is visible in the tail",
     ),
     "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
     "host": Limit(90, "percent of its cores", "above this, processes wait for a core"),
@@ -37,6 +38,10 @@ RULES = {
     "one_request": Limit(0.9, "requests served at once", "any API serves one at a time: fewer are no limit of it"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
 }
+
+
+# The shortest timeout after which Linux sends a segment again, in ms (TCP_RTO_MIN). A fast retransmission costs less.
+RETRANSMISSION_MS = 200
 
 
 class Bottleneck(NamedTuple):
@@ -143,20 +148,31 @@ def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
 
 
 def _network(evidence: Evidence) -> Bottleneck | None:
-    """The network loses segments, and all other parts wait for them."""
+    """The network loses segments of the load, and requests wait for them.
+
+    Retransmissions alone show nothing, because they may be of other traffic. Requests must be slower than without them,
+    and the retransmissions must explain at least half of it: each one costs up to `RETRANSMISSION_MS`.
+    """
     again = [
-        (machine.retransmitted_percent, host)
+        (machine.retransmitted_percent, machine.retransmitted_per_second, host)
         for host, machine in evidence.peak_machines.items()
-        if machine.retransmitted_percent is not None
+        if machine.retransmitted_percent is not None and machine.retransmitted_per_second is not None
     ]
-    percent, host = max(again, default=(0.0, ""))
-    if percent < _limit("retransmitted"):
+    percent, _, host = max(again, default=(0.0, 0.0, ""))
+    found, parts = evidence.concurrency, evidence.request_parts
+    base_ms = parts.mean_ms if parts is not None else found.unloaded_ms
+    if percent < _limit("retransmitted") or found.loaded_ms is None or base_ms is None or not found.completed_rps:
         return None
-    gap = ""
-    mean_ms, parts = evidence.peak.latency_mean_ms if evidence.peak is not None else None, evidence.request_parts
-    if mean_ms is not None and parts is not None:
-        gap = f"; a request took {format_figure(mean_ms)} ms, {format_figure(parts.mean_ms)} ms of it in the API"
-    return Bottleneck("network", f"{host} retransmitted {format_figure(percent)} % of its TCP segments{gap}")
+    added_ms = found.loaded_ms - base_ms
+    explained_ms = RETRANSMISSION_MS * sum(rate for _, rate, _ in again) / found.completed_rps
+    if added_ms < NEAR_MS or found.loaded_ms < GROWN * base_ms or explained_ms < added_ms / 2:
+        return None
+    compared = "in the API" if parts is not None else "with a single user"
+    return Bottleneck(
+        "network",
+        f"{host} retransmitted {format_figure(percent)} % of its TCP segments; a request took "
+        f"{format_figure(found.loaded_ms)} ms, and {format_figure(base_ms)} ms {compared}",
+    )
 
 
 def _database(evidence: Evidence) -> Bottleneck | None:

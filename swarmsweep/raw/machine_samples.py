@@ -42,6 +42,7 @@ def _machine(group: str, span: Span | None) -> MachineUsage:
         steal_percent=_steal_percent(first, last),
         external_cpu_cores=_external_cpu_cores(first, last, seconds),
         retransmitted_percent=_retransmitted_percent(first.tcp or TcpCounters(), last.tcp or TcpCounters()),
+        retransmitted_per_second=_retransmitted_per_second(span, seconds),
         sampler_cores=None if sampler is None else sampler / seconds,
         containers={name: _container(span, name, seconds) for name in sorted(span[1].containers)},
     )
@@ -91,6 +92,12 @@ def _external_cpu_cores(first: HostCounters, last: HostCounters, seconds: float)
     if not {"user", "system"} <= grown.keys():
         return None
     return max(0.0, grown["user"] + grown["system"] - own) / seconds
+
+
+def _retransmitted_per_second(span: Span, seconds: float) -> float | None:
+    first, last = (sample.host.tcp or TcpCounters() for sample in span)
+    again = growth(first.retransmitted, last.retransmitted)
+    return None if again is None else again / seconds
 
 
 def _retransmitted_percent(first: TcpCounters, last: TcpCounters) -> float | None:

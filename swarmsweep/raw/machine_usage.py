@@ -20,7 +20,7 @@ class MachineUsage:
 
     ``group`` is 'api' or 'load'. ``busy_percent`` and ``steal_percent`` are of all its cores together.
     ``external_cpu_cores`` is CPU used on its cores by processes that do not belong to the machine or the lab.
-    ``retransmitted_percent`` is of the TCP segments sent.
+    ``retransmitted_percent`` is of the TCP segments sent, ``retransmitted_per_second`` their number.
     """
 
     group: str
@@ -29,5 +29,6 @@ class MachineUsage:
     steal_percent: float | None = None
     external_cpu_cores: float | None = None
     retransmitted_percent: float | None = None
+    retransmitted_per_second: float | None = None
     sampler_cores: float | None = None
     containers: Mapping[str, ContainerUsage] = field(default_factory=dict)

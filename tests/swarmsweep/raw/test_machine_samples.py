@@ -53,6 +53,7 @@ def test_a_machine_over_a_window():
     assert found.steal_percent == pytest.approx(1.0)
     assert found.external_cpu_cores == pytest.approx(0.2)  # half a core busy, 0.3 of it by the machine
     assert found.retransmitted_percent == pytest.approx(0.25)
+    assert found.retransmitted_per_second == pytest.approx(5)
     assert found.sampler_cores == pytest.approx(0.003)
     assert found.containers == {
         API: ContainerUsage("api", pytest.approx(0.25), pytest.approx(40.0), 120 * MIB),
@@ -85,14 +86,17 @@ def without(lines, *names):
     [
         (("own_cpu_seconds",), {"external_cpu_cores"}),
         (("cpu_seconds",), {"external_cpu_cores", "busy_percent", "steal_percent"}),
-        (("tcp",), {"retransmitted_percent"}),
+        (("tcp",), {"retransmitted_percent", "retransmitted_per_second"}),
         (("sampler_cpu_seconds",), {"sampler_cores"}),
         (("cores",), {"cores"}),
     ],
 )
 def test_a_missing_counter_of_the_kernel_is_null_and_the_others_stay(names, missing):
     found = machine(without(samples(), *names))
-    figures = ("cores", "busy_percent", "steal_percent", "external_cpu_cores", "retransmitted_percent", "sampler_cores")
+    figures = (
+        *("cores", "busy_percent", "steal_percent", "external_cpu_cores", "sampler_cores"),
+        *("retransmitted_percent", "retransmitted_per_second"),
+    )
     assert {name for name in figures if getattr(found, name) is None} == missing
 
 
