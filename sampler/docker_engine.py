@@ -53,5 +53,5 @@ class DockerEngine:
 
     def pid(self, container_id: str) -> int | None:
         """Pid of the container's first process in our pid namespace; None when it no longer runs."""
-        answer = self.get(f"/containers/{container_id}/json")
-        return (answer["State"]["Pid"] or None) if answer else None
+        response = self.get(f"/containers/{container_id}/json")
+        return (response["State"]["Pid"] or None) if response else None

@@ -13,9 +13,9 @@ def main() -> None:
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/ready")
-        answer = connection.getresponse()
-        if answer.status != 200:
-            sys.exit(f"not ready: {answer.read(2000).decode('utf-8', 'replace')}")
+        response = connection.getresponse()
+        if response.status != 200:
+            sys.exit(f"not ready: {response.read(2000).decode('utf-8', 'replace')}")
     except OSError as error:
         sys.exit(f"port {port} does not respond: {error}")
     finally:

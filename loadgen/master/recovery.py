@@ -45,22 +45,22 @@ class Recovery:
         deadline = monotonic() + MAX_SECONDS
         gevent.sleep(MIN_SECONDS)
         while (left := deadline - monotonic()) > 0:
-            outcome, seconds = self._ask(max(left, within_seconds))
+            outcome, seconds = self._request_once(max(left, within_seconds))
             if outcome == OK and seconds <= within_seconds:
                 return
             gevent.sleep(PAUSE_SECONDS)
         logger.warning("after %g s, the API did not yet respond within %g s", MAX_SECONDS, within_seconds)
 
-    def _ask(self, timeout_seconds: float) -> tuple[float, float]:
-        answer: AsyncResult = AsyncResult()
+    def _request_once(self, timeout_seconds: float) -> tuple[float, float]:
+        response: AsyncResult = AsyncResult()
 
         def on_done(_: Any, sent: float, end: float, outcome: float, *__: Any) -> None:
-            answer.set((outcome, end - sent))
+            response.set((outcome, end - sent))
 
         client = Client(self._target, self._user.check, on_done, timeout_seconds)
         self.requests_sent += 1
         try:
             client.send(self._request, None)
-            return answer.get()
+            return response.get()
         finally:
             client.close()

@@ -21,17 +21,17 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        answers = [self.ask() for _ in range(TRIES)]
-        offset, bound = min(answers, key=lambda answer: answer[1])
+        offsets = [self.measure() for _ in range(TRIES)]
+        offset, bound = min(offsets, key=lambda measured: measured[1])
         return result | {"changed": False, "offset_seconds": offset, "bound_seconds": bound}
 
-    def ask(self):
+    def measure(self):
         """Return (offset, bound) in seconds of one round trip."""
         before = time.time()
-        answer = self._low_level_execute_command("date +%s.%N")
+        response = self._low_level_execute_command("date +%s.%N")
         after = time.time()
         try:
-            return preflight.clock_offset(before, float(answer["stdout"]), after)
+            return preflight.clock_offset(before, float(response["stdout"]), after)
         except ValueError:
-            text = answer["stderr"].strip() or answer["stdout"].strip() or "nothing"
+            text = response["stderr"].strip() or response["stdout"].strip() or "nothing"
             raise AnsibleActionFail(f"'date +%s.%N' printed no time, but: {text}") from None

@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         hostvars = task_vars["hostvars"]
         sides = {side: list(self._task.args[side]) for side in ("api", "load")}
-        answers = {
+        facts = {
             name: {
                 "address": str(hostvars[name].get("ansible_host", name)),
                 "reach": dict(hostvars[name].get("__preflight_reach", {})),
@@ -41,8 +41,8 @@ class ActionModule(ActionBase):
             for side in sides.values()
             for name in side
         }
-        clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in answers}
-        problems = preflight.find_problems(answers, sides) + clock_problems(clocks)
+        clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
+        problems = preflight.find_problems(facts, sides) + clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))
         return result | {"changed": False}

@@ -29,16 +29,16 @@ port, seconds, most = map(int, sys.argv[1:])
 try:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     connection.request("GET", "/metrics", headers={"Accept": "text/plain"})
-    answer = connection.getresponse()
-    body = answer.read(most + 1)
+    response = connection.getresponse()
+    body = response.read(most + 1)
 except (OSError, http.client.HTTPException) as error:
     give_up(str(error) or type(error).__name__)
-if answer.status != 200:
-    give_up(f"status {answer.status}")
+if response.status != 200:
+    give_up(f"status {response.status}")
 if len(body) > most:
     give_up(f"more than {most} bytes")
-if answer.length:
-    give_up(f"the response ended {answer.length} bytes early")
+if response.length:
+    give_up(f"the response ended {response.length} bytes early")
 sys.stdout.buffer.write(body)
 """
 

@@ -72,21 +72,21 @@ class Server:
 def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> str:
     """Return the response to one command on the socket. Raises HaproxyError."""
     deadline = time.monotonic() + timeout_seconds
-    answer = bytearray()
+    response = bytearray()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_seconds)
             connection.connect(path)
             connection.sendall(command.encode() + b"\n")
             while chunk := connection.recv(65536):
-                answer += chunk
+                response += chunk
                 connection.settimeout(max(0.001, deadline - time.monotonic()))
     except OSError as error:
         raise HaproxyError(
             f"HAProxy does not respond to `{command}` on {path}: {error.strerror or error}. "
             "Is the proxy service running, and is its `stats socket` bind-mounted to this path?"
         ) from error
-    return answer.decode(errors="replace")
+    return response.decode(errors="replace")
 
 
 def show_stat(path: str) -> str:

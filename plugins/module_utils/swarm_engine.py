@@ -65,25 +65,25 @@ def run_docker(*arguments: str) -> subprocess.CompletedProcess:
         raise HarnessError(f"`{' '.join(command)}` did not end within {COMMAND_TIMEOUT_SECONDS} s") from error
 
 
-def poll(question: Callable[[], Any], deadline: float) -> Any:
-    """Repeat the question until the answer is not None. Return None when the monotonic deadline is over.
+def poll(request: Callable[[], Any], deadline: float) -> Any:
+    """Repeat a request until its response is not None. Return None when the monotonic deadline is over.
 
     A daemon on a starved core may fail single requests. Errors count only if there is nothing else for
     SILENCE_SECONDS.
     """
     from docker.errors import DockerException
 
-    answered = time.monotonic()
+    responded = time.monotonic()
     while True:
         try:
-            answer = question()
-            answered = time.monotonic()
+            response = request()
+            responded = time.monotonic()
         except (OSError, DockerException) as error:
-            answer = None
-            if time.monotonic() - answered > SILENCE_SECONDS:
+            response = None
+            if time.monotonic() - responded > SILENCE_SECONDS:
                 raise HarnessError(f"Docker has not responded for {SILENCE_SECONDS:.0f} s: {error}") from error
-        if answer is not None or time.monotonic() >= deadline:
-            return answer
+        if response is not None or time.monotonic() >= deadline:
+            return response
         time.sleep(POLL_SECONDS)
 
 
@@ -157,7 +157,7 @@ class Service:
         The events also report a child killed inside a living container.
         """
         filters = {"type": "container", "event": "oom", "label": f"{SERVICE_LABEL}={self.name}"}
-        now = time.time()  # an end in the past: Docker answers from its memory and closes the stream
+        now = time.time()  # an end in the past: Docker responds from its memory and closes the stream
         events = self.api.events(since=f"{since:.6f}", until=f"{now:.6f}", filters=filters, decode=True)
         killed = {event["Actor"]["ID"] for event in events}
         for task in tasks:

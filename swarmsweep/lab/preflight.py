@@ -26,7 +26,7 @@ CLOCK_SECONDS = 0.5
 Result = Mapping[str, Any]
 
 
-class HostAnswer(TypedDict):
+class HostFacts(TypedDict):
     """``reach``: the result of a raw command. ``capacity``: the result of host_capacity."""
 
     address: str
@@ -34,11 +34,11 @@ class HostAnswer(TypedDict):
     capacity: Result
 
 
-def find_problems(answers: Mapping[str, HostAnswer], sides: dict[str, list[str]]) -> list[str]:
+def find_problems(facts: Mapping[str, HostFacts], sides: dict[str, list[str]]) -> list[str]:
     """Problems of all hosts, in inventory order.
 
     Args:
-        answers: what each host reported, by host name.
+        facts: what each host reported, by host name.
         sides: {"api": [host names], "load": [host names]}.
 
     Returns:
@@ -49,14 +49,14 @@ def find_problems(answers: Mapping[str, HostAnswer], sides: dict[str, list[str]]
         for side, names in sides.items()
         if not names
     ]
-    for name, answer in answers.items():
-        problems += host_problems(name, answer, is_api=name in sides["api"])
+    for name, host in facts.items():
+        problems += host_problems(name, host, is_api=name in sides["api"])
     return problems
 
 
-def host_problems(name: str, answer: HostAnswer, *, is_api: bool) -> list[str]:
+def host_problems(name: str, host: HostFacts, *, is_api: bool) -> list[str]:
     """Problems of one host; if one hides others, only the first is named."""
-    address, reach, capacity = answer["address"], answer["reach"], answer["capacity"]
+    address, reach, capacity = host["address"], host["reach"], host["capacity"]
     # SSH accepts user@host and other forms, but the load needs a host for its URL.
     if is_api and (problem := address_problem(name, address)):
         return [problem]

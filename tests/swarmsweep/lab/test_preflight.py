@@ -17,25 +17,25 @@ CAPACITY = {
 }
 
 
-def answer(address="10.0.0.5", reach=REACHED, **capacity):
+def facts(address="10.0.0.5", reach=REACHED, **capacity):
     """The facts of one host, which is sound by default."""
     return {"address": address, "reach": reach, "capacity": CAPACITY | capacity}
 
 
 def problems(api=None, load=None):
     """Problems of a lab of two hosts."""
-    return find_problems({"lab-api": api or answer(), "lab-load": load or answer("10.0.0.6")}, SIDES)
+    return find_problems({"lab-api": api or facts(), "lab-load": load or facts("10.0.0.6")}, SIDES)
 
 
 @pytest.mark.parametrize(
     "host",
     [
-        answer(),
-        answer(os_version="13"),
-        answer(os_id="ubuntu", os_version="24.04"),
-        answer(os_id="ubuntu", os_version="25.10"),
-        answer(disk_free_bytes=8 * GIB, memory_bytes=2 * GIB),
-        answer(disk_free_bytes=2 * GIB, provisioned=True),  # spent on purpose by an earlier run
+        facts(),
+        facts(os_version="13"),
+        facts(os_id="ubuntu", os_version="24.04"),
+        facts(os_id="ubuntu", os_version="25.10"),
+        facts(disk_free_bytes=8 * GIB, memory_bytes=2 * GIB),
+        facts(disk_free_bytes=2 * GIB, provisioned=True),  # spent on purpose by an earlier run
     ],
 )
 def test_sound_hosts_have_no_problem(host):
@@ -43,16 +43,16 @@ def test_sound_hosts_have_no_problem(host):
 
 
 API_PROBLEMS = [
-    (answer(os_version="11"), ("debian 11;",)),
-    (answer(os_id="ubuntu", os_version="22.04"), ("ubuntu 22.04;",)),
-    (answer(os_id="fedora", os_version="41"), ("fedora 41;",)),
-    (answer(os_id="debian", os_version=""), ("debian ;",)),  # unstable says no version
-    (answer(os_id="", os_version=""), ()),
-    (answer(disk_free_bytes=7.5 * GIB), ("7.5 GiB", "8 GiB", "docker system prune")),
-    (answer(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB", "8 GiB")),
-    (answer(memory_bytes=1.5 * GIB), ("1.5 GiB", "2 GiB")),
-    (answer(cpu_flags_missing=["popcnt", "sse4_2"]), ("popcnt, sse4_2", "x86-64-v2")),
-    (answer(reach={"rc": 127, "stdout": ""}), ("python3", "ssh 10.0.0.5 sudo apt-get install")),
+    (facts(os_version="11"), ("debian 11;",)),
+    (facts(os_id="ubuntu", os_version="22.04"), ("ubuntu 22.04;",)),
+    (facts(os_id="fedora", os_version="41"), ("fedora 41;",)),
+    (facts(os_id="debian", os_version=""), ("debian ;",)),  # unstable says no version
+    (facts(os_id="", os_version=""), ()),
+    (facts(disk_free_bytes=7.5 * GIB), ("7.5 GiB", "8 GiB", "docker system prune")),
+    (facts(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB", "8 GiB")),
+    (facts(memory_bytes=1.5 * GIB), ("1.5 GiB", "2 GiB")),
+    (facts(cpu_flags_missing=["popcnt", "sse4_2"]), ("popcnt, sse4_2", "x86-64-v2")),
+    (facts(reach={"rc": 127, "stdout": ""}), ("python3", "ssh 10.0.0.5 sudo apt-get install")),
 ]
 
 
@@ -71,22 +71,22 @@ UNREACHED = {"unreachable": True, "msg": "Could not resolve hostname"}
 @pytest.mark.parametrize("address", ["root@10.0.0.5", "10.0.5"])
 @pytest.mark.parametrize("reach", [REACHED, UNREACHED])
 def test_an_api_host_needs_an_address_that_can_be_loaded(address, reach):
-    [problem] = problems(api=answer(address, reach=reach))
+    [problem] = problems(api=facts(address, reach=reach))
     assert problem.startswith(f"ansible_host of 'lab-api' is '{address}'; ")
     # Nothing is loaded there.
-    assert problems(load=answer("root@10.0.0.6")) == []
+    assert problems(load=facts("root@10.0.0.6")) == []
 
 
 def test_an_api_host_may_have_no_ansible_host():
-    assert find_problems({"lab_api": answer("lab_api")}, {"api": ["lab_api"], "load": ["lab_api"]}) == []
-    [problem] = find_problems({"10.0.5": answer("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]})
+    assert find_problems({"lab_api": facts("lab_api")}, {"api": ["lab_api"], "load": ["lab_api"]}) == []
+    [problem] = find_problems({"10.0.5": facts("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]})
     assert "'10.0.5'" in problem
 
 
 def test_a_load_host_needs_less():
-    assert problems(load=answer("10.0.0.6", memory_bytes=GIB, disk_free_bytes=2 * GIB)) == []
-    assert problems(load=answer("10.0.0.6", cpu_flags_missing=["sse4_2"])) == []
-    [problem] = problems(load=answer("10.0.0.6", disk_free_bytes=1 * GIB))
+    assert problems(load=facts("10.0.0.6", memory_bytes=GIB, disk_free_bytes=2 * GIB)) == []
+    assert problems(load=facts("10.0.0.6", cpu_flags_missing=["sse4_2"])) == []
+    [problem] = problems(load=facts("10.0.0.6", disk_free_bytes=1 * GIB))
     assert problem.startswith("lab-load (10.0.0.6) ")
     assert "1.0 GiB" in problem and "2 GiB" in problem
 
@@ -149,9 +149,9 @@ def test_a_host_that_refuses_root_is_named_with_its_cause(capacity, cause):
 def test_the_messages(golden):
     rows = {
         "API host": [problems(api=api)[0] for api, _ in API_PROBLEMS],
-        "load host": problems(load=answer("10.0.0.6", disk_free_bytes=1 * GIB)),
-        "address": problems(api=answer("root@10.0.0.5")),
-        "no address": find_problems({"10.0.5": answer("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]}),
+        "load host": problems(load=facts("10.0.0.6", disk_free_bytes=1 * GIB)),
+        "address": problems(api=facts("root@10.0.0.5")),
+        "no address": find_problems({"10.0.5": facts("10.0.5")}, {"api": ["10.0.5"], "load": ["10.0.5"]}),
         "unreachable": [unreachable(address, message)[0] for address, message, _ in UNREACHABLE],
         "not root": [not_root(capacity)[0] for capacity, _ in NOT_ROOT],
         "no hosts": find_problems({}, {"api": [], "load": []}),
@@ -161,7 +161,7 @@ def test_the_messages(golden):
 
 
 def test_every_problem_of_every_host_is_reported_at_once_in_order():
-    api = answer(os_version="11", disk_free_bytes=0, memory_bytes=0)
+    api = facts(os_version="11", disk_free_bytes=0, memory_bytes=0)
     load = {"address": "10.0.0.6", "reach": {"unreachable": True, "msg": "timed out"}, "capacity": {}}
     told = problems(api=api, load=load)
     assert [line.split()[0] for line in told] == ["lab-api"] * 3 + ["lab-load"]
@@ -176,7 +176,7 @@ def test_every_problem_of_every_host_is_reported_at_once_in_order():
     ],
 )
 def test_an_empty_group_is_named_with_the_file_to_edit(sides, empty):
-    hosts = {name: answer() for names in sides.values() for name in names}
+    hosts = {name: facts() for names in sides.values() for name in names}
     told = find_problems(hosts, sides)
     assert [line.split("'")[1] for line in told] == empty
     assert all("inventory/lab/hosts.yml" in line for line in told)
