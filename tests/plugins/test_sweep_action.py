@@ -77,7 +77,7 @@ def test_a_run_whose_load_left_the_lab_is_refused_by_each_step_that_takes_it_up(
         plan(resume=taken_up["resume"])
 
 
-@pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 13, "fixed"), (CAPACITY, 60, "capacity")])
+@pytest.mark.parametrize(("load", "seconds", "mode"), [(FIXED, 16, "fixed"), (CAPACITY, 60, "capacity")])
 def test_a_step_has_all_that_the_role_needs(plan, load, seconds, mode):
     told = plan(load)
     assert told["slo"] == {"p95_ms": 100, "max_failure_percent": 1}
