@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-SERVICE_SECONDS = 0.1
+SERVICE_SECONDS = 0.2
 # The threads that AnyIO has, and so FastAPI for `def` endpoints; the connections of a small pool.
 THREADS, CONNECTIONS = 40, 5
 
