@@ -18,6 +18,7 @@ FILES = (
     "test_capacity.py",
     "test_bottlenecks.py",
     "test_doubts.py",
+    "test_own_api.py",
     "test_load_hosts.py",
     "test_down.py",
 )

@@ -1,0 +1,133 @@
+"""An image and a locustfile that are not the lab's, both unmodified, are measured and judged right."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.e2e.machines import REPOSITORY
+
+pytestmark = pytest.mark.e2e
+
+HERE = Path(__file__).parent
+SWEEP = HERE / "own_api.yml"
+LIMITED = ("threads", "pool", "lock")
+# Served at once, as planted: threads of FastAPI, connections of two replicas, one. A closed load and the API's own
+# work lower the figure somewhat; the ranges do not touch each other.
+SERVED_AT_ONCE = {"threads": (28, 48), "pool": (6.5, 12.5), "lock": (0.7, 1.5)}
+NOT_READY = HERE / "not_ready.yml"
+
+
+@pytest.fixture(scope="module")
+def images(lab) -> None:
+    """Build the images on the API host, from the image of the lab's API."""
+    listed = lab.ssh("api", "docker images --format '{{.Repository}}:{{.Tag}}' swarmsweep/api")
+    assert listed.returncode == 0, listed.stderr
+    base = listed.stdout.split()[0]
+    folder = "/root/own_api"
+    assert lab.ssh("api", f"mkdir -p {folder}").returncode == 0
+    for path in (HERE / "own_api").iterdir():
+        if path.is_file():
+            assert lab.ssh("api", f"cat > {folder}/{path.name}", text=path.read_text()).returncode == 0
+    for tag, file in (("own-api", "Dockerfile"), ("own-api:two", "Dockerfile.two_processes")):
+        built = lab.ssh(
+            "api", f"docker build --build-arg API_IMAGE={shlex.quote(base)} -t {tag} -f {folder}/{file} {folder} 2>&1"
+        )
+        assert built.returncode == 0, built.stdout
+
+
+@pytest.fixture(scope="module")
+def locustfile():
+    """The user's locustfile in its folder, while the module runs."""
+    path = REPOSITORY / "locustfiles/e2e_visitor.py"
+    shutil.copy(HERE / "own_api/visitor.py", path)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def run(lab, images, locustfile) -> Path:
+    """The folder of the run."""
+    sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
+    assert lab.play("sweep.yml", sweep=str(sweep), seed="3").status == "successful"
+    return sorted(lab.reports.glob("*-own-api"))[-1]
+
+
+@pytest.fixture(scope="module")
+def cells(run) -> list[dict]:
+    """The sweep's rows."""
+    return json.loads((run / "summary.json").read_text())["cells"]
+
+
+@pytest.fixture(scope="module")
+def rows(cells) -> dict[str, dict]:
+    """The rows of the cells that serve a limited number of requests at once, by the limit."""
+    return {row["config"]["LIMIT"]: row for row in cells if row["config"]["LIMIT"] in LIMITED}
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+def test_a_limit_inside_the_api_is_named_with_its_figure(rows, limit):
+    row = rows[limit]
+    # An own exit code, own timings, a redirect within the API and a constant X-Served-By spoil nothing.
+    assert row["status"] == "valid", row["reason"]
+    assert row["bottleneck"] == "concurrency", row["bottleneck_evidence"]
+    low, high = SERVED_AT_ONCE[limit]
+    assert low <= row["served_at_once"] <= high, row
+    assert row["failures"] == 0
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+def test_think_time_is_that_of_the_locustfile(rows, limit):
+    # Uniform from 0.01 to 0.03 s; a late generator makes a pause longer, and never shorter.
+    assert 0.015 <= rows[limit]["think_time_seconds"] <= 0.1
+
+
+def test_the_page_does_not_ask_for_more_load(run):
+    assert "raise the load" not in (run / "summary.md").read_text().lower()
+
+
+def test_an_axis_without_effect_makes_its_cells_invalid(cells):
+    same = [row for row in cells if row["config"]["LIMIT"] == "none"]
+    assert {row["status"] for row in same} == {"invalid"}, [row["reason"] for row in same]
+    for row in same:
+        assert row["server_processes"] == 2
+        assert "lab_api_workers_env" in row["reason"]
+
+
+def test_an_image_that_the_host_lacks_is_named_before_anything_is_deployed(lab):
+    play = lab.play("site.yml", lab_api_image="no-such-image:1")
+    assert play.status == "failed"
+    assert "no-such-image:1" in play.output
+    assert "e2e-api" in play.output
+    assert not play.changed.get("e2e-api")
+
+
+def test_another_ready_path_without_site_is_refused_before_the_first_cell(lab):
+    before = set(lab.reports.iterdir())
+    play = lab.play("sweep.yml", sweep=str(NOT_READY), lab_api_ready_path="/nowhere")
+    assert play.status == "failed"
+    assert "./lab site" in play.output
+    assert set(lab.reports.iterdir()) == before
+
+
+def test_a_path_that_the_api_lacks_ends_the_wait_and_the_sweep(lab):
+    site = lab.play("site.yml", lab_api_ready_path="/nowhere")
+    assert site.status == "failed"
+    assert "404" in site.output
+    lab.play("sweep.yml", sweep=str(NOT_READY), lab_api_ready_path="/nowhere")
+    run = sorted(lab.reports.glob("*-not-ready"))[-1]
+    rows = json.loads((run / "summary.json").read_text())["cells"]
+    assert sorted(row["status"] for row in rows) == ["failed", "failed", "not measured"]
+    assert all("404" in row["reason"] for row in rows)
+    assert "404" in (run / "summary.md").read_text()
+
+
+def test_the_lab_is_as_it_was(lab, run):
+    assert lab.play("site.yml").status == "successful"
+    planned = yaml.safe_load(SWEEP.read_text())["cells"]
+    assert len(json.loads((run / "summary.json").read_text())["cells"]) == len(planned)
