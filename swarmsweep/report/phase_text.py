@@ -12,7 +12,7 @@ from swarmsweep.units import format_seconds
 # minutes are thus two lines.
 HEARTBEAT_SECONDS = 120.0
 # A phase that goes on after another one, for less than this and without a change, has no second line.
-CONTINUED_SECONDS = 1.0
+CONTINUED_SECONDS = 10.0
 # Variable of a play, task or include with the phase of its tasks. In a role, its name begins with the role's name.
 _PHASE = re.compile(r"(__\w+_)?phase")
 # The number of hosts that a line names; for more hosts, it gives their number.

@@ -16,6 +16,9 @@ pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parent
 SWEEP = HERE / "own_api.yml"
+MAX_SWEEPS = 3
+# What other processes of the computer do to a measurement now and then.
+OF_THE_COMPUTER = {"steady_state", "foreign_cpu"}
 LIMITED = ("threads", "pool", "lock")
 # Served at once, as planted: threads of FastAPI, connections of two replicas, one. A closed load and the API's own
 # work lower the figure somewhat; the ranges do not touch each other.
@@ -52,16 +55,32 @@ def locustfile():
 
 @pytest.fixture(scope="module")
 def run(lab, images, locustfile) -> Path:
-    """The folder of the run."""
+    """The folder of the run. It is swept again, twice at most, where only this computer disturbed a cell."""
     sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
-    assert lab.play("sweep.yml", sweep=str(sweep), seed="3").status == "successful"
-    return sorted(lab.reports.glob("*-own-api"))[-1]
+    for _ in range(MAX_SWEEPS):
+        assert lab.play("sweep.yml", sweep=str(sweep), seed="3").status == "successful"
+        run = sorted(lab.reports.glob("*-own-api"))[-1]
+        if not any(disturbed(run, row) for row in rows_of(run)):
+            break
+    return run
+
+
+def rows_of(run: Path) -> list[dict]:
+    """The rows of a sweep."""
+    return json.loads((run / "summary.json").read_text())["cells"]
+
+
+def disturbed(run: Path, row: dict) -> bool:
+    """Only checks that this computer's noise fails speak against the attempt."""
+    cell = json.loads((run / "cells" / row["id"] / "cell.json").read_text())
+    against = {check["name"] for check in cell["checks"] if check["passed"] is False and not check["warning"]}
+    return row["status"] == "invalid" and bool(against) and against <= OF_THE_COMPUTER
 
 
 @pytest.fixture(scope="module")
 def cells(run) -> list[dict]:
     """The sweep's rows."""
-    return json.loads((run / "summary.json").read_text())["cells"]
+    return rows_of(run)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +94,7 @@ def test_a_limit_inside_the_api_is_named_with_its_figure(rows, limit):
     row = rows[limit]
     # An own exit code, own timings, a redirect within the API and a constant X-Served-By spoil nothing.
     assert row["status"] == "valid", row["reason"]
-    assert row["bottleneck"] == "concurrency", row["bottleneck_evidence"]
+    assert row["bottleneck"] == "concurrency", row
     low, high = SERVED_AT_ONCE[limit]
     assert low <= row["served_at_once"] <= high, row
     assert row["failures"] == 0
@@ -83,8 +102,8 @@ def test_a_limit_inside_the_api_is_named_with_its_figure(rows, limit):
 
 @pytest.mark.parametrize("limit", LIMITED)
 def test_think_time_is_that_of_the_locustfile(rows, limit):
-    # Uniform from 0.01 to 0.03 s; a late generator makes a pause longer, and never shorter.
-    assert 0.015 <= rows[limit]["think_time_seconds"] <= 0.1
+    # Uniform from 0.01 to 0.03 s.
+    assert rows[limit]["think_time_seconds"] == pytest.approx(0.02, rel=0.2)
 
 
 def test_the_page_does_not_ask_for_more_load(run):
@@ -121,7 +140,7 @@ def test_a_path_that_the_api_lacks_ends_the_wait_and_the_sweep(lab):
     assert "404" in site.output
     lab.play("sweep.yml", sweep=str(NOT_READY), lab_api_ready_path="/nowhere")
     run = sorted(lab.reports.glob("*-not-ready"))[-1]
-    rows = json.loads((run / "summary.json").read_text())["cells"]
+    rows = rows_of(run)
     assert sorted(row["status"] for row in rows) == ["failed", "failed", "not measured"]
     assert all("404" in row["reason"] for row in rows)
     assert "404" in (run / "summary.md").read_text()
@@ -130,4 +149,4 @@ def test_a_path_that_the_api_lacks_ends_the_wait_and_the_sweep(lab):
 def test_the_lab_is_as_it_was(lab, run):
     assert lab.play("site.yml").status == "successful"
     planned = yaml.safe_load(SWEEP.read_text())["cells"]
-    assert len(json.loads((run / "summary.json").read_text())["cells"]) == len(planned)
+    assert len(rows_of(run)) == len(planned)

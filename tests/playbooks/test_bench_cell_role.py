@@ -110,7 +110,7 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
         },
     }
     # The sum of load, deployment and grace.
-    assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 23 + 120 + 420
+    assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 26 + 120 + 420
 
 
 def test_without_think_time_in_the_plan_the_scenario_has_its_own(render):
@@ -136,7 +136,7 @@ def test_responses_are_compared_for_the_labs_own_image_alone(render, load, confi
 def test_numbers_may_be_text(render):
     names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
     found = render(FIXED, step(FIXED), **dict.fromkeys(names, "300"), api_stack_replicas="2")["lab-load"]
-    assert int(found["__bench_cell_time_limit_seconds"]) == 23 + 300 + 300
+    assert int(found["__bench_cell_time_limit_seconds"]) == 26 + 300 + 300
     assert int(found["kept_timeout_seconds"]) == 300 * 3
 
 

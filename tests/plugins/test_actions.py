@@ -265,18 +265,18 @@ def test_a_run_remembers_its_commands_without_secrets(lab):
     assert "hunter2" not in json.dumps(manifest)
     assert found["resume"]["run"] == found["plan"]["run"]
     assert found["plan"]["steps"] == found["resume"]["steps"]
-    assert found["plan"]["seconds"] == found["resume"]["seconds"] == 7 * (18 + OTHER_SECONDS_PER_STEP)
+    assert found["plan"]["seconds"] == found["resume"]["seconds"] == 7 * (21 + OTHER_SECONDS_PER_STEP)
 
 
 def test_every_step_has_the_load_of_its_cell(lab):
     found, _ = lab
     loads = {(step["load"]["users"], step["load_seconds"]) for step in found["plan"]["steps"]}
-    assert loads == {(40, 18)}
+    assert loads == {(40, 21)}
     steps = {step["cell_id"].partition("-w1-")[2]: step for step in found["plan evolution"]["steps"]}
     assert len(steps) == 11
     assert (steps["variantprints"]["load"]["users"], steps["variantonnx"]["load"]["users"]) == (2, 32)
     # Whole seconds, rounded up: the ramp of two users takes a fraction of one.
-    assert (steps["variantprints"]["load_seconds"], steps["variantonnx"]["load_seconds"]) == (56, 21)
+    assert (steps["variantprints"]["load_seconds"], steps["variantonnx"]["load_seconds"]) == (59, 24)
     assert steps["locustfileempty-variantonnx"]["load"]["locustfile"] == "empty.py"
 
 

@@ -46,7 +46,8 @@ class Module:
     def __init__(self, **params):
         self.params = {"user": getpass.getuser(), "open_files": 1024, "time_limit_seconds": 30, **params}
 
-    def fail_json(self, msg):
+    def fail_json(self, msg, next_command=""):
+        assert next_command in msg
         raise Failed(msg)
 
 

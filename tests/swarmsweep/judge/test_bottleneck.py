@@ -13,6 +13,7 @@ from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 SWEEP = Path(__file__).parents[2] / "e2e" / "bottlenecks.yml"
+OWN_API = SWEEP.with_name("own_api.yml")
 # 2 replicas of 2 processes at 0.4 cores each, 20 users with think time: nothing is at its limit.
 CONTAINERS = record("users")["machines"]["e2e-api"]["containers"]
 A, B = (f"machines.e2e-api.containers.{name}" for name, one in CONTAINERS.items() if one["service"] == "api")
@@ -205,5 +206,7 @@ def test_every_rule_has_a_reason():
 def test_every_word_is_planted_in_the_end_to_end_test():
     sweep = parse_sweep(SWEEP.read_bytes(), SWEEP.name)
     planted = {dict(cell.extra)["PLANT"] for cell in sweep.cells}
-    # Limits of concurrency are planted on loopback, see tests/loadgen/test_unloaded.py.
+    # The limits of concurrency are inside an API, so they are planted in an image of the tests' own.
+    own_api = parse_sweep(OWN_API.read_bytes(), OWN_API.name)
+    assert {dict(cell.extra)["LIMIT"] for cell in own_api.cells} == {"threads", "pool", "lock", "none"}
     assert planted | {"concurrency"} == {word for _, word, _ in CASES}

@@ -28,8 +28,8 @@ def test_the_line_of_a_phase(state, how, line):
     [
         (phase(), 5, False),
         (phase(tasks=1), 0.1, True),
-        (phase(tasks=1, continued=True), 0.9, False),
-        (phase(tasks=1, continued=True), 1.0, True),
+        (phase(tasks=1, continued=True), 9.9, False),
+        (phase(tasks=1, continued=True), 10.0, True),
         (phase(tasks=1, changed=1, continued=True), 0.1, True),
         (phase(tasks=1, failed=True, continued=True), 0.1, True),
     ],
