@@ -74,6 +74,10 @@ class ReadyWatch:
         settled = [refusal for refusal in current if now - self.since[refusal] >= self.settled_seconds]
         return settled[0] if settled else None
 
+    def interrupt(self) -> None:
+        """Note that for a moment nothing could be observed, as while a replica starts again."""
+        self.since = {}
+
     def refused(self, servers: Iterable[Server]) -> Iterable[Refusal]:
         """Find the servers whose last check got one of the statuses in `REFUSALS`."""
         for server in servers:
@@ -102,8 +106,9 @@ def describe_elsewhere(listeners: list[Listener], port: int) -> str | None:
         return None
     if on_port:
         return f"listens on {on_port[0]} alone, which only its own container reaches; the API must listen on 0.0.0.0"
-    ports = sorted({listener.port for listener in listeners if not listener.is_local})
-    if not any(other < FIRST_RANDOM_PORT for other in ports):
+    # A random port differs in each replica, so it is not part of a cause that cells share.
+    ports = sorted({one.port for one in listeners if not one.is_local and one.port < FIRST_RANDOM_PORT})
+    if not ports:
         return None
     return f"listens on {', '.join(map(str, ports))}; lab_api_port is {port}"
 

@@ -188,18 +188,18 @@ class Wait:
         killed = self.service.oom_containers(self.tasks, self.record["started_at"])
         self.verdict = swarm_tasks.assess(self.tasks, self.request.replicas, time.time(), killed)
         if self.verdict.reason_code == "oom" and self.may_be_dying(self.verdict.task_id):
-            return None
+            return self.wait_on()
         if self.verdict.state == "failed":
             self.fail(self.verdict.reason_code, self.verdict.reason, self.verdict.task_id)
             return True
         if self.verdict.state != "running":
-            return None
+            return self.wait_on()
         addresses = frozenset().union(*(swarm_tasks.addresses_of(task) for task in self.alive()))
         try:
             self.servers = read_servers(self.request)
         except haproxy_stats.HaproxyError as error:
             self.proxy_problem = str(error)
-            return None
+            return self.wait_on()
         self.proxy_problem = None
         self.record["haproxy_up"] = haproxy_stats.count_ready(self.servers, addresses)
         if not haproxy_stats.are_ready(self.servers, self.request.replicas, addresses):
@@ -208,6 +208,11 @@ class Wait:
         self.record["ready_seconds"] = round(self.record["ready_at"] - self.record["started_at"], 3)
         self.record["status"] = "ready"
         return True
+
+    def wait_on(self) -> bool | None:
+        """Return None: the wait goes on. What the ready check got before now was not without a break."""
+        self.ready_watch.interrupt()
+        return None
 
     def give_up_early(self) -> bool | None:
         """Return True if the ready check got a result for long enough that waiting does not change."""

@@ -38,6 +38,7 @@ class Serving:
         try:
             servers = haproxy_stats.list_servers(haproxy_stats.show_stat(self.socket), self.backend)
         except haproxy_stats.HaproxyError as error:
+            self.watch.interrupt()
             return str(error)
         if haproxy_stats.are_ready(servers, self.servers_up):
             return None

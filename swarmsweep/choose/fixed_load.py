@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.judge.concurrency import is_near
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
@@ -128,7 +129,9 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
         )
     if nearest.task_exceptions and worst.name == "failed tasks":
         return "Its tasks raised exceptions: read them below, and correct the scenario or the responses that it reads."
-    if nearest.bottleneck == "not_saturated":
+    if worst.name == "failures" and nearest.bottleneck == "not_saturated":
+        return "Its requests failed: read their kinds below, and correct the scenario or the API, or lower the load."
+    if nearest.bottleneck == "not_saturated" and is_near(nearest.unloaded_latency_ms, nearest.latency_growth):
         return (
             "No resource was at its limit there, so larger configurations would hardly help: "
             "make the API itself faster, lower the load, or relax the SLO."

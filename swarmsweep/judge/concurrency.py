@@ -24,6 +24,8 @@ NEAR_GROWTH = 1.25
 GROWN = 1.5
 # Growth by less is near, too, in ms: hosts and load generator cause it when processes wait for a core.
 NEAR_MS = 5.0
+# Good responses of one user without which their mean says too little.
+MIN_UNLOADED = 3
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,10 @@ def of_search(probes: Sequence[Probe], peak: Probe, loaded_ms: float | None) -> 
 def _unloaded_of_users(record: UsersRecord) -> float | None:
     """Mean latency in ms of the good responses to the probe of one user; None without any.
 
-    The first request opens the connection, so it is left out where there are others.
+    The first request opens the connection, so it is left out. Too few others say nothing about the mean.
     """
-    latencies = [latency_ms for _, latency_ms, outcome in record.unloaded if outcome == OK]
-    return float(np.mean(latencies[1:] or latencies)) if latencies else None
+    latencies = [latency_ms for _, latency_ms, outcome in record.unloaded if outcome == OK][1:]
+    return float(np.mean(latencies)) if len(latencies) >= MIN_UNLOADED else None
 
 
 def _unloaded_of_probes(probes: Sequence[Probe]) -> float | None:

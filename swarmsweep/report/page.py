@@ -49,6 +49,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     bottlenecks: list[page_lists.BottleneckLine]
     failed_checks: list[page_lists.FailedCheck]
     is_checked: bool
+    otherwise_invalid: list[page_lists.InvalidLine]
     retries: list[page_lists.RetryLine]
     warnings: list[page_lists.SharedWarning]
     logs: list[page_lists.LogLines]
@@ -87,6 +88,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         bottlenecks=page_lists.bottlenecks_of(cells),
         failed_checks=page_lists.failed_checks_of(cells),
         is_checked=any(cell.checks for cell in cells),
+        otherwise_invalid=page_lists.otherwise_invalid_of(cells),
         retries=page_lists.retries_of(cells),
         warnings=page_lists.warnings_of(cells),
         logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],

@@ -73,6 +73,13 @@ class FailedCheck(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class InvalidLine(Struct, frozen=True):
+    """A cell that is invalid for another reason than a check."""
+
+    id: str
+    reason: str
+
+
 class RetryLine(Struct, frozen=True):
     """An attempt that was retried, and why."""
 
@@ -201,6 +208,15 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
                 )
             )
     return entries
+
+
+def otherwise_invalid_of(cells: list[Row]) -> list[InvalidLine]:
+    """Invalid cells of which no check failed, as those of a workers axis without effect."""
+    return [
+        InvalidLine(cell.id, markdown(cell.reason or "no reason was stored"))
+        for cell in cells
+        if cell.status == "invalid" and all(check.passed is not False or check.warning for check in cell.checks)
+    ]
 
 
 def retries_of(cells: list[Row]) -> list[RetryLine]:

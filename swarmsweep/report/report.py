@@ -9,6 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from swarmsweep.files import read_json, write_atomically, write_json
+from swarmsweep.markdown import one_line
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Row, unmeasured_row
 from swarmsweep.plan.row_file import has_row, read_row
@@ -55,7 +56,7 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
 def report_lines(summary: Path) -> list[str]:
     """The lines for a terminal: the recommendation in the report beside a summary.md, and the path of both."""
     sentence = read_json(summary.with_name("summary.json"))["recommendation"]["sentence"]
-    return [sentence, f"summary: {summary}"]
+    return [one_line(sentence), f"summary: {summary}"]
 
 
 def read_cells(run_dir: Path, plan: Plan) -> list[Row]:

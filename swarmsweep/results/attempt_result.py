@@ -145,7 +145,8 @@ def _request_counts(raw: RawAttempt) -> RequestCounts | None:
         other_clients=sent.other_sends,
         not_sent=sent.not_sent,
         own_timings=sent.own_timings,
-        haproxy=raw.proxy.requests if raw.proxy is not None else None,
+        # Counters that were reset by a restart count nothing.
+        haproxy=raw.proxy.requests if raw.proxy is not None and not raw.proxy.restarted else None,
     )
 
 

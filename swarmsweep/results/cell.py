@@ -117,7 +117,8 @@ def _server_processes(attempts: list[tuple[int, ...] | None]) -> ServerProcesses
     counts = _combine(lambda known: [count for attempt in known for count in attempt], attempts)
     if not counts:
         return None
-    return counts[0] if len(set(counts)) == 1 else counts
+    # Sorted, because their order is that of container ids.
+    return counts[0] if len(set(counts)) == 1 else sorted(counts)
 
 
 def _sum_counts(parts: list[RequestCounts]) -> RequestCounts:

@@ -37,7 +37,10 @@ class SharedFailure:
     def reason(self) -> str:
         """The reason why an attempt was not measured."""
         failed = " and ".join(self.failed)
-        return f"not measured, because {failed} failed in a row. No other axis changes the cause: {self.cause}"
+        return (
+            f"not measured, because {failed} failed in a row. "
+            f"Replicas, CPU, memory, workers and scenario do not change the cause: {self.cause}"
+        )
 
 
 def shared_failures(run_dir: Path | str, plan: Plan) -> list[SharedFailure]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from swarmsweep.plan.row import Row
 
 _AXIS = "workers"
+_MEASURED = ("valid", "invalid")
 
 
 def judge_workers(rows: Sequence[Row]) -> list[Row]:
@@ -22,7 +23,8 @@ def judge_workers(rows: Sequence[Row]) -> list[Row]:
     """
     asked: dict[tuple[Any, ...], set[int]] = defaultdict(set)
     for row in rows:
-        if (key := _same_but_for_workers(row)) is not None:
+        # What was counted of a failed cell is what was left of it.
+        if row.status in _MEASURED and (key := _same_but_for_workers(row)) is not None:
             asked[key].add(row.config[_AXIS])
     return [_judged(row, asked) for row in rows]
 
@@ -37,7 +39,7 @@ def _same_but_for_workers(row: Row) -> tuple[Any, ...] | None:
 
 def _judged(row: Row, asked: dict[tuple[Any, ...], set[int]]) -> Row:
     key = _same_but_for_workers(row)
-    if key is None or row.status not in ("valid", "invalid"):
+    if key is None or row.status not in _MEASURED:
         return row
     if len(asked[key]) > 1:
         return _invalid(row, asked[key])

@@ -226,7 +226,8 @@ def test_an_unreachable_host_is_named_and_the_others_go_on(tmp_path):
     assert code == 4
     lines = without_seconds(out)
     assert "FAILED: far cannot be reached in task: Ping" in lines
-    assert "port 1: Connection refused" in out
+    # Which of the two Ansible passes on depends on who is faster: ssh, or Ansible that sends it the task.
+    assert "port 1: Connection refused" in out or "Data could not be sent to remote host" in out
     assert "  Go on on near ... N s, 1 changed" in lines
     assert lines[-3] == "failed on far after N s: 3 tasks, 1 changed"
     assert lines[-1].startswith("next: make this work: ssh 127.0.0.1 true, then: ansible-playbook ")

@@ -83,6 +83,11 @@ ENDS = {
         {"replica 1": [Listener(5000, "0.0.0.0", False)]},
         "replica 1 listens on 5000; lab_api_port is 8000",
     ),
+    "another port, and a random one": (
+        [server("L4CON", None)],
+        {"replica 1": [Listener(5000, "0.0.0.0", False), Listener(45123, "0.0.0.0", False)]},
+        "replica 1 listens on 5000; lab_api_port is 8000",
+    ),
     "its own container alone": (
         [server("L4CON", None)],
         {"replica 1": [Listener(8000, "127.0.0.1", True)]},
@@ -109,6 +114,16 @@ def test_the_time_begins_again_after_another_result():
     seen = [(404, 0.0), (404, 6.0), (503, 7.0), (404, 8.0), (404, 17.0), (404, 18.0)]
     ended = [now for code, now in seen if watch.observe([server("L7STS", code)], {}, now)]
     assert ended == [18.0]
+
+
+def test_the_time_begins_again_after_a_break():
+    """A replica that crashed and starts again is another one, with the same name."""
+    watch = ReadyWatch(CHECK, 10)
+    servers = [server("L7STS", 404)]
+    assert watch.observe(servers, {}, 0.0) is None
+    watch.interrupt()
+    assert watch.observe(servers, {}, 10.0) is None
+    assert watch.observe(servers, {}, 20.0) is not None
 
 
 def test_a_check_that_runs_hides_no_status():

@@ -130,3 +130,23 @@ def test_a_figure_that_is_a_lower_bound_is_no_miss_and_no_pass():
     assert ">= 60.0 ms" in within.sentence
     above = recommend(SENTENCES["a lower bound above the limit"], SLO)
     assert above.cell_id is None
+
+
+WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_growth": 15.0}
+
+
+@pytest.mark.parametrize(
+    ("figures", "changes", "words"),
+    [
+        # A single process fills its core, and nothing is throttled: larger configurations do help.
+        ({"p95": 150}, WAITING, "Add larger configurations to the matrix"),
+        ({"p95": 150}, WAITING | {"latency_growth": 1.1}, "larger configurations would hardly help"),
+        ({"p95": 150}, {"bottleneck": "concurrency"}, "The API serves too few requests at once"),
+        # As with a path that the API lacks.
+        ({"failures": 100.0}, WAITING | {"latency_growth": 1.0}, "Its requests failed: read their kinds below"),
+        # As with 503 of an overloaded API.
+        ({"failures": 30.0}, {"bottleneck": "cpu_throttled"}, "Add larger configurations to the matrix"),
+    ],
+)
+def test_the_advice_fits_the_cause(figures, changes, words):
+    assert words in recommend([replace(fixed("a", **figures), **changes)], SLO).sentence

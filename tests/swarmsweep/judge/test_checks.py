@@ -208,6 +208,13 @@ def test_broken_connections_are_named_where_counts_differ():
     assert sentence.endswith("HAProxy's counters of broken connections: 12 srv_abrt, 3 econ")
 
 
+def test_locust_counts_no_timing_that_lacks_a_length():
+    """HAProxy cannot confirm the record of timings, so it is a warning."""
+    evidence = replace(sent(requests=0, sent=0, own_timings=8030), counted_requests=0)
+    found = named(evidence)["counted_by_locust"]
+    assert (found.passed, found.warning) == (False, True)
+
+
 def test_a_scenario_may_clear_locusts_statistics():
     cleared = replace(sent(), counted_requests=5000)
     found = named(cleared)["counted_by_locust"]

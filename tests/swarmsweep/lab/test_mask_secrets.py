@@ -1,5 +1,6 @@
 """No secret of a command line reaches a file, and what repeats the run does."""
 
+import os
 import re
 import shlex
 import sys
@@ -149,6 +150,9 @@ def test_what_is_kept_is_a_setting_that_there_is():
 
 def test_every_option_of_ansible_playbook_is_known():
     """Else a new option would be taken for one with a value, and swallow the word behind it."""
+    # Ansible refuses to be imported where one of them does not block, as some terminals leave it.
+    for number in (0, 1, 2):
+        os.set_blocking(number, True)
     from ansible.cli.playbook import PlaybookCLI
 
     cli = PlaybookCLI([sys.argv[0], "x.yml"])

@@ -132,6 +132,14 @@ def test_a_cell_that_died_before_any_load_has_no_figure():
         assert getattr(row, name) == getattr(blank, name), name
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([(2, 2), (2, 2)], 2), ([(9, 5), (5, 9)], [5, 5, 9, 9]), ([(2,), None], None)]
+)
+def test_server_processes_do_not_depend_on_the_order_of_containers(counts, expected):
+    attempts = [attempt(number, usage=ApiUsage(server_processes=of)) for number, of in enumerate(counts, start=1)]
+    assert merge(PLAN, CELL, attempts).server_processes == expected
+
+
 def test_the_slo_is_judged_before_rounding():
     row = merge(PLAN, CELL, [attempt(1, values=(100.0000001,) * 100)])
     assert row.latency_ms.p95 == 100.0

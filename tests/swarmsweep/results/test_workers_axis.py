@@ -30,7 +30,8 @@ def test_rows_with_the_same_processes_under_several_names_are_invalid():
 
 
 def test_an_axis_that_works_is_left_alone():
-    rows = [row(1, 1), row(2, 2), row(4, 4), row(1, 1, status="failed"), row(8, None)]
+    # What was left of a failed cell says nothing about the others.
+    rows = [row(1, 1), row(2, 2), row(4, 4), row(1, 1, status="failed"), row(3, 1, status="failed"), row(8, None)]
     assert judge_workers(rows) == rows
 
 
