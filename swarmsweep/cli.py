@@ -159,7 +159,7 @@ def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from swarmsweep.plan.run_folder import newest_run
+    from swarmsweep.plan.run_folder import incomplete_cells, newest_run
     from swarmsweep.report.report import report_lines, write_report
 
     run_dir = Path(arguments.run_dir) if arguments.run_dir else newest_run(arguments.reports_dir)
@@ -171,4 +171,9 @@ def _report(arguments: argparse.Namespace) -> None:
         from swarmsweep.results.measure import measure_run
 
         print(f"{measure_run(run_dir)} attempts recomputed from their raw files")
+    elif incomplete_cells(run_dir):
+        # A sweep was ended after the attempts of a cell, and before its row.
+        from swarmsweep.results.measure import complete_cells
+
+        complete_cells(run_dir)
     print("\n".join(report_lines(write_report(run_dir, arguments.reports_dir))))

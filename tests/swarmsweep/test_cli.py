@@ -178,6 +178,12 @@ def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
     assert sentence.startswith("Take r1-c0.5-m256M-w1 (1 replica x 0.5 CPU, 256M, 1 worker each): it is the cheapest")
     assert again == path
     assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()
+    # As after a kill between the attempt of a cell and its row.
+    (row,) = finished_run.dir.glob("cells/r1-c0.5-m256M-w1/cell.json")
+    before = row.read_bytes()
+    row.unlink()
+    assert main(["report", "--reports-dir", reports]) == 0
+    assert row.read_bytes() == before
 
 
 @pytest.mark.parametrize(("path", "code", "words"), [("none", 2, "no such run folder"), (".", 1, "not a run folder")])
