@@ -37,7 +37,7 @@ def replicas_named(evidence: Evidence, flow: Flow) -> ServedBy:
             quoted = value[:MAX_QUOTED]
             return ServedBy({}, f"X-Served-By '{quoted}' does not begin with the id of a deployed container")
         replicas[container][process if process.isdecimal() else ""] += count
-    if len(flow.served_by) < MIN_NAMES and not _is_own(evidence):
+    if len(flow.served_by) < MIN_NAMES and not is_own(evidence):
         return ServedBy({}, "X-Served-By has one value alone, so it may be the same in all processes")
     return ServedBy(dict(replicas))
 
@@ -47,6 +47,8 @@ def processes_named(evidence: Evidence, flow: Flow) -> ServedBy:
     named = replicas_named(evidence, flow)
     if any("" in processes for processes in named.replicas.values()):
         return ServedBy({}, "X-Served-By names containers, and not their processes")
+    if not is_own(evidence) and any(len(processes) < MIN_NAMES for processes in named.replicas.values()):
+        return ServedBy({}, "X-Served-By names one process of a replica, so all of its processes may have this name")
     return named
 
 
@@ -55,6 +57,7 @@ def _is_deployed(evidence: Evidence, container: str) -> bool:
     return len(container) >= ID_CHARACTERS and any(one.startswith(container) for one in ids)
 
 
-def _is_own(evidence: Evidence) -> bool:
+def is_own(evidence: Evidence) -> bool:
+    """Whether all replicas run an image of the lab."""
     images = [one.image or "" for one in evidence.deploy.started] if evidence.deploy is not None else []
     return bool(images) and all(image.startswith(OWN_IMAGES) for image in images)

@@ -243,6 +243,7 @@ FOREIGN = {"deploy.containers.*.image": ["my-api:1", "my-api:1"]}
         ({A: 8030}, "one value alone"),
         # The number of the first process, read before the others were forked from it.
         ({f"{A}/1": 8030}, "one value alone"),
+        ({f"{A}/1": 4015, f"{B}/1": 4015}, "names one process of a replica"),
         ({}, "no response had the header"),
         # More values than are kept.
         ({f"{A}/1": 4015, "(others)": 4015}, "'(others)' does not begin"),
@@ -256,6 +257,13 @@ def test_a_header_that_names_no_processes_is_no_evidence(served_by, words):
     assert (workers.passed, workers.warning) == (None, True)
     assert words in workers.sentence
     assert find_bottleneck(evidence).kind == "not_saturated"
+
+
+@pytest.mark.parametrize(("settings", "passed"), [(FOREIGN, True), ({}, False)])
+def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
+    """HAProxy counts all responses. The lab's own API sends the header with each."""
+    evidence = changed("users", **{"flow.served_by": {f"{A}/1": 4000, f"{A}/2": 4030}}, **settings)
+    assert named(evidence)["replicas_all_used"].passed is passed
 
 
 @pytest.mark.parametrize(
