@@ -52,10 +52,11 @@ def test_the_search_came_to_its_end_within_its_budget(search):
     assert 0 < search["load_seconds"] <= 60
 
 
-def test_the_capacity_lies_below_what_the_probe_could_do_and_is_believed(cell, search):
+def test_the_capacity_lies_below_what_the_probes_could_do_and_is_believed(cell, search):
     assert cell["status"] == "valid", cell["reason"]
-    probed = cell["attempts"][0]["load_trials"][1]["achieved_rps"]
-    assert 0 < cell["capacity"]["estimate_rps"] < 1.5 * probed
+    # Any of them: the first ones last a second or two, in which a throttled replica may be slower than on average.
+    achieved = max(probe["achieved_rps"] for probe in cell["attempts"][0]["load_trials"])
+    assert 0 < cell["capacity"]["estimate_rps"] < 1.5 * achieved
     trials = search["trials"]
     failed, held = ([one["rate_rps"] for one in trials if one["verdict"] == verdict] for verdict in ("bad", "good"))
     # None where the budget ended before a rate was held for long enough.
