@@ -24,8 +24,10 @@ from swarmsweep.report.failure_text import (
     next_step,
     repeat_command,
     shown_path,
+    verb_of,
 )
 from swarmsweep.report.phase_text import Phase, last_line, phase_in, short_task
+from swarmsweep.report.repeated_arguments import note_on_hidden, repeated_arguments
 from swarmsweep.report.terminal import LogFile, Screen
 from swarmsweep.report.warning_text import Warnings
 
@@ -304,8 +306,10 @@ class CallbackModule(Default):
         extra = self.play.get_variable_manager().extra_vars
         inventories = [shown_path(Path(name)) if Path(name).exists() else name for name in context.CLIARGS["inventory"]]
         repeat = repeat_command(self.playbook, inventories, extra, os.environ.get("LAB_VERB"))
+        arguments = repeated_arguments(sys.argv, verb_of(repeat))
         message, address, command = self.failure
-        self.say(f"next: {next_step(message, repeat, address, command)}")
+        step = next_step(message, repeat, address, command, arguments)
+        self.say(f"next: {step}{note_on_hidden(step)}")
 
     # --- What Ansible reports -----------------------------------------------------------------------------------------
 

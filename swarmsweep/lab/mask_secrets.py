@@ -6,7 +6,8 @@ This is an allow list, because a list of secrets is never complete. An unknown p
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ _PLAYBOOK = re.compile(r".*\.ya?ml", re.DOTALL)
 # Quoted pieces and text up to a space, as Ansible splits key=value words.
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S)+""", re.DOTALL)
 
-_FLAG, _PLAIN_VALUE, _HIDDEN_VALUE, _VARIABLES = "flag", "plain", "hidden", "variables"
+_FLAG, _PLAIN_VALUE, HIDDEN_VALUE, VARIABLES = "flag", "plain", "hidden", "variables"
 # Options of ansible-playbook, by the kind of value that follows them.
 _OPTION_LISTS = {
     _FLAG: """
@@ -46,20 +47,35 @@ _OPTION_LISTS = {
         --list-tasks --step --syntax-check --ask-pass --ask-become-pass --ask-vault-password --ask-vault-pass
         """,
     _PLAIN_VALUE: "--inventory --inventory-file --tags --skip-tags --limit --forks --timeout --start-at-task",
-    _HIDDEN_VALUE: """
+    HIDDEN_VALUE: """
         --private-key --key-file --user --connection --ssh-common-args --sftp-extra-args --scp-extra-args
         --ssh-extra-args --connection-password-file --conn-pass-file --become-method --become-user
         --become-password-file --become-pass-file --vault-id --vault-password-file --vault-pass-file --module-path
         """,
-    _VARIABLES: "--extra-vars",
+    VARIABLES: "--extra-vars",
 }
 _OPTIONS = {option: kind for kind, options in _OPTION_LISTS.items() for option in options.split()}
 _SHORT = {
     **dict.fromkeys("hvbCDkKJ", _FLAG),
     **dict.fromkeys("itlfT", _PLAIN_VALUE),
-    **dict.fromkeys("ucM", _HIDDEN_VALUE),
-    "e": _VARIABLES,
+    **dict.fromkeys("ucM", HIDDEN_VALUE),
+    "e": VARIABLES,
 }
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of ansible-playbook.
+
+    ``name``: the option in full, as "--limit" or "e"; empty for a playbook, for "--" and for an unknown option.
+    ``typed``: its words. ``masked``: the same words, with ``***`` in place of all that may be secret.
+    """
+
+    name: str
+    kind: str
+    value: str | None
+    typed: tuple[str, ...]
+    masked: tuple[str, ...]
 
 
 def storable(argv: Sequence[str]) -> str:
@@ -67,22 +83,31 @@ def storable(argv: Sequence[str]) -> str:
 
     A stored line does not change when it is stored again.
     """
-    kept = [Path(argv[0]).name if _is_plain(Path(argv[0]).name) else MASK]
-    kind = None  # the kind of the option whose value is the next word
+    program = Path(argv[0]).name
+    masked = (word for argument in arguments_of(argv) for word in argument.masked)
+    return shlex.join([program if _is_plain(program) else MASK, *masked])
+
+
+def arguments_of(argv: Sequence[str]) -> Iterator[Argument]:
+    """The arguments of a command line of ansible-playbook, each option with its value."""
+    words = iter(argv[1:])
     options_end = False
-    for word in argv[1:]:
-        if kind is not None:
-            kept.append(_value(kind, word))
-            kind = None
-        elif options_end or not word.startswith("-") or word == "-":
-            kept.append(word if _PLAYBOOK.fullmatch(word) and _is_plain(word) else MASK)
+    for word in words:
+        if options_end or not word.startswith("-") or word == "-":
+            kept = word if _PLAYBOOK.fullmatch(word) and _is_plain(word) else MASK
+            yield Argument("", _FLAG, None, (word,), (kept,))
         elif word == "--":
             options_end = True
-            kept.append(word)
+            yield Argument("", _FLAG, None, (word,), (word,))
         else:
-            text, kind = _long(word) if word.startswith("--") else _short(word)
-            kept.append(text)
-    return shlex.join(kept)
+            name, kind, before, value = _long(word) if word.startswith("--") else _short(word)
+            typed, masked = [word], [before if value is None else before + _value(kind, value)]
+            if kind != _FLAG and value is None:
+                value = next(words, None)
+                if value is not None:
+                    typed.append(value)
+                    masked.append(_value(kind, value))
+            yield Argument(name, kind, value, tuple(typed), tuple(masked))
 
 
 def restorable(line: Any) -> str:
@@ -94,36 +119,33 @@ def restorable(line: Any) -> str:
     return storable(words) if words else MASK
 
 
-def _long(word: str) -> tuple[str, str | None]:
-    """A long option, and the kind of its value if that is the next word."""
+def _long(word: str) -> tuple[str, str, str, str | None]:
+    """A long option: its name, its kind, what comes before its value, and the value if that is in the same word."""
     option, equals, value = word.partition("=")
     # argparse accepts any unambiguous prefix of a long option.
     names = [option] if option in _OPTIONS else [name for name in _OPTIONS if name.startswith(option)]
     kinds = {_OPTIONS[name] for name in names}
     if len(kinds) != 1:
-        return MASK, None if equals else _HIDDEN_VALUE
-    kind = kinds.pop()
-    if equals:
-        return f"{option}={_value(kind, value)}", None
-    return option, None if kind == _FLAG else kind
+        return "", _FLAG if equals else HIDDEN_VALUE, MASK, None
+    return names[0], kinds.pop(), option + equals, value if equals else None
 
 
-def _short(word: str) -> tuple[str, str | None]:
-    """Short options in one word (-vve), perhaps with the last one's value, and the kind of a value that follows."""
+def _short(word: str) -> tuple[str, str, str, str | None]:
+    """Short options in one word (-vve), as `_long`; the last of them may have its value in the same word."""
     for place, letter in enumerate(word[1:], start=1):
         kind = _SHORT.get(letter)
         if kind is None:
-            return MASK, _HIDDEN_VALUE if place == len(word) - 1 else None
+            return "", HIDDEN_VALUE if place == len(word) - 1 else _FLAG, MASK, None
         if kind != _FLAG:
             before, value = word[: place + 1], word[place + 1 :]
             if value.startswith("="):
                 before, value = before + "=", value[1:]
-            return (before + _value(kind, value), None) if value else (before, kind)
-    return word, None
+            return letter, kind, before, value or None
+    return word[-1], _FLAG, word, None
 
 
 def _value(kind: str, value: str) -> str:
-    if kind == _VARIABLES:
+    if kind == VARIABLES:
         return _variables(value)
     return value if kind == _PLAIN_VALUE and _is_plain(value) else MASK
 

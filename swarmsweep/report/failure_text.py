@@ -30,6 +30,8 @@ _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
 _NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
 _COMMAND = re.compile(r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)")
+# A command of ./lab up to its options, or to the next command.
+_WITH_OPTIONS = re.compile(r"(.*?\./lab [a-z]+(?: (?![-&])(?:'[^']*'|\S)+)?)(.*)")
 
 
 def message_lines(result: Result) -> list[str]:
@@ -187,29 +189,44 @@ def next_command_of(result: Result) -> str | None:
 
 
 def next_step(
-    message: Sequence[str], repeat: str, unreachable: str | None = None, next_command: str | None = None
+    message: Sequence[str],
+    repeat: str,
+    unreachable: str | None = None,
+    next_command: str | None = None,
+    arguments: str = "",
 ) -> str:
     """What to do after a failure.
 
     Args:
         message: that of the failure.
-        repeat: the command that repeats the playbook.
+        repeat: the command that repeats the playbook, without the user's own arguments.
         unreachable: the address, when the host could not be reached.
         next_command: the command that the error itself has. Without one, it is looked for in the message.
+        arguments: the user's own (see `repeated_arguments`). A command with the same verb gets them too.
 
     Returns:
         A command, or what to do before it. A sweep is not repeated as a whole when the message names a command.
     """
+    whole = repeat + arguments
     inventory = repeat.partition("./lab ")[0] if "./lab " in repeat else ""
     if unreachable is not None:
         first = f"{inventory}./lab up" if is_virtual(unreachable) else f"make this work: ssh {unreachable} true"
-        return first if first == repeat else f"{first}, then: {repeat}"
+        return whole if first == repeat else f"{first}, then: {whole}"
     text = " ".join(message)
     found = [next_command] if next_command else _COMMAND.findall(text)
     commands = {command.replace("./lab", f"{inventory}./lab") for command in found}
     if len(commands) == 1:
         (first,) = commands
-        return first if first.startswith(repeat) or "./lab sweep" in repeat else f"{first}, then: {repeat}"
+        if verb_of(first) == verb_of(repeat):
+            # Of two values of a variable the last one counts: that of the message.
+            return _WITH_OPTIONS.sub(lambda parts: parts[1] + arguments + parts[2], first, count=1)
+        return first if "./lab sweep" in repeat else f"{first}, then: {whole}"
     if commands or _NAMES_A_WAY.search(text):
-        return f"do what the message says, then: {repeat}"
-    return f"{repeat} -v shows every task"
+        return f"do what the message says, then: {whole}"
+    return f"{whole} -v shows every task"
+
+
+def verb_of(command: str) -> str | None:
+    """The verb of ./lab in a command; None without one."""
+    match = re.search(r"\./lab (\w+)", command)
+    return match[1] if match else None

@@ -262,6 +262,18 @@ def test_the_verb_of_lab_is_the_next_command(tmp_path):
     assert [path.name.partition("-")[0] for path in (folder / "log").iterdir()] == ["demo"]
 
 
+def test_the_next_command_repeats_the_arguments_and_hides_secrets(tmp_path):
+    plays = json.dumps([{"name": "Try", "hosts": "localhost", "tasks": [{"name": "Stop", "ansible.builtin.fail": {}}]}])
+    folder = make(tmp_path / "x", plays)
+    given = ("--limit", "localhost", "-e", "lab_api_cpus=2", "-e", "my_pin=hunter2")
+    _, out, _ = play(folder, *given, LAB_VERB="site")
+    assert out.splitlines()[-1] == (
+        f"next: LAB_INVENTORY={folder}/hosts.json ./lab site --limit localhost -e lab_api_cpus=2 -e 'my_pin=***' "
+        "-v shows every task (replace ***, which hides a value that may be secret)"
+    )
+    assert "hunter2" not in out + log_of(folder)
+
+
 def test_a_terminal_sees_phase_task_and_seconds_move(tmp_path):
     seen = play_in_terminal(make(tmp_path / "x", SOUND), "-e", "nap=3")
     moving = re.findall(r"\r  Install things \.\.\. (\d+) s: Wait\x1b\[K", seen)

@@ -189,3 +189,29 @@ def test_the_next_command_of_a_result(result, command):
 def test_the_command_of_an_error_is_the_next_step(repeat, step):
     command = "./lab report --remeasure 'reports/my run'"
     assert next_step([f"It is damaged. Rebuild it: {command} now"], repeat, next_command=command) == step
+
+
+ARGUMENTS = " -e seed=7 -l api-1"
+
+
+# Of two values of a variable the last one counts, so the message's own stays behind the user's.
+@pytest.mark.parametrize(
+    ("message", "repeat", "step"),
+    [
+        ("it broke", "./lab site", "./lab site -e seed=7 -l api-1 -v shows every task"),
+        ("x is 3; allowed: 4", "./lab site", "do what the message says, then: ./lab site -e seed=7 -l api-1"),
+        ("no rule. Run: ./lab site", "./lab site", "./lab site -e seed=7 -l api-1"),
+        ("no rule. Run: ./lab site", "./lab retrain a.csv", "./lab site, then: ./lab retrain a.csv -e seed=7 -l api-1"),
+        ("Fix: ./lab retrain -e seed=8", "./lab retrain", "./lab retrain -e seed=7 -l api-1 -e seed=8"),
+        ("run: ./lab sweep -e resume=b", f"{MINE}./lab sweep x", f"{MINE}./lab sweep -e seed=7 -l api-1 -e resume=b"),
+        ("Run: ./lab site.", "./lab sweep x.yml", "./lab site"),
+    ],
+)  # fmt: skip
+def test_the_next_step_has_the_arguments_of_the_user(message, repeat, step):
+    assert next_step([message], repeat, arguments=ARGUMENTS) == step
+
+
+def test_the_arguments_follow_the_name_of_a_run():
+    command = "./lab sweep 'my file.yml' -e seed=8 && ./lab report"
+    step = next_step(["Damaged"], "./lab sweep", next_command=command, arguments=ARGUMENTS)
+    assert step == "./lab sweep 'my file.yml' -e seed=7 -l api-1 -e seed=8 && ./lab report"
