@@ -22,12 +22,13 @@ from loadgen.common.errno_kind import BY_ERRNO
 from loadgen.shared.request_record import (
     BY_SCENARIO,
     DIFFERENT,
-    ERROR_STATUS,
     HIGHEST_STATUS,
     KIND_NAMES,
     LOAD_HOST,
     LOWEST_STATUS,
+    OK,
     OTHER,
+    REDIRECT_STATUS,
     REFUSED,
     RESET,
     TIMEOUT,
@@ -76,29 +77,45 @@ class KnownError(Exception):
     outcome = OTHER
 
 
-def kind_of_response(response: Any, error: BaseException) -> float:
-    """The kind of a failed request of Locust's HTTP clients.
+def outcome_of_response(
+    response: Any, error: BaseException | None, broken: BaseException | None = None, is_judged: bool = False
+) -> float:
+    """OK, or the kind of a failed request of Locust's HTTP clients: what happened to the response comes first.
 
     Args:
         response: as Locust's event has it. Its status is 0 where there was no response.
         error: the exception of the event: the client's, or that of the scenario's ``response.failure``.
+        broken: what ended the response before it was whole, as far as it is known apart from ``error``.
+        is_judged: whether the scenario had the response before the event. Then ``error`` may be any of its objects.
     """
     status = _status(response)
-    if status >= ERROR_STATUS or (status >= LOWEST_STATUS and _is_about_status(error)):
+    if error is not None and (status >= REDIRECT_STATUS or _is_about_status(status, error)):
         return min(float(status), HIGHEST_STATUS)
-    if status > 0:
-        if getattr(error, "failure_kind", None) == KIND_NAMES[DIFFERENT]:
-            return DIFFERENT
-        # The client may fail after a good status, in the body. Everything else is the scenario's judgement.
-        return _kind_of_one(error) or BY_SCENARIO
-    # A scenario may have replaced the client's exception by a text of its own.
+    if broken is not None:
+        return kind_of_exception(broken)
+    if error is None:
+        return OK
+    if status > 0 and getattr(error, "failure_kind", None) == KIND_NAMES[DIFFERENT]:
+        return DIFFERENT
+    if status > 0 and is_judged:
+        return BY_SCENARIO
     return kind_of_exception(getattr(response, "error", None) or error)
+
+
+def client_error(response: Any) -> BaseException | None:
+    """Why a client's call had no whole response; None where it had one, or does not say.
+
+    Args:
+        response: as Locust's clients return it for a with block.
+    """
+    error = response.request_meta["exception"] or getattr(response, "error", None)
+    return None if _is_about_status(_status(response), error) else error
 
 
 def kind_of_own(response: Any, error: BaseException) -> float:
     """The kind of a failure that a locustfile fired itself. ``response`` is any object of its own client, or None."""
     status = _status(response)
-    return min(float(status), HIGHEST_STATUS) if status >= ERROR_STATUS else kind_of_exception(error)
+    return min(float(status), HIGHEST_STATUS) if status >= REDIRECT_STATUS else kind_of_exception(error)
 
 
 def kind_of_exception(error: BaseException) -> float:
@@ -108,9 +125,9 @@ def kind_of_exception(error: BaseException) -> float:
     return kinds[-1] if kinds else OTHER
 
 
-def _is_about_status(error: BaseException) -> bool:
-    """Whether FastHttpUser's client refused the status, as it does with 300 and 305."""
-    return isinstance(error, ClientError) and getattr(error, "code", None) is not None
+def _is_about_status(status: int, error: Any) -> bool:
+    """Whether FastHttpUser's client refused the status of a response, as it does with 300 and 305."""
+    return status >= LOWEST_STATUS and isinstance(error, ClientError) and getattr(error, "code", None) is not None
 
 
 def _status(response: Any) -> int:

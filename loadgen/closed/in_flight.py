@@ -14,7 +14,8 @@ from locust import clients
 from locust.contrib import fasthttp
 
 from loadgen.closed.boundary import LeftLabError, LeftLabRequestError
-from loadgen.closed.failure_kind import kind_of_exception, kind_of_response
+from loadgen.closed.broken_body import broken_by
+from loadgen.closed.failure_kind import client_error, kind_of_exception, outcome_of_response
 from loadgen.shared.request_record import ERROR_STATUS
 
 # For each client: its session, the response for a with block, and the method that sends each hop.
@@ -30,11 +31,11 @@ class Request:
     """One call of a client.
 
     ``latency_ms`` is set once the client has returned. ``error`` says why it never returned, None where the load ended
-    first. ``failure`` is the kind of its failure, None if it has not failed. ``has_lost_hop``: its last hop had no
-    response.
+    first. ``failure`` is the kind of its failure, None if it has not failed. ``broken`` is what ended its response
+    before it was whole, None as long as nothing did. ``has_lost_hop``: its last hop had no response.
     """
 
-    __slots__ = ("error", "failure", "has_lost_hop", "is_reported", "is_sent", "latency_ms", "start_seconds")
+    __slots__ = ("broken", "error", "failure", "has_lost_hop", "is_reported", "is_sent", "latency_ms", "start_seconds")
 
     def __init__(self) -> None:
         self.start_seconds = time.time()
@@ -43,7 +44,12 @@ class Request:
         self.has_lost_hop = False
         self.error: str | None = None
         self.failure: float | None = None
+        self.broken: BaseException | None = None
         self.is_reported = False
+
+    def outcome(self, response: Any, error: BaseException | None) -> float:
+        """The outcome of a request that Locust reports with this response and exception."""
+        return outcome_of_response(response, error, self.broken, is_judged=self.latency_ms is not None)
 
 
 class InFlight:
@@ -73,17 +79,17 @@ class InFlight:
         """Whether a request that began up to this time (epoch seconds) has no response yet."""
         return any(one.latency_ms is None and one.start_seconds <= began_until for one in self._open.values())
 
-    def on_event(self, url: str | None) -> bool:
+    def on_event(self, url: str | None) -> Request | None:
         """Call this at each of Locust's request events, in the greenlet that fired it, with the event's URL.
 
-        Returns whether a client of Locust fired it. Otherwise the scenario fired it itself, perhaps in a listener of
-        the client's event. Only the clients give a URL.
+        Returns the request of the client of Locust that fired it. Otherwise the scenario fired it itself, perhaps in a
+        listener of the client's event. Only the clients give a URL.
         """
         request = self._current.get(getcurrent())
         if request is None or request.is_reported or url is None:
-            return False
+            return None
         request.is_reported = True
-        return True
+        return request
 
     def close(self) -> None:
         """The load is over: requests that are still open are lost."""
@@ -123,8 +129,9 @@ class InFlight:
             else:
                 # The event is fired when the with block ends.
                 entry.latency_ms = response.request_meta["response_time"]
+                entry.broken = client_error(response)
                 if not 0 < response.status_code < ERROR_STATUS:
-                    entry.failure = kind_of_response(response, getattr(response, "error", None) or UNKNOWN)
+                    entry.failure = outcome_of_response(response, getattr(response, "error", None) or UNKNOWN)
                 response.sweep_request = entry
             return response
 
@@ -166,6 +173,9 @@ class InFlight:
             entry = getattr(block, "sweep_request", None)
             if entry is None:
                 return original(block, *raised)
+            entry.broken = entry.broken or broken_by(block)
+            if entry.failure is None and entry.broken is not None:
+                entry.failure = kind_of_exception(entry.broken)
             greenlet = getcurrent()
             outer, self._current[greenlet] = self._current.get(greenlet), entry
             try:

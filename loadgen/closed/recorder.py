@@ -28,9 +28,9 @@ from locust import User, events
 
 from loadgen.closed.boundary import guard
 from loadgen.closed.drain import Drain, is_http
-from loadgen.closed.failure_kind import kind_of_own, kind_of_response
+from loadgen.closed.failure_kind import kind_of_own
 from loadgen.closed.in_flight import InFlight, Request
-from loadgen.closed.task_log import Execution, TaskLog, shortened, text_of
+from loadgen.closed.task_log import Execution, TaskLog, text_of, words_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.closed.unloaded import UnloadedRequests
 from loadgen.common.outputs import write_json
@@ -104,26 +104,34 @@ class Recorder:
         url: str | None = None,
         **_: Any,
     ) -> None:
-        if self._in_flight.on_event(url):
+        request = self._in_flight.on_event(url)
+        if request is not None:
             latency_ms = math.nan if response_time is None else response_time
             start_time = time.time() - (response_time or 0.0) / 1000 if start_time is None else start_time
-            outcome = OK if exception is None else kind_of_response(response, exception)
+            outcome = request.outcome(response, exception)
+            if exception is None and outcome != OK:
+                # The scenario accepted a response that is not whole.
+                exception = request.broken
             self._requests.add((start_time, latency_ms, outcome))
             self._unloaded.add(start_time, latency_ms, outcome)
         else:
-            self._add_own(response_time, OK if exception is None else kind_of_own(response, exception))
+            # Locust takes an empty text for no exception.
+            exception = exception or None
+            self._add_own(response_time, response, exception)
         if exception is not None:
             self._tasks.on_failed_request()
-            self._count_error(shortened(str(exception)) or type(exception).__name__)
+            self._count_error(words_of(exception) or type(exception).__name__)
         # A scenario's own client may provide no response, or one without headers, for example for a failed request.
-        headers = getattr(response, "headers", None)
-        if headers is not None:
-            self._count_server(headers.get(SERVED_BY))
+        # Its headers may be any object.
+        get = getattr(getattr(response, "headers", None), "get", None)
+        if callable(get):
+            self._count_server(get(SERVED_BY))
 
-    def _add_own(self, latency_ms: Any, outcome: float) -> None:
+    def _add_own(self, latency_ms: Any, response: Any = None, exception: Any = None, outcome: float = OK) -> None:
         """A timing that the scenario fired itself, with any values."""
         self._own += 1
         if isinstance(latency_ms, int | float) and 0 <= latency_ms < math.inf:
+            outcome = outcome if exception is None else kind_of_own(response, exception)
             # It ends now. A start that the scenario gives may belong to any clock.
             self._own_timings.add((time.time() - latency_ms / 1000, latency_ms, outcome))
 
@@ -157,7 +165,7 @@ class Recorder:
         """For clients that are not tracked, a task that the end of the load interrupted represents its request."""
         if self._open and not is_http(type(task.user)) and not task.has_lost_request:
             self._unreported += 1
-            self._add_own(max(0.0, time.time() - task.start_seconds) * 1000, NO_RESPONSE)
+            self._add_own(max(0.0, time.time() - task.start_seconds) * 1000, outcome=NO_RESPONSE)
             task.has_failed_request = True
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:

@@ -20,6 +20,7 @@ import requests
 from geventhttpclient.response import HTTPResponse, HTTPSocketPoolResponse, HTTPSocketResponse
 from locust.contrib.fasthttp import FastResponse
 
+from loadgen.closed.broken_body import noting, noting_chunks
 from loadgen.closed.failure_kind import KnownError
 from loadgen.shared.request_record import TIMEOUT, UNREADABLE
 
@@ -163,14 +164,15 @@ def _bounded_chunks(response: requests.Response, chunks: Iterator[Any]) -> Itera
 
 
 def set_bounds() -> None:
-    """Bound all responses of this process from now on."""
+    """Bound all responses of this process from now on, and note what breaks their bodies (see broken_body.py)."""
     read_chunks = requests.Response.iter_content
 
     def iter_content(response: requests.Response, *arguments: Any, **options: Any) -> Iterator[Any]:
         whole = response._content_consumed
         chunks = read_chunks(response, *arguments, **options)
-        return chunks if whole else _bounded_chunks(response, chunks)
+        return chunks if whole else noting_chunks(response, _bounded_chunks(response, chunks))
 
     requests.Response.iter_content = iter_content
-    HTTPSocketPoolResponse.feed, HTTPSocketPoolResponse.read = _feed, _read
-    FastResponse.unzipped = _unzipped
+    HTTPSocketPoolResponse.feed, HTTPSocketPoolResponse.read = _feed, noting(_read)
+    HTTPSocketPoolResponse.readline = noting(HTTPSocketResponse.readline)
+    FastResponse.unzipped = noting(_unzipped)

@@ -37,12 +37,16 @@ def shortened(text: str) -> str:
 
 def text_of(error: BaseException) -> str:
     """An exception as in the last line of its traceback."""
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except Exception:  # its own __str__ raised
-        text = ""
+    name, text = type(error).__name__, words_of(error)
     return shortened(f"{name}: {text}" if text else name)
+
+
+def words_of(error: Any) -> str:
+    """The text of an exception, or of any object that a scenario gives for one; empty where it cannot be read."""
+    try:
+        return shortened(str(error))
+    except Exception:  # its own __str__ raised
+        return ""
 
 
 class Execution:

@@ -30,10 +30,10 @@ from loadgen.common.errno_kind import BY_ERRNO
 from loadgen.shared.request_record import (
     BY_SCENARIO,
     DIFFERENT,
-    ERROR_STATUS,
     HIGHEST_STATUS,
     OK,
     OTHER,
+    REDIRECT_STATUS,
     RESET,
     TIMED_OUT,
     UNREADABLE,
@@ -402,7 +402,7 @@ class Connection:
             return
         client, body, status = self._client, self._body, self._parser.get_status_code()
         content = body[0] if len(body) == 1 else b"".join(body)
-        failure = min(float(status), HIGHEST_STATUS) if status >= ERROR_STATUS else BY_SCENARIO
+        failure = min(float(status), HIGHEST_STATUS) if status >= REDIRECT_STATUS else BY_SCENARIO
         try:
             reason = client.check(status, self._headers, content)
         except Exception as error:

@@ -42,11 +42,12 @@ UNREACHABLE = 13.0  # no route, no such host
 UNREADABLE = 14.0  # the response is not HTTP, damaged, or longer than the load host reads
 BLOCKED = 15.0  # not sent, because its target is outside the lab
 LOAD_HOST = 16.0  # the load host lacked files, ports or memory
-BY_SCENARIO = 17.0  # a response with a good status that the scenario called a failure
+BY_SCENARIO = 17.0  # a whole response with a good status that the scenario called a failure
 DIFFERENT = 18.0  # the comparison of responses of the lab's scenarios found another response than before
 OTHER = 19.0  # another exception
-# From LOWEST_STATUS on, a kind is the HTTP status itself. From ERROR_STATUS on, a response is a failure.
-LOWEST_STATUS, ERROR_STATUS, HIGHEST_STATUS = 100.0, 400.0, 999.0
+# From LOWEST_STATUS on, a kind is the HTTP status itself. From ERROR_STATUS on, a response is a failure. From
+# REDIRECT_STATUS on, it is one only where the client or the scenario refuses it.
+LOWEST_STATUS, REDIRECT_STATUS, ERROR_STATUS, HIGHEST_STATUS = 100.0, 300.0, 400.0, 999.0
 # Names of kinds in results. A status is status_<code>.
 KIND_NAMES = {
     TIMEOUT: "timeout",

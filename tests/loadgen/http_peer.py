@@ -41,6 +41,7 @@ FIXED = {
     "/until-close": ([b"HTTP/1.1 200 OK\r\nX-Served-By: peer/1\r\n\r\n", BODY], True),
     "/http10": ([whole().replace(b"HTTP/1.1", b"HTTP/1.0")], True),
     "/continue": ([b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + whole()], False),
+    "/moved": ([b"HTTP/1.1 307 Temporary Redirect\r\nlocation: /\r\ncontent-length: 0\r\n\r\n"], False),
     "/no-content": ([b"HTTP/1.1 204 No Content\r\n\r\n"], False),
     "/large": ([whole(BODY + b" " * 1_000_000)], False),
     "/status": ([b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"], False),

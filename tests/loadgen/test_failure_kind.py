@@ -14,12 +14,17 @@ pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed"
 
 # One request of each path by each client, then nothing more.
 SCENARIO = """
+import json
 import time
 from locust import FastHttpUser, HttpUser, constant
+from locust.exception import ResponseError
 
 PATHS = PATHS_OF_TEST
 class DifferentError(Exception):
     failure_kind = "different_response"
+
+class ResponseRefusedError(ResponseError, ConnectionResetError):
+    pass
 
 def ask(user, path, **options):
     with user.client.get(path, catch_response=True, **options) as response:
@@ -33,6 +38,29 @@ def ask(user, path, **options):
             response.failure(DifferentError("a status is a status"))
         elif path == "/silent":
             response.failure("sorry")
+        elif path == "/object":
+            response.failure(ConnectionResetError("an object of the scenario"))
+        elif path == "/raised":
+            raise ResponseRefusedError("timed out")
+        elif path == "/moved":
+            response.failure("not the last page")
+        elif path.startswith("/good"):
+            response.success()
+        elif path.startswith("/bad"):
+            response.failure("no label")
+        elif path.startswith("/parse"):
+            # A part of the body is there, so the scenario raises, and Locust reports no request.
+            json.loads(response.text or "")
+        elif path.startswith("/late"):
+            # The scenario does not notice the end of the stream.
+            try:
+                list(response.iter_content(1024))
+            except Exception:
+                pass
+            response.success()
+        elif path.startswith("/stream"):
+            list(response.iter_content(1024))
+            response.content
 
 def visit(user):
     if user.left:
@@ -40,7 +68,9 @@ def visit(user):
         if path.startswith("/plain"):
             user.client.get(path, **user.options)
         else:
-            ask(user, path, **user.options)
+            options = {"stream": True} if path.startswith(("/late", "/stream")) else {}
+            options |= {"allow_redirects": False} if path == "/moved" else {}
+            ask(user, path, **user.options | options)
 
 class Common:
     wait_time = constant(0.1)
@@ -73,8 +103,32 @@ KINDS = {
     "/different": "different_response",
     "/silent": "timeout",
     "/plain/silent": "timeout",
+    # Whatever a scenario gives to a failure of a good response.
+    "/object": "failed_by_scenario",
+    "/raised": "failed_by_scenario",
+    "/moved": "status_302",
     "/plain/closed": "reset",
     "/plain/cut": "reset",
+    "/plain/chunked": "reset",
+    # The body broke on its way, whatever the scenario says to it.
+    "/good/cut": "reset",
+    "/bad/cut": "reset",
+    "/parse/cut": "reset",
+    "/late/cut": "reset",
+    "/stream/cut": "reset",
+    "/good/chunked": "reset",
+    "/bad/chunked": "reset",
+    "/parse/chunked": "reset",
+    "/late/chunked": "reset",
+    "/stream/chunked": "reset",
+    "/good/closed": "reset",
+    "/good/bad-gzip": "unreadable",
+    "/bad/bad-gzip": "unreadable",
+    "/parse/bad-gzip": "unreadable",
+    "/good/whole": None,
+    "/bad/whole": "failed_by_scenario",
+    "/stream/whole": None,
+    "/late/whole": None,
     "/plain/garbage": "unreadable",
     "/plain/bad-gzip": "unreadable",
 }
@@ -82,7 +136,9 @@ KINDS = {
 
 def respond(handler: BaseHTTPRequestHandler) -> None:
     """By the last words of the path."""
-    path = handler.path.removeprefix("/plain")
+    path = handler.path if handler.path.startswith("/status") else f"/{handler.path.rpartition('/')[2]}"
+    if handler.path.startswith("/plain/status"):
+        path = handler.path.removeprefix("/plain")
     if path == "/silent":
         time.sleep(2.0)
     if path in ("/silent", "/closed"):
@@ -92,7 +148,17 @@ def respond(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"SMTP ready\r\n\r\n")
         handler.close_connection = True
         return
-    handler.send_response(int(path.rpartition("/")[2]) if path.startswith("/status") else 200)
+    code = 302 if path == "/moved" else 200
+    handler.send_response(int(path.rpartition("/")[2]) if path.startswith("/status") else code)
+    if path == "/moved":
+        handler.send_header("location", "/whole")
+    if path == "/chunked":
+        # The chunk has 144 bytes.
+        handler.send_header("transfer-encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"90\r\nfine")
+        handler.close_connection = True
+        return
     if path == "/bad-gzip":
         handler.send_header("content-encoding", "gzip")
     handler.send_header("content-length", "90" if path == "/cut" else "4")

@@ -128,6 +128,7 @@ ANSWERS = {
     "/until-close": (OK, None, False),
     "/http10": (OK, None, False),
     "/status": (503, "status 503", True),
+    "/moved": (307, "status 307", True),
     "/no-content": (BY_SCENARIO, "status 204", True),
     "/wrong": (BY_SCENARIO, "no predictions", True),
     "/unknown": (404, "status 404", True),
