@@ -6,6 +6,7 @@ deployment, and the lower bound of the estimate over the deployments.
 
 from collections.abc import Mapping
 
+from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, is_tie
@@ -225,16 +226,22 @@ def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
     itself = ""
     if proven >= target:
         itself = f" It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
-    more = ""
-    if _capacity_of(best).is_lower_bound:
-        more = " Its capacity may be higher: give the load hosts more workers, then measure again."
     return (
         f"None of the tested configurations has a conservative rate of {_wanted(target)}. "
         f"The SLO is {slo_of.describe(slo)}. The best is {best.id} ({describe_config(best.config)}). Its conservative "
         f"rate of {format_figure(proven)} requests/s is {_percent(1 - proven / needed)} too low. {_proof(best)}."
-        f"{itself}{more} "
-        "Add larger configurations to the matrix, lower target_rps, or relax the SLO."
+        f"{itself} {_next_step(best)}"
     )
+
+
+def _next_step(best: Row) -> str:
+    """What to do when the best cell does not reach the target. A capacity that may be higher is measured first."""
+    capacity = _capacity_of(best)
+    if not capacity.is_lower_bound:
+        return f"{advice(best)}. Or lower target_rps, or relax the SLO."
+    if capacity.limited_by == "generator":
+        return "Its capacity may be higher: give the load hosts more workers, then measure again."
+    return "Its capacity may be higher: measure again."
 
 
 def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
@@ -247,10 +254,21 @@ def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
             "The time budget ended before a rate held it for the time that the profile requires. "
             "Use a longer profile, or measure again."
         )
+    # Rows of a search are in no order of nearness: the largest is the one to explain.
+    largest = max(valid, key=lambda cell: (cost(cell.config), cell.id))
     return (
         f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any tested "
-        "rate. Add larger configurations to the matrix, or relax the SLO."
+        f"rate. {_when_nothing_holds(largest)}"
     )
+
+
+def _when_nothing_holds(largest: Row) -> str:
+    if is_without_load(largest):
+        return (
+            f"No resource of {largest.id} was at its limit, so larger configurations would hardly help. "
+            "Make the API itself faster, or relax the SLO."
+        )
+    return f"{advice(largest)}. Or relax the SLO."
 
 
 def _held_once(cell: Row) -> bool:

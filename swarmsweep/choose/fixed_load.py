@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.recommendation import Recommendation
-from swarmsweep.judge.concurrency import is_near
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
@@ -127,21 +127,18 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
             "Requests had no response when the load ended, so the figure is a lower bound. "
             "Lower the load, or find out why the API does not respond to them."
         )
+    if worst.is_open:
+        return "This figure was not measured: read the checks below, then measure again."
     if nearest.task_exceptions and worst.name == "failed tasks":
         return "Its tasks raised exceptions: read them below, and correct the scenario or the responses that it reads."
     if worst.name == "failures" and nearest.bottleneck == "not_saturated":
         return "Its requests failed: read their kinds below, and correct the scenario or the API, or lower the load."
-    if nearest.bottleneck == "not_saturated" and is_near(nearest.unloaded_latency_ms, nearest.latency_growth):
+    if is_without_load(nearest):
         return (
             "No resource was at its limit there, so larger configurations would hardly help: "
             "make the API itself faster, lower the load, or relax the SLO."
         )
-    if nearest.bottleneck == "concurrency":
-        return (
-            "The API serves too few requests at once: add more workers or replicas, or make its pool of threads or "
-            "connections larger. Or lower the load, or relax the SLO."
-        )
-    return "Add larger configurations to the matrix, lower the load, or relax the SLO."
+    return f"{advice(nearest)}. Or lower the load, or relax the SLO."
 
 
 def nothing_measured(cells: list[Row]) -> str:

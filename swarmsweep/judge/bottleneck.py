@@ -26,6 +26,10 @@ RULES = {
         "percent of TCP segments",
         "V19 warns at 0.01 %; a timeout costs 200 ms or more, and 1 % is visible in the tail",
     ),
+    "cpu_limit": Limit(
+        90, "percent of the API's CPU limit", "little more is left, and single-threaded code uses no more"
+    ),
+    "one_thread": Limit(1.1, "cores a server process", "a process that uses more has several busy threads"),
     "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
     "host": Limit(90, "percent of its cores", "above this, processes wait for a core"),
     "hot_worker": Limit(80, "percent of a replica's responses", "with two processes, the other is nearly idle"),
@@ -54,8 +58,9 @@ class Bottleneck(NamedTuple):
 def find_bottleneck(evidence: Evidence) -> Bottleneck | None:
     """The bottleneck at the highest load that the generator made; None without data.
 
-    The kind is one of memory, generator, hot_replica, proxy, cpu_throttled, network, database, mlflow, host_cpu,
-    hot_worker, concurrency and not_saturated. The first rule that applies wins, because each hides those after it.
+    The kind is one of memory, generator, hot_replica, proxy, cpu_throttled, cpu_limit, network, database, mlflow,
+    host_cpu, hot_worker, worker_cpu, concurrency and not_saturated. The first rule that applies wins, because each
+    hides those after it.
     """
     results = (rule(evidence) for rule in (*_RULES_IN_ORDER, _not_saturated))
     return next((bottleneck for bottleneck in results if bottleneck is not None), None)
@@ -100,21 +105,23 @@ def _hot_replica(evidence: Evidence) -> Bottleneck | None:
     ]
     if len(replicas) < 2:
         return None
-    throttled, cores = max(replicas, key=lambda replica: replica[0])
+    throttled, cores = max(replicas)
     least_throttled, idle_cores = min(replicas)
-    idle_percent = 100 * idle_cores / limit_cores
+    idle_percent, used_percent = 100 * idle_cores / limit_cores, 100 * cores / limit_cores
+    # A process with one busy thread reaches a limit of one core without being throttled.
+    is_throttled = throttled >= _limit("throttled")
     if (
-        throttled < _limit("throttled")
+        not (is_throttled or used_percent >= _limit("cpu_limit"))
         or least_throttled >= _limit("not_throttled")
         or idle_percent >= _limit("idle_replica")
     ):
         return None
-    periods = f"{format_figure(throttled)} % of the scheduler's periods"
-    return Bottleneck(
-        "hot_replica",
-        f"the CPU limit throttled 1 of {len(replicas)} replicas in {periods} at {format_figure(cores)} cores; "
-        f"another replica used {format_figure(idle_percent)} % of its limit",
-    )
+    if is_throttled:
+        periods = f"{format_figure(throttled)} % of the scheduler's periods"
+        hot = f"the CPU limit throttled 1 of {len(replicas)} replicas in {periods} at {format_figure(cores)} cores"
+    else:
+        hot = f"1 of {len(replicas)} replicas used {format_figure(used_percent)} % of its CPU limit"
+    return Bottleneck("hot_replica", f"{hot}; another replica used {format_figure(idle_percent)} % of its limit")
 
 
 def _proxy(evidence: Evidence) -> Bottleneck | None:
@@ -144,6 +151,45 @@ def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
     return Bottleneck(
         "cpu_throttled",
         f"the CPU limit throttled the replicas in {format_figure(throttled)} % of the scheduler's periods{also}",
+    )
+
+
+def _cpu_limit(evidence: Evidence) -> Bottleneck | None:
+    """The replicas use nearly all of their CPU limit, and are not throttled much.
+
+    A process with one busy thread never uses more than a core, so a limit of whole cores does not throttle it. As for
+    `_cpu_throttled`, everything seems slow in a replica without CPU time. Where the host is full too, it is the cause.
+    """
+    percent, busy = _percent_of_cpu_limit(evidence), _host_busy(evidence)
+    is_host_full = busy is not None and busy >= _limit("host")
+    return (
+        _at_cpu_limit(evidence) if percent is not None and percent >= _limit("cpu_limit") and not is_host_full else None
+    )
+
+
+def _cpu_near_limit(evidence: Evidence) -> Bottleneck | None:
+    """The replicas use much of their CPU limit, and requests wait. It is late: a wait for something else shows it."""
+    percent = _percent_of_cpu_limit(evidence)
+    if percent is None or percent < _limit("idle") or not evidence.concurrency.has_grown:
+        return None
+    return _at_cpu_limit(evidence)
+
+
+def _at_cpu_limit(evidence: Evidence) -> Bottleneck:
+    cores, percent = evidence.peak_usage.cpu_cores or 0.0, _percent_of_cpu_limit(evidence) or 0.0
+    throttled = evidence.peak_usage.throttled_percent
+    periods = f", and were throttled in {format_figure(throttled)} % of periods" if throttled is not None else ""
+    each = _cores_per_process(evidence)
+    more = "Try more replicas or CPUs"
+    if each is not None and _is_one_thread(each):
+        more = (
+            f"Each server process used {format_figure(each)} cores, about as much as one thread can use. "
+            "Try more replicas, or more CPUs together with more workers"
+        )
+    return Bottleneck(
+        "cpu_limit",
+        f"the replicas used {format_figure(cores)} cores, {format_figure(percent)} % of their CPU limit{periods}; "
+        f"{evidence.concurrency.text}. {more}",
     )
 
 
@@ -248,6 +294,34 @@ def _hot_worker(evidence: Evidence) -> Bottleneck | None:
     )
 
 
+def _worker_cpu(evidence: Evidence) -> Bottleneck | None:
+    """Each server process fills a core, while the CPU limit has room: one thread cannot use more.
+
+    Code of one thread serves one request at a time, as does a lock. Their CPU time differs. Requests must
+    wait, because a process with many threads may use one core by chance.
+    """
+    each, found = _cores_per_process(evidence), evidence.concurrency
+    if each is None or not _is_one_thread(each) or not found.has_grown or not found.is_flat:
+        return None
+    limit_percent = _percent_of_cpu_limit(evidence) or 0.0
+    return Bottleneck(
+        "worker_cpu",
+        f"each server process used {format_figure(each)} cores, about as much as one thread can use "
+        f"({found.text}). The replicas used {format_figure(limit_percent)} % of their CPU limit. "
+        "Try more workers or replicas: one thread cannot use more CPUs",
+    )
+
+
+def _cores_per_process(evidence: Evidence) -> float | None:
+    """CPU use of each server process, on average; None where the processes were not counted."""
+    cores, counts = evidence.peak_usage.cpu_cores, evidence.peak_usage.server_processes
+    return cores / sum(counts) if cores is not None and counts and all(counts) else None
+
+
+def _is_one_thread(cores: float) -> bool:
+    return _limit("one_core") <= cores <= _limit("one_thread")
+
+
 def _concurrency(evidence: Evidence) -> Bottleneck | None:
     """Requests wait in the API while CPUs are idle: it serves a fixed number of them at once.
 
@@ -276,10 +350,13 @@ def _percent_of_cpu_limit(evidence: Evidence) -> float | None:
 
 
 def _is_idle(evidence: Evidence, limit_percent: float) -> bool:
-    """Whether neither the API nor a host nor a Locust worker was short of CPU; False where it is not known."""
+    """Whether neither a replica nor a host nor a Locust worker was short of CPU; False where it is not known."""
     worker = evidence.peak.generator_cpu_percent if evidence.peak is not None else None
     load_hosts = [machine.busy_percent for machine in _machines(evidence, "load")]
-    figures = [limit_percent, _host_busy(evidence), worker, *load_hosts]
+    each = [
+        100 * one.cpu_cores / evidence.config["cpus"] for one in _containers(evidence, API_SERVICE) if one.cpu_cores
+    ]
+    figures = [limit_percent, *each, _host_busy(evidence), worker, *load_hosts]
     return all(figure is not None and figure < _limit("idle") for figure in figures)
 
 
@@ -302,11 +379,14 @@ _RULES_IN_ORDER: tuple[Callable[[Evidence], Bottleneck | None], ...] = (
     _hot_replica,
     _proxy,
     _cpu_throttled,
+    _cpu_limit,
     _network,
     _database,
     _mlflow,
     _host_cpu,
     _hot_worker,
+    _cpu_near_limit,
+    _worker_cpu,
     _concurrency,
 )
 

@@ -85,7 +85,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
         request_notes=page_lists.request_notes_of(cells),
         failure_kinds=page_lists.failure_kinds_of(cells),
-        bottlenecks=page_lists.bottlenecks_of(cells),
+        bottlenecks=page_lists.bottlenecks_of(cells, choice.candidates),
         failed_checks=page_lists.failed_checks_of(cells),
         is_checked=any(cell.checks for cell in cells),
         otherwise_invalid=page_lists.otherwise_invalid_of(cells),

@@ -165,13 +165,15 @@ def _request_notes(counts: RequestCounts) -> list[str]:
     return notes
 
 
-def bottlenecks_of(cells: list[Row]) -> list[BottleneckLine]:
-    """The bottleneck of each cell, and the evidence."""
+def bottlenecks_of(cells: list[Row], candidates: list[Row]) -> list[BottleneckLine]:
+    """The bottleneck of each cell, and the evidence. Advice is for ``candidates``: the cells that may be chosen."""
+    ids = {cell.id for cell in candidates}
     return [
         BottleneckLine(
             cell.id,
             markdown(cell.bottleneck.replace("_", " ")),
-            markdown(cell.bottleneck_evidence or "no evidence was stored") + _more_load(cell),
+            markdown(cell.bottleneck_evidence or "no evidence was stored")
+            + (_more_load(cell) if cell.id in ids else ""),
         )
         for cell in cells
         if cell.bottleneck
@@ -182,7 +184,8 @@ def _more_load(cell: Row) -> str:
     """Advice to raise the load, where it would show more.
 
     A cell whose latency has grown is at some limit. For a cell that misses the SLO, the page advises to make the API
-    larger or faster. A search has raised the load itself.
+    larger or faster. A search has raised the load itself. A cell with another scenario than the sweep's cannot be
+    chosen, so its limit decides nothing.
     """
     can = cell.bottleneck == "not_saturated" and cell.users is not None and cell.meets_slo is True
     return ". Raise the load to see the limit" if can and is_near(cell.unloaded_latency_ms, cell.latency_growth) else ""

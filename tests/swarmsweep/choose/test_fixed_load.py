@@ -138,10 +138,14 @@ WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_
 @pytest.mark.parametrize(
     ("figures", "changes", "words"),
     [
-        # A single process fills its core, and nothing is throttled: larger configurations do help.
+        # What held it back is not known.
         ({"p95": 150}, WAITING, "Add larger configurations to the matrix"),
+        ({"p95": None}, WAITING, "This figure was not measured"),
         ({"p95": 150}, WAITING | {"latency_growth": 1.1}, "larger configurations would hardly help"),
         ({"p95": 150}, {"bottleneck": "concurrency"}, "The API serves too few requests at once"),
+        ({"p95": 150}, {"bottleneck": "generator"}, "give the load more workers or another load host"),
+        ({"p95": 150}, {"bottleneck": "host_cpu"}, "use a larger API host"),
+        ({"p95": 150}, {"bottleneck": "worker_cpu"}, "add more workers or replicas to the matrix"),
         # As with a path that the API lacks.
         ({"failures": 100.0}, WAITING | {"latency_growth": 1.0}, "Its requests failed: read their kinds below"),
         # As with 503 of an overloaded API.

@@ -49,6 +49,19 @@ def retransmitting(percent: float, per_second: float, concurrency: Concurrency) 
     return replace(evidence, machines=machines, peak_machines=machines, concurrency=concurrency)
 
 
+def processes(cores: float, cpus: float, count: int | None) -> Evidence:
+    """Evidence of one replica whose server processes used so many cores of a limit, while requests waited."""
+    evidence = changed("users", **{"config.replicas": 1, "config.cpus": cpus})
+    counts = None if count is None else (count,)
+    usage = replace(evidence.usage, cpu_cores=cores, server_processes=counts)
+    return replace(evidence, usage=usage, peak_usage=usage, concurrency=QUEUE)
+
+
+def replicas_use(one: float, other: float) -> Evidence:
+    """Evidence in which the two replicas used so many cores."""
+    return changed("users", **{f"{A}.cpu_cores": one, f"{B}.cpu_cores": other})
+
+
 # Latency without load and at the peak, and responses per second.
 FAST = Concurrency(1.5, 1.64, 726.0, (726.0, 726.0, 726.0))
 SLOW = Concurrency(1.0, 12.0, 726.0, (726.0, 726.0, 726.0))
@@ -120,7 +133,30 @@ CASES = [
     (replace(changed("users"), concurrency=QUEUE), "concurrency", ["72.6 requests at once", "34.6 %"]),
     (replace(changed("users"), concurrency=replace(QUEUE, unloaded_ms=1.0)), "not_saturated", ["500.0 ms"]),
     (replace(changed("users"), concurrency=replace(QUEUE, loaded_ms=140.0)), "not_saturated", ["140.0 ms"]),
-    (replace(changed("users", **{"usage.cpu_cores": 0.7}), concurrency=QUEUE), "not_saturated", ["0.70 cores"]),
+    # 4 processes of 2 replicas, nothing throttled: at the limit of 0.8 cores, or near it while requests wait.
+    (changed("users", **{"usage.cpu_cores": 0.77}), "cpu_limit", ["0.77 cores", "96.2 %", "Try more replicas or CPUs"]),
+    (changed("users", **{"usage.cpu_cores": 0.7}), "not_saturated", ["0.70 cores"]),
+    (replace(changed("users", **{"usage.cpu_cores": 0.7}), concurrency=QUEUE), "cpu_limit", ["87.5 %", "100.0 ms"]),
+    (replace(changed("users", **{"usage.cpu_cores": 0.7}), concurrency=FAST), "not_saturated", ["1.64 ms"]),
+    # The host has no more.
+    (changed("users", **FULL, **{"usage.cpu_cores": 0.77}), "host_cpu", ["98.3 %", "0.77 cores"]),
+    # Everything waits in a replica without CPU time.
+    (
+        changed("users", request_parts=PARTS | {"parts_ms": MLFLOW}, **{"usage.cpu_cores": 0.77}),
+        "cpu_limit",
+        ["96.2 %"],
+    ),
+    (processes(0.97, 1.0, 1), "cpu_limit", ["97.0 %", "0.97 cores, about as much", "together with more workers"]),
+    (processes(0.97, 2.0, 1), "worker_cpu", ["0.97 cores", "48.5 %", "more workers or replicas"]),
+    (processes(1.9, 4.0, 2), "worker_cpu", ["0.95 cores", "47.5 %"]),
+    # Many threads in one process, or processes that were not counted.
+    (processes(1.4, 2.0, 1), "concurrency", ["70.0 %"]),
+    (processes(0.97, 2.0, None), "concurrency", ["48.5 %"]),
+    # As much as one core by chance.
+    (replace(processes(0.97, 2.0, 1), concurrency=FAST), "not_saturated", ["1.64 ms"]),
+    # One replica alone.
+    (replicas_use(0.38, 0.1), "hot_replica", ["1 of 2 replicas used 95.0 %", "25.0 %"]),
+    (replace(replicas_use(0.34, 0.1), concurrency=QUEUE), "not_saturated", ["500.0 ms"]),
     (replace(changed("users", **FULL), concurrency=QUEUE), "host_cpu", ["98.3 %"]),
     (
         replace(changed("users", request_parts=PARTS | {"parts_ms": MLFLOW}), concurrency=QUEUE),
@@ -171,7 +207,7 @@ def test_what_is_judged_is_the_highest_load_not_the_one_that_is_shown():
     shown = from_json(record("search"))
     assert find_bottleneck(shown).kind == "cpu_throttled"
     assert find_bottleneck(replace(shown, usage=ApiUsage())).kind == "cpu_throttled"
-    peak = replace(shown.peak_usage, throttled_periods=3)
+    peak = replace(shown.peak_usage, throttled_periods=3, cpu_cores=0.1)
     assert find_bottleneck(replace(shown, peak_usage=peak)).kind == "not_saturated"
 
 
@@ -209,4 +245,6 @@ def test_every_word_is_planted_in_the_end_to_end_test():
     # The limits of concurrency are inside an API, so they are planted in an image of the tests' own.
     own_api = parse_sweep(OWN_API.read_bytes(), OWN_API.name)
     assert {dict(cell.extra)["LIMIT"] for cell in own_api.cells} == {"threads", "pool", "lock", "none"}
-    assert planted | {"concurrency"} == {word for _, word, _ in CASES}
+    # The machines of the tests have one core, which one process shares with HAProxy. So it fills no core of its own.
+    unplanted = {"cpu_limit", "worker_cpu"}
+    assert planted | {"concurrency"} | unplanted == {word for _, word, _ in CASES}

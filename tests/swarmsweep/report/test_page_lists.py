@@ -28,5 +28,11 @@ NEAR = {"bottleneck": "not_saturated", "unloaded_latency_ms": 100.0, "latency_gr
     ],
 )
 def test_more_load_is_advised_only_where_it_would_show_more(changes, is_advised):
-    (line,) = bottlenecks_of([replace(fixed("a"), **NEAR | changes)])
+    cells = [replace(fixed("a"), **NEAR | changes)]
+    (line,) = bottlenecks_of(cells, cells)
     assert (ADVICE in line.evidence) is is_advised
+
+
+def test_a_cell_that_cannot_be_chosen_gets_no_advice():
+    cells = [replace(fixed("a"), **NEAR), replace(fixed("b"), **NEAR)]
+    assert [ADVICE in line.evidence for line in bottlenecks_of(cells, cells[:1])] == [True, False]
