@@ -126,7 +126,7 @@ class Uncaught(logging.Handler):
 
 def describe(error: BaseException, scenario: str) -> dict[str, Any]:
     """Describe an exception: the last line of its traceback, and the place in the user's files where it occurred."""
-    folder = str(Path(scenario).parent)
+    folder = Path(scenario).parent
     frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno))
@@ -135,9 +135,9 @@ def describe(error: BaseException, scenario: str) -> dict[str, Any]:
     if isinstance(error, SyntaxError):
         # The text of the exception repeats the place.
         report["text"] = shorten(f"{name}: {error.msg}")
-    own = [(file, line) for file, line in frames if str(Path(file).parent) == folder]
+    own = [(found, line) for file, line in frames if (found := own_name(file, folder))]
     if own:
-        report |= {"file": Path(own[-1][0]).name, "line": own[-1][1]}
+        report |= {"file": own[-1][0], "line": own[-1][1]}
     if isinstance(error, ModuleNotFoundError) and error.name:
         report["missing"] = error.name
     elif isinstance(error, FileNotFoundError) and isinstance(error.filename, str | bytes):
@@ -145,6 +145,15 @@ def describe(error: BaseException, scenario: str) -> dict[str, Any]:
     elif isinstance(error, KeyError) and frames and frames[-1][0] in OS_FILES and error.args:
         report["environ"] = str(error.args[0])
     return report
+
+
+def own_name(file: str, folder: Path) -> str | None:
+    """The path of a file below the folder of the scenarios, None for any other file.
+
+    A module may be imported by a link in the working directory, which has one to each entry of that folder.
+    """
+    path, root = Path(file).resolve(), folder.resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) and path.is_file() else None
 
 
 def ended_by(error: BaseException) -> str:

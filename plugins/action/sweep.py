@@ -1,7 +1,7 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure, harness_failure, report,
-report_measured, explain_kept) and what that step needs. See the methods.
+Arguments: do (check, check_folder, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure,
+harness_failure, report, report_measured, explain_kept) and what that step needs. See the methods.
 
 check reads the sweep file, once in a sweep. plan gets what check returned, however the file has changed since.
 """
@@ -68,6 +68,13 @@ class ActionModule(ActionBase):
         if locustfiles is not None:
             check_folder(locustfiles)
         return found
+
+    def do_check_folder(self, locustfiles):
+        """Refuse a folder of scenarios that cannot be copied to the load hosts."""
+        from swarmsweep.sweep.scenarios import check_folder
+
+        check_folder(locustfiles)
+        return {}
 
     def _new_sweep(self, path):
         from swarmsweep import load_sweep

@@ -11,6 +11,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.lab import content_hash, lab_names, ready_settings, virtual_machines
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
+from swarmsweep.sweep import scenario_folder
 from swarmsweep.units import nano_cpus
 
 
@@ -38,10 +39,18 @@ def lab_content_hash(paths, *extra):
         raise AnsibleFilterError(str(error)) from error
 
 
-def lab_content_hashes(folders, root, by_file):
-    """Hash of each folder below root, and of each file of the folders by_file: see content_hash.hash_each."""
+def lab_content_hashes(folders, root):
+    """Hash of each folder below root: see content_hash.hash_each."""
     try:
-        return content_hash.hash_each(str(root), [str(name) for name in folders], [str(name) for name in by_file])
+        return content_hash.hash_each(str(root), [str(name) for name in folders])
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def lab_scenario_hashes(folder):
+    """Hash of each entry of the folder of the scenarios: see swarmsweep.sweep.scenario_folder.hash_folder."""
+    try:
+        return scenario_folder.hash_folder(str(folder))
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -119,6 +128,7 @@ class FilterModule:
             "lab_checksum": checksum,  # of a file here, as the modules find and copy have it of one on a host
             "lab_content_hash": lab_content_hash,
             "lab_content_hashes": lab_content_hashes,
+            "lab_scenario_hashes": lab_scenario_hashes,
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,

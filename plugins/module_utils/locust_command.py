@@ -7,6 +7,8 @@ from pathlib import Path
 
 # One unit gets at most this share of the host's memory. A leak is ended before the kernel picks another victim.
 MEMORY_PERCENT = 80
+# Locust reads its options from these files where it starts. Users, rates and durations come from the sweep file.
+LOCUST_SETTINGS = frozenset({"locust.conf", "pyproject.toml"})
 # A Locust process has about a dozen threads.
 MAX_TASKS = 4096
 
@@ -18,6 +20,25 @@ def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
     """
     scenario = home / "locustfiles" / locustfile
     return [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
+
+
+def link_scenarios(home: Path, work: Path) -> None:
+    """Make a link in the folder ``work`` to each entry of locustfiles/, so that ``open("rows.csv")`` finds its file.
+
+    People start Locust in the folder of their locustfile. A process of the load starts in ``work``, where it may write.
+    Call this while only root can write there.
+    """
+    for entry in (home / "locustfiles").iterdir():
+        if entry.name not in LOCUST_SETTINGS:
+            (work / entry.name).symlink_to(entry)
+
+
+def unlink_scenarios(home: Path, work: Path) -> None:
+    """Remove the links of `link_scenarios`. Any other entry of the folder stays, also one that replaced a link."""
+    folder = home / "locustfiles"
+    for entry in work.iterdir() if work.is_dir() else ():
+        if entry.is_symlink() and entry.readlink() == folder / entry.name:
+            entry.unlink(missing_ok=True)
 
 
 def environment(output: Path, host_name: str, more: Mapping[str, str]) -> dict[str, str]:

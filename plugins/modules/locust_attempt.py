@@ -19,7 +19,9 @@ from ansible.module_utils.locust_command import (
     MEMORY_PERCENT,
     confinement,
     environment,
+    link_scenarios,
     scenario_files,
+    unlink_scenarios,
 )
 from ansible.module_utils.machine_memory import total_memory_bytes
 from ansible.module_utils.request_record import MASTER, ended_file, worker_process
@@ -211,7 +213,6 @@ class LoadUnits:
         for folder in (output, units):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o755)
-        shutil.chown(output, given["user"])
         home = Path(given["directory"])
         scenario = home / "locustfiles" / given["locustfile"]
         if not scenario.is_file():
@@ -219,6 +220,8 @@ class LoadUnits:
                 msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site",
                 next_command="./lab site",
             )
+        link_scenarios(home, output)
+        shutil.chown(output, given["user"])
         files = scenario_files(home, given["mode"], given["locustfile"])
         conductor = [home / "conductor.py"] if given["mode"] == "capacity" else []
         locust = [str(home / "venv/bin/locust"), "--host", given["target"], "--loglevel", "INFO"]
@@ -283,6 +286,9 @@ class LoadUnits:
             (folder / f"units-{self.given['host_name']}.json").write_text(
                 json.dumps({"schema": 1, "ended_badly": bad, "exit_statuses": statuses}) + "\n", encoding="utf-8"
             )
+        if self.given["output_directory"]:
+            # Links are not gathered, and these would be named beside those that the scenario has left.
+            unlink_scenarios(Path(self.given["directory"]), Path(self.given["output_directory"]))
         return bad
 
     def is_master(self, unit):

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.locust_command import confinement, environment, scenario_files
+from ansible.module_utils.locust_command import confinement, environment, link_scenarios, scenario_files
 from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
@@ -93,6 +93,7 @@ def load_scenario(module, scenario):
     }
     variables = environment(output, given["host_name"], scenario["env"])
     try:
+        link_scenarios(home, output)
         shutil.chown(output, given["user"])
         done = subprocess.run(
             ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={unit}"]

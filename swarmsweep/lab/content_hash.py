@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from swarmsweep.errors import LabError
@@ -28,15 +29,25 @@ def list_files(path: Path) -> list[Path]:
     return sorted(file for file in files if file.suffix != ".md" and ".egg-info/" not in file.as_posix())
 
 
-def hash_each(root: Path | str, folders: list[str], by_file: list[str]) -> dict[str, str]:
-    """The hash of each folder below ``root``, and of each file of the folders ``by_file``, by its relative name.
+def hash_each(root: Path | str, folders: list[str]) -> dict[str, str]:
+    """The hash of each folder below ``root``, by its relative name.
 
     Raises:
         LabError: a folder does not exist.
     """
-    files = [file for folder in by_file for file in list_files(Path(root) / folder)]
-    names = [file.relative_to(root).as_posix() for file in files] + folders
-    return {name: hash_paths([str(Path(root) / name)], []) for name in names}
+    return {name: hash_paths([str(Path(root) / name)], []) for name in folders}
+
+
+def hash_named(files: Iterable[tuple[str, Path]]) -> str:
+    """Hash over these names and the bytes of their files.
+
+    Returns:
+        The first HASH_CHARACTERS hexadecimal digits of a SHA-256.
+    """
+    digest = hashlib.sha256()
+    for name, path in files:
+        _add(digest, name, path)
+    return digest.hexdigest()[:HASH_CHARACTERS]
 
 
 def hash_paths(paths: list[str], extra: list[str]) -> str:
@@ -52,9 +63,12 @@ def hash_paths(paths: list[str], extra: list[str]) -> str:
     digest = hashlib.sha256()
     for root in map(Path, paths):
         for file in list_files(root):
-            name = file.relative_to(root if root.is_dir() else root.parent).as_posix()
-            body = file.read_bytes()
-            digest.update(f"{name}\0{len(body)}\0".encode() + body)
+            _add(digest, file.relative_to(root if root.is_dir() else root.parent).as_posix(), file)
     for text in extra:
         digest.update(f"\0{len(text)}\0{text}".encode())
     return digest.hexdigest()[:HASH_CHARACTERS]
+
+
+def _add(digest: hashlib._Hash, name: str, file: Path) -> None:
+    body = file.read_bytes()
+    digest.update(f"{name}\0{len(body)}\0".encode() + body)

@@ -10,7 +10,7 @@ from swarmsweep.sweep.scenarios import PROGRAMS
 REQUIREMENTS = "roles/locust_host/files/requirements.in"
 # As plugins/module_utils/locust_command.py limits a unit.
 MEMORY = "A process of the load may use 80 % of its host's memory: load less data in it"
-COPIED = "Only *.py files directly in locustfiles/ are copied to the load hosts"
+COPIED = "All of locustfiles/ is copied to the load hosts, except hidden files"
 
 Report = Mapping[str, Any]
 
@@ -50,9 +50,9 @@ def sentence(report: Report, folder: Path) -> str:
 def _error(report: Report, folder: Path) -> str:
     text = f"{report['text']}. "
     if report["type"] == "ModuleNotFoundError" and "missing" in report:
-        return text + _missing_module(report["missing"].partition(".")[0], report["locustfile"], folder)
+        return text + _missing_module(report["missing"], report["locustfile"], folder)
     if "missing" in report:
-        return text + f"{COPIED}: write the data into a .py file there, and import it"
+        return text + _missing_file(report["missing"], folder)
     if "environ" in report:
         name = report["environ"]
         return text + (
@@ -64,9 +64,22 @@ def _error(report: Report, folder: Path) -> str:
     return text + "Correct it, then run the same command again"
 
 
-def _missing_module(name: str, locustfile: str, folder: Path) -> str:
+def _missing_file(name: str, folder: Path) -> str:
+    """The fix for a file that the scenario does not find; ``folder`` is locustfiles/ on this machine."""
+    last = Path(name).name
+    places = sorted(path for path in folder.rglob("*") if path.name == last and path.is_file())
+    if not places:
+        return f"{COPIED}: put the file there, and open it by its path from there"
+    below = places[0].relative_to(folder).as_posix()
+    if any(part.startswith(".") for part in Path(below).parts):
+        return f"{COPIED}: rename locustfiles/{below}, so that no part of its path begins with a dot"
+    return f"The file is locustfiles/{below}: open {below!r}"
+
+
+def _missing_module(module: str, locustfile: str, folder: Path) -> str:
+    name = module.partition(".")[0]
     if (folder / name).is_dir():
-        return f"{COPIED}: move the files of locustfiles/{name}/ there, and import them without '{name}.'"
+        return f"{COPIED}: put locustfiles/{module.replace('.', '/')}.py there, or correct the import"
     if name in PROGRAMS:
         stem = locustfile.removesuffix(".py")
         return (

@@ -10,6 +10,7 @@ from msgspec import Struct
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.load import StoredLoad, mode_of
 from swarmsweep.sweep.modes import MODES
+from swarmsweep.sweep.scenario_folder import list_folder
 
 # fmt: off
 # The neighbours of locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
@@ -27,31 +28,40 @@ PACKAGES = frozenset((
 
 
 def check_folder(folder: Path | str) -> None:
-    """Refuse files that may not be in the folder of the scenarios, used or not, because the whole folder is copied.
+    """Refuse what may not be in the folder of the scenarios, used or not, because the whole folder is copied.
 
     Locust puts that folder first on its path, so a file there is found before a module of the same name.
 
     Raises:
-        InputError: every entry that is not a file or that hides a module, and what to do. An absent folder has none.
+        InputError: every entry that cannot be copied or that hides a module, and what to do. An absent folder has none.
     """
-    entries = sorted(Path(folder).glob("*.py"))
-    if problems := [text for entry in entries if (text := _fault(entry))]:
+    problems = _name_faults(Path(folder))
+    try:
+        list_folder(folder)
+    except InputError as error:
+        problems.append(str(error))
+    if problems:
         raise InputError("\n".join(problems))
+
+
+def _name_faults(folder: Path) -> list[str]:
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [text for entry in entries if not entry.name.startswith(".") and (text := _fault(entry))]
 
 
 def _fault(entry: Path) -> str | None:
     where = f"locustfiles/{entry.name}"
-    if not entry.is_file():
-        if entry.is_dir():
-            return f"{where} is a folder; allowed: files. Rename the folder, so that it does not end in .py"
-        target = "a link to a missing file" if entry.is_symlink() else "no regular file"
-        return f"{where} is {target}; allowed: files. Put the scenario there, or remove it"
+    if entry.is_dir() and entry.suffix == ".py":
+        return f"{where} is a folder; allowed: files. Rename the folder, so that it does not end in .py"
+    # A folder without __init__.py is found after all modules. The load host's own packages are found after it.
+    is_module = entry.suffix == ".py" or (entry / "__init__.py").is_file()
+    is_hiding = is_module or (entry.is_dir() and entry.name in PROGRAMS)
     owners = (
         (sys.stdlib_module_names, "a module of Python's standard library"),
         (PACKAGES, "a module that Locust needs"),
         (PROGRAMS, "a program of the load host"),
     )
-    if owner := next((owner for names, owner in owners if entry.stem in names), None):
+    if is_hiding and (owner := next((owner for names, owner in owners if entry.stem in names), None)):
         fix = f"Rename it, for example: mv {where} locustfiles/my_{entry.name}"
         return f"{where} has the name of {owner}, which Locust could then not import. {fix}"
     return None

@@ -16,6 +16,7 @@ import pytest
 
 from bench.lib import load_host
 from bench.lib.paths import LOCUST_LOCK
+from plugins.module_utils.locust_command import link_scenarios
 from swarmsweep.errors import InputError
 from swarmsweep.sweep import scenarios
 from swarmsweep.sweep.scenario_text import refuse_scenarios
@@ -149,6 +150,14 @@ GOOD = {
     "a file beside it": "from pathlib import Path\nTEXT = Path(__file__).with_name('rows.py').read_text()\n"
     + HEAD
     + USER,
+    "a file in a folder beside it": (
+        "from pathlib import Path\nIMAGE = (Path(__file__).parent / 'samples/1.png').read_bytes()\n"
+        "assert IMAGE == open('samples/1.png', 'rb').read()\n" + HEAD + USER
+    ),
+    "a module in a folder": "from common.rows import ROWS\nassert ROWS == [7]\n" + HEAD + USER,
+    "a module in a folder, imported later": (
+        HEAD + "@events.init.add_listener\ndef on_init(environment, **_):\n    from common.late import ROWS\n" + USER
+    ),
     "modules beside it": "import rows\nfrom rows import ROWS\nfrom predict import *\n" + HEAD + USER,
     "a file in its working directory": "open('notes.txt', 'w').close()\nopen('notes.txt').read()\n" + HEAD + USER,
     "signals, and what is done at the end": (
@@ -193,11 +202,17 @@ BAD = {
             "./lab lock && ./lab site",
         ],
     ),
-    "a module in a folder": (
-        "from common.rows import ROWS\n" + HEAD + USER,
+    "a slip in a folder beside it": (
+        "from common.helper import ROWS\n" + HEAD + USER,
         "fixed",
-        {"problem": "error", "missing": "common"},
-        ["No module named 'common'", "Only *.py files directly in locustfiles/ are copied", "move the files of"],
+        {"problem": "error", "type": "ZeroDivisionError", "file": "common/helper.py", "line": 2},
+        ["locustfiles/common/helper.py:2: ZeroDivisionError: division by zero"],
+    ),
+    "a module that is not in its folder": (
+        "from common.gone import ROWS\n" + HEAD + USER,
+        "fixed",
+        {"problem": "error", "missing": "common.gone"},
+        ["locustfiles/mine.py:1: ModuleNotFoundError: No module named 'common.gone'", "put locustfiles/common/gone.py"],
     ),
     "a program of the other mode": (
         OPEN,
@@ -209,7 +224,19 @@ BAD = {
         "from pathlib import Path\nROWS = (Path(__file__).parent / 'rows.csv').read_text().split()\n" + HEAD + USER,
         "fixed",
         {"problem": "error", "type": "FileNotFoundError", "line": 2},
-        ["locustfiles/mine.py:2: FileNotFoundError:", "rows.csv", "write the data into a .py file"],
+        ["locustfiles/mine.py:2: FileNotFoundError:", "rows.csv", "put the file there"],
+    ),
+    "a data file by another path": (
+        HEAD + "ROWS = open('data/2.csv').read()\n" + USER,
+        "fixed",
+        {"problem": "error", "type": "FileNotFoundError", "missing": "data/2.csv"},
+        ["locustfiles/mine.py:2: FileNotFoundError:", "The file is locustfiles/common/2.csv: open 'common/2.csv'"],
+    ),
+    "a hidden data file": (
+        HEAD + "ROWS = open('.rows/3.csv').read()\n" + USER,
+        "fixed",
+        {"problem": "error", "type": "FileNotFoundError"},
+        ["except hidden files", "rename locustfiles/.rows/3.csv"],
     ),
     "a setting": (
         "import os\n" + HEAD + "TOKEN = os.environ['API_TOKEN']\n" + USER,
@@ -352,8 +379,18 @@ def host(tmp_path_factory) -> Path:
     load_host.make(home)
     (home / "locustfiles/rows.py").write_text("ROWS = [1]\n")
     (home / "locustfiles/helper.py").write_text("ROWS = [1]\nROWS[0] / 0\n")
-    # What is beside the scenarios on the controller, and is not copied.
-    (home / "controller/common").mkdir(parents=True)
+    for name, content in {
+        "samples/1.png": "png",
+        "common/rows.py": "ROWS = [7]\n",
+        "common/late.py": "ROWS = [8]\n",
+        "common/helper.py": "ROWS = [1]\nROWS[0] / 0\n",
+    }.items():
+        (home / "locustfiles" / name).parent.mkdir(exist_ok=True)
+        (home / "locustfiles" / name).write_text(content)
+    # The folder on the controller, with files that the scenario names otherwise, or that are not copied.
+    for name in ("common/2.csv", ".rows/3.csv"):
+        (home / "controller" / name).parent.mkdir(parents=True)
+        (home / "controller" / name).touch()
     return home
 
 
@@ -362,7 +399,9 @@ def check(home: Path, name: str, mode: str, seconds: float = 30) -> dict:
     scenario = home / "locustfiles" / name
     files = [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
     work = home / "work"
-    work.mkdir(exist_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    link_scenarios(home, work)
     env = {"PATH": os.environ["PATH"], "HOME": str(work), "SWEEP_OUTPUT_DIR": str(work), "SWEEP_HOST": "lab-load"}
     env |= {"LOCUST_WAIT_MIN_SECONDS": "0", "LOCUST_WAIT_MAX_SECONDS": "0.1"}
     command = [sys.executable, home / "check_scenario.py", mode, str(seconds), scenario, *files]

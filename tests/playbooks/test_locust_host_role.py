@@ -14,18 +14,15 @@ ROLE = ROOT / "roles/locust_host"
 HOME = "/opt/swarmsweep/locust"
 WANTED = ("__locust_host_copies", "__locust_host_folders", "__locust_host_different", "__locust_host_stale")
 # Files of a host that differ or are missing, and files of an earlier version.
-CHANGED, CLOSED, MISSING = "locustfiles/predict.py", "loadgen/open/order.py", "recorder.py"
+CHANGED, CLOSED, MISSING = "search/steps.py", "loadgen/open/order.py", "recorder.py"
 STALE = ("loadgen/open/gone.py", "trials.py")
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory) -> Path:
-    """The folder of a load host, with the scenarios of the repository."""
+    """The folder of a load host, without scenarios: an action of its own copies these."""
     home = tmp_path_factory.mktemp("host") / "locust"
     load_host.make(home)
-    (home / "locustfiles").mkdir()
-    for path in ROOT.glob("locustfiles/*.py"):
-        (home / "locustfiles" / path.name).write_bytes(path.read_bytes())
     return home
 
 
@@ -38,7 +35,7 @@ def present(host: Path) -> list[dict[str, str]]:
     return [
         {"path": f"{HOME}/{name}", "checksum": hashlib.sha1(content).hexdigest(), "mode": modes[name]}
         for name, content in files.items()
-    ] + [{"path": f"{HOME}/locustfiles/folder.py", "mode": "0755"}]
+    ] + [{"path": f"{HOME}/search/folder.py", "mode": "0755"}]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +44,6 @@ def role(play, host, tmp_path_factory) -> dict:
     folder = tmp_path_factory.mktemp("role")
     given = {
         "role_path": str(ROLE),
-        "locust_host_locustfiles": str(ROOT / "locustfiles"),
         "__locust_host_present": {"files": present(host)},
     }
     pairs = ", ".join(f"'{name}': {name}" for name in WANTED)
@@ -78,5 +74,5 @@ def test_only_what_differs_is_copied(role):
 
 
 def test_what_is_no_longer_there_is_removed_and_nothing_else(role):
-    stale = sorted(f"{HOME}/{name}" for name in (*STALE, "locustfiles/folder.py"))
+    stale = sorted(f"{HOME}/{name}" for name in (*STALE, "search/folder.py"))
     assert sorted(role["__locust_host_stale"]) == stale

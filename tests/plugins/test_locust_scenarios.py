@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement
+from ansible.module_utils.locust_command import MEMORY_PERCENT, confinement, link_scenarios, unlink_scenarios
 from ansible.module_utils.machine_memory import total_memory_bytes
 
 from bench.lib import load_host
@@ -110,10 +110,36 @@ def test_a_user_reads_of_the_share_of_memory_that_a_unit_gets():
     assert f" {MEMORY_PERCENT} % " in scenario_text.MEMORY
 
 
-def test_it_runs_in_an_empty_folder_of_its_own(locust_scenarios, home):
-    found = "sorted(os.listdir()), os.getcwd() == os.environ['HOME'], os.environ['SWEEP_HOST']"
+def test_it_runs_in_a_folder_of_its_own_with_links_to_the_scenarios(locust_scenarios, home):
+    (home / "locustfiles/locust.conf").write_text("users = 5\n")
+    (home / "locustfiles/samples").mkdir()
+    (home / "locustfiles/samples/1.png").write_text("png")
+    found = (
+        "sorted({'locust.conf', 'mine.py', 'samples'} & set(os.listdir())), open('samples/1.png').read(), "
+        "os.getcwd() == os.environ['HOME'], os.environ['SWEEP_HOST']"
+    )
     report = ask(locust_scenarios, home, f"import os\nraise ValueError({found})\n")
-    assert report["text"] == "ValueError: ([], True, 'lab-load')"
+    # A user's locust.conf would set options of the load.
+    assert report["text"] == "ValueError: (['mine.py', 'samples'], 'png', True, 'lab-load')"
+
+
+def test_links_are_removed_and_what_the_scenario_made_stays(tmp_path):
+    home, work = tmp_path / "locust", tmp_path / "work"
+    (home / "locustfiles").mkdir(parents=True)
+    work.mkdir()
+    for name in ("mine.py", "rows.csv", "other.csv"):
+        (home / "locustfiles" / name).touch()
+    link_scenarios(home, work)
+    assert {path.name for path in work.iterdir()} == {"mine.py", "rows.csv", "other.csv"}
+    # A scenario may put anything in the place of a link.
+    (work / "rows.csv").unlink()
+    (work / "rows.csv").write_text("its own\n")
+    (work / "other.csv").unlink()
+    (work / "other.csv").symlink_to("/etc/passwd")
+    (work / "latest.log").symlink_to("mine.py")
+    unlink_scenarios(home, work)
+    assert {path.name for path in work.iterdir()} == {"rows.csv", "other.csv", "latest.log"}
+    unlink_scenarios(home, tmp_path / "gone")
 
 
 def test_a_scenario_that_waits_is_a_report(locust_scenarios, home):

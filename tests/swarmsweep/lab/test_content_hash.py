@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.content_hash import hash_each, hash_paths, list_files
+from swarmsweep.lab.content_hash import hash_each, hash_named, hash_paths, list_files
 
 
 @pytest.fixture
@@ -115,9 +115,16 @@ def test_a_missing_path_is_named(tmp_path):
         hash_paths([str(tmp_path / "gone")], [])
 
 
-def test_a_folder_has_one_hash_or_one_for_each_file(context):
-    found = hash_each(context.parent, ["context"], ["context"])
-    assert list(found) == ["context/Dockerfile", "context/package/__init__.py", "context/package/app.py", "context"]
-    (context / "package/app.py").write_text("x = 2\n")
-    again = hash_each(context.parent, ["context"], ["context"])
-    assert [name for name in found if found[name] != again[name]] == ["context/package/app.py", "context"]
+def test_each_folder_has_one_hash(context):
+    found = hash_each(context.parent, ["context", "context/package"])
+    assert list(found) == ["context", "context/package"]
+    (context / "Dockerfile").write_text("FROM other\n")
+    again = hash_each(context.parent, ["context", "context/package"])
+    assert [name for name in found if found[name] != again[name]] == ["context"]
+
+
+def test_named_files_count_with_their_names_and_bytes(context):
+    app, docker = context / "package/app.py", context / "Dockerfile"
+    assert hash_named([("app.py", app)]) == hash_paths([str(app)], [])
+    hashes = {hash_named(files) for files in ([("a", app)], [("b", app)], [("a", docker)], [("a", app), ("b", docker)])}
+    assert len(hashes) == 4

@@ -48,7 +48,7 @@ def refused_names(folder: Path) -> list[str]:
     try:
         check_folder(folder)
     except InputError as error:
-        return [line.split()[0].removeprefix("locustfiles/") for line in str(error).splitlines()]
+        return sorted(line.split()[0].removeprefix("locustfiles/") for line in str(error).splitlines())
     return []
 
 
@@ -87,6 +87,20 @@ def test_the_messages_about_names(folder, golden):
 def test_other_names_are_free(folder, name):
     (folder / name).write_text("\n")
     assert refused_names(folder) == []
+
+
+@pytest.mark.parametrize(("name", "refused"), [("requests", True), ("search", True), ("common", False)])
+def test_a_package_that_hides_a_module_is_refused(folder, name, refused):
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").touch()
+    assert refused_names(folder) == ([name] if refused else [])
+
+
+@pytest.mark.parametrize(("name", "refused"), [("json", False), ("requests", False), ("loadgen", True)])
+def test_a_folder_of_data_hides_only_a_package_of_the_load_host(folder, name, refused):
+    (folder / name).mkdir()
+    (folder / name / "rows.csv").touch()
+    assert refused_names(folder) == ([name] if refused else [])
 
 
 def test_what_is_no_file_is_refused_with_its_kind(folder):

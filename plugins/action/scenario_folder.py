@@ -1,0 +1,114 @@
+"""Ansible action: make the folder of the scenarios on a load host equal to the one on the controller.
+
+Arguments:
+
+- src: folder on the controller. Hidden entries and Python's caches are left out.
+- dest: folder on the host. What is not in src is removed, as it could be imported.
+
+One command compares all checksums. A folder that differs is sent whole, as one archive, and replaces the old one at
+once. A transfer for each file would cost half a second of each sweep for each file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shlex
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from swarmsweep.errors import LabError
+from swarmsweep.sweep.scenario_folder import list_folder
+from swarmsweep.units import format_bytes
+
+FILE_MODE, FOLDER_MODE = 0o644, 0o755
+
+
+def folders_of(files):
+    """Return all folders that contain a file, below the top."""
+    return sorted({str(folder) for file in files for folder in PurePosixPath(file.name).parents if folder.name})
+
+
+def listing(files):
+    """Return the lines that `list_command` prints on a host that has exactly these files."""
+    lines = {f"d {FOLDER_MODE:o} {folder}" for folder in folders_of(files)}
+    for file in files:
+        lines.add(f"f {FILE_MODE:o} {file.name}")
+        lines.add(f"{hashlib.sha256(file.path.read_bytes()).hexdigest()}  {file.name}")
+    return lines
+
+
+def list_command(dest):
+    """Return a shell command that prints the kind, mode and checksum of everything in the folder."""
+    return (
+        f"cd {shlex.quote(dest)} 2> /dev/null || exit 0; find . -mindepth 1 -printf '%y %m %P\\n' && "
+        "find . -type f -printf '%P\\0' | xargs -0 -r sha256sum"
+    )
+
+
+def replace_command(archive, dest):
+    """Return a shell command that unpacks the archive beside the folder, and then puts it in the folder's place."""
+    new, old = shlex.quote(f"{dest}.new"), shlex.quote(f"{dest}.old")
+    dest = shlex.quote(dest)
+    return (
+        f"rm -rf {new} {old} && mkdir -p {new} && tar -xpf {shlex.quote(archive)} --no-same-owner -C {new} && "
+        f"chmod {FOLDER_MODE:o} {new} && if [ -e {dest} ]; then mv {dest} {old}; fi && mv {new} {dest} && rm -rf {old}"
+    )
+
+
+def pack(files, path):
+    """Write the archive of these files, with the modes that they have on the host."""
+    with tarfile.open(path, "w") as archive:
+        for folder in folders_of(files):
+            member = tarfile.TarInfo(folder)
+            member.type, member.mode = tarfile.DIRTYPE, FOLDER_MODE
+            archive.addfile(member)
+        for file in files:
+            content = file.path.read_bytes()
+            member = tarfile.TarInfo(file.name)
+            member.size, member.mode, member.mtime = len(content), FILE_MODE, int(file.path.stat().st_mtime)
+            archive.addfile(member, io.BytesIO(content))
+
+
+class ActionModule(ActionBase):
+    """Compares, and copies what differs."""
+
+    TRANSFERS_FILES = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        src, dest = self._task.args["src"], self._task.args["dest"].rstrip("/")
+        try:
+            files = list_folder(src)
+            size = format_bytes(sum(file.size_bytes for file in files))
+            result |= {"files": len(files), "size": size}
+            present = self._execute(list_command(dest), f"could not list {dest}")
+            if set(present.splitlines()) == listing(files):
+                return result | {"changed": False}
+            if not self._task.check_mode:
+                self._replace(files, dest)
+        except (LabError, OSError) as error:
+            raise AnsibleActionFail(f"the scenarios of {src} were not copied: {error}") from None
+        return result | {"changed": True}
+
+    def _replace(self, files, dest):
+        remote = self._make_tmp_path()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                archive = Path(folder, "scenarios.tar")
+                pack(files, archive)
+                there = self._connection._shell.join_path(remote, "scenarios.tar")
+                self._transfer_file(str(archive), there)
+            self._execute(replace_command(there, dest), f"could not copy {len(files)} scenarios and files to {dest}")
+        finally:
+            self._remove_tmp_path(remote)
+
+    def _execute(self, command, problem):
+        done = self._low_level_execute_command(command)
+        if done["rc"] != 0:
+            raise AnsibleActionFail(f"{problem}: {done['stderr'].strip() or done['stdout'].strip()}")
+        return done["stdout"]
