@@ -162,13 +162,14 @@ class ActionModule(ActionBase):
             run = run_to_resume(reports, resume)
             plan = read_plan(run)
             refuse_ended(run)
-            identity.refuse(run, plan, identity.lab_differences(plan, read_manifest(run), hosts, manifest))
-            continue_manifest(run, command, convert(differences, list[identity.Difference]))
-            retry_broken(run)
+            # It needs no load, so it is done even if the lab has changed and the run cannot go on.
             if incomplete_cells(run):
                 from swarmsweep.results.measure import complete_cells
 
                 complete_cells(run)
+            identity.refuse(run, plan, identity.lab_differences(plan, read_manifest(run), hosts, manifest))
+            continue_manifest(run, command, convert(differences, list[identity.Difference]))
+            retry_broken(run)
         else:
             checked = from_data(sweep).sweep()
             other = known_other_seconds(reports, checked.load.mode).seconds

@@ -32,6 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 docker: {description: Whether Docker responds on the host., type: bool, returned: always}
+ids: {description: The id of each image on this host., type: dict, returned: when Docker responds}
 """
 
 
@@ -53,10 +54,10 @@ def main():
         module.fail_json(msg=no_answer(["version"]))
     if code != 0:
         module.exit_json(changed=False, docker=False)
-    problems = []
+    problems, ids = [], {}
     for image, setting in params["images"].items():
         question = ["image", "inspect", "--format", "{{.Id}}", "--", image]
-        code, _out, _err = run_docker(module, question)
+        code, out, _err = run_docker(module, question)
         if code in TIMED_OUT:
             module.fail_json(msg=no_answer(question))
         if code != 0:
@@ -64,9 +65,10 @@ def main():
                 f"{params['host_name']} has no image {image}, which {setting} names. "
                 f"Fix: docker save {image} | {params['login']} docker load"
             )
+        ids[image] = out.strip()
     if problems:
         module.fail_json(msg="\n".join(problems))
-    module.exit_json(changed=False, docker=True)
+    module.exit_json(changed=False, docker=True, ids=ids)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,18 +13,27 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import playing
 
-# `docker` of both hosts. It knows the image kit:1 alone.
-DOCKER = '#!/bin/sh\ncase "$1" in image) [ "$6" = kit:1 ];; esac\n'
+# `docker` of all hosts. It knows the images kit:1, and kit:2 which differs from call to call.
+DOCKER = (
+    '#!/bin/sh\ncase "$1:$6" in image:kit:1) echo sha256:1;; image:kit:2) echo sha256:$$;; image:*) exit 1;; esac\n'
+)
 HOST = {"ansible_connection": "local", "ansible_become": False, "lab_directory": "keys"}
 HOSTS = {
     "lab-api": HOST | {"ansible_host": "192.0.2.1"},
-    "lab-api2": HOST | {"ansible_host": "198.18.0.12", "lab_machine_is_virtual": True},
+    "lab-api2": HOST | {"ansible_host": "198.18.0.12", "ansible_user": "root", "lab_machine_is_virtual": True},
+    "lab-api3": HOST
+    | {
+        "ansible_host": "192.0.2.3",
+        "ansible_user": "ada",
+        "ansible_port": 2222,
+        "ansible_ssh_private_key_file": "/home/ada/my key",
+    },
 }
 
 
 @pytest.fixture
 def check(tmp_path):
-    """Run check(lab_api_image, images of the sweep) on two API hosts. The exit code, and all that was printed."""
+    """Run check(lab_api_image, images of the sweep) on three API hosts. The exit code, and all that was printed."""
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
 
@@ -63,6 +73,7 @@ def test_a_missing_image_is_named_by_every_host_with_its_own_command(check, imag
     assert "went on" not in said
     logins = {
         "lab-api (192.0.2.1)": "192.0.2.1 sudo",
+        "lab-api3 (192.0.2.3)": "-i '/home/ada/my key' -p 2222 ada@192.0.2.3 sudo",
         "lab-api2 (198.18.0.12)": (
             "-i keys/ssh/id_ed25519 -o UserKnownHostsFile=keys/ssh/known_hosts root@198.18.0.12"
         ),
@@ -70,3 +81,11 @@ def test_a_missing_image_is_named_by_every_host_with_its_own_command(check, imag
     for host, login in logins.items():
         fix = f"docker save kit | ssh {login} docker load"
         assert f"{host} has no image kit, which {setting} names. Fix: {fix}" in said
+
+
+def test_an_image_that_differs_between_the_api_hosts_is_refused_with_both_ids(check):
+    code, said = check("kit:1", "kit:2")
+    assert code != 0
+    assert "went on" not in said
+    assert "The image kit:2, which the key image of the sweep file names, is not the same on all API hosts" in said
+    assert re.search(r"lab-api has sha256:\d+, lab-api2 has sha256:\d+, lab-api3 has sha256:\d+", said), said

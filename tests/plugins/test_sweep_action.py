@@ -278,14 +278,21 @@ def test_a_resume_in_a_lab_that_changed_is_refused_and_changes_nothing(plan, cha
     assert {path: path.is_file() and path.read_bytes() for path in run.rglob("*")} == before
 
 
-def test_a_cell_whose_row_was_not_written_is_completed_without_a_load(action, plan):
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_cell_whose_row_was_not_written_is_completed_without_a_load(action, plan, changed):
     made = plan()
     for step in made["steps"]:
         action.do_harness_failure(made["run"], step["cell_id"], "1", "the host was lost")
         folder = Path(step["folder"])
         (folder / "harness.json").unlink()
         (folder.parent / "cell.json").unlink()
-    assert plan(resume=Path(made["run"]).name)["steps"] == []
+    run = Path(made["run"]).name
+    if changed:
+        # Other images cannot change what is measured already.
+        with pytest.raises(LabError, match=f"Their report: ./lab report {run}"):
+            plan(resume=run, manifest={"images": {"api": "i:2"}})
+    else:
+        assert plan(resume=run)["steps"] == []
     assert len(list(Path(made["run"]).glob("cells/*/cell.json"))) == 4
 
 
