@@ -189,7 +189,7 @@ def sent(**changes: int) -> Evidence:
         (sent(haproxy=7730), False, "Likely cause: requests ended before they reached HAProxy"),
         # A client of the scenario's own may have sent a request for each of its timings, or none.
         (sent(own_timings=500), True, "0 fewer"),
-        (sent(own_timings=500, haproxy=8530), True, "500 more, limit 560"),
+        (sent(own_timings=500, haproxy=8530), False, "500 more, limit 60.1. The client of the scenario's 500 own timings"),
         (sent(own_timings=500, haproxy=9000), False, "Likely cause: another client"),
         (sent(requests=0, sent=0, own_timings=8030), None, "not applicable: the scenario timed all"),
     ],
@@ -199,6 +199,23 @@ def test_counts_are_compared_by_kind(evidence, passed, words):
     assert found["counted_by_haproxy"].passed is passed, found["counted_by_haproxy"].sentence
     assert words in found["counted_by_haproxy"].sentence
     assert found["counted_by_locust"].passed is True
+
+
+def test_own_timings_explain_a_difference_and_confirm_nothing():
+    """One timing for each request would double the tolerance: half of the requests could be missing unseen."""
+    assert [
+        (named(evidence)["counted_by_haproxy"].passed, named(evidence)["counted_by_haproxy"].warning)
+        for evidence in (
+            sent(own_timings=8030),
+            sent(own_timings=8030, haproxy=16060),
+            sent(own_timings=8030, haproxy=16200),
+            # Fewer requests are no request of another client.
+            sent(own_timings=8030, haproxy=4000),
+        )
+    ] == [(True, False), (False, True), (False, False), (False, False)]
+    # Locust counted fewer than the recorder. HAProxy does not confirm the recorder, so requests may be lost.
+    lost = replace(sent(own_timings=8030, haproxy=16060), counted_requests=16000)
+    assert (named(lost)["counted_by_locust"].passed, named(lost)["counted_by_locust"].warning) == (False, False)
 
 
 def test_broken_connections_are_named_where_counts_differ():
