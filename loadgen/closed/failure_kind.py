@@ -102,13 +102,14 @@ def outcome_of_response(
     return kind_of_exception(getattr(response, "error", None) or error)
 
 
-def client_error(response: Any) -> BaseException | None:
+def client_error(response: Any, error: BaseException | None) -> BaseException | None:
     """Why a client's call had no whole response; None where it had one, or does not say.
 
     Args:
         response: as Locust's clients return it for a with block.
+        error: the exception that it would report now.
     """
-    error = response.request_meta["exception"] or getattr(response, "error", None)
+    error = error or getattr(response, "error", None)
     return None if _is_about_status(_status(response), error) else error
 
 

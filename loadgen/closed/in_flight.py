@@ -126,13 +126,18 @@ class InFlight:
                 self._restore(greenlet, outer)
             if entry.is_reported:
                 self._open.pop(id(entry), None)
-            else:
-                # The event is fired when the with block ends.
-                entry.latency_ms = response.request_meta["response_time"]
-                entry.broken = client_error(response)
-                if not 0 < response.status_code < ERROR_STATUS:
-                    entry.failure = outcome_of_response(response, getattr(response, "error", None) or UNKNOWN)
+                return response
+            # The event is fired when the with block ends.
+            meta = getattr(response, "request_meta", {"exception": None})
+            entry.latency_ms = meta.get("response_time", max(0.0, time.time() - entry.start_seconds) * 1000)
+            entry.broken = client_error(response, meta["exception"])
+            if not 0 < response.status_code < ERROR_STATUS:
+                entry.failure = outcome_of_response(response, getattr(response, "error", None) or UNKNOWN)
+            if getattr(response, "_catch_response", False):
                 response.sweep_request = entry
+            else:
+                # Nothing heard the event, because the scenario removed the listeners.
+                self._end(entry)
             return response
 
         session.request = request

@@ -30,6 +30,7 @@ from loadgen.closed.boundary import guard
 from loadgen.closed.drain import Drain, is_http
 from loadgen.closed.failure_kind import kind_of_own
 from loadgen.closed.in_flight import InFlight, Request
+from loadgen.closed.request_events import call_at_start, listen_first, stop_counting
 from loadgen.closed.task_log import Execution, TaskLog, text_of, words_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.closed.unloaded import UnloadedRequests
@@ -86,7 +87,8 @@ class Recorder:
         self._think_time = ThinkTime(wait_seconds)
         self._thinking: list[Sample] = [self._think_time.sample()]
         self._unloaded = UnloadedRequests(environment)
-        events.request.add_listener(self._on_request)
+        listen_first(environment, self._on_request)
+        call_at_start(environment, self._on_test_start)
         events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._tick)
 
@@ -94,6 +96,10 @@ class Recorder:
     def requests(self) -> int:
         """The number of requests recorded so far, with the timings that the scenario fired itself."""
         return len(self._requests) + self._own
+
+    def _on_test_start(self, **_: Any) -> None:
+        # Locust has just forgotten what came before.
+        self._own, self._unreported = 0, len(self._requests)
 
     def _on_request(
         self,
@@ -204,7 +210,7 @@ class Recorder:
         self._open = False
         # The window may end after the last tick.
         self._thinking.append(self._think_time.sample())
-        events.request.remove_listener(self._on_request)
+        stop_counting(self._environment)
         self._requests.close()
         self._own_timings.close()
         self._tasks.file.close()

@@ -19,7 +19,9 @@ from locust import events
 from locust.runners import STATE_STOPPED, MasterRunner
 
 from loadgen.closed.drain import max_drain_seconds
+from loadgen.closed.master_requests import MasterRequests
 from loadgen.closed.recorder import Recorder
+from loadgen.closed.request_events import stop_counting
 from loadgen.closed.unloaded import UnloadedProbe
 from loadgen.common.ended import EndMark
 from loadgen.common.outputs import write_json
@@ -71,6 +73,8 @@ class Timeline:
         self._handed_in: dict[str, int] = {}
         self._spawned = Event()
         self._unloaded = UnloadedProbe(environment)
+        # Without workers, the recorder of this process counts everything.
+        self._master = MasterRequests(environment) if recorder is None else None
         self._written = False
         # Workers receive it with the order to start.
         if not environment.stop_timeout:
@@ -152,8 +156,10 @@ class Timeline:
             return
         self._written = True
         runner = self._environment.runner
-        distributed = isinstance(runner, MasterRunner)
-        recorded = sum(self._handed_in.values()) if distributed else self._recorder.requests
+        stop_counting(self._environment)
+        master = self._master.summary() if self._master is not None else {}
+        recorded = self._recorder.requests if self._recorder is not None else sum(self._handed_in.values())
+        recorded += master.get("own_timings", 0)
         timeline = {
             "schema": 1,
             "users": self._users,
@@ -167,5 +173,7 @@ class Timeline:
             "requests_recorded": recorded,
             "requests_reported": runner.stats.total.num_requests,
             "locust_version": locust.__version__,
+            # Of a scenario's listeners in this process (see master_requests.py).
+            **master,
         }
         write_json(self._path, timeline)

@@ -13,6 +13,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.raw.latency import Requests, read_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.tasks import Tasks, read_tasks
+from swarmsweep.raw.timeline import Timeline
 from swarmsweep.record_file import Amount, Count, Real, Whole, read_record
 from swarmsweep.shared.request_record import (
     COMPRESSED,
@@ -33,7 +34,7 @@ UNREACHED = (TIMEOUT, REFUSED, RESET, UNREACHABLE, LOAD_HOST)
 
 
 class LeftLab(Struct, frozen=True):
-    """The part of worker-<name>.json on requests for addresses outside the lab."""
+    """The part of worker-<name>.json and timeline.json on requests for addresses outside the lab."""
 
     left_lab: dict[str, Count] | None = None
 
@@ -124,13 +125,14 @@ class UsersRecord:
     unloaded: tuple[tuple[float, float, float], ...] = ()
 
 
-def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
-    """Read the records in the folder ``locust``."""
+def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None = None) -> UsersRecord:
+    """Read the records in the folder ``locust``. ``timeline`` has what the scenario did in Locust's master."""
+    timeline = timeline or Timeline()
     files = sorted(locust.glob(REQUESTS))
     by_name = read_or_note(_read_workers, locust) or {}
     workers = list(by_name.values())
     requests = read_or_note(_read_all, locust, files)
-    sent = _sent(requests, workers)
+    sent = _sent(requests, workers, timeline)
     if requests is not None and len(requests) == 0 and sent is not None and sent.own_timings:
         requests = read_or_note(_read_own, locust)
     return UsersRecord(
@@ -140,7 +142,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
         cpu_percent=tuple(sample for worker in workers for sample in worker.cpu_percent),
         served_by=_add(worker.served_by for worker in workers),
         errors=_add(worker.errors for worker in workers),
-        left_lab=_add(worker.left_lab for worker in workers),
+        left_lab=_add([timeline.left_lab, *(worker.left_lab for worker in workers)]),
         tasks=read_or_note(_read_tasks, locust, by_name),
         unreported=sum(worker.unreported for worker in workers),
         users=tuple(worker.users for worker in workers if worker.users is not None),
@@ -151,9 +153,9 @@ def read_users(locust: Path, read_or_note: ReadOrNote) -> UsersRecord:
 
 
 def read_left_lab(locust: Path) -> dict[str, int]:
-    """`UsersRecord.left_lab` alone, from each worker whose file can be read. Measuring reports a damaged file."""
+    """`UsersRecord.left_lab` alone, from each process whose file can be read. Measuring reports a damaged file."""
     parts = []
-    for path in sorted(locust.glob("worker-*.json")):
+    for path in sorted([*locust.glob("worker-*.json"), *locust.glob("timeline.json")]):
         with contextlib.suppress(LabError):
             parts.append(read_record(path, LeftLab).left_lab)
     return _add(parts)
@@ -169,7 +171,7 @@ def _read_own(locust: Path) -> Requests:
     return read_requests(sorted(locust.glob(own_timings_file("*") + COMPRESSED)))
 
 
-def _sent(requests: Requests | None, workers: list[WorkerRecord]) -> SentCounts | None:
+def _sent(requests: Requests | None, workers: list[WorkerRecord], timeline: Timeline) -> SentCounts | None:
     sent = [worker.sent for worker in workers if worker.sent is not None]
     if requests is None or len(sent) < len(workers) or not workers:
         return None
@@ -178,8 +180,8 @@ def _sent(requests: Requests | None, workers: list[WorkerRecord]) -> SentCounts 
         sent=sum(sent),
         redirects=sum(worker.redirects for worker in workers),
         retries=sum(worker.retries for worker in workers),
-        other_sends=sum(worker.other_sends for worker in workers),
-        own_timings=sum(worker.own_timings for worker in workers),
+        other_sends=timeline.other_sends + sum(worker.other_sends for worker in workers),
+        own_timings=timeline.own_timings + sum(worker.own_timings for worker in workers),
         unreached=int(np.isin(requests.outcome, UNREACHED).sum()),
     )
 

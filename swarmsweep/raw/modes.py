@@ -30,7 +30,7 @@ def read_load(
 
 
 def _read_fixed(locust: Path, _slo: Slo, timeline: Timeline | None, read_or_note: ReadOrNote) -> LoadRecord:
-    users = read_users(locust, read_or_note)
+    users = read_users(locust, read_or_note, timeline)
     if users.left_lab:
         read_or_note.note(left_lab_sentence(users.left_lab))
     return LoadRecord(users=users, window=read_or_note(timeline.window) if timeline is not None else None)

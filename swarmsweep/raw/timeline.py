@@ -1,9 +1,9 @@
-"""timeline.json: when a load was made, by which workers, and the number of recovery probes of Locust's master."""
+"""timeline.json: when a load was made, by which workers, and what Locust's master sent and timed itself."""
 
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
-from swarmsweep.record_file import Real, Whole
+from swarmsweep.record_file import Count, Real, Whole
 
 MAX_WINDOW_SECONDS = 86_400  # beyond any load; it bounds the memory for a damaged file
 
@@ -11,6 +11,9 @@ MAX_WINDOW_SECONDS = 86_400  # beyond any load; it bounds the memory for a damag
 class Timeline(Struct, frozen=True):
     """``window_start`` and ``window_end``: epoch seconds. ``questions``: recovery probes between the probes of a
     search.
+
+    The last three are of a scenario's listeners in the master: timings that they fired, requests that they sent, and
+    requests for addresses outside the lab, which were not sent, by address.
     """
 
     users: Whole | None = None
@@ -19,6 +22,9 @@ class Timeline(Struct, frozen=True):
     window_start: Real | None = None
     window_end: Real | None = None
     questions: Whole = 0
+    own_timings: Count = 0
+    other_sends: Count = 0
+    left_lab: dict[str, Count] | None = None
 
     def window(self) -> tuple[float, float]:
         """The measured window of users. Raises `LabError` when there is none."""

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from loadgen.shared.request_record import OK, kind_name
+from loadgen.shared.request_record import NO_RESPONSE, OK, kind_name
 from swarmsweep.raw.closed_loop import SentCounts, read_users
 from swarmsweep.raw.read_or_note import ReadOrNote
 from tests.loadgen.locust_run import LOCUST, run, serve
@@ -156,3 +156,58 @@ def test_a_timing_within_the_event_of_a_request_is_its_own(tmp_path):
     assert outcome.worker["own_timings"] == outcome.worker["requests"] - outcome.worker["unreported"] > 0
     assert outcome.worker["sent"] == outcome.worker["requests"]
     assert {ms for _, ms, _ in read_rows(tmp_path / "own-timings-lab-load-0.f64.gz")} == {1.0}
+
+
+# A listener of the scenario ends the event, before Locust's own listener would hear it.
+RAISING = """
+from locust import FastHttpUser, HttpUser, constant, events, task
+from locust.exception import RescheduleTask, StopUser
+
+@events.request.add_listener
+def judge(name, **_):
+    if name == "/ok":
+        raise RescheduleTask
+    if name == "/last":
+        raise StopUser
+
+def visit(user):
+    user.client.get(user.left.pop(0))
+
+class Common:
+    wait_time = constant(0.05)
+    tasks = [visit]
+
+    def on_start(self):
+        self.left = ["/ok", "/ok", "/last"]
+
+class Fast(Common, FastHttpUser):
+    fixed_count = 1
+
+class Slow(Common, HttpUser):
+    fixed_count = 1
+"""
+# Nothing hears the events: neither Locust nor the recorder.
+DEAF = RAISING.replace(
+    "def visit",
+    """@events.test_start.add_listener
+def forget(environment, **_):
+    environment.events.request._handlers.clear()
+
+def visit""",
+).replace("self.left = [", "self.left = 99 * [")
+
+
+@pytest.mark.parametrize(("scenario", "counted"), [(RAISING, 6), (DEAF, 0)])
+def test_a_listener_of_the_scenario_hides_no_request(tmp_path, scenario, counted):
+    with serve("127.0.0.1", respond) as server:
+        outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 1.5, users=2)
+    requests = read_rows(tmp_path / "requests-lab-load-0.f64.gz")
+    outcomes = [end for _, _, end in requests]
+    # Locust may kill a user that has just woken up at the end.
+    assert {OK} <= set(outcomes) <= {OK, NO_RESPONSE}
+    assert 6 <= outcomes.count(OK) <= server.asked.total() <= len(requests) == outcome.worker["requests"]
+    # Each of them has a time of its own.
+    assert all(0 < ms < 60_000 for _, ms, _ in requests)
+    assert outcome.counted == counted == len(requests) - outcome.worker["unreported"]
+    assert outcome.worker["errors"] == {}
+    assert outcome.worker["exceptions"] == []

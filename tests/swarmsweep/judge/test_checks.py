@@ -189,7 +189,11 @@ def sent(**changes: int) -> Evidence:
         (sent(haproxy=7730), False, "Likely cause: requests ended before they reached HAProxy"),
         # A client of the scenario's own may have sent a request for each of its timings, or none.
         (sent(own_timings=500), True, "0 fewer"),
-        (sent(own_timings=500, haproxy=8530), False, "500 more, limit 60.1. The client of the scenario's 500 own timings"),
+        (
+            sent(own_timings=500, haproxy=8530),
+            False,
+            "500 more, limit 60.1. The client of the scenario's 500 own timings",
+        ),
         (sent(own_timings=500, haproxy=9000), False, "Likely cause: another client"),
         (sent(requests=0, sent=0, own_timings=8030), None, "not applicable: the scenario timed all"),
     ],
