@@ -14,7 +14,7 @@ from sampler.cgroups import CgroupMount, ContainerCgroup, locate_container
 from sampler.counters import read_container
 from sampler.docker_engine import DockerEngine
 from sampler.kernel_files import read_text
-from sampler.server_processes import count_servers, pids_of
+from sampler.server_processes import Counted, ServerCount, pids_of
 
 # Seconds between two requests to the Docker daemon for the running containers. A replica that starts in between is
 # noticed at most this late. No data are lost, because its counters begin with the container.
@@ -26,27 +26,27 @@ COUNT_SHARE = 0.005
 COUNT_SECONDS = 1.25 * DISCOVERY_SECONDS
 STACK_LABEL = "com.docker.stack.namespace"
 SERVICE_LABEL = "com.docker.swarm.service.name"
+NOT_COUNTED = Counted(None, None)
 
 
 @dataclass(frozen=True)
 class Container:
     """One running container: the place of its counters, its labels, and whether its memory is read.
 
-    `server_processes` is the number of processes that served the port of the API at `counted_seconds` (monotonic); None
-    where that is not known.
+    `counted` is what was counted of its processes at `counted_seconds` (monotonic).
     """
 
     cgroup: ContainerCgroup
     service: str | None = None
     pid: int | None = None  # of its first process
     memory: bool = True
-    server_processes: int | None = None
+    counted: Counted = NOT_COUNTED
     counted_seconds: float = 0.0
 
     @property
-    def servers_now(self) -> int | None:
-        """`server_processes`, while they are not older than COUNT_SECONDS."""
-        return self.server_processes if time.monotonic() - self.counted_seconds <= COUNT_SECONDS else None
+    def counted_now(self) -> Counted:
+        """`counted`, while it is not older than COUNT_SECONDS."""
+        return self.counted if time.monotonic() - self.counted_seconds <= COUNT_SECONDS else NOT_COUNTED
 
 
 class ContainerWatch(threading.Thread):
@@ -69,6 +69,7 @@ class ContainerWatch(threading.Thread):
         self.containers: Mapping[str, Container] = {}
         self.problem: str | None = None
         self.next_count_seconds = 0.0
+        self.counts: dict[str, ServerCount] = {}  # by container id
 
     def refresh(self) -> None:
         """Update once. The known containers are kept when the daemon does not respond."""
@@ -93,14 +94,15 @@ class ContainerWatch(threading.Thread):
         return Container(cgroup, labels.get(SERVICE_LABEL), pid, self.stacks[labels[STACK_LABEL]])
 
     def count(self, containers: dict[str, Container]) -> dict[str, Container]:
-        """The containers, with the present number of serving processes when it is time to count them."""
+        """The containers, with the present numbers of processes when it is time to count them."""
         if self.port is None or time.monotonic() < self.next_count_seconds:
             return containers
         begin, counted = time.thread_time(), dict(containers)
-        for name, container in containers.items():
-            if container.memory:
-                count = count_servers(pids_of(container.cgroup), self.proc, self.port)
-                counted[name] = replace(container, server_processes=count, counted_seconds=time.monotonic())
+        api = [name for name, container in containers.items() if container.memory]
+        self.counts = {name: self.counts.get(name) or ServerCount(self.proc, self.port) for name in api}
+        for name, counts in self.counts.items():
+            now = counts.count(pids_of(containers[name].cgroup))
+            counted[name] = replace(containers[name], counted=now, counted_seconds=time.monotonic())
         self.next_count_seconds = time.monotonic() + (time.thread_time() - begin) / COUNT_SHARE
         return counted
 
@@ -118,9 +120,11 @@ class ContainerWatch(threading.Thread):
 
 def read_containers(containers: Mapping[str, Container]) -> dict[str, dict[str, object]]:
     """The containers section of a line, without containers that have gone."""
-    read = {name: read_container(container.cgroup, container.memory) for name, container in containers.items()}
-    return {
-        name: {"service": of.service, **values, "server_processes": of.servers_now}
-        for name, of in containers.items()
-        if (values := read[name]) is not None
-    }
+    lines: dict[str, dict[str, object]] = {}
+    for name, container in containers.items():
+        values = read_container(container.cgroup, container.memory)
+        if values is not None:
+            counted = container.counted_now
+            processes = {"server_processes": counted.servers, "processes": counted.settled}
+            lines[name] = {"service": container.service, **values, **processes}
+    return lines

@@ -99,24 +99,29 @@ def test_the_processes_of_the_api_are_counted_and_not_too_often(tmp_path, engine
         return made
 
     def shown(of: ContainerWatch) -> object:
-        return read_containers(of.containers)[CONTAINER]["server_processes"]
+        line = read_containers(of.containers)[CONTAINER]
+        return line["server_processes"], line["processes"]
 
     (group / "cgroup.procs").write_text("")
     counting = watch(True, record["port"])
-    assert shown(counting) is None
+    assert shown(counting) == (None, None)
     (group / "cgroup.procs").write_text("\n".join(map(str, pids)))
     counting.next_count_seconds = 0.0
     counting.refresh()
-    assert shown(counting) == 2
+    assert shown(counting) == (2, None)
+    counting.next_count_seconds = 0.0
+    counting.refresh()
+    assert shown(counting) == (2, 4)
     # Counting took CPU time, of which it may use a small share.
     assert counting.next_count_seconds > time.monotonic()
     (group / "cgroup.procs").write_text("")
     counting.refresh()
-    assert counting.containers[CONTAINER].server_processes == 2
+    assert shown(counting) == (2, 4)
     monkeypatch.setattr(containers, "COUNT_SECONDS", -1.0)
-    assert shown(counting) is None
-    assert watch(True, None).containers[CONTAINER].server_processes is None
-    assert watch(False, record["port"]).containers[CONTAINER].server_processes is None
+    assert shown(counting) == (None, None)
+    assert watch(True, None).containers[CONTAINER].counted == (None, None)
+    (group / "cgroup.procs").write_text("\n".join(map(str, pids)))
+    assert watch(False, record["port"]).containers[CONTAINER].counted == (None, None)
 
 
 def labels(stack: str, service: str) -> dict[str, str]:
