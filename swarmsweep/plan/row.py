@@ -16,6 +16,8 @@ NOT_MEASURED = "not measured"
 Interval = tuple[Number, Number]
 # Processes that serve the API's port in each replica: one number, or that of each replica where they differ.
 ServerProcesses = Whole | list[Whole] | None
+# The lowest and the highest number of all processes of a replica.
+ProcessesRange = tuple[Whole, Whole] | None
 # The values that a check compares: a figure, a text, or whether a condition holds.
 CheckValue = bool | int | float | str | None
 
@@ -201,6 +203,7 @@ class Row(Struct, frozen=True, kw_only=True):
     rps: Number | None
     think_time_seconds: Number | None
     server_processes: ServerProcesses
+    processes_range: ProcessesRange
     latency_ms: LatencyMs
     lower_bounds: list[str]
     meets_slo: bool | None
@@ -250,6 +253,7 @@ def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt
         rps=None,
         think_time_seconds=None,
         server_processes=None,
+        processes_range=None,
         latency_ms=LatencyMs(),
         lower_bounds=[],
         meets_slo=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
+from statistics import median_high
 
 import msgspec
 
@@ -13,7 +14,8 @@ class ApiUsage:
     """Resource use of all replicas together; None where it was not measured.
 
     ``periods`` and ``throttled_periods`` are kept so that several attempts can be pooled. ``server_processes`` has the
-    number of each replica, from the middle of the window; None unless each was counted in the window.
+    number of each replica, the median of its counts in the window. ``processes_range`` is the range of the middle half
+    of the counts of all processes of a replica, over all replicas. Both are None unless each replica was counted.
     """
 
     cpu_cores: float | None = None
@@ -23,6 +25,7 @@ class ApiUsage:
     oom_kills: int | None = None
     host_busy_percent: float | None = None
     server_processes: tuple[int, ...] | None = None
+    processes_range: tuple[int, int] | None = None
 
     @property
     def throttled_percent(self) -> float | None:
@@ -52,13 +55,15 @@ def usage_over(hosts: list[list[Sample]], window: tuple[float, float] | None, co
     seen = {name for span in whole for name in _containers(span[0], container_ids)}
     if not seen or len(whole) < len(hosts) or not container_ids <= seen:
         return peaks_only
+    counts = _counts(hosts, window, container_ids) if window is not None else []
     return replace(
         peaks_only,
         cpu_cores=_cpu_cores(whole, container_ids),
         periods=_grown(whole, lambda counters: counters.periods, container_ids),
         throttled_periods=_grown(whole, lambda counters: counters.throttled_periods, container_ids),
         host_busy_percent=max(_known(map(busy_percent, whole)), default=None),
-        server_processes=_server_processes(hosts, window, container_ids) if window is not None else None,
+        server_processes=_server_processes(counts) if counts else None,
+        processes_range=_processes_range(counts) if counts else None,
     )
 
 
@@ -75,17 +80,33 @@ def without_predecessors(samples: list[Sample], since: float) -> list[Sample]:
     ]
 
 
-def _server_processes(hosts: list[list[Sample]], window: tuple[float, float], ids: Set[str]) -> tuple[int, ...] | None:
-    """The count of each replica that is nearest to the middle of the window."""
-    counts: dict[str, int] = {}
-    seen = set(ids)
-    inside = [sample for samples in hosts for sample in samples if window[0] <= sample.t <= window[1]]
-    for sample in sorted(inside, key=lambda sample: abs(sample.t - sum(window) / 2)):
+def _counts(hosts: list[list[Sample]], window: tuple[float, float], ids: Set[str]) -> list[list[ContainerCounters]]:
+    """The samples of each replica in the window; a replica without one has an empty list."""
+    inside: dict[str, list[ContainerCounters]] = {name: [] for name in ids}
+    for sample in (sample for samples in hosts for sample in samples if window[0] <= sample.t <= window[1]):
         for name, counters in _containers(sample, ids).items():
-            seen.add(name)
-            if counters.server_processes is not None:
-                counts.setdefault(name, counters.server_processes)
-    return tuple(counts[name] for name in sorted(seen)) if seen and counts.keys() == seen else None
+            inside.setdefault(name, []).append(counters)
+    return [inside[name] for name in sorted(inside)]
+
+
+def _server_processes(replicas: list[list[ContainerCounters]]) -> tuple[int, ...] | None:
+    counts = [sorted(_known(one.server_processes for one in replica)) for replica in replicas]
+    # The higher of two middle counts: a process is more likely to be missed for a moment than to be counted twice.
+    return tuple(round(median_high(known)) for known in counts) if all(counts) else None
+
+
+def _processes_range(replicas: list[list[ContainerCounters]]) -> tuple[int, int] | None:
+    """Lowest and highest count, without the lowest and the highest quarter of each replica's counts.
+
+    A process that ends and is started afresh is missing from a few counts, and a slow program of a request is in a few.
+    """
+    counts = [sorted(_known(one.processes for one in replica)) for replica in replicas]
+    if not all(counts):
+        return None
+    left_out = [(len(known) - 1) // 4 for known in counts]
+    low = min(known[number] for known, number in zip(counts, left_out, strict=True))
+    high = max(known[-1 - number] for known, number in zip(counts, left_out, strict=True))
+    return round(low), round(high)
 
 
 def _containers(sample: Sample, ids: Set[str]) -> dict[str, ContainerCounters]:

@@ -16,7 +16,8 @@ _IDLE = ("idle", "iowait")
 class ContainerCounters(Struct, frozen=True):
     """Cumulative counters of one container; None for a counter that the kernel does not offer.
 
-    ``server_processes`` is no counter: so many processes served the API's port at that time, see sampler/README.md.
+    Two are no counters, see sampler/README.md. ``server_processes`` is the number of processes that served the API's
+    port at that time. ``processes`` is the number of all processes that were there at the count before, too.
     """
 
     service: str | None = None
@@ -26,6 +27,7 @@ class ContainerCounters(Struct, frozen=True):
     memory_peak_bytes: Real | None = None
     oom_kills: Real | None = None
     server_processes: Whole | None = None
+    processes: Whole | None = None
 
     @property
     def short_service(self) -> str:

@@ -67,6 +67,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         rps_range=_rps_range(attempts),
         think_time_seconds=_combine(_mean, (a.think_time_seconds for a in attempts)),
         server_processes=_server_processes([a.usage.server_processes for a in attempts]),
+        processes_range=_combine(_widest, (a.usage.processes_range for a in attempts)),
         latency_ms=describe([a.latency_ms for a in attempts]),
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
@@ -119,6 +120,10 @@ def _server_processes(attempts: list[tuple[int, ...] | None]) -> ServerProcesses
         return None
     # Sorted, because their order is that of container ids.
     return counts[0] if len(set(counts)) == 1 else sorted(counts)
+
+
+def _widest(ranges: list[tuple[int, int]]) -> tuple[int, int]:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def _sum_counts(parts: list[RequestCounts]) -> RequestCounts:

@@ -51,6 +51,7 @@ class Traffic:
     after: dict[str, Any] = field(default_factory=dict)
     timeline: dict[str, Any] = field(default_factory=dict)
     server_processes: int | None = None  # of each replica, in the middle of the window; None: not counted
+    processes: int | None = None  # all of each replica, counted at the same times
     metrics: list[str] = field(default_factory=list)  # what each replica says at /metrics
     target: tuple[str, str] = ("POST", "/predict")
 
@@ -214,6 +215,7 @@ def sample_lines(container_ids: list[str], traffic: Traffic, busy: float = 0.5) 
             "oom_kills": traffic.oom_kills if second > 10 else 0,
             # The sampler counts now and then; nothing serves yet when it begins.
             "server_processes": {0: None, 10: traffic.server_processes, 20: 9}.get(second),
+            "processes": {10: traffic.processes, 20: 99}.get(second),
         }
         containers = {name: dict(counters) for name in container_ids}
         host_facts = {"cpu_seconds": host, "cores": 1, "memory_available_bytes": 2048 * MIB}

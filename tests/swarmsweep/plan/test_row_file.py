@@ -18,7 +18,7 @@ CELL = PlannedCell(
 KEYS = [
     *("schema", "id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
     *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
-    *("server_processes", "latency_ms"),
+    *("server_processes", "processes_range", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps"),
     *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once", "bottleneck"),
     *("request_parts", "choices", "bottleneck_evidence", "metrics_problem"),

@@ -133,7 +133,9 @@ def test_replicas_of_the_cell_before_do_not_count():
 COUNTS = [
     # Seconds from the start of the samples -> count of each replica; the window is from 5 to 17.
     ({11: (2, 2)}, (2, 2)),
-    ({6: (1, 1), 10: (2, 3), 16: (4, 4)}, (2, 3)),
+    # One count of several is a moment in which a process was missing, or counted twice.
+    ({6: (4, 4), 8: (4, 3), 11: (3, 4), 14: (4, 5), 16: (4, 4)}, (4, 4)),
+    ({6: (1, 1), 16: (2, 2)}, (2, 2)),
     ({6: (1, None), 10: (None, 3)}, (1, 3)),
     # Before and after the window; one replica was never counted; nothing was.
     ({3: (2, 2), 18: (2, 2)}, None),
@@ -143,10 +145,34 @@ COUNTS = [
 
 
 @pytest.mark.parametrize(("counts", "expected"), COUNTS)
-def test_server_processes_are_those_in_the_middle_of_the_window(counts, expected):
+def test_server_processes_are_the_median_of_the_counts_in_the_window(counts, expected):
     lines = samples()
     for second, line in enumerate(lines):
         for name, count in zip(sorted(IDS), counts.get(second, (None, None)), strict=True):
             line["containers"][name]["server_processes"] = count
     assert usage_over([typed(lines)], WINDOW, IDS).server_processes == expected
     assert usage_over([typed(lines)], WINDOW, set()).server_processes == expected
+
+
+PROCESSES = [
+    # The same counts for each replica of all its processes; the window is from 5 to 17.
+    ({11: (6, 6)}, (6, 6)),
+    ({6: (6, 7), 10: (7, 7)}, (6, 7)),
+    # A quarter of the counts on each side is left out: here one of the five, of each replica.
+    ({6: (5, 6), 8: (6, 6), 10: (6, 6), 12: (6, 6), 14: (6, 9)}, (6, 6)),
+    ({6: (5, 6), 8: (5, 6), 10: (6, 6), 12: (6, 8), 14: (6, 9)}, (5, 8)),
+    ({3: (6, 6), 18: (6, 6)}, None),
+    ({11: (6, None)}, None),
+]
+
+
+@pytest.mark.parametrize(("counts", "expected"), PROCESSES)
+def test_the_range_of_all_processes_leaves_out_single_moments(counts, expected):
+    lines = samples()
+    for second, line in enumerate(lines):
+        for name, count in zip(sorted(IDS), counts.get(second, (None, None)), strict=True):
+            line["containers"][name]["processes"] = count
+    usage = usage_over([typed(lines)], WINDOW, IDS)
+    assert usage.processes_range == expected
+    # The server processes may be unknown where the number of all processes is known.
+    assert usage.server_processes is None

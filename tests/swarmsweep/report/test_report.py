@@ -160,6 +160,20 @@ def test_an_axis_workers_that_changes_nothing_makes_its_cells_invalid(tmp_path, 
     assert (table["r1-c0.5-m256M-w2"]["server_processes"], table["r2-c0.5-m256M-w2"]["server_processes"]) == ("3", "")
 
 
+def test_behind_a_proxy_the_number_of_all_processes_decides(tmp_path):
+    run = Run(tmp_path / "reports", WORKERS)
+    counted = {"r1-c0.25-m256M-w1": 5, "r1-c0.25-m256M-w2": 6, "r1-c0.5-m256M-w1": 5, "r1-c0.5-m256M-w2": 5}
+    for cell_id, processes in counted.items():
+        run.record(cell_id, Traffic(busy(6000), raised={}, server_processes=2, processes=processes))
+        measure_attempt(run.dir, cell_id, 1)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    rows = {row["id"]: row for row in json.loads((run.dir / "summary.json").read_text())["cells"]}
+    statuses = [rows[name]["status"] for name in counted]
+    assert statuses == ["valid", "valid", "invalid", "invalid"]
+    assert "workers 1 and 2 had 2 and 2 server processes in each replica, and 5 and 6 processes in all" in page
+    assert "2 server processes of 5 processes in all with workers 1 and 2" in rows["r1-c0.5-m256M-w1"]["reason"]
+
+
 def write_page_without(run) -> str:
     """The page of a run whose requests all had their response."""
     shutil.rmtree(run.attempt("r1-c0.5-m256M-w1"))

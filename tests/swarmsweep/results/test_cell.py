@@ -140,6 +140,14 @@ def test_server_processes_do_not_depend_on_the_order_of_containers(counts, expec
     assert merge(PLAN, CELL, attempts).server_processes == expected
 
 
+@pytest.mark.parametrize(
+    ("ranges", "expected"), [([(6, 6), (5, 7)], (5, 7)), ([(6, 6)], (6, 6)), ([(6, 6), None], None)]
+)
+def test_the_range_of_all_processes_is_that_of_every_attempt(ranges, expected):
+    attempts = [attempt(number, usage=ApiUsage(processes_range=of)) for number, of in enumerate(ranges, start=1)]
+    assert merge(PLAN, CELL, attempts).processes_range == expected
+
+
 def test_the_slo_is_judged_before_rounding():
     row = merge(PLAN, CELL, [attempt(1, values=(100.0000001,) * 100)])
     assert row.latency_ms.p95 == 100.0

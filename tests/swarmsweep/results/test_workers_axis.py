@@ -1,18 +1,23 @@
 """Rows of a run that ask for other numbers of workers, against the server processes that were counted."""
 
+import pytest
 from msgspec.structs import replace
 from rows import fixed
 
 from swarmsweep.results.workers_axis import judge_workers
 
 
-def row(workers, counted, **changes):
-    """A valid row that asks for so many workers, with a bottleneck; ``changes`` are fields of the row or axes."""
+def row(workers, counted, processes=None, **changes):
+    """A valid row that asks for so many workers, with a bottleneck; ``changes`` are its status, reason, or axes.
+
+    ``processes`` is the range of all processes of a replica.
+    """
     made = fixed(f"w{workers}", status=changes.pop("status", "valid"), reason=changes.pop("reason", None))
     return replace(
         made,
         config=made.config | {"workers": workers} | changes,
         server_processes=counted,
+        processes_range=processes,
         bottleneck="cpu_throttled",
         bottleneck_evidence="throttled",
     )
@@ -31,7 +36,7 @@ def test_rows_with_the_same_processes_under_several_names_are_invalid():
 
 def test_an_axis_that_works_is_left_alone():
     # What was left of a failed cell says nothing about the others.
-    rows = [row(1, 1), row(2, 2), row(4, 4), row(1, 1, status="failed"), row(3, 1, status="failed"), row(8, None)]
+    rows = [row(1, 1), row(2, 2), row(4, 4), row(1, 1, status="failed"), row(3, 1, status="failed"), row(8, 8)]
     assert judge_workers(rows) == rows
 
 
@@ -49,5 +54,51 @@ def test_a_row_that_is_invalid_keeps_its_reason():
 
 
 def test_rows_that_were_not_measured_are_not_judged():
-    rows = [row(1, None), row(2, None), row(1, 2, status="failed", reason="died"), row(2, None, status=None)]
+    rows = [row(1, None), row(1, 2, status="failed", reason="died"), row(2, None, status=None)]
     assert judge_workers(rows) == rows
+
+
+# Each row: its workers, server processes, range of all processes; then whether it is valid.
+TOTALS = {
+    # nginx in front of gunicorn: two processes hold the port in every row.
+    "a proxy in the image": [((1, 2, (5, 5)), True), ((2, 2, (6, 6)), True), ((4, 2, (8, 8)), True)],
+    "an image that starts at most two": [((1, 2, (5, 5)), True), ((2, 2, (6, 6)), False), ((4, 2, (6, 6)), False)],
+    "programs that requests start": [((1, 4, (5, 9)), False), ((2, 4, (6, 10)), False)],
+    "ranges that touch": [((1, 4, (5, 6)), False), ((2, 4, (6, 7)), False)],
+    "fewer processes with more workers": [((1, 4, (7, 7)), False), ((2, 4, (6, 6)), False)],
+    "nothing known of one row": [((1, 2, (5, 5)), False), ((2, 2, None), False)],
+    # One replica was counted in a moment without one of its processes.
+    "counts that differ by chance": [((1, 4, (5, 5)), False), ((2, [3, 4], (4, 5)), False)],
+    "counts that differ by chance, of an axis that works": [((1, 1, (1, 1)), True), ((2, [1, 2], (4, 4)), True)],
+}
+
+
+@pytest.mark.parametrize("cells", TOTALS.values(), ids=TOTALS)
+def test_all_processes_decide_where_the_server_processes_are_alike(cells):
+    rows = judge_workers([row(*counted) for counted, _ in cells])
+    assert [one.status == "valid" for one in rows] == [valid for _, valid in cells]
+    for one, (_, valid) in zip(rows, cells, strict=True):
+        assert bool(one.doubts) is valid
+        assert (one.reason is None) is valid
+
+
+def test_the_note_on_a_proxy_names_both_numbers_of_each_row():
+    rows = judge_workers([row(2, 2, (6, 6)), row(1, 2, (5, 5)), row(4, 2, (8, 9)), row(2, 7, (9, 9), cpus=2.0)])
+    assert len({tuple(one.doubts) for one in rows[:3]}) == 1
+    assert "workers 1, 2 and 4 had 2, 2 and 2 server processes" in rows[0].doubts[0]
+    assert "5, 6 and 8 to 9 processes in all" in rows[0].doubts[0]
+    assert "7 were counted of 9 processes in all" in rows[3].doubts[0]
+
+
+def test_the_reason_names_the_numbers_of_both_rows():
+    one, two = judge_workers([row(1, 4, (5, 6)), row(2, [3, 4], (5, 5))])
+    assert "4 server processes of 5 to 6 processes in all and 3 to 4 server processes of 5" in one.reason
+    assert one.reason == two.reason
+
+
+def test_a_row_that_was_not_counted_says_why_where_the_axis_has_several_values():
+    counted, hidden, older = judge_workers([row(1, 1), row(2, None, (4, 4)), row(4, None)])
+    assert not counted.doubts
+    for one, why in ((hidden, "socket of the API's port"), (older, "earlier version")):
+        (warning,) = one.doubts
+        assert one.status == "valid" and "were not counted" in warning and why in warning
