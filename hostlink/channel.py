@@ -1,0 +1,135 @@
+"""A process on a host whose input and output are streams, over the connection of an Ansible action.
+
+Ansible itself keeps the whole input and output of a command in memory, and returns them when it has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import shlex
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any
+
+# What ends the lines that only sudo reads. The program on the host gets what comes after this line.
+END_OF_PREAMBLE = b"swarmsweep-begin\n"
+# How much of a program's errors is kept for a message.
+ERROR_BYTES = 4000
+
+
+class ChannelError(Exception):
+    """The host cannot be reached in this way. The text has the cause and the fix."""
+
+
+def argv_on_host(connection: Any, command: str, *, plain: bool = False) -> list[str]:
+    """Return the words that run a shell command on the host of an Ansible connection.
+
+    Args:
+        connection: of the action. Ansible has run a task over it, so that ssh finds an open connection.
+        command: for the shell of the host.
+        plain: use a connection of its own that does not compress. It needs a key, and the host must be near.
+
+    Raises:
+        ChannelError: the connection is not ssh or local.
+    """
+    kind = connection.transport
+    if kind == "local":
+        return ["/bin/sh", "-c", command]
+    if kind != "ssh":
+        raise ChannelError(f"the connection of this host is '{kind}'; allowed: ssh, local. Set ansible_connection: ssh")
+    host = connection.get_option("host")
+    built = connection._build_command(connection.get_option("ssh_executable"), "ssh", host, command)
+    words = [word.decode() if isinstance(word, bytes) else word for word in built]
+    if plain:
+        # ssh uses the first value that it gets for an option.
+        place = words.index(connection.get_option("ssh_executable")) + 1
+        words[place:place] = ["-o", "ControlPath=none", "-o", "ControlMaster=no", "-o", "Compression=no"]
+    return words
+
+
+def with_privilege(connection: Any, command: str) -> tuple[str, bytes]:
+    """Return a command that runs as root on the host, and what must be written to its input first.
+
+    Raises:
+        ChannelError: the user becomes root by another way than sudo.
+    """
+    become = connection.become
+    user = connection.get_option("remote_user") if connection.transport == "ssh" else getpass.getuser()
+    if become is None or user == "root":
+        return command, b""
+    if become.name not in ("sudo", "ansible.builtin.sudo"):
+        raise ChannelError(f"become_method is '{become.name}'; allowed: sudo. Set ansible_become_method: sudo")
+    password = become.get_option("become_pass")
+    if not password:
+        return f"sudo -n -- sh -c {shlex.quote(command)}", b""
+    # sudo reads the password only if it needs one. The loop discards what it leaves, and stops at the mark.
+    mark = END_OF_PREAMBLE.decode().strip()
+    inner = f'while IFS= read -r line; do [ "$line" = {mark} ] && break; done; {command}'
+    return f"sudo -S -p '' -- sh -c {shlex.quote(inner)}", f"{password}\n".encode() + END_OF_PREAMBLE
+
+
+class Channel:
+    """A command on a host, with its streams. Use it in ``with``: it ends the local process at the end."""
+
+    def __init__(self, connection: Any, command: str, *, plain: bool = False) -> None:
+        command, self._preamble = with_privilege(connection, command)
+        self._argv = argv_on_host(connection, command, plain=plain)
+        self.process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Channel:
+        self.process = subprocess.Popen(
+            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self._write(self._preamble)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The program on the host ends when its input does.
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self.process.stdin is not None
+        return self.process.stdin
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the output as they come."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            yield line.decode(errors="replace").rstrip("\n")
+
+    def send(self, parts: Iterable[bytes], on_sent: Callable[[int], None]) -> tuple[int, str, str]:
+        """Write all parts, and return exit code, output and errors.
+
+        ``on_sent`` gets the number of bytes sent so far. A command that ends early breaks the pipe: its errors say why.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            sent = 0
+            for part in parts:
+                self._stdin.write(part)
+                sent += len(part)
+                on_sent(sent)
+            self._stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        return self.ended()
+
+    def ended(self) -> tuple[int, str, str]:
+        """Wait for the end, and return exit code, the rest of the output, and the end of the errors."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        output = self.process.stdout.read()
+        errors = self.process.stderr.read()[-ERROR_BYTES:]
+        return self.process.wait(), output.decode(errors="replace"), errors.decode(errors="replace").strip()
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.write(data)
+            self._stdin.flush()

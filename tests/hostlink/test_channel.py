@@ -1,0 +1,103 @@
+"""The words of ssh, and what sudo reads, with Ansible's own connection plugins."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hostlink import channel
+from tests.plugins import playing
+
+ROOT = Path(__file__).parents[2]
+# Stands in for ssh: it notes its words, and runs the last one here.
+SSH = """\
+#!/bin/sh
+for word in "$@"; do printf "%s\\n" "$word"; done >> "{words}"
+for last in "$@"; do :; done
+exec sh -c "$last"
+"""
+# Stands in for sudo.
+SUDO = """\
+#!/bin/bash
+{reads}
+while [[ $1 != -- ]]; do shift; done
+shift
+exec "$@"
+"""
+
+
+def become(password: str | None = None, name: str = "sudo") -> SimpleNamespace:
+    return SimpleNamespace(name=name, get_option=lambda _: password)
+
+
+def connection(transport: str, user: str = "ubuntu", become: object = None) -> SimpleNamespace:
+    return SimpleNamespace(transport=transport, become=become, get_option=lambda name: {"remote_user": user}[name])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (connection("ssh", become=None), ("run it", b"")),
+        (connection("ssh", user="root", become=become("secret")), ("run it", b"")),
+        (connection("ssh", become=become()), ("sudo -n -- sh -c 'run it'", b"")),
+    ],
+)
+def test_privilege_only_where_it_is_needed(given, expected):
+    assert channel.with_privilege(given, "run it") == expected
+
+
+def test_another_way_to_root_is_refused():
+    with pytest.raises(channel.ChannelError, match="become_method is 'su'; allowed: sudo"):
+        channel.with_privilege(connection("ssh", become=become(name="su")), "run it")
+
+
+@pytest.mark.parametrize("reads", ["read -r line", ":"])
+def test_a_password_never_reaches_the_program(tmp_path, reads):
+    """sudo reads the password only if it needs one."""
+    (tmp_path / "sudo").write_text(SUDO.format(reads=reads))
+    (tmp_path / "sudo").chmod(0o755)
+    command, first = channel.with_privilege(connection("ssh", become=become("se'cret")), "exec cat")
+    assert "se'cret" not in command
+    done = subprocess.run(
+        ["sh", "-c", command], input=first + b"data\nmore", capture_output=True, check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.stdout == b"data\nmore"
+
+
+def test_other_connections_are_refused():
+    with pytest.raises(channel.ChannelError, match="the connection of this host is 'docker'; allowed: ssh, local"):
+        channel.argv_on_host(connection("docker"), "true")
+
+
+def test_ssh_gets_port_user_and_key_of_the_inventory(tmp_path):
+    """A real play: Ansible's connection plugin composes the words."""
+    words = tmp_path / "words"
+    ssh = tmp_path / "ssh"
+    ssh.write_text(SSH.format(words=words))
+    ssh.chmod(0o755)
+    units = tmp_path / "host/trial-lab/units"
+    units.mkdir(parents=True)
+    (units / "master.log").write_text("hello\n")
+    host = {
+        "ansible_host": "192.0.2.1", "ansible_port": 2222, "ansible_user": "root", "ansible_become": True,
+        "ansible_ssh_private_key_file": "/keys/mine", "ansible_ssh_executable": str(ssh),
+        "ansible_python_interpreter": sys.executable, "ansible_ssh_common_args": "-o ProxyJump=bastion",
+        "lab_name": "lab", "lab_host_directory": str(tmp_path / "host"),
+    }  # fmt: skip
+    (tmp_path / "hosts.json").write_text(json.dumps({"api": {"hosts": {"a": host}}, "load": {"hosts": {"b": host}}}))
+    (tmp_path / "play.yml").write_text(
+        json.dumps([{"name": "Logs", "import_playbook": str(ROOT / "playbooks/logs.yml")}])
+    )
+    code, out, errors = playing.play(tmp_path, "-e", "logs_of=locust")
+    assert code == 0, out + errors
+    assert "master | hello" in out.splitlines()
+    # The words of the last call, which ran the program.
+    last = words.read_text().rpartition("ControlMaster")[2]
+    for word in ("Port=2222", 'User="root"', 'IdentityFile="/keys/mine"', "ProxyJump=bastion", "192.0.2.1"):
+        assert word in last.splitlines(), word
