@@ -132,6 +132,7 @@ class ActionModule(ActionBase):
         manifest,
         environment,
         environment_key,
+        hidden=None,
         sweep=None,
         seed=None,
         resume=None,
@@ -141,6 +142,7 @@ class ActionModule(ActionBase):
 
         ``sweep`` and ``differences`` are what check returned. ``manifest`` has what all cells of a run must share, and
         ``environment`` is that of the API. ``environment_key`` is the file of the key by which two are compared.
+        ``hidden`` are settings that the manifest keeps in the same way, by their names.
         """
         from msgspec import convert
 
@@ -157,7 +159,10 @@ class ActionModule(ActionBase):
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
-        manifest = manifest | {"environment": keyed_environment(environment, environment_key)}
+        manifest = manifest | {
+            "environment": keyed_environment(environment, environment_key),
+            "hidden": keyed_environment(hidden or {}, environment_key),
+        }
         if resume is not None:
             run = run_to_resume(reports, resume)
             plan = read_plan(run)

@@ -91,32 +91,25 @@ def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
     return time_limits.time_limits(int(longest_load_seconds), int(ready_timeout_seconds), int(grace_seconds))
 
 
-def _inventory(sources):
-    """Return the inventory's path as the user names it: relative if it is below the working directory."""
-    source = str(sources[0]) if sources else "inventory/lab"
-    relative = os.path.relpath(source)
-    return source if relative.startswith("..") else relative
-
-
 def lab_name_problems(groups, lab_name, sources):
     """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
-    return lab_names.name_problems(lab_name, dict.fromkeys(hosts), _inventory(sources))
+    return lab_names.name_problems(lab_name, dict.fromkeys(hosts), lab_names.inventory_of(sources))
 
 
 def lab_ready_problems(port, path, host, sources):
     """Problems with the settings of the ready check: see swarmsweep.lab.ready_settings.ready_problems."""
-    return ready_settings.ready_problems(port, path, host, _inventory(sources))
+    return ready_settings.ready_problems(port, path, host, lab_names.inventory_of(sources))
 
 
 def lab_bridge_problems(bridge, sources):
     """Problems with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
-    return lab_names.bridge_problems(bridge, _inventory(sources))
+    return lab_names.bridge_problems(bridge, lab_names.inventory_of(sources))
 
 
 def lab_network_problems(subnet, virtual_machines, sources):
     """Problems with the network and the virtual machines: see swarmsweep.lab.lab_names.network_problems."""
-    return lab_names.network_problems(subnet, virtual_machines, _inventory(sources))
+    return lab_names.network_problems(subnet, virtual_machines, lab_names.inventory_of(sources))
 
 
 class FilterModule:

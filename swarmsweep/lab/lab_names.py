@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from swarmsweep.lab.virtual_machines import BENCHMARK_NETWORK
@@ -143,6 +144,13 @@ def _is_host_name(host: Any) -> bool:
     except ValueError:
         return False
     return "%" not in host  # a zone may hold anything
+
+
+def inventory_of(sources: Sequence[Any] | None) -> str:
+    """The inventory's path as the user names it: relative if it is below the working directory."""
+    source = str(sources[0]) if sources else "inventory/lab"
+    relative = os.path.relpath(source)
+    return source if relative.startswith("..") else relative
 
 
 def settings_of(inventory: str) -> str:

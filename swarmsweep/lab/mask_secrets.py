@@ -26,7 +26,7 @@ KEPT_VARIABLES = frozenset(
         lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
         """,
     )
-)
+) | {"lab_api_user", "lab_api_read_only", "lab_api_writable", "lab_api_capabilities"}
 # A mapping whose names may be shown, but never its values.
 NAMED_VARIABLES = frozenset({"lab_api_env"})
 # A number with a unit is not a secret: role variables such as virtual_lab_boot_timeout_seconds.

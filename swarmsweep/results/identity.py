@@ -69,6 +69,25 @@ RECORDED = (
 )
 
 
+@dataclass(frozen=True)
+class Keyed:
+    """An entry of manifest.json whose values are keyed hashes.
+
+    ``whole`` names the entry, ``compared`` its values, and ``words`` one of them, with ``{name}`` for its name.
+    """
+
+    key: str
+    whole: str
+    compared: str
+    words: str
+
+
+KEYED = (
+    Keyed("environment", "lab_api_env", "values of lab_api_env", "variable {name} of lab_api_env"),
+    Keyed("hidden", "settings that may have secrets", "settings that may have secrets", "setting {name}"),
+)
+
+
 def sweep_differences(plan: Plan, sweep: CheckedSweep, seed: int | None) -> tuple[list[Difference], list[Difference]]:
     """How a sweep file differs from the plan: what changes figures, and what changes the judgement alone.
 
@@ -103,8 +122,9 @@ def lab_differences(
     for entry in RECORDED:
         if entry.key in now:
             found += _entry_differences(entry, begun.get(entry.key), now[entry.key])
-    if "environment" in now:
-        found += _environment_differences(begun.get("environment"), now["environment"])
+    for keyed in KEYED:
+        if keyed.key in now:
+            found += _keyed_differences(keyed, begun.get(keyed.key), now[keyed.key])
     return found
 
 
@@ -199,20 +219,17 @@ def _entry_differences(entry: Recorded, begun: Any, now: Any) -> list[Difference
     return _unequal({key: entry.words.format(name=key) for key in keys}, begun, now)
 
 
-def _environment_differences(begun: Any, now: Mapping[str, Any]) -> list[Difference]:
-    """Variables with other values. They are compared by keyed hashes (see `keyed_environment`), which are not shown."""
-    words = "variable {name} of lab_api_env"
+def _keyed_differences(of: Keyed, begun: Any, now: Mapping[str, Any]) -> list[Difference]:
+    """Entries with other values. They are compared by keyed hashes (see `keyed_environment`), which are not shown."""
     before = begun.get("values") if isinstance(begun, Mapping) else None
     if not isinstance(begun, Mapping) or not isinstance(before, Mapping):
-        return [Difference(name="lab_api_env", planned=NOT_RECORDED, now="recorded")]
+        return [Difference(name=of.whole, planned=NOT_RECORDED, now="recorded")]
     if begun.get("key") != now["key"]:
-        return [
-            Difference(name="the key by which values of lab_api_env are compared", planned="another", now="lost or new")
-        ]
+        return [Difference(name=f"the key by which {of.compared} are compared", planned="another", now="lost or new")]
     after = now["values"]
     return [
         Difference(
-            name=words.format(name=name),
+            name=of.words.format(name=name),
             planned="one value" if name in before else "not set",
             now="not set" if name not in after else "another value" if name in before else "set",
         )
@@ -237,5 +254,5 @@ def _text(value: Any, missing: str = "not set") -> str:
     if isinstance(value, (int, float)):
         return format_plain(value)
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return ", ".join(map(_text, value))
-    return str(value)
+        return ", ".join(map(_text, value)) or "empty"
+    return str(value) or "empty"

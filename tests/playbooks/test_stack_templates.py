@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from swarmsweep.shared.lab_secrets import mask_stack
+
 ROOT = Path(__file__).parents[2]
 ROLES = ("api_stack", "platform")
 IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "redis", "haproxy")}
@@ -315,6 +317,50 @@ def test_two_labs_share_nothing(rendered):
     }
     assert parsed["services"]["api"]["deploy"]["labels"] == {"swarmsweep.lab": "other"}
 
+
+# --- The settings of the container -----------------------------------------------------------------------------------
+
+CONTAINER_DEFAULTS = api(api_stack_image="registry.example/x:1")
+CONTAINER = {
+    "the defaults": (CONTAINER_DEFAULTS, {"read_only": True, "volumes": [{"type": "tmpfs", "target": "/tmp"}]}),
+    "a command": (
+        api(api_stack_command=["python", "-c", "print('a: b')", "--price", "$5", ""]),
+        {"command": ["python", "-c", "print('a: b')", "--price", "$$5", ""]},
+    ),
+    "a command of the full image": (
+        api(api_stack_variant="naive", api_stack_command=["mine"]),
+        {"image": IMAGES["mlflow"], "command": ["mine"]},
+    ),
+    "a user": (api(api_stack_user="1000:1000"), {"user": "1000:1000"}),
+    "a writable file system": (api(api_stack_read_only=False), {"read_only": False}),
+    "writable folders": (
+        api(api_stack_writable=["/tmp", "/var/cache/a b", "/dev/shm"]),
+        {"volumes": [{"type": "tmpfs", "target": at} for at in ("/tmp", "/var/cache/a b", "/dev/shm")]},
+    ),
+    "both": (
+        api(api_stack_read_only=False, api_stack_writable=["/data"]),
+        {"read_only": False, "volumes": [{"type": "tmpfs", "target": "/data"}]},
+    ),
+    "capabilities": (api(api_stack_capabilities=["SETUID", "SETGID"]), {"cap_add": ["SETUID", "SETGID"]}),
+}  # fmt: skip
+CONTAINER_KEYS = {"command", "user", "read_only", "volumes", "cap_add"}
+
+
+@pytest.mark.parametrize(("name", "expected"), CONTAINER.values(), ids=CONTAINER)
+def test_the_container_has_the_settings_that_were_given_and_no_others(rendered, name, expected):
+    service = stack(rendered[name])["services"]["api"]
+    assert service | expected == service
+    common = {"read_only", "volumes"} if expected.get("read_only", True) else {"read_only"}
+    assert CONTAINER_KEYS & set(service) == common | CONTAINER_KEYS & set(expected)
+    assert service["cap_drop"] == ["ALL"]
+
+
+def test_a_secret_word_of_a_command_is_masked_in_the_file_that_a_report_keeps(rendered):
+    assert "hunter2" in rendered[SECRET_COMMAND]
+    assert "hunter2" not in mask_stack(rendered[SECRET_COMMAND])
+
+
+SECRET_COMMAND = api(api_stack_command=["serve", "--api-key", "hunter2"])
 
 # --- The platform ---------------------------------------------------------------------------------------------------
 

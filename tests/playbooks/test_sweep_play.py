@@ -18,6 +18,12 @@ matrix: {replicas: [1], cpus: [0.1, 0.2], memory: [256M], workers: [1]}
 """
 HOST = {"cpus": 1, "memory_bytes": 4 * 1024**3, "kernel": "6.1", "boot_time": 1}
 FACTS = {"api": [HOST | {"name": "lab-api"}], "load": [HOST | {"name": "lab-load", "boot_time": 2}]}
+# Of the playbooks of a sweep, in their order: those that contact no host.
+LOCAL_PLAYS = (
+    "Check the sweep file",
+    "Refuse settings that HAProxy or Docker cannot have",
+    "Plan the sweep, and measure its cells",
+)
 STACK = {"versions": {}, "images": {}, "axis_images": {}, "haproxy_config": "lab_haproxy_01", "model": {}}
 MANAGER = {"images_tags": {"api": "a:1"}, "sweep_stack": STACK}
 
@@ -53,11 +59,11 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
 # The order is the check, then minutes of work on the hosts, then the plan.
 def test_the_sweep_that_was_checked_is_planned_although_its_file_was_changed(play, lost, tmp_path):
     playbook, inventory, *given = lost
-    check, sweep = yaml.safe_load(playbook.read_text())
+    check, settings, sweep = yaml.safe_load(playbook.read_text())
     sweep["tasks"] = [task for task in sweep["tasks"] if task["name"] == "Plan it"]
     edit = {"ansible.builtin.copy": {"content": "no sweep", "dest": str(tmp_path / "lost.yml")}}
     between = {"name": "Edit it", "hosts": "localhost", "tasks": [{"name": "Edit it"} | edit]}
-    playbook.write_text(yaml.safe_dump([check, between, sweep]))
+    playbook.write_text(yaml.safe_dump([check, settings, between, sweep]))
     done = play(playbook, inventory, *given)
     assert done.returncode == 0, done.stdout + done.stderr
     (plan,) = tmp_path.glob("reports/*-lost/plan.json")
@@ -121,21 +127,13 @@ def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path,
 @pytest.fixture
 def lost(tmp_path):
     """Arguments of `play` for the check and the sweep's own play, with hosts behind a port on which nothing listens."""
-    plays = load_playbook("playbooks/check_sweep.yml") + load_playbook("playbooks/sweep.yml")
+    plays = [play for name in ("check_sweep", "preflight", "sweep") for play in load_playbook(f"playbooks/{name}.yml")]
     # Beside the real one, whose files it names: a copy of its folder.
     shutil.copytree(ROOT / "playbooks", tmp_path / "lab/playbooks")
     for name in ("swarmsweep", "loadgen", "sampler", "plugins", "roles", "locustfiles", "app"):
         (tmp_path / "lab" / name).symlink_to(ROOT / name)
     playbook = tmp_path / "lab/playbooks/sweep.yml"
-    playbook.write_text(
-        yaml.safe_dump(
-            [
-                play
-                for play in plays
-                if play["name"] in ("Check the sweep file", "Plan the sweep, and measure its cells")
-            ]
-        )
-    )
+    playbook.write_text(yaml.safe_dump([play for play in plays if play["name"] in LOCAL_PLAYS]))
     (tmp_path / "lost.yml").write_text(SWEEP)
     shutil.copytree(ROOT / "inventory/lab", tmp_path / "inventory")
     with socket.socket() as bound:
@@ -175,17 +173,19 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
 
 def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environment(play, lost, tmp_path):
     *command, given = lost
-    given = json.loads(given) | {"lab_api_env": {"WORK": "hunter2"}}
+    given = json.loads(given) | {"lab_api_env": {"WORK": "hunter2"}, "lab_api_command": "serve --api-key hunter3"}
     begun = play(*command, json.dumps(given))
     assert begun.returncode == 0, begun.stdout + begun.stderr
     (run,) = tmp_path.glob("reports/*-lost")
     assert (tmp_path / "own/secrets/environment.key").stat().st_mode & 0o777 == 0o600
-    assert "hunter2" not in (run / "manifest.json").read_text()
-    other = {"lab_api_env": {"WORK": "0.3"}, "resume": run.name}
+    assert "hunter" not in (run / "manifest.json").read_text()
+    assert json.loads((run / "manifest.json").read_text())["api"]["lab_api_command"] == "serve --api-key '***'"
+    other = {"lab_api_env": {"WORK": "0.3"}, "lab_api_command": "serve --api-key hunter4", "resume": run.name}
     again = play(*command, json.dumps(given | other))
     assert again.returncode != 0
     said = " ".join(again.stdout.split())
     assert "variable WORK of lab_api_env: planned one value, now another value" in said
+    assert "setting lab_api_command: planned one value, now another value" in said
     assert "1/2 r1-c0." not in said
     # Before any host is contacted: the file has other content than the plan.
     (tmp_path / "lost.yml").write_text(SWEEP.replace("users: 2,", "users: 1,"))

@@ -35,7 +35,7 @@ NOW = {
     "programs": {"locustfiles/predict.py": "0123", "loadgen": "4567"},
     "model": {"version": "1", "accuracy": 0.88},
     "haproxy_config": "lab_haproxy_01234",
-    "api": {"lab_api_port": 8000, "lab_api_variant": "onnx"},
+    "api": {"lab_api_port": 8000, "lab_api_variant": "onnx", "lab_api_user": "", "lab_api_writable": []},
     "versions": {"docker": "20", "ansible-core": "2.19"},
 }
 
@@ -138,6 +138,8 @@ LAB_CHANGES = [
     (("model", "version"), "2", "model, version: planned 1, now 2"),
     (("haproxy_config",), "lab_haproxy_9", "HAProxy's configuration: planned lab_haproxy_01234, now lab_haproxy_9"),
     (("api", "lab_api_variant"), "naive", "setting lab_api_variant: planned onnx, now naive"),
+    (("api", "lab_api_user"), "1000", "setting lab_api_user: planned empty, now 1000"),
+    (("api", "lab_api_writable"), ["/a", "/b"], "setting lab_api_writable: planned empty, now /a, /b"),
     # As `-e lab_api_port=8000` gives it.
     (("api", "lab_api_port"), "8000", None),
     (("versions", "docker"), "28", "version of docker: planned 20, now 28"),
@@ -178,6 +180,21 @@ def test_a_change_of_the_environment(tmp_path, environment, said):
     before = {"environment": keyed_environment({"WORK": "0.02", "A": "1"}, tmp_path / "key")}
     now = {"environment": keyed_environment(environment, tmp_path / "key")}
     assert sentences(lab_differences(planned(), before, HOSTS, now)) == said
+
+
+# What may have a secret is compared, and never shown.
+def test_a_change_of_a_hidden_setting(tmp_path):
+    before, now = (
+        {"hidden": keyed_environment({"lab_api_command": f"serve --api-key {key}"}, tmp_path / "key")}
+        for key in ("hunter2", "hunter3")
+    )
+    assert "hunter" not in str((before, now))
+    assert lab_differences(planned(), before, HOSTS, before) == []
+    found = sentences(lab_differences(planned(), before, HOSTS, now))
+    assert found == ["setting lab_api_command: planned one value, now another value"]
+    assert sentences(lab_differences(planned(), {}, HOSTS, now)) == [
+        "settings that may have secrets: planned not recorded, now recorded"
+    ]
 
 
 def test_an_environment_of_another_key_cannot_be_compared(tmp_path):

@@ -1,0 +1,36 @@
+"""Ansible action: read and check the settings of the API's container. Runs on the controller.
+
+The logic is in swarmsweep.lab.api_settings. Argument: settings, the settings lab_api_* without that prefix.
+Returns ``container``: the same settings in the form that the role api_stack takes. ``recorded`` and ``hidden`` are for
+manifest.json: settings by their names in the inventory, and those of which it keeps keyed hashes alone.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from swarmsweep.lab import api_settings
+from swarmsweep.lab.lab_names import inventory_of
+
+
+class ActionModule(ActionBase):
+    """Fails with every mistake in one message."""
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        # Ansible's lazy containers become plain ones.
+        settings = json.loads(json.dumps(self._task.args["settings"]))
+        container, problems = api_settings.read_settings(
+            settings, inventory_of(task_vars.get("ansible_inventory_sources"))
+        )
+        if problems:
+            raise AnsibleActionFail("\n".join(problems))
+        return result | {
+            "changed": False,
+            "container": container,
+            "recorded": api_settings.recorded(container),
+            "hidden": api_settings.hidden(container),
+        }

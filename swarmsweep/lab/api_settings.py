@@ -1,0 +1,165 @@
+"""The settings of the API's container, before they become parts of a stack file.
+
+Each setting is read by one function, which returns the value in one form. It raises `Refused` with what is allowed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from swarmsweep.lab.lab_names import settings_of
+from swarmsweep.shared.lab_secrets import mask_words
+from swarmsweep.units import quoted
+
+# A name of the image's /etc/passwd, or a number, each with or without a group. Docker resolves it in the container.
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?", re.ASCII)
+# Docker gives these to a container by default. The last four are what model servers need: locked memory, NUMA policy,
+# limits and profilers. Others, such as SYS_ADMIN, would let the API change the machine that is measured.
+CAPABILITIES = (
+    *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW"),
+    *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    *("IPC_LOCK", "SYS_NICE", "SYS_PTRACE", "SYS_RESOURCE"),
+)
+# Folders of the kernel and of Swarm. A container does not start without its own.
+RESERVED = ("/proc", "/sys", "/dev", "/run/secrets")
+# Docker gives it 64 MB. PyTorch and others need more, and a writable folder there replaces it.
+SHARED_MEMORY = "/dev/shm"
+# Linux allows a path of 4096 bytes. A longer one is a mistake.
+MAX_PATH_CHARACTERS = 4095
+
+
+class Refused(Exception):  # noqa: N818 (it is raised and caught here alone, and is no error of the program)
+    """The text says what is allowed."""
+
+
+def read_settings(settings: Mapping[str, Any], inventory: str = "inventory/lab") -> tuple[dict[str, Any], list[str]]:
+    """The settings ``lab_api_<name>`` in one form, and their mistakes, one sentence each.
+
+    Args:
+        settings: as the inventory has them, by their names without ``lab_api_``.
+        inventory: its folder or file, for the messages.
+    """
+    found: dict[str, Any] = {}
+    problems = []
+    for name, read in READERS.items():
+        try:
+            found[name] = read(settings.get(name))
+        except Refused as refused:
+            problems.append(
+                f"lab_api_{name} is {quoted(settings.get(name))}; allowed: {refused}. "
+                f"Change it in {settings_of(inventory)}, then run: ./lab site"
+            )
+    return found, problems
+
+
+def recorded(container: Mapping[str, Any]) -> dict[str, Any]:
+    """What manifest.json keeps of the settings, by their names in the inventory. The command has no secret words."""
+    return {f"lab_api_{name}": value for name, value in container.items() if name != "command"} | {
+        "lab_api_command": shlex.join(mask_words(container["command"]))
+    }
+
+
+def hidden(container: Mapping[str, Any]) -> dict[str, str]:
+    """The settings that manifest.json keeps as keyed hashes alone, because a secret may be in them."""
+    return {"lab_api_command": shlex.join(container["command"])}
+
+
+def read_command(value: Any) -> list[str]:
+    """The words of a command, from a list of words or one text for a shell; empty for the command of the image."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise Refused("a list of words, or one text whose quotes are closed, as for a shell") from error
+    elif isinstance(value, list) and all(_is_word(word) for word in value):
+        words = [str(word) for word in value]
+    else:
+        raise Refused("a list of words, or one text as for a shell; put true, false and null in quotes")
+    if any("\0" in word for word in words):
+        raise Refused("words without a null character")
+    return words
+
+
+def read_user(value: Any) -> str:
+    """A user as Docker's option --user takes it; empty for the user of the image."""
+    if value is None or value == "":
+        return ""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _USER.fullmatch(text):
+        raise Refused("a name or number of a user, with or without :group, for example '1000:1000' (in quotes)")
+    return text
+
+
+def read_only(value: Any) -> bool:
+    """Whether the file system of the image is read-only. A value from -e is text."""
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if value is None:
+        return True
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in words:
+        return words[value.lower()]
+    raise Refused("true or false")
+
+
+def read_writable(value: Any) -> list[str]:
+    """Folders of the container that are writable, each a file system in memory."""
+    return _each_once(container_path(path) for path in _list(value, "a list of folders, for example [/var/cache/api]"))
+
+
+def read_capabilities(value: Any) -> list[str]:
+    """Linux capabilities of the container, without CAP_."""
+    names = [
+        str(name).upper().removeprefix("CAP_") for name in _list(value, "a list of names, for example [SETUID, SETGID]")
+    ]
+    if unknown := [name for name in names if name not in CAPABILITIES]:
+        raise Refused(f"a list of {', '.join(CAPABILITIES)}; {', '.join(unknown)} is not one of them")
+    return _each_once(names)
+
+
+def container_path(path: Any) -> str:
+    """A path in a container at which something may be mounted."""
+    if (
+        not isinstance(path, str)
+        or not path.startswith("/")
+        or len(path) > MAX_PATH_CHARACTERS
+        or re.search(r"[\0-\x1f]", path)
+        or ".." in path.split("/")
+    ):
+        raise Refused("paths in the container that begin with / and have no ..")
+    normal = posixpath.normpath("/" + path.strip("/"))
+    reserved = any(f"{normal}/".startswith(f"{folder}/") for folder in RESERVED)
+    if normal == "/" or (reserved and normal != SHARED_MEMORY):
+        raise Refused(f"paths other than / and {', '.join(RESERVED)}; {normal} is one of these, or below it")
+    return normal
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "command": read_command,
+    "user": read_user,
+    "read_only": read_only,
+    "writable": read_writable,
+    "capabilities": read_capabilities,
+}
+
+
+def _list(value: Any, allowed: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Refused(allowed)
+    return value
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def _each_once(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
