@@ -81,6 +81,9 @@ def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | Non
     if search is not None:
         highest = search.peak
         return concurrency.of_search(search.probes, highest, peak.latency_mean_ms) if highest else Concurrency()
+    if raw.users is not None and raw.users.sent is not None and raw.users.sent.own_figures:
+        # The probe of one user has requests, and the figures have none.
+        return Concurrency()
     return concurrency.of_users(raw.users, peak.window, peak.latency_mean_ms) if raw.users else Concurrency()
 
 

@@ -133,6 +133,7 @@ class RequestCounts(Struct, frozen=True, kw_only=True):
     """What users did in whole attempts, ramp and warm-up included, by kind.
 
     See `swarmsweep.raw.closed_loop.SentCounts`. ``haproxy`` is the number of requests that HAProxy counted.
+    ``own_figures`` is None in rows of earlier versions: there, it is so where users made no other request.
     """
 
     client_requests: Whole
@@ -142,6 +143,7 @@ class RequestCounts(Struct, frozen=True, kw_only=True):
     not_sent: Whole
     own_timings: Whole
     haproxy: Whole | None = None
+    own_figures: bool | None = None
 
 
 class AttemptEntry(Struct, frozen=True, kw_only=True):

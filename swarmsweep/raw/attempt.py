@@ -11,7 +11,7 @@ from swarmsweep.raw.api_usage import without_predecessors
 from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.deployment import BenchFailure, Clocks, Deployment, LoadUnits, StateAfterLoad
 from swarmsweep.raw.haproxy import ProxyDelta, delta, parse_stat
-from swarmsweep.raw.locust_csv import aggregated, most_asked, parse_stats
+from swarmsweep.raw.locust_csv import aggregated, most_frequent, parse_stats
 from swarmsweep.raw.modes import read_load
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.samples import Sample, read_samples
@@ -98,7 +98,8 @@ def read_attempt(folder: Path, load: StoredLoad, slo: Mapping[str, float | None]
     raw.timeline = read_or_note(read_record, locust / "timeline.json", Timeline)
     record = read_load(load, locust, slo, raw.timeline, read_or_note)
     raw.users, raw.search, raw.window = record.users, record.search, record.window
-    raw.locust_count, raw.target = read_or_note(_locust_counts, locust / "stats_stats.csv") or (None, None)
+    own_figures = raw.users is not None and raw.users.sent is not None and raw.users.sent.own_figures
+    raw.locust_count, raw.target = read_or_note(_locust_counts, locust / "stats_stats.csv", own_figures) or (None, None)
     if (folder / "haproxy-before.csv").exists() and (folder / "haproxy-after.csv").exists():
         raw.proxy = read_or_note(_proxy_delta, folder)
     if (folder / "clock.json").exists():
@@ -124,9 +125,9 @@ def _of_this_deployment(samples: list[Sample], deploy: Deployment | None) -> lis
     return samples if since is None else without_predecessors(samples, since)
 
 
-def _locust_counts(path: Path) -> tuple[int, str | None]:
+def _locust_counts(path: Path, own_figures: bool) -> tuple[int, str | None]:
     rows = parse_stats(read_text(path), str(path))
-    return aggregated(rows, str(path)).request_count, most_asked(rows)
+    return aggregated(rows, str(path)).request_count, most_frequent(rows, own_figures)
 
 
 def _metrics(folder: Path, after: StateAfterLoad | None) -> tuple[ApiMetrics | None, str | None]:

@@ -72,6 +72,9 @@ class SentCounts:
     ``other_sends``: requests of other sessions of the library requests. ``own_timings``: timings that the scenario
     fired itself; they may belong to any client. ``unreached``: requests that a broken or refused connection or a
     timeout ended, so that HAProxy may not have counted them.
+
+    ``own_figures``: no request of Locust's HTTP clients was in flight in the window, for example after a login in
+    ``on_start``. Then the figures are those of the own timings.
     """
 
     requests: int
@@ -81,6 +84,7 @@ class SentCounts:
     other_sends: int = 0
     own_timings: int = 0
     unreached: int = 0
+    own_figures: bool = False
 
     @property
     def not_sent(self) -> int:
@@ -104,8 +108,8 @@ class UsersRecord:
     ``think_time``: for each worker, samples of totals: (epoch seconds, waits that ended, their seconds, the seconds
     that all users together have waited). None where a worker recorded none.
 
-    ``sent`` is None if an older recorder did not count it. Where no HTTP client of Locust made a request, ``requests``
-    are the timings that the scenario fired itself: nothing else exists.
+    ``sent`` is None if an older recorder did not count it. With ``sent.own_figures``, ``requests`` are the timings that
+    the scenario fired itself.
     ``unloaded`` are the requests that ended during the probe of one user, in order: (start in epoch seconds, latency in
     ms, outcome). They are among ``requests`` too.
     """
@@ -133,7 +137,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None
     workers = list(by_name.values())
     requests = read_or_note(_read_all, locust, files)
     sent = _sent(requests, workers, timeline)
-    if requests is not None and len(requests) == 0 and sent is not None and sent.own_timings:
+    if sent is not None and sent.own_figures:
         requests = read_or_note(_read_own, locust)
     return UsersRecord(
         requests=requests,
@@ -183,7 +187,20 @@ def _sent(requests: Requests | None, workers: list[WorkerRecord], timeline: Time
         other_sends=timeline.other_sends + sum(worker.other_sends for worker in workers),
         own_timings=timeline.own_timings + sum(worker.own_timings for worker in workers),
         unreached=int(np.isin(requests.outcome, UNREACHED).sum()),
+        own_figures=any(worker.own_timings for worker in workers) and not _any_in_window(requests, timeline),
     )
+
+
+def _any_in_window(requests: Requests, timeline: Timeline) -> bool:
+    """Whether a request was in flight in the measured window, or in the whole attempt where it has no window.
+
+    A request that began before the window and hangs is one of them. Otherwise other timings would hide it.
+    """
+    start, end = timeline.window_start, timeline.window_end
+    if start is None or end is None:
+        return len(requests) > 0
+    ended_seconds = requests.start_seconds + requests.latency_ms / 1000
+    return bool(np.any((requests.start_seconds < end) & (ended_seconds >= start)))
 
 
 def _read_workers(locust: Path) -> dict[str, WorkerRecord]:

@@ -56,12 +56,15 @@ def aggregated(rows: list[LocustRow], where: str = "stats_stats.csv") -> LocustR
     return rows[-1]
 
 
-def most_asked(rows: list[LocustRow]) -> str | None:
+def most_frequent(rows: list[LocustRow], own_figures: bool = False) -> str | None:
     """The most frequent request of a scenario, by Locust's method and name: 'POST /predict'. None without requests.
 
-    Timings that the scenario fired itself count only where there is no request with an HTTP method.
+    Timings that the scenario fired itself count only where the figures are theirs (``own_figures``), or where there is
+    no request with an HTTP method.
     """
     named = [row for row in rows if row.request_type and row.request_count]
-    named = [row for row in named if row.request_type in HTTP_METHODS] or named
+    if not own_figures:
+        named = [row for row in named if row.request_type in HTTP_METHODS] or named
     row = max(named, key=lambda row: row.request_count, default=None)
-    return f"{row.request_type} {row.name}"[:MAX_NAME] if row else None
+    # The scenario may have given it a name with line breaks.
+    return " ".join(f"{row.request_type} {row.name}".split())[:MAX_NAME] if row else None

@@ -155,14 +155,21 @@ def _request_notes(counts: RequestCounts) -> list[str]:
             f"the scenario sent {counts.other_clients} requests with other clients than self.client. They loaded the "
             "API and are not in the figures."
         )
-    if counts.own_timings and counts.client_requests:
-        notes.append(f"the scenario fired {counts.own_timings} timings of its own. They are not in the figures.")
-    elif counts.own_timings:
-        notes.append(
-            f"all figures are of {counts.own_timings} timings that the scenario fired itself. They are not compared "
-            "with HAProxy's count."
-        )
+    if counts.own_timings:
+        notes.append(_own_timings_note(counts))
     return notes
+
+
+def _own_timings_note(counts: RequestCounts) -> str:
+    own_figures = not counts.client_requests if counts.own_figures is None else counts.own_figures
+    if not own_figures:
+        return f"the scenario fired {counts.own_timings} timings of its own. They are not in the figures."
+    seen = "an unknown number of requests" if counts.haproxy is None else f"{counts.haproxy} requests"
+    clients = f", {counts.client_requests} of them by self.client outside the window" if counts.client_requests else ""
+    return (
+        f"all figures are of timings that the scenario fired itself: {counts.own_timings} in the whole attempt. "
+        f"HAProxy counted {seen}{clients}. One timing may take any number of requests."
+    )
 
 
 def bottlenecks_of(cells: list[Row], candidates: list[Row]) -> list[BottleneckLine]:

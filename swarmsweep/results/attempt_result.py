@@ -145,6 +145,7 @@ def _request_counts(raw: RawAttempt) -> RequestCounts | None:
         other_clients=sent.other_sends,
         not_sent=sent.not_sent,
         own_timings=sent.own_timings,
+        own_figures=sent.own_figures,
         # Counters that were reset by a restart count nothing.
         haproxy=raw.proxy.requests if raw.proxy is not None and not raw.proxy.restarted else None,
     )

@@ -127,9 +127,13 @@ def _widest(ranges: list[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _sum_counts(parts: list[RequestCounts]) -> RequestCounts:
-    names = [name for name in RequestCounts.__struct_fields__ if name != "haproxy"]
+    names = [name for name in RequestCounts.__struct_fields__ if name not in ("haproxy", "own_figures")]
     sums = {name: sum(getattr(part, name) for part in parts) for name in names}
-    return RequestCounts(**sums, haproxy=_combine(sum, (part.haproxy for part in parts)))
+    return RequestCounts(
+        **sums,
+        haproxy=_combine(sum, (part.haproxy for part in parts)),
+        own_figures=_combine(any, (part.own_figures for part in parts)),
+    )
 
 
 def _api(attempts: list[AttemptResult]) -> ApiUse:

@@ -7,7 +7,10 @@ import pytest
 
 from loadgen.shared.request_record import NO_RESPONSE, OK, kind_name
 from swarmsweep.raw.closed_loop import SentCounts, read_users
+from swarmsweep.raw.locust_csv import most_frequent, parse_stats
 from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.raw.timeline import Timeline
+from swarmsweep.record_file import read_record
 from tests.loadgen.locust_run import LOCUST, run, serve
 from tests.loadgen.users_run import read_rows
 
@@ -211,3 +214,35 @@ def test_a_listener_of_the_scenario_hides_no_request(tmp_path, scenario, counted
     assert outcome.counted == counted == len(requests) - outcome.worker["unreported"]
     assert outcome.worker["errors"] == {}
     assert outcome.worker["exceptions"] == []
+
+
+# A client of another protocol, which logs in by HTTP.
+LOGIN = """
+import time
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.02)
+
+    def on_start(self):
+        self.client.get("/ok")
+
+    @task
+    def call(self):
+        with self.environment.events.request.measure("GRPC", "Predict"):
+            time.sleep(0.01)
+"""
+
+
+def test_after_a_login_the_figures_are_the_timings_of_the_scenario(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        run(tmp_path, LOGIN, f"http://127.0.0.1:{server.port}", 1.5, users=3, SWEEP_WARMUP_SECONDS="1")
+    timeline = read_record(tmp_path / "timeline.json", Timeline)
+    problems: list[str] = []
+    record = read_users(tmp_path, ReadOrNote(tmp_path, problems), timeline)
+    assert problems == []
+    assert (record.sent.requests, record.sent.own_figures) == (server.asked.total(), True) == (3, True)
+    inside = record.requests.within(*timeline.window())
+    assert len(inside) > 3
+    assert min(inside.latency_ms) >= 10
+    assert most_frequent(parse_stats((tmp_path / "stats_stats.csv").read_text()), own_figures=True) == "GRPC Predict"

@@ -5,6 +5,7 @@ import math
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence, Flow
+from swarmsweep.raw.closed_loop import SentCounts
 from swarmsweep.raw.haproxy import ProxyDelta
 from swarmsweep.units import format_figure
 
@@ -20,7 +21,19 @@ def some_requests(evidence: Evidence) -> Check | None:
         # Where every task raises before its first request, the exception is the cause.
         text, number = max(tasks.exceptions.items(), key=lambda item: item[1])
         sentence += f". Tasks of the scenario raised exceptions, most often ({number} times): {text}"
+    if not count and evidence.sent is not None:
+        sentence += _outside_window(evidence.sent)
     return Check("some_requests", count, 1, count >= 1, sentence)
+
+
+def _outside_window(sent: SentCounts) -> str:
+    """What the scenario did instead in the whole attempt, as sentences; empty where it did nothing else."""
+    other = f". Other clients than self.client sent {sent.other_sends} requests. The lab cannot time them"
+    return (
+        (f". self.client made {sent.requests} requests in the whole attempt" if sent.requests else "")
+        + (other if sent.other_sends else "")
+        + (f". The scenario fired {sent.own_timings} timings itself in the whole attempt" if sent.own_timings else "")
+    )
 
 
 def requests_conserved(evidence: Evidence) -> Check | None:
@@ -60,7 +73,7 @@ def counted_by_locust(evidence: Evidence) -> Check | None:
     fewer = locust < recorded - unreported
     confirmed = fewer and _haproxy_agrees(evidence)
     # HAProxy cannot count what a scenario timed itself, and Locust counts no timing that lacks a length.
-    own_only = fewer and evidence.sent is not None and not evidence.sent.requests and bool(own)
+    own_only = fewer and evidence.sent is not None and evidence.sent.own_figures
     if confirmed:
         sentence += ". HAProxy confirms the recorder. A scenario that clears Locust's statistics is a likely cause"
     return Check("counted_by_locust", recorded - unreported, locust, agree, sentence, warning=confirmed or own_only)
@@ -77,9 +90,8 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
     sent = evidence.sent
     if sent is not None:
         recorded = sent.requests
-        if not sent.requests and sent.own_timings:
-            sentence = "not applicable: the scenario timed all of its requests itself"
-            return Check(name, None, None, None, sentence, warning=True)
+        if sent.own_figures:
+            return _own_timings_and_haproxy(name, evidence, sent)
     if seen is None or seen.requests is None:
         sentence = "HAProxy's request counters were not recorded, so the number of requests is not confirmed"
         return Check(name, None, recorded, None, sentence)
@@ -106,6 +118,29 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
     elif not passed:
         sentence += f". {_likely_cause(seen, difference)}"
     return Check(name, seen.requests, expected, passed, sentence, warning=is_explained)
+
+
+def _own_timings_and_haproxy(name: str, evidence: Evidence, sent: SentCounts) -> Check:
+    """Figures of timings that the scenario fired itself: whether requests of another client reached the API at all.
+
+    The numbers cannot be compared: a message on an open WebSocket is no request to HAProxy.
+    """
+    fired, seen = f"the scenario fired {sent.own_timings} timings itself", evidence.proxy
+    if seen is None or seen.requests is None or seen.restarted:
+        sentence = f"{fired}, and HAProxy's request counters were not recorded or were reset"
+        return Check(name, None, None, None, sentence, warning=True)
+    if not seen.requests:
+        sentence = f"{fired}, and HAProxy counted no request. So they did not measure the API behind HAProxy"
+        return Check(name, 0, 1, False, sentence)
+    further = seen.requests - sent.sent
+    if further <= 0:
+        sentence = (
+            f"{fired}, and HAProxy counted no request beside the {sent.sent} of self.client. Check in the scenario "
+            "that the timings measure the API"
+        )
+        return Check(name, seen.requests, sent.sent + 1, False, sentence, warning=True)
+    sentence = f"not applicable: {fired}, and HAProxy counted {further} requests for them"
+    return Check(name, seen.requests, None, None, sentence, warning=True)
 
 
 def _expected(evidence: Evidence, recorded: int) -> int:

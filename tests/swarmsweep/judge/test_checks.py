@@ -173,6 +173,11 @@ def sent(**changes: int) -> Evidence:
     return replace(evidence, sent=counts, recorded_requests=recorded, counted_requests=recorded)
 
 
+def own(**changes: int) -> Evidence:
+    """The same, where the figures are those of timings that the scenario fired itself."""
+    return sent(**{"requests": 0, "sent": 0, "own_timings": 8030, "own_figures": True} | changes)
+
+
 @pytest.mark.parametrize(
     ("evidence", "passed", "words"),
     [
@@ -195,7 +200,12 @@ def sent(**changes: int) -> Evidence:
             "500 more, limit 60.1. The client of the scenario's 500 own timings",
         ),
         (sent(own_timings=500, haproxy=9000), False, "Likely cause: another client"),
-        (sent(requests=0, sent=0, own_timings=8030), None, "not applicable: the scenario timed all"),
+        # The figures are the scenario's own timings. HAProxy counts the requests of their client.
+        (own(haproxy=8010), None, "8030 timings itself, and HAProxy counted 8010 requests for them"),
+        (own(haproxy=20), None, "HAProxy counted 20 requests for them"),
+        (own(requests=20, sent=20, haproxy=8050), None, "HAProxy counted 8030 requests for them"),
+        (own(requests=20, sent=20, haproxy=20), False, "no request beside the 20 of self.client"),
+        (own(haproxy=0), False, "HAProxy counted no request. So they did not measure the API"),
     ],
 )
 def test_counts_are_compared_by_kind(evidence, passed, words):
@@ -203,6 +213,29 @@ def test_counts_are_compared_by_kind(evidence, passed, words):
     assert found["counted_by_haproxy"].passed is passed, found["counted_by_haproxy"].sentence
     assert words in found["counted_by_haproxy"].sentence
     assert found["counted_by_locust"].passed is True
+
+
+def test_only_timings_without_any_request_make_an_attempt_invalid():
+    found = [
+        named(evidence)["counted_by_haproxy"]
+        for evidence in (own(haproxy=0), own(requests=20, sent=20, haproxy=20), own(haproxy=5))
+    ]
+    assert [(one.passed, one.warning) for one in found] == [(False, False), (False, True), (None, True)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"requests": 20, "own_timings": 3}, "made 20 requests in the whole attempt. The scenario fired 3 timings"),
+        ({"requests": 0, "other_sends": 7}, "Other clients than self.client sent 7 requests. The lab cannot time them"),
+        ({"requests": 0}, "no request began in the measured window"),
+    ],
+)
+def test_a_window_without_requests_names_what_was_done_instead(counts, words):
+    evidence = sent(**counts)
+    found = named(replace(evidence, flow=replace(evidence.flow, offered=0)))["some_requests"]
+    assert found.passed is False
+    assert found.sentence.endswith(words) or words in found.sentence
 
 
 def test_own_timings_explain_a_difference_and_confirm_nothing():
@@ -231,7 +264,7 @@ def test_broken_connections_are_named_where_counts_differ():
 
 def test_locust_counts_no_timing_that_lacks_a_length():
     """HAProxy cannot confirm the record of timings, so it is a warning."""
-    evidence = replace(sent(requests=0, sent=0, own_timings=8030), counted_requests=0)
+    evidence = replace(own(haproxy=8010), counted_requests=0)
     found = named(evidence)["counted_by_locust"]
     assert (found.passed, found.warning) == (False, True)
 

@@ -8,7 +8,8 @@ import pytest
 
 from swarmsweep.raw.closed_loop import SentCounts, read_users
 from swarmsweep.raw.read_or_note import ReadOrNote
-from swarmsweep.shared.request_record import OK, TIMEOUT
+from swarmsweep.raw.timeline import Timeline
+from swarmsweep.shared.request_record import NO_RESPONSE, OK, TIMEOUT
 
 REQUEST, TIMED_OUT_REQUEST, OWN = (1000.0, 5.0, OK), (1000.5, 900.0, TIMEOUT), (1001.0, 70.0, OK)
 COUNTS = {"sent": 3, "redirects": 1, "retries": 0, "other_sends": 0, "own_timings": 1}
@@ -23,9 +24,9 @@ def put(folder, index, requests, own=None, **summary):
     (folder / f"worker-lab-load-{index}.json").write_text(json.dumps({"schema": 1, "cpu_percent": []} | summary))
 
 
-def read(folder):
+def read(folder, timeline=None):
     problems = []
-    record = read_users(folder, ReadOrNote(folder, problems))
+    record = read_users(folder, ReadOrNote(folder, problems), timeline)
     assert problems == []
     return record
 
@@ -46,7 +47,34 @@ def test_where_nothing_else_exists_own_timings_are_the_requests(tmp_path):
     put(tmp_path, 1, [], [OWN], **COUNTS | {"sent": 0, "redirects": 0, "own_timings": 1})
     found = read(tmp_path)
     assert list(found.requests.latency_ms) == [70.0] * 3
-    assert (found.sent.requests, found.sent.own_timings) == (0, 3)
+    assert (found.sent.requests, found.sent.own_timings, found.sent.own_figures) == (0, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("requests", "own_figures"),
+    [
+        # A login before the window, as REQUEST is.
+        ([REQUEST], True),
+        ([REQUEST, (1030.0, 5.0, OK)], True),
+        ([REQUEST, (1019.9, 5.0, OK)], False),
+        # It began before the window, and its response came within it, or never.
+        ([(1009.99, 20.0, OK)], False),
+        ([(1000.0, 60_000.0, NO_RESPONSE)], False),
+    ],
+)
+def test_own_timings_are_the_figures_where_no_request_was_in_flight_in_the_window(tmp_path, requests, own_figures):
+    """A request that hangs is in flight. Timings of other work must not hide it."""
+    put(tmp_path, 0, requests, [OWN], **COUNTS)
+    found = read(tmp_path, Timeline(window_start=1010.0, window_end=1020.0))
+    assert found.sent.own_figures is own_figures
+    assert list(found.requests.latency_ms) == ([70.0] if own_figures else [ms for _, ms, _ in requests])
+    assert found.sent.requests == len(requests)
+
+
+def test_timings_of_the_master_alone_are_no_figures(tmp_path):
+    put(tmp_path, 0, [REQUEST], [], **COUNTS | {"own_timings": 0})
+    found = read(tmp_path, Timeline(window_start=1010.0, window_end=1020.0, own_timings=4, other_sends=2))
+    assert (found.sent.own_timings, found.sent.other_sends, found.sent.own_figures) == (4, 2, False)
 
 
 @pytest.mark.parametrize("kinds", [{}, {"own_timings": 2}])

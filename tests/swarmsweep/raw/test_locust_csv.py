@@ -3,7 +3,7 @@
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.raw.locust_csv import MAX_NAME, aggregated, most_asked, parse_stats
+from swarmsweep.raw.locust_csv import MAX_NAME, aggregated, most_frequent, parse_stats
 
 
 @pytest.fixture
@@ -34,17 +34,20 @@ def test_a_name_with_a_comma_and_a_line_break_is_one_field(text):
 def test_the_most_requested_url_is_the_target(text):
     header, predict, total = text.splitlines()
     rest = ",1" * (header.count(",") - 3)
-    assert most_asked(parse_stats(text)) == "POST /predict"
-    assert most_asked(parse_stats("\n".join([header, predict, f"GET,/empty,1333,0{rest}", total]))) == "GET /empty"
-    assert most_asked(parse_stats("\n".join([header, f"GET,/x,0,0{rest}", f",Aggregated,0,0{rest}"]))) is None
-    assert most_asked(parse_stats("\n".join([header, total]))) is None
+    assert most_frequent(parse_stats(text)) == "POST /predict"
+    assert most_frequent(parse_stats("\n".join([header, predict, f"GET,/empty,1333,0{rest}", total]))) == "GET /empty"
+    assert most_frequent(parse_stats("\n".join([header, f"GET,/x,0,0{rest}", f",Aggregated,0,0{rest}"]))) is None
+    assert most_frequent(parse_stats("\n".join([header, total]))) is None
     # Timings that a scenario fires itself, with any names.
     own = [f"PART,decode,9999,0{rest}", f",Aggregated,5,0{rest}", f"GET,Aggregated,7,0{rest}"]
     rows = parse_stats("\n".join([header, *own, predict, total]))
-    assert most_asked(rows) == "POST /predict"
+    assert most_frequent(rows) == "POST /predict"
+    assert most_frequent(rows, own_figures=True) == "PART decode"
+    # A name may have any characters, and a page has one line for it.
+    assert most_frequent(parse_stats("\n".join([header, f'GET,"/a\n\n# b",9,0{rest}', total]))) == "GET /a # b"
     assert aggregated(rows).request_count == 1332
-    assert most_asked(parse_stats("\n".join([header, own[0], total]))) == "PART decode"
-    assert len(most_asked(parse_stats("\n".join([header, f"GET,/{'x' * 500},9,0{rest}", total])))) == MAX_NAME
+    assert most_frequent(parse_stats("\n".join([header, own[0], total]))) == "PART decode"
+    assert len(most_frequent(parse_stats("\n".join([header, f"GET,/{'x' * 500},9,0{rest}", total])))) == MAX_NAME
 
 
 @pytest.mark.parametrize(
