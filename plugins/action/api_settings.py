@@ -8,6 +8,7 @@ manifest.json: settings by their names in the inventory, and those of which it k
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -23,9 +24,9 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         # Ansible's lazy containers become plain ones.
         settings = json.loads(json.dumps(self._task.args["settings"]))
-        container, problems = api_settings.read_settings(
-            settings, inventory_of(task_vars.get("ansible_inventory_sources"))
-        )
+        root = Path(task_vars["ansible_config_file"]).parent
+        inventory = inventory_of(task_vars.get("ansible_inventory_sources"))
+        container, problems = api_settings.read_settings(settings, root, inventory)
         if problems:
             raise AnsibleActionFail("\n".join(problems))
         return result | {

@@ -1,6 +1,7 @@
 """The settings of the API's container, before they become parts of a stack file.
 
-Each setting is read by one function, which returns the value in one form. It raises `Refused` with what is allowed.
+Each setting is read by one function, which returns the value in one form. It raises `Refused` with what is allowed, or
+a `LabError` about a file of this machine.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from swarmsweep.errors import LabError
+from swarmsweep.lab.api_mounts import read_mount
 from swarmsweep.lab.lab_names import settings_of
 from swarmsweep.shared.lab_secrets import mask_words
 from swarmsweep.units import quoted
@@ -36,31 +40,40 @@ class Refused(Exception):  # noqa: N818 (it is raised and caught here alone, and
     """The text says what is allowed."""
 
 
-def read_settings(settings: Mapping[str, Any], inventory: str = "inventory/lab") -> tuple[dict[str, Any], list[str]]:
+def read_settings(
+    settings: Mapping[str, Any], root: Path, inventory: str = "inventory/lab"
+) -> tuple[dict[str, Any], list[str]]:
     """The settings ``lab_api_<name>`` in one form, and their mistakes, one sentence each.
 
     Args:
         settings: as the inventory has them, by their names without ``lab_api_``.
+        root: the folder of relative paths of this machine.
         inventory: its folder or file, for the messages.
     """
     found: dict[str, Any] = {}
     problems = []
-    for name, read in READERS.items():
+    fix = f"Change it in {settings_of(inventory)}, then run: ./lab site"
+    readers = READERS | {"mounts": lambda value: read_mounts(value, root)}
+    for name, read in readers.items():
         try:
             found[name] = read(settings.get(name))
         except Refused as refused:
-            problems.append(
-                f"lab_api_{name} is {quoted(settings.get(name))}; allowed: {refused}. "
-                f"Change it in {settings_of(inventory)}, then run: ./lab site"
-            )
+            problems.append(f"lab_api_{name} is {quoted(settings.get(name))}; allowed: {refused}. {fix}")
+        except LabError as error:
+            problems.append(f"lab_api_{name}: {error}. {fix}")
+    problems += [
+        f"lab_api_mounts has {mount['target']}, which lab_api_writable has too; allowed: one of them. {fix}"
+        for mount in found.get("mounts", ())
+        if mount["target"] in found.get("writable", ())
+    ]
     return found, problems
 
 
 def recorded(container: Mapping[str, Any]) -> dict[str, Any]:
     """What manifest.json keeps of the settings, by their names in the inventory. The command has no secret words."""
-    return {f"lab_api_{name}": value for name, value in container.items() if name != "command"} | {
-        "lab_api_command": shlex.join(mask_words(container["command"]))
-    }
+    words = {f"lab_api_mounts {mount['target']}": mount["words"] for mount in container["mounts"]}
+    plain = {f"lab_api_{name}": value for name, value in container.items() if name not in ("command", "mounts")}
+    return plain | words | {"lab_api_command": shlex.join(mask_words(container["command"]))}
 
 
 def hidden(container: Mapping[str, Any]) -> dict[str, str]:
@@ -121,6 +134,19 @@ def read_capabilities(value: Any) -> list[str]:
     if unknown := [name for name in names if name not in CAPABILITIES]:
         raise Refused(f"a list of {', '.join(CAPABILITIES)}; {', '.join(unknown)} is not one of them")
     return _each_once(names)
+
+
+def read_mounts(value: Any, root: Path) -> list[dict[str, Any]]:
+    """Files and folders of this machine, each at its path in the container, as the role api_mounts takes them."""
+    if value is None:
+        return []
+    if not isinstance(value, dict) or not all(isinstance(source, str) and source for source in value.values()):
+        raise Refused("a path in the container with a path of this machine, for example {/model: ./model}")
+    mounts = [
+        read_mount(container_path(target), (root / Path(source).expanduser()).resolve())
+        for target, source in value.items()
+    ]
+    return [mount.as_input() for mount in mounts]
 
 
 def container_path(path: Any) -> str:

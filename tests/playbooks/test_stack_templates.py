@@ -341,6 +341,20 @@ CONTAINER = {
         api(api_stack_read_only=False, api_stack_writable=["/data"]),
         {"read_only": False, "volumes": [{"type": "tmpfs", "target": "/data"}]},
     ),
+    "files of the controller": (
+        api(api_stack_mounts=[{"target": "/model $1", "name": "0a1b"}], api_stack_read_only=False),
+        {
+            "read_only": False,
+            "volumes": [
+                {
+                    "type": "bind",
+                    "source": "/opt/swarmsweep/mounts/lab/0a1b/content",
+                    "target": "/model $$1",
+                    "read_only": True,
+                }
+            ],
+        },
+    ),
     "capabilities": (api(api_stack_capabilities=["SETUID", "SETGID"]), {"cap_add": ["SETUID", "SETGID"]}),
 }  # fmt: skip
 CONTAINER_KEYS = {"command", "user", "read_only", "volumes", "cap_add"}

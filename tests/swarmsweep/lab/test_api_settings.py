@@ -6,23 +6,31 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swarmsweep.lab.api_settings import READERS, hidden, read_settings, recorded
+from swarmsweep.lab.api_mounts import read_mount
+from swarmsweep.lab.api_settings import READERS, hidden, recorded
+from swarmsweep.lab.api_settings import read_settings as read_settings_of
 
 ROOT = Path(__file__).parents[3]
-DEFAULTS = {"command": [], "user": "", "read_only": True, "writable": [], "capabilities": []}
+# Those that name files of this machine too.
+NAMES = [*READERS, "mounts"]
+DEFAULTS = {"command": [], "user": "", "read_only": True, "writable": [], "capabilities": [], "mounts": []}
+
+
+def read_settings(settings, inventory="inventory/lab", root=ROOT):
+    return read_settings_of(settings, root, inventory)
 
 
 def test_nothing_given_is_the_image_as_it_is():
     assert read_settings({}) == (DEFAULTS, [])
-    assert read_settings(dict.fromkeys(READERS)) == (DEFAULTS, [])
+    assert read_settings(dict.fromkeys(NAMES)) == (DEFAULTS, [])
 
 
 def test_the_inventory_has_each_setting_with_the_same_default():
     settings = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/lab.yml").read_text())
-    given = {name: settings[f"lab_api_{name}"] for name in READERS}
+    given = {name: settings[f"lab_api_{name}"] for name in NAMES}
     assert read_settings(given) == (DEFAULTS, [])
     preflight = (ROOT / "playbooks/preflight.yml").read_text()
-    assert re.findall(r'^          (\w+): "\{\{ lab_api_\1 \| default', preflight, re.MULTILINE) == list(READERS)
+    assert re.findall(r'^          (\w+): "\{\{ lab_api_\1 \| default', preflight, re.MULTILINE) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -56,6 +64,10 @@ def test_what_is_allowed(name, value, expected):
     + [("read_only", value) for value in ("maybe", 2, [True], "")]
     + [("writable", value) for value in ("/tmp", ["tmp"], ["/"], ["/a/../b"], ["/a\nb"], [1], ["/proc/x"], ["/dev"])]
     + [("writable", ["/run/secrets/x"]), ("writable", ["/" + "a" * 5000])]
+    + [
+        ("mounts", value)
+        for value in (["./model:/model"], {"model": "docs"}, {"/model": ""}, {"/model": 1}, {"/": "docs"})
+    ]
     + [("capabilities", value) for value in ("SETUID", ["ALL"], ["SYS_ADMIN"], [5], [""])],
 )
 def test_what_is_refused(name, value):
@@ -68,7 +80,23 @@ def test_what_is_refused(name, value):
 
 
 def test_all_mistakes_are_named_together():
-    assert len(read_settings(dict.fromkeys(READERS, 5.5))[1]) == len(READERS)
+    assert len(read_settings(dict.fromkeys(NAMES, 5.5))[1]) == len(NAMES)
+
+
+def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
+    (tmp_path / "model").write_text("a")
+    for source in ("model", "./model", f"{tmp_path}/model"):
+        container, problems = read_settings({"mounts": {"/m/": source}}, root=tmp_path)
+        assert problems == []
+        assert container["mounts"] == [read_mount("/m", tmp_path / "model").as_input()]
+    assert recorded(container)["lab_api_mounts /m"] == container["mounts"][0]["words"]
+    _, (problem,) = read_settings({"mounts": {"/m": "gone"}}, root=tmp_path)
+    assert problem == (
+        f"lab_api_mounts: {tmp_path}/gone: is not a file or folder. "
+        "Change it in inventory/lab/group_vars/all/lab.yml, then run: ./lab site"
+    )
+    _, (problem,) = read_settings({"mounts": {"/m": "model"}, "writable": ["/m"]}, root=tmp_path)
+    assert problem.startswith("lab_api_mounts has /m, which lab_api_writable has too; ")
 
 
 def test_a_manifest_keeps_each_setting_and_no_secret_word_of_a_command():
