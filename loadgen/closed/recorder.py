@@ -15,6 +15,9 @@ on_start      users that an exception ended before their first task, by its text
 users         [epoch seconds, users of this worker] once a second
 think_time    totals of the users' think time, about once a second (see think_time.py)
 unloaded      [start (epoch seconds), latency (ms), outcome] of the requests that ended in the probe of one user
+unloaded_names  the name of each of them
+by_name       good responses after this probe, by the name of the request: [number, sum of latencies in ms]
+              (these three without the requests of on_start)
 """
 
 import math
@@ -86,7 +89,7 @@ class Recorder:
         self._drain = Drain(environment, self._in_flight, self._tasks)
         self._think_time = ThinkTime(wait_seconds)
         self._thinking: list[Sample] = [self._think_time.sample()]
-        self._unloaded = UnloadedRequests(environment)
+        self._unloaded = UnloadedRequests(environment, lambda: self._tasks.running() is not None)
         listen_first(environment, self._on_request)
         call_at_start(environment, self._on_test_start)
         events.user_error.add_listener(self._on_user_error)
@@ -108,6 +111,7 @@ class Recorder:
         start_time: float | None = None,
         response: Any = None,
         url: str | None = None,
+        name: Any = None,
         **_: Any,
     ) -> None:
         request = self._in_flight.on_event(url)
@@ -119,7 +123,7 @@ class Recorder:
                 # The scenario accepted a response that is not whole.
                 exception = request.broken
             self._requests.add((start_time, latency_ms, outcome))
-            self._unloaded.add(start_time, latency_ms, outcome)
+            self._unloaded.add(start_time, latency_ms, outcome, name)
         else:
             # Locust takes an empty text for no exception.
             exception = exception or None
@@ -226,6 +230,8 @@ class Recorder:
             "users": self._users,
             "think_time": self._thinking,
             "unloaded": self._unloaded.requests,
+            "unloaded_names": self._unloaded.names,
+            "by_name": self._unloaded.by_name,
             "errors": dict(self._errors),
             "tasks": len(self._tasks.file),
             "exceptions": self._tasks.exceptions,

@@ -7,12 +7,13 @@ it starts another user.
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gevent.event import Event
 from locust.runners import STATE_STOPPED, STATE_STOPPING
 
-from loadgen.shared.request_record import UNLOADED_REQUESTS, UNLOADED_SECONDS
+from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, OK, UNLOADED_REQUESTS, UNLOADED_SECONDS
 
 # Worker -> master: it has enough requests. Master -> worker: the probe is over.
 ENOUGH, OVER = "unloaded_enough", "unloaded_over"
@@ -21,20 +22,42 @@ LOOK_SECONDS = 0.25
 
 
 class UnloadedRequests:
-    """The requests of this process that ended during the probe: (start in epoch seconds, latency in ms, outcome)."""
+    """The requests of tasks of this process that ended during the probe, and the mix of those after it.
 
-    def __init__(self, environment: Any) -> None:
+    A user may log in or load data in its on_start. That is done once, and is no part of the load.
+
+    Args:
+        environment: Locust's.
+        in_task: whether the current greenlet executes a task.
+    """
+
+    def __init__(self, environment: Any, in_task: Callable[[], bool]) -> None:
+        # (start in epoch seconds, latency in ms, outcome), and the name of each.
         self.requests: list[tuple[float, float, float]] = []
+        self.names: list[str] = []
+        # Good responses after the probe by name: their number, and the sum of their latencies in ms.
+        self.by_name: dict[str, list[float]] = {}
+        self._in_task = in_task
         self._runner = environment.runner
         # With several classes of users, the one user would be of one class, and not of their mix.
         self._open = has_probe(environment)
         self._runner.register_message(OVER, self._on_over)
 
-    def add(self, start_seconds: float, latency_ms: float, outcome: float) -> None:
-        """Add a request that has just ended, if the probe is not over."""
-        if not self._open or math.isnan(latency_ms):
+    def add(self, start_seconds: float, latency_ms: float, outcome: float, name: Any) -> None:
+        """Add a request that has just ended: to those of the probe, or to the mix if the probe is over."""
+        if math.isnan(latency_ms) or not self._in_task():
+            return
+        text = " ".join(str(name)[: 4 * MAX_NAME_CHARACTERS].split())[:MAX_NAME_CHARACTERS]
+        # Half of a surrogate pair is no Unicode text.
+        text = text.encode("utf-8", "replace").decode()
+        if not self._open:
+            if outcome == OK and (text in self.by_name or len(self.by_name) <= MAX_NAMES):
+                total = self.by_name.setdefault(text, [0, 0.0])
+                total[0] += 1
+                total[1] += latency_ms
             return
         self.requests.append((start_seconds, latency_ms, outcome))
+        self.names.append(text)
         if len(self.requests) == UNLOADED_REQUESTS:
             self._open = False
             self._runner.send_message(ENOUGH, {})

@@ -76,6 +76,9 @@ COUNTS = ("offered", "ok", "failed", "timed_out", "dropped")
 # The probe of one user before the ramp ends after this many requests or seconds, whichever comes first: enough for a
 # mean within a tenth, and few enough that no cell takes much longer.
 UNLOADED_REQUESTS, UNLOADED_SECONDS = 20, 3.0
+# The number of different names of requests that a worker counts, and the length of each. More names are addresses with
+# an id in each, and would fill the memory.
+MAX_NAMES, MAX_NAME_CHARACTERS = 200, 300
 
 COMPRESSED = ".gz"
 

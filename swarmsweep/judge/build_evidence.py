@@ -59,7 +59,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         clock_offset_seconds=offset,
         clock_bound_seconds=bound,
         request_parts=request_parts(raw.metrics) if raw.metrics is not None else None,
-        concurrency=_concurrency(raw, search, peak),
+        concurrency=_concurrency(raw, search, peak, cell.config["replicas"]),
     )
 
 
@@ -75,16 +75,16 @@ def _flows(raw: RawAttempt, search: SearchOutcome | None, load: StoredLoad) -> t
     return flow, flow
 
 
-def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | None) -> Concurrency:
+def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | None, replicas: int) -> Concurrency:
     if peak is None:
         return Concurrency()
     if search is not None:
         highest = search.peak
         return concurrency.of_search(search.probes, highest, peak.latency_mean_ms) if highest else Concurrency()
-    if raw.users is not None and raw.users.sent is not None and raw.users.sent.own_figures:
-        # The probe of one user has requests, and the figures have none.
+    # With figures of own timings, the probe of one user has requests, and the figures have none.
+    if raw.users is None or (raw.users.sent is not None and raw.users.sent.own_figures):
         return Concurrency()
-    return concurrency.of_users(raw.users, peak.window, peak.latency_mean_ms) if raw.users else Concurrency()
+    return concurrency.of_users(raw.users, peak.window, peak.latency_mean_ms, replicas)
 
 
 def _usage(raw: RawAttempt, window: Window | None) -> ApiUsage:

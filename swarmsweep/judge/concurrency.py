@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swarmsweep.judge.unloaded_latency import unloaded_latency
 from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.shared.request_record import OK
@@ -24,8 +25,6 @@ NEAR_GROWTH = 1.25
 GROWN = 1.5
 # Growth by less is near, too, in ms: hosts and load generator cause it when processes wait for a core.
 NEAR_MS = 5.0
-# Good responses of one user without which their mean says too little.
-MIN_UNLOADED = 3
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,15 @@ class Concurrency:
 
     ``unloaded_ms`` is the mean latency of one user's requests. ``loaded_ms`` is the mean latency at the peak, and
     ``completed_rps`` the rate of good responses there. ``parts_rps`` are rates that are alike if more load gives no
-    more responses: those of the thirds of the window, or those at the two highest loads of a search.
+    more responses: those of the thirds of the window, or those at the two highest loads of a search. ``gap`` says why
+    ``unloaded_ms`` is not known, as a part of a sentence; None where nothing more is to say.
     """
 
     unloaded_ms: float | None = None
     loaded_ms: float | None = None
     completed_rps: float | None = None
     parts_rps: tuple[float, ...] = ()
+    gap: str | None = None
 
     @property
     def served_at_once(self) -> float | None:
@@ -58,7 +59,7 @@ class Concurrency:
     def text(self) -> str:
         """Rate and latencies as a part of a sentence."""
         if self.unloaded_ms is None or self.loaded_ms is None or self.completed_rps is None:
-            return "the latency of a single user was not measured"
+            return self.gap or "the latency of a single user was not measured"
         rate, loaded, unloaded = map(format_figure, (self.completed_rps, self.loaded_ms, self.unloaded_ms))
         return f"{rate} requests/s; mean latency {loaded} ms, and {unloaded} ms of a single user"
 
@@ -80,11 +81,14 @@ def is_near(unloaded_ms: float | None, growth: float | None) -> bool:
     return growth < NEAR_GROWTH or unloaded_ms * (growth - 1) < NEAR_MS
 
 
-def of_users(record: UsersRecord, window: tuple[float, float], loaded_ms: float | None) -> Concurrency:
+def of_users(
+    record: UsersRecord, window: tuple[float, float], loaded_ms: float | None, replicas: int = 1
+) -> Concurrency:
     """From a closed loop of users, whose mean latency in the window was ``loaded_ms``."""
     parts = _completed_by_users(record, window)
     rate = sum(parts) / PARTS if parts else None
-    return Concurrency(_unloaded_of_users(record), loaded_ms, rate, parts)
+    unloaded = unloaded_latency(record, replicas)
+    return Concurrency(unloaded.mean_ms, loaded_ms, rate, parts, unloaded.gap)
 
 
 def of_search(probes: Sequence[Probe], peak: Probe, loaded_ms: float | None) -> Concurrency:
@@ -96,17 +100,8 @@ def of_search(probes: Sequence[Probe], peak: Probe, loaded_ms: float | None) -> 
     return Concurrency(_unloaded_of_probes(probes), loaded_ms, rate, parts)
 
 
-def _unloaded_of_users(record: UsersRecord) -> float | None:
-    """Mean latency in ms of the good responses to the probe of one user; None without any.
-
-    The first request opens the connection, so it is left out. Too few others say nothing about the mean.
-    """
-    latencies = [latency_ms for _, latency_ms, outcome in record.unloaded if outcome == OK][1:]
-    return float(np.mean(latencies)) if len(latencies) >= MIN_UNLOADED else None
-
-
 def _unloaded_of_probes(probes: Sequence[Probe]) -> float | None:
-    """The same for the unloaded probe of a search."""
+    """Mean latency in ms of the good responses to the unloaded probe of a search; None without any."""
     for probe in probes:
         if probe.is_unloaded:
             good = probe.requests.latency_ms[probe.requests.outcome == OK]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
@@ -50,6 +51,8 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     users: tuple[tuple[Real, Real], ...] | None = None
     think_time: tuple[tuple[Real, Count, Amount, Amount], ...] | None = None
     unloaded: tuple[tuple[Real, Real, Real], ...] | None = None
+    unloaded_names: tuple[str, ...] | None = None
+    by_name: dict[str, tuple[Count, Amount]] | None = None
     served_by: dict[str, Count] | None = None
     errors: dict[str, Count] | None = None
     on_start: dict[str, Count] | None = None
@@ -61,6 +64,19 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     redirects: Count = 0
     retries: Count = 0
     other_sends: Whole = 0
+
+    def __post_init__(self) -> None:
+        if self.unloaded_names is not None and len(self.unloaded_names) != len(self.unloaded or ()):
+            raise ValueError("unloaded and unloaded_names differ in length")
+
+
+class UnloadedRequest(NamedTuple):
+    """A request of the probe of one user; ``name`` is empty in records of earlier versions."""
+
+    start_seconds: float
+    latency_ms: float
+    outcome: float
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,8 +126,9 @@ class UsersRecord:
 
     ``sent`` is None if an older recorder did not count it. With ``sent.own_figures``, ``requests`` are the timings that
     the scenario fired itself.
-    ``unloaded`` are the requests that ended during the probe of one user, in order: (start in epoch seconds, latency in
-    ms, outcome). They are among ``requests`` too.
+    ``unloaded`` are the requests that ended during the probe of one user, in order. They are among ``requests`` too.
+    ``by_name`` are the good responses after this probe, by the name of the request: their number, and the sum of their
+    latencies in ms. It is empty in records of earlier versions.
     """
 
     requests: Requests | None = None
@@ -126,7 +143,8 @@ class UsersRecord:
     on_start: dict[str, int] = field(default_factory=dict)
     think_time: tuple[tuple[tuple[float, int, float, float], ...], ...] | None = None
     sent: SentCounts | None = None
-    unloaded: tuple[tuple[float, float, float], ...] = ()
+    unloaded: tuple[UnloadedRequest, ...] = ()
+    by_name: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
 def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None = None) -> UsersRecord:
@@ -152,7 +170,8 @@ def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None
         users=tuple(worker.users for worker in workers if worker.users is not None),
         on_start=_add(worker.on_start for worker in workers),
         think_time=_think_time(workers),
-        unloaded=tuple(sorted(request for worker in workers for request in worker.unloaded or ())),
+        unloaded=tuple(sorted(request for worker in workers for request in _unloaded(worker))),
+        by_name=_by_name(workers),
     )
 
 
@@ -218,6 +237,21 @@ def _read_tasks(locust: Path, workers: Mapping[str, WorkerRecord]) -> tuple[Task
     return tuple(
         read_tasks(locust / (tasks_file(name) + COMPRESSED), worker.exceptions) for name, worker in workers.items()
     )
+
+
+def _unloaded(worker: WorkerRecord) -> list[UnloadedRequest]:
+    requests = worker.unloaded or ()
+    names = worker.unloaded_names if worker.unloaded_names is not None else ("",) * len(requests)
+    return [UnloadedRequest(*request, name) for request, name in zip(requests, names, strict=True)]
+
+
+def _by_name(workers: list[WorkerRecord]) -> dict[str, tuple[int, float]]:
+    total: dict[str, tuple[int, float]] = {}
+    for worker in workers:
+        for name, (count, latency_ms) in (worker.by_name or {}).items():
+            before = total.get(name, (0, 0.0))
+            total[name] = before[0] + count, before[1] + latency_ms
+    return total
 
 
 def _think_time(workers: list[WorkerRecord]) -> tuple[tuple[tuple[float, int, float, float], ...], ...] | None:

@@ -127,6 +127,40 @@ def test_one_user_makes_at_most_20_requests_and_they_are_outside_of_the_window(t
     assert found.timeline["users"] == 4
 
 
+ON_START = """
+from locust import FastHttpUser, constant, task
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.02)
+
+    def on_start(self):
+        for _ in range(5):
+            self.client.get("/slow/0.1", name="login")
+
+    @task(9)
+    def read(self):
+        self.client.get("/ok", name="read\\n" + 400 * "x")
+
+    @task
+    def predict(self):
+        self.client.get("/slow/0.05", name="predict")
+"""
+
+
+def test_requests_of_on_start_are_no_part_of_the_probe_and_each_has_its_name(tmp_path):
+    found = run_users(tmp_path, ON_START, users=4)
+    long = f"read {295 * 'x'}"
+    names = found.worker["unloaded_names"]
+    assert len(names) == len(found.worker["unloaded"]) == 20
+    assert set(names) <= {long, "predict"}
+    by_name = found.worker["by_name"]
+    assert set(by_name) == {long, "predict"}
+    count, time_ms = by_name["predict"]
+    assert time_ms / count >= 50
+    # The probe, the mix after it, and the logins are all requests.
+    assert len(found.requests) == 20 + sum(count for count, _ in by_name.values()) + 4 * 5
+
+
 def test_the_probe_ends_after_three_seconds(tmp_path):
     found = run_users(tmp_path, SCENARIO.format(think_seconds=0, path="/slow/0.4"), users=3)
     assert 1 <= len(found.worker["unloaded"]) <= 7
