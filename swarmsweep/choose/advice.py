@@ -10,8 +10,8 @@ LARGER = "Add larger configurations to the matrix"
 # What helps against each bottleneck, as the first part of a sentence. A bottleneck that is absent here has `LARGER`.
 _HELPS = {
     "generator": (
-        "The load generator was at its limit, so the figures do not show what the API can serve: give the load more "
-        "workers or another load host, and measure again"
+        "The load generator was at its limit, so the figures do not show what the API can serve. "
+        "Give the load more workers or another load host, and measure again"
     ),
     "hot_replica": (
         "One replica was at its limit while another one was not: find out which requests cost far more than the others"

@@ -21,6 +21,7 @@ from swarmsweep.raw.api_usage import ApiUsage
 from swarmsweep.raw.closed_loop import read_users
 from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.shared.request_record import OK
 from tests.loadgen.locust_run import LOCUST, run
 from tests.loadgen.planted_api import SERVICE_SECONDS
 from tests.loadgen.test_recorder import Server, finish, run_distributed
@@ -157,8 +158,9 @@ def test_requests_of_on_start_are_no_part_of_the_probe_and_each_has_its_name(tmp
     assert set(by_name) == {long, "predict"}
     count, time_ms = by_name["predict"]
     assert time_ms / count >= 50
-    # The probe, the mix after it, and the logins are all requests.
-    assert len(found.requests) == 20 + sum(count for count, _ in by_name.values()) + 4 * 5
+    # The probe, the mix after it, and the logins are all good requests. The end may cut one of each user.
+    good = sum(outcome == OK for _, _, outcome in found.requests)
+    assert 0 <= good - (20 + sum(count for count, _ in by_name.values()) + 4 * 5) <= 4
 
 
 def test_the_probe_ends_after_three_seconds(tmp_path):

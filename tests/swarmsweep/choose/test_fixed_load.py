@@ -143,7 +143,7 @@ WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_
         ({"p95": None}, WAITING, "This figure was not measured"),
         ({"p95": 150}, WAITING | {"latency_growth": 1.1}, "larger configurations would hardly help"),
         ({"p95": 150}, {"bottleneck": "concurrency"}, "The API serves too few requests at once"),
-        ({"p95": 150}, {"bottleneck": "generator"}, "give the load more workers or another load host"),
+        ({"p95": 150}, {"bottleneck": "generator"}, "Give the load more workers or another load host"),
         ({"p95": 150}, {"bottleneck": "host_cpu"}, "use a larger API host"),
         ({"p95": 150}, {"bottleneck": "worker_cpu"}, "add more workers or replicas to the matrix"),
         # As with a path that the API lacks.
