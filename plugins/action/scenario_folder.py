@@ -54,10 +54,16 @@ def replace_command(archive, dest):
     """Return a shell command that unpacks the archive beside the folder, and then puts it in the folder's place."""
     new, old = shlex.quote(f"{dest}.new"), shlex.quote(f"{dest}.old")
     dest = shlex.quote(dest)
-    return (
-        f"rm -rf {new} {old} && mkdir -p {new} && tar -xpf {shlex.quote(archive)} --no-same-owner -C {new} && "
-        f"chmod {FOLDER_MODE:o} {new} && if [ -e {dest} ]; then mv {dest} {old}; fi && mv {new} {dest} && rm -rf {old}"
+    steps = (
+        f"rm -rf {new} {old}",
+        f"mkdir -p {new}",
+        f"tar -xpf {shlex.quote(archive)} --no-same-owner -C {new}",
+        f"chmod {FOLDER_MODE:o} {new}",
+        f"if [ -e {dest} ]; then mv {dest} {old}; fi",
+        f"mv {new} {dest}",
+        f"rm -rf {old}",
     )
+    return " && ".join(steps)
 
 
 def pack(files, path):

@@ -117,12 +117,18 @@ class ActionModule(ActionBase):
             "differences": to_builtins(judgement),
         }
 
-    def do_refuse_scenarios(self, loaded, locustfiles):
-        """Fail if a scenario cannot run. ``loaded`` is what each load host reported."""
+    def do_refuse_scenarios(self, loaded, locustfiles, packages):
+        """Fail if a scenario cannot run. ``loaded`` is what each load host reported.
+
+        ``packages`` is the output of each load host about the packages of locustfiles/requirements.txt. The result has
+        their versions by name.
+        """
+        from swarmsweep.sweep.scenario_packages import common_packages
         from swarmsweep.sweep.scenario_text import refuse_scenarios
 
+        versions = common_packages(packages)
         refuse_scenarios(loaded, locustfiles)
-        return {}
+        return {"packages": versions}
 
     def do_plan(
         self,

@@ -61,6 +61,7 @@ RECORDED = (
     Recorded("images", "image of {name}"),
     Recorded("axis_images", "image {name} of the sweep file"),
     Recorded("programs", "file or folder {name}"),
+    Recorded("packages", "package {name} of locustfiles/requirements.txt"),
     Recorded("model", "model, {name}"),
     Recorded("haproxy_config", "HAProxy's configuration"),
     Recorded("api", "setting {name}"),

@@ -20,7 +20,7 @@ class Resume(Struct, frozen=True, kw_only=True):
 
 
 def begin_manifest(run_dir: Path, seed: int | None, command: str, facts: dict[str, Any]) -> None:
-    """Write the manifest of a new run. ``facts`` are versions, images, programs, model and settings."""
+    """Write the manifest of a new run. ``facts`` are versions, images, programs, packages, model and settings."""
     write_json(run_dir / "manifest.json", {"seed": seed, "commands": [command], **facts})
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import InputError
+from swarmsweep.sweep.scenario_packages import REQUIREMENTS
 from swarmsweep.sweep.scenarios import PROGRAMS
 
-REQUIREMENTS = "roles/locust_host/files/requirements.in"
 # As plugins/module_utils/locust_command.py limits a unit.
 MEMORY = "A process of the load may use 80 % of its host's memory: load less data in it"
 COPIED = "All of locustfiles/ is copied to the load hosts, except hidden files"
@@ -87,8 +87,8 @@ def _missing_module(module: str, locustfile: str, folder: Path) -> str:
             "mode: capacity in the sweep file"
         )
     return (
-        f"The load hosts have the packages of {REQUIREMENTS}: add the one with '{name}' there, then run: "
-        "./lab lock && ./lab site"
+        f"The load hosts have Locust's packages and those of {REQUIREMENTS}: write the package with '{name}' into this "
+        "file, then run the same command again"
     )
 
 

@@ -198,8 +198,8 @@ BAD = {
         {"problem": "error", "missing": "numpy_that_no_host_has"},
         [
             "locustfiles/mine.py:2: ModuleNotFoundError: No module named 'numpy_that_no_host_has'",
-            "roles/locust_host/files/requirements.in",
-            "./lab lock && ./lab site",
+            "write the package with 'numpy_that_no_host_has' into this file",
+            "locustfiles/requirements.txt",
         ],
     ),
     "a slip in a folder beside it": (
