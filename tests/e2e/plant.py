@@ -1,7 +1,7 @@
 """Plants a cause that holds an API back, or a fault of a measurement, while a cell is loaded.
 
     python3 plant.py api LAB TRIAL_FOLDER      on the API's machine, as the cell's variable PLANT says
-    python3 plant.py load LAB TRIAL_FOLDER     on the load machine, for a scenario and a number of workers
+    python3 plant.py load LAB TRIAL_FOLDER     on the load machine, for a scenario
     python3 plant.py beside CORE               on the computer that both share, for a scenario
 
 When its standard input ends, it removes what is planted, and ends. Standard library only. Prints what it planted.
@@ -32,12 +32,8 @@ IN_THE_WINDOW_SECONDS = 6.5
 SLOW_REPLICA, SLOW_PROXY, ALL = "0.01", "0.05", "1"
 # Share of lost packets: enough for visible retransmissions, too few to break a connection.
 LOST_SHARE = "0.05"
-# Share of the packets. At least 2 of the 1,700 requests of a window must fail. 12 did; with 0.003, 3 and 7 did.
-BROKEN_SHARE = "0.005"
 # Requests of another client; far more than the users have in flight.
 STRANGE_REQUESTS = 150
-# A worker has sent so much before it is killed, in bytes of its record.
-SENT_BYTES = 24 * 200
 HOG = "while True: pass"
 # Until a replica that starts has its model.
 MODEL_SECONDS = 60.0
@@ -89,9 +85,7 @@ class Api:
         self.faults = {
             "counted_by_haproxy": self.ask_too,
             "replicas_all_used": self.pass_over_a_replica,
-            "errors_explained": self.break_connections,
             "window_sampled": self.end_the_sampler,
-            "steady_state": self.slow_down,
             "replicas_unchanged": self.kill,
         }
 
@@ -186,9 +180,6 @@ class Api:
     def lose_packets(self, _: list[str]) -> None:
         self.filter(rule(LOST_SHARE, "DROP"))
 
-    def break_connections(self, _: list[str]) -> None:
-        self.filter(rule(BROKEN_SHARE, "REJECT", "--reject-with", "tcp-reset"))
-
     def filter(self, packets: list[str]) -> None:
         run("iptables", "-I", *packets)
         self.undo.append(lambda: run("iptables", "-D", *packets))
@@ -221,9 +212,6 @@ class Api:
     def end_the_sampler(self, _: list[str]) -> None:
         (sampler,) = processes(f"python3 -m sampler .*{self.folder}/")
         self.later = lambda: os.kill(sampler, signal.SIGTERM)
-
-    def slow_down(self, replicas: list[str]) -> None:
-        self.later = lambda: run("docker", "update", "--cpus", SLOW_REPLICA, *replicas)
 
     def kill(self, replicas: list[str]) -> None:
         self.later = lambda: run("docker", "kill", replicas[0])
@@ -259,30 +247,11 @@ class Hog:
             self.process = None
 
 
-class Load:
-    """Takes half of the core from the scenario that asks for nearly no work of the API, and one worker of two."""
-
-    def __init__(self, folder: str) -> None:
-        self.locust = Path(folder) / "locust"
-        self.hog = Hog("generator", "normalize", times=float("inf"))
-        self.killed = False
-
-    def look(self) -> None:
-        self.hog.look()
-        if not self.killed and any(path.stat().st_size > SENT_BYTES for path in self.locust.glob("requests-*-1.f64")):
-            os.kill(processes("/locust .*--worker --master-host")[-1], signal.SIGKILL)
-            self.killed = True
-            print("workers_present", flush=True)
-
-    def end(self) -> None:
-        self.hog.end()
-
-
-def planter_of(side: str, *arguments: str) -> Api | Load | Hog:
+def planter_of(side: str, *arguments: str) -> Api | Hog:
     if side == "api":
         return Api(*arguments)
     if side == "load":
-        return Load(arguments[1])
+        return Hog("generator", "normalize", times=float("inf"))
     os.sched_setaffinity(0, {int(arguments[0])})
     return Hog("foreign_cpu", "empty", times=1)
 

@@ -21,15 +21,9 @@ REFUSED = "limits_as_labelled"
 LASTING = "some_requests"
 # Checks that this computer itself may fail, without any planted fault.
 OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu"}
-# Other checks that fail for the same fault. HAProxy does not count a request that never reached it. The requests of a
-# killed worker are neither reported nor recorded. While a killed replica restarts, users are refused at once, and send
-# more requests. No sample has it from first to last, and a response that it had begun ends in the middle.
+# Other checks that fail for the same fault. While a killed replica restarts, users are refused at once, and send more
+# requests. No sample has it from first to last, and a response that it had begun ends in the middle.
 SYMPTOMS = {
-    "errors_explained": {"counted_by_haproxy"},
-    "workers_present": {
-        *("requests_recorded_whole", "counted_by_locust", "counted_by_haproxy"),
-        *("littles_law", "steady_state"),
-    },
     "replicas_unchanged": {
         *("errors_explained", "counted_by_haproxy"),
         *("littles_law", "steady_state", "window_sampled"),
@@ -42,10 +36,10 @@ def run(lab) -> Path:
     """The folder of the run."""
     sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
     core = lab.ssh("api", "grep Cpus_allowed_list /proc/self/status").stdout.split()[-1]
-    with planting(lab, "api") as on_api, planting(lab, "load") as on_load, planting_beside(core) as beside:
+    with planting(lab, "api") as on_api, planting_beside(core) as beside:
         assert lab.play("sweep.yml", sweep=str(sweep), seed="5").status == "successful"
     # Each once, though most cells were deployed twice.
-    assert sorted([*on_api, *on_load, *beside]) == sorted(set(WORDS) - {LASTING})
+    assert sorted([*on_api, *beside]) == sorted(set(WORDS) - {LASTING})
     return sorted(lab.reports.glob("*-doubts"))[-1]
 
 
