@@ -144,6 +144,8 @@ def main():
     missing = sorted(PLATFORM - set(platform))
     if missing:
         module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {FIX}", next_command=SITE)
+    if docker("network", "inspect", "--format", "{{.Id}}", f"{lab}_api_net") is None:
+        module.fail_json(msg=f"the lab lacks the network {lab}_api_net. {FIX}", next_command=SITE)
     problem = find_stale_check(docker, f"{lab}_platform_proxy", ReadyCheck(**module.params["ready_check"]))
     if problem is not None:
         module.fail_json(msg=problem)

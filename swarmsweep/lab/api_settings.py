@@ -110,10 +110,18 @@ def read_user(value: Any) -> str:
 
 
 def read_only(value: Any) -> bool:
-    """Whether the file system of the image is read-only. A value from -e is text."""
+    """Whether the file system of the image is read-only; it is unless the setting says otherwise."""
+    return True if value is None else _truth(value)
+
+
+def read_platform(value: Any) -> bool:
+    """Whether an image of the user gets the variables, passwords and network of the lab's own dependencies."""
+    return False if value is None else _truth(value)
+
+
+def _truth(value: Any) -> bool:
+    """A truth value, which is text from -e."""
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if value is None:
-        return True
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in words:
@@ -172,6 +180,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "read_only": read_only,
     "writable": read_writable,
     "capabilities": read_capabilities,
+    "platform": read_platform,
 }
 
 

@@ -21,6 +21,7 @@ WANTED = (
     "__bench_cell_prepare",
     "__bench_cell_time_limit_seconds",
     "kept_timeout_seconds",
+    "__bench_cell_variant",
 )
 FIXED = {
     "mode": "fixed", "users": 50, "spawn_rate": 25.0, "warmup_seconds": 5, "measure_seconds": 15.5,
@@ -130,6 +131,11 @@ def test_without_think_time_in_the_plan_the_scenario_has_its_own(render):
 def test_responses_are_compared_for_the_labs_own_image_alone(render, load, config, image, expected):
     found = render(load, step(load, **config), bench_cell_stack={"env": {}, "image": image})["lab-load"]
     assert found["__bench_cell_locust"]["env"]["SWEEP_SAME_ANSWERS"] == expected
+
+
+@pytest.mark.parametrize(("config", "expected"), [({}, {}), ({"variant": "naive"}, {"API_VARIANT": "naive"})])
+def test_the_axis_variant_reaches_an_image_of_the_user_too(render, config, expected):
+    assert render(FIXED, step(FIXED, **config))["lab-load"]["__bench_cell_variant"] == expected
 
 
 # Numbers given with -e on the command line are text.

@@ -214,14 +214,62 @@ AWKWARD = {
 OWN_IMAGE = api(api_stack_env=AWKWARD, api_stack_variant="no", api_stack_image="registry.example:5000/x@sha256:00")
 
 
-def test_own_environment_arrives_as_it_was_written(rendered):
+def test_own_environment_arrives_as_it_was_written_and_alone(rendered):
     service = stack(rendered[OWN_IMAGE])["services"]["api"]
     # Neither the lab's command nor its HOME is set, because the image has its own.
     assert "command" not in service
-    assert "HOME" not in service["environment"]
-    assert service["environment"].items() >= AWKWARD.items()
-    assert service["environment"]["API_VARIANT"] == "no"
+    assert service["environment"] == AWKWARD | {"WEB_CONCURRENCY": "1"}
     assert service["image"] == "registry.example:5000/x@sha256:00"
+
+
+OWN_ALONE = {
+    "kept": api(api_stack_image="registry.example/x:1", api_stack_champion="7"),
+    "fresh": api(api_stack_image="registry.example/x:1", api_stack_fresh=True),
+}
+OWN_PLATFORM = api(api_stack_image="registry.example/x:1", api_stack_platform=True, api_stack_champion="7")
+# As a sweep names it on its axis `image`.
+LABS_OWN_BY_NAME = api(api_stack_image=IMAGES["mlflow"])
+
+
+@pytest.mark.parametrize("name", OWN_ALONE.values(), ids=OWN_ALONE)
+def test_an_image_of_the_user_gets_nothing_of_the_lab(rendered, name):
+    parsed = stack(rendered[name])
+    service = parsed["services"]["api"]
+    assert service["environment"] == {"WEB_CONCURRENCY": "1"}
+    assert "secrets" not in service
+    assert "secrets" not in parsed
+    assert "labels" not in service
+    # PostgreSQL, Redis and MLflow are on the other network.
+    assert parsed["networks"] == {"lab": {"external": True, "name": "lab_api_net"}}
+    assert_confined(service)
+
+
+def test_an_image_of_the_user_gets_the_labs_dependencies_if_the_inventory_says_so(rendered):
+    parsed, own = stack(rendered[OWN_PLATFORM]), stack(rendered[KEPT])
+    service = parsed["services"]["api"]
+    assert parsed["networks"] == own["networks"]
+    assert parsed["secrets"] == own["secrets"]
+    assert service["secrets"] == own["services"]["api"]["secrets"]
+    assert service["labels"] == own["services"]["api"]["labels"]
+    assert (
+        service["environment"].items() >= {"MLFLOW_TRACKING_URI": "http://mlflow:5000", "REDIS_HOST": "redis"}.items()
+    )
+    assert "HOME" not in service["environment"]
+
+
+def test_the_labs_own_image_is_its_own_under_its_name_too(rendered):
+    parsed = stack(rendered[LABS_OWN_BY_NAME])
+    assert image_of(rendered[LABS_OWN_BY_NAME]) == "mlflow"
+    assert parsed["networks"]["lab"]["name"] == "lab_net"
+    assert parsed["secrets"]
+
+
+OTHER_USER = {"1234:5678": api(api_stack_user="1234:5678"), "nobody": api(api_stack_user="nobody")}
+
+
+@pytest.mark.parametrize(("user", "uid"), [("1234:5678", "1234"), ("nobody", "10001")])
+def test_another_user_can_read_the_passwords_if_it_is_a_number(rendered, user, uid):
+    assert {secret["uid"] for secret in stack(rendered[OTHER_USER[user]])["services"]["api"]["secrets"]} == {uid}
 
 
 OWN_WORKERS = api(api_stack_workers_env="GUNICORN_WORKERS", api_stack_workers=3, api_stack_env={"API_VARIANT": "mine"})
@@ -405,6 +453,15 @@ def test_platform_publishes_the_proxy_alone(rendered):
     services = stack(rendered[PLATFORM])["services"]
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
     assert services["proxy"]["ports"] == [{"target": 8080, "published": 8080, "protocol": "tcp", "mode": "host"}]
+
+
+# Else an image of the user would reach MLflow, or HAProxy would not find its replicas.
+def test_only_the_proxy_is_on_the_network_of_an_api_that_needs_no_dependency(rendered):
+    parsed = stack(rendered[PLATFORM])
+    on = {name: service["networks"] for name, service in parsed["services"].items()}
+    assert on == {"postgres": ["lab"], "redis": ["lab"], "mlflow": ["lab"], "proxy": ["lab", "api"]}
+    assert parsed["networks"]["api"] == stack(rendered[OWN_ALONE["fresh"]])["networks"]["lab"]
+    assert parsed["networks"]["lab"] == stack(rendered[API])["networks"]["lab"]
 
 
 OTHER = platform(platform_lab_name="other")

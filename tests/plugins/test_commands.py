@@ -672,6 +672,7 @@ FACTS = """case "$1 $2" in
   'service ls') printf '%s\\n' {services};;
   'service inspect') case $4 in *json*) echo '[{{"ConfigID":"c1"}}]';; *) echo lab_haproxy_0123456789ab;; esac;;
   'config inspect') echo '"{config}"';;
+  'network inspect') case $5 in {network}) echo 0a1b;; *) exit 1;; esac;;
   'image inspect') case $5 in {missing}) exit 1;; *) echo sha256:$5;; esac;;
   'ps --quiet') echo 0123456789ab;;
   exec*) echo '{champion}';;
@@ -701,11 +702,14 @@ def stack_facts(
     check=READY_CHECK,
     config=None,
     axis_images=(),
+    network="lab_api_net",
 ):
     """What the module returns on a host with these services, without the image that is missing."""
     listed = " ".join(f"'lab_platform_{name} swarmsweep/{name}:2'" for name in services)
     config = base64.b64encode((deployed_config() if config is None else config).encode()).decode()
-    body = FACTS.format(services=f"{listed} 'other_x y'", missing=missing, champion=champion, config=config)
+    body = FACTS.format(
+        services=f"{listed} 'other_x y'", missing=missing, champion=champion, config=config, network=network
+    )
     script("docker", body)
     module = load("lab_stack_facts")
     monkeypatch.setattr(module, "ask", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
@@ -764,6 +768,10 @@ MISSING = {
     "an image of the lab": (
         {"missing": "swarmsweep/mlflow:2"},
         r"swarmsweep/mlflow:2 \(for mlflow\).*./lab site",
+    ),
+    "the network of the API, before ./lab site of this version": (
+        {"network": "lab_net"},
+        r"^the lab lacks the network lab_api_net\..*./lab site$",
     ),
     "another port": (
         {"check": READY_CHECK | {"port": 9000}},

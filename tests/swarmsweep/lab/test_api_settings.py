@@ -13,7 +13,15 @@ from swarmsweep.lab.api_settings import read_settings as read_settings_of
 ROOT = Path(__file__).parents[3]
 # Those that name files of this machine too.
 NAMES = [*READERS, "mounts"]
-DEFAULTS = {"command": [], "user": "", "read_only": True, "writable": [], "capabilities": [], "mounts": []}
+DEFAULTS = {
+    "command": [],
+    "user": "",
+    "read_only": True,
+    "writable": [],
+    "capabilities": [],
+    "platform": False,
+    "mounts": [],
+}
 
 
 def read_settings(settings, inventory="inventory/lab", root=ROOT):
