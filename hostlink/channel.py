@@ -9,16 +9,24 @@ import contextlib
 import getpass
 import shlex
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
+
+from swarmsweep.errors import LabError
 
 # What ends the lines that only sudo reads. The program on the host gets what comes after this line.
 END_OF_PREAMBLE = b"swarmsweep-begin\n"
 # How much of a program's errors is kept for a message.
 ERROR_BYTES = 4000
+# The last lines of a build name the cause.
+LAST_LINES = 20
+# How much is read and sent at a time.
+PART_BYTES = 1 << 20
 
 
-class ChannelError(Exception):
+class ChannelError(LabError):
     """The host cannot be reached in this way. The text has the cause and the fix."""
 
 
@@ -105,11 +113,32 @@ class Channel:
         for line in self.process.stdout:
             yield line.decode(errors="replace").rstrip("\n")
 
-    def send(self, parts: Iterable[bytes], on_sent: Callable[[int], None]) -> tuple[int, str, str]:
-        """Write all parts, and return exit code, output and errors.
+    def send(
+        self,
+        parts: Iterable[bytes],
+        on_sent: Callable[[int], None] = lambda _: None,
+        on_line: Callable[[str], None] = lambda _: None,
+    ) -> tuple[int, list[str]]:
+        """Write all parts, and return the exit code and the last lines of output and errors.
 
-        ``on_sent`` gets the number of bytes sent so far. A command that ends early breaks the pipe: its errors say why.
+        ``on_sent`` gets the number of bytes sent so far, and ``on_line`` each line as it comes. A command that ends
+        early breaks the pipe: its last lines say why.
         """
+        last: deque[str] = deque(maxlen=LAST_LINES)
+
+        def read(stream: IO[bytes]) -> None:
+            for line in stream:
+                text = line.decode(errors="replace").rstrip()
+                last.append(text)
+                on_line(text)
+
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        readers = [
+            threading.Thread(target=read, args=(stream,)) for stream in (self.process.stdout, self.process.stderr)
+        ]
+        for reader in readers:
+            reader.start()
         with contextlib.suppress(BrokenPipeError):
             sent = 0
             for part in parts:
@@ -119,15 +148,21 @@ class Channel:
             self._stdin.flush()
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
-        return self.ended()
+        for reader in readers:
+            reader.join()
+        return self.process.wait(), [text for text in last if text]
 
-    def ended(self) -> tuple[int, str, str]:
-        """Wait for the end, and return exit code, the rest of the output, and the end of the errors."""
+    def parts(self) -> Iterator[bytes]:
+        """Yield the output in parts."""
         assert self.process.stdout is not None
+        while part := self.process.stdout.read1(PART_BYTES):
+            yield part
+
+    def ended(self) -> tuple[int, str]:
+        """Wait for the end after the whole output was read, and return exit code and the end of the errors."""
         assert self.process.stderr is not None
-        output = self.process.stdout.read()
         errors = self.process.stderr.read()[-ERROR_BYTES:]
-        return self.process.wait(), output.decode(errors="replace"), errors.decode(errors="replace").strip()
+        return self.process.wait(), errors.decode(errors="replace").strip()
 
     def _write(self, data: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -6,31 +6,24 @@ Arguments:
 - label: name of this host before each line, where several hosts are read; else empty.
 - sources: show the source of each line (a replica, a process) even if there is only one so far.
 
-Returns found: the number of logs that exist on the host.
-
-The lines go to the file descriptor that LAB_OUTPUT_FD names, or else to the screen through Ansible. No log has them.
-Ansible takes them in a queue. If Ctrl-C ends this process while it holds the lock of the queue, Ansible waits without
-end, so `./lab logs` gives a descriptor.
+Returns found: the number of logs that exist on the host. The lines are printed (see hostlink/screen.py), and no log has
+them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 import hostlink.log_program
 from hostlink.channel import Channel, ChannelError
-from hostlink.shown_text import shown
+from hostlink.screen import shown, write_line
 
-# What removes a line of a terminal that is not complete.
-CLEARED = "\r\x1b[K"
 PROGRAM = Path(hostlink.log_program.__file__)
 
 
@@ -52,7 +45,7 @@ class ActionModule(ActionBase):
                     if "from" in message:
                         known.add(message["from"])
                     self.put(message, sources=arguments.get("sources") or found > 1 or len(known) > 1)
-                code, _out, errors = channel.ended()
+                code, errors = channel.ended()
         except BrokenPipeError:
             # The reader of the lines (head, less) may end at any time.
             pass
@@ -74,18 +67,8 @@ class ActionModule(ActionBase):
         """Print a line of a log, or a note."""
         label = self._task.args.get("label") or ""
         if "note" in message:
-            self.write(" ".join(filter(None, ["--", label, shown(message["note"])])))
+            write_line(" ".join(filter(None, ["--", label, shown(message["note"])])))
         if "from" in message:
             source = " ".join(filter(None, [label, message["from"] if sources else ""]))
             text = shown(message["text"])
-            self.write(f"{source} | {text}" if source else text)
-
-    def write(self, line):
-        """Write a line where the user reads it."""
-        descriptor = int(os.environ.get("LAB_OUTPUT_FD", "0"))
-        if descriptor > 2:
-            # On a terminal, Ansible's line that moves may be there.
-            start = CLEARED if os.isatty(descriptor) else ""
-            os.write(descriptor, f"{start}{line}\n".encode(errors="replace"))
-        else:
-            Display().display(line, screen_only=True)
+            write_line(f"{source} | {text}" if source else text)

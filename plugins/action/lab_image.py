@@ -1,0 +1,201 @@
+"""Ansible action: bring an image to the API hosts, step by step.
+
+Arguments: do (the step: find, build_here, build, fetch, copy, keep), near (whether the host is a virtual machine of
+this one), and what the step needs. See the methods.
+
+A stream (an image, a folder to build) goes over the connection of the host, and is kept in no memory. Progress is
+printed (see hostlink/screen.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from hostlink.build_context import ContextError, context_of
+from hostlink.channel import PART_BYTES, Channel, ChannelError
+from hostlink.screen import shown, write_line
+from swarmsweep.errors import LabError
+from swarmsweep.lab import inventory_line
+from swarmsweep.units import format_bytes, format_seconds
+
+SETTING = "lab_api_image"
+# What Docker takes as a name with a tag. A digest cannot be saved with its name.
+NAME = re.compile(r"[a-z0-9A-Z][\w.:/-]*")
+# A line of progress is printed this often.
+PROGRESS_SECONDS = 5.0
+# The names of the largest files are shown for a folder above this size: a model or data may be there by mistake.
+LARGE_BYTES = 200 << 20
+LARGEST_FILES = 3
+DEADLINE_SECONDS = 60
+
+
+class Progress:
+    """Prints how much was sent, at most once in `PROGRESS_SECONDS`."""
+
+    def __init__(self, what, total_bytes=None):
+        self.what, self.total = what, total_bytes
+        self.began = self.printed = time.monotonic()
+
+    def __call__(self, sent):
+        now = time.monotonic()
+        if now - self.printed >= PROGRESS_SECONDS:
+            self.printed = now
+            rate = sent / (now - self.began)
+            share = f" of about {format_bytes(self.total)}" if self.total else ""
+            write_line(f"  {self.what}: {format_bytes(int(sent))}{share}, {format_bytes(int(rate))} a second")
+
+
+def docker_here(*arguments):
+    """Return (exit code, output, errors) of Docker on this machine. Without Docker, the code is 127."""
+    try:
+        done = subprocess.run(
+            ["docker", *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS
+        )
+    except FileNotFoundError:
+        return 127, "", "this machine has no Docker"
+    except subprocess.TimeoutExpired:
+        return 124, "", f"Docker of this machine did not respond within {DEADLINE_SECONDS} s"
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+class ActionModule(ActionBase):
+    """Turns an error of the lab into a message without a traceback."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        arguments = json.loads(json.dumps(dict(self._task.args)))
+        # A virtual machine of this one: compressing takes longer than sending.
+        self.near = bool(arguments.pop("near", False)) and self._connection.transport == "ssh"
+        step = getattr(self, "do_" + arguments.pop("do"))
+        try:
+            return result | {"changed": False} | step(**arguments)
+        except LabError as error:
+            raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
+
+    def do_find(self, source):
+        """Find out what the user named. Runs on the controller.
+
+        Returns ``image`` (name:tag), ``folder`` (or null), and ``here``: whether the image is in this machine's Docker,
+        or can be built there. ``id`` and ``bytes`` are those of the image here.
+        """
+        folder = Path(source).expanduser()
+        has_docker = docker_here("version")[0] == 0
+        if folder.is_dir():
+            context = context_of(folder)
+            self.show_context(context)
+            image = context.tag()
+        else:
+            if "/" in source and (source.startswith((".", "/", "~")) or source.endswith("/")):
+                raise ContextError(f"{source} is not a folder; allowed: a folder with a Dockerfile, or name:tag")
+            image = self.with_tag(source)
+        code, out, _errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
+        identity, _, size = out.partition(" ") if code == 0 else ("", "", "0")
+        return {
+            "image": image,
+            "folder": str(folder.resolve()) if folder.is_dir() else None,
+            "here": has_docker and (folder.is_dir() or bool(identity)),
+            "id": identity or None,
+            "bytes": int(size or 0) or None,
+        }
+
+    def with_tag(self, name):
+        """Return the name with its tag. Without a tag, `docker save` would take all of them."""
+        if not NAME.fullmatch(name) or "@" in name:
+            raise ContextError(f"the image '{name}' is not a name that can be copied; allowed: name:tag, or a folder")
+        return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+    def show_context(self, context):
+        """Print how large the folder is."""
+        left = f"; files and folders left out by .dockerignore: {context.left_out}" if context.left_out else ""
+        write_line(f"  {context.folder}: {context.files} files, {format_bytes(context.size_bytes)}{left}")
+        if context.size_bytes > LARGE_BYTES:
+            names = ", ".join(f"{path} ({format_bytes(size)})" for size, path in context.largest(LARGEST_FILES))
+            write_line(f"  Its largest files: {names}. A file .dockerignore can leave files out.")
+
+    def do_build_here(self, image, folder):
+        """Build a folder with this machine's Docker."""
+        command, last = ["docker", "build", "--tag", image, folder], []
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            for line in process.stdout:
+                text = line.decode(errors="replace").rstrip()
+                last = [*last[-19:], text]
+                write_line(f"  {shown(text)}")
+        if process.returncode != 0:
+            raise ContextError(self.build_failed(folder, last))
+        _code, out, _errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
+        identity, _, size = out.partition(" ")
+        return {"changed": True, "id": identity, "bytes": int(size)}
+
+    def do_build(self, image, folder, host):
+        """Build a folder on the host of this task."""
+        context = context_of(Path(folder))
+        command = f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} - 2>&1"
+        with Channel(self._connection, command, plain=self.near) as channel:
+            progress = Progress(f"{folder} to {host}", context.size_bytes)
+            code, last = channel.send(context.archive(), progress, lambda line: write_line(f"  {shown(line)}"))
+        if code != 0:
+            raise ContextError(self.build_failed(folder, last, host))
+        return {"changed": True}
+
+    def build_failed(self, folder, last, host="this machine"):
+        """Return the message of a build that failed."""
+        lines = "\n".join(f"  {shown(line)}" for line in last)
+        return f"{folder} could not be built on {host}. The last lines of docker build:\n{lines}"
+
+    def do_fetch(self, image, path, host):
+        """Copy an image from this host's Docker into a file of the controller."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Channel(self._connection, f"exec docker save {shlex.quote(image)}", plain=self.near) as channel:
+            progress, received = Progress(f"{image} from {host}"), 0
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                for part in channel.parts():
+                    file.write(part)
+                    received += len(part)
+                    progress(received)
+            code, errors = channel.ended()
+        if code != 0:
+            Path(path).unlink()
+            raise ChannelError(f"{image} could not be read from {host}: {errors or f'exit code {code}'}")
+        return {"bytes": received}
+
+    def do_copy(self, image, host, path=None, bytes=None):
+        """Send an image to this host's Docker: from this machine's Docker, or from a file of the controller."""
+        began = time.monotonic()
+        command = ["docker", "save", image] if path is None else ["cat", path]
+        source = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        sent = 0
+
+        def parts():
+            nonlocal sent
+            while part := source.stdout.read1(PART_BYTES):
+                sent += len(part)
+                yield part
+
+        with source, Channel(self._connection, "exec docker load", plain=self.near) as channel:
+            code, last = channel.send(parts(), Progress(f"{image} to {host}", bytes))
+            # A source that has not ended waits for a reader.
+            source.stdout.close()
+            errors = source.stderr.read().decode(errors="replace").strip()
+        if code == 0 and source.returncode != 0:
+            raise ChannelError(f"{shlex.join(command)} failed on this machine: {errors}")
+        if code != 0:
+            raise ChannelError(f"docker load failed on {host}: {' '.join(last) or f'exit code {code}'}")
+        seconds = format_seconds(time.monotonic() - began)
+        write_line(f"  {host} has {image}: {format_bytes(sent)} sent in {seconds}")
+        return {"changed": True}
+
+    def do_keep(self, image, inventories, effective):
+        """Set lab_api_image in the inventory, and say what was changed."""
+        changed = inventory_line.set_line(inventories[0], SETTING, image, effective)
+        return {"changed": changed.before != changed.after, "sentence": changed.sentence()}

@@ -1,0 +1,224 @@
+"""`./lab image`: where an image is built, which hosts get it, and what the inventory then says.
+
+The hosts are reached through a program that stands in for ssh: each has a `docker` of its own, with a folder of images.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.plugins import playing
+
+SSH = """\
+#!/bin/sh
+for last in "$@"; do :; done
+PATH={bin}:$PATH exec sh -c "$last"
+"""
+# An image is a file: its first line is the id, the rest is what it was made of.
+DOCKER = """\
+#!/usr/bin/env python3
+import hashlib, io, pathlib, sys, tarfile
+store, (verb, *words) = pathlib.Path(__file__).parent / "images", sys.argv[1:]
+store.mkdir(exist_ok=True)
+path = lambda name: store / name.replace("/", "_")
+with (store.parent / "calls").open("a") as calls:
+    calls.write(" ".join([verb, *words]) + "\\n")
+if verb == "image":
+    if not path(words[-1]).exists():
+        sys.exit(1)
+    print(words[2].replace("{{.Id}}", path(words[-1]).read_text().split()[0]).replace("{{.Size}}", "1000"))
+elif verb == "save":
+    print(words[0], path(words[0]).read_text())
+elif verb == "load":
+    name, _, content = sys.stdin.read().partition(" ")
+    path(name).write_text(content)
+elif verb == "build":
+    name = words[words.index("--tag") + 1]
+    if words[-1] == "-":
+        content = sys.stdin.buffer.read()
+        names = sorted(tarfile.open(fileobj=io.BytesIO(content)).getnames())
+    else:
+        names = sorted(str(p.relative_to(words[-1])) for p in pathlib.Path(words[-1]).rglob("*"))
+    print("#1 building", " ".join(names))
+    if "broken" in names:
+        print("ERROR: no such package", file=sys.stderr)
+        sys.exit(1)
+    path(name).write_text("sha256:" + hashlib.sha256(name.encode()).hexdigest()[:8] + " " + " ".join(names))
+"""
+SETTINGS = '# The image.\nlab_api_image: ""   # empty: the lab\'s own\nlab_name: lab\n'
+
+
+class Lab:
+    """This machine, and two API hosts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        hosts = {}
+        for name in ("a", "b"):
+            self.give_docker(folder / name)
+            (folder / name / "ssh").write_text(SSH.format(bin=folder / name))
+            (folder / name / "ssh").chmod(0o755)
+            hosts[name] = {
+                "ansible_host": "192.0.2.1", "ansible_user": "root", "ansible_become": False,
+                "ansible_ssh_executable": str(folder / name / "ssh"), "ansible_python_interpreter": sys.executable,
+                "lab_directory": str(folder / "keys"),
+            }  # fmt: skip
+        (folder / "group_vars/all").mkdir(parents=True)
+        self.settings = folder / "group_vars/all/lab.yml"
+        self.settings.write_text(SETTINGS)
+        (folder / "hosts.json").write_text(json.dumps({"api": {"hosts": hosts}}))
+        play = {"name": "Image", "import_playbook": str(playing.ROOT / "playbooks/image.yml")}
+        (folder / "play.yml").write_text(json.dumps([play]))
+        (folder / "here").mkdir()
+        # This machine may have a Docker, which is not that of the test.
+        for program in ("ssh", "python3", "sh", "cat", "timeout", "getent"):
+            found = shutil.which(program)
+            if found:
+                (folder / "here" / program).symlink_to(found)
+
+    def give_docker(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "docker").write_text(DOCKER)
+        (folder / "docker").chmod(0o755)
+
+    def add(self, where: str, name: str, content: str = "sha256:1 x") -> None:
+        (self.folder / where / "images").mkdir(exist_ok=True)
+        (self.folder / where / "images" / name).write_text(content)
+
+    def images(self, where: str) -> list[str]:
+        return sorted(path.name for path in (self.folder / where / "images").glob("*"))
+
+    def calls(self, where: str, verb: str) -> list[str]:
+        file = self.folder / where / "calls"
+        return [line for line in file.read_text().splitlines() if line.startswith(verb)] if file.exists() else []
+
+    def bring(self, source: str, *arguments: str) -> tuple[int, str]:
+        """Exit code, and all that was printed."""
+        path = os.pathsep.join([str(self.folder / "here"), str(Path(sys.executable).parent), "/usr/bin", "/bin"])
+        extra = json.dumps({"image_of": source})
+        code, out, errors = playing.play(self.folder, "-e", extra, *arguments, PATH=path)
+        return code, out + errors
+
+    def named(self) -> str:
+        return yaml.safe_load(self.settings.read_text())["lab_api_image"]
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(tmp_path)
+
+
+def test_an_image_of_this_machine_goes_where_it_is_not(lab):
+    lab.give_docker(lab.folder / "here")
+    lab.add("here", "kit:latest")
+    lab.add("b", "kit:latest")
+    code, said = lab.bring("kit")
+    assert code == 0, said
+    assert lab.images("a") == ["kit:latest"]
+    assert (len(lab.calls("a", "load")), len(lab.calls("b", "load"))) == (1, 0)
+    assert lab.settings.read_text() == SETTINGS.replace('""', "kit:latest")
+    assert "lab_api_image is now kit:latest (before: '')" in said
+    # Once more: nothing is sent, and nothing changes.
+    code, said = lab.bring("kit:latest")
+    assert code == 0, said
+    assert len(lab.calls("a", "load")) == 1
+    assert "lab_api_image is already kit:latest" in said
+
+
+def test_another_image_of_the_same_name_is_replaced(lab):
+    lab.give_docker(lab.folder / "here")
+    lab.add("here", "kit:1", "sha256:2 y")
+    for host in "ab":
+        lab.add(host, "kit:1")
+    code, said = lab.bring("kit:1")
+    assert code == 0, said
+    assert [(lab.folder / host / "images/kit:1").read_text().split()[0] for host in "ab"] == ["sha256:2"] * 2
+
+
+def test_a_folder_is_built_on_the_first_host_where_this_machine_has_no_docker(lab):
+    folder = lab.folder / "My API"
+    (folder / "data").mkdir(parents=True)
+    for name in ("Dockerfile", "app.py", "data/rows.csv"):
+        (folder / name).write_text(name)
+    (folder / ".dockerignore").write_text("data\n")
+    code, said = lab.bring(str(folder))
+    assert code == 0, said
+    (image,) = lab.images("a")
+    assert re.fullmatch(r"my-api:[0-9a-f]{12}", image)
+    assert lab.images("b") == [image]
+    assert lab.named() == image
+    assert "3 files, 21 B; files and folders left out by .dockerignore: 1" in said
+    assert "#1 building .dockerignore Dockerfile app.py" in said
+    assert not (lab.folder / "keys/images/copied.tar").exists()
+    # The same files are not built again, other files have another name.
+    assert lab.bring(str(folder))[0] == 0
+    assert len(lab.calls("a", "build")) == 1
+    (folder / "app.py").write_text("changed")
+    assert lab.bring(str(folder))[0] == 0
+    assert len(lab.images("a")) == len(lab.images("b")) == 2
+
+
+def test_a_folder_is_built_here_if_this_machine_has_docker(lab):
+    lab.give_docker(lab.folder / "here")
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch")
+    code, said = lab.bring(str(folder))
+    assert code == 0, said
+    assert lab.images("a") == lab.images("b") == lab.images("here") == [lab.named()]
+    assert [lab.calls(host, "build") for host in "ab"] == [[], []]
+
+
+def test_a_build_that_fails_shows_its_last_lines_and_changes_nothing(lab):
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    for name in ("Dockerfile", "broken"):
+        (folder / name).write_text("x")
+    code, said = lab.bring(str(folder))
+    assert code != 0
+    assert "could not be built on a. The last lines of docker build:" in said
+    assert "ERROR: no such package" in said.partition("The last lines")[2]
+    assert lab.settings.read_text() == SETTINGS
+    assert lab.images("b") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("kit:1", "This machine's Docker and a have no image kit:1. Allowed: an image that one of them has"),
+        ("./nowhere", "./nowhere is not a folder; allowed: a folder with a Dockerfile, or name:tag"),
+        ("kit@sha256:00", "the image 'kit@sha256:00' is not a name that can be copied; allowed: name:tag, or a folder"),
+        ("keys", "has no file Dockerfile; allowed: a folder with one, or the name of an image"),
+    ],
+)
+def test_what_cannot_be_brought_is_refused(lab, source, expected):
+    (lab.folder / "keys").mkdir()
+    code, said = lab.bring(str(lab.folder / source) if source == "keys" else source)
+    assert code != 0
+    assert expected in " ".join(said.split())
+    assert lab.settings.read_text() == SETTINGS
+
+
+def test_an_image_of_the_first_host_goes_to_the_others(lab):
+    lab.add("a", "kit:1")
+    code, said = lab.bring("kit:1")
+    assert code == 0, said
+    assert lab.images("b") == ["kit:1"]
+    assert lab.named() == "kit:1"
+
+
+def test_a_setting_that_another_place_overrides_is_not_changed(lab):
+    lab.add("a", "kit:1")
+    lab.add("b", "kit:1")
+    code, said = lab.bring("kit:1", "-e", "lab_api_image=other:1")
+    assert code != 0
+    assert "lab_api_image is '', but Ansible has 'other:1', so another place sets it too" in " ".join(said.split())
+    assert lab.settings.read_text() == SETTINGS
