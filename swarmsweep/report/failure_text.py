@@ -144,6 +144,9 @@ VERBS = (
     | dict.fromkeys(("check_names", "preflight", "provision", "platform", "deploy"), "site")
 )
 
+# Verb -> the extra variable that holds its first argument.
+SUBJECTS = {"retrain": "lab_training_source", "image": "image_of", "logs": "logs_of", "check": "sweep"}
+
 
 def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str, Any], verb: str | None = None) -> str:
     """The command of ./lab that repeats a playbook.
@@ -171,8 +174,8 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
         words.append(
             f"-e {quote('resume=' + str(extra['resume']))}" if extra.get("resume") else quote(extra.get("sweep", ""))
         )
-    if verb == "retrain":
-        words.append(quote(extra.get("lab_training_source", "")))
+    if verb in SUBJECTS:
+        words.append(quote(extra.get(SUBJECTS[verb], "")))
     return " ".join(word for word in words if word)
 
 

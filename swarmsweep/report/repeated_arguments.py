@@ -15,6 +15,9 @@ _IN_THE_COMMAND = {
     "demo": {"sweep"},
     "sweep": {"sweep", "resume"},
     "retrain": {"lab_training_source"},
+    "image": {"image_of"},
+    "logs": {"logs_of"},
+    "check": {"sweep"},
     "down": {"virtual_lab_state"},
 }
 _ONE_VARIABLE = re.compile(r"""(\w+)=(?:"[^"]*"|'[^']*'|[^\s"']*)""")
