@@ -12,7 +12,7 @@ from sampler.containers import Container, read_containers
 from sampler.core_users import CoreUsers
 from sampler.host import read_host
 from sampler.kernel_files import read_text
-from sampler.network import TcpCounters, parse_interfaces
+from sampler.network import Links, TcpCounters
 
 
 class Machine:
@@ -21,7 +21,7 @@ class Machine:
     def __init__(self, proc: Path, mounts: Sequence[CgroupMount]) -> None:
         self.proc, self.mounts = proc, mounts
         self.users = CoreUsers(mounts, read_text(proc / "self" / "cgroup") or "")
-        self.tcp = TcpCounters(proc)
+        self.tcp, self.links = TcpCounters(proc), Links(proc)
 
     def make_line(self, containers: Mapping[str, Container], cpus: set[int]) -> str:
         """One JSON line with its newline."""
@@ -32,7 +32,6 @@ class Machine:
             **self.users.read({name: values["cpu_seconds"] for name, values in counters.items()}),
             "sampler_cpu_seconds": round(time.process_time(), 6),
             "tcp": self.tcp.read({name: container.pid for name, container in containers.items()}),
-            # No program reads it yet; a later page will show it.
-            "network": parse_interfaces(read_text(self.proc / "self" / "net" / "dev")),
+            "network": self.links.read(),
         }
         return json.dumps({"t": round(now, 6), "host": host, "containers": counters}, separators=(",", ":")) + "\n"

@@ -34,6 +34,31 @@ def parse_interfaces(dev: str | None) -> dict[str, dict[str, int]]:
     return interfaces
 
 
+class Links:
+    """Bytes of the interfaces, and the speed of each link. ``proc`` is /proc, beside which /sys is."""
+
+    def __init__(self, proc: Path) -> None:
+        self.dev, self.net = proc / "self" / "net" / "dev", proc.parent / "sys" / "class" / "net"
+        # Read once: a driver may contact the device for it.
+        self.speeds: dict[str, int | None] = {}
+
+    def read(self) -> dict[str, dict[str, int | None]]:
+        found: dict[str, dict[str, int | None]] = {}
+        for name, counters in parse_interfaces(read_text(self.dev)).items():
+            if name not in self.speeds:
+                self.speeds[name] = self._speed_mbit(name)
+            found[name] = {**counters, "speed_mbit": self.speeds[name]}
+        return found
+
+    def _speed_mbit(self, name: str) -> int | None:
+        """Speed in Mbit/s; None where it is not known. Without a device, the kernel states an invented speed."""
+        if not (self.net / name / "device").exists():
+            return None
+        speed = parse_number(read_text(self.net / name / "speed"))
+        # -1 and 0: no link, or a virtual device.
+        return speed if speed is not None and speed > 0 else None
+
+
 class TcpCounters:
     """TCP segments of the machine and of the sampled containers, each of which has a network stack of its own."""
 

@@ -30,14 +30,17 @@ RULES = {
         90, "percent of the API's CPU limit", "little more is left, and single-threaded code uses no more"
     ),
     "one_thread": Limit(1.1, "cores a server process", "a process that uses more has several busy threads"),
+    "link": Limit(
+        90, "percent of a link's speed", "the rest is what the counters lack: preambles and gaps between frames"
+    ),
     "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
     "host": Limit(90, "percent of its cores", "above this, processes wait for a core"),
     "hot_worker": Limit(80, "percent of a replica's responses", "with two processes, the other is nearly idle"),
     "idle": Limit(
         80,
         "percent",
-        "of the API's CPU limit, of a host's cores, of a Locust worker's core: below it, no "
-        "request waits long for a CPU",
+        "of a CPU limit, of a host's cores, of a Locust worker's core, of a link's speed: below it, no request "
+        "waits long",
     ),
     "one_request": Limit(0.9, "requests served at once", "any API serves one at a time: fewer are no limit of it"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
@@ -194,11 +197,14 @@ def _at_cpu_limit(evidence: Evidence) -> Bottleneck:
 
 
 def _network(evidence: Evidence) -> Bottleneck | None:
-    """The network loses segments of the load, and requests wait for them.
+    """A link is full, or the network loses segments of the load, and requests wait for them.
 
     Retransmissions alone show nothing, because they may be of other traffic. Requests must be slower than without them,
     and the retransmissions must explain at least half of it: each one costs up to `RETRANSMISSION_MS`.
     """
+    link_percent, link = _fullest_link(evidence)
+    if link_percent is not None and link_percent >= _limit("link"):
+        return Bottleneck("network", f"the network link {link} used {format_figure(link_percent)} % of its speed")
     again = [
         (machine.retransmitted_percent, machine.retransmitted_per_second, host)
         for host, machine in evidence.peak_machines.items()
@@ -219,6 +225,16 @@ def _network(evidence: Evidence) -> Bottleneck | None:
         f"{host} retransmitted {format_figure(percent)} % of its TCP segments; a request took "
         f"{format_figure(found.loaded_ms)} ms, and {format_figure(base_ms)} ms {compared}",
     )
+
+
+def _fullest_link(evidence: Evidence) -> tuple[float | None, str]:
+    """The use of the fullest link in percent of its speed, and its name; None where no speed is known."""
+    known = [
+        (machine.link_percent, f"{machine.link_name} of {host}")
+        for host, machine in evidence.peak_machines.items()
+        if machine.link_percent is not None
+    ]
+    return max(known, default=(None, ""))
 
 
 def _database(evidence: Evidence) -> Bottleneck | None:
@@ -334,12 +350,17 @@ def _concurrency(evidence: Evidence) -> Bottleneck | None:
         return None
     if served < _limit("one_request") or not found.has_grown or not found.is_flat:
         return None
+    link_percent, _ = _fullest_link(evidence)
+    if link_percent is not None and link_percent >= _limit("idle"):
+        return None
+    is_known = all(machine.link_percent is not None for machine in evidence.peak_machines.values())
+    unknown = "" if is_known else ". The speed of a network link is not known: it may be full instead"
     waiting = f" of {format_figure(flow.in_flight_mean)} in flight" if flow.in_flight_mean is not None else ""
     return Bottleneck(
         "concurrency",
         f"the API served {format_figure(served)} requests at once{waiting} ({found.text}). "
         f"The replicas used {format_figure(limit_percent)} % of their CPU limit. "
-        "Try more workers or replicas, or a larger pool of threads or connections in the API",
+        f"Try more workers or replicas, or a larger pool of threads or connections in the API{unknown}",
     )
 
 

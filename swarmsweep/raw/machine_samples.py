@@ -8,6 +8,7 @@ from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
 from swarmsweep.raw.samples import (
     ContainerCounters,
     HostCounters,
+    LinkCounters,
     Sample,
     Span,
     TcpCounters,
@@ -35,6 +36,7 @@ def _machine(group: str, span: Span | None) -> MachineUsage:
     first, last = span[0].host, span[1].host
     seconds = span[1].t - span[0].t
     sampler = growth(first.sampler_cpu_seconds, last.sampler_cpu_seconds)
+    link_percent, link_name = max(_links(first, last, seconds), default=(None, None))
     return MachineUsage(
         group=group,
         cores=None if last.cores is None else round(last.cores),
@@ -43,6 +45,8 @@ def _machine(group: str, span: Span | None) -> MachineUsage:
         external_cpu_cores=_external_cpu_cores(first, last, seconds),
         retransmitted_percent=_retransmitted_percent(first.tcp or TcpCounters(), last.tcp or TcpCounters()),
         retransmitted_per_second=_retransmitted_per_second(span, seconds),
+        link_name=link_name,
+        link_percent=link_percent,
         sampler_cores=None if sampler is None else sampler / seconds,
         containers={name: _container(span, name, seconds) for name in sorted(span[1].containers)},
     )
@@ -92,6 +96,18 @@ def _external_cpu_cores(first: HostCounters, last: HostCounters, seconds: float)
     if not {"user", "system"} <= grown.keys():
         return None
     return max(0.0, grown["user"] + grown["system"] - own) / seconds
+
+
+def _links(first: HostCounters, last: HostCounters, seconds: float) -> list[tuple[float, str]]:
+    """Use of each link whose speed is known, in percent of it, and its name."""
+    found = []
+    for name, after in (last.network or {}).items():
+        before = (first.network or {}).get(name, LinkCounters())
+        grown = [growth(before.rx_bytes, after.rx_bytes), growth(before.tx_bytes, after.tx_bytes)]
+        known = [part for part in grown if part is not None]
+        if known and after.speed_mbit:
+            found.append((100 * 8 * max(known) / seconds / (after.speed_mbit * 1e6), name))
+    return found
 
 
 def _retransmitted_per_second(span: Span, seconds: float) -> float | None:

@@ -45,6 +45,14 @@ class TcpCounters(Struct, frozen=True):
     retransmitted: Real | None = None
 
 
+class LinkCounters(Struct, frozen=True):
+    """Bytes of one network interface, and the speed of its link in Mbit/s."""
+
+    rx_bytes: Real | None = None
+    tx_bytes: Real | None = None
+    speed_mbit: Real | None = None
+
+
 class HostCounters(Struct, frozen=True):
     """Cumulative counters of one host; None for a counter that the kernel, or an older sampler, does not offer.
 
@@ -58,6 +66,7 @@ class HostCounters(Struct, frozen=True):
     lab_cpu_seconds: Real | None = None
     sampler_cpu_seconds: Real | None = None
     tcp: TcpCounters | None = None
+    network: dict[str, LinkCounters] | None = None
 
     def cpu_seconds_since(self, earlier: "HostCounters") -> dict[str, float]:
         """Growth of each kind of CPU time that both samples have."""

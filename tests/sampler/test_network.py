@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from sampler.network import TcpCounters, parse_interfaces
+import pytest
+
+from sampler.network import Links, TcpCounters, parse_interfaces
 from tests.sampler.trees import CONTAINER
 
 SNMP = """\
@@ -25,6 +27,31 @@ veth1a: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0
 def test_interfaces_that_lead_out_of_the_machine():
     assert parse_interfaces(NET_DEV) == {"host0": {"rx_bytes": 98157201, "tx_bytes": 73024391}}
     assert parse_interfaces(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("speed", "has_device", "speed_mbit"),
+    [
+        ("1000\n", True, 1000),
+        # A virtual device, or no link: -1, 0, or an error of the read.
+        ("-1\n", True, None),
+        ("0\n", True, None),
+        (None, True, None),
+        # The kernel invents a speed for interfaces without a device, as 10000 for a veth.
+        ("10000\n", False, None),
+    ],
+)
+def test_the_speed_of_a_link_is_that_of_a_device(tmp_path, speed, has_device, speed_mbit):
+    (tmp_path / "proc/self/net").mkdir(parents=True)
+    (tmp_path / "proc/self/net/dev").write_text(NET_DEV)
+    net = tmp_path / "sys/class/net/host0"
+    net.mkdir(parents=True)
+    if has_device:
+        (net / "device").mkdir()
+    if speed is not None:
+        (net / "speed").write_text(speed)
+    found = Links(tmp_path / "proc").read()
+    assert found == {"host0": {"rx_bytes": 98157201, "tx_bytes": 73024391, "speed_mbit": speed_mbit}}
 
 
 def test_segments_of_the_machine_and_of_its_containers_are_added_and_never_taken_back(tmp_path):

@@ -62,6 +62,16 @@ def replicas_use(one: float, other: float) -> Evidence:
     return changed("users", **{f"{A}.cpu_cores": one, f"{B}.cpu_cores": other})
 
 
+def with_links(api_percent: float | None, load_percent: float | None) -> Evidence:
+    """Evidence in which requests waited, and the hosts used so much of the speed of their links."""
+    evidence = replace(changed("users"), concurrency=QUEUE)
+    machines = {
+        "e2e-api": replace(evidence.machines["e2e-api"], link_name="eth0", link_percent=api_percent),
+        "e2e-load": replace(evidence.machines["e2e-load"], link_name="eth1", link_percent=load_percent),
+    }
+    return replace(evidence, machines=machines, peak_machines=machines)
+
+
 # Latency without load and at the peak, and responses per second.
 FAST = Concurrency(1.5, 1.64, 726.0, (726.0, 726.0, 726.0))
 SLOW = Concurrency(1.0, 12.0, 726.0, (726.0, 726.0, 726.0))
@@ -154,6 +164,12 @@ CASES = [
     (processes(0.97, 2.0, None), "concurrency", ["48.5 %"]),
     # As much as one core by chance.
     (replace(processes(0.97, 2.0, 1), concurrency=FAST), "not_saturated", ["1.64 ms"]),
+    # A full link looks like a limit of the API.
+    (with_links(96.0, 93.0), "network", ["eth0 of e2e-api used 96.0 % of its speed"]),
+    (with_links(None, 93.0), "network", ["eth1 of e2e-load used 93.0 %"]),
+    (with_links(85.0, 20.0), "not_saturated", ["500.0 ms"]),
+    (with_links(20.0, 20.0), "concurrency", ["connections in the API"]),
+    (with_links(20.0, None), "concurrency", ["The speed of a network link is not known"]),
     # One replica alone.
     (replicas_use(0.38, 0.1), "hot_replica", ["1 of 2 replicas used 95.0 %", "25.0 %"]),
     (replace(replicas_use(0.34, 0.1), concurrency=QUEUE), "not_saturated", ["500.0 ms"]),
@@ -233,6 +249,10 @@ def test_what_is_missing_decides_nothing(missing):
     }[missing]
     bottleneck = find_bottleneck(replace(sound, **settings))
     assert bottleneck is None if missing == "usage" else bottleneck.kind == "not_saturated"
+
+
+def test_a_link_whose_speed_is_known_is_not_called_unknown():
+    assert "not known" not in find_bottleneck(with_links(20.0, 20.0)).evidence
 
 
 def test_every_rule_has_a_reason():

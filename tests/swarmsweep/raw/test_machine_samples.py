@@ -100,10 +100,36 @@ def test_a_missing_counter_of_the_kernel_is_null_and_the_others_stay(names, miss
     assert {name for name in figures if getattr(found, name) is None} == missing
 
 
+def linked(speed_mbit, rx, tx):
+    """Samples with a link of 1 Gbit/s that is nearly idle, and one of this speed with bytes a second."""
+    lines = samples()
+    for second, line in enumerate(lines):
+        line["host"]["network"] = {
+            "eth0": {"rx_bytes": second, "tx_bytes": second, "speed_mbit": 1000},
+            "eth1": {"rx_bytes": second * rx, "tx_bytes": second * tx, "speed_mbit": speed_mbit},
+        }
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("speed_mbit", "rx", "tx", "link"),
+    [
+        (100, 11_250_000, 1000, ("eth1", 90.0)),
+        (100, 1000, 12_000_000, ("eth1", 96.0)),
+        # Its speed is not known, so its bytes show nothing.
+        (None, 11_250_000, 1000, ("eth0", 0.0)),
+    ],
+)
+def test_the_fullest_link_whose_speed_is_known(speed_mbit, rx, tx, link):
+    found = machine(linked(speed_mbit, rx, tx))
+    assert (found.link_name, found.link_percent) == (link[0], pytest.approx(link[1], abs=0.01))
+
+
 def test_files_of_an_older_sampler_have_the_api_alone():
     found = machine(sample_lines([API], Traffic([], cpu_cores=0.5)))
     assert found.containers[API].service == "api"
     assert (found.external_cpu_cores, found.retransmitted_percent, found.sampler_cores) == (None, None, None)
+    assert (found.link_name, found.link_percent) == (None, None)
     assert found.busy_percent == pytest.approx(50.0)
 
 
