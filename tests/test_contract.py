@@ -232,6 +232,11 @@ def test_readme_names_only_verbs_that_exist():
     assert named - verbs() == set()
 
 
+def test_every_verb_is_in_a_page():
+    text = (ROOT / "README.md").read_text() + (ROOT / "docs/verbs.md").read_text()
+    assert {verb for verb in verbs() - {"help", "-h", "--help"} if f"./lab {verb}" not in text} == set()
+
+
 # --- What no file may contain ---------------------------------------------------------------------------------------
 
 # Written in parts, so that this file does not contain them.
