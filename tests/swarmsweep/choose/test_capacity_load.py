@@ -199,3 +199,23 @@ def test_sensitivity_is_about_the_headroom_of_a_target(golden):
     assert [len(sentences) for sentences in choices.values()] == [0, 0, 1, 1, 1]
     assert "large" in choices[70][0] and "small" in choices[90][0]
     assert sensitivity(plan(300), [never("a")]) == []
+
+
+FULL = {"bottleneck": "worker_cpu"}
+IDLE = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_growth": 1.1}
+
+
+@pytest.mark.parametrize(
+    ("cells", "target", "words"),
+    [
+        ([replace(three("a", 100.0), **FULL)], 400, "add more workers or replicas to the matrix. Or lower target_rps"),
+        # A higher capacity is possible, and costs one more measurement.
+        ([replace(least("a", 100.0), **FULL)], 400, "Its capacity may be higher: give the load hosts more workers"),
+        ([never("a", cpus=0.5), replace(never("b"), **FULL)], None, "add more workers or replicas to the matrix"),
+        ([never("a", cpus=0.5), replace(never("b"), **IDLE)], None, "No resource of b was at its limit"),
+    ],
+)
+def test_the_advice_follows_from_the_bottleneck(cells, target, words):
+    sentence = recommend(plan(target), cells).sentence
+    assert words in sentence
+    assert "larger configurations to the matrix" not in sentence
