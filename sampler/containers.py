@@ -22,8 +22,9 @@ DISCOVERY_SECONDS = 2.0
 # Counting the processes of all replicas takes at most this share of a core. The tables of connections are slow to read
 # (10 ms on some kernels), and the sampler must not disturb what it measures.
 COUNT_SHARE = 0.005
-# A count is shown for this long: until the next one, if the machine is fast enough.
-COUNT_SECONDS = 1.25 * DISCOVERY_SECONDS
+# A count is shown for at most this long. Without it, a window of a few seconds could lie between two counts. A longer
+# time would show a count of before the load in the window.
+COUNT_SECONDS = 5.0
 STACK_LABEL = "com.docker.stack.namespace"
 SERVICE_LABEL = "com.docker.swarm.service.name"
 NOT_COUNTED = Counted(None, None)

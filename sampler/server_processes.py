@@ -6,8 +6,10 @@ serving, and are left out:
 
 - a supervisor, which has no connection, and whose descendants hold sockets of the port (uvicorn --workers, gunicorn);
 - a helper, which has no connection, and which a serving process has forked (a pool of a serving process);
-- a helper that has inherited connections. A connection belongs to the oldest process that holds it. What a descendant
-  of a serving process holds when it is first seen counts as inherited.
+- a helper that has inherited connections: those that a descendant of a serving process holds when it is first seen,
+  together with the socket that listens.
+
+A process with a listening socket also serves if a process of the same parent does.
 
 Processes without such a socket (a shell, an init, a resource tracker) do not count. In a node cluster, a worker counts
 from its first connection, because its primary alone holds the socket that listens.
@@ -27,10 +29,10 @@ from sampler.kernel_files import read_text
 # States of /proc/net/tcp (include/net/tcp_states.h). A connection that the other side has closed is no evidence: if a
 # serving process has forked another one meanwhile, that one keeps it without end.
 ESTABLISHED, LISTENING = "01", "0A"
-# So much of a table of connections is read: about 1700 lines, or 10 ms. The kernel lists sockets that listen first. A
+# So much of a table of connections is read: about 3400 lines, or 20 ms. The kernel lists sockets that listen first. A
 # server that closes its connections leaves tens of thousands of lines for a minute. To read them all would take so much
-# CPU time that a short window had no count.
-TABLE_BYTES = 256 * 1024
+# CPU time that a short window had no count. Until the table is that long, a few counts have shown what serves.
+TABLE_BYTES = 512 * 1024
 # One line: its number, the own address with the port, the other one, the state, four fields, and the inode.
 LINE = r"^ *\d+: [0-9A-F]+:%(port)s [0-9A-F:]+ (%(states)s) (?:\S+ +){5}(\d+) "
 SOCKET = "socket:["
@@ -77,40 +79,50 @@ class ServerCount:
         # A process comes after its ancestors, also if both began in one tick.
         processes.sort(key=lambda process: (process.start_ticks, len(above[process.pid])))
         settled = sum(process in self.inherited for process in processes) if self.inherited else None
-        # The table is read first: a connection that is accepted meanwhile is then left out for all processes.
-        listening, connected = sockets_of([process.pid for process in processes], self.proc, self.port)
-        held = {process.pid: held_sockets(self.proc / str(process.pid) / "fd") for process in processes}
-        sockets = {pid: inodes for pid, inodes in held.items() if inodes is not None}
-        active = self.active(processes, above, sockets, connected)
-        if len(sockets) < len(held):
+        # A connection may last shorter than the table is read, so what is held is read before and after.
+        before = self.held(processes)
+        listening, connected = sockets_of(self.proc, [process.pid for process in processes], self.port)
+        after = self.held(processes)
+        sockets = {pid: inodes | after[pid] for pid, inodes in before.items() if pid in after}
+        active = self.active(processes, above, sockets, listening, connected)
+        if len(sockets) < len(processes):
             return Counted(None, settled)
-        waiting = {pid for pid, inodes in sockets.items() if inodes & listening} - active
+        waiting = {pid for pid, inodes in sockets.items() if inodes & listening}
+        # The workers of one supervisor are alike, and short connections to some of them may never be seen.
+        families = {parents[pid] for pid in active & waiting} & parents.keys()
+        active |= {pid for pid in waiting if parents[pid] in families}
+        waiting -= active
         supervisors = {pid for below in active | waiting for pid in above[below]}
         helpers = {pid for pid in waiting if active.intersection(above[pid])}
         return Counted(len(active | (waiting - supervisors - helpers)) or None, settled)
+
+    def held(self, processes: Iterable[Process]) -> dict[int, set[str]]:
+        """The sockets of each process that can be read."""
+        held = {process.pid: held_sockets(self.proc / str(process.pid) / "fd") for process in processes}
+        return {pid: inodes for pid, inodes in held.items() if inodes is not None}
 
     def active(
         self,
         processes: Sequence[Process],
         above: Mapping[int, Sequence[int]],
         sockets: Mapping[int, set[str]],
+        listening: set[str],
         connected: set[str],
     ) -> set[int]:
         """Processes with a connection of their own, now or earlier. The oldest of `processes` comes first."""
         known, self.inherited = self.inherited, {}
         self.served.intersection_update(processes)
-        owned: set[str] = set()
         active: set[int] = set()
         serving = {process.pid for process in self.served}
         for process in processes:
             held = sockets.get(process.pid, set())
-            own = (held & connected) - owned
-            owned |= own
             inherited = known.get(process)
             if inherited is None:
-                inherited = held if serving.intersection(above[process.pid]) else set()
+                # A fork has the listening socket too. A worker of a node cluster gets connections alone.
+                forked = held & listening and serving.intersection(above[process.pid])
+                inherited = held if forked else set()
             self.inherited[process] = inherited
-            if own - inherited:
+            if (held & connected) - inherited:
                 active.add(process.pid)
                 serving.add(process.pid)
                 self.served.add(process)
@@ -133,7 +145,7 @@ def pids_of(cgroup: ContainerCgroup) -> list[int]:
     return []
 
 
-def sockets_of(pids: Iterable[int], proc: Path, port: int) -> tuple[set[str], set[str]]:
+def sockets_of(proc: Path, pids: Iterable[int], port: int) -> tuple[set[str], set[str]]:
     """Inodes of the sockets that listen on `port`, and of connections to it, in the namespace of these processes."""
     line = re.compile(LINE % {"port": f"{port:04X}", "states": f"{ESTABLISHED}|{LISTENING}"}, re.MULTILINE)
     listening, connected = set(), set()

@@ -131,6 +131,49 @@ def test_a_server_without_a_connection_counts_if_it_had_one(tmp_path, name, expe
     assert count.count(pids).servers == expected
 
 
+def test_a_worker_that_was_never_seen_with_a_connection_is_like_its_siblings(tmp_path):
+    """It has forked helpers, which hold the listening socket too, so it could be a supervisor."""
+    record = RECORDED["uvicorn_workers_with_pools"]
+    pids = write_proc(tmp_path, record)
+    held = {pid: server_processes.held_sockets(tmp_path / f"{pid}/fd") for pid in pids}
+    (idle, *_) = [pid for pid in pids if sum(f" {inode} " in line for inode in held[pid] for line in record["tcp"]) > 2]
+    for link in (tmp_path / f"{idle}/fd").iterdir():
+        if any(f" {str(link.readlink())[8:-1]} " in line for line in record["tcp"] if " 01 " in line):
+            link.unlink()
+    assert ServerCount(tmp_path, record["port"]).count(pids).servers == 2
+
+
+def test_the_primary_of_a_node_cluster_counts_only_while_it_holds_a_connection(tmp_path):
+    """It accepts each connection and passes it on."""
+    record = RECORDED["node_cluster_3"]
+    pids = write_proc(tmp_path, record)
+    connected = server_processes.sockets_of(tmp_path, pids, record["port"])[1]
+    link = tmp_path / f"{pids[0]}/fd/99"
+    link.symlink_to(f"socket:[{min(connected)}]")
+    count = ServerCount(tmp_path, record["port"])
+    assert count.count(pids).servers == 4
+    link.unlink()
+    assert count.count(pids).servers == 3
+
+
+@pytest.mark.parametrize("when", ["ends", "begins"])
+def test_a_connection_shorter_than_the_reading_of_the_table_is_seen(tmp_path, monkeypatch, when):
+    record = RECORDED["node_cluster_3"]
+    pids = write_proc(tmp_path, record)
+    worker = tmp_path / f"{pids[-1]}/fd"
+    read_start, away = server_processes.read_start, tmp_path / "away"
+    if when == "begins":
+        worker.rename(away)
+
+    def read_while_it_changes(path):
+        if path.name == "tcp":
+            (away if when == "begins" else worker).rename(worker if when == "begins" else away)
+        return read_start(path)
+
+    monkeypatch.setattr(server_processes, "read_start", read_while_it_changes)
+    assert ServerCount(tmp_path, record["port"]).count(pids).servers == 3
+
+
 def test_of_a_long_table_the_start_is_read(tmp_path):
     """A server that closes its connections leaves a line for each of the last minute."""
     record = RECORDED["gunicorn_sync_3"]
@@ -143,7 +186,7 @@ def test_of_a_long_table_the_start_is_read(tmp_path):
     assert len(read) == server_processes.TABLE_BYTES
 
 
-# A server that starts its processes in three steps. Standard input says when; standard output has what it made.
+# A server that forks, in steps. A line of standard input begins the next one; standard output has what a step made.
 PROGRAM = """
 import os, socket, sys
 
@@ -155,12 +198,14 @@ server = socket.create_server(("127.0.0.1", 0))
 step(server.getsockname()[1])
 accepted = [server.accept()[0] for _ in range(2)]
 step()
-child = os.fork()
-if not child:
-    # A worker of a pool: it has inherited the socket that listens and both connections, and keeps them.
-    os.read(int(sys.argv[1]), 1)
-    os._exit(0)
-step(child)
+children = []
+for _ in range(2):
+    children.append(os.fork())
+    if not children[-1]:
+        # A worker of a pool: it has inherited the socket that listens and both connections, and keeps them.
+        os.read(int(sys.argv[1]), 1)
+        os._exit(0)
+step(*children)
 [connection.close() for connection in accepted]
 step()
 """
@@ -196,13 +241,13 @@ def test_processes_of_this_machine():
             assert count.count(pids) == (1, 1)
             pids += go_on()
             assert count.count(pids) == (1, 1)
-            assert count.count(pids) == (1, 2)
+            assert count.count(pids) == (1, 3)
             assert ServerCount(Path("/proc"), port).count(pids).servers == 1
             go_on()
-            # The child alone holds both connections now.
-            assert count.count(pids) == (1, 2)
-        # And it keeps them, although the other side has closed them.
-        assert count.count(pids) == (1, 2)
+            # The children alone hold both connections now.
+            assert count.count(pids) == (1, 3)
+        # And they keep them, although the other side has closed them.
+        assert count.count(pids) == (1, 3)
         os.close(write_end)
         process.stdin.close()
     os.close(read_end)
