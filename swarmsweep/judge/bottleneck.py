@@ -128,20 +128,44 @@ def _hot_replica(evidence: Evidence) -> Bottleneck | None:
 
 
 def _proxy(evidence: Evidence) -> Bottleneck | None:
-    """The proxy holds requests back before the replicas receive them."""
-    return _container_at_limit(evidence, "proxy", "proxy", "HAProxy")
+    """The proxy, which has one thread, holds requests back before the replicas receive them."""
+    throttled = _throttled_container(evidence, "proxy", "proxy", "HAProxy")
+    if throttled is not None:
+        return throttled
+    cores = _cores_of(evidence, "proxy")
+    if cores < _limit("one_core"):
+        return None
+    return Bottleneck("proxy", f"HAProxy used {format_figure(cores)} cores, the most that one thread can use")
 
 
-def _container_at_limit(evidence: Evidence, service: str, kind: str, name: str) -> Bottleneck | None:
+def _dependency(evidence: Evidence, service: str, kind: str, name: str) -> Bottleneck | None:
+    """A dependency is at its limit, or takes most of a request's time.
+
+    It has several processes, so a busy core alone is no limit. Where the API exports the parts of a request's time,
+    these decide. Otherwise, requests must wait while the dependency is busy.
+    """
+    throttled = _throttled_container(evidence, service, kind, name)
+    if throttled is not None or evidence.request_parts is not None:
+        return throttled or _part(evidence, kind)
+    cores, found = _cores_of(evidence, service), evidence.concurrency
+    if cores < _limit("one_core") or not found.has_grown:
+        return None
+    return Bottleneck(kind, f"{name} used {format_figure(cores)} cores while requests waited ({found.text})")
+
+
+def _throttled_container(evidence: Evidence, service: str, kind: str, name: str) -> Bottleneck | None:
     for container in _containers(evidence, service):
         throttled, cores = container.throttled_percent, container.cpu_cores
-        used = f" and used {format_figure(cores)} cores" if cores is not None else ""
         if throttled is not None and throttled >= _limit("throttled"):
+            used = f" and used {format_figure(cores)} cores" if cores is not None else ""
             periods = f"{format_figure(throttled)} % of the scheduler's periods"
             return Bottleneck(kind, f"{name} was throttled by its CPU limit in {periods}{used}")
-        if cores is not None and cores >= _limit("one_core"):
-            return Bottleneck(kind, f"{name} used {format_figure(cores)} cores, the most that one thread can use")
     return None
+
+
+def _cores_of(evidence: Evidence, service: str) -> float:
+    """CPU use of the busiest container of a service; 0 where none was measured."""
+    return max((container.cpu_cores or 0.0 for container in _containers(evidence, service)), default=0.0)
 
 
 def _cpu_throttled(evidence: Evidence) -> Bottleneck | None:
@@ -239,12 +263,12 @@ def _fullest_link(evidence: Evidence) -> tuple[float | None, str]:
 
 def _database(evidence: Evidence) -> Bottleneck | None:
     """PostgreSQL is at its limit, or takes most of a request's time."""
-    return _container_at_limit(evidence, "postgres", "database", "PostgreSQL") or _part(evidence, "database")
+    return _dependency(evidence, "postgres", "database", "PostgreSQL")
 
 
 def _mlflow(evidence: Evidence) -> Bottleneck | None:
     """MLflow is at its limit, or takes most of a request's time."""
-    return _container_at_limit(evidence, "mlflow", "mlflow", "MLflow") or _part(evidence, "mlflow")
+    return _dependency(evidence, "mlflow", "mlflow", "MLflow")
 
 
 def _part(evidence: Evidence, kind: str) -> Bottleneck | None:

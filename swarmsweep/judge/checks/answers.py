@@ -11,7 +11,8 @@ from swarmsweep.judge.evidence import Evidence
 from swarmsweep.shared.request_record import BLOCKED, KIND_NAMES, LOAD_HOST, REFUSED, RESET, UNREACHABLE, UNREADABLE
 from swarmsweep.units import format_figure
 
-# Failures between generator and API, or in the generator. All others are results, statuses of the API first of all.
+# Failures between generator and API, or in the generator. A broken response may also be the API's: no status shows it.
+# All others are results, statuses of the API first of all.
 BENCH_KINDS = frozenset(KIND_NAMES[kind] for kind in (REFUSED, RESET, UNREACHABLE, UNREADABLE, BLOCKED, LOAD_HOST))
 # Statuses 4xx of a server that is overloaded or limits the rate. Another one means that the request was not right.
 OVERLOAD_KINDS = frozenset(f"status_{code}" for code in (408, 425, 429))
@@ -37,14 +38,14 @@ def errors_explained(evidence: Evidence) -> Check | None:
     if percent <= most < rejected_percent:
         sentence = (
             f"the API rejected {sum(rejected.values())} requests ({format_figure(rejected_percent)} %): "
-            f"{kinds_in_words(rejected)}. They count as failures. Check method, path and body in the scenario"
+            f"{kinds_in_words(rejected)}. They count as failures. Check method, path, body and login in the scenario"
         )
         return Check(name, rejected_percent, most, False, sentence, warning=True)
     sentence = (
-        f"{sum(bench.values())} requests failed because of the test bench, not of the API ({format_figure(percent)} %, "
-        f"limit {most:g} %): {kinds_in_words(bench)}"
+        f"{sum(bench.values())} requests failed on the way, without a whole response ({format_figure(percent)} %, "
+        f"limit {most:g} %): {kinds_in_words(bench)}. {_where(bench)}"
         if bench
-        else "no request failed because of the test bench"
+        else "no request failed on the way"
     )
     return Check(name, percent, most, percent <= most, sentence)
 
@@ -77,6 +78,18 @@ def kinds_in_words(kinds: Mapping[str, int]) -> str:
     rest = sum(kinds[kind] for kind in ordered[MAX_KINDS:])
     words = [f"{kind.replace('_', ' ')} ({kinds[kind]})" for kind in ordered[:MAX_KINDS]]
     return ", ".join(words + ([f"other kinds ({rest})"] if rest else []))
+
+
+def _where(bench: Mapping[str, int]) -> str:
+    """Where to look for the cause of the most frequent kind. A process of the API that ends breaks a response, too."""
+    kind = max(sorted(bench), key=lambda one: bench[one])
+    if kind == KIND_NAMES[BLOCKED]:
+        return "The scenario sent them to addresses outside the lab"
+    if kind == KIND_NAMES[LOAD_HOST]:
+        return "The load host had no file, port or memory left"
+    if kind in (KIND_NAMES[RESET], KIND_NAMES[UNREADABLE]):
+        return "Look in service.log for an API process that ended, then at the network between the hosts"
+    return "Look at HAProxy, and at the network between the hosts"
 
 
 def _is_rejected(kind: str) -> bool:

@@ -22,6 +22,7 @@ MLFLOW = {"database": 2.6, "mlflow": 201.7, "preparing": 5.3, "inference": 11.3,
 DATABASE = {"database": 4.1, "mlflow": None, "preparing": 0.1, "inference": 0.2, "rest": 0.6}
 PROXY = {"service": "proxy", "cpu_cores": 0.12, "throttled_percent": None, "memory_peak_bytes": None}
 POSTGRES = PROXY | {"service": "postgres", "cpu_cores": 0.05}
+MLFLOW_BUSY = POSTGRES | {"service": "mlflow", "cpu_cores": 0.95}
 THROTTLED = {"usage.throttled_periods": 160, "usage.cpu_cores": 0.79}
 FULL = {"usage.host_busy_percent": 98.3, "machines.e2e-api.busy_percent": 98.3}
 ONE_USER = {"879cff9c2e06/8": 4100, "879cff9c2e06/9": 12}
@@ -39,6 +40,11 @@ def with_container(settings: dict, **container) -> Evidence:
         for host, machine in evidence.machines.items()
     }
     return replace(evidence, machines=merged, peak_machines=merged)
+
+
+def without_parts(evidence: Evidence) -> Evidence:
+    """The evidence of an API without metrics, in which requests waited."""
+    return replace(evidence, request_parts=None, concurrency=QUEUE)
 
 
 def retransmitting(percent: float, per_second: float, concurrency: Concurrency) -> Evidence:
@@ -130,8 +136,16 @@ CASES = [
         ["96.0 %", "0.05 cores"],
     ),
     (with_container(FULL, **PROXY | {"cpu_cores": 0.97}), "proxy", ["0.97 cores"]),
-    (with_container({}, **POSTGRES | {"cpu_cores": 0.95}), "database", ["0.95 cores"]),
-    (with_container({}, **POSTGRES | {"service": "mlflow", "cpu_cores": 0.95}), "mlflow", ["0.95 cores"]),
+    (without_parts(with_container({}, **POSTGRES | {"cpu_cores": 0.95})), "database", ["0.95 cores", "500.0 ms"]),
+    (without_parts(with_container({}, **MLFLOW_BUSY)), "mlflow", ["0.95 cores"]),
+    (with_container({}, **MLFLOW_BUSY | {"throttled_percent": 40.0}), "mlflow", ["40.0 %", "0.95 cores"]),
+    # Several processes of it share the cores. Where requests spend their time is known, or they do not wait.
+    (with_container({}, **POSTGRES | {"cpu_cores": 0.95}), "not_saturated", ["43.6 %"]),
+    (
+        replace(without_parts(with_container({}, **POSTGRES | {"cpu_cores": 0.95})), concurrency=FAST),
+        "not_saturated",
+        ["1.64 ms"],
+    ),
     # 35 retransmissions a second of 726 requests explain up to 9.6 ms of a request.
     (retransmitting(2.4, 35.0, SLOW), "network", ["e2e-load", "2.40 %", "12.0 ms", "0.41 ms"]),
     (retransmitting(0.2, 3.0, SLOW), "not_saturated", ["43.6 %"]),
@@ -267,4 +281,6 @@ def test_every_word_is_planted_in_the_end_to_end_test():
     assert {dict(cell.extra)["LIMIT"] for cell in own_api.cells} == {"threads", "pool", "lock", "none"}
     # The machines of the tests have one core, which one process shares with HAProxy. So it fills no core of its own.
     unplanted = {"cpu_limit", "worker_cpu"}
-    assert planted | {"concurrency"} | unplanted == {word for _, word, _ in CASES}
+    # Other sweeps of the end-to-end test plant these two.
+    elsewhere = {"cpu_throttled", "memory"}
+    assert planted | {"concurrency"} | unplanted | elsewhere == {word for _, word, _ in CASES}
