@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmsweep import __version__
 from swarmsweep.errors import InputError, LabError
-from swarmsweep.units import parse_memory
+from swarmsweep.units import counted, parse_memory
 
 # Each command imports only its own modules: `plan` takes 0.5 s (pydantic, msgspec), `report` 0.8 s (numpy, Jinja),
 # `--help` 0.03 s.
@@ -111,7 +111,7 @@ def _check(arguments: argparse.Namespace) -> None:
         except InputError as error:
             refused.append(str(error))
             continue
-        print(f"{sweep.file}: valid: {len(sweep.cells)} cells x {sweep.repeat} attempt(s)")
+        print(f"{sweep.file}: valid: {counted(len(sweep.cells), 'cell')} x {counted(sweep.repeat, 'attempt')}")
     if refused:
         raise InputError("\n".join(refused))
 

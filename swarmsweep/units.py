@@ -59,6 +59,12 @@ def format_bytes(size_bytes: float) -> str:
     return f"{size_bytes:.0f} B"
 
 
+def counted(count: float, noun: str) -> str:
+    """As '1 CPU', '0.5 CPUs', '1,200 users'."""
+    number = f"{count:,}" if isinstance(count, int) else format_plain(count)
+    return f"{number} {noun}{'' if count == 1 else 's'}"
+
+
 def format_seconds(seconds: float) -> str:
     """Seconds -> text for a reader, rounded: 250 -> '4 min 10 s', 7260 -> '2 h 1 min'."""
     whole = round(seconds)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import textwrap
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,65 @@ class Text:
 
 def count_words(sentence: str) -> int:
     return len(WORD.findall(sentence))
+
+
+# In a filled text these are one word each, because a reader takes each in at once, however long it is:
+# - a passage in backquotes, a text in quotes, a URL, a path: foreign text,
+# - the place of an error before its text: sweeps/x.yml:8: matrix.cpus[1]:
+# - a list of names or figures, each perhaps with a note in parentheses: smoke (60 s), standard (420 s) or publish.
+_QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
+_PLACE = re.compile(r"(?m)^[\w./-]+:(?:\d+:)+ (?:[\w.]+(?:\[\d+\])?(?:\.\w+)*: )?")
+_ITEM = r"[^\s,;:()]+(?: \([^)]*\))?"
+_LIST = re.compile(rf"(?:{_ITEM}, )+{_ITEM},? (?:and|or) {_ITEM}|(?:{_ITEM}, ){{2,}}{_ITEM}")
+# A row has columns with two spaces or more between them.
+_COLUMNS = re.compile(r"(?<=\S) {2,}(?=\S)")
+# A line that begins in lower case, behind one that was long enough to be broken, goes on with its sentence.
+_CONTINUED = re.compile(r"(?m)(^.{80,})\n(?=[a-z(])(?!\S+: )")
+
+
+def filled_sentences(text: str) -> list[str]:
+    """The sentences of a text with its values, each with one word for what a reader takes in at once.
+
+    Beside what ends a sentence in a template, a semicolon ends one: errors and evidence are clauses that are read one
+    by one. Each line is read alone, unless it is continued.
+    """
+    lines = _CONTINUED.sub(r"\1 ", re.sub(r"\n {9,}(?=\S)", " ", text))
+    found = []
+    for cell in _COLUMNS.split(lines.replace("\n", "\n\n")):
+        words = _LIST.sub("X", _QUOTED.sub("X", _PLACE.sub("X ", cell)))
+        for sentence in Text("page", "", 1, words).sentences():
+            found += [part for part in re.split(r";\s", sentence) if WORD.search(part)]
+    return found
+
+
+def long_sentences(texts: Iterable[str], most: int) -> list[str]:
+    """The filled sentences with more words than ``most``, each with its number."""
+    counted = ((count_words(sentence), sentence) for text in texts for sentence in filled_sentences(text))
+    return [f"{count} words: {sentence}" for count, sentence in counted if count > most]
+
+
+def filled_texts(path: Path) -> list[str]:
+    """The texts of a page with values, or of a table of messages in YAML. Log lines of other programs are left out."""
+    source = path.read_text()
+    if path.suffix == ".yml":
+        return list(_strings(yaml.safe_load(source)))
+    if path.suffix == ".md":
+        page = re.sub(r"<pre>.*?</pre>", "", source, flags=re.DOTALL)
+        # Lines of a template are broken, and a sentence goes on in the next line.
+        return [re.sub(r"\n(?!\s*[-*|]|\s*\n)\s*", " ", text.words) for text in _markdown(path.name, page)]
+    return [source]
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _strings(key)
+            yield from _strings(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _strings(entry)
 
 
 def tracked_files() -> list[str]:

@@ -67,6 +67,31 @@ def test_sentences_are_short(kind):
     assert long == [], "\n".join([f"{len(long)} sentences have more than {MAX_WORDS} words. Write two:", *long])
 
 
+FILLED = sorted([*prose.ROOT.glob("tests/golden/*"), *prose.ROOT.glob("docs/example/*.md")])
+
+
+@pytest.mark.parametrize("path", FILLED, ids=lambda path: path.name)
+def test_filled_sentences_are_short(path):
+    """A placeholder is one word above, but its value may be ten."""
+    long = prose.long_sentences(prose.filled_texts(path), MAX_WORDS)
+    assert long == [], "\n".join([f"{len(long)} sentences have more than {MAX_WORDS} words. Write two:", *long])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sweeps/x.yml:8: matrix.cpus[1]: '1 CPU too many' is no number; allowed: 0.01 to 512", [5, 4]),
+        ("allowed: smoke (at most 60 s), standard (at most 420 s) or publish", [2]),
+        ("Run `./lab site` now. It takes 5 s.", [3, 4]),
+        ("1  r1-c0.5-m256M  30 (20 + 10)  cannot fit: it needs 2 CPUs", [1, 1, 3, 6]),
+        ("1 of 2 cells\ncannot fit", [4, 2]),
+        ("load:      40 users and\n           1 worker", [1, 5]),
+    ],
+)
+def test_what_counts_as_a_word_of_a_filled_text(text, words):
+    assert [prose.count_words(sentence) for sentence in prose.filled_sentences(text)] == words
+
+
 def test_the_dialect_is_recognised():
     assert DIALECT.search("A window is told as a doubt")
     assert DIALECT.search("Mend it: ./lab up")

@@ -65,11 +65,11 @@ def collect(
 def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
     """Return (text, None), or (None, the reason)."""
     if document is None:
-        return None, f"runs on {row['node']}: /metrics is requested only of replicas on the manager"
+        return None, f"node {row['node']}, but /metrics is requested only of replicas on the manager"
     pid = (document.get("State") or {}).get("Pid") or 0
     # No process has the number 0. Docker writes it for a container that does not run.
     if pid <= 0:
-        return None, "is not running any more"
+        return None, "it is not running any more"
     return ask(pid, port)
 
 

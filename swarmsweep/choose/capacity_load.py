@@ -28,10 +28,10 @@ _LIMITED_BY = {
 }
 # What a comparison with another configuration says of the recommended one.
 _AGAINST = {
-    BETTER: ", and is better",
-    WORSE: ", and is worse",
-    EQUAL: ", and is equally good",
-    UNDECIDED: ". Which of the two takes more is undecided",
+    BETTER: " and is better",
+    WORSE: " and is worse",
+    EQUAL: " and is equally good",
+    UNDECIDED: ". Which of the two takes more load is undecided",
 }
 
 
@@ -86,8 +86,8 @@ def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
     for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
         other = _cheapest_for(target * headroom, able)
         if other is not chosen:
-            name = other.id if other else "none of the tested configurations"
-            sentences.append(f"With {words} the choice would be {name}.")
+            name = other.id if other else "no tested configuration"
+            sentences.append(f"With {words}, {name} would be recommended.")
     return sentences
 
 
@@ -155,7 +155,7 @@ def _proof(cell: Row) -> str:
     proof = f"{_figure(capacity.verified_rps)} requests/s {where}{p95}"
     if capacity.is_lower_bound:
         why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
-        return f"{proof}. Its capacity is at least that, because {why}"
+        return f"{proof}. Its capacity may be higher, because {why}"
     return proof + (f". The estimate is {estimate_text(capacity)}" if capacity.estimate_rps is not None else "")
 
 
@@ -165,13 +165,15 @@ def estimate_text(capacity: CellCapacity) -> str:
     if capacity.interval_rps is None:
         return text
     low, high = map(format_figure, capacity.interval_rps)
-    return f"{text} ({low} to {high} {'between deployments' if capacity.between_deployments else 'within one'})"
+    return (
+        f"{text} ({low} to {high} {'between deployments' if capacity.between_deployments else 'within one deployment'})"
+    )
 
 
 def _price(cell: Row) -> str:
     price = cost(cell.config)
     each = format_figure((cell.capacity_rps or 0) / price)
-    return f"The cost is {price:.2f} CPU equivalents: {each} requests/s for each"
+    return f"The cost is {price:.2f} CPU equivalents, with {each} requests/s for each"
 
 
 def _wanted(target: float) -> str:
@@ -179,7 +181,7 @@ def _wanted(target: float) -> str:
     spare = 100 * (needed / target - 1)
     if spare < 1e-6:
         return f"{format_plain(target)} requests/s"
-    return f"{format_plain(target)} requests/s with {format_figure(spare)} % to spare ({format_figure(needed)})"
+    return f"{format_figure(needed)} requests/s (the target of {format_plain(target)} plus {format_figure(spare)} %)"
 
 
 def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -> str:
@@ -193,12 +195,12 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
     least = ", but its capacity may be higher" if _capacity_of(cell).is_lower_bound else ""
     if needed:
         return (
-            f"has a conservative rate of {format_figure(proven)} requests/s, {_percent(1 - proven / needed)} below "
-            f"that{least}"
+            f"has a conservative rate of {format_figure(proven)} requests/s, {_percent(1 - proven / needed)} too "
+            f"low{least}"
         )
     factor = compared[cell.id].factor
     return (
-        f"takes {1 / factor:.2f} times as much{least}"
+        f"takes {1 / factor:.2f} times as much load{least}"
         if factor
         else f"has a conservative rate of {format_figure(proven)} requests/s{least}"
     )
@@ -212,12 +214,18 @@ def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]
     other = _top(others)
     place = "highest" if _conservative(other) > _conservative(best) else "next highest"
     price = cost(best.config) / cost(other.config)
-    comparison = compared[other.id]
-    takes = "" if comparison.factor is None else "it takes "
     return (
-        f"The configuration with the {place} rate is {other.id}. The recommended one costs {price:.2f} times as much"
-        f"{_AGAINST[comparison.verdict]}: {takes}{comparison.sentence}"
+        f"The configuration with the {place} rate is {other.id}. The recommended one costs {price:.2f} times as much. "
+        f"{_compared(compared[other.id])}"
     )
+
+
+def _compared(comparison: Comparison) -> str:
+    """The recommended configuration against another one, as 'It takes 1.9 times as much load and is better: ...'."""
+    if comparison.factor is None:
+        return f"Which of the two takes more load is undecided. {comparison.sentence}"
+    figures, _, why = comparison.sentence.partition(": ")
+    return f"It takes {figures}{_AGAINST[comparison.verdict]}: {why}"
 
 
 def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
@@ -240,8 +248,8 @@ def _next_step(best: Row) -> str:
     if not capacity.is_lower_bound:
         return f"{advice(best)}. Or lower target_rps, or relax the SLO."
     if capacity.limited_by == "generator":
-        return "Its capacity may be higher: give the load hosts more workers, then measure again."
-    return "Its capacity may be higher: measure again."
+        return "Give the load hosts more workers, then measure again."
+    return "Measure it again."
 
 
 def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:

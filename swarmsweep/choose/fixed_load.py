@@ -13,7 +13,7 @@ from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import Config, cost
-from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
+from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
 
 
 def rps_per_cost(cell: Row) -> float | None:
@@ -33,7 +33,7 @@ def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
     best = min(good, key=_rank)
 
     def misses(cell: Row) -> str:
-        return f"misses it: {' and '.join(row.describe() for row in slo_of.misses(cell, slo))}"
+        return f"misses the SLO: {' and '.join(row.describe() for row in slo_of.misses(cell, slo))}"
 
     sentences = [_why(best, slo), against_cheaper(best, cells, misses), _against_fastest(best, cells)]
     return Recommendation(best.id, " ".join(sentence for sentence in sentences if sentence))
@@ -45,9 +45,9 @@ def describe_config(config: Config) -> str:
     extra = [f"{axis} {config[axis]}" for axis in config if axis not in ("replicas", "cpus", "memory_bytes", "workers")]
     return ", ".join(
         [
-            f"{replicas} replica{'s' if replicas != 1 else ''} x {format_plain(config['cpus'])} CPU",
+            f"{counted(replicas, 'replica')} x {format_plain(config['cpus'])} CPU",
             format_memory(config["memory_bytes"]),
-            f"{workers} worker{'s' if workers != 1 else ''} each",
+            f"{counted(workers, 'worker')} each",
             *extra,
         ]
     )
@@ -58,9 +58,9 @@ def _rank(cell: Row) -> tuple[float, float, int, str]:
 
 
 def _why(best: Row, slo: Mapping[str, Number]) -> str:
-    figures = ", ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
+    figures = " and ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
     return (
-        f"Take {best.id} ({describe_config(best.config)}): it is the cheapest configuration that holds the SLO. "
+        f"Take {best.id} ({describe_config(best.config)}). It is the cheapest configuration that holds the SLO. "
         f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
         f"Its cost is {cost(best.config):.2f} CPU equivalents."
     )
@@ -84,7 +84,7 @@ def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) 
             break
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
-            sentences.append(f"Cheaper {name} {verb}: {_short(cell.reason)}.")
+            sentences.append(f"{name} is cheaper, but {verb}. Reason: {_short(cell.reason)}.")
     return " ".join(reversed(sentences))
 
 
@@ -96,10 +96,10 @@ def _against_fastest(best: Row, cells: list[Row]) -> str:
     if rps <= best.rps:
         return "No valid configuration served more requests."
     speed, price = rps / best.rps, cost(fastest.config) / cost(best.config)
-    held = "" if fastest.meets_slo else " and does not hold the SLO"
+    held = "" if fastest.meets_slo else " It does not hold the SLO."
     return (
-        f"The fastest valid one, {fastest.id}, serves {speed:.2f} times the requests per second "
-        f"({format_figure(rps)}) for {price:.2f} times the cost{held}."
+        f"The fastest valid one, {fastest.id}, served {format_figure(rps)} requests/s. "
+        f"That is {speed:.2f} times as many for {price:.2f} times the cost.{held}"
     )
 
 
@@ -130,13 +130,13 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     if worst.is_open:
         return "This figure was not measured: read the checks below, then measure again."
     if nearest.task_exceptions and worst.name == "failed tasks":
-        return "Its tasks raised exceptions: read them below, and correct the scenario or the responses that it reads."
+        return "Its tasks raised exceptions, which are below. Correct the scenario or the responses that it reads."
     if worst.name == "failures" and nearest.bottleneck == "not_saturated":
-        return "Its requests failed: read their kinds below, and correct the scenario or the API, or lower the load."
+        return "The kinds of its failed requests are below. Correct the scenario or the API, or lower the load."
     if is_without_load(nearest):
         return (
-            "No resource was at its limit there, so larger configurations would hardly help: "
-            "make the API itself faster, lower the load, or relax the SLO."
+            "No resource was at its limit there, so larger configurations would hardly help. "
+            "Make the API itself faster, lower the load, or relax the SLO."
         )
     return f"{advice(nearest)}. Or lower the load, or relax the SLO."
 
@@ -150,7 +150,8 @@ def nothing_measured(cells: list[Row]) -> str:
     first = next(cell for word in ("failed", "invalid") for cell in cells if cell.status == word)
     alone = counts["failed"] + counts["invalid"] == 1
     name = first.id if alone else f"The first of them, {first.id},"
-    return f"No configuration has a valid measurement: {by_status}. {name} is {first.status}: {_short(first.reason)}."
+    verb = "failed" if first.status == "failed" else "is invalid"
+    return f"No configuration has a valid measurement: {by_status}. {name} {verb}. Reason: {_short(first.reason)}."
 
 
 def _shortfall(cell: Row, slo: Mapping[str, Number]) -> float:
@@ -159,7 +160,7 @@ def _shortfall(cell: Row, slo: Mapping[str, Number]) -> float:
 
 def _short(reason: str | None, limit: int = 200) -> str:
     text = " ".join((reason or "no reason was recorded").split()).rstrip(".")
-    return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (in full below)"
+    return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (the whole text is below)"
 
 
 def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None) -> list[str]:
@@ -168,16 +169,15 @@ def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None)
     ``chosen`` is the id of the recommended cell.
     """
     sentences = []
-    for factor, word in ((0.8, "20 % tighter"), (1.2, "20 % looser")):
+    for factor, word in ((0.8, "20 % lower"), (1.2, "20 % higher")):
         limits = {key: value * factor if key.endswith("_ms") else value for key, value in slo.items()}
         rows = [
             replace(cell, meets_slo=slo_of.meets(cell, limits) if cell.status == "valid" else None) for cell in cells
         ]
         other = recommend(rows, limits).cell_id
         if other != chosen:
-            sentences.append(
-                f"With latency limits {word} the choice would be {other or 'none of the tested configurations'}."
-            )
+            name = other or "no tested configuration"
+            sentences.append(f"If the latency limits were {word}, {name} would be recommended.")
     return sentences
 
 
@@ -188,9 +188,12 @@ def nearest(cells: list[Row], slo: Mapping[str, Number]) -> Row | None:
 
 
 def memory_headroom(cell: Row) -> str | None:
-    """The memory use of the fullest replica, in percent of its limit, as a sentence; None where it was not measured."""
+    """The memory of the replica that used most, as a sentence; None where it was not measured."""
     peak, limit = cell.api.memory_peak_bytes, cell.config["memory_bytes"]
     if peak is None:
         return None
     share = 100 * peak / limit
-    return f"Its fullest replica used {format_bytes(peak)} of the {format_memory(limit)} limit ({share:.0f} %)."
+    return (
+        f"No replica of {cell.id} used more than {format_bytes(peak)} of memory "
+        f"({share:.0f} % of its limit of {format_memory(limit)})."
+    )

@@ -78,7 +78,7 @@ def compare(
         return Comparison(UNDECIDED, None, None, "The two configurations share no block in which both were measured.")
     mean = fmean(differences)
     factor = math.exp(mean)
-    in_words = f"{factor:.2f} times as much"
+    in_words = f"{factor:.2f} times as much load"
     if count == 1:
         sentence = (
             f"{in_words} in one block: one deployment of each cannot separate a difference from chance. Set repeat to "
@@ -103,7 +103,7 @@ def compare(
     elif p_value < 1 - CONFIDENCE:
         verdict, why = UNDECIDED, "the interval excludes 1, but not after correction for the number of comparisons"
     else:
-        verdict, why = UNDECIDED, "the interval includes 1; more blocks may narrow it"
+        verdict, why = UNDECIDED, "the interval includes 1, and more blocks may narrow it"
     return Comparison(verdict, factor, interval, f"{in_words}: {why}.", p_value)
 
 
@@ -140,7 +140,7 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
         return Noise(None, None, None, "The control pair has no block in which both of its cells were measured.")
     # The deviation is taken from zero, the known true value. This gives one more degree of freedom than the mean.
     aa_log_rms = math.sqrt(fmean(log**2 for log in differences))
-    difference = f"The two cells of the control pair have the same configuration and differed by {_percent(aa_log_rms)}"
+    difference = f"The two cells of the control pair have one configuration, and differed by {_percent(aa_log_rms)}"
     if count == 1:
         return Noise(aa_log_rms, None, None, f"{difference} in one block.")
     low, high = _bounds(fmean(differences), stdev(differences) / math.sqrt(count), count, (1 + CONFIDENCE) / 2)
@@ -149,8 +149,8 @@ def noise_of(anchor: Mapping[int, float | None], twin: Mapping[int, float | None
         "."
         if controlled
         else (
-            ", always in the same direction. The noise is not controlled, so no configuration is called better "
-            "than another."
+            ". All differences have the same direction. The noise is not controlled, so no configuration is called "
+            "better than another."
         )
     )
     return Noise(aa_log_rms, (math.exp(low), math.exp(high)), controlled, sentence)

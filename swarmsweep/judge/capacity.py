@@ -215,7 +215,7 @@ def _sentence(
     """The capacity in words."""
     if verified is None:
         if not held:
-            low = f"; the lowest tested rate was {format_figure(failed)} requests/s" if failed else ""
+            low = f". The lowest tested rate was {format_figure(failed)} requests/s" if failed else ""
             return f"No rate held the SLO{low}."
         return (
             f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the "
@@ -223,10 +223,10 @@ def _sentence(
         )
     sentence = f"{format_figure(verified)} requests/s held the SLO for {seconds:g} s"
     if failed is not None:
-        return f"{sentence}; {format_figure(failed)} did not."
+        return f"{sentence}. {format_figure(failed)} requests/s did not."
     reasons = {
         GENERATOR_LIMIT: "the load generator could not send a higher rate",
         MAX_RPS_LIMIT: "the allowed maximum rate was reached",
         None: "the search ended before a higher rate failed",
     }
-    return f"{sentence}. The capacity is at least that, because {reasons[limited_by]}."
+    return f"{sentence}. The capacity may be higher, because {reasons[limited_by]}."

@@ -56,7 +56,7 @@ class SearchOutcome:
         unproven = self.capacity.verified_rps is None and rate < failed
         if self.capacity.limited_by != GENERATOR_LIMIT and not unproven:
             return None
-        return f"at {format_figure(rate)} requests/s {missed.entry.reason}"
+        return f"at {format_figure(rate)} requests/s, {missed.entry.reason}"
 
 
 def search_outcome(record: SearchRecord | None, slo: Slo) -> SearchOutcome | None:

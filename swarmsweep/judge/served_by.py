@@ -38,7 +38,7 @@ def replicas_named(evidence: Evidence, flow: Flow) -> ServedBy:
             return ServedBy({}, f"X-Served-By '{quoted}' does not begin with the id of a deployed container")
         replicas[container][process if process.isdecimal() else ""] += count
     if len(flow.served_by) < MIN_NAMES and not is_own(evidence):
-        return ServedBy({}, "X-Served-By has one value alone, so it may be the same in all processes")
+        return ServedBy({}, "X-Served-By has only one value, so it may be the same in all processes")
     return ServedBy(dict(replicas))
 
 

@@ -29,9 +29,8 @@ _WORDS = {
     "range of cpus": "lower lab_api_cpus ({cpus})",
     # Docker gave no message on the failed replica: its log shows which of the usual causes it was.
     "rolled the update back, so the previous replicas keep running": (
-        "the new replicas died or were not healthy. To see why, run on the API host: docker service ps --no-trunc "
-        "{service}. "
-        "Check lab_api_memory ({memory}), lab_api_image and lab_api_env"
+        "read why the new replicas died or were not healthy, with docker service ps --no-trunc {service} on the API "
+        "host. Then check lab_api_memory ({memory}), lab_api_image and lab_api_env"
     ),
 }
 
@@ -49,8 +48,8 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     help_text = next((fix for words, fix in _WORDS.items() if _says(reason, words)), known)
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
-    fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "run: ./lab site"
-    text = f"The API cannot run with the settings of the inventory: {reason}; {fix}"
+    fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "./lab site"
+    text = f"The API cannot run with the settings of the inventory. {reason}. Fix: {fix}"
     return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
 
 

@@ -112,7 +112,7 @@ def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
     first, second = (offsets[name][0] for name in worst)
     bound = sum(offsets[name][1] for name in worst)
     return (
-        f"the clocks of {worst[0]} and {worst[1]} differ by {abs(first - second):.2f} s (give or take {bound:.2f} s). "
+        f"the clocks of {worst[0]} and {worst[1]} differ by {abs(first - second):.2f} s (uncertainty {bound:.2f} s). "
         f"Allowed: {CLOCK_SECONDS:g} s. The times of the load are compared with those of the resource samples. "
         "Fix: run timedatectl set-ntp true on both"
     )

@@ -65,7 +65,7 @@ def refuse_damaged(plan: Plan, where: str) -> None:
         if not _CELL_ID.fullmatch(cell_id):
             raise LabError(f"{where}: is damaged: the id of a cell is {quoted(cell_id)}, a file name was expected")
         if count > 1:
-            raise LabError(f"{where}: is damaged: cell {cell_id} is there {count} times")
+            raise LabError(f"{where}: is damaged: cell {cell_id} occurs {count} times")
     for step in plan.steps:
         if step.cell_id not in ids:
             raise LabError(f"{where}: is damaged: a step is for cell {quoted(step.cell_id)}, which is not in cells")

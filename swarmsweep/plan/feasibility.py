@@ -5,7 +5,7 @@ Host facts are ``{"name", "cpus", "memory_bytes", "reserve_memory_bytes"}``; a m
 
 from swarmsweep.plan.planned import Host
 from swarmsweep.sweep.matrix import Cell
-from swarmsweep.units import format_bytes, format_plain
+from swarmsweep.units import counted, format_bytes, format_plain
 
 
 def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:
@@ -20,11 +20,10 @@ def infeasible_reason(cell: Cell, api_hosts: list[Host]) -> str | None:
     able = [host for host in api_hosts if host.get("cpus") is None or cell.cpus <= host["cpus"]]
     if not able:
         largest = max(api_hosts, key=lambda host: host["cpus"])
-        cpus = format_plain(cell.cpus)
         return (
-            f"one replica needs {cpus} CPUs, but the largest API host, {largest.get('name', 'api')}, has "
-            f"{format_plain(largest['cpus'])}: Docker refuses --limit-cpu {cpus} there "
-            f"(range is 0.01 to {largest['cpus']:.2f})"
+            f"one replica needs {counted(cell.cpus, 'CPU')}, but the largest API host, {largest.get('name', 'api')}, "
+            f"has {counted(largest['cpus'], 'CPU')}. Docker refuses --limit-cpu {format_plain(cell.cpus)} there. "
+            f"The range is 0.01 to {largest['cpus']:.2f}"
         )
     return _memory_reason(cell, able)
 
@@ -57,7 +56,6 @@ def warnings_about(cell: Cell, api_hosts: list[Host]) -> list[str]:
     if limits <= total:
         return []
     return [
-        f"the CPU limits add up to {format_plain(round(limits, 3))} CPUs, but the API hosts have "
-        f"{format_plain(total)}: "
-        f"not all replicas can reach their limit at the same time"
+        f"the CPU limits add up to {counted(round(limits, 3), 'CPU')}, but the API hosts have "
+        f"{counted(total, 'CPU')}. Not all replicas can reach their limit at the same time"
     ]

@@ -9,27 +9,24 @@ from swarmsweep.markdown import markdown
 from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
 from swarmsweep.sweep.load import differences
-from swarmsweep.units import format_plain
+from swarmsweep.units import counted, format_plain
 
-_UNITS = {
-    "users": "users",
-    "spawn_rate": "started per second",
-    "warmup_seconds": "s of warm-up",
-    "measure_seconds": "s measured",
-    "workers": "Locust worker(s)",
-}
+_COUNTED = {"users": "user", "workers": "Locust worker"}
 _FORMS = {
+    "spawn_rate": "{} started per second",
+    "warmup_seconds": "{} s of warm-up",
+    "measure_seconds": "{} s measured",
     "locustfile": "scenario {}",
     "profile": "profile {}",
     "budget_seconds": "at most {} s of load for each deployment",
-    "arrivals": "{} arrivals",
+    "arrivals": "arrivals: {}",
     "timeout_seconds": "a request fails after {} s",
     "target_rps": "target {} requests/s",
 }
 
 
 def load_sentence(plan: Plan) -> str:
-    """The load of all cells that do not have their own."""
+    """The load of all cells that do not have their own, as sentences; the last one has no full stop."""
     load = plan.load
     words = {
         key: _words(key, value)
@@ -63,7 +60,7 @@ def _words(key: str, value: Any) -> str:
             return "the scenario's own think time"
         low, high = value
         return f"{format_plain(low)} to {format_plain(high)} s of think time" if high else "no think time"
+    if key in _COUNTED and (count := as_number(value)) is not None:
+        return counted(count, _COUNTED[key])
     text = format_plain(value) if as_number(value) is not None else str(value)
-    if key in _FORMS:
-        return _FORMS[key].format(text)
-    return f"{text} {_UNITS[key]}" if key in _UNITS else f"{key} {text}"
+    return _FORMS.get(key, f"{key} {{}}").format(text)

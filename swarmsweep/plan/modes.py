@@ -10,6 +10,7 @@ from swarmsweep.files import as_number, read_json
 from swarmsweep.search import PROFILES
 from swarmsweep.shared.request_record import UNLOADED_SECONDS
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
+from swarmsweep.units import counted
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _search_seconds(attempt: Path) -> float | None:
 
 def _users(load: StoredLoad) -> str:
     count: Any = load["users"]
-    return f"{count:,} user{'' if count == 1 else 's'}"
+    return counted(count, "user")
 
 
 def _profile(load: StoredLoad) -> str:
@@ -64,25 +65,32 @@ def _profile(load: StoredLoad) -> str:
 
 
 def _users_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> str:
-    words["users"] += f" ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
-    words["warmup_seconds"] += " discarded"
-    return f"{', '.join(words.values())}, attempts per cell: {repeat}"
+    users = f"{words.pop('users')} ({words.pop('spawn_rate')}) with {words.pop('wait_seconds')}"
+    window = f"{words.pop('warmup_seconds')} discarded, then {words.pop('measure_seconds')}"
+    return _sentences(users, window, words, f"attempts per cell: {repeat}")
 
 
 def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
-    words["profile"] = f"search for the highest rate that holds the SLO: {_course(load)}"
-    words["budget_seconds"] += f" (profile {load['profile']})"
-    return f"{', '.join(words.values())}, deployments per cell: {repeat}"
+    search = f"search for the highest rate that holds the SLO. {_course(load)}"
+    budget = f"{words.pop('budget_seconds')} ({words.pop('profile')})"
+    return _sentences(search, budget, words, f"deployments per cell: {repeat}")
+
+
+def _sentences(what: str, time: str, others: dict[str, str], last: str) -> str:
+    """Sentences: the load, its time, all other settings, and the number of attempts."""
+    program = [others.pop(key) for key in ("locustfile", "workers") if key in others]
+    parts = [what, time, *others.values(), " with ".join(program), last]
+    return ". ".join(part[:1].upper() + part[1:] for part in parts if part)
 
 
 def _course(load: StoredLoad) -> str:
     """The parts of a search. Its resolution is given if this version still has the profile."""
     profile = PROFILES.get(load["profile"])
     fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
-    return f"unloaded probe, saturation probe, bracket, bisection{fineness}, confirmation"
+    return f"Its probes: unloaded, saturation, bracket, bisection{fineness}, confirmation"
 
 
-_UNLOADED = f" (with up to {UNLOADED_SECONDS:g} s each for the probe of one user)"
+_UNLOADED = f", with up to {UNLOADED_SECONDS:g} s each for the probe of one user"
 
 MODES = {
     FIXED: Mode(1, "", "at", _UNLOADED, _users, _users_sentence, _window_seconds),

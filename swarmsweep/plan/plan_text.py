@@ -9,7 +9,7 @@ from swarmsweep.plan.load_text import load_sentence
 from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.sweep.load import load_from_json
-from swarmsweep.units import format_bytes, format_plain, format_seconds
+from swarmsweep.units import counted, format_bytes, format_plain, format_seconds
 
 WIDTH = 120
 _WEEK = timedelta(days=7)
@@ -36,7 +36,7 @@ def end_text(now: datetime, seconds: float) -> str:
 def _head(plan: Plan, hosts: ApiHosts) -> str:
     facts = ", ".join(_host(host) for host in hosts.facts) or "not known"
     rows = {
-        "sweep": f"{plan.sweep_file}: {_counted(len(plan.cells) - bool(plan.anchor), 'cell')}",
+        "sweep": f"{plan.sweep_file}: {counted(len(plan.cells) - bool(plan.anchor), 'cell')}",
         "API hosts": f"{facts} ({hosts.source})",
         "load": load_sentence(plan),
     }
@@ -45,7 +45,7 @@ def _head(plan: Plan, hosts: ApiHosts) -> str:
 
 def _host(host: dict[str, Any]) -> str:
     cpus, memory, reserve = (host.get(key) for key in ("cpus", "memory_bytes", "reserve_memory_bytes"))
-    known = [] if cpus is None else [f"{format_plain(cpus)} CPU{_plural(cpus)}"]
+    known = [] if cpus is None else [counted(cpus, "CPU")]
     if memory is not None:
         kept = f", of which {format_bytes(reserve)} for the system" if reserve else ""
         known.append(f"{format_bytes(memory)}{kept}")
@@ -97,7 +97,7 @@ def _notes(plan: Plan) -> str:
     notes = []
     cells = [cell for cell in plan.cells if not cell.twin_of]
     if unfit := sum(bool(cell.infeasible_reason) for cell in cells):
-        notes.append(f"{unfit} of {_counted(len(cells), 'cell')} cannot fit and will not be deployed.")
+        notes.append(f"{unfit} of {counted(len(cells), 'cell')} cannot fit and will not be deployed.")
     if plan.anchor:
         notes.append(
             f"{plan.anchor.cell_id} is measured under two names, as the control pair (A/A). The difference between "
@@ -136,24 +136,16 @@ def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
         return ""
     mode = mode_for(plan.load)
     load = format_seconds(sum(step.load_seconds or 0 for step in steps))
-    deployments = _counted(len(steps), "deployment")
+    deployments = counted(len(steps), "deployment")
     text = (
-        f"{deployments}: {mode.at_most}{load} of load{mode.with_unloaded}, plus {len(steps):,} x "
-        f"about {format_plain(other.seconds)} s for deploying and collecting ({other.source})."
+        f"{deployments}: {mode.at_most}{load} of load{mode.with_unloaded}. Deploying and collecting take about "
+        f"{format_plain(other.seconds)} s for each ({other.source})."
     )
     ends = (
-        f"A sweep that starts now, at {now:%H:%M %Z}, ends {mode.ends} about {end_text(now, total)}: "
+        f"A sweep that starts now, at {now:%H:%M %Z}, ends {mode.ends} about {end_text(now, total)}, "
         f"after {mode.at_most}{format_seconds(total)}."
     )
     return f"{_wrapped(text, 0)}\n{ends}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{_plural(count)}"
-
-
-def _plural(count: float) -> str:
-    return "" if count == 1 else "s"
 
 
 def _wrapped(text: str, indent: int) -> str:

@@ -29,7 +29,7 @@ def refuse_idle_axis(variable: str | None, configs: Iterable[Mapping[str, Any]],
     raise InputError(
         f"{source}: workers has the values {listed}, but {SETTING} is empty, so the image decides; allowed: one value. "
         f"Give workers the number that the image starts, or set {SETTING} to the variable that the image reads. "
-        "It is in group_vars/all/lab.yml of the inventory"
+        f"{SETTING} is in group_vars/all/lab.yml of the inventory"
     )
 
 

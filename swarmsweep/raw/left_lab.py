@@ -21,5 +21,5 @@ def left_lab_sentence(targets: Mapping[str, int]) -> str:
     rest = f" and {len(order) - MAX_NAMED} more addresses" if len(order) > MAX_NAMED else ""
     return (
         f"requests to addresses outside the lab were blocked and failed: {named}{rest}. Serve the API without a "
-        "redirect to another host or to https, and write relative URLs in the scenario; then start a new run"
+        "redirect to another host or to https, and write relative URLs in the scenario. Then start a new run"
     )

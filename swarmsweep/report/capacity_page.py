@@ -10,7 +10,7 @@ from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import AttemptEntry, CellCapacity, LatencyMs, ProbeRow, Row
 from swarmsweep.sweep.matrix import cost
-from swarmsweep.units import format_figure, format_plain, format_seconds
+from swarmsweep.units import counted, format_figure, format_plain, format_seconds
 
 _LIMITED_BY = {"generator": "load generator", "max_rps": "highest rate allowed"}
 _PROBE_HEADER = ["", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why"]
@@ -132,10 +132,10 @@ def _noise(plan: Plan, cells: list[Row], noise: Noise) -> list[str]:
         return []
     rows = {cell.id: cell for cell in cells}
     pair = [_capacity_words(rows[name]) for name in (anchor.cell_id, anchor.twin_id) if name in rows]
-    sentences = ["; ".join(pair) + ".", noise.sentence]
+    sentences = [" ".join(f"{words}." for words in pair), noise.sentence]
     if noise.interval is not None:
         low, high = noise.interval
-        sentences.append(f"The interval of their ratio is {low:.3f} to {high:.3f}; without noise it would be 1.")
+        sentences.append(f"The interval of their ratio is {low:.3f} to {high:.3f}. Without noise, the ratio is 1.")
     margin = f"{100 * margin_of(noise.aa_log_rms):.1f} %"
     if noise.aa_log_rms is not None and noise.controlled is not False:
         sentences.append(f"A difference between two configurations must be at least {margin} to be called better.")
@@ -154,10 +154,10 @@ def _search(cell: Row) -> SearchTables:
     attempts = [attempt for attempt in cell.attempts if attempt.probes]
     count = sum(len(attempt.probes) for attempt in attempts)
     seconds = sum(_seconds(probe) for attempt in attempts for probe in attempt.probes)
-    deployments = f"{len(attempts)} deployment{'s' if len(attempts) > 1 else ''}"
+    deployments = counted(len(attempts), "deployment")
     return SearchTables(
         id=cell.id,
-        summary=f"{count} probes in {deployments}, {format_seconds(seconds)} of load",
+        summary=f"{counted(count, 'probe')} in {deployments}, {format_seconds(seconds)} of load",
         attempts=[_probes(attempt) for attempt in attempts],
     )
 
@@ -191,4 +191,5 @@ def _load(probe: ProbeRow) -> str:
     seconds = f"{format_plain(probe.seconds_measure)} s" if probe.seconds_measure is not None else MISSING
     if probe.rate_rps is not None:
         return f"{format_figure(probe.rate_rps)} requests/s for {seconds}"
-    return f"{probe.connections or MISSING} connection{'s' * (probe.connections != 1)} for {seconds}"
+    connections = counted(probe.connections, "connection") if probe.connections else f"{MISSING} connections"
+    return f"{connections} for {seconds}"

@@ -10,7 +10,7 @@ from swarmsweep.files import parse_json, read_text
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.markdown import MISSING, code, markdown
 from swarmsweep.plan.planned import Host, Plan
-from swarmsweep.units import format_bytes, format_plain, format_seconds
+from swarmsweep.units import counted, format_bytes, format_seconds
 
 _NO_MANIFEST = "manifest.json is missing, so versions and digests were not recorded"
 
@@ -35,7 +35,7 @@ def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> li
         "expected duration": format_seconds(plan.estimate_seconds.total),
     }
     for group, hosts in plan.hosts.items():
-        facts[f"hosts of group {group}"] = "; ".join(_host(host) for host in hosts)
+        facts[f"hosts of group {group}"] = "; ".join(_host(host) for host in hosts) or None
     sections = [Section("plan", _flatten(facts))]
     path = run_dir / "manifest.json"
     if not path.exists():
@@ -47,14 +47,14 @@ def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> li
         return [*sections, Section("manifest", [markdown(f"{error}; versions and digests are not shown")])]
     for name, value in manifest.items():
         items = SHOWN[name](value) if name in SHOWN else _flatten(value)
-        sections.append(Section(markdown(name), items))
+        sections.append(Section(markdown(name.replace("_", " ")), items))
     return sections
 
 
 def _host(host: Host) -> str:
     parts = [str(host.get("name", "?"))]
     if host.get("cpus") is not None:
-        parts.append(f"{format_plain(host['cpus'])} CPU{'' if host['cpus'] == 1 else 's'}")
+        parts.append(counted(host["cpus"], "CPU"))
     if host.get("memory_bytes") is not None:
         parts.append(format_bytes(host["memory_bytes"]))
     system = " ".join(str(host[key]) for key in ("os_id", "os_version") if host.get(key))
@@ -83,14 +83,16 @@ def _resumed(stored: Any) -> list[str]:
 
 
 def _flatten(value: Any, path: str = "") -> list[str]:
-    """Nested JSON -> 'path: value' lines, each safe in Markdown."""
+    """Nested JSON -> 'path: value' lines, each safe in Markdown. The entries of a list are counted from 1."""
     if isinstance(value, dict):
         return [line for key, entry in value.items() for line in _flatten(entry, f"{path}.{key}" if path else str(key))]
     if isinstance(value, list) and any(isinstance(entry, (dict, list)) for entry in value):
-        return [line for i, entry in enumerate(value) for line in _flatten(entry, f"{path}[{i}]")]
+        return [line for i, entry in enumerate(value, start=1) for line in _flatten(entry, f"{path} {i}".strip())]
     if isinstance(value, list) and not path:
         return [markdown(entry) for entry in value]
-    text = ", ".join(map(str, value)) if isinstance(value, list) else MISSING if value is None else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if value is None or not text.strip():
+        text = MISSING if value is None else "(empty)"
     return [f"{markdown(path)}: {markdown(text)}" if path else markdown(text)]
 
 

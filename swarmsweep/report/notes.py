@@ -14,8 +14,8 @@ def notes_of(page: Page) -> list[str]:
     plan, cells, notes = choice.plan, choice.rows, page.notes()
     if beside := len(cells) - len(choice.candidates):
         notes.append(
-            f"{beside} of {len(cells)} cells use another scenario than {plan.load['locustfile']}. They are there to "
-            "compare with and cannot be chosen."
+            f"{beside} of {len(cells)} cells use another scenario than {plan.load['locustfile']}. They are "
+            "shown for comparison and cannot be recommended."
         )
     if choice.chosen and (headroom := fixed_load.memory_headroom(choice.chosen)):
         notes.append(headroom)
@@ -27,9 +27,9 @@ def notes_of(page: Page) -> list[str]:
     again, steps = sum(len(cell.retries) for cell in cells), len(plan.steps)
     if steps and again / steps > MAX_RETRIED_SHARE:
         notes.append(
-            f"{again} of {steps} attempts were invalid and were retried, more than "
-            f"{100 * MAX_RETRIED_SHARE:.0f} %. Something disturbs this lab. Find the cause before you rely on the "
-            "figures. The reasons are below."
+            f"{again} of {steps} attempts were invalid and were retried. That is more than "
+            f"{100 * MAX_RETRIED_SHARE:.0f} %, so something disturbs this lab. The reasons are below. Remove the cause "
+            "before you rely on the figures."
         )
     return notes
 

@@ -13,6 +13,19 @@ from swarmsweep.report.page_rows import figure
 
 # The number of different exception texts that the page shows of a cell; cell.json has all of them.
 MAX_EXCEPTIONS = 10
+# Checks whose names in the files do not say to a reader what was compared. Other names are shown with spaces.
+_CHECK_TITLES = {
+    "littles_law": "Little's law",
+    "foreign_cpu": "CPU of other programs",
+    "steal_cpu": "CPU stolen by the hypervisor",
+    "generator_cpu": "CPU of the load generator",
+    "load_host_cpu": "CPU of the load host",
+    "answers_correct": "responses correct",
+    "counted_by_locust": "requests counted by Locust",
+    "counted_by_haproxy": "requests counted by HAProxy",
+    "requests_recorded_whole": "records complete",
+    "sampling_cheap": "CPU of the sampler",
+}
 
 
 class Unsplit(Struct, frozen=True):
@@ -213,7 +226,7 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
                     id=cell.id,
                     attempt=check.attempt,
                     verdict=verdict,
-                    name=check.name.replace("_", " "),
+                    name=_CHECK_TITLES.get(check.name) or check.name.replace("_", " "),
                     sentence=markdown(check.sentence),
                 )
             )

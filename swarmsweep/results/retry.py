@@ -74,7 +74,7 @@ def outcome(run_dir: Path | str) -> str | None:
     if not statuses:
         return None
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    return f"{statuses.total()} invalid attempt(s) were retried: now {counts}"
+    return f"invalid attempts that were retried: {statuses.total()}. Now: {counts}"
 
 
 def refuse_ended(run_dir: Path | str) -> None:
@@ -84,7 +84,7 @@ def refuse_ended(run_dir: Path | str) -> None:
         LabError: the run, the cell and the reason.
     """
     if ended := _end(run_dir, read_plan(run_dir)):
-        raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}. Start a new run without -e resume")
+        raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}, without -e resume")
 
 
 def _end(run_dir: Path | str, plan: Plan) -> str | None:
@@ -94,7 +94,7 @@ def _end(run_dir: Path | str, plan: Plan) -> str | None:
         return None
     cell_id, reason = ended
     left = len(remaining_steps(run_dir))
-    return f"the sweep ended at {cell_id}, and {left} attempt(s) were not measured: {reason}"
+    return f"the sweep ended at {cell_id}. Attempts without a measurement: {left}. Reason: {reason}"
 
 
 def _ended_by(run_dir: Path | str, plan: Plan) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.raw.deployment import Deployment
 from swarmsweep.record_file import read_record
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
+from swarmsweep.units import counted
 
 # Neither changes what a ready check gets. The other axes are the image, the stage and variables of the API.
 _SIZES = ("replicas", "cpus", "memory_bytes", "workers", LOCUSTFILE_AXIS)
@@ -66,7 +67,10 @@ def end_sentence(run_dir: Path | str, plan: Plan) -> str | None:
     found = shared_failures(run_dir, plan)
     if not found:
         return None
-    lines = [f"{failure.attempts} attempt(s) were {failure.reason}" for failure in found]
+    lines = [
+        f"{counted(failure.attempts, 'attempt')} {'was' if failure.attempts == 1 else 'were'} {failure.reason}"
+        for failure in found
+    ]
     return (
         f"{'. '.join(lines)}. Change the setting in inventory/lab/group_vars/all/lab.yml, or the API. "
         "Then run ./lab site, and ./lab sweep again"

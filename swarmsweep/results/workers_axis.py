@@ -49,8 +49,8 @@ def _judged(row: Row, alike: list[Row]) -> Row:
     if row.server_processes != row.config[_AXIS]:
         return _warned(
             row,
-            f"workers asks for {row.config[_AXIS]} server processes in each replica, and {_listed(_counts(row))} were "
-            f"counted{_of_all(row)}. The image sets the number itself, or does not read the variable that "
+            f"workers is {row.config[_AXIS]}, but each replica had {_listed(_counts(row))} server processes"
+            f"{_of_all(row)}. The image sets the number itself, or does not read the variable that "
             "lab_api_workers_env names",
         )
     return row

@@ -52,7 +52,7 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
     if step.rate_rps is None:
         rate = measured["ok"] / measured["seconds"]
         connections = "1 connection" if step.connections == 1 else f"{step.connections} connections"
-        return Judgement(PROBE, f"{_figure(rate)} right answers/s on {connections}")
+        return Judgement(PROBE, f"{_figure(rate)} good responses/s on {connections}")
     limits = {name: limit for name, limit in slo.items() if limit is not None}
     over_percent = _over_percent(summary, limits)
     if reason := _not_made(step.rate_rps, summary, limits):

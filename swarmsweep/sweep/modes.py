@@ -82,7 +82,7 @@ def _refuse_impossible_users(load: Load, written: "Entries", _latency: Limits, p
     ramp_seconds = load.users / load.spawn_rate
     if ramp_seconds > MAX_RAMP_SECONDS:
         text = (
-            f"{format_plain(load.spawn_rate)} users per second start {load.users} users in {ramp_seconds:,.0f} s; "
+            f"a spawn rate of {format_plain(load.spawn_rate)} starts {load.users} users in {ramp_seconds:,.0f} s; "
             f"allowed: up to {MAX_RAMP_SECONDS} s (the recorder waits no longer), "
             f"so at least {math.ceil(load.users * 1000 / MAX_RAMP_SECONDS) / 1000:g}"
         )

@@ -56,7 +56,7 @@ def _error(report: Report, folder: Path) -> str:
     if "environ" in report:
         name = report["environ"]
         return text + (
-            "Locust does not get your environment variables: write a default into the scenario, as "
+            "Locust does not get your environment variables. Write a default into the scenario, as "
             f"os.environ.get({name!r}, ...)"
         )
     if report["type"] == "MemoryError":
@@ -83,7 +83,7 @@ def _missing_module(module: str, locustfile: str, folder: Path) -> str:
     if name in PROGRAMS:
         stem = locustfile.removesuffix(".py")
         return (
-            f"{name}.py is loaded only with scenarios of mode capacity: name the file {stem}_open.py and set "
+            f"{name}.py is loaded only with scenarios of mode capacity. Name the file {stem}_open.py and set "
             "mode: capacity in the sweep file"
         )
     return (
@@ -139,17 +139,17 @@ def _options(report: Report, _: Path) -> str:
 
 def _shape(report: Report, _: Path) -> str:
     return (
-        f"{report['name']} is a LoadTestShape, and users come from the sweep file: remove the class, and set users and "
+        f"{report['name']} is a LoadTestShape, and users come from the sweep file. Remove the class, and set users and "
         "spawn_rate below load:"
     )
 
 
 def _abstract(report: Report, _: Path) -> str:
-    return f"All its user classes are abstract ({', '.join(report['names'])}): remove 'abstract = True' from one"
+    return f"All its user classes are abstract ({', '.join(report['names'])}). Remove 'abstract = True' from one"
 
 
 def _no_user(_report: Report, _: Path) -> str:
-    return "It holds no user class: add one that is derived from HttpUser or FastHttpUser and has a method with @task"
+    return "It holds no user class. Add one that is derived from HttpUser or FastHttpUser and has a method with @task"
 
 
 def _not_open_loop(report: Report, _: Path) -> str:
@@ -161,7 +161,7 @@ def _not_open_loop(report: Report, _: Path) -> str:
 
 
 def _no_task(report: Report, _: Path) -> str:
-    return f"{report['name']} has no task: add a method with @task"
+    return f"{report['name']} has no task. Add a method with @task"
 
 
 _WORDS: dict[str, Callable[[Report, Path], str]] = {

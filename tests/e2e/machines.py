@@ -31,7 +31,7 @@ FAREWELL_SECONDS = 10
 
 @dataclass(frozen=True)
 class Play:
-    """What a playbook did."""
+    """The results of a playbook."""
 
     status: str
     changed: dict[str, int]

@@ -185,7 +185,7 @@ class Api:
         self.undo.append(lambda: run("iptables", "-D", *packets))
 
     def ask_too(self, _: list[str]) -> None:
-        """As somebody else would who knows the address."""
+        """As another client that knows the address."""
         connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=10)
         for _ in range(STRANGE_REQUESTS):
             connection.request("GET", "/empty")

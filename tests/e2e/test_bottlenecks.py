@@ -46,7 +46,7 @@ def sweep_of(words: list[str]) -> dict:
 
 
 def unsteady(run: Path, row: dict) -> bool:
-    """Nothing but that is to be said against its last try."""
+    """No other check failed in its last attempt."""
     if row["status"] != "invalid":
         return False
     cell = json.loads((run / "cells" / row["id"] / "cell.json").read_text())

@@ -54,7 +54,7 @@ def test_the_search_came_to_its_end_within_its_budget(search):
 
 def test_the_capacity_lies_below_what_the_probes_could_do_and_is_believed(cell, search):
     assert cell["status"] == "valid", cell["reason"]
-    # Any of them: the first ones last a second or two, in which a throttled replica may be slower than on average.
+    # Any probe: the first ones last a second or two, in which a throttled replica may be slower than on average.
     achieved = max(probe["achieved_rps"] for probe in cell["attempts"][0]["load_trials"])
     assert 0 < cell["capacity"]["estimate_rps"] < 1.5 * achieved
     trials = search["trials"]

@@ -1,4 +1,4 @@
-"""The lab goes, and leaves nothing. Runs after all other end-to-end tests."""
+"""`./lab down` removes the lab completely. It runs after all other end-to-end tests."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_machine_with_another_host_key_is_not_talked_to(lab, tmp_path):
         known.write_text(kept)
     assert play.status == "failed"
     assert "Host key verification failed" in play.output
-    # The first host that is asked, and nothing was done there.
+    # The first host that is checked. Nothing was changed there.
     assert play.failed.keys() == {"e2e-api"}
     assert not play.changed.get("e2e-api")
 

@@ -23,7 +23,7 @@ def whole(body: bytes = BODY, server: int = 1) -> bytes:
     return KEPT % (server, len(body), body)
 
 
-# Answers that are always the same: (pieces, each written alone; whether the connection is closed then).
+# Constant responses: (pieces, each written alone; whether the connection is closed after them).
 FIXED = {
     "/length": ([whole()], False),
     "/pieces": ([bytes([byte]) for byte in whole()], False),
@@ -106,7 +106,7 @@ class Peer:
         elif path == "/echo":
             writer.write(whole(body, server=number % 2))
         elif path == "/fickle":
-            # Says otherwise each time.
+            # The response differs each time.
             writer.write(whole(b'{"predictions":[%d],"model_version":"1"}' % served))
         elif path == "/slow":
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What leaves the lab is not sent: real Locust processes, a lab on 127.0.0.1 and another host on 127.0.0.2."""
+"""Requests to addresses outside the lab are not sent: real Locust, a lab on 127.0.0.1 and another host on 127.0.0.2."""
 
 import pytest
 

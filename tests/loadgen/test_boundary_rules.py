@@ -46,7 +46,7 @@ def environment(option, host):
     [
         ("http://lab:8080", None, "lab:8080", False),
         ("http://lab:8080", None, "LAB.:8080", False),
-        # What the scenario puts into the environment does not count.
+        # Values that the scenario sets in the environment have no effect.
         ("http://lab:8080", "http://elsewhere", "elsewhere", True),
         (None, "http://lab:8080", "lab:8080", False),
         (None, None, "lab:8080", True),

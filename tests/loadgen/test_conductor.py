@@ -171,7 +171,8 @@ def test_a_search_finds_what_the_server_can_do(searched):
     assert begun == [("unloaded", "closed", "probe", 1), ("probe", "closed", "probe", ORDER["connections"])]
     assert {trial["kind"] for trial in trials[2:]} == {"constant"}
     rates = {trial["verdict"]: trial["rate_rps"] for trial in sorted(trials[2:], key=lambda trial: trial["rate_rps"])}
-    # What a busy machine cannot do, the search says itself. How near a search comes is for `./lab bench truth` to say.
+    # The search itself reports what a busy machine could not do.
+    # How near a search comes is for `./lab bench truth` to say.
     if capacity["ended"] in ("done", "budget"):
         assert {"good", "bad"} <= rates.keys()
     else:
@@ -256,7 +257,7 @@ def test_a_lost_worker_ends_the_search_with_an_error(lab):
     assert code == 1
     assert capacity["ended"] is None
     assert "1 of 2 workers were lost" in capacity["error"]
-    # What was measured before stays.
+    # Figures that were measured before are kept.
     assert len(capacity["trials"]) >= known
     assert all(lab.read(trial["file"])["workers_reported"] == 2 for trial in capacity["trials"])
     assert lab.read("timeline.json").items() >= {"workers_connected": 2, "workers_lost": 1}.items()

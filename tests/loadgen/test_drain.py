@@ -50,7 +50,7 @@ def test_a_request_without_a_response_counts_with_the_time_that_it_waited(tmp_pa
     least, most = (3.0, 15.0) if settings else (2.0, 15.0)
     left = found.timeline["window_end"]
     assert all(left + least - 0.1 <= begun + ms / 1000 <= left + most for begun, ms, _ in waiting)
-    # Locust knows nothing of them, the server does.
+    # Locust does not count them, but the server does.
     assert found.worker["unreported"] == 4
     assert len(found.requests) == found.counted + 4 == found.asked
     # The tasks that they belong to failed with them.

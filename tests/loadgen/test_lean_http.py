@@ -155,12 +155,12 @@ def test_a_response_is_judged_and_the_connection_kept_or_not(shared_peer, path):
         found = load.ask(path)
         assert found[0] == outcome
         if reason == BAD:
-            # What the parser says of it is the parser's affair, but it says something.
+            # The text is the parser's own. It must not be empty.
             assert found[1].startswith(BAD) and found[1] != BAD
         else:
             assert found[1] == reason
         assert [connection.is_open for connection in load.client.idle] == ([True] if kept else [])
-        # Whatever the response was, the next request is not affected.
+        # No response affects the next request.
         assert load.ask("/length") == (OK, None)
         assert load.client.opened == (1 if kept else 2)
         assert load.client.resent == 0
@@ -210,7 +210,7 @@ OTHER = (DIFFERENT, "the response differs from an earlier one to the same reques
     [
         ("/length", [b"a", b"a", b"b"], [(OK, None)] * 3),
         ("/fickle", [b"a", b"b", b"a", b"b", b"c"], [(OK, None), (OK, None), OTHER, OTHER, (OK, None)]),
-        # What failed for another reason is neither compared nor remembered.
+        # A response that failed for another reason is neither compared nor stored.
         ("/status", [b"a", b"a"], [(503, "status 503")] * 2),
     ],
 )

@@ -496,7 +496,7 @@ def test_a_probe_can_be_stopped_and_reports_requests_in_flight(lab):
     check_conserved(stopped)
     assert stopped["stopped"] == "the master stopped it"
     assert stopped["in_flight_end"] == stopped["offered"] > 0
-    # The workers are free for the next one.
+    # The workers can run the next probe.
     check_conserved(after)
     assert after["timed_out"] == after["offered"] == pytest.approx(10, abs=1)
 

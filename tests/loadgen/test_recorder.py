@@ -294,7 +294,7 @@ def test_test_that_is_ended_early_says_so(server, tmp_path):
     ("name", "value", "message"),
     [
         ("SWEEP_OUTPUT_DIR", "", "SWEEP_OUTPUT_DIR is not set"),
-        # Locust would go on without a listener that failed.
+        # Locust continues without a listener that failed.
         ("SWEEP_OUTPUT_DIR", "/proc/1/cmdline/out", "recorder: NotADirectoryError"),
         ("SWEEP_MEASURE_SECONDS", "", "SWEEP_MEASURE_SECONDS is ''"),
         ("SWEEP_WARMUP_SECONDS", "-1", "SWEEP_WARMUP_SECONDS is '-1'"),

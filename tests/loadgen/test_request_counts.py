@@ -16,7 +16,7 @@ from tests.loadgen.users_run import read_rows
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
-# Each class does its work once.
+# Each class runs its task once.
 SCENARIO = """
 import requests
 from locust import FastHttpUser, HttpUser, User, constant, events, task
@@ -141,7 +141,7 @@ def test_every_kind_is_counted_apart(tmp_path):
         *((7.0, "refused"), (7.0, "other_exception"), (7.0, "")),
     ]
     assert all(abs(begun - requests[0][0]) < 60 for begun, _, _ in own)
-    # The controller reads the same.
+    # The controller reads the same counts.
     problems: list[str] = []
     record = read_users(tmp_path, ReadOrNote(tmp_path, problems))
     assert problems == []

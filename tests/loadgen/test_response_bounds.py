@@ -1,4 +1,4 @@
-"""Responses without measure in a real Locust process: they fail by name, and the process stays small."""
+"""Endless and huge responses in a real Locust process: they fail with a reason, and the process stays small."""
 
 import gzip
 import json

@@ -98,7 +98,7 @@ def evidence_of(folder: Path, url: str, pid: int, users: int) -> Evidence:
         ("pool", 15, 5, "concurrency"),
         ("lock", 5, 1, "concurrency"),
         ("free", 15, 15, "not_saturated"),
-        # Half of the threads are free.
+        # Half of the threads are idle.
         ("threads", 20, 20, "not_saturated"),
     ],
 )

@@ -153,8 +153,8 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     for number in (1, 2):
         assert f"\n{number}/2 r1-c0." in done.stdout
         assert f"\nagain {number}/2 r1-c0." in done.stdout
-    assert "2 attempt(s) were invalid and are retried" in done.stdout
-    assert "2 invalid attempt(s) were retried: now 2 invalid" in done.stdout
+    assert "invalid attempts that are retried: 2" in done.stdout
+    assert "invalid attempts that were retried: 2. Now: 2 invalid" in done.stdout
     # The line of each cell has the reason.
     assert done.stdout.count("invalid: the bench itself broke: ") == 4
     for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
@@ -165,7 +165,7 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     # When the run is resumed, attempts that the bench broke are retried under the name of a retry. No third is kept.
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "0 attempt(s) to measure" in again.stdout
+    assert "attempts to measure: 0" in again.stdout
     assert "again 2/2 r1-c0." in again.stdout
     kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
     assert kept == {"attempt-1", "attempt-1.retried-1"}
@@ -212,10 +212,10 @@ def test_cells_that_would_fail_in_the_same_way_are_left_out(play, lost, tmp_path
     done = play(playbook, inventory, *given, *left_out)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.parent.name for path in tmp_path.glob("reports/*-lost/cells/*/attempt-1")] == ["r1-c0.1-m256M-w1"]
-    known = ["-e", json.dumps({"sweep_outcome": {"outcome": "3 attempt(s) were not measured"}})]
+    known = ["-e", json.dumps({"sweep_outcome": {"outcome": "3 attempts were not measured"}})]
     end = play(playbook.with_name("ended_early.yml"), inventory, *given, *left_out, *known)
     assert end.returncode == 2
-    assert "The sweep ended early. 3 attempt(s) were not measured" in " ".join(end.stdout.split())
+    assert "The sweep ended early. 3 attempts were not measured" in " ".join(end.stdout.split())
 
 
 # The evidence is as a load host leaves it. The run cannot be planned, and its scenarios cannot be copied again.
@@ -243,7 +243,7 @@ def test_a_phase_has_one_line_where_nothing_is_retried(play, lost, tmp_path):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed", "reason": "it died"}))
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "0 attempt(s) to measure" in again.stdout
+    assert "attempts to measure: 0" in again.stdout
     assert again.stdout.count("  Measure the cells ... ") == 1
     assert "Retry invalid attempts" not in again.stdout
 

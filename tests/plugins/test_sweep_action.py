@@ -138,7 +138,7 @@ def test_invalid_attempts_are_retried(action, plan):
         action.do_set_aside(told["run"], step["cell_id"], str(step["attempt"]))
         assess(step, "valid")
     assert action.do_retries(told["run"])["steps"] == []
-    assert action.do_outcome(told["run"])["outcome"] == "2 invalid attempt(s) were retried: now 2 valid"
+    assert action.do_outcome(told["run"])["outcome"] == "invalid attempts that were retried: 2. Now: 2 valid"
 
 
 def test_a_run_that_is_taken_up_goes_on_where_it_was(action, plan):

@@ -81,7 +81,7 @@ def probe(
         window_start=start,
         window_end=start + 25,
         verdict=verdict,
-        reason=reasons.get(verdict, f"{capacity_rps:.0f} right answers/s on 12 connections"),
+        reason=reasons.get(verdict, f"{capacity_rps:.0f} good responses/s on 12 connections"),
         over_percent=None if rate_rps is None else 5 * share**16,
         file=f"trial-{number}.json",
         achieved_rps=min(rate_rps or capacity_rps, 1.15 * capacity_rps),

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,28 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own helpers out
 
 from run_folder import RECORDED, Run, Traffic, busy
+
+from swarmsweep.errors import LabError
+from tests.prose import long_sentences
+
+# Of a sentence of an error, with its values.
+MAX_WORDS = 25
+
+
+@pytest.fixture(autouse=True)
+def _short_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every error for the user that a test raises has short sentences."""
+    raised: list[str] = []
+    begin = LabError.__init__
+
+    def record(self: LabError, message: str = "", *, next_command: str | None = None) -> None:
+        raised.append(message)
+        begin(self, message, next_command=next_command)
+
+    monkeypatch.setattr(LabError, "__init__", record)
+    yield
+    long = long_sentences(raised, MAX_WORDS)
+    assert long == [], "\n".join([f"sentences of errors with more than {MAX_WORDS} words. Write two:", *long])
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from swarmsweep.raw.timeline import Timeline
 # A peak of its own is written out; mostly it is the window that is shown, with its usage and machines.
 SAME = "flow"
 RECORDED = {"deploy": Deployment, "after": StateAfterLoad, "timeline": Timeline, "request_parts": RequestParts}
-# Figures that are measured no more.
+# Figures that are not measured any more.
 GONE = ("network_bytes_per_second", "p50_ms")
 TRACES = Path(__file__).parents[1] / "data" / "traces"
 

@@ -19,7 +19,7 @@ def plan_of(load, cells=(), slo=None, **more):
 
 
 def capacity_of(verified_rps, **changes):
-    """What one deployment proves, without an estimate."""
+    """The capacity of one deployment, without an estimate."""
     usual = {"is_lower_bound": False, "estimate_rps": None, "interval_rps": None, "lower_bound_rps": None}
     usual |= {"deployments": 1, "between_deployments": False, "limited_by": None}
     return CellCapacity(verified_rps=verified_rps, **(usual | changes))

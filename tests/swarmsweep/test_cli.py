@@ -59,7 +59,7 @@ def test_check_reports_every_file(quick, tmp_path, capsys):
     bad.write_text("")
     assert main(["check", str(bad), quick, str(tmp_path / "none.yml")]) == 2
     out, err = capsys.readouterr()
-    assert "valid: 7 cells x 1 attempt(s)" in out
+    assert "valid: 7 cells x 1 attempt\n" in out
     assert "is empty" in err and "no such sweep file" in err
 
 
@@ -175,7 +175,7 @@ def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
     assert main(["report", str(finished_run.dir), "--reports-dir", reports, "--remeasure"]) == 0
     recomputed, sentence, again = capsys.readouterr().out.splitlines()
     assert recomputed.startswith("5 attempts recomputed")
-    assert sentence.startswith("Take r1-c0.5-m256M-w1 (1 replica x 0.5 CPU, 256M, 1 worker each): it is the cheapest")
+    assert sentence.startswith("Take r1-c0.5-m256M-w1 (1 replica x 0.5 CPU, 256M, 1 worker each). It is the cheapest")
     assert again == path
     assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()
     # As after a kill between the attempt of a cell and its row.

@@ -18,8 +18,8 @@ def generator_cpu(evidence: Evidence) -> Check | None:
     highest = evidence.flow.generator_cpu_percent
     if highest is None:
         return Check(name, None, most, False, "the measured window has no CPU sample of a Locust worker")
-    verdict = "the load generator was the limit" if highest >= most else "the load generator was not at its limit"
-    sentence = f"the busiest Locust worker used {format_figure(highest)} % of a core (limit {most:g} %): {verdict}"
+    verdict = "The load generator was the limit" if highest >= most else "The load generator was not at its limit"
+    sentence = f"the busiest Locust worker used {format_figure(highest)} % of a core (limit {most:g} %). {verdict}"
     return Check(name, highest, most, highest < most, sentence)
 
 
@@ -96,7 +96,8 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
         return None
     name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
     if evidence.generator_limit is not None and evidence.verified_rps is None:
-        sentence = f"no rate was verified, because the load generator was the limit: {evidence.generator_limit}"
+        reason = evidence.generator_limit[:1].upper() + evidence.generator_limit[1:]
+        sentence = f"no rate was verified, because the load generator was the limit. {reason}"
         return Check(name, None, least, False, sentence)
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due

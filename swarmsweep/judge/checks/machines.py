@@ -82,7 +82,7 @@ def clock_offset(evidence: Evidence) -> Check:
         return Check(name, None, most, None, "the clocks of the hosts were not compared", warning=True)
     certain = max(0.0, abs(offset) - bound)
     sentence = (
-        f"the clocks of API and load host differ by {1000 * abs(offset):.0f} ms, give or take {1000 * bound:.0f} ms "
+        f"the clocks of API and load host differ by {1000 * abs(offset):.0f} ms, uncertainty {1000 * bound:.0f} ms "
         f"(limit {1000 * most:.0f} ms)"
     )
     return Check(name, offset, most, certain <= most, sentence, warning=certain <= limit("clock_offset_most"))

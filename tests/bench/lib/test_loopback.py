@@ -1,4 +1,4 @@
-"""No load and no question to another machine."""
+"""No load and no DNS request goes to another machine."""
 
 import pytest
 

@@ -32,7 +32,7 @@ STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'
 def orphans():
     processes.adopt_orphans()
     yield
-    # Other tests expect their orphans to be init's.
+    # Other tests expect that init adopts their orphans.
     ctypes.CDLL(None).prctl(processes.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
@@ -80,7 +80,7 @@ def test_members_are_all_below(start):
     assert tree.resident_bytes() > 4e6
 
 
-# What the root leaves behind is seen as long as it was seen once before.
+# A process that outlives the root is found if it was seen once before.
 @pytest.mark.parametrize("worker", [SLEEP, STUBBORN], ids=["sleep", "stubborn"])
 def test_worker_of_a_killed_root_is_ended(start, worker, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_SECONDS", 0.2)

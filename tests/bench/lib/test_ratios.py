@@ -1,4 +1,4 @@
-"""Medians of quotients, and what says nothing."""
+"""Medians of ratios, and ratios that show nothing."""
 
 import pytest
 

@@ -135,7 +135,7 @@ def test_the_file_has_the_form_of_the_contract(recorded):
     rows = {row["name"]: row for row in content["rows"]}
     assert set(PHASES) < set(rows)
     assert rows["wait until ready"]["of"] == 4
-    assert rows["gap"]["value"] is None  # not measured is no zero
+    assert rows["gap"]["value"] is None  # not measured is null, not zero
     assert content["targets"]["seconds_per_cell"] == {"at_most": 12, "met": False}
     assert content["targets"]["sampler"] == {"at_most": 2, "met": None}
     assert "were not kept" in text

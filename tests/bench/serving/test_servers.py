@@ -1,4 +1,4 @@
-"""How the servers are started, and what they are sent."""
+"""How the servers are started, and which requests they get."""
 
 import json
 

@@ -15,7 +15,7 @@ def test_jobs_return_in_their_order():
     jobs = [lambda number=number: number**2 for number in range(9)]
     assert parallel.run_limited(jobs, 3, stopping, "squares") == [number**2 for number in range(9)]
     assert parallel.run_limited([], 3, stopping, "squares") == []
-    # So that others can follow.
+    # Time for other jobs to start.
     assert not stopping.is_set()
 
 

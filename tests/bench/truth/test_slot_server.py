@@ -90,7 +90,7 @@ def test_as_many_are_served_at_a_time_as_there_are_slots(start):
     with ThreadPoolExecutor(6) as pool:
         ended = sorted(pool.map(lambda _: (ask(url, b"{}").status, time.monotonic() - began), range(6)))
     assert {status for status, _ in ended} == {200}
-    # Never early. How much later depends on the machine.
+    # No response is early. How late it is depends on the machine.
     assert all(seconds >= 0.05 * (number // 2 + 1) for number, (_, seconds) in enumerate(ended))
     seen = figures(port)
     assert (seen["served"], seen["abandoned"]) == (6, 0)
@@ -110,7 +110,7 @@ def test_work_that_no_client_waits_for_is_done_all_the_same(start):
     port, _ = start(100, 1)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as gone:
         gone.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-    # Behind it, so that it is over when this is answered.
+    # This request is queued after the others, so they have ended when its response arrives.
     assert ask(f"http://127.0.0.1:{port}/predict", b"{}").status == 200
     assert (figures(port)["served"], figures(port)["abandoned"]) == (1, 1)
 

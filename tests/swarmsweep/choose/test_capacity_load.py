@@ -44,7 +44,7 @@ def never(name, **more):
 
 
 def once(name):
-    """One of which a probe held, and none for long enough."""
+    """A cell of which one probe held the SLO, but none for long enough."""
     probes = [ProbeRow(verdict="bad"), ProbeRow(verdict="good")]
     return replace(never(name), attempts=[AttemptEntry(attempt=1, status="valid", probes=probes)])
 
@@ -55,7 +55,7 @@ def dead(name, status, cpus=0.1):
 
 
 def least(name, rps, **more):
-    """A cell that held all that the generator could make."""
+    """A cell that held the SLO at every rate that the generator could send."""
     open_end = {"is_lower_bound": True, "estimate_rps": None, "interval_rps": None, "limited_by": "generator"}
     return cell(name, rps, rps, rps, **open_end, **more)
 

@@ -55,7 +55,7 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
         searched(name, rate, 1.01 * rate, 0.99 * rate, is_lower_bound=opened)
         for name, rate, opened in (("a", rates[0], open_one), ("b", rates[1], open_other))
     )
-    # Of a lower bound the verified rate counts: here the same as the estimate of the others.
+    # For a lower bound, the verified rate is used. Here it equals the estimate of the others.
     pair = [
         structs.replace(
             row, attempts=[structs.replace(attempt, verified_rps=attempt.capacity_rps) for attempt in row.attempts]
@@ -64,7 +64,7 @@ def test_at_least_is_never_worse_or_equal(open_one, open_other, rates, verdict):
     ]
     found = compare_with_each(pair[0], pair[1:], noise_in(CAPACITY_PLAN, []))["b"]
     assert found.verdict == verdict
-    # Whose capacity is open is said where that leaves it undecided.
+    # The sentence names the cell whose capacity is only a lower bound.
     assert ("lower bound" in found.sentence) == (verdict == "undecided")
 
 

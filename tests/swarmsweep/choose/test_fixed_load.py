@@ -16,7 +16,7 @@ def test_cost_counts_cpu_and_memory_of_all_replicas():
 
 
 def changes_of(cells):
-    """What other limits would change."""
+    """How other limits change the recommendation."""
     return sensitivity(cells, SLO, recommend(cells, SLO).cell_id)
 
 
@@ -43,7 +43,7 @@ def test_winner(cells, winner):
     assert recommend(cells[::-1], SLO).cell_id == winner
 
 
-# The name of a row: cells, and what is special about them.
+# Name of the row -> cells with their differences from a usual cell.
 SENTENCES = {
     "cheaper, dead and faster ones": [
         fixed("tiny", cpus=0.25, rps=30, p95=900),
@@ -95,7 +95,7 @@ def test_the_fastest_may_miss_the_slo():
     [
         # The nearest is named, with how far it is away.
         ("none holds the SLO", [" b (", "150.0 ms", "1.50 times"]),
-        # So many of each status, and the reason of one.
+        # The number of cells of each status, and the reason of one cell.
         ("failed and infeasible", ["1 failed, 1 infeasible", "died."]),
         ("invalid", ["1 invalid", "no load."]),
         ("invalid and failed", ["1 failed, 1 invalid", "died."]),
@@ -146,9 +146,9 @@ WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_
         ({"p95": 150}, {"bottleneck": "generator"}, "Give the load more workers or another load host"),
         ({"p95": 150}, {"bottleneck": "host_cpu"}, "use a larger API host"),
         ({"p95": 150}, {"bottleneck": "worker_cpu"}, "add more workers or replicas to the matrix"),
-        # As with a path that the API lacks.
-        ({"failures": 100.0}, WAITING | {"latency_growth": 1.0}, "Its requests failed: read their kinds below"),
-        # As with 503 of an overloaded API.
+        # For example: the API does not have the path.
+        ({"failures": 100.0}, WAITING | {"latency_growth": 1.0}, "The kinds of its failed requests are below"),
+        # For example: an overloaded API responds with 503.
         ({"failures": 30.0}, {"bottleneck": "cpu_throttled"}, "Add larger configurations to the matrix"),
     ],
 )

@@ -31,15 +31,15 @@ PAIRS = [
     (blocks(110, 111, 109), blocks(100, 100, 100), None, BETTER, 1.1, ["1.08", "1.13", "3 blocks"]),
     (blocks(100, 100, 100), blocks(110, 111, 109), None, WORSE, 0.909, []),
     (blocks(100, 101, 100), blocks(100, 100, 101), None, EQUAL, 1, ["3.0 %"]),
-    # What is the same in a block is no difference: the second block was slow for both.
+    # The second block was slow for both, so it shows no difference between them.
     (blocks(110, 55, 109), blocks(100, 50, 100), None, BETTER, 1.097, []),
     (blocks(120, 90, 110), blocks(100, 100, 100), None, UNDECIDED, 1.059, []),
-    # Clear, but smaller than matters.
+    # Significant, but smaller than the margin.
     (blocks(102.9, 102.9, 103.0), blocks(100, 100, 100), 0.001, EQUAL, 1.029, ["3.0 %"]),
     (blocks(104, 105, 108), blocks(100, 100, 100), 0.04, UNDECIDED, 1.057, ["8.0 %"]),
     (blocks(110, 110, 110), blocks(100, 100, 100), None, BETTER, 1.1, ["1.10 to 1.10"]),
     (blocks(100, 100), blocks(100, 100), None, EQUAL, 1, []),
-    # What one side lacks is left out.
+    # A block that one side lacks is left out.
     (blocks(110, 111, None, 109), blocks(100, 100, 100, 100), None, BETTER, 1.1, ["3 blocks"]),
 ]
 
@@ -129,7 +129,7 @@ def test_ten_percent_more_are_seen(count, least):
 
 
 def test_the_best_of_many_equals_is_seldom_better_than_any():
-    """The best is chosen because it came out high, and compared with all others: without Holm that would mislead."""
+    """The best cell is compared with all others. Without Holm's correction, chance would often make it "better"."""
     draw = np.random.default_rng(11)
     false = 0
     for _ in range(300):
@@ -140,7 +140,7 @@ def test_the_best_of_many_equals_is_seldom_better_than_any():
 
 
 def test_of_many_comparisons_each_must_be_clearer():
-    """p is 0.03: clear at 5 % alone, not as one of three."""
+    """p is 0.03: significant at 5 % alone, but not as one of three comparisons."""
     a = blocks(*(100 * math.exp(d) for d in (0.06, 0.10, 0.08, 0.02)))
     b, far = blocks(100, 100, 100, 100), blocks(100, 300, 100, 300)
     alone = compare(a, b)
@@ -163,14 +163,14 @@ def test_clear_differences_stay_clear_among_many():
         (blocks(200, 201, 199), blocks(100, 100, 101), None, False),
         (blocks(100, 100, 101), blocks(200, 201, 199), None, True),
         (blocks(101, 100, 101), blocks(100, 101, 100), None, True),
-        # Undecided: unless the difference is too large to shrug off.
+        # An undecided comparison is a tie, unless the difference is too large.
         (blocks(104, 100, 108), blocks(100, 100, 100), None, True),
         (blocks(200, 100, 220), blocks(100, 100, 90), None, False),
         (blocks(200), blocks(100), None, False),
         (blocks(105), blocks(100), None, True),
         (blocks(120), blocks(100), None, False),
         (blocks(120), blocks(100), 0.08, True),
-        # Never measured in the same block.
+        # The two cells share no block.
         (blocks(100, 100), blocks(None, None), None, False),
         (blocks(100), {}, None, False),
     ],

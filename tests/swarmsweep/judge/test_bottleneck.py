@@ -93,7 +93,7 @@ CASES = [
         "generator",
         ["99.2 %", "48.0 %"],
     ),
-    # It had room where it was at its highest, and could not make more all the same.
+    # The generator had CPU time left at its highest rate, but could not send more.
     (
         changed(
             "search",
@@ -102,7 +102,7 @@ CASES = [
         "generator",
         ["9000", "41.7 ms"],
     ),
-    # Others fill the load host, and the little that the generator wants it gets.
+    # Other programs fill the load host, but the generator gets the little CPU time that it needs.
     (changed("users", **{"machines.e2e-load.busy_percent": 99.2}), "not_saturated", ["43.6 %"]),
     (
         changed("users", **THROTTLED),
@@ -123,7 +123,7 @@ CASES = [
         "hot_replica",
         ["1 of 2 replicas", "98.0 %", "0.05 cores", "34.5 %"],
     ),
-    # Both at their limit: more of the same helps.
+    # Both replicas are at their limit, so more replicas help.
     (
         changed("users", **THROTTLED, **{f"{A}.throttled_percent": 98.0, f"{B}.throttled_percent": 81.0}),
         "cpu_throttled",
@@ -151,7 +151,7 @@ CASES = [
     (retransmitting(0.2, 3.0, SLOW), "not_saturated", ["43.6 %"]),
     # Those of other traffic, while requests are as fast as without load.
     (retransmitting(2.4, 35.0, FAST), "not_saturated", ["1.64 ms"]),
-    # They explain little of a long wait.
+    # They explain only a small part of a long wait.
     (retransmitting(2.4, 35.0, QUEUE), "concurrency", ["72.6 requests at once", "100.0 ms"]),
     (retransmitting(2.4, 35.0, replace(QUEUE, parts_rps=(400.0, 726.0))), "not_saturated", ["500.0 ms"]),
     (replace(changed("users"), concurrency=QUEUE), "concurrency", ["72.6 requests at once", "34.6 %"]),
@@ -214,7 +214,7 @@ CASES = [
         "hot_worker",
         ["of 2 ", "99.7 %", "0.62"],
     ),
-    # It waits for requests.
+    # The process waits for requests.
     (changed("users", **{"flow.served_by": ONE_USER, "flow.in_flight_mean": 0.2}), "not_saturated", ["43.6 %"]),
     # A process that fills the limit of its replica is held back by that.
     (changed("users", **{"flow.served_by": ONE_USER}, **THROTTLED), "cpu_throttled", ["90.9 %"]),

@@ -37,7 +37,7 @@ def entries(*trials, max_rps=None, verify_seconds=60):
 
 
 def counts(rate, seconds, over):
-    """What a probe with this share over the limit says."""
+    """A probe with this share of requests over the limit."""
     offered = round(rate * seconds)
     return Counts(offered, {"p95_ms": round(offered * (1 - over))})
 
@@ -208,7 +208,7 @@ def test_the_interval_across_deployments_covers_the_mean():
 
 
 def test_trials_that_contradict_each_other_have_no_interval():
-    """Everything late at 80, nothing at 85, and everything at 90: no line says anything."""
+    """All requests are late at 80, none at 85, and all at 90. No line fits."""
     search = entries((80, 60, BAD), (85, 60, GOOD), (90, 60, BAD))
     summaries = {2: counts(80, 60, 1.0), 3: counts(85, 60, 0.0), 4: counts(90, 60, 1.0)}
     found = capacity_of(search, summaries, SLO)

@@ -42,12 +42,12 @@ def test_a_trace_trips_its_check_and_no_other(trace):
 
 
 def test_the_sentences(golden):
-    """Of each check when it passes, and of each trace and fault the one that fails."""
+    """The sentence of each check that passes and, for each trace and fault, of the check that fails."""
     sound = {
         of: {check.name: check.sentence for check in checks_of(from_json(record(of)))} for of in ("users", "search")
     }
     traces = [changed(trace["of"], **trace["set"]) for trace in CHANGES]
-    late = replace(from_json(record("search")), generator_limit="at 900 requests/s requests were sent 40 ms late")
+    late = replace(from_json(record("search")), generator_limit="at 900 requests/s, requests were sent 40 ms late")
     traces.append(replace(late, verified_rps=None))
     faults = [from_json(json.loads(path.read_text())) for path in RECORDED]
     failed = {
@@ -273,7 +273,7 @@ def test_a_scenario_may_clear_locusts_statistics():
     cleared = replace(sent(), counted_requests=5000)
     found = named(cleared)["counted_by_locust"]
     assert (found.passed, found.warning) == (False, True)
-    # A record that lacks a request is short. HAProxy's tolerance hides that.
+    # The record lacks a request. HAProxy's tolerance hides this.
     short = named(replace(sent(), counted_requests=8031))["counted_by_locust"]
     assert (short.passed, short.warning) == (False, False)
     # Where HAProxy does not confirm the recorder, requests may be lost.
@@ -294,9 +294,9 @@ FOREIGN = {"deploy.containers.*.image": ["my-api:1", "my-api:1"]}
         ({"eu-1": 4000, "eu-2": 4030}, "'eu-1' does not begin"),
         ({"books/1": 4000, "books/2": 4030}, "'books/1' does not begin"),
         ({A: 4015, B: 4015}, "names containers, and not their processes"),
-        ({A: 8030}, "one value alone"),
+        ({A: 8030}, "only one value"),
         # The number of the first process, read before the others were forked from it.
-        ({f"{A}/1": 8030}, "one value alone"),
+        ({f"{A}/1": 8030}, "only one value"),
         ({f"{A}/1": 4015, f"{B}/1": 4015}, "names one process of a replica"),
         ({}, "no response had the header"),
         # More values than are kept.
@@ -323,7 +323,7 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
 @pytest.mark.parametrize(
     ("of", "settings", "name", "passed", "warning"),
     [
-        # Results, not failed checks: a server that responds with 503, and timeouts.
+        # Status 503 and timeouts are results, and fail no check.
         ("users", {"flow.failure_kinds": {"status_503": 900, "timeout": 40}}, "errors_explained", True, False),
         ("users", {"flow.failure_kinds": {"status_429": 5000}}, "errors_explained", True, False),
         ("users", {"flow.failure_kinds": {"status_408": 500, "status_425": 9}}, "errors_explained", True, False),
@@ -331,7 +331,7 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
         ("users", {"flow.failure_kinds": {"other_exception": 900}}, "errors_explained", True, False),
         ("users", {"flow.failure_kinds": {"no_response": 900}}, "errors_explained", True, False),
         ("search", {"flow.failure_kinds": {"not_sent": 900}}, "errors_explained", True, False),
-        # Rejected requests are results, and a reason to look at the scenario.
+        # Rejected requests are results. The sentence advises to check the scenario.
         ("users", {"flow.failure_kinds": {"status_422": 5}}, "errors_explained", True, False),
         ("users", {"flow.failure_kinds": {"status_422": 5812}}, "errors_explained", False, True),
         # One broken connection in 5,812 requests.
@@ -342,7 +342,7 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
         ("users", {"flow.failure_kinds": {"load_host": 6}}, "errors_explained", False, False),
         ("users", {"flow.failure_kinds": {"unreadable": 6}}, "errors_explained", False, False),
         ("users", {"flow.failure_kinds": {"blocked": 6}}, "errors_explained", False, False),
-        # A lot from others is a warning while there is room, and makes the figures worthless where there is none.
+        # CPU use of other programs is a warning while a core is free. Without a free core, the attempt is invalid.
         ("users", {"machines.e2e-api.external_cpu_cores": 0.1}, "foreign_cpu", True, True),
         ("users", {"machines.e2e-api.external_cpu_cores": 0.6}, "foreign_cpu", False, True),
         (
@@ -355,7 +355,7 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
         ("users", {"machines.e2e-api.steal_percent": 12.0}, "steal_cpu", False, False),
         ("users", {"clock_offset_seconds": 0.2}, "clock_offset", True, True),
         ("users", {"clock_offset_seconds": 5.0}, "clock_offset", False, False),
-        # An offset that the comparison itself does not know better than this.
+        # The uncertainty of the comparison is as large as the offset.
         ("users", {"clock_offset_seconds": 0.9, "clock_bound_seconds": 0.8}, "clock_offset", True, True),
         ("users", {"flow.generator_cpu_percent": 89.9}, "generator_cpu", True, False),
         ("users", {"flow.generator_cpu_percent": 90.0}, "generator_cpu", False, False),
@@ -416,11 +416,11 @@ def test_wrong_responses_at_the_highest_load_fail_the_check_too():
 
 
 def test_a_search_that_the_generator_ended_must_have_proven_something():
-    late = replace(from_json(record("search")), generator_limit="at 900 requests/s requests were sent 40 ms late")
+    late = replace(from_json(record("search")), generator_limit="at 900 requests/s, requests were sent 40 ms late")
     nothing = named(replace(late, verified_rps=None))["generator_kept_rate"]
     assert (nothing.passed, nothing.warning) == (False, False)
-    assert nothing.sentence.endswith(late.generator_limit)
-    # The capacity is at least what was proven.
+    assert nothing.sentence.endswith("the limit. At 900 requests/s, requests were sent 40 ms late")
+    # The capacity is at least the verified rate.
     assert named(replace(late, verified_rps=850.0))["generator_kept_rate"].passed is True
 
 
@@ -440,7 +440,7 @@ def test_limits_as_labelled_names_what_differs():
         found = named(replace(evidence, deploy=second_replica(evidence, **{key: value})))["limits_as_labelled"]
         assert found.passed is False
         assert words in found.sentence
-    # Another image may keep its number of workers elsewhere.
+    # Another image may read the number of workers from another variable.
     assert named(replace(evidence, deploy=second_replica(evidence, env={})))["limits_as_labelled"].passed is True
     alone = msgspec.structs.replace(evidence.deploy, containers=evidence.deploy.containers[:1])
     assert "replicas: 1, not 2" in named(replace(evidence, deploy=alone))["limits_as_labelled"].sentence

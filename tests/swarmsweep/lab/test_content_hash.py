@@ -35,7 +35,7 @@ def test_known_content_always_has_the_same_tag(context):
 
 
 def test_a_copy_elsewhere_has_the_same_tag(context, tmp_path):
-    copy = tmp_path / "tests" / "copy"  # folders above do not count, not even one of an ignored name
+    copy = tmp_path / "tests" / "copy"  # a folder above does not change the hash, even if its name is ignored
     shutil.copytree(context, copy)
     (copy / "Dockerfile").touch()  # nor does time
     (copy / "package/app.py").chmod(0o600)  # nor who may read it

@@ -75,13 +75,13 @@ RESULTS = {
     "400": (late(UNKNOWN_HOST), UNKNOWN_HOST, ["ready_host"]),
     "another port": (late(ELSEWHERE), ELSEWHERE, ["port"]),
     "loopback": (late(LOOPBACK), LOOPBACK, ["env"]),
-    # Whose culprit is unknown: no ready path is blamed.
+    # The cause is unknown, so no ready path is named.
     "taken back": (
         {"msg": TAKEN_BACK, "services": [{"name": "lab_api_api", "reason": None, "reason_code": None}]},
         TAKEN_BACK,
         ["memory", "image", "env"],
     ),
-    # Where no setting helps none is named.
+    # No setting helps, so no setting is named.
     "Docker is silent": ({"msg": "Docker does not answer"}, "Docker does not answer", []),
     "Docker is silent, no services": (
         {"msg": "Docker does not answer", "services": []},

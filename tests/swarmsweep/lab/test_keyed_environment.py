@@ -17,7 +17,7 @@ def test_equal_environments_are_equal_in_any_order(tmp_path):
     first = keyed_environment(ENVIRONMENT, key)
     assert keyed_environment(dict(reversed(ENVIRONMENT.items())), key) == first
     assert list(first["values"]) == sorted(ENVIRONMENT)
-    # Equal values do not show.
+    # The hashes do not show that two values are equal.
     assert len(set(first["values"].values())) == len(ENVIRONMENT)
 
 

@@ -88,7 +88,7 @@ def test_a_run_without_secrets_can_be_repeated_as_it_was_typed(words):
         (["-e", "seed=7 x=hunter2 sweep=a.yml"], ["-e", "seed=7 x=*** sweep=a.yml"]),
         (["-e", "my_token='hunter2 too' seed=2"], ["-e", "my_token=*** seed=2"]),
         (["-e", 'client_secret="a \\"hunter2" seed=2'], ["-e", "client_secret=*** seed=2"]),
-        # What looks like another variable may be the rest of a password.
+        # A word that looks like another variable may be the rest of a password.
         (["-e", "x=a b hunter2= c"], ["-e", "x=*** ***"]),
         (["-e", "hunter2"], ["-e", "***"]),
         (["-e", '{"seed": 7, "db": "hunter2"}'], ["-e", '{"seed": 7, "db": "***"}']),

@@ -35,7 +35,7 @@ def problems(api=None, load=None):
         facts(os_id="ubuntu", os_version="24.04"),
         facts(os_id="ubuntu", os_version="25.10"),
         facts(disk_free_bytes=8 * GIB, memory_bytes=2 * GIB),
-        facts(disk_free_bytes=2 * GIB, provisioned=True),  # spent on purpose by an earlier run
+        facts(disk_free_bytes=2 * GIB, provisioned=True),  # an earlier run filled the disk
     ],
 )
 def test_sound_hosts_have_no_problem(host):
@@ -46,7 +46,7 @@ API_PROBLEMS = [
     (facts(os_version="11"), ("debian 11;",)),
     (facts(os_id="ubuntu", os_version="22.04"), ("ubuntu 22.04;",)),
     (facts(os_id="fedora", os_version="41"), ("fedora 41;",)),
-    (facts(os_id="debian", os_version=""), ("debian ;",)),  # unstable says no version
+    (facts(os_id="debian", os_version=""), ("debian ;",)),  # Debian unstable has no version
     (facts(os_id="", os_version=""), ()),
     (facts(disk_free_bytes=7.5 * GIB), ("7.5 GiB", "8 GiB", "docker system prune")),
     (facts(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB", "8 GiB")),
@@ -73,7 +73,7 @@ UNREACHED = {"unreachable": True, "msg": "Could not resolve hostname"}
 def test_an_api_host_needs_an_address_that_can_be_loaded(address, reach):
     [problem] = problems(api=facts(address, reach=reach))
     assert problem.startswith(f"ansible_host of 'lab-api' is '{address}'; ")
-    # Nothing is loaded there.
+    # The host gets no load.
     assert problems(load=facts("root@10.0.0.6")) == []
 
 

@@ -1,4 +1,4 @@
-"""What would be no word of HAProxy's configuration is refused, with the file to change."""
+"""A value that HAProxy's configuration cannot take is refused, with the file to change."""
 
 import pytest
 

@@ -76,7 +76,7 @@ def test_no_core_is_lost_or_given_twice(cores, parts):
         (TWO, TWO_SIDES, [3], 24, {"lab-api": ("3", 8), "lab-load": ("3", 8)}),
         (TWO, TWO_SIDES, 16, 10, {"lab-api": ("0-7", 4), "lab-load": ("8-15", 4)}),
         (TWO, TWO_SIDES, 1, 64, {"lab-api": ("0", 8), "lab-load": ("0", 8)}),
-        # a real host gets nothing of this machine
+        # a real host gets no cores of this machine
         (TWO | {"lab-load": "10.0.0.7"}, TWO_SIDES, 4, 24, {"lab-api": ("0-1", 8)}),
         ({"a": "10.0.0.7", "b": "host.example"}, {"a": "api", "b": "load"}, 4, 1, {}),
         (
@@ -136,7 +136,7 @@ LOCAL = [DIRECT[0] | {"type": "local", "dev": "lo", "prefsrc": "198.18.0.11", "c
     [
         (DIRECT, "sweep0"),
         (BY_GATEWAY, None),
-        (LOCAL, None),  # the machine itself is no machine of the lab
+        (LOCAL, None),  # the controller itself is no virtual machine of the lab
         ([DIRECT[0] | {"dev": "eth0"}], None),
         ([DIRECT[0] | {"dev": "gone0"}], None),
         ([DIRECT[0] | {"dst": "198.18.0.12"}], None),

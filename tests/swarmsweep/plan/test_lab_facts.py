@@ -32,7 +32,7 @@ SEARCH = SWEEP.replace(b"users: 40, spawn_rate: 20, warmup_seconds: 5, measure_s
 
 
 def run(reports, second=1, name="lab-api", sweep=SWEEP):
-    """A run that began in that second, with a host that has as many CPUs."""
+    """A run that began at this time, with a host with this number of CPUs."""
     hosts = {"api": [{"name": name, "cpus": second, "memory_bytes": 8 * GIB}], "load": []}
     plan = make_plan(parse_sweep(sweep, "x.yml"), hosts, run_id=f"20261122T1145{second:02}Z-x")
     return write_plan(plan, reports), plan
@@ -113,7 +113,7 @@ def measured(run_dir, plan, gaps, loads, mode="fixed"):
         if load is not None and mode == "capacity":
             put(folder / "locust" / "capacity.json", {"load_seconds": load})
         elif load is not None:
-            # The clock of another host, an hour off.
+            # The clock of another host is an hour ahead.
             put(folder / "locust" / "timeline.json", {"spawn_started": start + 3600, "window_end": start + 3600 + load})
         start += gap
 

@@ -152,7 +152,7 @@ def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
         (("cells", 0, "load", "spawn_rate"), 0, r"load of cell r1\S*: is damaged: spawn_rate is '0'"),
         (("cells", 0, "config", "cpus"), None, r"config of cell r1\S*: is damaged: cpus"),
         (("cells", 0, "id"), "../../elsewhere", "a file name was expected"),
-        (("cells", 0, "id"), "r1-c2-m256M-w1", "cell r1-c2-m256M-w1 is there 2 times"),
+        (("cells", 0, "id"), "r1-c2-m256M-w1", "cell r1-c2-m256M-w1 occurs 2 times"),
         (("steps", 0, "cell_id"), "gone", "a step is for cell 'gone'"),
         (("hosts", "api", 0, "memory_bytes"), "16G", "group api: is damaged: memory_bytes is '16G'"),
     ],
@@ -174,7 +174,7 @@ def test_keys_of_a_later_version_are_no_damage_of_a_plan(tmp_path):
     path = write_plan(plan(), tmp_path) / "plan.json"
     stored = json.loads(path.read_text())
     write_json(path, stored | {"new": 1, "load": stored["load"] | {"pauses": [1, 2]}})
-    assert "pauses [1, 2]" in load_sentence(read_plan(path.parent))
+    assert "Pauses [1, 2]" in load_sentence(read_plan(path.parent))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_what_a_broken_attempt_left_never_mixes_with_the_next(tmp_path, left, se
     assert cell.exists() is (left is not None and not set_aside)
     assert (step in remaining_steps(run_dir)) is (set_aside or left is None)
     assert retry_broken(run_dir) == 0
-    # Of the last try, and of the one before that.
+    # Of the last retry, and of the attempt before it.
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trial.json").unlink(missing_ok=True)
     assert retry_broken(run_dir) == 1

@@ -56,7 +56,7 @@ def test_a_smoke_search_has_no_twin(golden):
     shown = text(SEARCH, ", profile: smoke")
     golden("plan_search_smoke.txt", shown)
     assert "twin" not in shown and "A/A" not in shown
-    assert "at most 60 s" in " ".join(shown.split())
+    assert "At most 60 s" in " ".join(shown.split())
 
 
 def test_the_order_of_a_seed_is_in_numbers_of_cells(golden):

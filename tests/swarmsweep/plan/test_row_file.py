@@ -78,7 +78,7 @@ def test_the_keys_are_those_of_every_version():
 
 def test_what_was_read_is_written_as_it_was(tmp_path):
     path, again = tmp_path / "cell.json", tmp_path / "again.json"
-    # A whole number stays one, also where a fraction would do.
+    # A whole number stays a whole number, also in a field for fractions.
     write_row(path, structs.replace(FULL, rps=5, failure_percent=0.1, rps_range=(5, 5.5)))
     write_row(again, read_row(path, tmp_path, CELL))
     assert again.read_bytes() == path.read_bytes()
@@ -119,7 +119,7 @@ LOST = [
 ]
 
 
-# A figure that was lost is not one that was not measured.
+# A missing key is not the same as null, which means not measured.
 @pytest.mark.parametrize(("name", "key"), LOST)
 def test_a_part_that_lost_a_key_is_damaged(tmp_path, name, key):
     path, stored = tmp_path / "cell.json", row_json(FULL)

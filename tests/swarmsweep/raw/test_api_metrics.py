@@ -39,7 +39,7 @@ def test_request_parts_of_several_replicas_are_pooled_by_counts():
     parts = request_parts(pool(parsed(FIRST, SECOND)))
     assert (parts.endpoint, parts.requests) == ("/predict", 20)
     assert parts.mean_ms == pytest.approx(1000 * 9.0 / 20)
-    # Per request: MLflow was asked twice in each good one. Nothing is known of preparing, which is not zero.
+    # Each good request called MLflow twice. The time of preparing is unknown, which is not zero.
     expected = {"database": 50.0, "mlflow": 200.0, "preparing": None, "inference": 25.0, "rest": 175.0}
     assert parts.parts_ms == pytest.approx(expected)
     assert list(parts.parts_ms) == list(expected)
@@ -64,7 +64,7 @@ def times(**endpoints):
         (times(predict=(0, 0.0)), None),
         (times(ready=(900, 9.0), empty=(10, 0.01)), ("/empty", 10, 1.0, NONE | {"rest": 1.0})),
         (times(normalize=(9, 9.0), predict=(10, 0.01)), ("/predict", 10, 1.0, NONE | {"rest": 1.0})),
-        (times(b=(5, 0.005), a=(5, 0.01)), ("/a", 5, 2.0, NONE | {"rest": 2.0})),  # as many: by name
+        (times(b=(5, 0.005), a=(5, 0.01)), ("/a", 5, 2.0, NONE | {"rest": 2.0})),  # equal numbers: ordered by name
         (
             times(predict=(10, 0.1, {"inference": 0.06, "preparing": 0.07})),  # side by side: more than the whole
             ("/predict", 10, 10.0, NONE | {"inference": 6.0, "preparing": 7.0, "rest": 0.0}),
@@ -94,7 +94,7 @@ TEXTS = [
     ('shop_request_seconds_count{endpoint="/x"} NaN\n', {}, None),
     ('shop_request_seconds_count{endpoint="/x"} -1\n', {}, None),
     ('shop_request_seconds_count{endpoint="/x"} +Inf\n', {}, None),
-    ('shop_part_seconds_sum{endpoint="/x",part="coffee"} 5\n', {}, None),  # a part of another API
+    ('shop_part_seconds_sum{endpoint="/x",part="coffee"} 5\n', {}, None),  # a part that only another API has
     ('shop_request_seconds_count{endpoint="/x"} 5\n', {"/x": EndpointTimes(5)}, None),
     # An API behind a middleware that counts, too: never both.
     (

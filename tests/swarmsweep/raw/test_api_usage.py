@@ -65,7 +65,7 @@ def without_counter(lines, name):
         (without_counter(samples(), "memory_peak_bytes"), {"memory_peak_bytes"}),
         (without_counter(samples(), "oom_kills"), {"oom_kills"}),
         ([], {"cpu_cores", "throttled_percent", "host_busy_percent", "memory_peak_bytes", "oom_kills"}),
-        (sample_lines(["a" * 64], Traffic([])), {"cpu_cores", "throttled_percent", "host_busy_percent"}),  # one unseen
+        (sample_lines(["a" * 64], Traffic([])), {"cpu_cores", "throttled_percent", "host_busy_percent"}),  # no sample
     ],
 )
 def test_what_was_not_measured_is_null(lines, missing):

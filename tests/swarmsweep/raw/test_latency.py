@@ -137,7 +137,7 @@ FAST = [10.0] * 990
         (FAST, [40_000.0] * 10, ["mean"]),
         (FAST, [40_000.0] * 11, ["mean", "p99"]),
         (FAST[:900], [40_000.0] * 60, ["mean", "p95", "p99"]),
-        # They waited less than others took: nothing is known above that.
+        # They waited for less time than other requests took, so higher percentiles are unknown.
         (FAST[:900] + [200.0] * 100, [50.0], ["mean", "p95", "p99"]),
         ([10.0] * 10, [40_000.0], ["mean"]),
     ],

@@ -58,10 +58,10 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, sta
         assert row.reason == left_lab_sentence(left)
         rest = len(run.plan.steps) - 1
         assert outcome(run.dir).endswith(row.reason)
-        assert cell in outcome(run.dir) and f" {rest} " in outcome(run.dir)
-        # Without the mark, it would be retried.
+        assert cell in outcome(run.dir) and f" {rest}. " in outcome(run.dir)
+        # Without this file, the attempt would be retried.
         assert retry_steps(run.dir) == []
-        # It would leave the lab again.
+        # A retry would send to the same address.
         with pytest.raises(LabError, match=cell) as refused:
             refuse_ended(run.dir)
         words = {"reason": row.reason, "outcome": outcome(run.dir), "resume": str(refused.value)}

@@ -26,7 +26,7 @@ def tasks_file(folder, *rows, name="tasks-a-0.f64.gz"):
         ([1, 1, 1], 3, 0, {}),
         ([1, 0, 0], 3, 2, {}),
         ([3, 3, 4, 1, 0], 5, 4, {"KeyError: 'prediction'": 2, "AssertionError": 1}),
-        # What the end of the load cut off is neither.
+        # A task that the end of the load interrupted has neither failed nor succeeded.
         ([1, 2, 2, 3], 2, 1, {"KeyError: 'prediction'": 1}),
         ([9], 1, 1, {UNKNOWN_TEXT: 1}),
     ],
@@ -51,7 +51,7 @@ def test_workers_number_their_texts_themselves(tmp_path):
         (TaskCounts(0, 0, {}), None),
         (TaskCounts(200, 3, {}), 1.5),
         (TaskCounts(200, 3, {}, users=20), 1.5),
-        # 16 of 20 users never began; the others did well.
+        # 16 of 20 users never began. The tasks of the others succeeded.
         (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 16}), 80.0),
         (TaskCounts(1000, 900, {}).with_starts(20, {"KeyError: 'token'": 16}), 90.0),
         (TaskCounts(0, 0, {}).with_starts(20, {"KeyError: 'token'": 20}), 100.0),

@@ -39,7 +39,7 @@ LONG = "\n".join(f"line {number}" for number in range(1, 41))
         # The message of a module says more than its output.
         ({"msg": "apt-get failed: E: no", "rc": 100, "stderr": "E: no"}, ["apt-get failed: E: no"]),
         ({"msg": "MODULE FAILURE: odd", "rc": 1, "module_stderr": "sudo: no"}, ["MODULE FAILURE: odd", "  sudo: no"]),
-        # As a terminal would show it.
+        # As a terminal shows it.
         ({"msg": "\x1b[31mred\x1b[0m\n 10 %\r 90 %\r100 %\nbell\a"}, ["red", "100 %", "bell"]),
     ],
 )  # fmt: skip

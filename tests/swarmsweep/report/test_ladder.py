@@ -84,13 +84,13 @@ SCENARIO = {"locustfile": "empty.py", "target": "GET /empty"}
             [staged("a", old="x"), staged("b", new="y")],
             ["first stage", "new: not named → y, old: x → not named"],
         ),
-        # The one between has not said anything, as it died.
+        # The stage between them died, so it has no choices.
         (
             [staged("a", model="x"), staged("b", status="failed", reason="died"), staged("c", model="y")],
             ["first stage", None, "model: x → y (since a)"],
         ),
         ([staged("a", status="failed", reason="died"), staged("b", model="y")], ["first stage", None]),
-        # Yardsticks are no steps: what comes after one is compared with the step before it.
+        # A stage for comparison is no step. The next stage is compared with the step before it.
         (
             [staged("a", model="x"), staged("a", **SCENARIO, model="x"), staged("b", model="y")],
             ["first stage", "loads GET /empty instead of POST /predict", "model: x → y"],

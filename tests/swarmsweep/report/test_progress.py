@@ -28,7 +28,7 @@ def searched(verified=411.6, is_lower_bound=False, p95=88.4, meets_slo=True):
     return replace(row(p95=p95, meets_slo=meets_slo), capacity=capacity_of(verified, is_lower_bound=is_lower_bound))
 
 
-# What is special about a row, and the row.
+# Fields that differ from a usual row, and the row.
 ROWS = {
     "meets": row(),
     "misses": row(meets_slo=False),
@@ -178,7 +178,7 @@ def test_time_left_follows_the_pace_of_similar_steps(tmp_path):
     progress.end(steps[1], 18 + 10)
     assert progress.expected_seconds(steps[2]) == 18 + 20
     assert progress.expected_seconds(steps[3]) == 60 + 20
-    progress.end(steps[3], 20)  # its replica died: that says nothing of steps with another load
+    progress.end(steps[3], 20)  # its replica died, which shows nothing about steps with another load
     assert progress.left_seconds() == 38
     progress.end(steps[2], 38)
     assert progress.left_seconds() == 0
@@ -192,7 +192,7 @@ def test_retries_take_time_too(tmp_path):
     assert progress.left_seconds() == 40
     second = [sweep.steps[0] | {"again": True}]
     progress = Progress(sweep.dir, second, progress)
-    assert progress.left_seconds() == 40  # the pace is known
+    assert progress.left_seconds() == 40  # the time of a step is known
     progress.end(second[0], 40)
     assert progress.left_seconds() == 0  # once
 

@@ -25,7 +25,7 @@ def test_what_was_measured_is_reported(finished_run, golden):
 
 def test_a_run_without_a_measured_cell_leaves_the_older_summary(tmp_path, golden):
     run = Run(tmp_path)
-    # One that cannot be deployed was known before.
+    # A cell that cannot be deployed was known when the run was planned.
     assert list(run.dir.glob("cells/*/cell.json"))
     (tmp_path / "summary.md").write_text("older\n")
     sentence = report_measured(run.dir, tmp_path)

@@ -67,7 +67,7 @@ def test_failures_and_requests_of_all_attempts_are_added_by_kind():
     assert row.failure_kinds == {"status_503": 4, "timeout": 1}
     assert sum(row.failure_kinds.values()) == row.failures
     assert (row.request_counts.client_requests, row.request_counts.haproxy) == (200, 398)
-    # What one attempt did not record is unknown of the cell.
+    # A figure that one attempt did not record is unknown for the cell.
     unknown = merge(PLAN, CELL, [one, attempt(2, request_counts=structs.replace(counts, haproxy=None))])
     assert (unknown.failure_kinds, unknown.request_counts.haproxy) == (None, None)
     assert merge(PLAN, CELL, [one, attempt(2)]).request_counts is None
@@ -231,7 +231,7 @@ def test_what_stopped_the_search_is_kept():
     [
         (384.0, 400.0, None, True),
         (None, None, None, False),
-        (None, 400.0, None, None),  # some rate held, but none for as long as proves it
+        (None, 400.0, None, None),  # a rate held, but not for long enough to be verified
         (384.0, 400.0, 384, True),
         (384.0, 400.0, 384.1, True),
         (384.0, 400.0, 385, False),

@@ -88,7 +88,7 @@ def test_an_interrupted_attempt_stays_unmeasured(run):
     [
         ("r9-c1-m1G-w1", 1, "is not in the plan"),
         (CELL_ID, 2, "attempt 2 of cell"),
-        ("r1-c2-m256M-w1", 1, "attempt 1 of cell"),  # infeasible: planned, but never a step
+        ("r1-c2-m256M-w1", 1, "attempt 1 of cell"),  # infeasible: a planned cell without a step
         (CELL_ID, 1, "the attempt was not measured"),
         ("../../x", 1, "is not in the plan"),
     ],
@@ -107,7 +107,7 @@ def test_a_retry_is_reported_with_the_reason_of_the_first_attempt(tmp_path):
         folder.rename(folder.with_name(f"{folder.name}.retried-1"))
         run.record(CELL_ID, Traffic(busy(600)), number=number)
         assert measure_attempt(run.dir, CELL_ID, number).retries == [Retry(attempt=number, reason=reason)]
-    assert "the load generator was the limit" in reason
+    assert "The load generator was the limit" in reason
     cell = json.loads((run.dir / "cells" / CELL_ID / "cell.json").read_text())
     assert (cell["status"], cell["trials"]) == ("valid", 2)
     assert cell["retries"] == [{"attempt": number, "reason": reason} for number in (1, 2)]

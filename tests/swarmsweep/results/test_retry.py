@@ -25,7 +25,7 @@ HOSTS = {"api": [{"name": "lab-api", "cpus": 1, "memory_bytes": 4 * 1024**3}], "
 
 @pytest.fixture
 def run_dir(tmp_path):
-    """A run of twelve steps of which none has been made."""
+    """A run of twelve steps, of which none has begun."""
     return write_plan(make_plan(parse_sweep(SWEEP, "x.yml"), HOSTS, run_id="20261122T114512Z-quick", seed=7), tmp_path)
 
 
@@ -165,4 +165,4 @@ def test_the_newer_try_counts_and_the_older_reason_stays(run):
     cell = json.loads((run.dir / "cells" / cell_id / "cell.json").read_text())
     assert (cell["status"], cell["reason"]) == ("valid", None)
     assert cell["retries"] == [{"attempt": 1, "reason": reason}]
-    assert outcome(run.dir) == "1 invalid attempt(s) were retried: now 1 valid"
+    assert outcome(run.dir) == "invalid attempts that were retried: 1. Now: 1 valid"

@@ -74,7 +74,7 @@ def test_words():
         (capacity_of(99.0), 100, False),
         (capacity_of(99.0, is_lower_bound=True), 100, False),
         (capacity_of(416.6), 416.625, True),  # the search rounds rates to four digits
-        # Some rate held, but not for as long as proves it.
+        # A rate held, but not for long enough to be verified.
         (capacity_of(None, estimate_rps=70.0), None, None),
         (capacity_of(None, estimate_rps=70.0), 60, None),
         (capacity_of(None, estimate_rps=70.0), 80, False),

@@ -35,7 +35,7 @@ def test_rows_with_the_same_processes_under_several_names_are_invalid():
 
 
 def test_an_axis_that_works_is_left_alone():
-    # What was left of a failed cell says nothing about the others.
+    # The processes of a failed cell show nothing about the other cells.
     rows = [row(1, 1), row(2, 2), row(4, 4), row(1, 1, status="failed"), row(3, 1, status="failed"), row(8, 8)]
     assert judge_workers(rows) == rows
 
@@ -45,7 +45,7 @@ def test_another_number_than_asked_for_is_a_warning_with_both_numbers():
     assert (one.status, two.status, lists.status) == ("valid", "valid", "valid")
     for of, asked, counted in ((one, 2, "4"), (two, 3, "5"), (lists, 2, "2 and 1")):
         (warning,) = of.doubts
-        assert f"asks for {asked} server processes" in warning and f"{counted} were counted" in warning
+        assert f"workers is {asked}, " in warning and f"had {counted} server processes" in warning
 
 
 def test_a_row_that_is_invalid_keeps_its_reason():
@@ -87,7 +87,7 @@ def test_the_note_on_a_proxy_names_both_numbers_of_each_row():
     assert len({tuple(one.doubts) for one in rows[:3]}) == 1
     assert "workers 1, 2 and 4 had 2, 2 and 2 server processes" in rows[0].doubts[0]
     assert "5, 6 and 8 to 9 processes in all" in rows[0].doubts[0]
-    assert "7 were counted of 9 processes in all" in rows[3].doubts[0]
+    assert "7 server processes of 9 processes in all" in rows[3].doubts[0]
 
 
 def test_the_reason_names_the_numbers_of_both_rows():

@@ -45,7 +45,7 @@ def searched(profile, slo, seed, **world):
     return search, made, capacity_of(*recorded(search, made), slo)
 
 
-# How near the answer is.
+# Accuracy of the result.
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_of_several_limits_the_one_that_binds_first_counts():
     assert fmean(found) == pytest.approx(true_rps, rel=0.03)
 
 
-# Worlds in which there is nothing to find.
+# Simulated APIs without a rate that holds the SLO.
 
 
 def test_a_server_that_never_holds_the_slo():
@@ -116,7 +116,7 @@ def test_a_server_that_never_holds_the_slo():
     assert search.ended == "no_load_passes"
     assert {judgement.verdict for step, _, judgement in made if step.kind != "closed"} == {BAD}
     assert (capacity.verified_rps, capacity.estimate_rps, capacity.is_lower_bound) == (None, None, False)
-    assert capacity.sentence.startswith("No rate held the SLO; the lowest tested rate was")
+    assert capacity.sentence.startswith("No rate held the SLO. The lowest tested rate was")
 
 
 def test_a_server_that_refuses_everything():
@@ -156,7 +156,7 @@ def test_the_generator_as_the_limit(profile):
     assert search.ended == "generator"
     assert 88 < capacity.verified_rps <= 100
     assert (capacity.is_lower_bound, capacity.limited_by, capacity.estimate_rps) == (True, "generator", None)
-    assert "at least that, because the load generator could not send a higher rate" in capacity.sentence
+    assert "may be higher, because the load generator could not send a higher rate" in capacity.sentence
     assert {judgement.verdict for _, _, judgement in made[2:]} == {GOOD, GENERATOR}
 
 
@@ -182,13 +182,13 @@ def test_a_probe_is_repeated_after_one_disturbance_of_the_generator():
 @pytest.mark.parametrize(
     ("not_made", "ended", "verified"),
     [
-        ((0, 150), {"generator"}, None),  # nothing is known below the rate that failed
+        ((0, 150), {"generator"}, None),  # no rate below the failed one was tested
         ((75, 120), {"generator", "budget"}, (65, 75)),
         ((130, 150), {"generator"}, (110, 130)),
     ],
 )
 def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not_made, ended, verified):
-    """The API fails from 150 requests/s on. No rate is asked for again and again until the budget is used up."""
+    """The API fails from 150 requests/s on. No rate is probed repeatedly until the budget is used up."""
     here = World(4, 0.02, seed=1, fails=lambda rate: 0.03 if rate > 150 else 0.0)
     search, made = Search(PROFILES[profile], P95, 10), []
     while step := search.next():
@@ -211,7 +211,7 @@ def test_rates_that_the_generator_cannot_make_below_one_that_failed(profile, not
         ([(200, True), (100, False), (100, False), (120, True)], 160),
         # The same rate held since.
         ([(200, True), (100, False), (100, False), (100, True)], 150),
-        # Once is a disturbance, twice is a limit.
+        # One failed probe may be a disturbance. Two are a limit.
         ([(200, True), (120, False), (100, True)], 150),
         ([(200, True), (120, False), (120, False), (100, True)], 110),
     ],
@@ -390,7 +390,7 @@ def test_a_probe_is_only_described():
     step = Step("probe", "closed", None, 10, 1, 4)
     judgement = judge_probe(step, World(4, 0.02).run(step, P95), P95)
     assert (judgement.verdict, judgement.over_percent) == ("probe", None)
-    assert judgement.reason == "201 right answers/s on 10 connections"
+    assert judgement.reason == "201 good responses/s on 10 connections"
 
 
 # The parts.
@@ -448,7 +448,7 @@ def test_what_makes_no_sense_is_refused(wrong):
         Search(**({"profile": PROFILES["smoke"], "slo": P95, "connections": 4} | wrong))
 
 
-# Whatever happens.
+# Properties of every search.
 
 
 def adversary(draw, step):

@@ -15,7 +15,7 @@ from swarmsweep.shared.machine_memory import total_memory_bytes
         ("memory.max", "max\n", None),
         ("memory.max", "1073741824\n", 1073741824),
         ("memory/memory.limit_in_bytes", "1073741824\n", 1073741824),
-        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),  # how v1 says that there is none
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),  # how cgroup v1 shows that there is no limit
         ("memory.max", "", None),
     ],
 )

@@ -85,7 +85,7 @@ def test_evolution_is_the_ladder_of_the_api_in_its_order():
     assert [dict(cell.extra)["variant"] for cell in sweep.cells] == [*ladder, "onnx", "onnx"]
     scenarios = [sweep.load_of(cell).locustfile for cell in sweep.cells]
     assert scenarios == ["predict.py"] * 9 + ["normalize.py", "empty.py"]
-    # Nothing but the code differs, and slow stages get less.
+    # Only the code differs. Slow stages get less load.
     assert {(cell.replicas, cell.cpus, cell.memory, cell.workers) for cell in sweep.cells} == {(1, 0.2, "1G", 1)}
     users = [sweep.load_of(cell).users for cell in sweep.cells]
     assert users == [2] * 5 + [8] * 2 + [32] * 4
@@ -453,7 +453,7 @@ def test_locustfile_must_be_there_where_the_folder_is(tmp_path):
     sweeps, locustfiles = tmp_path / "sweeps", tmp_path / "locustfiles"
     sweeps.mkdir()
     (sweeps / "x.yml").write_text(GOOD)
-    assert load_sweep(sweeps / "x.yml").name == "quick"  # no folder to look into
+    assert load_sweep(sweeps / "x.yml").name == "quick"  # the folder does not exist
     locustfiles.mkdir()
     (locustfiles / "health.py").touch()
     with pytest.raises(InputError, match=r"'predict\.py' .*locustfiles/.* health\.py"):
