@@ -49,7 +49,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
     fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "./lab site"
-    text = f"The API cannot run with the settings of the inventory. {reason}. Fix: {fix}"
+    text = f"The API cannot run with the settings of the inventory. Reason: {reason}. Fix: {fix}"
     return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
 
 
