@@ -24,6 +24,7 @@ KEPT_VARIABLES = frozenset(
         lab_proxy_port lab_docker_engine lab_ca_bundle lab_training_source
         lab_api_image lab_api_port lab_api_ready_path lab_api_ready_host lab_api_workers_env lab_api_variant
         lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
+
         image_of image_rebuild image_copy_only logs_of logs_lines logs_follow
         """,
     )

@@ -210,7 +210,7 @@ IDLE = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_gro
     [
         ([replace(three("a", 100.0), **FULL)], 400, "add more workers or replicas to the matrix. Or lower target_rps"),
         # A higher capacity is possible, and costs one more measurement.
-        ([replace(least("a", 100.0), **FULL)], 400, "Its capacity may be higher: give the load hosts more workers"),
+        ([replace(least("a", 100.0), **FULL)], 400, "Give the load hosts more workers"),
         ([never("a", cpus=0.5), replace(never("b"), **FULL)], None, "add more workers or replicas to the matrix"),
         ([never("a", cpus=0.5), replace(never("b"), **IDLE)], None, "No resource of b was at its limit"),
     ],
