@@ -1,6 +1,7 @@
 """Ansible action: read and check the settings of the API's container. Runs on the controller.
 
-The logic is in swarmsweep.lab.api_settings. Argument: settings, the settings lab_api_* without that prefix.
+The logic is in swarmsweep.lab.api_settings. Arguments: settings, the settings lab_api_* without that prefix;
+lab_name; key_file, the file of the key by which contents of secrets are compared.
 Returns ``container``: the same settings in the form that the role api_stack takes. ``recorded`` and ``hidden`` are for
 manifest.json: settings by their names in the inventory, and those of which it keeps keyed hashes alone.
 """
@@ -24,9 +25,13 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         # Ansible's lazy containers become plain ones.
         settings = json.loads(json.dumps(self._task.args["settings"]))
-        root = Path(task_vars["ansible_config_file"]).parent
-        inventory = inventory_of(task_vars.get("ansible_inventory_sources"))
-        container, problems = api_settings.read_settings(settings, root, inventory)
+        place = api_settings.Place(
+            root=Path(task_vars["ansible_config_file"]).parent,
+            lab_name=self._task.args["lab_name"],
+            key_file=Path(self._task.args["key_file"]),
+            inventory=inventory_of(task_vars.get("ansible_inventory_sources")),
+        )
+        container, problems = api_settings.read_settings(settings, place)
         if problems:
             raise AnsibleActionFail("\n".join(problems))
         return result | {

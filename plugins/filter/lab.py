@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
 from ansible.utils.hashing import checksum
@@ -81,6 +83,11 @@ def lab_colocated(hosts):
     return host_facts.colocated(hosts)
 
 
+def lab_file_base64(path):
+    """Content of a file of this machine, of any bytes, in base64."""
+    return base64.b64encode(Path(path).read_bytes()).decode()
+
+
 def lab_nano_cpus(cpus):
     """Cores as Docker counts them: see swarmsweep.units.nano_cpus. A number from -e is text."""
     return nano_cpus(float(cpus))
@@ -125,6 +132,7 @@ class FilterModule:
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,
+            "lab_file_base64": lab_file_base64,
             "lab_nano_cpus": lab_nano_cpus,
             "lab_time_limits": lab_time_limits,
             "lab_name_problems": lab_name_problems,

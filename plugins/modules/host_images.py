@@ -20,6 +20,11 @@ options:
     required: true
   host_name: {description: Name of this host in the inventory, and its address., type: str, required: true}
   login: {description: Command that runs another one on this host as root., type: str, required: true}
+  needs_shell:
+    description: Whether each image must have C(sh) and C(cat), because C(lab_api_secret_env) exports secrets by them.
+      Each image is started once, without network and without rights.
+    type: bool
+    default: false
 author: [swarmsweep]
 """
 
@@ -36,12 +41,17 @@ ids: {description: The id of each image on this host., type: dict, returned: whe
 """
 
 
+# Exit codes of docker run: 127 if the image has no such program, and that of the shell otherwise.
+SHELL = ["run", "--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--entrypoint=sh", "--"]
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "images": {"type": "dict", "required": True},
             "host_name": {"type": "str", "required": True},
             "login": {"type": "str", "required": True},
+            "needs_shell": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -65,6 +75,16 @@ def main():
                 f"{params['host_name']} has no image {image}, which {setting} names. "
                 f"Fix: docker save {image} | {params['login']} docker load"
             )
+        elif params["needs_shell"]:
+            code, _out, err = run_docker(module, [*SHELL, image, "-c", "cat /dev/null"])
+            if code in TIMED_OUT:
+                module.fail_json(msg=no_answer(SHELL))
+            if code != 0:
+                problems.append(
+                    f"{params['host_name']}: the image {image}, which {setting} names, cannot run sh and cat "
+                    f"({(err.strip() or f'exit code {code}').splitlines()[-1]}). lab_api_secret_env needs them. "
+                    "Fix: add them to the image, or remove lab_api_secret_env and read the file that NAME_FILE names"
+                )
         ids[image] = out.strip()
     if problems:
         module.fail_json(msg="\n".join(problems))

@@ -10,10 +10,13 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab import api_secrets
 from swarmsweep.lab.api_mounts import read_mount
 from swarmsweep.lab.lab_names import settings_of
 from swarmsweep.shared.lab_secrets import mask_words
@@ -40,20 +43,32 @@ class Refused(Exception):  # noqa: N818 (it is raised and caught here alone, and
     """The text says what is allowed."""
 
 
-def read_settings(
-    settings: Mapping[str, Any], root: Path, inventory: str = "inventory/lab"
-) -> tuple[dict[str, Any], list[str]]:
+@dataclass(frozen=True)
+class Place:
+    """``root`` is the folder of relative paths of this machine, ``key_file`` has the key for hashes of secrets.
+
+    ``inventory`` is its folder or file, for the messages.
+    """
+
+    root: Path
+    lab_name: str
+    key_file: Path
+    inventory: str = "inventory/lab"
+
+    def path(self, source: str) -> Path:
+        """The absolute path of a file or folder that the inventory names."""
+        return (self.root / Path(source).expanduser()).resolve()
+
+
+def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], list[str]]:
     """The settings ``lab_api_<name>`` in one form, and their mistakes, one sentence each.
 
-    Args:
-        settings: as the inventory has them, by their names without ``lab_api_``.
-        root: the folder of relative paths of this machine.
-        inventory: its folder or file, for the messages.
+    ``settings`` are as the inventory has them, by their names without ``lab_api_``.
     """
     found: dict[str, Any] = {}
     problems = []
-    fix = f"Change it in {settings_of(inventory)}, then run: ./lab site"
-    readers = READERS | {"mounts": lambda value: read_mounts(value, root)}
+    fix = f"Change it in {settings_of(place.inventory)}, then run: ./lab site"
+    readers = READERS | {name: partial(read, place=place) for name, read in PLACED_READERS.items()}
     for name, read in readers.items():
         try:
             found[name] = read(settings.get(name))
@@ -66,13 +81,30 @@ def read_settings(
         for mount in found.get("mounts", ())
         if mount["target"] in found.get("writable", ())
     ]
+    exported = {
+        secret["name"]: Path(secret["path"])
+        for secret in found.get("secrets", ())
+        if secret["name"] in found.get("secret_env", ())
+    }
+    try:
+        api_secrets.refuse_unexportable(exported)
+    except LabError as error:
+        problems.append(f"lab_api_secret_env: {error}. {fix}")
+    problems += [
+        f"lab_api_secret_env has {quoted(name)}; allowed: a name of lab_api_secrets. {fix}"
+        for name in found.get("secret_env", ())
+        if name not in (settings.get("secrets") or {})
+    ]
     return found, problems
 
 
 def recorded(container: Mapping[str, Any]) -> dict[str, Any]:
     """What manifest.json keeps of the settings, by their names in the inventory. The command has no secret words."""
     words = {f"lab_api_mounts {mount['target']}": mount["words"] for mount in container["mounts"]}
-    plain = {f"lab_api_{name}": value for name, value in container.items() if name not in ("command", "mounts")}
+    # The name has a keyed hash of the content.
+    words |= {f"lab_api_secrets {secret['name']}": secret["swarm_name"] for secret in container["secrets"]}
+    kept = READERS.keys() - {"command"}
+    plain = {f"lab_api_{name}": value for name, value in container.items() if name in kept}
     return plain | words | {"lab_api_command": shlex.join(mask_words(container["command"]))}
 
 
@@ -144,16 +176,38 @@ def read_capabilities(value: Any) -> list[str]:
     return _each_once(names)
 
 
-def read_mounts(value: Any, root: Path) -> list[dict[str, Any]]:
+def read_secret_env(value: Any) -> list[str]:
+    """Names of secrets that are variables of the API too."""
+    allowed = "a list of names of lab_api_secrets, for example [API_TOKEN]"
+    names = _list(value, allowed)
+    if not all(isinstance(name, str) for name in names):
+        raise Refused(allowed)
+    return _each_once(names)
+
+
+def read_secrets(value: Any, place: Place) -> list[dict[str, str]]:
+    """Secrets of the API, each a file of this machine, as the roles take them."""
+    if value is None:
+        return []
+    allowed = "a name with a file of this machine, for example {API_TOKEN: ~/token.txt}"
+    if not isinstance(value, dict) or not all(isinstance(source, str) and source for source in value.values()):
+        raise Refused(allowed)
+    for name in value:
+        if not isinstance(name, str) or not api_secrets.NAME.fullmatch(name) or name in api_secrets.RESERVED:
+            raise Refused(
+                f"{allowed}; a name has letters, digits and _, and is not {' or '.join(api_secrets.RESERVED)}"
+            )
+    files = {name: place.path(source) for name, source in value.items()}
+    return [secret.as_input() for secret in api_secrets.read_secrets(files, place.lab_name, place.key_file)]
+
+
+def read_mounts(value: Any, place: Place) -> list[dict[str, Any]]:
     """Files and folders of this machine, each at its path in the container, as the role api_mounts takes them."""
     if value is None:
         return []
     if not isinstance(value, dict) or not all(isinstance(source, str) and source for source in value.values()):
         raise Refused("a path in the container with a path of this machine, for example {/model: ./model}")
-    mounts = [
-        read_mount(container_path(target), (root / Path(source).expanduser()).resolve())
-        for target, source in value.items()
-    ]
+    mounts = [read_mount(container_path(target), place.path(source)) for target, source in value.items()]
     return [mount.as_input() for mount in mounts]
 
 
@@ -181,7 +235,10 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "writable": read_writable,
     "capabilities": read_capabilities,
     "platform": read_platform,
+    "secret_env": read_secret_env,
 }
+# Those that name files of this machine.
+PLACED_READERS: dict[str, Callable[..., Any]] = {"mounts": read_mounts, "secrets": read_secrets}
 
 
 def _list(value: Any, allowed: str) -> list[Any]:

@@ -405,7 +405,7 @@ CONTAINER = {
     ),
     "capabilities": (api(api_stack_capabilities=["SETUID", "SETGID"]), {"cap_add": ["SETUID", "SETGID"]}),
 }  # fmt: skip
-CONTAINER_KEYS = {"command", "user", "read_only", "volumes", "cap_add"}
+CONTAINER_KEYS = {"entrypoint", "command", "user", "read_only", "volumes", "cap_add"}
 
 
 @pytest.mark.parametrize(("name", "expected"), CONTAINER.values(), ids=CONTAINER)
@@ -423,6 +423,70 @@ def test_a_secret_word_of_a_command_is_masked_in_the_file_that_a_report_keeps(re
 
 
 SECRET_COMMAND = api(api_stack_command=["serve", "--api-key", "hunter2"])
+
+# --- Secrets of the user ---------------------------------------------------------------------------------------------
+
+TOKEN = {"name": "API_TOKEN", "swarm_name": "lab_secret_0a1b", "path": "/home/me/token"}
+FOREIGN = {"api_stack_image": "registry.example/x:1"}
+SECRETS = {
+    "an image of the user": (api(**FOREIGN, api_stack_secrets=[TOKEN]), 1),
+    "the lab's own": (api(api_stack_secrets=[TOKEN]), 3),
+}
+
+
+@pytest.mark.parametrize(("name", "count"), SECRETS.values(), ids=SECRETS)
+def test_a_secret_is_a_file_whose_path_is_a_variable(rendered, name, count):
+    parsed = stack(rendered[name])
+    service = parsed["services"]["api"]
+    assert {"source": "lab_secret_0a1b", "target": "API_TOKEN", "mode": 0o444} in service["secrets"]
+    assert len(service["secrets"]) == len(parsed["secrets"]) == count
+    assert parsed["secrets"]["lab_secret_0a1b"] == {"external": True, "name": "lab_secret_0a1b"}
+    assert service["environment"]["API_TOKEN_FILE"] == "/run/secrets/API_TOKEN"
+    assert "API_TOKEN" not in service["environment"]
+    assert "entrypoint" not in service
+    assert "/home/me" not in rendered[name]
+
+
+# What `docker image inspect` says of an image with a script as its entrypoint, and of one with a command alone.
+CONFIGS = {
+    "an entrypoint and a command": ({"Entrypoint": ["env", "A=1"], "Cmd": ["sh", "-c", "env; exit 3"]}, []),
+    "a command": ({"Entrypoint": None, "Cmd": ["sh", "-c", "A=1; export A; env; exit 3"]}, []),
+    "a command of the inventory": ({"Entrypoint": ["env", "A=1"], "Cmd": ["no"]}, ["sh", "-c", "env; exit 3"]),
+}
+WRAPPED = {
+    name: api(
+        **FOREIGN,
+        api_stack_secrets=[TOKEN, TOKEN | {"name": "OTHER"}],
+        api_stack_secret_env=["API_TOKEN", "OTHER"],
+        api_stack_command=command,
+        __api_stack_config=config,
+    )
+    for name, (config, command) in CONFIGS.items()
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED.values(), ids=WRAPPED)
+def test_a_shell_exports_secrets_and_then_is_the_api(rendered, tmp_path, name):
+    """The words that Docker would start, in a real shell, with the folder of secrets at another place."""
+    service = stack(rendered[name])["services"]["api"]
+    words = [word.replace("$$", "$") for word in service["entrypoint"] + service["command"]]
+    command = [word.replace("/run/secrets", str(tmp_path)) for word in words]
+    values = {"API_TOKEN": 'it\'s "so" $HOME', "OTHER": "a\nb"}
+    for secret, value in values.items():
+        (tmp_path / secret).write_text(f"{value}\n")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
+    # Exit code and variables are those of the API.
+    assert done.returncode == 3, done.stderr
+    assert f"API_TOKEN={values['API_TOKEN']}\n" in done.stdout
+    assert f"OTHER={values['OTHER']}\n" in done.stdout
+    assert "A=1\n" in done.stdout
+    assert not [word for word in command if any(value in word for value in values.values())]
+    # Without the file, the API does not start with an empty secret.
+    (tmp_path / "OTHER").unlink()
+    failed = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
+    assert failed.returncode == 1
+    assert "OTHER" in failed.stderr
+
 
 # --- The platform ---------------------------------------------------------------------------------------------------
 

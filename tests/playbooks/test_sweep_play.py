@@ -174,18 +174,27 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
 def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environment(play, lost, tmp_path):
     *command, given = lost
     given = json.loads(given) | {"lab_api_env": {"WORK": "hunter2"}, "lab_api_command": "serve --api-key hunter3"}
-    begun = play(*command, json.dumps(given))
+    token = tmp_path / "token"
+    token.write_text("canary-5e9c1")
+    given |= {"lab_api_secrets": {"API_TOKEN": str(token)}, "lab_api_secret_env": ["API_TOKEN"]}
+    begun = play(*command, json.dumps(given), "-vvv")
     assert begun.returncode == 0, begun.stdout + begun.stderr
+    assert "canary" not in begun.stdout + begun.stderr
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != token]
+    assert len(kept) > 10
+    assert [path for path in kept if b"canary" in path.read_bytes()] == []
     (run,) = tmp_path.glob("reports/*-lost")
     assert (tmp_path / "own/secrets/environment.key").stat().st_mode & 0o777 == 0o600
     assert "hunter" not in (run / "manifest.json").read_text()
     assert json.loads((run / "manifest.json").read_text())["api"]["lab_api_command"] == "serve --api-key '***'"
+    token.write_text("canary-other")
     other = {"lab_api_env": {"WORK": "0.3"}, "lab_api_command": "serve --api-key hunter4", "resume": run.name}
     again = play(*command, json.dumps(given | other))
     assert again.returncode != 0
     said = " ".join(again.stdout.split())
     assert "variable WORK of lab_api_env: planned one value, now another value" in said
     assert "setting lab_api_command: planned one value, now another value" in said
+    assert "setting lab_api_secrets API_TOKEN: planned lab_secret_" in said
     assert "1/2 r1-c0." not in said
     # Before any host is contacted: the file has other content than the plan.
     (tmp_path / "lost.yml").write_text(SWEEP.replace("users: 2,", "users: 1,"))

@@ -6,26 +6,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from swarmsweep.lab import api_settings
 from swarmsweep.lab.api_mounts import read_mount
-from swarmsweep.lab.api_settings import READERS, hidden, recorded
-from swarmsweep.lab.api_settings import read_settings as read_settings_of
+from swarmsweep.lab.api_settings import PLACED_READERS, READERS, Place, hidden, recorded
 
 ROOT = Path(__file__).parents[3]
-# Those that name files of this machine too.
-NAMES = [*READERS, "mounts"]
+NAMES = [*READERS, *PLACED_READERS]
 DEFAULTS = {
-    "command": [],
-    "user": "",
-    "read_only": True,
-    "writable": [],
-    "capabilities": [],
-    "platform": False,
-    "mounts": [],
-}
+    "command": [], "user": "", "read_only": True, "writable": [], "capabilities": [], "platform": False,
+    "secret_env": [], "mounts": [], "secrets": [],
+}  # fmt: skip
 
 
 def read_settings(settings, inventory="inventory/lab", root=ROOT):
-    return read_settings_of(settings, root, inventory)
+    return api_settings.read_settings(settings, Place(root, "lab", root / "environment.key", inventory))
 
 
 def test_nothing_given_is_the_image_as_it_is():
@@ -76,6 +70,9 @@ def test_what_is_allowed(name, value, expected):
         ("mounts", value)
         for value in (["./model:/model"], {"model": "docs"}, {"/model": ""}, {"/model": 1}, {"/": "docs"})
     ]
+    + [("secrets", value) for value in (["token"], {"A B": "token"}, {"redis_password": "token"}, {"": "t"}, {"A": 5})]
+    + [("secret_env", value) for value in ("A", {"A": "B"}, [5])]
+    + [("platform", value) for value in ("maybe", 2, [])]
     + [("capabilities", value) for value in ("SETUID", ["ALL"], ["SYS_ADMIN"], [5], [""])],
 )
 def test_what_is_refused(name, value):
@@ -105,6 +102,28 @@ def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
     )
     _, (problem,) = read_settings({"mounts": {"/m": "model"}, "writable": ["/m"]}, root=tmp_path)
     assert problem.startswith("lab_api_mounts has /m, which lab_api_writable has too; ")
+
+
+def test_secrets_are_files_of_this_machine(tmp_path):
+    (tmp_path / "token").write_text("canary")
+    (tmp_path / "store").write_bytes(b"\0")
+    files = {"API_TOKEN": "token", "STORE": "./store"}
+    container, problems = read_settings({"secrets": files, "secret_env": ["API_TOKEN"]}, root=tmp_path)
+    assert problems == []
+    assert [secret["name"] for secret in container["secrets"]] == ["API_TOKEN", "STORE"]
+    assert container["secrets"][0]["path"] == str(tmp_path / "token")
+    assert container["secret_env"] == ["API_TOKEN"]
+    kept = recorded(container)
+    assert kept["lab_api_secrets API_TOKEN"] == container["secrets"][0]["swarm_name"]
+    assert "canary" not in str((container, kept, hidden(container)))
+    _, (problem,) = read_settings({"secrets": {"API_TOKEN": "gone"}}, root=tmp_path)
+    assert problem.startswith(
+        f"lab_api_secrets: API_TOKEN: {tmp_path}/gone: cannot be read: No such file or directory. "
+    )
+    _, (problem,) = read_settings({"secrets": files, "secret_env": ["STORE"]}, root=tmp_path)
+    assert problem.startswith(f"lab_api_secret_env: STORE: {tmp_path}/store: has a null character")
+    _, (problem,) = read_settings({"secrets": files, "secret_env": ["TOKEN"]}, root=tmp_path)
+    assert problem.startswith("lab_api_secret_env has 'TOKEN'; allowed: a name of lab_api_secrets. ")
 
 
 def test_a_manifest_keeps_each_setting_and_no_secret_word_of_a_command():
