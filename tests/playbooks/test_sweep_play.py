@@ -139,6 +139,7 @@ def lost(tmp_path):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         host = {"ansible_host": "127.0.0.1", "ansible_port": bound.getsockname()[1], "lab_machine_is_virtual": False}
+        host["sweep_accepted"] = {"packages": {}}
         groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
         (tmp_path / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
         given = {"sweep": str(tmp_path / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
