@@ -8,7 +8,11 @@ INVENTORY = "inventory/lab/group_vars/all/lab.yml"
 # The settings to check, by Docker's reason. The value is given where it is part of the cause.
 _HELP = {
     "oom": "raise lab_api_memory ({memory})",
-    "crash": "check lab_api_image, lab_api_env and lab_api_memory",
+    # As with `docker run` an image may need another command or user, or write into its own file system.
+    "crash": (
+        "read its log with ./lab logs api. Then check lab_api_image, lab_api_command, lab_api_env, lab_api_user, "
+        "lab_api_read_only and lab_api_memory"
+    ),
     "rejected": "check lab_api_image ({image}), lab_api_cpus ({cpus}) and lab_api_memory ({memory})",
     "not_ready": (
         "check lab_api_ready_path ({ready_path}) and lab_api_port ({port}), or raise "

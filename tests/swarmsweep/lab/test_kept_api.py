@@ -49,7 +49,7 @@ RESULTS = {
     "crash": (
         stack("crash", "replica 1 exited with code 1 (error)"),
         "replica 1 exited with code 1 (error)",
-        ["image", "env", "memory"],
+        ["image", "command", "env", "user", "read_only", "memory"],
     ),
     "no image": (
         stack("rejected", "replica 1 was rejected by its node: No such image: my-api:1"),
@@ -127,8 +127,9 @@ def test_every_setting_that_is_named_is_one_of_the_inventory():
 
 
 def test_the_playbook_requests_the_sentence_with_all_settings():
-    tasks = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text())[0]["tasks"]
-    explain, fail = next(task["rescue"] for task in tasks if "rescue" in task)
+    plays = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text())
+    tasks = [task for play in plays for task in play.get("tasks", ())]
+    (explain, fail) = next(task["rescue"] for task in tasks if "rescue" in task)
     assert explain["sweep"]["do"] == "explain_kept"
     assert explain["sweep"]["settings"].keys() == SETTINGS.keys()
     assert all(value.startswith(f"{{{{ lab_api_{name} ") for name, value in explain["sweep"]["settings"].items())
