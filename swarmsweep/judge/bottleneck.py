@@ -330,7 +330,7 @@ def _hot_worker(evidence: Evidence) -> Bottleneck | None:
     return Bottleneck(
         "hot_worker",
         f"one of {evidence.config['workers']} worker processes sent {format_figure(share)} % of its replica's "
-        f"responses and had {format_figure(in_hand)} requests in flight, while the others were nearly idle",
+        f"responses and had {format_figure(in_hand)} requests in flight. The other processes sent the rest",
     )
 
 
@@ -414,7 +414,7 @@ def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     found = evidence.concurrency
     return Bottleneck(
         "not_saturated",
-        f"{', '.join(known)}: no resource was at its limit{_cores(evidence)}; {found.text}",
+        f"{', '.join(known)}: no measured resource was at its limit{_cores(evidence)}; {found.text}",
     )
 
 
