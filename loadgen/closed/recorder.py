@@ -12,6 +12,7 @@ retries       requests that they sent again after an error
 other_sends   requests of other sessions of the library requests, in the scenario
 exceptions    texts that the outcomes of tasks refer to
 on_start      users that an exception ended before their first task, by its text
+listener_errors   exceptions of the scenario's listeners, and attempts to end the load, by their text
 users         [epoch seconds, users of this worker] once a second
 think_time    totals of the users' think time, about once a second (see think_time.py)
 unloaded      [start (epoch seconds), latency (ms), outcome] of the requests that ended in the probe of one user
@@ -34,6 +35,7 @@ from loadgen.closed.drain import Drain, is_http
 from loadgen.closed.failure_kind import kind_of_own
 from loadgen.closed.in_flight import InFlight, Request
 from loadgen.closed.request_events import call_at_start, listen_first, stop_counting
+from loadgen.closed.scenario_errors import ScenarioErrors
 from loadgen.closed.task_log import Execution, TaskLog, text_of, words_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.closed.unloaded import UnloadedRequests
@@ -89,6 +91,7 @@ class Recorder:
         self._drain = Drain(environment, self._in_flight, self._tasks)
         self._think_time = ThinkTime(wait_seconds)
         self._thinking: list[Sample] = [self._think_time.sample()]
+        self._scenario_errors = ScenarioErrors(environment)
         self._unloaded = UnloadedRequests(environment, lambda: self._tasks.running() is not None)
         listen_first(environment, self._on_request)
         call_at_start(environment, self._on_test_start)
@@ -236,6 +239,7 @@ class Recorder:
             "tasks": len(self._tasks.file),
             "exceptions": self._tasks.exceptions,
             "on_start": dict(self._on_start.most_common(MAX_TEXTS)),
+            "listener_errors": dict(self._scenario_errors.counts),
             # Null: the scenario's client shows no headers, so it is unknown.
             "served_by": dict(self._served_by) if self._saw_headers else None,
             # Blocked requests, by their target address (see boundary.py).

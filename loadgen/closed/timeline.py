@@ -36,6 +36,8 @@ DONE = "recorder_done"
 HAND_IN_SECONDS = 30.0
 # The master would wait without end for a ramp that does not end.
 MAX_RAMP_SECONDS = 900.0
+# Longest pause between looks at whether the test has ended.
+LOOK_SECONDS = 0.25
 
 
 def seconds(name: str) -> float:
@@ -106,7 +108,7 @@ class Timeline:
 
     def _conduct(self) -> None:
         runner = self._environment.runner
-        if self._spawned.wait(UNLOADED_SECONDS + MAX_RAMP_SECONDS) and self._wait(self._warmup_seconds):
+        if self._wait_for_ramp() and self._wait(self._warmup_seconds):
             self._times["window_start"] = time.time()
             if self._wait(self._measure_seconds):
                 self._times["window_end"] = time.time()
@@ -115,7 +117,7 @@ class Timeline:
             self._environment.process_exit_code = 1
         if isinstance(runner, MasterRunner):
             # Locust checks once a second whether the users have stopped. The workers report it at once, see `hand_in`.
-            gevent.spawn(runner.stop)
+            gevent.spawn(lambda: runner.stop())
             self._collect()
         else:
             runner.stop()
@@ -126,13 +128,21 @@ class Timeline:
             self._mark.write()
         quit_locust(self._environment, self._workers)
 
+    def _wait_for_ramp(self) -> bool:
+        """Wait until all users run, and return whether they do. Without any worker, they never will."""
+        end = time.monotonic() + UNLOADED_SECONDS + MAX_RAMP_SECONDS
+        while not self._spawned.wait(LOOK_SECONDS):
+            if self._is_over() or time.monotonic() > end:
+                return False
+        return True
+
     def _wait(self, duration_seconds: float) -> bool:
         """Wait, and return whether the test was still running at the end."""
         end = time.monotonic() + duration_seconds
         while (left := end - time.monotonic()) > 0:
             if self._is_over():
                 return False
-            gevent.sleep(min(left, 0.25))
+            gevent.sleep(min(left, LOOK_SECONDS))
         return not self._is_over()
 
     def _is_over(self) -> bool:

@@ -49,6 +49,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         unreported_requests=records.unreported_requests,
         sent=raw.users.sent if raw.users is not None else None,
         on_start=records.on_start,
+        listener_errors=raw.users.listener_errors if raw.users is not None else None,
         client_timeouts=records.client_timeouts,
         records_complete=records.records_complete,
         record_files=records.record_files,

@@ -93,7 +93,8 @@ class Evidence:
     ``recorded_requests`` are all requests of the attempt that were sent, in and out of windows, by the generator's raw
     files. ``counted_requests`` are those of Locust's own statistics, which lack the ``unreported_requests``.
     ``sent`` counts what a scenario of users did, by kind; with it, ``recorded_requests`` include its own timings.
-    ``on_start`` counts users that an exception ended before their first task, by its text.
+    ``on_start`` counts users that an exception ended before their first task, by its text, and ``listener_errors``
+    exceptions of a scenario's listeners (None if an older recorder did not count them).
 
     For a search: ``recovery_probes`` are requests of Locust's master between the probes; only HAProxy counts them.
     ``client_timeouts`` are requests that timed out: HAProxy may have counted them or not. ``generator_limit`` is
@@ -122,6 +123,7 @@ class Evidence:
     unreported_requests: int = 0
     sent: SentCounts | None = None
     on_start: Mapping[str, int] = field(default_factory=dict)
+    listener_errors: Mapping[str, int] | None = None
     recovery_probes: int = 0
     client_timeouts: int = 0
     generator_limit: str | None = None

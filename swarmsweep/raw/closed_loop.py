@@ -56,6 +56,7 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     served_by: dict[str, Count] | None = None
     errors: dict[str, Count] | None = None
     on_start: dict[str, Count] | None = None
+    listener_errors: dict[str, Count] | None = None
     unreported: Count = 0
     tasks: Count | None = None
     exceptions: tuple[str, ...] = ()
@@ -119,7 +120,8 @@ class UsersRecord:
     ``files`` is the number of workers whose record of requests was found. ``tasks`` has one entry per worker, None
     where executions of tasks were not recorded. ``unreported`` counts requests that Locust's own statistics lack.
     ``users``: for each worker, (epoch seconds, its number of users). ``on_start`` counts users that an exception ended
-    before their first task, by its text.
+    before their first task, by its text. ``listener_errors`` counts exceptions of the scenario's listeners, and its
+    attempts to end the load, in all processes.
 
     ``think_time``: for each worker, samples of totals: (epoch seconds, waits that ended, their seconds, the seconds
     that all users together have waited). None where a worker recorded none.
@@ -141,6 +143,7 @@ class UsersRecord:
     unreported: int = 0
     users: tuple[tuple[tuple[float, float], ...], ...] = ()
     on_start: dict[str, int] = field(default_factory=dict)
+    listener_errors: dict[str, int] | None = None
     think_time: tuple[tuple[tuple[float, int, float, float], ...], ...] | None = None
     sent: SentCounts | None = None
     unloaded: tuple[UnloadedRequest, ...] = ()
@@ -169,6 +172,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None
         unreported=sum(worker.unreported for worker in workers),
         users=tuple(worker.users for worker in workers if worker.users is not None),
         on_start=_add(worker.on_start for worker in workers),
+        listener_errors=_listener_errors(workers, timeline),
         think_time=_think_time(workers),
         unloaded=tuple(sorted(request for worker in workers for request in _unloaded(worker))),
         by_name=_by_name(workers),
@@ -192,6 +196,12 @@ def _read_all(locust: Path, files: list[Path]) -> Requests:
 
 def _read_own(locust: Path) -> Requests:
     return read_requests(sorted(locust.glob(own_timings_file("*") + COMPRESSED)))
+
+
+def _listener_errors(workers: list[WorkerRecord], timeline: Timeline) -> dict[str, int] | None:
+    """Those of all processes; None if an older recorder did not count them."""
+    known = [worker.listener_errors for worker in workers if worker.listener_errors is not None]
+    return _add([timeline.listener_errors, *known]) if known and len(known) == len(workers) else None
 
 
 def _sent(requests: Requests | None, workers: list[WorkerRecord], timeline: Timeline) -> SentCounts | None:

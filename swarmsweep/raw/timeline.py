@@ -12,8 +12,8 @@ class Timeline(Struct, frozen=True):
     """``window_start`` and ``window_end``: epoch seconds. ``questions``: recovery probes between the probes of a
     search.
 
-    The last three are of a scenario's listeners in the master: timings that they fired, requests that they sent, and
-    requests for addresses outside the lab, which were not sent, by address.
+    The last four are of a scenario's listeners in the master: timings that they fired, requests that they sent,
+    requests for addresses outside the lab, which were not sent, by address, and exceptions by their text.
     """
 
     users: Whole | None = None
@@ -25,6 +25,7 @@ class Timeline(Struct, frozen=True):
     own_timings: Count = 0
     other_sends: Count = 0
     left_lab: dict[str, Count] | None = None
+    listener_errors: dict[str, Count] | None = None
 
     def window(self) -> tuple[float, float]:
         """The measured window of users. Raises `LabError` when there is none."""

@@ -26,6 +26,7 @@ from swarmsweep.judge.checks.deployment import (
 from swarmsweep.judge.checks.generator import (
     generator_cpu,
     generator_kept_rate,
+    listeners_ran,
     load_as_planned,
     load_host_cpu,
     users_stayed,
@@ -45,6 +46,7 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     workers_present,
     load_as_planned,
     users_stayed,
+    listeners_ran,
     generator_cpu,
     generator_kept_rate,
     some_requests,

@@ -58,6 +58,8 @@ def load_as_planned(evidence: Evidence) -> Check | None:
     seconds, planned_seconds = flow.length_seconds, load["measure_seconds"]
     passed = users == planned and abs(seconds - planned_seconds) <= limit("window_length")
     sentence = f"{users} of {planned} users ran for {format_figure(seconds)} of {format_plain(planned_seconds)} seconds"
+    if users is not None and users < planned:
+        sentence += ". Likely cause: fixed_count in the user classes of the scenario"
     return Check("load_as_planned", users, planned, passed, sentence)
 
 
@@ -83,6 +85,25 @@ def users_stayed(evidence: Evidence) -> Check | None:
     rest = "" if least >= planned else "; the others stopped themselves (StopUser) or failed outside a task"
     sentence = f"{least} of {planned} users ran until the window ended{rest}"
     return Check("users_stayed", least, planned, least >= planned, sentence, warning=True)
+
+
+def listeners_ran(evidence: Evidence) -> Check | None:
+    """Closed loop: no listener of the scenario raised, and the scenario did not try to end the load.
+
+    A listener may prepare what the users need, for example data in a database. Locust only logs its exception.
+    """
+    flow, texts = evidence.flow, evidence.listener_errors
+    if flow is None or flow.kind != "users" or texts is None:
+        return None
+    count = sum(texts.values())
+    sentence = "no listener of the scenario raised an exception"
+    if texts:
+        first = max(texts, key=lambda text: texts[text])
+        sentence = (
+            f"listeners of the scenario raised {count} exceptions in all Locust processes, most often ({texts[first]} "
+            f"times): {first[:150]}. Check that the users had what the listeners prepare"
+        )
+    return Check("listeners_ran", count, 0, not count, sentence, warning=True)
 
 
 def generator_kept_rate(evidence: Evidence) -> Check | None:
