@@ -22,9 +22,11 @@ _HELPS = {
         "hosts, or make responses smaller"
     ),
     "database": (
-        "PostgreSQL held the API back, so larger configurations would hardly help: make the API need it less often"
+        "PostgreSQL held the API back, so larger configurations would hardly help: let the API send it fewer requests"
     ),
-    "mlflow": "MLflow held the API back, so larger configurations would hardly help: make the API need it less often",
+    "mlflow": (
+        "MLflow held the API back, so larger configurations would hardly help: let the API send it fewer requests"
+    ),
     "host_cpu": (
         "The API host had no free CPU time, so larger configurations on it would not help: use a larger API host"
     ),
