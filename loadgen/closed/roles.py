@@ -8,6 +8,7 @@ SWEEP_MEASURE_SECONDS    length of the measured window (master)
 SWEEP_HOST               name of this host in file names; default: its host name
 SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it
 SWEEP_START_FILE         see common/workers.py (master)
+SWEEP_FIRST_RESPONSE     1: note the first response, see first_response.py (workers)
 SWEEP_DRAIN_SECONDS      for responses after the window, at most (master; see drain.py)
 LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time that replaces the scenario's own (see think_time.py)
 """
@@ -21,6 +22,7 @@ from typing import Any
 from locust import events
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
+from loadgen.closed.first_response import FirstResponse
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.response_bounds import set_bounds
 from loadgen.closed.task_log import text_of
@@ -67,6 +69,8 @@ def take_role(environment: Any, runner: Any) -> None:
     set_bounds()
     host = os.environ.get("SWEEP_HOST") or socket.gethostname()
     recorder = Recorder(environment, directory, host, index, waits)
+    if os.environ.get("SWEEP_FIRST_RESPONSE") == "1":
+        events.request.add_listener(FirstResponse(directory, f"{host}-{index}").note)
     if isinstance(runner, WorkerRunner):
         mark = EndMark(directory, index)
         events.test_stop.add_listener(lambda **_: hand_in(environment, recorder, mark))

@@ -1,7 +1,7 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
 Arguments: do (check, check_folder, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure,
-harness_failure, report, report_measured, explain_kept) and what that step needs. See the methods.
+harness_failure, report, report_measured, show_check, explain_kept) and what that step needs. See the methods.
 
 check reads the sweep file, once in a sweep. plan gets what check returned, however the file has changed since.
 """
@@ -48,20 +48,22 @@ class ActionModule(ActionBase):
             # Ansible would append the causes, which the text already contains.
             raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
 
-    def do_check(self, path=None, reports=None, resume=None, locustfiles=None, seed=None, workers_env=None):
+    def do_check(
+        self, path=None, reports=None, resume=None, locustfiles=None, seed=None, workers_env=None, one_user=False
+    ):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
         Without ``resume``, the sweep file is read and checked, and returned as data for the plan. With it, the run has
         its plan: a sweep file is read only where ``path`` names one, to compare it. ``scenarios`` is what each load
         host must load once before a deployment, and ``images`` what each API host must have. ``differences`` are those
         of the sweep file that change only the judgement of a resumed run. ``workers_env`` is the setting
-        lab_api_workers_env.
+        lab_api_workers_env. ``one_user``: only the first cell is deployed, and one user loads it.
         """
         from swarmsweep import parse_seed
         from swarmsweep.sweep.scenarios import check_folder
 
         seed = parse_seed(seed) if seed is not None else None
-        found = self._new_sweep(path) if resume is None else self._begun_run(reports, resume, path, seed)
+        found = self._new_sweep(path, one_user) if resume is None else self._begun_run(reports, resume, path, seed)
         if workers_env is not None:
             self._refuse_idle_axis(found["sweep"], workers_env)
         # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
@@ -76,11 +78,13 @@ class ActionModule(ActionBase):
         check_folder(locustfiles)
         return {}
 
-    def _new_sweep(self, path):
+    def _new_sweep(self, path, one_user):
         from swarmsweep import load_sweep
         from swarmsweep.sweep.checked import checked, to_data
+        from swarmsweep.sweep.one_user import one_user_on_first_cell
 
-        sweep = to_data(checked(load_sweep(path)))
+        loaded = load_sweep(path)
+        sweep = to_data(checked(one_user_on_first_cell(loaded) if one_user else loaded))
         images = images_of(sweep["cells"])
         return {"sweep": sweep, "scenarios": sweep["scenarios"], "images": images, "differences": []}
 
@@ -264,6 +268,13 @@ class ActionModule(ActionBase):
         from swarmsweep.report.salvage import report_measured
 
         return {"sentence": report_measured(Path(run), Path(reports))}
+
+    def do_show_check(self, run, ready_limit_seconds):
+        """Return what a check saw, what looks wrong, and whether the cell was deployed."""
+        from swarmsweep.report.check_text import check_text
+
+        text = check_text(Path(run), float(ready_limit_seconds))
+        return {"lines": text.lines, "problems": text.problems, "deployed": text.deployed}
 
     def do_explain_kept(self, result, settings, summary=None):
         """Explain why the API of the inventory cannot run, and which setting helps. ``result`` is the failed task's."""

@@ -172,6 +172,31 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     assert kept == {"attempt-1", "attempt-1.retried-1"}
 
 
+def test_a_check_has_one_cell_and_one_attempt_and_says_what_looks_wrong(play, lost, tmp_path):
+    playbook, inventory, *given = lost
+    parts = load_playbook("playbooks/check.yml")
+    local = [part for part in parts if part.get("hosts") == "localhost"]
+    imported = next(part for part in parts if part.get("import_playbook") == "sweep.yml")
+    variables = {"sweep_is_check": True}
+    assert imported["vars"] == variables | {"lab_reports": "{{ lab_directory }}/check"}
+    sweep = [part | {"vars": part.get("vars", {}) | variables} for part in yaml.safe_load(playbook.read_text())]
+    # An extra variable has precedence over lab_reports of the playbook.
+    given[-1] = json.dumps(json.loads(given[-1]) | {"lab_reports": str(tmp_path / "own/check")})
+    playbook.write_text(yaml.safe_dump([local[0], *sweep, *local[1:]]))
+    (tmp_path / "own/check").mkdir(parents=True)
+    (tmp_path / "own/check/of-the-last-check").touch()
+    done = play(playbook, inventory, *given)
+    assert done.returncode == 2
+    assert "1 attempt(s) to measure" in done.stdout, done.stdout
+    assert "retried" not in done.stdout
+    (attempt,) = tmp_path.glob("own/check/*-check-lost/cells/*/attempt-*")
+    assert attempt.parent.name == "r1-c0.1-m256M-w1"
+    assert not (tmp_path / "own/check/of-the-last-check").exists()
+    assert "r1-c0.1-m256M-w1, scenario predict.py, one user" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "FAILED: localhost failed in task: Name what looks wrong the bench itself broke: " in said
+
+
 def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environment(play, lost, tmp_path):
     *command, given = lost
     given = json.loads(given) | {"lab_api_env": {"WORK": "hunter2"}, "lab_api_command": "serve --api-key hunter3"}

@@ -1,0 +1,101 @@
+"""What ./lab check prints of an attempt, and what it says looks wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from swarmsweep.report.check_text import check_text
+from swarmsweep.results.measure import measure_attempt
+from tests.swarmsweep.run_folder import MIB, Run, Traffic, put
+
+SWEEP = b"""\
+name: check-mine
+slo: {p95_ms: 100, max_failure_percent: 1}
+load: {users: 1, spawn_rate: 1, warmup_seconds: 0, measure_seconds: 12, wait_seconds: [1, 1], locustfile: mine.py}
+cells: [{replicas: 1, cpus: 0.5, memory: 256M, workers: 1}]
+"""
+CELL = "r1-c0.5-m256M-w1"
+FIRST = {
+    "schema": 1, "name": "/predict", "method": "POST", "url": "http://192.0.2.1:8080/predict", "status": 200,
+    "content_type": "application/json", "size_bytes": 31, "start": '{"prediction": "good"}', "latency_ms": 12.25,
+    "error": None,
+}  # fmt: skip
+SOUND = {"latencies_ms": [10.0] * 12, "think_ms": 1000.0, "outside": 3, "server_processes": 1}
+
+
+def checked(folder: Path, first: dict | None = None, ready_seconds: float = 3.25, **traffic) -> tuple[list[str], list]:
+    """The lines and the problems of an attempt."""
+    run = Run(folder, SWEEP)
+    attempt = run.record(CELL, Traffic(**(SOUND | traffic)))
+    deploy = attempt / "deploy.json"
+    put(deploy, {"schema": 1, "status": "ready", "containers": run.containers(CELL), "ready_seconds": ready_seconds})
+    if first is not None:
+        put(attempt / "locust/first-lab-load-0.json", FIRST | first)
+    measure_attempt(run.dir, CELL, 1)
+    text = check_text(run.dir, 120)
+    assert text.deployed
+    return text.lines, text.problems
+
+
+def test_a_sound_api(tmp_path):
+    lines, problems = checked(tmp_path, {})
+    assert problems == []
+    assert lines == [
+        f"{CELL}, scenario mine.py, one user",
+        "  ready           after 3.25 s",
+        "  first response  POST /predict: status 200, application/json, 31 B, 12.2 ms",
+        '                  {"prediction": "good"}',
+        "  requests        12, of which 0 failed, median 10.0 ms",
+        "  memory          120 MiB at most, of 256M",
+        "  processes       1 of the server in each replica (the cell says workers: 1)",
+    ]
+
+
+NO_RESPONSE = {"status": None, "content_type": None, "size_bytes": None, "start": "", "error": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("first", "traffic", "problem"),
+    [
+        ({"status": 404}, {}, "POST /predict returned status 404. Compare path, method and body with those of the API"),
+        ({"size_bytes": 0, "start": ""}, {}, "POST /predict returned an empty body"),
+        ({"content_type": "text/html; charset=utf-8"}, {}, "POST /predict returned a page of HTML."),
+        (NO_RESPONSE, {}, "The first request got no response: refused"),
+        ({}, {"failures": 3}, "3 of 12 requests failed"),
+        ({}, {"raised": {"KeyError: 'label'": 4}}, "A task raised KeyError: 'label' (4 times)"),
+        ({}, {"memory_peak_bytes": 250 * MIB}, "Memory is at 98 % of the limit with one user."),
+        ({}, {"server_processes": 4}, "4 server processes run, and the cell says workers: 1."),
+        ({}, {"ready_seconds": 80.0}, "The API took 80 s of 120 s to start. Set lab_api_ready_timeout_seconds higher"),
+    ],
+)
+def test_what_looks_wrong(tmp_path, first, traffic, problem):
+    _, problems = checked(tmp_path, first, **traffic)
+    assert any(found.startswith(problem) for found in problems), problems
+
+
+def test_a_response_cannot_move_the_cursor(tmp_path):
+    lines, _ = checked(tmp_path, {"start": "\x1b[2Ja\r\nb" + 500 * "c", "content_type": "a\x07"})
+    assert r"\x1b[2Ja\r\nbccc" in lines[3]
+    assert lines[3].endswith(" ...")
+    assert all(line.isprintable() for line in lines)
+
+
+def test_an_api_that_never_started(tmp_path):
+    run = Run(tmp_path, SWEEP)
+    run.record_death(CELL, "not_ready", "not ready after 120 s: GET /ready returned 404")
+    measure_attempt(run.dir, CELL, 1)
+    text = check_text(run.dir, 120)
+    assert not text.deployed
+    assert len(text.problems) == 1
+    assert "GET /ready returned 404" in text.problems[0]
+    assert "  last lines of the log:" in text.lines
+    assert "  first response  not measured" in text.lines
+    assert all(line.isprintable() for line in text.lines)
+
+
+def test_a_load_that_did_not_run(tmp_path):
+    run = Run(tmp_path, SWEEP)
+    put(run.attempt(CELL) / "harness.json", {"schema": 1, "reason": "lab-load could not be reached"})
+    measure_attempt(run.dir, CELL, 1)
+    (problem,) = check_text(run.dir, 120).problems
+    assert "lab-load could not be reached" in problem
