@@ -143,6 +143,7 @@ def lost(tmp_path):
         groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
         (tmp_path / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
         given = {"sweep": str(tmp_path / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
+        given |= {"sweep_accepted": {"packages": {}}}
         given |= {"lab_directory": str(tmp_path / "own"), "lab_reports": str(tmp_path / "reports")}
         yield playbook, tmp_path / "inventory", "-e", json.dumps(given)
 
