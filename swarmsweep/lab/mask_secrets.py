@@ -25,10 +25,11 @@ KEPT_VARIABLES = frozenset(
         lab_api_image lab_api_port lab_api_ready_path lab_api_ready_host lab_api_workers_env lab_api_variant
         lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
 
-        image_of image_rebuild image_copy_only logs_of logs_lines logs_follow
         """,
     )
 ) | {"lab_api_user", "lab_api_read_only", "lab_api_writable", "lab_api_capabilities"}
+# Those of ./lab image and ./lab logs.
+KEPT_VARIABLES |= {"image_of", "image_rebuild", "image_copy_only", "logs_of", "logs_lines", "logs_follow"}
 # A mapping whose names may be shown, but never its values.
 NAMED_VARIABLES = frozenset({"lab_api_env"})
 # A number with a unit is not a secret: role variables such as virtual_lab_boot_timeout_seconds.
