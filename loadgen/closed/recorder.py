@@ -182,9 +182,10 @@ class Recorder:
             task.has_failed_request = True
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
-        # Exceptions of tasks are in the record of tasks.
         if isinstance(user_instance, User):
             self._on_start[text_of(exception)] += 1
+        else:
+            self._tasks.on_error(exception)
 
     def _count_server(self, name: Any) -> None:
         self._saw_headers = True

@@ -73,6 +73,8 @@ class TaskLog:
         self.exceptions: list[str] = []
         self._on_unfinished = on_unfinished
         self._running: dict[Any, Execution] = {}
+        # The exception that was recorded last.
+        self._recorded: BaseException | None = None
         self._watch()
 
     def is_running(self, began_until: float) -> bool:
@@ -91,6 +93,14 @@ class TaskLog:
         """A request failed, and so did its task."""
         if (task := self.running()) is not None:
             task.has_failed_request = True
+
+    def on_error(self, error: BaseException) -> None:
+        """An exception in a task, or between two tasks: of ``wait_time``, or of the choice of a task.
+
+        Locust fires its event right after the exception of a task was recorded.
+        """
+        if error is not self._recorded:
+            self._add(time.time(), self._number(error))
 
     def _watch(self) -> None:
         original = TaskSet.execute_next_task
@@ -147,6 +157,7 @@ class TaskLog:
         self.file.add((start_seconds, max(0.0, time.time() - start_seconds) * 1000, outcome))
 
     def _number(self, error: BaseException) -> float:
+        self._recorded = error
         text = text_of(error)
         if text not in self.exceptions:
             if len(self.exceptions) >= MAX_TEXTS:

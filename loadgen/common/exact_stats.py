@@ -1,4 +1,4 @@
-"""Makes Locust's statistics and their CSV files as exact as their data: see `apply`.
+"""Makes Locust's statistics and their CSV files as exact as their data, and bounds texts of failures: see `apply`.
 
 The master needs it, because it writes the files. Every worker needs it, because it rounds its reports.
 """
@@ -13,6 +13,11 @@ DECIMALS = 1
 # Locust's default of 3 s makes its history move in steps, and leaves more to report at the end.
 REPORT_SECONDS = 1.0
 
+# Locust keeps every text of a failure. A scenario that puts a whole response into each would block the master.
+MAX_TEXT_CHARACTERS, MAX_TEXTS = 300, 200
+OTHERS = "(other errors)"
+
+_log_error = locust.stats.RequestStats.log_error
 _close_files = locust.stats.StatsCSVFileWriter.close_files
 
 
@@ -23,6 +28,19 @@ def _percentile_fields(self: locust.stats.StatsCSV, stats_entry: Any, use_curren
     if use_current and stats_entry.use_response_times_cache:
         percentile = stats_entry.get_current_response_time_percentile
     return [percentile(share) or 0 for share in self.percentiles_to_report]
+
+
+def _log_short_error(self: locust.stats.RequestStats, method: str, name: str, error: Any) -> None:
+    parse, create_key = locust.stats.StatsError.parse_error, locust.stats.StatsError.create_key
+    try:
+        text = parse(error)
+    except Exception:  # its own __repr__ raised
+        text = error = type(error).__name__
+    if len(text) > MAX_TEXT_CHARACTERS:
+        error = f"{text[:MAX_TEXT_CHARACTERS]}..."
+    if len(self.errors) >= MAX_TEXTS and create_key(method, name, error) not in self.errors:
+        error = OTHERS
+    _log_error(self, method, name, error)
 
 
 def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
@@ -47,6 +65,7 @@ def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
 def apply() -> None:
     """Change Locust in this process. Call it before a test starts; a second call has no further effect."""
     locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, DECIMALS)
+    locust.stats.RequestStats.log_error = _log_short_error
     locust.runners.WORKER_REPORT_INTERVAL = REPORT_SECONDS
     locust.stats.StatsCSVFileWriter._percentile_fields = _percentile_fields
     locust.stats.StatsCSVFileWriter.close_files = _rewrite_and_close

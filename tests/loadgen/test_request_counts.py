@@ -246,3 +246,37 @@ def test_after_a_login_the_figures_are_the_timings_of_the_scenario(tmp_path):
     assert len(inside) > 3
     assert min(inside.latency_ms) >= 10
     assert most_frequent(parse_stats((tmp_path / "stats_stats.csv").read_text()), own_figures=True) == "GRPC Predict"
+
+
+# Each failure has a text of its own, as long as a response, or none that can be read.
+LONG_TEXTS = """
+import itertools
+from locust import FastHttpUser, constant, task
+
+class UnreadableError(Exception):
+    def __str__(self):
+        raise KeyError("no text")
+
+    __repr__ = __str__
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0)
+    numbers = itertools.count()
+
+    @task
+    def visit(self):
+        number = next(self.numbers)
+        with self.client.get("/ok", catch_response=True) as response:
+            response.failure(UnreadableError() if number == 0 else f"{number} {'x' * 1_000_000}")
+"""
+
+
+def test_texts_of_failures_are_bounded(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        outcome = run(tmp_path, LONG_TEXTS, f"http://127.0.0.1:{server.port}", 2.0)
+    texts = {text for found in outcome.failures.values() for text in found}
+    assert max(map(len, texts)) < 400
+    assert len(texts) <= 201
+    assert "UnreadableError" in texts
+    assert max(map(len, outcome.worker["errors"])) <= 300
+    assert outcome.counted == outcome.worker["requests"] - outcome.worker["unreported"]

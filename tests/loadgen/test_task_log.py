@@ -236,3 +236,39 @@ def test_users_whose_start_raises_are_counted_and_missed(tmp_path):
     assert (text, count) == ("KeyError: 'token'", 2)
     assert [users for _, users in found.worker["users"]][-1] == 1
     assert {outcome for _, _, outcome in found.inside(found.tasks)} == {OK}
+
+
+# The wait after a task fails, and so does the choice of a task.
+BETWEEN = """
+from locust import FastHttpUser, constant, task
+
+class Waiting(FastHttpUser):
+    fixed_count = 1
+
+    def wait_time(self):
+        return 1 / 0
+
+    @task
+    def visit(self):
+        self.client.get("/ok")
+
+def choose(task_set):
+    raise LookupError("no task is left")
+
+class Choosing(FastHttpUser):
+    fixed_count = 1
+    wait_time = constant(0.2)
+
+    @task
+    def visit(self):
+        self.client.get("/ok")
+        self._taskset_instance.get_next_task = lambda: choose(self)
+        raise KeyError("label")
+"""
+
+
+def test_an_exception_between_two_tasks_is_recorded_once(tmp_path):
+    found = run_users(tmp_path, BETWEEN)
+    raised = found.raised()
+    assert raised.pop("LookupError: no task is left") >= 1
+    assert raised == {"ZeroDivisionError: division by zero": 1, "KeyError: 'label'": 1}
