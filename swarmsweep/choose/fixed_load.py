@@ -12,7 +12,7 @@ from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
-from swarmsweep.sweep.matrix import Config, cost
+from swarmsweep.sweep.matrix import Config, axis_text, cost
 from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
 
 
@@ -42,7 +42,11 @@ def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
 def describe_config(config: Config) -> str:
     """A configuration in words: '2 replicas x 0.5 CPU, 600M, 2 workers each'."""
     replicas, workers = config["replicas"], config["workers"]
-    extra = [f"{axis} {config[axis]}" for axis in config if axis not in ("replicas", "cpus", "memory_bytes", "workers")]
+    extra = [
+        f"{axis} {axis_text(config[axis])}"
+        for axis in config
+        if axis not in ("replicas", "cpus", "memory_bytes", "workers")
+    ]
     return ", ".join(
         [
             f"{counted(replicas, 'replica')} x {format_plain(config['cpus'])} CPU",

@@ -18,9 +18,10 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.lab import api_secrets
 from swarmsweep.lab.api_mounts import read_mount
+from swarmsweep.lab.inventory_texts import as_written
 from swarmsweep.lab.lab_names import settings_of
 from swarmsweep.shared.lab_secrets import mask_words
-from swarmsweep.units import quoted
+from swarmsweep.units import format_bytes, quoted
 
 # A name of the image's /etc/passwd, or a number, each with or without a group. Docker resolves it in the container.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?", re.ASCII)
@@ -31,6 +32,9 @@ CAPABILITIES = (
     *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     *("IPC_LOCK", "SYS_NICE", "SYS_PTRACE", "SYS_RESOURCE"),
 )
+_VARIABLE = re.compile(r"[^=\0-\x20\x7f]{1,255}")
+# Linux accepts no longer variable, with its name (MAX_ARG_STRLEN).
+MAX_VARIABLE_BYTES = 128 * 1024
 # Folders of the kernel and of Swarm. A container does not start without its own.
 RESERVED = ("/proc", "/sys", "/dev", "/run/secrets")
 # Docker gives it 64 MB. PyTorch and others need more, and a writable folder there replaces it.
@@ -94,6 +98,11 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
         f"lab_api_secret_env has {quoted(name)}; allowed: a name of lab_api_secrets. {fix}"
         for name in found.get("secret_env", ())
         if name not in (settings.get("secrets") or {})
+    ]
+    problems += [
+        f"lab_api_secret_env has {quoted(name)}, which lab_api_env has too; allowed: one of them. {fix}"
+        for name in found.get("secret_env", ())
+        if name in found.get("env", {})
     ]
     return found, problems
 
@@ -176,6 +185,26 @@ def read_capabilities(value: Any) -> list[str]:
     return _each_once(names)
 
 
+def read_env(value: Any, place: Place) -> dict[str, str]:
+    """Environment variables of the API. Each value is the text that the inventory has."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refused("names with values, for example {MODEL_PATH: /models/a}")
+    found = {}
+    for name, written in as_written(value, "lab_api_env", place.inventory).items():
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise LabError(f"{quoted(name)} is no name of a variable; allowed: text without spaces and =")
+        # No message has a value, which may be a secret.
+        if not isinstance(written, (str, int, float)):
+            raise LabError(f'{name} is empty, a list or a mapping; allowed: text, or "" for an empty value')
+        text = str(written).lower() if isinstance(written, bool) else str(written)
+        if "\0" in text or len(f"{name}={text}".encode()) >= MAX_VARIABLE_BYTES:
+            raise LabError(f"{name} is too long or has a null character; allowed: {format_bytes(MAX_VARIABLE_BYTES)}")
+        found[name] = text
+    return found
+
+
 def read_secret_env(value: Any) -> list[str]:
     """Names of secrets that are variables of the API too."""
     allowed = "a list of names of lab_api_secrets, for example [API_TOKEN]"
@@ -237,8 +266,8 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "platform": read_platform,
     "secret_env": read_secret_env,
 }
-# Those that name files of this machine.
-PLACED_READERS: dict[str, Callable[..., Any]] = {"mounts": read_mounts, "secrets": read_secrets}
+# Those that name files of this machine, or keep the text of the inventory.
+PLACED_READERS: dict[str, Callable[..., Any]] = {"mounts": read_mounts, "secrets": read_secrets, "env": read_env}
 
 
 def _list(value: Any, allowed: str) -> list[Any]:

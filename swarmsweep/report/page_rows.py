@@ -7,7 +7,7 @@ from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.row import Row
 from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.report.ladder_chart import factor_text
-from swarmsweep.sweep.matrix import cost
+from swarmsweep.sweep.matrix import axis_text, cost
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
 
 
@@ -56,7 +56,7 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
         format_memory(config["memory_bytes"]),
         format_plain(config["cpus"]),
         str(config["workers"]),
-        *(markdown(config[axis]) if axis in config else MISSING for axis in axes),
+        *(markdown(axis_text(config[axis])) if axis in config else MISSING for axis in axes),
         f"{cost(config):.2f}",
         load_figure,
         _rps(cell),

@@ -41,13 +41,14 @@ def _placed(section: CellAxes) -> tuple[Cell, int]:
 
 
 def _product(section: Matrix, problems: Problems) -> Placed:
-    axes = section.given()
+    axes = section.axes()
     size = matrix.product_size(axes)
     if size > MAX_CELLS:
         problems.add(section.written.line, "matrix", f"has {size} cells; allowed: up to {MAX_CELLS}")
         return []
     for axis, values in axes.items():
-        _refuse_repeated(values, section.written[axis], problems)
+        if len(values) > 1:
+            _refuse_repeated(values, section.written[axis], problems)
     return [(cell, section.written.line) for cell in matrix.product(axes)]
 
 

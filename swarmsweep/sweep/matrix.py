@@ -76,6 +76,11 @@ def axes_of(cell: Cell) -> dict[str, Any]:
     return core | dict(cell.extra)
 
 
+def axis_text(value: AxisValue) -> str:
+    """The value of an axis for a person, who would not see an empty one."""
+    return '""' if value == "" else str(value)
+
+
 def product_size(axes: Mapping[str, Sequence[Any]]) -> int:
     """How many cells the product of the axes has, counted without building it."""
     size = 1
@@ -108,7 +113,7 @@ def _slug(axis: str, value: AxisValue) -> str:
     text = value if isinstance(value, str) else format_plain(value)
     if axis == LOCUSTFILE_AXIS:
         text = text.removesuffix(".py")
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", text)
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", text) or "empty"
     # Replacing or shortening could make two values equal; a part of their hash keeps them different.
     return safe if safe == text and len(safe) <= 40 else f"{safe[:31]}-{_digest(text)}"
 

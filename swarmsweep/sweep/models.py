@@ -67,7 +67,7 @@ class AxesPattern(Section):
 
     model_config = ConfigDict(extra="allow")
     min_keys = 1
-    __pydantic_extra__: dict[v.EnvironmentAxis, v.AxisValue]
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.Variable]
     replicas: v.Replicas | None = None
     cpus: v.Cpus | None = None
     memory: v.Memory | None = None
@@ -88,17 +88,21 @@ class CellAxes(AxesPattern):
 
 
 class Matrix(Section):
-    """The product of all axes."""
+    """The product of all axes. A single value stands for a list of one."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[v.EnvironmentAxis, v.Values[v.AxisValue]]
-    replicas: v.Values[v.Replicas]
-    cpus: v.Values[v.Cpus]
-    memory: v.Values[v.Memory]
-    workers: v.Values[v.ApiWorkers]
-    image: v.Values[v.AxisValue] | None = None
-    locustfile: v.Values[v.Scenario] | None = None
-    variant: v.Values[v.AxisValue] | None = None
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.OneOrMore[v.Variable]]
+    replicas: v.OneOrMore[v.Replicas]
+    cpus: v.OneOrMore[v.Cpus]
+    memory: v.OneOrMore[v.Memory]
+    workers: v.OneOrMore[v.ApiWorkers]
+    image: v.OneOrMore[v.AxisValue] | None = None
+    locustfile: v.OneOrMore[v.Scenario] | None = None
+    variant: v.OneOrMore[v.AxisValue] | None = None
+
+    def axes(self) -> dict[str, list[Any]]:
+        """The values of each axis, in the order of the file."""
+        return {axis: value if isinstance(value, list) else [value] for axis, value in self.given().items()}
 
 
 class When(Section):
@@ -106,7 +110,7 @@ class When(Section):
 
     model_config = ConfigDict(extra="allow")
     min_keys = 1
-    __pydantic_extra__: dict[v.EnvironmentAxis, v.OneOrMore[v.AxisValue]]
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.OneOrMore[v.Variable]]
     replicas: v.OneOrMore[v.Replicas] | None = None
     cpus: v.OneOrMore[v.Cpus] | None = None
     memory: v.OneOrMore[v.Memory] | None = None

@@ -19,10 +19,11 @@ MAX_DIGITS = 30  # more are a mistake, and would take time to convert
 MIN_MEMORY_BYTES = 6 * 1024**2  # Docker refuses a smaller limit
 MAX_MEMORY_BYTES = 16 * 1024**4  # beyond any one host
 
-# Values of extra axes are used in a compose file and in file names, so characters with a meaning in a shell, YAML or
-# Jinja are refused.
+# Names of images and stages are words of commands and parts of file names, so characters with a meaning in a shell,
+# YAML or Jinja are refused.
 MEMORY_TEXT = r"[0-9]{1,30}(\.[0-9]{1,6})?([bB]|[kKmMgG][bB]?)"  # as `units.parse_memory` takes it
 AXIS_TEXT = "[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}"
+MAX_VARIABLE_CHARACTERS = 8192  # a longer value would be unreadable in a report; Linux allows 128 KiB
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
@@ -87,7 +88,7 @@ def read_memory(node: Any) -> int:
 
 
 def read_axis_value(node: Any) -> str | int | float:
-    """The value of an axis that the lab does not know: a number of at least 0, or a word."""
+    """The name of an image or a stage: a number of at least 0, or a word."""
     if isinstance(node, Text) and not node.quoted and _is_plain_number(node) and node[0] != "-":
         number = float(node)
         return int(number) if number.is_integer() else number
@@ -95,6 +96,17 @@ def read_axis_value(node: Any) -> str | int | float:
     if not re.fullmatch(AXIS_TEXT, text):
         raise refused(f"{quoted(text)} does not fit")
     return text
+
+
+def read_variable(node: Any) -> str:
+    """The value of an environment variable: the text as written, also of a number or a truth value."""
+    if not isinstance(node, Text):
+        raise refused(f"expected a single value, but this is {describe(node)}")
+    if _is_null(node):
+        raise refused("is empty")
+    if len(node) > MAX_VARIABLE_CHARACTERS:
+        raise refused(f"has {len(node)} characters")
+    return str(node)
 
 
 def describe(node: Any) -> str:

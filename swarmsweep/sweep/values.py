@@ -26,12 +26,14 @@ from swarmsweep.sweep.load import MAX_TIMEOUT_SECONDS
 from swarmsweep.sweep.scalars import (
     AXIS_TEXT,
     MAX_MEMORY_BYTES,
+    MAX_VARIABLE_CHARACTERS,
     MEMORY_TEXT,
     MIN_MEMORY_BYTES,
     read_axis_value,
     read_memory,
     read_number,
     read_text,
+    read_variable,
     refused,
 )
 from swarmsweep.units import format_memory, format_plain, quoted
@@ -130,6 +132,7 @@ def _environment_axis(name: str) -> str:
 
 _TEXT = BeforeValidator(read_text)
 _AXIS_JSON = Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=f"^{AXIS_TEXT}$")]
+_VARIABLE_JSON = bool | float | Annotated[str, Field(max_length=MAX_VARIABLE_CHARACTERS)]
 _MEMORY_JSON = Annotated[str, Field(pattern=f"^{MEMORY_TEXT}$")]
 _MEMORY_WORDS = f"{format_memory(MIN_MEMORY_BYTES)} (Docker's minimum) to {format_memory(MAX_MEMORY_BYTES)} per replica"
 
@@ -192,6 +195,11 @@ AxisValue = Annotated[
     str | float,
     PlainValidator(read_axis_value, json_schema_input_type=_AXIS_JSON),
     Field(description="letters, digits and . _ : / @ - (up to 128, the first a letter or digit)"),
+]
+Variable = Annotated[
+    str,
+    PlainValidator(read_variable, json_schema_input_type=_VARIABLE_JSON),
+    Field(description='any text of up to 8192 characters, which is kept as written; an empty one as ""'),
 ]
 EnvironmentAxis = Annotated[str, AfterValidator(_environment_axis)]
 

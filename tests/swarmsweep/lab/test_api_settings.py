@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 NAMES = [*READERS, *PLACED_READERS]
 DEFAULTS = {
     "command": [], "user": "", "read_only": True, "writable": [], "capabilities": [], "platform": False,
-    "secret_env": [], "mounts": [], "secrets": [],
+    "secret_env": [], "mounts": [], "secrets": [], "env": {},
 }  # fmt: skip
 
 
@@ -124,6 +124,42 @@ def test_secrets_are_files_of_this_machine(tmp_path):
     assert problem.startswith(f"lab_api_secret_env: STORE: {tmp_path}/store: has a null character")
     _, (problem,) = read_settings({"secrets": files, "secret_env": ["TOKEN"]}, root=tmp_path)
     assert problem.startswith("lab_api_secret_env has 'TOKEN'; allowed: a name of lab_api_secrets. ")
+
+
+def test_values_of_the_environment_are_texts(tmp_path):
+    folder = tmp_path / "group_vars/all"
+    folder.mkdir(parents=True)
+    (folder / "lab.yml").write_text("lab_api_env: {A: 1.10, B: yes, C: ''}\n")
+    given = {"A": 1.1, "B": True, "C": "", "D": "--x 'a,b'=c", "E": 5, "F": False, "g.h-i": "-1\n"}
+    container, problems = read_settings({"env": given}, str(tmp_path))
+    assert problems == []
+    texts = {"A": "1.10", "B": "yes", "C": "", "D": "--x 'a,b'=c", "E": "5", "F": "false", "g.h-i": "-1\n"}
+    assert container["env"] == texts
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"A": None}, "A is empty, a list or a mapping"),
+        ({"A": ["hunter2"]}, "A is empty, a list or a mapping"),
+        ({"A": "hunter2\0"}, "A is too long or has a null character"),
+        ({"A": "hunter2" * 20_000}, "A is too long or has a null character; allowed: 128 KiB"),
+        ({"A B": "hunter2"}, "'A B' is no name of a variable"),
+        ({"A=": "hunter2"}, "'A=' is no name of a variable"),
+        ({5: "hunter2"}, "5 is no name of a variable"),
+    ],
+)
+def test_a_variable_that_docker_refuses_is_named_without_its_value(given, words):
+    _, (problem,) = read_settings({"env": given})
+    assert problem.startswith(f"lab_api_env: {words}")
+    assert "hunter2" not in problem
+
+
+def test_a_variable_has_one_value(tmp_path):
+    (tmp_path / "token").write_text("canary")
+    given = {"secrets": {"TOKEN": "token"}, "secret_env": ["TOKEN"], "env": {"TOKEN": "x"}}
+    _, (problem,) = read_settings(given, root=tmp_path)
+    assert problem.startswith("lab_api_secret_env has 'TOKEN', which lab_api_env has too; ")
 
 
 def test_a_manifest_keeps_each_setting_and_no_secret_word_of_a_command():

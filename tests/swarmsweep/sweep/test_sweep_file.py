@@ -129,12 +129,47 @@ GOOD_FILES = [
     (GOOD.encode() + b"  variant: [onnx, 'sklearn']\n  OMP_NUM_THREADS: [1]\n", 8),
     (swap("[600M]", "[600M, 1G, 1.5gb, 700000K, '512mb']").encode(), 20),
     (swap("cpus: [0.5, 1]", "cpus: [0.25, 0.333]").encode(), 4),
+    (swap("[1, 2]", "2").replace("[0.5, 1]", "0.5").replace("[600M]", "600M").replace("[2]", "2").encode(), 1),
+    (GOOD.encode() + b"  variant: onnx\n  image: mine:1\n  locustfile: empty.py\n  LEVEL: -1\n", 4),
 ]
 
 
 @pytest.mark.parametrize(("data", "cells"), GOOD_FILES)
 def test_good_variants(data, cells):
     assert len(parse(data).cells) == cells
+
+
+# What people sweep by the environment, and the text that the container gets.
+VARIABLES = [
+    ("['--threads 2', \"--threads 4\"]", ["--threads 2", "--threads 4"]),
+    ("[/models/a, /models/b]", ["/models/a", "/models/b"]),
+    ("['0,1', 0]", ["0,1", "0"]),
+    ("[-1, 1]", ["-1", "1"]),
+    ("['', /usr/lib/x.so]", ["", "/usr/lib/x.so"]),
+    ("[true, no, 'on']", ["true", "no", "on"]),
+    ("[1.10, 1.1, 010, 1e3, 1_000, .5]", ["1.10", "1.1", "010", "1e3", "1_000", ".5"]),
+    ("[A=1, 'a: b #c', '$HOME', '{{ x }}', 'it''s']", ["A=1", "a: b #c", "$HOME", "{{ x }}", "it's"]),
+    ('["a\\nb", "\\u00e9"]', ["a\nb", "\u00e9"]),
+    ("-Xmx512m -Dx=y", ["-Xmx512m -Dx=y"]),
+]
+
+
+@pytest.mark.parametrize(("written", "values"), VARIABLES)
+def test_a_variable_is_the_text_that_was_written(written, values):
+    cells = parse(swap("[1, 2]", "1").replace("[0.5, 1]", "1") + f"  OPTIONS: {written}\n").cells
+    assert [cell.config()["OPTIONS"] for cell in cells] == values
+    assert len({cell.id for cell in cells}) == len(values)
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,120}", cell.id) for cell in cells)
+    # The same text chooses the cell again.
+    case = f"cases: [{{when: {{OPTIONS: {written}}}, users: 2}}]"
+    sweep = parse(swap("[1, 2]", "1").replace("users: 50", f"users: 50, {case}") + f"  OPTIONS: {written}\n")
+    assert {sweep.load_of(cell).users for cell in sweep.cells} == {2}
+
+
+def test_a_variable_that_is_too_long_is_refused():
+    assert parse(GOOD + f"  LEVEL: {'x' * 8192}\n").cells
+    message = refusal(GOOD + f"  LEVEL: {'x' * 8193}\n")
+    assert message.startswith("sweeps/x.yml:9: matrix.LEVEL: has 8193 characters; allowed: any text of up to 8192 ")
 
 
 def test_cells_stand_in_for_the_matrix():
@@ -322,7 +357,9 @@ BAD_FILES = [
     (swap("p95_ms: 500", "max_failure_percent: 101"), 2, "slo.max_failure_percent"),
     # matrix
     (swap("[1, 2]", "[]"), 5, "matrix.replicas"),
-    (swap("[1, 2]", "2"), 5, "matrix.replicas"),
+    (swap("[1, 2]", "{a: 2}"), 5, "matrix.replicas"),
+    (swap("[1, 2]", ""), 5, "matrix.replicas"),
+    (swap("[1, 2]", "101"), 5, "matrix.replicas"),
     (swap("[1, 2]", "[1, 1]"), 5, "matrix.replicas[1]"),
     (swap("[600M]", "[1G, 1024M]"), 7, "matrix.memory[1]"),
     (swap("[1, 2]", "[101]"), 5, "matrix.replicas[0]"),
@@ -332,6 +369,11 @@ BAD_FILES = [
     (GOOD + "  variant: ['a b']\n", 9, "matrix.variant[0]"),
     (GOOD + "  variant: ['$(id)']\n", 9, "matrix.variant[0]"),
     (GOOD + "  variant: ['{{ lookup(1) }}']\n", 9, "matrix.variant[0]"),
+    (GOOD + "  LEVEL: [1, '1']\n", 9, "matrix.LEVEL[1]"),
+    (GOOD + "  LEVEL: [~]\n", 9, "matrix.LEVEL[0]"),
+    (GOOD + "  LEVEL:\n", 9, "matrix.LEVEL"),
+    (GOOD + "  LEVEL: [[1]]\n", 9, "matrix.LEVEL[0]"),
+    (GOOD + "  LEVEL: {a: 1}\n", 9, "matrix.LEVEL"),
     (GOOD + "  image: ['-v']\n", 9, "matrix.image[0]"),
     (GOOD + "  image: [-3]\n", 9, "matrix.image[0]"),
     (GOOD + "  variant: [1_000]\n", 9, "matrix.variant[0]"),
