@@ -62,10 +62,14 @@ class BuildContext:
         return sorted((pair for pair in pairs if not (self.folder / pair[1]).is_dir()), reverse=True)[:count]
 
     def archive(self) -> Iterator[bytes]:
-        """The parts of a tar file. All files belong to root, as in a build on this machine."""
+        """The parts of a tar file. All files belong to root, as in a build on this machine.
+
+        Docker takes its input for a Dockerfile unless the first 512 bytes are the header of a plain file. So the
+        Dockerfile is first: its short name and its time in whole seconds need no further header.
+        """
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for path in self.paths:
+            for path in sorted(self.paths, key=lambda path: (path != DOCKERFILE, path)):
                 file = self.folder / path
                 member = archive.gettarinfo(file, path)
                 if member is None:
@@ -74,6 +78,7 @@ class BuildContext:
                 if member.islnk():
                     member.type, member.linkname, member.size = tarfile.REGTYPE, "", file.stat().st_size
                 member.uid = member.gid = 0
+                member.mtime = int(member.mtime)
                 member.uname = member.gname = ""
                 archive.addfile(member)
                 yield _take(buffer)

@@ -66,6 +66,13 @@ def folder(tmp_path):
     return folder
 
 
+def test_docker_takes_the_archive_for_one(folder):
+    # As Docker's archive.IsArchive: without what follows, the first 512 bytes are the header of a file.
+    first = b"".join(context_of(folder).archive())[: tarfile.BLOCKSIZE]
+    member = tarfile.TarInfo.frombuf(first, "utf-8", "surrogateescape")
+    assert (member.name, member.type) == ("Dockerfile", tarfile.REGTYPE)
+
+
 def test_the_archive_unpacks_to_the_same_files(folder, tmp_path):
     (folder / ".dockerignore").write_text("kept\n!kept/a\nDockerfile\n")
     context = context_of(folder)
