@@ -67,10 +67,10 @@ def main() -> None:
 
 
 def notice_dead_workers() -> None:
-    """Let the supervisor see at once that a worker has died while it was asked whether it lives.
+    """Let the supervisor see at once that a worker has died during a health check of the supervisor.
 
-    uvicorn's parent keeps the child's end of their pipe open, so that it waits for an answer until its time-out, which
-    is long here for the sake of starved workers.
+    uvicorn's parent keeps the child's end of their pipe open, so it waits for a reply until its timeout. This timeout
+    is long here, because a worker with little CPU replies late.
     """
     from uvicorn.supervisors.multiprocess import Process
 

@@ -86,12 +86,12 @@ def normalize_handler(service: Service) -> Handler:
     return _handler(normalize)
 
 
-def _handler(answer: Callable[[bytes], Awaitable[bytes]]) -> Handler:
+def _handler(respond: Callable[[bytes], Awaitable[bytes]]) -> Handler:
     """What each expected error means to the client."""
 
     async def handle(scope: Scope, receive: Receive) -> tuple[int, bytes] | None:
         try:
-            return 200, await answer(await read_json_body(scope, receive))
+            return 200, await respond(await read_json_body(scope, receive))
         except InvalidBodyError as error:
             return 422, encode_json({"detail": [error.problem]})
         except NotReadyError as error:
@@ -115,14 +115,14 @@ def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 def not_ready(error: NotReadyError) -> dict[str, Any]:
-    """Content of an answer with status 503."""
+    """Content of a response with status 503."""
     return {"ready": False, "waiting_for": error.waiting_for}
 
 
 def add_routes(app: FastAPI, service: Service, metrics: Metrics, direct: dict[str, Handler]) -> None:
     """All endpoints. Those of ``direct`` are here for their documentation and for other methods than POST."""
 
-    def answer(status: int, content: Any) -> Response:
+    def respond(status: int, content: Any) -> Response:
         return Response(encode_json(content), status, media_type=JSON)
 
     @app.get("/empty")
@@ -136,18 +136,18 @@ def add_routes(app: FastAPI, service: Service, metrics: Metrics, direct: dict[st
     @app.get("/health")
     async def health() -> Response:
         """The process is alive."""
-        return answer(200, {"alive": True})
+        return respond(200, {"alive": True})
 
     @app.get("/ready")
     async def ready() -> Response:
-        """The model is loaded and has just answered a row; where it is loaded for each request, the last one was."""
+        """The model is loaded and has predicted a row. If each request loads it, the last load succeeded."""
         try:
             if drain.has_begun():
                 raise NotReadyError({"shutdown": "this replica is ending"})
             service.check_ready()
         except NotReadyError as error:
-            return answer(503, not_ready(error))
-        return answer(200, {"ready": True, "model_version": service.model_version})
+            return respond(503, not_ready(error))
+        return respond(200, {"ready": True, "model_version": service.model_version})
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def scrape() -> Response:

@@ -4,11 +4,11 @@ import asyncio
 import json
 from typing import Any, Protocol
 
-from covertype_api.errors import NeighbourError
+from covertype_api.errors import DependencyError
 from covertype_api.settings import Settings
 
 QUERY = "SELECT name FROM feature_columns ORDER BY position"
-# A neighbour on the same network answers within milliseconds, or not at all.
+# A dependency on the same network responds within milliseconds, or not at all.
 TIMEOUT_SECONDS = 5.0
 # A cache must be faster than what it caches.
 REDIS_TIMEOUT_SECONDS = 2.0
@@ -20,12 +20,12 @@ Columns = tuple[str, ...]
 
 
 class ColumnsSource(Protocol):
-    """Knows the names of a model's columns, in order. ``name`` is who answers."""
+    """Knows the names of a model's columns, in order. ``name`` is the dependency that is queried."""
 
     name: str
 
     async def fetch(self) -> Columns:
-        """Raises ``NeighbourError``."""
+        """Raises ``DependencyError``."""
         ...
 
     async def close(self) -> None: ...
@@ -49,7 +49,7 @@ def _checked(names: list[str]) -> Columns:
 
 
 class PostgresColumns:
-    """Asks PostgreSQL over a connection that lives for one query. For a service that asks once."""
+    """Queries PostgreSQL over a connection that is open for one query. For a service that queries once."""
 
     name = "postgres"
 
@@ -80,7 +80,7 @@ class PostgresColumns:
 
 
 class PooledPostgresColumns:
-    """Asks PostgreSQL each time, without blocking, over connections that are kept."""
+    """Queries PostgreSQL each time, without blocking, over connections that stay open."""
 
     name = "postgres"
 
@@ -109,7 +109,7 @@ class PooledPostgresColumns:
                     **connection_settings(self._settings, "database"),
                     # None is kept ready: asyncpg logs a trace for each that a server closes.
                     min_size=0,
-                    # A query takes a millisecond: four connections answer thousands of requests a second.
+                    # A query takes a millisecond: four connections serve thousands of requests a second.
                     max_size=4,
                     timeout=TIMEOUT_SECONDS,
                     command_timeout=TIMEOUT_SECONDS,
@@ -153,7 +153,7 @@ class BlockingPostgresColumns:
 
 
 class RedisColumns:
-    """Asks Redis over kept connections; what is not there is fetched from ``origin`` and put there."""
+    """Queries Redis over open connections; what Redis lacks is fetched from ``origin`` and stored in Redis."""
 
     name = "redis"
 
@@ -189,7 +189,7 @@ class RedisColumns:
             # The next attempt reads the password anew: it may have been mounted late.
             await self.close()
             where = f"{self._settings.redis_host}:{self._settings.redis_port}"
-            raise NeighbourError(self.name, f"{where}: {_reason(error)}") from error
+            raise DependencyError(self.name, f"{where}: {_reason(error)}") from error
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -197,9 +197,9 @@ class RedisColumns:
             await client.aclose()
 
 
-def _lost_postgres(settings: Settings, error: Exception) -> NeighbourError:
+def _lost_postgres(settings: Settings, error: Exception) -> DependencyError:
     where = f"{settings.postgres_host}:{settings.postgres_port}"
-    return NeighbourError(PostgresColumns.name, f"{where}: {_reason(error)}")
+    return DependencyError(PostgresColumns.name, f"{where}: {_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:

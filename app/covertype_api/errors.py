@@ -1,10 +1,10 @@
-"""What can be wrong without being a bug: a neighbour, or a body."""
+"""What can be wrong without being a bug: a dependency, or a body."""
 
 from typing import Any
 
 
-class NeighbourError(RuntimeError):
-    """A neighbour cannot give what is needed now. ``name`` is who (``postgres``), ``reason`` why, and what helps."""
+class DependencyError(RuntimeError):
+    """A dependency cannot give what is needed now. ``name`` names it (``postgres``). ``reason`` has the cause."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")

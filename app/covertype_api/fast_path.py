@@ -12,7 +12,7 @@ from covertype_api.metrics import Metrics
 
 logger = logging.getLogger("covertype_api")
 
-# Status and JSON of an answer to (scope, receive), or None where the client has gone.
+# Status and JSON of the response to (scope, receive), or None where the client has gone.
 Handler = Callable[[Scope, Receive], Awaitable[tuple[int, bytes] | None]]
 
 INTERNAL_ERROR = 500, b'{"detail":"Internal Server Error"}'
@@ -22,7 +22,7 @@ class FastPath:
     """Plain ASGI around a FastAPI application. POST to a path of ``direct`` goes to its handler, past the framework,
     whose routing and request objects cost more than a prediction; everything else goes to the application.
 
-    Every answer is signed with ``X-Served-By: <host>/<pid>`` and counted.
+    Every response is signed with ``X-Served-By: <host>/<pid>`` and counted.
     """
 
     def __init__(self, app: ASGIApp, direct: dict[str, Handler], metrics: Metrics) -> None:
@@ -40,14 +40,14 @@ class FastPath:
             return
         started = perf_counter()
         try:
-            answer = await handler(scope, receive)
+            response = await handler(scope, receive)
         except Exception:
             # As uvicorn would, but with a signature and a count.
             logger.exception("%s failed", scope["path"])
-            answer = INTERNAL_ERROR
-        if answer is None:
+            response = INTERNAL_ERROR
+        if response is None:
             return
-        status, body = answer
+        status, body = response
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),

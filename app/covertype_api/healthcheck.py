@@ -8,7 +8,7 @@ TIMEOUT_SECONDS = 5.0
 
 
 def main() -> None:
-    """Ask the server of this container."""
+    """Request the ready state from the server of this container."""
     port = os.environ.get("PORT") or "8000"
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=TIMEOUT_SECONDS)
     try:

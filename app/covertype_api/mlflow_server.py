@@ -17,7 +17,7 @@ def wait_for_postgres(settings: Settings, patience_seconds: float) -> None:
     """Return when PostgreSQL accepts connections. The server of MLflow would leave at once instead of waiting.
 
     Raises:
-        TimeoutError: it did not within ``patience_seconds``; the message has its last answer.
+        TimeoutError: it did not within ``patience_seconds``; the message has the last error.
     """
     import psycopg2
 

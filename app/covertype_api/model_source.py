@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from covertype_api.errors import NeighbourError
+from covertype_api.errors import DependencyError
 from covertype_api.settings import Settings
 from covertype_api.transport import PlainTransport, Transport, TransportError
 
@@ -36,16 +36,16 @@ class ModelUnavailableError(RuntimeError):
 
 
 class ModelMissingError(ModelUnavailableError):
-    """The registry answers, and has no such model or alias."""
+    """The registry responds, and has no such model or alias."""
 
 
 class ModelSource(Protocol):
-    """Brings one flavour of the champion. ``name`` is who answers."""
+    """Brings one flavour of the champion. ``name`` is the dependency that is queried."""
 
     name: str
 
     async def fetch(self, folder: Path) -> str:
-        """Fill ``folder`` with the files of the flavour; returns the version. Raises ``NeighbourError``."""
+        """Fill ``folder`` with the files of the flavour; returns the version. Raises ``DependencyError``."""
         ...
 
     async def close(self) -> None: ...
@@ -73,7 +73,7 @@ class RestRegistry:
             else:
                 await self._download(self._tag(registered, SKLEARN_TAG), folder)
         except ModelUnavailableError as error:
-            raise NeighbourError(self.name, str(error)) from error
+            raise DependencyError(self.name, str(error)) from error
         return registered.version
 
     async def look_up(self) -> RegisteredVersion:
@@ -81,11 +81,11 @@ class RestRegistry:
 
         Raises:
             ModelMissingError: there is none.
-            ModelUnavailableError: the server does not answer.
+            ModelUnavailableError: the server does not respond.
         """
         query = urlencode({"name": self._settings.model_name, "alias": self._settings.model_alias})
-        answer = json.loads(await self._get(f"/api/2.0/mlflow/registered-models/alias?{query}"))["model_version"]
-        return RegisteredVersion(str(answer["version"]), {tag["key"]: tag["value"] for tag in answer.get("tags", ())})
+        version = json.loads(await self._get(f"/api/2.0/mlflow/registered-models/alias?{query}"))["model_version"]
+        return RegisteredVersion(str(version["version"]), {tag["key"]: tag["value"] for tag in version.get("tags", ())})
 
     def look_up_blocking(self) -> RegisteredVersion:
         """`look_up` for a program without an event loop."""
@@ -107,7 +107,7 @@ class RestRegistry:
     async def _download(self, path: str, folder: Path) -> None:
         listing = json.loads(await self._get(f"{ARTIFACTS}?{urlencode({'path': path})}"))
         for entry in listing.get("files", ()):
-            # Names come from a neighbour: only a plain one may become a file here.
+            # Names come from a dependency: only a plain one may become a file here.
             name = Path(entry["path"]).name
             if entry.get("is_dir"):
                 continue
@@ -167,7 +167,7 @@ class ClientRegistry:
                 artifact_uri=uri, dst_path=str(folder), tracking_uri=settings.mlflow_tracking_uri
             )
         except (MlflowException, RequestException, OSError, KeyError) as error:
-            raise NeighbourError(self.name, f"{settings.mlflow_tracking_uri}: {error}") from error
+            raise DependencyError(self.name, f"{settings.mlflow_tracking_uri}: {error}") from error
         return str(version.version)
 
     async def close(self) -> None:

@@ -51,8 +51,8 @@ def describe(app: FastAPI) -> None:
             operation["description"] = SUMMARIES[path]
             operation.pop("parameters", None)
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": bodies[0]}}}
-            answers = {"200": {"description": "Done", "content": {"application/json": {"schema": body}}}}
-            operation["responses"] = answers | {code: {"description": text} for code, text in REFUSALS.items()}
+            responses = {"200": {"description": "Done", "content": {"application/json": {"schema": body}}}}
+            operation["responses"] = responses | {code: {"description": text} for code, text in REFUSALS.items()}
         document["paths"]["/ready"]["get"]["responses"]["503"] = {"description": "Not ready"}
         return document
 

@@ -14,7 +14,7 @@ TRUSTED_TYPES = ["sklearn.tree._tree.Tree"]
 
 
 class Predictor(Protocol):
-    """Answers classes 1 to 7 for what ``prepares`` (of `parts.ENCODERS`) makes of rows."""
+    """Predicts classes 1 to 7 for what ``prepares`` (of `parts.ENCODERS`) makes of rows."""
 
     prepares: ClassVar[str]
 

@@ -51,7 +51,7 @@ def indicator_columns(category: str) -> tuple[str, ...]:
 
 FEATURE_COLUMNS = (*NUMBERS, *indicator_columns("Wilderness_Area"), *indicator_columns("Soil_Type"))
 
-# A real row, to prove that a model answers. UCI's first: lodgepole pine country in Rawah on soil type 29.
+# A real row, to prove that a model predicts. UCI's first: lodgepole pine country in Rawah on soil type 29.
 SAMPLE_ROW = {
     "Elevation": 2596,
     "Aspect": 51,

@@ -15,7 +15,7 @@ from typing import TypeVar
 from covertype_api import parts
 from covertype_api.batcher import MicroBatcher
 from covertype_api.decoder import Row
-from covertype_api.errors import NeighbourError, NotReadyError
+from covertype_api.errors import DependencyError, NotReadyError
 from covertype_api.metrics import Metrics
 from covertype_api.predictor import Predictor
 from covertype_api.request_log import choose_request_log
@@ -26,7 +26,7 @@ from covertype_api.variants import Variant
 logger = logging.getLogger("covertype_api")
 Thing = TypeVar("Thing")
 
-# Waits between attempts, in seconds. The last is the longest that a recovered neighbour goes unnoticed.
+# Waits between attempts, in seconds. The last is the longest that a recovered dependency goes unnoticed.
 FIRST_WAIT_SECONDS = 0.25
 MAX_WAIT_SECONDS = 5.0
 # The first predictions allocate; they should not be a client's.
@@ -42,11 +42,11 @@ class Model:
 
 
 class Service:
-    """Answers requests, and knows for whom it waits.
+    """Serves requests, and knows which dependencies it waits for.
 
-    What the variant keeps (columns, model) is loaded in the background at start, and its source is never asked again.
+    What the variant keeps (columns, model) is loaded in the background at start, and its source is never queried again.
     What it fetches for each request may be lost at any time: then requests get ``NotReadyError``, and the sample row is
-    tried in the background until it is answered again.
+    tried in the background until it is predicted again.
     """
 
     def __init__(self, settings: Settings, variant: Variant, metrics: Metrics) -> None:
@@ -160,7 +160,7 @@ class Service:
             )
             if self._keeps_columns:
                 self._encoder = encoder
-            # In a thread, so that /health answers while a model is parsed.
+            # In a thread, so that /health responds while a model is parsed.
             predictor = await asyncio.to_thread(self._make_predictor, Path(folder), encoder.width)
         prepared = encoder.encode(self._sample)
         for _ in range(WARM_UP_PREDICTIONS if self._keeps_model else 1):
@@ -192,11 +192,11 @@ class Service:
         return model
 
     async def _fetched(self, fetch: Callable[[], Awaitable[Thing]], note: Callable[[float], None]) -> Thing:
-        """What a request needs from a neighbour; /ready reports a failure, and the background task corrects it."""
+        """What a request needs from a dependency; /ready reports a failure, and the background task corrects it."""
         begun = perf_counter()
         try:
             return await fetch()
-        except NeighbourError as error:
+        except DependencyError as error:
             self._lose(error.name, error.reason)
         except Exception as error:  # a model or columns that cannot be used, in whatever way
             self._lose("model", f"{type(error).__name__}: {error}")
@@ -210,7 +210,7 @@ class Service:
             self._recovering = asyncio.get_running_loop().create_task(self._recover())
 
     async def _recover(self) -> None:
-        """Try the sample row until it is answered."""
+        """Try the sample row until it is predicted."""
         name = next(iter(self._waiting_for), "model")
         version = await self._persist(name, self._predict_sample)
         self._waiting_for.clear()
@@ -231,8 +231,8 @@ class Service:
             try:
                 result = await attempt()
             except Exception as error:  # whatever it is, the service must live on and say it
-                if not isinstance(error, NeighbourError):
-                    error = NeighbourError(source, f"{type(error).__name__}: {error}")
+                if not isinstance(error, DependencyError):
+                    error = DependencyError(source, f"{type(error).__name__}: {error}")
                 if error.name != failed:
                     self._waiting_for.pop(failed, None)
                 failed = error.name
@@ -252,9 +252,9 @@ class Service:
 
 
 def _require_class(classes: list[int]) -> None:
-    """Raise ``NeighbourError`` unless the sample row got one class that exists."""
+    """Raise ``DependencyError`` unless the sample row got one class that exists."""
     if len(classes) != 1 or not 1 <= classes[0] <= len(COVER_TYPES):
-        raise NeighbourError("model", f"the sample row got the classes {classes}")
+        raise DependencyError("model", f"the sample row got the classes {classes}")
 
 
 def _return_free_memory() -> None:

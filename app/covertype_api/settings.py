@@ -39,10 +39,10 @@ class Settings:
     batch_max_rows: int = 64
     web_concurrency: int = 1
     port: int = 8000
-    # After SIGTERM, seconds in which requests are still answered while /ready already refuses: what a proxy needs to
-    # notice. 0 where no proxy asks.
+    # After SIGTERM, seconds in which requests are still served while /ready already refuses: a proxy needs them to
+    # notice. 0 where no proxy checks.
     drain_seconds: int = 0
-    # CPUs that this replica may use; 0 asks the kernel.
+    # CPUs that this replica may use; 0: read from the kernel.
     cpu_limit: int = 0
 
     @classmethod

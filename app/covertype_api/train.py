@@ -72,7 +72,7 @@ def train(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     """Train and register; returns the result that is printed.
 
     Raises:
-        ModelUnavailableError, MlflowException: the server does not answer or refuses.
+        ModelUnavailableError, MlflowException: the server does not respond, or refuses.
         DataError: no usable rows.
         RuntimeError: the ONNX file does not agree with the forest.
     """
@@ -113,8 +113,8 @@ def train(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
 
 
 def will_do(champion: RegisteredVersion, options: argparse.Namespace, digest: str) -> bool:
-    """Whether the champion is what these arguments ask for. ``auto`` without a file asks for no rows in particular, so
-    any champion that was trained on real ones will do."""
+    """Whether the champion is what these arguments request. ``auto`` without a file requests no rows in particular, so
+    any champion that was trained on real ones is enough."""
     if SKLEARN_TAG not in champion.tags:
         # Registered by an earlier version, whose models only the ONNX variants can serve.
         return False

@@ -1,4 +1,4 @@
-"""HTTP to the MLflow server: a connection per call for a service that asks once, kept ones for one that goes on."""
+"""HTTP to the MLflow server: one connection for each call, or open connections for a service with many calls."""
 
 import asyncio
 from typing import Any, Protocol
@@ -9,14 +9,14 @@ TIMEOUT_SECONDS = 10.0
 
 
 class TransportError(OSError):
-    """No answer; the message says why."""
+    """No response; the message says why."""
 
 
 class Transport(Protocol):
     """Gets a URL."""
 
     async def get(self, url: str) -> tuple[int, bytes]:
-        """Status and body of the answer. Raises ``TransportError``."""
+        """Status and body of the response. Raises ``TransportError``."""
         ...
 
     async def close(self) -> None: ...
@@ -26,7 +26,7 @@ class PlainTransport:
     """Needs only Python's own library, on a thread of its own: light, and not fast."""
 
     def __init__(self) -> None:
-        # The registry is a neighbour: proxy settings meant for the outside must not catch it.
+        # The registry is a dependency: proxy settings meant for the outside must not catch it.
         self._open = build_opener(ProxyHandler({})).open
 
     async def get(self, url: str) -> tuple[int, bytes]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.dependencies.processes import APP, answers, free_port, running, wait_until
+from app.dependencies.processes import APP, free_port, returns, running, wait_until
 
 
 @dataclass(frozen=True)
@@ -45,5 +45,5 @@ def mlflow_server(env: dict[str, str], directory: Path) -> Iterator[Mlflow]:
     options = ["--uvicorn-opts", "--timeout-keep-alive 75 --log-level info"]
     command = ["sh", str(APP / "mlflow-entrypoint.sh"), "server", *options]
     with running(command, env | server_env, log, cwd=directory) as process:
-        wait_until(answers(f"{uri}/health"), process, log)
+        wait_until(returns(f"{uri}/health"), process, log)
         yield Mlflow(uri, process, log)

@@ -52,17 +52,17 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen | None =
         time.sleep(0.05)
 
 
-def answers(url: str, status: int = 200) -> Callable[[], bool]:
-    """A condition: the URL answers with that status."""
+def returns(url: str, status: int = 200) -> Callable[[], bool]:
+    """A condition: the URL returns that status."""
     import httpx
 
-    def ask() -> bool:
+    def is_returned() -> bool:
         try:
             return httpx.get(url, timeout=5).status_code == status
         except httpx.TransportError:
             return False
 
-    return ask
+    return is_returned
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Redis:
             yield process
 
     def run(self, *command: str) -> object:
-        """The answer to a command, or None while the server does not accept connections."""
+        """The reply to a command, or None while the server does not accept connections."""
         import redis
 
         with redis.Redis("127.0.0.1", self.port, password=REDIS_PASSWORD, decode_responses=True) as client:

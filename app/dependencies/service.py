@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.dependencies.processes import answers, free_port, running, wait_until
+from app.dependencies.processes import free_port, returns, running, wait_until
 
 if TYPE_CHECKING:
     import httpx
@@ -32,8 +32,8 @@ class Api:
         wait_until(lambda: text in self.waiting_for().get(source, ""), self.process, self.log)
 
     def wait_until_ready(self) -> None:
-        """Return when all workers are: each answer may come from another one, so some in a row must agree."""
-        ready = answers(f"{self.url}/ready")
+        """Return when all workers are: each response may come from another one, so several in a row must agree."""
+        ready = returns(f"{self.url}/ready")
         wait_until(lambda: all(ready() for _ in range(10)), self.process, self.log)
 
 
@@ -60,5 +60,5 @@ def serving(env: dict[str, str], directory: Path, workers: int = 1) -> Iterator[
         running(command, env | extra, log, cwd=directory) as process,
         httpx.Client(base_url=url, timeout=20) as client,
     ):
-        wait_until(answers(f"{url}/health"), process, log)
+        wait_until(returns(f"{url}/health"), process, log)
         yield Api(url, client, process, log)

@@ -16,7 +16,7 @@ JSON = {"content-type": "application/json"}
 
 
 def post(api: "Api", body: str | bytes, path: str = "/predict", headers: dict[str, str] = JSON) -> httpx.Response:
-    """The answer to a body."""
+    """The response to a body."""
     return api.client.post(path, content=body, headers=headers)
 
 
@@ -26,7 +26,7 @@ def changed(**values: object) -> str:
     return json.dumps({"rows": [row]})
 
 
-# Body, and the field that the answer must name; None where it may name none.
+# Body, and the field that the response must name; None where it may name none.
 BAD_BODIES = {
     "unknown area": (changed(Wilderness_Area="Yosemite"), "Wilderness_Area"),
     "unknown soil": (changed(Soil_Type="C0000"), "Soil_Type"),

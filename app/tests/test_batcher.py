@@ -11,7 +11,7 @@ LONG_SECONDS = 600.0
 
 
 class Doubler:
-    """Answers twice each row, fails at -1, and notes the batches."""
+    """Predicts twice each row, fails at -1, and notes the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -23,8 +23,8 @@ class Doubler:
         return [2 * row for row in rows]
 
 
-def ask(requests: list[list[int]], wait_seconds: float, max_rows: int) -> tuple[list, list[list[int]]]:
-    """Answers (or errors) to requests that come at the same time, and the batches they went in."""
+def predict(requests: list[list[int]], wait_seconds: float, max_rows: int) -> tuple[list, list[list[int]]]:
+    """Results (or errors) of requests that arrive at the same time, and the batches they went in."""
     doubler = Doubler()
 
     async def run() -> list:
@@ -46,15 +46,15 @@ def ask(requests: list[list[int]], wait_seconds: float, max_rows: int) -> tuple[
     ],
 )
 def test_requests_share_batches(requests, wait_seconds, max_rows, batches):
-    answers, seen = ask(requests, wait_seconds, max_rows)
-    assert answers == [[2 * row for row in rows] for rows in requests]
+    results, seen = predict(requests, wait_seconds, max_rows)
+    assert results == [[2 * row for row in rows] for rows in requests]
     assert seen == batches
 
 
 def test_a_failure_reaches_all_of_its_batch_and_no_other_request():
-    answers, _ = ask([[1], [-1], [2], [3]], LONG_SECONDS, 2)
-    assert [type(answer) for answer in answers] == [ValueError, ValueError, list, list]
-    assert answers[2:] == [[4], [6]]
+    results, _ = predict([[1], [-1], [2], [3]], LONG_SECONDS, 2)
+    assert [type(result) for result in results] == [ValueError, ValueError, list, list]
+    assert results[2:] == [[4], [6]]
 
 
 def test_a_client_that_hung_up_does_not_disturb_the_others():

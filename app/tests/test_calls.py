@@ -1,4 +1,4 @@
-"""What a request asks of the service's dependencies, counted by these themselves."""
+"""What each request of the service needs from its dependencies, as the dependencies count it."""
 
 import json
 from collections import Counter
@@ -74,12 +74,12 @@ def test_connections_are_new_or_kept_as_the_stage_says(lab, stage):
     predict(stage, 1)
     with counted(lab) as calls:
         predict(stage)
-    asks, loads = stage.variant.columns == "each_request", LOADS[stage.variant.model] > 0
+    queries, loads = stage.variant.columns == "each_request", LOADS[stage.variant.model] > 0
     if stage.variant.connections == "fresh":
-        assert len(set(calls.queries)) == (REQUESTS if asks else 0)
+        assert len(set(calls.queries)) == (REQUESTS if queries else 0)
         assert len({*calls.look_ups, *calls.downloads}) >= (REQUESTS if loads else 0)
     else:
-        assert len(set(calls.queries)) == int(asks)
+        assert len(set(calls.queries)) == int(queries)
         assert len({*calls.look_ups, *calls.downloads}) == int(loads)
     assert calls.redis["connections"] == 0
 
@@ -110,10 +110,10 @@ def test_redis_is_filled_from_postgres(lab, stage):
 def test_nonsense_in_redis_is_no_error_of_the_service(lab, stage, content, source, words):
     (key,) = lab.redis.run("KEYS", "*") or ["covertype:feature_columns"]
     lab.redis.run("SET", key, content)
-    answer = post(stage.api, changed())
-    assert answer.status_code == 503, answer.text
-    assert answer.json()["waiting_for"].keys() == {source}
-    assert words in answer.json()["waiting_for"][source]
+    response = post(stage.api, changed())
+    assert response.status_code == 503, response.text
+    assert response.json()["waiting_for"].keys() == {source}
+    assert words in response.json()["waiting_for"][source]
     lab.redis.run("DEL", key)
     stage.api.wait_until_ready()
     predict(stage)

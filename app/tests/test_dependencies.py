@@ -52,22 +52,22 @@ def needed_later(variant: Variant) -> set[str]:
 
 
 def says_why(reason: str, switch: Switch) -> bool:
-    """Whether the reason is what happens there, and not a general one: refused, or where it was asked for."""
+    """Whether the reason is what happens there, and not a general one: a refusal, or the port that was tried."""
     return "refused" in reason.lower() or str(switch.server.port) in reason
 
 
 def predict_until(api: Api, status: int) -> dict:
-    """The first answer with that status; until then the service may say yes or "not now", and nothing else."""
-    answer = None
+    """The first response with that status. Until then, the service may return 200 or 503, and nothing else."""
+    response = None
 
     def done() -> bool:
-        nonlocal answer
-        answer = post(api, changed())
-        assert answer.status_code in (200, 503), answer.text
-        return answer.status_code == status
+        nonlocal response
+        response = post(api, changed())
+        assert response.status_code in (200, 503), response.text
+        return response.status_code == status
 
     wait_until(done, api.process, api.log)
-    return answer.json()
+    return response.json()
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -77,12 +77,12 @@ def test_dependencies_may_come_late_and_go(lab, off, tmp_path, name):
         named = ["redis", "mlflow"] if variant.columns == "redis" else ["postgres", "mlflow"]
         check_missed(api, named, off)
         if variant.columns == "redis":
-            # Redis is asked before the PostgreSQL that fills it.
+            # Redis is queried before the PostgreSQL that fills it.
             off["redis"].on()
             check_missed(api, ["postgres", "mlflow"], off)
         for switch in ("postgres", "mlflow"):
             off[switch].on()
-        # Only /ready is asked.
+        # Only /ready is requested.
         api.wait_until_ready()
         assert post(api, changed()).status_code == 200
 
@@ -108,7 +108,7 @@ def test_dependencies_may_come_late_and_go(lab, off, tmp_path, name):
 
 
 def check_missed(api: Api, names: list[str], switches: dict[str, Switch]) -> None:
-    """Neighbours that are off at the start are named, with the reason, and nothing but predictions must wait."""
+    """Dependencies that are off at the start are named, with the reason, and nothing but predictions must wait."""
     for name in names:
         wait_until(lambda name=name: says_why(api.waiting_for().get(name, ""), switches[name]), api.process, api.log)
     for refusal in (post(api, changed()), api.client.get("/ready")):
@@ -122,16 +122,16 @@ def check_missed(api: Api, names: list[str], switches: dict[str, Switch]) -> Non
 
 def check_lost_and_found(api: Api, lost: str, switches: dict[str, Switch]) -> None:
     """A dependency that each request needs is off: the service says so, and goes on once it is back."""
-    answer = predict_until(api, 503)
-    assert answer["ready"] is False
-    assert list(answer["waiting_for"]) == [lost]
-    assert says_why(answer["waiting_for"][lost], switches[lost])
+    response = predict_until(api, 503)
+    assert response["ready"] is False
+    assert list(response["waiting_for"]) == [lost]
+    assert says_why(response["waiting_for"][lost], switches[lost])
     ready = api.client.get("/ready")
     assert (ready.status_code, list(ready.json()["waiting_for"])) == (503, [lost])
     assert api.client.get("/health").status_code == 200
     assert post(api, "{}").status_code == 422
     switches[lost].on()
-    # Only /ready is asked.
+    # Only /ready is requested.
     api.wait_until_ready()
     assert {post(api, changed()).status_code for _ in range(5)} == {200}
 

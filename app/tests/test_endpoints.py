@@ -1,4 +1,4 @@
-"""The contract of each endpoint, asked from a running service with two workers."""
+"""The contract of each endpoint, requested from a running service with two workers."""
 
 import json
 import re
@@ -14,10 +14,10 @@ from covertype_api.schema import SAMPLE_ROW, SOIL_TYPES, WILDERNESS_AREAS
 
 def test_predict_returns_every_row_in_order(api):
     rows = [SAMPLE_ROW, SAMPLE_ROW | {"Elevation": 3500, "Soil_Type": "C8776"}, SAMPLE_ROW]
-    answer = post(api, json.dumps({"rows": rows}))
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/json"
-    content = answer.json()
+    response = post(api, json.dumps({"rows": rows}))
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    content = response.json()
     assert set(content) == {"predictions", "model_version"}
     assert content["model_version"] == "1"
     first, second, third = content["predictions"]
@@ -45,9 +45,9 @@ def test_constant_and_parsing_endpoints(api):
 @pytest.mark.parametrize("case", BAD_BODIES)
 def test_bad_rows_are_refused_with_the_field(api, case, path):
     body, field = BAD_BODIES[case]
-    answer = post(api, body, path)
-    assert answer.status_code == 422, answer.text
-    (problem,) = answer.json()["detail"]
+    response = post(api, body, path)
+    assert response.status_code == 422, response.text
+    (problem,) = response.json()["detail"]
     assert problem["msg"]
     if field is not None:
         assert problem["field"] == field
@@ -74,34 +74,34 @@ def test_json_with_parameters_is_json(api):
 def test_large_bodies_are_refused(api, chunked):
     body = b" " * (MAX_BODY_BYTES + 1)
     content = iter([body[: MAX_BODY_BYTES // 2], body[MAX_BODY_BYTES // 2 :]]) if chunked else body
-    answer = post(api, content)
-    assert answer.status_code == 413
-    assert "x-served-by" in answer.headers
+    response = post(api, content)
+    assert response.status_code == 413
+    assert "x-served-by" in response.headers
 
 
 def test_the_largest_allowed_request_succeeds(api):
     body = json.dumps({"rows": [SAMPLE_ROW] * MAX_ROWS})
-    answer = post(api, body + " " * (MAX_BODY_BYTES - len(body)))
-    assert len(answer.json()["predictions"]) == MAX_ROWS
+    response = post(api, body + " " * (MAX_BODY_BYTES - len(body)))
+    assert len(response.json()["predictions"]) == MAX_ROWS
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/predict", 405), ("POST", "/empty", 405), ("GET", "/nowhere", 404)]
 )
 def test_wrong_method_and_path(api, method, path, status):
-    answer = api.client.request(method, path)
-    assert answer.status_code == status
-    assert "x-served-by" in answer.headers
+    response = api.client.request(method, path)
+    assert response.status_code == status
+    assert "x-served-by" in response.headers
 
 
 def test_every_worker_signs_its_responses(api):
     signatures = set()
     for _ in range(200):
         # A connection stays with its worker.
-        answer = httpx.get(f"{api.url}/empty")
-        assert re.fullmatch(rf"{re.escape(socket.gethostname())}/\d+", answer.headers["x-served-by"])
-        assert "server" not in answer.headers
-        signatures.add(answer.headers["x-served-by"])
+        response = httpx.get(f"{api.url}/empty")
+        assert re.fullmatch(rf"{re.escape(socket.gethostname())}/\d+", response.headers["x-served-by"])
+        assert "server" not in response.headers
+        signatures.add(response.headers["x-served-by"])
         if len(signatures) == 2:
             break
     assert len(signatures) == 2

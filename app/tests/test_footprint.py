@@ -55,11 +55,11 @@ def status_of(pid: int) -> dict[str, str]:
 
 
 def workers_of(api: Api, count: int) -> set[int]:
-    """Processes that sign answers."""
+    """Processes that sign responses."""
     pids = set()
     while len(pids) < count:
-        answer = httpx.post(f"{api.url}/predict", content=changed(), headers=JSON, timeout=20)
-        pids.add(int(answer.headers["x-served-by"].rpartition("/")[2]))
+        response = httpx.post(f"{api.url}/predict", content=changed(), headers=JSON, timeout=20)
+        pids.add(int(response.headers["x-served-by"].rpartition("/")[2]))
     return pids
 
 

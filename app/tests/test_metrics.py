@@ -57,12 +57,12 @@ def grown(url: str, before: Samples, name: str, count: float, **labels: str) -> 
 
 
 def predict_anew(url: str, times: int) -> Counter:
-    """How many requests each worker answered. Connections stay with their worker, so each request has its own."""
+    """How many requests each worker served. Connections stay with their worker, so each request has its own."""
     workers = Counter()
     for _ in range(times):
-        answer = httpx.post(f"{url}/predict", content=changed(), headers=JSON, timeout=20)
-        assert answer.status_code == 200, answer.text
-        workers[answer.headers["x-served-by"]] += 1
+        response = httpx.post(f"{url}/predict", content=changed(), headers=JSON, timeout=20)
+        assert response.status_code == 200, response.text
+        workers[response.headers["x-served-by"]] += 1
     return workers
 
 
@@ -171,8 +171,8 @@ def test_counts_survive_the_death_of_a_worker(lab, trained, tmp_path):
             assert total(samples, "part_seconds_count", endpoint="/predict", part=part) == workers.total()
         assert total(samples, "request_seconds_count", endpoint="/predict") == workers.total()
 
-        # Like a worker that starves before memory runs out: it has not answered the supervisor, which asks every half
-        # second, when it is killed.
+        # Like a worker that starves before memory runs out: it has not replied to the supervisor, which checks
+        # every half second, when it is killed.
         victim = int(next(iter(workers)).rpartition("/")[2])
         os.kill(victim, signal.SIGSTOP)
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""Whatever is sent, the service answers, and never with an error of its own."""
+"""For any request, the service returns a response, and never an internal error."""
 
 import json
 
@@ -14,7 +14,7 @@ BOUNDED = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 
 @pytest.mark.parametrize("path", ["/empty", "/normalize", "/predict", "/health", "/ready", "/metrics"])
 def test_schema_holds(api, path):
-    """Requests made from /openapi.json, right and wrong ones, get the answers that it promises."""
+    """Requests made from /openapi.json, right and wrong ones, get the responses that it promises."""
     schema = schemathesis.openapi.from_url(f"{api.url}/openapi.json")
     operations = [result.ok() for result in schema.get_all_operations()]
     (operation,) = [operation for operation in operations if operation.path == path]
@@ -30,9 +30,9 @@ def test_schema_holds(api, path):
 @BOUNDED
 @given(rows=st.lists(ROWS, min_size=1, max_size=5))
 def test_good_rows_get_classes(api, rows):
-    answer = post(api, json.dumps({"rows": rows}).encode())
-    assert answer.status_code == 200, answer.text
-    predictions = answer.json()["predictions"]
+    response = post(api, json.dumps({"rows": rows}).encode())
+    assert response.status_code == 200, response.text
+    predictions = response.json()["predictions"]
     assert len(predictions) == len(rows)
     assert set(predictions) <= set(range(1, 8))
 
@@ -40,10 +40,10 @@ def test_good_rows_get_classes(api, rows):
 @BOUNDED
 @given(content=st.fixed_dictionaries({"rows": st.lists(ALMOST_ROWS, max_size=3) | JSON_VALUES}) | JSON_VALUES)
 def test_any_json_gets_a_response(api, content):
-    answer = post(api, json.dumps(content).encode())
-    assert answer.status_code in (200, 422), answer.text
-    if answer.status_code == 422:
-        assert answer.json()["detail"][0]["loc"][0] == "body"
+    response = post(api, json.dumps(content).encode())
+    assert response.status_code in (200, 422), response.text
+    if response.status_code == 422:
+        assert response.json()["detail"][0]["loc"][0] == "body"
 
 
 @BOUNDED

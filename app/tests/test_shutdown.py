@@ -13,18 +13,18 @@ from app.dependencies.service import Api, serving
 from bodies import JSON, changed, post
 
 
-def told_to_end(api: Api) -> None:
+def send_sigterm(api: Api) -> None:
     """SIGTERM to the process that the container starts."""
     os.kill(api.process.pid, signal.SIGTERM)
 
 
 def predicted(client: httpx.Client) -> bool:
-    """Whether the service still answered; then with a prediction."""
+    """Whether there was still a response. If so, it must be a prediction."""
     try:
-        answer = client.post("/predict", content=changed(), headers=JSON)
+        response = client.post("/predict", content=changed(), headers=JSON)
     except httpx.TransportError:
         return False
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     return True
 
 
@@ -35,7 +35,7 @@ def test_a_drained_replica_responds_until_it_ends(lab, trained, tmp_path, worker
         clients = [httpx.Client(base_url=api.url, timeout=20) for _ in range(16)]
         for client in clients[:8]:
             assert client.get("/ready").status_code == 200
-        told_to_end(api)
+        send_sigterm(api)
         # Every worker, over connections old and new, refuses readiness and nothing else.
         for client in clients:
             wait_until(lambda client=client: client.get("/ready").status_code == 503, api.process, api.log)
@@ -58,13 +58,13 @@ def test_open_requests_get_a_response_before_the_end(lab, trained, tmp_path, wor
             # Whichever worker has it has read it by now.
             for _ in range(20):
                 assert httpx.get(f"{api.url}/ready").status_code == 200
-            told_to_end(api)
+            send_sigterm(api)
             wait_until(lambda: api.log.read_text().count("Shutting down") == workers, api.process, api.log)
             client.sendall(body[10:])
-            answer = b""
+            response = b""
             while part := client.recv(65_536):
-                answer += part
-        assert answer.startswith(b"HTTP/1.1 200 ") and b"predictions" in answer
+                response += part
+        assert response.startswith(b"HTTP/1.1 200 ") and b"predictions" in response
         assert api.process.wait(20) == 0
 
 
@@ -72,15 +72,15 @@ def test_a_second_signal_ends_a_draining_replica(lab, trained, serve):
     # A draining that outlasts the patience of this test by far.
     with serve(lab.env | {"DRAIN_SECONDS": "600"}) as api:
         api.wait_until_ready()
-        told_to_end(api)
+        send_sigterm(api)
         wait_until(lambda: api.client.get("/ready").status_code == 503, api.process, api.log)
-        told_to_end(api)
+        send_sigterm(api)
         assert api.process.wait(30) == 0
 
 
 def test_a_replica_that_is_not_ready_can_be_ended(plain_env, serve):
     with serve(plain_env) as api:
-        told_to_end(api)
+        send_sigterm(api)
         assert api.process.wait(30) == 0
 
 

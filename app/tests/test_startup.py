@@ -13,12 +13,12 @@ def test_each_missing_dependency_is_named_and_health_is_kept(serve, plain_env, t
     absent = str(tmp_path / "absent")
     with serve(plain_env | {"POSTGRES_PASSWORD_FILE": absent}) as api:
         api.wait_for_reason("mlflow", "refused")
-        answer = api.client.get("/ready")
-        assert answer.status_code == 503
-        assert answer.json()["ready"] is False
-        assert plain_env["MLFLOW_TRACKING_URI"] in answer.json()["waiting_for"]["mlflow"]
-        assert absent in answer.json()["waiting_for"]["postgres"]
-        assert "x-served-by" in answer.headers
+        response = api.client.get("/ready")
+        assert response.status_code == 503
+        assert response.json()["ready"] is False
+        assert plain_env["MLFLOW_TRACKING_URI"] in response.json()["waiting_for"]["mlflow"]
+        assert absent in response.json()["waiting_for"]["postgres"]
+        assert "x-served-by" in response.headers
         assert api.client.get("/health").status_code == 200
         assert api.client.get("/metrics").status_code == 200
         assert api.client.post("/predict", json={"rows": []}).status_code == 422

@@ -183,7 +183,7 @@ def test_champion_stays_unless_the_new_model_is_no_worse(lab, trained, tmp_path)
     assert small["champion_version"] == first["version"] != small["version"]
     generated = lab.train("--source", "generated", "--rows", "2000", **alias)
     assert not generated["promoted"] and "real rows" in generated["reason"]
-    # auto asks for no rows in particular.
+    # auto requests no rows in particular.
     assert lab.train("--if-missing", **alias)["version"] == first["version"]
 
 

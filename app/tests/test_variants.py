@@ -90,7 +90,7 @@ def pipeline(lab, trained):
 
 @pytest.fixture(scope="session")
 def tables():
-    """Makes a thousand rows in the raw columns, of the kind that is asked for."""
+    """Makes a thousand rows in the raw columns, of the requested kind."""
     from covertype_api.training import data
 
     @functools.cache
@@ -110,11 +110,11 @@ def tables():
 @pytest.mark.parametrize("kind", ["generated", "real", "with fractions"])
 def test_every_stage_agrees_class_for_class(request, stage, pipeline, tables, kind):
     table = tables(kind, request.getfixturevalue("real_rows") if kind == "real" else None)
-    answer = post(stage.api, json.dumps({"rows": table.to_dict("records")}))
-    assert answer.status_code == 200, answer.text
+    response = post(stage.api, json.dumps({"rows": table.to_dict("records")}))
+    assert response.status_code == 200, response.text
     expected = pipeline.predict(table).tolist()
     assert len(set(expected)) > 3
-    assert answer.json() == {"predictions": expected, "model_version": "1"}
+    assert response.json() == {"predictions": expected, "model_version": "1"}
 
 
 def test_one_row_gets_what_it_gets_among_others(stage, pipeline):
@@ -134,15 +134,15 @@ def test_requests_at_the_same_time_get_their_own_responses(stage, pipeline):
     expected, records = pipeline.predict(rows).tolist(), rows.to_dict("records")
     starts = [sum(sizes[:index]) for index in range(len(sizes))]
 
-    def ask(start: int, size: int) -> list[int]:
+    def predict(start: int, size: int) -> list[int]:
         body = json.dumps({"rows": records[start : start + size]})
-        answer = httpx.post(f"{stage.api.url}/predict", content=body, headers=JSON, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return answer.json()["predictions"]
+        response = httpx.post(f"{stage.api.url}/predict", content=body, headers=JSON, timeout=60)
+        assert response.status_code == 200, response.text
+        return response.json()["predictions"]
 
     with ThreadPoolExecutor(16) as pool:
-        answered = list(pool.map(ask, starts, sizes))
-    assert answered == [expected[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+        predicted = list(pool.map(predict, starts, sizes))
+    assert predicted == [expected[start : start + size] for start, size in zip(starts, sizes, strict=True)]
 
 
 def test_ready_returns_the_version_and_normalize_the_shape(stage):
@@ -152,11 +152,11 @@ def test_ready_returns_the_version_and_normalize_the_shape(stage):
     assert shape == {"rows": 3, "features": 12 if stage.variant.predictor == "pyfunc" else 54}
 
 
-def place(answer: httpx.Response) -> tuple[int, str | None]:
+def place(response: httpx.Response) -> tuple[int, str | None]:
     """Status of a refusal and the field that it names."""
-    (problem,) = answer.json()["detail"]
+    (problem,) = response.json()["detail"]
     assert problem["msg"] and problem["loc"][0] == "body"
-    return answer.status_code, problem["field"]
+    return response.status_code, problem["field"]
 
 
 def test_every_stage_refuses_the_same(stage, api):
@@ -204,9 +204,9 @@ def test_every_stage_responds_to_any_body(stage):
         | st.binary(max_size=200)
     )
     def check(body):
-        answer = post(stage.api, body)
-        assert answer.status_code in (200, 422), answer.text
-        if answer.status_code == 422:
-            assert answer.json()["detail"][0]["loc"][0] == "body"
+        response = post(stage.api, body)
+        assert response.status_code in (200, 422), response.text
+        if response.status_code == 422:
+            assert response.json()["detail"][0]["loc"][0] == "body"
 
     check()

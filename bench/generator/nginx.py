@@ -9,14 +9,14 @@ from http.client import HTTPException
 from pathlib import Path
 
 from bench.lib import cores, packages
-from bench.lib.loopback import ask
+from bench.lib.loopback import send_request
 from bench.lib.processes import Tree
 from swarmsweep.errors import LabError
 
 PACKAGE = ("nginx", "usr/sbin/nginx")
 PATH = "/predict"
 # The response of the API to POST /predict with one row.
-ANSWER = '{"predictions":[2],"model_version":"1"}'
+RESPONSE_BODY = '{"predictions":[2],"model_version":"1"}'
 # More connections than any open-loop load keeps in flight.
 MAX_CONNECTIONS = 16384
 READY_SECONDS = 10.0
@@ -43,7 +43,7 @@ http {{
     location = {path} {{
       default_type application/json;
       add_header X-Served-By nginx/1;
-      return 200 '{answer}';
+      return 200 '{body}';
     }}
     location = /status {{ stub_status; }}
   }}
@@ -76,14 +76,14 @@ def start(folder: Path, core: int) -> tuple[str, Tree]:
     home = folder / "nginx"
     config = folder / "nginx.conf"
     facts = {"folder": home, "connections": MAX_CONNECTIONS, "files": 2 * MAX_CONNECTIONS, "port": port}
-    config.write_text(CONFIG.format(**facts, path=PATH, answer=ANSWER), encoding="utf-8")
+    config.write_text(CONFIG.format(**facts, path=PATH, body=RESPONSE_BODY), encoding="utf-8")
     command = [str(program()), "-p", str(home), "-c", str(config), "-e", "stderr"]
     tree = Tree("nginx", cores.pin(command, core), {"PATH": "/usr/bin:/bin"}, home)
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + READY_SECONDS
     while True:
         with suppress(OSError, HTTPException):
-            if ask(url + PATH).body.decode() == ANSWER:
+            if send_request(url + PATH).body.decode() == RESPONSE_BODY:
                 break
         if tree.root.poll() is not None or time.monotonic() > deadline:
             log = tree.log_end()
@@ -96,7 +96,7 @@ def start(folder: Path, core: int) -> tuple[str, Tree]:
 
 def requests(url: str) -> int:
     """The number of requests since its start, including this one."""
-    return parse_status(ask(f"{url}/status").body.decode())
+    return parse_status(send_request(f"{url}/status").body.decode())
 
 
 def parse_status(text: str) -> int:

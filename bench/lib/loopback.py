@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """The response of a server; header names are in lower case."""
 
     status: int
@@ -30,7 +30,7 @@ def require_loopback(url: str) -> None:
         raise LabError(f"{url}: a benchmark loads addresses of 127.0.0.0/8 only, not {host!r}")
 
 
-def ask(url: str, body: bytes | None = None) -> Answer:
+def send_request(url: str, body: bytes | None = None) -> Response:
     """Send GET, or POST with a JSON body.
 
     Raises:
@@ -47,4 +47,4 @@ def ask(url: str, body: bytes | None = None) -> Answer:
         content = response.read()
     finally:
         connection.close()
-    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
+    return Response(response.status, {name.lower(): value for name, value in response.getheaders()}, content)

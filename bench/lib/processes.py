@@ -140,13 +140,13 @@ class Tree:
         """End every member: first by a signal to the root, then by one to the other processes, then by force."""
         self.resume()
         deadline = time.monotonic() + GRACE_SECONDS
-        asked: set[int] = set()
+        signalled: set[int] = set()
         while members := {process.pid for process in self.members()}:
             forced = time.monotonic() > deadline
             first = {self.root.pid} if self.root.poll() is None else members
-            for pid in members if forced else first - asked:
+            for pid in members if forced else first - signalled:
                 _signal(pid, signal.SIGKILL if forced else signal.SIGTERM)
-            asked |= first
+            signalled |= first
             time.sleep(0.02)
         self.root.wait()
         _reap(self._seen - {self.root.pid})

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from bench.lib import cores, machine, processes, result, wrk
-from bench.lib.loopback import ask
+from bench.lib.loopback import send_request
 from bench.lib.options import count
 from bench.lib.paths import RESULTS, ROOT
 from bench.lib.progress import say
@@ -104,7 +104,7 @@ def worker_rows(pool: ServerPool, starts: Sequence[float]) -> list[Row]:
     """Memory, threads and start of one worker of the API, after all loads."""
     tree = pool.trees[OURS]
     tree.resume()
-    served_by = ask(f"{pool.servers[OURS].url}/empty").headers["x-served-by"]
+    served_by = send_request(f"{pool.servers[OURS].url}/empty").headers["x-served-by"]
     tree.park()
     pid = int(served_by.rpartition("/")[2])
     proportional = processes.proportional_bytes(pid)

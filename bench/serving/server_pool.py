@@ -15,7 +15,7 @@ from typing import Any
 from app.dependencies.processes import free_port
 from bench.lib import cores, wrk
 from bench.lib.cores import Cores
-from bench.lib.loopback import ask
+from bench.lib.loopback import send_request
 from bench.lib.paths import ROOT
 from bench.lib.processes import Tree
 from bench.lib.progress import say
@@ -107,13 +107,13 @@ class ServerPool:
         url = self._url(target)
         for row, body in enumerate(target.bodies or (None,)):
             try:
-                answer = ask(url, body and body.encode())
-                classes = json.loads(answer.body).get("predictions") if target.predicts else None
+                response = send_request(url, body and body.encode())
+                classes = json.loads(response.body).get("predictions") if target.predicts else None
             except (OSError, HTTPException, ValueError, AttributeError) as error:
                 raise LabError(f"{url}: {error!r}: {self.trees[target.server].log_end()}") from error
             expected = self.registry["classes"][row : row + target.rows] if target.predicts else None
-            if answer.status != 200 or classes != expected:
-                got = f"{answer.status} {answer.body[:200]!r}"
+            if response.status != 200 or classes != expected:
+                got = f"{response.status} {response.body[:200]!r}"
                 raise LabError(f"{target.name}: row {row} got {got}, but {expected or 200} is right")
 
     def load(self, target: Target, seconds: int) -> wrk.Load:
@@ -160,7 +160,7 @@ class ServerPool:
         tree = self._start(server.name, server.pinned(self.cores.server), server.env)
         self.trees[server.name], self.servers[server.name] = tree, server
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not _answers(server.url + server.ready):
+        while not _is_ready(server.url + server.ready):
             tree.require_running()
             if time.monotonic() > deadline:
                 raise LabError(f"{server.name} was not ready after {PATIENCE_SECONDS} s: {tree.log_end()}")
@@ -171,9 +171,9 @@ class ServerPool:
         return self.servers[target.server].url + target.path
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     try:
-        return ask(url).status == 200
+        return send_request(url).status == 200
     except (OSError, HTTPException):
         return False
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.lib import load_host
 from bench.lib.environments import LOCUST
-from bench.lib.loopback import ask, require_loopback
+from bench.lib.loopback import require_loopback, send_request
 from bench.lib.paths import ROOT, SCENARIOS
 from bench.lib.processes import Tree
 from bench.truth import haproxy
@@ -81,8 +81,8 @@ class SearchResult:
     """The result of a search on one deployment.
 
     ``path_ms``: latency beyond the service at next to no load, None where it was not measured. ``late_ms``: of the
-    server's answers; ``lag_p99_ms``: the generator's, the worst of all trials that were used. ``not_served``: requests
-    that the generator sent and the server has not counted.
+    server's responses; ``lag_p99_ms``: the generator's, the worst of all trials that were used. ``not_served``: the
+    requests that the generator sent and the server has not counted.
     """
 
     capacity: Capacity
@@ -178,7 +178,7 @@ class Deployment:
         require_loopback(self.url)
 
     def path_ms(self, seed: int) -> float:
-        """Median latency at next to no load, less the service: what generator, proxy and network add to each answer."""
+        """Median latency at almost no load, minus the service time: what generator, proxy and network add."""
         output = self.folder / "unloaded.json"
         rate = UNLOADED_SHARE * self.setting.full_rps
         env = {"BENCH_RATE_RPS": str(rate), "BENCH_SECONDS": str(UNLOADED_SECONDS), "BENCH_OUTPUT": str(output)}
@@ -222,7 +222,7 @@ class Deployment:
 
     def figures(self) -> dict[str, Any]:
         """The server's counts so far."""
-        return json.loads(ask(f"http://127.0.0.1:{self.port}/figures").body)
+        return json.loads(send_request(f"http://127.0.0.1:{self.port}/figures").body)
 
     def _search_result(self, output: Path, path_ms: float | None, before: Mapping[str, Any]) -> SearchResult:
         search = read_capacity(output / "capacity.json")

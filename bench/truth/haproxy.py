@@ -12,7 +12,7 @@ import jinja2
 import yaml
 
 from bench.lib import packages
-from bench.lib.loopback import ask
+from bench.lib.loopback import send_request
 from bench.lib.paths import ROOT
 from bench.lib.processes import Tree
 from swarmsweep.errors import LabError
@@ -93,7 +93,7 @@ def start(program: Path, folder: Path, port: int, prefix: list[str]) -> tuple[st
     deadline = time.monotonic() + READY_SECONDS
     while True:
         with suppress(OSError, HTTPException):
-            if ask(url + READY_PATH).status == 200:
+            if send_request(url + READY_PATH).status == 200:
                 return url, tree
         if tree.root.poll() is not None or time.monotonic() > deadline:
             log = tree.log_end()

@@ -2,13 +2,13 @@
 
 `python slot_server.py --service-ms 10 --slots 4` serves on a free port of 127.0.0.1, which it prints, until SIGTERM:
 
-POST /predict   answered at the end of its service, which begins when it arrives, or when the first slot is free
-GET /ready      answered at once, also when all slots are busy, as it is no work
+POST /predict   returns at the end of its service, which begins when it arrives, or when the first slot is free
+GET /ready      returns at once, also when all slots are busy, because it needs no slot
 GET /figures    what was served so far, and how late: {"served", "abandoned", "late_ms": {"p50", "p99", "max"}}
 
-The queue lives in a virtual schedule: an answer that leaves late, because this process was not scheduled, keeps its
-slot no longer busy. So the queue is exactly the one of theory whatever the machine does, and lateness is a part of the
-way that an answer takes. A request whose client has timed out is served like any other, as by most servers.
+The queue is a virtual schedule. A response that leaves late, because this process was not scheduled, does not keep its
+slot busy for longer. So the queue is exactly that of the theory on any machine. The lateness counts as network time of
+the response. A request whose client has timed out is served like any other, as by most servers.
 
 Needs httptools, and nothing else of the lab: it runs in the environment of the load generator.
 """
@@ -28,7 +28,7 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 # The response of the API to one row.
-ANSWER = b'{"predictions":[2],"model_version":"1"}'
+RESPONSE_BODY = b'{"predictions":[2],"model_version":"1"}'
 # From Linux's headers; Python has os.timerfd_create from 3.13 on.
 CLOCK_MONOTONIC, TFD_TIMER_ABSTIME = 1, 1
 # Room for all connections that a proxy may open at once.
@@ -89,7 +89,7 @@ class Queue:
     def __init__(self, service: float, slots: int) -> None:
         self._slots = Slots(service, slots)
         # In the order of their ends, which is that of their arrivals, as all take the same time.
-        self._under_way: deque[tuple[float, Connection, bool]] = deque()
+        self._in_flight: deque[tuple[float, Connection, bool]] = deque()
         self._alarm = Alarm(self._on_alarm)
         self._late_ms = array("d")
         self._abandoned = 0
@@ -97,20 +97,20 @@ class Queue:
     def enter(self, connection: "Connection", keep: bool) -> None:
         """A request has arrived."""
         due = self._slots.book(monotonic())
-        self._under_way.append((due, connection, keep))
-        if len(self._under_way) == 1:
+        self._in_flight.append((due, connection, keep))
+        if len(self._in_flight) == 1:
             self._alarm.set(due)
 
     def _on_alarm(self) -> None:
-        under_way = self._under_way
-        while under_way and under_way[0][0] <= (now := monotonic()):
-            due, connection, keep = under_way.popleft()
-            if connection.answer(ANSWER, keep):
+        in_flight = self._in_flight
+        while in_flight and in_flight[0][0] <= (now := monotonic()):
+            due, connection, keep = in_flight.popleft()
+            if connection.respond(RESPONSE_BODY, keep):
                 self._late_ms.append(1000 * (now - due))
             else:
                 self._abandoned += 1
-        if under_way:
-            self._alarm.set(under_way[0][0])
+        if in_flight:
+            self._alarm.set(in_flight[0][0])
 
     def figures(self) -> dict[str, Any]:
         """Figures of all responses so far; lateness is from when they were due to when they were written."""
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
-            self.answer(b'{"detail":"not understood"}', keep=False, status=b"400 Bad Request")
+            self.respond(b'{"detail":"not understood"}', keep=False, status=b"400 Bad Request")
 
     def on_message_begin(self) -> None:
         self._url = b""
@@ -145,17 +145,17 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_message_complete(self) -> None:
-        question, keep = (self._parser.get_method(), self._url), self._parser.should_keep_alive()
-        if question == (b"POST", b"/predict"):
+        request, keep = (self._parser.get_method(), self._url), self._parser.should_keep_alive()
+        if request == (b"POST", b"/predict"):
             self._queue.enter(self, keep)
-        elif question == (b"GET", b"/ready"):
-            self.answer(b'{"ready":true}', keep)
-        elif question == (b"GET", b"/figures"):
-            self.answer(json.dumps(self._queue.figures()).encode(), keep)
+        elif request == (b"GET", b"/ready"):
+            self.respond(b'{"ready":true}', keep)
+        elif request == (b"GET", b"/figures"):
+            self.respond(json.dumps(self._queue.figures()).encode(), keep)
         else:
-            self.answer(b'{"detail":"Not Found"}', keep, b"404 Not Found")
+            self.respond(b'{"detail":"Not Found"}', keep, b"404 Not Found")
 
-    def answer(self, body: bytes, keep: bool, status: bytes = b"200 OK") -> bool:
+    def respond(self, body: bytes, keep: bool, status: bytes = b"200 OK") -> bool:
         """Write the response; False when the client has disconnected."""
         if self._transport.is_closing():
             return False

@@ -140,7 +140,7 @@ def fetch() -> Dataset:
         except OSError:
             _require_reachable(DOWNLOAD_URL)
             bunch = fetch_covtype(as_frame=True, n_retries=1, delay=0.1)
-    except Exception as error:  # whatever a half-working network raises, the answer is the same
+    except Exception as error:  # whatever a half-working network raises, the error is the same
         raise DataError(f"fetch_covtype: {type(error).__name__}: {error}") from error
     finally:
         socket.setdefaulttimeout(before)
@@ -151,7 +151,7 @@ def fetch() -> Dataset:
 
 
 def _require_reachable(url: str) -> None:
-    """Raise OSError unless a server answers soon. In a thread: no timeout covers a name server that is silent."""
+    """Raise OSError unless a server responds soon. In a thread: no timeout covers a name server that is silent."""
     failure: list[Exception] = [TimeoutError(f"no response from {url} within {REACHABLE_SECONDS:g} s")]
 
     def knock() -> None:

@@ -38,7 +38,7 @@ def to_onnx_bytes(pipeline: Pipeline) -> bytes:
 
 
 def _drop_idle_values(model: onnx.ModelProto) -> None:
-    """Remove what does not change any answer: votes of zero, and two optional lists that hold only defaults.
+    """Remove what does not change any prediction: votes of zero, and two optional lists that hold only defaults.
 
     Most leaves know few of the seven classes, so this halves the file, and the memory of a session with it.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from bench.generator import nginx
-from bench.lib.loopback import ask
+from bench.lib.loopback import send_request
 from swarmsweep.errors import LabError
 
 CORE = min(os.sched_getaffinity(0))
@@ -37,7 +37,7 @@ def server(tmp_path, nginx_program) -> Iterator[str]:
 def test_nginx_responds_as_the_api_and_counts(server):
     before = nginx.requests(server)
     for body in (b'{"rows":[]}', None, b"x" * 1000):
-        answer = ask(server + nginx.PATH, body)
-        assert (answer.status, answer.body.decode()) == (200, nginx.ANSWER)
-        assert answer.headers["x-served-by"] == "nginx/1"
+        response = send_request(server + nginx.PATH, body)
+        assert (response.status, response.body.decode()) == (200, nginx.RESPONSE_BODY)
+        assert response.headers["x-served-by"] == "nginx/1"
     assert nginx.requests(server) - before - 1 == 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.lib.loopback import ask, require_loopback
+from bench.lib.loopback import require_loopback, send_request
 from swarmsweep.errors import LabError
 
 
@@ -38,4 +38,4 @@ def test_others_are_refused(url):
     with pytest.raises(LabError, match=r"127\.0\.0\.0/8"):
         require_loopback(url)
     with pytest.raises(LabError, match=r"127\.0\.0\.0/8"):
-        ask(url)
+        send_request(url)

@@ -59,7 +59,7 @@ class Recorder(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: set[tuple[str, str, bytes]]
 
-    def answer(self) -> None:
+    def respond(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.seen.add((self.command, self.headers.get("Content-Type", ""), body))
         self.send_response(200 if self.path == "/known" else 404)
@@ -67,7 +67,7 @@ class Recorder(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    do_GET = do_POST = answer  # noqa: N815
+    do_GET = do_POST = respond  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Not to the test's output."""

@@ -191,15 +191,15 @@ def test_a_deployment_that_fails_is_retried(monkeypatch):
     def measure(site, setting, profile, seed, with_path):
         made.append(setting.name)
         if len(made) in (1, 3, 4):
-            raise LabError(f"HAProxy did not answer, {len(made)}")
+            raise LabError(f"HAProxy did not respond, {len(made)}")
         return search_result(200.0)
 
     monkeypatch.setattr(deployment, "measure", measure)
     site = SimpleNamespace(retries=[])
     assert command.measure(site, SETTING, "smoke", 1, with_path=False) == search_result(200.0)
-    assert site.retries == ["HAProxy did not answer, 1"]
-    with pytest.raises(LabError, match="HAProxy did not answer, 4"):
+    assert site.retries == ["HAProxy did not respond, 1"]
+    with pytest.raises(LabError, match="HAProxy did not respond, 4"):
         command.measure(site, SETTING, "smoke", 1, with_path=False)
     content, text = conclude([assessed(200.0)], [], QUIET, tuple(site.retries))
-    assert content["retries"] == ["HAProxy did not answer, 1", "HAProxy did not answer, 3"]
+    assert content["retries"] == ["HAProxy did not respond, 1", "HAProxy did not respond, 3"]
     assert "2 deployments failed and were retried" in text

@@ -23,13 +23,13 @@ def test_a_job_that_fails_stops_the_others():
     stopping = threading.Event()
 
     def fail() -> None:
-        raise LabError("HAProxy did not answer")
+        raise LabError("HAProxy did not respond")
 
     def work() -> None:
         if stopping.wait(60):
             raise InterruptedError
 
-    with pytest.raises(LabError, match="HAProxy did not answer"):
+    with pytest.raises(LabError, match="HAProxy did not respond"):
         parallel.run_limited([work, fail, work, work], 2, stopping, "jobs")
     assert stopping.is_set()
 

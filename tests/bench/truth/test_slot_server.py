@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("httptools", reason="httptools is not installed")
 
-from bench.lib.loopback import ask
+from bench.lib.loopback import send_request
 from bench.lib.processes import Tree
 from bench.truth import slot_server
 
@@ -55,17 +55,17 @@ def start(tmp_path) -> Iterator:
 
 
 def figures(port: int) -> dict:
-    return json.loads(ask(f"http://127.0.0.1:{port}/figures").body)
+    return json.loads(send_request(f"http://127.0.0.1:{port}/figures").body)
 
 
 def test_responses_look_like_those_of_the_api(start):
     port, tree = start(1, 1)
-    answer = ask(f"http://127.0.0.1:{port}/predict", b'{"rows":[]}')
-    assert (answer.status, answer.body) == (200, slot_server.ANSWER)
-    assert answer.headers["x-served-by"] == f"slots/{tree.root.pid}"
-    assert json.loads(answer.body)["predictions"] == [2]
-    assert ask(f"http://127.0.0.1:{port}/ready").status == 200
-    other = ask(f"http://127.0.0.1:{port}/predict")
+    response = send_request(f"http://127.0.0.1:{port}/predict", b'{"rows":[]}')
+    assert (response.status, response.body) == (200, slot_server.RESPONSE_BODY)
+    assert response.headers["x-served-by"] == f"slots/{tree.root.pid}"
+    assert json.loads(response.body)["predictions"] == [2]
+    assert send_request(f"http://127.0.0.1:{port}/ready").status == 200
+    other = send_request(f"http://127.0.0.1:{port}/predict")
     assert (other.status, json.loads(other.body)) == (404, {"detail": "Not Found"})
     assert figures(port)["served"] == 1
 
@@ -76,7 +76,7 @@ def test_a_connection_is_kept_and_a_bad_request_is_refused(start):
     for _ in range(3):
         connection.request("POST", "/predict", b"{}")
         response = connection.getresponse()
-        assert (response.status, response.read()) == (200, slot_server.ANSWER)
+        assert (response.status, response.read()) == (200, slot_server.RESPONSE_BODY)
     connection.close()
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
         raw.sendall(b"this is not HTTP\r\n\r\n")
@@ -88,7 +88,7 @@ def test_as_many_are_served_at_a_time_as_there_are_slots(start):
     port, _ = start(50, 2)
     url, began = f"http://127.0.0.1:{port}/predict", time.monotonic()
     with ThreadPoolExecutor(6) as pool:
-        ended = sorted(pool.map(lambda _: (ask(url, b"{}").status, time.monotonic() - began), range(6)))
+        ended = sorted(pool.map(lambda _: (send_request(url, b"{}").status, time.monotonic() - began), range(6)))
     assert {status for status, _ in ended} == {200}
     # No response is early. How late it is depends on the machine.
     assert all(seconds >= 0.05 * (number // 2 + 1) for number, (_, seconds) in enumerate(ended))
@@ -102,7 +102,7 @@ def test_health_responds_while_all_slots_are_busy(start):
     with socket.create_connection(("127.0.0.1", port), timeout=10) as busy:
         busy.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
         time.sleep(0.05)
-        assert ask(f"http://127.0.0.1:{port}/ready").status == 200
+        assert send_request(f"http://127.0.0.1:{port}/ready").status == 200
         assert figures(port)["served"] == 0
 
 
@@ -111,7 +111,7 @@ def test_work_that_no_client_waits_for_is_done_all_the_same(start):
     with socket.create_connection(("127.0.0.1", port), timeout=10) as gone:
         gone.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
     # This request is queued after the others, so they have ended when its response arrives.
-    assert ask(f"http://127.0.0.1:{port}/predict", b"{}").status == 200
+    assert send_request(f"http://127.0.0.1:{port}/predict", b"{}").status == 200
     assert (figures(port)["served"], figures(port)["abandoned"]) == (1, 1)
 
 
