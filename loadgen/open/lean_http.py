@@ -44,14 +44,14 @@ READ, WRITE = 1, 2
 # Bytes per read. Many responses to predictions fit into it; a longer read would delay the other connections.
 READ_BYTES = 65536
 # A response without end must not fill the memory.
-MAX_ANSWER_BYTES = 16 << 20
+MAX_RESPONSE_BYTES = 16 << 20
 # How late a timeout may be noticed, in seconds.
 SWEEP_SECONDS = 0.05
 # A close that crosses a request arrives within a round trip. A server that closes later has processed the request.
 RESEND_WITHIN_SECONDS = 0.25
 # Seconds to find out which address of a host name accepts connections.
 PROBE_SECONDS = 5.0
-OTHER_ANSWER = "the response differs from an earlier one to the same request"
+OTHER_RESPONSE = "the response differs from an earlier one to the same request"
 # A response to HEAD lacks the body that its header announces, and CONNECT opens a tunnel: neither is a load.
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -212,7 +212,7 @@ class Connection:
         self._request = b""
         # The part of the request that is not sent yet: all of it until the connection is established.
         self._unsent: bytes | memoryview = b""
-        self._busy = self._connected = self._used = self._answered = False
+        self._busy = self._connected = self._used = self._has_response = False
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._received = 0
@@ -239,7 +239,7 @@ class Connection:
     def start(self, request: bytes, token: Any, sent: float) -> None:
         """Send a request; ``sent`` is when its timeout began to run."""
         self._request, self._token, self.sent = request, token, sent
-        self._busy, self._answered = True, False
+        self._busy, self._has_response = True, False
         self._client.in_flight[self] = None
         if self._connected:
             self._headers.clear()
@@ -312,7 +312,7 @@ class Connection:
             # A server sends nothing on an idle connection but its end; some servers announce it with a 408.
             self._on_end()
             return
-        self._answered = True
+        self._has_response = True
         try:
             self._feed(data)
         except HttpParserError as error:
@@ -325,8 +325,8 @@ class Connection:
             self._finish()
             return
         self._received += len(data)
-        if self._received > MAX_ANSWER_BYTES:
-            self._end(monotonic(), UNREADABLE, f"response longer than {MAX_ANSWER_BYTES} bytes")
+        if self._received > MAX_RESPONSE_BYTES:
+            self._end(monotonic(), UNREADABLE, f"response longer than {MAX_RESPONSE_BYTES} bytes")
 
     def _on_end(self) -> None:
         """The server has closed the connection, or has sent data on an idle one."""
@@ -343,7 +343,7 @@ class Connection:
             # Without a length, the end of the connection is the end of the response.
             self._keep = False
             self._finish()
-        elif self._answered:
+        elif self._has_response:
             self._end(monotonic(), RESET, "connection closed in the middle of the response")
         else:
             self._lose("connection closed before any response", RESET)
@@ -410,7 +410,7 @@ class Connection:
             reason = f"check of the response: {error!r}"[:200]
         known = client.known
         if reason is None and known is not None and known.setdefault(self._request, content) != content:
-            reason, failure = OTHER_ANSWER, DIFFERENT
+            reason, failure = OTHER_RESPONSE, DIFFERENT
         token, self._token, self._busy = self._token, None, False
         del client.in_flight[self]
         if self._keep and not self._unsent:
@@ -425,7 +425,7 @@ class Connection:
     def _lose(self, reason: str, kind: float) -> None:
         """The connection is lost."""
         now = monotonic()
-        if self._busy and self._used and not self._answered and now - self.sent < RESEND_WITHIN_SECONDS:
+        if self._busy and self._used and not self._has_response and now - self.sent < RESEND_WITHIN_SECONDS:
             client, request, token = self._client, self._request, self._token
             del client.in_flight[self]
             self._busy = False

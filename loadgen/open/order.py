@@ -36,8 +36,8 @@ class Order:
     requests in flight per worker.
 
     ``kind``: ``poisson`` and ``constant`` arrivals at ``rate_rps``; ``closed`` keeps ``connections`` busy, each of
-    which sends its next request when an answer has come. Requests that are due in the first ``seconds_settle`` are sent
-    and recorded, but are not measured.
+    which sends its next request after a response. Requests that are due in the first ``seconds_settle`` are sent and
+    recorded, but are not measured.
     """
 
     trial: int

@@ -15,7 +15,7 @@ DEADLINE_SECONDS = 5
 # The size of some hundred histograms. A larger response is something else.
 MAX_BYTES = 4 * 1024**2
 # Enough threads to wait for several hanging replicas together, few enough for one core.
-ASKED_AT_ONCE = 4
+REQUESTS_AT_ONCE = 4
 
 # Runs inside the container's network. With exit code 0 it prints the body, else one line with the reason.
 PROGRAM = """
@@ -52,17 +52,17 @@ def collect(
     Nothing is raised, because an API need not have metrics.
     """
     inspected = {document["Id"]: document for document in documents}
-    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-        answers = list(pool.map(lambda row: (row, *ask_replica(row, inspected.get(row["id"]), port)), containers))
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        responses = list(pool.map(lambda row: (row, *request_replica(row, inspected.get(row["id"]), port)), containers))
     problems: dict[str, list[str]] = {}
-    for row, _text, problem in answers:
+    for row, _text, problem in responses:
         if problem is not None:
             problems.setdefault(problem, []).append(str(row["slot"]))
     sentences = [f"replica {', '.join(slots)}: {problem}" for problem, slots in problems.items()]
-    return {row["id"]: text for row, text, _problem in answers if text is not None}, "; ".join(sentences) or None
+    return {row["id"]: text for row, text, _problem in responses if text is not None}, "; ".join(sentences) or None
 
 
-def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
+def request_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
     """Return (text, None), or (None, the reason)."""
     if document is None:
         return None, f"node {row['node']}, but /metrics is requested only of replicas on the manager"
@@ -70,10 +70,10 @@ def ask_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int)
     # No process has the number 0. Docker writes it for a container that does not run.
     if pid <= 0:
         return None, "it is not running any more"
-    return ask(pid, port)
+    return request_metrics(pid, port)
 
 
-def ask(pid: int, port: int, deadline_seconds: int = DEADLINE_SECONDS) -> tuple[str | None, str | None]:
+def request_metrics(pid: int, port: int, deadline_seconds: int = DEADLINE_SECONDS) -> tuple[str | None, str | None]:
     """Send GET /metrics in the network of a process. Return (text, None), or (None, the reason)."""
     command = ["nsenter", f"--target={pid}", "--net", "--", sys.executable, "-I", "-c", PROGRAM]
     command += [str(number) for number in (port, deadline_seconds, MAX_BYTES)]

@@ -69,7 +69,7 @@ class Server:
         return self.status.startswith(("UP", "no check", "DRAIN", "NOLB"))
 
 
-def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> str:
+def send_command(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS) -> str:
     """Return the response to one command on the socket. Raises HaproxyError."""
     deadline = time.monotonic() + timeout_seconds
     response = bytearray()
@@ -91,7 +91,7 @@ def ask(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOUT_SECONDS
 
 def show_stat(path: str) -> str:
     """Return the CSV of `show stat`. Raises HaproxyError if the response is not such a CSV."""
-    text = ask(path, "show stat")
+    text = send_command(path, "show stat")
     if not text.startswith(HEADER):
         raise HaproxyError(f"{path} returned {text[:120]!r} to `show stat`, so it is not HAProxy's statistics socket")
     return text
@@ -159,6 +159,6 @@ def forget_servers(path: str, backend: str) -> bool:
         commands = [f"set server {backend}/{server.name} health down"] if server.takes_requests else []
         commands += [f"shutdown sessions server {backend}/{server.name}"] if server.sessions else []
         for command in commands:
-            if "denied" in ask(path, command).lower():
+            if "denied" in send_command(path, command).lower():
                 return False
     return True

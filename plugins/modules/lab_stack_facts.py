@@ -10,7 +10,7 @@ import json
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
 from ansible.module_utils.haproxy_config import differences, read_ready_check
-from ansible.module_utils.haproxy_stats import HaproxyError, ask
+from ansible.module_utils.haproxy_stats import HaproxyError, send_command
 from ansible.module_utils.model_registry import MODEL, RegistryError, look_up
 from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
 from ansible.module_utils.ready_check import ReadyCheck
@@ -163,7 +163,7 @@ def main():
     }
     config = docker("service", "inspect", "--format", CONFIGS, f"{lab}_platform_proxy")
     try:
-        about = ask(module.params["haproxy_socket"], "show info", 5)
+        about = send_command(module.params["haproxy_socket"], "show info", 5)
     except HaproxyError as error:
         module.fail_json(msg=f"{error}. {FIX}", next_command=SITE)
     haproxy = dict(line.split(": ", 1) for line in about.splitlines() if ": " in line).get("Version", "unknown")

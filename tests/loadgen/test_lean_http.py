@@ -116,7 +116,7 @@ def session(url: str, **options) -> Iterator[Session]:
 
 
 BAD = "bad response: "
-ANSWERS = {
+RESPONSES = {
     # path: (outcome, reason, BAD alone for its beginning, whether the connection can be used again)
     "/length": (OK, None, True),
     "/pieces": (OK, None, True),
@@ -144,13 +144,13 @@ ANSWERS = {
     "/nothing": (RESET, "connection closed before any response", False),
     "/reset": (RESET, "connection reset by peer", False),
     "/early": (413, "status 413", False),
-    "/endless": (UNREADABLE, f"response longer than {lean_http.MAX_ANSWER_BYTES} bytes", False),
+    "/endless": (UNREADABLE, f"response longer than {lean_http.MAX_RESPONSE_BYTES} bytes", False),
 }
 
 
-@pytest.mark.parametrize("path", ANSWERS)
+@pytest.mark.parametrize("path", RESPONSES)
 def test_a_response_is_judged_and_the_connection_kept_or_not(shared_peer, path):
-    outcome, reason, kept = ANSWERS[path]
+    outcome, reason, kept = RESPONSES[path]
     with session(shared_peer) as load:
         found = load.ask(path)
         assert found[0] == outcome
@@ -298,7 +298,7 @@ def test_large_request_is_sent_in_parts(shared_peer):
     body = b'"predictions"' + b"x" * 20_000_000
     with session(shared_peer) as load:
         # The response is larger than a client accepts, but the server has got the whole request.
-        assert load.ask("/echo", body=body)[1] == f"response longer than {lean_http.MAX_ANSWER_BYTES} bytes"
+        assert load.ask("/echo", body=body)[1] == f"response longer than {lean_http.MAX_RESPONSE_BYTES} bytes"
         assert load.ask("/slow", body=body) == (OK, None)
         assert load.ask("/length") == (OK, None)
 

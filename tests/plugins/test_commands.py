@@ -712,7 +712,7 @@ def stack_facts(
     )
     script("docker", body)
     module = load("lab_stack_facts")
-    monkeypatch.setattr(module, "ask", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
+    monkeypatch.setattr(module, "send_command", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
     given = {"lab_name": "lab", "images": images, "axis_images": axis_images, "ready_check": check}
     given = Module(**given, haproxy_socket="/run/haproxy.sock")
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)

@@ -68,7 +68,7 @@ def with_length(body: bytes) -> bytes:
 
 def test_the_text_is_kept_as_it_is(entering, server):
     port = server(with_length(TEXT.encode()))
-    assert container_metrics.ask(os.getpid(), port) == (TEXT, None)
+    assert container_metrics.request_metrics(os.getpid(), port) == (TEXT, None)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_text_is_kept_as_it_is(entering, server):
 )
 def test_an_invalid_metrics_response_is_reported_and_no_failure(entering, server, answer, words):
     port = server(answer)
-    text, problem = container_metrics.ask(os.getpid(), port)
+    text, problem = container_metrics.request_metrics(os.getpid(), port)
     assert text is None
     assert problem.startswith(f"GET /metrics on its port {port}: ")
     assert words in problem
@@ -91,35 +91,39 @@ def test_an_invalid_metrics_response_is_reported_and_no_failure(entering, server
 
 def test_more_than_the_limit_is_not_kept(entering, server, monkeypatch):
     monkeypatch.setattr(container_metrics, "MAX_BYTES", 1000)
-    assert container_metrics.ask(os.getpid(), server(with_length(b"#" * 1001)))[1].endswith("more than 1000 bytes")
-    assert container_metrics.ask(os.getpid(), server(with_length(b"#" * 1000))) == ("#" * 1000, None)
+    assert container_metrics.request_metrics(os.getpid(), server(with_length(b"#" * 1001)))[1].endswith(
+        "more than 1000 bytes"
+    )
+    assert container_metrics.request_metrics(os.getpid(), server(with_length(b"#" * 1000))) == ("#" * 1000, None)
     # Without a length, as in a stream without end.
-    assert container_metrics.ask(os.getpid(), server(OK + b"\r\n" + b"#" * 5000))[1].endswith("more than 1000 bytes")
+    assert container_metrics.request_metrics(os.getpid(), server(OK + b"\r\n" + b"#" * 5000))[1].endswith(
+        "more than 1000 bytes"
+    )
 
 
 def test_no_process_listens(entering, server):
     port = server(b"")
-    closed = container_metrics.ask(os.getpid(), 1)
+    closed = container_metrics.request_metrics(os.getpid(), 1)
     assert closed[0] is None and "Connection refused" in closed[1]
     assert port != 1
 
 
 def test_a_replica_that_hangs_times_out(entering, server):
-    problem = container_metrics.ask(os.getpid(), server(None), deadline_seconds=1)[1]
+    problem = container_metrics.request_metrics(os.getpid(), server(None), deadline_seconds=1)[1]
     assert problem.endswith(("no response within 1 s", "timed out"))
 
 
 def test_a_process_that_is_gone_is_reported():
     gone = subprocess.Popen(["true"])
     gone.wait()
-    text, problem = container_metrics.ask(gone.pid, 8000)
+    text, problem = container_metrics.request_metrics(gone.pid, 8000)
     assert text is None
     assert problem.startswith("GET /metrics on its port 8000: ")
 
 
 def test_a_host_without_nsenter_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "nsenter cannot be started: No such file" in container_metrics.ask(os.getpid(), 8000)[1]
+    assert "nsenter cannot be started: No such file" in container_metrics.request_metrics(os.getpid(), 8000)[1]
 
 
 def row(slot: int, name: str, node: str = "lab-api") -> dict:
@@ -168,6 +172,6 @@ def test_a_server_that_only_its_own_network_reaches_gets_the_request():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as container:
         try:
             assert container.stdout.readline() == b"listening\n"
-            assert container_metrics.ask(container.pid, 8000) == (TEXT, None)
+            assert container_metrics.request_metrics(container.pid, 8000) == (TEXT, None)
         finally:
             container.kill()
