@@ -82,3 +82,24 @@ def test_an_earlier_version_did_not_count_what_was_sent(tmp_path, kinds):
     put(tmp_path, 0, [REQUEST], None, **kinds)
     found = read(tmp_path)
     assert (len(found.requests), found.sent) == (1, None)
+
+
+def test_the_probe_of_one_user_and_the_mix_after_it_are_those_of_all_workers(tmp_path):
+    put(tmp_path, 0, [], unloaded=[[1001.0, 5.0, OK]], unloaded_names=["/b"], by_name={"/a": [2, 30.0], "/b": [1, 4.0]})
+    put(tmp_path, 1, [], unloaded=[[1000.0, 7.0, OK]], unloaded_names=["/a"], by_name={"/a": [1, 10.0]})
+    found = read(tmp_path)
+    assert found.unloaded == ((1000.0, 7.0, OK, "/a"), (1001.0, 5.0, OK, "/b"))
+    assert found.by_name == {"/a": (3, 40.0), "/b": (1, 4.0)}
+
+
+def test_the_probe_of_an_earlier_version_has_no_names(tmp_path):
+    put(tmp_path, 0, [], unloaded=[[1001.0, 5.0, OK]])
+    found = read(tmp_path)
+    assert (found.unloaded, found.by_name) == (((1001.0, 5.0, OK, ""),), {})
+
+
+def test_names_that_are_not_those_of_the_requests_are_damage(tmp_path):
+    put(tmp_path, 0, [], unloaded=[[1001.0, 5.0, OK]], unloaded_names=["/a", "/b"])
+    problems = []
+    read_users(tmp_path, ReadOrNote(tmp_path, problems))
+    assert "unloaded and unloaded_names differ in length" in problems[0]
