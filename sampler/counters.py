@@ -12,6 +12,7 @@ COUNTERS = (
     "throttled_seconds",
     "memory_bytes",
     "memory_peak_bytes",
+    "shared_memory_bytes",
     "oom_kills",
 )
 
@@ -49,14 +50,19 @@ def read_cpu(cgroup: ContainerCgroup) -> dict[str, float | None]:
 
 
 def read_memory(cgroup: ContainerCgroup) -> dict[str, float | None]:
-    """Memory in use, its peak, and processes that were killed for lack of memory."""
+    """Memory in use, its peak, its part that is files in memory, and processes that were killed for lack of memory.
+
+    Files of a tmpfs, such as /tmp of the API, and shared memory count towards the limit. The kernel cannot free them.
+    """
     values: dict[str, float | None] = {}
     if cgroup.unified is not None:
         values["memory_bytes"] = parse_number(read_text(cgroup.unified / "memory.current"))
         values["memory_peak_bytes"] = parse_number(read_text(cgroup.unified / "memory.peak"))
+        values["shared_memory_bytes"] = parse_pairs(read_text(cgroup.unified / "memory.stat")).get("shmem")
         values["oom_kills"] = parse_pairs(read_text(cgroup.unified / "memory.events")).get("oom_kill")
     if cgroup.memory is not None:
         values["memory_bytes"] = parse_number(read_text(cgroup.memory / "memory.usage_in_bytes"))
         values["memory_peak_bytes"] = parse_number(read_text(cgroup.memory / "memory.max_usage_in_bytes"))
+        values["shared_memory_bytes"] = parse_pairs(read_text(cgroup.memory / "memory.stat")).get("shmem")
         values["oom_kills"] = parse_pairs(read_text(cgroup.memory / "memory.oom_control")).get("oom_kill")
     return values

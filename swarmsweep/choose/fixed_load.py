@@ -15,6 +15,9 @@ from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import Config, axis_text, cost
 from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
 
+# Files in memory that are a smaller part of the limit than this do not change which memory is chosen.
+MIN_SHARED_MEMORY = 0.05
+
 
 def rps_per_cost(cell: Row) -> float | None:
     """Capacity mode: verified requests per second for each CPU equivalent; None where no rate was verified."""
@@ -197,7 +200,11 @@ def memory_headroom(cell: Row) -> str | None:
     if peak is None:
         return None
     share = 100 * peak / limit
-    return (
+    used = (
         f"No replica of {cell.id} used more than {format_bytes(peak)} of memory "
         f"({share:.0f} % of its limit of {format_memory(limit)})."
     )
+    files = cell.api.shared_memory_peak_bytes
+    if files is None or files < MIN_SHARED_MEMORY * limit:
+        return used
+    return f"{used} Up to {format_bytes(files)} of it was files in memory: /tmp, lab_api_writable and shared memory."

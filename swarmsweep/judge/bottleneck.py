@@ -43,6 +43,7 @@ RULES = {
         "waits long",
     ),
     "one_request": Limit(0.9, "requests served at once", "any API serves one at a time: fewer are no limit of it"),
+    "files_in_memory": Limit(5, "percent of the memory limit", "fewer did not decide that the replica was killed"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
 }
 
@@ -76,6 +77,10 @@ def _memory(evidence: Evidence) -> Bottleneck | None:
     # The memory peak is that of the whole attempt, so it is the same for the peak and the reported window.
     peak = evidence.peak_usage.memory_peak_bytes
     seen = f", peak memory {format_bytes(peak)}" if peak is not None else ""
+    # Files in /tmp and other writable folders are in memory. Without this, they look like a leak.
+    files = evidence.peak_usage.shared_memory_peak_bytes
+    if files is not None and 100 * files >= _limit("files_in_memory") * evidence.config["memory_bytes"]:
+        seen += f", of which {format_bytes(files)} were files in memory (/tmp, lab_api_writable, shared memory)"
     kills = "1 OOM kill" if evidence.oom_kills == 1 else f"{evidence.oom_kills} OOM kills"
     limit = format_memory(evidence.config["memory_bytes"])
     return Bottleneck("memory", f"{kills} at a limit of {limit} per replica{seen}")

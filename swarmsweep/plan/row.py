@@ -39,11 +39,13 @@ class ApiUse(Struct, frozen=True, kw_only=True):
     """Resource use of the API in the measured window; ``restarts`` and ``oom_kills`` are those of the whole attempt.
 
     ``cpu_cores`` is the sum over all replicas. ``memory_peak_bytes`` is that of the fullest replica.
+    ``shared_memory_peak_bytes`` is the most that a replica had in files in memory, as those of /tmp.
     """
 
     cpu_cores: Number | None = None
     throttled_percent: Number | None = None
     memory_peak_bytes: Whole | None = None
+    shared_memory_peak_bytes: Whole | None = None
     oom_kills: Whole | None = None
     restarts: Whole | None = None
 

@@ -26,6 +26,7 @@ class ApiUsage:
     host_busy_percent: float | None = None
     server_processes: tuple[int, ...] | None = None
     processes_range: tuple[int, int] | None = None
+    shared_memory_peak_bytes: int | None = None
 
     @property
     def throttled_percent(self) -> float | None:
@@ -48,6 +49,7 @@ def usage_over(hosts: list[list[Sample]], window: tuple[float, float] | None, co
     last = _last_counters(hosts, container_ids)
     peaks_only = ApiUsage(
         memory_peak_bytes=_whole(max(_known(counters.memory_peak_bytes for counters in last), default=None)),
+        shared_memory_peak_bytes=_whole(_highest_shared_memory(hosts, container_ids)),
         oom_kills=_whole(_sum_if_any(_known(counters.oom_kills for counters in last))),
     )
     spans = [around(samples, window) for samples in hosts] if window is not None else []
@@ -153,6 +155,12 @@ def _last_counters(hosts: list[list[Sample]], ids: Set[str]) -> list[ContainerCo
         for sample in samples:
             last |= _containers(sample, ids)
     return list(last.values())
+
+
+def _highest_shared_memory(hosts: list[list[Sample]], ids: Set[str]) -> float | None:
+    """The highest sample of any container. The kernel keeps no peak of it."""
+    every = (counters for samples in hosts for sample in samples for counters in _containers(sample, ids).values())
+    return max(_known(counters.shared_memory_bytes for counters in every), default=None)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

@@ -25,6 +25,7 @@ class ContainerCounters(Struct, frozen=True):
     periods: Real | None = None
     throttled_periods: Real | None = None
     memory_peak_bytes: Real | None = None
+    shared_memory_bytes: Real | None = None
     oom_kills: Real | None = None
     server_processes: Whole | None = None
     processes: Whole | None = None

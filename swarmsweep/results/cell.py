@@ -143,6 +143,7 @@ def _api(attempts: list[AttemptResult]) -> ApiUse:
         cpu_cores=_combine(_mean, (a.usage.cpu_cores for a in attempts)),
         throttled_percent=100 * throttled / periods if periods and throttled is not None else None,
         memory_peak_bytes=_combine(max, (a.usage.memory_peak_bytes for a in attempts)),
+        shared_memory_peak_bytes=_combine(max, (a.usage.shared_memory_peak_bytes for a in attempts)),
         oom_kills=_combine(sum, (a.oom_kills for a in attempts)),
         restarts=_combine(sum, (a.restarts for a in attempts)),
     )

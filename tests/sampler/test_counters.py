@@ -90,7 +90,8 @@ def test_hybrid_takes_from_v2_what_no_v1_controller_holds(tmp_path):
     files = {name: text for name, text in V2_FILES.items() if name.startswith("memory.")}
     write_tree(tmp_path, files, lambda name: f"unified/docker/{CONTAINER}/{name}")
     membership = f"2:cpuacct:/docker/{CONTAINER}\n1:cpu:/docker/{CONTAINER}\n0::/docker/{CONTAINER}\n"
-    memory = {name: value for name, value in V2_VALUES.items() if name.startswith("memory") or name == "oom_kills"}
+    names = ("memory_bytes", "memory_peak_bytes", "shared_memory_bytes", "oom_kills")
+    memory = {name: V2_VALUES[name] for name in names}
     assert read_back(tmp_path, mountinfo, membership) == {**V1_VALUES, **memory}
 
 
@@ -122,5 +123,5 @@ def test_memory_is_left_out_where_only_cpu_is_requested(tmp_path, version):
         write_tree(tmp_path, V2_FILES, lambda name: f"docker/{CONTAINER}/{name}")
         mountinfo, membership, expected = V2_ONLY, f"0::/docker/{CONTAINER}\n", V2_VALUES
     cgroup = locate_container(CONTAINER, membership, parse_mounts(mountinfo, tmp_path))
-    memory = dict.fromkeys(("memory_bytes", "memory_peak_bytes", "oom_kills"))
+    memory = dict.fromkeys(("memory_bytes", "memory_peak_bytes", "shared_memory_bytes", "oom_kills"))
     assert read_container(cgroup, memory=False) == {**expected, **memory}

@@ -13,6 +13,7 @@ V1_FILES = {
     "cpuacct/cpuacct.usage": "573569254\n",
     "memory/memory.usage_in_bytes": "188416\n",
     "memory/memory.max_usage_in_bytes": "33554432\n",
+    "memory/memory.stat": "cache 20480\nrss 98304\nrss_huge 0\nshmem 16384\nmapped_file 0\ntotal_shmem 16384\n",
     "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
 }
 V1_VALUES = {
@@ -22,6 +23,7 @@ V1_VALUES = {
     "throttled_seconds": 1.96482,
     "memory_bytes": 188416,
     "memory_peak_bytes": 33554432,
+    "shared_memory_bytes": 16384,
     "oom_kills": 1,
 }
 # Linux 6.1 (Debian 12), cgroup v2.
@@ -32,6 +34,7 @@ V2_FILES = {
     "memory.current": "151822336\n",
     "memory.peak": "209715200\n",
     "memory.max": "209715200\n",
+    "memory.stat": "anon 109051904\nfile 41943040\nkernel 786432\nshmem 31457280\nfile_mapped 8192\n",
     "memory.events": "low 0\nhigh 0\nmax 184\noom 2\noom_kill 2\noom_group_kill 0\n",
 }
 V2_VALUES = {
@@ -41,6 +44,7 @@ V2_VALUES = {
     "throttled_seconds": 21.449877,
     "memory_bytes": 151822336,
     "memory_peak_bytes": 209715200,
+    "shared_memory_bytes": 31457280,
     "oom_kills": 2,
 }
 

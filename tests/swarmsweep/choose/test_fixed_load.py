@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 from rows import fixed
 
-from swarmsweep.choose.fixed_load import recommend, sensitivity
+from swarmsweep.choose.fixed_load import memory_headroom, recommend, sensitivity
+from swarmsweep.plan.row import ApiUse
 from swarmsweep.sweep.matrix import cost
 
 GIB = 1024**3
@@ -154,3 +155,25 @@ WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_
 )
 def test_the_advice_fits_the_cause(figures, changes, words):
     assert words in recommend([replace(fixed("a", **figures), **changes)], SLO).sentence
+
+
+MIB = 1024**2
+USED = "No replica of a used more than 300 MiB of memory (29 % of its limit of 1G)."
+
+
+@pytest.mark.parametrize(
+    ("files_bytes", "words"),
+    [
+        (None, ""),
+        (0, ""),
+        (51 * MIB, ""),
+        (200 * MIB, " Up to 200 MiB of it was files in memory: /tmp, lab_api_writable and shared memory."),
+    ],
+)
+def test_memory_that_is_files_is_shown_apart(files_bytes, words):
+    use = ApiUse(memory_peak_bytes=300 * MIB, shared_memory_peak_bytes=files_bytes)
+    assert memory_headroom(replace(fixed("a"), api=use)) == USED + words
+
+
+def test_memory_that_was_not_measured_has_no_sentence():
+    assert memory_headroom(replace(fixed("a"), api=ApiUse(shared_memory_peak_bytes=5))) is None

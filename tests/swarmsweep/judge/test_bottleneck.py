@@ -78,6 +78,27 @@ def with_links(api_percent: float | None, load_percent: float | None) -> Evidenc
     return replace(evidence, machines=machines, peak_machines=machines)
 
 
+MIB = 1024**2
+
+
+@pytest.mark.parametrize(
+    ("files_bytes", "words"),
+    [
+        (None, "peak memory 178 MiB"),
+        (25 * MIB, "peak memory 178 MiB"),
+        (
+            110 * MIB,
+            "peak memory 178 MiB, of which 110 MiB were files in memory (/tmp, lab_api_writable, shared memory)",
+        ),
+    ],
+)
+def test_files_in_memory_are_named_where_they_are_a_part_of_the_limit(files_bytes, words):
+    evidence = changed("users", oom_kills=1)
+    usage = replace(evidence.peak_usage, shared_memory_peak_bytes=files_bytes)
+    bottleneck = find_bottleneck(replace(evidence, peak_usage=usage))
+    assert bottleneck.evidence == f"1 OOM kill at a limit of 512M per replica, peak memory 178 MiB{words}"
+
+
 # Latency without load and at the peak, and responses per second.
 FAST = Concurrency(1.5, 1.64, 726.0, (726.0, 726.0, 726.0))
 SLOW = Concurrency(1.0, 12.0, 726.0, (726.0, 726.0, 726.0))

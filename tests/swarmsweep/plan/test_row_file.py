@@ -31,7 +31,9 @@ INNER_KEYS = {
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps", "deployments"),
         *("between_deployments", "limited_by"),
     ],
-    "api": ["cpu_cores", "throttled_percent", "memory_peak_bytes", "oom_kills", "restarts"],
+    "api": [
+        *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts"),
+    ],
     "load": ["cpu_percent_max", "workers"],
     "request_parts": ["endpoint", "requests", "mean_ms", "parts_ms"],
     "retries": ["attempt", "reason"],
@@ -113,8 +115,9 @@ def test_what_does_not_fit_is_refused_with_its_place_and_the_command_that_rebuil
         read_row(path, tmp_path, CELL)
 
 
+NEWER_API_KEYS = ("shared_memory_peak_bytes",)
 LOST = [
-    *((name, key) for name in ("latency_ms", "api", "load") for key in INNER_KEYS[name]),
+    *((name, key) for name in ("latency_ms", "api", "load") for key in INNER_KEYS[name] if key not in NEWER_API_KEYS),
     *(("attempts", key) for key in INNER_KEYS["attempts"] if key not in NEWER_ATTEMPT_KEYS),
 ]
 
@@ -137,6 +140,14 @@ def test_an_attempt_of_a_version_without_searches_is_read(tmp_path):
         del attempt[key]
     write_json(tmp_path / "cell.json", stored)
     assert read_row(tmp_path / "cell.json", tmp_path, CELL).attempts[0].probes == []
+
+
+def test_a_row_of_a_version_that_did_not_sample_files_in_memory_is_read(tmp_path):
+    stored = row_json(FULL)
+    for key in NEWER_API_KEYS:
+        del stored["api"][key]
+    write_json(tmp_path / "cell.json", stored)
+    assert read_row(tmp_path / "cell.json", tmp_path, CELL).api.shared_memory_peak_bytes is None
 
 
 def test_a_torn_row_is_refused_with_a_command_that_a_shell_can_read(tmp_path):

@@ -34,6 +34,18 @@ def test_usage_between_the_samples_around_the_window():
     assert usage.host_busy_percent == pytest.approx(50.0)
 
 
+# The kernel keeps no peak of files in memory, and they may be removed before the end.
+def test_files_in_memory_are_the_most_of_any_sample_and_replica():
+    lines = samples()
+    assert usage_over([typed(lines)], WINDOW, IDS).shared_memory_peak_bytes is None
+    for second, (one, two) in {3: (5 * MIB, None), 12: (70 * MIB, 90 * MIB), 21: (0, 0)}.items():
+        lines[second]["containers"]["a" * 64]["shared_memory_bytes"] = one
+        lines[second]["containers"]["b" * 64]["shared_memory_bytes"] = two
+    assert usage_over([typed(lines)], WINDOW, IDS).shared_memory_peak_bytes == 90 * MIB
+    assert usage_over([typed(lines)], WINDOW, {"a" * 64}).shared_memory_peak_bytes == 70 * MIB
+    assert usage_over([typed(lines)], None, IDS).shared_memory_peak_bytes == 90 * MIB
+
+
 def test_two_hosts_are_added_up_and_the_busier_one_is_named():
     one = sample_lines(["a" * 64], Traffic([], cpu_cores=0.25), busy=0.3)
     two = sample_lines(["b" * 64], Traffic([], cpu_cores=0.5), busy=0.9)

@@ -78,7 +78,9 @@ def test_summary_json_has_the_contract(reported):
     good = summary["cells"][1]
     assert good["config"] == {"replicas": 1, "cpus": 0.5, "memory_bytes": 268435456, "workers": 1}
     assert good["rps"] == pytest.approx((6000 - 3) / 12, abs=1e-6)
-    assert set(good["api"]) == {"cpu_cores", "throttled_percent", "memory_peak_bytes", "oom_kills", "restarts"}
+    assert set(good["api"]) == {
+        *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts")
+    }
     assert (good["meets_slo"], good["capacity_rps"], good["trials"]) == (True, None, 1)
     assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
     dead = summary["cells"][4]
