@@ -88,6 +88,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--remeasure", action="store_true", help="also recompute the figures from the raw files")
     report.set_defaults(command=_report)
+
+    new = commands.add_parser(
+        "new",
+        prog="./lab new",
+        help="write a first scenario and sweep file, from an OpenAPI document or a curl line",
+        description="Writes locustfiles/NAME.py and sweeps/NAME.yml, and prints the lines for the inventory.",
+        epilog=f"No file is overwritten, and no secret is written. {_EPILOG}",
+        usage="./lab new [--name NAME] [--operation OPERATION] URL|FILE\n       ./lab new [--name NAME] curl WORD...",
+    )
+    new.add_argument("--name", metavar="NAME", help="name of both files (default: that of the API)")
+    new.add_argument("--operation", metavar="OPERATION", help='the only operation to send, as "POST /predict"')
+    # ./lab reads the document, because this package opens no socket.
+    new.add_argument("--document", metavar="FILE", help=argparse.SUPPRESS)
+    new.add_argument("source", metavar="URL|FILE|curl", help="an OpenAPI document, or the word curl")
+    new.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD", help="the words of a curl line")
+    new.set_defaults(command=_new)
     return parser
 
 
@@ -177,3 +193,22 @@ def _report(arguments: argparse.Namespace) -> None:
 
         complete_cells(run_dir)
     print("\n".join(report_lines(write_report(run_dir, arguments.reports_dir))))
+
+
+def _new(arguments: argparse.Namespace) -> None:
+    from swarmsweep.starter import curl, openapi
+    from swarmsweep.starter.files import write_files
+
+    if arguments.source == "curl":
+        if arguments.operation is not None:
+            raise InputError("--operation is for a document; allowed with curl: --name")
+        api = curl.api_of(arguments.words)
+    else:
+        if arguments.words:
+            raise InputError(
+                f"'{arguments.words[0]}' comes after the document; allowed: options before it, one document"
+            )
+        data = Path(arguments.document or arguments.source).read_bytes()
+        document = openapi.read_document(data, arguments.source)
+        api = openapi.api_of(document, arguments.source, arguments.operation)
+    print("\n".join(write_files(api, Path.cwd(), arguments.name)))

@@ -1,0 +1,230 @@
+"""The files of a first scenario: locustfiles/NAME.py and sweeps/NAME.yml. No file is overwritten."""
+
+import keyword
+import pprint
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from swarmsweep.errors import InputError
+from swarmsweep.files import write_atomically
+from swarmsweep.shared.lab_secrets import mask_text
+from swarmsweep.starter.request import FORM, JSON, NONE, Api, Request, Upload
+from swarmsweep.sweep.scenarios import PACKAGES, PROGRAMS
+from swarmsweep.sweep.sweep_file import parse_sweep
+
+# As many characters as the name of a sweep may have, with my_ or api_ before it.
+MAX_NAME = 28
+# A scenario of more requests is hard to read, and its percentiles say little of each.
+MAX_REQUESTS = 10
+# A longer body belongs into a file beside the scenario.
+MAX_BODY_CHARACTERS = 100_000
+WIDTH = 110
+
+# What to do with the variables. A value in a file of the repository would become public.
+SECRETS_HELP = "No secret was written. Each holds the whole value of its header."
+
+_SWEEP = """\
+# yaml-language-server: $schema=../docs/sweep.schema.json
+# A first sweep of {name}. Set limits and sizes of your own.
+name: {sweep_name}
+
+slo:
+  p95_ms: 500               # what your callers accept
+  max_failure_percent: 1
+
+load:
+  mode: fixed
+  users: 20                 # simulated users at the same time
+  spawn_rate: 10            # users per second
+  warmup_seconds: 10        # not measured
+  measure_seconds: 30
+  workers: 1                # Locust workers; one uses a whole core of the load host
+  locustfile: {name}.py
+
+matrix:                     # every combination is measured
+  replicas: [1, 2]
+  cpus: [0.5, 1]            # for each replica
+  memory: [1G]              # for each replica
+  workers: [1]              # server processes for each replica
+"""
+
+
+def scenario_name(text: str) -> str:
+    """A name for the two files: 'Iris API' -> 'iris_api'. It hides no module of the load host."""
+    name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:MAX_NAME].strip("_") or "api"
+    if not name[0].isalpha():
+        name = f"api_{name}"
+    taken = name in sys.stdlib_module_names or name in PACKAGES or name in PROGRAMS or keyword.iskeyword(name)
+    return f"my_{name}" if taken else name
+
+
+def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
+    """Write both files below ``root``, and return the lines that say what to do next.
+
+    Raises:
+        InputError: a file exists, the name is not valid, or a body is too long. Nothing was written.
+    """
+    if name is not None and scenario_name(name) != name:
+        raise InputError(
+            f"--name is '{name}'; allowed: small letters, digits and _, up to {MAX_NAME}, and no name of a module. "
+            f"For example: --name {scenario_name(name)}"
+        )
+    name = name or scenario_name(api.name)
+    scenario, sweep = root / f"locustfiles/{name}.py", root / f"sweeps/{name}.yml"
+    for path in (scenario, sweep):
+        if path.exists() or path.is_symlink():
+            shown = path.relative_to(root)
+            raise InputError(f"{shown} exists, and is not overwritten. Choose another name: --name {name}_2")
+    text, plan = scenario_text(api, name), _SWEEP.format(name=name, sweep_name=name.replace("_", "-"))
+    # A defect of this program must not become a file.
+    compile(text, scenario.name, "exec")
+    parse_sweep(plan.encode(), str(sweep))
+    write_atomically(scenario, text)
+    write_atomically(sweep, plan)
+    return next_lines(api, name)
+
+
+def next_lines(api: Api, name: str) -> list[str]:
+    """What was written, which lines the inventory needs, and the next commands."""
+    requests = api.requests[:MAX_REQUESTS]
+    lines = [f"locustfiles/{name}.py sends: {', '.join(_line(request.title) for request in requests)}"]
+    lines += [f"  {_line(request.title)}: {note}" for request in requests for note in request.notes]
+    variables = sorted({variable for request in requests for variable in request.secret_headers.values()})
+    if variables:
+        lines.append(f"  It reads from its environment: {', '.join(variables)}. {SECRETS_HELP}")
+    if len(api.requests) + len(api.others) > len(requests):
+        lines.append('  Others are left out. To send another one: --operation "POST /path"')
+    lines += [f"sweeps/{name}.yml measures 4 cells.", "", "Lines for the inventory (group_vars/all/lab.yml):"]
+    port = "8000" if api.port is None else str(api.port)
+    unsure = "  # " + ("a guess" if api.port is None else "of the URL") + ": the API must listen there in its container"
+    lines.append(f"  lab_api_port: {port}{unsure}")
+    if api.ready_path is None:
+        lines.append("  lab_api_ready_path: /ready  # a guess: write a path that returns 200 when the API can predict")
+    else:
+        lines.append(f"  lab_api_ready_path: {_line(api.ready_path)}")
+    return [
+        *lines,
+        "",
+        f"Next: ./lab image NAME, ./lab site, ./lab check sweeps/{name}.yml, ./lab sweep sweeps/{name}.yml",
+    ]
+
+
+def scenario_text(api: Api, name: str) -> str:
+    """The locustfile. All that comes from the document is a literal of Python, or a comment on one line."""
+    requests = api.requests[:MAX_REQUESTS]
+    uploads = any(isinstance(part, Upload) for request in requests for part in _fields(request))
+    user = "HttpUser" if uploads else "FastHttpUser"
+    has_secrets = any(request.secret_headers for request in requests)
+    class_name = "".join(part.capitalize() for part in name.split("_")) + "User"
+    names = _function_names(requests)
+    out = [f'"""Requests to {name}. Made from {_docstring(api.source)}; change it as you like."""', ""]
+    out += ["import os", ""] if has_secrets else []
+    out += [f"from locust import {user}, constant, task", ""]
+    for request, function in zip(requests, names, strict=True):
+        out += _constants(request, function)
+    out += ["", "", f"class {class_name}({user}):"] if out[-1] else ["", f"class {class_name}({user}):"]
+    out += ["    # Seconds between two requests of a user. load.wait_seconds in the sweep file replaces it."]
+    out += ["    wait_time = constant(1)"]
+    for request, function in zip(requests, names, strict=True):
+        out += ["", "    @task", f"    def {function}(self):", *_task(request, function)]
+    left = [*(request.title for request in api.requests[MAX_REQUESTS:]), *api.others]
+    if left:
+        out += ["", "", "# Operations that are not sent:", *(f"# - {_line(title)}" for title in left[:100])]
+    return "\n".join(out) + "\n"
+
+
+def _constants(request: Request, function: str) -> list[str]:
+    """Bodies and headers, which are made once and not for each request."""
+    out = [f"# {_line(note)}" for note in request.notes]
+    prefix = function.upper()
+    if request.kind != NONE:
+        out += _assigned(f"{prefix}_BODY", _plain_body(request))
+    files = {name: part for name, part in _items(request) if isinstance(part, Upload)}
+    if files:
+        value = {name: (part.filename, part.data, part.content_type) for name, part in files.items()}
+        out += _assigned(f"{prefix}_FILES", value)
+    if request.headers or request.secret_headers:
+        entries = [f"    {_literal(name)}: {_literal(text)}," for name, text in request.headers.items()]
+        entries += [
+            f"    {_literal(name)}: os.environ[{_literal(variable)}],"
+            for name, variable in request.secret_headers.items()
+        ]
+        out += [f"{prefix}_HEADERS = {{", *entries, "}"]
+    return out
+
+
+def _assigned(name: str, value: Any) -> list[str]:
+    text = pprint.pformat(value, width=WIDTH, sort_dicts=False)
+    if len(text) > MAX_BODY_CHARACTERS:
+        raise InputError(
+            f"the body has {len(text)} characters; allowed: {MAX_BODY_CHARACTERS}. "
+            "Put a shorter example into the document"
+        )
+    first, *rest = text.splitlines()
+    # pprint aligns with the first sign of the value.
+    return [f"{name} = {first}", *(" " * (len(name) + 3) + line for line in rest)]
+
+
+def _plain_body(request: Request) -> Any:
+    if request.kind == FORM:
+        return {name: part for name, part in _items(request) if not isinstance(part, Upload)}
+    return request.body
+
+
+def _task(request: Request, function: str) -> list[str]:
+    prefix = function.upper()
+    words = [_literal(request.method), _literal(request.path)]
+    if request.name != request.path:
+        words.append(f"name={_literal(request.name)}")
+    if request.kind == JSON:
+        words.append(f"json={prefix}_BODY")
+    elif request.kind != NONE:
+        words.append(f"data={prefix}_BODY")
+    if any(isinstance(part, Upload) for part in _fields(request)):
+        words.append(f"files={prefix}_FILES")
+    if request.headers or request.secret_headers:
+        words.append(f"headers={prefix}_HEADERS")
+    call = f"        self.client.request({', '.join(words)})"
+    if len(call) <= WIDTH:
+        return [call]
+    return ["        self.client.request(", *(f"            {word}," for word in words), "        )"]
+
+
+def _function_names(requests: Sequence[Request]) -> list[str]:
+    """A name for each request, each once: post_predict."""
+    names: list[str] = []
+    for request in requests:
+        stem = re.sub(r"[^a-z0-9]+", "_", f"{request.method} {request.name}".lower()).strip("_")[:50].strip("_")
+        name, number = stem, 2
+        while name in names:
+            name, number = f"{stem}_{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _fields(request: Request) -> list[Any]:
+    return [part for _, part in _items(request)]
+
+
+def _items(request: Request) -> list[tuple[str, Any]]:
+    return list(request.body.items()) if request.kind == FORM and isinstance(request.body, dict) else []
+
+
+def _literal(text: str) -> str:
+    """A text as a literal with double quotes, where it has none itself."""
+    word = repr(text)
+    return f'"{word[1:-1]}"' if word.startswith("'") and '"' not in word else word
+
+
+def _line(text: str) -> str:
+    """Foreign text on one line of a comment or a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:200]
+
+
+def _docstring(text: str) -> str:
+    # A URL may have a password or a token in it, and a path the name of a user.
+    shown = mask_text(text) if "://" in text else text.rpartition("/")[2]
+    return _line(shown).replace("\\", "/").replace('"', "'")

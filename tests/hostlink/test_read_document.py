@@ -1,0 +1,73 @@
+"""A document from a file or a server, within bounds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from hostlink import read_document
+from hostlink.read_document import DocumentError, read
+
+ROOT = Path(__file__).parents[2]
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/slow":
+            threading.Event().wait(3)
+            # The client has ended meanwhile.
+            return
+        self.send_response(404 if self.path == "/missing" else 200)
+        self.end_headers()
+        self.wfile.write(b"x" * (1000 if self.path == "/long" else 5))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def url():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_url_and_a_file(url, tmp_path):
+    assert read(f"{url}/openapi.json") == b"xxxxx"
+    (tmp_path / "a.json").write_text("{}")
+    assert read(str(tmp_path / "a.json")) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{url}/missing", "returned status 404. FastAPI has it at /openapi.json"),
+        ("{url}/long", "is longer than"),
+        ("{url}/slow", "timed out"),
+        ("http://127.0.0.1:1/x", "Connection refused"),
+        ("file:///etc/passwd", "cannot be read; allowed: http and https"),
+        ("/nonexistent", "no such file; allowed: a file, an http or https URL, or curl"),
+        ("http://", "cannot be read"),
+    ],
+)
+def test_refused(url, monkeypatch, source, message):
+    monkeypatch.setattr(read_document, "MAX_BYTES", 100)
+    monkeypatch.setattr(read_document, "TIMEOUT_SECONDS", 1)
+    with pytest.raises(DocumentError) as refused:
+        read(source.format(url=url))
+    assert message in str(refused.value)
+
+
+def test_the_command(url):
+    command = [sys.executable, "-m", "hostlink.read_document", f"{url}/missing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
