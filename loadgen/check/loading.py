@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from loadgen.check.tasks import gives_tasks_later, line_of, without_tasks
+from loadgen.check.tasks import gives_tasks_later, line_of, tags_of, without_tasks
 
 # Maximum characters of a text that a scenario raised or printed; more does not help to find the cause.
 MAX_CHARACTERS = 300
@@ -55,15 +55,21 @@ def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[s
     if not users:
         names = abstract_users(scenario)
         return {"problem": "abstract", "names": names} if names else {"problem": "no_user"}
-    classes = list(users.values())
+    chosen = os.environ.get("LOCUST_USER_CLASSES", "").split()
+    if missing := [name for name in chosen if name not in users]:
+        return {"problem": "no_class", "names": missing, "available": sorted(users)}
+    classes = [users[name] for name in chosen or users]
     if mode == "capacity" and (len(classes) != 1 or not issubclass(classes[0], open_loop_user())):
         return {"problem": "not_open_loop", "names": sorted(users)}
     if not gives_tasks_later() and (empty := next(without_tasks(classes), None)):
         return {"problem": "no_task", "name": empty.__name__, "line": line_of(empty)}
-    return start(locust_main, scenario, files, users, shapes, tasks) or {"problem": None, "users": sorted(users)}
+    problem = start(locust_main, scenario, files, classes, users, shapes, tasks)
+    return problem or {"problem": None, "users": sorted(one.__name__ for one in classes)}
 
 
-def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes: dict, tasks: dict) -> dict | None:
+def start(
+    locust_main: Any, scenario: str, files: list[str], classes: list[type], users: dict, shapes: dict, tasks: dict
+) -> dict | None:
     """The next steps of Locust: its options, including the scenario's, and the environment. None when they succeed."""
     stderr, uncaught = Copy(), Uncaught()
     logging.getLogger().addHandler(uncaught)
@@ -78,8 +84,8 @@ def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes
         report = describe(uncaught.error, scenario)
         return report | {"problem": "options"} if report["type"] == "ArgumentError" else report
     try:
-        locust_main.create_environment(
-            list(users.values()),
+        environment = locust_main.create_environment(
+            classes,
             options,
             locustfile=Path(files[0]).name,
             parsed_locustfiles=files,
@@ -87,8 +93,22 @@ def start(locust_main: Any, scenario: str, files: list[str], users: dict, shapes
             available_shape_classes=shapes,
             available_user_tasks=tasks,
         )
+        return filter_tasks(environment, options)
     except BaseException as error:
         return describe(error, scenario)
+
+
+def filter_tasks(environment: Any, options: Any) -> dict[str, Any] | None:
+    """Leave out tasks by their tags, as Locust does when a load begins; None unless a tag or a task is missing."""
+    if gives_tasks_later() or not (wanted := [*(options.tags or []), *(options.exclude_tags or [])]):
+        return None
+    classes = list(environment.user_classes)
+    available = tags_of(classes)
+    if missing := [name for name in dict.fromkeys(wanted) if name not in available]:
+        return {"problem": "no_tag", "names": missing, "available": sorted(available)}
+    environment._filter_tasks_by_tags()
+    if empty := next(without_tasks(classes), None):
+        return {"problem": "none_left", "name": empty.__name__, "line": line_of(empty)}
     return None
 
 

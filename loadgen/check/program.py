@@ -18,6 +18,9 @@ abstract       all its user classes are abstract: ``names``
 no_user        it holds no user class
 not_open_loop  it does not hold exactly one user class, which is an OpenLoopUser (mode capacity): ``names``
 no_task        a user class or a TaskSet has no task: ``name``, ``line``
+no_class       the sweep file names user classes that it does not hold: ``names``, ``available``
+no_tag         the sweep file names tags that no task has: ``names``, ``available``
+none_left      no task of a user class has the wanted tags: ``name``, ``line``
 """
 
 import contextlib

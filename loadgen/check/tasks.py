@@ -29,6 +29,20 @@ def gives_tasks_later() -> bool:
     return False
 
 
+def tags_of(classes: list[type]) -> set[str]:
+    """The tags of all tasks of these classes, also of tasks in task sets."""
+    found: set[str] = set()
+    # Task sets may refer to each other.
+    waiting, seen = list(classes), set(classes)
+    while waiting:
+        for task in getattr(waiting.pop(), "tasks", []):
+            found |= getattr(task, "locust_tag_set", set())
+            if isinstance(task, type) and task not in seen:
+                seen.add(task)
+                waiting.append(task)
+    return found
+
+
 def without_tasks(classes: list[type]) -> Iterator[type]:
     """User classes and TaskSets that have no task, and that probably do not get one when they start."""
     from locust import SequentialTaskSet, TaskSet, User

@@ -79,14 +79,19 @@ class ActionModule(ActionBase):
         return {}
 
     def _new_sweep(self, path, one_user):
+        from msgspec import to_builtins
+
         from swarmsweep import load_sweep
         from swarmsweep.sweep.checked import checked, to_data
+        from swarmsweep.sweep.load_secrets import secret_files
         from swarmsweep.sweep.one_user import one_user_on_first_cell
 
         loaded = load_sweep(path)
         sweep = to_data(checked(one_user_on_first_cell(loaded) if one_user else loaded))
         images = images_of(sweep["cells"])
-        return {"sweep": sweep, "scenarios": sweep["scenarios"], "images": images, "differences": []}
+        secrets = to_builtins(secret_files(sweep["load"].get("secrets"), path))
+        scenarios = sweep["scenarios"]
+        return {"sweep": sweep, "scenarios": scenarios, "images": images, "secrets": secrets, "differences": []}
 
     def _refuse_idle_axis(self, sweep, workers_env):
         from swarmsweep.plan.workers_setting import refuse_idle_axis
@@ -102,6 +107,7 @@ class ActionModule(ActionBase):
         from swarmsweep.plan.run_folder import run_to_resume
         from swarmsweep.results import identity
         from swarmsweep.results.retry import refuse_ended
+        from swarmsweep.sweep.load_secrets import secret_files
         from swarmsweep.sweep.scenarios import scenarios_of
 
         run = run_to_resume(reports, resume)
@@ -118,6 +124,7 @@ class ActionModule(ActionBase):
             "sweep": None,
             "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells)),
             "images": images_of(cell.config for cell in plan.cells),
+            "secrets": to_builtins(secret_files(plan.load.get("secrets"), plan.sweep_file or "")),
             "differences": to_builtins(judgement),
         }
 

@@ -16,10 +16,12 @@ MAX_TASKS = 4096
 def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
     """Return the files that a worker loads, in their order. ``home`` has the programs and the folder locustfiles/.
 
-    A scenario for open_loop.py is loaded after it. recorder.py is loaded after all others.
+    before_scenario.py sets variables that the scenario may read. A scenario for open_loop.py is loaded after it.
+    recorder.py is loaded after all others.
     """
     scenario = home / "locustfiles" / locustfile
-    return [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
+    files = [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
+    return [home / "before_scenario.py", *files]
 
 
 def link_scenarios(home: Path, work: Path) -> None:
@@ -41,9 +43,13 @@ def unlink_scenarios(home: Path, work: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-def environment(output: Path, host_name: str, more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process that writes into ``output``. ``more`` are the variables of the load."""
-    return {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": host_name, "HOME": str(output), **more}
+def environment(output: Path, host_name: str, more: Mapping[str, str], secrets: str | None = None) -> dict[str, str]:
+    """Return the environment of a process that writes into ``output``. ``more`` are the variables of the load.
+
+    ``secrets`` is the folder of the secrets on this host. Only its path is in the environment of a unit.
+    """
+    folder = {"SWEEP_SECRETS_DIRECTORY": secrets} if secrets else {}
+    return {"SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": host_name, "HOME": str(output), **more, **folder}
 
 
 def confinement(output_directory: Path | str, memory: int) -> dict[str, object]:

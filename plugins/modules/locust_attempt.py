@@ -73,6 +73,7 @@ options:
   users: {description: Simulated users over all workers., type: int, default: 1}
   spawn_rate: {description: Users started per second., type: float, default: 1}
   env: {description: "Environment of the units: the recorder's and the scenario's settings.", type: dict, default: {}}
+  secrets_directory: {description: Folder of the secrets of the load on this host. Empty without secrets., type: path}
   open_files: {description: Files that one process may open., type: int, default: 1048576}
   time_limit_seconds:
     description: Seconds after which systemd ends every unit. It is also the deadline of C(finished).
@@ -225,7 +226,7 @@ class LoadUnits:
         files = scenario_files(home, given["mode"], given["locustfile"])
         conductor = [home / "conductor.py"] if given["mode"] == "capacity" else []
         locust = [str(home / "venv/bin/locust"), "--host", given["target"], "--loglevel", "INFO"]
-        env = environment(output, given["host_name"], given["env"])
+        env = environment(output, given["host_name"], given["env"], given["secrets_directory"])
         if given["master"]:
             try:
                 bind = numeric_address(given["master_host"])
@@ -425,6 +426,8 @@ def main():
             "users": {"type": "int", "default": 1},
             "spawn_rate": {"type": "float", "default": 1},
             "env": {"type": "dict", "default": {}},
+            # The path of the folder is not secret. Its files are.
+            "secrets_directory": {"type": "path", "no_log": False},
             "open_files": {"type": "int", "default": 1048576},
             "time_limit_seconds": {"type": "int", "default": 600},
         },

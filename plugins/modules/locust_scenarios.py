@@ -35,6 +35,7 @@ options:
   directory: {description: Folder of the virtual environment and the locustfiles., type: path, required: true}
   user: {description: The unprivileged user that runs Locust., type: str, default: swarmsweep}
   host_name: {description: Name of this host., type: str, required: true}
+  secrets_directory: {description: Folder of the secrets of the load on this host. Empty without secrets., type: path}
   open_files: {description: Files that one process may open., type: int, default: 1048576}
   time_limit_seconds:
     description:
@@ -91,7 +92,7 @@ def load_scenario(module, scenario):
         # The memory limit is that of the load, so that a scenario that the load could hold is not refused here.
         **confinement(output, total_memory_bytes()),
     }
-    variables = environment(output, given["host_name"], scenario["env"])
+    variables = environment(output, given["host_name"], scenario["env"], given["secrets_directory"])
     try:
         link_scenarios(home, output)
         shutil.chown(output, given["user"])
@@ -127,6 +128,8 @@ def main():
             "directory": {"type": "path", "required": True},
             "user": {"type": "str", "default": "swarmsweep"},
             "host_name": {"type": "str", "required": True},
+            # The path of the folder is not secret. Its files are.
+            "secrets_directory": {"type": "path", "no_log": False},
             "open_files": {"type": "int", "default": 1048576},
             "time_limit_seconds": {"type": "int", "default": 30},
         },

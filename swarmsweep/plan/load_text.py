@@ -8,7 +8,7 @@ from swarmsweep.files import as_number
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
-from swarmsweep.sweep.load import differences
+from swarmsweep.sweep.load import OPTIONAL, differences
 from swarmsweep.units import counted, format_plain
 
 _COUNTED = {"users": "user", "workers": "Locust worker"}
@@ -22,6 +22,11 @@ _FORMS = {
     "arrivals": "arrivals: {}",
     "timeout_seconds": "a request fails after {} s",
     "target_rps": "target {} requests/s",
+    "env": "variables {}",
+    "secrets": "secrets {}",
+    "tags": "tasks with a tag of {}",
+    "exclude_tags": "without tasks with a tag of {}",
+    "user_classes": "user classes {}",
 }
 
 
@@ -62,5 +67,8 @@ def _words(key: str, value: Any) -> str:
         return f"{format_plain(low)} to {format_plain(high)} s of think time" if high else "no think time"
     if key in _COUNTED and (count := as_number(value)) is not None:
         return counted(count, _COUNTED[key])
+    if key in OPTIONAL and isinstance(value, (dict, list)):
+        # Names of variables without their values, which may be long and are in plan.json.
+        value = ", ".join(map(str, value))
     text = format_plain(value) if as_number(value) is not None else str(value)
     return _FORMS.get(key, f"{key} {{}}").format(text)

@@ -11,6 +11,7 @@ from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.sweep.load import StoredLoad, drain_seconds, load_from_json
+from swarmsweep.sweep.scenario_env import sweep_env
 
 # Minimum number of connections of the first probe of a search: fewer would not reach the limit of a fast API.
 MIN_CONNECTIONS = 8
@@ -51,6 +52,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
             "config": self.config,
             "load": self.load,
             **to_builtins(self.limits),
+            "scenario_env": sweep_env(self.load),
             "drain_seconds": self.drain_seconds,
             "folder": self.folder,
             "of": self.of,

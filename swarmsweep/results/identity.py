@@ -254,6 +254,8 @@ def _text(value: Any, missing: str = "not set") -> str:
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
         return format_plain(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_text(each)}" for key, each in value.items())
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ", ".join(map(_text, value)) or "empty"
     return str(value) or "empty"

@@ -33,6 +33,11 @@ class Load:
     wait_seconds: tuple[float, float] | None = None  # the scenario's own wait_time: a locustfile works unchanged
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict.py"  # one-row predictions, the usual request
+    env: Mapping[str, str] | None = None  # variables for the scenario
+    secrets: Mapping[str, str] | None = None  # paths of files with the values of further variables
+    tags: tuple[str, ...] | None = None  # all tasks
+    exclude_tags: tuple[str, ...] | None = None
+    user_classes: tuple[str, ...] | None = None  # all classes of the scenario
 
     @property
     def seconds(self) -> float:
@@ -49,7 +54,7 @@ class Load:
         keys = ("mode", "users", "spawn_rate", "warmup_seconds", "measure_seconds", "wait_seconds", "workers")
         values = asdict(self)
         waits = None if self.wait_seconds is None else list(self.wait_seconds)
-        return {key: values[key] for key in (*keys, "locustfile")} | {"wait_seconds": waits}
+        return {key: values[key] for key in (*keys, "locustfile")} | {"wait_seconds": waits} | _given(values)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class CapacityLoad:
     target_rps: float | None = None
     workers: int = 1  # Locust workers over all load hosts; one fills one core
     locustfile: str = "predict_open.py"  # one-row predictions, the usual request
+    env: Mapping[str, str] | None = None  # variables for the scenario
+    secrets: Mapping[str, str] | None = None  # paths of files with the values of further variables
     mode: str = CAPACITY
 
     @property
@@ -82,7 +89,19 @@ class CapacityLoad:
     def as_json(self) -> StoredLoad:
         """The load as plan.json holds it."""
         keys = ("mode", "profile", "budget_seconds", "arrivals", "timeout_seconds", "target_rps", "workers")
-        return {key: getattr(self, key) for key in (*keys, "locustfile")}
+        return {key: getattr(self, key) for key in (*keys, "locustfile")} | _given(asdict(self))
+
+
+# Settings of the scenario. A load without one has no such key, as in plans of earlier versions.
+OPTIONAL = ("env", "secrets", "tags", "exclude_tags", "user_classes")
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key in OPTIONAL
+        if (value := values.get(key)) is not None
+    }
 
 
 AnyLoad = Load | CapacityLoad

@@ -81,7 +81,7 @@ def _words(node: Node, location: Location, message: str) -> dict[str, Any]:
         "text": node,
         "quoted": quoted(str(node)),
         "length": len(node),
-        "keys": ", ".join(schema.get("properties", ())),
+        "keys": ", ".join(schema.get("properties", ())) or "variables, as NAME: value",
         "verb": "set" if location == ("slo",) else "name",
         "example": str(schema.get("examples", [""])[0]).replace("'", ""),  # a list as YAML writes it
     }
@@ -99,6 +99,8 @@ def _unknown_key(name: str, location: Location) -> str:
             return f"belongs to mode {other} ({MODES[other]}); allowed in mode {here}: {allowed}"
     close = difflib.get_close_matches(name.lower()[:40], keys, n=1, cutoff=0.6)
     nearest = f" (did you mean {close[0]}?)" if close else ""
+    if len(location) > 2 and location[-2] in ("env", "secrets"):
+        return f"is no name of a variable{nearest}; allowed: A-Z, 0-9 and _ (2 to 40 characters, the first a letter)"
     if "patternProperties" in parent:
         keys.append("and environment variables of the API in capitals (A-Z, 0-9 and _, 2 to 40 characters)")
     return f"is unknown{nearest}; allowed: {', '.join(keys)}"

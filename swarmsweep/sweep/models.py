@@ -31,6 +31,7 @@ def _finish(schema: dict[str, Any], model: "type[Section]") -> None:
     """Add to a JSON schema which unnamed keys are allowed, and how many keys there must be."""
     if isinstance(further := schema["additionalProperties"], dict):
         schema["patternProperties"] = {f"^{v.ENVIRONMENT_AXIS}$": further}
+        schema.setdefault("properties", {})
         schema["additionalProperties"] = False
     if model.min_keys:
         schema["minProperties"] = model.min_keys
@@ -144,6 +145,22 @@ class CapacityCase(Section):
     workers: v.LocustWorkers | None = None
 
 
+class Variables(Section):
+    """Environment variables of Locust's processes."""
+
+    model_config = ConfigDict(extra="allow")
+    min_keys = 1
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.VariableText]
+
+
+class SecretFiles(Section):
+    """Environment variables of Locust's processes, each with the file that has its value."""
+
+    model_config = ConfigDict(extra="allow")
+    min_keys = 1
+    __pydantic_extra__: dict[v.EnvironmentAxis, v.SecretPath]
+
+
 _MODE = Field(description=v.meanings(v.MODES))
 _CASES = Field(
     title="cases", min_length=1, max_length=MAX_CASES, examples=[[{"when": {"variant": "slow"}, "users": 2}]]
@@ -161,6 +178,11 @@ class FixedSection(Section):
     wait_seconds: v.WaitSeconds | None = None
     workers: v.LocustWorkers | None = None
     locustfile: v.Scenario | None = None
+    env: Variables | None = None
+    secrets: SecretFiles | None = None
+    tags: v.Tags | None = None
+    exclude_tags: v.Tags | None = None
+    user_classes: v.UserClasses | None = None
     cases: Annotated[list[FixedCase], _CASES] | None = None
 
 
@@ -174,6 +196,8 @@ class CapacitySection(Section):
     workers: v.LocustWorkers | None = None
     target_rps: v.TargetRps | None = None
     locustfile: v.Scenario | None = None
+    env: Variables | None = None
+    secrets: SecretFiles | None = None
     cases: Annotated[list[CapacityCase], _CASES] | None = None
 
 

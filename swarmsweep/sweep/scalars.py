@@ -103,7 +103,7 @@ def read_variable(node: Any) -> str:
     if not isinstance(node, Text):
         raise refused(f"expected a single value, but this is {describe(node)}")
     if _is_null(node):
-        raise refused("is empty")
+        raise refused("is empty; write '' for an empty text")
     if len(node) > MAX_VARIABLE_CHARACTERS:
         raise refused(f"has {len(node)} characters")
     return str(node)

@@ -56,8 +56,8 @@ def _error(report: Report, folder: Path) -> str:
     if "environ" in report:
         name = report["environ"]
         return text + (
-            "Locust does not get your environment variables. Write a default into the scenario, as "
-            f"os.environ.get({name!r}, ...)"
+            f"Locust does not get your environment variables. Set it in the sweep file below load:, as env: {{{name}: "
+            f"...}}, or as secrets: {{{name}: FILE}} if it is secret"
         )
     if report["type"] == "MemoryError":
         return text + MEMORY
@@ -164,6 +164,27 @@ def _no_task(report: Report, _: Path) -> str:
     return f"{report['name']} has no task. Add a method with @task"
 
 
+def _no_class(report: Report, _: Path) -> str:
+    return (
+        f"It holds no user class {', '.join(report['names'])}, which load.user_classes of the sweep file names; "
+        f"allowed: {', '.join(report['available'])}"
+    )
+
+
+def _no_tag(report: Report, _: Path) -> str:
+    return (
+        f"None of its tasks has the tag {', '.join(report['names'])}, which load.tags or load.exclude_tags of the "
+        f"sweep file names; allowed: {', '.join(report['available']) or 'no tag, as no task has one'}"
+    )
+
+
+def _none_left(report: Report, _: Path) -> str:
+    return (
+        f"{report['name']} has no task left with load.tags and load.exclude_tags of the sweep file. Tag one of its "
+        "tasks, or name the other user classes in load.user_classes"
+    )
+
+
 _WORDS: dict[str, Callable[[Report, Path], str]] = {
     "error": _error,
     "exit": _exit,
@@ -177,4 +198,7 @@ _WORDS: dict[str, Callable[[Report, Path], str]] = {
     "no_user": _no_user,
     "not_open_loop": _not_open_loop,
     "no_task": _no_task,
+    "no_class": _no_class,
+    "no_tag": _no_tag,
+    "none_left": _none_left,
 }

@@ -10,11 +10,12 @@ from msgspec import Struct
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.load import StoredLoad, mode_of
 from swarmsweep.sweep.modes import MODES
+from swarmsweep.sweep.scenario_env import sweep_env
 from swarmsweep.sweep.scenario_folder import list_folder
 
 # fmt: off
 # The neighbours of locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
-PROGRAMS = frozenset(("check_scenario", "conductor", "loadgen", "open_loop", "recorder", "search"))
+PROGRAMS = frozenset(("before_scenario", "check_scenario", "conductor", "loadgen", "open_loop", "recorder", "search"))
 # Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
 PACKAGES = frozenset((
     "_brotli", "_cffi_backend", "_distutils_hack", "_pytest", "bidict", "blinker", "brotli", "certifi", "cffi",
@@ -80,8 +81,9 @@ def scenarios_of(loads: Iterable[StoredLoad]) -> list[Scenario]:
     scenarios: dict[Any, Scenario] = {}
     for load in loads:
         mode = mode_of(load)
-        scenario = Scenario(locustfile=load["locustfile"], mode=mode, env=MODES[mode].scenario_env(load))
-        # Other seconds of warm-up do not change a scenario; another think time may.
-        waits = [(name, value) for name, value in scenario.env.items() if name.startswith("LOCUST_")]
-        scenarios.setdefault((scenario.locustfile, mode, *waits), scenario)
+        env = MODES[mode].scenario_env(load) | sweep_env(load)
+        scenario = Scenario(locustfile=load["locustfile"], mode=mode, env=env)
+        # Other seconds of warm-up do not change a scenario; another think time or setting of the user may.
+        own = [(name, value) for name, value in env.items() if not name.startswith("SWEEP_")]
+        scenarios.setdefault((scenario.locustfile, mode, *own), scenario)
     return list(scenarios.values())

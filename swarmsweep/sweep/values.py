@@ -181,6 +181,31 @@ Scenario = Annotated[
     AfterValidator(_suiting),
 ]
 
+# Locust takes a list of tags in one variable, so a comma or a space would split a tag.
+Tag_ = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,64}$", description="letters, digits and _ . : / -, up to 64"), _TEXT
+]
+Tags = Annotated[list[Tag_], Field(title="tags", min_length=1, max_length=50, examples=[["read", "write"]])]
+UserClass = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$", description="the name of a user class of the scenario"),
+    _TEXT,
+]
+UserClasses = Annotated[list[UserClass], Field(title="classes", min_length=1, max_length=50, examples=[["Visitor"]])]
+VariableText = Annotated[
+    str,
+    PlainValidator(read_variable, json_schema_input_type=_VARIABLE_JSON),
+    Field(description=f"a text of up to {MAX_VARIABLE_CHARACTERS} characters; a number keeps its text"),
+]
+SecretPath = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f]{1,4096}$",
+        description="the path of a file of this machine; a relative one begins at the folder of the sweep file",
+    ),
+    _TEXT,
+]
+
 Replicas = Annotated[int, Within(1, 100, "replicas", "a service with more replicas needs more than two machines")]
 Cpus = Annotated[
     float, Within(0.01, 512, "CPUs per replica", "0.01 is Docker's minimum, and no host has more than 512")

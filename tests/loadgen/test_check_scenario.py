@@ -16,9 +16,10 @@ import pytest
 
 from bench.lib import load_host
 from bench.lib.paths import LOCUST_LOCK
-from plugins.module_utils.locust_command import link_scenarios
+from plugins.module_utils.locust_command import link_scenarios, scenario_files
 from swarmsweep.errors import InputError
 from swarmsweep.sweep import scenarios
+from swarmsweep.sweep.scenario_env import sweep_env
 from swarmsweep.sweep.scenario_text import refuse_scenarios
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +243,7 @@ BAD = {
         "import os\n" + HEAD + "TOKEN = os.environ['API_TOKEN']\n" + USER,
         "fixed",
         {"problem": "error", "type": "KeyError", "environ": "API_TOKEN", "line": 3},
-        ["locustfiles/mine.py:3: KeyError: 'API_TOKEN'", "os.environ.get('API_TOKEN', ...)"],
+        ["locustfiles/mine.py:3: KeyError: 'API_TOKEN'", "env: {API_TOKEN: ...}", "secrets: {API_TOKEN: FILE}"],
     ),
     "a missing key, but not of the environment": (
         HEAD + "RATE = {'a': 1}['b']\n" + USER,
@@ -394,16 +395,16 @@ def host(tmp_path_factory) -> Path:
     return home
 
 
-def check(home: Path, name: str, mode: str, seconds: float = 30) -> dict:
+def check(home: Path, name: str, mode: str, seconds: float = 30, more: dict[str, str] | None = None) -> dict:
     """Return the report on a scenario, requested as by plugins/modules/locust_scenarios.py."""
     scenario = home / "locustfiles" / name
-    files = [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
+    files = scenario_files(home, mode, name)
     work = home / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     link_scenarios(home, work)
     env = {"PATH": os.environ["PATH"], "HOME": str(work), "SWEEP_OUTPUT_DIR": str(work), "SWEEP_HOST": "lab-load"}
-    env |= {"LOCUST_WAIT_MIN_SECONDS": "0", "LOCUST_WAIT_MAX_SECONDS": "0.1"}
+    env |= {"LOCUST_WAIT_MIN_SECONDS": "0", "LOCUST_WAIT_MAX_SECONDS": "0.1"} | (more or {})
     command = [sys.executable, home / "check_scenario.py", mode, str(seconds), scenario, *files]
     done = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -437,6 +438,60 @@ def test_a_scenario_that_locust_cannot_run_is_refused_with_the_reason(host, text
         refuse_scenarios({"lab-load": [{"locustfile": "mine.py", **report}]}, host / "controller")
     for word in words:
         assert word in str(refused.value)
+
+
+SHOP = (
+    "from locust import SequentialTaskSet, tag\n" + HEAD + "class Reader(HttpUser):\n    @tag('read', 'fast')\n"
+    "    @task\n    def read(self):\n        self.client.get('/')\n    @task\n    def plain(self):\n        pass\n"
+    "class Writer(HttpUser):\n    @task\n    class Steps(SequentialTaskSet):\n        @tag('write')\n        @task\n"
+    "        def write(self):\n            self.client.post('/')\n"
+    "class Guest(HttpUser):\n    @task\n    def look(self):\n        pass\n"
+)
+# name: (settings of the load, what the report has, words of the sentence)
+CHOSEN = {
+    "all": ({}, {"problem": None, "users": ["Guest", "Reader", "Writer"]}, []),
+    "one class": ({"user_classes": ["Writer"]}, {"problem": None, "users": ["Writer"]}, []),
+    "one tag": (
+        {"user_classes": ["Reader", "Writer"], "tags": ["read", "write"]},
+        {"problem": None, "users": ["Reader", "Writer"]},
+        [],
+    ),
+    "without a tag": ({"exclude_tags": ["fast"]}, {"problem": None}, []),
+    "no such class": (
+        {"user_classes": ["Writer", "Visitor"]},
+        {"problem": "no_class", "names": ["Visitor"]},
+        ["no user class Visitor, which load.user_classes", "allowed: Guest, Reader, Writer"],
+    ),
+    "no such tag": (
+        {"tags": ["slow", "read"]},
+        {"problem": "no_tag", "names": ["slow"]},
+        ["has the tag slow, which load.tags or load.exclude_tags", "allowed: fast, read, write"],
+    ),
+    "no task left": (
+        {"tags": ["read"]},
+        {"problem": "none_left", "name": "Writer", "line": 11},
+        ["locustfiles/mine.py:11: Writer has no task left", "load.user_classes"],
+    ),
+    "none left by exclusion": (
+        {"user_classes": ["Writer"], "exclude_tags": ["write"]},
+        {"problem": "none_left", "name": "Writer"},
+        ["Writer has no task left"],
+    ),
+    "variables": ({"env": {"MODEL": "a b,c=%d"}}, {"problem": None}, []),
+}
+
+
+@pytest.mark.parametrize(("load", "expected", "words"), CHOSEN.values(), ids=CHOSEN)
+def test_classes_tags_and_variables_of_the_sweep_file_are_applied(host, load, expected, words):
+    text = SHOP + f"import os\nassert os.environ.get('MODEL') == {load.get('env', {}).get('MODEL')!r}\n"
+    (host / "locustfiles/mine.py").write_text(text)
+    report = check(host, "mine.py", "fixed", more=sweep_env(load))
+    assert {key: report.get(key) for key in expected} == expected, report
+    if words:
+        with pytest.raises(InputError) as refused:
+            refuse_scenarios({"lab-load": [{"locustfile": "mine.py", **report}]}, host / "controller")
+        for word in words:
+            assert word in str(refused.value)
 
 
 # Locust itself never starts: the time of the scenario has not begun, and it is not to blame.

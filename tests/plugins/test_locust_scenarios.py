@@ -44,7 +44,8 @@ class Module:
     """What the module uses of AnsibleModule."""
 
     def __init__(self, **params):
-        self.params = {"user": getpass.getuser(), "open_files": 1024, "time_limit_seconds": 30, **params}
+        usual = {"user": getpass.getuser(), "open_files": 1024, "time_limit_seconds": 30, "secrets_directory": None}
+        self.params = usual | params
 
     def fail_json(self, msg, next_command=""):
         assert next_command in msg
@@ -98,7 +99,8 @@ def test_a_good_scenario_is_tried_as_the_user_of_the_load_and_within_limits(locu
         *("--setenv=LOCUST_WAIT_MAX_SECONDS=0.5", "--setenv=SWEEP_HOST=lab-load"),
     ):
         assert option in said
-    assert said[-3:] == [str(home / "locustfiles/predict.py")] * 2 + [str(home / "recorder.py")]
+    scenario = str(home / "locustfiles/predict.py")
+    assert said[-4:] == [scenario, str(home / "before_scenario.py"), scenario, str(home / "recorder.py")]
     (folder,) = [line.rpartition("=")[2] for line in said if "=WorkingDirectory=" in line]
     # The load itself has the same limits.
     for name, value in confinement(folder, total_memory_bytes()).items():
@@ -140,6 +142,33 @@ def test_links_are_removed_and_what_the_scenario_made_stays(tmp_path):
     unlink_scenarios(home, work)
     assert {path.name for path in work.iterdir()} == {"rows.csv", "other.csv", "latest.log"}
     unlink_scenarios(home, tmp_path / "gone")
+
+
+CANARY = "canary-7f3a"
+
+
+def test_a_secret_is_there_when_the_scenario_is_imported_and_in_no_command(locust_scenarios, home, tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "API_TOKEN").write_text(f"{CANARY}\n")
+    (folder / "KEY_PEM").write_text(f"{CANARY}\nsecond line")
+    found = (
+        (
+            f"import os, subprocess, pathlib\nassert os.environ['API_TOKEN'] == {CANARY!r}\n"
+            f"assert os.environ['KEY_PEM'] == {CANARY!r} + '\\nsecond line'\n"
+            "assert pathlib.Path(os.environ['API_TOKEN_FILE']).read_text() == os.environ['API_TOKEN'] + '\\n'\n"
+            f"assert {CANARY.encode()!r} not in pathlib.Path('/proc/self/environ').read_bytes()\n"
+            f"assert {CANARY.encode()!r} not in pathlib.Path('/proc/self/cmdline').read_bytes()\n"
+            "raise ValueError('all as expected')\n"
+        )
+        .replace("canary-7f3a'", "canary-' + '7f3a'")
+        .replace("b'canary-' + '7f3a'", "b'canary-' + b'7f3a'")
+    )
+    report = ask(locust_scenarios, home, found, secrets_directory=str(folder))
+    assert report["text"] == "ValueError: all as expected"
+    said = (tmp_path / "said").read_text()
+    assert f"--setenv=SWEEP_SECRETS_DIRECTORY={folder}" in said.splitlines()
+    assert CANARY not in said
 
 
 def test_a_scenario_that_waits_is_a_report(locust_scenarios, home):

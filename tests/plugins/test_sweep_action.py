@@ -205,9 +205,14 @@ def test_the_images_to_look_for_are_those_of_the_cells(action, tmp_path):
 
 def test_a_scenario_that_cannot_run_ends_here(action, tmp_path):
     good = {"locustfile": "predict.py", "problem": None, "users": ["PredictUser"]}
-    assert action.do_refuse_scenarios({"lab-load": [good]}, str(tmp_path)) == {}
+    printed = {"lab-load": ["unchanged", "numpy==2.3.1"]}
+    accepted = action.do_refuse_scenarios({"lab-load": [good]}, str(tmp_path), printed)
+    assert accepted == {"packages": {"numpy": "2.3.1"}}
     with pytest.raises(LabError, match=r"locustfiles/mine\.py: It holds no user class"):
-        action.do_refuse_scenarios({"lab-load": [good, {"locustfile": "mine.py", "problem": "no_user"}]}, str(tmp_path))
+        bad = {"locustfile": "mine.py", "problem": "no_user"}
+        action.do_refuse_scenarios({"lab-load": [good, bad]}, str(tmp_path), printed)
+    with pytest.raises(LabError, match=r"numpy \(lab-load has 2\.3\.1, other has none\)"):
+        action.do_refuse_scenarios({"lab-load": [good]}, str(tmp_path), printed | {"other": []})
 
 
 def test_a_run_that_is_taken_up_loses_what_an_earlier_version_kept_of_its_command(plan):

@@ -1,0 +1,53 @@
+"""The secrets of a load: files of this machine, which the load hosts get. Their contents are in no result."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarmsweep.errors import InputError
+
+# A token, a key or a certificate chain is smaller. The value must also fit into an environment variable.
+MAX_BYTES = 64 * 1024
+
+
+class Secret(Struct, frozen=True, kw_only=True):
+    """A secret: the name of its variable, and the absolute path of its file on this machine."""
+
+    name: str
+    path: str
+
+
+def secret_files(secrets: Mapping[str, str] | None, sweep_file: Path | str) -> list[Secret]:
+    """The files of ``load.secrets``. A relative path begins at the folder of the sweep file.
+
+    Raises:
+        InputError: files that cannot be used, with the reasons. No content is shown.
+    """
+    base = Path(sweep_file).resolve().parent
+    found = {name: base / Path(path).expanduser() for name, path in (secrets or {}).items()}
+    problems = [
+        f"{sweep_file}: load.secrets.{name}: {fault}" for name, path in found.items() if (fault := _fault(path))
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+    return [Secret(name=name, path=str(path.resolve())) for name, path in found.items()]
+
+
+def _fault(path: Path) -> str | None:
+    rule = f"allowed: a text file of 1 to {MAX_BYTES // 1024} KiB that you can read"
+    if not path.is_file():
+        kind = "is not a file" if path.exists() else "does not exist"
+        return f"{path} {kind}; {rule}. A relative path begins at the folder of the sweep file"
+    if not os.access(path, os.R_OK):
+        return f"{path} cannot be read; {rule}. Run: chmod u+r {path}"
+    size_bytes = path.stat().st_size
+    if not 0 < size_bytes <= MAX_BYTES:
+        return f"{path} has {size_bytes:,} bytes; {rule}"
+    content = path.read_bytes()
+    try:
+        is_text = "\0" not in content.decode()
+    except UnicodeDecodeError:
+        is_text = False
+    return None if is_text else f"{path} is not text in UTF-8; {rule}. Encode it, for example with base64"
