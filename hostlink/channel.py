@@ -65,7 +65,8 @@ def with_privilege(connection: Any, command: str) -> tuple[str, bytes]:
     become = connection.become
     user = connection.get_option("remote_user") if connection.transport == "ssh" else getpass.getuser()
     if become is None or user == "root":
-        return command, b""
+        # The user's own shell may be another one, as in Ansible's own commands.
+        return f"/bin/sh -c {shlex.quote(command)}", b""
     if become.name not in ("sudo", "ansible.builtin.sudo"):
         raise ChannelError(f"become_method is '{become.name}'; allowed: sudo. Set ansible_become_method: sudo")
     password = become.get_option("become_pass")

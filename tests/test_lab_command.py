@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,134 @@ def test_a_sweep_names_only_the_file_that_was_named(tmp_path, words, extra):
     )
     rest = [word for word in words if word != "sweeps/quick.yml"]
     assert done.stdout.split("\0")[:-1] == extra + rest
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory) -> Callable[..., subprocess.CompletedProcess]:
+    """./lab as it is, with only the set-up and Ansible itself left out: it prints the words for ansible-playbook."""
+    text = (ROOT / "lab").read_text()
+    own = 'set_up() { :; }\nplay() { for word in "$@"; do printf \'%s\\0\' "$word"; done; return "${STATUS:-0}"; }\n'
+    folder = tmp_path_factory.mktemp("played")
+    lab = folder / "lab"
+    lab.write_text(text.replace("\nverb=", f"\n{own}verb=", 1))
+
+    def run(*words: str, status: int = 0, cwd: Path = folder) -> subprocess.CompletedProcess:
+        env = {**ENVIRONMENT, "STATUS": str(status)}
+        return subprocess.run(
+            ["bash", lab, *words], capture_output=True, text=True, env=env, check=False, timeout=60, cwd=cwd
+        )
+
+    return run
+
+
+def words_of(done: subprocess.CompletedProcess) -> list[str]:
+    # What ./lab logs plays goes to standard error, because its standard output has the log alone.
+    return (done.stdout or done.stderr).split("\0")[:-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["logs", "api"], ["logs_of=api", "logs_lines=50"]),
+        (["logs", "-f", "locust", "--lines", "7"], ["logs_of=locust", "logs_lines=7", "logs_follow=true"]),
+        (["logs", "proxy", "--lines=0", "-K", "-v"], ["logs_of=proxy", "logs_lines=0", "-K", "-v"]),
+        (["image", "my-api:1"], ["image_of=my-api:1"]),
+        (["image", "my-api", "--rebuild", "--copy-only", "-K"], ["image_of=my-api", "image_rebuild=true",
+                                                                 "image_copy_only=true", "-K"]),
+        (["check"], []),
+        (["check", "sweeps/quick.yml", "-v"], ["sweep=sweeps/quick.yml", "-v"]),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_verb_reach_its_playbook(played, words, extra):
+    done = played(*words)
+    assert done.returncode == 0, done.stderr
+    given = words_of(done)
+    assert given[0] == f"playbooks/{words[0]}.yml"
+    assert [word.replace('"', "") for word in given[3:] if word != "-e"] == [
+        word if "my-api:1" not in word else "{image_of: my-api:1}" for word in extra
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["logs"], "the name is missing; allowed: api, proxy, locust, mlflow, postgres, redis"),
+        (["logs", "web"], "no log has the name 'web'; allowed: api, proxy"),
+        (["logs", "api", "proxy"], "two names: 'api' and 'proxy'; allowed: one name"),
+        (["logs", "api", "--lines", "many"], "--lines is 'many'; allowed: a whole number from 0 to 999999"),
+        (["logs", "api", "--lines"], "--lines is ''; allowed"),
+        (["image"], "the image is missing; allowed: the name of an image, or a folder with a Dockerfile"),
+        (["image", "--rebuild"], "the image is missing"),
+    ],
+)
+def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, words, message):
+    done = played(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"usage: ./lab {words[0]} ")
+    assert f"\nlab: {message}" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["logs", "image", "check"])
+def test_a_verb_has_a_help(played, verb):
+    done = played(verb, "x", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: ./lab {verb} ")
+
+
+# The code of Ansible, and that of the verb: 99 is Ctrl-C.
+@pytest.mark.parametrize(
+    ("words", "status", "code"),
+    [
+        (["logs", "api", "-f"], 99, 0),
+        (["logs", "api", "-f"], 2, 2),
+        (["logs", "api"], 99, 99),
+        (["check"], 2, 1),
+        (["check"], 4, 1),
+        (["check"], 99, 99),
+    ],
+)
+def test_the_exit_code_of_a_verb(played, words, status, code):
+    assert played(*words, status=status).returncode == code
+
+
+def test_a_folder_is_named_from_where_the_user_is(played, tmp_path):
+    (tmp_path / "kit").mkdir()
+    (image,) = (word for word in words_of(played("image", "kit", cwd=tmp_path)) if "image_of" in word)
+    assert str(tmp_path / "kit") in image
+
+
+def test_new_writes_both_files_where_the_lab_is(tmp_path):
+    """The verb as it is, in a copy of the repository's links."""
+    for name in ("swarmsweep", "hostlink", "plugins", "lab"):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        if name != "lab":
+            (tmp_path / "there" / name).symlink_to(ROOT / name)
+    text = (ROOT / "lab").read_text().replace("\nverb=", "\nset_up() { :; }\nverb=", 1)
+    (tmp_path / "there/lab").write_text(text)
+    (tmp_path / "openapi.json").write_text(json.dumps({"info": {"title": "Kit"}, "paths": {"/predict": {"post": {}}}}))
+
+    def new(*words: str) -> subprocess.CompletedProcess:
+        command = ["bash", tmp_path / "there/lab", "new", *words]
+        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, cwd=tmp_path)
+
+    done = new("--name", "mine", "openapi.json")
+    assert done.returncode == 0, done.stderr
+    assert "Next: ./lab image NAME, ./lab site, ./lab check sweeps/mine.yml" in done.stdout
+    assert new("--name=other", "curl", "-d", '{"a": "b c"}', "http://a/p").returncode == 0
+    for name in ("mine", "other"):
+        assert (tmp_path / f"there/locustfiles/{name}.py").is_file()
+        assert (tmp_path / f"there/sweeps/{name}.yml").is_file()
+    assert "json=POST_P_BODY" in (tmp_path / "there/locustfiles/other.py").read_text()
+    for words, code, message in [
+        (
+            ("openapi.json", "--name", "x"),
+            2,
+            "'--name' comes after the document; allowed: one document",
+        ),
+        (("nothing.json",), 2, "error: nothing.json: no such file"),
+        (("--name",), 1, "lab: --name has no value"),
+        (("--name", "mine", "openapi.json"), 2, "locustfiles/mine.py exists, and is not overwritten"),
+    ]:
+        done = new(*words)
+        assert done.returncode == code, words
+        assert message in done.stderr

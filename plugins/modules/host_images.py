@@ -19,7 +19,6 @@ options:
     type: dict
     required: true
   host_name: {description: Name of this host in the inventory, and its address., type: str, required: true}
-  login: {description: Command that runs another one on this host as root., type: str, required: true}
   needs_shell:
     description: Whether each image must have C(sh) and C(cat), because C(lab_api_secret_env) exports secrets by them.
       Each image is started once, without network and without rights.
@@ -32,7 +31,6 @@ EXAMPLES = r"""
 - host_images:
     images: {own-api:1: lab_api_image}
     host_name: lab-api (192.0.2.1)
-    login: ssh 192.0.2.1 sudo
 """
 
 RETURN = r"""
@@ -50,7 +48,6 @@ def main():
         argument_spec={
             "images": {"type": "dict", "required": True},
             "host_name": {"type": "str", "required": True},
-            "login": {"type": "str", "required": True},
             "needs_shell": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -73,7 +70,7 @@ def main():
         if code != 0:
             problems.append(
                 f"{params['host_name']} has no image {image}, which {setting} names. "
-                f"Fix: docker save {image} | {params['login']} docker load"
+                f"Copy it with: ./lab image {image} --copy-only"
             )
         elif params["needs_shell"]:
             code, _out, err = run_docker(module, [*SHELL, image, "-c", "cat /dev/null"])

@@ -42,8 +42,8 @@ def connection(transport: str, user: str = "ubuntu", become: object = None) -> S
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (connection("ssh", become=None), ("run it", b"")),
-        (connection("ssh", user="root", become=become("secret")), ("run it", b"")),
+        (connection("ssh", become=None), ("/bin/sh -c 'run it'", b"")),
+        (connection("ssh", user="root", become=become("secret")), ("/bin/sh -c 'run it'", b"")),
         (connection("ssh", become=become()), ("sudo -n -- sh -c 'run it'", b"")),
     ],
 )

@@ -814,14 +814,14 @@ WANTED = {"mine:1": "lab_api_image", "mine:2": "the key image of the sweep file"
 def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, monkeypatch, body, missing):
     said = script("docker", body)
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", login="ssh 192.0.2.1 sudo", needs_shell=False)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", needs_shell=False)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(ModuleError if missing else Done) as ended:
         module.main()
     lines = str(ended.value).splitlines() if missing else []
     assert lines == [
         f"lab-api (192.0.2.1) has no image {image}, which {WANTED[image]} names. "
-        f"Fix: docker save {image} | ssh 192.0.2.1 sudo docker load"
+        f"Copy it with: ./lab image {image} --copy-only"
         for image in missing
     ]
     assert said.read_text().splitlines()[1:] == [f"image inspect --format {{{{.Id}}}} -- {image}" for image in WANTED]
@@ -830,7 +830,7 @@ def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, mon
 def test_images_are_not_looked_for_where_docker_does_not_respond(script, monkeypatch):
     script("docker", "exit 1")
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", login="ssh 192.0.2.1 sudo", needs_shell=False)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", needs_shell=False)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(Done) as done:
         module.main()
@@ -851,7 +851,7 @@ esac"""
 def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, monkeypatch, needs_shell):
     said = script("docker", NO_SHELL)
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", login="ssh 192.0.2.1 sudo", needs_shell=needs_shell)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", needs_shell=needs_shell)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(ModuleError if needs_shell else Done) as ended:
         module.main()
