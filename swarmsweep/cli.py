@@ -206,7 +206,7 @@ def _new(arguments: argparse.Namespace) -> None:
     else:
         if arguments.words:
             raise InputError(
-                f"'{arguments.words[0]}' comes after the document; allowed: options before it, one document"
+                f"'{arguments.words[0]}' comes after the document; allowed: one document, options before it"
             )
         data = Path(arguments.document or arguments.source).read_bytes()
         document = openapi.read_document(data, arguments.source)

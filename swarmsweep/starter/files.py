@@ -26,30 +26,7 @@ WIDTH = 110
 # What to do with the variables. A value in a file of the repository would become public.
 SECRETS_HELP = "No secret was written. Each holds the whole value of its header."
 
-_SWEEP = """\
-# yaml-language-server: $schema=../docs/sweep.schema.json
-# A first sweep of {name}. Set limits and sizes of your own.
-name: {sweep_name}
-
-slo:
-  p95_ms: 500               # what your callers accept
-  max_failure_percent: 1
-
-load:
-  mode: fixed
-  users: 20                 # simulated users at the same time
-  spawn_rate: 10            # users per second
-  warmup_seconds: 10        # not measured
-  measure_seconds: 30
-  workers: 1                # Locust workers; one uses a whole core of the load host
-  locustfile: {name}.py
-
-matrix:                     # every combination is measured
-  replicas: [1, 2]
-  cpus: [0.5, 1]            # for each replica
-  memory: [1G]              # for each replica
-  workers: [1]              # server processes for each replica
-"""
+_SWEEP = Path(__file__).with_name("first_sweep.yml")
 
 
 def scenario_name(text: str) -> str:
@@ -78,7 +55,7 @@ def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
         if path.exists() or path.is_symlink():
             shown = path.relative_to(root)
             raise InputError(f"{shown} exists, and is not overwritten. Choose another name: --name {name}_2")
-    text, plan = scenario_text(api, name), _SWEEP.format(name=name, sweep_name=name.replace("_", "-"))
+    text, plan = scenario_text(api, name), _sweep_text(name)
     # A defect of this program must not become a file.
     compile(text, scenario.name, "exec")
     parse_sweep(plan.encode(), str(sweep))
@@ -110,6 +87,11 @@ def next_lines(api: Api, name: str) -> list[str]:
         "",
         f"Next: ./lab image NAME, ./lab site, ./lab check sweeps/{name}.yml, ./lab sweep sweeps/{name}.yml",
     ]
+
+
+def _sweep_text(name: str) -> str:
+    """The sweep file. A sweep's name has dashes."""
+    return _SWEEP.read_text().replace("NAME.py", f"{name}.py").replace("NAME", name.replace("_", "-"))
 
 
 def scenario_text(api: Api, name: str) -> str:
