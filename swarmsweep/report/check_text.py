@@ -136,7 +136,8 @@ def _problems(
     if row.status == "failed":
         return [row.reason or "the deployment failed"]
     found = []
-    if first is None and row.status == "invalid":
+    # Without a check that failed, files are missing: a program of the load has died, or the bench broke.
+    if row.status == "invalid" and not any(check.passed is False for check in row.checks):
         found.append(row.reason or "the load did not run")
     if first is not None and first.status is None:
         found.append(f"The first request got no response: {_printable(first.error or 'no reason recorded')}")
