@@ -24,7 +24,8 @@ MAX_BODY_CHARACTERS = 100_000
 WIDTH = 110
 
 # What to do with the variables. A value in a file of the repository would become public.
-SECRETS_HELP = "No secret was written. Each holds the whole value of its header."
+SECRETS_HELP = "No secret was written. Name a file for each in load.secrets of the sweep file."
+_SECRETS = "  # Each file holds the whole value of a header, for example: Bearer abc\n  # secrets:\n"
 
 _SWEEP = Path(__file__).with_name("first_sweep.yml")
 
@@ -55,7 +56,7 @@ def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
         if path.exists() or path.is_symlink():
             shown = path.relative_to(root)
             raise InputError(f"{shown} exists, and is not overwritten. Choose another name: --name {name}_2")
-    text, plan = scenario_text(api, name), _sweep_text(name)
+    text, plan = scenario_text(api, name), _sweep_text(name, _variables(api))
     # A defect of this program must not become a file.
     compile(text, scenario.name, "exec")
     parse_sweep(plan.encode(), str(sweep))
@@ -69,8 +70,7 @@ def next_lines(api: Api, name: str) -> list[str]:
     requests = api.requests[:MAX_REQUESTS]
     lines = [f"locustfiles/{name}.py sends: {', '.join(_line(request.title) for request in requests)}"]
     lines += [f"  {_line(request.title)}: {note}" for request in requests for note in request.notes]
-    variables = sorted({variable for request in requests for variable in request.secret_headers.values()})
-    if variables:
+    if variables := _variables(api):
         lines.append(f"  It reads from its environment: {', '.join(variables)}. {SECRETS_HELP}")
     if len(api.requests) + len(api.others) > len(requests):
         lines.append('  Others are left out. To send another one: --operation "POST /path"')
@@ -89,9 +89,18 @@ def next_lines(api: Api, name: str) -> list[str]:
     ]
 
 
-def _sweep_text(name: str) -> str:
-    """The sweep file. A sweep's name has dashes."""
-    return _SWEEP.read_text().replace("NAME.py", f"{name}.py").replace("NAME", name.replace("_", "-"))
+def _sweep_text(name: str, variables: Sequence[str]) -> str:
+    """The sweep file. A sweep's name has dashes. ``variables`` are those of secret headers."""
+    text = _SWEEP.read_text().replace("NAME.py", f"{name}.py").replace("NAME", name.replace("_", "-"))
+    secrets = "".join(f"  #   {variable}: /path/of/a/file\n" for variable in variables)
+    if secrets:
+        text = text.replace("\nmatrix:", f"{_SECRETS}{secrets}\nmatrix:")
+    return text
+
+
+def _variables(api: Api) -> list[str]:
+    """The variables of secret headers that the scenario reads."""
+    return sorted({name for request in api.requests[:MAX_REQUESTS] for name in request.secret_headers.values()})
 
 
 def scenario_text(api: Api, name: str) -> str:

@@ -77,6 +77,11 @@ def test_no_secret_is_written(tmp_path):
     lines = write_files(curl.api_of(words), tmp_path)
     assert "s3cret" not in "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file()) + str(lines)
     assert any("API_AUTHORIZATION, API_COOKIE" in line for line in lines)
+    # The lines for the secrets are comments, because their files do not exist yet. Without the sign, they are valid.
+    (sweep,) = tmp_path.glob("sweeps/*")
+    text = sweep.read_text().replace("  # secrets:", "  secrets:").replace("  #   API", "    API")
+    sweep.write_text(text.replace("/path/of/a/file", str(sweep)))
+    assert set(load_sweep(sweep).load.secrets) == {"API_AUTHORIZATION", "API_COOKIE"}
     write_files(openapi.api_of(FASTAPI, "https://me:s3cret@a/openapi.json?token=s3cret"), tmp_path, "other")
     assert "s3cret" not in Path(tmp_path / "locustfiles/other.py").read_text()
 
