@@ -50,7 +50,8 @@ def argv_on_host(connection: Any, command: str, *, plain: bool = False) -> list[
     built = connection._build_command(connection.get_option("ssh_executable"), "ssh", host, command)
     words = [word.decode() if isinstance(word, bytes) else word for word in built]
     if plain:
-        # ssh uses the first value that it gets for an option.
+        # ssh uses the first value that it gets for an option, but -C always compresses.
+        words = [*(word for word in words[:-1] if word != "-C"), words[-1]]
         place = words.index(connection.get_option("ssh_executable")) + 1
         words[place:place] = ["-o", "ControlPath=none", "-o", "ControlMaster=no", "-o", "Compression=no"]
     return words

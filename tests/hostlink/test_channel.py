@@ -101,3 +101,31 @@ def test_ssh_gets_port_user_and_key_of_the_inventory(tmp_path):
     last = words.read_text().rpartition("ControlMaster")[2]
     for word in ("Port=2222", 'User="root"', 'IdentityFile="/keys/mine"', "ProxyJump=bastion", "192.0.2.1"):
         assert word in last.splitlines(), word
+
+
+def test_a_near_host_is_reached_without_compression_by_a_connection_of_its_own():
+    """ssh itself says what it would do with the words."""
+    options = {"host": "192.0.2.1", "ssh_executable": "ssh"}
+    words = [
+        "ssh",
+        "-C",
+        "-o",
+        "ControlMaster=auto",
+        "-o",
+        "ControlPersist=30m",
+        "-o",
+        "ControlPath=/tmp/mux",
+        "192.0.2.1",
+    ]
+    built = SimpleNamespace(
+        transport="ssh",
+        get_option=options.__getitem__,
+        _build_command=lambda *_: [word.encode() for word in (*words, "true")],
+    )
+    for plain, expected in ((False, {"compression yes", "controlmaster auto", "controlpath /tmp/mux"}),
+                            (True, {"compression no", "controlmaster false"})):  # fmt: skip
+        argv = channel.argv_on_host(built, "true", plain=plain)
+        done = subprocess.run([argv[0], "-G", *argv[1:-1]], capture_output=True, text=True, check=True)
+        lines = done.stdout.splitlines()
+        assert expected <= set(lines)
+        assert any(line.startswith("controlpath /") for line in lines) is not plain
