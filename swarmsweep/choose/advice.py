@@ -27,6 +27,10 @@ _HELPS = {
     "mlflow": (
         "MLflow held the API back, so larger configurations would hardly help: let the API send it fewer requests"
     ),
+    "service": (
+        "A service beside the API held it back, so larger configurations would hardly help. Raise its limits in "
+        "lab_api_services, or let the API send it fewer requests"
+    ),
     "host_cpu": (
         "The API host had no free CPU time, so larger configurations on it would not help: use a larger API host"
     ),

@@ -63,8 +63,8 @@ def find_bottleneck(evidence: Evidence) -> Bottleneck | None:
     """The bottleneck at the highest load that the generator made; None without data.
 
     The kind is one of memory, generator, hot_replica, proxy, cpu_throttled, cpu_limit, network, database, mlflow,
-    host_cpu, hot_worker, worker_cpu, concurrency and not_saturated. The first rule that applies wins, because each
-    hides those after it.
+    service, host_cpu, hot_worker, worker_cpu, concurrency and not_saturated. The first rule that applies wins, because
+    each hides those after it.
     """
     results = (rule(evidence) for rule in (*_RULES_IN_ORDER, _not_saturated))
     return next((bottleneck for bottleneck in results if bottleneck is not None), None)
@@ -276,6 +276,14 @@ def _mlflow(evidence: Evidence) -> Bottleneck | None:
     return _dependency(evidence, "mlflow", "mlflow", "MLflow")
 
 
+def _service(evidence: Evidence) -> Bottleneck | None:
+    """A service that the user runs beside the API is at its limit. Redis of the lab counts as one."""
+    containers = (one for machine in _machines(evidence, "api") for one in machine.containers.values())
+    names = sorted({one.service for one in containers} - {API_SERVICE, "proxy", "postgres", "mlflow"})
+    found = (_dependency(evidence, name, "service", f"the service {name}") for name in names)
+    return next((bottleneck for bottleneck in found if bottleneck is not None), None)
+
+
 def _part(evidence: Evidence, kind: str) -> Bottleneck | None:
     part = _largest_part(evidence)
     if part is None or part.kind != kind:
@@ -433,6 +441,7 @@ _RULES_IN_ORDER: tuple[Callable[[Evidence], Bottleneck | None], ...] = (
     _network,
     _database,
     _mlflow,
+    _service,
     _host_cpu,
     _hot_worker,
     _cpu_near_limit,

@@ -6,6 +6,7 @@ a `LabError` about a file of this machine.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import shlex
@@ -18,10 +19,12 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.lab import api_secrets
 from swarmsweep.lab.api_mounts import read_mount
+from swarmsweep.lab.api_services import read_services, taken_names
 from swarmsweep.lab.inventory_texts import as_written
 from swarmsweep.lab.lab_names import settings_of
+from swarmsweep.lab.setting_values import Refused, read_command, variables
 from swarmsweep.shared.lab_secrets import mask_words
-from swarmsweep.units import format_bytes, quoted
+from swarmsweep.units import format_memory, quoted
 
 # A name of the image's /etc/passwd, or a number, each with or without a group. Docker resolves it in the container.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?", re.ASCII)
@@ -32,19 +35,12 @@ CAPABILITIES = (
     *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     *("IPC_LOCK", "SYS_NICE", "SYS_PTRACE", "SYS_RESOURCE"),
 )
-_VARIABLE = re.compile(r"[^=\0-\x20\x7f]{1,255}")
-# Linux accepts no longer variable, with its name (MAX_ARG_STRLEN).
-MAX_VARIABLE_BYTES = 128 * 1024
 # Folders of the kernel and of Swarm. A container does not start without its own.
 RESERVED = ("/proc", "/sys", "/dev", "/run/secrets")
 # Docker gives it 64 MB. PyTorch and others need more, and a writable folder there replaces it.
 SHARED_MEMORY = "/dev/shm"
 # Linux allows a path of 4096 bytes. A longer one is a mistake.
 MAX_PATH_CHARACTERS = 4095
-
-
-class Refused(Exception):  # noqa: N818 (it is raised and caught here alone, and is no error of the program)
-    """The text says what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,7 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
             problems.append(f"lab_api_{name} is {quoted(settings.get(name))}; allowed: {refused}. {fix}")
         except LabError as error:
             problems.append(f"lab_api_{name}: {error}. {fix}")
+    has_platform = bool(found.get("platform")) or not settings.get("image")
     problems += [
         f"lab_api_mounts has {mount['target']}, which lab_api_writable has too; allowed: one of them. {fix}"
         for mount in found.get("mounts", ())
@@ -94,6 +91,10 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
         api_secrets.refuse_unexportable(exported)
     except LabError as error:
         problems.append(f"lab_api_secret_env: {error}. {fix}")
+    problems += [
+        f"lab_api_services has {name}, which is a service of the lab on the same network; allowed: another name. {fix}"
+        for name in taken_names(found.get("services", []), has_platform)
+    ]
     problems += [
         f"lab_api_secret_env has {quoted(name)}; allowed: a name of lab_api_secrets. {fix}"
         for name in found.get("secret_env", ())
@@ -110,34 +111,26 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
 def recorded(container: Mapping[str, Any]) -> dict[str, Any]:
     """What manifest.json keeps of the settings, by their names in the inventory. The command has no secret words."""
     words = {f"lab_api_mounts {mount['target']}": mount["words"] for mount in container["mounts"]}
+    words |= {f"lab_api_services {service['name']}": _service_words(service) for service in container["services"]}
     # The name has a keyed hash of the content.
     words |= {f"lab_api_secrets {secret['name']}": secret["swarm_name"] for secret in container["secrets"]}
-    kept = READERS.keys() - {"command"}
+    kept = READERS.keys() - {"command", "services"}
     plain = {f"lab_api_{name}": value for name, value in container.items() if name in kept}
     return plain | words | {"lab_api_command": shlex.join(mask_words(container["command"]))}
 
 
 def hidden(container: Mapping[str, Any]) -> dict[str, str]:
     """The settings that manifest.json keeps as keyed hashes alone, because a secret may be in them."""
-    return {"lab_api_command": shlex.join(container["command"])}
+    services = {
+        f"command and env of lab_api_services {service['name']}": json.dumps([service["command"], service["env"]])
+        for service in container["services"]
+    }
+    return {"lab_api_command": shlex.join(container["command"])} | services
 
 
-def read_command(value: Any) -> list[str]:
-    """The words of a command, from a list of words or one text for a shell; empty for the command of the image."""
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        try:
-            words = shlex.split(value)
-        except ValueError as error:
-            raise Refused("a list of words, or one text whose quotes are closed, as for a shell") from error
-    elif isinstance(value, list) and all(_is_word(word) for word in value):
-        words = [str(word) for word in value]
-    else:
-        raise Refused("a list of words, or one text as for a shell; put true, false and null in quotes")
-    if any("\0" in word for word in words):
-        raise Refused("words without a null character")
-    return words
+def _service_words(service: Mapping[str, Any]) -> str:
+    cpus = f", {service['cpus']} CPU" if service["cpus"] else ""
+    return f"{service['image']}{cpus}, {format_memory(service['memory_bytes'])}"
 
 
 def read_user(value: Any) -> str:
@@ -191,18 +184,7 @@ def read_env(value: Any, place: Place) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise Refused("names with values, for example {MODEL_PATH: /models/a}")
-    found = {}
-    for name, written in as_written(value, "lab_api_env", place.inventory).items():
-        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise LabError(f"{quoted(name)} is no name of a variable; allowed: text without spaces and =")
-        # No message has a value, which may be a secret.
-        if not isinstance(written, (str, int, float)):
-            raise LabError(f'{name} is empty, a list or a mapping; allowed: text, or "" for an empty value')
-        text = str(written).lower() if isinstance(written, bool) else str(written)
-        if "\0" in text or len(f"{name}={text}".encode()) >= MAX_VARIABLE_BYTES:
-            raise LabError(f"{name} is too long or has a null character; allowed: {format_bytes(MAX_VARIABLE_BYTES)}")
-        found[name] = text
-    return found
+    return variables(as_written(value, "lab_api_env", place.inventory))
 
 
 def read_secret_env(value: Any) -> list[str]:
@@ -265,6 +247,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "capabilities": read_capabilities,
     "platform": read_platform,
     "secret_env": read_secret_env,
+    "services": read_services,
 }
 # Those that name files of this machine, or keep the text of the inventory.
 PLACED_READERS: dict[str, Callable[..., Any]] = {"mounts": read_mounts, "secrets": read_secrets, "env": read_env}
@@ -276,10 +259,6 @@ def _list(value: Any, allowed: str) -> list[Any]:
     if not isinstance(value, list):
         raise Refused(allowed)
     return value
-
-
-def _is_word(value: Any) -> bool:
-    return isinstance(value, (str, int, float)) and not isinstance(value, bool)
 
 
 def _each_once(values: Iterable[str]) -> list[str]:

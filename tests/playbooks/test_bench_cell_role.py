@@ -133,6 +133,14 @@ def test_responses_are_compared_for_the_labs_own_image_alone(render, load, confi
     assert found["__bench_cell_locust"]["env"]["SWEEP_SAME_ANSWERS"] == expected
 
 
+def test_services_of_the_user_are_sampled_as_postgresql_is(render):
+    given = {"env": {}, "container": {"services": [{"name": "cache"}]}}
+    prepare = render(FIXED, step(FIXED), bench_cell_stack=given)["lab-api"]["__bench_cell_prepare"]
+    assert " --cpu-stack my-lab_platform --cpu-stack my-lab_services --port " in prepare
+    alone = render(FIXED, step(FIXED))["lab-api"]["__bench_cell_prepare"]
+    assert "my-lab_services" not in alone
+
+
 @pytest.mark.parametrize(("config", "expected"), [({}, {}), ({"variant": "naive"}, {"API_VARIANT": "naive"})])
 def test_the_axis_variant_reaches_an_image_of_the_user_too(render, config, expected):
     assert render(FIXED, step(FIXED, **config))["lab-load"]["__bench_cell_variant"] == expected

@@ -13,7 +13,7 @@ import yaml
 from swarmsweep.shared.lab_secrets import mask_stack
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("api_stack", "platform")
+ROLES = ("api_stack", "platform", "api_services")
 IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "redis", "haproxy")}
 # The stages of the API's own package. The module needs only the standard library.
 sys.path.append(str(ROOT / "app"))
@@ -486,6 +486,40 @@ def test_a_shell_exports_secrets_and_then_is_the_api(rendered, tmp_path, name):
     failed = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin"})
     assert failed.returncode == 1
     assert "OTHER" in failed.stderr
+
+
+# --- Services of the user --------------------------------------------------------------------------------------------
+
+CACHE = {"name": "cache", "image": "redis:7", "command": [], "env": {}, "cpus": "", "memory_bytes": 268435456}
+DATABASE = {
+    "name": "vectors", "image": "registry.example/pg:16", "command": ["postgres", "-c", "x=$1"],
+    "env": {"POSTGRES_PASSWORD": "a$b", "N": "1.10"}, "cpus": "0.5", "memory_bytes": 536870912,
+}  # fmt: skip
+
+
+def services(**given: object) -> str:
+    return case("api_services/templates/services.yml.j2", api_services_list=[CACHE, DATABASE], **given)
+
+
+SERVICES, SERVICES_OF_PLATFORM = services(), services(api_services_has_platform=True)
+
+
+def test_services_of_the_user_run_beside_the_api_within_their_limits(rendered):
+    parsed = stack(rendered[SERVICES])
+    cache, vectors = (parsed["services"][name] for name in ("cache", "vectors"))
+    assert cache["deploy"]["resources"] == {"limits": {"memory": "268435456"}}
+    assert vectors["deploy"]["resources"] == {"limits": {"cpus": "0.5", "memory": "536870912"}}
+    assert (cache["image"], "command" in cache) == ("redis:7", False)
+    assert vectors["command"] == ["postgres", "-c", "x=$$1"]
+    assert vectors["environment"] == {"POSTGRES_PASSWORD": "a$$b", "N": "1.10"}
+    for service in (cache, vectors):
+        assert service["cap_drop"] == ["ALL"]
+        assert "ports" not in service
+        assert service["deploy"]["labels"] == {"swarmsweep.lab": "lab"}
+        assert service["deploy"]["endpoint_mode"] == "dnsrr"
+    # On the network of an API that is the user's, or that is the lab's.
+    assert parsed["networks"]["api"] == stack(rendered[OWN_ALONE["fresh"]])["networks"]["lab"]
+    assert stack(rendered[SERVICES_OF_PLATFORM])["networks"]["api"] == stack(rendered[API])["networks"]["lab"]
 
 
 # --- The platform ---------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ MLFLOW = {"database": 2.6, "mlflow": 201.7, "preparing": 5.3, "inference": 11.3,
 DATABASE = {"database": 4.1, "mlflow": None, "preparing": 0.1, "inference": 0.2, "rest": 0.6}
 PROXY = {"service": "proxy", "cpu_cores": 0.12, "throttled_percent": None, "memory_peak_bytes": None}
 POSTGRES = PROXY | {"service": "postgres", "cpu_cores": 0.05}
+CACHE = PROXY | {"service": "cache", "cpu_cores": 0.05}
 MLFLOW_BUSY = POSTGRES | {"service": "mlflow", "cpu_cores": 0.95}
 THROTTLED = {"usage.throttled_periods": 160, "usage.cpu_cores": 0.79}
 FULL = {"usage.host_busy_percent": 98.3, "machines.e2e-api.busy_percent": 98.3}
@@ -32,7 +33,9 @@ def with_container(settings: dict, **container) -> Evidence:
     """Evidence in which the container of a service did otherwise."""
     evidence = changed("users", **settings)
     trace = record("users")
-    (name,) = (name for name, one in CONTAINERS.items() if one["service"] == container["service"])
+    # A service that the trace does not have is one more container.
+    named = (name for name, one in CONTAINERS.items() if one["service"] == container["service"])
+    name = next(named, "c" * 64)
     trace["machines"]["e2e-api"]["containers"][name] = container
     machines = from_json(trace).machines
     merged = {
@@ -159,6 +162,14 @@ CASES = [
     (with_container(FULL, **PROXY | {"cpu_cores": 0.97}), "proxy", ["0.97 cores"]),
     (without_parts(with_container({}, **POSTGRES | {"cpu_cores": 0.95})), "database", ["0.95 cores", "500.0 ms"]),
     (without_parts(with_container({}, **MLFLOW_BUSY)), "mlflow", ["0.95 cores"]),
+    # A service of the user beside the API.
+    (without_parts(with_container({}, **CACHE | {"cpu_cores": 0.95})), "service", ["the service cache", "0.95 cores"]),
+    (
+        with_container({}, **CACHE | {"throttled_percent": 40.0}),
+        "service",
+        ["the service cache was throttled", "40.0 %"],
+    ),
+    (with_container({}, **CACHE), "not_saturated", ["43.6 %"]),
     (with_container({}, **MLFLOW_BUSY | {"throttled_percent": 40.0}), "mlflow", ["40.0 %", "0.95 cores"]),
     # Several processes of it share the cores. Where requests spend their time is known, or they do not wait.
     (with_container({}, **POSTGRES | {"cpu_cores": 0.95}), "not_saturated", ["43.6 %"]),
@@ -301,7 +312,8 @@ def test_every_word_is_planted_in_the_end_to_end_test():
     own_api = parse_sweep(OWN_API.read_bytes(), OWN_API.name)
     assert {dict(cell.extra)["LIMIT"] for cell in own_api.cells} == {"threads", "pool", "lock", "none"}
     # The machines of the tests have one core, which one process shares with HAProxy. So it fills no core of its own.
-    unplanted = {"cpu_limit", "worker_cpu"}
+    # A service of the user is judged by the rules of PostgreSQL and MLflow, which are planted.
+    unplanted = {"cpu_limit", "worker_cpu", "service"}
     # Other sweeps of the end-to-end test plant these two.
     elsewhere = {"cpu_throttled", "memory"}
     assert planted | {"concurrency"} | unplanted | elsewhere == {word for _, word, _ in CASES}

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 NAMES = [*READERS, *PLACED_READERS]
 DEFAULTS = {
     "command": [], "user": "", "read_only": True, "writable": [], "capabilities": [], "platform": False,
-    "secret_env": [], "mounts": [], "secrets": [], "env": {},
+    "secret_env": [], "services": [], "mounts": [], "secrets": [], "env": {},
 }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_the_inventory_has_each_setting_with_the_same_default():
     given = {name: settings[f"lab_api_{name}"] for name in NAMES}
     assert read_settings(given) == (DEFAULTS, [])
     preflight = (ROOT / "playbooks/preflight.yml").read_text()
-    assert re.findall(r'^          (\w+): "\{\{ lab_api_\1 \| default', preflight, re.MULTILINE) == NAMES
+    assert re.findall(r'^          (\w+): "\{\{ lab_api_\1 \| default', preflight, re.MULTILINE) == [*NAMES, "image"]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,7 @@ def test_what_is_allowed(name, value, expected):
     ]
     + [("secrets", value) for value in (["token"], {"A B": "token"}, {"redis_password": "token"}, {"": "t"}, {"A": 5})]
     + [("secret_env", value) for value in ("A", {"A": "B"}, [5])]
+    + [("services", value) for value in (["cache"], "redis:7", {"cache": "redis:7"})]
     + [("platform", value) for value in ("maybe", 2, [])]
     + [("capabilities", value) for value in ("SETUID", ["ALL"], ["SYS_ADMIN"], [5], [""])],
 )
@@ -162,9 +163,25 @@ def test_a_variable_has_one_value(tmp_path):
     assert problem.startswith("lab_api_secret_env has 'TOKEN', which lab_api_env has too; ")
 
 
+def test_services_beside_the_api_are_compared_without_showing_their_environment():
+    given = {
+        "image": "mine:1",
+        "services": {"redis": {"image": "redis:7", "env": {"PASSWORD": "hunter2"}, "cpus": 0.5}},
+    }
+    container, problems = read_settings(given)
+    assert problems == []
+    assert recorded(container)["lab_api_services redis"] == "redis:7, 0.5 CPU, 512M"
+    assert "hunter2" not in str(recorded(container))
+    assert hidden(container)["command and env of lab_api_services redis"] == '[[], {"PASSWORD": "hunter2"}]'
+    # The lab's own image is on the network of the lab's own Redis.
+    for change in ({"image": ""}, {"platform": True}):
+        _, (problem,) = read_settings(given | change)
+        assert problem.startswith("lab_api_services has redis, which is a service of the lab on the same network; ")
+
+
 def test_a_manifest_keeps_each_setting_and_no_secret_word_of_a_command():
     container, _ = read_settings({"command": "serve --api-key hunter2 'a b'", "user": 7})
-    assert recorded(container).keys() == {f"lab_api_{name}" for name in READERS}
+    assert recorded(container).keys() == {f"lab_api_{name}" for name in READERS if name != "services"}
     assert recorded(container)["lab_api_command"] == "serve --api-key '***' 'a b'"
     assert recorded(container)["lab_api_user"] == "7"
     assert hidden(container) == {"lab_api_command": "serve --api-key hunter2 'a b'"}
