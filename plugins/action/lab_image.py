@@ -36,6 +36,8 @@ PROGRESS_SECONDS = 5.0
 LARGE_BYTES = 200 << 20
 LARGEST_FILES = 3
 DEADLINE_SECONDS = 60
+# The exit code of a shell for a program that does not exist.
+NO_DOCKER = 127
 
 
 class Progress:
@@ -55,13 +57,13 @@ class Progress:
 
 
 def docker_here(*arguments):
-    """Return (exit code, output, errors) of Docker on this machine. Without Docker, the code is 127."""
+    """Return (exit code, output, errors) of Docker on this machine. Without Docker, the code is `NO_DOCKER`."""
     try:
         done = subprocess.run(
             ["docker", *arguments], capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS
         )
     except FileNotFoundError:
-        return 127, "", "this machine has no Docker"
+        return NO_DOCKER, "", "this machine has no Docker"
     except subprocess.TimeoutExpired:
         return 124, "", f"Docker of this machine did not respond within {DEADLINE_SECONDS} s"
     return done.returncode, done.stdout.strip(), done.stderr.strip()
@@ -87,10 +89,16 @@ class ActionModule(ActionBase):
         """Find out what the user named. Runs on the controller.
 
         Returns ``image`` (name:tag), ``folder`` (or null), and ``here``: whether the image is in this machine's Docker,
-        or can be built there. ``id`` and ``bytes`` are those of the image here.
+        or can be built there. ``id`` and ``bytes`` are those of the image here. ``problem``: why this
+        machine's Docker cannot be used, if it has one.
         """
         folder = Path(source).expanduser()
-        has_docker = docker_here("version")[0] == 0
+        code, _out, errors = docker_here("version")
+        has_docker = code == 0
+        # Without Docker, the API host builds. A Docker that does not respond is likely a mistake.
+        problem = None if code in (0, NO_DOCKER) else errors.splitlines()[-1] if errors else f"exit code {code}"
+        if problem:
+            write_line(f"  This machine's Docker cannot be used: {shown(problem)}")
         if folder.is_dir():
             context = context_of(folder)
             self.show_context(context)
@@ -107,6 +115,7 @@ class ActionModule(ActionBase):
             "here": has_docker and (folder.is_dir() or bool(identity)),
             "id": identity or None,
             "bytes": int(size or 0) or None,
+            "problem": problem,
         }
 
     def with_tag(self, name):

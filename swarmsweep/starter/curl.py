@@ -26,7 +26,7 @@ _IGNORED = frozenset(
     }
 )  # fmt: skip
 _SINGLE = set("XHdFubAeomwxEc")  # one letter with a value, which may follow without a space
-_URL = re.compile(r"(?:https?://)?([^/?#@]+@)?(\[[^\]]+\]|[^/?#:]+)(?::(\d{1,5}))?(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.I)
+_URL = re.compile(r"(?:https?://)?([^/?#@]+@)?(\[[^\]]+\]|[^/?#:\s]+)(?::(\d{1,5}))?(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.I)
 _ALLOWED = "the words of a curl command with an address, for example curl -d '{...}' http://localhost:8000/predict"
 
 

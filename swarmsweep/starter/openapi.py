@@ -13,6 +13,8 @@ from swarmsweep.starter.request import FORM, JSON, NONE, TEXT, Api, Request, Upl
 from swarmsweep.starter.sample import Sampler
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+# Values of a document; an alias counts as often as it is used. Large public documents have some hundred thousand.
+MAX_NODES = 1_000_000
 # Paths at which an API predicts. Its load is what a sweep is about.
 _PREDICTS = re.compile(
     r"predict|infer|invocation|classif|score|embed|generat|complet|rank|detect|translat|recogni|segment|recommend", re.I
@@ -44,7 +46,20 @@ def read_document(data: bytes, source: str) -> dict[str, Any]:
             f"{source}: is not an OpenAPI document; allowed: JSON or YAML with openapi or swagger, and paths. "
             "FastAPI has it at /openapi.json. Without one: ./lab new curl http://..."
         )
+    _refuse_huge(document, source)
     return document
+
+
+def _refuse_huge(document: Any, source: str) -> None:
+    """Aliases of YAML can make a short text a document of any size, or one that contains itself."""
+    left, stack = MAX_NODES, [document]
+    while stack:
+        node = stack.pop()
+        left -= 1
+        if left < 0:
+            raise InputError(f"{source}: has more than {MAX_NODES} values; allowed: fewer. Write it without aliases")
+        parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        stack.extend(parts)
 
 
 def api_of(document: dict[str, Any], source: str, operation: str | None = None) -> Api:

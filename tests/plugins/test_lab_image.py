@@ -207,6 +207,14 @@ def test_what_cannot_be_brought_is_refused(lab, source, expected):
     assert lab.settings.read_text() == SETTINGS
 
 
+def test_a_docker_of_this_machine_that_does_not_respond_is_named(lab):
+    (lab.folder / "here/docker").write_text("#!/bin/sh\necho permission denied >&2\nexit 1\n")
+    (lab.folder / "here/docker").chmod(0o755)
+    code, said = lab.bring("kit:1")
+    assert code != 0
+    assert "This machine's Docker cannot be used: permission denied" in " ".join(said.partition("FAILED")[2].split())
+
+
 def test_an_image_of_the_first_host_goes_to_the_others(lab):
     lab.add("a", "kit:1")
     code, said = lab.bring("kit:1", "-e", "image_copy_only=true")

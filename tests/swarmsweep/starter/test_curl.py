@@ -57,6 +57,7 @@ def test_the_port(line, port):
         ("-X POST", "the URL is missing; allowed: the words of a curl command with an address"),
         ("http://a/p -d", "the option -d has no value"),
         ("http://a/p -d @rows.json", r"-d names the file rows.json; allowed: the body itself. Write it: -d"),
+        ("'two words'", "'two words' is not a URL of an API"),
         ("ftp://a/p", "'ftp://a/p' is not a URL of an API"),
         ("http://a:99999/p", "'http://a:99999/p' is not a URL"),
         ("--aws-sigv4 x http://a", "the option --aws-sigv4 is not known here"),

@@ -82,6 +82,17 @@ def test_another_document_is_refused(data):
         read_document(data, "x.json")
 
 
+LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join(10 * [f'*{before}'])}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize("text", [f"{LAUGHS}paths: {{/predict: {{post: {{example: *i}}}}}}", "paths: &p {/a: *p}"])
+def test_a_document_that_grows_without_end_is_refused(text):
+    with pytest.raises(InputError, match="has more than 1000000 values"):
+        read_document(text.encode(), "x")
+
+
 def test_an_operation_that_does_not_exist_is_refused_with_those_that_do():
     with pytest.raises(InputError, match="has no operation 'POST /x'; allowed: POST /predict/, POST /classify, GET"):
         api_of(FASTAPI, "x", "POST /x")
