@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -24,6 +26,61 @@ LIMITED = ("threads", "pool", "lock")
 # work lower the figure somewhat; the ranges do not touch each other.
 SERVED_AT_ONCE = {"threads": (28, 48), "pool": (6.5, 12.5), "lock": (0.7, 1.5)}
 NOT_READY = HERE / "not_ready.yml"
+# In the order in which they are built, as the later ones are made from the first.
+TAGS = {
+    "own-api": "Dockerfile",
+    "own-api:two": "Dockerfile.two_processes",
+    "own-api:settings": "Dockerfile.settings",
+}
+CANARY = "canary-5e9c1"
+# Run in the container, as its user.
+LOOK = """
+import json, os, socket
+
+def can_write(folder):
+    try:
+        open(folder + "/x", "w").close()
+    except OSError:
+        return False
+    return True
+
+def is_reached(name):
+    try:
+        socket.getaddrinfo(name, 80)
+    except OSError:
+        return False
+    return True
+
+print(json.dumps({
+    "user": [os.getuid(), os.getgid()],
+    "model": open("/model/weights.txt").read(),
+    "token": open(os.environ["API_TOKEN_FILE"]).read(),
+    "writable": [folder for folder in ("/tmp", "/var/cache/own", "/opt/own", "/model") if can_write(folder)],
+    "reached": [name for name in ("side", "proxy", "mlflow") if is_reached(name)],
+    "variables": {name: os.environ.get(name) for name in ("VERSION", "OPTIONS", "API_TOKEN", "MLFLOW_TRACKING_URI")},
+}))
+"""
+# The variables of the API itself: the only child of Docker's init in its container.
+OF_THE_API = """
+init=$(docker inspect --format '{{.State.Pid}}' $(docker ps -q --filter name=e2e_api_api | head -1))
+tr '\\0' '\\n' < /proc/$(pgrep -P $init | head -1)/environ
+"""
+# What every user of the host, or every reader of a report, may see.
+VISIBLE = """
+docker ps -q | xargs docker inspect
+docker service ls -q | xargs docker service inspect
+docker secret ls -q | xargs docker secret inspect
+docker service logs e2e_api_api 2>&1
+cat /proc/[0-9]*/cmdline | tr '\\0' ' '
+journalctl --no-pager
+cat /opt/swarmsweep/stacks/*
+"""
+LEFT = """
+docker stack ls --format '{{.Name}}'
+docker secret ls --format '{{.Name}}'
+ls /opt/swarmsweep/mounts/e2e 2> /dev/null
+true
+"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +94,7 @@ def images(lab) -> None:
     for path in (HERE / "own_api").iterdir():
         if path.is_file():
             assert lab.ssh("api", f"cat > {folder}/{path.name}", text=path.read_text()).returncode == 0
-    for tag, file in (("own-api", "Dockerfile"), ("own-api:two", "Dockerfile.two_processes")):
+    for tag, file in TAGS.items():
         built = lab.ssh(
             "api", f"docker build --build-arg API_IMAGE={shlex.quote(base)} -t {tag} -f {folder}/{file} {folder} 2>&1"
         )
@@ -154,7 +211,51 @@ def test_a_path_that_the_api_lacks_ends_the_wait_and_the_sweep(lab, not_ready):
     assert "404" in (run / "summary.md").read_text()
 
 
+def test_the_container_has_what_the_inventory_says_and_nothing_shows_a_secret(lab, images):
+    token, model = lab.folder / "token", lab.folder / "model"
+    token.write_text(f"{CANARY}\n")
+    model.mkdir()
+    (model / "weights.txt").write_text("weights")
+    variables = {"VERSION": "1.10", "OPTIONS": "--x 'a,b'=c $HOME"}
+    site = lab.play(
+        "site.yml",
+        lab_api_image="own-api:settings",
+        lab_api_command=["--workers", "1"],
+        lab_api_user="1234:5678",
+        lab_api_writable=["/var/cache/own"],
+        lab_api_mounts={"/model": str(model)},
+        lab_api_secrets={"API_TOKEN": str(token)},
+        lab_api_secret_env=["API_TOKEN"],
+        lab_api_env=variables,
+        lab_api_services={"side": {"image": "own-api:settings", "memory": "256M"}},
+    )
+    assert site.status == "successful", site.output
+    looked = lab.ssh("api", "docker exec -i $(docker ps -q --filter name=e2e_api_api | head -1) python -", text=LOOK)
+    assert looked.returncode == 0, looked.stderr
+    assert json.loads(looked.stdout) == {
+        "user": [1234, 5678],
+        "model": "weights",
+        "token": f"{CANARY}\n",
+        "writable": ["/tmp", "/var/cache/own"],
+        # Neither MLflow nor its address.
+        "reached": ["side", "proxy"],
+        "variables": variables | {"API_TOKEN": None, "MLFLOW_TRACKING_URI": None},
+    }
+    assert f"API_TOKEN={CANARY}" in lab.ssh("api", OF_THE_API).stdout.splitlines()
+    visible = lab.ssh("api", VISIBLE)
+    assert "API_TOKEN_FILE" in visible.stdout
+    for form in (CANARY, base64.b64encode(token.read_bytes()).decode()):
+        assert form not in visible.stdout
+        assert form not in site.output
+
+
 def test_the_lab_is_as_it_was(lab, run):
     assert lab.play("site.yml").status == "successful"
+    left = lab.ssh("api", LEFT).stdout.split()
+    assert "e2e_platform" in left
+    # Services, secrets and files that the inventory no longer has.
+    assert [
+        name for name in left if "services" in name or "_secret_" in name or re.fullmatch("[0-9a-f]{16}", name)
+    ] == []
     planned = yaml.safe_load(SWEEP.read_text())["cells"]
     assert len(rows_of(run)) == len(planned)
