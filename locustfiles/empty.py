@@ -12,4 +12,4 @@ class EmptyUser(ApiUser):
 
     @task
     def empty(self) -> None:
-        self.ask("GET", "/empty", b'"empty"')
+        self.send("GET", "/empty", b'"empty"')

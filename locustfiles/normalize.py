@@ -15,4 +15,4 @@ class NormalizeUser(ApiUser):
 
     @task
     def normalize(self) -> None:
-        self.ask("POST", "/normalize", b'"features"', random.choice(PAYLOADS))
+        self.send("POST", "/normalize", b'"features"', random.choice(PAYLOADS))

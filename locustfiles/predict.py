@@ -80,7 +80,7 @@ class ApiUser(FastHttpUser):
     connection_timeout = 10.0
     network_timeout = 10.0
 
-    def ask(self, method: str, path: str, expected: bytes, body: bytes | None = None) -> None:
+    def send(self, method: str, path: str, expected: bytes, body: bytes | None = None) -> None:
         """Send one request, and check the response.
 
         It fails on a status other than 200, and on a body without ``expected``.
@@ -106,4 +106,4 @@ class PredictUser(ApiUser):
 
     @task
     def predict(self) -> None:
-        self.ask("POST", "/predict", b'"predictions"', random.choice(PAYLOADS))
+        self.send("POST", "/predict", b'"predictions"', random.choice(PAYLOADS))

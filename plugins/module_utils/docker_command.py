@@ -15,7 +15,7 @@ def run_docker(module: Any, arguments: list[str], deadline_seconds: int = DEADLI
     return module.run_command(["timeout", "--kill-after=5", str(deadline_seconds), "docker", *arguments])
 
 
-def no_answer(arguments: list[str], deadline_seconds: int = DEADLINE_SECONDS) -> str:
+def no_response(arguments: list[str], deadline_seconds: int = DEADLINE_SECONDS) -> str:
     """Return the message for a command that was ended at its deadline."""
     return (
         f"docker {' '.join(arguments[:2])} did not respond within {deadline_seconds} s. "

@@ -24,10 +24,10 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
         pwd.getpwnam(user)
     except LookupError:
         return f"the user {user}, who loads {target}, is not on this host. Run: ./lab site"
-    problem = ask(target, word, user)
+    problem = request_word(target, word, user)
     if problem is None:
         return None
-    if os.geteuid() == 0 and ask(target, word, "root") is None:
+    if os.geteuid() == 0 and request_word(target, word, "root") is None:
         return (
             f"the firewall of this host refuses {target} to {user}, although root reaches the lab's proxy there: "
             f"{problem}. The address of a host, or lab_proxy_port, was changed after ./lab site. Run: ./lab site"
@@ -38,7 +38,7 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
     )
 
 
-def ask(target: str, word: str, user: str) -> str | None:
+def request_word(target: str, word: str, user: str) -> str | None:
     """Return None if the proxy at the URL ``target`` returns the lab's word to ``user``, else what it returned."""
     parts = urlsplit(target)
     problem = ""

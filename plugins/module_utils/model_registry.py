@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+from ansible.module_utils.docker_command import TIMED_OUT, no_response, run_docker
 
 # The names are those of the training and of the API (covertype_api.settings).
 MODEL, ALIAS = "covertype", "champion"
@@ -19,7 +19,7 @@ POLL_SECONDS = 2
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 # A server that was just started is not an error, so a refused connection gets no traceback.
-QUESTION = """
+REQUEST_PROGRAM = """
 import sys
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -45,16 +45,16 @@ def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None
     Raises RegistryError if MLflow does not respond within `wait_seconds`.
     """
     name = f"{lab}_platform_mlflow"
-    question = ["service", "inspect", "--format", "{{.ID}}", name]
-    code = run_docker(module, question)[0]
+    command = ["service", "inspect", "--format", "{{.ID}}", name]
+    code = run_docker(module, command)[0]
     if code in TIMED_OUT:
-        raise RegistryError(no_answer(question))
+        raise RegistryError(no_response(command))
     if code != 0:
         return None
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            return read_answer(ask(module, name))
+            return read_response(request_alias(module, name))
         except RegistryError as error:
             if time.monotonic() > deadline:
                 raise RegistryError(
@@ -64,18 +64,18 @@ def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None
         time.sleep(POLL_SECONDS)
 
 
-def ask(module: Any, service: str) -> str:
+def request_alias(module: Any, service: str) -> str:
     """Return MLflow's response. Raises RegistryError if there is none."""
     _code, ids, _err = run_docker(module, ["ps", "--quiet", "--filter", f"label={SERVICE_LABEL}={service}"])
     if not ids.split():
         raise RegistryError(f"no container of {service} runs on this host")
-    code, out, err = run_docker(module, ["exec", ids.split()[0], "python", "-c", QUESTION, MODEL, ALIAS])
+    code, out, err = run_docker(module, ["exec", ids.split()[0], "python", "-c", REQUEST_PROGRAM, MODEL, ALIAS])
     if code != 0:
         raise RegistryError((err.strip() or f"exit code {code}").splitlines()[-1])
     return out
 
 
-def read_answer(text: str) -> dict[str, str] | None:
+def read_response(text: str) -> dict[str, str] | None:
     """Read the registry's response about an alias. Raises RegistryError unless it names a version or its absence."""
     try:
         document = json.loads(text)

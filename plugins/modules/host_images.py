@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+from ansible.module_utils.docker_command import TIMED_OUT, no_response, run_docker
 
 DOCUMENTATION = r"""
 module: host_images
@@ -58,7 +58,7 @@ def main():
     except OSError:
         code = 127
     if code in TIMED_OUT:
-        module.fail_json(msg=no_answer(["version"]))
+        module.fail_json(msg=no_response(["version"]))
     if code != 0:
         module.exit_json(changed=False, docker=False)
     problems, ids = [], {}
@@ -66,7 +66,7 @@ def main():
         question = ["image", "inspect", "--format", "{{.Id}}", "--", image]
         code, out, _err = run_docker(module, question)
         if code in TIMED_OUT:
-            module.fail_json(msg=no_answer(question))
+            module.fail_json(msg=no_response(question))
         if code != 0:
             problems.append(
                 f"{params['host_name']} has no image {image}, which {setting} names. "
@@ -75,7 +75,7 @@ def main():
         elif params["needs_shell"]:
             code, _out, err = run_docker(module, [*SHELL, image, "-c", "cat /dev/null"])
             if code in TIMED_OUT:
-                module.fail_json(msg=no_answer(SHELL))
+                module.fail_json(msg=no_response(SHELL))
             if code != 0:
                 problems.append(
                     f"{params['host_name']}: the image {image}, which {setting} names, cannot run sh and cat "

@@ -8,7 +8,7 @@ import binascii
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+from ansible.module_utils.docker_command import TIMED_OUT, no_response, run_docker
 from ansible.module_utils.haproxy_config import differences, read_ready_check
 from ansible.module_utils.haproxy_stats import HaproxyError, send_command
 from ansible.module_utils.model_registry import MODEL, RegistryError, look_up
@@ -128,7 +128,7 @@ def main():
         """Return the output of a docker command, or None if it fails."""
         code, out, _err = run_docker(module, list(arguments))
         if code in TIMED_OUT:
-            module.fail_json(msg=no_answer(list(arguments)))
+            module.fail_json(msg=no_response(list(arguments)))
         return out.strip() if code == 0 else None
 
     engine = docker("version", "--format", "{{.Server.Version}}")

@@ -7,7 +7,7 @@ import json
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_command import TIMED_OUT, no_answer, run_docker
+from ansible.module_utils.docker_command import TIMED_OUT, no_response, run_docker
 
 DOCUMENTATION = r"""
 module: swarm_job
@@ -62,7 +62,7 @@ class Job:
         code, out, err = run_docker(self.module, list(arguments))
         # Also without check: a timeout does not mean "there is no such service".
         if code in TIMED_OUT:
-            self.module.fail_json(msg=f"the job {self.name}: {no_answer(list(arguments))}")
+            self.module.fail_json(msg=f"the job {self.name}: {no_response(list(arguments))}")
         if check and code != 0:
             self.module.fail_json(msg=f"docker {' '.join(arguments[:2])} {self.name}: {err.strip() or out.strip()}")
         return code, out
@@ -81,7 +81,7 @@ class Job:
         arguments = ["service", "logs", "--raw", "--tail", str(OUTPUT_LINES), self.name]
         code, out, err = run_docker(self.module, arguments)
         # The caller has its own message. A missing log of the job must not replace it.
-        late = [no_answer(arguments)] if code in TIMED_OUT else []
+        late = [no_response(arguments)] if code in TIMED_OUT else []
         return [*(out + err).splitlines(), *late][-OUTPUT_LINES:]
 
     def create(self):
