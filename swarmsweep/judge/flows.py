@@ -33,6 +33,7 @@ def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow
     if requests is None:
         return None
     inside, edges = requests.within(*window), whole_seconds(window)
+    users_min = _users_min(record, window)
     ok, no_response = inside.count(OK), inside.count(NO_RESPONSE)
     cpu = [percent for at, percent in record.cpu_percent if window[0] < at <= window[1]]
     waits = load.get("wait_seconds")
@@ -63,17 +64,17 @@ def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow
         failure_kinds=count_kinds(inside.outcome, **{NO_RESPONSE_NAME: no_response}),
         different_responses=count_different(requests.outcome),
         generator_cpu_percent=max(cpu, default=None),
-        tasks=_tasks(record, window, load["users"]),
-        users_min=_users_min(record, window),
+        tasks=_tasks(record, window, load["users"], users_min),
+        users_min=users_min,
         lower_bounds=tuple(lower_bounds([inside.latency_ms], [inside.waited_ms])),
     )
 
 
-def _tasks(record: UsersRecord, window: Window, users: int) -> TaskCounts | None:
+def _tasks(record: UsersRecord, window: Window, users: int, users_min: int | None) -> TaskCounts | None:
     """Executions that began in the window, and users that never began; None where they were not recorded."""
     if record.tasks is None:
         return None
-    return count_tasks([part.within(*window) for part in record.tasks]).with_starts(users, record.on_start)
+    return count_tasks([part.within(*window) for part in record.tasks]).with_starts(users, record.on_start, users_min)
 
 
 def _users_min(record: UsersRecord, window: Window) -> int | None:

@@ -58,12 +58,25 @@ class TaskCounts:
         ]
         return max(shares, default=None)
 
-    def with_starts(self, users: int, on_start: Mapping[str, int]) -> "TaskCounts":
-        """These counts with the number of users of the load. ``on_start`` counts those that an exception ended there,
-        by its text.
-        """
+    def with_starts(self, users: int, on_start: Mapping[str, int], users_min: int | None) -> "TaskCounts":
+        """These counts with the number of users of the load. For the arguments, see `ended_in_on_start`."""
         texts = {f"{text} (in on_start)": count for text, count in on_start.items()}
-        return replace(self, exceptions={**self.exceptions, **texts}, users=users, users_ended=sum(on_start.values()))
+        ended = ended_in_on_start(users, on_start, users_min)
+        return replace(self, exceptions={**self.exceptions, **texts}, users=users, users_ended=ended)
+
+
+def ended_in_on_start(users: int, on_start: Mapping[str, int], users_min: int | None) -> int:
+    """The number of users that did not run because their on_start raised.
+
+    At each step of the ramp, Locust starts users again that have ended. So one user may raise several times, and may
+    run after all.
+
+    Args:
+        users: the number of users of the load.
+        on_start: exceptions in on_start, by their text.
+        users_min: the fewest users in any second of the window; None where that was not recorded.
+    """
+    return min(sum(on_start.values()), users - min(users, users_min or 0))
 
 
 def read_tasks(path: Path, texts: Sequence[str]) -> Tasks:

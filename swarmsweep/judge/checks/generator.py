@@ -5,9 +5,11 @@ import math
 from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence
+from swarmsweep.raw.tasks import ended_in_on_start
 from swarmsweep.units import format_figure, format_plain
 
 OPEN_KINDS = ("poisson", "constant")
+STARTED_AGAIN = "At each step of the ramp, Locust starts users again that have ended"
 
 
 def generator_cpu(evidence: Evidence) -> Check | None:
@@ -74,10 +76,14 @@ def users_stayed(evidence: Evidence) -> Check | None:
         return None
     planned, least, texts = flow.concurrency, flow.users_min, evidence.on_start
     if texts:
-        first, ended = max(texts, key=lambda text: texts[text]), sum(texts.values())
-        sentence = (
-            f"an exception in on_start ended {ended} of {planned} users, most often {first[:100]} ({texts[first]})"
-        )
+        first, raised = max(texts, key=lambda text: texts[text]), sum(texts.values())
+        often = f", most often {first[:100]} ({texts[first]})"
+        ended = ended_in_on_start(planned, texts, least)
+        if not ended:
+            sentence = f"all {planned} users ran, but on_start raised {raised} exceptions{often}. {STARTED_AGAIN}"
+        else:
+            sentence = f"an exception in on_start ended {ended} of {planned} users{often}"
+            sentence += f". In all, on_start raised {raised} exceptions. {STARTED_AGAIN}" if raised > ended else ""
         return Check("users_stayed", planned - ended, planned, False, sentence, warning=True)
     # The users of a lost worker are missing together with its record; workers_present reports that.
     if least is None or evidence.record_files < evidence.load["workers"]:

@@ -52,9 +52,16 @@ def test_workers_number_their_texts_themselves(tmp_path):
         (TaskCounts(200, 3, {}), 1.5),
         (TaskCounts(200, 3, {}, users=20), 1.5),
         # 16 of 20 users never began. The tasks of the others succeeded.
-        (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 16}), 80.0),
-        (TaskCounts(1000, 900, {}).with_starts(20, {"KeyError: 'token'": 16}), 90.0),
-        (TaskCounts(0, 0, {}).with_starts(20, {"KeyError: 'token'": 20}), 100.0),
+        (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 16}, 4), 80.0),
+        (TaskCounts(1000, 900, {}).with_starts(20, {"KeyError: 'token'": 16}, 4), 90.0),
+        (TaskCounts(0, 0, {}).with_starts(20, {"KeyError: 'token'": 20}, 0), 100.0),
+        # Each step of the ramp started the users again whose on_start had raised.
+        (TaskCounts(0, 0, {}).with_starts(1, {"KeyError: 'token'": 2}, 0), 100.0),
+        (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 50, "OSError": 9}, 4), 80.0),
+        (TaskCounts(1000, 1, {}).with_starts(20, {"KeyError: 'token'": 5}, 20), 0.1),
+        # How many users ran was not recorded.
+        (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 5}, None), 25.0),
+        (TaskCounts(1000, 0, {}).with_starts(20, {"KeyError: 'token'": 50}, None), 100.0),
     ],
 )
 def test_the_larger_share_counts(counts, percent):
@@ -62,7 +69,7 @@ def test_the_larger_share_counts(counts, percent):
 
 
 def test_users_that_could_not_start_are_among_the_exceptions():
-    counts = TaskCounts(10, 1, {"OSError": 1}).with_starts(4, {"KeyError: 'token'": 2})
+    counts = TaskCounts(10, 1, {"OSError": 1}).with_starts(4, {"KeyError: 'token'": 2}, 2)
     assert counts.exceptions == {"OSError": 1, "KeyError: 'token' (in on_start)": 2}
     assert counts.raised == 3
     twice = add_counts([counts, counts])
