@@ -39,7 +39,9 @@ def _other_axes(row: Row) -> tuple[Any, ...]:
 def _judged(row: Row, alike: list[Row]) -> Row:
     others = [other for other in alike if other.config[_AXIS] != row.config[_AXIS]]
     if row.server_processes is None:
-        return _warned(row, _not_counted(row)) if others else row
+        # With one value, a row that was never counted is of an earlier version, or has a short window.
+        is_missed = others or row.processes_range is not None
+        return _warned(row, _not_counted(row, has_axis=bool(others))) if is_missed else row
     served_alike = [other for other in others if _served_alike(row, other)]
     same = [other for other in served_alike if not _more_processes(row, other)]
     if same:
@@ -95,13 +97,14 @@ def _invalid(row: Row, same: list[Row]) -> Row:
     return replace(row, status="invalid", reason=reason, meets_slo=None, bottleneck=kept, bottleneck_evidence=evidence)
 
 
-def _not_counted(row: Row) -> str:
+def _not_counted(row: Row, *, has_axis: bool) -> str:
     why = (
         "The sampler did not count in the measured window, because it is short or the run is of an earlier version"
         if row.processes_range is None
         else "No process of a replica was seen with a socket of the API's port"
     )
-    return f"the server processes of each replica were not counted, so nothing shows that workers had an effect. {why}"
+    unknown = "nothing shows that workers had an effect" if has_axis else "their number is unknown"
+    return f"the server processes of each replica were not counted, so {unknown}. {why}"
 
 
 def _warned(row: Row, warning: str) -> Row:

@@ -102,3 +102,10 @@ def test_a_row_that_was_not_counted_says_why_where_the_axis_has_several_values()
     for one, why in ((hidden, "socket of the API's port"), (older, "earlier version")):
         (warning,) = one.doubts
         assert one.status == "valid" and "were not counted" in warning and why in warning
+
+
+def test_one_value_of_workers_has_a_warning_only_where_no_process_held_the_port():
+    hidden, never = judge_workers([row(2, None, (4, 4)), row(2, None, cpus=2.0)])
+    (warning,) = hidden.doubts
+    assert "their number is unknown. No process of a replica was seen with a socket" in warning
+    assert (hidden.status, never.doubts) == ("valid", [])
