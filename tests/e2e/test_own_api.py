@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -25,10 +24,12 @@ LIMITED = ("threads", "pool", "lock")
 # Served at once, as planted: threads of FastAPI, connections of two replicas, one. A closed load and the API's own
 # work lower the figure somewhat; the ranges do not touch each other.
 SERVED_AT_ONCE = {"threads": (28, 48), "pool": (6.5, 12.5), "lock": (0.7, 1.5)}
+# In the file that the API and the locustfile read it from, and nowhere else.
+TOKEN = "a-token-that-only-its-file-has"
+PACKAGE = "humanize==4.9.0"
 NOT_READY = HERE / "not_ready.yml"
-# In the order in which they are built, as the later ones are made from the first.
-TAGS = {
-    "own-api": "Dockerfile",
+# Made from the first image, own-api.
+OTHERS = {
     "own-api:two": "Dockerfile.two_processes",
     "own-api:settings": "Dockerfile.settings",
 }
@@ -85,37 +86,63 @@ true
 
 @pytest.fixture(scope="module")
 def images(lab) -> None:
-    """Build the images on the API host, from the image of the lab's API."""
+    """Bring the images to the API host. The first is a folder of this machine, which that host builds."""
     listed = lab.ssh("api", "docker images --format '{{.Repository}}:{{.Tag}}' swarmsweep/api")
     assert listed.returncode == 0, listed.stderr
-    base = listed.stdout.split()[0]
-    folder = "/root/own_api"
-    assert lab.ssh("api", f"mkdir -p {folder}").returncode == 0
-    for path in (HERE / "own_api").iterdir():
-        if path.is_file():
-            assert lab.ssh("api", f"cat > {folder}/{path.name}", text=path.read_text()).returncode == 0
-    for tag, file in TAGS.items():
-        built = lab.ssh(
-            "api", f"docker build --build-arg API_IMAGE={shlex.quote(base)} -t {tag} -f {folder}/{file} {folder} 2>&1"
-        )
-        assert built.returncode == 0, built.stdout
+    folder = lab.folder / "own-api"
+    shutil.copytree(HERE / "own_api", folder)
+    dockerfile = folder / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("swarmsweep/api:TAG", listed.stdout.split()[0]))
+    play = lab.play("playbooks/image.yml", image_of=str(folder), image_copy_only=True)
+    assert play.status == "successful"
+    (built,) = set(re.findall(r"own-api:[0-9a-f]{12}", play.output))
+    assert lab.ssh("api", f"docker tag {built} own-api").returncode == 0
+    for tag, file in OTHERS.items():
+        made = lab.ssh("api", f"docker build -t {tag} - 2>&1", text=(folder / file).read_text())
+        assert made.returncode == 0, made.stdout
+
+
+@pytest.fixture(scope="module")
+def settings(lab) -> dict[str, object]:
+    """The settings of the inventory that the API needs: a model and a token of this machine."""
+    (lab.folder / "labels.json").write_text('["spruce"]')
+    (lab.folder / "token.txt").write_text(f"{TOKEN}\n")
+    return {
+        "lab_api_mounts": {"/model/labels.json": str(lab.folder / "labels.json")},
+        "lab_api_secrets": {"API_TOKEN": str(lab.folder / "token.txt")},
+        "lab_api_secret_env": ["API_TOKEN"],
+    }
 
 
 @pytest.fixture(scope="module")
 def locustfile():
-    """The user's locustfile in its folder, while the module runs."""
-    path = REPOSITORY / "locustfiles/e2e_visitor.py"
-    shutil.copy(HERE / "own_api/visitor.py", path)
-    yield path
-    path.unlink()
+    """The user's locustfile in its folder, with its data and its package, while the module runs."""
+    folder = REPOSITORY / "locustfiles"
+    path, rows, packages = folder / "e2e_visitor.py", folder / "e2e_rows", folder / "requirements.txt"
+    assert not packages.exists(), f"{packages} is a user's: move it away for this test"
+    try:
+        shutil.copy(HERE / "own_api/visitor.py", path)
+        rows.mkdir(exist_ok=True)
+        (rows / "names.txt").write_text("a\nb\n")
+        packages.write_text(f"{PACKAGE}\n")
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        packages.unlink(missing_ok=True)
+        shutil.rmtree(rows, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def run(lab, images, locustfile) -> Path:
+def sweep(lab) -> str:
+    """The sweep file. One in tests/ would take the scenarios of tests/."""
+    return str(shutil.copy(SWEEP, lab.folder / SWEEP.name))
+
+
+@pytest.fixture(scope="module")
+def run(lab, images, locustfile, settings, sweep) -> Path:
     """The folder of the run. It is swept again, twice at most, where only this computer disturbed a cell."""
-    sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
     for _ in range(MAX_SWEEPS):
-        assert lab.play("sweep.yml", sweep=str(sweep), seed="3").status == "successful"
+        assert lab.play("sweep.yml", sweep=sweep, seed="3", **settings).status == "successful"
         run = sorted(lab.reports.glob("*-own-api"))[-1]
         if not any(disturbed(run, row) for row in rows_of(run)):
             break
@@ -173,6 +200,36 @@ def test_an_axis_without_effect_makes_its_cells_invalid(cells):
     for row in same:
         assert row["server_processes"] == 2
         assert "lab_api_workers_env" in row["reason"]
+
+
+def test_the_token_leaves_its_file_only_for_the_container_and_for_locust(lab, run):
+    kept = [path for path in run.rglob("*") if path.is_file()]
+    assert not [path for path in kept if TOKEN.encode() in path.read_bytes()]
+    everything = (
+        "docker ps -aq | xargs -r docker inspect; docker service ls -q | xargs -r docker service inspect",
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl --no-pager",
+        "grep -rl --devices=skip a-token-that /opt/swarmsweep /etc /run/systemd /var/log | grep -v '^/var/log/journal'",
+    )
+    for side in ("api", "load"):
+        seen = lab.ssh(side, "; ".join(everything)).stdout
+        assert "systemd" in seen
+        assert TOKEN not in seen
+        assert "/opt/swarmsweep" not in re.findall(r"^/\S+$", seen, flags=re.MULTILINE)
+
+
+def test_packages_and_files_of_the_locustfile_are_recorded(run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert "==".join(*manifest["packages"].items()) == PACKAGE
+    assert manifest["api"]["lab_api_mounts /model/labels.json"].startswith("10 B in 1 file")
+    assert "locustfiles/e2e_rows" in manifest["programs"]
+
+
+def test_a_check_shows_the_first_response(lab, run, locustfile, settings, sweep):
+    play = lab.play("playbooks/check.yml", sweep=sweep, **settings)
+    assert play.status == "successful"
+    shown = " ".join(play.output.split())
+    assert "GET /predict: status 200, application/json" in shown
+    assert '{"label":"spruce","protected":true' in shown
 
 
 def test_an_image_that_the_host_lacks_is_named_before_anything_is_deployed(lab):

@@ -1,8 +1,17 @@
-"""A locustfile as people bring it: own think time, own exit code, own timings, and a redirect within the API."""
+"""A locustfile as people bring it.
 
+It has an own think time, exit code and timings. It reads a file beside it, a token from the environment, and imports a
+package. One of its requests is redirected within the API.
+"""
+
+import os
 import random
+from pathlib import Path
 
+import humanize
 from locust import HttpUser, between, events, task
+
+NAMES = (Path(__file__).parent / "e2e_rows/names.txt").read_text().split()
 
 
 @events.quitting.add_listener
@@ -13,11 +22,14 @@ def exit_with_an_own_code(environment, **_):
 class Visitor(HttpUser):
     wait_time = between(0.01, 0.03)
 
+    def on_start(self):
+        self.client.headers["Authorization"] = f"Bearer {os.environ['API_TOKEN']}"
+
     @task(40)
     def predict(self):
-        with self.client.get("/predict", name=f"predict {random.choice('ab')}", catch_response=True) as response:
+        with self.client.get("/predict", name=f"predict {random.choice(NAMES)}", catch_response=True) as response:
             if response.elapsed.total_seconds() > 5:
-                response.failure("Request took too long")
+                response.failure(f"Request took {humanize.precisedelta(response.elapsed)}")
 
     @task(1)
     def predict_at_the_old_address(self):
