@@ -19,11 +19,12 @@ options:
     type: dict
     required: true
   host_name: {description: Name of this host in the inventory, and its address., type: str, required: true}
-  needs_shell:
-    description: Whether each image must have C(sh) and C(cat), because C(lab_api_secret_env) exports secrets by them.
-      Each image is started once, without network and without rights.
-    type: bool
-    default: false
+  need_shell:
+    description: Images that must have C(sh) and C(cat), because C(lab_api_secret_env) exports secrets by them.
+      Each of them is started once, without network and without rights.
+    type: list
+    elements: str
+    default: []
 author: [swarmsweep]
 """
 
@@ -48,7 +49,7 @@ def main():
         argument_spec={
             "images": {"type": "dict", "required": True},
             "host_name": {"type": "str", "required": True},
-            "needs_shell": {"type": "bool", "default": False},
+            "need_shell": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -72,7 +73,7 @@ def main():
                 f"{params['host_name']} has no image {image}, which {setting} names. "
                 f"Copy it with: ./lab image {image} --copy-only"
             )
-        elif params["needs_shell"]:
+        elif image in params["need_shell"]:
             code, _out, err = run_docker(module, [*SHELL, image, "-c", "cat /dev/null"])
             if code in TIMED_OUT:
                 module.fail_json(msg=no_response(SHELL))

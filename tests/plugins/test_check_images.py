@@ -14,9 +14,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import playing
 
 # `docker` of all hosts. It knows the images kit:1, and kit:2 which differs from call to call.
-DOCKER = (
-    '#!/bin/sh\ncase "$1:$6" in image:kit:1) echo sha256:1;; image:kit:2) echo sha256:$$;; image:*) exit 1;; esac\n'
-)
+DOCKER = """#!/bin/sh
+case "$1:$6" in
+  image:kit:1) echo sha256:1;;
+  image:kit:2) echo sha256:$$;;
+  image:* | run:*) exit 1;;
+esac
+"""
 HOST = {"ansible_connection": "local", "ansible_become": False}
 HOSTS = {
     "lab-api": HOST | {"ansible_host": "192.0.2.1"},
@@ -31,8 +35,8 @@ def check(tmp_path):
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
 
-    def run(image: str, *images: str) -> tuple[int, str]:
-        groups = {"api": {"hosts": HOSTS, "vars": {"lab_api_image": image}}}
+    def run(image: str, *images: str, **settings: object) -> tuple[int, str]:
+        groups = {"api": {"hosts": HOSTS, "vars": {"lab_api_image": image} | settings}}
         (tmp_path / "hosts.json").write_text(json.dumps(groups))
         checked = {"ansible.builtin.set_fact": {"sweep_checked": {"images": list(images)}}}
         went_on = {"ansible.builtin.debug": {"msg": "went on"}}
@@ -68,6 +72,20 @@ def test_a_missing_image_is_named_by_every_host_with_the_command(check, images, 
     for host in ("lab-api (192.0.2.1)", "lab-api3 (192.0.2.3)", "lab-api2 (198.18.0.12)"):
         fix = "Copy it with: ./lab image kit --copy-only"
         assert f"{host} has no image kit, which {setting} names. {fix}" in said
+
+
+def test_the_image_of_a_service_is_looked_for_too_and_needs_no_shell(check):
+    services = {"cache": {"image": "kit"}, "side": {"image": "kit:1"}}
+    code, said = check("", lab_api_services=services)
+    assert code != 0
+    assert "lab-api (192.0.2.1) has no image kit, which lab_api_services names. " in said
+    assert "kit:1" not in said
+    # This `docker` runs no image, so only images of the API are refused for it.
+    code, said = check("kit:1", lab_api_services={"side": {"image": "kit:3"}}, lab_api_secret_env=["A"])
+    assert "the image kit:1, which lab_api_image names, cannot run sh and cat" in said
+    assert "kit:3, which lab_api_services names. " in said
+    code, said = check("", lab_api_services={"side": {"image": "kit:1"}}, lab_api_secret_env=["A"])
+    assert code == 0, said
 
 
 def test_an_image_that_differs_between_the_api_hosts_is_refused_with_both_ids(check):

@@ -814,7 +814,7 @@ WANTED = {"mine:1": "lab_api_image", "mine:2": "the key image of the sweep file"
 def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, monkeypatch, body, missing):
     said = script("docker", body)
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", needs_shell=False)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", need_shell=[])
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(ModuleError if missing else Done) as ended:
         module.main()
@@ -830,7 +830,7 @@ def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, mon
 def test_images_are_not_looked_for_where_docker_does_not_respond(script, monkeypatch):
     script("docker", "exit 1")
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", needs_shell=False)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", need_shell=[])
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(Done) as done:
         module.main()
@@ -847,18 +847,19 @@ NO_SHELL = """case "$1 $*" in
 esac"""
 
 
-@pytest.mark.parametrize("needs_shell", [True, False])
-def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, monkeypatch, needs_shell):
+# A service beside the API needs no shell.
+@pytest.mark.parametrize("need_shell", [["mine:1", "mine:2"], ["mine:1"], []])
+def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, monkeypatch, need_shell):
     said = script("docker", NO_SHELL)
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", needs_shell=needs_shell)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", need_shell=need_shell)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
-    with pytest.raises(ModuleError if needs_shell else Done) as ended:
+    with pytest.raises(ModuleError if "mine:2" in need_shell else Done) as ended:
         module.main()
     started = [line for line in said.read_text().splitlines() if line.startswith("run ")]
-    assert len(started) == (2 if needs_shell else 0)
+    assert [line.split()[7] for line in started] == need_shell
     assert all("--rm --network=none --read-only --cap-drop=ALL --entrypoint=sh -- mine:" in line for line in started)
-    if needs_shell:
+    if "mine:2" in need_shell:
         (problem,) = str(ended.value).splitlines()
         assert problem.startswith(
             "lab-api (192.0.2.1): the image mine:2, which the key image of the sweep file names, "
