@@ -15,7 +15,7 @@ on_start      users that an exception ended before their first task, by its text
 listener_errors   exceptions of the scenario's listeners, and attempts to end the load, by their text
 users         [epoch seconds, users of this worker] once a second
 think_time    totals of the users' think time, about once a second (see think_time.py)
-unloaded      [start (epoch seconds), latency (ms), outcome] of the requests that ended in the probe of one user
+unloaded      [start (epoch seconds), latency (ms), outcome] of the requests that began in the probe of one user
 unloaded_names  the name of each of them
 by_name       good responses after this probe, by the name of the request: [number, sum of latencies in ms]
               (these three without the requests of on_start)

@@ -22,9 +22,10 @@ LOOK_SECONDS = 0.25
 
 
 class UnloadedRequests:
-    """The requests of tasks of this process that ended during the probe, and the mix of those after it.
+    """The requests of tasks of this process that began during the probe, and the mix of those after it.
 
-    A user may log in or load data in its on_start. That is done once, and is no part of the load.
+    A request that runs when the time is over belongs to the probe. Otherwise slow requests would be missing more often
+    than fast ones. A user may log in or load data in its on_start. That is done once, and is no part of the load.
 
     Args:
         environment: Locust's.
@@ -41,6 +42,8 @@ class UnloadedRequests:
         self._runner = environment.runner
         # With several classes of users, the one user would be of one class, and not of their mix.
         self._open = has_probe(environment)
+        # Epoch seconds when the time was over; 0 as long as it is not, or where enough requests ended the probe.
+        self._over_seconds = 0.0
         self._runner.register_message(OVER, self._on_over)
 
     def add(self, start_seconds: float, latency_ms: float, outcome: float, name: Any) -> None:
@@ -50,7 +53,7 @@ class UnloadedRequests:
         text = " ".join(str(name)[: 4 * MAX_NAME_CHARACTERS].split())[:MAX_NAME_CHARACTERS]
         # Half of a surrogate pair is no Unicode text.
         text = text.encode("utf-8", "replace").decode()
-        if not self._open:
+        if not self._open and start_seconds >= self._over_seconds:
             if outcome == OK and (text in self.by_name or len(self.by_name) <= MAX_NAMES):
                 total = self.by_name.setdefault(text, [0, 0.0])
                 total[0] += 1
@@ -58,11 +61,13 @@ class UnloadedRequests:
             return
         self.requests.append((start_seconds, latency_ms, outcome))
         self.names.append(text)
-        if len(self.requests) == UNLOADED_REQUESTS:
+        if self._open and len(self.requests) == UNLOADED_REQUESTS:
             self._open = False
             self._runner.send_message(ENOUGH, {})
 
     def _on_over(self, **_: Any) -> None:
+        if self._open:
+            self._over_seconds = time.time()
         self._open = False
 
 

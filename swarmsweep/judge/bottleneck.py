@@ -42,6 +42,7 @@ RULES = {
         "of a CPU limit, of a host's cores, of a Locust worker's core, of a link's speed: below it, no request "
         "waits long",
     ),
+    "on_cpu": Limit(75, "percent of the unloaded latency", "requests hardly wait for anything but a CPU"),
     "one_request": Limit(0.9, "requests served at once", "any API serves one at a time: fewer are no limit of it"),
     "files_in_memory": Limit(5, "percent of the memory limit", "fewer did not decide that the replica was killed"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
@@ -387,6 +388,8 @@ def _concurrency(evidence: Evidence) -> Bottleneck | None:
         return None
     if served < _limit("one_request") or not found.has_grown or not found.is_flat:
         return None
+    if _busy_processes(evidence):
+        return None
     link_percent, _ = _fullest_link(evidence)
     if link_percent is not None and link_percent >= _limit("idle"):
         return None
@@ -399,6 +402,21 @@ def _concurrency(evidence: Evidence) -> Bottleneck | None:
         f"The replicas used {format_figure(limit_percent)} % of their CPU limit. "
         f"Try more workers or replicas, or a larger pool of threads or connections in the API{unknown}",
     )
+
+
+def _busy_processes(evidence: Evidence) -> str:
+    """That requests wait by chance, because processes with CPU time left are often busy; empty where they do not.
+
+    Requests come at any time, so some wait for the one before. In a queue of random requests at a server that is busy
+    for a share of the time, latency grows by a factor of up to 1 / (1 - share). More than that is a limit.
+    """
+    found, each, cores = evidence.concurrency, _cores_per_process(evidence), evidence.peak_usage.cpu_cores
+    served, growth = found.served_at_once, found.growth
+    if each is None or each >= 1 or cores is None or not served or growth is None or not found.has_grown:
+        return ""
+    if 100 * cores < _limit("on_cpu") * served or growth > 1 / (1 - each):
+        return ""
+    return f". Each server process used {format_figure(each)} cores, so some requests wait for the one before"
 
 
 def _percent_of_cpu_limit(evidence: Evidence) -> float | None:
@@ -427,7 +445,8 @@ def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     found = evidence.concurrency
     return Bottleneck(
         "not_saturated",
-        f"{', '.join(known)}: no measured resource was at its limit{_cores(evidence)}; {found.text}",
+        f"{', '.join(known)}: no measured resource was at its limit{_cores(evidence)}; {found.text}"
+        f"{_busy_processes(evidence)}",
     )
 
 

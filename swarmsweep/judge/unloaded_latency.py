@@ -4,8 +4,10 @@ A probe of at most 20 requests may have another mix of requests than the load ha
 name, and each name has the weight that it has under load.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from swarmsweep.raw.closed_loop import UnloadedRequest, UsersRecord
@@ -20,10 +22,16 @@ MIN_COVERED = 0.9
 
 
 class UnloadedLatency(NamedTuple):
-    """``mean_ms`` is None where it is not known; ``gap`` then says why, as a part of a sentence."""
+    """``mean_ms`` is None where it is not known; ``gap`` then says why, as a part of a sentence.
+
+    ``error_ms`` is the standard error of the mean. ``median_ms`` is None where the load has several names, because the
+    probe may have another mix of them.
+    """
 
     mean_ms: float | None
     gap: str | None = None
+    error_ms: float | None = None
+    median_ms: float | None = None
 
 
 def unloaded_latency(record: UsersRecord, replicas: int) -> UnloadedLatency:
@@ -36,8 +44,13 @@ def unloaded_latency(record: UsersRecord, replicas: int) -> UnloadedLatency:
         return UnloadedLatency(None)
     # Records of earlier versions have no names. So many names are addresses with an id in each, and no mix.
     if not record.by_name or len(record.by_name) > MAX_NAMES:
-        return UnloadedLatency(_mean([request.latency_ms for request in warm]))
+        return mean_of([request.latency_ms for request in warm])
     return _weighted(warm, record.by_name)
+
+
+def mean_of(latencies_ms: Sequence[float]) -> UnloadedLatency:
+    """Mean, standard error and median of requests that have no names, or one."""
+    return UnloadedLatency(_mean(latencies_ms), None, _error_ms([(1, latencies_ms)]), median(latencies_ms))
 
 
 def _warm(good: Sequence[UnloadedRequest], replicas: int) -> list[UnloadedRequest]:
@@ -68,7 +81,30 @@ def _weighted(warm: list[UnloadedRequest], by_name: Mapping[str, tuple[int, floa
     if time_ms <= 0 or covered_ms < MIN_COVERED * time_ms:
         return UnloadedLatency(None, _gap(by_name, covered, 1 - covered_ms / time_ms) if time_ms > 0 else None)
     unloaded_ms = sum(by_name[name][0] * _mean(by_probe[name]) for name in covered)
-    return UnloadedLatency((time_ms / count) * unloaded_ms / covered_ms)
+    mean_ms = (time_ms / count) * unloaded_ms / covered_ms
+    error_ms = _error_ms([(by_name[name][0], by_probe[name]) for name in covered])
+    covered_mean_ms = unloaded_ms / sum(by_name[name][0] for name in covered)
+    alone = median(by_probe[covered[0]]) if len(by_name) == 1 else None
+    return UnloadedLatency(mean_ms, None, error_ms * mean_ms / covered_mean_ms, alone)
+
+
+def _error_ms(groups: Sequence[tuple[int, Sequence[float]]]) -> float:
+    """The standard error of the weighted mean of groups, each with its weight and its latencies in ms.
+
+    The relative variance is taken to be the same in all groups, because some have one latency alone.
+    """
+    means = [_mean(latencies) for _, latencies in groups]
+    squares = sum(
+        (one / mean - 1) ** 2 for mean, (_, latencies) in zip(means, groups, strict=True) for one in latencies if mean
+    )
+    freedom = sum(len(latencies) - 1 for _, latencies in groups)
+    variance = squares / freedom if freedom else 0.0
+    weights = sum(weight for weight, _ in groups)
+    parts = (
+        (weight / weights * mean) ** 2 * variance / len(latencies)
+        for mean, (weight, latencies) in zip(means, groups, strict=True)
+    )
+    return math.sqrt(sum(parts))
 
 
 def _gap(by_name: Mapping[str, tuple[int, float]], covered: list[str], share: float) -> str:

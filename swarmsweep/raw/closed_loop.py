@@ -128,7 +128,7 @@ class UsersRecord:
 
     ``sent`` is None if an older recorder did not count it. With ``sent.own_figures``, ``requests`` are the timings that
     the scenario fired itself.
-    ``unloaded`` are the requests that ended during the probe of one user, in order. They are among ``requests`` too.
+    ``unloaded`` are the requests that began during the probe of one user, in order. They are among ``requests`` too.
     ``by_name`` are the good responses after this probe, by the name of the request: their number, and the sum of their
     latencies in ms. It is empty in records of earlier versions.
     """

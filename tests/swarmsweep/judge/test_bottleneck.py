@@ -106,6 +106,9 @@ def test_files_in_memory_are_named_where_they_are_a_part_of_the_limit(files_byte
 FAST = Concurrency(1.5, 1.64, 726.0, (726.0, 726.0, 726.0))
 SLOW = Concurrency(1.0, 12.0, 726.0, (726.0, 726.0, 726.0))
 QUEUE = Concurrency(100.0, 500.0, 726.0, (700.0, 726.0, 752.0))
+# Requests of 10 ms at two workers.
+AT_TIMES = Concurrency(10.0, 22.0, 140.0, (140.0, 140.0, 140.0))
+ONE_OF_TWO = Concurrency(10.0, 200.0, 100.0, (100.0, 100.0, 100.0))
 
 CASES = [
     (changed("users"), "not_saturated", ["0 %", "43.6 %"]),
@@ -208,6 +211,12 @@ CASES = [
     # Many threads in one process, or processes that were not counted.
     (processes(1.4, 2.0, 1), "concurrency", ["70.0 %"]),
     (processes(0.97, 2.0, None), "concurrency", ["48.5 %"]),
+    # Two workers at 70 % of a core each: random requests wait at times. More load shows the limit.
+    (replace(processes(1.4, 2.0, 2), concurrency=AT_TIMES), "not_saturated", ["0.70 cores, so some requests wait"]),
+    # One of two workers gets all requests.
+    (replace(processes(1.0, 2.0, 2), concurrency=ONE_OF_TWO), "concurrency", ["1.00 requests at once"]),
+    # A small pool of connections. Requests wait for a response, and not for a CPU.
+    (replace(processes(1.0, 2.0, 2), concurrency=replace(QUEUE, loaded_ms=190.0)), "concurrency", ["72.6 requests"]),
     # As much as one core by chance.
     (replace(processes(0.97, 2.0, 1), concurrency=FAST), "not_saturated", ["1.64 ms"]),
     # A full link looks like a limit of the API.
