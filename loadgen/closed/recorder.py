@@ -59,6 +59,7 @@ class Recorder:
         host: name of this host in file names.
         index: number of this worker on its host.
         wait_seconds: the think time that replaces the scenario's own, see `ThinkTime`.
+        keeps_pauses: whether the probe of one user has the think time of the load.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Recorder:
         host: str,
         index: str,
         wait_seconds: tuple[float, float] | None = None,
+        keeps_pauses: bool = False,
     ) -> None:
         self._environment = environment
         worker = f"{host}-{index}"
@@ -89,7 +91,7 @@ class Recorder:
         self._in_flight = InFlight(environment.events.request, self._on_lost)
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
         self._drain = Drain(environment, self._in_flight, self._tasks)
-        self._think_time = ThinkTime(wait_seconds)
+        self._think_time = ThinkTime(wait_seconds, lambda: not keeps_pauses and self._unloaded.is_open)
         self._thinking: list[Sample] = [self._think_time.sample()]
         self._scenario_errors = ScenarioErrors(environment)
         self._unloaded = UnloadedRequests(environment, lambda: self._tasks.running() is not None)

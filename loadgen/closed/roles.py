@@ -68,8 +68,10 @@ def take_role(environment: Any, runner: Any) -> None:
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
     set_bounds()
     host = os.environ.get("SWEEP_HOST") or socket.gethostname()
-    recorder = Recorder(environment, directory, host, index, waits)
-    if os.environ.get("SWEEP_FIRST_RESPONSE") == "1":
+    is_check = os.environ.get("SWEEP_FIRST_RESPONSE") == "1"
+    # A check sends few requests, and needs no mean.
+    recorder = Recorder(environment, directory, host, index, waits, keeps_pauses=is_check)
+    if is_check:
         events.request.add_listener(FirstResponse(directory, f"{host}-{index}").note)
     if isinstance(runner, WorkerRunner):
         mark = EndMark(directory, index)

@@ -8,12 +8,17 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from locust import TaskSet
 
 # The think time of the sweep file, uniform. Both are absent where the scenario's own wait_time holds.
 SHORTEST, LONGEST = "LOCUST_WAIT_MIN_SECONDS", "LOCUST_WAIT_MAX_SECONDS"
+
+# With its think time of some seconds, one user would make one or two requests in the probe: too few for a mean. With
+# this one it makes about all of them, and the API still rests between two.
+MAX_PROBE_PAUSE_SECONDS = 0.1
 
 # Epoch seconds, waits that ended, their seconds, and the seconds that all users together have waited so far.
 Sample = tuple[float, int, float, float]
@@ -49,10 +54,12 @@ class ThinkTime:
     Args:
         limits: shortest and longest think time in seconds, uniform. They replace every ``wait_time`` of the scenario.
             None leaves the scenario its own.
+        in_probe: whether the probe of one user is running. Its pauses are at most `MAX_PROBE_PAUSE_SECONDS` long, and
+            are no think time.
     """
 
-    def __init__(self, limits: tuple[float, float] | None) -> None:
-        self._limits = limits
+    def __init__(self, limits: tuple[float, float] | None, in_probe: Callable[[], bool] = lambda: False) -> None:
+        self._limits, self._in_probe = limits, in_probe
         self._origin = time.monotonic()
         self._ended, self._ended_seconds, self._cut_seconds = 0, 0.0, 0.0
         # Of the waits that are running: their number, and the sum of their starts.
@@ -78,6 +85,9 @@ class ThinkTime:
             original_wait(task_set)
 
         def sleep(task_set: TaskSet, seconds: Any) -> None:
+            if self._in_probe():
+                original_sleep(task_set, min(max(0.0, float(seconds)), MAX_PROBE_PAUSE_SECONDS))
+                return
             asked, start = max(0.0, float(seconds)), self._now()
             self._running += 1
             self._starts_seconds += start

@@ -46,6 +46,11 @@ class UnloadedRequests:
         self._over_seconds = 0.0
         self._runner.register_message(OVER, self._on_over)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the probe can still get requests."""
+        return self._open
+
     def add(self, start_seconds: float, latency_ms: float, outcome: float, name: Any) -> None:
         """Add a request that has just ended: to those of the probe, or to the mix if the probe is over."""
         if math.isnan(latency_ms) or not self._in_task():

@@ -174,6 +174,15 @@ def test_the_probe_ends_after_three_seconds(tmp_path):
     assert last_start + last_ms / 1000 >= found.timeline["unloaded_end"] - 0.1
 
 
+def test_think_time_of_seconds_does_not_empty_the_probe(tmp_path):
+    found = run_users(tmp_path, SCENARIO.format(think_seconds=1.5, path="/ok"), users=2)
+    assert len(found.worker["unloaded"]) > 5
+    # The load has the scenario's own.
+    starts = [start for start, _, _ in found.requests if start > found.timeline["spawn_complete"] + 1.5]
+    assert len(starts) <= 2 * (found.timeline["stopped"] - found.timeline["spawn_complete"]) / 1.5
+    assert found.worker["think_time"][-1][1] <= len(found.requests) - len(found.worker["unloaded"]) + 2
+
+
 def test_a_response_slower_than_the_probe_leaves_it_without_a_figure(tmp_path):
     found = run_users(tmp_path, SCENARIO.format(think_seconds=0, path="/slow/4"), users=2)
     assert [latency_ms >= 4000 for _, latency_ms, _ in found.worker["unloaded"]] == [True]
