@@ -15,7 +15,7 @@ from swarmsweep.lab.virtual_machines import allocate, is_virtual
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
 from swarmsweep.plan.modes import mode_for, number_in
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
-from swarmsweep.plan.planned import Host, Plan
+from swarmsweep.plan.planned import Host, Plan, Step
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, read_plan
 from swarmsweep.shared.machine_memory import total_memory_bytes
 from swarmsweep.sweep.load import StoredLoad, mode_of
@@ -144,22 +144,29 @@ def _count(cpuset: str) -> int:
 
 
 def _seconds_beside_load(run: Path, plan: Plan) -> list[float]:
-    """From the start of each deployment to the start of the next one in the plan, minus the load between.
+    """From the start of each deployment to the start of the next one, minus the load between.
 
-    Only differences of one host's clock are used. A step is left out if it had no load, or was retried later than the
-    next one. An interrupted sweep causes one long gap, which hardly changes a median.
+    Only differences of one host's clock are used. Attempts that were retried count too, in the order of time. An
+    interrupted sweep causes one long gap, which hardly changes a median.
     """
     cells = plan.cells_by_id()
     steps = plan.steps[-MAX_STEPS:]
     if any(step.cell_id not in cells for step in steps):
         return []
-    times = [_times(attempt_dir(run, *step.key), plan.load_of(cells[step.cell_id])) for step in steps]
+    times = [_times(folder, plan.load_of(cells[step.cell_id])) for step in steps for folder in _folders(run, step)]
+    in_order = sorted(((started, loaded) for started, loaded in times if started is not None), key=lambda pair: pair[0])
     gaps = (
         (next_started - started, loaded)
-        for (started, loaded), (next_started, _) in pairwise(times)
-        if started is not None and loaded is not None and next_started is not None
+        for (started, loaded), (next_started, _) in pairwise(in_order)
+        if loaded is not None
     )
     return [gap - loaded for gap, loaded in gaps if gap > loaded]
+
+
+def _folders(run: Path, step: Step) -> list[Path]:
+    """The folders of one attempt: that of its last execution, and that of the one before a retry."""
+    folder = attempt_dir(run, *step.key)
+    return [folder, *folder.parent.glob(f"{folder.name}.retried-*")]
 
 
 def _times(folder: Path, load: StoredLoad) -> tuple[float | None, float | None]:

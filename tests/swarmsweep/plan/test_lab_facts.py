@@ -2,6 +2,7 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 from run_folder import put
@@ -104,9 +105,8 @@ def test_cores_of_a_cpuset(cpuset, count):
     assert lab_facts._count(cpuset) == count
 
 
-def measured(run_dir, plan, gaps, loads, mode="fixed"):
+def measured(run_dir, plan, gaps, loads, mode="fixed", start=1000.0):
     """Deployments of the plan's steps, each so long after the one before, with so much load; None: no load."""
-    start = 1000.0
     for step, gap, load in zip(plan.steps, gaps, loads, strict=False):
         folder = attempt_dir(run_dir, step.cell_id, step.attempt)
         put(folder / "deploy.json", {"started_at": start})
@@ -124,7 +124,7 @@ def measured(run_dir, plan, gaps, loads, mode="fixed"):
         ([30, 31, 32, 33, 34, 0], [20] * 6, 12),
         ([30, 31, 90_000, 33, 29, 0], [20] * 6, 11),  # interrupted for a day
         ([30, 7, 32, 33, 34, 0], [20, None, 20, 20, 20, 20], 12.5),  # a deployment that failed
-        ([30, -500, 530, 33, 29, 0], [20] * 6, 11.5),  # one that was retried later
+        ([30, -500, 530, 33, 29, 0], [20] * 6, 10),  # one that was measured in another order
         ([80, 31, 32, 0], [70, 20, 20, 20], 11),
         ([30, 31, 32], [20] * 3, OTHER_SECONDS_PER_STEP),  # too few for an estimate
         ([30] * 6, [None] * 6, OTHER_SECONDS_PER_STEP),
@@ -137,6 +137,20 @@ def test_what_a_deployment_takes_beside_its_load(tmp_path, gaps, loads, seconds,
     found = known_other_seconds(tmp_path, "fixed")
     assert found.seconds == seconds
     assert ("an estimate" in found.source) is (len([load for load in loads if load]) < 4)
+
+
+def test_attempts_that_were_all_retried_in_another_order(tmp_path):
+    run_dir, plan = run(tmp_path, 5, sweep=SWEEP)
+    measured(run_dir, plan, [30] * len(plan.steps), [20] * len(plan.steps))
+    for step in plan.steps:
+        folder = attempt_dir(run_dir, step.cell_id, step.attempt)
+        folder.rename(folder.with_name(f"{folder.name}.retried-1"))
+    backwards = list(reversed(plan.steps))
+    retries = SimpleNamespace(steps=backwards)
+    measured(run_dir, retries, [30] * len(backwards), [20] * len(backwards), start=5000.0)
+    # In the plan's order, the retries lie 30 s apart in the other direction.
+    found = known_other_seconds(tmp_path, "fixed")
+    assert (found.seconds, found.source) == (10, f"as in run {run_dir.name}")
 
 
 def test_a_newer_run_without_enough_trials_leaves_the_older(tmp_path):
