@@ -103,21 +103,43 @@ def steady_state(evidence: Evidence) -> Check | None:
         )
         return Check(name, None, None, None, sentence, warning=True)
     parts = _thirds(flow.seconds)
-    return _steady_throughput(name, parts) if flow.kind in CLOSED_KINDS else _steady_queue(name, parts)
+    return _steady_throughput(name, flow, parts) if flow.kind in CLOSED_KINDS else _steady_queue(name, parts)
 
 
-def _steady_throughput(name: str, parts: Sequence[Sequence[Second]]) -> Check:
+def _steady_throughput(name: str, flow: Flow, parts: Sequence[Sequence[Second]]) -> Check:
     rates = [sum(second.offered for second in part) / len(part) for part in parts]
-    fewest = min(sum(second.offered for second in part) for part in parts)
-    in_words = ", ".join(format_figure(rate) for rate in rates)
+    counts = [sum(second.offered for second in part) for part in parts]
+    fewest, in_words = min(counts), ", ".join(format_figure(rate) for rate in rates)
+    in_step, longer = _is_in_step(flow, counts), _longer(flow)
     if fewest == 0:
-        return Check(name, None, None, False, f"no request was sent in a third of the window: {in_words} requests/s")
+        sentence = f"no request was sent in a third of the window: {in_words} requests/s{longer if in_step else ''}"
+        return Check(name, None, None, False, sentence, warning=in_step)
     most = max(limit("steadiness"), 1 + limit("steadiness_chance") / math.sqrt(fewest))
     ratio = max(rates) / min(rates)
     sentence = (
         f"{in_words} requests/s in the thirds of the window: they differ by a factor of {ratio:.2f} (limit {most:.2f})"
     )
-    return Check(name, ratio, most, ratio <= most, sentence)
+    in_step = in_step and ratio > most
+    return Check(name, ratio, most, ratio <= most, sentence + (longer if in_step else ""), warning=in_step)
+
+
+def _is_in_step(flow: Flow, counts: Sequence[int]) -> bool:
+    """Whether users send slow requests all at about the same times, so that a third has a round more than another one.
+
+    Then a third of the seconds, or more, are nearly idle.
+    """
+    busiest = max(second.offered for second in flow.seconds)
+    idle = sum(second.offered <= busiest / 4 for second in flow.seconds)
+    is_one_round = max(counts) - min(counts) <= (flow.concurrency or 0)
+    return flow.kind == "users" and is_one_round and idle >= len(flow.seconds) / 3
+
+
+def _longer(flow: Flow) -> str:
+    every = (flow.concurrency or 0) * flow.length_seconds / flow.offered
+    return (
+        f". Each user sends a request every {format_figure(every)} s, all at about the same time, and a third of the "
+        "window may have one round more. So the rate is not exact: raise measure_seconds"
+    )
 
 
 def _steady_queue(name: str, parts: Sequence[Sequence[Second]]) -> Check:

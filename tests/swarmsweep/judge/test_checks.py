@@ -368,6 +368,12 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
         # So few requests that thirds differ by chance.
         ("users", {"flow.seconds.*.offered": [3, 2, 1, 2, 3, 1, 2, 4]}, "steady_state", True, False),
         ("users", {"flow.seconds.*.offered": [300, 300, 300, 0, 0, 0, 0, 0]}, "steady_state", False, False),
+        # Each of 20 users sends a slow request every 2 s, or every 6 s, all at about the same time.
+        ("users", {"flow.seconds.*.offered": [20, 0, 20, 0, 20, 0, 20, 0]}, "steady_state", False, True),
+        ("users", {"flow.seconds.*.offered": [20, 0, 0, 0, 0, 0, 20, 0]}, "steady_state", False, True),
+        ("users", {"flow.seconds.*.offered": [21, 0, 0, 0, 0, 0, 21, 0]}, "steady_state", False, False),
+        # They do not send at the same time.
+        ("users", {"flow.seconds.*.offered": [9, 10, 9, 3, 4, 4, 5, 5]}, "steady_state", False, False),
         ("search", {"flow.dropped": 240, "flow.ok": 23246}, "generator_kept_rate", False, False),
         ("search", {"flow.lag_p99_ms": 5.0}, "generator_kept_rate", True, False),
         # A share of the limit, where that is more: 2 % of 1 s.
