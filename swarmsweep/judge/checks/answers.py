@@ -87,7 +87,12 @@ def _where(bench: Mapping[str, int]) -> str:
         return "The scenario sent them to addresses outside the lab"
     if kind == KIND_NAMES[LOAD_HOST]:
         return "The load host had no file, port or memory left"
-    if kind in (KIND_NAMES[RESET], KIND_NAMES[UNREADABLE]):
+    if kind == KIND_NAMES[UNREADABLE]:
+        return (
+            "Their responses are damaged, not HTTP, or longer than 16 MiB. Look at one with ./lab check, then in "
+            "service.log for an API process that ended"
+        )
+    if kind == KIND_NAMES[RESET]:
         return "Look in service.log for an API process that ended, then at the network between the hosts"
     return "Look at HAProxy, and at the network between the hosts"
 

@@ -402,6 +402,20 @@ def test_on_which_side_of_its_limit(of, settings, name, passed, warning):
     assert (found.passed, found.warning) == (passed, warning), found.sentence
 
 
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ({"unreadable": 60}, "longer than 16 MiB"),
+        ({"reset": 60, "unreadable": 6}, "service.log"),
+        ({"refused": 60}, "Look at HAProxy"),
+        ({"blocked": 60}, "addresses outside the lab"),
+        ({"load_host": 60}, "no file, port or memory left"),
+    ],
+)
+def test_a_failure_on_the_way_says_where_to_look(kinds, words):
+    assert words in named(changed("users", **{"flow.failure_kinds": kinds}))["errors_explained"].sentence
+
+
 def test_a_closed_loop_without_think_time_is_bound_to_its_connections():
     probe = {"flow.kind": "closed", "flow.rate_rps": None, "flow.lag_p99_ms": None}
     # 23,486 requests in 8 s at 18.3 ms keep 54 connections busy.
