@@ -94,7 +94,7 @@ class Recorder:
         self._think_time = ThinkTime(wait_seconds, lambda: not keeps_pauses and self._unloaded.is_open)
         self._thinking: list[Sample] = [self._think_time.sample()]
         self._scenario_errors = ScenarioErrors(environment)
-        self._unloaded = UnloadedRequests(environment, lambda: self._tasks.running() is not None)
+        self._unloaded = UnloadedRequests(environment, self._tasks.running)
         listen_first(environment, self._on_request)
         call_at_start(environment, self._on_test_start)
         events.user_error.add_listener(self._on_user_error)

@@ -3,6 +3,10 @@
 The worker that has the user reports when it has enough requests. The master ends the probe then, or after
 `UNLOADED_SECONDS`, and the ramp goes on. Messages to a worker arrive in their order, so a worker ends its part before
 it starts another user.
+
+With several classes of users, it is the first user that Locust starts: one of the class with the largest weight, unless
+a class has fixed_count. Requests are then named with their class, because two classes may send different requests of
+one name. So the figure is known only where this class has most of the load's time.
 """
 
 import math
@@ -13,6 +17,7 @@ from typing import Any
 from gevent.event import Event
 from locust.runners import STATE_STOPPED, STATE_STOPPING
 
+from loadgen.closed.task_log import Execution
 from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, OK, UNLOADED_REQUESTS, UNLOADED_SECONDS
 
 # Worker -> master: it has enough requests. Master -> worker: the probe is over.
@@ -29,19 +34,19 @@ class UnloadedRequests:
 
     Args:
         environment: Locust's.
-        in_task: whether the current greenlet executes a task.
+        running: the task that the current greenlet executes; None outside of a task.
     """
 
-    def __init__(self, environment: Any, in_task: Callable[[], bool]) -> None:
+    def __init__(self, environment: Any, running: Callable[[], Execution | None]) -> None:
         # (start in epoch seconds, latency in ms, outcome), and the name of each.
         self.requests: list[tuple[float, float, float]] = []
         self.names: list[str] = []
         # Good responses after the probe by name: their number, and the sum of their latencies in ms.
         self.by_name: dict[str, list[float]] = {}
-        self._in_task = in_task
+        self._running = running
         self._runner = environment.runner
-        # With several classes of users, the one user would be of one class, and not of their mix.
-        self._open = has_probe(environment)
+        self._names_class = len(environment.user_classes) > 1
+        self._open = True
         # Epoch seconds when the time was over; 0 as long as it is not, or where enough requests ended the probe.
         self._over_seconds = 0.0
         self._runner.register_message(OVER, self._on_over)
@@ -53,11 +58,14 @@ class UnloadedRequests:
 
     def add(self, start_seconds: float, latency_ms: float, outcome: float, name: Any) -> None:
         """Add a request that has just ended: to those of the probe, or to the mix if the probe is over."""
-        if math.isnan(latency_ms) or not self._in_task():
+        task = self._running()
+        if math.isnan(latency_ms) or task is None:
             return
         text = " ".join(str(name)[: 4 * MAX_NAME_CHARACTERS].split())[:MAX_NAME_CHARACTERS]
         # Half of a surrogate pair is no Unicode text.
         text = text.encode("utf-8", "replace").decode()
+        if self._names_class:
+            text = f"{type(task.user).__name__}: {text}"[:MAX_NAME_CHARACTERS]
         if not self._open and start_seconds >= self._over_seconds:
             if outcome == OK and (text in self.by_name or len(self.by_name) <= MAX_NAMES):
                 total = self.by_name.setdefault(text, [0, 0.0])
@@ -88,8 +96,7 @@ class UnloadedProbe:
         self._runner = environment.runner
         self._enough = Event()
         self._runner.register_message(ENOUGH, lambda **_: self._enough.set())
-        if has_probe(environment):
-            environment.dispatcher_class = _one_user_first(environment.dispatcher_class, self._hold)
+        environment.dispatcher_class = _one_user_first(environment.dispatcher_class, self._hold)
 
     def _hold(self) -> bool:
         """Wait for the end of the probe, and end it; return whether the ramp goes on."""
@@ -102,11 +109,6 @@ class UnloadedProbe:
         self.end_seconds = time.time()
         self._runner.send_message(OVER, {})
         return True
-
-
-def has_probe(environment: Any) -> bool:
-    """Whether the load begins with a probe of one user."""
-    return len(environment.user_classes) == 1
 
 
 def _one_user_first(dispatcher: type, hold: Any) -> type:

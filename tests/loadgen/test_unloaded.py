@@ -192,20 +192,46 @@ def test_a_response_slower_than_the_probe_leaves_it_without_a_figure(tmp_path):
     assert (measured.unloaded_ms, measured.served_at_once, measured.growth) == (None, None, None)
 
 
-TWO_CLASSES = (
-    SCENARIO.format(think_seconds=0.05, path="/ok")
-    + """
-class Other(Visitor):
-    pass
+TWO_CLASSES = """
+from locust import FastHttpUser, constant, task
+
+class Buyer(FastHttpUser):
+    wait_time = constant(0.5)
+
+    @task
+    def predict(self):
+        self.client.get("/slow/{buyer_seconds}", name="/predict")
+
+class Visitor(FastHttpUser):
+    weight = 3
+    wait_time = constant(0.05)
+
+    @task
+    def predict(self):
+        self.client.get("/slow/0.3", name="/predict")
 """
-)
 
 
-def test_a_scenario_with_several_classes_has_no_probe(tmp_path):
-    found = run_users(tmp_path, TWO_CLASSES, users=4)
-    assert found.worker["unloaded"] == []
-    assert (found.timeline["unloaded_start"], found.timeline["unloaded_end"]) == (None, None)
-    assert found.timeline["users"] == 4
+@pytest.mark.parametrize(("buyer_seconds", "is_known"), [(0, True), (1, False)])
+def test_of_several_classes_the_heaviest_has_the_probe_and_others_count_by_their_time(
+    tmp_path, buyer_seconds, is_known
+):
+    """Both send requests of one name, but only those of the visitors are in the probe."""
+    scenario = TWO_CLASSES.format(buyer_seconds=buyer_seconds)
+    found = run_users(tmp_path, scenario, users=8, measure_seconds=3.0)
+    assert set(found.worker["unloaded_names"]) == {"Visitor: /predict"}
+    assert set(found.worker["by_name"]) == {"Visitor: /predict", "Buyer: /predict"}
+    record = read_users(tmp_path, ReadOrNote(tmp_path, []))
+    measured = of_users(record, (found.timeline["window_start"], found.timeline["window_end"]), 300.0)
+    assert found.timeline["users"] == 8
+    if is_known:
+        # Most requests wait for 300 ms, and those of the buyers for none.
+        assert measured.unloaded_ms > 150
+        assert measured.gap is None
+    else:
+        assert measured.unloaded_ms is None
+        assert "lacks requests" in measured.gap
+        assert measured.gap.endswith("as Buyer: /predict")
 
 
 SPAWNED = (
