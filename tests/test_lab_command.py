@@ -46,9 +46,10 @@ def functions(tmp_path_factory) -> Path:
     return path
 
 
-def bash(functions: Path, script: str, *arguments: str) -> subprocess.CompletedProcess:
+def bash(functions: Path, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
     command = ["bash", "-c", f'source "$0"; {script}', str(functions), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=60)
+    environment = ENVIRONMENT | variables
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
 
 
 def extra(functions: Path, variable: str, name: str) -> list[str]:
@@ -105,6 +106,22 @@ def test_the_verbs_refuse_a_template(verb):
     assert done.returncode == 1
     assert "which Ansible would run as a template" in done.stderr
     assert "$ ansible-playbook" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["site.yml", "-i", "my lab", "-vv"], "ansible-playbook site.yml -i 'my lab' -vv"),
+        (["site.yml", "-i", "a", "-e", "seed=7"], "ansible-playbook site.yml -i a -e seed=7"),
+        (["site.yml", "-i", "a", "-e", "dsn=hunter2"], "ansible-playbook site.yml -i a -e 'dsn=***' (replace ***"),
+        (["site.yml", "-i", "a", "-vedsn=hunter2"], "ansible-playbook site.yml -i a '-vedsn=***' (replace ***"),
+    ],
+)
+def test_the_line_at_the_start_hides_values_that_may_be_secret(functions, words, line):
+    done = bash(functions, 'cd "$LAB_ROOT"; shown_command "$@"', *words, LAB_ROOT=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().startswith(line)
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", [*NAMES, ""])

@@ -1,10 +1,11 @@
-"""The user's own arguments of a playbook, for the command that repeats it."""
+"""The arguments of a playbook as they may be printed: the whole command, and the part that repeats it."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 
 from swarmsweep.lab.mask_secrets import HIDDEN_VALUE, VARIABLES, Argument, arguments_of
@@ -38,6 +39,13 @@ def repeated_arguments(argv: Sequence[str], verb: str | None) -> str:
     return "".join(f" {shlex.quote(word)}" for argument in given for word in _shown(argument))
 
 
+def shown_command(argv: Sequence[str]) -> str:
+    """A whole command line of ansible-playbook as ./lab prints it, by the rules of `repeated_arguments`."""
+    shown = (word for argument in arguments_of(argv) for word in _shown(argument))
+    command = shlex.join(["ansible-playbook", *shown])
+    return command + note_on_hidden(command)
+
+
 def note_on_hidden(command: str) -> str:
     """What a user must know of a command with hidden values; empty for any other."""
     return f" (replace {MASK}, which hides a value that may be secret)" if MASK in command else ""
@@ -62,5 +70,10 @@ def _only_variable(text: str) -> str | None:
 
 def _shown(argument: Argument) -> tuple[str, ...]:
     is_file = argument.kind == VARIABLES and (argument.value or "").startswith("@")
-    is_name = argument.kind == HIDDEN_VALUE and not argument.name.endswith("-args")
+    # An unknown option has no name.
+    is_name = argument.kind == HIDDEN_VALUE and argument.name != "" and not argument.name.endswith("-args")
     return argument.typed if is_file or is_name else argument.masked
+
+
+if __name__ == "__main__":
+    print(shown_command(sys.argv))

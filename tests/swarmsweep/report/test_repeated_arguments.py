@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from swarmsweep.report.repeated_arguments import note_on_hidden, repeated_arguments
+from swarmsweep.report.repeated_arguments import note_on_hidden, repeated_arguments, shown_command
 
 PROGRAM = "/opt/lab/.venv/bin/ansible-playbook"
 # No secret below lacks it, and nothing else has it.
@@ -45,6 +45,28 @@ def test_the_arguments_are_repeated_without_secrets(verb, words, repeated):
     assert line == (f" {repeated}" if repeated else "")
     assert SECRET not in line
     shlex.split(line)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["site.yml", "-i", "inventory/my lab", "-v"], "site.yml -i 'inventory/my lab' -v"),
+        (["sweep.yml", "-i", "a", "-e", '{"sweep": "my file.yml"}'], None),
+        (["playbooks/virtual_lab.yml", "-i", "a", "-e", "virtual_lab_state=absent"], None),
+        (["playbooks/logs.yml", "-i", "a", "-e", "logs_of=api", "-e", "logs_lines=50", "-u", "root"], None),
+        (["site.yml", "-i", "a", "-edsn=hunter2"], "site.yml -i a '-edsn=***'"),
+        (["site.yml", "-i", "a", "-vvedsn=hunter2"], "site.yml -i a '-vvedsn=***'"),
+        (["site.yml", "-i", "a", "--extra-v=dsn=hunter2"], "site.yml -i a '--extra-v=dsn=***'"),
+        (["site.yml", "-i", "a", "--ssh-common-args", "-o hunter2"], "site.yml -i a --ssh-common-args '***'"),
+        (["site.yml", "-i", "a", "--new-option", "hunter2"], "site.yml -i a '***' '***'"),
+    ],
+)
+def test_the_whole_command_is_shown_without_secrets(words, shown):
+    line = shown_command([PROGRAM, *words])
+    command = f"ansible-playbook {shlex.join(words) if shown is None else shown}"
+    assert line == command + note_on_hidden(command)
+    assert SECRET not in line
+    assert ("replace ***" in line) == ("***" in line)
 
 
 def test_hidden_values_are_explained():
