@@ -44,6 +44,10 @@ _HELPS = {
         "The API serves too few requests at once: add more workers or replicas, or make its pool of threads or "
         "connections larger"
     ),
+    "not_saturated": (
+        "No measured resource was at its limit. Add a configuration with more replicas to the matrix. If its latency "
+        "is the same, requests are slow by themselves, and only a faster API helps"
+    ),
 }
 
 

@@ -140,7 +140,7 @@ WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_
     ("figures", "changes", "words"),
     [
         # What held it back is not known.
-        ({"p95": 150}, WAITING, "Add larger configurations to the matrix"),
+        ({"p95": 150}, WAITING, "No measured resource was at its limit. Add a configuration with more replicas"),
         ({"p95": None}, WAITING, "This figure was not measured"),
         ({"p95": 150}, WAITING | {"latency_growth": 1.1}, "larger configurations would hardly help"),
         ({"p95": 150}, {"bottleneck": "concurrency"}, "The API serves too few requests at once"),
