@@ -84,26 +84,8 @@ options:
         taken out at once. With a lower level, their health checks must fail first.
     type: path
     required: true
-  haproxy_backend:
-    description: Name of the backend whose servers are the replicas.
-    type: str
-    default: api
   ready_check:
-    description: What HAProxy requests of each replica, for the messages. The port is that of C(lab_api_port).
-    type: dict
     required: true
-    suboptions:
-      port: {description: Port of the API in its container., type: int, required: true}
-      path: {description: Path that returns 200 only when the API can predict., type: str, required: true}
-      host: {description: Value of the header Host., type: str, required: true}
-  settled_seconds:
-    description:
-      - The wait ends when the check has got one of the statuses 400, 401, 403, 404 and 405 for this time. It also ends
-        when a replica has listened for this time, but only on other ports.
-      - After a refused connection, another status or no response, the wait goes on until the timeout. A slow start
-        looks the same.
-    type: float
-    default: 10
   log_lines:
     description: Last lines of the log of the replica that failed.
     type: int
@@ -122,6 +104,8 @@ options:
     description: Address of the Docker daemon.
     type: str
     default: unix:///var/run/docker.sock
+extends_documentation_fragment:
+  - ready_check
 author:
   - swarmsweep
 """
