@@ -119,6 +119,13 @@ def test_without_think_time_in_the_plan_the_scenario_has_its_own(render):
     assert not [name for name in render(load, step(load))["lab-load"]["__bench_cell_locust"]["env"] if "WAIT" in name]
 
 
+# The response may hold what must not reach a report.
+def test_only_a_check_keeps_the_first_response(render, fixed):
+    found = render(FIXED, step(FIXED), bench_cell_first_response=True)["lab-load"]
+    assert found["__bench_cell_locust"]["env"]["SWEEP_FIRST_RESPONSE"] == "1"
+    assert "SWEEP_FIRST_RESPONSE" not in fixed["lab-load"]["__bench_cell_locust"]["env"]
+
+
 @pytest.mark.parametrize(
     ("load", "config", "image", "expected"),
     [
