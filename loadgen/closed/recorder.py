@@ -91,7 +91,7 @@ class Recorder:
         self._in_flight = InFlight(environment.events.request, self._on_lost)
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
         self._drain = Drain(environment, self._in_flight, self._tasks)
-        self._think_time = ThinkTime(wait_seconds, lambda: not keeps_pauses and self._unloaded.is_open)
+        self._think_time = ThinkTime(wait_seconds, lambda: not keeps_pauses and self._unloaded.shortens_pause())
         self._thinking: list[Sample] = [self._think_time.sample()]
         self._scenario_errors = ScenarioErrors(environment)
         self._unloaded = UnloadedRequests(environment, self._tasks.running)

@@ -49,12 +49,19 @@ class UnloadedRequests:
         self._open = True
         # Epoch seconds when the time was over; 0 as long as it is not, or where enough requests ended the probe.
         self._over_seconds = 0.0
+        # Monotonic seconds; 0 before the first pause.
+        self._pauses_end = 0.0
         self._runner.register_message(OVER, self._on_over)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the probe can still get requests."""
-        return self._open
+    def shortens_pause(self) -> bool:
+        """Whether a pause that begins now is one of the probe.
+
+        The time since the first one is bounded: a worker without the master's message must not load the API with short
+        pauses.
+        """
+        now = time.monotonic()
+        self._pauses_end = self._pauses_end or now + UNLOADED_SECONDS
+        return self._open and now < self._pauses_end
 
     def add(self, start_seconds: float, latency_ms: float, outcome: float, name: Any) -> None:
         """Add a request that has just ended: to those of the probe, or to the mix if the probe is over."""
