@@ -136,7 +136,8 @@ class Holds(User):
         self.count += 1
         self.client.get("/slow/60" if self.count == 3 else "/ok")
 
-class NoLimit(FastHttpUser):
+# By its name, this user is the first, and so the one of the probe.
+class Boundless(FastHttpUser):
     fixed_count = 1
     network_timeout = None
     wait_time = constant(0.05)
