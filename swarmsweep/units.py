@@ -16,19 +16,20 @@ __all__ = [
     "quoted",
 ]
 
-_MEMORY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,6})?)(b|k|m|g|kb|mb|gb)", re.IGNORECASE | re.ASCII)
+# Docker's units count in powers of 1024, as those of Kubernetes (Mi, Gi) and of the IEC (MiB, GiB) do.
+_MEMORY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,6})?)(b|[kmg](b|i|ib)?)", re.IGNORECASE | re.ASCII)
 _HOW = "allowed: a number with the unit b, k, m or g, as 600M or 1.5G (M is 1024 x 1024 bytes)"
 
 
 def parse_memory(text: str) -> int:
-    """Docker memory text ('600M', '1.5g', '512mb') -> whole bytes, rounded down as Docker does.
+    """Memory text ('600M', '1.5g', '512mb', '1Gi') -> whole bytes, rounded down as Docker does.
 
     Raises `InputError` for anything else; the message says how to write it.
     """
     match = _MEMORY.fullmatch(text)
     if match is None:
         raise InputError(f"{quoted(text)} {_memory_fault(text)}; {_HOW}")
-    number, unit = match.groups()
+    number, unit = match[1], match[2]
     factor = BYTES_OF_UNIT[unit[0].lower()]
     whole, _, fraction = number.partition(".")
     scale: int = 10 ** len(fraction)
@@ -43,8 +44,10 @@ def nano_cpus(cpus: float) -> int:
 def _memory_fault(text: str) -> str:
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
         return f"has no unit: write {text}M or {text}G"
-    if match := re.fullmatch(r"([0-9.]+) ?([kmgt])ib", text, re.IGNORECASE | re.ASCII):
-        return f"is not Docker's way to write it: write {match[1]}{match[2].upper()}, which is already 1024-based"
+    if match := re.fullmatch(r"([0-9.]+)\s+([kmg]?i?b?)", text, re.IGNORECASE | re.ASCII):
+        return f"has a space: write {match[1]}{match[2][:1].upper() or 'M'}"
+    if match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?t(b|i|ib)?", text, re.IGNORECASE | re.ASCII):
+        return f"is in a unit that Docker does not have: write {float(match[1]) * 1024:g}G"
     if text.startswith("-"):
         return "is negative"
     return "is not an amount of memory"

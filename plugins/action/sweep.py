@@ -154,11 +154,13 @@ class ActionModule(ActionBase):
         seed=None,
         resume=None,
         differences=(),
+        proxy_connections=None,
     ):
         """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
         ``sweep`` and ``differences`` are what check returned. ``manifest`` has what all cells of a run must share, and
         ``environment`` is that of the API. ``environment_key`` is the file of the key by which two are compared.
+        ``proxy_connections`` is what HAProxy accepts.
         ``hidden`` are settings that the manifest keeps in the same way, by their names.
         """
         from msgspec import convert
@@ -166,6 +168,7 @@ class ActionModule(ActionBase):
         from swarmsweep import estimated_seconds, make_plan, parse_seed, read_plan, retry_broken, write_plan
         from swarmsweep.lab.keyed_environment import keyed_environment
         from swarmsweep.lab.mask_secrets import storable
+        from swarmsweep.lab.proxy_connections import refuse_too_many_users
         from swarmsweep.plan.lab_facts import known_other_seconds
         from swarmsweep.plan.role_steps import first_pass
         from swarmsweep.plan.run_folder import incomplete_cells, run_to_resume
@@ -194,6 +197,8 @@ class ActionModule(ActionBase):
             retry_broken(run)
         else:
             checked = from_data(sweep).sweep()
+            loads = [checked.load_of(cell).as_json() for cell in checked.cells]
+            refuse_too_many_users(loads, proxy_connections, hosts)
             other = known_other_seconds(reports, checked.load.mode).seconds
             plan = make_plan(checked, hosts, seed=seed, colocated=colocated, other_seconds=other)
             run = write_plan(plan, reports)

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab import content_hash, lab_names, ready_settings, virtual_machines
+from swarmsweep.lab import content_hash, lab_names, proxy_connections, ready_settings, virtual_machines
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
 from swarmsweep.sweep import scenario_folder
@@ -93,6 +93,11 @@ def lab_nano_cpus(cpus):
     return nano_cpus(float(cpus))
 
 
+def lab_proxy_connections(wanted, open_files):
+    """Connections that HAProxy is set up for: see swarmsweep.lab.proxy_connections. A number from -e is text."""
+    return proxy_connections.connections(int(wanted), int(open_files))
+
+
 def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
     """Time limits of a step's units: see swarmsweep.plan.time_limits. A number from -e is text."""
     return time_limits.time_limits(int(longest_load_seconds), int(ready_timeout_seconds), int(grace_seconds))
@@ -134,6 +139,7 @@ class FilterModule:
             "lab_colocated": lab_colocated,
             "lab_file_base64": lab_file_base64,
             "lab_nano_cpus": lab_nano_cpus,
+            "lab_proxy_connections": lab_proxy_connections,
             "lab_time_limits": lab_time_limits,
             "lab_name_problems": lab_name_problems,
             "lab_ready_problems": lab_ready_problems,

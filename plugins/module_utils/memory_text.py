@@ -6,12 +6,31 @@ from __future__ import annotations
 BYTES_OF_UNIT = {"b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
+# More decimals than in 1.125G would not be shorter than the next smaller unit.
+MAX_DECIMALS = 3
+
+
 def format_memory(size_bytes: int) -> str:
-    """Bytes -> the shortest exact Docker text: 629145600 -> '600M', 1536 MiB -> '1536M', 100 -> '100b'."""
-    for unit in ("g", "m", "k"):
-        if size_bytes and size_bytes % BYTES_OF_UNIT[unit] == 0:
-            return f"{size_bytes // BYTES_OF_UNIT[unit]}{unit.upper()}"
-    return f"{size_bytes}b"
+    """Bytes -> the shortest Docker text that Docker reads as these bytes: 600 MiB -> '600M', 1288490188 -> '1.2G'.
+
+    Of two texts with the same length, the one with the larger unit.
+    """
+    texts = [text for unit in ("g", "m", "k") if (text := _in_unit(size_bytes, unit))]
+    return min(texts, key=len, default=f"{size_bytes}b")
+
+
+def _in_unit(size_bytes: int, unit: str) -> str | None:
+    """The amount in this unit, at least 1. None if three decimals are not exact."""
+    size = BYTES_OF_UNIT[unit]
+    for decimals in range(MAX_DECIMALS + 1) if size_bytes >= size else ():
+        scale = 10**decimals
+        # Docker rounds down to whole bytes.
+        scaled = -(-size_bytes * scale // size)
+        if scaled * size // scale == size_bytes:
+            whole, part = divmod(scaled, scale)
+            fraction = f".{part:0{decimals}d}" if decimals else ""
+            return f"{whole}{fraction}{unit.upper()}"
+    return None
 
 
 def round_memory(size_bytes: int) -> str:

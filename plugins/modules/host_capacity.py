@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,7 @@ RETURN = r"""
 cpus: {description: Cores that processes may run on., type: int, returned: always}
 memory_bytes: {description: The lesser of the memory and of its cgroup limit., type: int, returned: always}
 swap_bytes: {description: Swap of the machine., type: int, returned: always}
+open_files: {description: Files that a process of root may open., type: int, returned: always}
 disk_free_bytes: {description: Free disk below /var., type: int, returned: always}
 os_id: {description: ID of os-release., type: str, returned: always}
 os_version: {description: VERSION_ID of os-release., type: str, returned: always}
@@ -92,6 +94,18 @@ def has_ipvs(release):
     return any(re.search(r"/ip_vs\.ko\b", read(path)) for path in lists)
 
 
+def open_files():
+    """Return how many files a process may open at most. In some containers, not even root may raise its limit."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = int(first(r"^(\d+)$", "/proc/sys/fs/nr_open") or hard)
+    try:
+        # This process ends at once, so it can try.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, most))
+    except (OSError, ValueError):
+        return hard
+    return most
+
+
 def main():
     module = AnsibleModule(
         argument_spec={"directory": {"type": "path", "default": "/opt/swarmsweep"}}, supports_check_mode=True
@@ -102,6 +116,7 @@ def main():
         cpus=len(os.sched_getaffinity(0)),
         memory_bytes=total_memory_bytes(),
         swap_bytes=meminfo_bytes("SwapTotal"),
+        open_files=open_files(),
         disk_free_bytes=shutil.disk_usage("/var").free,
         os_id=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),

@@ -62,6 +62,10 @@ images:
   type: dict
   returned: always
 axis_images: {description: The id of each of O(axis_images), or null., type: dict, returned: always}
+proxy_connections:
+  description: Connections that HAProxy accepts. Null if it does not say.
+  type: int
+  returned: always
 haproxy_config:
   description: Name of HAProxy's configuration. It ends in a hash of the content.
   type: str
@@ -166,14 +170,15 @@ def main():
         about = send_command(module.params["haproxy_socket"], "show info", 5)
     except HaproxyError as error:
         module.fail_json(msg=f"{error}. {FIX}", next_command=SITE)
-    haproxy = dict(line.split(": ", 1) for line in about.splitlines() if ": " in line).get("Version", "unknown")
+    haproxy = dict(line.split(": ", 1) for line in about.splitlines() if ": " in line)
     try:
         model = describe(look_up(module, lab, REGISTRY_SECONDS))
     except RegistryError as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=False,
-        versions={"docker": engine, "haproxy": haproxy},
+        versions={"docker": engine, "haproxy": haproxy.get("Version", "unknown")},
+        proxy_connections=int(haproxy["Maxconn"]) if haproxy.get("Maxconn", "").isdigit() else None,
         images=images,
         axis_images=axis_images,
         haproxy_config=config,

@@ -17,6 +17,7 @@ KEPT_FACTS = (
     "cgroup_version",
     "ipvs",
     "cpu_model",
+    "open_files",
 )
 
 

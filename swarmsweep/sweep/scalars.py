@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.yaml_tree import Entries, Items, Text
-from swarmsweep.units import parse_memory, quoted
+from swarmsweep.units import format_plain, parse_memory, quoted
 
 MAX_DECIMALS = 3  # a thousandth of a CPU, of a second or of a percent: no measurement is finer
 MAX_DIGITS = 30  # more are a mistake, and would take time to convert
@@ -21,13 +21,16 @@ MAX_MEMORY_BYTES = 16 * 1024**4  # beyond any one host
 
 # Names of images and stages are words of commands and parts of file names, so characters with a meaning in a shell,
 # YAML or Jinja are refused.
-MEMORY_TEXT = r"[0-9]{1,30}(\.[0-9]{1,6})?([bB]|[kKmMgG][bB]?)"  # as `units.parse_memory` takes it
+MEMORY_TEXT = r"[0-9]{1,30}(\.[0-9]{1,6})?([bB]|[kKmMgG]([bBiI]|[iI][bB])?)"  # as `units.parse_memory` takes it
+MILLICORES_TEXT = "[1-9][0-9]{0,6}m"  # thousandths of a CPU, as Kubernetes writes them
 AXIS_TEXT = "[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}"
 MAX_VARIABLE_CHARACTERS = 8192  # a longer value would be unreadable in a report; Linux allows 128 KiB
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+")
 _NULL = {"", "~", "null", "Null", "NULL"}
+_WITH_UNIT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|sec|m|min|h|%)", re.IGNORECASE | re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TRUTH = {"y", "n", "yes", "no", "true", "false", "on", "off"}
 
 # Texts that YAML 1.1, or a habit from elsewhere, would turn into another number, and how to write them.
@@ -53,6 +56,15 @@ def read_number(node: Any, check: ValidatorFunctionWrapHandler) -> int | float:
     if len(node.partition(".")[2].rstrip("0")) > MAX_DECIMALS:
         raise refused(f"{node} has more than {MAX_DECIMALS} decimals")
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def read_millicores(node: Any) -> Any:
+    """CPUs in Kubernetes' thousandths, as 500m, -> the same text in CPUs, as 0.5. Any other node is unchanged."""
+    if not isinstance(node, Text) or node.quoted or not re.fullmatch(MILLICORES_TEXT, node):
+        return node
+    cpus = Text(f"{int(node[:-1]) / 1000:.3f}".rstrip("0").rstrip("."))
+    cpus.key, cpus.line, cpus.quoted = node.key, node.line, node.quoted
+    return cpus
 
 
 def read_text(node: Any) -> str:
@@ -136,8 +148,22 @@ def _number_fault(node: Any) -> str | None:
         return "is empty"
     if text.lower() in _TRUTH:
         return f"{quoted(text)} is a truth value in YAML, not a number"
+    if written := _without_unit(text, node.key):
+        return f"{quoted(text)} has a unit; write {written}, as the key names its unit"
     advice = next((advice for trap, advice in _NUMBER_TRAPS if trap.fullmatch(text)), "is not a number")
     return f"{quoted(text)} {advice}"
+
+
+def _without_unit(text: str, key: str) -> str | None:
+    """The number in the unit of the key, for a text as '30s', '1.5 min' or '1%'. None for any other text."""
+    match = _WITH_UNIT.fullmatch(text)
+    if match is None:
+        return None
+    number, unit = float(match[1]), match[2].lower()
+    if unit == "%":
+        return format_plain(number) if "_percent" in key else None
+    key_seconds = 0.001 if re.search(r"_ms\b", key) else 1 if re.search(r"_seconds\b", key) else None
+    return None if key_seconds is None else f"{number * _SECONDS[unit] / key_seconds:.12g}"
 
 
 def _plain_kind(text: str) -> str:

@@ -28,9 +28,11 @@ from swarmsweep.sweep.scalars import (
     MAX_MEMORY_BYTES,
     MAX_VARIABLE_CHARACTERS,
     MEMORY_TEXT,
+    MILLICORES_TEXT,
     MIN_MEMORY_BYTES,
     read_axis_value,
     read_memory,
+    read_millicores,
     read_number,
     read_text,
     read_variable,
@@ -38,7 +40,8 @@ from swarmsweep.sweep.scalars import (
 )
 from swarmsweep.units import format_memory, format_plain, quoted
 
-MAX_USERS = 9_000  # the connections that the lab's HAProxy accepts (platform_proxy_max_connections)
+# HAProxy has 28,232 ports for its connections to one replica. Fewer are accepted where the API host allows fewer files.
+MAX_USERS = 28_000
 MODES = {
     "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest rate that holds the SLO",
@@ -92,10 +95,14 @@ class Within:
     what: str
     why: str
 
+    @property
+    def words(self) -> str:
+        """The limits as a message shows them."""
+        return f"{format_plain(self.low)} to {format_plain(self.high)} {self.what} ({self.why})"
+
     def __get_pydantic_core_schema__(self, number: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        words = f"{format_plain(self.low)} to {format_plain(self.high)} {self.what} ({self.why})"
         whole = "whole numbers " if number is int else ""
-        limits = Field(ge=self.low, le=self.high, strict=True, description=whole + words)
+        limits = Field(ge=self.low, le=self.high, strict=True, description=whole + self.words)
         return handler.generate_schema(Annotated[number, limits, WrapValidator(read_number)])
 
 
@@ -149,9 +156,7 @@ Percent = Annotated[float, Within(0, 100, "percent of requests, and of executed 
 
 Users = Annotated[
     int,
-    Within(
-        1, MAX_USERS, "simulated users", "HAProxy of the lab takes 9,000 connections (platform_proxy_max_connections)"
-    ),
+    Within(1, MAX_USERS, "simulated users", "HAProxy has about as many ports for connections to one replica"),
 ]
 SpawnRate = Annotated[float, Within(0.01, 10_000, "users per second", "Locust cannot start them faster")]
 WarmupSeconds = Annotated[
@@ -207,8 +212,15 @@ SecretPath = Annotated[
 ]
 
 Replicas = Annotated[int, Within(1, 100, "replicas", "a service with more replicas needs more than two machines")]
+_CPUS = Within(0.01, 512, "CPUs per replica", "0.01 is Docker's minimum, and no host has more than 512")
+_CPUS_JSON = (
+    Annotated[float, Field(ge=_CPUS.low, le=_CPUS.high)] | Annotated[str, Field(pattern=f"^{MILLICORES_TEXT}$")]
+)
 Cpus = Annotated[
-    float, Within(0.01, 512, "CPUs per replica", "0.01 is Docker's minimum, and no host has more than 512")
+    float,
+    _CPUS,
+    BeforeValidator(read_millicores, json_schema_input_type=_CPUS_JSON),
+    Field(description=_CPUS.words),
 ]
 Memory = Annotated[
     int, PlainValidator(read_memory, json_schema_input_type=_MEMORY_JSON), Field(description=_MEMORY_WORDS)

@@ -141,7 +141,7 @@ def test_plan_refuses_what_is_no_seed(quick, capsys, seed):
     assert "is not valid; allowed: whole numbers 0 to" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("size", "advice"), [("4GiB", "write 4G,"), ("4", "write 4M or 4G")])
+@pytest.mark.parametrize(("size", "advice"), [("4 GiB", "write 4G;"), ("4", "write 4M or 4G")])
 def test_bad_option_is_refused_like_a_bad_file(quick, capsys, size, advice):
     assert main(["plan", quick, "--api-memory", size]) == 2
     assert advice in capsys.readouterr().err

@@ -29,6 +29,9 @@ from swarmsweep.units import (
         ("104857600b", 104857600),
         ("8388608B", 8388608),
         ("007M", 7 * 1024**2),
+        ("1Gi", 1024**3),  # as Kubernetes writes it
+        ("600MiB", 600 * 1024**2),
+        ("1.2G", 1288490188),
     ],
 )
 def test_memory_is_read_as_docker_does(text, size_bytes):
@@ -36,16 +39,39 @@ def test_memory_is_read_as_docker_does(text, size_bytes):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "M", "1", "1MiB", "1 M", " 1M", "1M\n", "-1M", "+1M", "1T", "1,5G", "0x1M", "\u0661M", "1e3M"]
+    "text", ["", "M", "1", "1Bi", "1 M", " 1M", "1M\n", "-1M", "+1M", "1T", "1,5G", "0x1M", "\u0661M", "1e3M"]
 )
 def test_other_memory_is_refused(text):
     with pytest.raises(InputError, match="allowed: a number with the unit b, k, m or g"):
         parse_memory(text)
 
 
-@pytest.mark.parametrize("text", ["600M", "1G", "1536M", "512K", "100b", "16384G"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("512", "has no unit: write 512M or 512G"),
+        ("1 GB", "has a space: write 1G"),
+        ("600 Mi", "has a space: write 600M"),
+        ("2T", "is in a unit that Docker does not have: write 2048G"),
+        ("0.5TiB", "write 512G"),
+        ("-1M", "is negative"),
+    ],
+)
+def test_a_refused_amount_is_shown_as_docker_takes_it(text, words):
+    with pytest.raises(InputError, match=words):
+        parse_memory(text)
+
+
+@pytest.mark.parametrize("text", ["600M", "1G", "1.5G", "1.2G", "1.33G", "1152M", "512K", "100b", "16384G", "102.4M"])
 def test_memory_text_survives_a_round_trip(text):
     assert format_memory(parse_memory(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "short"), [("1536M", "1.5G"), ("104857600b", "100M"), ("1Gi", "1G"), ("1100M", "1100M")]
+)
+def test_an_amount_is_shown_as_short_as_it_goes(text, short):
+    assert format_memory(parse_memory(text)) == short
 
 
 @pytest.mark.parametrize(

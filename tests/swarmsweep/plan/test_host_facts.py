@@ -18,6 +18,7 @@ CAPACITY = {
     "cgroup_version": 2,
     "ipvs": False,
     "cpu_model": "Xeon",
+    "open_files": 20_000,
 }
 
 

@@ -1,8 +1,18 @@
 """Amounts of memory as Docker writes them, exact and rounded."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from swarmsweep.shared.memory_text import round_memory
+from swarmsweep.shared.memory_text import format_memory, round_memory
+from swarmsweep.units import parse_memory
+
+
+@given(st.integers(0, 2**45))
+def test_every_amount_is_written_exactly(size_bytes):
+    text = format_memory(size_bytes)
+    assert parse_memory(text) == size_bytes
+    assert len(text) <= len(f"{size_bytes}b")
 
 
 @pytest.mark.parametrize(

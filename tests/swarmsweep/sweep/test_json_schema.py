@@ -111,7 +111,7 @@ def test_what_the_schema_cannot_refuse_is_known(golden):
     [
         ({"name": "Quick"}, ["name"]),
         ({"slo": {}}, ["slo"]),
-        ({"load": {"users": 9001}}, ["load"]),
+        ({"load": {"users": 28001}}, ["load"]),
         ({"matrix": {"replicas": [1], "cpus": [1], "memory": [600], "workers": [1]}}, ["matrix", "memory"]),
         ({"seed": None}, ["seed"]),
         ({"repeat": 1.5}, ["repeat"]),

@@ -14,7 +14,7 @@ MIB = 1024**2
     [
         (Cell(2, 0.5, 600 * MIB, 2), "r2-c0.5-m600M-w2"),
         (Cell(1, 1.0, 1024 * MIB, 4), "r1-c1-m1G-w4"),
-        (Cell(1, 1, 1536 * MIB, 1, (("variant", "onnx"),)), "r1-c1-m1536M-w1-variantonnx"),
+        (Cell(1, 1, 1536 * MIB, 1, (("variant", "onnx"),)), "r1-c1-m1.5G-w1-variantonnx"),
         (Cell(1, 1, 7 * MIB, 1, (("locustfile", "empty.py"),)), "r1-c1-m7M-w1-locustfileempty"),
         (
             Cell(1, 1, 7 * MIB, 1, (("locustfile", "a.b.py"), ("variant", "x.py"))),

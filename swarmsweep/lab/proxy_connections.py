@@ -1,0 +1,60 @@
+"""How many connections the lab's HAProxy can take on its host, and which loads need more than the hosts allow."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from swarmsweep.errors import InputError
+
+# Files of HAProxy beside its connections: sockets to check 100 replicas twice a second, listeners, DNS, statistics.
+OTHER_FILES = 1_000
+# A connection from a user, and one to a replica.
+FILES_PER_CONNECTION = 2
+# Files of a Locust worker beside its connections: modules, logs, the connection to its master.
+WORKER_FILES = 200
+SETTING = "lab_proxy_max_connections in inventory/lab/group_vars/all/lab.yml"
+
+
+def connections(wanted: int, open_files: int) -> int:
+    """The connections that HAProxy is set up for: ``wanted``, or what the files of a process on its host allow."""
+    return min(wanted, (open_files - OTHER_FILES) // FILES_PER_CONNECTION)
+
+
+def refuse_too_many_users(
+    loads: Iterable[Mapping[str, Any]], accepted: int | None, hosts: Mapping[str, list[Mapping[str, Any]]]
+) -> None:
+    """Refuse loads with more users than HAProxy takes connections, or than a Locust worker may open.
+
+    The loads are as in plan.json, and so are ``hosts``. ``accepted`` is HAProxy's own limit. An unknown limit is not
+    judged.
+
+    Raises:
+        InputError: the largest load, the limit that it exceeds, and how to raise it.
+    """
+    counted = [load for load in loads if load.get("users")]
+    if not counted:
+        return
+    users = max(load["users"] for load in counted)
+    if accepted is not None and users > accepted:
+        raise InputError(_too_many_for_proxy(users, accepted, next(iter(hosts.get("api") or []), {})))
+    share = max(math.ceil(load["users"] / load["workers"]) for load in counted)
+    for host in hosts.get("load") or []:
+        open_files = host.get("open_files")
+        if open_files is not None and share + WORKER_FILES > open_files:
+            raise InputError(
+                f"load.users: each Locust worker would have {share:,} users. A process on {host.get('name')} may open "
+                f"{open_files:,} files, of which {WORKER_FILES} are for other things. Set load.workers to more"
+            )
+
+
+def _too_many_for_proxy(users: int, accepted: int, manager: Mapping[str, Any]) -> str:
+    name, open_files = manager.get("name", "the API host"), manager.get("open_files")
+    needed = users * FILES_PER_CONNECTION + OTHER_FILES
+    limit = f"load.users: {users:,} users need {users:,} connections, and HAProxy on {name} takes {accepted:,}"
+    if open_files is not None and needed > open_files:
+        return (
+            f"{limit}. {users:,} connections need {needed:,} open files, and a process on {name} may have "
+            f"{open_files:,}. Raise the limit of open files where {name} runs, then run: ./lab site. "
+            f"Or set load.users to at most {accepted:,}"
+        )
+    return f"{limit}. Set {SETTING} to {users:,} or more, then run: ./lab site"
