@@ -24,7 +24,14 @@ LOCAL_PLAYS = (
     "Refuse settings that HAProxy or Docker cannot have",
     "Plan the sweep, and measure its cells",
 )
-STACK = {"versions": {}, "images": {}, "axis_images": {}, "haproxy_config": "lab_haproxy_01", "model": {}}
+STACK = {
+    "versions": {},
+    "images": {},
+    "axis_images": {},
+    "haproxy_config": "lab_haproxy_01",
+    "model": {},
+    "proxy_connections": 12000,
+}
 MANAGER = {"images_tags": {"api": "a:1"}, "sweep_stack": STACK}
 
 
@@ -152,6 +159,7 @@ def lost(tmp_path):
         groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
         (tmp_path / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
         given = {"sweep": str(tmp_path / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
+        given["sweep_packages"] = {}
         given |= {"lab_directory": str(tmp_path / "own"), "lab_reports": str(tmp_path / "reports")}
         yield playbook, tmp_path / "inventory", "-e", json.dumps(given)
 

@@ -166,7 +166,7 @@ def started(script, tmp_path, monkeypatch):
         "units_directory": str(tmp_path / "units"),
         "user": "swarmsweep", "host_name": "lab-load", "target": "http://198.18.0.11:8000", "locustfile": "predict.py",
         "master": True, "master_host": "127.0.0.1", "worker_indices": [0], "workers": 1, "users": 1, "spawn_rate": 1.0,
-        "env": {}, "open_files": 1024, "time_limit_seconds": 10,
+        "env": {}, "open_files": 1024, "time_limit_seconds": 10, "secrets_directory": None,
     }  # fmt: skip
 
     def start(**changed):
@@ -186,8 +186,13 @@ def test_the_master_is_started_at_that_address(started, address):
 @pytest.mark.parametrize(
     ("mode", "locustfile", "both", "conductor"),
     [
-        ("fixed", "predict.py", "{0}/locustfiles/predict.py,{0}/recorder.py", ""),
-        ("capacity", "predict_open.py", "{0}/open_loop.py,{0}/locustfiles/predict_open.py", ",{0}/conductor.py"),
+        ("fixed", "predict.py", "{0}/before_scenario.py,{0}/locustfiles/predict.py,{0}/recorder.py", ""),
+        (
+            "capacity",
+            "predict_open.py",
+            "{0}/before_scenario.py,{0}/open_loop.py,{0}/locustfiles/predict_open.py",
+            ",{0}/conductor.py",
+        ),
     ],
 )
 def test_locust_loads_what_the_mode_needs(started, tmp_path, mode, locustfile, both, conductor):
@@ -199,6 +204,18 @@ def test_locust_loads_what_the_mode_needs(started, tmp_path, mode, locustfile, b
     assert "SWEEP_START_FILE" not in worker
     for line in (master, worker):
         assert '--setenv=SWEEP_SEARCH={"seed": 1} ' in line
+
+
+@pytest.mark.parametrize("folder", [None, "/run/x"])
+def test_a_unit_gets_the_folder_of_the_secrets_alone(started, folder):
+    for line in started(secrets_directory=folder):
+        assert ("SWEEP_SECRETS_DIRECTORY" in line) == bool(folder)
+        assert not folder or f"--setenv=SWEEP_SECRETS_DIRECTORY={folder} " in line
+
+
+def test_locust_starts_in_a_folder_with_links_to_the_scenarios(started, tmp_path):
+    started()
+    assert (tmp_path / "out/predict.py").readlink() == tmp_path / "locustfiles/predict.py"
 
 
 def test_a_host_is_prepared_before_locust_is_started(started, tmp_path):
