@@ -29,7 +29,9 @@ _WORDS = {
     "got status 404": "set lab_api_ready_path to a path that the API has",
     "got status 405": "set lab_api_ready_path to a path that allows GET",
     "; lab_api_port is": "set lab_api_port to the port that the API listens on",
-    "must listen on 0.0.0.0": "change the address in the image or in lab_api_env",
+    "must listen on 0.0.0.0": "change the address in the image, in lab_api_env or in lab_api_command",
+    # An image without CMD and ENTRYPOINT, as people build one whose command they give to `docker run`.
+    "no command specified": "the image {image} has neither CMD nor ENTRYPOINT, so set lab_api_command",
     "range of cpus": "lower lab_api_cpus ({cpus})",
     # Docker gave no message on the failed replica: its log shows which of the usual causes it was.
     "rolled the update back, so the previous replicas keep running": (

@@ -61,6 +61,11 @@ RESULTS = {
         "replica 1 was rejected by its node: Range of CPUs is from 0.01 to 1.00",
         ["cpus"],
     ),
+    "no command": (
+        stack("rejected", "replica 1 was rejected by its node: No command specified"),
+        "replica 1 was rejected by its node: No command specified",
+        ["command"],
+    ),
     "no node": (
         stack("rejected", "replica 1 found no node: no suitable node (insufficient resources on 1 node)"),
         "replica 1 found no node: no suitable node (insufficient resources on 1 node)",
@@ -74,7 +79,7 @@ RESULTS = {
     "404": (late(REFUSED), REFUSED, ["ready_path"]),
     "400": (late(UNKNOWN_HOST), UNKNOWN_HOST, ["ready_host"]),
     "another port": (late(ELSEWHERE), ELSEWHERE, ["port"]),
-    "loopback": (late(LOOPBACK), LOOPBACK, ["env"]),
+    "loopback": (late(LOOPBACK), LOOPBACK, ["command", "env"]),
     # The cause is unknown, so no ready path is named.
     "taken back": (
         {"msg": TAKEN_BACK, "services": [{"name": "lab_api_api", "reason": None, "reason_code": None}]},
