@@ -160,7 +160,8 @@ class ActionModule(ActionBase):
     def build_failed(self, folder, last, host="this machine"):
         """Return the message of a build that failed."""
         lines = "\n".join(f"  {shown(line)}" for line in last)
-        return f"{folder} could not be built on {host}. The last lines of docker build:\n{lines}"
+        fix = f"Fix: correct the Dockerfile or its files, or the network of {host} if it could not download something"
+        return f"{folder} could not be built on {host}. The last lines of docker build:\n{lines}\n{fix}"
 
     def do_fetch(self, image, path, host):
         """Copy an image from this host's Docker into a file of the controller."""

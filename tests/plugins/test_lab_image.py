@@ -186,6 +186,7 @@ def test_a_build_that_fails_shows_its_last_lines_and_changes_nothing(lab):
     assert code != 0
     assert "could not be built on a. The last lines of docker build:" in said
     assert "ERROR: no such package" in said.partition("The last lines")[2]
+    assert "Fix: correct the Dockerfile or its files" in said.partition("ERROR: no such package")[2]
     assert lab.settings.read_text() == SETTINGS
     assert lab.images("b") == []
 
@@ -220,6 +221,7 @@ def test_an_image_of_the_first_host_goes_to_the_others(lab):
     code, said = lab.bring("kit:1", "-e", "image_copy_only=true")
     assert code == 0, said
     assert lab.images("b") == ["kit:1"]
+    assert "All API hosts have kit:1." in said
     assert lab.named() == ""
 
 
