@@ -71,6 +71,7 @@ def check_text(run: Path, ready_limit_seconds: float) -> CheckText:
         *_line("ready", None if ready is None else f"after {format_figure(ready)} s"),
         *_response_lines(first),
         *_line("requests", _requests(row)),
+        *_redirect_lines(row),
         *_line("memory", _memory(row, cell)),
         *_line("processes", _processes(row, cell)),
     ]
@@ -116,6 +117,14 @@ def _requests(row: Row) -> str | None:
         return None
     median = "" if row.latency_ms.p50 is None else f", median {format_figure(row.latency_ms.p50)} ms"
     return f"{row.requests}, of which {row.failures} failed{median}"
+
+
+def _redirect_lines(row: Row) -> list[str]:
+    """Frameworks redirect /predict to /predict/, so one request of a user is two. Not wrong, but seldom wanted."""
+    followed = row.request_counts.redirects_followed if row.request_counts else 0
+    if not followed:
+        return []
+    return _line("redirects", f"{followed} followed. To measure one request, write the final path into the locustfile")
 
 
 def _memory(row: Row, cell: PlannedCell) -> str | None:

@@ -1,5 +1,6 @@
 """What ./lab check prints of an attempt, and what it says looks wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,20 @@ def test_a_sound_api(tmp_path):
         "  memory          120 MiB at most, of 256M",
         "  processes       1 of the server in each replica (the cell says workers: 1)",
     ]
+
+
+def test_redirects_that_were_followed_are_shown(tmp_path):
+    """Each of the 15 requests, of which three were outside of the window, went to /predict and then to /predict/."""
+    run = Run(tmp_path, SWEEP)
+    attempt = run.record(CELL, Traffic(**SOUND, haproxy_extra=15))
+    worker = attempt / "locust/worker-lab-load-0.json"
+    sent = {"sent": 30, "redirects": 15, "retries": 0, "other_sends": 0, "own_timings": 0}
+    put(worker, json.loads(worker.read_text()) | sent)
+    measure_attempt(run.dir, CELL, 1)
+    text = check_text(run.dir, 120)
+    shown = "  redirects       15 followed. To measure one request, write the final path into the locustfile"
+    assert shown in text.lines
+    assert text.problems == []
 
 
 NO_RESPONSE = {"status": None, "content_type": None, "size_bytes": None, "start": "", "error": "refused"}
