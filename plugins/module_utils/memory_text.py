@@ -16,7 +16,7 @@ def format_memory(size_bytes: int) -> str:
     Of two texts with the same length, the one with the larger unit.
     """
     texts = [text for unit in ("g", "m", "k") if (text := _in_unit(size_bytes, unit))]
-    return min(texts, key=len, default=f"{size_bytes}b")
+    return min([*texts, f"{size_bytes}b"], key=len)
 
 
 def _in_unit(size_bytes: int, unit: str) -> str | None:

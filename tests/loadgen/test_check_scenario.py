@@ -219,7 +219,7 @@ BAD = {
         OPEN,
         "fixed",
         {"problem": "error", "missing": "open_loop"},
-        ["No module named 'open_loop'", "name the file mine_open.py", "mode: capacity"],
+        ["No module named 'open_loop'", "Name the file mine_open.py", "mode: capacity"],
     ),
     "a data file": (
         "from pathlib import Path\nROWS = (Path(__file__).parent / 'rows.csv').read_text().split()\n" + HEAD + USER,
@@ -273,13 +273,13 @@ BAD = {
         HEAD + "class Base(HttpUser):\n    abstract = True\n",
         "fixed",
         {"problem": "abstract", "names": ["Base"]},
-        ["All its user classes are abstract (Base)", "remove 'abstract = True'"],
+        ["All its user classes are abstract (Base)", "Remove 'abstract = True'"],
     ),
     "no task": (
         HEAD + USER + "class Guest(HttpUser):\n    wait_time = constant(1)\n",
         "fixed",
         {"problem": "no_task", "name": "Guest", "line": 6},
-        ["locustfiles/mine.py:6: Guest has no task: add a method with @task"],
+        ["locustfiles/mine.py:6: Guest has no task. Add a method with @task"],
     ),
     "a task set without a task, with listeners that give none": (
         HEAD + "@events.quitting.add_listener\ndef on_quitting(environment, **_):\n    pass\n"

@@ -62,7 +62,7 @@ def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
     host = {"ansible_connection": "local", "ansible_python_interpreter": str(enter)}
     (tmp_path / "hosts.yml").write_text(json.dumps({"load": {"hosts": {"lab-load": host}}}))
     for changed in (2, 0):
-        done = play(playbook, tmp_path / "hosts.yml", "-e", f"lab_host_directory={tmp_path}")
+        done = play(playbook, tmp_path / "hosts.yml", "-e", f"lab_host_directory={tmp_path} lab_name=teardown")
         assert done.returncode == 0, done.stdout + done.stderr
         assert f", {changed} changed\n" in done.stdout
         assert "SWARMSWEEP-LOAD" not in inside(space, "iptables", "-S")
