@@ -167,7 +167,10 @@ def parse_rules(text: str) -> list[Rule]:
         takes_in = pattern.startswith("!")
         pattern = os.path.normpath(pattern[takes_in:].strip() or ".").lstrip("/")
         if pattern != ".":
-            rules.append((not takes_in, _pattern(pattern)))
+            try:
+                rules.append((not takes_in, _pattern(pattern)))
+            except re.error as error:
+                raise ContextError(f"{IGNORE_FILE}: '{line.strip()}' is no pattern: {error}. Correct it") from None
     return rules
 
 

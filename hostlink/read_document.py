@@ -5,6 +5,7 @@ It prints the document. Exit code 2 and one line of text if it cannot be read.
 
 from __future__ import annotations
 
+import http.client
 import sys
 import urllib.error
 import urllib.parse
@@ -36,7 +37,7 @@ def read(source: str) -> bytes:
             return bounded(response.read(MAX_BYTES + 1), source)
     except urllib.error.HTTPError as error:
         raise DocumentError(f"{source}: returned status {error.code}. FastAPI has it at /openapi.json") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", None) or error
         raise DocumentError(f"{source}: cannot be read: {cause} (limit {TIMEOUT_SECONDS} s). Start the API") from None
 

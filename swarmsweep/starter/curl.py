@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from swarmsweep.errors import InputError
 from swarmsweep.shared.lab_secrets import is_secret_name
 from swarmsweep.starter.request import FORM, JSON, NONE, TEXT, Api, Request, Upload, variable_of
+from swarmsweep.units import quoted
 
 _DATA = {"-d", "--data", "--data-raw", "--data-binary", "--data-ascii"}
 _FORMS = {"-F", "--form"}
@@ -116,8 +117,13 @@ def _api(
     found = _URL.fullmatch(url)
     if not found or re.match(r"(?!https?://)[a-z]+://", url, re.I) or (found[3] and not 0 < int(found[3]) < 65536):
         raise InputError(f"curl: '{url}' is not a URL of an API; allowed: {_ALLOWED}")
+    if method is not None and not re.fullmatch(r"[A-Z]{1,20}", method):
+        raise InputError(f"curl: the method is {quoted(method)}; allowed: letters, for example -X POST")
     path, query = found[4] or "/", found[5] or ""
     notes = []
+    names = [part.partition("=")[0] for part in query.lstrip("?").split("&")]
+    if shown := [name for name in names if is_secret_name(name)]:
+        notes.append(f"The query has {', '.join(shown)}, which may be secret. Read it from os.environ instead.")
     if found[1]:
         headers.setdefault("Authorization", "")
     body = "&".join(data) if not is_json else "".join(data)

@@ -11,7 +11,7 @@ from typing import Any
 from swarmsweep.errors import InputError
 from swarmsweep.files import write_atomically
 from swarmsweep.shared.lab_secrets import mask_text
-from swarmsweep.starter.request import FORM, JSON, NONE, Api, Request, Upload
+from swarmsweep.starter.request import FORM, JSON, NONE, Api, Request, Upload, one_line
 from swarmsweep.sweep.scenarios import PACKAGES, PROGRAMS
 from swarmsweep.sweep.sweep_file import parse_sweep
 
@@ -68,8 +68,8 @@ def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
 def next_lines(api: Api, name: str) -> list[str]:
     """What was written, which lines the inventory needs, and the next commands."""
     requests = api.requests[:MAX_REQUESTS]
-    lines = [f"locustfiles/{name}.py sends: {', '.join(_line(request.title) for request in requests)}"]
-    lines += [f"  {_line(request.title)}: {note}" for request in requests for note in request.notes]
+    lines = [f"locustfiles/{name}.py sends: {', '.join(one_line(request.title) for request in requests)}"]
+    lines += [f"  {one_line(request.title)}: {one_line(note)}" for request in requests for note in request.notes]
     if variables := _variables(api):
         lines.append(f"  It reads from its environment: {', '.join(variables)}. {SECRETS_HELP}")
     if len(api.requests) + len(api.others) > len(requests):
@@ -81,7 +81,7 @@ def next_lines(api: Api, name: str) -> list[str]:
     if api.ready_path is None:
         lines.append("  lab_api_ready_path: /ready  # a guess: write a path that returns 200 when the API can predict")
     else:
-        lines.append(f"  lab_api_ready_path: {_line(api.ready_path)}")
+        lines.append(f"  lab_api_ready_path: {one_line(api.ready_path)}")
     return [
         *lines,
         "",
@@ -123,13 +123,13 @@ def scenario_text(api: Api, name: str) -> str:
         out += ["", "    @task", f"    def {function}(self):", *_task(request, function)]
     left = [*(request.title for request in api.requests[MAX_REQUESTS:]), *api.others]
     if left:
-        out += ["", "", "# Operations that are not sent:", *(f"# - {_line(title)}" for title in left[:100])]
+        out += ["", "", "# Operations that are not sent:", *(f"# - {one_line(title)}" for title in left[:100])]
     return "\n".join(out) + "\n"
 
 
 def _constants(request: Request, function: str) -> list[str]:
     """Bodies and headers, which are made once and not for each request."""
-    out = [f"# {_line(note)}" for note in request.notes]
+    out = [f"# {one_line(note)}" for note in request.notes]
     prefix = function.upper()
     if request.kind != NONE:
         out += _assigned(f"{prefix}_BODY", _plain_body(request))
@@ -210,12 +210,7 @@ def _literal(text: str) -> str:
     return f'"{word[1:-1]}"' if word.startswith("'") and '"' not in word else word
 
 
-def _line(text: str) -> str:
-    """Foreign text on one line of a comment or a terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)[:200]
-
-
 def _docstring(text: str) -> str:
     # A URL may have a password or a token in it, and a path the name of a user.
     shown = mask_text(text) if "://" in text else text.rpartition("/")[2]
-    return _line(shown).replace("\\", "/").replace('"', "'")
+    return one_line(shown).replace("\\", "/").replace('"', "'")

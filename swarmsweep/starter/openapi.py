@@ -1,20 +1,27 @@
 """The requests of an OpenAPI document (Swagger 2.0, OpenAPI 3)."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from swarmsweep.errors import InputError
 from swarmsweep.shared.lab_secrets import is_secret_name
-from swarmsweep.starter.request import FORM, JSON, NONE, TEXT, Api, Request, Upload, variable_of
+from swarmsweep.starter.request import FORM, JSON, NONE, TEXT, Api, Request, Upload, one_line, variable_of
 from swarmsweep.starter.sample import Sampler
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 # Values of a document; an alias counts as often as it is used. Large public documents have some hundred thousand.
 MAX_NODES = 1_000_000
+# Levels of lists and mappings. Python compiles no literal of more than 200, and documents have about 20.
+MAX_LEVELS = 100
+# Characters of a URL. Variables of a server that name each other could make it grow without end.
+MAX_URL_CHARACTERS = 2000
+# Operations that an error names.
+MAX_NAMED = 5
 # Paths at which an API predicts. Its load is what a sweep is about.
 _PREDICTS = re.compile(
     r"predict|infer|invocation|classif|score|embed|generat|complet|rank|detect|translat|recogni|segment|recommend", re.I
@@ -31,6 +38,15 @@ PIXEL_PNG = bytes.fromhex(
 )
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON has it: a date is text."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        sign: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        for sign, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def read_document(data: bytes, source: str) -> dict[str, Any]:
     """The document. Raises `InputError` for anything but an OpenAPI document."""
     try:
@@ -38,28 +54,38 @@ def read_document(data: bytes, source: str) -> dict[str, Any]:
         try:
             document = json.loads(text)
         except ValueError:
-            document = yaml.safe_load(text)
-    except (UnicodeDecodeError, RecursionError, yaml.YAMLError):
+            document = yaml.load(text, Loader=_Loader)
+    # PyYAML raises errors of many kinds for a tag whose value does not fit, as !!bool x.
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, yaml.YAMLError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise InputError(
             f"{source}: is not an OpenAPI document; allowed: JSON or YAML with openapi or swagger, and paths. "
             "FastAPI has it at /openapi.json. Without one: ./lab new curl http://..."
         )
-    _refuse_huge(document, source)
+    _refuse_unusable(document, source)
     return document
 
 
-def _refuse_huge(document: Any, source: str) -> None:
-    """Aliases of YAML can make a short text a document of any size, or one that contains itself."""
-    left, stack = MAX_NODES, [document]
+def _refuse_unusable(document: Any, source: str) -> None:
+    """Refuse what cannot become a literal of Python, or is too large.
+
+    Aliases of YAML can make a short text a document of any size, or one that contains itself.
+    """
+    left, stack = MAX_NODES, [(document, 0)]
     while stack:
-        node = stack.pop()
+        node, level = stack.pop()
         left -= 1
         if left < 0:
             raise InputError(f"{source}: has more than {MAX_NODES} values; allowed: fewer. Write it without aliases")
+        if level > MAX_LEVELS:
+            raise InputError(f"{source}: is nested more than {MAX_LEVELS} levels deep; allowed: fewer levels")
+        if isinstance(node, float) and not math.isfinite(node):
+            raise InputError(f"{source}: has the number {node}, which JSON does not have; allowed: finite numbers")
+        if not isinstance(node, dict | list | str | int | float | None):
+            raise InputError(f"{source}: has a value that JSON does not have ({type(node).__name__}). Write it as text")
         parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-        stack.extend(parts)
+        stack.extend((part, level + 1) for part in parts)
 
 
 def api_of(document: dict[str, Any], source: str, operation: str | None = None) -> Api:
@@ -82,7 +108,9 @@ def api_of(document: dict[str, Any], source: str, operation: str | None = None) 
         wanted = " ".join(operation.split())
         chosen = [index for index, title in enumerate(titles) if title.lower() == wanted.lower()]
         if not chosen:
-            raise InputError(f"{source}: has no operation '{operation}'; allowed: {', '.join(titles)}")
+            more = f", and {len(titles) - MAX_NAMED} more" if len(titles) > MAX_NAMED else ""
+            named = ", ".join(map(one_line, titles[:MAX_NAMED]))
+            raise InputError(f"{source}: has no operation '{operation}'; allowed: {named}{more}")
     else:
         chosen = _chosen([(method, path) for method, path, _, _ in operations])
     requests = tuple(reader.request(*operations[index]) for index in chosen)
@@ -146,6 +174,8 @@ class _Reader:
         variables = server.get("variables")
         for name, variable in variables.items() if isinstance(variables, dict) else ():
             url = url.replace(f"{{{name}}}", str(self._sampler.resolve(variable).get("default", "")))
+            if len(url) > MAX_URL_CHARACTERS:
+                return ""
         return url
 
     def port(self) -> int | None:

@@ -61,6 +61,11 @@ class Api:
     ready_path: str | None = None
 
 
+def one_line(text: str) -> str:
+    """Foreign text on one line of a comment or a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)[:200]
+
+
 def variable_of(header: str) -> str:
     """The environment variable for a header: 'X-Api-Key' -> 'API_X_API_KEY'."""
     return "API_" + "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in header.upper())

@@ -67,7 +67,8 @@ class Sampler:
     def _merged(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
         """A schema with the keys of all parts of allOf."""
         merged: dict[str, Any] = {"properties": {}, "required": []}
-        if depth > MAX_DEPTH:
+        self._left -= 1
+        if depth > MAX_DEPTH or self._left < 0:
             return merged
         for part in [*_list(schema["allOf"]), {key: value for key, value in schema.items() if key != "allOf"}]:
             part = self.resolve(part)

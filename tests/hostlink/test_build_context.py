@@ -135,3 +135,8 @@ def test_the_tag_names_the_content(folder, change, differs):
 def test_a_folder_without_dockerfile_is_refused(tmp_path):
     with pytest.raises(ContextError, match="has no file Dockerfile; allowed: a folder with one, or the name of an"):
         context_of(tmp_path)
+
+
+def test_a_pattern_that_is_not_valid_is_refused():
+    with pytest.raises(ContextError, match=r"^\.dockerignore: 'a\[z-a\]' is no pattern: .*\. Correct it$"):
+        parse_rules("*.log\na[z-a]\n")

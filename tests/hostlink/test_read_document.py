@@ -55,6 +55,8 @@ def test_a_url_and_a_file(url, tmp_path):
         ("file:///etc/passwd", "cannot be read; allowed: http and https"),
         ("/nonexistent", "no such file; allowed: a file, an http or https URL, or curl"),
         ("http://", "cannot be read"),
+        ("http://127.0.0.1:x/", "cannot be read"),
+        ("http://127.0.0.1:1/a b", "cannot be read"),
     ],
 )
 def test_refused(url, monkeypatch, source, message):

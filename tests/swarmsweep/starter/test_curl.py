@@ -60,6 +60,7 @@ def test_the_port(line, port):
         ("'two words'", "'two words' is not a URL of an API"),
         ("ftp://a/p", "'ftp://a/p' is not a URL of an API"),
         ("http://a:99999/p", "'http://a:99999/p' is not a URL"),
+        ("-X 1 http://a/1", "the method is '1'; allowed: letters, for example -X POST"),
         ("--aws-sigv4 x http://a", "the option --aws-sigv4 is not known here"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from swarmsweep.errors import InputError
 from swarmsweep.starter import curl, openapi
-from swarmsweep.starter.files import scenario_name, scenario_text, write_files
+from swarmsweep.starter.files import next_lines, scenario_name, scenario_text, write_files
 from swarmsweep.starter.request import JSON, Api, Request
 from swarmsweep.sweep.scenarios import check_folder
 from swarmsweep.sweep.sweep_file import load_sweep
@@ -84,6 +84,20 @@ def test_no_secret_is_written(tmp_path):
     assert set(load_sweep(sweep).load.secrets) == {"API_AUTHORIZATION", "API_COOKIE"}
     write_files(openapi.api_of(FASTAPI, "https://me:s3cret@a/openapi.json?token=s3cret"), tmp_path, "other")
     assert "s3cret" not in Path(tmp_path / "locustfiles/other.py").read_text()
+
+
+def test_a_secret_in_a_query_is_named(tmp_path):
+    lines = write_files(curl.api_of(["http://a/predict?limit=1&api_key=abc"]), tmp_path)
+    note = "The query has api_key, which may be secret. Read it from os.environ instead."
+    assert f"  GET /predict: {note}" in lines
+    assert f"# {note}" in (tmp_path / "locustfiles/predict.py").read_text().splitlines()
+
+
+@pytest.mark.parametrize("place", ["path", "note"])
+def test_what_is_printed_is_safe_for_a_terminal(place):
+    text = "/\x1b[2J"
+    request = Request("GET", text, text if place == "path" else "/", notes=(text,) if place == "note" else ())
+    assert all(line.isprintable() for line in next_lines(Api("x", "x", (request,)), "x"))
 
 
 def test_a_body_that_is_too_long_is_refused(tmp_path):

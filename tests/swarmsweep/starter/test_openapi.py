@@ -75,8 +75,13 @@ def test_the_servers_path_comes_first(servers, path, port):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"[]", b"<html>", b"{", b'{"openapi": "3.0.0"}', b'{"paths": []}', b"\xff", b"a: &a [*a]"]
-)  # fmt: skip
+    "data",
+    [
+        *(b"", b"[]", b"<html>", b"{", b'{"openapi": "3.0.0"}', b'{"paths": []}', b"\xff", b"a: &a [*a]"),
+        *(b"paths: {/a: !!bool x}", b"paths: {/a: !!int ''}", b"paths: {/a: !!timestamp x}"),
+        b"paths: {/a: " + b"9" * 5000 + b"}",
+    ],
+)
 def test_another_document_is_refused(data):
     with pytest.raises(InputError, match=r"is not an OpenAPI document; allowed: JSON or YAML .* ./lab new curl"):
         read_document(data, "x.json")
@@ -87,10 +92,37 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
-@pytest.mark.parametrize("text", [f"{LAUGHS}paths: {{/predict: {{post: {{example: *i}}}}}}", "paths: &p {/a: *p}"])
-def test_a_document_that_grows_without_end_is_refused(text):
-    with pytest.raises(InputError, match="has more than 1000000 values"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{LAUGHS}paths: {{/predict: {{post: {{example: *i}}}}}}", "has more than 1000000 values"),
+        ("paths: &p {/a: *p}", "is nested more than 100 levels deep"),
+        ("paths: {/a: {post: {example: %s}}}" % ("[" * 150 + "]" * 150), "is nested more than 100 levels deep"),
+        ("paths: {/a: {post: {example: .nan}}}", "has the number nan, which JSON does not have"),
+        ("paths: {/a: {post: {example: !!binary aGk=}}}", r"has a value that JSON does not have \(bytes\)"),
+    ],
+)
+def test_what_cannot_become_a_literal_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
         read_document(text.encode(), "x")
+
+
+def test_a_date_is_text():
+    document = read_document(b"paths: {/a: {post: {requestBody: {content: {json: {example: 2026-02-30}}}}}}", "x")
+    assert api_of(document, "x").requests[0].body == "2026-02-30"
+
+
+def test_variables_of_a_server_that_name_each_other_end():
+    variables = {f"a{number}": {"default": f"{{a{number + 1}}}" * 4} for number in range(40)}
+    document = {"servers": [{"url": "http://x/{a0}", "variables": variables}], "paths": {"/a": {"post": {}}}}
+    assert api_of(document, "x").requests[0].path == "/a"
+
+
+def test_titles_in_an_error_are_safe_for_a_terminal():
+    with pytest.raises(InputError) as refused:
+        api_of({"paths": {f"/\x1b[2J{number}": {"get": {}} for number in range(50)}}, "x", "GET /a")
+    assert str(refused.value).isprintable()
+    assert str(refused.value).endswith(", and 45 more")
 
 
 def test_an_operation_that_does_not_exist_is_refused_with_those_that_do():

@@ -48,6 +48,7 @@ def test_values(schema, expected):
         {"type": "object", "properties": {"a": {"$ref": "#/s"}, "b": {"$ref": "#/s"}}},
         {"type": "array", "items": {"$ref": "#/s"}, "minItems": 20},
         {"allOf": [{"$ref": "#/s"}, {"$ref": "#/s"}]},
+        {"allOf": 8 * [{"$ref": "#/s"}]},
         {"anyOf": [{"$ref": "#/s"}]},
         {"$ref": "#/s"},
     ],
