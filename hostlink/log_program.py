@@ -110,7 +110,8 @@ def follow_container(role, slot, identity, lines):
     """Print the lines of one container until it ends."""
     command = ["docker", "logs", "--follow", "--tail", str(lines), identity]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        for line in process.stdout:
+        # A program may write without end and without a newline.
+        while line := process.stdout.readline(LINE_BYTES):
             put(**{"from": f"{role} {slot}", "text": text_of(line)})
     with contextlib.suppress(SystemExit, ValueError):
         put(note=f"{role} {slot} {ending(identity)}")
@@ -195,7 +196,8 @@ def read_more(path, before, lines):
     with path.open("rb") as file:
         file.seek(read)
         data = file.read(TAIL_BYTES)
-    complete = data[: data.rfind(b"\n") + 1]
+    # A line that is longer than all that is read at a time is shown in parts. Nothing after it would ever be shown.
+    complete = data if len(data) == TAIL_BYTES and b"\n" not in data else data[: data.rfind(b"\n") + 1]
     for line in complete.splitlines():
         put(**{"from": path.stem, "text": text_of(line)})
     return status.st_ino, read + len(complete)

@@ -20,6 +20,11 @@ def shown(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in plain)
 
 
+def shown_lines(text: str) -> str:
+    """Return `shown` of each line."""
+    return "\n".join(map(shown, text.splitlines()))
+
+
 def write_line(line: str) -> None:
     """Print a line at once.
 

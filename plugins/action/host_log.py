@@ -22,7 +22,7 @@ from ansible.plugins.action import ActionBase
 
 import hostlink.log_program
 from hostlink.channel import Channel, ChannelError
-from hostlink.screen import shown, write_line
+from hostlink.screen import shown, shown_lines, write_line
 
 PROGRAM = Path(hostlink.log_program.__file__)
 
@@ -41,9 +41,9 @@ class ActionModule(ActionBase):
             with Channel(self._connection, f"exec {shlex.join(words)}") as channel:
                 for line in channel.lines():
                     message = self.message(line)
-                    found += message.get("found", 0)
+                    found += int(message.get("found", 0))
                     if "from" in message:
-                        known.add(message["from"])
+                        known.add(str(message["from"]))
                     self.put(message, sources=arguments.get("sources") or found > 1 or len(known) > 1)
                 code, errors = channel.ended()
         except BrokenPipeError:
@@ -52,7 +52,7 @@ class ActionModule(ActionBase):
         except ChannelError as error:
             raise AnsibleActionFail(str(error)) from None
         if code != 0:
-            raise AnsibleActionFail(f"the log could not be read: {errors or f'exit code {code}'}")
+            raise AnsibleActionFail(f"the log could not be read: {shown_lines(errors) or f'exit code {code}'}")
         return result | {"changed": False, "found": found}
 
     def message(self, line):
@@ -67,8 +67,8 @@ class ActionModule(ActionBase):
         """Print a line of a log, or a note."""
         label = self._task.args.get("label") or ""
         if "note" in message:
-            write_line(" ".join(filter(None, ["--", label, shown(message["note"])])))
+            write_line(" ".join(filter(None, ["--", label, shown(str(message["note"]))])))
         if "from" in message:
-            source = " ".join(filter(None, [label, message["from"] if sources else ""]))
-            text = shown(message["text"])
+            source = " ".join(filter(None, [label, shown(str(message["from"])) if sources else ""]))
+            text = shown(str(message.get("text", "")))
             write_line(f"{source} | {text}" if source else text)

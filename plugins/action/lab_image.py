@@ -22,7 +22,7 @@ from ansible.plugins.action import ActionBase
 
 from hostlink.build_context import ContextError, context_of
 from hostlink.channel import PART_BYTES, Channel, ChannelError
-from hostlink.screen import shown, write_line
+from hostlink.screen import shown, shown_lines, write_line
 from swarmsweep.errors import LabError
 from swarmsweep.lab import inventory_line
 from swarmsweep.units import format_bytes, format_seconds
@@ -176,7 +176,7 @@ class ActionModule(ActionBase):
             code, errors = channel.ended()
         if code != 0:
             Path(path).unlink()
-            raise ChannelError(f"{image} could not be read from {host}: {errors or f'exit code {code}'}")
+            raise ChannelError(f"{image} could not be read from {host}: {shown_lines(errors) or f'exit code {code}'}")
         return {"bytes": received}
 
     def do_copy(self, image, host, path=None, bytes=None):
@@ -198,9 +198,9 @@ class ActionModule(ActionBase):
             source.stdout.close()
             errors = source.stderr.read().decode(errors="replace").strip()
         if code == 0 and source.returncode != 0:
-            raise ChannelError(f"{shlex.join(command)} failed on this machine: {errors}")
+            raise ChannelError(f"{shlex.join(command)} failed on this machine: {shown_lines(errors)}")
         if code != 0:
-            raise ChannelError(f"docker load failed on {host}: {' '.join(last) or f'exit code {code}'}")
+            raise ChannelError(f"docker load failed on {host}: {shown(' '.join(last)) or f'exit code {code}'}")
         seconds = format_seconds(time.monotonic() - began)
         write_line(f"  {host} has {image}: {format_bytes(sent)} sent in {seconds}")
         return {"changed": True}

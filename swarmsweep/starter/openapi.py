@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -41,10 +41,11 @@ PIXEL_PNG = bytes.fromhex(
 class _Loader(yaml.SafeLoader):
     """YAML as JSON has it: a date is text."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        sign: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-        for sign, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for sign, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def read_document(data: bytes, source: str) -> dict[str, Any]:
