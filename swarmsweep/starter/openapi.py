@@ -128,7 +128,7 @@ def api_of(document: dict[str, Any], source: str, operation: str | None = None) 
 
 
 def _chosen(operations: list[tuple[str, str]]) -> list[int]:
-    """Which operations a first scenario sends. None of them deletes or replaces anything."""
+    """Which operations a first scenario sends. Others than POST and GET only if the document has no POST and no GET."""
     kinds = (
         lambda method, path: method == "post" and _PREDICTS.search(path),
         lambda method, path: method == "get" and _PREDICTS.search(path),
