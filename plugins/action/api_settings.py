@@ -36,6 +36,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("\n".join(problems))
         return result | {
             "changed": False,
+            # Variables of a service may be passwords. `-v` would show them, and the log would have them.
+            "_ansible_no_log": True,
             "container": container,
             "recorded": api_settings.recorded(container),
             "hidden": api_settings.hidden(container),

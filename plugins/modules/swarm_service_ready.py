@@ -175,7 +175,8 @@ ARGUMENTS = {
     "stack_name": {"type": "str", "required": True},
     "service_name": {"type": "str", "required": True},
     "compose_path": {"type": "path", "required": True},
-    "compose": {"type": "str", "default": ""},
+    # The journal of the host has the arguments of a module, and the environment of an API may have a password.
+    "compose": {"type": "str", "default": "", "no_log": True},
     "replicas": {"type": "int", "required": True},
     "nano_cpus": {"type": "int", "required": True},
     "memory_bytes": {"type": "int", "required": True},

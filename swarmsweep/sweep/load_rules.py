@@ -47,10 +47,10 @@ def _refuse_variables(section: LoadSection, problems: Problems) -> None:
             continue
         written = variables.written
         for name in variables.given():
-            if is_reserved(name):
+            names = (name, f"{name}{FILE_SUFFIX}") if key == "secrets" else (name,)
+            if any(map(is_reserved, names)):
                 text = "is set by the lab, by Locust or by the system; allowed: other names"
                 problems.add(written.line_of(name), written.place(name), text)
-            names = (name, f"{name}{FILE_SUFFIX}") if key == "secrets" else (name,)
             for each in names:
                 if each in taken:
                     text = f"would set {each}, which {taken[each]} sets too; allowed: one of them"

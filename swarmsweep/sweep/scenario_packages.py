@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from swarmsweep.errors import InputError
+from swarmsweep.shared.lab_secrets import mask_text
 
 REQUIREMENTS = "locustfiles/requirements.txt"
 MAX_NAMED = 5  # the first differences show what to pin
@@ -27,7 +28,8 @@ def common_packages(printed: Mapping[str, Iterable[str]]) -> dict[str, str]:
             f"The load hosts have different versions of packages: {', '.join(places)}. "
             f"Write one version of each into {REQUIREMENTS}, as {different[0]}==1.0, then run the same command again"
         )
-    return {name: next(iter(versions.values()))[name] for name in names}
+    # An address in the file may have a password or a token.
+    return {name: mask_text(next(iter(versions.values()))[name]) for name in names}
 
 
 def _is_package(line: str) -> bool:

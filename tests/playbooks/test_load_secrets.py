@@ -33,8 +33,9 @@ def copied(play, tmp_path_factory) -> tuple[dict, str]:
         look = (
             "import json, pathlib, stat, sys; root = pathlib.Path(sys.argv[1]); mode = lambda path: "
             "oct(stat.S_IMODE(path.stat().st_mode)); files = sorted(root.iterdir()) if root.exists() else []; "
-            "found = {'folder': mode(root) if root.exists() else None, 'files': {path.name: [mode(path), "
-            "path.read_text()[-6:]] for path in files}}; pathlib.Path(sys.argv[2]).write_text(json.dumps(found))"
+            "found = {'folder': mode(root) if root.exists() else None, 'files': {path.name: "
+            "[mode(path) + ' ' + path.owner(), path.read_text()[-6:]] for path in files}}; "
+            "pathlib.Path(sys.argv[2]).write_text(json.dumps(found))"
         )
         argv = [sys.executable, "-c", look, str(target), f"{folder}/{name}.json"]
         tasks += [{"ansible.builtin.include_role": role, "vars": given}, {"ansible.builtin.command": {"argv": argv}}]
@@ -51,9 +52,9 @@ def copied(play, tmp_path_factory) -> tuple[dict, str]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="no root: files cannot be given to a user")
 def test_secrets_are_replaced_and_removed(copied):
     found, _ = copied
-    both = {"API_TOKEN": ["0o400", "token\n"], "OTHER": ["0o400", "other\n"]}
+    both = {"API_TOKEN": ["0o440 root", "token\n"], "OTHER": ["0o440 root", "other\n"]}
     assert found["both"] == {"folder": "0o750", "files": both}
-    assert found["one less"] == {"folder": "0o750", "files": {"API_TOKEN": ["0o400", "other\n"]}}
+    assert found["one less"] == {"folder": "0o750", "files": {"API_TOKEN": ["0o440 root", "other\n"]}}
     assert found["none"] == {"folder": None, "files": {}}
 
 
@@ -61,4 +62,6 @@ def test_secrets_are_replaced_and_removed(copied):
 def test_no_output_has_a_secret(copied):
     _, output = copied
     assert "API_TOKEN" in output
+    # Ansible's own folder for a copy is in memory, too.
+    assert "/dev/shm/ansible-tmp-" in output
     assert CANARY not in output

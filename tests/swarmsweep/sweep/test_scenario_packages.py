@@ -15,6 +15,7 @@ WHEEL = "file:///opt/swarmsweep/locust/locustfiles/rows-1.0-py3-none-any.whl"
         ({"a": ["unchanged"]}, {}),
         ({"a": []}, {}),
         ({"a": FIRST}, {"numpy": "2.3.1", "rows": WHEEL}),
+        ({"a": ["rows @ https://me:s3cret@a/rows.whl?key=s3cret"]}, {"rows": "https://***@a/rows.whl?***"}),
         ({"a": FIRST, "b": ["unchanged", *reversed(FIRST[1:])]}, {"numpy": "2.3.1", "rows": WHEEL}),
     ],
 )

@@ -58,6 +58,7 @@ REFUSED = {
     "env: text": "load.env: expected a mapping with variables, as NAME: value",
     "env: {AB: }": "load.env.AB: is empty; write '' for an empty text",
     "env: {AB: [1]}": "load.env.AB: expected a single value, but this is a list",
+    "secrets: {LOCUST: /etc/hostname}": "load.secrets.LOCUST: is set by the lab, by Locust or by the system",
     "env: {LOCUST_USERS: 5}": "load.env.LOCUST_USERS: is set by the lab, by Locust or by the system",
     "env: {PYTHONPATH: /x}": "load.env.PYTHONPATH: is set by the lab",
     "env: {HTTPS_PROXY: x}": "load.env.HTTPS_PROXY: is set by the lab",

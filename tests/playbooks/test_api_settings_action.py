@@ -1,0 +1,27 @@
+"""The action api_settings: no output has the variables of a container, and the roles still get them."""
+
+import sys
+
+import yaml
+
+CANARY = "canary-7c2d"
+
+
+def test_no_output_has_a_variable(play, tmp_path):
+    settings = {"image": "a:1", "env": {"MODE": CANARY}, "services": {"db": {"image": "b:1", "env": {"PW": CANARY}}}}
+    read = {"settings": settings, "lab_name": "lab", "key_file": f"{tmp_path}/environment.key"}
+    kept = "{{ [read.container.env.MODE, read.container.services[0].env.PW] | unique | map('hash', 'sha1') | list }}"
+    tasks = [
+        {"api_settings": read, "register": "read"},
+        {
+            "ansible.builtin.copy": {"dest": f"{tmp_path}/kept", "content": "{{ found | to_json }}"},
+            "vars": {"found": kept},
+        },
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": own}}}))
+    done = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert CANARY not in done.stdout + done.stderr
+    assert len(yaml.safe_load((tmp_path / "kept").read_text())) == 1
