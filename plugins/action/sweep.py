@@ -1,6 +1,6 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, check_folder, refuse_scenarios, lock, plan, retries, set_aside, outcome, measure,
+Arguments: do (check, check_folder, refuse_scenarios, lock, lock_holder, plan, retries, set_aside, outcome, measure,
 harness_failure, report, report_measured, show_check, explain_kept) and what that step needs. See the methods.
 
 check reads the sweep file, once in a sweep. plan gets what check returned, however the file has changed since.
@@ -244,6 +244,10 @@ class ActionModule(ActionBase):
         """Allow one sweep at a time. The lock belongs to ansible-playbook, the parent of this process."""
         lock.acquire(path, os.getppid())
         return {}
+
+    def do_lock_holder(self, path):
+        """Find out whether a sweep or a retraining of this lab runs. Its process is None if none does."""
+        return {"process": lock.holder(path)}
 
     def do_measure(self, run, cell_id, attempt):
         """Turn the raw files of one attempt into trial.json, and write cell.json after the last attempt.

@@ -7,7 +7,7 @@ from typing import Any
 
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.lab.setting_values import Refused, read_command, variables
-from swarmsweep.units import parse_memory, quoted
+from swarmsweep.units import format_memory, parse_memory, quoted
 
 # The API reaches the service by this name, and a sample of resource use has it behind an underscore.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
@@ -20,6 +20,8 @@ _KEYS = ("image", "command", "env", "cpus", "memory")
 DEFAULT_MEMORY = "512M"
 # Docker's minimum, and more than any host has.
 _CPUS = (0.01, 512)
+# The same of memory. For Docker, 0 means no limit.
+_MEMORY_BYTES = (6 * 1024**2, 16 * 1024**4)
 _EXAMPLE = "a name with settings, for example {cache: {image: 'redis:7', memory: 256M}}"
 
 
@@ -62,7 +64,7 @@ def _service(name: Any, given: Any) -> dict[str, Any]:
             "command": read_command(given.get("command")),
             "env": _env(given.get("env") or {}),
             "cpus": _cpus(given.get("cpus")),
-            "memory_bytes": parse_memory(str(given.get("memory", DEFAULT_MEMORY))),
+            "memory_bytes": _memory_bytes(given.get("memory", DEFAULT_MEMORY)),
         }
     except Refused as refused:
         raise LabError(f"{name}: command is {quoted(given.get('command'))}; allowed: {refused}") from refused
@@ -79,6 +81,14 @@ def _env(env: Any) -> dict[str, str]:
     if unquoted := [str(key) for key, value in env.items() if isinstance(value, (bool, float))]:
         raise LabError(f"env: {', '.join(unquoted)} must be in quotes")
     return variables(env)
+
+
+def _memory_bytes(memory: Any) -> int:
+    size_bytes = parse_memory(str(memory))
+    low, high = _MEMORY_BYTES
+    if not low <= size_bytes <= high:
+        raise LabError(f"memory is {quoted(memory)}; allowed: {format_memory(low)} to {format_memory(high)}")
+    return size_bytes
 
 
 def _cpus(cpus: Any) -> str:

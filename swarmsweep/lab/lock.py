@@ -40,10 +40,23 @@ def acquire(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
         file.write(mine)
 
 
+def holder(path: Path | str, proc: Path = Path("/proc")) -> int | None:
+    """The process that holds the lock, or None when none does."""
+    try:
+        return _living(Path(path).read_text(encoding="utf-8", errors="replace"), proc)
+    except FileNotFoundError:
+        return None
+
+
+def _living(held: str, proc: Path) -> int | None:
+    number, _, start = held.strip().partition(" ")
+    return int(number) if number.isdigit() and started_at(int(number), proc) == start else None
+
+
 def refuse_living(path: Path, held: str, mine: str, proc: Path) -> None:
     """Raise when the process named in the lock still runs and is not the caller."""
-    number, _, start = held.strip().partition(" ")
-    if held != mine and number.isdigit() and started_at(int(number), proc) == start:
+    number = _living(held, proc)
+    if held != mine and number is not None:
         raise LabError(
             f"{path}: a sweep or a retraining of this lab is already running (process {number}). "
             f"Wait for it, or end it with: kill {number} && ./lab stop"

@@ -40,6 +40,8 @@ def test_a_service_in_full():
         ("cache", {"port": 1}, "cache has the unknown key port; allowed: image, command, env, cpus, memory"),
         ("cache", {"memory": 512}, "cache: memory: '512' has no unit: write 512M or 512G"),
         ("cache", {"memory": "1 GB"}, "cache: memory: '1 GB' "),
+        ("cache", {"memory": "0M"}, "cache: memory is '0M'; allowed: 6M to 16384G"),
+        ("cache", {"memory": "99999G"}, "cache: memory is '99999G'; allowed: "),
         ("cache", {"cpus": 0}, "cache: cpus is 0; allowed: a number from 0.01 to 512"),
         ("cache", {"cpus": "1"}, "cache: cpus is '1'; allowed: "),
         ("cache", {"command": "a 'b"}, "cache: command is "),

@@ -27,6 +27,15 @@ def test_a_living_process_keeps_it(tmp_path, other):
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.lock"]
 
 
+def test_its_holder_is_a_process_that_lives(tmp_path, other):
+    assert lock.holder(tmp_path / "sweep.lock") is None
+    lock.acquire(tmp_path / "sweep.lock", other.pid)
+    assert lock.holder(tmp_path / "sweep.lock") == other.pid
+    other.kill()
+    other.wait()
+    assert lock.holder(tmp_path / "sweep.lock") is None
+
+
 def test_a_process_that_ended_loses_it(tmp_path, other):
     lock.acquire(tmp_path / "sweep.lock", other.pid)
     other.kill()
