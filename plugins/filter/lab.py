@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab import content_hash, lab_names, proxy_connections, ready_settings, virtual_machines
+from swarmsweep.lab import api_mounts, content_hash, lab_names, proxy_connections, ready_settings, virtual_machines
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
 from swarmsweep.sweep import scenario_folder
@@ -88,6 +88,11 @@ def lab_file_base64(path):
     return base64.b64encode(Path(path).read_bytes()).decode()
 
 
+def lab_mount_name(source, target):
+    """Name of the folder on the hosts for a file or folder of this machine: see swarmsweep.lab.api_mounts."""
+    return api_mounts.read_mount(target, Path(source)).name
+
+
 def lab_nano_cpus(cpus):
     """Cores as Docker counts them: see swarmsweep.units.nano_cpus. A number from -e is text."""
     return nano_cpus(float(cpus))
@@ -138,6 +143,7 @@ class FilterModule:
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,
             "lab_file_base64": lab_file_base64,
+            "lab_mount_name": lab_mount_name,
             "lab_nano_cpus": lab_nano_cpus,
             "lab_proxy_connections": lab_proxy_connections,
             "lab_time_limits": lab_time_limits,

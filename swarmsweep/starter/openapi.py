@@ -16,6 +16,8 @@ from swarmsweep.starter.sample import Sampler
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 # Values of a document; an alias counts as often as it is used. Large public documents have some hundred thousand.
 MAX_NODES = 1_000_000
+# Keys of a mapping. A large public document has some hundred paths.
+MAX_KEYS = 10_000
 # Levels of lists and mappings. Python compiles no literal of more than 200, and documents have about 20.
 MAX_LEVELS = 100
 # Characters of a URL. Variables of a server that name each other could make it grow without end.
@@ -40,6 +42,12 @@ PIXEL_PNG = bytes.fromhex(
 
 class _Loader(yaml.SafeLoader):
     """YAML as JSON has it: a date is text."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Take in merged mappings (<<). Each level of them can multiply the size."""
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_KEYS:
+            raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_KEYS} keys", node.start_mark)
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -1,6 +1,7 @@
 """The role api_mounts on this machine: each content is copied once and whole, and what is not read is removed."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,25 @@ HOST = {"ansible_connection": "local", "ansible_python_interpreter": "/usr/bin/p
 
 @pytest.fixture
 def copy(play, tmp_path):
-    """Copies and prunes: copy({target: source}) -> the number of changed tasks."""
+    """Copies and prunes: copy({target: source}) -> the number of changed tasks.
 
-    def run(mounts: dict[str, Path]) -> int:
+    ``before`` is called after the hashes are computed. ``refused`` is the message of the failure that is expected.
+    """
+
+    def run(mounts: dict[str, Path], before: Callable[[], object] | None = None, refused: str | None = None) -> int:
         files = [read_mount(target, source).as_input() for target, source in mounts.items()]
         given = {"api_mounts_files": files, "api_mounts_directory": str(tmp_path / "host")}
         prune = {"ansible.builtin.include_role": {"name": "api_mounts", "tasks_from": "prune"}, "name": "Prune"}
         book = [{"hosts": "all", "vars": given, "roles": ["api_mounts"], "post_tasks": [prune]}]
         (tmp_path / "play.yml").write_text(yaml.safe_dump(book))
         (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"lab-api": HOST}}}))
+        if before:
+            before()
         done = play(tmp_path / "play.yml", tmp_path / "hosts.yml")
+        if refused:
+            assert done.returncode != 0
+            assert refused in done.stdout + done.stderr
+            return 0
         assert done.returncode == 0, done.stdout + done.stderr
         return int(done.stdout.rpartition(" changed")[0].rpartition(" ")[2])
 
@@ -56,3 +66,13 @@ def test_each_content_is_copied_once_and_removed_when_it_is_not_read(copy, tmp_p
     assert sorted(host.iterdir()) == sorted([folder, host / read_mount("/labels.txt", labels).name])
     assert copy({}) > 0
     assert list(host.iterdir()) == []
+
+
+def test_a_content_that_changes_before_it_is_copied_is_refused(copy, tmp_path):
+    model = tmp_path / "model"
+    model.write_text("one\n")
+    copy(
+        {"/model": model}, lambda: model.write_text("two\n"), "was changed while this command ran. Run the same command"
+    )
+    assert list((tmp_path / "host").iterdir()) == []
+    assert copy({"/model": model}) > 0

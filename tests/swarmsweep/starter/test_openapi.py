@@ -74,12 +74,19 @@ def test_the_servers_path_comes_first(servers, path, port):
     assert (api.requests[0].path, api.port) == (path, port)
 
 
+MERGED = "a: &a {x: 1}\n" + "".join(
+    f"{name}: &{name} {{<<: [{','.join(12 * [f'*{before}'])}]}}\n"
+    for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+)
+
+
 @pytest.mark.parametrize(
     "data",
     [
         *(b"", b"[]", b"<html>", b"{", b'{"openapi": "3.0.0"}', b'{"paths": []}', b"\xff", b"a: &a [*a]"),
         *(b"paths: {/a: !!bool x}", b"paths: {/a: !!int ''}", b"paths: {/a: !!timestamp x}"),
         b"paths: {/a: " + b"9" * 5000 + b"}",
+        MERGED.encode(),
     ],
 )
 def test_another_document_is_refused(data):
