@@ -19,6 +19,7 @@ from locust.exception import (
 )
 
 from loadgen.common.raw_file import RawFile
+from loadgen.common.secrets_folder import hide
 from loadgen.shared.request_record import FAILED_REQUEST, OK, RAISED, TASK_FIELDS, UNFINISHED
 
 # A scenario uses these exceptions to control its flow; they are not failures.
@@ -31,7 +32,7 @@ OTHERS = "(other exceptions)"
 
 def shortened(text: str) -> str:
     """One line, shortened; characters that are not Unicode (half of a surrogate pair, as in JSON) are replaced."""
-    line = " ".join(text[: 4 * MAX_TEXT_CHARACTERS].split())[:MAX_TEXT_CHARACTERS]
+    line = " ".join(hide(text)[: 4 * MAX_TEXT_CHARACTERS].split())[:MAX_TEXT_CHARACTERS]
     return line.encode("utf-8", "replace").decode()
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import locust.runners
 import locust.stats
 
+from loadgen.common.secrets_folder import hide
+
 # Locust's CSV rounds to two digits and then to whole milliseconds. A comparison of configurations needs 0.1 ms.
 DECIMALS = 1
 # Locust's default of 3 s makes its history move in steps, and leaves more to report at the end.
@@ -18,6 +20,7 @@ MAX_TEXT_CHARACTERS, MAX_TEXTS = 300, 200
 OTHERS = "(other errors)"
 
 _log_error = locust.stats.RequestStats.log_error
+_log_exception = locust.runners.Runner.log_exception
 _close_files = locust.stats.StatsCSVFileWriter.close_files
 
 
@@ -36,11 +39,17 @@ def _log_short_error(self: locust.stats.RequestStats, method: str, name: str, er
         text = parse(error)
     except Exception:  # its own __repr__ raised
         text = error = type(error).__name__
+    if (hidden := hide(text)) != text:
+        text = error = hidden
     if len(text) > MAX_TEXT_CHARACTERS:
         error = f"{text[:MAX_TEXT_CHARACTERS]}..."
     if len(self.errors) >= MAX_TEXTS and create_key(method, name, error) not in self.errors:
         error = OTHERS
     _log_error(self, method, name, error)
+
+
+def _log_hidden_exception(self: locust.runners.Runner, node_id: str, msg: str, formatted_tb: str) -> None:
+    _log_exception(self, node_id, hide(msg), hide(formatted_tb))
 
 
 def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
@@ -66,6 +75,7 @@ def apply() -> None:
     """Change Locust in this process. Call it before a test starts; a second call has no further effect."""
     locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, DECIMALS)
     locust.stats.RequestStats.log_error = _log_short_error
+    locust.runners.Runner.log_exception = _log_hidden_exception
     locust.runners.WORKER_REPORT_INTERVAL = REPORT_SECONDS
     locust.stats.StatsCSVFileWriter._percentile_fields = _percentile_fields
     locust.stats.StatsCSVFileWriter.close_files = _rewrite_and_close
