@@ -18,7 +18,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
-from loadgen.open.histogram import add_encoded, count_within, percentile_ms
+from loadgen.common.histogram import add_encoded, count_within, percentile_ms
 from loadgen.open.order import Order
 from loadgen.shared.request_record import COUNTS
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
 
-from loadgen.open.arrivals import schedule
+from loadgen.common.arrivals import schedule
 from loadgen.shared.request_record import KINDS
 
 READY, PROBE, STOP, DONE = "open_loop_ready", "open_loop_trial", "open_loop_stop", "open_loop_done"

@@ -31,7 +31,7 @@ pytest.importorskip("httptools", reason="httptools is not installed")
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 from hdrh.histogram import HdrHistogram  # noqa: E402
 
-from loadgen.open.arrivals import constant, poisson, schedule  # noqa: E402
+from loadgen.common.arrivals import constant, poisson, schedule  # noqa: E402
 from loadgen.open.timer import Timer  # noqa: E402
 
 # The schedule.
@@ -569,7 +569,7 @@ print(json.dumps([user.method, user.path, *same, *(user.check(status, {}, body) 
 def test_values_are_rounded_as_the_histogram_rounds_them(tmp_path):
     program = """
 import json, random
-from loadgen.open.histogram import new_histogram, quantize_us
+from loadgen.common.histogram import new_histogram, quantize_us
 histogram, draw = new_histogram(), random.Random(1)
 values_ms = [0.0, 0.0004, 0.001, 2.047, 2.048, 2.049, 4.095, 4.097, *(draw.lognormvariate(2, 4) for _ in range(5000))]
 exact = [histogram.get_lowest_equivalent_value(int(value * 1000 + 0.5)) for value in values_ms]

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from loadgen.open.histogram import encode_histogram
+from loadgen.common.histogram import encode_histogram
 
 
 @dataclass
