@@ -8,7 +8,8 @@ number of workers. The master's part is `Probes` in master/probes.py; order.py h
 A worker ends a probe by itself after its time, and waits for requests in flight. It reports counts over the whole probe
 (``offered = ok + failed + timed_out + dropped + in_flight_end``), what `ProbeLog.summarize` gives, and when the
 measured window was. The same is written to ``open-trial-<n>-<host>-<index>.json``. Settings are environment variables,
-as the recorder's: SWEEP_OUTPUT_DIR, SWEEP_HOST, SWEEP_WORKER_INDEX.
+as the recorder's: SWEEP_OUTPUT_DIR, SWEEP_HOST, SWEEP_WORKER_INDEX. With SWEEP_FIRST_RESPONSE=1, the user itself sends
+requests, one after the other (see one_by_one.py), and the recorder records them.
 """
 
 import logging
@@ -124,6 +125,7 @@ class Generator:
 
 def begin(environment: Any, runner: Any, **_: Any) -> None:
     """Take the role of this process. The master has no part here: see master/probes.py."""
-    if isinstance(runner, WorkerRunner | LocalRunner):
+    is_check = os.environ.get("SWEEP_FIRST_RESPONSE") == "1"
+    if isinstance(runner, WorkerRunner | LocalRunner) and not is_check:
         host = os.environ.get("SWEEP_HOST") or socket.gethostname()
         environment.open_loop = Generator(environment, output_directory(), host)

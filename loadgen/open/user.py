@@ -1,8 +1,11 @@
 """The base of a scenario of open-loop load: the requests, and the right response."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from locust import User, constant, task
+
+from loadgen.open.one_by_one import OneByOne
 
 
 class OpenLoopUser(User):
@@ -39,14 +42,28 @@ class OpenLoopUser(User):
             return f"status {status}"
         return None if cls.expected in body else f"no {cls.expected.decode(errors='replace')} in the response"
 
+    # Set in a check alone, which makes no load.
+    _one_by_one: OneByOne | None = None
+
     def on_start(self) -> None:
         """Look up the target, encode every request, and report as ready."""
-        self.environment.open_loop.stand_by(self)
+        generator = self._generator()
+        if generator is None:
+            self._one_by_one = OneByOne(self)
+        else:
+            generator.stand_by(self)
 
     def on_stop(self) -> None:
         """End a running probe."""
-        self.environment.open_loop.leave(self)
+        if (generator := self._generator()) is not None:
+            generator.leave(self)
 
     @task
     def stay(self) -> None:
-        """Do nothing: the load is made elsewhere."""
+        """Do nothing: the load is made elsewhere. In a check, send one request."""
+        if self._one_by_one is not None:
+            self._one_by_one.send()
+
+    def _generator(self) -> Any:
+        """What makes the load of this process; None in a check (see generator.py)."""
+        return getattr(self.environment, "open_loop", None)

@@ -11,17 +11,19 @@ MEMORY_PERCENT = 80
 LOCUST_SETTINGS = frozenset({"locust.conf", "pyproject.toml"})
 # A Locust process has about a dozen threads.
 MAX_TASKS = 4096
+# A scenario with this name sends requests when they are due (see swarmsweep/sweep/values.py).
+OPEN_LOOP_ENDING = "_open.py"
 
 
 def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
     """Return the files that a worker loads, in their order. ``home`` has the programs and the folder locustfiles/.
 
     before_scenario.py sets variables that the scenario may read. A scenario for open_loop.py is loaded after it.
-    recorder.py is loaded after all others.
+    recorder.py is loaded after all others. `./lab check` loads an open-loop scenario with mode fixed.
     """
-    scenario = home / "locustfiles" / locustfile
-    files = [home / "open_loop.py", scenario] if mode == "capacity" else [scenario, home / "recorder.py"]
-    return [home / "before_scenario.py", *files]
+    before = ["before_scenario.py"] + (["open_loop.py"] if locustfile.endswith(OPEN_LOOP_ENDING) else [])
+    after = ["recorder.py"] if mode == "fixed" else []
+    return [home / name for name in (*before, f"locustfiles/{locustfile}", *after)]
 
 
 def link_scenarios(home: Path, work: Path) -> None:

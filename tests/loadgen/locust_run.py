@@ -93,16 +93,21 @@ def run(
     measure_seconds: float,
     users: int = 1,
     drain_seconds: float = 30,
+    before: str = "",
     **env: str,
 ) -> Outcome:
-    """All users of ``scenario`` at once, without warm-up and without workers; their last requests may end."""
+    """All users of ``scenario`` at once, without warm-up and without workers; their last requests may end.
+
+    ``before`` is a file of loadgen/entry/ that is loaded before the scenario.
+    """
     (folder / "scenario.py").write_text(scenario)
     given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     given |= {"SWEEP_OUTPUT_DIR": str(folder), "SWEEP_HOST": "lab-load", "SWEEP_WORKER_INDEX": "0"}
     given |= {"SWEEP_WARMUP_SECONDS": "0", "SWEEP_MEASURE_SECONDS": str(measure_seconds)}
     given |= {"SWEEP_DRAIN_SECONDS": str(drain_seconds), **env}
     given |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [LOCUST, "-f", f"{folder}/scenario.py,{RECORDER}", "--headless"]
+    files = [*([RECORDER.with_name(before)] if before else []), folder / "scenario.py", RECORDER]
+    command = [LOCUST, "-f", ",".join(map(str, files)), "--headless"]
     command += [
         "-u",
         str(users),

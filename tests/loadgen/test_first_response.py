@@ -52,6 +52,35 @@ def test_no_response_at_all(tmp_path):
     assert "refused" in first["error"].lower()
 
 
+OPEN_LOOP = """\
+from open_loop import OpenLoopUser
+
+class User(OpenLoopUser):
+    path, name, expected = "{path}", "one row", b'"{expected}"'
+    payloads = (b'{{"x": 1}}', b'{{"x": 2}}')
+"""
+
+
+# A search would send these requests without waiting for responses.
+@pytest.mark.parametrize(
+    ("path", "expected", "failure"),
+    [("/two", "prediction", None), ("/two", "label", 'no "label" in the response'), ("/one", "x", "status 500")],
+)
+def test_an_open_loop_scenario_sends_one_request_after_the_other(tmp_path, path, expected, failure):
+    scenario = OPEN_LOOP.format(path=path, expected=expected)
+    waits = {"LOCUST_WAIT_MIN_SECONDS": "0.2", "LOCUST_WAIT_MAX_SECONDS": "0.2"}
+    with serve("127.0.0.1", respond) as server:
+        host = f"http://127.0.0.1:{server.port}"
+        found = run(tmp_path, scenario, host, 1, before="open_loop.py", SWEEP_FIRST_RESPONSE="1", **waits)
+    first = json.loads((tmp_path / "first-lab-load-0.json").read_text())
+    assert (first["name"], first["method"], first["start"]) == ("one row", "POST", BODY[:400].decode())
+    # One connection: no request began before the response to the one before it.
+    assert server.asked["POST", path] >= 2
+    assert server.connections == 1
+    assert found.worker["requests"] >= 2
+    assert found.failures == ({} if failure is None else {"one row": {f"CatchResponseError({failure!r})"}})
+
+
 def test_a_sweep_keeps_no_response(tmp_path):
     with serve("127.0.0.1", respond) as server:
         run(tmp_path, SCENARIO.format(user="HttpUser"), f"http://127.0.0.1:{server.port}", 1)

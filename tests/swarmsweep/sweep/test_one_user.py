@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from swarmsweep.errors import InputError
 from swarmsweep.plan.plan import make_plan
 from swarmsweep.sweep.checked import checked, from_data, to_data
+from swarmsweep.sweep.load import Load
 from swarmsweep.sweep.one_user import one_user_on_first_cell
 from swarmsweep.sweep.sweep_file import load_sweep, parse_sweep
 
@@ -47,6 +47,14 @@ def test_the_scenario_of_the_cell_is_kept():
     assert sweep.cases == ()
 
 
-def test_a_search_is_refused():
-    with pytest.raises(InputError, match=r"has load.mode capacity.*allowed: a sweep file with load.mode"):
-        one_user_on_first_cell(load_sweep(SWEEPS / "capacity.yml"))
+def test_a_search_becomes_one_user_of_its_scenario():
+    text = (SWEEPS / "capacity.yml").read_text().replace("load:", "load:\n  env: {LANGUAGE: en}", 1)
+    whole = parse_sweep(text.encode(), "sweeps/mine.yml")
+    sweep = one_user_on_first_cell(whole)
+    load = sweep.load_of(sweep.cells[0])
+    assert isinstance(load, Load)
+    assert (load.users, load.locustfile, load.env) == (1, whole.load.locustfile, {"LANGUAGE": "en"})
+    assert load.locustfile.endswith("_open.py")
+    # Neither an anchor nor its twin, which a search has.
+    plan = make_plan(from_data(to_data(checked(sweep))).sweep(), {"api": [], "load": []}, seed=1)
+    assert len(plan.steps) == 1
