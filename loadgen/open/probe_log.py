@@ -19,8 +19,8 @@ from typing import Any
 import gevent
 from locust.stats import RequestStats
 
-from loadgen.common.compression import compress, compressed
 from loadgen.common.bins import Bin
+from loadgen.common.compression import compress, compressed
 from loadgen.common.histogram import encode_histogram, quantize_us
 from loadgen.open.tally import LocustTally
 from loadgen.shared.request_record import DROPPED, OK, OPEN_FIELDS, TIMED_OUT

@@ -14,6 +14,7 @@ around the rate that a fit to all probes predicts. Finally, *verify* repeats the
 held for long enough.
 """
 
+from .by_users import UserSearch, needed_seconds
 from .fitting import Fit, OpenProbe, Point, estimate_rps, fit_near, points_of, verified_rate
 from .judging import (
     BAD,
@@ -21,6 +22,7 @@ from .judging import (
     GOOD,
     MAX_LAG_MS,
     MAX_LAG_SHARE,
+    MAX_WORKER_CPU_PERCENT,
     MIN_REQUESTS,
     MIN_SENT,
     PERCENTS,
@@ -39,6 +41,7 @@ __all__ = [
     "GOOD",
     "MAX_LAG_MS",
     "MAX_LAG_SHARE",
+    "MAX_WORKER_CPU_PERCENT",
     "MIN_REQUESTS",
     "MIN_SENT",
     "PERCENTS",
@@ -54,10 +57,12 @@ __all__ = [
     "Search",
     "Slo",
     "Step",
+    "UserSearch",
     "estimate_rps",
     "fit_near",
     "judge_probe",
     "least_requests",
+    "needed_seconds",
     "points_of",
     "verified_rate",
 ]

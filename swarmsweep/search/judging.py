@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .steps import Step
+from .steps import UNLOADED, Step
 from .summary import Measured, ProbeSummary, Slo
 
 GOOD, BAD, GENERATOR, PROBE = "good", "bad", "generator", "probe"
+HELD = "all limits held"  # the reason of a good probe
 # The share of all offered requests, in percent, that must have a good response within the limit.
 PERCENTS = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
 # The minimum number of requests for a percentile, everywhere in the project. With fewer, the tail is a handful of
@@ -24,6 +25,9 @@ MAX_LAG_MS, MAX_LAG_SHARE = 5.0, 0.02
 BACKLOG_DEVIATIONS = 2.0
 # The first and last part of a window, which are compared for growth.
 BACKLOG_SHARE = 0.15
+# Percent of one core in the busiest second of a Locust worker. Above it, the worker delays requests itself, and users
+# who wait for responses measure this delay.
+MAX_WORKER_CPU_PERCENT = 90.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
             timed out, was dropped or has no response is over the limit. The mean is over those that ended.
     """
     measured = summary["measured"]
+    if step.users is not None:
+        return _judge_users(step, step.users, summary, slo)
     if step.rate_rps is None:
         rate = measured["ok"] / measured["seconds"]
         connections = "1 connection" if step.connections == 1 else f"{step.connections} connections"
@@ -65,7 +71,54 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
     ]
     if reasons:
         return Judgement(BAD, "; ".join(reasons), over_percent)
-    return Judgement(GOOD, "all limits held", over_percent)
+    return Judgement(GOOD, HELD, over_percent)
+
+
+def _judge_users(step: Step, users: int, summary: ProbeSummary, slo: Slo) -> Judgement:
+    """A probe of users who wait for each response. They cannot send faster than the API responds, so no backlog grows.
+
+    The share over a limit is that of the requests that began in the window.
+    """
+    measured = summary["measured"]
+    limits = {name: limit for name, limit in slo.items() if limit is not None}
+    over_percent = _over_percent(summary, limits)
+    if step.purpose == UNLOADED:
+        rate = measured["ok"] / measured["seconds"]
+        return Judgement(PROBE, f"{_figure(rate)} good responses/s to one user")
+    if reason := _users_not_made(users, summary):
+        return Judgement(GENERATOR, reason, over_percent)
+    if measured["offered"] < (least := least_requests(limits)):
+        waiting = [part["in_flight_mean"] for part in summary["bins"] if part["second"] >= 0]
+        known = [level for level in waiting if level is not None]
+        if known and sum(known) / len(known) >= users / 2:
+            reason = f"only {measured['offered']} requests began, because most of {users} users waited for a response"
+            return Judgement(BAD, reason, over_percent)
+        reason = f"only {measured['offered']} requests began, but {least} are needed for the percentile"
+        return Judgement(GENERATOR, reason, over_percent)
+    reasons = [
+        *_percentiles_missed(summary, limits),
+        *_mean_missed(summary, limits),
+        *_failures_missed(measured, limits),
+    ]
+    return Judgement(BAD, "; ".join(reasons), over_percent) if reasons else Judgement(GOOD, HELD, over_percent)
+
+
+def _users_not_made(users: int, summary: ProbeSummary) -> str | None:
+    """Why the load of users differs from the order, or None."""
+    if summary["workers_reported"] < summary["workers_ordered"]:
+        return f"{summary['workers_reported']} of {summary['workers_ordered']} workers of the generator reported"
+    if summary["stopped"]:
+        return f"the probe was stopped: {summary['stopped']}"
+    seen = summary.get("users")
+    if seen is None:
+        return "the number of users was not recorded"
+    if not seen["least"] == seen["most"] == users:
+        between = f"{seen['least']} to {seen['most']}" if seen["least"] != seen["most"] else f"{seen['least']}"
+        return f"{between} of {users} users ran in the window"
+    cpu = summary["measured"].get("cpu_percent_max")
+    if cpu is not None and cpu >= MAX_WORKER_CPU_PERCENT:
+        return f"the busiest Locust worker used {cpu:.0f} % of a core, less than {MAX_WORKER_CPU_PERCENT:g} % is needed"
+    return None
 
 
 def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float]) -> str | None:

@@ -53,7 +53,8 @@ UNLOADED = "unloaded"
 class Step:
     """One probe to be made. ``purpose``: unloaded, probe, bracket, bisect, confirm or verify.
 
-    ``kind``: closed, poisson or constant. A closed one has ``connections``, an open one a ``rate_rps``.
+    ``kind``: closed, poisson, constant or users. A closed one has ``connections``, an open one a ``rate_rps``, and one
+    of users their number. ``seconds_ramp`` is the time in which further users start.
     """
 
     purpose: str
@@ -62,8 +63,15 @@ class Step:
     connections: int | None
     seconds_settle: float
     seconds_measure: float
+    users: int | None = None
+    seconds_ramp: float = 0.0
 
     @property
     def seconds(self) -> float:
         """The seconds that it uses of the budget."""
-        return self.seconds_settle + self.seconds_measure
+        return self.seconds_ramp + self.seconds_settle + self.seconds_measure
+
+    @property
+    def level(self) -> float | None:
+        """What the search varies: the rate or the number of users; None for a closed probe of connections."""
+        return self.rate_rps if self.users is None else float(self.users)

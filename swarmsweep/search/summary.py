@@ -1,7 +1,7 @@
 """The part of trial-<n>.json that is read when a probe is judged, as `Probes.run` of a load host writes it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 # Limits by name: p50_ms, p95_ms, p99_ms, mean_ms and max_failure_percent; None where there is no such limit.
 Slo = Mapping[str, float | None]
@@ -24,6 +24,7 @@ class Measured(TypedDict):
     timed_out: int
     dropped: int
     lag_ms: Lag
+    cpu_percent_max: NotRequired[float | None]
 
 
 class Second(TypedDict):
@@ -40,10 +41,23 @@ class Order(TypedDict):
     most_in_flight: int
 
 
+class Users(TypedDict):
+    """The fewest and the most users of all workers in the window.
+
+    ``waits`` and ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum.
+    """
+
+    least: int
+    most: int
+    waits: int
+    asked_seconds: float
+
+
 class ProbeSummary(TypedDict):
     """``within_limits``: for each percentile of the SLO, the requests due in the measured window with a good response
     within it.
 
+    ``users``: in a probe of users alone.
     ``stopped``: why the probe ended early, None if it did not.
     """
 
@@ -54,3 +68,4 @@ class ProbeSummary(TypedDict):
     measured: Measured
     within_limits: Mapping[str, int]
     bins: Sequence[Second]
+    users: NotRequired[Users | None]
