@@ -28,17 +28,22 @@ UNKNOWN = Exception()
 
 
 class Request:
-    """One call of a client.
+    """One call of a client, with the ``method`` and the ``name`` that Locust would report.
 
     ``latency_ms`` is set once the client has returned. ``error`` says why it never returned, None where the load ended
     first. ``failure`` is the kind of its failure, None if it has not failed. ``broken`` is what ended its response
     before it was whole, None as long as nothing did. ``has_lost_hop``: its last hop had no response.
     """
 
-    __slots__ = ("broken", "error", "failure", "has_lost_hop", "is_reported", "is_sent", "latency_ms", "start_seconds")
+    __slots__ = (
+        *("broken", "error", "failure", "has_lost_hop", "is_named", "is_reported", "is_sent", "latency_ms", "method"),
+        *("name", "start_seconds"),
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, method: Any, url: Any, name: Any) -> None:
         self.start_seconds = time.time()
+        self.method, self.name = method, name or url
+        self.is_named = bool(name)
         self.latency_ms: float | None = None
         self.is_sent = False
         self.has_lost_hop = False
@@ -106,7 +111,7 @@ class InFlight:
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             if client.request_event is not self._event:
                 return original(client, *args, **kwargs)
-            entry, greenlet = Request(), getcurrent()
+            entry, greenlet = Request(*_method_url_and_name(client, *args, **kwargs)), getcurrent()
             self._open[id(entry)] = entry
             outer, self._current[greenlet] = self._current.get(greenlet), entry
             try:
@@ -129,6 +134,7 @@ class InFlight:
                 return response
             # The event is fired when the with block ends.
             meta = getattr(response, "request_meta", {"exception": None})
+            entry.name = meta.get("name", entry.name)
             entry.latency_ms = meta.get("response_time", max(0.0, time.time() - entry.start_seconds) * 1000)
             entry.broken = client_error(response, meta["exception"])
             if not 0 < response.status_code < ERROR_STATUS:
@@ -149,6 +155,9 @@ class InFlight:
             entry = self._current.get(getcurrent())
             if entry is None:
                 return original(client, *args, **kwargs)
+            if not entry.is_named:
+                # HttpUser names a request by the first path that it sends, with its parameters.
+                entry.is_named, entry.name = True, getattr(next(iter(args), None), "path_url", entry.name)
             if entry.is_sent:
                 # The hops of requests are nested, and those of geventhttpclient follow each other.
                 if entry.has_lost_hop:
@@ -178,6 +187,8 @@ class InFlight:
             entry = getattr(block, "sweep_request", None)
             if entry is None:
                 return original(block, *raised)
+            # The scenario may have given it another name.
+            entry.name = block.request_meta.get("name", entry.name)
             entry.broken = entry.broken or broken_by(block)
             if entry.failure is None and entry.broken is not None:
                 entry.failure = kind_of_exception(entry.broken)
@@ -196,3 +207,10 @@ class InFlight:
             del self._current[greenlet]
         else:
             self._current[greenlet] = outer
+
+
+def _method_url_and_name(
+    client: Any, method: Any = None, url: Any = None, name: Any = None, *_: Any, **__: Any
+) -> tuple[Any, Any, Any]:
+    """Those of a call of ``client.request`` with these arguments. An invalid call may lack some."""
+    return method, url, name or client.request_name

@@ -6,6 +6,7 @@ request_record.py). The files are compressed at the end, and ``worker-<host>-<in
 served_by     responses by their X-Served-By
 unreported    requests that are recorded here and are not in Locust's own statistics (see in_flight.py)
 own_timings   timings that the scenario fired itself, or that the end of the load interrupted
+names         names of requests and own timings, to which their records refer by number (see request_names.py)
 sent          requests that Locust's clients gave to the network, each hop of a redirect and each retry included
 redirects     redirects that they followed
 retries       requests that they sent again after an error
@@ -35,13 +36,22 @@ from loadgen.closed.drain import Drain, is_http
 from loadgen.closed.failure_kind import kind_of_own
 from loadgen.closed.in_flight import InFlight, Request
 from loadgen.closed.request_events import call_at_start, listen_first, stop_counting
+from loadgen.closed.request_names import RequestNames
 from loadgen.closed.scenario_errors import ScenarioErrors
 from loadgen.closed.task_log import Execution, TaskLog, text_of, words_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.closed.unloaded import UnloadedRequests
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
-from loadgen.shared.request_record import FIELDS, NO_RESPONSE, OK, own_timings_file, requests_file, tasks_file
+from loadgen.shared.request_record import (
+    FIELDS,
+    NO_NAME,
+    NO_RESPONSE,
+    OK,
+    own_timings_file,
+    requests_file,
+    tasks_file,
+)
 
 # The number of different error texts and replicas that are kept. A server that puts an id into each would fill the
 # memory.
@@ -75,6 +85,7 @@ class Recorder:
         worker = f"{host}-{index}"
         self._summary = directory / f"worker-{worker}.json"
         self._requests = RawFile(directory / requests_file(worker), FIELDS)
+        self._names = RequestNames()
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
         self._on_start: Counter[str] = Counter()
@@ -116,9 +127,11 @@ class Recorder:
         start_time: float | None = None,
         response: Any = None,
         url: str | None = None,
+        request_type: Any = None,
         name: Any = None,
         **_: Any,
     ) -> None:
+        number = self._names.number_of(request_type, name)
         request = self._in_flight.on_event(url)
         if request is not None:
             latency_ms = math.nan if response_time is None else response_time
@@ -127,12 +140,12 @@ class Recorder:
             if exception is None and outcome != OK:
                 # The scenario accepted a response that is not whole.
                 exception = request.broken
-            self._requests.add((start_time, latency_ms, outcome))
+            self._requests.add((start_time, latency_ms, outcome, number))
             self._unloaded.add(start_time, latency_ms, outcome, name)
         else:
             # Locust takes an empty text for no exception.
             exception = exception or None
-            self._add_own(response_time, response, exception)
+            self._add_own(response_time, number, response, exception)
         if exception is not None:
             self._tasks.on_failed_request()
             self._count_error(words_of(exception) or type(exception).__name__)
@@ -142,13 +155,15 @@ class Recorder:
         if callable(get):
             self._count_server(get(SERVED_BY))
 
-    def _add_own(self, latency_ms: Any, response: Any = None, exception: Any = None, outcome: float = OK) -> None:
+    def _add_own(
+        self, latency_ms: Any, number: float, response: Any = None, exception: Any = None, outcome: float = OK
+    ) -> None:
         """A timing that the scenario fired itself, with any values."""
         self._own += 1
         if isinstance(latency_ms, int | float) and 0 <= latency_ms < math.inf:
             outcome = outcome if exception is None else kind_of_own(response, exception)
             # It ends now. A start that the scenario gives may belong to any clock.
-            self._own_timings.add((time.time() - latency_ms / 1000, latency_ms, outcome))
+            self._own_timings.add((time.time() - latency_ms / 1000, latency_ms, outcome, number))
 
     def _count_error(self, text: str) -> None:
         if text not in self._errors and len(self._errors) >= MAX_TEXTS:
@@ -164,7 +179,8 @@ class Recorder:
         if latency_ms is None:
             latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
             outcome = NO_RESPONSE if request.failure is None else request.failure
-        self._requests.add((request.start_seconds, latency_ms, outcome))
+        number = self._names.number_of(request.method, request.name)
+        self._requests.add((request.start_seconds, latency_ms, outcome, number))
         task, stopped = self._tasks.running(), self._drain.stopped_seconds
         if task is not None:
             task.has_lost_request = True
@@ -180,7 +196,7 @@ class Recorder:
         """For clients that are not tracked, a task that the end of the load interrupted represents its request."""
         if self._open and not is_http(type(task.user)) and not task.has_lost_request:
             self._unreported += 1
-            self._add_own(max(0.0, time.time() - task.start_seconds) * 1000, outcome=NO_RESPONSE)
+            self._add_own(max(0.0, time.time() - task.start_seconds) * 1000, NO_NAME, outcome=NO_RESPONSE)
             task.has_failed_request = True
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
@@ -228,6 +244,7 @@ class Recorder:
             "requests": len(self._requests),
             "unreported": self._unreported,
             "own_timings": self._own,
+            "names": self._names.names,
             "sent": self._in_flight.sent,
             "redirects": self._in_flight.redirects,
             "retries": self._in_flight.retries,

@@ -17,6 +17,7 @@ from typing import Any
 from gevent.event import Event
 from locust.runners import STATE_STOPPED, STATE_STOPPING
 
+from loadgen.closed.request_names import name_text
 from loadgen.closed.task_log import Execution
 from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, OK, UNLOADED_REQUESTS, UNLOADED_SECONDS
 
@@ -68,9 +69,7 @@ class UnloadedRequests:
         task = self._running()
         if math.isnan(latency_ms) or task is None:
             return
-        text = " ".join(str(name)[: 4 * MAX_NAME_CHARACTERS].split())[:MAX_NAME_CHARACTERS]
-        # Half of a surrogate pair is no Unicode text.
-        text = text.encode("utf-8", "replace").decode()
+        text = name_text(name)
         if self._names_class:
             text = f"{type(task.user).__name__}: {text}"[:MAX_NAME_CHARACTERS]
         if not self._open and start_seconds >= self._over_seconds:

@@ -3,8 +3,15 @@
 Each file holds records of little-endian float64 and nothing else. It ends in ``.f64`` while it is written, and in
 ``.f64.gz`` when it is complete. ``worker`` in its name is ``<host>-<index>``.
 
-A request of closed-loop users has `FIELDS` figures: start (epoch seconds), latency (ms), outcome. Without a response,
-the latency is the time that the request had waited when the load ended.
+A request of closed-loop users has `FIELDS` figures:
+
+1. start, epoch seconds
+2. latency in ms; without a response, the time that the request had waited when the load ended
+3. outcome
+4. number of its name in ``names`` of worker-<worker>.json, or `OTHER_NAMES`, or `NO_NAME`
+
+Its name is Locust's method and name, as POST /predict. The records of earlier versions have no number of a name, and
+other file names: see `unnamed`.
 
 The outcome of a failed request is its kind: an HTTP status from `LOWEST_STATUS` on, else a number of `KIND_NAMES`.
 Kinds come from the status and from the type of the exception. Texts of users and of programs are never read for them.
@@ -26,7 +33,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-FIELDS, OPEN_FIELDS, TASK_FIELDS = 3, 5, 3
+FIELDS, OPEN_FIELDS, TASK_FIELDS = 4, 5, 3
+UNNAMED_FIELDS = 3
 
 # Outcomes of a request. The number 2 has two meanings: NO_RESPONSE of closed-loop users (the load ended first), and
 # TIMED_OUT of open-loop load. Only open-loop load has DROPPED, which was never sent. FAILED is a failure without a
@@ -79,18 +87,25 @@ UNLOADED_REQUESTS, UNLOADED_SECONDS = 20, 3.0
 # The number of different names of requests that a worker counts, and the length of each. More names are addresses with
 # an id in each, and would fill the memory.
 MAX_NAMES, MAX_NAME_CHARACTERS = 200, 300
+# Numbers of a name without an entry: a worker already had `MAX_NAMES` others, and a request whose name is not known.
+OTHER_NAMES, NO_NAME = -1.0, -2.0
 
 COMPRESSED = ".gz"
 
 
 def requests_file(worker: str) -> str:
     """Name of a worker's requests in a closed loop, before it is compressed."""
-    return f"requests-{worker}.f64"
+    return f"named-requests-{worker}.f64"
 
 
 def own_timings_file(worker: str) -> str:
     """Name of the timings that a worker's scenario fired itself, before it is compressed."""
-    return f"own-timings-{worker}.f64"
+    return f"named-own-timings-{worker}.f64"
+
+
+def unnamed(name: str) -> str:
+    """The name that earlier versions gave to one of these two files. Its records have `UNNAMED_FIELDS` figures."""
+    return name.removeprefix("named-")
 
 
 def open_requests_file(worker: str, probe: int) -> str:

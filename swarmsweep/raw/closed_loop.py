@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
-from swarmsweep.raw.latency import Requests, read_requests
+from swarmsweep.raw.latency import Requests, read_named_requests, read_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.tasks import Tasks, read_tasks
 from swarmsweep.raw.timeline import Timeline
@@ -26,10 +26,11 @@ from swarmsweep.shared.request_record import (
     own_timings_file,
     requests_file,
     tasks_file,
+    unnamed,
 )
 
 # The bounds apply to all workers together.
-REQUESTS = requests_file("*") + COMPRESSED
+REQUESTS, OWN_TIMINGS = requests_file("*") + COMPRESSED, own_timings_file("*") + COMPRESSED
 # Kinds of failures of requests that may not have reached HAProxy.
 UNREACHED = (TIMEOUT, REFUSED, RESET, UNREACHABLE, LOAD_HOST)
 
@@ -44,7 +45,7 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     """worker-<name>.json; see `UsersRecord`.
 
     A value is None if an older recorder did not write it. ``served_by`` is also None if the client shows no headers.
-    ``exceptions`` are the texts to which the record of tasks refers by number.
+    ``exceptions`` are the texts to which the record of tasks refers by number, ``names`` those of requests.
     """
 
     cpu_percent: tuple[tuple[Real, Real], ...]
@@ -61,6 +62,7 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     tasks: Count | None = None
     exceptions: tuple[str, ...] = ()
     own_timings: Count = 0
+    names: tuple[str, ...] | None = None
     sent: Count | None = None
     redirects: Count = 0
     retries: Count = 0
@@ -153,13 +155,13 @@ class UsersRecord:
 def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None = None) -> UsersRecord:
     """Read the records in the folder ``locust``. ``timeline`` has what the scenario did in Locust's master."""
     timeline = timeline or Timeline()
-    files = sorted(locust.glob(REQUESTS))
+    files = _files(locust, REQUESTS)
     by_name = read_or_note(_read_workers, locust) or {}
     workers = list(by_name.values())
-    requests = read_or_note(_read_all, locust, files)
+    requests = read_or_note(_read_all, locust, files, by_name)
     sent = _sent(requests, workers, timeline)
     if sent is not None and sent.own_figures:
-        requests = read_or_note(_read_own, locust)
+        requests = read_or_note(_read_files, _files(locust, OWN_TIMINGS), by_name)
     return UsersRecord(
         requests=requests,
         files=len(files),
@@ -188,14 +190,29 @@ def read_left_lab(locust: Path) -> dict[str, int]:
     return _add(parts)
 
 
-def _read_all(locust: Path, files: list[Path]) -> Requests:
+def _files(locust: Path, pattern: str) -> list[Path]:
+    """The records of all workers, or those of an earlier version."""
+    return sorted(locust.glob(pattern)) or sorted(locust.glob(unnamed(pattern)))
+
+
+def _read_all(locust: Path, files: list[Path], workers: Mapping[str, WorkerRecord]) -> Requests:
     if not files:
         raise LabError(f"{locust / REQUESTS}: are missing, so no request was recorded")
-    return read_requests(files)
+    return _read_files(files, workers)
 
 
-def _read_own(locust: Path) -> Requests:
-    return read_requests(sorted(locust.glob(own_timings_file("*") + COMPRESSED)))
+def _read_files(files: list[Path], workers: Mapping[str, WorkerRecord]) -> Requests:
+    tables = {path: _names_of(path, workers) for path in files}
+    is_old = any(unnamed(path.name) == path.name for path in files)
+    return read_requests(files) if is_old else read_named_requests(tables)
+
+
+def _names_of(path: Path, workers: Mapping[str, WorkerRecord]) -> tuple[str, ...] | None:
+    """The names of the worker whose record this is; None where its summary is missing."""
+    for name, worker in workers.items():
+        if path.name in (requests_file(name) + COMPRESSED, own_timings_file(name) + COMPRESSED):
+            return worker.names
+    return None
 
 
 def _listener_errors(workers: list[WorkerRecord], timeline: Timeline) -> dict[str, int] | None:

@@ -3,8 +3,9 @@
 Closed-loop users and open-loop load have a format each (see shared/request_record.py): `Requests`, `OpenRequests`.
 """
 
+import functools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,18 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import read_bytes
 from swarmsweep.plan.row import LatencyMs
 from swarmsweep.raw.failures import is_failed
+from swarmsweep.raw.request_names import Names, join_names
 from swarmsweep.search import MIN_REQUESTS
-from swarmsweep.shared.request_record import DROPPED, FIELDS, NO_RESPONSE, OK, OPEN_FIELDS, TIMED_OUT
+from swarmsweep.shared.request_record import (
+    DROPPED,
+    FIELDS,
+    NO_NAME,
+    NO_RESPONSE,
+    OK,
+    OPEN_FIELDS,
+    TIMED_OUT,
+    UNNAMED_FIELDS,
+)
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -32,13 +43,15 @@ class Requests:
 
     ``outcome`` is `OK`, `NO_RESPONSE` or the kind of a failure (see shared/request_record.py). With `NO_RESPONSE`, the
     latency is the time that the request had waited when the load ended. ``complete`` is False when a file broke off and
-    was read up to its last whole record.
+    was read up to its last whole record. ``names`` has the name of each request; None where an earlier version recorded
+    none.
     """
 
     start_seconds: Floats
     latency_ms: Floats
     outcome: Floats
     complete: bool = True
+    names: Names | None = None
 
     def __len__(self) -> int:
         return len(self.start_seconds)
@@ -46,7 +59,12 @@ class Requests:
     def within(self, window_start: float, window_end: float) -> "Requests":
         """The requests whose start lies in [window_start, window_end)."""
         chosen = (self.start_seconds >= window_start) & (self.start_seconds < window_end)
-        return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.complete)
+        return self.chosen(chosen)
+
+    def chosen(self, chosen: Mask) -> "Requests":
+        """Some of the requests."""
+        names = None if self.names is None else self.names.chosen(chosen)
+        return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.complete, names)
 
     @property
     def waited_ms(self) -> Floats:
@@ -101,13 +119,30 @@ class OpenRequests:
         )
 
 
-def read_requests(paths: list[Path]) -> Requests:
-    """Read the requests-*.f64.gz of all workers of one attempt, in the order given.
+def read_requests(paths: Sequence[Path]) -> Requests:
+    """Read the requests-*.f64.gz of all workers of one attempt of an earlier version, in the order given.
 
     Raises `LabError` when a file cannot be read, or has a record that cannot be a request (NaN, a negative latency).
     """
-    rows, complete = read_rows(paths, FIELDS, _is_nonsense)
+    rows, complete = read_rows(paths, UNNAMED_FIELDS, _is_nonsense)
     return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete)
+
+
+def read_named_requests(tables: Mapping[Path, Sequence[str] | None]) -> Requests:
+    """Read the named-requests-*.f64.gz of all workers of one attempt, each with the names to which it refers.
+
+    Without the names of a worker, the requests have none. Raises `LabError` as `read_requests` does, and where a record
+    refers to a name that is not there.
+    """
+    parts, complete = [], True
+    for path, table in tables.items():
+        rows, whole = read_rows([path], FIELDS, functools.partial(_is_named_nonsense, table))
+        parts.append(rows)
+        complete = complete and whole
+    rows = np.concatenate([np.empty((0, FIELDS)), *parts])
+    known = [table for table in tables.values() if table is not None]
+    names = join_names([rows[:, 3] for rows in parts], known) if len(known) == len(parts) else None
+    return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete, names)
 
 
 def read_open_requests(path: Path) -> OpenRequests:
@@ -174,6 +209,12 @@ def _is_nonsense(rows: Floats) -> Mask:
     outcome = rows[:, 2]
     known = is_failed(outcome) | np.isin(outcome, (OK, NO_RESPONSE))
     return ~np.isfinite(rows).all(axis=1) | (rows[:, 1] < 0) | ~known
+
+
+def _is_named_nonsense(table: Sequence[str] | None, rows: Floats) -> Mask:
+    number = rows[:, 3]
+    bad: Mask = _is_nonsense(rows) | (number != np.floor(number)) | (number < NO_NAME)
+    return bad if table is None else bad | (number >= len(table))
 
 
 def _is_open_nonsense(rows: Floats) -> Mask:

@@ -8,7 +8,7 @@ import pytest
 
 from loadgen.shared.request_record import OK, kind_name
 from tests.loadgen.locust_run import LOCUST, run, serve
-from tests.loadgen.users_run import read_rows
+from tests.loadgen.users_run import read_requests
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
@@ -168,7 +168,7 @@ def respond(handler: BaseHTTPRequestHandler) -> None:
 
 
 def kinds_of(folder) -> Counter:
-    rows = read_rows(folder / "requests-lab-load-0.f64.gz")
+    rows = read_requests(folder / "named-requests-lab-load-0.f64.gz")
     return Counter(None if outcome == OK else kind_name(outcome) for _, _, outcome in rows)
 
 

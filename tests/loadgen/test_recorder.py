@@ -1,7 +1,6 @@
 """The recorder in real Locust processes on loopback: its files, Locust's own files and the server's count agree."""
 
 import csv
-import gzip
 import json
 import math
 import os
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from app.dependencies.processes import free_port
+from tests.loadgen.users_run import read_requests
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILES = f"{ROOT / 'locustfiles/predict.py'},{ROOT / 'loadgen/entry/recorder.py'}"
@@ -128,12 +127,6 @@ def finish(processes: list[subprocess.Popen], directory: Path) -> None:
             pytest.fail("\n".join(log.read_text()[-2000:] for log in directory.glob("*.log")))
 
 
-def read_requests(path: Path) -> list[tuple[float, float, float]]:
-    values = array("d")
-    values.frombytes(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
-    return list(zip(values[0::3], values[1::3], values[2::3], strict=True))
-
-
 def read_stats(directory: Path) -> dict[str, str]:
     with (directory / "stats_stats.csv").open(newline="", encoding="utf-8") as file:
         (row,) = [row for row in csv.DictReader(file) if row["Name"] == "/predict"]
@@ -142,8 +135,8 @@ def read_stats(directory: Path) -> dict[str, str]:
 
 def check_totals(directory: Path, server: Server, workers: int) -> dict:
     """Server, recorder, timeline and Locust's CSV have counted the same requests; returns the timeline."""
-    files = sorted(path.name for path in directory.glob("requests-*"))
-    assert files == [f"requests-lab-load-{index}.f64.gz" for index in range(workers)]
+    files = sorted(path.name for path in directory.glob("named-requests-*"))
+    assert files == [f"named-requests-lab-load-{index}.f64.gz" for index in range(workers)]
     recorded = [row for name in files for row in read_requests(directory / name)]
     timeline = json.loads((directory / "timeline.json").read_text())
     summaries = [json.loads((directory / f"worker-lab-load-{index}.json").read_text()) for index in range(workers)]
@@ -268,10 +261,10 @@ def test_lost_worker_is_counted_and_the_rest_goes_on(server, tmp_path):
     timeline = json.loads((tmp_path / "timeline.json").read_text())
     check_order(timeline)
     assert timeline.items() >= {"workers_connected": 2, "workers_lost": 1}.items()
-    kept = read_requests(tmp_path / "requests-lab-load-0.f64.gz")
+    kept = read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")
     assert len(kept) == timeline["requests_recorded"]
     # What the dead worker had written is still there.
-    assert (tmp_path / "requests-lab-load-1.f64").stat().st_size % 24 == 0
+    assert (tmp_path / "named-requests-lab-load-1.f64").stat().st_size % 32 == 0
 
 
 def test_test_that_is_ended_early_says_so(server, tmp_path):
@@ -287,7 +280,7 @@ def test_test_that_is_ended_early_says_so(server, tmp_path):
     timeline = json.loads((tmp_path / "timeline.json").read_text())
     assert timeline["spawn_complete"] is not None
     assert timeline["window_end"] is None
-    assert len(read_requests(tmp_path / "requests-lab-load-0.f64.gz")) >= USERS
+    assert len(read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")) >= USERS
 
 
 @pytest.mark.parametrize(

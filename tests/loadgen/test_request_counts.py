@@ -12,7 +12,7 @@ from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.raw.timeline import Timeline
 from swarmsweep.record_file import read_record
 from tests.loadgen.locust_run import LOCUST, run, serve
-from tests.loadgen.users_run import read_rows
+from tests.loadgen.users_run import read_names, read_requests
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
@@ -132,9 +132,11 @@ def test_every_kind_is_counted_apart(tmp_path):
     # Locust's own count has all of them.
     assert outcome.worker["own_timings"] == 8
     assert outcome.worker["requests"] + 8 - outcome.worker["unreported"] == outcome.counted
-    requests = read_rows(tmp_path / "requests-lab-load-0.f64.gz")
+    requests = read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")
     assert sorted(kind_name(one[2]) or "" for one in requests) == ["", "", "", "", "blocked", "blocked", "timeout"]
-    own = read_rows(tmp_path / "own-timings-lab-load-0.f64.gz")
+    own = read_requests(tmp_path / "named-own-timings-lab-load-0.f64.gz")
+    names = ["GET own", "GET own", "Aggregated", "GET own", "GET own", "GET own"]
+    assert read_names(tmp_path, "named-own-timings-lab-load-0.f64.gz") == names
     # A timing without a time is counted, and has no record.
     assert [(ms, "" if end == OK else kind_name(end)) for _, ms, end in own] == [
         *[(7.0, "")] * 3,
@@ -158,7 +160,7 @@ def test_a_timing_within_the_event_of_a_request_is_its_own(tmp_path):
     # Of a request that the end of the load interrupted, there is no event.
     assert outcome.worker["own_timings"] == outcome.worker["requests"] - outcome.worker["unreported"] > 0
     assert outcome.worker["sent"] == outcome.worker["requests"]
-    assert {ms for _, ms, _ in read_rows(tmp_path / "own-timings-lab-load-0.f64.gz")} == {1.0}
+    assert {ms for _, ms, _ in read_requests(tmp_path / "named-own-timings-lab-load-0.f64.gz")} == {1.0}
 
 
 # A listener of the scenario ends the event, before Locust's own listener would hear it.
@@ -205,7 +207,7 @@ def visit""",
 def test_a_listener_of_the_scenario_hides_no_request(tmp_path, scenario, counted):
     with serve("127.0.0.1", respond) as server:
         outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 1.5, users=2)
-    requests = read_rows(tmp_path / "requests-lab-load-0.f64.gz")
+    requests = read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")
     outcomes = [end for _, _, end in requests]
     # Locust may kill a user that has just woken up at the end.
     assert {OK} <= set(outcomes) <= {OK, NO_RESPONSE}

@@ -25,7 +25,7 @@ from swarmsweep.shared.request_record import OK
 from tests.loadgen.locust_run import LOCUST, run
 from tests.loadgen.planted_api import SERVICE_SECONDS
 from tests.loadgen.test_recorder import Server, finish, run_distributed
-from tests.loadgen.users_run import read_rows, run_users
+from tests.loadgen.users_run import read_requests, run_users
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
@@ -261,5 +261,5 @@ def test_with_two_workers_one_user_exists(tmp_path):
     parts = [json.loads((tmp_path / f"worker-lab-load-{index}.json").read_text())["unloaded"] for index in (0, 1)]
     assert sorted(map(len, parts))[0] == 0
     assert sum(map(len, parts)) == 20
-    rows = [row for index in (0, 1) for row in read_rows(tmp_path / f"requests-lab-load-{index}.f64.gz")]
+    rows = [row for index in (0, 1) for row in read_requests(tmp_path / f"named-requests-lab-load-{index}.f64.gz")]
     assert {tuple(row) for part in parts for row in part} <= set(rows)

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from swarmsweep.shared.request_record import FIELDS, TASK_FIELDS
 from tests.loadgen.locust_run import LOCUST, run, serve
 
 __all__ = ["LOCUST", "run_users"]
@@ -75,11 +76,22 @@ class Recorded:
         return found
 
 
-def read_rows(path: Path) -> list[tuple[float, float, float]]:
-    """Records of three float64."""
+def read_rows(path: Path, fields: int) -> list[tuple[float, ...]]:
+    """Records of so many float64."""
     values = array("d")
-    values.frombytes(gzip.decompress(path.read_bytes()))
-    return list(zip(values[0::3], values[1::3], values[2::3], strict=True))
+    values.frombytes(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
+    return list(zip(*(values[index::fields] for index in range(fields)), strict=True))
+
+
+def read_requests(path: Path) -> list[tuple[float, float, float]]:
+    """Requests or own timings without their names: (start, ms, outcome)."""
+    return [row[:3] for row in read_rows(path, FIELDS)]
+
+
+def read_names(folder: Path, file: str) -> list[str]:
+    """The name of each record of the worker in ``file``, or its number where it has no entry."""
+    table = json.loads((folder / "worker-lab-load-0.json").read_text())["names"]
+    return [table[int(row[3])] if row[3] >= 0 else str(row[3]) for row in read_rows(folder / file, FIELDS)]
 
 
 def run_users(
@@ -103,9 +115,9 @@ def run_users(
     return Recorded(
         timeline=json.loads((folder / "timeline.json").read_text()),
         worker=outcome.worker,
-        requests=read_rows(folder / "requests-lab-load-0.f64.gz"),
-        own=read_rows(folder / "own-timings-lab-load-0.f64.gz"),
-        tasks=read_rows(folder / "tasks-lab-load-0.f64.gz"),
+        requests=read_requests(folder / "named-requests-lab-load-0.f64.gz"),
+        own=read_requests(folder / "named-own-timings-lab-load-0.f64.gz"),
+        tasks=read_rows(folder / "tasks-lab-load-0.f64.gz", TASK_FIELDS),
         counted=outcome.counted,
         asked=len(asked),
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.lib import load_host
-from loadgen.shared.request_record import kind_name
+from loadgen.shared.request_record import FIELDS, kind_name
 
 ROOT = Path(__file__).parents[2]
 LOCUST = shutil.which("locust", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
@@ -167,8 +167,8 @@ def test_an_image_of_another_may_answer_as_it_likes(tmp_path, scenario):
 
 def test_a_response_that_differs_has_a_kind_of_its_own(tmp_path):
     server, _ = run(tmp_path, "predict.py", ANSWERS, is_fickle=True)
-    (path,) = tmp_path.glob("requests-*.f64.gz")
+    (path,) = tmp_path.glob("named-requests-*.f64.gz")
     values = array("d")
     values.frombytes(gzip.decompress(path.read_bytes()))
-    kinds = Counter(kind_name(outcome) for outcome in values[2::3])
+    kinds = Counter(kind_name(outcome) for outcome in values[2::FIELDS])
     assert kinds["different_response"] == server.asked.total() - len(server.bodies) > 0

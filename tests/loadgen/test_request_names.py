@@ -1,0 +1,157 @@
+"""Each record has the name that Locust reports, or would have reported."""
+
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from loadgen.closed.request_names import RequestNames
+from loadgen.common.secrets_folder import MASK
+from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, NO_RESPONSE, OTHER_NAMES
+from tests.loadgen.locust_run import LOCUST, run, serve
+from tests.loadgen.users_run import read_names, read_requests
+
+# Each class does its work once. Both clients of Locust name a request in their own way.
+SCENARIO = """
+from locust import FastHttpUser, HttpUser, constant
+
+def work(user):
+    if getattr(user, "is_done", False):
+        return
+    user.is_done = True
+    get = user.client.get
+    get("/plain")
+    get("/query?a=1")
+    get("/named/7", name="/named/[id]")
+    get("/redirect")
+    get(f"{user.host}/whole")
+    with user.client.rename_request("/renamed"):
+        get("/original")
+    user.client.post("/plain", json={})
+    with get("/changed", catch_response=True) as response:
+        response.request_meta["name"] = "/other"
+    try:
+        with get("/raised", name="/lost", catch_response=True):
+            raise KeyError("x")
+    except KeyError:
+        pass
+
+class Common:
+    wait_time = constant(0.1)
+    fixed_count = 1
+    tasks = [work]
+
+class Fast(Common, FastHttpUser):
+    pass
+
+class Slow(Common, HttpUser):
+    pass
+"""
+INTERRUPTED = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0)
+
+    @task
+    def wait(self):
+        self.client."""
+MANY = """
+import itertools
+from locust import FastHttpUser, constant, task
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0)
+    numbers = itertools.count()
+
+    @task
+    def visit(self):
+        if (number := next(self.numbers)) < 250:
+            self.client.get(f"/item/{number}")
+        else:
+            self.client.get("/item/0")
+"""
+
+
+def respond(handler: BaseHTTPRequestHandler) -> None:
+    if handler.path.startswith("/silent"):
+        time.sleep(20.0)
+        handler.close_connection = True
+        return
+    is_moved = handler.path.startswith("/redirect")
+    handler.send_response(302 if is_moved else 200)
+    if is_moved:
+        handler.send_header("location", handler.path.removeprefix("/redirect") or "/target")
+    handler.send_header("content-length", "0")
+    handler.end_headers()
+
+
+@pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+def test_a_record_has_the_name_that_locust_reports(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        host = f"http://127.0.0.1:{server.port}"
+        outcome = run(tmp_path, SCENARIO, host, 1.0, users=2, drain_seconds=0.5)
+    names = read_names(tmp_path, "named-requests-lab-load-0.f64.gz")
+    # FastHttpUser names an absolute URL as it is, and HttpUser by its path.
+    whole = {f"GET {host}/whole": 1, "GET /whole": 1}
+    both = ("GET /plain", "GET /query?a=1", "GET /named/[id]", "GET /redirect", "GET /renamed", "POST /plain")
+    assert Counter(names) == {**whole, **dict.fromkeys((*both, "GET /other", "GET /lost"), 2)}
+    reported = {f"{row['Type']} {row['Name']}" for row in outcome.rows.values()}
+    # Two methods of one name are one row in this table.
+    assert set(names) - reported - {"GET /plain", "POST /plain"} == {"GET /lost"}
+    assert reported <= set(names)
+
+
+@pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ('get("/silent", params={"b": 2})', "GET /silent?b=2"),
+        ('post("/silent/7", name="/silent/[id]")', "POST /silent/[id]"),
+        ('get("/redirect/silent")', "GET /redirect/silent"),
+    ],
+)
+def test_a_request_that_the_end_of_the_load_interrupts_has_its_name(tmp_path, call, name):
+    with serve("127.0.0.1", respond) as server:
+        run(tmp_path, INTERRUPTED + call, f"http://127.0.0.1:{server.port}", 1.0, drain_seconds=0.5)
+    (record,) = read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")
+    assert (read_names(tmp_path, "named-requests-lab-load-0.f64.gz"), record[2]) == ([name], NO_RESPONSE)
+
+
+@pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+def test_a_name_too_many_has_no_number(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        outcome = run(tmp_path, MANY, f"http://127.0.0.1:{server.port}", 2.0)
+    names = Counter(read_names(tmp_path, "named-requests-lab-load-0.f64.gz"))
+    assert len(outcome.worker["names"]) == MAX_NAMES == len(names) - 1
+    assert names[str(OTHER_NAMES)] == 250 - MAX_NAMES
+    # A name that has a number keeps it.
+    assert names["GET /item/0"] > 1
+
+
+class Unreadable:
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "text"),
+    [
+        ("GET", "/a", "GET /a"),
+        ("GET", " /a \n  b", "GET /a b"),
+        (None, None, ""),
+        ("", "Aggregated", "Aggregated"),
+        (7, ["x"], "7 ['x']"),
+        ("GET", "/\ud800", "GET /?"),
+        ("GET", "x" * 9999, f"GET {'x' * (MAX_NAME_CHARACTERS - 4)}"),
+        ("GET", "/?token=correct-horse", f"GET /?token={MASK}"),
+        ("GET", Unreadable(), None),
+    ],
+)
+def test_a_name_is_one_line_without_secrets(monkeypatch, method, name, text):
+    monkeypatch.setattr("loadgen.common.secrets_folder._hidden", ["correct-horse"])
+    names = RequestNames()
+    number = names.number_of(method, name)
+    assert names.number_of(method, name) == number
+    assert (number, names.names) == ((OTHER_NAMES, []) if text is None else (0.0, [text]))
