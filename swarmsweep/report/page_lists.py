@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 
 from msgspec import Struct
 
@@ -80,7 +81,7 @@ class FailedCheck(Struct, frozen=True, kw_only=True):
     """A check of one attempt that failed or could not be made."""
 
     id: str
-    attempt: int
+    attempt: str
     verdict: str
     name: str
     sentence: str
@@ -97,7 +98,7 @@ class RetryLine(Struct, frozen=True):
     """An attempt that was retried, and why."""
 
     id: str
-    attempt: int
+    attempt: str
     reason: str
 
 
@@ -217,6 +218,7 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
     for cell in cells:
         if cell.status == "infeasible":
             continue
+        set_aside = Counter(retry.attempt for retry in cell.retries)
         for check in cell.checks:
             if check.passed is True or (check.passed is None and cell.status == "failed"):
                 continue
@@ -224,7 +226,7 @@ def failed_checks_of(cells: list[Row]) -> list[FailedCheck]:
             entries.append(
                 FailedCheck(
                     id=cell.id,
-                    attempt=check.attempt,
+                    attempt=_attempt_words(check.attempt, set_aside[check.attempt] + 1, set_aside[check.attempt]),
                     verdict=verdict,
                     name=_CHECK_TITLES.get(check.name) or check.name.replace("_", " "),
                     sentence=markdown(check.sentence),
@@ -244,11 +246,23 @@ def otherwise_invalid_of(cells: list[Row]) -> list[InvalidLine]:
 
 def retries_of(cells: list[Row]) -> list[RetryLine]:
     """Attempts that were invalid and retried, and the reasons; the retry is the one that counts."""
-    return [
-        RetryLine(cell.id, retry.attempt, markdown(retry.reason or "no reason was stored"))
-        for cell in cells
-        for retry in cell.retries
-    ]
+    lines = []
+    for cell in cells:
+        set_aside = Counter(retry.attempt for retry in cell.retries)
+        tries: Counter[int] = Counter()
+        for retry in cell.retries:
+            tries[retry.attempt] += 1
+            words = _attempt_words(retry.attempt, tries[retry.attempt], set_aside[retry.attempt])
+            lines.append(RetryLine(cell.id, words, markdown(retry.reason or "no reason was stored")))
+    return lines
+
+
+def _attempt_words(attempt: int, number: int, set_aside: int) -> str:
+    """An attempt in words. A retry has the number of the attempt that it replaces, so their words differ.
+
+    ``number`` counts the tries of this attempt from 1; ``set_aside`` is how many of them were invalid and retried.
+    """
+    return f"attempt {attempt}, try {number}" if set_aside else f"attempt {attempt}"
 
 
 def warnings_of(cells: list[Row]) -> list[SharedWarning]:

@@ -47,7 +47,7 @@ def foreign_cpu(evidence: Evidence) -> Check:
         "foreign_cpu",
         _highest({host: machine.external_cpu_cores for host, machine in evidence.machines.items()}),
         limit("external_cpu"),
-        "the CPU use of noisy neighbours was not recorded, or cannot be measured on these machines",
+        "the CPU use of noisy neighbours was not recorded, or cannot be measured",
         lambda cores, host, most: (
             f"noisy neighbours used {format_figure(cores)} cores of {host} (limit {most:g}){full}"
         ),
