@@ -249,28 +249,37 @@ class ActionModule(ActionBase):
         """Find out whether a sweep or a retraining of this lab runs. Its process is None if none does."""
         return {"process": lock.holder(path)}
 
-    def do_measure(self, run, cell_id, attempt):
+    def do_measure(self, run, cell_id, attempt, one_user=False):
         """Turn the raw files of one attempt into trial.json, and write cell.json after the last attempt.
 
-        ``left_out`` are the cells that would fail as the last two did.
+        ``left_out`` are the cells that would fail as the last two did. ``one_user``: the attempt is that of a check, so
+        the sentence has no judgement of a load.
         """
         from swarmsweep import measure_attempt, read_plan
         from swarmsweep.plan.run_folder import attempt_dir
         from swarmsweep.raw.left_lab import left_lab
+        from swarmsweep.report.check_text import check_sentence
         from swarmsweep.report.progress import sentence
         from swarmsweep.results.shared_failure import unmeasured_reasons
 
         row = measure_attempt(run, cell_id, int(attempt))
         left = left_lab(attempt_dir(run, cell_id, int(attempt)))
         left_out = list(unmeasured_reasons(run, read_plan(run)))
-        return {"status": row.status, "sentence": sentence(row), "left_lab": left, "left_out": left_out}
+        words = check_sentence(row) if one_user else sentence(row)
+        return {
+            "status": row.status,
+            "sentence": words,
+            "one_user": bool(one_user),
+            "left_lab": left,
+            "left_out": left_out,
+        }
 
-    def do_harness_failure(self, run, cell_id, attempt, reason):
+    def do_harness_failure(self, run, cell_id, attempt, reason, one_user=False):
         """Record that the bench broke, not the cell. The attempt is invalid and the sweep goes on."""
         from swarmsweep.plan.run_folder import attempt_dir
 
         write_json(attempt_dir(run, cell_id, int(attempt), "harness.json"), {"schema": 1, "reason": reason})
-        return self.do_measure(run, cell_id, attempt)
+        return self.do_measure(run, cell_id, attempt, one_user)
 
     def do_report(self, run, reports):
         """Write summary.md, .json and .csv from all cells."""

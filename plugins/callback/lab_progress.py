@@ -249,8 +249,12 @@ class CallbackModule(Default):
             import_module("swarmsweep.results.measure")
             import_module("pandas")
         elif self.cell and "sentence" in result.result:
-            line = self.cell.line(result.result["sentence"], self.progress, datetime.now())
-            self.say(line, COLORS.get(result.result["status"], constants.COLOR_WARN))
+            judged = result.result
+            # A check has one cell, and judges no load.
+            one_user = judged.get("one_user")
+            line = self.cell.line(judged["sentence"], None if one_user else self.progress, datetime.now())
+            status = "valid" if one_user and judged["status"] != "failed" else judged["status"]
+            self.say(line, COLORS.get(status, constants.COLOR_WARN))
 
     # --- Failures, and messages of the playbook -----------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
 from swarmsweep.record_file import Real, Whole, read_record
-from swarmsweep.units import format_bytes, format_figure, format_memory
+from swarmsweep.units import counted, format_bytes, format_figure, format_memory
 
 # Checks of an attempt that hold for a few requests of one user too. The others are about figures.
 SOUND_FOR_ONE_USER = frozenset(
@@ -81,6 +81,18 @@ def check_text(run: Path, ready_limit_seconds: float) -> CheckText:
     return CheckText(lines, problems, deployed=row.status != "failed")
 
 
+def check_sentence(row: Row) -> str:
+    """The outcome of the attempt in one line. A few requests of one user are no load, so they get no judgement."""
+    if row.status == "failed" or row.requests is None or _did_not_run(row):
+        return f"{row.status}: {row.reason}"
+    return f"{counted(row.requests, 'request')}, of which {row.failures} failed"
+
+
+def _did_not_run(row: Row) -> bool:
+    """Whether files are missing, so no check failed: a program of the load has died, or the bench broke."""
+    return row.status == "invalid" and not any(check.passed is False for check in row.checks)
+
+
 def _line(name: str, text: str | None) -> list[str]:
     return [f"  {name:<16}{'not measured' if text is None else text}"]
 
@@ -145,8 +157,7 @@ def _problems(
     if row.status == "failed":
         return [row.reason or "the deployment failed"]
     found = []
-    # Without a check that failed, files are missing: a program of the load has died, or the bench broke.
-    if row.status == "invalid" and not any(check.passed is False for check in row.checks):
+    if _did_not_run(row):
         found.append(row.reason or "the load did not run")
     if first is not None and first.status is None:
         found.append(f"The first request got no response: {_printable(first.error or 'no reason recorded')}")

@@ -46,6 +46,7 @@ AFTER = """\
     run: "{{ plan.run }}"
     cell_id: "{{ sweep_step.cell_id }}"
     attempt: "{{ sweep_step.attempt }}"
+    one_user: "{{ check_only | default(false) }}"
     reason: nothing was measured
 - name: Show the outcome
   ansible.builtin.debug: {msg: shown by default}
@@ -152,6 +153,15 @@ def test_a_cell_is_one_line_within_its_phase(plain):
         *("  msg:", "      kept:", "      - as", "      - yaml"),
         "done in N s: 41 tasks, 17 changed",
     ]
+
+
+def test_the_line_of_a_check_has_no_pace(toy):
+    """It has one cell, and neither a best cell nor a retry."""
+    code, out, _ = play(toy, "-e", "{check_only: true}")
+    assert code == 0
+    cells = cell_lines(out.splitlines())
+    assert len(cells) == 4
+    assert not any(found[3] for found in cells)
 
 
 def test_nothing_moves_without_a_terminal(plain):

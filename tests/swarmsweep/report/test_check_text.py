@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from swarmsweep.report.check_text import check_text
+from swarmsweep.report.check_text import check_sentence, check_text
 from swarmsweep.results.measure import measure_attempt
 from tests.swarmsweep.run_folder import MIB, Run, Traffic, put
 
@@ -111,6 +111,17 @@ def test_an_api_that_never_started(tmp_path):
 def test_a_load_that_did_not_run(tmp_path):
     run = Run(tmp_path, SWEEP)
     put(run.attempt(CELL) / "harness.json", {"schema": 1, "reason": "lab-load could not be reached"})
-    measure_attempt(run.dir, CELL, 1)
+    row = measure_attempt(run.dir, CELL, 1)
     (problem,) = check_text(run.dir, 120).problems
     assert "lab-load could not be reached" in problem
+    assert check_sentence(row) == f"invalid: {row.reason}"
+
+
+def test_a_few_requests_get_no_judgement_of_a_load(tmp_path):
+    """Figures that would make a load invalid, such as a busy machine, say nothing about an API that responds."""
+    run = Run(tmp_path, SWEEP)
+    run.record(CELL, Traffic(**SOUND, worker_cpu_percent=97.0))
+    row = measure_attempt(run.dir, CELL, 1)
+    assert row.status == "invalid" and "busiest Locust worker" in (row.reason or "")
+    assert check_text(run.dir, 120).problems == []
+    assert check_sentence(row) == "12 requests, of which 0 failed"
