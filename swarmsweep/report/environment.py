@@ -10,6 +10,7 @@ from swarmsweep.files import parse_json, read_text
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.markdown import MISSING, code, markdown
 from swarmsweep.plan.planned import Host, Plan
+from swarmsweep.report.own_image import of_own_image
 from swarmsweep.units import counted, format_bytes, format_seconds
 
 _NO_MANIFEST = "manifest.json is missing, so versions and digests were not recorded"
@@ -23,7 +24,7 @@ class Section(Struct, frozen=True):
 
 
 def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> list[Section]:
-    """The plan's facts, then every section of manifest.json, whatever it contains: text that is safe in Markdown.
+    """The plan's facts, then the sections of manifest.json, whatever it contains: text that is safe in Markdown.
 
     ``order`` is the order of the steps, a title and a text for each line.
     """
@@ -45,7 +46,9 @@ def environment_sections(run_dir: Path, plan: Plan, order: dict[str, str]) -> li
     except LabError as error:
         # The figures do not depend on it.
         return [*sections, Section("manifest", [markdown(f"{error}; versions and digests are not shown")])]
-    for name, value in manifest.items():
+    for name, value in of_own_image(manifest, plan).items():
+        if name in OMITTED:
+            continue
         items = SHOWN[name](value) if name in SHOWN else _flatten(value)
         sections.append(Section(markdown(name.replace("_", " ")), items))
     return sections
@@ -98,3 +101,5 @@ def _flatten(value: Any, path: str = "") -> list[str]:
 
 # Sections of the manifest that are not shown as they are stored.
 SHOWN = {"commands": _commands, "environment": _environment, "resumed": _resumed}
+# Keyed hashes of settings that are in the section "api" too. They only serve to compare.
+OMITTED = frozenset({"hidden"})
