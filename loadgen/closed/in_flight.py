@@ -84,6 +84,10 @@ class InFlight:
         """Whether a request that began up to this time (epoch seconds) has no response yet."""
         return any(one.latency_ms is None and one.start_seconds <= began_until for one in self._open.values())
 
+    def not_ended(self) -> list[Request]:
+        """Requests without a response, and those whose with block has not ended."""
+        return list(self._open.values())
+
     def on_event(self, url: str | None) -> Request | None:
         """Call this at each of Locust's request events, in the greenlet that fired it, with the event's URL.
 

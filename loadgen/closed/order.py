@@ -25,7 +25,7 @@ class UsersOrder:
 
     ``kind``: with ``users``, so many users are running; the master has started them. With ``poisson`` and ``constant``,
     ``rate_rps`` iterations are due per second, and the worker has at most ``most_in_flight`` users. What begins in the
-    first ``seconds_settle`` is not measured. A response after ``timeout_seconds`` is none.
+    first ``seconds_settle`` is not measured. A response after ``timeout_seconds`` counts as missing.
     """
 
     trial: int

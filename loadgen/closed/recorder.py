@@ -41,6 +41,7 @@ from loadgen.closed.scenario_errors import ScenarioErrors
 from loadgen.closed.task_log import Execution, TaskLog, text_of, words_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.closed.unloaded import UnloadedRequests
+from loadgen.closed.window import Window
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
 from loadgen.shared.request_record import (
@@ -104,6 +105,9 @@ class Recorder:
         self._drain = Drain(environment, self._in_flight, self._tasks)
         self._think_time = ThinkTime(wait_seconds, lambda: not keeps_pauses and self._unloaded.shortens_pause())
         self._thinking: list[Sample] = [self._think_time.sample()]
+        # The probe of a search that is running.
+        self._window: Window | None = None
+        self._own_window: Window | None = None
         self._scenario_errors = ScenarioErrors(environment)
         self._unloaded = UnloadedRequests(environment, self._tasks.running)
         listen_first(environment, self._on_request)
@@ -115,6 +119,40 @@ class Recorder:
     def requests(self) -> int:
         """The number of requests recorded so far, with the timings that the scenario fired itself."""
         return len(self._requests) + self._own
+
+    @property
+    def requests_file(self) -> str:
+        """The name of the file of requests when the load is over."""
+        return self._requests.compressed.name
+
+    @property
+    def think_time(self) -> ThinkTime:
+        """The think time of the users."""
+        return self._think_time
+
+    def open_window(self, window: Window, own: Window) -> None:
+        """Sum up the requests of a probe as well, from now on, and the timings that the scenario fires itself."""
+        self._window, self._own_window = window, own
+
+    def is_waiting(self, window: Window) -> bool:
+        """Whether a request of the probe has not ended yet."""
+        return any(request.start_seconds in window for request in self._in_flight.not_ended())
+
+    def close_window(self, window: Window) -> None:
+        """Add what has not ended yet, and sum up no more."""
+        now = time.time()
+        for request in self._in_flight.not_ended():
+            if request.latency_ms is None:
+                window.add_waiting(request.start_seconds, now)
+            else:
+                outcome = OK if request.failure is None else request.failure
+                window.add(request.start_seconds, request.latency_ms, outcome)
+        self._window = self._own_window = None
+
+    def _record(self, start_seconds: float, latency_ms: float, outcome: float, number: float) -> None:
+        self._requests.add((start_seconds, latency_ms, outcome, number))
+        if self._window is not None:
+            self._window.add(start_seconds, latency_ms, outcome)
 
     def _on_test_start(self, **_: Any) -> None:
         # Locust has just forgotten what came before.
@@ -140,7 +178,7 @@ class Recorder:
             if exception is None and outcome != OK:
                 # The scenario accepted a response that is not whole.
                 exception = request.broken
-            self._requests.add((start_time, latency_ms, outcome, number))
+            self._record(start_time, latency_ms, outcome, number)
             self._unloaded.add(start_time, latency_ms, outcome, name)
         else:
             # Locust takes an empty text for no exception.
@@ -163,7 +201,10 @@ class Recorder:
         if isinstance(latency_ms, int | float) and 0 <= latency_ms < math.inf:
             outcome = outcome if exception is None else kind_of_own(response, exception)
             # It ends now. A start that the scenario gives may belong to any clock.
-            self._own_timings.add((time.time() - latency_ms / 1000, latency_ms, outcome, number))
+            timing = (time.time() - latency_ms / 1000, latency_ms, outcome)
+            self._own_timings.add((*timing, number))
+            if self._own_window is not None:
+                self._own_window.add(*timing)
 
     def _count_error(self, text: str) -> None:
         if text not in self._errors and len(self._errors) >= MAX_TEXTS:
@@ -180,7 +221,7 @@ class Recorder:
             latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
             outcome = NO_RESPONSE if request.failure is None else request.failure
         number = self._names.number_of(request.method, request.name)
-        self._requests.add((request.start_seconds, latency_ms, outcome, number))
+        self._record(request.start_seconds, latency_ms, outcome, number)
         task, stopped = self._tasks.running(), self._drain.stopped_seconds
         if task is not None:
             task.has_lost_request = True

@@ -9,6 +9,7 @@ SWEEP_HOST               name of this host in file names; default: its host name
 SWEEP_WORKER_INDEX       number of this worker on its host; default: the index that the master gave it
 SWEEP_START_FILE         see common/workers.py (master)
 SWEEP_FIRST_RESPONSE     1: note the first response, see first_response.py (workers)
+SWEEP_SEARCH             a search conducts the load (see master/users_conductor.py); without warm-up, window and drain
 SWEEP_DRAIN_SECONDS      for responses after the window, at most (master; see drain.py)
 LOCUST_WAIT_MIN_SECONDS, LOCUST_WAIT_MAX_SECONDS   think time that replaces the scenario's own (see think_time.py)
 """
@@ -23,6 +24,7 @@ from locust import events
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from loadgen.closed.first_response import FirstResponse
+from loadgen.closed.probes import Probes
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.response_bounds import set_bounds
 from loadgen.closed.task_log import text_of
@@ -61,6 +63,11 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
 def take_role(environment: Any, runner: Any) -> None:
     """Record, conduct, or both."""
     directory, waits = output_directory(), wait_seconds()
+    is_search = bool(os.environ.get("SWEEP_SEARCH"))
+    if is_search and isinstance(runner, MasterRunner):
+        return
+    if is_search and isinstance(runner, LocalRunner):
+        raise ValueError("a search with users needs workers: start Locust with --master and --worker")
     if isinstance(runner, MasterRunner):
         Timeline(environment, directory, None)
         wait_for_start(environment)
@@ -73,6 +80,8 @@ def take_role(environment: Any, runner: Any) -> None:
     recorder = Recorder(environment, directory, host, index, waits, keeps_pauses=is_check)
     if is_check:
         events.request.add_listener(FirstResponse(directory, f"{host}-{index}").note)
+    if is_search:
+        Probes(environment, recorder, host, index)
     if isinstance(runner, WorkerRunner):
         mark = EndMark(directory, index)
         events.test_stop.add_listener(lambda **_: hand_in(environment, recorder, mark))

@@ -64,6 +64,8 @@ class ThinkTime:
         self._ended, self._ended_seconds, self._cut_seconds = 0, 0.0, 0.0
         # Of the waits that are running: their number, and the sum of their starts.
         self._running, self._starts_seconds = 0, 0.0
+        # Of all waits that began, also in the probe of one user: their number, and the seconds that were asked for.
+        self.asked: tuple[int, float] = (0, 0.0)
         self._watch()
 
     def sample(self) -> Sample:
@@ -85,6 +87,7 @@ class ThinkTime:
             original_wait(task_set)
 
         def sleep(task_set: TaskSet, seconds: Any) -> None:
+            self.asked = self.asked[0] + 1, self.asked[1] + max(0.0, float(seconds))
             if self._in_probe():
                 original_sleep(task_set, min(max(0.0, float(seconds)), MAX_PROBE_PAUSE_SECONDS))
                 return

@@ -20,7 +20,6 @@ import logging
 import os
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from loadgen.common.workers import Workers, quit_locust, wait_for_start
 from loadgen.master.probes import ProbeError, Probes
 from loadgen.master.recovery import Recovery
 from loadgen.master.search_order import SearchOrder
+from loadgen.master.search_record import SearchRecord
 from loadgen.open.user import OpenLoopUser
 
 logger = logging.getLogger("conductor")
@@ -62,22 +62,8 @@ class Conductor:
         self._sent = 0
         self._is_over = False
         self._greenlet: gevent.Greenlet | None = None
-        self._record: dict[str, Any] = {
-            "schema": 1,
-            "order": asdict(order),
-            "profile": asdict(profile),
-            "trials": [],
-            "ended": None,
-            "error": None,
-            "load_seconds": 0.0,
-            "started": None,
-            "stopped": None,
-        }
         self._mark = EndMark(directory)
-        # Remove files of an earlier attempt, so that they are not taken for those of this one.
-        for path in (directory / "timeline.json", *directory.glob("trial-*.json")):
-            path.unlink(missing_ok=True)
-        self._write_record()
+        self._record = SearchRecord(directory, order, profile)
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.quitting.add_listener(self._on_quitting)
@@ -118,10 +104,10 @@ class Conductor:
         try:
             self._probes.wait_ready(self._order.workers, READY_SECONDS)
             self._recovery = Recovery(self._environment.user_classes[0], self._environment.host or "")
-            self._record["started"] = time.time()
+            self._record.start()
             while step := self._search.next():
                 self._load(step)
-            self._record["ended"] = self._search.ended
+            self._record.ended = self._search.ended
         except (ProbeError, ValueError) as error:
             self._fail(str(error))
         except Exception as error:
@@ -135,7 +121,7 @@ class Conductor:
         Raises:
             ProbeError: it is not a valid measurement.
         """
-        order, number = self._order, len(self._record["trials"]) + 1
+        order, number = self._order, len(self._record.trials) + 1
         self._refuse_lost_workers(f"before probe {number}")
         summary = self._probes.run(
             step.kind,
@@ -154,22 +140,9 @@ class Conductor:
             raise ProbeError(f"probe {number}: {summary['workers_reported']} of {order.workers} workers reported")
         if summary["stopped"]:
             raise ProbeError(f"probe {number}: {summary['stopped']}")
-        file = f"trial-{number}.json"
-        write_json(self._directory / file, summary)
         judgement = self._search.add(step, summary)
         logger.info("Probe %d, %s: %s, %s", number, _words(step), judgement.verdict, judgement.reason)
-        self._record["trials"].append(
-            {
-                "trial": number,
-                **asdict(step),
-                "window_start": min(worker["window_start"] for worker in summary["workers"]),
-                "window_end": max(worker["window_end"] for worker in summary["workers"]),
-                **asdict(judgement),
-                "file": file,
-            }
-        )
-        self._record["load_seconds"] += step.seconds
-        self._write_record()
+        self._record.add(step, summary, judgement, step.seconds)
         if judgement.verdict in (BAD, GENERATOR):
             self._recovery.wait(order.max_latency_seconds)
 
@@ -180,7 +153,7 @@ class Conductor:
 
     def _fail(self, error: str) -> None:
         logger.error("%s", error)
-        self._record["error"] = error
+        self._record.error = error
         self._environment.process_exit_code = 1
 
     def _end(self) -> None:
@@ -189,9 +162,8 @@ class Conductor:
 
     def _write_end(self) -> None:
         self._is_over = True
-        self._record["stopped"] = self._times["stopped"] = time.time()
-        self._write_record()
-        trials = self._record["trials"]
+        self._times["stopped"] = self._record.stop()
+        window_start, window_end = self._record.windows
         timeline = {
             "schema": 1,
             "mode": "capacity",
@@ -200,8 +172,8 @@ class Conductor:
             "workers_connected": self._workers.connected,
             "workers_lost": self._workers.lost,
             **self._times,
-            "window_start": trials[0]["window_start"] if trials else None,
-            "window_end": trials[-1]["window_end"] if trials else None,
+            "window_start": window_start,
+            "window_end": window_end,
             # The two differ only if a worker was lost. The recovery probes of the master are additional.
             "requests_recorded": self._sent,
             "requests_reported": self._environment.runner.stats.total.num_requests,
@@ -209,11 +181,8 @@ class Conductor:
             "locust_version": locust.__version__,
         }
         write_json(self._directory / "timeline.json", timeline)
-        if self._record["error"] is None:
+        if self._record.error is None:
             self._mark.write()
-
-    def _write_record(self) -> None:
-        write_json(self._directory / "capacity.json", self._record)
 
 
 def _words(step: Step) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
+from loadgen.closed.order import UsersOrder
 from loadgen.common.histogram import add_encoded, count_within, percentile_ms
 from loadgen.open.order import Order
 from loadgen.shared.request_record import COUNTS
@@ -26,7 +27,9 @@ CONNECTIONS = ("opened", "closed_idle", "resent")
 IN_FLIGHT = ("in_flight_mean", "in_flight_max")
 
 
-def merge(order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]) -> dict[str, Any]:
+def merge(
+    order: Order | UsersOrder, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]
+) -> dict[str, Any]:
     """The result of all workers together, from their summaries (at least one). Histograms are added, never averaged."""
     bins: dict[int, list[dict[str, Any]]] = {}
     for report in reports:
@@ -55,6 +58,13 @@ def merge(order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[st
     }
 
 
+def merge_users(order: UsersOrder, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]) -> dict[str, Any]:
+    """The result of all workers together, with their users and the think times that ended in the window."""
+    users = {name: sum(report["users"][name] for report in reports) for name in reports[0]["users"]}
+    waited = [sum(values) for values in zip(*(report["waited"] for report in reports), strict=True)]
+    return {**merge(order, reports, limits_ms), "users": users, "waited": waited}
+
+
 def _merge_bins(second: int, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The same second of several workers. In-flight is added up; for the CPU, the busiest worker counts."""
     sums = {name: sum(part[name] for part in parts) for name in (*COUNTS, "latency_ms_sum", "lag_ms_sum")}
@@ -69,7 +79,9 @@ def _merge_bins(second: int, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _measure(order: Order, bins: Sequence[dict[str, Any]], latency: HdrHistogram, lag: HdrHistogram) -> dict[str, Any]:
+def _measure(
+    order: Order | UsersOrder, bins: Sequence[dict[str, Any]], latency: HdrHistogram, lag: HdrHistogram
+) -> dict[str, Any]:
     counts = {name: sum(part[name] for part in bins) for name in COUNTS}
     seconds = order.seconds_measure
     return {

@@ -1,13 +1,16 @@
-"""The order of a search for the conductor, from the environment variable SWEEP_SEARCH."""
+"""The order of a search for its conductor, from the environment variable SWEEP_SEARCH."""
 
 import hashlib
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from search import PERCENTS, PROFILES
 
+# What a search with users varies.
+BY = ("users",)
 # The maximum of requests in flight, over all workers. Each uses a local port, of which a host has at most 64,000.
 MAX_IN_FLIGHT = 32768
 # A sum and a factor over the requests in flight of an API that just holds its SLO: for chance, and for the first
@@ -16,24 +19,17 @@ SPARE_IN_FLIGHT, SPARE_SHARE = 64, 1.5
 
 
 @dataclass(frozen=True)
-class SearchOrder:
-    """The order of a search. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent.
-
-    ``connections`` are those of the closed probe, over all ``workers``. ``max_rps`` bounds the rates; None means no
-    bound.
-    """
+class _Order:
+    """What both orders have. ``slo``: limits in ms by p50_ms, p95_ms, p99_ms and mean_ms, and max_failure_percent."""
 
     profile: str
     slo: Mapping[str, float]
-    arrivals: str
     timeout_seconds: float
     seed: int
     workers: int
-    connections: int
-    max_rps: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse settings that neither `Search` nor an order of a probe would refuse before the first one.
+        """Refuse settings that neither the search nor an order of a probe would refuse before the first one.
 
         Raises:
             ValueError: which setting, and what is allowed.
@@ -44,19 +40,17 @@ class SearchOrder:
             ("timeout_seconds", isinstance(self.timeout_seconds, int | float), "seconds"),
             ("seed", isinstance(self.seed, int), "a whole number"),
             ("workers", isinstance(self.workers, int) and self.workers >= 1, "a whole number from 1"),
-            (
-                "connections",
-                isinstance(self.connections, int)
-                and (not isinstance(self.workers, int) or self.connections >= self.workers),
-                "a whole number, at least one per worker",
-            ),
+            *self._more_rules(),
         )
         for name, holds, allowed in rules:
             if not holds:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; allowed: {allowed}")
 
+    def _more_rules(self) -> tuple[tuple[str, bool, str], ...]:
+        return ()
+
     @classmethod
-    def from_json(cls, text: str) -> "SearchOrder":
+    def from_json(cls, text: str) -> Self:
         """Parse the order. Raises ValueError for anything but an object with these settings."""
         data = json.loads(text)
         if not isinstance(data, dict):
@@ -71,14 +65,32 @@ class SearchOrder:
         """The latencies within which requests are counted."""
         return {name: self.slo[name] for name in PERCENTS if self.slo.get(name) is not None}
 
+    def seed_of(self, probe: int) -> int:
+        """The seed of a probe, below 2**31; every probe has a sequence of its own."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{probe}".encode()).digest()[:4]) >> 1
+
+
+@dataclass(frozen=True)
+class SearchOrder(_Order):
+    """The order of a search of the open-loop client.
+
+    ``connections`` are those of the closed probe, over all ``workers``. ``max_rps`` bounds the rates; None means no
+    bound.
+    """
+
+    arrivals: str
+    connections: int
+    max_rps: float | None = None
+
+    def _more_rules(self) -> tuple[tuple[str, bool, str], ...]:
+        enough = not isinstance(self.workers, int) or self.connections >= self.workers
+        holds = isinstance(self.connections, int) and enough
+        return (("connections", holds, "a whole number, at least one per worker"),)
+
     @property
     def max_latency_seconds(self) -> float:
         """The greatest latency that any limit allows."""
         return max((limit for name, limit in self.slo.items() if name.endswith("_ms") and limit), default=0) / 1000
-
-    def seed_of(self, probe: int) -> int:
-        """The seed of a probe, below 2**31; every probe has a sequence of its own."""
-        return int.from_bytes(hashlib.sha256(f"{self.seed}/{probe}".encode()).digest()[:4]) >> 1
 
     @property
     def max_mean_seconds(self) -> float:
@@ -101,3 +113,22 @@ class SearchOrder:
         """
         wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * self.max_mean_seconds
         return math.ceil(min(wanted, MAX_IN_FLIGHT) / self.workers)
+
+
+@dataclass(frozen=True)
+class UsersSearchOrder(_Order):
+    """The order of a search with users.
+
+    ``by``: what the search varies. ``processes`` are the server processes of the API, over all replicas.
+    ``think_seconds`` is the mean think time, None where the scenario has its own. ``max_users`` bounds the number of
+    users.
+    """
+
+    by: str
+    spawn_rate: float
+    processes: int = 1
+    think_seconds: float | None = None
+    max_users: int | None = None
+
+    def _more_rules(self) -> tuple[tuple[str, bool, str], ...]:
+        return (("by", self.by in BY, f"one of {', '.join(BY)}"),)

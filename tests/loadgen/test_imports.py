@@ -13,7 +13,7 @@ ALLOWED = {
     "common": {"common", "shared"},
     "closed": {"closed", "common", "shared"},
     "open": {"open", "common", "shared"},
-    "master": {"master", "open", "common", "shared"},
+    "master": {"master", "closed", "open", "common", "shared"},
     "entry": {"check", "closed", "common", "master", "open"},
 }
 # Packages of a load host: Locust and what it needs, and what its lock adds to them.
