@@ -8,7 +8,7 @@ import pytest
 
 from app.dependencies.processes import free_port
 from tests.loadgen.test_conductor import LOCUST, SLOTS_RPS, Lab
-from tests.loadgen.users_run import read_rows
+from tests.loadgen.users_run import read_requests
 
 pytest.importorskip("hdrh", reason="hdrhistogram is not installed")
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
@@ -105,15 +105,15 @@ def test_a_search_finds_how_many_users_the_server_can_take(searched):
 
 def test_each_window_has_its_users_and_is_cut_from_the_record(searched):
     lab, _, capacity, _ = searched
-    rows = {index: np.array(read_rows(lab.out / f"requests-lab-load-{index}.f64.gz")) for index in "01"}
+    rows = {index: np.array(read_requests(lab.out / f"named-requests-lab-load-{index}.f64.gz")) for index in "01"}
     for trial in capacity["trials"]:
         summary = lab.read(trial["file"])
         assert (summary["workers_ordered"], summary["workers_reported"], summary["stopped"]) == (2, 2, None)
         assert summary["users"]["least"] == summary["users"]["most"] == trial["users"]
         ok = within = offered = 0
         for worker in summary["workers"]:
-            assert worker["requests_file"] == f"requests-lab-load-{worker['index']}.f64.gz"
-            start, latency, outcome, *_ = rows[worker["index"]].T
+            assert worker["requests_file"] == f"named-requests-lab-load-{worker['index']}.f64.gz"
+            start, latency, outcome = rows[worker["index"]].T
             inside = (start >= worker["window_start"]) & (start < worker["window_end"])
             offered += int(inside.sum())
             good = inside & (outcome == 1) & (latency <= 1000 * ORDER["timeout_seconds"])
@@ -136,7 +136,7 @@ def test_no_change_of_the_number_of_users_cuts_a_request(searched):
     assert timeline["requests_recorded"] == timeline["requests_reported"]
     assert counts["/slots"] + counts["/length"] == timeline["requests_recorded"]
     for index in "01":
-        outcomes = {row[2] for row in read_rows(lab.out / f"requests-lab-load-{index}.f64.gz")}
+        outcomes = {row[2] for row in read_requests(lab.out / f"named-requests-lab-load-{index}.f64.gz")}
         assert outcomes == {1.0}
 
 
