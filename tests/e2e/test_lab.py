@@ -281,12 +281,6 @@ def test_an_interrupted_sweep_is_resumed_where_it_stopped(lab, run, rows):
     assert (run / "cells" / GOOD[1] / "cell.json").stat().st_mtime_ns == untouched
 
 
-def test_site_after_a_sweep_changes_nothing(lab):
-    after = lab.play("site.yml")
-    assert after.status == "successful"
-    assert {host: count for host, count in after.changed.items() if count} == {}
-
-
 def write_rows(path: Path) -> Path:
     """Rows that follow another rule than any before, so that a model of them is the better one on them for certain."""
     rng = random.Random(3)
@@ -313,7 +307,7 @@ def test_a_new_champion_takes_over_without_a_failed_request(lab):
     assert len(counted["replicas"]) == 2
 
 
-def test_site_after_a_retraining_changes_nothing(lab):
+def test_site_after_a_sweep_and_a_retraining_changes_nothing(lab):
     after = lab.play("site.yml")
     assert after.status == "successful"
     assert {host: count for host, count in after.changed.items() if count} == {}
