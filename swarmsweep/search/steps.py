@@ -10,7 +10,8 @@ class Profile:
     The unloaded probe, with one connection, takes at most 3 s. The first requests open the connection, and settle.
     ``settle_seconds`` belong to each open probe and are not measured. ``resolution``: bisection ends when the width of
     the bracket is this share of its upper end. ``confirm_factors`` are multiples of the fitted rate.
-    ``verify_seconds``: how long the SLO must have been held at the verified rate or above.
+    ``verify_seconds``: how long the SLO must have been held at the verified rate or above. ``last_share``: the last
+    chance to verify a rate is used at one where this share of the allowed requests over the limit is expected.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Profile:
     resolution: float
     confirm_factors: tuple[float, ...]
     verify_seconds: float
+    last_share: float
 
     @property
     def longest_seconds(self) -> float:
@@ -35,12 +37,13 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        # For a quick trial: it shows the order of magnitude, and that everything works.
-        Profile("smoke", 60, 0.2, 0.8, 0.5, 3.5, 1.5, 4.5, 8, 0.12, (1.0, 0.97), 12),
+        # For a quick trial: it shows the order of magnitude, and that everything works. Its bracket is wide, and its
+        # last chance is used at a low rate: the time is needed to verify any rate at all.
+        Profile("smoke", 60, 0.2, 0.8, 0.5, 3.5, 1.5, 4.5, 8, 0.2, (1.0, 0.97), 12, 0.125),
         # Short probes for the bracket, long ones for the decision. A probe that fails by chance below the capacity
         # limits the rate that can be verified.
-        Profile("standard", 420, 0.5, 2.5, 2, 13, 5, 20, 55, 0.08, (1.0, 0.97, 1.02), 80),
-        Profile("publish", 1200, 0.5, 2.5, 2, 28, 8, 50, 150, 0.08, (1.0, 0.97, 1.02), 240),
+        Profile("standard", 420, 0.5, 2.5, 2, 13, 5, 20, 55, 0.08, (1.0, 0.97, 1.02), 80, 0.5),
+        Profile("publish", 1200, 0.5, 2.5, 2, 28, 8, 50, 150, 0.08, (1.0, 0.97, 1.02), 240, 0.5),
     )
 }
 

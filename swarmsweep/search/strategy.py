@@ -5,7 +5,7 @@ It depends on the probes so far.
 
 import math
 
-from .fitting import OpenProbe, estimate_rps, fit_near, points_of, verified_rate
+from .fitting import Fit, OpenProbe, estimate_rps, fit_near, points_of, verified_rate
 from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge_probe, least_requests
 from .steps import UNLOADED, Profile, Step
 from .summary import ProbeSummary, Slo
@@ -19,10 +19,10 @@ MAX_RPS = 1e6
 # Where to verify, as shares of the fitted rate and of the lowest that failed. The values come from simulation. Nearer
 # to the fit, a probe fails too often, and then limits the rate that can be verified. A rate that held is repeated from
 # REPEAT_OF_FIT on; otherwise a new one is tried. A rate that is NEAR is near enough. With the last of the budget a
-# lower rate is used, so that any rate is verified.
+# lower rate is used, so that any rate is verified: by the fit, and at least LAST_LEAST of the lowest that failed.
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
-LAST_OF_FIT, LAST_OF_FAILED, SURE_OF_FIT = 0.94, 0.965, 0.9
+LAST_OF_FIT, LAST_OF_FAILED, LAST_LEAST, SURE_OF_FIT = 0.94, 0.965, 0.7, 0.9
 
 
 class Search:
@@ -144,9 +144,9 @@ class Search:
     def _bracket(self) -> tuple[float, float]:
         return max(self._passed, default=self._failed_rps), self._failed_rps
 
-    def _good_seconds(self, rate: float) -> float:
-        """How long the SLO was held at this rate or above, in seconds."""
-        failed = self._failed_rps
+    def _good_seconds(self, rate: float, below: float = math.inf) -> float:
+        """How long the SLO was held at this rate or above, and lower than ``below``, in seconds."""
+        failed = min(self._failed_rps, below)
         good = (probe for probe in self._probes if probe.verdict == GOOD and rate <= probe.rate_rps < failed)
         return sum(probe.seconds for probe in good)
 
@@ -155,12 +155,16 @@ class Search:
         judged = [(probe.rate_rps, probe.seconds, probe.verdict) for probe in self._probes]
         return verified_rate(judged, self.profile.verify_seconds)
 
+    def _fits(self) -> dict[str, Fit]:
+        """For each percentile of the SLO, a fit to the probes near the bracket. Call it after a rate has failed."""
+        lower, upper = self._bracket
+        names = [name for name in PERCENTS if name in self.slo]
+        return {name: fit for name in names if (fit := fit_near(points_of(name, self._probes), lower, upper))}
+
     def _fitted_rps(self) -> float:
         """The rate that meets the SLO exactly, from the probes near it. Call it only after a rate has failed."""
         lower, upper = self._bracket
-        names = [name for name in PERCENTS if name in self.slo]
-        fits = {name: fit for name in names if (fit := fit_near(points_of(name, self._probes), lower, upper))}
-        estimate = estimate_rps(fits, lower, upper)
+        estimate = estimate_rps(self._fits(), lower, upper)
         return estimate[1] if estimate else (lower + upper) / 2
 
     # The steps of a search.
@@ -256,12 +260,25 @@ class Search:
             return None
         rate = top if bounded or top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
         left = profile.budget_seconds - self.spent_seconds
-        if left - self._hold_seconds(rate) < profile.settle_seconds + 0.6 * profile.verify_seconds:
-            # The last chance to verify a rate.
+        lower = min(LAST_OF_FIT * fitted, LAST_OF_FAILED * rate)
+        if left - self._hold_seconds(rate) < self._hold_seconds(lower, below=rate):
+            # The last chance to verify a rate: if this one failed, the time for a lower one would be too short.
             if verified:
                 return None if verified >= SURE_OF_FIT * fitted else self._hold(rate)
-            rate = min(rate, LAST_OF_FIT * fitted, LAST_OF_FAILED * failed)
+            rate = self._last_rps(min(rate, LAST_OF_FIT * fitted, LAST_OF_FAILED * failed), left)
         return self._hold(rate)
+
+    def _last_rps(self, highest: float, left: float) -> float:
+        """A rate that probably holds for as long as required in the ``left`` seconds.
+
+        The fewer requests a probe has, the more chance moves its share over the limit. So the rate is one at which the
+        fit predicts only a part of the allowed share. At a lower rate, more earlier probes count as held.
+        """
+        fits = [(fit, 1 - PERCENTS[name] / 100) for name, fit in self._fits().items()]
+        safe = min((fit.rate_at(self.profile.last_share * over) for fit, over in fits), default=math.inf)
+        rate = min(highest, max(safe, LAST_LEAST * self._failed_rps))
+        lower = [passed for passed in reversed(self._passed) if passed < rate]
+        return next((known for known in (rate, *lower) if self._hold_seconds(known) <= left), rate)
 
     def _is_proven(self, verified: float | None) -> bool:
         """Whether the verified rate is as close to the capacity as a search of this length can get."""
@@ -274,9 +291,9 @@ class Search:
     def _hold(self, rate: float) -> Step | None:
         return self._open("verify", rate, self._hold_seconds(rate) - self.profile.settle_seconds)
 
-    def _hold_seconds(self, rate: float) -> float:
-        """The missing seconds at this rate, settling included."""
-        missing = self.profile.verify_seconds - self._good_seconds(rate)
+    def _hold_seconds(self, rate: float, below: float = math.inf) -> float:
+        """The missing seconds at this rate, settling included. Only probes at rates lower than ``below`` count."""
+        missing = self.profile.verify_seconds - self._good_seconds(rate, below)
         return self.profile.settle_seconds + max(missing, self.profile.search_seconds)
 
     def _reserve_seconds(self, lower: float, upper: float) -> float:

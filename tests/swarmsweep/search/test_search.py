@@ -71,9 +71,32 @@ def test_the_capacity_found_is_near_the_truth(profile, slots, service_seconds, s
     assert stdev(estimates) <= spread
     assert 1 - verified_below <= fmean(verified) <= 1
     assert sum(share > 1.03 for share in verified) <= 2
-    # In the smallest budget a verified rate is not always reached.
-    assert len(verified) >= 32
+    # A verified rate is not always reached, least of all with few requests.
+    assert len(verified) >= 34
     assert max(search.spent_seconds for search, _, _ in found) <= PROFILES[profile].budget_seconds
+
+
+# APIs of 21 to 950 requests/s. Most services vary, and most speeds wobble from probe to probe.
+SMOKE_WORLDS = [
+    ({"slots": 4, "service_seconds": 0.02}, P95),
+    ({"slots": 1, "service_seconds": 0.005}, P95),
+    ({"slots": 2, "service_seconds": 0.01}, P99),
+    ({"slots": 2, "service_seconds": 0.05}, P95),
+    ({"slots": 4, "service_seconds": 0.02, "variation": 0.5, "wobble": 0.02}, P95),
+    ({"slots": 4, "service_seconds": 0.02, "variation": 1.0, "wobble": 0.05}, P95),
+    ({"slots": 1, "service_seconds": 0.02, "variation": 0.3, "wobble": 0.03}, {"p95_ms": 60}),
+    ({"slots": 1, "service_seconds": 0.002, "wobble": 0.05}, {"p95_ms": 40}),
+    ({"slots": 8, "service_seconds": 0.008, "extra_seconds": 0.005, "wobble": 0.1}, {"p95_ms": 40}),
+]
+
+
+def test_19_of_20_searches_of_the_smallest_budget_verify_a_rate():
+    counts = [
+        sum(searched("smoke", slo, seed, **world)[2].verified_rps is not None for seed in range(40))
+        for world, slo in SMOKE_WORLDS
+    ]
+    assert sum(counts) >= 0.95 * 40 * len(counts), counts
+    assert min(counts) >= 0.8 * 40, counts
 
 
 def test_the_publish_profile_is_nearer_still():
