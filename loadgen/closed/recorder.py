@@ -103,7 +103,11 @@ class Recorder:
         self._in_flight = InFlight(environment.events.request, self._on_lost)
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
         self._drain = Drain(environment, self._in_flight, self._tasks)
-        self._think_time = ThinkTime(wait_seconds, lambda: not keeps_pauses and self._unloaded.shortens_pause())
+        self._think_time = ThinkTime(
+            wait_seconds,
+            lambda: not keeps_pauses and self._unloaded.shortens_pause(),
+            lambda user: self._unloaded.wait_for_turn(user),
+        )
         self._thinking: list[Sample] = [self._think_time.sample()]
         # The probe of a search that is running.
         self._window: Window | None = None

@@ -56,10 +56,17 @@ class ThinkTime:
             None leaves the scenario its own.
         in_probe: whether the probe of one user is running. Its pauses are at most `MAX_PROBE_PAUSE_SECONDS` long, and
             are no think time.
+        wait_for_turn: lets a user that is not in its turn wait for the end of the probe, and returns whether it has
+            waited. Its next task then begins at once, as that of a user that has just started.
     """
 
-    def __init__(self, limits: tuple[float, float] | None, in_probe: Callable[[], bool] = lambda: False) -> None:
-        self._limits, self._in_probe = limits, in_probe
+    def __init__(
+        self,
+        limits: tuple[float, float] | None,
+        in_probe: Callable[[], bool] = lambda: False,
+        wait_for_turn: Callable[[Any], bool] = lambda _: False,
+    ) -> None:
+        self._limits, self._in_probe, self._wait_for_turn = limits, in_probe, wait_for_turn
         self._origin = time.monotonic()
         self._ended, self._ended_seconds, self._cut_seconds = 0, 0.0, 0.0
         # Of the waits that are running: their number, and the sum of their starts.
@@ -89,7 +96,8 @@ class ThinkTime:
         def sleep(task_set: TaskSet, seconds: Any) -> None:
             self.asked = self.asked[0] + 1, self.asked[1] + max(0.0, float(seconds))
             if self._in_probe():
-                original_sleep(task_set, min(max(0.0, float(seconds)), MAX_PROBE_PAUSE_SECONDS))
+                if not self._wait_for_turn(task_set.user):
+                    original_sleep(task_set, min(max(0.0, float(seconds)), MAX_PROBE_PAUSE_SECONDS))
                 return
             asked, start = max(0.0, float(seconds)), self._now()
             self._running += 1

@@ -1,7 +1,7 @@
 """Conducts a closed-loop load on the master, or on a Locust without workers, and ends it without losing responses.
 
 It waits for the ramp, the warm-up and the measured time, and stops the users. Then it waits until each worker has sent
-its last report, and writes ``timeline.json``. The ramp begins with the probe of one user (see unloaded.py).
+its last report, and writes ``timeline.json``. The ramp begins with the probe of one user (see one_user_first.py).
 """
 
 import logging
@@ -20,9 +20,9 @@ from locust.runners import STATE_STOPPED, MasterRunner
 
 from loadgen.closed.drain import max_drain_seconds
 from loadgen.closed.master_requests import MasterRequests
+from loadgen.closed.one_user_first import UnloadedProbe
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.request_events import stop_counting
-from loadgen.closed.unloaded import UnloadedProbe
 from loadgen.common.ended import EndMark
 from loadgen.common.outputs import write_json
 from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust

@@ -1,12 +1,11 @@
-"""The probe of one user: the ramp starts a single user and waits, so that its latency without load is recorded.
+"""The probe of one user, as a process with users sees it: the requests of the users that have it in turn.
 
-The worker that has the user reports when it has enough requests. The master ends the probe then, or after
-`UNLOADED_SECONDS`, and the ramp goes on. Messages to a worker arrive in their order, so a worker ends its part before
-it starts another user.
+With several classes of users, each class has a turn: one user of it makes requests while no other user does (see
+one_user_first.py). A user whose turn is over waits, and goes on with the load when the probe is over. It is not
+stopped, because another user would then run its on_start a second time. Its turn ends after its task, so it may make
+some more requests than it should.
 
-With several classes of users, it is the first user that Locust starts: one of the class with the largest weight, unless
-a class has fixed_count. Requests are then named with their class, because two classes may send different requests of
-one name. So the figure is known only where this class has most of the load's time.
+Requests are then named with their class, because two classes may send different requests of one name.
 """
 
 import math
@@ -15,16 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 from gevent.event import Event
-from locust.runners import STATE_STOPPED, STATE_STOPPING
 
+from loadgen.closed.probe_turns import ENOUGH, OVER, TURN, Turn
 from loadgen.closed.request_names import name_text
 from loadgen.closed.task_log import Execution
 from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, OK, UNLOADED_REQUESTS, UNLOADED_SECONDS
-
-# Worker -> master: it has enough requests. Master -> worker: the probe is over.
-ENOUGH, OVER = "unloaded_enough", "unloaded_over"
-# Longest pause between looks at whether the test has ended.
-LOOK_SECONDS = 0.25
 
 
 class UnloadedRequests:
@@ -48,10 +42,16 @@ class UnloadedRequests:
         self._runner = environment.runner
         self._names_class = len(environment.user_classes) > 1
         self._open = True
+        self._over = Event()
+        # The present turn, its end in monotonic seconds, and the number of its requests so far.
+        self._turn = Turn("")
+        self._turn_end = math.inf
+        self._made = 0
         # Epoch seconds when the time was over; 0 as long as it is not, or where enough requests ended the probe.
         self._over_seconds = 0.0
         # Monotonic seconds; 0 before the first pause.
         self._pauses_end = 0.0
+        self._runner.register_message(TURN, self._on_turn)
         self._runner.register_message(OVER, self._on_over)
 
     def shortens_pause(self) -> bool:
@@ -63,6 +63,21 @@ class UnloadedRequests:
         now = time.monotonic()
         self._pauses_end = self._pauses_end or now + UNLOADED_SECONDS
         return self._open and now < self._pauses_end
+
+    def wait_for_turn(self, user: Any) -> bool:
+        """Let a user wait for the end of the probe if its turn is over; return whether it has waited.
+
+        It is called between two tasks. The wait is bounded, as the pauses are.
+        """
+        turn, name = self._turn, type(user).__name__
+        if turn.user_class == name:
+            if turn.is_last or (self._made < turn.requests and time.monotonic() < self._turn_end):
+                return False
+            self._runner.send_message(ENOUGH, {"user_class": name})
+        elif not turn.user_class:
+            return False
+        self._over.wait(max(0.0, self._pauses_end - time.monotonic()))
+        return True
 
     def add(self, start_seconds: float, latency_ms: float, outcome: float, name: Any) -> None:
         """Add a request that has just ended: to those of the probe, or to the mix if the probe is over."""
@@ -78,69 +93,23 @@ class UnloadedRequests:
                 total[0] += 1
                 total[1] += latency_ms
             return
-        self.requests.append((start_seconds, latency_ms, outcome))
-        self.names.append(text)
-        if self._open and len(self.requests) == UNLOADED_REQUESTS:
+        self._made += 1
+        # A task may make any number of requests before its turn ends.
+        if self._made <= UNLOADED_REQUESTS:
+            self.requests.append((start_seconds, latency_ms, outcome))
+            self.names.append(text)
+        if self._open and self._turn.is_last and self._made == self._turn.requests:
             self._open = False
-            self._runner.send_message(ENOUGH, {})
+            self._over.set()
+            self._runner.send_message(ENOUGH, {"user_class": self._turn.user_class})
+
+    def _on_turn(self, msg: Any, **_: Any) -> None:
+        self._turn = Turn(**msg.data)
+        self._turn_end = time.monotonic() + self._turn.seconds
+        self._made = 0
 
     def _on_over(self, **_: Any) -> None:
         if self._open:
             self._over_seconds = time.time()
         self._open = False
-
-
-class UnloadedProbe:
-    """Lets the ramp wait after its first user. Create it when Locust initialises, on the master or alone.
-
-    ``start_seconds`` and ``end_seconds`` are epoch seconds; None where the probe did not begin or end.
-    """
-
-    def __init__(self, environment: Any) -> None:
-        self.start_seconds: float | None = None
-        self.end_seconds: float | None = None
-        self._runner = environment.runner
-        self._enough = Event()
-        self._runner.register_message(ENOUGH, lambda **_: self._enough.set())
-        environment.dispatcher_class = _one_user_first(environment.dispatcher_class, self._hold)
-
-    def _hold(self) -> bool:
-        """Wait for the end of the probe, and end it; return whether the ramp goes on."""
-        self.start_seconds = time.time()
-        end = time.monotonic() + UNLOADED_SECONDS
-        while (left := end - time.monotonic()) > 0 and not self._enough.is_set():
-            if self._runner.state in (STATE_STOPPING, STATE_STOPPED):
-                return False
-            self._enough.wait(min(left, LOOK_SECONDS))
-        self.end_seconds = time.time()
-        self._runner.send_message(OVER, {})
-        return True
-
-
-def _one_user_first(dispatcher: type, hold: Any) -> type:
-    """A dispatcher of Locust whose first ramp starts one user, calls ``hold``, and goes on if that returns True."""
-
-    class OneUserFirst(dispatcher):
-        _ramp: tuple[Any, ...] | None = None
-        _is_first = True
-
-        def new_dispatch(self, target_user_count: int, spawn_rate: float, user_classes: Any = None) -> None:
-            # Locust begins another ramp when a worker was lost or came later.
-            if not self._is_first:
-                super().new_dispatch(target_user_count, spawn_rate, user_classes)
-                return
-            self._is_first = False
-            self._ramp = (target_user_count, spawn_rate, user_classes)
-            super().new_dispatch(min(1, target_user_count), spawn_rate, user_classes)
-
-        def __next__(self) -> Any:
-            try:
-                return super().__next__()
-            except StopIteration:
-                ramp, self._ramp = self._ramp, None
-                if ramp is None or not hold():
-                    raise
-                super().new_dispatch(*ramp)
-                return super().__next__()
-
-    return OneUserFirst
+        self._over.set()

@@ -8,7 +8,7 @@ from typing import Any
 from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
 from swarmsweep.search import PROFILES
-from swarmsweep.shared.request_record import UNLOADED_SECONDS
+from swarmsweep.shared.request_record import UNLOADED_REQUESTS, UNLOADED_SECONDS
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 from swarmsweep.units import counted
 
@@ -90,7 +90,7 @@ def _course(load: StoredLoad) -> str:
     return f"Its probes: unloaded, saturation, bracket, bisection{fineness}, confirmation"
 
 
-_UNLOADED = f", with up to {UNLOADED_SECONDS:g} s each for the probe of one user"
+_UNLOADED = f", with up to {UNLOADED_SECONDS:g} s or about {UNLOADED_REQUESTS} requests each for the probe of one user"
 
 MODES = {
     FIXED: Mode(1, "", "at", _UNLOADED, _users, _users_sentence, _window_seconds),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from loadgen.closed.probe_turns import turns_of
 from swarmsweep.judge.bottleneck import find_bottleneck
 from swarmsweep.judge.concurrency import of_users
 from swarmsweep.judge.evidence import Evidence
@@ -22,10 +23,10 @@ from swarmsweep.raw.closed_loop import read_users
 from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.raw.read_or_note import ReadOrNote
 from swarmsweep.shared.request_record import OK
-from tests.loadgen.locust_run import LOCUST, run
+from tests.loadgen.locust_run import LOCUST, RECORDER, run
 from tests.loadgen.planted_api import SERVICE_SECONDS
 from tests.loadgen.test_recorder import Server, finish, run_distributed
-from tests.loadgen.users_run import read_requests, run_users
+from tests.loadgen.users_run import Recorded, read_names, read_requests, run_users
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
@@ -192,46 +193,143 @@ def test_a_response_slower_than_the_probe_leaves_it_without_a_figure(tmp_path):
     assert (measured.unloaded_ms, measured.served_at_once, measured.growth) == (None, None, None)
 
 
-TWO_CLASSES = """
+CLASSES = """
 from locust import FastHttpUser, constant, task
 
 class Buyer(FastHttpUser):
+    weight = {buyers}
     wait_time = constant(0.5)
+
+    def on_start(self):
+        self.client.get("/ok", name="login")
 
     @task
     def predict(self):
         self.client.get("/slow/{buyer_seconds}", name="/predict")
 
 class Visitor(FastHttpUser):
-    weight = 3
+    weight = {visitors}
     wait_time = constant(0.05)
 
     @task
     def predict(self):
-        self.client.get("/slow/0.3", name="/predict")
+        self.client.get("/slow/0.05", name="/predict")
 """
 
 
-@pytest.mark.parametrize(("buyer_seconds", "is_known"), [(0, True), (1, False)])
-def test_of_several_classes_the_heaviest_has_the_probe_and_others_count_by_their_time(
-    tmp_path, buyer_seconds, is_known
-):
-    """Both send requests of one name, but only those of the visitors are in the probe."""
-    scenario = TWO_CLASSES.format(buyer_seconds=buyer_seconds)
+def probe_of(found: Recorded) -> list[tuple[str, float, float]]:
+    """The requests of the probe in their order: name, start, and end in epoch seconds."""
+    rows = zip(found.worker["unloaded_names"], found.worker["unloaded"], strict=True)
+    return sorted(((name, start, start + ms / 1000) for name, (start, ms, _) in rows), key=lambda row: row[1])
+
+
+@pytest.mark.parametrize(
+    ("buyers", "visitors", "requests", "first"),
+    [(1, 1, {"Buyer": 10, "Visitor": 10}, "Buyer"), (1, 3, {"Buyer": 6, "Visitor": 13}, "Visitor")],
+)
+def test_each_class_of_users_has_its_turn_alone(tmp_path, buyers, visitors, requests, first):
+    """Both send requests of one name, of which those of the buyers are slower."""
+    scenario = CLASSES.format(buyers=buyers, visitors=visitors, buyer_seconds=0.1)
     found = run_users(tmp_path, scenario, users=8, measure_seconds=3.0)
-    assert set(found.worker["unloaded_names"]) == {"Visitor: /predict"}
-    assert set(found.worker["by_name"]) == {"Visitor: /predict", "Buyer: /predict"}
-    record = read_users(tmp_path, ReadOrNote(tmp_path, []))
-    measured = of_users(record, (found.timeline["window_start"], found.timeline["window_end"]), 300.0)
+    probe = probe_of(found)
+    assert all(end <= start + 0.001 for (_, _, end), (_, start, _) in itertools.pairwise(probe))
+    # A busy machine may need more than the 3 s. Then it has fewer requests than these.
+    names = [name.partition(":")[0] for name, _, _ in probe]
+    assert names == sorted(names, key=lambda name: name != first)
+    assert all(1 <= names.count(name) <= most for name, most in requests.items())
+    assert found.timeline["unloaded_end"] - found.timeline["unloaded_start"] < 3.5
+    # The users that Locust would have started without the probe, each once.
     assert found.timeline["users"] == 8
-    if is_known:
-        # Most requests wait for 300 ms, and those of the buyers for none.
-        assert measured.unloaded_ms > 150
-        assert measured.gap is None
-    else:
-        assert measured.unloaded_ms is None
-        assert "lacks requests" in measured.gap
-        assert measured.gap.endswith("as Buyer: /predict")
+    logins = [row for row in read_names(tmp_path, "named-requests-lab-load-0.f64.gz") if "login" in row]
+    assert len(logins) == 8 * buyers / (buyers + visitors)
+    window = found.timeline["window_start"], found.timeline["window_end"]
+    measured = of_users(read_users(tmp_path, ReadOrNote(tmp_path, [])), window, 300.0)
+    assert measured.gap is None
+    # The mean of the two classes, by the number of requests that each has under load.
+    (slow, _), (fast, _) = (found.worker["by_name"][f"{name}: /predict"] for name in ("Buyer", "Visitor"))
+    assert measured.unloaded_ms >= (slow * 100 + fast * 50) / (slow + fast)
+
+
+POSTING = """
+from locust import FastHttpUser, constant, task
+
+class Buyer(FastHttpUser):
+    wait_time = constant(0.02)
+
+    @task
+    def predict(self):
+        self.client.post("/predict", data=b"buyer")
+
+class Visitor(Buyer):
+    pass
+"""
+
+
+def test_classes_on_two_workers_have_their_turns_one_after_the_other(tmp_path):
+    """The user of the first turn waits on its worker, while that of the second one is on the other worker."""
+    (tmp_path / "posting.py").write_text(POSTING)
+    with Server(0.02) as server, ExitStack() as stack:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        files = f"{tmp_path / 'posting.py'},{RECORDER}"
+        finish(run_distributed(stack, tmp_path, server.url, workers=2, files=files), tmp_path)
+        server.shutdown()
+    probe = read_users(tmp_path, ReadOrNote(tmp_path, [])).unloaded
+    names = [request.name.partition(":")[0] for request in probe]
+    assert set(names) == {"Buyer", "Visitor"} and names == sorted(names)
+    assert len(names) <= 20
+    ends = [request.start_seconds + request.latency_ms / 1000 for request in probe]
+    assert all(end <= after.start_seconds + 0.001 for end, after in zip(ends, probe[1:], strict=False))
+
+
+LONG_TASK = """
+from locust import FastHttpUser, constant, task
+
+class Reader(FastHttpUser):
+    weight = 2
+
+    @task
+    def read(self):
+        for _ in range(65):
+            self.client.get("/slow/0.05", name="read")
+
+class Visitor(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def predict(self):
+        self.client.get("/slow/0.05", name="predict")
+"""
+
+
+def test_a_class_whose_turn_does_not_come_is_named_as_the_gap(tmp_path):
+    """A task of more than 3 s takes all of the time. Of its requests, 20 are kept."""
+    found = run_users(tmp_path, LONG_TASK, users=3, measure_seconds=3.0)
+    assert [name for name, _, _ in probe_of(found)] == 20 * ["Reader: read"]
+    assert found.timeline["users"] == 3
+    window = found.timeline["window_start"], found.timeline["window_end"]
+    measured = of_users(read_users(tmp_path, ReadOrNote(tmp_path, [])), window, 300.0)
+    assert measured.unloaded_ms is None
+    assert measured.gap.endswith("as Visitor: predict")
+
+
+@pytest.mark.parametrize(
+    ("users", "turns"),
+    [
+        ("", []),
+        ("A", [("A", 20)]),
+        ("AAA", [("A", 20)]),
+        ("ABAB", [("A", 10), ("B", 10)]),
+        # The class with most users is first, and the smallest has three requests, of which two count.
+        ("BAAAAAAAAA" * 10, [("A", 15), ("B", 4)]),
+        ("ABCDEFGHIJ", [(name, 2) for name in "ABCDEFGHIJ"]),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", [(name, 1) for name in "ABCDEFGHIJKLMNOPQRST"]),
+    ],
+)
+def test_the_requests_of_the_probe_are_shared_by_the_number_of_users(users, turns):
+    found = turns_of(users)
+    assert [(turn.user_class, turn.requests) for turn in found] == turns
+    assert sum(turn.requests for turn in found) <= 20
+    assert [turn.is_last for turn in found] == [*([False] * (len(turns) - 1)), *([True] * bool(turns))]
 
 
 SPAWNED = (
