@@ -273,7 +273,7 @@ def test_new_writes_both_files_where_the_lab_is(tmp_path):
 
     done = new("--name", "mine", "openapi.json")
     assert done.returncode == 0, done.stderr
-    assert "Next: ./lab image NAME|FOLDER, ./lab site, ./lab check sweeps/mine.yml" in done.stdout
+    assert "Next: ./lab image NAME|FOLDER, ./lab check sweeps/mine.yml" in done.stdout
     assert new("--name=other", "curl", "-d", '{"a": "b c"}', "http://a/p").returncode == 0
     for name in ("mine", "other"):
         assert (tmp_path / f"there/locustfiles/{name}.py").is_file()

@@ -20,8 +20,8 @@ module: lab_stack_facts
 short_description: Report the versions, images and model of a provisioned lab
 description:
   - The module fails if the lab's stack or an image of the API is missing. Its message has the command that fixes it.
-  - It also fails if HAProxy connects to another port than I(ready_check), or requests another path or host there. Then
-    no replica would become ready.
+  - It reports where HAProxy connects to another port than I(ready_check), or requests another path or host there. Until
+    HAProxy is deployed again, no replica would become ready.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
   images:
@@ -70,6 +70,11 @@ haproxy_config:
   description: Name of HAProxy's configuration. It ends in a hash of the content.
   type: str
   returned: always
+stale:
+  description: One text for each setting that HAProxy does not have as I(ready_check) has it.
+  type: list
+  elements: str
+  returned: always
 model:
   description: The champion with its figures and the origin of its rows. It is empty before the first training.
   type: dict
@@ -96,23 +101,20 @@ def describe(champion):
     return {"model": MODEL, "version": champion["version"], **figures, **{name: champion.get(name) for name in ORIGIN}}
 
 
-def find_stale_check(docker, service, wanted):
-    """Return why the ready check that HAProxy was deployed with is not ``wanted``, or None if it is.
+def find_stale_settings(docker, service, wanted):
+    """Return how the ready check that HAProxy was deployed with differs from ``wanted``, one text for each setting.
 
     ``docker`` runs a command and returns its output, or None. Swarm keeps the configuration that the service really
-    uses, however its file has changed since.
+    uses, however its file has changed since. Raises ValueError if this configuration cannot be read.
     """
     listed = docker("service", "inspect", "--format", "{{json .Spec.TaskTemplate.ContainerSpec.Configs}}", service)
     try:
         (config,) = json.loads(listed or "null") or []
         data = docker("config", "inspect", "--format", "{{json .Spec.Data}}", config["ConfigID"])
         text = base64.b64decode(json.loads(data or "null") or "", validate=True).decode()
-        stale = differences(read_ready_check(text), wanted)
+        return differences(read_ready_check(text), wanted)
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
-        return f"the ready check of HAProxy (service {service}) cannot be read: {error}. {FIX}"
-    if not stale:
-        return None
-    return f"{'; '.join(stale)}. No replica would become ready. Run with the same settings: ./lab site"
+        raise ValueError(f"the ready check of HAProxy (service {service}) cannot be read: {error}. {FIX}") from None
 
 
 def main():
@@ -150,15 +152,16 @@ def main():
         module.fail_json(msg=f"the lab's stack lacks {', '.join(missing)}. {FIX}", next_command=SITE)
     if docker("network", "inspect", "--format", "{{.Id}}", f"{lab}_api_net") is None:
         module.fail_json(msg=f"the lab lacks the network {lab}_api_net. {FIX}", next_command=SITE)
-    problem = find_stale_check(docker, f"{lab}_platform_proxy", ReadyCheck(**module.params["ready_check"]))
-    if problem is not None:
-        module.fail_json(msg=problem)
+    try:
+        stale = find_stale_settings(docker, f"{lab}_platform_proxy", ReadyCheck(**module.params["ready_check"]))
+    except ValueError as error:
+        module.fail_json(msg=str(error))
     images = {}
     for name, reference in {**platform, **own}.items():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)
         if identity is None:
             foreign = name in own and not reference.startswith("swarmsweep/")
-            fix = f"Fix: docker pull {reference}, or docker load, on this host" if foreign else FIX
+            fix = f"Copy it with: ./lab image {reference} --copy-only" if foreign else FIX
             command = None if foreign else SITE
             module.fail_json(msg=f"this host has no image {reference} (for {name}). {fix}", next_command=command)
         images[name] = f"{reference} {identity}"
@@ -182,6 +185,7 @@ def main():
         images=images,
         axis_images=axis_images,
         haproxy_config=config,
+        stale=stale,
         model=model,
     )
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 INVENTORY = "inventory/lab/group_vars/all/lab.yml"
+# Deploys the API and HAProxy with the settings of the inventory, in less time than all of `./lab site`.
+DEPLOY = "./lab site --tags api"
 
 # The settings to check, by Docker's reason. The value is given where it is part of the cause.
 _HELP = {
@@ -21,7 +23,7 @@ _HELP = {
 }
 # Parts of Docker's message, and what helps then.
 _WORDS = {
-    "no such image": "load the image {image} on the API host, or set another lab_api_image",
+    "no such image": "copy the image with ./lab image {image}, or set another lab_api_image",
     # What HAProxy's check got, and will get again (see plugins/module_utils/ready_check.py).
     "got status 400": "set lab_api_ready_host to a name that the API accepts",
     "got status 401": "set lab_api_ready_path to a path without a login",
@@ -54,7 +56,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     help_text = next((fix for words, fix in _WORDS.items() if _says(reason, words)), known)
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
-    fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: ./lab site" if help_text else "./lab site"
+    fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: {DEPLOY}" if help_text else "./lab site"
     text = f"The API cannot run with the settings of the inventory. Reason: {reason}. Fix: {fix}"
     return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
 

@@ -29,7 +29,9 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
 _NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
-_COMMAND = re.compile(r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)")
+_COMMAND = re.compile(
+    r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
+)
 # A command of ./lab up to its options, or to the next command.
 _WITH_OPTIONS = re.compile(r"(.*?\./lab [a-z]+(?: (?![-&])(?:'[^']*'|\S)+)?)(.*)")
 
@@ -222,7 +224,8 @@ def next_step(
         (first,) = commands
         if verb_of(first) == verb_of(repeat):
             # Of two values of a variable the last one counts: that of the message.
-            return _WITH_OPTIONS.sub(lambda parts: parts[1] + arguments + parts[2], first, count=1)
+            own = "" if arguments.strip() in first else arguments
+            return _WITH_OPTIONS.sub(lambda parts: parts[1] + own + parts[2], first, count=1)
         return first if "./lab sweep" in repeat else f"{first}, then: {whole}"
     if commands or _NAMES_A_WAY.search(text):
         return f"do what the message says, then: {whole}"

@@ -73,7 +73,7 @@ def end_sentence(run_dir: Path | str, plan: Plan) -> str | None:
     ]
     return (
         f"{'. '.join(lines)}. Change the setting in inventory/lab/group_vars/all/lab.yml, or the API. "
-        "Then run ./lab site, and ./lab sweep again"
+        "Then run ./lab sweep again"
     )
 
 

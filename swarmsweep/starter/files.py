@@ -85,7 +85,7 @@ def next_lines(api: Api, name: str) -> list[str]:
     return [
         *lines,
         "",
-        f"Next: ./lab image NAME|FOLDER, ./lab site, ./lab check sweeps/{name}.yml, ./lab sweep sweeps/{name}.yml",
+        f"Next: ./lab image NAME|FOLDER, ./lab check sweeps/{name}.yml, ./lab sweep sweeps/{name}.yml",
     ]
 
 

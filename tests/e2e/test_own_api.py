@@ -247,19 +247,12 @@ def not_ready(lab) -> str:
     return str(shutil.copy(NOT_READY, lab.folder / NOT_READY.name))
 
 
-def test_another_ready_path_without_site_is_refused_before_the_first_cell(lab, not_ready):
-    before = set(lab.reports.iterdir())
+def test_a_path_that_the_api_lacks_ends_the_wait_and_the_sweep(lab, not_ready):
     play = lab.play("sweep.yml", sweep=not_ready, lab_api_ready_path="/nowhere")
     assert play.status == "failed"
-    assert "./lab site" in play.output
-    assert set(lab.reports.iterdir()) == before
-
-
-def test_a_path_that_the_api_lacks_ends_the_wait_and_the_sweep(lab, not_ready):
-    site = lab.play("site.yml", lab_api_ready_path="/nowhere")
-    assert site.status == "failed"
-    assert "404" in site.output
-    assert lab.play("sweep.yml", sweep=not_ready, lab_api_ready_path="/nowhere").status == "failed"
+    # No site.yml is needed before it.
+    assert "lab_api_ready_path is /nowhere, but HAProxy still has /" in play.output
+    assert "The API cannot run with the settings of the inventory" in play.output
     run = sorted(lab.reports.glob("*-not-ready"))[-1]
     rows = rows_of(run)
     # The third was not measured, so it has a reason and no status.

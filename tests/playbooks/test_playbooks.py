@@ -77,6 +77,24 @@ def test_playbooks_parse(play: Play, anywhere):
     assert [f"playbook: {path}" for path in PLAYBOOKS] == [line for line in result.stdout.splitlines() if line]
 
 
+def test_a_changed_setting_of_the_api_needs_only_a_part_of_site(play: Play, anywhere):
+    result = play(ROOT / "site.yml", anywhere, "--tags", "api", "--list-tasks")
+    assert result.returncode == 0, said(result)
+    # Checks of the arguments of roles change nothing.
+    tasks = [line.partition("TAGS:")[0].strip() for line in result.stdout.splitlines() if "TAGS" in line]
+    tasks = [task for task in tasks if "Validating arguments" not in task]
+    wanted = ["Read the settings of the API's container", "Look for each image",
+              "platform : Write HAProxy's configuration", "api_mounts : Copy what the host does not have", "api_secrets : Make a Swarm secret of each file",
+              "api_services : Deploy the stack", "api_stack : Deploy what changed"]  # fmt: skip
+    assert [task for task in dict.fromkeys(tasks) if task in wanted] == wanted
+    assert [task for task in tasks if task.startswith(("docker_engine", "locust_host", "images : Build"))] == []
+    # No model is trained. Its version is looked up.
+    assert {task for task in tasks if task.startswith("model : ")} == {
+        "model : Champion | Look up its version in MLflow",
+        "model : Champion | Keep it",
+    }
+
+
 # --- A bad sweep file -----------------------------------------------------------------------------------------------
 
 GOOD = """\

@@ -25,6 +25,7 @@ LOCAL_PLAYS = (
     "Plan the sweep, and measure its cells",
 )
 STACK = {
+    "stale": [],
     "versions": {},
     "images": {},
     "axis_images": {},
@@ -92,6 +93,36 @@ def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
              "Plan it"]  # fmt: skip
     assert [name for name in names if name in order] == order
     assert names.index("Plan it") < names.index("Measure all cells, and retry invalid attempts")
+
+
+@pytest.mark.parametrize("stale", [[], ["lab_api_port is 9000, but HAProxy still has 8000"]])
+def test_haproxy_gets_changed_settings_after_all_checks_and_before_the_plan(play, tmp_path, stale):
+    plays = load_playbook("playbooks/sweep.yml")
+    names = [play["name"] for play in plays]
+    renewal = names.index("Give HAProxy the changed settings")
+    assert names[renewal - 1 : renewal + 2 : 2] == [
+        "Copy and check the scenarios",
+        "Plan the sweep, and measure its cells",
+    ]
+    # The files of the real play, each with a task that records what it would do.
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    fact = {"name": "Note it", "ansible.builtin.set_fact": {"deployed": True}}
+    (tasks / "platform.yml").write_text(json.dumps([fact]))
+    seen = {"name": "Read it", "ansible.builtin.set_fact": {"sweep_stack": {"stale": [], "read": "again"}}}
+    (tasks / "read_stack.yml").write_text(json.dumps([seen]))
+    show = {
+        "name": "Show it",
+        "ansible.builtin.debug": {"msg": "deployed {{ deployed | default(false) }}, {{ sweep_stack.read }}"},
+    }
+    part = plays[renewal] | {"become": False}
+    (tmp_path / "play.yml").write_text(json.dumps([part | {"tasks": [*part["tasks"], show]}]))
+    host = {"ansible_connection": "local", "sweep_stack": {"stale": stale, "read": "once"}}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"api": {"hosts": {"lab-api": host}}}))
+    done = play(tmp_path / "play.yml", tmp_path / "hosts.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("deployed True, again" if stale else "deployed False, once") in done.stdout
+    assert all(text in done.stdout for text in stale)
 
 
 @pytest.mark.parametrize(

@@ -761,7 +761,25 @@ def test_images_of_cells_and_the_configuration_of_haproxy_are_named(script, monk
     ],
 )
 def test_a_ready_check_as_it_was_deployed_is_accepted(script, monkeypatch, given, check):
-    assert stack_facts(script, monkeypatch, BOTH, check=READY_CHECK | check, config=deployed_config(**given))["model"]
+    found = stack_facts(script, monkeypatch, BOTH, check=READY_CHECK | check, config=deployed_config(**given))
+    assert found["stale"] == []
+
+
+@pytest.mark.parametrize(
+    ("check", "stale"),
+    [
+        ({"port": 9000}, ["lab_api_port is 9000, but HAProxy still has 8000"]),
+        (
+            {"path": "/health", "host": "my.example"},
+            [
+                "lab_api_ready_path is /health, but HAProxy still has /ready",
+                "lab_api_ready_host is my.example, but HAProxy still has api",
+            ],
+        ),
+    ],
+)
+def test_settings_that_haproxy_does_not_have_yet_are_named(script, monkeypatch, check, stale):
+    assert stack_facts(script, monkeypatch, BOTH, check=READY_CHECK | check)["stale"] == stale
 
 
 @pytest.mark.parametrize(
@@ -790,18 +808,10 @@ MISSING = {
         {"network": "lab_net"},
         r"^the lab lacks the network lab_api_net\..*./lab site$",
     ),
-    "another port": (
-        {"check": READY_CHECK | {"port": 9000}},
-        r"^lab_api_port is 9000, but HAProxy still has 8000\..*./lab site$",
-    ),
-    "another path and host": (
-        {"check": READY_CHECK | {"path": "/health", "host": "my.example"}},
-        r"lab_api_ready_path is /health, but HAProxy still has /ready; lab_api_ready_host is my\.example, but HAProxy",
-    ),
     "no ready check": ({"config": "global\n"}, "no line `http-check send` of this version.*./lab site"),
     "an image of the user": (
         {"missing": "mine:1", "images": {"api": "mine:1"}},
-        r"mine:1 \(for api\).*docker pull",
+        r"mine:1 \(for api\).*./lab image mine:1 --copy-only$",
     ),
 }
 

@@ -101,7 +101,7 @@ def test_the_sentence_has_cause_setting_and_command(name):
     result, cause, helps = RESULTS[name]
     sentence = kept_api.kept_sentence(result, SETTINGS)
     assert cause in sentence
-    assert sentence.endswith("./lab site")
+    assert sentence.endswith("./lab site --tags api" if helps else "./lab site")
     assert set(re.findall(r"lab_api_(\w+)", sentence.replace(cause, ""))) - {"api"} == set(helps)
     assert (kept_api.INVENTORY in sentence) == bool(helps)
     after = kept_api.kept_sentence(result, SETTINGS, "/reports/x/summary.md")

@@ -68,6 +68,6 @@ def test_the_shipped_setting_holds_the_load_of_a_workshop_and_no_sweep_may_excee
     inventory = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/lab.yml").read_text())
     assert WORKSHOP["users"] < inventory["lab_proxy_max_connections"] <= MAX_USERS
     # The roles of a play get the same value where the inventory is that of an earlier version.
-    playbook = (ROOT / "playbooks/platform.yml").read_text()
+    playbook = (ROOT / "playbooks/tasks/platform.yml").read_text()
     (default,) = re.findall(r"lab_proxy_max_connections \| default\((\d+)\)", playbook)
     assert int(default) == inventory["lab_proxy_max_connections"]

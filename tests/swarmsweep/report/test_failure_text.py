@@ -152,6 +152,7 @@ MINE = "LAB_INVENTORY=inventory/mine "
         ("Fix: ./lab retrain -e seed=7", "./lab retrain", None, "./lab retrain -e seed=7"),
         # A sweep takes long: it is not repeated without need.
         ("To resume it, run: ./lab sweep -e resume=2026-a.b", "./lab sweep", None, "./lab sweep -e resume=2026-a.b"),
+        ("raise it, then run: ./lab site --tags api. It is", "./lab sweep", None, "./lab site --tags api"),
         ("raise its memory, then run: ./lab site. It is complete", "./lab sweep x.yml", None, "./lab site"),
         ("run: ./lab retrain SOURCE", "./lab retrain", None, "do what the message says, then: ./lab retrain"),
         ("no route", "./lab site", "198.18.0.11", "./lab up, then: ./lab site"),
@@ -205,10 +206,15 @@ ARGUMENTS = " -e seed=7 -l api-1"
         ("Fix: ./lab retrain -e seed=8", "./lab retrain", "./lab retrain -e seed=7 -l api-1 -e seed=8"),
         ("run: ./lab sweep -e resume=b", f"{MINE}./lab sweep x", f"{MINE}./lab sweep -e seed=7 -l api-1 -e resume=b"),
         ("Run: ./lab site.", "./lab sweep x.yml", "./lab site"),
+        ("Run: ./lab site --tags api.", "./lab site", "./lab site -e seed=7 -l api-1 --tags api"),
     ],
 )  # fmt: skip
 def test_the_next_step_has_the_arguments_of_the_user(message, repeat, step):
     assert next_step([message], repeat, arguments=ARGUMENTS) == step
+
+
+def test_an_argument_is_not_given_twice():
+    assert next_step(["Run: ./lab site --tags api"], "./lab site", arguments=" --tags api") == "./lab site --tags api"
 
 
 def test_the_arguments_follow_the_name_of_a_run():

@@ -84,7 +84,7 @@ def test_two_in_a_row_end_the_sweep(tmp_path, cause, before):
         assert found.reason.startswith("not measured, because ") and cause in found.reason
     assert outcome(run) == end_sentence(run, plan)
     assert re.match(rf"{len(left)} attempts? (was|were) not measured", outcome(run))
-    assert "./lab site" in outcome(run)
+    assert "Then run ./lab sweep again" in outcome(run)
 
 
 @pytest.mark.parametrize(("matrix", "other"), [(IMAGES, "image"), (VARIABLES, "READY")])
