@@ -84,8 +84,9 @@ def test_a_changed_setting_of_the_api_needs_only_a_part_of_site(play: Play, anyw
     tasks = [line.partition("TAGS:")[0].strip() for line in result.stdout.splitlines() if "TAGS" in line]
     tasks = [task for task in tasks if "Validating arguments" not in task]
     wanted = ["Read the settings of the API's container", "Look for each image",
-              "platform : Write HAProxy's configuration", "api_mounts : Copy what the host does not have", "api_secrets : Make a Swarm secret of each file",
-              "api_services : Deploy the stack", "api_stack : Deploy what changed"]  # fmt: skip
+              "platform : Write HAProxy's configuration", "api_mounts : Copy what the host does not have",
+              "api_secrets : Make a Swarm secret of each file", "api_services : Deploy the stack",
+              "api_stack : Deploy what changed"]  # fmt: skip
     assert [task for task in dict.fromkeys(tasks) if task in wanted] == wanted
     assert [task for task in tasks if task.startswith(("docker_engine", "locust_host", "images : Build"))] == []
     # No model is trained. Its version is looked up.
