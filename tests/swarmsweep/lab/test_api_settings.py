@@ -98,8 +98,7 @@ def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
     assert recorded(container)["lab_api_mounts /m"] == container["mounts"][0]["words"]
     _, (problem,) = read_settings({"mounts": {"/m": "gone"}}, root=tmp_path)
     assert problem == (
-        f"lab_api_mounts: {tmp_path}/gone: is not a file or folder. "
-        "Change it in inventory/lab/group_vars/all/lab.yml"
+        f"lab_api_mounts: {tmp_path}/gone: is not a file or folder. Change it in inventory/lab/group_vars/all/lab.yml"
     )
     _, (problem,) = read_settings({"mounts": {"/m": "model"}, "writable": ["/m"]}, root=tmp_path)
     assert problem.startswith("lab_api_mounts has /m, which lab_api_writable has too; ")
