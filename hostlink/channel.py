@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import io
 import shlex
 import subprocess
 import threading
@@ -24,6 +25,9 @@ ERROR_BYTES = 4000
 LAST_LINES = 20
 # How much is read and sent at a time.
 PART_BYTES = 1 << 20
+# A longer line is read in parts, because a host may send bytes without end and without a newline. The longest message
+# of hostlink/log_program.py has about 100 kB.
+LINE_BYTES = 1 << 18
 
 
 class ChannelError(LabError):
@@ -85,6 +89,8 @@ class Channel:
     def __init__(self, connection: Any, command: str, *, plain: bool = False) -> None:
         command, self._preamble = with_privilege(connection, command)
         self._argv = argv_on_host(connection, command, plain=plain)
+        self._errors = b""
+        self._errors_reader: threading.Thread | None = None
         self.process: subprocess.Popen[bytes]
 
     def __enter__(self) -> Channel:
@@ -112,7 +118,8 @@ class Channel:
     def lines(self) -> Iterator[str]:
         """Yield the lines of the output as they come."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
+        self._read_errors()
+        for line in _lines(self.process.stdout):
             yield line.decode(errors="replace").rstrip("\n")
 
     def send(
@@ -129,7 +136,7 @@ class Channel:
         last: deque[str] = deque(maxlen=LAST_LINES)
 
         def read(stream: IO[bytes]) -> None:
-            for line in stream:
+            for line in _lines(stream):
                 text = line.decode(errors="replace").rstrip()
                 last.append(text)
                 on_line(text)
@@ -137,7 +144,8 @@ class Channel:
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         readers = [
-            threading.Thread(target=read, args=(stream,)) for stream in (self.process.stdout, self.process.stderr)
+            threading.Thread(target=read, args=(stream,), daemon=True)
+            for stream in (self.process.stdout, self.process.stderr)
         ]
         for reader in readers:
             reader.start()
@@ -156,17 +164,36 @@ class Channel:
 
     def parts(self) -> Iterator[bytes]:
         """Yield the output in parts."""
-        assert self.process.stdout is not None
+        assert isinstance(self.process.stdout, io.BufferedReader)
+        self._read_errors()
         while part := self.process.stdout.read1(PART_BYTES):
             yield part
 
     def ended(self) -> tuple[int, str]:
         """Wait for the end after the whole output was read, and return exit code and the end of the errors."""
-        assert self.process.stderr is not None
-        errors = self.process.stderr.read()[-ERROR_BYTES:]
-        return self.process.wait(), errors.decode(errors="replace").strip()
+        self._read_errors().join()
+        return self.process.wait(), self._errors.decode(errors="replace").strip()
+
+    def _read_errors(self) -> threading.Thread:
+        """Read the errors beside the output. A program whose errors nobody reads stops when their pipe is full."""
+        if self._errors_reader is None:
+            self._errors_reader = threading.Thread(target=self._keep_errors, daemon=True)
+            self._errors_reader.start()
+        return self._errors_reader
+
+    def _keep_errors(self) -> None:
+        """Keep the end of the errors."""
+        assert isinstance(self.process.stderr, io.BufferedReader)
+        while part := self.process.stderr.read1(PART_BYTES):
+            self._errors = (self._errors + part)[-ERROR_BYTES:]
 
     def _write(self, data: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(data)
             self._stdin.flush()
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield lines as they come, a long one in parts of LINE_BYTES."""
+    while line := stream.readline(LINE_BYTES):
+        yield line

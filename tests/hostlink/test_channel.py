@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,3 +132,46 @@ def test_a_near_host_is_reached_without_compression_by_a_connection_of_its_own()
         lines = done.stdout.splitlines()
         assert expected <= set(lines)
         assert any(line.startswith("controlpath /") for line in lines) is not plain
+
+
+# A program that writes more errors than a pipe holds before its output, which ends with a line of 3 MB.
+NOISY = """
+import sys
+sys.stderr.write("warning\\n" * 100_000 + "the cause\\n")
+sys.stderr.flush()
+sys.stdout.write("first\\n" + "x" * 3_000_000 + "\\nlast\\n")
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def noisy() -> Iterator[channel.Channel]:
+    """The program on this machine. It is ended if it should stop half way, so that the test fails and does not hang."""
+    with channel.Channel(connection("local"), shlex.join([sys.executable, "-c", NOISY])) as opened:
+        timer = threading.Timer(60, opened.process.kill)
+        timer.start()
+        yield opened
+        timer.cancel()
+
+
+def test_errors_are_read_beside_the_output(noisy):
+    size = sum(map(len, noisy.parts()))
+    code, errors = noisy.ended()
+    assert (size, code) == (len("first\n\nlast\n") + 3_000_000, 3)
+    assert errors.endswith("warning\nthe cause")
+    assert len(errors) <= channel.ERROR_BYTES
+
+
+def test_a_line_without_end_is_read_in_parts(noisy):
+    lines = list(noisy.lines())
+    assert noisy.ended()[0] == 3
+    assert (lines[0], lines[-1]) == ("first", "last")
+    assert max(map(len, lines)) == channel.LINE_BYTES
+    assert sum(map(len, lines)) == len("firstlast") + 3_000_000
+
+
+def test_the_last_lines_of_a_program_are_short(noisy):
+    code, last = noisy.send([])
+    assert code == 3
+    assert {"the cause", "last"} & set(last)
+    assert max(map(len, last)) <= channel.LINE_BYTES
