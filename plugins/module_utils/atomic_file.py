@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -10,11 +11,14 @@ from pathlib import Path
 MODE = 0o644
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, like: os.stat_result | None = None) -> None:
     """Write ``data`` beside ``path``, flush it to the disk and rename it over ``path``; then flush the folder.
 
     A reader sees the old file or the new one, even after a power loss. Rename alone is not durable (Pillai et al.,
     OSDI 2014), so both are flushed. Missing folders are made.
+
+    ``like`` is the status of a file whose mode and owner the new one gets. It has them before it has its name, so a
+    private file is never readable for others. Only root can give a file to another user.
 
     Raises:
         OSError: nothing was changed.
@@ -27,7 +31,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(MODE)
+        if like is not None and os.geteuid() == 0:
+            os.chown(temporary, like.st_uid, like.st_gid)
+        temporary.chmod(MODE if like is None else stat.S_IMODE(like.st_mode))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -75,9 +75,7 @@ def set_line(inventory: Path | str, name: str, value: str, effective: str) -> Ch
         after = start + (" " if start.endswith(":") else "") + word + text[node.end_mark.index :]
     _compare(text, after, name, value, f"{file}: {name} cannot be changed without changing more. {fix}")
     real = file.resolve()
-    mode = real.stat().st_mode
-    write_atomically(real, after)
-    real.chmod(mode)
+    write_atomically(real, after, like=real.stat())
     return changed
 
 

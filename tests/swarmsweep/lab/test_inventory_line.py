@@ -1,5 +1,6 @@
 """One line of an inventory is changed, and nothing else of the file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def test_only_the_value_changes(tmp_path, before, effective, after):
     changed = set_line(tmp_path, NAME, "my-api:1", effective)
     assert file.read_bytes().decode() == after
     assert (changed.after, file.stat().st_mode & 0o777) == ("my-api:1", 0o640)
+
+
+def test_a_private_file_is_never_readable_for_others(tmp_path, monkeypatch):
+    file = write(tmp_path, 'lab_api_image: ""\n')
+    file.chmod(0o600)
+    owner = (1234, 1234) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    os.chown(file, *owner)
+    seen = []
+    replace = Path.replace
+
+    def look_and_replace(path, target):
+        seen.append(path.stat())
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", look_and_replace)
+    set_line(tmp_path, NAME, "my-api:1", "")
+    for status in (*seen, file.stat()):
+        assert (status.st_mode & 0o777, status.st_uid, status.st_gid) == (0o600, *owner)
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(("text", "effective", "message"), REFUSED)
