@@ -119,7 +119,7 @@ class Channel:
         """Yield the lines of the output as they come."""
         assert self.process.stdout is not None
         self._read_errors()
-        for line in _lines(self.process.stdout):
+        for line in lines_of(self.process.stdout):
             yield line.decode(errors="replace").rstrip("\n")
 
     def send(
@@ -136,7 +136,7 @@ class Channel:
         last: deque[str] = deque(maxlen=LAST_LINES)
 
         def read(stream: IO[bytes]) -> None:
-            for line in _lines(stream):
+            for line in lines_of(stream):
                 text = line.decode(errors="replace").rstrip()
                 last.append(text)
                 on_line(text)
@@ -193,7 +193,7 @@ class Channel:
             self._stdin.flush()
 
 
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield lines as they come, a long one in parts of LINE_BYTES."""
     while line := stream.readline(LINE_BYTES):
         yield line

@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from hostlink.build_context import ContextError, context_of
-from hostlink.channel import PART_BYTES, Channel, ChannelError
+from hostlink.channel import ERROR_BYTES, PART_BYTES, Channel, ChannelError, lines_of
 from hostlink.screen import shown, shown_lines, write_line
 from swarmsweep.errors import LabError
 from swarmsweep.lab import inventory_line
@@ -67,6 +68,12 @@ def docker_here(*arguments):
     except subprocess.TimeoutExpired:
         return 124, "", f"Docker of this machine did not respond within {DEADLINE_SECONDS} s"
     return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def tail_of(file):
+    """Return the end of a file of text."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - ERROR_BYTES))
+    return file.read().decode(errors="replace").strip()
 
 
 class ActionModule(ActionBase):
@@ -134,14 +141,12 @@ class ActionModule(ActionBase):
 
     def do_build_here(self, image, folder):
         """Build a folder with this machine's Docker."""
-        command, last = ["docker", "build", "--tag", image, folder], []
+        command = ["docker", "build", "--tag", image, folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-            for line in process.stdout:
-                text = line.decode(errors="replace").rstrip()
-                last = [*last[-19:], text]
-                write_line(f"  {shown(text)}")
+            for line in lines_of(process.stdout):
+                write_line(f"  {shown(line.decode(errors='replace').rstrip())}")
         if process.returncode != 0:
-            raise ContextError(self.build_failed(folder, last))
+            raise ContextError(self.build_failed(folder, process.returncode))
         _code, out, _errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
         identity, _, size = out.partition(" ")
         return {"changed": True, "id": identity, "bytes": int(size)}
@@ -152,30 +157,31 @@ class ActionModule(ActionBase):
         command = f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} - 2>&1"
         with Channel(self._connection, command, plain=self.near) as channel:
             progress = Progress(f"{folder} to {host}", context.size_bytes)
-            code, last = channel.send(context.archive(), progress, lambda line: write_line(f"  {shown(line)}"))
+            code, _last = channel.send(context.archive(), progress, lambda line: write_line(f"  {shown(line)}"))
         if code != 0:
-            raise ContextError(self.build_failed(folder, last, host))
+            raise ContextError(self.build_failed(folder, code, host))
         return {"changed": True}
 
-    def build_failed(self, folder, last, host="this machine"):
-        """Return the message of a build that failed."""
-        lines = "\n".join(f"  {shown(line)}" for line in last)
+    def build_failed(self, folder, code, host="this machine"):
+        """Return the message of a build that failed. The lines of Docker are on the screen already."""
         fix = f"Fix: correct the Dockerfile or its files, or the network of {host} if it could not download something"
-        return f"{folder} could not be built on {host}. The last lines of docker build:\n{lines}\n{fix}"
+        cause = f"docker build ended with exit code {code}. Its lines are above"
+        return f"{folder} could not be built on {host}: {cause}. {fix}"
 
     def do_fetch(self, image, path, host):
         """Copy an image from this host's Docker into a file of the controller."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        # The file may have gigabytes, and the image may have files that other users must not read.
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(path).unlink(missing_ok=True)
         with Channel(self._connection, f"exec docker save {shlex.quote(image)}", plain=self.near) as channel:
             progress, received = Progress(f"{image} from {host}"), 0
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 for part in channel.parts():
                     file.write(part)
                     received += len(part)
                     progress(received)
             code, errors = channel.ended()
         if code != 0:
-            Path(path).unlink()
             raise ChannelError(f"{image} could not be read from {host}: {shown_lines(errors) or f'exit code {code}'}")
         return {"bytes": received}
 
@@ -183,7 +189,6 @@ class ActionModule(ActionBase):
         """Send an image to this host's Docker: from this machine's Docker, or from a file of the controller."""
         began = time.monotonic()
         command = ["docker", "save", image] if path is None else ["cat", path]
-        source = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         sent = 0
 
         def parts():
@@ -192,11 +197,17 @@ class ActionModule(ActionBase):
                 sent += len(part)
                 yield part
 
-        with source, Channel(self._connection, "exec docker load", plain=self.near) as channel:
+        with (
+            # Nobody reads the errors meanwhile, and a full pipe would stop the source.
+            tempfile.TemporaryFile() as said,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as source,
+            Channel(self._connection, "exec docker load", plain=self.near) as channel,
+        ):
             code, last = channel.send(parts(), Progress(f"{image} to {host}", bytes))
             # A source that has not ended waits for a reader.
             source.stdout.close()
-            errors = source.stderr.read().decode(errors="replace").strip()
+            source.wait()
+            errors = tail_of(said)
         if code == 0 and source.returncode != 0:
             raise ChannelError(f"{shlex.join(command)} failed on this machine: {shown_lines(errors)}")
         if code != 0:

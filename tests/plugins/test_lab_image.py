@@ -37,8 +37,12 @@ if verb == "image":
     print(words[2].replace("{{.Id}}", path(words[-1]).read_text().split()[0]).replace("{{.Size}}", "1000"))
 elif verb == "save":
     print(words[0], path(words[0]).read_text())
+    if words[0] == "cut:1":
+        sys.exit("no space left")
 elif verb == "load":
     name, _, content = sys.stdin.read().partition(" ")
+    if name == "refused:1":
+        sys.exit("no space left")
     path(name).write_text(content)
 elif verb == "build":
     name = words[words.index("--tag") + 1]
@@ -177,16 +181,18 @@ def test_a_folder_is_built_here_if_this_machine_has_docker(lab):
     assert [lab.calls(host, "build") for host in "ab"] == [[], []]
 
 
-def test_a_build_that_fails_shows_its_last_lines_and_changes_nothing(lab):
+def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     folder = lab.folder / "kit"
     folder.mkdir()
     for name in ("Dockerfile", "broken"):
         (folder / name).write_text("x")
     code, said = lab.bring(str(folder))
     assert code != 0
-    assert "could not be built on a. The last lines of docker build:" in said
-    assert "ERROR: no such package" in said.partition("The last lines")[2]
-    assert "Fix: correct the Dockerfile or its files" in said.partition("ERROR: no such package")[2]
+    assert said.count("ERROR: no such package") == 1
+    after = " ".join(said.partition("ERROR: no such package")[2].split())
+    assert (
+        "could not be built on a: docker build ended with exit code 1. Its lines are above. Fix: correct the" in after
+    )
     assert lab.settings.read_text() == SETTINGS
     assert lab.images("b") == []
 
@@ -223,6 +229,16 @@ def test_an_image_of_the_first_host_goes_to_the_others(lab):
     assert lab.images("b") == ["kit:1"]
     assert "All API hosts have kit:1." in said
     assert lab.named() == ""
+
+
+@pytest.mark.parametrize("image", ["cut:1", "refused:1"])
+def test_no_copy_stays_on_this_machine_if_it_cannot_be_read_or_sent(lab, image):
+    lab.add("a", image)
+    code, said = lab.bring(image)
+    assert code != 0
+    assert "no space left" in said
+    assert "/images/copied.tar" not in " ".join(map(str, (lab.folder / "keys").rglob("*")))
+    assert (lab.images("b"), lab.named()) == ([], "")
 
 
 def test_a_setting_that_another_place_overrides_is_not_changed(lab):
