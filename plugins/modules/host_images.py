@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import uuid
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_command import TIMED_OUT, no_response, run_docker
+from ansible.module_utils.docker_command import DEADLINE_SECONDS, TIMED_OUT, no_response, run_docker
 
 DOCUMENTATION = r"""
 module: host_images
@@ -21,7 +23,7 @@ options:
   host_name: {description: Name of this host in the inventory, and its address., type: str, required: true}
   need_shell:
     description: Images that must have C(sh) and C(cat), because C(lab_api_secret_env) exports secrets by them.
-      Each of them is started once, without network and without rights.
+      Each of them is started once, without network and rights, with little memory, and for at most 30 s.
     type: list
     elements: str
     default: []
@@ -40,8 +42,47 @@ ids: {description: The id of each image on this host., type: dict, returned: whe
 """
 
 
-# Exit codes of docker run: 127 if the image has no such program, and that of the shell otherwise.
-SHELL = ["run", "--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--entrypoint=sh", "--"]
+# The image is foreign, and its sh may be any program. So it gets no network, no rights, and little memory, processes
+# and log. A shell needs less than 5 MB.
+LIMITS = (
+    *("--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--no-healthcheck"),
+    *("--memory=64m", "--memory-swap=64m", "--pids-limit=16"),
+    *("--log-driver=json-file", "--log-opt=max-size=64k"),
+)
+# Seconds for sh to end. On a busy host, it takes about one.
+SHELL_SECONDS = 30
+
+
+def ask(module, *arguments, deadline_seconds=DEADLINE_SECONDS):
+    """Return exit code, output and errors of a docker command. The module fails if Docker does not respond."""
+    try:
+        code, out, err = run_docker(module, list(arguments), deadline_seconds)
+    except OSError:
+        return 127, "", ""
+    if code in TIMED_OUT:
+        module.fail_json(msg=no_response(list(arguments), deadline_seconds))
+    return code, out.strip(), err.strip()
+
+
+def shell_problem(module, image):
+    """Return why sh and cat of an image cannot run, or None if they can."""
+    name = f"swarmsweep-shell-{uuid.uuid4().hex}"
+    words = ["--detach", f"--name={name}", "--pull=never", *LIMITS, "--entrypoint=sh", "--", image]
+    try:
+        # Exit code 127: the image has no such program.
+        code, _out, err = ask(module, "run", *words, "-c", "cat /dev/null")
+        if code == 0:
+            waited, code, _err = run_docker(module, ["wait", name], SHELL_SECONDS)
+            if waited in TIMED_OUT:
+                return f"not ended after {SHELL_SECONDS} s"
+            if waited == 0 and code.strip() == "0":
+                return None
+            code = code.strip() or waited
+            _code, out, err = ask(module, "logs", "--tail=5", name)
+            err = err or out
+        return (err.splitlines() or [f"exit code {code}"])[-1]
+    finally:
+        ask(module, "rm", "--force", "--volumes", name)
 
 
 def main():
@@ -54,36 +95,22 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    try:
-        code, _out, _err = run_docker(module, ["version"])
-    except OSError:
-        code = 127
-    if code in TIMED_OUT:
-        module.fail_json(msg=no_response(["version"]))
-    if code != 0:
+    if ask(module, "version")[0] != 0:
         module.exit_json(changed=False, docker=False)
     problems, ids = [], {}
     for image, setting in params["images"].items():
-        question = ["image", "inspect", "--format", "{{.Id}}", "--", image]
-        code, out, _err = run_docker(module, question)
-        if code in TIMED_OUT:
-            module.fail_json(msg=no_response(question))
+        code, ids[image], _err = ask(module, "image", "inspect", "--format", "{{.Id}}", "--", image)
         if code != 0:
             problems.append(
                 f"{params['host_name']} has no image {image}, which {setting} names. "
                 f"Copy it with: ./lab image {image} --copy-only"
             )
-        elif image in params["need_shell"]:
-            code, _out, err = run_docker(module, [*SHELL, image, "-c", "cat /dev/null"])
-            if code in TIMED_OUT:
-                module.fail_json(msg=no_response(SHELL))
-            if code != 0:
-                problems.append(
-                    f"{params['host_name']}: the image {image}, which {setting} names, cannot run sh and cat "
-                    f"({(err.strip() or f'exit code {code}').splitlines()[-1]}). lab_api_secret_env needs them. "
-                    "Fix: add them to the image, or remove lab_api_secret_env and read the file that NAME_FILE names"
-                )
-        ids[image] = out.strip()
+        elif image in params["need_shell"] and (problem := shell_problem(module, image)) is not None:
+            problems.append(
+                f"{params['host_name']}: the image {image}, which {setting} names, cannot run sh and cat "
+                f"({problem}). lab_api_secret_env needs them. "
+                "Fix: add them to the image, or remove lab_api_secret_env and read the file that NAME_FILE names"
+            )
     if problems:
         module.fail_json(msg="\n".join(problems))
     module.exit_json(changed=False, docker=True, ids=ids)

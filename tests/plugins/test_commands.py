@@ -870,6 +870,7 @@ NO_SHELL = """case "$1 $*" in
     echo 'docker: Error response from daemon: failed to create shim task: OCI runtime create failed:' >&2
     echo 'unable to start container process: exec: "sh": executable file not found in $PATH: unknown.' >&2
     exit 127;;
+  wait*) echo 0;;
   *) echo sha256:01;;
 esac"""
 
@@ -884,8 +885,12 @@ def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, mo
     with pytest.raises(ModuleError if "mine:2" in need_shell else Done) as ended:
         module.main()
     started = [line for line in said.read_text().splitlines() if line.startswith("run ")]
-    assert [line.split()[7] for line in started] == need_shell
-    assert all("--rm --network=none --read-only --cap-drop=ALL --entrypoint=sh -- mine:" in line for line in started)
+    assert [re.search(r"--entrypoint=sh -- (mine:\d) ", line)[1] for line in started] == need_shell
+    for limit in (
+        *("--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
+        *("--memory=64m", "--memory-swap=64m", "--pids-limit=16", "--log-opt=max-size=64k", "--pull=never"),
+    ):
+        assert all(limit in line.split() for line in started), limit
     if "mine:2" in need_shell:
         (problem,) = str(ended.value).splitlines()
         assert problem.startswith(
@@ -893,3 +898,23 @@ def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, mo
         )
         assert 'exec: "sh": executable file not found' in problem
         assert "remove lab_api_secret_env" in problem
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ('case "$1" in wait) exit 124;; esac', "(not ended after 30 s)"),
+        ('case "$1" in wait) echo 2;; logs) echo "sh: out of memory" >&2;; esac', "(sh: out of memory)"),
+        ('case "$1" in wait) echo 137;; esac', "(exit code 137)"),
+    ],
+)
+def test_a_shell_that_does_not_end_well_is_named_and_removed(script, monkeypatch, body, why):
+    said = script("docker", body)
+    module = load("host_images")
+    given = Module(images={"mine:1": "lab_api_image"}, host_name="lab-api", need_shell=["mine:1"])
+    monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
+    with pytest.raises(ModuleError, match=re.escape(f"cannot run sh and cat {why}. lab_api_secret_env")):
+        module.main()
+    lines = said.read_text().splitlines()
+    (name,) = {re.search(r"--name=(\S+)", line)[1] for line in lines if line.startswith("run ")}
+    assert lines[-1] == f"rm --force --volumes {name}"
