@@ -10,7 +10,15 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab import api_mounts, content_hash, lab_names, proxy_connections, ready_settings, virtual_machines
+from swarmsweep.lab import (
+    api_mounts,
+    api_secrets,
+    content_hash,
+    lab_names,
+    proxy_connections,
+    ready_settings,
+    virtual_machines,
+)
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
 from swarmsweep.sweep import scenario_folder
@@ -83,9 +91,20 @@ def lab_colocated(hosts):
     return host_facts.colocated(hosts)
 
 
-def lab_file_base64(path):
-    """Content of a file of this machine, of any bytes, in base64."""
-    return base64.b64encode(Path(path).read_bytes()).decode()
+def lab_changed_secrets(secrets, lab_name, key_file):
+    """Files of secrets that were changed: see swarmsweep.lab.api_secrets.changed_files."""
+    try:
+        return api_secrets.changed_files(secrets, str(lab_name), Path(key_file))
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def lab_secret_base64(secret, lab_name, key_file):
+    """Content of a secret in base64: see swarmsweep.lab.api_secrets.content_for_swarm."""
+    try:
+        return base64.b64encode(api_secrets.content_for_swarm(secret, str(lab_name), Path(key_file))).decode()
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 def lab_mount_name(source, target):
@@ -142,7 +161,8 @@ class FilterModule:
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,
-            "lab_file_base64": lab_file_base64,
+            "lab_changed_secrets": lab_changed_secrets,
+            "lab_secret_base64": lab_secret_base64,
             "lab_mount_name": lab_mount_name,
             "lab_nano_cpus": lab_nano_cpus,
             "lab_proxy_connections": lab_proxy_connections,

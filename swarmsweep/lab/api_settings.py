@@ -82,15 +82,12 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
         for mount in found.get("mounts", ())
         if mount["target"] in found.get("writable", ())
     ]
-    exported = {
-        secret["name"]: Path(secret["path"])
+    problems += [
+        f"lab_api_secret_env: {secret['name']}: {secret['path']}: has a null character, which no variable can have. "
+        f"{fix}"
         for secret in found.get("secrets", ())
-        if secret["name"] in found.get("secret_env", ())
-    }
-    try:
-        api_secrets.refuse_unexportable(exported)
-    except LabError as error:
-        problems.append(f"lab_api_secret_env: {error}. {fix}")
+        if secret["has_null"] and secret["name"] in found.get("secret_env", ())
+    ]
     problems += [
         f"lab_api_services has {name}, which is a service of the lab on the same network; allowed: another name. {fix}"
         for name in taken_names(found.get("services", []), has_platform)
@@ -193,10 +190,15 @@ def read_secret_env(value: Any) -> list[str]:
     names = _list(value, allowed)
     if not all(isinstance(name, str) for name in names):
         raise Refused(allowed)
+    if taken := api_secrets.used_by_the_shell(names):
+        raise Refused(
+            f"{allowed}; a shell in the container exports the secrets, and uses {', '.join(taken)} itself. "
+            "Give the secret another name"
+        )
     return _each_once(names)
 
 
-def read_secrets(value: Any, place: Place) -> list[dict[str, str]]:
+def read_secrets(value: Any, place: Place) -> list[dict[str, Any]]:
     """Secrets of the API, each a file of this machine, as the roles take them."""
     if value is None:
         return []

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.api_secrets import MAX_BYTES, read_secrets, refuse_unexportable
+from swarmsweep.lab.api_secrets import MAX_BYTES, changed_files, content_for_swarm, read_secrets
 
 CANARY = "canary-5e9c1"
 
@@ -49,9 +49,23 @@ def test_without_secrets_no_key_is_made(tmp_path):
 def test_any_bytes_are_a_secret_but_not_every_one_is_a_variable(tmp_path):
     binary = tmp_path / "store.p12"
     binary.write_bytes(b"\xff\0\x80")
-    assert names(tmp_path, STORE=binary)
-    with pytest.raises(LabError, match=r"^STORE: .*store\.p12: has a null character"):
-        refuse_unexportable({"STORE": binary})
+    (secret,) = read_secrets({"STORE": binary}, "lab", tmp_path / "secrets/key")
+    assert secret.has_null
+    assert content_for_swarm(secret.as_input(), "lab", tmp_path / "secrets/key") == binary.read_bytes()
+
+
+def test_swarm_gets_only_the_content_that_the_name_has_the_hash_of(tmp_path, token):
+    key = tmp_path / "secrets/key"
+    secrets = [secret.as_input() for secret in read_secrets({"A": token, "B": token}, "lab", key)]
+    assert [content_for_swarm(secret, "lab", key).decode() for secret in secrets] == [f"{CANARY}\n"] * 2
+    assert changed_files(secrets, "lab", key) == []
+    token.write_text(f"{CANARY} and more")
+    assert changed_files(secrets, "lab", key) == [str(token)] * 2
+    with pytest.raises(LabError, match=r"token\.txt was changed while this command ran") as refused:
+        content_for_swarm(secrets[0], "lab", key)
+    assert CANARY not in str(refused.value)
+    assert changed_files([], "lab", tmp_path / "none/key") == []
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_what_is_allowed(name, value, expected):
     ]
     + [("secrets", value) for value in (["token"], {"A B": "token"}, {"redis_password": "token"}, {"": "t"}, {"A": 5})]
     + [("secret_env", value) for value in ("A", {"A": "B"}, [5])]
+    + [("secret_env", [name]) for name in ("PATH", "IFS", "HOME", "LD_PRELOAD", "BASH_ENV", "ENV", "PS4", "UID", "_")]
     + [("services", value) for value in (["cache"], "redis:7", {"cache": "redis:7"})]
     + [("platform", value) for value in ("maybe", 2, [])]
     + [("capabilities", value) for value in ("SETUID", ["ALL"], ["SYS_ADMIN"], [5], [""])],
