@@ -175,7 +175,7 @@ class Channel:
         return self.process.wait(), self._errors.decode(errors="replace").strip()
 
     def _read_errors(self) -> threading.Thread:
-        """Read the errors beside the output. A program whose errors nobody reads stops when their pipe is full."""
+        """Read the errors beside the output. A program stops when the pipe of its errors is full."""
         if self._errors_reader is None:
             self._errors_reader = threading.Thread(target=self._keep_errors, daemon=True)
             self._errors_reader.start()

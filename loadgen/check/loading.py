@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgen.check.tasks import gives_tasks_later, line_of, tags_of, without_tasks
+from loadgen.common.secrets_folder import hide
 
 # Maximum characters of a text that a scenario raised or printed; more does not help to find the cause.
 MAX_CHARACTERS = 300
@@ -183,8 +184,8 @@ def ended_by(error: BaseException) -> str:
 
 
 def shorten(text: object) -> str:
-    """The first line with content."""
-    return next((line.strip() for line in str(text).splitlines() if line.strip()), "")[:MAX_CHARACTERS]
+    """The first line with content, without secrets. A part of a secret would not be found after the text was cut."""
+    return next((line.strip() for line in hide(str(text)).splitlines() if line.strip()), "")[:MAX_CHARACTERS]
 
 
 def open_loop_user() -> type:

@@ -35,6 +35,7 @@ import time
 from typing import Any
 
 from loadgen.check.loading import MAX_CHARACTERS, judge
+from loadgen.common.secrets_folder import end_of, hide, know_secrets
 
 # First argument on the child's command line.
 CHILD = "--child"
@@ -55,7 +56,17 @@ def main(program: str, arguments: list[str]) -> None:
     if arguments[0] == CHILD:
         judge(int(arguments[1]), arguments[2], arguments[3:])
     mode, seconds, *files = arguments
-    print(json.dumps(judge_in_child(program, mode, float(seconds), files)))
+    know_secrets()
+    print(json.dumps(hidden(judge_in_child(program, mode, float(seconds), files))))
+
+
+def hidden(value: Any) -> Any:
+    """A report without secrets: the scenario gives the names of files, classes and variables in it, too."""
+    if isinstance(value, dict):
+        return {key: each if key == "problem" else hidden(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [hidden(each) for each in value]
+    return hide(value) if isinstance(value, str) else value
 
 
 def judge_in_child(program: str, mode: str, seconds: float, files: list[str]) -> dict[str, Any]:
@@ -118,7 +129,6 @@ def read_report(reader: int, seconds: float) -> tuple[bytes | None, bool]:
 
 
 def last_words(file: Any) -> str:
-    """The last line on standard error, shortened."""
-    file.seek(max(0, file.seek(0, os.SEEK_END) - WORDS_BYTES))
-    lines = file.read().decode(errors="replace").split("\n")
+    """The last line on standard error, shortened and without secrets."""
+    lines = end_of(file, WORDS_BYTES).split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")[:MAX_CHARACTERS]

@@ -5,18 +5,15 @@ SWEEP_SECRETS_DIRECTORY   folder with a file for each secret, named as its varia
 
 import logging
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from loadgen.shared import hidden_text
+
 # As FILE_SUFFIX of swarmsweep/sweep/scenario_env.py.
 FILE_SUFFIX = "_FILE"
-MASK = "***"
-# A shorter text may be a part of many words.
-MIN_HIDDEN_CHARACTERS = 6
-# A client may name the value alone.
-_SCHEME = re.compile(r"(?:Basic|Bearer|Token)\s+", re.IGNORECASE)
+DIRECTORY = "SWEEP_SECRETS_DIRECTORY"
 
 # What no result and no log may have, the longest first.
 _hidden: list[str] = []
@@ -24,9 +21,27 @@ _hidden: list[str] = []
 
 def hide(text: str) -> str:
     """The text without secrets. An HTTP client quotes a header that it refuses, for example with a newline in it."""
-    for part in _hidden:
-        text = text.replace(part, MASK)
-    return text
+    return hidden_text.hide(text, _hidden)
+
+
+def end_of(file: Any, size: int) -> str:
+    """The text of the last bytes of a file, without secrets. ``file`` is open for reading bytes."""
+    longest = len(_hidden[0].encode()) if _hidden else 0
+    begin = max(0, file.seek(0, os.SEEK_END) - size - longest)
+    file.seek(begin)
+    text = hide(file.read().decode(errors="replace"))
+    # What was read may begin within a secret.
+    return text[longest:] if begin else text
+
+
+def know_secrets() -> None:
+    """Learn what `hide` hides, in a process that does not need the secrets themselves.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if directory := os.environ.get(DIRECTORY):
+        _hidden[:] = hidden_text.forms_in(Path(directory))
 
 
 def set_secrets() -> None:
@@ -38,27 +53,34 @@ def set_secrets() -> None:
     Raises:
         SystemExit: the folder cannot be read.
     """
-    directory = os.environ.get("SWEEP_SECRETS_DIRECTORY")
+    directory = os.environ.get(DIRECTORY)
     if not directory:
         return
     try:
+        know_secrets()
         for path in sorted(Path(directory).iterdir()):
             text = path.read_text(encoding="utf-8")
-            _keep_hidden(text)
             os.environ[path.name] = text.removesuffix("\n").removesuffix("\r")
             os.environ[f"{path.name}{FILE_SUFFIX}"] = str(path)
     except OSError as error:
         sys.exit(f"The secrets of the load cannot be read: {error}. Start the sweep again")
     _hide_in_logs()
+    for stream in (sys.stdout, sys.stderr):
+        _hide_in_stream(stream)
 
 
-def _keep_hidden(text: str) -> None:
-    """Hide each line of a secret, as it is and as an exception quotes it."""
-    lines = [line.strip() for line in text.splitlines()]
-    parts = {part for line in lines for part in (line, _SCHEME.sub("", line, count=1))}
-    parts |= {repr(part)[1:-1] for part in parts}
-    parts = {part for part in parts if len(part) >= MIN_HIDDEN_CHARACTERS}
-    _hidden[:] = sorted(parts.union(_hidden), key=len, reverse=True)
+def _hide_in_stream(stream: Any) -> None:
+    """Hide secrets that the scenario prints: these are lines of the same logs.
+
+    A program that the scenario starts writes past this. The module that ends the load hides secrets in the whole files.
+    """
+    original = stream.write
+
+    def write(text: str) -> int:
+        original(hide(text))
+        return len(text)
+
+    stream.write = write
 
 
 def _hide_in_logs() -> None:

@@ -198,7 +198,7 @@ class ActionModule(ActionBase):
                 yield part
 
         with (
-            # Nobody reads the errors meanwhile, and a full pipe would stop the source.
+            # The errors are read after the end. A full pipe would stop the source before that.
             tempfile.TemporaryFile() as said,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as source,
             Channel(self._connection, "exec docker load", plain=self.near) as channel,

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hidden_text import forms_in, hide_in_file
 from ansible.module_utils.lab_word import why_not_loaded
 from ansible.module_utils.locust_command import (
     MEMORY_PERCENT,
@@ -41,7 +42,7 @@ description:
     Each lab has its own word. C(finished) does the same on the host with the master, before the load begins.
   - C(started) first stops the units that an interrupted sweep left. Then it starts master and workers, which wait. So
     Locust starts while the API is deployed. C(finished) lets the load begin, waits until no unit runs, and reports
-    how each unit ended. C(stopped) ends all units at once.
+    how each unit ended. It hides the secrets of I(secrets_directory) in the logs. C(stopped) ends all units at once.
 options:
   state: {description: What to do., type: str, choices: [started, checked, finished, stopped], required: true}
   mode:
@@ -188,6 +189,8 @@ class LoadUnits:
             "Slice": f"{given['slice']}.slice",
             **confinement(given["output_directory"], total_memory_bytes()),
         }
+        # systemd would make it readable for every user of the host, and a scenario may print a secret.
+        Path(given["units_directory"], log).touch(mode=0o600)
         with Path(given["units_directory"], "commands.txt").open("a", encoding="utf-8") as file:
             file.write(f"{name}: {shlex.join(command)}\n")
         code, _out, err = self.module.run_command(
@@ -266,20 +269,23 @@ class LoadUnits:
             self.check()
             (folder / START_FILE).touch()
         deadline = time.monotonic() + self.given["time_limit_seconds"] + 15
-        bad = {}
+        failed = {}
         while running := self.running():
             if time.monotonic() > deadline:
                 self.stop()
+                self.hide_secrets()
                 self.module.fail_json(msg="the load exceeded its time limit and was stopped")
             orphaned = has_master and not any(map(self.is_master, running))
             if orphaned and not self.ended_within(ORPHAN_SECONDS):
                 # The master died, or its workers hang. Nothing else ends them.
-                bad = self.failures()
+                failed = self.failures()
                 self.stop()
                 break
             self.wait_for_processes(running)
             time.sleep(POLL_SECONDS)
-        bad |= self.failures()
+        # Before a line of a log becomes a part of a reason.
+        self.hide_secrets()
+        bad = {unit: result + self.last_line(unit) for unit, result in (failed | self.failures()).items()}
         statuses = self.own_statuses()
         if bad or statuses:
             self.systemctl("reset-failed", *bad, *statuses)
@@ -291,6 +297,17 @@ class LoadUnits:
             # Links are not gathered, and these would be named beside those that the scenario has left.
             unlink_scenarios(Path(self.given["directory"]), Path(self.given["output_directory"]))
         return bad
+
+    def hide_secrets(self):
+        """Hide the secrets of the load in the logs: a scenario, or a program that it started, may have printed them."""
+        folder, secrets = self.given["units_directory"], self.given.get("secrets_directory")
+        logs = sorted(Path(folder).glob("*.log")) if folder and secrets else []
+        try:
+            for log in logs:
+                hide_in_file(log, forms_in(Path(secrets)))
+        except (OSError, ValueError) as error:
+            for log in logs:
+                log.write_text(f"Removed: the secrets of the load could not be hidden in this log: {error}\n")
 
     def is_master(self, unit):
         return self.process(unit) == MASTER
@@ -309,9 +326,9 @@ class LoadUnits:
         return True
 
     def failures(self):
-        """Return systemd's result and the last log line of all failed units, by unit."""
+        """Return systemd's result of all failed units, by unit."""
         return {
-            unit: self.result(properties) + self.last_line(unit)
+            unit: self.result(properties)
             for unit, properties in self.failed_units().items()
             if not self.is_own_status(unit, properties)
         }

@@ -416,6 +416,31 @@ def check_text(home: Path, text: str, mode: str, seconds: float = 30) -> dict:
     return check(home, "mine.py", mode, seconds)
 
 
+TOKEN = "canary-3f9a/x"
+# What a scenario does with a secret while it is imported, and the problem. The last one is cut within the secret.
+SAYING_A_SECRET = {
+    "an exception": ("raise ValueError(f'bad token {TOKEN}')", "error"),
+    "a missing file": ("open(TOKEN)", "error"),
+    "words on standard error": ("import sys\nprint(f'bad {TOKEN}', file=sys.stderr)\nsys.exit(3)", "exit"),
+    "the exit status": ("import sys\nsys.exit(f'bad {TOKEN}')", "exit"),
+    "past Python": ("os.write(2, f'bad {TOKEN}'.encode())\nos._exit(3)", "exit"),
+    "a long line": ("os.write(2, TOKEN.encode() * 500)\nos._exit(3)", "exit"),
+    "a URL": ("from urllib.parse import quote\nraise ValueError(quote(TOKEN, safe=''))", "error"),
+    "a text that is cut": ("raise ValueError('x' * (300 - len('ValueError: canary')) + TOKEN)", "error"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), SAYING_A_SECRET.values(), ids=SAYING_A_SECRET)
+def test_a_report_has_no_secret(host, tmp_path, text, problem):
+    (tmp_path / "API_TOKEN").write_text(f"Bearer {TOKEN}\n")
+    (host / "locustfiles/mine.py").write_text(f"import os\nTOKEN = os.environ['API_TOKEN'][7:]\n{text}\n")
+    report = check(host, "mine.py", "fixed", more={"SWEEP_SECRETS_DIRECTORY": str(tmp_path)})
+    assert report["problem"] == problem
+    said = json.dumps(report)
+    assert "canary" not in said
+    assert "***" in said or "x" * 280 in said or report["words"] == ""
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "locustfiles").glob("*.py")), ids=lambda path: path.name)
 def test_the_shipped_scenarios_are_good(host, path):
     if is_open := path.name.endswith("_open.py"):

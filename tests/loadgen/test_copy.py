@@ -49,7 +49,7 @@ def test_no_file_of_the_copy_is_a_link(home):
 
 def test_the_shared_files_need_the_standard_library_alone(home):
     names = modules(home, "loadgen/shared")
-    assert names == ["loadgen.shared.atomic_file", "loadgen.shared.request_record"]
+    assert names == [f"loadgen.shared.{name}" for name in ("atomic_file", "hidden_text", "request_record")]
     # -S: without the packages that are installed.
     seen = imported(home, names, "-S")
     assert set(seen["tops"]) <= sys.stdlib_module_names | {"__main__", "loadgen"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # What a process of a load does: a client refuses the header and quotes it.
 PROGRAM = """
-import json, logging, os
+import json, logging, os, sys
 from loadgen.common.secrets_folder import set_secrets
 set_secrets()
 import locust.stats, requests
@@ -25,7 +26,9 @@ except Exception as error:
     stats.log_error("GET", "/", error)
     logging.exception("request of %s failed", os.environ["API_TOKEN"])
     shown = [text_of(error), *(entry.error for entry in stats.errors.values())]
-print(json.dumps({"value": os.environ["API_TOKEN"], "file": os.environ["API_TOKEN_FILE"], "shown": shown}))
+print("printed", os.environ["API_TOKEN"], "to standard error", file=sys.stderr)
+found = {"value": os.environ["API_TOKEN"], "file": os.environ["API_TOKEN_FILE"], "shown": shown}
+os.write(1, json.dumps(found).encode())
 """
 
 
@@ -45,4 +48,5 @@ def test_a_secret_is_a_variable_and_in_no_text(tmp_path, content, value):
     assert found["file"] == str(tmp_path / "API_TOKEN")
     assert len(found["shown"]) == 2
     assert "header value" in done.stderr
+    assert re.search(r"printed \*\*\*(\n(\*\*\*)?)? to standard error", done.stderr)
     assert "canary" not in done.stderr + str(found["shown"])

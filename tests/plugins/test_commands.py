@@ -371,6 +371,45 @@ def test_the_exit_status_of_a_scenario_is_no_failure_of_its_unit(
     assert f"reset-failed {unit}" in said.read_text()
 
 
+def end_with_a_secret_in_the_log(finishing, script, tmp_path):
+    """A worker fails after it has printed a secret. Return what the module reports of it."""
+    load_units, process = finishing
+    process.kill()
+    unit = f"{load_units.prefix}-worker-0-7.service"
+    (tmp_path / "units/worker-0.log").write_bytes(b"\xff first\nsaid canary-3f9a\nlast canary-3f9a\n")
+    load_units.given["secrets_directory"] = str(tmp_path / "secrets")
+    listed = json.dumps([{"unit": unit, "active": "failed"}])
+    script(
+        "systemctl",
+        f"""case "$1" in
+          list-units) echo '{listed}' ;;
+          show) echo Result=exit-code; echo ExecMainStatus=1 ;;
+        esac""",
+    )
+    return load_units.finish()[unit]
+
+
+def test_a_log_and_the_reason_from_it_have_no_secret(finishing, script, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/API_TOKEN").write_text("Bearer canary-3f9a\n")
+    reason = end_with_a_secret_in_the_log(finishing, script, tmp_path)
+    assert reason == "exit-code (exit status 1): last ***"
+    assert (tmp_path / "units/worker-0.log").read_bytes() == b"\xff first\nsaid ***\nlast ***\n"
+    assert b"canary" not in b"".join(path.read_bytes() for path in (tmp_path / "units").iterdir())
+
+
+def test_a_log_whose_secrets_are_not_known_is_removed(finishing, script, tmp_path):
+    reason = end_with_a_secret_in_the_log(finishing, script, tmp_path)
+    assert "Removed: the secrets of the load could not be hidden in this log" in reason
+    assert "canary" not in (tmp_path / "units/worker-0.log").read_text()
+
+
+def test_other_users_of_the_host_read_no_log(started, tmp_path):
+    started()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "units").glob("*.log")}
+    assert modes == {"master.log": 0o600, "worker-0.log": 0o600}
+
+
 def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
     (tmp_path / "units").rmdir()
     with pytest.raises(ModuleError, match="no load ran"):
