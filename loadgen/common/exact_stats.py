@@ -19,6 +19,7 @@ REPORT_SECONDS = 1.0
 MAX_TEXT_CHARACTERS, MAX_TEXTS = 300, 200
 OTHERS = "(other errors)"
 
+_log_request = locust.stats.RequestStats.log_request
 _log_error = locust.stats.RequestStats.log_error
 _log_exception = locust.runners.Runner.log_exception
 _close_files = locust.stats.StatsCSVFileWriter.close_files
@@ -33,6 +34,10 @@ def _percentile_fields(self: locust.stats.StatsCSV, stats_entry: Any, use_curren
     return [percentile(share) or 0 for share in self.percentiles_to_report]
 
 
+def _log_hidden_request(self: locust.stats.RequestStats, method: str, name: str, *arguments: Any) -> None:
+    _log_request(self, method, hide(name) if isinstance(name, str) else name, *arguments)
+
+
 def _log_short_error(self: locust.stats.RequestStats, method: str, name: str, error: Any) -> None:
     parse, create_key = locust.stats.StatsError.parse_error, locust.stats.StatsError.create_key
     try:
@@ -41,6 +46,8 @@ def _log_short_error(self: locust.stats.RequestStats, method: str, name: str, er
         text = error = type(error).__name__
     if (hidden := hide(text)) != text:
         text = error = hidden
+    # Without a name of its own, a request has that of its URL, which may have a token.
+    name = hide(name) if isinstance(name, str) else name
     if len(text) > MAX_TEXT_CHARACTERS:
         error = f"{text[:MAX_TEXT_CHARACTERS]}..."
     if len(self.errors) >= MAX_TEXTS and create_key(method, name, error) not in self.errors:
@@ -74,6 +81,7 @@ def _rewrite_and_close(self: locust.stats.StatsCSVFileWriter) -> None:
 def apply() -> None:
     """Change Locust in this process. Call it before a test starts; a second call has no further effect."""
     locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, DECIMALS)
+    locust.stats.RequestStats.log_request = _log_hidden_request
     locust.stats.RequestStats.log_error = _log_short_error
     locust.runners.Runner.log_exception = _log_hidden_exception
     locust.runners.WORKER_REPORT_INTERVAL = REPORT_SECONDS

@@ -18,6 +18,7 @@ from typing import Any
 
 from gevent.event import Event
 
+from loadgen.common.secrets_folder import hide
 from loadgen.open.lean_http import Client, Target
 from loadgen.open.order import DRAIN_MARGIN_SECONDS, LEAD_SECONDS, Order
 from loadgen.open.probe_log import BATCH_SECONDS, ProbeLog
@@ -65,7 +66,7 @@ class Probe:
         stats = user.environment.stats
         first_bin = self._origin + self._epoch
         start, end = self._start + self._epoch, self._end + self._epoch
-        name = user.name or user.path
+        name = hide(user.name or user.path)
         self._log = ProbeLog(path, first_bin, self._first_second, start, end, stats, user.method, name)
         self.offered = 0
         self._limit = max(order.most_in_flight, order.own_connections if order.kind == "closed" else 0)

@@ -8,7 +8,7 @@ import pytest
 
 LOADGEN = Path(__file__).parents[2] / "loadgen"
 ALLOWED = {
-    "check": {"check"},
+    "check": {"check", "common", "shared"},
     "shared": set(),
     "common": {"common", "shared"},
     "closed": {"closed", "common", "shared"},

@@ -25,9 +25,12 @@ try:
 except Exception as error:
     stats.log_error("GET", "/", error)
     logging.exception("request of %s failed", os.environ["API_TOKEN"])
+    stats.log_request("GET", f"/?token={os.environ['API_TOKEN']}", 1, 1)
+    stats.log_error("GET", f"/?token={os.environ['API_TOKEN']}", error)
+    names = [entry.name for group in (stats.entries, stats.errors) for entry in group.values()]
     shown = [text_of(error), *(entry.error for entry in stats.errors.values())]
 print("printed", os.environ["API_TOKEN"], "to standard error", file=sys.stderr)
-found = {"value": os.environ["API_TOKEN"], "file": os.environ["API_TOKEN_FILE"], "shown": shown}
+found = {"value": os.environ["API_TOKEN"], "file": os.environ["API_TOKEN_FILE"], "shown": shown, "names": names}
 os.write(1, json.dumps(found).encode())
 """
 
@@ -46,7 +49,8 @@ def test_a_secret_is_a_variable_and_in_no_text(tmp_path, content, value):
     found = json.loads(done.stdout)
     assert found["value"].replace("\r\n", "\n") == value.replace("\r\n", "\n")
     assert found["file"] == str(tmp_path / "API_TOKEN")
-    assert len(found["shown"]) == 2
+    assert len(found["shown"]) == 3
+    assert sum(name.startswith("/?token=***") for name in found["names"]) == 2
     assert "header value" in done.stderr
     assert re.search(r"printed \*\*\*(\n(\*\*\*)?)? to standard error", done.stderr)
-    assert "canary" not in done.stderr + str(found["shown"])
+    assert "canary" not in done.stderr + str(found["shown"]) + str(found["names"])
