@@ -70,6 +70,9 @@ class InFlight:
 
     def __init__(self, event: Any, on_lost: Callable[[Request], None]) -> None:
         self._event, self._on_lost = event, on_lost
+        # Called with each request when it begins, and with one that turned out to be no valid call.
+        self.on_begin: Callable[[Request], None] = lambda _: None
+        self.on_invalid: Callable[[Request], None] = lambda _: None
         self.sent = self.redirects = self.retries = 0
         self._open: dict[int, Request] = {}
         # Greenlet -> the request whose client or with block is running in it. An event from that greenlet belongs to
@@ -118,6 +121,7 @@ class InFlight:
             entry, greenlet = Request(*_method_url_and_name(client, *args, **kwargs)), getcurrent()
             self._open[id(entry)] = entry
             outer, self._current[greenlet] = self._current.get(greenlet), entry
+            self.on_begin(entry)
             try:
                 response = original(client, *args, **kwargs)
             except BaseException as error:
@@ -130,6 +134,7 @@ class InFlight:
                 else:
                     # The call was invalid for the client, for example a URL without a scheme.
                     self._open.pop(id(entry), None)
+                    self.on_invalid(entry)
                 raise
             finally:
                 self._restore(greenlet, outer)

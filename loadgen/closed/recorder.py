@@ -26,7 +26,7 @@ import math
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from locust import User, events
@@ -49,6 +49,7 @@ from loadgen.shared.request_record import (
     NO_NAME,
     NO_RESPONSE,
     OK,
+    OTHER,
     own_timings_file,
     requests_file,
     tasks_file,
@@ -59,6 +60,18 @@ from loadgen.shared.request_record import (
 MAX_TEXTS = 200
 # The header in which an API may name the replica.
 SERVED_BY = "X-Served-By"
+# The text of a call that the client refused.
+INVALID = "the client refused the call: it is no valid request"
+
+
+class Watcher(Protocol):
+    """Is told of each request of Locust's clients, in the greenlet of the client."""
+
+    def on_begin(self, request: Request) -> None:
+        """It has begun."""
+
+    def on_end(self, request: Request, latency_ms: float, outcome: float, served_by: Any, error: str | None) -> None:
+        """It has ended, or will never end. ``latency_ms`` is NaN where it is unknown, ``served_by`` any object."""
 
 
 class Recorder:
@@ -101,6 +114,7 @@ class Recorder:
         # Remove a file of an earlier attempt, so that it is not taken for the one of this attempt.
         self._summary.unlink(missing_ok=True)
         self._in_flight = InFlight(environment.events.request, self._on_lost)
+        self._watcher: Watcher | None = None
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
         self._drain = Drain(environment, self._in_flight, self._tasks)
         self._think_time = ThinkTime(
@@ -119,10 +133,21 @@ class Recorder:
         events.user_error.add_listener(self._on_user_error)
         gevent.spawn(self._tick)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` of each request from now on."""
+        self._watcher = watcher
+        self._in_flight.on_begin = watcher.on_begin
+        self._in_flight.on_invalid = lambda request: watcher.on_end(request, math.nan, OTHER, None, INVALID)
+
     @property
     def requests(self) -> int:
         """The number of requests recorded so far, with the timings that the scenario fired itself."""
         return len(self._requests) + self._own
+
+    @property
+    def reported(self) -> int:
+        """Those of them that Locust has counted too."""
+        return self.requests - self._unreported
 
     @property
     def requests_file(self) -> str:
@@ -188,14 +213,19 @@ class Recorder:
             # Locust takes an empty text for no exception.
             exception = exception or None
             self._add_own(response_time, number, response, exception)
+        error = None
         if exception is not None:
             self._tasks.on_failed_request()
-            self._count_error(words_of(exception) or type(exception).__name__)
+            error = words_of(exception) or type(exception).__name__
+            self._count_error(error)
         # A scenario's own client may provide no response, or one without headers, for example for a failed request.
         # Its headers may be any object.
         get = getattr(getattr(response, "headers", None), "get", None)
+        server = get(SERVED_BY) if callable(get) else None
         if callable(get):
-            self._count_server(get(SERVED_BY))
+            self._count_server(server)
+        if request is not None and self._watcher is not None:
+            self._watcher.on_end(request, latency_ms, outcome, server, error)
 
     def _add_own(
         self, latency_ms: Any, number: float, response: Any = None, exception: Any = None, outcome: float = OK
@@ -226,6 +256,8 @@ class Recorder:
             outcome = NO_RESPONSE if request.failure is None else request.failure
         number = self._names.number_of(request.method, request.name)
         self._record(request.start_seconds, latency_ms, outcome, number)
+        if self._watcher is not None:
+            self._watcher.on_end(request, latency_ms, outcome, None, request.error or "no response")
         task, stopped = self._tasks.running(), self._drain.stopped_seconds
         if task is not None:
             task.has_lost_request = True

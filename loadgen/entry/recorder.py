@@ -1,4 +1,4 @@
-"""Locustfile of a closed-loop load: records every request of its users, and conducts warm-up, window and end.
+"""Locustfile of a load with the users of any scenario: records every request of them, and conducts the load.
 
     locust -f predict.py,recorder.py
 
@@ -7,8 +7,8 @@ Loaded after the scenario, on the master and on every worker.
 
 from locust import events
 
-from loadgen.closed.roles import begin
 from loadgen.common import exact_stats
+from loadgen.iterations.roles import begin
 
 exact_stats.apply()
 events.init.add_listener(begin)

@@ -32,11 +32,10 @@ from search import BAD, GENERATOR, PROFILES, Search, Step
 from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory, write_json
 from loadgen.common.workers import Workers, quit_locust, wait_for_start
+from loadgen.master.kinds import ArrivalsKind, LeanKind
 from loadgen.master.probes import ProbeError, Probes
-from loadgen.master.recovery import Recovery
 from loadgen.master.search_order import SearchOrder
 from loadgen.master.search_record import SearchRecord
-from loadgen.open.user import OpenLoopUser
 
 logger = logging.getLogger("conductor")
 
@@ -57,7 +56,7 @@ class Conductor:
         self._search = Search(profile, order.slo, order.connections, order.arrivals, order.max_rps)
         self._probes = Probes(environment)
         self._workers = Workers(environment, on_lost=self._probes.stop)
-        self._recovery: Recovery | None = None
+        self._kind = ArrivalsKind(environment, order, self._probes) if order.by else LeanKind(environment, order)
         self._times: dict[str, float | None] = dict.fromkeys(("spawn_started", "spawn_complete", "stopped"))
         self._sent = 0
         self._is_over = False
@@ -76,11 +75,9 @@ class Conductor:
         """
         self._workers.watch()
         classes = self._environment.user_classes
-        wrong = sorted(user.__name__ for user in classes if not issubclass(user, OpenLoopUser))
-        if wrong or len(classes) != 1:
+        if refusal := self._kind.refusal(classes):
             # Checked before Locust starts users that could not be stopped in time.
-            names = ", ".join(wrong) or ", ".join(user.__name__ for user in classes) or "none"
-            self._fail(f"the scenario must hold exactly one OpenLoopUser, and no other user; found: {names}")
+            self._fail(refusal)
             self._end()
             sys.exit(1)
         self._greenlet = gevent.spawn(self._conduct)
@@ -103,7 +100,7 @@ class Conductor:
     def _conduct(self) -> None:
         try:
             self._probes.wait_ready(self._order.workers, READY_SECONDS)
-            self._recovery = Recovery(self._environment.user_classes[0], self._environment.host or "")
+            self._kind.prepare()
             self._record.start()
             while step := self._search.next():
                 self._load(step)
@@ -132,7 +129,8 @@ class Conductor:
             seconds_measure=step.seconds_measure,
             seed=order.seed_of(number),
             timeout_seconds=order.timeout_seconds,
-            most_in_flight=order.most_in_flight(step.rate_rps),
+            trial=number,
+            most_in_flight=self._kind.most_in_flight(step.rate_rps),
         )
         self._sent += sum(summary[name] for name in ("ok", "failed", "timed_out"))
         self._refuse_lost_workers(f"in probe {number}")
@@ -140,11 +138,12 @@ class Conductor:
             raise ProbeError(f"probe {number}: {summary['workers_reported']} of {order.workers} workers reported")
         if summary["stopped"]:
             raise ProbeError(f"probe {number}: {summary['stopped']}")
+        self._kind.add(summary)
         judgement = self._search.add(step, summary)
         logger.info("Probe %d, %s: %s, %s", number, _words(step), judgement.verdict, judgement.reason)
         self._record.add(step, summary, judgement, step.seconds)
         if judgement.verdict in (BAD, GENERATOR):
-            self._recovery.wait(order.max_latency_seconds)
+            self._kind.wait(order.max_latency_seconds)
 
     def _refuse_lost_workers(self, when: str) -> None:
         self._workers.refresh()
@@ -175,10 +174,11 @@ class Conductor:
             "window_start": window_start,
             "window_end": window_end,
             # The two differ only if a worker was lost. The recovery probes of the master are additional.
-            "requests_recorded": self._sent,
+            "requests_recorded": self._kind.sent(self._sent),
             "requests_reported": self._environment.runner.stats.total.num_requests,
-            "questions": self._recovery.requests_sent if self._recovery else 0,
+            "questions": self._kind.requests_sent,
             "locust_version": locust.__version__,
+            **self._kind.timeline(),
         }
         write_json(self._directory / "timeline.json", timeline)
         if self._record.error is None:

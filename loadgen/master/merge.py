@@ -6,14 +6,15 @@ workers          one entry each, by worker: host, index, window, counts, greates
 workers_ordered, workers_reported    a probe with fewer reports than orders is no measurement
 measured         counts of the measured window; ``offered_rps`` and ``achieved_rps`` (sent, in time or not), latency
                  percentiles and mean of those that were ok and percentiles of the lag, in ms; null where nothing was
-                 measured
+                 measured. A search by arrivals has ``iterations`` too: counts of those that were due in the window,
+                 their mean length in seconds, and how many ended per second within it
 within_limits    by the name of each limit that was given, requests of the measured window that were ok within it.
                  To three digits, as the histogram has them: a limit of 500 ms lets 500.2 ms pass
 """
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
@@ -48,12 +49,13 @@ def merge(
         "workers_reported": len(reports),
         "stopped": next((report["stopped"] for report in reports if report["stopped"]), None),
         **{name: sum(report[name] for report in reports) for name in (*COUNTS, "in_flight_end")},
-        "measured": _measure(order, measured, latency, lag),
+        "measured": _measure(order, measured, latency, lag) | _iterations(order, reports),
         "within_limits": {name: count_within(latency, limit) for name, limit in limits_ms.items()},
         "bins": merged,
         "lag_histogram": lag.encode().decode(),
         "errors": dict(sum((Counter(report["errors"]) for report in reports), Counter())),
-        "connections": {name: sum(report["connections"][name] for report in reports) for name in CONNECTIONS},
+        "connections": {name: _sum(report["connections"][name] for report in reports) for name in CONNECTIONS},
+        **_recorded(reports),
         "workers": [_describe(report) for report in reports],
     }
 
@@ -63,6 +65,12 @@ def merge_users(order: UsersOrder, reports: Sequence[dict[str, Any]], limits_ms:
     users = {name: sum(report["users"][name] for report in reports) for name in reports[0]["users"]}
     waited = [sum(values) for values in zip(*(report["waited"] for report in reports), strict=True)]
     return {**merge(order, reports, limits_ms), "users": users, "waited": waited}
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """Of all values; None where one of them was not measured."""
+    known = list(values)
+    return None if None in known else sum(known)
 
 
 def _merge_bins(second: int, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -95,6 +103,26 @@ def _measure(
         "served_by": dict(sum((Counter(part["served_by"]) for part in bins), Counter())),
         "cpu_percent_max": max((part["cpu_percent"] for part in bins if part["cpu_percent"] is not None), default=None),
     }
+
+
+def _recorded(reports: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """The requests that all recorders have counted so far; empty for reports of the lean client, which has none."""
+    counts = [report["recorded"] for report in reports if "recorded" in report]
+    return {"recorded": sum(counts)} if counts else {}
+
+
+def _iterations(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Sums of iterations (see iterations/probe.py); empty for reports of the lean client, which has none."""
+    parts = [report["iterations"] for report in reports if "iterations" in report]
+    if not parts:
+        return {}
+    total = {name: sum(part[name] for part in parts) for name in parts[0]}
+    timed, seconds = total.pop("timed"), total.pop("seconds_sum")
+    more = {
+        "seconds_mean": seconds / timed if timed else None,
+        "ended_per_second": total["ended"] / order.seconds_measure,
+    }
+    return {"iterations": total | more}
 
 
 def _describe(report: dict[str, Any]) -> dict[str, Any]:

@@ -51,14 +51,17 @@ class Probes:
             if time.monotonic() > deadline:
                 raise ProbeError(
                     f"{len(self._present())} of {workers} workers are ready after {timeout_seconds:g} s: are there as "
-                    "many users as workers (--users), and is the scenario an OpenLoopUser?"
+                    "many users as workers (--users)? The log of a worker says why it is not ready"
                 )
             gevent.sleep(POLL_SECONDS)
 
-    def run(self, kind: str, limits_ms: Mapping[str, float] | None = None, **settings: Any) -> dict[str, Any]:
+    def run(
+        self, kind: str, limits_ms: Mapping[str, float] | None = None, trial: int | None = None, **settings: Any
+    ) -> dict[str, Any]:
         """One probe by all connected workers; ``settings`` are those of `Order`.
 
-        ``limits_ms``: latencies within which requests are counted, by name.
+        ``limits_ms``: latencies within which requests are counted, by name. ``trial``: its number; by default, that of
+        the last probe and 1.
 
         Raises:
             ValueError: a setting that is invalid.
@@ -67,7 +70,7 @@ class Probes:
         nodes = self._present()
         if not nodes:
             raise ProbeError("no worker is ready")
-        self._number += 1
+        self._number = self._number + 1 if trial is None else trial
         whole = Order(self._number, kind, workers=len(nodes), **settings)
         self._done.clear()
         for number, node in enumerate(nodes):

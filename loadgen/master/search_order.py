@@ -11,6 +11,8 @@ from search import PERCENTS, PROFILES
 
 # What a search with users varies.
 BY = ("users",)
+# What a search varies that starts iterations when they are due.
+ARRIVALS = "arrivals"
 # The maximum of requests in flight, over all workers. Each uses a local port, of which a host has at most 64,000.
 MAX_IN_FLIGHT = 32768
 # A sum and a factor over the requests in flight of an API that just holds its SLO: for chance, and for the first
@@ -72,20 +74,25 @@ class _Order:
 
 @dataclass(frozen=True)
 class SearchOrder(_Order):
-    """The order of a search of the open-loop client.
+    """The order of a search of the open-loop client, or by arrivals.
 
     ``connections`` are those of the closed probe, over all ``workers``. ``max_rps`` bounds the rates; None means no
-    bound.
+    bound. ``by`` is None for requests of an open-loop scenario, and ``arrivals`` for iterations of any other one. Then
+    the rates are in iterations per second, and the connections are users.
     """
 
     arrivals: str
     connections: int
     max_rps: float | None = None
+    by: str | None = None
 
     def _more_rules(self) -> tuple[tuple[str, bool, str], ...]:
         enough = not isinstance(self.workers, int) or self.connections >= self.workers
         holds = isinstance(self.connections, int) and enough
-        return (("connections", holds, "a whole number, at least one per worker"),)
+        return (
+            ("connections", holds, "a whole number, at least one per worker"),
+            ("by", self.by in (None, ARRIVALS), f"{ARRIVALS}, or null"),
+        )
 
     @property
     def max_latency_seconds(self) -> float:
@@ -105,13 +112,16 @@ class SearchOrder(_Order):
         held += [self.slo["mean_ms"] / 1000] if self.slo.get("mean_ms") is not None else []
         return min([*held, self.timeout_seconds])
 
-    def most_in_flight(self, rate_rps: float | None) -> int:
+    def most_in_flight(self, rate_rps: float | None, requests_each: float = 1.0, seconds_each: float = 0.0) -> int:
         """Requests in flight per worker: as many as an API that holds its SLO may have (Little's law), and some more.
+
+        Or iterations in progress: each has ``requests_each`` requests, and takes ``seconds_each`` otherwise.
 
         More would change no verdict. But thousands of connections to an overloaded API use up its memory, keep it busy
         beyond the probe, and make the generator late.
         """
-        wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * self.max_mean_seconds
+        seconds = requests_each * self.max_mean_seconds + seconds_each
+        wanted = SPARE_IN_FLIGHT + SPARE_SHARE * (rate_rps or 0) * seconds
         return math.ceil(min(wanted, MAX_IN_FLIGHT) / self.workers)
 
 

@@ -35,7 +35,7 @@ from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory, write_json
 from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust, wait_for_start
 from loadgen.master.merge import merge_users
-from loadgen.master.search_order import UsersSearchOrder
+from loadgen.master.search_order import ARRIVALS, UsersSearchOrder
 from loadgen.master.search_record import SearchRecord
 
 logger = logging.getLogger("conductor")
@@ -264,7 +264,7 @@ def is_ordered() -> bool:
         order = json.loads(os.environ.get("SWEEP_SEARCH", ""))
     except ValueError:
         return False
-    return isinstance(order, dict) and "by" in order
+    return isinstance(order, dict) and order.get("by") not in (None, ARRIVALS)
 
 
 def begin(environment: Any, runner: Any, **_: Any) -> None:

@@ -32,6 +32,10 @@ from loadgen.shared.request_record import open_requests_file
 logger = logging.getLogger("open_loop")
 
 
+class ProbeRefusedError(Exception):
+    """A probe that cannot be made; the text says why, for people."""
+
+
 class Generator:
     """The worker's part: receives orders from the master, one at a time, and reports."""
 
@@ -79,8 +83,8 @@ class Generator:
     def _on_order(self, msg: Any, **_: Any) -> None:
         try:
             order = Order.from_message(msg.data)
-            if not self._requests:
-                raise ValueError("no user is ready on this worker")
+            if reason := self._refusal():
+                raise ValueError(reason)
             if self._greenlet is not None:
                 raise ValueError("another probe is already running on this worker")
         except ValueError as error:
@@ -103,12 +107,27 @@ class Generator:
         if self._probe is not None:
             self._probe.stop(reason)
 
+    # What another kind of generator replaces.
+
+    def _refusal(self) -> str | None:
+        """Why no probe can be made now; None where it can."""
+        return None if self._requests else "no user is ready on this worker"
+
+    def _new_probe(self, order: Order, path: Path) -> Any:
+        return Probe(order, self._user, self._target, self._requests, self._known, path)
+
+    def _finish(self, summary: dict[str, Any]) -> dict[str, Any]:
+        return summary
+
     def _run(self, order: Order) -> None:
         path = self._directory / open_requests_file(f"{self._host}-{self.index}", order.trial)
         try:
-            self._probe = Probe(order, self._user, self._target, self._requests, self._known, path)
-            summary = {"trial": order.trial, "host": self._host, "index": self.index, **self._probe.run()}
+            self._probe = self._new_probe(order, path)
+            summary = {"trial": order.trial, "host": self._host, "index": self.index}
+            summary |= self._finish(self._probe.run())
             write_json(self._directory / f"open-trial-{order.trial}-{self._host}-{self.index}.json", summary)
+        except ProbeRefusedError as error:
+            summary = {"trial": order.trial, "error": str(error)}
         except Exception as error:
             logger.exception("probe %d", order.trial)
             summary = {"trial": order.trial, "error": repr(error)}

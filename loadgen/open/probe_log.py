@@ -43,7 +43,7 @@ class ProbeLog:
         origin: epoch seconds where the first bin begins.
         first_second: number of the first bin, seconds from the measured window, 0 or less.
         start, end: epoch seconds between which requests are due.
-        stats: Locust's statistics, which are kept true.
+        stats: Locust's statistics, which are kept true; None where they have these requests already.
         method, name: of the request there.
     """
 
@@ -54,7 +54,7 @@ class ProbeLog:
         first_second: int,
         start: float,
         end: float,
-        stats: RequestStats,
+        stats: RequestStats | None,
         method: str,
         name: str,
     ) -> None:
@@ -162,7 +162,8 @@ class ProbeLog:
             self._note_cpu(seconds)
         self._file.flush()
         tally, self._tally = self._tally, LocustTally()
-        tally.report(self._stats, self._method, self._name)
+        if self._stats is not None:
+            tally.report(self._stats, self._method, self._name)
 
     def _note_cpu(self, seconds: int) -> None:
         clock, cpu = time.monotonic(), time.process_time()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .steps import UNLOADED, Step
-from .summary import Measured, ProbeSummary, Slo
+from .summary import Measured, ProbeSummary, Slo, due_and_dropped
 
 GOOD, BAD, GENERATOR, PROBE = "good", "bad", "generator", "probe"
 HELD = "all limits held"  # the reason of a good probe
@@ -57,7 +57,8 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
         return _judge_users(step, step.users, summary, slo)
     if step.rate_rps is None:
         rate = measured["ok"] / measured["seconds"]
-        connections = "1 connection" if step.connections == 1 else f"{step.connections} connections"
+        word = "connection" if measured.get("iterations") is None else "user"
+        connections = f"{step.connections} {word}{'s' * (step.connections != 1)}"
         return Judgement(PROBE, f"{_figure(rate)} good responses/s on {connections}")
     limits = {name: limit for name, limit in slo.items() if limit is not None}
     over_percent = _over_percent(summary, limits)
@@ -67,6 +68,7 @@ def judge_probe(step: Step, summary: ProbeSummary, slo: Slo) -> Judgement:
         *_percentiles_missed(summary, limits),
         *_mean_missed(summary, limits),
         *_failures_missed(measured, limits),
+        *_iterations_failed(measured, limits),
         *_backlog(step.rate_rps, summary),
     ]
     if reasons:
@@ -133,19 +135,24 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     lag = measured["lag_ms"].get("p99")
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
         return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
-    offered, dropped = measured["offered"], measured["dropped"]
+    due, dropped = due_and_dropped(measured)
     # Requests are dropped when too many are in flight. If even the full rate could not serve those within the greatest
     # limit, the API is the cause (Little's law).
     room = summary["order"]["most_in_flight"] * summary["workers_reported"]
     if dropped and 1000 * room / rate_rps < max(latencies, default=0.0):
-        return f"{dropped} of {offered} requests were not sent: at most {room} may be in flight"
-    sent = offered / measured["seconds"] / rate_rps
+        return f"{dropped} of {due} {_unit(measured)} were not sent: at most {room} may be in flight"
+    sent = due / measured["seconds"] / rate_rps
     # The number of requests due by chance differs from the rate by a few standard deviations of a Poisson count.
     if sent < MIN_SENT - 4 / math.sqrt(rate_rps * measured["seconds"]):
-        return f"only {_figure(offered / measured['seconds'])} of {_figure(rate_rps)} requests/s were due"
-    if offered < (least := least_requests(limits)):
+        return f"only {_figure(due / measured['seconds'])} of {_figure(rate_rps)} {_unit(measured)}/s were due"
+    if (offered := measured["offered"]) < (least := least_requests(limits)):
         return f"only {offered} requests were due by chance, but {least} are needed for the percentile"
     return None
+
+
+def _unit(measured: Measured) -> str:
+    """What the rates count."""
+    return "requests" if measured.get("iterations") is None else "iterations"
 
 
 def _late_share(measured: Measured, most_lag: float) -> float:
@@ -206,6 +213,16 @@ def _failures_missed(measured: Measured, limits: Mapping[str, float]) -> Iterabl
     failures = _failure_percent(measured)
     if failures > limits.get("max_failure_percent", 100):
         yield f"{_figure(failures)} % of requests failed, {limits['max_failure_percent']:g} % is allowed"
+
+
+def _iterations_failed(measured: Measured, limits: Mapping[str, float]) -> Iterable[str]:
+    """An exception in a task whose requests had good responses: the scenario did not accept one of them."""
+    iterations = measured.get("iterations")
+    if iterations is None or not iterations["due"]:
+        return
+    percent = 100 * iterations["failed"] / iterations["due"]
+    if percent > limits.get("max_failure_percent", 100):
+        yield f"{_figure(percent)} % of iterations raised, {limits['max_failure_percent']:g} % may fail"
 
 
 def _failure_percent(measured: Measured) -> float:

@@ -8,7 +8,7 @@ import math
 from .fitting import Fit, OpenProbe, estimate_rps, fit_near, points_of, verified_rate
 from .judging import BAD, GENERATOR, GOOD, PERCENTS, Judgement, judge_probe, least_requests
 from .steps import UNLOADED, Profile, Step
-from .summary import ProbeSummary, Slo
+from .summary import ProbeSummary, Slo, served_rate
 
 # Rates while all hold, as multiples of the closed probe's: up to 1.1, then ever higher, because a closed probe with few
 # connections finds too low a rate. Below: rates while all fail, as multiples of the last one.
@@ -73,7 +73,7 @@ class Search:
         if step.purpose == UNLOADED:
             self._is_unloaded_known = True
         elif step.rate_rps is None:
-            self._saturation_rps = measured["ok"] / measured["seconds"]
+            self._saturation_rps = served_rate(measured)
         else:
             self._confirmed += step.purpose == "confirm"
             self._probes.append(

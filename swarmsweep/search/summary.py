@@ -14,8 +14,21 @@ class Lag(TypedDict, total=False):
     p99: float | None
 
 
+class Iterations(TypedDict):
+    """Counts of a search by arrivals, whose rates are in iterations per second.
+
+    Those that were due in the measured window, and did not start or were ended by an exception. ``ended_per_second``:
+    those that ended within the window.
+    """
+
+    due: int
+    dropped: int
+    failed: int
+    ended_per_second: float
+
+
 class Measured(TypedDict):
-    """Counts of the measured window; ``seconds``: its length."""
+    """Counts of the measured window; ``seconds``: its length. ``iterations`` is there in a search by arrivals."""
 
     seconds: float
     offered: int
@@ -25,6 +38,7 @@ class Measured(TypedDict):
     dropped: int
     lag_ms: Lag
     cpu_percent_max: NotRequired[float | None]
+    iterations: NotRequired[Iterations | None]
 
 
 class Second(TypedDict):
@@ -69,3 +83,19 @@ class ProbeSummary(TypedDict):
     within_limits: Mapping[str, int]
     bins: Sequence[Second]
     users: NotRequired[Users | None]
+
+
+def due_and_dropped(measured: Measured) -> tuple[int, int]:
+    """How many iterations, or requests where there are none, were due in the window and were not started."""
+    iterations = measured.get("iterations")
+    if iterations is None:
+        return measured["offered"], measured["dropped"]
+    return iterations["due"], iterations["dropped"]
+
+
+def served_rate(measured: Measured) -> float:
+    """What a closed probe shows of the maximum: good responses per second, or iterations, in the unit of the rates."""
+    iterations = measured.get("iterations")
+    if iterations is None:
+        return measured["ok"] / measured["seconds"]
+    return iterations["ended_per_second"] * measured["ok"] / measured["offered"] if measured["offered"] else 0.0

@@ -13,8 +13,9 @@ ALLOWED = {
     "common": {"common", "shared"},
     "closed": {"closed", "common", "shared"},
     "open": {"open", "common", "shared"},
-    "master": {"master", "closed", "open", "common", "shared"},
-    "entry": {"check", "closed", "common", "master", "open"},
+    "iterations": {"iterations", "closed", "open", "common", "shared"},
+    "master": {"master", "iterations", "closed", "open", "common", "shared"},
+    "entry": {"check", "common", "iterations", "master", "open"},
 }
 # Packages of a load host: Locust and what it needs, and what its lock adds to them.
 OTHERS = {"brotli", "gevent", "geventhttpclient", "hdrh", "httptools", "locust", "requests", "search", "urllib3"}
