@@ -84,6 +84,8 @@ class Lab:
         path = self.folder / "slots_open.py"
         path.write_text(scenario)
         port, both = str(free_port()), f"{self.home}/open_loop.py,{path}"
+        if given.get("by"):
+            both = f"{path},{self.home}/recorder.py"
         load = ["--headless", "-u", str(workers or 1), "-r", str(workers or 1), "--host", self.url, "--only-summary"]
         load += ["--csv", str(self.out / "stats"), "--csv-full-history"]
         env = {"SWEEP_SEARCH": json.dumps(given), "SWEEP_START_FILE": str(self.out / "start")}
@@ -95,7 +97,8 @@ class Lab:
         self.run("master", f"{both},{self.home}/conductor.py", [*master, *load], env)
         for index in range(workers):
             worker = ["--worker", "--master-host", "127.0.0.1", "--master-port", port]
-            self.run(f"worker-{index}", both, worker, {"SWEEP_WORKER_INDEX": str(index)})
+            own = {"SWEEP_WORKER_INDEX": str(index), "SWEEP_SEARCH": env["SWEEP_SEARCH"]}
+            self.run(f"worker-{index}", both, worker, own)
 
     def run(self, name: str, files: str, arguments: list[str], settings: dict[str, str]) -> None:
         env = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
@@ -160,10 +163,59 @@ def searched(tmp_path_factory):
         yield lab, code, capacity, lab.counts()
 
 
+TWO_REQUESTS = """
+from locust import FastHttpUser, constant, task
+class Visitor(FastHttpUser):
+    wait_time = constant(600)
+    @task
+    def ask(self):
+        self.client.post("/slots", data=b"{}")
+        self.client.post("/slots", data=b"{}")
+"""
+
+
+def test_a_search_by_arrivals_finds_iterations_of_any_scenario(lab):
+    lab.start(TWO_REQUESTS, by="arrivals")
+    lab.let_begin()
+    code, capacity = lab.finish()
+    assert (code, capacity["error"]) == (0, None), lab.logs()
+    assert capacity["order"] == ORDER | {"by": "arrivals"}
+    assert capacity["ended"] in ("done", "budget", "generator", "no_load_passes")
+    trials = capacity["trials"]
+    assert [trial["purpose"] for trial in trials[:2]] == ["unloaded", "probe"]
+    # An iteration has two requests, so half as many are possible.
+    held = [trial["rate_rps"] for trial in trials if trial["verdict"] == "good"]
+    assert max(held, default=0) <= 1.1 * SLOTS_RPS / 2
+    for trial in trials:
+        summary = lab.read(trial["file"])
+        measured = summary["measured"]
+        assert summary["trial"] == trial["trial"]
+        if trial["verdict"] == "good":
+            # Two for each iteration. At both ends of the window, one of the two may be outside of it.
+            assert 1.5 < measured["offered"] / measured["iterations"]["due"] < 2.5
+    timeline = lab.read("timeline.json")
+    workers = [json.loads(path.read_text()) for path in lab.out.glob("worker-lab-load-*.json")]
+    # Recorders, Locust and the server counted the same requests, and nobody else sent any.
+    reported = sum(worker["requests"] - worker["unreported"] for worker in workers)
+    assert timeline["requests_recorded"] == timeline["requests_reported"] == reported
+    assert sum(worker["sent"] for worker in workers) >= lab.counts()["/slots"] >= reported
+    assert (timeline["questions"], timeline["left_lab"]) == (0, {})
+    assert len(list(lab.out.glob("ended-*.json"))) == 3
+
+
+def test_a_search_by_arrivals_refuses_a_fixed_number_of_users_before_any_load(lab):
+    lab.start(NO_OPEN_LOOP.replace("    @task", "    fixed_count = 1\n    @task"), by="arrivals", workers=1)
+    lab.let_begin()
+    code, capacity = lab.finish(alive=1)
+    assert code == 1
+    assert capacity["error"].startswith("ClosedUser: fixed_count sets a number of users")
+    assert lab.counts() == {}
+
+
 def test_a_search_finds_what_the_server_can_do(searched):
     lab, code, capacity, _ = searched
     assert (code, capacity["error"]) == (0, None), lab.logs()
-    assert capacity["order"] == ORDER
+    assert capacity["order"] == ORDER | {"by": None}
     assert capacity["profile"]["name"] == "short"
     trials = capacity["trials"]
     assert [trial["trial"] for trial in trials] == list(range(1, len(trials) + 1))
