@@ -65,7 +65,7 @@ INVALID = "the client refused the call: it is no valid request"
 
 
 class Watcher(Protocol):
-    """Is told of each request of Locust's clients, in the greenlet of the client."""
+    """Gets each request of Locust's clients, in the greenlet of the client."""
 
     def on_begin(self, request: Request) -> None:
         """It has begun."""
@@ -134,7 +134,7 @@ class Recorder:
         gevent.spawn(self._tick)
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell ``watcher`` of each request from now on."""
+        """Report each request to ``watcher`` from now on."""
         self._watcher = watcher
         self._in_flight.on_begin = watcher.on_begin
         self._in_flight.on_invalid = lambda request: watcher.on_end(request, math.nan, OTHER, None, INVALID)

@@ -48,7 +48,7 @@ class IterationGenerator(Generator):
             self._watched.gate = Gate(self._pool)
         except PoolError as error:
             self._refused = str(error)
-            # They must not make a load that nobody has ordered.
+            # They must not make a load that no one has ordered.
             self._watched.gate = Gate(Nothing())
         recorder.watch(self._watched)
         environment.events.test_start.add_listener(self._on_test_start)

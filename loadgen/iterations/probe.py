@@ -5,8 +5,8 @@ generator or an API that stalls cannot hide it. Later requests of the same itera
 a user sends them only after the earlier ones. An iteration that cannot start, because ``most_in_flight`` iterations are
 in progress, is dropped, and counts as a request that was not sent.
 
-An iteration without a request (a task that only interrupts its task set) is none of the requests. If an exception ends
-an iteration before its first request, this counts as a failed request.
+An iteration without a request (a task that only interrupts its task set) does not count as a request. If an exception
+ends an iteration before its first request, this counts as a failed request.
 """
 
 import gc
@@ -47,7 +47,7 @@ class IterationProbe:
     Args:
         order: of the master. Its rate is in iterations per second, and its connections are users.
         pool: the users of this worker.
-        watched: tells which requests belong to iterations.
+        watched: shows which requests belong to iterations.
         path: the file of requests.
         iteration_seconds: the mean length of an iteration in the probe before; None where there was none.
     """

@@ -1,4 +1,4 @@
-"""Tells a probe which requests belong to its iterations, and when they begin and end."""
+"""Shows a probe which requests belong to its iterations, and when they begin and end."""
 
 import time
 from typing import Any, Protocol

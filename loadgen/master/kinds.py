@@ -18,7 +18,7 @@ from loadgen.open.user import OpenLoopUser
 
 logger = logging.getLogger("conductor")
 
-# The number of a probe whose figures nobody reads.
+# The number of a probe whose figures are in no file of the search.
 UNCOUNTED = 0
 # Seconds of such a probe: a few responses of an API that keeps its limits.
 RECOVERY_SECONDS = 0.5

@@ -195,7 +195,7 @@ def test_a_search_by_arrivals_finds_iterations_of_any_scenario(lab):
             assert 1.5 < measured["offered"] / measured["iterations"]["due"] < 2.5
     timeline = lab.read("timeline.json")
     workers = [json.loads(path.read_text()) for path in lab.out.glob("worker-lab-load-*.json")]
-    # Recorders, Locust and the server counted the same requests, and nobody else sent any.
+    # Recorders, Locust and the server counted the same requests, and no one else sent any.
     reported = sum(worker["requests"] - worker["unreported"] for worker in workers)
     assert timeline["requests_recorded"] == timeline["requests_reported"] == reported
     assert sum(worker["sent"] for worker in workers) >= lab.counts()["/slots"] >= reported

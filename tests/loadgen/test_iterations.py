@@ -81,7 +81,7 @@ class Visitor(HttpUser):
     assert made.counted == 20
     # The pause before the first request is a delay of the load, so it counts in the latency and in the lag.
     assert all(latency >= lag >= 300 for _, latency, lag in first)
-    # A later request begins after both pauses. It has the lag of its iteration, which is none of its own.
+    # A later request begins after both pauses. It has the lag of its iteration, and no delay of its own.
     assert all(due + 0.6 <= begun < 2 for due, (begun, *_) in zip(dues, later, strict=False))
     assert all(latency < begun * 1000 - 300 for begun, latency, _ in later)
 
