@@ -18,7 +18,8 @@ from bench.lib.paths import ROOT, SCENARIOS
 from bench.lib.processes import Tree
 from bench.truth import haproxy
 from swarmsweep.errors import LabError
-from swarmsweep.judge.capacity import Capacity, Counts, capacity_of
+from swarmsweep.judge.capacity import Capacity, capacity_of
+from swarmsweep.judge.next_step import Counts
 from swarmsweep.raw.search_files import read_capacity, read_summary
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 

@@ -259,15 +259,28 @@ def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
     if held := [cell for cell in valid if _held_once(cell)]:
         return (
             f"No rate was verified. {_some(held)} held the SLO ({slo_of.describe(slo)}), but not for long enough. "
-            "The time budget ended before a rate held it for the time that the profile requires. "
-            "Use a longer profile, or measure again."
+            f"{_step_of(held[0]) or 'Use a longer profile, or measure again.'}"
         )
     # Rows of a search are in no order of nearness: the largest is the one to explain.
     largest = max(valid, key=lambda cell: (cost(cell.config), cell.id))
     return (
         f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any tested "
-        f"rate. {_when_nothing_holds(largest)}"
+        f"rate. {_step_of(largest) or _when_nothing_holds(largest)}"
     )
+
+
+def unverified(cells: list[Row]) -> list[str]:
+    """A sentence for each valid cell without a verified rate: what to do. Twins are left out."""
+    return [
+        f"{cell.id}: no rate was verified. {step}"
+        for cell in cells
+        if cell.status == "valid" and not cell.twin_of and (step := _step_of(cell))
+    ]
+
+
+def _step_of(cell: Row) -> str | None:
+    """What to do after the search of the cell, which verified no rate."""
+    return cell.capacity.next_step if cell.capacity is not None else None
 
 
 def _when_nothing_holds(largest: Row) -> str:

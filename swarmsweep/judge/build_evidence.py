@@ -55,6 +55,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         record_files=records.record_files,
         generator_limit=search.generator_limit if search is not None else None,
         verified_rps=capacity.verified_rps if capacity is not None else None,
+        next_step=capacity.next_step if capacity is not None else None,
         counted_requests=raw.locust_count,
         recovery_probes=raw.timeline.questions if raw.timeline is not None else 0,
         clock_offset_seconds=offset,

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import NamedTuple
 
+from swarmsweep.judge.next_step import Counts, next_step
 from swarmsweep.raw.search_files import ProbeEntry, SearchFile
 from swarmsweep.search import (
     BAD,
@@ -32,15 +32,6 @@ WIDEST = math.log(10)
 GENERATOR_LIMIT, MAX_RPS_LIMIT = "generator", "max_rps"
 
 
-class Counts(NamedTuple):
-    """Requests that were due in the measured window of a probe and, for each limit, how many had a good response within
-    it.
-    """
-
-    offered: int
-    within_limits: Mapping[str, int]
-
-
 @dataclass(frozen=True)
 class Capacity:
     """The capacity of one deployment within its SLO, in requests per second.
@@ -49,7 +40,7 @@ class Capacity:
     this rate or above for as long as the profile requires. ``verified_probe`` is the number of a probe at that rate.
     Both are None where no rate was verified. ``is_lower_bound``: no rate failed, so the capacity may be higher.
     ``limited_by`` says why the search did not try higher rates. ``estimate_rps`` is None unless some rate held and some
-    rate failed. For ``interval_rps`` see `interval_of`.
+    rate failed. For ``interval_rps`` see `interval_of`. ``next_step``: what to do, where no rate was verified.
     """
 
     verified_rps: float | None
@@ -59,6 +50,7 @@ class Capacity:
     interval_rps: tuple[float, float] | None
     limited_by: str | None
     sentence: str
+    next_step: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,9 +89,9 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
     estimate, interval = None, None
     if held and failed:
         probes = [
-            OpenProbe(entry.rate_rps, entry.seconds_measure, entry.verdict, *counts[entry.number])
+            OpenProbe(entry.rate_rps, entry.seconds_measure, entry.verdict, seen.offered, seen.within_limits)
             for entry in search.probes
-            if entry.rate_rps is not None and entry.number in counts
+            if entry.rate_rps is not None and (seen := counts.get(entry.number)) is not None
         ]
         below = [rate for rate in held if rate < min(failed)]
         estimate, interval = _estimate(probes, max(below, default=min(failed)), min(failed), slo)
@@ -114,6 +106,7 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
         sentence=_sentence(
             verified, seconds, min(failed, default=None), held, limited_by, search.profile.verify_seconds
         ),
+        next_step=next_step(search, counts, slo) if verified is None else None,
     )
 
 

@@ -98,7 +98,8 @@ class Evidence:
 
     For a search: ``recovery_probes`` are requests of Locust's master between the probes; only HAProxy counts them.
     ``client_timeouts`` are requests that timed out: HAProxy may have counted them or not. ``generator_limit`` is
-    `SearchOutcome.generator_limit`. ``verified_rps`` is the highest verified rate, None where no rate was verified.
+    `SearchOutcome.generator_limit`. ``verified_rps`` is the highest verified rate, None where no rate was verified:
+    then ``next_step`` says what to do.
 
     ``concurrency`` compares ``peak`` with the probe of one user.
 
@@ -128,6 +129,7 @@ class Evidence:
     client_timeouts: int = 0
     generator_limit: str | None = None
     verified_rps: float | None = None
+    next_step: str | None = None
     records_complete: bool | None = None
     record_files: int = 0
     clock_offset_seconds: float | None = None

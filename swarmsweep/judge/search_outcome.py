@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarmsweep.judge.capacity import GENERATOR_LIMIT, Capacity, Counts, capacity_of
+from swarmsweep.judge.capacity import GENERATOR_LIMIT, Capacity, capacity_of
+from swarmsweep.judge.next_step import Counts
 from swarmsweep.raw.search_record import Probe, SearchRecord
 from swarmsweep.search import BAD, Slo
 from swarmsweep.units import format_figure
@@ -69,7 +70,8 @@ def search_outcome(record: SearchRecord | None, slo: Slo) -> SearchOutcome | Non
     if record.search is None:
         return SearchOutcome()
     counts = {
-        probe.number: Counts(probe.summary.measured.offered, probe.summary.within_limits) for probe in record.probes
+        probe.number: Counts(probe.summary.measured.offered, probe.summary.within_limits, probe.summary.measured.failed)
+        for probe in record.probes
     }
     return SearchOutcome(record.probes, capacity_of(record.search, counts, slo))
 

@@ -74,7 +74,7 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
 
     ``is_lower_bound``: no higher rate failed, so the capacity may be higher. ``limited_by`` then says why the search
     did not try higher rates. ``between_deployments``: the interval comes from the spread between deployments, otherwise
-    from the probes of the only one.
+    from the probes of the only one. ``next_step``: what to do, where a deployment verified no rate.
     """
 
     verified_rps: Number | None
@@ -85,6 +85,7 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     deployments: Whole
     between_deployments: bool
     limited_by: str | None
+    next_step: str | None = None
 
 
 class CheckEntry(Struct, frozen=True, kw_only=True):
@@ -173,6 +174,7 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     is_lower_bound: bool | None = field(name="at_least", default=None)
     limited_by: str | None = None
     capacity_sentence: str | None = None
+    next_step: str | None = None
     probes: list[ProbeRow] = field(name="load_trials", default_factory=list)
 
 

@@ -49,9 +49,11 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
 
 
 class SearchOrder(Struct, frozen=True):
-    """``max_rps``: the highest rate that the search may try."""
+    """``max_rps``: the highest rate that the search may try. ``workers``: Locust workers over all load hosts."""
 
     max_rps: WrittenAmount | None = None
+    profile: str | None = None
+    workers: Count | None = None
 
 
 class SearchProfile(Struct, frozen=True):

@@ -102,9 +102,12 @@ def read_search(locust: Path, slo: Mapping[str, float | None], read_or_note: Rea
 
 def _refuse_unfinished(record: SearchFile, path: Path) -> None:
     if record.error:
-        raise LabError(f"{path}: the search for the capacity failed: {record.error}")
+        raise LabError(
+            f"{path}: the search for the capacity failed: {record.error}. "
+            "Read ./lab logs locust, and measure again with ./lab sweep"
+        )
     if not record.ended:
-        raise LabError(f"{path}: the search for the capacity was interrupted")
+        raise LabError(f"{path}: the search for the capacity was interrupted. Measure again with ./lab sweep")
     if not record.probes:
         raise LabError(f"{path}: the search for the capacity ended without a probe")
 

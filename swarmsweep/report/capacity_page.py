@@ -13,6 +13,7 @@ from swarmsweep.sweep.matrix import cost
 from swarmsweep.units import counted, format_figure, format_plain, format_seconds
 
 _LIMITED_BY = {"generator": "load generator", "max_rps": "highest rate allowed"}
+_NOT_RECORDED = "the result was not recorded"
 _PROBE_HEADER = ["", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why"]
 
 
@@ -165,7 +166,7 @@ def _search(cell: Row) -> SearchTables:
 def _probes(attempt: AttemptEntry) -> ProbeTable:
     return ProbeTable(
         number=attempt.attempt,
-        sentence=markdown(attempt.capacity_sentence or "the result was not recorded"),
+        sentence=markdown(" ".join(filter(None, (attempt.capacity_sentence, attempt.next_step))) or _NOT_RECORDED),
         rows=[_probe(position, probe) for position, probe in enumerate(attempt.probes, start=1)],
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from swarmsweep.choose.capacity_load import unverified
 from swarmsweep.choose.modes import CapacityChoice, Choice, FixedChoice
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row import Row
@@ -82,6 +83,8 @@ class CapacityPage:
     def notes(self) -> list[str]:
         """Sentences below the recommendation for this mode alone."""
         plan, notes = self.choice.plan, self.choice.sensitivity()
+        if self.choice.chosen is not None:
+            notes.extend(unverified(self.choice.candidates))
         if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
             notes.append(
                 "The profile smoke only shows that everything works. Its searches are too short for a decision. "

@@ -164,6 +164,7 @@ def _capacity(attempts: list[AttemptResult]) -> CellCapacity | None:
         deployments=whole.deployments,
         between_deployments=whole.between,
         limited_by=next((capacity.limited_by for capacity in capacities if capacity.limited_by), None),
+        next_step=next((capacity.next_step for capacity in capacities if capacity.next_step), None),
     )
 
 
@@ -200,6 +201,7 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         is_lower_bound=capacity.is_lower_bound if capacity else None,
         limited_by=capacity.limited_by if capacity else None,
         capacity_sentence=capacity.sentence if capacity else None,
+        next_step=capacity.next_step if capacity else None,
         probes=list(result.probes),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from swarmsweep.judge.capacity import Counts
+from swarmsweep.judge.next_step import Counts
 from swarmsweep.raw.search_files import SearchFile
 
 PERCENTS = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99}
@@ -235,10 +235,11 @@ def recorded(search: Any, made: list[tuple[Any, dict[str, Any], Any]]) -> tuple[
         for number, (step, _, judgement) in enumerate(made, 1)
     ]
     order = {"profile": search.profile.name, "slo": search.slo, "arrivals": search.arrivals, "max_rps": search.max_rps}
+    order["workers"] = 1
     profile = {"verify_seconds": search.profile.verify_seconds}
     content = {"schema": 1, "order": order, "profile": profile, "trials": entries, "ended": search.ended, "error": None}
     counts = {
-        number: Counts(summary["measured"]["offered"], summary["within_limits"])
+        number: Counts(summary["measured"]["offered"], summary["within_limits"], summary["measured"]["failed"])
         for number, (_, summary, _) in enumerate(made, 1)
     }
     return msgspec.convert(content, SearchFile), counts

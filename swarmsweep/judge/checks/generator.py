@@ -124,7 +124,8 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
     name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
     if evidence.generator_limit is not None and evidence.verified_rps is None:
         reason = evidence.generator_limit[:1].upper() + evidence.generator_limit[1:]
-        sentence = f"no rate was verified, because the load generator was the limit. {reason}"
+        step = f". {evidence.next_step.rstrip('.')}" if evidence.next_step else ""
+        sentence = f"no rate was verified, because the load generator was the limit. {reason}{step}"
         return Check(name, None, least, False, sentence)
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due

@@ -5,7 +5,7 @@ from capacity_run import deployment
 from msgspec.structs import replace
 from rows import plan_of
 
-from swarmsweep.choose.capacity_load import conservative_rps, recommend, sensitivity
+from swarmsweep.choose.capacity_load import conservative_rps, recommend, sensitivity, unverified
 from swarmsweep.choose.paired_test import Noise
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import AttemptEntry, ProbeRow, blank_row
@@ -199,6 +199,26 @@ def test_sensitivity_is_about_the_headroom_of_a_target(golden):
     assert [len(sentences) for sentences in choices.values()] == [0, 0, 1, 1, 1]
     assert "large" in choices[70][0] and "small" in choices[90][0]
     assert sensitivity(plan(300), [never("a")]) == []
+
+
+STEP = "Use load.profile: publish."
+
+
+@pytest.mark.parametrize("make", [never, once])
+def test_the_next_step_of_a_search_is_in_the_sentence(make):
+    row = make("a")
+    row = replace(row, capacity=replace(row.capacity, next_step=STEP))
+    assert recommend(plan(), [row]).sentence.endswith(STEP)
+    assert unverified([row, three("b", 100.0), replace(row, id="a-twin", twin_of="a")]) == [
+        f"a: no rate was verified. {STEP}"
+    ]
+
+
+def test_a_deployment_without_a_verified_rate_gives_its_cell_the_next_step():
+    lost = {"verified_rps": None, "next_step": STEP}
+    row = merge(plan(), planned("a"), [deployment(1, 100.0), deployment(2, 100.0, **lost)])
+    assert (row.capacity.verified_rps, row.capacity.next_step) == (None, STEP)
+    assert [attempt.next_step for attempt in row.attempts] == [None, STEP]
 
 
 FULL = {"bottleneck": "worker_cpu"}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from queue_world import World, recorded, search_in
 
-from swarmsweep.judge.capacity import Capacity, Counts, across, capacity_of
+from swarmsweep.judge.capacity import Capacity, across, capacity_of
+from swarmsweep.judge.next_step import Counts
 from swarmsweep.raw.search_files import SearchFile
 from swarmsweep.search import BAD, GENERATOR, GOOD, PROFILES, Search
 

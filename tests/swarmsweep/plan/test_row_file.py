@@ -29,7 +29,7 @@ INNER_KEYS = {
     "latency_ms": ["mean", "p50", "p95", "p99"],
     "capacity": [
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps", "deployments"),
-        *("between_deployments", "limited_by"),
+        *("between_deployments", "limited_by", "next_step"),
     ],
     "api": [
         *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts"),
@@ -42,13 +42,13 @@ INNER_KEYS = {
         *("attempt", "status", "reason", "rps", "unloaded_latency_ms", "latency_growth", "served_at_once"),
         *("window_start", "window_end", "requests_by_replica"),
         *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps", "at_least"),
-        *("limited_by", "capacity_sentence", "load_trials"),
+        *("limited_by", "capacity_sentence", "next_step", "load_trials"),
     ],
 }
 # Of an attempt; a version with searches may lack them.
 NEWER_ATTEMPT_KEYS = (
     *("think_time_seconds", "server_processes"),
-    *("unloaded_latency_ms", "latency_growth", "served_at_once"),
+    *("unloaded_latency_ms", "latency_growth", "served_at_once", "next_step"),
 )
 PROBE_KEYS = [
     *("trial", "purpose", "kind", "rate_rps", "connections", "seconds_settle", "seconds_measure", "window_start"),

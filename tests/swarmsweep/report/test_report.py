@@ -588,9 +588,18 @@ def test_the_recommendation_is_of_a_capacity(searched):
     assert best["capacity_rps"] == best["capacity"]["verified_rps"]
     assert list(best["capacity"]) == [
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps"),
-        *("deployments", "between_deployments", "limited_by"),
+        *("deployments", "between_deployments", "limited_by", "next_step"),
     ]
     assert [cell["twin_of"] for cell in summary["cells"]] == [None] * 6 + [CELLS[0]]
+
+
+def test_the_page_says_what_to_do_where_no_rate_was_verified(searched):
+    step = "Use load.profile: publish, which has up to 1200 s of load for each deployment."
+    lost = {"verified_rps": None, "next_step": step, "sentence": "No rate held the SLO."}
+    searched.put(CELLS[0], [deployment(number, 150.0, **lost) for number in (1, 2, 3)])
+    page = write_report(searched.dir, searched.reports_dir).read_text()
+    assert f"- {CELLS[0]}: no rate was verified. {step}" in page.replace("\\", "")
+    assert page.replace("\\", "").count(f"No rate held the SLO. {step}") == 3  # of each deployment, above its probes
 
 
 def test_the_chosen_one_is_compared_with_every_other_that_could_have_been(searched):

@@ -1,0 +1,152 @@
+"""What to do after a search that verified no rate. The step follows from its probes and from why it ended."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from swarmsweep.raw.search_files import ProbeEntry, SearchFile
+from swarmsweep.search import BAD, GENERATOR, GOOD, PERCENTS, PROFILES, UNLOADED, Slo, least_requests
+from swarmsweep.units import counted, format_figure, format_plain
+
+# More workers than the rate needs by proportion, because they do not share the load exactly.
+SPARE_WORKERS = 1.2
+# A search tries no rate at which its longest probe may have too few requests by chance. Its lowest rate is this factor
+# above the one with just enough of them, or less.
+NEAR_LOWEST = 1.7
+
+
+class Counts(NamedTuple):
+    """Requests that were due in the measured window of a probe and, for each limit, how many had a good response within
+    it. ``failed``: those with another response, timeouts excluded.
+    """
+
+    offered: int
+    within_limits: Mapping[str, int]
+    failed: int = 0
+
+
+def next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> str:
+    """What to do after ``search``, which verified no rate: sentences.
+
+    Args:
+        search: with its probes as judged.
+        counts: by number of the probe.
+        slo: limits by name; a limit that is None is ignored.
+    """
+    opened = [entry for entry in search.probes if entry.rate_rps is not None]
+    held = _rates(opened, GOOD)
+    late = [entry for entry in opened if entry.verdict == GENERATOR]
+    lowest_failed = min(_rates(opened, BAD), default=math.inf)
+    if search.ended == "think_time":
+        return (
+            "The budget of the search is too small for the think time of the users. "
+            f"{_longer(search.order.profile)}, or a shorter think time (load.wait_seconds)."
+        )
+    if late and (search.ended == "generator" or not held) and min(_rates(late, GENERATOR)) < lowest_failed:
+        return _after_a_late_generator(search, opened, late, counts, slo)
+    if not held:
+        return _after_no_good_probe(search, opened, counts, slo)
+    passed = [rate for rate in held if rate < lowest_failed]
+    if not passed:
+        return (
+            f"{format_figure(lowest_failed)} requests/s missed the SLO, but the higher rate of "
+            f"{format_figure(max(held))} held it. So the API or a host was disturbed. "
+            "Find out what else runs on the hosts, then measure again."
+        )
+    seconds = sum(entry.seconds_measure for entry in opened if entry.verdict == GOOD and entry.rate_rps in passed)
+    return (
+        f"The budget ended after rates up to {format_figure(max(passed))} requests/s had held the SLO for "
+        f"{format_plain(seconds)} s. {_longer(search.order.profile)}."
+    )
+
+
+def _rates(entries: Sequence[ProbeEntry], verdict: str) -> list[float]:
+    return [entry.rate_rps for entry in entries if entry.verdict == verdict and entry.rate_rps is not None]
+
+
+def _longer(profile: str | None) -> str:
+    """The next longer profile, without the end of the sentence."""
+    budgets = {name: known.budget_seconds for name, known in PROFILES.items()}
+    longer = [name for name in budgets if budgets[name] > budgets.get(profile or "", math.inf)]
+    if not longer:
+        return "Measure again, while nothing else runs on the hosts"
+    name = min(longer, key=lambda name: budgets[name])
+    return f"Use load.profile: {name}, which has up to {budgets[name]:g} s of load for each deployment"
+
+
+def _after_a_late_generator(
+    search: SearchFile,
+    opened: Sequence[ProbeEntry],
+    late: Sequence[ProbeEntry],
+    counts: Mapping[int, Counts],
+    slo: Slo,
+) -> str:
+    lowest = min(late, key=lambda entry: entry.rate_rps or 0.0)
+    due, least = counts.get(lowest.number), least_requests(slo)
+    if due is not None and due.offered < least:
+        return (
+            f"At {format_figure(lowest.rate_rps or 0)} requests/s, a probe of this profile has fewer requests than the "
+            f"{least} that the percentile needs. {_longer(search.order.profile)}, or limit a lower percentile."
+        )
+    made, workers, wanted = max(_rates(opened, GOOD), default=0.0), search.order.workers, min(_rates(late, GENERATOR))
+    if not workers:
+        return "Give the load more workers (load.workers), or add a load host, then measure again."
+    now = counted(workers, "worker")
+    if not made:
+        return (
+            f"The load generator with {now} was late at every rate, also at {format_figure(wanted)} requests/s. "
+            f"Find out what else uses the CPU of the load hosts, or set load.workers to {2 * workers}."
+        )
+    more = max(workers + 1, math.ceil(SPARE_WORKERS * workers * wanted / made))
+    return (
+        f"The load generator with {now} made {format_figure(made)} requests/s, but not {format_figure(wanted)}. "
+        f"Set load.workers to {more}. If the load hosts have fewer cores than this, add a load host."
+    )
+
+
+def _after_no_good_probe(
+    search: SearchFile, opened: Sequence[ProbeEntry], counts: Mapping[int, Counts], slo: Slo
+) -> str:
+    failed = [entry for entry in opened if entry.verdict == BAD and entry.rate_rps is not None]
+    if not failed:
+        return f"No probe at a rate was made. {_longer(search.order.profile)}."
+    lowest = min(failed, key=lambda entry: entry.rate_rps or 0.0)
+    rate = f"{format_figure(lowest.rate_rps or 0)} requests/s"
+    seen = counts.get(lowest.number)
+    allowed = slo.get("max_failure_percent")
+    failures = 100 * seen.failed / seen.offered if seen is not None and seen.offered else 0.0
+    if allowed is not None and failures > allowed:
+        return (
+            f"At {rate}, {format_figure(failures)} % of the requests failed, and {format_plain(allowed)} % may fail. "
+            "The log (./lab logs api) may show why. Correct the API or the scenario."
+        )
+    alone = next((entry for entry in search.probes if entry.purpose == UNLOADED), None)
+    missed = _missed(counts.get(alone.number) if alone is not None else None, slo)
+    if missed is not None:
+        name, over = missed
+        return (
+            f"With a single connection, {format_figure(over)} % of the requests already took longer than "
+            f"{format_plain(slo[name] or 0)} ms, and {100 - PERCENTS[name]} % may. More replicas would not help. "
+            "Raise the CPU limit, make the API itself faster, or relax the SLO."
+        )
+    profile = PROFILES.get(search.order.profile or "")
+    if profile is not None and (lowest.rate_rps or 0) <= NEAR_LOWEST * least_requests(slo) / profile.longest_seconds:
+        return (
+            f"At rates below {rate}, a probe of this profile has too few requests for the percentile. "
+            f"{_longer(search.order.profile)}, add CPUs or replicas, or relax the SLO."
+        )
+    return (
+        f"One request at a time holds the SLO, but {rate}, the lowest tested rate, does not. "
+        "Add what its bottleneck calls for, or relax the SLO."
+    )
+
+
+def _missed(seen: Counts | None, slo: Slo) -> tuple[str, float] | None:
+    """The percentile limit that these requests missed, and the percentage of them over it; None where all held."""
+    if seen is None or not seen.offered:
+        return None
+    for name, percent in PERCENTS.items():
+        over = 100 * (seen.offered - seen.within_limits.get(name, seen.offered)) / seen.offered
+        if slo.get(name) is not None and over > 100 - percent:
+            return name, over
+    return None
