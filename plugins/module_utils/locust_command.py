@@ -19,10 +19,12 @@ def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
     """Return the files that a worker loads, in their order. ``home`` has the programs and the folder locustfiles/.
 
     before_scenario.py sets variables that the scenario may read. A scenario for open_loop.py is loaded after it.
-    recorder.py is loaded after all others. `./lab check` loads an open-loop scenario with mode fixed.
+    recorder.py is loaded after all others, in mode capacity with scenarios of users alone. `./lab check` loads an
+    open-loop scenario with mode fixed.
     """
-    before = ["before_scenario.py"] + (["open_loop.py"] if locustfile.endswith(OPEN_LOOP_ENDING) else [])
-    after = ["recorder.py"] if mode == "fixed" else []
+    is_open = locustfile.endswith(OPEN_LOOP_ENDING)
+    before = ["before_scenario.py"] + (["open_loop.py"] if is_open else [])
+    after = ["recorder.py"] if mode == "fixed" or not is_open else []
     return [home / name for name in (*before, f"locustfiles/{locustfile}", *after)]
 
 

@@ -31,11 +31,14 @@ class _FixedLoad(Struct):
 class _Search(Struct):
     profile: str
     budget_seconds: Amount
-    arrivals: str
     timeout_seconds: _Above0
     workers: Positive
     locustfile: str
     target_rps: WrittenAmount | None = None
+    arrivals: str | None = None
+    by: str | None = None
+    spawn_rate: _Above0 | None = None
+    wait_seconds: tuple[Amount, Amount] | None = None
 
 
 class _Config(Struct):

@@ -19,6 +19,7 @@ _FORMS = {
     "locustfile": "scenario {}",
     "profile": "profile {}",
     "budget_seconds": "at most {} s of load for each deployment",
+    "by": "by: {}",
     "arrivals": "arrivals: {}",
     "timeout_seconds": "a request fails after {} s",
     "target_rps": "target {} requests/s",

@@ -9,7 +9,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
 from swarmsweep.search import PROFILES
 from swarmsweep.shared.request_record import UNLOADED_REQUESTS, UNLOADED_SECONDS
-from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
+from swarmsweep.sweep.load import CAPACITY, FIXED, RATE, StoredLoad, mode_of, varied_by
 from swarmsweep.units import counted
 
 
@@ -71,7 +71,12 @@ def _users_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> st
 
 
 def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
-    search = f"search for the highest rate that holds the SLO. {_course(load)}"
+    by_rate = varied_by(load) == RATE
+    highest = "rate that holds the SLO" if by_rate else "number of users whose SLO holds"
+    search = f"search for the highest {highest}. {_course(load, by_rate)}"
+    if not by_rate:
+        words.pop("by")
+        words["spawn_rate"] = f"{words['spawn_rate']} with {words.pop('wait_seconds')}"
     budget = f"{words.pop('budget_seconds')} ({words.pop('profile')})"
     return _sentences(search, budget, words, f"deployments per cell: {repeat}")
 
@@ -83,11 +88,12 @@ def _sentences(what: str, time: str, others: dict[str, str], last: str) -> str:
     return ". ".join(part[:1].upper() + part[1:] for part in parts if part)
 
 
-def _course(load: StoredLoad) -> str:
+def _course(load: StoredLoad, by_rate: bool) -> str:
     """The parts of a search. Its resolution is given if this version still has the profile."""
     profile = PROFILES.get(load["profile"])
     fineness = f" to {100 * profile.resolution:.0f} %" if profile else ""
-    return f"Its probes: unloaded, saturation, bracket, bisection{fineness}, confirmation"
+    saturation = "saturation, " if by_rate else ""
+    return f"Its probes: unloaded, {saturation}bracket, bisection{fineness}, confirmation"
 
 
 _UNLOADED = f", with up to {UNLOADED_SECONDS:g} s or about {UNLOADED_REQUESTS} requests each for the probe of one user"

@@ -22,12 +22,13 @@ class LoadLimits(Struct, frozen=True):
 
     ``load_seconds`` is the maximum duration of the load, in whole seconds. ``longest_load_seconds`` includes the rests
     of a search. ``connections`` are those of the first probe of a search. They keep every worker of the API busy; the
-    others are for requests that are on their way.
+    others are for requests that are on their way. ``processes`` are the server processes of all replicas.
     """
 
     load_seconds: int
     longest_load_seconds: int
     connections: int
+    processes: int
 
 
 class RoleStep(Struct, frozen=True, kw_only=True):
@@ -95,4 +96,5 @@ def load_limits(load: StoredLoad, config: Mapping[str, Any]) -> LoadLimits:
         load_seconds=seconds,
         longest_load_seconds=seconds * mode_for(load).longest_share,
         connections=max(MIN_CONNECTIONS, 2 * config["replicas"] * config["workers"] + 2, planned.workers),
+        processes=config["replicas"] * config["workers"],
     )

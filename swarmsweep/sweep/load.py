@@ -13,8 +13,14 @@ from swarmsweep.units import quoted
 # FastHttpUser allows 60 s to connect and 60 s to read, and the proxy times out after 60 s.
 DRAIN_SECONDS = 120.0
 MAX_TIMEOUT_SECONDS = 60  # a response after a minute is useless
-# Users for a fixed time, or a search for the highest rate that holds the SLO.
+# Users for a fixed time, or a search for the highest load that holds the SLO.
 FIXED, CAPACITY = "fixed", "capacity"
+# What such a search varies: the rate of the open-loop client, or the number of users of any other scenario.
+RATE, USERS = "rate", "users"
+# A scenario with this ending sends requests when they are due, even if earlier ones have no response.
+OPEN_LOOP_ENDING = "_open.py"
+# Users that one Locust worker starts per second in a search. Faster starts disturb Locust itself.
+WORKER_SPAWN_RATE = 100.0
 # Searches whose rates are compared, so that the noise of the comparison must be known.
 ANCHORED_PROFILES = ("standard", "publish")
 # A load as in plan.json, also one of an earlier version; `load_from_json` gives it a type.
@@ -59,10 +65,12 @@ class Load:
 
 @dataclass(frozen=True)
 class CapacityLoad:
-    """Probes of one deployment, in an open loop, that find the highest rate within the SLO.
+    """Probes of one deployment that find the highest rate within the SLO, or the highest number of users.
 
-    ``budget_seconds`` bounds settling and measuring over all probes. It is the profile's, and is stored so that a plan
-    keeps it. ``target_rps`` is the rate that the API must sustain, None where the highest is wanted.
+    ``budget_seconds`` bounds ramps, settling and measuring over all probes. It is the profile's, and is stored so that
+    a plan keeps it. ``target_rps`` is the rate that the API must sustain, None where the highest is wanted.
+    ``arrivals`` is for an open loop. The settings after ``env`` and ``secrets`` are for users. ``by`` is what the
+    search varies, None where the scenario alone says it: see `varies`.
     """
 
     timeout_seconds: float  # a slower response counts as a timeout
@@ -75,10 +83,31 @@ class CapacityLoad:
     env: Mapping[str, str] | None = None  # variables for the scenario
     secrets: Mapping[str, str] | None = None  # paths of files with the values of further variables
     mode: str = CAPACITY
+    by: str | None = None
+    spawn_rate: float | None = None  # what Locust can start, see `users_per_second`
+    wait_seconds: tuple[float, float] | None = None  # the scenario's own wait_time: a locustfile works unchanged
+    tags: tuple[str, ...] | None = None  # all tasks
+    exclude_tags: tuple[str, ...] | None = None
+    user_classes: tuple[str, ...] | None = None  # all classes of the scenario
+
+    @property
+    def varies(self) -> str:
+        """What the search varies: `RATE` for a scenario of the open-loop client, else ``by``."""
+        return varied_by({"locustfile": self.locustfile, "by": self.by})
+
+    @property
+    def users_per_second(self) -> float:
+        """Users that start per second."""
+        return self.spawn_rate if self.spawn_rate is not None else WORKER_SPAWN_RATE * self.workers
+
+    @property
+    def think_seconds(self) -> float | None:
+        """The mean think time, None where the scenario has its own."""
+        return None if self.wait_seconds is None else sum(self.wait_seconds) / 2
 
     @property
     def seconds(self) -> float:
-        """The maximum duration of the load in seconds: settling and measuring of all probes."""
+        """The maximum duration of the load in seconds: ramps, settling and measuring of all probes."""
         return self.budget_seconds
 
     @property
@@ -88,8 +117,14 @@ class CapacityLoad:
 
     def as_json(self) -> StoredLoad:
         """The load as plan.json holds it."""
-        keys = ("mode", "profile", "budget_seconds", "arrivals", "timeout_seconds", "target_rps", "workers")
-        return {key: getattr(self, key) for key in (*keys, "locustfile")} | _given(asdict(self))
+        waits = None if self.wait_seconds is None else list(self.wait_seconds)
+        if self.varies == RATE:
+            kind: dict[str, Any] = {"arrivals": self.arrivals}
+        else:
+            kind = {"by": self.varies, "spawn_rate": self.users_per_second, "wait_seconds": waits}
+        start, rest = ("mode", "profile", "budget_seconds"), ("timeout_seconds", "target_rps", "workers", "locustfile")
+        before, after = ({key: getattr(self, key) for key in keys} for keys in (start, rest))
+        return before | kind | after | _given(asdict(self))
 
 
 # Settings of the scenario. A load without one has no such key, as in plans of earlier versions.
@@ -102,6 +137,18 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
         for key in OPTIONAL
         if (value := values.get(key)) is not None
     }
+
+
+def varied_by(load: StoredLoad) -> str:
+    """What a search with this load varies, by a load as in plan.json."""
+    if str(load["locustfile"]).endswith(OPEN_LOOP_ENDING):
+        return RATE
+    return str(load.get("by") or USERS)
+
+
+def has_users(load: StoredLoad) -> bool:
+    """Whether a load as in plan.json has users of Locust, who wait for each response."""
+    return mode_of(load) == FIXED or varied_by(load) != RATE
 
 
 AnyLoad = Load | CapacityLoad

@@ -142,6 +142,8 @@ class CapacityCase(Section):
     profile: v.Profile | None = None
     arrivals: v.Arrivals | None = None
     timeout_seconds: v.TimeoutSeconds | None = None
+    spawn_rate: v.SpawnRate | None = None
+    wait_seconds: v.WaitSeconds | None = None
     workers: v.LocustWorkers | None = None
 
 
@@ -187,17 +189,23 @@ class FixedSection(Section):
 
 
 class CapacitySection(Section):
-    """The highest rate that holds the SLO."""
+    """The highest rate that holds the SLO, or the highest number of users."""
 
     mode: Annotated[Literal["capacity"], _MODE, BeforeValidator(read_text)]
+    by: v.By | None = None
     profile: v.Profile | None = None
     arrivals: v.Arrivals | None = None
     timeout_seconds: v.TimeoutSeconds | None = None
+    spawn_rate: v.SpawnRate | None = None
+    wait_seconds: v.WaitSeconds | None = None
     workers: v.LocustWorkers | None = None
     target_rps: v.TargetRps | None = None
     locustfile: v.Scenario | None = None
     env: Variables | None = None
     secrets: SecretFiles | None = None
+    tags: v.Tags | None = None
+    exclude_tags: v.Tags | None = None
+    user_classes: v.UserClasses | None = None
     cases: Annotated[list[CapacityCase], _CASES] | None = None
 
 

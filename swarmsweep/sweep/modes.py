@@ -8,15 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from swarmsweep.search import PROFILES, needed_seconds
 from swarmsweep.sweep.load import (
     CAPACITY,
     DRAIN_SECONDS,
     FIXED,
     MAX_TIMEOUT_SECONDS,
+    OPEN_LOOP_ENDING,
+    RATE,
+    USERS,
     AnyLoad,
     CapacityLoad,
     Load,
     StoredLoad,
+    varied_by,
     with_profile,
 )
 from swarmsweep.units import format_plain
@@ -33,6 +38,8 @@ MAX_LOAD_SECONDS = (
 # to send a lost packet again, at most the patience of a user.
 TIMEOUT_PER_LIMIT = 4
 TIMEOUT_RANGE_SECONDS = (1, 10)
+# Settings of a search that only one kind of scenario has.
+USERS_ALONE = ("by", "spawn_rate", "wait_seconds", "tags", "exclude_tags", "user_classes")
 
 # Settings of a load by name, as the sweep file has them.
 Settings = Mapping[str, Any]
@@ -102,20 +109,62 @@ def _users_env(load: StoredLoad) -> dict[str, str]:
         "SWEEP_MEASURE_SECONDS": str(load["measure_seconds"]),
         "SWEEP_DRAIN_SECONDS": str(DRAIN_SECONDS),
     }
-    if waits := load["wait_seconds"]:
-        seconds |= {"LOCUST_WAIT_MIN_SECONDS": str(waits[0]), "LOCUST_WAIT_MAX_SECONDS": str(waits[1])}
-    return seconds
+    return seconds | _think_time(load)
+
+
+def _think_time(load: StoredLoad) -> dict[str, str]:
+    waits = load.get("wait_seconds")
+    return {"LOCUST_WAIT_MIN_SECONDS": str(waits[0]), "LOCUST_WAIT_MAX_SECONDS": str(waits[1])} if waits else {}
 
 
 def _search(settings: Settings, latency: Limits) -> CapacityLoad:
     low, high = TIMEOUT_RANGE_SECONDS
     timeout = min(max(TIMEOUT_PER_LIMIT * max(latency.values(), default=0) / 1000, low), high)
     usual = {"timeout_seconds": timeout, "profile": CapacityLoad.profile}
+    if "by" in settings:
+        # The usual scenario of a search has no users.
+        usual["locustfile"] = Load.locustfile
     return CapacityLoad(**with_profile(usual | dict(settings)))
 
 
 def _other_search(load: CapacityLoad, settings: Settings, _keep_spawn_rate: bool) -> CapacityLoad:
     return replace(load, **with_profile(settings))
+
+
+def _refuse_impossible_search(load: CapacityLoad, written: "Entries", latency: Limits, problems: "Problems") -> None:
+    """Note a search that cannot end with a result, or whose settings do not suit its scenario."""
+    _refuse_other_kind(load, written, problems)
+    _refuse_early_timeout(load, written, latency, problems)
+    _refuse_long_think_time(load, written, problems)
+
+
+def _refuse_other_kind(load: CapacityLoad, written: "Entries", problems: "Problems") -> None:
+    """Note settings that the scenario of the load does not have."""
+    if load.varies == RATE:
+        for key in [key for key in USERS_ALONE if key in written]:
+            text = (
+                f"is for a scenario of users, and {load.locustfile} is an open loop; allowed: {key} with a locustfile "
+                f"whose name does not end in {OPEN_LOOP_ENDING}"
+            )
+            problems.add(written.line_of(key), written.place(key), text)
+    elif load.varies == USERS and "arrivals" in written:
+        text = f"is for an open loop, and {load.locustfile} has users; allowed: no arrivals with by: {USERS}"
+        problems.add(written.line_of("arrivals"), written.place("arrivals"), text)
+
+
+def _refuse_long_think_time(load: CapacityLoad, written: "Entries", problems: "Problems") -> None:
+    """Note a budget of fewer than three think times for each step."""
+    think = load.think_seconds
+    if load.varies != USERS or think is None or (needed := needed_seconds(think)) <= load.budget_seconds:
+        return
+    longest = load.budget_seconds / needed_seconds(1)
+    able = [name for name, profile in PROFILES.items() if profile.budget_seconds >= needed]
+    text = (
+        f"profile {load.profile} has {format_plain(load.budget_seconds)} s of load for each deployment. A search with "
+        f"{format_plain(think)} s of think time needs {needed:.0f} s; "
+        f"allowed: {f'profile {able[0]}, or ' if able else ''}a mean of at most {longest:.1f} s in wait_seconds"
+    )
+    problems.add(written.line_of("wait_seconds", "profile"), written.place("wait_seconds"), text)
 
 
 def _refuse_early_timeout(load: CapacityLoad, written: "Entries", latency: Limits, problems: "Problems") -> None:
@@ -135,12 +184,12 @@ def _refuse_early_timeout(load: CapacityLoad, written: "Entries", latency: Limit
     problems.add(written.line_of("timeout_seconds"), written.place("timeout_seconds"), text)
 
 
-def _search_env(_load: StoredLoad) -> dict[str, str]:
+def _search_env(load: StoredLoad) -> dict[str, str]:
     """An open-loop scenario reads nothing when it is loaded."""
-    return {}
+    return {} if varied_by(load) == RATE else _think_time(load)
 
 
 MODES = {
     FIXED: Mode(_users, _other_users, False, _refuse_impossible_users, _users_env),
-    CAPACITY: Mode(_search, _other_search, True, _refuse_early_timeout, _search_env),
+    CAPACITY: Mode(_search, _other_search, True, _refuse_impossible_search, _search_env),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from swarmsweep.errors import InputError
-from swarmsweep.sweep.load import StoredLoad, mode_of
+from swarmsweep.sweep.load import FIXED, StoredLoad, has_users, mode_of
 from swarmsweep.sweep.modes import MODES
 from swarmsweep.sweep.scenario_env import sweep_env
 from swarmsweep.sweep.scenario_folder import list_folder
@@ -82,8 +82,10 @@ def scenarios_of(loads: Iterable[StoredLoad]) -> list[Scenario]:
     for load in loads:
         mode = mode_of(load)
         env = MODES[mode].scenario_env(load) | sweep_env(load)
-        scenario = Scenario(locustfile=load["locustfile"], mode=mode, env=env)
+        # The scenario of a search with users is as one for a fixed number of users.
+        kind = FIXED if has_users(load) else mode
+        scenario = Scenario(locustfile=load["locustfile"], mode=kind, env=env)
         # Other seconds of warm-up do not change a scenario; another think time or setting of the user may.
         own = [(name, value) for name, value in env.items() if not name.startswith("SWEEP_")]
-        scenarios.setdefault((scenario.locustfile, mode, *own), scenario)
+        scenarios.setdefault((scenario.locustfile, kind, *own), scenario)
     return list(scenarios.values())

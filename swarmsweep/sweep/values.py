@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from swarmsweep.search import PROFILES
-from swarmsweep.sweep.load import MAX_TIMEOUT_SECONDS
+from swarmsweep.sweep.load import MAX_TIMEOUT_SECONDS, OPEN_LOOP_ENDING
 from swarmsweep.sweep.scalars import (
     AXIS_TEXT,
     MAX_MEMORY_BYTES,
@@ -44,8 +44,9 @@ from swarmsweep.units import format_memory, format_plain, quoted
 MAX_USERS = 28_000
 MODES = {
     "fixed": "a fixed number of users for a fixed time",
-    "capacity": "find the highest rate that holds the SLO",
+    "capacity": "find the highest load that holds the SLO",
 }
+BY = {"users": "the number of users, who wait for each response"}
 ARRIVALS = {
     "poisson": "independent callers, at random times",
     "constant": "requests at equal intervals",
@@ -54,8 +55,6 @@ BUDGETS = {
     name: f"at most {format_plain(profile.budget_seconds)} s of load for each deployment"
     for name, profile in PROFILES.items()
 }
-# Such a scenario sends requests when they are due, even if earlier ones have no response. Others are closed loops.
-OPEN_LOOP_ENDING = "_open.py"
 ENVIRONMENT_AXIS = "[A-Z][A-Z0-9_]{1,39}"
 
 T = TypeVar("T")
@@ -72,13 +71,13 @@ class Scenarios:
 
     def fault(self, name: str) -> str | None:
         """The mistake in a scenario's name; None if there is none."""
-        wanted = None if self.mode is None else self.mode == "capacity"
-        usable = [other for other in self.present or () if wanted in (None, other.endswith(OPEN_LOOP_ENDING))]
+        only_users = self.mode == "fixed"
+        usable = [other for other in self.present or () if not (only_users and other.endswith(OPEN_LOOP_ENDING))]
         present = f"; available: {', '.join(sorted(usable)) or 'none'}"
-        if wanted not in (None, name.endswith(OPEN_LOOP_ENDING)):
-            kind, need = ("a closed loop", "ends") if wanted else ("an open loop", "does not end")
+        if only_users and name.endswith(OPEN_LOOP_ENDING):
             text = (
-                f"{quoted(name)} is {kind}; allowed in mode {self.mode}: a file whose name {need} in {OPEN_LOOP_ENDING}"
+                f"{quoted(name)} is an open loop; allowed in mode {self.mode}: a file whose name does not end in "
+                f"{OPEN_LOOP_ENDING}"
             )
             return text if self.present is None else text + present
         if self.present is not None and name not in self.present:
@@ -173,6 +172,7 @@ WaitSeconds = Annotated[
 ]
 LocustWorkers = Annotated[int, Within(1, 128, "Locust workers", "one per core of the load hosts is enough")]
 Profile = Annotated[str, _one_of(BUDGETS), _TEXT]
+By = Annotated[str, _one_of(BY), _TEXT]
 Arrivals = Annotated[str, _one_of(ARRIVALS), _TEXT]
 TimeoutSeconds = Annotated[float, Within(0.1, MAX_TIMEOUT_SECONDS, "seconds", "a response after a minute is of no use")]
 TargetRps = Annotated[float, Within(0.1, 1_000_000, "requests per second", "what the API must sustain")]

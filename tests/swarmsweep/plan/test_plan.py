@@ -355,7 +355,7 @@ def test_plan_of_a_search_has_the_contract():
         "locustfile": "predict_open.py",
     }
     assert {step.load_seconds for step in made.steps} == {420}
-    limits = LoadLimits(load_seconds=420, longest_load_seconds=2 * 420, connections=8)
+    limits = LoadLimits(load_seconds=420, longest_load_seconds=2 * 420, connections=8, processes=2)
     assert load_limits(made.load, made.cells[0].config) == limits
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from swarmsweep.errors import InputError
-from swarmsweep.search import PROFILES
-from swarmsweep.sweep.load import CapacityLoad
+from swarmsweep.search import PROFILES, needed_seconds
+from swarmsweep.sweep.load import CapacityLoad, load_from_json
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 # Lines: 1 name, 2 slo, 3 load, 4 mode, 5 more of the load, 6 the matrix
@@ -99,7 +99,6 @@ CASE = "cases: [{when: {replicas: 2}, %s}]"
 # Each row: of the load, and the line and the key that must be named.
 BAD = [
     ("users: 50", 5, "load.users"),
-    ("spawn_rate: 5", 5, "load.spawn_rate"),
     ("warmup_seconds: 5", 5, "load.warmup_seconds"),
     ("measure_seconds: 5", 5, "load.measure_seconds"),
     ("wait_seconds: [0, 1]", 5, "load.wait_seconds"),
@@ -115,7 +114,16 @@ BAD = [
     ("timeout_seconds: 0", 5, "load.timeout_seconds"),
     ("timeout_seconds: 0.3", 5, "load.timeout_seconds"),
     ("workers: 129", 5, "load.workers"),
-    ("locustfile: predict.py", 5, "load.locustfile"),
+    ("by: rate", 5, "load.by"),
+    ("by: users\n  locustfile: predict_open.py", 5, "load.by"),
+    ("spawn_rate: 5", 5, "load.spawn_rate"),
+    ("user_classes: [A]", 5, "load.user_classes"),
+    ("arrivals: poisson\n  locustfile: predict.py", 5, "load.arrivals"),
+    ("locustfile: predict.py\n  wait_seconds: [20, 30]", 6, "load.wait_seconds"),
+    ("locustfile: predict.py\n  wait_seconds: [3, 5]\n  profile: smoke", 6, "load.wait_seconds"),
+    ("locustfile: predict.py\n  wait_seconds: [100, 200]", 6, "load.wait_seconds"),
+    ("locustfile: predict.py\n  " + CASE % "wait_seconds: [30, 30]", 6, "load.cases[0].wait_seconds"),
+    ("locustfile: predict.py\n  users: 5", 6, "load.users"),
     ("locustfile: none_open.py", 5, "load.locustfile"),
     (CASE % "users: 2", 5, "load.cases[0].users"),
     (CASE % "measure_seconds: 2", 5, "load.cases[0].measure_seconds"),
@@ -153,19 +161,40 @@ def test_a_long_limit_needs_a_longer_timeout(limit):
     assert parse("timeout_seconds: 60", limit).load.timeout_seconds == 60
 
 
-@pytest.mark.parametrize(
-    ("more", "where"),
-    [
-        (
-            "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1, locustfile: predict.py}]",
-            "7: include[0].locustfile",
-        ),
-        ("exclude: [{replicas: 1, locustfile: predict.py}]", "7: exclude[0].locustfile"),
-    ],
-)
-def test_cells_of_capacity_mode_have_no_closed_loop(more, where):
-    lines = refusal("# -", "p95_ms: 300", more)
-    assert any(f"x.yml:{where}: 'predict.py' is a closed loop" in row for row in lines), lines
+def test_the_defaults_of_a_search_with_users():
+    load = parse("locustfile: predict.py").load
+    assert (load.varies, load.think_seconds, load.users_per_second) == ("users", None, 100)
+    stored = load.as_json()
+    assert stored.items() >= {"by": "users", "spawn_rate": 100, "wait_seconds": None, "timeout_seconds": 1.2}.items()
+    assert "arrivals" not in stored
+    again = load_from_json(stored)
+    assert (again.varies, again.as_json()) == ("users", stored)
+    # Without a locustfile, it is that of mode fixed.
+    assert parse("by: users").load.locustfile == "predict.py"
+    assert parse("by: users\n  workers: 3").load.users_per_second == 300
+
+
+def test_every_setting_of_a_search_with_users():
+    load = parse(
+        "locustfile: empty.py\n  by: users\n  profile: publish\n  spawn_rate: 20\n  wait_seconds: [1, 4]\n"
+        "  tags: [a]\n  exclude_tags: [b]\n  user_classes: [C]\n  target_rps: 30"
+    ).load
+    assert (load.by, load.users_per_second, load.think_seconds) == ("users", 20, 2.5)
+    assert (load.tags, load.exclude_tags, load.user_classes, load.target_rps) == (("a",), ("b",), ("C",), 30)
+
+
+@pytest.mark.parametrize(("wait", "profile"), [("[3.3, 3.3]", "smoke"), ("[4, 9]", "standard"), ("[0, 0]", "smoke")])
+def test_a_think_time_may_be_a_third_of_a_step(wait, profile):
+    load = parse(f"locustfile: predict.py\n  wait_seconds: {wait}\n  profile: {profile}").load
+    assert needed_seconds(load.think_seconds) <= load.budget_seconds
+
+
+def test_each_cell_is_searched_as_its_scenario_needs_it():
+    more = "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1, locustfile: predict.py}]"
+    sweep = parse("# -", "p95_ms: 300", more)
+    loads = [sweep.load_of(cell) for cell in sweep.cells]
+    assert [load.varies for load in loads] == ["rate"] * 4 + ["users"]
+    assert ["by" in load.as_json() for load in loads] == [False] * 4 + [True]
 
 
 FIXED = """\

@@ -80,7 +80,9 @@ def test_what_is_refused_names_the_key_and_what_is_allowed(more, words):
 
 
 def test_classes_and_tags_belong_to_users():
-    with pytest.raises(InputError, match=r"load\.tags: belongs to mode fixed"):
+    with pytest.raises(
+        InputError, match=r"load\.tags: is for a scenario of users, and predict_open\.py is an open loop"
+    ):
         load_with("tags: [read]", CAPACITY)
 
 
