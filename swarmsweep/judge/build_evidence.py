@@ -16,6 +16,7 @@ from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.deployment import Clocks, HostClock
 from swarmsweep.raw.machine_samples import machines_over
 from swarmsweep.raw.machine_usage import MachineUsage
+from swarmsweep.raw.search_record import Probe
 from swarmsweep.sweep.load import StoredLoad
 
 
@@ -69,18 +70,25 @@ def _flows(raw: RawAttempt, search: SearchOutcome | None, load: StoredLoad) -> t
     """The reported window, and the window with the highest load."""
     if search is not None:
         shown, peak = search.reported, search.peak
-        flow = flow_of_probe(shown) if shown is not None else None
-        return flow, flow if peak is shown or peak is None else flow_of_probe(peak)
+        flow = _flow_of(raw, shown, load) if shown is not None else None
+        return flow, flow if peak is shown or peak is None else _flow_of(raw, peak, load)
     if raw.users is None or raw.window is None:
         return None, None
     flow = flow_of_users(raw.users, raw.window, load)
     return flow, flow
 
 
+def _flow_of(raw: RawAttempt, probe: Probe, load: StoredLoad) -> Flow | None:
+    """One probe of a search. Users leave one record of all probes."""
+    if raw.users is None:
+        return flow_of_probe(probe)
+    return flow_of_users(raw.users, probe.window, {**load, "users": probe.entry.users})
+
+
 def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | None, replicas: int) -> Concurrency:
     if peak is None:
         return Concurrency()
-    if search is not None:
+    if search is not None and raw.users is None:
         highest = search.peak
         return concurrency.of_search(search.probes, highest, peak.latency_mean_ms) if highest else Concurrency()
     # With figures of own timings, the probe of one user has requests, and the figures have none.
@@ -114,7 +122,7 @@ def _records(raw: RawAttempt, search: SearchOutcome | None) -> _Records:
 
     For a search, the probe with the fewest files counts, because a worker may have been lost between two probes.
     """
-    if search is not None and search.probes:
+    if search is not None and raw.users is None and search.probes:
         probes = search.probes
         return _Records(
             recorded_requests=sum(probe.sent for probe in probes),

@@ -6,7 +6,8 @@ the nearby probes meets the SLO exactly. It is nearer to the truth, but was not 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import fmean, stdev
 
 from swarmsweep.judge.next_step import Counts, next_step
@@ -29,7 +30,9 @@ from swarmsweep.units import format_figure
 
 CONFIDENCE = 0.95
 WIDEST = math.log(10)
-GENERATOR_LIMIT, MAX_RPS_LIMIT = "generator", "max_rps"
+GENERATOR_LIMIT, MAX_RPS_LIMIT, MAX_USERS_LIMIT = "generator", "max_rps", "max_users"
+# Units of what a search varies.
+REQUESTS, USERS = "requests/s", "users"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Capacity:
     Both are None where no rate was verified. ``is_lower_bound``: no rate failed, so the capacity may be higher.
     ``limited_by`` says why the search did not try higher rates. ``estimate_rps`` is None unless some rate held and some
     rate failed. For ``interval_rps`` see `interval_of`. ``next_step``: what to do, where no rate was verified.
+
+    A search with users finds numbers of users, and the fields of this name have them. Then the rates are what the
+    generator measured at these numbers: between two probes interpolated, below the lowest one proportional, and above
+    the highest one constant, because an API that is full serves no more.
     """
 
     verified_rps: float | None
@@ -51,12 +58,16 @@ class Capacity:
     limited_by: str | None
     sentence: str
     next_step: str | None = None
+    verified_users: int | None = None
+    estimate_users: float | None = None
+    interval_users: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Combined:
     """The capacity over several deployments: the smallest verified rate and the geometric mean of the estimates.
 
+    The numbers of users are those of the smallest verified rate, and of the mean estimate of all deployments.
     ``between``: the interval and the one-sided lower bound come from the spread between deployments, so they hold for
     the next deployment too. With a single deployment, the interval is the one within it, and there is no lower bound.
     """
@@ -68,6 +79,8 @@ class Combined:
     deployments: int
     between: bool
     is_lower_bound: bool
+    verified_users: int | None = None
+    estimate_users: float | None = None
 
 
 def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> Capacity:
@@ -78,36 +91,73 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
         counts: by number of the probe. A probe without counts is used by its verdict alone.
         slo: limits by name, as p95_ms. A limit that is None is ignored.
     """
-    judged = [
-        (entry.rate_rps, entry.seconds_measure, entry.verdict) for entry in search.probes if entry.rate_rps is not None
-    ]
+    entries = [(entry, level) for entry in search.probes if entry.is_searched and (level := entry.level) is not None]
+    judged = [(level, entry.seconds_measure, entry.verdict) for entry, level in entries]
+    by_users = any(entry.users is not None for entry in search.probes)
     verified = verified_rate(judged, search.profile.verify_seconds)
     held = [rate for rate, _, verdict in judged if verdict == GOOD]
     failed = [rate for rate, _, verdict in judged if verdict == BAD]
     is_lower_bound = bool(held) and not failed
-    limited_by = _limited_by(judged, search.order.max_rps) if is_lower_bound else None
+    most = search.order.max_users if by_users else search.order.max_rps
+    limited_by = _limited_by(judged, most, by_users) if is_lower_bound else None
     estimate, interval = None, None
     if held and failed:
         probes = [
-            OpenProbe(entry.rate_rps, entry.seconds_measure, entry.verdict, seen.offered, seen.within_limits)
-            for entry in search.probes
-            if entry.rate_rps is not None and (seen := counts.get(entry.number)) is not None
+            OpenProbe(level, entry.seconds_measure, entry.verdict, seen.offered, seen.within_limits)
+            for entry, level in entries
+            if (seen := counts.get(entry.number)) is not None
         ]
         below = [rate for rate in held if rate < min(failed)]
         estimate, interval = _estimate(probes, max(below, default=min(failed)), min(failed), slo)
     seconds = sum(length for rate, length, verdict in judged if verdict == GOOD and verified and rate >= verified)
-    return Capacity(
+    found = Capacity(
         verified_rps=verified,
-        verified_probe=_probe_at(search.probes, verified),
+        verified_probe=_probe_at(entries, verified),
         is_lower_bound=is_lower_bound,
         estimate_rps=estimate,
         interval_rps=interval,
         limited_by=limited_by,
         sentence=_sentence(
-            verified, seconds, min(failed, default=None), held, limited_by, search.profile.verify_seconds
+            USERS if by_users else REQUESTS,
+            *(verified, seconds, min(failed, default=None), held, limited_by, search.profile.verify_seconds),
         ),
         next_step=next_step(search, counts, slo) if verified is None else None,
     )
+    return _with_rates(found, entries, counts) if by_users else found
+
+
+def _with_rates(found: Capacity, entries: Sequence[tuple[ProbeEntry, float]], counts: Mapping[int, Counts]) -> Capacity:
+    """A capacity in users, with the rates that were measured."""
+    rates: dict[float, list[float]] = {}
+    for entry, users in entries:
+        if entry.number in counts and entry.verdict in (GOOD, BAD):
+            rates.setdefault(users, []).append(counts[entry.number].ok_rps)
+    known = sorted((users, fmean(values)) for users, values in rates.items())
+
+    def rate_at(users: float | None) -> float | None:
+        return None if users is None or not known else _interpolated(known, users)
+
+    interval = found.interval_rps
+    low, high = (rate_at(users) for users in interval or (None, None))
+    return replace(
+        found,
+        verified_users=None if found.verified_rps is None else round(found.verified_rps),
+        estimate_users=found.estimate_rps,
+        interval_users=interval,
+        verified_rps=rate_at(found.verified_rps),
+        estimate_rps=rate_at(found.estimate_rps),
+        interval_rps=None if low is None or high is None else (min(low, high), max(low, high)),
+    )
+
+
+def _interpolated(known: Sequence[tuple[float, float]], users: float) -> float:
+    """The rate at a number of users, from those at other numbers, which ascend."""
+    if users <= known[0][0]:
+        return known[0][1] * users / known[0][0]
+    for (lower, rate), (upper, next_rate) in pairwise(known):
+        if users <= upper:
+            return rate + (next_rate - rate) * (users - lower) / (upper - lower)
+    return known[-1][1]
 
 
 def across(capacities: Sequence[Capacity]) -> Combined:
@@ -120,7 +170,8 @@ def across(capacities: Sequence[Capacity]) -> Combined:
     verified = [capacity.verified_rps for capacity in capacities if capacity.verified_rps is not None]
     smallest = min(verified, default=None) if len(verified) == count else None
     is_lower_bound = any(capacity.is_lower_bound and capacity.verified_rps == smallest for capacity in capacities)
-    blank = Combined(smallest, None, None, None, count, False, is_lower_bound)
+    users, estimates = _users(capacities, smallest)
+    blank = Combined(smallest, None, None, None, count, False, is_lower_bound, users, None)
     if count == 1:
         return Combined(
             smallest,
@@ -130,6 +181,8 @@ def across(capacities: Sequence[Capacity]) -> Combined:
             1,
             False,
             capacities[0].is_lower_bound,
+            users,
+            estimates,
         )
     rates = (capacity.verified_rps if capacity.is_lower_bound else capacity.estimate_rps for capacity in capacities)
     logs = [math.log(rate) for rate in rates if rate is not None]
@@ -139,7 +192,16 @@ def across(capacities: Sequence[Capacity]) -> Combined:
     half = quantile((1 + CONFIDENCE) / 2, count - 1) * error
     lower = math.exp(mean - quantile(CONFIDENCE, count - 1) * error)
     interval = (math.exp(mean - half), math.exp(mean + half))
-    return Combined(smallest, math.exp(mean), interval, lower, count, True, is_lower_bound)
+    return Combined(smallest, math.exp(mean), interval, lower, count, True, is_lower_bound, users, estimates)
+
+
+def _users(capacities: Sequence[Capacity], smallest_rps: float | None) -> tuple[int | None, float | None]:
+    """The users of the smallest verified rate, and the geometric mean of those of the estimates."""
+    verified = [one.verified_users for one in capacities if one.verified_rps == smallest_rps and one.verified_users]
+    estimates = [one.estimate_users for one in capacities if one.estimate_users]
+    every = estimates and len(estimates) == len(capacities)
+    mean = math.exp(fmean(math.log(users) for users in estimates)) if every else None
+    return min(verified, default=None) if smallest_rps is not None else None, mean
 
 
 def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
@@ -183,21 +245,24 @@ def _estimate(
     return rate, (min(interval[0], rate), max(interval[1], rate)) if interval else None
 
 
-def _limited_by(judged: Sequence[tuple[float, float, str]], max_rps: float | None) -> str | None:
+def _limited_by(judged: Sequence[tuple[float, float, str]], most: float | None, by_users: bool) -> str | None:
     """Why no rate failed."""
     if any(verdict == GENERATOR for _, _, verdict in judged):
         return GENERATOR_LIMIT
-    return MAX_RPS_LIMIT if max_rps and any(rate >= max_rps for rate, _, verdict in judged if verdict == GOOD) else None
+    if not most or not any(rate >= most for rate, _, verdict in judged if verdict == GOOD):
+        return None
+    return MAX_USERS_LIMIT if by_users else MAX_RPS_LIMIT
 
 
-def _probe_at(entries: Sequence[ProbeEntry], verified: float | None) -> int | None:
+def _probe_at(entries: Sequence[tuple[ProbeEntry, float]], verified: float | None) -> int | None:
     """The longest good probe at the verified rate, or the last of several with the same length."""
-    good = (entry for entry in entries if entry.verdict == GOOD and entry.rate_rps == verified)
+    good = (entry for entry, level in entries if entry.verdict == GOOD and level == verified)
     longest = max(good, key=lambda entry: (entry.seconds_measure, entry.number), default=None)
     return None if longest is None else longest.number
 
 
 def _sentence(
+    unit: str,
     verified: float | None,
     seconds: float,
     failed: float | None,
@@ -205,21 +270,26 @@ def _sentence(
     limited_by: str | None,
     verify_seconds: float,
 ) -> str:
-    """The capacity in words."""
+    """The capacity in words. ``unit`` is that of what was searched."""
+    level = "number of users" if unit == USERS else "rate"
+    higher = "more users" if unit == USERS else "a higher rate"
     if verified is None:
         if not held:
-            low = f". The lowest tested rate was {format_figure(failed)} requests/s" if failed else ""
-            return f"No rate held the SLO{low}."
+            low = f". The lowest tested {level} was {format_figure(failed)} {unit}" if failed else ""
+            return f"No {level} held the SLO{low}."
         return (
-            f"{format_figure(max(held))} requests/s held the SLO once, but no rate held it for the "
-            f"{verify_seconds:g} s that a verified rate needs."
+            f"{format_figure(max(held))} {unit} held the SLO once, but no {level} held it for the "
+            f"{verify_seconds:g} s that a verified {level} needs."
         )
-    sentence = f"{format_figure(verified)} requests/s held the SLO for {seconds:g} s"
+    sentence = f"{format_figure(verified)} {unit} held the SLO for {seconds:g} s"
     if failed is not None:
-        return f"{sentence}. {format_figure(failed)} requests/s did not."
+        return f"{sentence}. {format_figure(failed)} {unit} did not."
     reasons = {
-        GENERATOR_LIMIT: "the load generator could not send a higher rate",
+        GENERATOR_LIMIT: f"the load generator could not make {higher}"
+        if unit == USERS
+        else "the load generator could not send a higher rate",
         MAX_RPS_LIMIT: "the allowed maximum rate was reached",
-        None: "the search ended before a higher rate failed",
+        MAX_USERS_LIMIT: "the allowed number of users was reached",
+        None: f"the search ended before {higher} failed",
     }
     return f"{sentence}. The capacity may be higher, because {reasons[limited_by]}."

@@ -17,12 +17,13 @@ NEAR_LOWEST = 1.7
 
 class Counts(NamedTuple):
     """Requests that were due in the measured window of a probe and, for each limit, how many had a good response within
-    it. ``failed``: those with another response, timeouts excluded.
+    it. ``failed``: those with another response, timeouts excluded. ``ok_rps``: good responses per second.
     """
 
     offered: int
     within_limits: Mapping[str, int]
     failed: int = 0
+    ok_rps: float = 0.0
 
 
 def next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> str:

@@ -48,7 +48,7 @@ class SearchOutcome:
         This is so if no load failed. It is also so if no rate is verified, and the generator could not make a lower
         rate than those that failed. Otherwise None.
         """
-        rates = [(probe.entry.rate_rps, probe) for probe in self.probes if probe.entry.rate_rps is not None]
+        rates = [(level, probe) for probe in self.probes if probe.is_open and (level := probe.entry.level) is not None]
         late = [(rate, probe) for rate, probe in rates if not probe.was_made]
         if self.capacity is None or not late:
             return None
@@ -57,7 +57,8 @@ class SearchOutcome:
         unproven = self.capacity.verified_rps is None and rate < failed
         if self.capacity.limited_by != GENERATOR_LIMIT and not unproven:
             return None
-        return f"at {format_figure(rate)} requests/s, {missed.entry.reason}"
+        load = f"at {format_figure(rate)} requests/s" if missed.entry.users is None else f"with {rate:.0f} users"
+        return f"{load}, {missed.entry.reason}"
 
 
 def search_outcome(record: SearchRecord | None, slo: Slo) -> SearchOutcome | None:
@@ -70,7 +71,12 @@ def search_outcome(record: SearchRecord | None, slo: Slo) -> SearchOutcome | Non
     if record.search is None:
         return SearchOutcome()
     counts = {
-        probe.number: Counts(probe.summary.measured.offered, probe.summary.within_limits, probe.summary.measured.failed)
+        probe.number: Counts(
+            probe.summary.measured.offered,
+            probe.summary.within_limits,
+            probe.summary.measured.failed,
+            probe.summary.measured.ok / probe.summary.measured.seconds,
+        )
         for probe in record.probes
     }
     return SearchOutcome(record.probes, capacity_of(record.search, counts, slo))

@@ -75,6 +75,9 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     ``is_lower_bound``: no higher rate failed, so the capacity may be higher. ``limited_by`` then says why the search
     did not try higher rates. ``between_deployments``: the interval comes from the spread between deployments, otherwise
     from the probes of the only one. ``next_step``: what to do, where a deployment verified no rate.
+
+    ``verified_users`` and ``estimate_users`` are those of a search with users; else they are None. The rates then
+    belong to these numbers of users.
     """
 
     verified_rps: Number | None
@@ -86,6 +89,8 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     between_deployments: bool
     limited_by: str | None
     next_step: str | None = None
+    verified_users: Whole | None = None
+    estimate_users: Number | None = None
 
 
 class CheckEntry(Struct, frozen=True, kw_only=True):
@@ -118,6 +123,8 @@ class ProbeRow(Struct, frozen=True, kw_only=True):
     kind: str | None = None
     rate_rps: Number | None = None
     connections: Whole | None = None
+    users: Whole | None = None
+    seconds_ramp: Number | None = None
     seconds_settle: Number | None = None
     seconds_measure: Number | None = None
     window_start: Number | None = None
@@ -171,6 +178,9 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     capacity_rps: Number | None = None
     verified_rps: Number | None = None
     interval_rps: Interval | None = None
+    verified_users: Whole | None = None
+    estimate_users: Number | None = None
+    interval_users: Interval | None = None
     is_lower_bound: bool | None = field(name="at_least", default=None)
     limited_by: str | None = None
     capacity_sentence: str | None = None
@@ -190,6 +200,8 @@ class Row(Struct, frozen=True, kw_only=True):
     ``unloaded_latency_ms`` is the mean latency of a single user. ``latency_growth`` is the mean latency at the peak
     divided by it. ``served_at_once`` is the number of requests that the API served at once at the peak: good responses
     per second times the unloaded latency. Rows of earlier versions lack the three.
+
+    ``capacity_users`` is the number of users that a search with users verified.
     """
 
     schema: int
@@ -220,6 +232,7 @@ class Row(Struct, frozen=True, kw_only=True):
     unloaded_latency_ms: Number | None = None
     latency_growth: Number | None = None
     served_at_once: Number | None = None
+    capacity_users: Whole | None = None
     bottleneck: str | None
     request_parts: RequestParts | None
     choices: dict[str, str] | None

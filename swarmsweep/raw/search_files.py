@@ -8,9 +8,11 @@ from msgspec import Meta, Struct, field
 
 from swarmsweep.errors import LabError
 from swarmsweep.record_file import Amount, Count, Positive, Real, Whole, WrittenAmount, read_record
-from swarmsweep.search import PERCENTS, Step
+from swarmsweep.search import PERCENTS, UNLOADED, Step
 from swarmsweep.shared.request_record import Kind
 
+# A load that a probe can make: that of the open-loop client, or users of Locust.
+ProbeKind = Kind | Literal["users"]
 MAX_SECONDS = 86_400  # of a probe: more than any; it bounds the memory for a damaged file
 Duration = Annotated[int, Meta(gt=0, le=MAX_SECONDS)] | Annotated[float, Meta(gt=0, le=MAX_SECONDS)]
 
@@ -18,14 +20,17 @@ Duration = Annotated[int, Meta(gt=0, le=MAX_SECONDS)] | Annotated[float, Meta(gt
 class ProbeEntry(Struct, frozen=True, kw_only=True):
     """One probe in the list ``trials`` of capacity.json. ``number`` counts from 1.
 
-    A closed probe has ``connections``, an open one a ``rate_rps``. ``file`` is its trial-<n>.json.
+    A closed probe has ``connections``, an open one a ``rate_rps``, and one of users their number. ``file`` is its
+    trial-<n>.json.
     """
 
     number: Count = field(name="trial")
     purpose: Literal["unloaded", "probe", "bracket", "bisect", "confirm", "verify"]
-    kind: Kind
+    kind: ProbeKind
     rate_rps: WrittenAmount | None = None
     connections: Count | None = None
+    users: Count | None = None
+    seconds_ramp: WrittenAmount = 0.0
     seconds_settle: WrittenAmount
     seconds_measure: Duration
     window_start: Real | None = None
@@ -36,24 +41,42 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
     file: str | None = None
 
     def __post_init__(self) -> None:
-        name, other = ("connections", "rate_rps") if self.kind == "closed" else ("rate_rps", "connections")
+        name = {"closed": "connections", "users": "users"}.get(self.kind, "rate_rps")
         if not getattr(self, name):
             raise ValueError(f"{name} is {getattr(self, name)!r}, a number above 0 was expected")
-        if getattr(self, other) is not None:
-            raise ValueError(f"{other} is {getattr(self, other)!r}, a {self.kind} load has none")
+        for other in {"connections", "rate_rps", "users"} - {name}:
+            if getattr(self, other) is not None:
+                raise ValueError(f"{other} is {getattr(self, other)!r}, a {self.kind} load has none")
 
     @property
     def step(self) -> Step:
         """The step that was ordered."""
-        return Step(self.purpose, self.kind, self.rate_rps, self.connections, self.seconds_settle, self.seconds_measure)
+        load = (self.rate_rps, self.connections)
+        settle, measure = self.seconds_settle, self.seconds_measure
+        return Step(self.purpose, self.kind, *load, settle, measure, self.users, self.seconds_ramp)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether the probe is judged by the SLO."""
+        return self.kind != "closed" and self.purpose != UNLOADED
+
+    @property
+    def level(self) -> float | None:
+        """What the search varies: the rate or the number of users; None for connections."""
+        return self.step.level
 
 
 class SearchOrder(Struct, frozen=True):
-    """``max_rps``: the highest rate that the search may try. ``workers``: Locust workers over all load hosts."""
+    """``max_rps`` and ``max_users``: the highest load that the search may try.
+
+    ``workers``: Locust workers over all load hosts. ``think_seconds``: the mean think time by the plan.
+    """
 
     max_rps: WrittenAmount | None = None
     profile: str | None = None
     workers: Count | None = None
+    max_users: Count | None = None
+    think_seconds: Amount | None = None
 
 
 class SearchProfile(Struct, frozen=True):
@@ -81,11 +104,16 @@ class SearchFile(Struct, frozen=True):
 
 
 class ProbeOrder(Struct, frozen=True, kw_only=True):
-    """The order to the workers. ``most_in_flight``: requests of one worker."""
+    """The order to the workers. ``most_in_flight``: requests of one worker.
 
-    kind: Kind
+    ``timeout_seconds`` is read for users alone: their requests are recorded whether they were in time or not.
+    """
+
+    kind: ProbeKind
     rate_rps: WrittenAmount | None = None
     connections: Count | None = None
+    users: Count | None = None
+    timeout_seconds: Amount | None = None
     seconds_measure: Duration
     most_in_flight: Positive
 
@@ -122,6 +150,15 @@ class SecondOfProbe(Struct, frozen=True):
     cpu_percent: Amount | None = None
 
 
+class UsersSeen(Struct, frozen=True):
+    """The fewest and the most users in the window, and the think times that they asked for since the load began."""
+
+    least: Count
+    most: Count
+    waits: Count
+    asked_seconds: Amount
+
+
 class ProbeWorker(Struct, frozen=True):
     """The summary of one worker. ``window_start``: epoch seconds of its clock."""
 
@@ -148,6 +185,7 @@ class ProbeSummary(Struct, frozen=True):
     bins: list[SecondOfProbe]
     workers: Annotated[list[ProbeWorker], Meta(min_length=1)]
     stopped: str | None = None
+    users: UsersSeen | None = None
 
 
 def read_capacity(path: Path) -> SearchFile:
@@ -160,7 +198,7 @@ def read_summary(path: Path, entry: ProbeEntry, slo: Mapping[str, float | None])
     summary = read_record(path, ProbeSummary)
     if summary.number != entry.number:
         raise LabError(f"{path}: is damaged: it belongs to probe {summary.number}, not {entry.number}")
-    for name in ("kind", "rate_rps", "connections", "seconds_measure"):
+    for name in ("kind", "rate_rps", "connections", "users", "seconds_measure"):
         ordered, listed = getattr(summary.order, name), getattr(entry, name)
         if ordered != listed:
             raise LabError(f"{path}: is damaged: {name} is {ordered!r} in the order, {listed!r} in capacity.json")

@@ -1,6 +1,9 @@
-"""The raw files of a search for capacity: its probes, judged again from their summaries, and every request."""
+"""The raw files of a search for capacity: its probes, judged again from their summaries, and every request.
 
-from collections.abc import Mapping
+A search with users has one record of requests for each worker, as a fixed load. The windows of its probes are cut out.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,11 +12,24 @@ import numpy as np
 
 from swarmsweep.errors import LabError
 from swarmsweep.raw.failures import count_different
-from swarmsweep.raw.latency import OpenRequests, describe, merge_open, read_open_requests
+from swarmsweep.raw.latency import OpenRequests, Requests, describe, merge_open, read_named_requests, read_open_requests
 from swarmsweep.raw.read_or_note import ReadOrNote
-from swarmsweep.raw.search_files import ProbeEntry, ProbeSummary, SearchFile, read_capacity, read_summary
+from swarmsweep.raw.search_files import (
+    ProbeEntry,
+    ProbeSummary,
+    ProbeWorker,
+    SearchFile,
+    read_capacity,
+    read_summary,
+)
 from swarmsweep.search import GENERATOR, UNLOADED, judge_probe
-from swarmsweep.shared.request_record import COMPRESSED, open_requests_file
+from swarmsweep.shared.request_record import (
+    COMPRESSED,
+    TIMED_OUT,
+    open_requests_file,
+    own_timings_file,
+    requests_file,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +65,12 @@ class Probe:
 
     @property
     def is_open(self) -> bool:
-        """Whether requests were sent when due. A closed probe shows how much can be served at all."""
-        return self.entry.kind != "closed"
+        """Whether it is judged by the SLO. A closed probe shows how much can be served at all."""
+        return self.entry.is_searched
 
     @property
     def is_unloaded(self) -> bool:
-        """Whether it is the probe with one connection, which shows the latency without load."""
+        """Whether it is the probe with one connection or user, which shows the latency without load."""
         return self.entry.purpose == UNLOADED
 
     @property
@@ -84,16 +100,23 @@ class SearchRecord:
     search: SearchFile | None = None
 
 
-def read_search(locust: Path, slo: Mapping[str, float | None], read_or_note: ReadOrNote) -> SearchRecord:
+# Reads the requests of one worker in one probe, by the worker's summary: all of them, and those of the window.
+RequestsOf = Callable[[ProbeWorker, ProbeEntry, ProbeSummary], tuple[OpenRequests, OpenRequests]]
+
+
+def read_search(
+    locust: Path, slo: Mapping[str, float | None], read_or_note: ReadOrNote, with_users: bool = False
+) -> SearchRecord:
     """Read the search in the folder ``locust`` and judge its probes by ``slo``.
 
     The readable part of a damaged search is returned.
     """
+    requests_of = requests_of_users(locust) if with_users else requests_of_client(locust)
     record = read_or_note(read_capacity, locust / "capacity.json")
     if record is None:
         return SearchRecord()
     read_or_note(_refuse_unfinished, record, locust / "capacity.json")
-    entries = (read_or_note(_read_probe, locust, entry, slo) for entry in record.probes)
+    entries = (read_or_note(_read_probe, locust, entry, slo, requests_of) for entry in record.probes)
     probes = tuple(probe for probe in entries if probe is not None)
     if not probes:
         return SearchRecord()
@@ -112,25 +135,73 @@ def _refuse_unfinished(record: SearchFile, path: Path) -> None:
         raise LabError(f"{path}: the search for the capacity ended without a probe")
 
 
-def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None]) -> Probe:
+def _read_probe(locust: Path, entry: ProbeEntry, slo: Mapping[str, float | None], requests_of: RequestsOf) -> Probe:
     summary = read_summary(locust / f"trial-{entry.number}.json", entry, slo)
     # The package search is copied to hosts without msgspec, so it judges plain objects of JSON.
     judgement = judge_probe(entry.step, msgspec.to_builtins(summary), slo)
     entry = msgspec.structs.replace(
         entry, verdict=judgement.verdict, reason=judgement.reason, over_percent=judgement.over_percent
     )
-    # Names in a summary come from another machine, so only names in the listing of the folder are opened.
-    present = {path.name: path for path in locust.glob(open_requests_file("*", entry.number) + COMPRESSED)}
-    whole, inside = [], []
-    for worker in summary.workers:
+    parts = [requests_of(worker, entry, summary) for worker in summary.workers]
+    whole = [part for part, _ in parts]
+    requests, complete = merge_open([inside for _, inside in parts]), all(part.complete for part in whole)
+    sent, different = sum(len(part.sent) for part in whole), count_different(np.concatenate([p.outcome for p in whole]))
+    return Probe(entry, summary, requests, sent, len(whole), complete, different)
+
+
+def requests_of_client(locust: Path) -> RequestsOf:
+    """Of the open-loop client, which leaves a file for each worker and probe."""
+
+    def read(worker: ProbeWorker, entry: ProbeEntry, _: ProbeSummary) -> tuple[OpenRequests, OpenRequests]:
+        # Names in a summary come from another machine, so only names in the listing of the folder are opened.
+        present = {path.name: path for path in locust.glob(open_requests_file("*", entry.number) + COMPRESSED)}
         if worker.requests_file not in present:
             raise LabError(f"{locust / worker.requests_file}: is missing")
         part = read_open_requests(present[worker.requests_file])
-        whole.append(part)
-        inside.append(_measured(part, worker.window_start, entry.seconds_measure))
-    requests, complete = merge_open(inside), all(part.complete for part in whole)
-    sent, different = sum(len(part.sent) for part in whole), count_different(np.concatenate([p.outcome for p in whole]))
-    return Probe(entry, summary, requests, sent, len(whole), complete, different)
+        return part, _measured(part, worker.window_start, entry.seconds_measure)
+
+    return read
+
+
+def requests_of_users(locust: Path) -> RequestsOf:
+    """Of users, whose workers leave a file of requests, and one of timings that the scenario fired itself."""
+    files: dict[str, Path] = {}
+    for kind in (requests_file, own_timings_file):
+        files |= {path.name: path for path in locust.glob(kind("*") + COMPRESSED)}
+    known: dict[str, Requests] = {}
+
+    def requests(name: str) -> Requests:
+        if name not in files:
+            raise LabError(f"{locust / name}: is missing")
+        if name not in known:
+            known[name] = read_named_requests({files[name]: None})
+        return known[name]
+
+    def read(worker: ProbeWorker, entry: ProbeEntry, summary: ProbeSummary) -> tuple[OpenRequests, OpenRequests]:
+        start, end = worker.window_start - entry.seconds_settle, worker.window_start + entry.seconds_measure
+        part = requests(worker.requests_file).within(start, end)
+        own = worker.requests_file.replace(_prefix(requests_file), _prefix(own_timings_file), 1)
+        if not len(part) and own in files:
+            # As the worker does (see loadgen/closed/probes.py).
+            part = requests(own).within(start, end)
+        timely = _in_time(part, summary.order.timeout_seconds)
+        return timely, _measured(timely, worker.window_start, entry.seconds_measure)
+
+    return read
+
+
+def _prefix(name_of: Callable[[str], str]) -> str:
+    return name_of("*").partition("*")[0]
+
+
+def _in_time(requests: Requests, timeout_seconds: float | None) -> OpenRequests:
+    """Requests of users with the outcomes of a probe: a response after the timeout counts as a timeout."""
+    timeout_ms = 1000 * timeout_seconds if timeout_seconds is not None else np.inf
+    outcome = np.where(requests.latency_ms > timeout_ms, TIMED_OUT, requests.outcome)
+    lag_ms = np.zeros(len(requests))
+    return OpenRequests(
+        requests.start_seconds, np.minimum(requests.latency_ms, timeout_ms), outcome, lag_ms, requests.complete
+    )
 
 
 def _measured(requests: OpenRequests, start: float, seconds: float) -> OpenRequests:

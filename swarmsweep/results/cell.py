@@ -71,6 +71,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         latency_ms=describe([a.latency_ms for a in attempts]),
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
+        capacity_users=capacity.verified_users if capacity else None,
         capacity=capacity,
         api=_api(attempts),
         load=LoadUse(
@@ -165,6 +166,8 @@ def _capacity(attempts: list[AttemptResult]) -> CellCapacity | None:
         between_deployments=whole.between,
         limited_by=next((capacity.limited_by for capacity in capacities if capacity.limited_by), None),
         next_step=next((capacity.next_step for capacity in capacities if capacity.next_step), None),
+        verified_users=whole.verified_users,
+        estimate_users=whole.estimate_users,
     )
 
 
@@ -198,6 +201,9 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         capacity_rps=capacity.estimate_rps if capacity else None,
         verified_rps=capacity.verified_rps if capacity else None,
         interval_rps=capacity.interval_rps if capacity else None,
+        verified_users=capacity.verified_users if capacity else None,
+        estimate_users=capacity.estimate_users if capacity else None,
+        interval_users=capacity.interval_users if capacity else None,
         is_lower_bound=capacity.is_lower_bound if capacity else None,
         limited_by=capacity.limited_by if capacity else None,
         capacity_sentence=capacity.sentence if capacity else None,

@@ -54,7 +54,7 @@ def workers_present(evidence: Evidence) -> Check | None:
 def load_as_planned(evidence: Evidence) -> Check | None:
     """The load had as many users for as long as planned. A search plans its loads itself."""
     flow, load, timeline = evidence.flow, evidence.load, evidence.timeline
-    if flow is None or timeline is None or flow.kind != "users":
+    if flow is None or timeline is None or flow.kind != "users" or load.get("users") is None:
         return None
     users, planned = timeline.users, load["users"]
     seconds, planned_seconds = flow.length_seconds, load["measure_seconds"]
@@ -116,17 +116,20 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
     """Open loop: requests were sent at the ordered rate, and in time.
 
     If the generator ended a search before any rate was verified, no load passes this check: the search shows nothing
-    about the API.
+    about the API. This also holds for a search with users.
     """
     flow = evidence.flow
-    if flow is None or flow.kind not in OPEN_KINDS or flow.rate_rps is None:
+    if flow is None:
         return None
     name, least, most_lag = "generator_kept_rate", limit("rate_kept"), _most_lag_ms(evidence)
     if evidence.generator_limit is not None and evidence.verified_rps is None:
         reason = evidence.generator_limit[:1].upper() + evidence.generator_limit[1:]
+        level = "number of users" if flow.kind == "users" else "rate"
         step = f". {evidence.next_step.rstrip('.')}" if evidence.next_step else ""
-        sentence = f"no rate was verified, because the load generator was the limit. {reason}{step}"
+        sentence = f"no {level} was verified, because the load generator was the limit. {reason}{step}"
         return Check(name, None, least, False, sentence)
+    if flow.kind not in OPEN_KINDS or flow.rate_rps is None:
+        return None
     due = flow.rate_rps * flow.length_seconds
     sent = (flow.offered - flow.dropped) / due
     # The number of requests due by chance differs from the rate by a few standard deviations of a Poisson count.

@@ -20,7 +20,8 @@ KEYS = [
     *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
     *("server_processes", "processes_range", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps"),
-    *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once", "bottleneck"),
+    *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once"),
+    *("capacity_users", "bottleneck"),
     *("request_parts", "choices", "bottleneck_evidence", "metrics_problem"),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),
     *("run_id", "attempt"),
@@ -29,7 +30,7 @@ INNER_KEYS = {
     "latency_ms": ["mean", "p50", "p95", "p99"],
     "capacity": [
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps", "deployments"),
-        *("between_deployments", "limited_by", "next_step"),
+        *("between_deployments", "limited_by", "next_step", "verified_users", "estimate_users"),
     ],
     "api": [
         *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts"),
@@ -41,7 +42,8 @@ INNER_KEYS = {
     "attempts": [
         *("attempt", "status", "reason", "rps", "unloaded_latency_ms", "latency_growth", "served_at_once"),
         *("window_start", "window_end", "requests_by_replica"),
-        *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps", "at_least"),
+        *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps"),
+        *("verified_users", "estimate_users", "interval_users", "at_least"),
         *("limited_by", "capacity_sentence", "next_step", "load_trials"),
     ],
 }
@@ -49,9 +51,11 @@ INNER_KEYS = {
 NEWER_ATTEMPT_KEYS = (
     *("think_time_seconds", "server_processes"),
     *("unloaded_latency_ms", "latency_growth", "served_at_once", "next_step"),
+    *("verified_users", "estimate_users", "interval_users"),
 )
 PROBE_KEYS = [
-    *("trial", "purpose", "kind", "rate_rps", "connections", "seconds_settle", "seconds_measure", "window_start"),
+    *("trial", "purpose", "kind", "rate_rps", "connections", "users", "seconds_ramp", "seconds_settle"),
+    *("seconds_measure", "window_start"),
     *("window_end", "verdict", "reason", "over_percent", "file", "achieved_rps", "p95_ms", "cpu_cores"),
     "throttled_percent",
 ]

@@ -588,7 +588,7 @@ def test_the_recommendation_is_of_a_capacity(searched):
     assert best["capacity_rps"] == best["capacity"]["verified_rps"]
     assert list(best["capacity"]) == [
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps"),
-        *("deployments", "between_deployments", "limited_by", "next_step"),
+        *("deployments", "between_deployments", "limited_by", "next_step", "verified_users", "estimate_users"),
     ]
     assert [cell["twin_of"] for cell in summary["cells"]] == [None] * 6 + [CELLS[0]]
 
