@@ -123,7 +123,8 @@ def test_the_defaults_in_the_page_are_those_of_the_code():
         f"| `load.warmup_seconds`, `load.measure_seconds` | {fixed.warmup_seconds}, {fixed.measure_seconds} |",
         f"| `load.wait_seconds` | {fixed.wait_seconds or 'the `wait_time` of the scenario'} |",
         f"| `load.workers` | {fixed.workers} |",
-        f"| `load.locustfile` | `{fixed.locustfile}`; with `mode: capacity` and without `by`, `{capacity.locustfile}` |",
+        f"| `load.locustfile` | `{fixed.locustfile}`; with `mode: capacity` and without `by`, "
+        f"`{capacity.locustfile}` |",
     ]
     assert [row for row in rows if row not in page] == []
 

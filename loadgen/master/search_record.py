@@ -14,6 +14,7 @@ class SearchRecord:
     """The file, written again after each probe, so that a search that is interrupted leaves what it has.
 
     ``trials`` are the probes. ``ended`` says why the search came to its end, ``error`` why it did not.
+    ``think_seconds`` is the mean think time of users.
     """
 
     def __init__(self, directory: Path, order: Any, profile: Profile) -> None:
@@ -21,6 +22,7 @@ class SearchRecord:
         self.trials: list[dict[str, Any]] = []
         self.ended: str | None = None
         self.error: str | None = None
+        self.think_seconds: float | None = None
         self._load_seconds = 0.0
         self._started: float | None = None
         self._stopped: float | None = None
@@ -73,6 +75,7 @@ class SearchRecord:
             "ended": self.ended,
             "error": self.error,
             "load_seconds": self._load_seconds,
+            "think_seconds": self.think_seconds,
             "started": self._started,
             "stopped": self._stopped,
         }

@@ -142,6 +142,7 @@ class UsersConductor:
         if summary["workers_reported"] < self._order.workers:
             raise ProbeError(f"probe {number}: {summary['workers_reported']} of {self._order.workers} workers reported")
         judgement = self._search.add(step, summary, seconds)
+        self._record.think_seconds = self._search.think_seconds
         words = f"{step.purpose} with {step.users} users for {step.seconds_measure:g} s"
         logger.info("Probe %d, %s: %s, %s", number, words, judgement.verdict, judgement.reason)
         self._record.add(step, summary, judgement, seconds)

@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from swarmsweep.raw.search_files import ProbeEntry, SearchFile
-from swarmsweep.search import BAD, GENERATOR, GOOD, PERCENTS, PROFILES, UNLOADED, Slo, least_requests
+from swarmsweep.search import (
+    BAD,
+    GENERATOR,
+    GOOD,
+    PERCENTS,
+    PROFILES,
+    UNLOADED,
+    Slo,
+    least_requests,
+    needed_seconds,
+)
 from swarmsweep.units import counted, format_figure, format_plain
 
 # More workers than the rate needs by proportion, because they do not share the load exactly.
@@ -34,35 +44,59 @@ def next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> str
         counts: by number of the probe.
         slo: limits by name; a limit that is None is ignored.
     """
-    opened = [entry for entry in search.probes if entry.rate_rps is not None]
+    opened = [entry for entry in search.probes if entry.is_searched]
     held = _rates(opened, GOOD)
     late = [entry for entry in opened if entry.verdict == GENERATOR]
     lowest_failed = min(_rates(opened, BAD), default=math.inf)
     if search.ended == "think_time":
-        return (
-            "The budget of the search is too small for the think time of the users. "
-            f"{_longer(search.order.profile)}, or a shorter think time (load.wait_seconds)."
-        )
+        return _after_a_long_think_time(search)
     if late and (search.ended == "generator" or not held) and min(_rates(late, GENERATOR)) < lowest_failed:
         return _after_a_late_generator(search, opened, late, counts, slo)
     if not held:
         return _after_no_good_probe(search, opened, counts, slo)
     passed = [rate for rate in held if rate < lowest_failed]
     if not passed:
+        higher = "number" if _by_users(opened) else "rate"
         return (
-            f"{format_figure(lowest_failed)} requests/s missed the SLO, but the higher rate of "
+            f"{_load(opened, lowest_failed)} missed the SLO, but the higher {higher} of "
             f"{format_figure(max(held))} held it. So the API or a host was disturbed. "
             "Find out what else runs on the hosts, then measure again."
         )
-    seconds = sum(entry.seconds_measure for entry in opened if entry.verdict == GOOD and entry.rate_rps in passed)
+    seconds = sum(entry.seconds_measure for entry in opened if entry.verdict == GOOD and entry.level in passed)
+    what = "up to" if _by_users(opened) else "rates up to"
     return (
-        f"The budget ended after rates up to {format_figure(max(passed))} requests/s had held the SLO for "
+        f"The budget ended after {what} {_load(opened, max(passed))} had held the SLO for "
         f"{format_plain(seconds)} s. {_longer(search.order.profile)}."
     )
 
 
 def _rates(entries: Sequence[ProbeEntry], verdict: str) -> list[float]:
-    return [entry.rate_rps for entry in entries if entry.verdict == verdict and entry.rate_rps is not None]
+    return [level for entry in entries if entry.verdict == verdict and (level := entry.level) is not None]
+
+
+def _by_users(entries: Sequence[ProbeEntry]) -> bool:
+    return any(entry.users is not None for entry in entries)
+
+
+def _load(entries: Sequence[ProbeEntry], level: float | None) -> str:
+    """A load in the unit of the search."""
+    return counted(round(level or 0), "user") if _by_users(entries) else f"{format_figure(level or 0)} requests/s"
+
+
+def _after_a_long_think_time(search: SearchFile) -> str:
+    profile, think = PROFILES.get(search.order.profile or ""), search.think_seconds
+    figures = ""
+    if think is not None and profile is not None:
+        figures = (
+            f" They think for {format_figure(think)} s on average. A search then needs {needed_seconds(think):.0f} s "
+            f"of load, and profile {profile.name} has {profile.budget_seconds:g} s."
+        )
+    longer = [known for known in PROFILES.values() if think is None or known.budget_seconds >= needed_seconds(think)]
+    words = f"{_longer(search.order.profile)}, or a" if longer else "Use a"
+    return (
+        f"The budget of the search is too small for the think time of the users.{figures} "
+        f"{words} shorter think time (load.wait_seconds)."
+    )
 
 
 def _longer(profile: str | None) -> str:
@@ -82,25 +116,27 @@ def _after_a_late_generator(
     counts: Mapping[int, Counts],
     slo: Slo,
 ) -> str:
-    lowest = min(late, key=lambda entry: entry.rate_rps or 0.0)
+    lowest = min(late, key=lambda entry: entry.level or 0.0)
     due, least = counts.get(lowest.number), least_requests(slo)
     if due is not None and due.offered < least:
         return (
-            f"At {format_figure(lowest.rate_rps or 0)} requests/s, a probe of this profile has fewer requests than the "
+            f"At {_load(opened, lowest.level)}, a probe of this profile has fewer requests than the "
             f"{least} that the percentile needs. {_longer(search.order.profile)}, or limit a lower percentile."
         )
     made, workers, wanted = max(_rates(opened, GOOD), default=0.0), search.order.workers, min(_rates(late, GENERATOR))
     if not workers:
         return "Give the load more workers (load.workers), or add a load host, then measure again."
     now = counted(workers, "worker")
+    if _by_users(opened) and "of a core" not in lowest.reason:
+        return f"Users were missing: {lowest.reason}. Correct what ends them in the scenario, then measure again."
     if not made:
         return (
-            f"The load generator with {now} was late at every rate, also at {format_figure(wanted)} requests/s. "
+            f"The load generator with {now} was late at every rate, also at {_load(opened, wanted)}. "
             f"Find out what else uses the CPU of the load hosts, or set load.workers to {2 * workers}."
         )
     more = max(workers + 1, math.ceil(SPARE_WORKERS * workers * wanted / made))
     return (
-        f"The load generator with {now} made {format_figure(made)} requests/s, but not {format_figure(wanted)}. "
+        f"The load generator with {now} made {_load(opened, made)}, but not {format_figure(wanted)}. "
         f"Set load.workers to {more}. If the load hosts have fewer cores than this, add a load host."
     )
 
@@ -108,11 +144,11 @@ def _after_a_late_generator(
 def _after_no_good_probe(
     search: SearchFile, opened: Sequence[ProbeEntry], counts: Mapping[int, Counts], slo: Slo
 ) -> str:
-    failed = [entry for entry in opened if entry.verdict == BAD and entry.rate_rps is not None]
+    failed = [entry for entry in opened if entry.verdict == BAD]
     if not failed:
         return f"No probe at a rate was made. {_longer(search.order.profile)}."
-    lowest = min(failed, key=lambda entry: entry.rate_rps or 0.0)
-    rate = f"{format_figure(lowest.rate_rps or 0)} requests/s"
+    lowest = min(failed, key=lambda entry: entry.level or 0.0)
+    rate, level = _load(opened, lowest.level), "number" if _by_users(opened) else "rate"
     seen = counts.get(lowest.number)
     allowed = slo.get("max_failure_percent")
     failures = 100 * seen.failed / seen.offered if seen is not None and seen.offered else 0.0
@@ -125,19 +161,25 @@ def _after_no_good_probe(
     missed = _missed(counts.get(alone.number) if alone is not None else None, slo)
     if missed is not None:
         name, over = missed
+        one = "user" if _by_users(opened) else "connection"
         return (
-            f"With a single connection, {format_figure(over)} % of the requests already took longer than "
+            f"With a single {one}, {format_figure(over)} % of the requests already took longer than "
             f"{format_plain(slo[name] or 0)} ms, and {100 - PERCENTS[name]} % may. More replicas would not help. "
             "Raise the CPU limit, make the API itself faster, or relax the SLO."
         )
     profile = PROFILES.get(search.order.profile or "")
-    if profile is not None and (lowest.rate_rps or 0) <= NEAR_LOWEST * least_requests(slo) / profile.longest_seconds:
+    by_rate = lowest.rate_rps is not None
+    if (
+        by_rate
+        and profile is not None
+        and (lowest.rate_rps or 0) <= NEAR_LOWEST * least_requests(slo) / profile.longest_seconds
+    ):
         return (
             f"At rates below {rate}, a probe of this profile has too few requests for the percentile. "
             f"{_longer(search.order.profile)}, add CPUs or replicas, or relax the SLO."
         )
     return (
-        f"One request at a time holds the SLO, but {rate}, the lowest tested rate, does not. "
+        f"One request at a time holds the SLO, but {rate}, the lowest tested {level}, does not. "
         "Add what its bottleneck calls for, or relax the SLO."
     )
 

@@ -69,14 +69,13 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
 class SearchOrder(Struct, frozen=True):
     """``max_rps`` and ``max_users``: the highest load that the search may try.
 
-    ``workers``: Locust workers over all load hosts. ``think_seconds``: the mean think time by the plan.
+    ``workers``: Locust workers over all load hosts.
     """
 
     max_rps: WrittenAmount | None = None
     profile: str | None = None
     workers: Count | None = None
     max_users: Count | None = None
-    think_seconds: Amount | None = None
 
 
 class SearchProfile(Struct, frozen=True):
@@ -86,7 +85,10 @@ class SearchProfile(Struct, frozen=True):
 
 
 class SearchFile(Struct, frozen=True):
-    """capacity.json. ``ended`` says why the search ended, ``error`` why it failed."""
+    """capacity.json. ``ended`` says why the search ended, ``error`` why it failed.
+
+    ``think_seconds``: the mean think time of users; None in a search without users.
+    """
 
     order: SearchOrder
     profile: SearchProfile
@@ -94,6 +96,7 @@ class SearchFile(Struct, frozen=True):
     ended: str | None = None
     error: str | None = None
     load_seconds: Amount = 0.0
+    think_seconds: Amount | None = None
 
     def __post_init__(self) -> None:
         seen: set[int] = set()
