@@ -13,6 +13,7 @@ from typing import Any
 import gevent
 from locust import events
 
+from loadgen.common.workers import Workers, quit_locust
 from loadgen.master.probes import Probes
 
 SETTLE_SECONDS = 1.0
@@ -30,7 +31,8 @@ def on_start(load: Callable[[Any, Probes], dict[str, Any]]) -> None:
             probes.wait_ready(1, READY_SECONDS)
             Path(os.environ["BENCH_OUTPUT"]).write_text(json.dumps(load(environment, probes)), encoding="utf-8")
         finally:
-            environment.runner.quit()
+            # A recorder that is loaded too lets only the lab end the load.
+            quit_locust(environment, Workers(environment))
 
     @events.init.add_listener
     def on_init(environment: Any, **_: Any) -> None:

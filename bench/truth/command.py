@@ -37,6 +37,10 @@ SETTINGS = (
     Setting("20ms-8slots", 20, 8, {"p95_ms": 60}),
     Setting("5ms-8slots", 5, 8, {"p95_ms": 30}),
     Setting("5ms-4slots-constant", 5, 4, {"p95_ms": 20}, arrivals="constant"),
+    # Locust's own client costs some ten times as much as the lean one, so the rates are lower.
+    Setting("arrivals-20ms-8slots", 20, 8, {"p95_ms": 60}, by="arrivals"),
+    Setting("arrivals-40ms-8slots-p99", 40, 8, {"p99_ms": 140}, by="arrivals"),
+    Setting("arrivals-20ms-4slots-constant", 20, 4, {"p95_ms": 80}, arrivals="constant", by="arrivals"),
 )
 # The cell of the pairs. A low rate, so that many can be loaded at a time.
 TWIN = Setting("twin", 20, 4, {"p95_ms": 70})

@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ from bench.truth import haproxy
 from swarmsweep.errors import LabError
 from swarmsweep.judge.capacity import Capacity, capacity_of
 from swarmsweep.judge.next_step import Counts
-from swarmsweep.raw.search_files import read_capacity, read_summary
+from swarmsweep.raw.search_files import ProbeSummary, read_capacity, read_summary
 from swarmsweep.search import BAD, GOOD, PERCENTS, PROFILES
 
 HERE = Path(__file__).parent
 # Scenario and load of this bench, which are beside the files of a load host.
 SCENARIO_FILES = (SCENARIOS / "predict.py", SCENARIOS / "predict_open.py", HERE / "loads/unloaded.py")
-WORKER_FILES = ("open_loop.py", "predict_open.py")
-MASTER_FILES = (*WORKER_FILES, "conductor.py")
+LEAN_FILES = ("open_loop.py", "predict_open.py")
+# The same requests by Locust's own client, from users.
+USER_FILES = ("predict.py", "recorder.py")
 # The server needs the parser of requests that the load hosts have.
 SERVER = HERE / "slot_server.py"
 HEADLESS = ("--headless", "--users", "1", "--spawn-rate", "1", "--exit-code-on-error", "0", "--only-summary")
@@ -49,13 +50,22 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """A server and its load. ``slo`` as in a sweep file; ``arrivals``: poisson or constant."""
+    """A server and its load. ``slo`` as in a sweep file; ``arrivals``: poisson or constant.
+
+    ``by`` as in a sweep file: None for the lean client; ``arrivals`` for iterations, which have one request each here.
+    """
 
     name: str
     service_ms: float
     slots: int
     slo: Mapping[str, float]
     arrivals: str = "poisson"
+    by: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What a Locust worker loads."""
+        return USER_FILES if self.by else LEAN_FILES
 
     @property
     def percentiles(self) -> dict[str, float]:
@@ -185,8 +195,8 @@ class Deployment:
         env = {"BENCH_RATE_RPS": str(rate), "BENCH_SECONDS": str(UNLOADED_SECONDS), "BENCH_OUTPUT": str(output)}
         env |= {"BENCH_SEED": str(seed), "SWEEP_OUTPUT_DIR": str(self.folder / "unloaded-files")}
         # The load imports the parts that it shares with other benchmarks.
-        env |= {"PYTHONPATH": str(ROOT)}
-        self._wait([self._locust("unloaded", (*WORKER_FILES, "unloaded.py"), HEADLESS, env)], UNLOADED_SECONDS)
+        env |= {"PYTHONPATH": str(ROOT), "SWEEP_SEARCH": json.dumps({"by": self.setting.by})}
+        self._wait([self._locust("unloaded", (*self.setting.files, "unloaded.py"), HEADLESS, env)], UNLOADED_SECONDS)
         measured = read(output)["measured"]
         if not measured["ok"] or measured["ok"] < measured["offered"]:
             wrong = measured["offered"] - measured["ok"]
@@ -205,6 +215,7 @@ class Deployment:
             "workers": 1,
             "connections": setting.connections,
             "max_rps": None,
+            "by": setting.by,
         }
         output = self.folder / "locust"
         env = {"SWEEP_SEARCH": json.dumps(order), "SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": "load"}
@@ -212,11 +223,14 @@ class Deployment:
         before = self.figures()
         # Workers retry the connection to their master until it is there.
         at = ["--worker", "--master-host", "127.0.0.1", "--master-port", str(port)]
-        worker = self._locust("worker", WORKER_FILES, at, env | {"SWEEP_WORKER_INDEX": "0"})
+        worker = self._locust("worker", setting.files, at, env | {"SWEEP_WORKER_INDEX": "0"})
         here = ["--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
         here += ["--expect-workers", "1", "--expect-workers-max-wait", f"{READY_SECONDS:.0f}"]
         master = self._locust(
-            "master", MASTER_FILES, [*HEADLESS, *here, "--csv", str(output / "stats"), "--csv-full-history"], env
+            "master",
+            (*setting.files, "conductor.py"),
+            [*HEADLESS, *here, "--csv", str(output / "stats"), "--csv-full-history"],
+            env,
         )
         self._wait([master, worker], PROFILES[profile].budget_seconds)
         return self._search_result(output, path_ms, before)
@@ -236,8 +250,7 @@ class Deployment:
         # Where the generator was too late, the search has not used the probe.
         used = [summaries[entry.number] for entry in search.probes if entry.verdict in (GOOD, BAD)]
         figures = self.figures()
-        sent = sum(summary.offered - summary.dropped for summary in summaries.values())
-        sent += read(output / "timeline.json")["questions"]
+        sent = self._sent(output, summaries.values())
         counts = {
             number: Counts(summary.measured.offered, summary.within_limits) for number, summary in summaries.items()
         }
@@ -254,6 +267,13 @@ class Deployment:
             ),
             not_served=sent - sum(figures[name] - before[name] for name in ("served", "abandoned")),
         )
+
+    def _sent(self, output: Path, summaries: Iterable[ProbeSummary]) -> int:
+        """The requests that the generator sent in the search, with those that wait for the API after an overload."""
+        timeline = read(output / "timeline.json")
+        if self.setting.by is None:
+            return sum(summary.offered - summary.dropped for summary in summaries) + timeline["questions"]
+        return sum(read(path)["sent"] for path in output.glob("worker-*.json"))
 
     def end(self) -> None:
         """Stop all processes, the youngest first, and remove the files."""

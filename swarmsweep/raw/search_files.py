@@ -128,6 +128,18 @@ class Lag(Struct, frozen=True):
     p99: Amount | None = None
 
 
+class Iterations(Struct, frozen=True):
+    """Those of a search by arrivals that were due in the window.
+
+    ``failed`` ones were ended by an exception. ``ended_per_second``: those that ended within the window.
+    """
+
+    due: Count
+    dropped: Count
+    failed: Count
+    ended_per_second: Amount
+
+
 class Measured(Struct, frozen=True):
     """Sums over the measured window and all workers."""
 
@@ -141,6 +153,7 @@ class Measured(Struct, frozen=True):
     lag_ms: Lag
     served_by: dict[str, Count]
     cpu_percent_max: Amount | None = None
+    iterations: Iterations | None = None
 
 
 class SecondOfProbe(Struct, frozen=True):

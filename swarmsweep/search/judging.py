@@ -140,7 +140,8 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     # limit, the API is the cause (Little's law).
     room = summary["order"]["most_in_flight"] * summary["workers_reported"]
     if dropped and 1000 * room / rate_rps < max(latencies, default=0.0):
-        return f"{dropped} of {due} {_unit(measured)} were not sent: at most {room} may be in flight"
+        words = ("started", "in progress") if measured.get("iterations") else ("sent", "in flight")
+        return f"{dropped} of {due} {_unit(measured)} were not {words[0]}: at most {room} may be {words[1]}"
     sent = due / measured["seconds"] / rate_rps
     # The number of requests due by chance differs from the rate by a few standard deviations of a Poisson count.
     if sent < MIN_SENT - 4 / math.sqrt(rate_rps * measured["seconds"]):

@@ -46,10 +46,11 @@ def below_this_process() -> set[int]:
     return processes.descendants(os.getpid(), living)
 
 
-def test_a_search_of_a_real_server(site):
+@pytest.mark.parametrize("by", [None, "arrivals"])
+def test_a_search_of_a_real_server(site, by):
     """The whole way once. How near it comes is what the benchmark grades: a busy machine spoils so short a search."""
     before = below_this_process()
-    one = command.assess(site, Setting("5ms-2slots", 5, 2, {"p95_ms": 40}), "smoke", 11)
+    one = command.assess(site, Setting("5ms-2slots", 5, 2, {"p95_ms": 40}, by=by), "smoke", 11)
     assert one.result.ended is not None
     assert one.result.trials >= 3
     assert one.result.not_served == 0

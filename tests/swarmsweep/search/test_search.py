@@ -371,6 +371,56 @@ def test_the_reasons(golden):
     golden("search_reasons.yml", [judge_changed(slo, changes).reason for slo, changes, *_ in TRIALS])
 
 
+# Two requests for each of 100 iterations/s over 20 s.
+ITERATIONS = {"due": 2000, "dropped": 0, "failed": 0, "ended_per_second": 100.0}
+TWICE = {"offered": 4000, "ok": 4000, "within_limits": {"p95_ms": 4000}}
+
+
+@pytest.mark.parametrize(
+    ("iterations", "changes", "verdict", "reason"),
+    [
+        ({}, {}, GOOD, "all limits held"),
+        # Requests would be enough for the rate, iterations are not.
+        ({"due": 1500}, {}, GENERATOR, "only 75 of 100 iterations/s were due"),
+        # Some iterations have no request, and all were due.
+        ({}, {"offered": 1000, "ok": 1000, "within_limits": {"p95_ms": 1000}}, GOOD, "all limits held"),
+        (
+            {"dropped": 30},
+            {"order": {"most_in_flight": 5}},
+            GENERATOR,
+            "30 of 2000 iterations were not started: at most 5 may be in progress",
+        ),
+        ({"failed": 20}, {}, GOOD, "all limits held"),
+        ({"failed": 21}, {}, BAD, "1.05 % of iterations raised, 1 % may fail"),
+        ({}, {"within_limits": {"p95_ms": 3799}}, BAD, "5.03 % of requests over 100 ms, 5 % are allowed"),
+    ],
+)
+def test_one_trial_of_iterations_is_judged(iterations, changes, verdict, reason):
+    summary = summary_at(**(TWICE | changes))
+    summary["measured"]["iterations"] = ITERATIONS | iterations
+    judgement = judge_probe(OPEN, summary, P95)
+    assert (judgement.verdict, judgement.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize(
+    ("ended_per_second", "changes", "first_rps"),
+    [
+        # Half of the requests per second.
+        (100.0, {}, 80.0),
+        # Where half of the requests fail, half of the iterations count.
+        (100.0, {"ok": 2000}, 40.0),
+    ],
+)
+def test_a_closed_probe_of_iterations_shows_their_rate(ended_per_second, changes, first_rps):
+    search = Search(PROFILES["standard"], P95, connections=10)
+    for _ in range(2):
+        step = search.next()
+        summary = summary_at(**(TWICE | changes))
+        summary["measured"]["iterations"] = ITERATIONS | {"ended_per_second": ended_per_second}
+        search.add(step, summary)
+    assert search.next().rate_rps == pytest.approx(first_rps)
+
+
 def test_the_share_over_is_that_of_the_limit_that_is_missed_by_most():
     within = {"p50_ms": 900, "p95_ms": 1800, "p99_ms": 1990}
     summary = summary_at(slo={"p50_ms": 1}, offered=2000, ok=2000, within_limits=within)
