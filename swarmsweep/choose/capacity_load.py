@@ -17,7 +17,7 @@ from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import GOOD
 from swarmsweep.sweep.matrix import cost
-from swarmsweep.units import format_figure, format_plain
+from swarmsweep.units import counted, format_figure, format_plain
 
 # The factor on the target rate, for headroom. Real traffic is burstier than Poisson. A replica is missing while it
 # restarts. Other hosts and requests differ from those of the bench.
@@ -25,6 +25,7 @@ HEADROOM = 1.25
 _LIMITED_BY = {
     "generator": "the load generator could not send a higher rate",
     "max_rps": "the search reached its allowed maximum rate",
+    "max_users": "HAProxy takes no more connections (lab_proxy_max_connections)",
 }
 # What a comparison with another configuration says of the recommended one.
 _AGAINST = {
@@ -152,7 +153,8 @@ def _proof(cell: Row) -> str:
     count = capacity.deployments
     where = f"or more were verified in each of {count} deployments" if count > 1 else "were verified in one deployment"
     p95 = f", with p95 {format_figure(p95_ms)} ms" if p95_ms is not None else ""
-    proof = f"{_figure(capacity.verified_rps)} requests/s {where}{p95}"
+    users = "" if capacity.verified_users is None else f" of {counted(capacity.verified_users, 'user')}"
+    proof = f"{_figure(capacity.verified_rps)} requests/s{users} {where}{p95}"
     if capacity.is_lower_bound:
         why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
         return f"{proof}. Its capacity may be higher, because {why}"
@@ -164,6 +166,8 @@ def estimate_text(capacity: CellCapacity) -> str:
     text = _figure(capacity.estimate_rps)
     if capacity.interval_rps is None:
         return text
+    if capacity.estimate_users is not None:
+        text += f", {capacity.estimate_users:.0f} users"
     low, high = map(format_figure, capacity.interval_rps)
     return (
         f"{text} ({low} to {high} {'between deployments' if capacity.between_deployments else 'within one deployment'})"

@@ -26,7 +26,7 @@ from swarmsweep.search import (
     verified_rate,
 )
 from swarmsweep.stats import quantile
-from swarmsweep.units import format_figure
+from swarmsweep.units import counted, format_figure
 
 CONFIDENCE = 0.95
 WIDEST = math.log(10)
@@ -273,17 +273,21 @@ def _sentence(
     """The capacity in words. ``unit`` is that of what was searched."""
     level = "number of users" if unit == USERS else "rate"
     higher = "more users" if unit == USERS else "a higher rate"
+
+    def load(value: float) -> str:
+        return counted(round(value), "user") if unit == USERS else f"{format_figure(value)} {unit}"
+
     if verified is None:
         if not held:
-            low = f". The lowest tested {level} was {format_figure(failed)} {unit}" if failed else ""
+            low = f". The lowest tested {level} was {load(failed)}" if failed else ""
             return f"No {level} held the SLO{low}."
         return (
-            f"{format_figure(max(held))} {unit} held the SLO once, but no {level} held it for the "
+            f"{load(max(held))} held the SLO once, but no {level} held it for the "
             f"{verify_seconds:g} s that a verified {level} needs."
         )
-    sentence = f"{format_figure(verified)} {unit} held the SLO for {seconds:g} s"
+    sentence = f"{load(verified)} held the SLO for {seconds:g} s"
     if failed is not None:
-        return f"{sentence}. {format_figure(failed)} {unit} did not."
+        return f"{sentence}. {load(failed)} did not."
     reasons = {
         GENERATOR_LIMIT: f"the load generator could not make {higher}"
         if unit == USERS

@@ -12,7 +12,11 @@ from swarmsweep.plan.row import AttemptEntry, CellCapacity, LatencyMs, ProbeRow,
 from swarmsweep.sweep.matrix import cost
 from swarmsweep.units import counted, format_figure, format_plain, format_seconds
 
-_LIMITED_BY = {"generator": "load generator", "max_rps": "highest rate allowed"}
+_LIMITED_BY = {
+    "generator": "load generator",
+    "max_rps": "highest rate allowed",
+    "max_users": "most users allowed",
+}
 _NOT_RECORDED = "the result was not recorded"
 _PROBE_HEADER = ["", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why"]
 
@@ -89,7 +93,8 @@ def _row(cell: Row, chosen: bool) -> list[str]:
 def _verified(capacity: CellCapacity) -> str:
     if capacity.verified_rps is None:
         return "none"
-    return ("at least " if capacity.is_lower_bound else "") + format_figure(capacity.verified_rps)
+    users = "" if capacity.verified_users is None else f" ({counted(capacity.verified_users, 'user')})"
+    return ("at least " if capacity.is_lower_bound else "") + format_figure(capacity.verified_rps) + users
 
 
 def _limit(word: str | None) -> str:
@@ -172,7 +177,7 @@ def _probes(attempt: AttemptEntry) -> ProbeTable:
 
 
 def _seconds(probe: ProbeRow) -> float:
-    return (probe.seconds_settle or 0) + (probe.seconds_measure or 0)
+    return (probe.seconds_ramp or 0) + (probe.seconds_settle or 0) + (probe.seconds_measure or 0)
 
 
 def _probe(position: int, probe: ProbeRow) -> list[str]:
@@ -192,5 +197,7 @@ def _load(probe: ProbeRow) -> str:
     seconds = f"{format_plain(probe.seconds_measure)} s" if probe.seconds_measure is not None else MISSING
     if probe.rate_rps is not None:
         return f"{format_figure(probe.rate_rps)} requests/s for {seconds}"
+    if probe.users is not None:
+        return f"{counted(probe.users, 'user')} for {seconds}"
     connections = counted(probe.connections, "connection") if probe.connections else f"{MISSING} connections"
     return f"{connections} for {seconds}"

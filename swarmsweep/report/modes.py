@@ -11,6 +11,9 @@ from swarmsweep.report.capacity_page import CapacitySection, capacity_section
 from swarmsweep.report.page_rows import figure
 from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
 
+# With a think time of so many mean latencies, users send at nearly the same times as independent callers.
+RESPONSES = 20
+
 
 class Page(Protocol):
     """The parts of a page that differ between modes; ``searches`` says whether there are capacities to show."""
@@ -62,6 +65,27 @@ class FixedPage:
         return {"order of the attempts": ", ".join(_step_text(step, plan.repeat) for step in plan.steps)}
 
 
+def closed_load_notes(rows: list[Row]) -> list[str]:
+    """What a number of users says less about than a rate, for the cells whose users think for a short time."""
+    short = [
+        row.id
+        for row in rows
+        if row.capacity_users is not None
+        and row.think_time_seconds is not None
+        and row.latency_ms.mean is not None
+        and row.think_time_seconds < RESPONSES * row.latency_ms.mean / 1000
+    ]
+    if not short:
+        return []
+    cells = ", ".join(short[:3]) + (" and others" if len(short) > 3 else "")
+    return [
+        f"The users of {cells} think for less than {RESPONSES} times the mean latency. "
+        "They wait for the API before they send again. "
+        "So an API that is slow gets fewer requests, and its queue stays short. Independent callers do not wait. "
+        "With them, the API would hold the SLO up to a lower rate only."
+    ]
+
+
 class CapacityPage:
     """The parts of a page on cells of a search."""
 
@@ -83,6 +107,7 @@ class CapacityPage:
     def notes(self) -> list[str]:
         """Sentences below the recommendation for this mode alone."""
         plan, notes = self.choice.plan, self.choice.sensitivity()
+        notes += closed_load_notes(self.choice.rows)
         if self.choice.chosen is not None:
             notes.extend(unverified(self.choice.candidates))
         if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):

@@ -15,7 +15,7 @@ from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
 from swarmsweep.results.workers_axis import judge_workers
-from swarmsweep.units import format_figure
+from swarmsweep.units import counted, format_figure
 
 
 def sentence(row: Row) -> str:
@@ -29,7 +29,8 @@ def sentence(row: Row) -> str:
             return f"valid, {_unverified(row)}"
         least = "at least " if capacity.is_lower_bound else ""
         short = ", below the target" if row.meets_slo is False else ""
-        return f"valid, holds {least}{_rate(capacity.verified_rps)}, {latency}{short}"
+        users = "" if capacity.verified_users is None else f"{counted(capacity.verified_users, 'user')} with "
+        return f"valid, holds {least}{users}{_rate(capacity.verified_rps)}, {latency}{short}"
     unknown = "the SLO is undecided, because responses are missing" if bounds else "no SLO"
     verdict = {True: "meets the SLO", False: "misses the SLO", None: unknown}[row.meets_slo]
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""

@@ -58,7 +58,7 @@ def _flat(cell: Row, axes: list[str]) -> Fields:
         | {"think_time_seconds": cell.think_time_seconds, "server_processes": _processes(cell)}
         | {f"{name}_ms": value for name, value in cell.latency_ms.by_name().items()}
         | {"lower_bounds": " ".join(cell.lower_bounds) or None}
-        | {"meets_slo": cell.meets_slo, "capacity_rps": cell.capacity_rps}
+        | {"meets_slo": cell.meets_slo, "capacity_rps": cell.capacity_rps, "capacity_users": cell.capacity_users}
         | {f"api_{name}": value for name, value in asdict(cell.api).items()}
         | {f"load_{name}": value for name, value in asdict(cell.load).items()}
         | {"unloaded_latency_ms": cell.unloaded_latency_ms, "latency_growth": cell.latency_growth}
@@ -95,6 +95,7 @@ def _capacity(cell: Row) -> Fields:
         "capacity_low_rps": low,
         "capacity_high_rps": high,
         "capacity_lower_bound_rps": capacity.lower_bound_rps if capacity else None,
+        "capacity_estimate_users": capacity.estimate_users if capacity else None,
         "capacity_deployments": capacity.deployments if capacity else None,
         "capacity_between_deployments": capacity.between_deployments if capacity else None,
         "capacity_at_least": capacity.is_lower_bound if capacity else None,

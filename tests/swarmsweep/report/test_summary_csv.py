@@ -12,6 +12,7 @@ from swarmsweep.report.summary_csv import as_csv
 
 CAPACITY = (
     *("capacity_estimate_rps", "capacity_low_rps", "capacity_high_rps", "capacity_lower_bound_rps"),
+    "capacity_estimate_users",
     *("capacity_deployments", "capacity_between_deployments", "capacity_at_least", "capacity_limited_by"),
     *("capacity_rps_per_cost", "twin_of"),
 )
@@ -43,7 +44,7 @@ def test_capacities_have_their_columns():
         fixed("c", status="failed", reason="died"),
     ]
     found, least, dead = table(rows, capacity=True)
-    assert [*found][-10:] == list(CAPACITY)
+    assert [*found][-11:] == list(CAPACITY)
     assert float(found["capacity_rps"]) == pytest.approx(0.96 * 396)
     low, estimate, high = (float(found[f"capacity_{name}_rps"]) for name in ("low", "estimate", "high"))
     assert low < float(found["capacity_lower_bound_rps"]) < estimate < high
