@@ -12,33 +12,31 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 PROBE, DONE = "users_trial", "users_done"
-# A number of users that are running, or iterations that start when they are due.
+# The kind of such a probe in files.
 USERS = "users"
-KINDS = (USERS, "poisson", "constant")
-# Bounds of an order: a mistake must not load a host for hours. No worker can start more iterations.
-MAX_USERS, MAX_RATE, MAX_SECONDS, MAX_TIMEOUT_SECONDS = 1_000_000, 1e5, 3600.0, 300.0
+# Bounds of an order: a mistake must not load a host for hours.
+MAX_USERS, MAX_SECONDS, MAX_TIMEOUT_SECONDS = 1_000_000, 3600.0, 300.0
 
 
 @dataclass(frozen=True)
 class UsersOrder:
-    """One probe, whose number is ``trial``. Users and rate are over all workers, ``most_in_flight`` is per worker.
+    """One probe, whose number is ``trial``: so many users are running, which the master has started.
 
-    ``kind``: with ``users``, so many users are running; the master has started them. With ``poisson`` and ``constant``,
-    ``rate_rps`` iterations are due per second, and the worker has at most ``most_in_flight`` users. What begins in the
-    first ``seconds_settle`` is not measured. A response after ``timeout_seconds`` counts as missing.
+    Users are over all workers. What begins in the first ``seconds_settle`` is not measured. A response after
+    ``timeout_seconds`` counts as missing. ``most_in_flight`` is for files: a user has one request at a time.
     """
 
     trial: int
-    kind: str
+    users: int
     seconds_settle: float
     seconds_measure: float
     timeout_seconds: float
-    users: int | None = None
+    kind: str = USERS
+    # For files: no such probe has a rate or connections.
     rate_rps: float | None = None
-    # Beside kind, for files: no such probe has connections.
     connections: int | None = None
-    seed: int = 1
     most_in_flight: int = 1
+    seed: int = 1
     worker: int = 0
     workers: int = 1
 
@@ -48,9 +46,9 @@ class UsersOrder:
         Raises:
             ValueError: which setting, and what is allowed.
         """
-        by_users = self.kind == USERS
         rules = (
-            ("kind", self.kind in KINDS, f"one of {', '.join(KINDS)}"),
+            ("kind", self.kind == USERS, USERS),
+            ("users", _whole(self.users, 1, MAX_USERS), f"from 1 to {MAX_USERS}"),
             ("seconds_settle", _real(self.seconds_settle, 0, MAX_SECONDS), f"from 0 to {MAX_SECONDS:g}"),
             ("seconds_measure", _real(self.seconds_measure, 1e-9, MAX_SECONDS), f"above 0, at most {MAX_SECONDS:g}"),
             (
@@ -58,19 +56,9 @@ class UsersOrder:
                 _real(self.timeout_seconds, 1e-9, MAX_TIMEOUT_SECONDS),
                 f"above 0, at most {MAX_TIMEOUT_SECONDS:g}",
             ),
-            (
-                "users",
-                _whole(self.users, 1, MAX_USERS) if by_users else self.users is None,
-                f"from 1 to {MAX_USERS} in a probe of users, else null",
-            ),
-            (
-                "rate_rps",
-                self.rate_rps is None if by_users else _real(self.rate_rps, 1e-9, MAX_RATE),
-                f"above 0, at most {MAX_RATE:g}; null in a probe of users",
-            ),
+            ("rate_rps", self.rate_rps is None, "null"),
             ("connections", self.connections is None, "null"),
             ("seed", _whole(self.seed, -math.inf, math.inf), "a whole number"),
-            ("most_in_flight", _whole(self.most_in_flight, 1, MAX_USERS), f"from 1 to {MAX_USERS}"),
             ("workers", _whole(self.workers, 1, math.inf), "a whole number from 1"),
             ("worker", _whole(self.worker, 0, self.workers - 1), "from 0, below the number of workers"),
         )

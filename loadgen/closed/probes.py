@@ -9,28 +9,15 @@ waited      think times that ended in the window, and their seconds
 """
 
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 
-from loadgen.closed.order import DONE, PROBE, USERS, UsersOrder
+from loadgen.closed.order import DONE, PROBE, UsersOrder
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.window import Window
 
 POLL_SECONDS = 0.02
-
-
-class Arrivals(Protocol):
-    """Makes iterations when they are due, from the order to the end of the window."""
-
-    def begin(self, order: UsersOrder) -> None:
-        """An order has come."""
-
-    def end(self) -> None:
-        """No iteration is due any more."""
-
-    def counts(self, window_start: float, window_end: float) -> dict[str, Any]:
-        """Values that replace those of the summary."""
 
 
 class Probes:
@@ -40,13 +27,10 @@ class Probes:
         environment: Locust's.
         recorder: that of this process.
         host, index: name of this worker.
-        arrivals: what makes iterations when they are due; None where only numbers of users are ordered.
     """
 
-    def __init__(
-        self, environment: Any, recorder: Recorder, host: str, index: str, arrivals: Arrivals | None = None
-    ) -> None:
-        self._runner, self._recorder, self._arrivals = environment.runner, recorder, arrivals
+    def __init__(self, environment: Any, recorder: Recorder, host: str, index: str) -> None:
+        self._runner, self._recorder = environment.runner, recorder
         self._host, self._index = host, index
         self._is_busy = False
         self._runner.register_message(PROBE, self._on_order)
@@ -54,8 +38,6 @@ class Probes:
     def _on_order(self, msg: Any, **_: Any) -> None:
         try:
             order = UsersOrder.from_message(msg.data)
-            if order.kind != USERS and self._arrivals is None:
-                raise ValueError("this worker makes no arrivals")
             if self._is_busy:
                 raise ValueError("another probe is already running on this worker")
         except ValueError as error:
@@ -73,21 +55,16 @@ class Probes:
         self._report({"trial": order.trial, **summary})
 
     def _make(self, order: UsersOrder) -> dict[str, Any]:
-        arrivals = self._arrivals if order.kind != USERS else None
         window, own = (
             Window(begin, order.seconds_settle, order.seconds_measure, order.timeout_seconds)
             for begin in [time.time()] * 2
         )
         self._recorder.open_window(window, own)
         try:
-            if arrivals is not None:
-                arrivals.begin(order)
             gevent.sleep(order.seconds_settle)
             before = self._recorder.think_time.sample()
             users = self._measure((window, own), order.seconds_measure)
             after = self._recorder.think_time.sample()
-            if arrivals is not None:
-                arrivals.end()
             # A response after the timeout counts as missing, so no wait is longer than this.
             deadline = time.monotonic() + order.timeout_seconds
             while self._recorder.is_waiting(window) and time.monotonic() < deadline:
@@ -96,7 +73,6 @@ class Probes:
             self._recorder.close_window(window)
         # Without a request of Locust's HTTP clients, the figures are those of the scenario's own timings.
         shown = window if window.offered or not own.offered else own
-        replaced = arrivals.counts(window.start_seconds, window.end_seconds) if arrivals is not None else {}
         asked, asked_seconds = self._recorder.think_time.asked
         return {
             "host": self._host,
@@ -106,7 +82,6 @@ class Probes:
             "requests_file": self._recorder.requests_file,
             "users": {"least": min(users), "most": max(users), "waits": asked, "asked_seconds": asked_seconds},
             "waited": [after[1] - before[1], after[2] - before[2]],
-            **replaced,
         }
 
     def _measure(self, windows: tuple[Window, Window], seconds: float) -> list[int]:

@@ -26,7 +26,7 @@ from search import PROFILES, UNLOADED, Step, UserSearch
 
 from loadgen.closed.drain import max_drain_seconds
 from loadgen.closed.master_requests import MasterRequests
-from loadgen.closed.order import DONE, PROBE, USERS, UsersOrder
+from loadgen.closed.order import DONE, PROBE, UsersOrder
 from loadgen.closed.request_events import stop_counting
 from loadgen.closed.timeline import DONE as HANDED_IN
 from loadgen.closed.timeline import HAND_IN_SECONDS
@@ -172,11 +172,10 @@ class UsersConductor:
         is_unloaded = step.purpose == UNLOADED
         whole = UsersOrder(
             self._number,
-            USERS,
+            step.users,
             step.seconds_settle,
             step.seconds_measure,
             self._order.timeout_seconds,
-            users=step.users,
             seed=self._order.seed_of(self._number),
             workers=len(nodes),
         )

@@ -44,7 +44,7 @@ def test_each_request_is_in_the_second_of_its_start():
 
 def test_several_workers_are_added_up():
     users = {"users": {"least": 2, "most": 3, "waits": 4, "asked_seconds": 6.0}, "waited": [3, 4.5]}
-    order = UsersOrder(1, "users", 1.0, 2.0, 1.0, users=5, workers=2)
+    order = UsersOrder(1, 5, 1.0, 2.0, 1.0, workers=2)
     merged = merge_users(order, [summary() | users] * 2, {"p95_ms": 300})
     assert merged["users"] == {"least": 4, "most": 6, "waits": 8, "asked_seconds": 12.0}
     assert merged["waited"] == [6, 9.0]
@@ -61,14 +61,14 @@ def test_several_workers_are_added_up():
         ({"users": None}, "users is None"),
         ({"users": 0}, "users is 0"),
         ({"rate_rps": 5.0}, "rate_rps is 5.0"),
-        ({"kind": "poisson", "users": None}, "rate_rps is None"),
+        ({"connections": 4}, "connections is 4"),
         ({"seconds_measure": 0}, "seconds_measure is 0"),
         ({"worker": 2}, "worker is 2"),
         ({"spam": 1}, "unknown spam"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(change, message):
-    good = {"trial": 1, "kind": "users", "seconds_settle": 1, "seconds_measure": 2, "timeout_seconds": 1, "users": 5}
+    good = {"trial": 1, "seconds_settle": 1, "seconds_measure": 2, "timeout_seconds": 1, "users": 5}
     assert UsersOrder.from_message(good | {"workers": 2}).users == 5
     with pytest.raises(ValueError, match=message):
         UsersOrder.from_message(good | {"workers": 2} | change)
