@@ -73,9 +73,11 @@ class ActionModule(ActionBase):
 
     def do_check_folder(self, locustfiles):
         """Refuse a folder of scenarios that cannot be copied to the load hosts."""
+        from swarmsweep.sweep.scenario_packages import packages_hash
         from swarmsweep.sweep.scenarios import check_folder
 
         check_folder(locustfiles)
+        packages_hash(locustfiles)
         return {}
 
     def _new_sweep(self, path, one_user):

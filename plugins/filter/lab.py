@@ -21,7 +21,7 @@ from swarmsweep.lab import (
 )
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import machine_memory
-from swarmsweep.sweep import scenario_folder
+from swarmsweep.sweep import scenario_folder, scenario_packages
 from swarmsweep.units import nano_cpus
 
 
@@ -61,6 +61,14 @@ def lab_scenario_hashes(folder):
     """Hash of each entry of the folder of the scenarios: see swarmsweep.sweep.scenario_folder.hash_folder."""
     try:
         return scenario_folder.hash_folder(str(folder))
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def lab_packages_hash(folder):
+    """Hash of what names packages of the scenarios: see swarmsweep.sweep.scenario_packages.packages_hash."""
+    try:
+        return scenario_packages.packages_hash(str(folder))
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -158,6 +166,7 @@ class FilterModule:
             "lab_content_hash": lab_content_hash,
             "lab_content_hashes": lab_content_hashes,
             "lab_scenario_hashes": lab_scenario_hashes,
+            "lab_packages_hash": lab_packages_hash,
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
             "lab_colocated": lab_colocated,

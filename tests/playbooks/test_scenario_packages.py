@@ -1,20 +1,26 @@
 """Packages of locustfiles/requirements.txt, installed by the role's own tasks with real uv, from wheels made here."""
 
 import base64
+import getpass
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 # The versions that can be installed. `locked` is in Locust's lock, as version 1.0.
+# `starting` has a file that Python runs at each start of an environment that has it.
 WHEELS = {
     "locked": ("1.0", []),
+    "starting": ("1.0", []),
     "rows": ("1.0", ["locked"]),
     "rows_new": ("2.0", []),
     "clash": ("1.0", ["locked>=2"]),
@@ -25,7 +31,8 @@ def make_wheel(folder: Path, name: str, version: str, needs: list[str]) -> Path:
     """A wheel with one module, as a build would make it."""
     info = f"{name}-{version}.dist-info"
     requires = "".join(f"Requires-Dist: {need}\n" for need in needs)
-    files = {
+    started = f"import os; open('{folder.parent}/started/' + str(os.getpid()), 'w').close()\n"
+    files = ({"starting.pth": started} if name == "starting" else {}) | {
         f"{name}.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -43,38 +50,56 @@ def make_wheel(folder: Path, name: str, version: str, needs: list[str]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Path:
-    """The folder of a load host with a virtual environment, a lock of one package, and uv."""
-    home = tmp_path_factory.mktemp("host") / "locust"
-    (home / "locustfiles").mkdir(parents=True)
-    wheels = home.parent / "wheels"
-    wheels.mkdir()
-    made = {name: make_wheel(wheels, name, version, needs) for name, (version, needs) in WHEELS.items()}
-    digest = hashlib.sha256(made["locked"].read_bytes()).hexdigest()
-    (home / "requirements.txt").write_text(f"locked==1.0 \\\n    --hash=sha256:{digest}\n")
-    (home / "uv.txt").write_text("")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
-    uv = shutil.which("uv", path=Path(sys.executable).parent)
-    assert uv, "uv is not installed beside this Python; run: ./lab test"
-    (home / "venv/bin/uv").symlink_to(uv)
-    return home
+def home() -> Iterator[Path]:
+    """The folder of a load host with a virtual environment, a lock of one package, and uv. Every user can read it."""
+    with tempfile.TemporaryDirectory(prefix="swarmsweep-packages-") as scratch:
+        Path(scratch).chmod(0o755)
+        home = Path(scratch) / "locust"
+        (home / "locustfiles").mkdir(parents=True)
+        wheels = home.parent / "wheels"
+        wheels.mkdir()
+        # Every user may write a mark there.
+        (home.parent / "started").mkdir()
+        (home.parent / "started").chmod(0o777)
+        made = {name: make_wheel(wheels, name, version, needs) for name, (version, needs) in WHEELS.items()}
+        digest = hashlib.sha256(made["locked"].read_bytes()).hexdigest()
+        (home / "requirements.txt").write_text(f"locked==1.0 \\\n    --hash=sha256:{digest}\n")
+        (home / "uv.txt").write_text("")
+        base = getattr(sys, "_base_executable", sys.executable)
+        subprocess.run([base, "-m", "venv", "--without-pip", home / "venv"], check=True)
+        uv = shutil.which("uv", path=Path(sys.executable).parent)
+        assert uv, "uv is not installed beside this Python; run: ./lab test"
+        shutil.copy(uv, home / "venv/bin/uv")
+        # As `environment.yml` of the role does.
+        sync = ["pip", "sync", "--quiet", "--python", home / "venv/bin/python", home / "requirements.txt"]
+        subprocess.run([uv, *sync, "--no-index", "--find-links", wheels], check=True)
+        yield home
 
 
-# The next change of a user, and what it leaves: printed lines, modules of the environment, words of the failure.
+# The next change of a user, and what it leaves: printed lines, modules of the folder, words of the failure.
 STEPS = {
     "no file": (None, ["unchanged"], None, []),
     "a package": ("rows\n", ["rows==1.0"], {"locked", "rows"}, []),
     "the same file again": ("rows\n", ["unchanged", "rows==1.0"], {"locked", "rows"}, []),
-    "another package": ("rows-new>=1\n", ["rows-new==2.0"], {"locked", "rows_new"}, []),
-    # A failed installation leaves Locust's own packages, and is repeated.
-    "against the lock": ("clash\n", None, {"locked"}, ["cannot be installed on localhost", "clash", "locked==1.0"]),
-    "no such package": ("no-such-package\n", None, {"locked"}, ["no-such-package", "run the same command again"]),
+    "another package": ("rows-new>=1\n", ["rows-new==2.0"], {"rows_new"}, []),
+    # A failed installation leaves nothing of the one before, and is repeated.
+    "against the lock": ("clash\n", None, set(), ["cannot be installed on localhost", "clash", "locked==1.0"]),
+    "no such package": ("no-such-package\n", None, set(), ["no-such-package", "run the same command again"]),
     "correct again": ("rows\n", ["rows==1.0"], {"locked", "rows"}, []),
-    "the file is removed": (None, [], {"locked"}, []),
+    "a file of another name": ("-r base.in\n", ["rows==1.0"], {"locked", "rows"}, []),
+    "a change of that file": ("-r base.in\n", ["starting==1.0"], {"starting"}, []),
+    "the same files again": ("-r base.in\n", ["unchanged", "starting==1.0"], {"starting"}, []),
+    "the file is removed": (None, [], set(), []),
 }
 
 
-def tasks_of(number: int, requirements: str | None, home: Path) -> list[dict]:
+# What base.in has before a step.
+NAMED = {"a file of another name": "rows\n", "a change of that file": "starting\n"}
+# Root gives the work to a user without rights. Another user can only do it itself.
+USER = "nobody" if os.geteuid() == 0 else getpass.getuser()
+
+
+def tasks_of(number: int, step: str, requirements: str | None, home: Path) -> list[dict]:
     """Tasks that make the change, install, and keep the result."""
     wanted = f"{home}/locustfiles/requirements.txt"
     change = (
@@ -82,20 +107,31 @@ def tasks_of(number: int, requirements: str | None, home: Path) -> list[dict]:
         if requirements is None
         else {"ansible.builtin.copy": {"content": requirements, "dest": wanted}}
     )
+    named = {"content": NAMED.get(step, ""), "dest": f"{home}/locustfiles/base.in"}
+    given = {"locust_host_directory": str(home), "locust_host_locustfiles": str(home / "locustfiles")}
     install = {
         "ansible.builtin.include_role": {"name": "locust_host", "tasks_from": "packages"},
-        "vars": {"locust_host_directory": str(home), "locust_host_ca_bundle": ""},
+        "vars": given | {"locust_host_install_user": USER, "locust_host_ca_bundle": ""},
     }
     failed = {"ansible.builtin.set_fact": {"failure": "{{ ansible_failed_result.msg }}"}}
-    listed = {"ansible.builtin.shell": f"ls {home}/venv/lib/python3*/site-packages", "register": "listed"}
-    result = {"failure": "{{ failure }}", "listed": "{{ listed.stdout_lines }}"}
+    # By owner and name.
+    find = f"cd {home} && find scenario_packages -printf '%u %P\\n' 2> /dev/null || true"
+    listed = {"ansible.builtin.shell": find, "register": "listed"}
+    locusts = {"ansible.builtin.shell": f"ls {home}/venv/lib/python3*/site-packages", "register": "locusts"}
+    result = {
+        "failure": "{{ failure }}",
+        "listed": "{{ listed.stdout_lines }}",
+        "locusts": "{{ locusts.stdout_lines }}",
+    }
     result |= {"printed": "{{ locust_host_packages.stdout_lines }}"}
     keep = {"content": "{{ result | to_json }}", "dest": f"{home.parent}/result-{number}.json"}
     return [
         {"ansible.builtin.set_fact": {"failure": ""}},
         change,
+        *([{"ansible.builtin.copy": named}] if step in NAMED else []),
         {"block": [install], "rescue": [failed]},
         listed,
+        locusts,
         {"ansible.builtin.copy": keep, "vars": {"result": result}},
     ]
 
@@ -106,10 +142,10 @@ def results(play, home) -> dict[str, dict]:
     folder = home.parent
     tasks = [
         task
-        for number, (requirements, *_) in enumerate(STEPS.values())
-        for task in tasks_of(number, requirements, home)
+        for number, (step, (requirements, *_)) in enumerate(STEPS.items())
+        for task in tasks_of(number, step, requirements, home)
     ]
-    uv = {"UV_FIND_LINKS": f"{folder}/wheels", "UV_NO_INDEX": "1", "UV_CACHE_DIR": f"{folder}/cache"}
+    uv = {"UV_FIND_LINKS": f"{folder}/wheels", "UV_NO_INDEX": "1"}
     book = [{"hosts": "localhost", "gather_facts": False, "environment": uv, "tasks": tasks}]
     (folder / "play.yml").write_text(yaml.safe_dump(book))
     own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -128,5 +164,13 @@ def test_packages_follow_the_file_and_versions_are_printed(results, step):
         assert word in found["failure"]
     if printed is not None:
         assert found["printed"] == printed
+    entries = dict(line.split(" ", 1)[::-1] for line in found["listed"])
     if modules is not None:
-        assert {name.removesuffix(".py") for name in found["listed"]} & set(WHEELS) == modules
+        assert {name for name in WHEELS if f"site/{name}.py" in entries} == modules
+    # Root's own environment stays as it is.
+    assert {name for name in WHEELS if f"{name}.py" in found["locusts"]} == {"locked"}
+    assert set(entries.values()) <= {USER}
+
+
+def test_no_code_of_a_package_is_run_before_a_load(results, home):
+    assert list((home.parent / "started").iterdir()) == []
