@@ -197,6 +197,7 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _new(arguments: argparse.Namespace) -> None:
     from swarmsweep.starter import curl, openapi
+    from swarmsweep.starter.document import read_document
     from swarmsweep.starter.files import write_files
 
     if arguments.source == "curl":
@@ -209,6 +210,6 @@ def _new(arguments: argparse.Namespace) -> None:
                 f"'{arguments.words[0]}' comes after the document; allowed: one document, options before it"
             )
         data = Path(arguments.document or arguments.source).read_bytes()
-        document = openapi.read_document(data, arguments.source)
+        document = read_document(data, arguments.source)
         api = openapi.api_of(document, arguments.source, arguments.operation)
     print("\n".join(write_files(api, Path.cwd(), arguments.name)))

@@ -10,15 +10,18 @@ from swarmsweep.raw.timeline import Timeline
 from swarmsweep.record_file import read_record
 from tests.loadgen.locust_run import LOCUST, ROOT, serve
 from tests.loadgen.test_recorder import USERS, run_distributed
-from tests.loadgen.users_run import respond
+from tests.loadgen.users_run import PLAIN, base_user, respond
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
 # Each class ends the load in another way. The watcher is a recipe of Locust's documentation.
-SCENARIO = """
+SCENARIO = (
+    base_user(0.1, None)
+    + PLAIN
+    + """
 import sys
 import gevent
-from locust import FastHttpUser, constant, events, task
+from locust import events
 from locust.runners import WorkerRunner
 
 @events.test_start.add_listener
@@ -35,16 +38,7 @@ def watch(environment):
         gevent.sleep(0.1)
     environment.runner.quit()
 
-class Common(FastHttpUser):
-    abstract = True
-    wait_time = constant(0.1)
-
-class Visitor(Common):
-    @task
-    def visit(self):
-        self.client.get("/ok")
-
-class Quitting(Common):
+class Quitting(Base):
     fixed_count = 2
 
     @task
@@ -52,7 +46,7 @@ class Quitting(Common):
         self.client.get("/ok")
         self.environment.runner.quit()
 
-class Exiting(Common):
+class Exiting(Base):
     fixed_count = 2
 
     @task
@@ -63,7 +57,7 @@ class Exiting(Common):
     def on_stop(self):
         sys.exit()
 
-class NotStarting(Common):
+class NotStarting(Base):
     fixed_count = 2
 
     def on_start(self):
@@ -73,6 +67,7 @@ class NotStarting(Common):
     def visit(self):
         self.client.get("/ok")
 """
+)
 QUIT = "EndedByScenarioError: the scenario called runner.quit(), but only the lab ends the load"
 EXIT = "EndedByScenarioError: the scenario called sys.exit({}), but only the lab ends the load"
 

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from swarmsweep.starter import curl, openapi
+from swarmsweep.starter.body import PIXEL_PNG
 from swarmsweep.starter.files import scenario_text
 from tests.loadgen.locust_run import LOCUST, run
 from tests.swarmsweep.starter.documents import FASTAPI, SWAGGER
@@ -52,7 +53,7 @@ def test_an_openapi_document(tmp_path):
     assert json.loads(body) == {"rows": [{"sepal": 5, "kind": "setosa"}] * 2}
     headers, body = seen["POST /classify"][0]
     assert headers["Content-Type"].startswith("multipart/form-data; boundary=")
-    assert b'name="file"; filename="pixel.png"\r\nContent-Type: image/png\r\n\r\n' + openapi.PIXEL_PNG in body
+    assert b'name="file"; filename="pixel.png"\r\nContent-Type: image/png\r\n\r\n' + PIXEL_PNG in body
     assert b'name="size"\r\n\r\n224\r\n' in body
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from loadgen.shared.request_record import kind_name
 from swarmsweep.raw.tasks import ended_in_on_start
-from tests.loadgen.users_run import LOCUST, run_users
+from tests.loadgen.users_run import LOCUST, PLAIN, base_user, run_users
 
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 FAILED_REQUEST = 0.0
@@ -12,18 +12,8 @@ OK = 1.0
 
 # Each class is one user; all of them run side by side.
 CONTROL_FLOW = """
-from locust import FastHttpUser, HttpUser, SequentialTaskSet, TaskSet, constant, task
+from locust import HttpUser, SequentialTaskSet, TaskSet, constant, task
 from locust.exception import RescheduleTask, RescheduleTaskImmediately, StopUser
-
-class Base(FastHttpUser):
-    abstract = True
-    fixed_count = 1
-    wait_time = constant(0.05)
-
-class Plain(Base):
-    @task
-    def ask(self):
-        self.client.get("/ok")
 
 class Stops(Base):
     @task
@@ -61,12 +51,7 @@ class Interrupts(HttpUser):
 
 FAULTS = """
 import gevent
-from locust import FastHttpUser, HttpUser, TaskSet, constant, task
-
-class Base(FastHttpUser):
-    abstract = True
-    fixed_count = 1
-    wait_time = constant(0.05)
+from locust import HttpUser, TaskSet, constant, task
 
 class ReadsAKey(Base):
     @task
@@ -126,12 +111,7 @@ class WrongUrl(HttpUser):
 
 FAILED_REQUESTS = """
 import gevent
-from locust import FastHttpUser, HttpUser, constant, task
-
-class Base(FastHttpUser):
-    abstract = True
-    fixed_count = 1
-    wait_time = constant(0.05)
+from locust import HttpUser, constant, task
 
 class OneOfTwo(Base):
     @task
@@ -186,7 +166,7 @@ class Plain(HttpUser):
 
 
 def test_control_flow_is_no_failure(tmp_path):
-    found = run_users(tmp_path, CONTROL_FLOW, users=5)
+    found = run_users(tmp_path, base_user() + PLAIN + CONTROL_FLOW, users=5)
     assert {outcome for _, _, outcome in found.inside(found.tasks)} == {OK}
     assert found.worker["exceptions"] == []
     # One request each: every leaf of a task set counts, the set itself does not.
@@ -199,7 +179,7 @@ def test_control_flow_is_no_failure(tmp_path):
 
 
 def test_what_raises_fails_and_says_so(tmp_path):
-    found = run_users(tmp_path, FAULTS, users=7)
+    found = run_users(tmp_path, base_user() + FAULTS, users=7)
     raised = found.raised()
     (long,) = [text for text in raised if text.startswith("ValueError: much xxx")]
     assert len(long) == 300
@@ -219,7 +199,7 @@ def test_what_raises_fails_and_says_so(tmp_path):
 
 
 def test_a_failed_request_fails_its_task(tmp_path):
-    found = run_users(tmp_path, FAILED_REQUESTS, users=4)
+    found = run_users(tmp_path, base_user() + FAILED_REQUESTS, users=4)
     tasks = found.inside(found.tasks)
     assert {outcome for _, _, outcome in tasks} == {FAILED_REQUEST}
     assert found.worker["exceptions"] == []

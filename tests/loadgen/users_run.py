@@ -13,7 +13,28 @@ from typing import Any
 from swarmsweep.shared.request_record import FIELDS, TASK_FIELDS
 from tests.loadgen.locust_run import LOCUST, run, serve
 
-__all__ = ["LOCUST", "run_users"]
+__all__ = ["LOCUST", "PLAIN", "base_user", "run_users"]
+
+
+def base_user(wait_seconds: float = 0.05, fixed_count: int | None = 1) -> str:
+    """The text of an abstract user, Base."""
+    count = "" if fixed_count is None else f"    fixed_count = {fixed_count}\n"
+    return f"""
+from locust import FastHttpUser, constant, task
+
+class Base(FastHttpUser):
+    abstract = True
+{count}    wait_time = constant({wait_seconds})
+"""
+
+
+# A user that sends GET /ok again and again.
+PLAIN = """
+class Plain(Base):
+    @task
+    def ask(self):
+        self.client.get("/ok")
+"""
 
 
 def respond(handler: BaseHTTPRequestHandler) -> None:

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from swarmsweep.errors import InputError
+from swarmsweep.starter.body import PIXEL_PNG
+from swarmsweep.starter.document import read_document
 from swarmsweep.starter.files import scenario_text
-from swarmsweep.starter.openapi import PIXEL_PNG, api_of, read_document
+from swarmsweep.starter.openapi import api_of
 from swarmsweep.starter.request import FORM, JSON, NONE, Upload
 from tests.swarmsweep.starter.documents import FASTAPI, SWAGGER
 
@@ -74,51 +76,6 @@ def test_the_servers_path_comes_first(servers, path, port):
     assert (api.requests[0].path, api.port) == (path, port)
 
 
-MERGED = "a: &a {x: 1}\n" + "".join(
-    f"{name}: &{name} {{<<: [{','.join(12 * [f'*{before}'])}]}}\n"
-    for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
-)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        *(b"", b"[]", b"<html>", b"{", b'{"openapi": "3.0.0"}', b'{"paths": []}', b"\xff", b"a: &a [*a]"),
-        *(b"paths: {/a: !!bool x}", b"paths: {/a: !!int ''}", b"paths: {/a: !!timestamp x}"),
-        b"paths: {/a: " + b"9" * 5000 + b"}",
-        MERGED.encode(),
-    ],
-)
-def test_another_document_is_refused(data):
-    with pytest.raises(InputError, match=r"is not an OpenAPI document; allowed: JSON or YAML .* ./lab new curl"):
-        read_document(data, "x.json")
-
-
-LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{name}: &{name} [{','.join(10 * [f'*{before}'])}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (f"{LAUGHS}paths: {{/predict: {{post: {{example: *i}}}}}}", "has more than 1000000 values"),
-        ("paths: &p {/a: *p}", "is nested more than 100 levels deep"),
-        ("paths: {/a: {post: {example: %s}}}" % ("[" * 150 + "]" * 150), "is nested more than 100 levels deep"),
-        ("paths: {/a: {post: {example: .nan}}}", "has the number nan, which JSON does not have"),
-        ("paths: {/a: {post: {example: !!binary aGk=}}}", r"has a value that JSON does not have \(bytes\)"),
-    ],
-)
-def test_what_cannot_become_a_literal_is_refused(text, message):
-    with pytest.raises(InputError, match=message):
-        read_document(text.encode(), "x")
-
-
-def test_a_date_is_text():
-    document = read_document(b"paths: {/a: {post: {requestBody: {content: {json: {example: 2026-02-30}}}}}}", "x")
-    assert api_of(document, "x").requests[0].body == "2026-02-30"
-
-
 def test_variables_of_a_server_that_name_each_other_end():
     variables = {f"a{number}": {"default": f"{{a{number + 1}}}" * 4} for number in range(40)}
     document = {"servers": [{"url": "http://x/{a0}", "variables": variables}], "paths": {"/a": {"post": {}}}}
@@ -137,11 +94,6 @@ def test_an_operation_that_does_not_exist_is_refused_with_those_that_do():
         api_of(FASTAPI, "x", "POST /x")
     with pytest.raises(InputError, match="has no operation; allowed: paths with get"):
         api_of({"paths": {"/a": {}}}, "x")
-
-
-def test_yaml_is_read_too():
-    data = b"openapi: 3.0.0\npaths:\n  /predict:\n    post: {}\n"
-    assert api_of(read_document(data, "x"), "x").requests[0].title == "POST /predict"
 
 
 ODD = [None, 0, -1, 1.5, True, "", "x", [], {}, [None], ["x"], {"$ref": "#/paths"}, {"$ref": 3}, {"a": {"b": []}}]
