@@ -54,7 +54,9 @@ def role_variables() -> dict:
     for path in paths:
         if path.exists():
             merged |= yaml.safe_load(path.read_text())
-    return merged | {"api_stack_images": IMAGES, "platform_images": IMAGES}
+    ids = [{"stdout": "sha256:1"}, {"stdout": "sha256:2"}]
+    asked = {"__api_stack_id": ids[0], "__api_services_inspected": {"results": ids}}
+    return merged | {"api_stack_images": IMAGES, "platform_images": IMAGES} | asked
 
 
 @pytest.fixture(scope="session")
@@ -238,7 +240,7 @@ def test_an_image_of_the_user_gets_nothing_of_the_lab(rendered, name):
     assert service["environment"] == {"WEB_CONCURRENCY": "1"}
     assert "secrets" not in service
     assert "secrets" not in parsed
-    assert "labels" not in service
+    assert "swarmsweep.champion" not in service.get("labels", {})
     # PostgreSQL, Redis and MLflow are on the other network.
     assert parsed["networks"] == {"lab": {"external": True, "name": "lab_api_net"}}
     assert_confined(service)
@@ -250,7 +252,7 @@ def test_an_image_of_the_user_gets_the_labs_dependencies_if_the_inventory_says_s
     assert parsed["networks"] == own["networks"]
     assert parsed["secrets"] == own["secrets"]
     assert service["secrets"] == own["services"]["api"]["secrets"]
-    assert service["labels"] == own["services"]["api"]["labels"]
+    assert service["labels"] == own["services"]["api"]["labels"] | {"swarmsweep.image": "sha256:1"}
     assert (
         service["environment"].items() >= {"MLFLOW_TRACKING_URI": "http://mlflow:5000", "REDIS_HOST": "redis"}.items()
     )
@@ -351,6 +353,13 @@ def test_an_own_image_keeps_its_own_health_check(rendered):
     service = stack(rendered[OWN_KEPT])["services"]["api"]
     assert "healthcheck" not in service
     assert service["deploy"]["update_config"]["order"] == "start-first"
+
+
+def test_another_image_of_the_same_name_is_another_task(rendered):
+    assert stack(rendered[OWN_KEPT])["services"]["api"]["labels"] == {"swarmsweep.image": "sha256:1"}
+    # Measured cells are deployed afresh, and tags of the lab's own images are hashes.
+    assert "labels" not in stack(rendered[OWN_FRESH])["services"]["api"]
+    assert "swarmsweep.image" not in stack(rendered[KEPT])["services"]["api"]["labels"]
 
 
 OTHER_API = api(api_stack_lab_name="other")
@@ -517,6 +526,8 @@ def test_services_of_the_user_run_beside_the_api_within_their_limits(rendered):
         assert "ports" not in service
         assert service["deploy"]["labels"] == {"swarmsweep.lab": "lab"}
         assert service["deploy"]["endpoint_mode"] == "dnsrr"
+    # Another image of the same name is another task.
+    assert (cache["labels"], vectors["labels"]) == ({"swarmsweep.image": "sha256:1"}, {"swarmsweep.image": "sha256:2"})
     # On the network of an API that is the user's, or that is the lab's.
     assert parsed["networks"]["api"] == stack(rendered[OWN_ALONE["fresh"]])["networks"]["lab"]
     assert stack(rendered[SERVICES_OF_PLATFORM])["networks"]["api"] == stack(rendered[API])["networks"]["lab"]

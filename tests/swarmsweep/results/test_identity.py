@@ -30,7 +30,7 @@ API = {
 }  # fmt: skip
 HOSTS = {"api": [API], "load": [API | {"name": "lab-load", "cpu_model": None}]}
 NOW = {
-    "images": {"api": "a:1 sha256:1", "proxy": "p:1 sha256:2"},
+    "images": {"api": "a:1 sha256:1", "proxy": "p:1 sha256:2", "service cache": "redis:7 sha256:4"},
     "axis_images": {"mine:1": "sha256:3", "mine:2": None},
     "programs": {"locustfiles/predict.py": "0123", "loadgen": "4567"},
     "model": {"version": "1", "accuracy": 0.88},
@@ -131,6 +131,11 @@ HOST_CHANGES = [
 LAB_CHANGES = [
     (("images", "api"), "a:1 sha256:9", "image of api: planned a:1 sha256:1, now a:1 sha256:9"),
     (("images", "api"), ..., "image of api: planned a:1 sha256:1, now not set"),
+    (
+        ("images", "service cache"),
+        "redis:7 sha256:9",
+        "image of service cache: planned redis:7 sha256:4, now redis:7 sha256:9",
+    ),
     (("axis_images", "mine:1"), "sha256:9", "image mine:1 of the sweep file: planned sha256:3, now sha256:9"),
     (("axis_images", "mine:2"), "sha256:9", "image mine:2 of the sweep file: planned not set, now sha256:9"),
     (("programs", "locustfiles/predict.py"), "9", "file or folder locustfiles/predict.py: planned 0123, now 9"),
