@@ -13,21 +13,36 @@ from swarmsweep.results.measure import measure_run
 pytestmark = pytest.mark.e2e
 
 SWEEP = Path(__file__).with_name("capacity.yml")
+SWEEP_OF_USERS = Path(__file__).with_name("capacity_users.yml")
 
 
-@pytest.fixture(scope="module")
-def run(lab) -> Path:
-    """The folder of the run; of a second one, where the generator ended the first search or the cell is not valid: a
-    computer whose hypervisor takes its cores away for a minute cannot make the load, and both say so."""
-    sweep = shutil.copy(SWEEP, lab.folder / SWEEP.name)
+def search_of(lab, sweep: Path, name: str) -> Path:
+    """The folder of the run of a sweep with one search.
+
+    It is that of a second one, where the generator ended the first search or the cell is not valid: a computer whose
+    hypervisor takes its cores away for a minute cannot make the load, and both say so.
+    """
+    copy = shutil.copy(sweep, lab.folder / sweep.name)
     for _ in range(2):
-        assert lab.play("sweep.yml", sweep=str(sweep), seed="11").status == "successful"
-        folder = sorted(lab.reports.glob("*-e2e-capacity"))[-1]
+        assert lab.play("sweep.yml", sweep=str(copy), seed="11").status == "successful"
+        folder = sorted(lab.reports.glob(f"*-{name}"))[-1]
         (record,) = folder.glob("cells/*/attempt-1/locust/capacity.json")
         (cell,) = folder.glob("cells/*/cell.json")
         if json.loads(record.read_text())["ended"] != "generator" and json.loads(cell.read_text())["status"] == "valid":
             break
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(lab) -> Path:
+    """The run of a search for a rate."""
+    return search_of(lab, SWEEP, "e2e-capacity")
+
+
+@pytest.fixture(scope="module")
+def run_of_users(lab) -> Path:
+    """The run of a search for a number of users."""
+    return search_of(lab, SWEEP_OF_USERS, "e2e-users")
 
 
 @pytest.fixture(scope="module")
@@ -83,4 +98,31 @@ def test_one_start_of_locust_made_all_probes(run, search):
 def test_the_raw_files_give_the_same_figures_again(run, cell):
     assert measure_run(run) == 1
     (path,) = run.glob("cells/*/cell.json")
+    assert json.loads(path.read_text()) == cell
+
+
+def test_a_search_with_users_finds_their_number_in_one_start_of_locust(run_of_users):
+    (folder,) = run_of_users.glob("cells/*/attempt-1/locust")
+    search = json.loads((folder / "capacity.json").read_text())
+    assert (search["error"], search["ended"] in ("done", "budget")) == (None, True), search["ended"]
+    assert [(trial["purpose"], trial["users"]) for trial in search["trials"]][0] == ("unloaded", 1)
+    held, missed = ([one["users"] for one in search["trials"] if one["verdict"] == word] for word in ("good", "bad"))
+    assert held and missed
+    # A ramp or a response may take a little longer than planned.
+    assert 0 < search["load_seconds"] <= 65
+    commands = (folder.parent / "units/commands.txt").read_text().splitlines()
+    assert len(commands) == 3, commands
+
+
+def test_the_number_of_users_is_believed_and_shown(run_of_users):
+    (path,) = run_of_users.glob("cells/*/cell.json")
+    cell = json.loads(path.read_text())
+    assert cell["status"] == "valid", cell["reason"]
+    passed = {check["name"]: check["passed"] for check in cell["checks"]}
+    for name in ("counted_by_haproxy", "counted_by_locust", "workers_present", "users_stayed", "generator_cpu"):
+        assert passed[name] is True, [check for check in cell["checks"] if check["name"] == name]
+    if cell["capacity_users"] is not None:
+        page = (run_of_users / "summary.md").read_text()
+        assert f"({cell['capacity_users']} user" in page
+    assert measure_run(run_of_users) == 1
     assert json.loads(path.read_text()) == cell

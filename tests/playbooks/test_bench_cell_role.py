@@ -11,7 +11,7 @@ from msgspec import to_builtins
 
 from sampler.main import parse_arguments
 from swarmsweep.plan.role_steps import load_limits
-from swarmsweep.search import PROFILES, Search
+from swarmsweep.search import PROFILES, Search, UserSearch
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "roles/bench_cell"
@@ -178,6 +178,37 @@ def test_a_search_is_ordered_as_the_conductor_wants_it(capacity):
     }
     Search(PROFILES[order["profile"]], order["slo"], order["connections"], order["arrivals"], order["max_rps"])
     assert int(capacity["lab-load"]["__bench_cell_time_limit_seconds"]) == 2 * 420 + 120 + 420
+
+
+USERS = {
+    "mode": "capacity", "by": "users", "profile": "smoke", "budget_seconds": 60, "timeout_seconds": 1.5,
+    "spawn_rate": 20.0, "wait_seconds": [1, 4], "target_rps": None, "workers": 2, "locustfile": "predict.py",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wait", "think"), [([1, 4], 2.5), ([0, 0], 0), (None, None)])
+def test_a_search_with_users_is_ordered_as_its_conductor_wants_it(render, wait, think):
+    load = USERS | {"wait_seconds": wait}
+    locust = render(load, step(load) | {"processes": 8}, bench_cell_max_users=900)["lab-load"]["__bench_cell_locust"]
+    # The first user alone: the search starts the others.
+    assert (locust["users"], locust["spawn_rate"]) == (1, 1)
+    waits = {"LOCUST_WAIT_MIN_SECONDS", "LOCUST_WAIT_MAX_SECONDS"} if wait else set()
+    assert set(locust["env"]) == {"SWEEP_SEARCH", "SWEEP_SAME_ANSWERS"} | waits
+    order = json.loads(locust["env"]["SWEEP_SEARCH"])
+    assert order == {
+        "by": "users",
+        "profile": "smoke",
+        "slo": {"p95_ms": 300, "max_failure_percent": 1},
+        "timeout_seconds": 1.5,
+        "seed": 2**31 - 1,
+        "workers": 2,
+        "spawn_rate": 20.0,
+        "processes": 8,
+        "think_seconds": think,
+        "max_users": 900,
+    }
+    named = {name: order[name] for name in ("slo", "spawn_rate", "processes", "think_seconds", "max_users")}
+    assert UserSearch(PROFILES[order["profile"]], **named).next().users == 1
 
 
 def test_a_host_is_prepared_by_commands_that_a_shell_can_read(fixed, capacity):

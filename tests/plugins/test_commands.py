@@ -193,6 +193,12 @@ def test_the_master_is_started_at_that_address(started, address):
             "{0}/before_scenario.py,{0}/open_loop.py,{0}/locustfiles/predict_open.py",
             ",{0}/conductor.py",
         ),
+        (
+            "capacity",
+            "predict.py",
+            "{0}/before_scenario.py,{0}/locustfiles/predict.py,{0}/recorder.py",
+            ",{0}/conductor.py",
+        ),
     ],
 )
 def test_locust_loads_what_the_mode_needs(started, tmp_path, mode, locustfile, both, conductor):
