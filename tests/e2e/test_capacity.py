@@ -105,7 +105,8 @@ def test_a_search_with_users_finds_their_number_in_one_start_of_locust(run_of_us
     (folder,) = run_of_users.glob("cells/*/attempt-1/locust")
     search = json.loads((folder / "capacity.json").read_text())
     assert (search["error"], search["ended"] in ("done", "budget")) == (None, True), search["ended"]
-    assert [(trial["purpose"], trial["users"]) for trial in search["trials"]][0] == ("unloaded", 1)
+    first = search["trials"][0]
+    assert (first["purpose"], first["users"]) == ("unloaded", 1)
     held, missed = ([one["users"] for one in search["trials"] if one["verdict"] == word] for word in ("good", "bad"))
     assert held and missed
     # A ramp or a response may take a little longer than planned.
