@@ -25,4 +25,18 @@ options:
         looks the same.
     type: float
     default: 10
+  has_other_hosts:
+    description: Whether replicas may be on other hosts, which can be asked what listens there.
+    type: bool
+    default: false
+  resumed:
+    description:
+      - What the module returned when it stopped so that other hosts could be asked. The wait then goes on, within the
+        same time limit. Empty for a new wait.
+    type: dict
+    default: {}
+  elsewhere:
+    description: What these hosts found, as C(replica_listeners) returns it.
+    type: dict
+    default: {}
 """

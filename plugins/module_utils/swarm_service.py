@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils import haproxy_stats, swarm_tasks
 from ansible.module_utils.image_reference import same_image
+from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch, Refusal, describe_listeners
 from ansible.module_utils.swarm_containers import describe_containers
 from ansible.module_utils.swarm_engine import POLL_SECONDS, STACK_LABEL, HarnessError, Service, poll, run_docker
@@ -135,7 +136,7 @@ class Deployment:
     log_lines: int
 
 
-def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def deploy(api: Any, request: Deployment, others: OtherHosts) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Deploy freshly and wait. Return the record (deploy.json) and the replicas' `docker inspect` documents."""
     if not Path(request.compose_path).is_file():
         raise HarnessError(f"The stack file {request.compose_path} does not exist on this host")
@@ -163,8 +164,26 @@ def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str
         return {**record, "reason_code": "rejected", "reason": refusal}, []
     if service.find() is None:
         raise HarnessError(f"{request.compose_path} defines no service {request.service_name}")
-    wait = Wait(service, request, record)
-    poll(wait.step, time.monotonic() + request.timeout_seconds)
+    return wait_until_ready(service, request, record, others)
+
+
+def resume(
+    api: Any, request: Deployment, record: dict[str, Any], others: OtherHosts
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Go on with a wait that other hosts were asked about; ``record`` is the one with which it stopped."""
+    service = Service(api, request.service_name)
+    if service.find() is None:
+        raise HarnessError(f"The service {request.service_name} was removed while it was waited for")
+    kept = {name: value for name, value in record.items() if name not in others.question()}
+    return wait_until_ready(service, request, kept | {"status": "failed"}, others)
+
+
+def wait_until_ready(
+    service: Service, request: Deployment, record: dict[str, Any], others: OtherHosts
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Wait within the time limit, which began with the deployment."""
+    wait = Wait(service, request, record, others)
+    poll(wait.step, time.monotonic() + record["started_at"] + request.timeout_seconds - time.time())
     wait.finish()
     return record, wait.inspected
 
@@ -172,8 +191,11 @@ def deploy(api: Any, request: Deployment) -> tuple[dict[str, Any], list[dict[str
 class Wait:
     """The wait for one deployment. `step` looks once, and fills the record when the outcome is known."""
 
-    def __init__(self, service: Service, request: Deployment, record: dict[str, Any]) -> None:
+    def __init__(
+        self, service: Service, request: Deployment, record: dict[str, Any], others: OtherHosts | None = None
+    ) -> None:
         self.service, self.request, self.record = service, request, record
+        self.others = others or OtherHosts(request.settled_seconds)
         self.tasks: list[dict[str, Any]] = []
         self.servers: list[haproxy_stats.Server] = []
         self.verdict = swarm_tasks.Verdict("converging", 0)
@@ -183,7 +205,7 @@ class Wait:
         self.oom_seen: float | None = None
 
     def step(self) -> bool | None:
-        """Return True when the outcome is known: all replicas serve, or one never will."""
+        """Return True when the outcome is known (all replicas serve, or one never will), or others must be asked."""
         self.tasks = self.service.tasks()
         killed = self.service.oom_containers(self.tasks, self.record["started_at"])
         self.verdict = swarm_tasks.assess(self.tasks, self.request.replicas, time.time(), killed)
@@ -212,14 +234,17 @@ class Wait:
     def wait_on(self) -> bool | None:
         """Return None: the wait goes on. What the ready check got before now was not without a break."""
         self.ready_watch.interrupt()
+        self.others.interrupt()
         return None
 
     def give_up_early(self) -> bool | None:
         """Return True if the ready check got a result for long enough that waiting does not change."""
-        listeners = self.service.listeners(self.alive())
-        refusal = self.ready_watch.observe(haproxy_stats.in_use(self.servers), listeners, time.monotonic())
+        alive, servers, now = self.alive(), haproxy_stats.in_use(self.servers), time.monotonic()
+        listeners = self.service.listeners(alive)
+        refusal = self.ready_watch.observe(servers, listeners, now)
+        refusal = refusal or self.others.observe(servers, alive, listeners, now)
         if refusal is None:
-            return None
+            return True if self.others.is_due else None
         self.refuse(refusal)
         return True
 
@@ -247,6 +272,9 @@ class Wait:
         """Complete the record: the reason after a timeout, the containers, and their differences from the request."""
         if self.record["status"] != "ready" and self.proxy_problem:
             raise HarnessError(self.proxy_problem)
+        if self.others.is_due and self.record["reason_code"] is None:
+            self.record.update(status="undecided", **self.others.question())
+            return
         dead = sum(swarm_tasks.state_of(task) in swarm_tasks.DEAD for task in self.tasks)
         self.record["restarts"] = dead
         if self.record["status"] != "ready" and self.record["reason_code"] is None:

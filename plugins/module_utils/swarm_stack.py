@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils import haproxy_stats, swarm_engine, swarm_tasks
 from ansible.module_utils.listening_ports import Listener
+from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch, describe_listeners
 
 # How far back to look for OOM kills. Each container has its own name, so an older kill is not confused with it.
@@ -28,22 +29,31 @@ class Serving:
     servers_up: int
     ready_check: ReadyCheck
     settled_seconds: float
+    others: OtherHosts = field(default_factory=lambda: OtherHosts(0))
     hopeless: bool = False
 
     def __post_init__(self) -> None:
         self.watch = ReadyWatch(self.ready_check, self.settled_seconds)
 
-    def problem(self, read_listeners: Callable[[], dict[str, list[Listener] | None]]) -> str | None:
-        """Return why HAProxy does not see it, or None if it does. The ports are only read if it does not."""
+    def problem(
+        self,
+        read_listeners: Callable[[], dict[str, list[Listener] | None]],
+        running: Callable[[], list[dict[str, Any]]] = list,
+    ) -> str | None:
+        """Return why HAProxy does not see it, or None if it does. The ports are only read if it does not.
+
+        ``running`` returns the newest task of each replica, if it runs.
+        """
         try:
             servers = haproxy_stats.list_servers(haproxy_stats.show_stat(self.socket), self.backend)
         except haproxy_stats.HaproxyError as error:
             self.watch.interrupt()
+            self.others.interrupt()
             return str(error)
         if haproxy_stats.are_ready(servers, self.servers_up):
             return None
-        listeners = read_listeners()
-        refusal = self.watch.observe(haproxy_stats.in_use(servers), listeners, time.monotonic())
+        listeners, used, now = read_listeners(), haproxy_stats.in_use(servers), time.monotonic()
+        refusal = self.watch.observe(used, listeners, now) or self.others.observe(used, running(), listeners, now)
         if refusal is not None:
             self.hopeless = True
             return refusal.text
@@ -104,8 +114,8 @@ class StackWatch:
         self.given_up = self.given_up or self.dies_too_often()
         if self.given_up or any(state.hopeless for state in self.states):
             return True
-        self.not_serving = self.serving.problem(self.listeners) if self.serving else None
-        if self.serving is not None and self.serving.hopeless:
+        self.not_serving = self.serving.problem(self.listeners, self.running) if self.serving else None
+        if self.serving is not None and (self.serving.hopeless or self.serving.others.is_due):
             return True
         if not self.states or self.not_serving or not all(state.converged for state in self.states):
             self.converged_since = None
@@ -113,6 +123,11 @@ class StackWatch:
         now = time.monotonic()
         self.converged_since = self.converged_since or now
         return True if now - self.converged_since >= self.stable_seconds else None
+
+    def running(self) -> list[dict[str, Any]]:
+        """Return the newest task of each replica of the stack, if it runs."""
+        own = [task for task in self.tasks.values() if task["ServiceID"] in self.ids.values()]
+        return [task for task in swarm_tasks.newest_per_slot(own) if swarm_tasks.is_running(task)]
 
     def listeners(self) -> dict[str, list[Listener] | None]:
         """Return what listens in the running replicas of the stack, by the name of the replica."""
@@ -244,14 +259,17 @@ def wait_for_stack(
     log_lines: int,
     most_deaths: int = 0,
     serving: Serving | None = None,
+    started_at: float | None = None,
 ) -> tuple[str | None, list[dict[str, Any]]]:
     """Wait. Return why it failed (None when converged) and the state of each service.
 
     With ``most_deaths`` it fails if a replica has died this often, or had an OOM kill, outside a roll-out. With
-    ``serving`` it also waits until HAProxy sees the replicas up.
+    ``serving`` it also waits until HAProxy sees the replicas up. ``started_at`` are the epoch seconds in which a wait
+    began that goes on.
     """
     watch = StackWatch(api, stack, wanted, stable_seconds, most_deaths, serving)
-    started = time.monotonic()
+    watch.started = started_at or watch.started
+    started = time.monotonic() + watch.started - time.time()
     done = swarm_engine.poll(watch.step, started + timeout_seconds)
     states = [{"name": s.name, "wanted": s.wanted, "running": s.running, "error": s.error} for s in watch.states]
     if done and not (watch.unconverged() or watch.not_serving or watch.given_up):

@@ -7,10 +7,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.haproxy_stats import HaproxyError, show_stat
 from ansible.module_utils.lab_files import write_json, write_text
 from ansible.module_utils.lab_secrets import mask_stack
+from ansible.module_utils.other_hosts import ARGUMENTS as OTHER_HOSTS
+from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
 from ansible.module_utils.ready_check import ReadyCheck
 from ansible.module_utils.swarm_engine import HarnessError, connect
-from ansible.module_utils.swarm_service import Deployment, deploy
+from ansible.module_utils.swarm_service import Deployment, deploy, resume
 
 DOCUMENTATION = r"""
 module: swarm_service_ready
@@ -19,6 +21,8 @@ description:
   - Removes the stack, waits until no old replica uses CPU, and deploys the stack file. Then it waits until every
     replica runs, and exactly that many servers of the HAProxy backend have passed a health check. Then it compares
     the running containers with the required limits, image and environment.
+  - The module reads the ports of replicas on this host alone. With I(has_other_hosts), it stops when HAProxy cannot
+    connect to a replica on another host for I(settled_seconds), so that this host can be asked.
   - A configuration that cannot run is a result, not a failure of the module. Then C(status) is C(failed), and
     C(reason_code) says why. The module fails only if the bench is broken. This is so if Docker or HAProxy does not
     respond, the stack file is missing, or the host is not a manager.
@@ -131,7 +135,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 status:
-  description: C(ready) or C(failed).
+  description:
+    - C(ready), C(failed) or C(undecided). The last one means that other API hosts must say what listens in their
+      replicas. Run C(replica_listeners) there, then this module again, with I(resumed) and I(elsewhere).
   type: str
   returned: always
 reason_code:
@@ -193,7 +199,7 @@ ARGUMENTS = {
     "output_path": {"type": "path", "required": True},
     "inspect_path": {"type": "path"},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
-}
+} | OTHER_HOSTS
 
 
 def read_request(params: dict) -> Deployment:
@@ -210,6 +216,15 @@ def read_request(params: dict) -> Deployment:
     return Deployment(environment=environment, ready_check=check, **{name: params[name] for name in names})
 
 
+def run(params: dict, request: Deployment) -> tuple[dict, list[dict]]:
+    """Deploy and wait, or go on with a wait that other hosts were asked about."""
+    api, begun = connect(params["docker_url"]), params["resumed"]
+    others = OtherHosts(
+        params["settled_seconds"], params["has_other_hosts"], begun.get("asked", 0), params["elsewhere"]
+    )
+    return resume(api, request, begun, others) if begun else deploy(api, request, others)
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     if module.check_mode:
@@ -219,11 +234,14 @@ def main() -> None:
         if module.params["compose"]:
             write_text(request.compose_path, module.params["compose"])
         try:
-            record, documents = deploy(connect(module.params["docker_url"]), request)
+            record, documents = run(module.params, request)
         finally:
             # Docker has read the file. What stays is gathered into the report.
             if module.params["compose"]:
                 write_text(request.compose_path, mask_stack(module.params["compose"]))
+        # Its last record has all of it.
+        if record["status"] == "undecided":
+            module.exit_json(changed=True, status="undecided", reason=None, reason_code=None, deploy=record)
         write_json(module.params["output_path"], record)
         if module.params["inspect_path"]:
             write_json(module.params["inspect_path"], documents)

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.other_hosts import ARGUMENTS as OTHER_HOSTS
+from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
 from ansible.module_utils.ready_check import ReadyCheck
 from ansible.module_utils.swarm_engine import HarnessError, connect
@@ -87,6 +91,13 @@ services:
   returned: always
   sample:
     - {name: lab_proxy, wanted: 1, running: 1, error: null}
+undecided:
+  description:
+    - The wait stopped so that other API hosts say what listens in their replicas. Run C(replica_listeners) there with
+      C(unread), then this module again, with this value as I(resumed).
+  type: dict
+  returned: when other hosts must be asked
+  sample: {unread: [4b825dc642cb], asked: 1, started_at: 1795347900.1}
 """
 
 ARGUMENTS = {
@@ -102,7 +113,7 @@ ARGUMENTS = {
     "ready_check": READY_CHECK,
     "settled_seconds": {"type": "float", "default": 10},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
-}
+} | OTHER_HOSTS
 
 
 def main() -> None:
@@ -118,13 +129,19 @@ def main() -> None:
         module.fail_json(msg=f"services must map names to whole numbers: {error}")
     serving = None
     if params["servers_up"] is not None:
+        begun = params["resumed"]
+        others = OtherHosts(
+            params["settled_seconds"], params["has_other_hosts"], begun.get("asked", 0), params["elsewhere"]
+        )
         serving = Serving(
             params["haproxy_socket"],
             params["haproxy_backend"],
             params["servers_up"],
             ReadyCheck(**params["ready_check"]),
             params["settled_seconds"],
+            others,
         )
+    started_at = params["resumed"].get("started_at", time.time())
     try:
         problem, services = wait_for_stack(
             connect(params["docker_url"]),
@@ -135,11 +152,15 @@ def main() -> None:
             params["log_lines"],
             params["most_deaths"],
             serving,
+            started_at,
         )
     except HarnessError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"Cannot inspect the stack {params['stack_name']}: {error}")
+    if serving is not None and serving.others.is_due:
+        question = serving.others.question() | {"started_at": started_at}
+        module.exit_json(changed=False, services=services, undecided=question)
     if problem:
         module.fail_json(msg=problem, services=services)
     module.exit_json(changed=False, services=services)

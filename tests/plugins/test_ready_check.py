@@ -19,13 +19,15 @@ from pathlib import Path
 import pytest
 from ansible.module_utils import haproxy_stats, swarm_engine, swarm_service, swarm_stack, swarm_tasks
 from ansible.module_utils.haproxy_stats import Server
-from ansible.module_utils.listening_ports import Listener
+from ansible.module_utils.listening_ports import Listener, listeners_of
+from ansible.module_utils.other_hosts import OtherHosts, watch
 from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch
 
 from bench.lib import packages
 from bench.truth import haproxy
 
 pytest.importorskip("docker", reason="the Docker SDK for Python is needed for its exceptions")
+from docker.errors import NotFound
 
 HERE = Path(__file__).parent
 TASKS = json.loads((HERE / "data" / "tasks-docker-20.10.json").read_text())
@@ -200,9 +202,9 @@ def look(path: str) -> list[Server]:
 
 
 class Docker:
-    """Responds with the recorded tasks of a service. ``pid`` is the process of each container."""
+    """Responds with the recorded tasks of a service. ``pid`` is the process of each container, None on another host."""
 
-    def __init__(self, pid: int, scenario: str = "ready") -> None:
+    def __init__(self, pid: int | None, scenario: str = "ready") -> None:
         self.recorded, self.pid = TASKS[scenario], pid
         # HAProxy reaches the server at this address, as it would reach the replica at its own.
         self.recorded = [task | {"NetworksAttachments": [{"Addresses": ["127.0.0.1/8"]}]} for task in self.recorded]
@@ -222,12 +224,17 @@ class Docker:
         return []
 
     def inspect_container(self, container_id):
+        if self.pid is None:
+            raise NotFound(container_id)
         config = {"Image": "kit:1", "Env": []}
         state = {"Running": True, "Pid": self.pid}
         return {"Id": container_id, "State": state, "HostConfig": {}, "Config": config}
 
     def logs(self, container_id, **_options):
         return b"started\n"
+
+    def service_logs(self, service_id, **_options):
+        return [f"com.docker.swarm.task.id={self.recorded[-1]['ID']} started\n".encode()]
 
 
 # What a real HAProxy got from a real server, as the record of a cell says it.
@@ -245,8 +252,15 @@ ANSWERS = {
 }
 
 
-def wait_for(docker: Docker, socket_path: str, check: ReadyCheck, settled_seconds: float = 0) -> swarm_service.Wait:
-    """A wait for a cell of which the service is found, but nothing is deployed."""
+def wait_for(
+    docker: Docker,
+    socket_path: str,
+    check: ReadyCheck,
+    settled_seconds: float = 0,
+    others: OtherHosts | None = None,
+    begun: dict | None = None,
+) -> swarm_service.Wait:
+    """A wait for a cell of which the service is found, but nothing is deployed; ``begun`` is that of one to go on."""
     request = swarm_service.Deployment(
         stack_name="lab_api",
         service_name="lab_api_api",
@@ -268,7 +282,7 @@ def wait_for(docker: Docker, socket_path: str, check: ReadyCheck, settled_second
     service.find()
     started = min(swarm_tasks.parse_time(task["CreatedAt"]) for task in docker.recorded)
     record = {"status": "failed", "reason": None, "reason_code": None, "cause": None, "haproxy_up": None}
-    return swarm_service.Wait(service, request, record | {"started_at": started})
+    return swarm_service.Wait(service, request, record | {"started_at": started} | (begun or {}), others)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -325,13 +339,7 @@ def test_a_listener_that_haproxy_cannot_reach_is_named(proxy, address, port, wor
         wanted = closed.getsockname()[1]
     if address == "::" and not Path("/proc/net/tcp6").exists():
         pytest.skip("no IPv6 on this machine")
-    # A network of its own, as a container has one.
-    up = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
-    with contextlib.ExitStack() as stack:
-        command = [*up, sys.executable, "-c", LISTEN, address, str(port or wanted)]
-        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        stack.callback(process.kill)
-        assert process.stdout.readline() == "listens\n"
+    with in_a_network_of_its_own(address, port or wanted) as process:
         path = proxy(wanted)
         until(lambda: look(path))
         wait = wait_for(Docker(process.pid), path, ReadyCheck(wanted, "/ready", "api"))
@@ -343,14 +351,160 @@ def test_a_listener_that_haproxy_cannot_reach_is_named(proxy, address, port, wor
     )
 
 
-# Listens, and waits until it is ended.
+@contextlib.contextmanager
+def in_a_network_of_its_own(address: str, port: int) -> Iterator[subprocess.Popen]:
+    """A process that listens in a network of its own, as a container has one, and then on each port of its input."""
+    up = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    command = [*up, sys.executable, "-c", LISTEN, address, str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "listens\n"
+            yield process
+        finally:
+            process.kill()
+
+
 LISTEN = """
-import signal, socket, sys
+import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-server = socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)
+servers = [socket.create_server((sys.argv[1], int(sys.argv[2])), family=family)]
 print("listens", flush=True)
-signal.pause()
+for line in sys.stdin:
+    servers.append(socket.create_server((sys.argv[1], int(line)), family=family))
 """
+
+
+# --- Replicas on other API hosts --------------------------------------------------------------------------------------
+
+REMOTE = [TASKS["ready"][0] | {"NetworksAttachments": [{"Addresses": ["10.0.1.5/24"]}]}]
+CONTAINER = REMOTE[0]["Status"]["ContainerStatus"]["ContainerID"]
+ELSEWHERE = {CONTAINER: "listens on 5000; lab_api_port is 8000"}
+
+
+def asked_at(others: OtherHosts, seen: dict[float, tuple[str, dict]]) -> list[float]:
+    """The times at which the other hosts would be asked. ``seen`` has a check's result and the ports by the time."""
+    due = []
+    for now, (result, listeners) in seen.items():
+        assert others.observe([server(result, None)], REMOTE, listeners, now) is None
+        due += [now] if others.is_due else []
+    return due
+
+
+NAME = swarm_tasks.name_of(REMOTE[0])
+UNREAD = {NAME: None}
+
+
+@pytest.mark.parametrize(
+    ("are_there", "asked", "seen", "due"),
+    [
+        (True, 0, {0.0: ("L4CON", UNREAD), 9.9: ("L4CON", UNREAD), 10.0: ("L4CON", UNREAD)}, [10.0]),
+        # Each further time takes twice as long.
+        (True, 1, {0.0: ("L4CON", UNREAD), 19.9: ("L4CON", UNREAD), 20.0: ("L4CON", UNREAD)}, [20.0]),
+        (True, 3, {0.0: ("L4CON", UNREAD), 79.0: ("L4CON", UNREAD), 80.0: ("L4CON", UNREAD)}, [80.0]),
+        # HAProxy was connected meanwhile.
+        (True, 0, {0.0: ("L4CON", UNREAD), 5.0: ("L7STS", UNREAD), 10.0: ("L4CON", UNREAD)}, []),
+        # There is no other host, or the replica is on the manager.
+        (False, 0, {0.0: ("L4CON", UNREAD), 1000.0: ("L4CON", UNREAD)}, []),
+        (True, 0, {0.0: ("L4CON", {NAME: []}), 1000.0: ("L4CON", {NAME: []})}, []),
+        (True, 0, {0.0: ("L7STS", UNREAD), 1000.0: ("L7STS", UNREAD)}, []),
+    ],
+)
+def test_other_hosts_are_asked_when_haproxy_cannot_connect_to_their_replicas(are_there, asked, seen, due):
+    assert asked_at(OtherHosts(10, are_there, asked), seen) == due
+
+
+def test_the_time_before_other_hosts_are_asked_begins_again_after_a_break():
+    others = OtherHosts(10, True)
+    assert asked_at(others, {0.0: ("L4CON", UNREAD)}) == []
+    others.interrupt()
+    assert asked_at(others, {10.0: ("L4CON", UNREAD), 20.0: ("L4CON", UNREAD)}) == [20.0]
+    assert others.question() == {"unread": [CONTAINER], "asked": 1}
+
+
+def test_what_another_host_found_counts_while_haproxy_cannot_connect():
+    found = OtherHosts(10, True, 1, ELSEWHERE)
+    assert found.observe([server("L7STS", 503)], REMOTE, UNREAD, 0.0) is None
+    refusal = found.observe([server("L4CON", None)], REMOTE, UNREAD, 1.0)
+    assert (refusal.cause, refusal.replica) == (ELSEWHERE[CONTAINER], NAME)
+    # A new replica has not been looked at.
+    other = OtherHosts(10, True, 1, {64 * "0": ELSEWHERE[CONTAINER]})
+    assert other.observe([server("L4CON", None)], REMOTE, UNREAD, 0.0) is None
+
+
+def test_a_server_is_that_of_the_replica_with_its_address():
+    """The replica on the other host is fine, and that on the manager refuses."""
+    task = REMOTE[0] | {"NetworksAttachments": [{"Addresses": ["10.0.1.9/24"]}]}
+    others = OtherHosts(0, True)
+    for _ in range(2):
+        assert others.observe([server("L4CON", None)], [task], UNREAD, 0.0) is None
+    assert not others.is_due
+    others.observe([Server("api-1", "DOWN", "L4CON", "10.0.1.9")], [task], UNREAD, 0.0)
+    assert others.is_due
+
+
+@NEEDS_ROOT
+def test_a_listener_on_another_host_ends_the_wait_with_the_same_cause(proxy):
+    """The wait stops, the other host looks at its own process, and the wait goes on with what it found."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        wanted = closed.getsockname()[1]
+    check = ReadyCheck(wanted, "/ready", "api")
+    docker = Docker(None)
+    containers = [task["Status"]["ContainerStatus"]["ContainerID"] for task in docker.recorded]
+    with in_a_network_of_its_own("0.0.0.0", 5000) as process:
+        path = proxy(wanted)
+        until(lambda: look(path))
+        first = wait_for(docker, path, check, others=OtherHosts(0, True))
+        assert until(first.step) is True
+        first.finish()
+        assert (first.record["status"], first.record["reason"]) == ("undecided", None)
+        assert set(first.record["unread"]) == set(containers)
+        found = watch(dict.fromkeys(containers, process.pid), wanted, 0)
+        then = wait_for(docker, path, check, others=OtherHosts(0, True, first.record["asked"], found))
+        assert until(then.step) is True
+        then.finish()
+    assert (then.record["status"], then.record["reason_code"]) == ("failed", "not_ready")
+    assert then.record["cause"] == f"listens on 5000; lab_api_port is {wanted}"
+    assert then.record["log_tail"] == ["started"]
+
+
+@NEEDS_ROOT
+def test_the_look_of_another_host_ends_when_the_port_is_served():
+    with in_a_network_of_its_own("0.0.0.0", 5000) as process:
+        assert watch({"a": process.pid}, 5000, 600) == {}
+        assert watch({}, 8000, 600) == {}
+        wrong = {"a": "listens on 5000; lab_api_port is 8000"}
+        assert watch({"a": process.pid, "b": 2**22 + 1}, 8000, 0.6) == wrong
+        looks = []
+
+        def read(pid: int) -> list[Listener] | None:
+            looks.append(pid)
+            if len(looks) == 2:
+                process.stdin.write("8000\n")
+                process.stdin.flush()
+                until(lambda: len(listeners_of(pid)) == 2)
+            return listeners_of(pid)
+
+        assert watch({"a": process.pid}, 8000, 600, read) == {}
+        assert len(looks) == 2
+
+
+def test_the_wait_for_the_inventorys_api_asks_other_hosts_too(proxy):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        wanted = closed.getsockname()[1]
+    path = proxy(wanted)
+    until(lambda: look(path))
+    check, docker = ReadyCheck(wanted, "/ready", "api"), Docker(None)
+    serving = swarm_stack.Serving(path, "api", 1, check, 0, OtherHosts(0, True))
+    swarm_stack.wait_for_stack(docker, "lab_api", {"api": 1}, 0, PATIENCE_SECONDS, 40, 3, serving)
+    question = serving.others.question()
+    assert serving.others.is_due and CONTAINER in question["unread"]
+    found = dict.fromkeys(question["unread"], "listens on 5000; lab_api_port is 8000")
+    then = swarm_stack.Serving(path, "api", 1, check, 0, OtherHosts(0, True, 1, found))
+    problem, _ = swarm_stack.wait_for_stack(
+        docker, "lab_api", {"api": 1}, 0, PATIENCE_SECONDS, 40, 3, then, time.time() - 5
+    )
+    assert re.search(r"has not converged after [5-9] s\.\n", problem)
+    assert "listens on 5000; lab_api_port is 8000" in problem
 
 
 # --- The API of the inventory -----------------------------------------------------------------------------------------
