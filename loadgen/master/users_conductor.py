@@ -24,7 +24,6 @@ from locust import events
 from locust.runners import STATE_MISSING, STATE_STOPPED, MasterRunner, WorkerRunner
 from search import PROFILES, UNLOADED, Step, UserSearch
 
-from loadgen.closed.drain import max_drain_seconds
 from loadgen.closed.master_requests import MasterRequests
 from loadgen.closed.order import DONE, PROBE, UsersOrder
 from loadgen.closed.request_events import stop_counting
@@ -42,6 +41,8 @@ logger = logging.getLogger("conductor")
 
 # Seconds for the first user to run, once the workers are connected: its on_start may load data.
 FIRST_USER_SECONDS = 30.0
+# Seconds for a user to end its task, which may have several requests. A longer task would use up the budget.
+TASK_SECONDS = 30.0
 # Seconds for messages on a busy network, beyond those of a ramp or a probe.
 MESSAGE_SECONDS = 10.0
 
@@ -77,10 +78,9 @@ class UsersConductor:
         self._handed_in: dict[str, int] = {}
         self._number = 0
         self._most_users = 1
-        # Workers receive it with each number of users: a user that is no longer needed ends its task first. A response
-        # after the timeout counts as missing.
-        drain = max_drain_seconds(order.timeout_seconds, [])
-        environment.stop_timeout = environment.stop_timeout or drain
+        # Workers receive it with each number of users: a user that is no longer needed ends its task first, so that no
+        # request is cut.
+        environment.stop_timeout = environment.stop_timeout or max(order.timeout_seconds, TASK_SECONDS)
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
         events.quitting.add_listener(self._on_quitting)

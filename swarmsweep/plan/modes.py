@@ -76,7 +76,7 @@ def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> st
     search = f"search for the highest {highest}. {_course(load, by_rate)}"
     if not by_rate:
         words.pop("by")
-        words["spawn_rate"] = f"{words['spawn_rate']} with {words.pop('wait_seconds')}"
+        words["spawn_rate"] = f"users: {words['spawn_rate']}, with {words.pop('wait_seconds')}"
     budget = f"{words.pop('budget_seconds')} ({words.pop('profile')})"
     return _sentences(search, budget, words, f"deployments per cell: {repeat}")
 

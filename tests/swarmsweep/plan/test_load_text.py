@@ -17,6 +17,9 @@ LOADS = {
     "users": USERS,
     "smoke": SEARCH,
     "target": SEARCH | {"profile": "standard", "budget_seconds": 420, "target_rps": 250.5},
+    "users in a search": CapacityLoad(
+        timeout_seconds=1.2, budget_seconds=420, locustfile="predict.py", wait_seconds=(1, 3), workers=2
+    ).as_json(),
     "old": SEARCH | {"profile": "of an earlier version"},
 }
 # A load of most cells, and what is another one of two cells.
@@ -52,6 +55,7 @@ def test_the_words(golden):
         ("users", ["40 users", "20 ", "0 to 0.05 s", "10 s", "30 s", "predict.py", "3"]),
         ("smoke", [f"{100 * PROFILES['smoke'].resolution:.0f} %", "60 s", "poisson", "1.2 s", "predict_open.py"]),
         ("target", ["8 %", "420 s", "standard", "250.5"]),
+        ("users in a search", ["number of users", "200 ", "1 to 3 s", "420 s", "predict.py with 2"]),
         ("old", ["60 s", "of an earlier version"]),
     ],
 )
