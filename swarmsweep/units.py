@@ -47,7 +47,7 @@ def _memory_fault(text: str) -> str:
     if match := re.fullmatch(r"([0-9.]+)\s+([kmg]?i?b?)", text, re.IGNORECASE | re.ASCII):
         return f"has a space: write {match[1]}{match[2][:1].upper() or 'M'}"
     if match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?t(b|i|ib)?", text, re.IGNORECASE | re.ASCII):
-        return f"is in a unit that Docker does not have: write {float(match[1]) * 1024:g}G"
+        return f"is in a unit that is not allowed here: write {float(match[1]) * 1024:g}G"
     if text.startswith("-"):
         return "is negative"
     return "is not an amount of memory"

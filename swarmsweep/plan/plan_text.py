@@ -12,6 +12,8 @@ from swarmsweep.sweep.load import load_from_json
 from swarmsweep.units import counted, format_bytes, format_plain, format_seconds
 
 WIDTH = 120
+# The rest is like the first ones.
+MAX_AMOUNTS = 4
 _WEEK = timedelta(days=7)
 
 
@@ -39,8 +41,18 @@ def _head(plan: Plan, hosts: ApiHosts) -> str:
         "sweep": f"{plan.sweep_file}: {counted(len(plan.cells) - bool(plan.anchor), 'cell')}",
         "API hosts": f"{facts} ({hosts.source})",
         "load": load_sentence(plan),
+        "memory": _memory(plan),
     }
     return "\n".join(_wrapped(f"{name + ':':11}{text}", 11) for name, text in rows.items())
+
+
+def _memory(plan: Plan) -> str:
+    """How the memory of the sweep file was read. In other programs, MB is a million bytes."""
+    amounts = {cell.memory: cell.config["memory_bytes"] for cell in plan.cells}
+    known = [f"{text} = {size_bytes:,} bytes" for text, size_bytes in amounts.items()]
+    left = f", and {counted(len(known) - MAX_AMOUNTS, 'other size')}" if len(known) > MAX_AMOUNTS else ""
+    shown = ", ".join(known[:MAX_AMOUNTS]) + left
+    return f"{shown} for each replica. Docker reads M, MB and MiB as 1024 x 1024 bytes."
 
 
 def _host(host: dict[str, Any]) -> str:

@@ -143,7 +143,8 @@ class RequestCounts(Struct, frozen=True, kw_only=True):
     """What users did in whole attempts, ramp and warm-up included, by kind.
 
     See `swarmsweep.raw.closed_loop.SentCounts`. ``haproxy`` is the number of requests that HAProxy counted.
-    ``own_figures`` is None in rows of earlier versions: there, it is so where users made no other request.
+    ``own_figures`` is None in rows of earlier versions: there, it is so where users made no other request. The last
+    three are None in them.
     """
 
     client_requests: Whole
@@ -154,6 +155,9 @@ class RequestCounts(Struct, frozen=True, kw_only=True):
     own_timings: Whole
     haproxy: Whole | None = None
     own_figures: bool | None = None
+    user_events: Whole | None = None
+    setup_requests: Whole | None = None
+    setup_failures: Whole | None = None
 
 
 class AttemptEntry(Struct, frozen=True, kw_only=True):

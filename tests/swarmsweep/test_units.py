@@ -52,7 +52,7 @@ def test_other_memory_is_refused(text):
         ("512", "has no unit: write 512M or 512G"),
         ("1 GB", "has a space: write 1G"),
         ("600 Mi", "has a space: write 600M"),
-        ("2T", "is in a unit that Docker does not have: write 2048G"),
+        ("2T", "is in a unit that is not allowed here: write 2048G"),
         ("0.5TiB", "write 512G"),
         ("-1M", "is negative"),
     ],

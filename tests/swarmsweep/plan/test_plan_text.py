@@ -93,6 +93,20 @@ def test_loads_that_differ_are_shown_for_each_cell(sweep, more, rows):
     assert len({line.index(")") for line in table}) == 1  # a column
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("[512MB]", "512M = 536,870,912 bytes for each"),
+        ("[1.2G, 600MiB]", "1.2G = 1,288,490,188 bytes, 600M = 629,145,600 bytes for each"),
+        ("[10M, 20M, 30M, 40M, 50M]", "40M = 41,943,040 bytes, and 1 other size for each"),
+        ("[10M, 20M, 30M, 40M, 50M, 60M]", ", and 2 other sizes for each"),
+    ],
+)
+def test_how_memory_was_read_is_shown_once(written, words):
+    shown = " ".join(text(USERS.replace("[256M]", written)).split())
+    assert shown.count(words) == 1
+
+
 def test_what_is_not_known_of_a_host_is_left_out(golden):
     hosts = {
         "no memory": ({"name": "a", "cpus": 2.0},),
