@@ -32,16 +32,18 @@ class Request:
 
     ``latency_ms`` is set once the client has returned. ``error`` says why it never returned, None where the load ended
     first. ``failure`` is the kind of its failure, None if it has not failed. ``broken`` is what ended its response
-    before it was whole, None as long as nothing did. ``has_lost_hop``: its last hop had no response.
+    before it was whole, None as long as nothing did. ``has_lost_hop``: its last hop had no response. ``is_setup``: it
+    belongs to no task, but to ``on_start`` or ``on_stop``.
     """
 
     __slots__ = (
-        *("broken", "error", "failure", "has_lost_hop", "is_named", "is_reported", "is_sent", "latency_ms", "method"),
-        *("name", "start_seconds"),
+        *("broken", "error", "failure", "has_lost_hop", "is_named", "is_reported", "is_sent", "is_setup", "latency_ms"),
+        *("method", "name", "start_seconds"),
     )
 
-    def __init__(self, method: Any, url: Any, name: Any) -> None:
+    def __init__(self, is_setup: bool, method: Any, url: Any, name: Any) -> None:
         self.start_seconds = time.time()
+        self.is_setup = is_setup
         self.method, self.name = method, name or url
         self.is_named = bool(name)
         self.latency_ms: float | None = None
@@ -63,13 +65,14 @@ class InFlight:
     Args:
         event: Locust's event of a request. A session with another event is ignored.
         on_lost: called with a request that Locust will never report, as soon as that is known.
+        is_setup: whether a request that begins now belongs to ``on_start`` or ``on_stop``.
 
     ``sent`` counts what the clients gave to the network. A request has further hops, counted in ``redirects``, where
     the client follows a redirect, and in ``retries``, where it sends the request again after an error.
     """
 
-    def __init__(self, event: Any, on_lost: Callable[[Request], None]) -> None:
-        self._event, self._on_lost = event, on_lost
+    def __init__(self, event: Any, on_lost: Callable[[Request], None], is_setup: Callable[[], bool]) -> None:
+        self._event, self._on_lost, self._is_setup = event, on_lost, is_setup
         # Called with each request when it begins, and with one that turned out to be no valid call.
         self.on_begin: Callable[[Request], None] = lambda _: None
         self.on_invalid: Callable[[Request], None] = lambda _: None
@@ -118,7 +121,8 @@ class InFlight:
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             if client.request_event is not self._event:
                 return original(client, *args, **kwargs)
-            entry, greenlet = Request(*_method_url_and_name(client, *args, **kwargs)), getcurrent()
+            entry = Request(self._is_setup(), *_method_url_and_name(client, *args, **kwargs))
+            greenlet = getcurrent()
             self._open[id(entry)] = entry
             outer, self._current[greenlet] = self._current.get(greenlet), entry
             self.on_begin(entry)

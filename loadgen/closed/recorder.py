@@ -1,12 +1,14 @@
 """Records the data that Locust's own files lack, on every worker, and on a Locust without workers.
 
-It appends requests, timings that the scenario fired itself, and executions of tasks to a file each (see
-request_record.py). The files are compressed at the end, and ``worker-<host>-<index>.json`` is written:
+It appends requests, those of on_start and on_stop, timings that the scenario fired itself, and executions of tasks to a
+file each (see request_record.py). The files are compressed at the end, and ``worker-<host>-<index>.json`` is written:
 
 served_by     responses by their X-Served-By
 unreported    requests that are recorded here and are not in Locust's own statistics (see in_flight.py)
 own_timings   timings that the scenario fired itself, or that the end of the load interrupted
 names         names of requests and own timings, to which their records refer by number (see request_names.py)
+user_events   those of them that count as requests, because their users have no HTTP client of Locust
+setup_requests, setup_failures   requests and events of on_start and on_stop, and how many of them failed
 sent          requests that Locust's clients gave to the network, each hop of a redirect and each retry included
 redirects     redirects that they followed
 retries       requests that they sent again after an error
@@ -35,23 +37,24 @@ from loadgen.closed.boundary import guard
 from loadgen.closed.drain import Drain, is_http
 from loadgen.closed.failure_kind import kind_of_own
 from loadgen.closed.in_flight import InFlight, Request
+from loadgen.closed.own_timings import OwnTimings
 from loadgen.closed.request_events import call_at_start, listen_first, stop_counting
 from loadgen.closed.request_names import RequestNames
 from loadgen.closed.scenario_errors import ScenarioErrors
 from loadgen.closed.task_log import Execution, TaskLog, text_of, words_of
 from loadgen.closed.think_time import Sample, ThinkTime
 from loadgen.closed.unloaded import UnloadedRequests
+from loadgen.closed.user_context import UserContext
 from loadgen.closed.window import Window
 from loadgen.common.outputs import write_json
 from loadgen.common.raw_file import RawFile
 from loadgen.shared.request_record import (
     FIELDS,
-    NO_NAME,
     NO_RESPONSE,
     OK,
     OTHER,
-    own_timings_file,
     requests_file,
+    setup_file,
     tasks_file,
 )
 
@@ -103,8 +106,10 @@ class Recorder:
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
         self._on_start: Counter[str] = Counter()
-        self._own_timings = RawFile(directory / own_timings_file(worker), FIELDS)
-        self._own = 0
+        self._setup = RawFile(directory / setup_file(worker), FIELDS)
+        self._setup_requests = self._setup_failures = 0
+        self._context = UserContext()
+        self._own = OwnTimings(directory, worker, environment.user_classes, self._context)
         self._boundary = guard(environment)
         self._saw_headers = False
         self._cpu_percent: list[tuple[float, float]] = []
@@ -113,9 +118,11 @@ class Recorder:
         self._open, self._is_closing = True, False
         # Remove a file of an earlier attempt, so that it is not taken for the one of this attempt.
         self._summary.unlink(missing_ok=True)
-        self._in_flight = InFlight(environment.events.request, self._on_lost)
+        self._in_flight = InFlight(environment.events.request, self._on_lost, self._context.is_preparing)
         self._watcher: Watcher | None = None
         self._tasks = TaskLog(directory / tasks_file(worker), self._on_unfinished)
+        # Records of a file each, which grow during the load.
+        self._files = (self._requests, self._setup, *self._own.files, self._tasks.file)
         self._drain = Drain(environment, self._in_flight, self._tasks)
         self._think_time = ThinkTime(
             wait_seconds,
@@ -125,7 +132,6 @@ class Recorder:
         self._thinking: list[Sample] = [self._think_time.sample()]
         # The probe of a search that is running.
         self._window: Window | None = None
-        self._own_window: Window | None = None
         self._scenario_errors = ScenarioErrors(environment)
         self._unloaded = UnloadedRequests(environment, self._tasks.running)
         listen_first(environment, self._on_request)
@@ -142,7 +148,7 @@ class Recorder:
     @property
     def requests(self) -> int:
         """The number of requests recorded so far, with the timings that the scenario fired itself."""
-        return len(self._requests) + self._own
+        return len(self._requests) + len(self._setup) + self._own.count
 
     @property
     def reported(self) -> int:
@@ -161,31 +167,33 @@ class Recorder:
 
     def open_window(self, window: Window, own: Window) -> None:
         """Sum up the requests of a probe as well, from now on, and the timings that the scenario fires itself."""
-        self._window, self._own_window = window, own
+        self._window = window
+        self._own.open_windows(window, own)
 
     def is_waiting(self, window: Window) -> bool:
         """Whether a request of the probe has not ended yet."""
-        return any(request.start_seconds in window for request in self._in_flight.not_ended())
+        return any(request.start_seconds in window for request in self._of_tasks())
 
     def close_window(self, window: Window) -> None:
         """Add what has not ended yet, and sum up no more."""
         now = time.time()
-        for request in self._in_flight.not_ended():
+        for request in self._of_tasks():
             if request.latency_ms is None:
                 window.add_waiting(request.start_seconds, now)
             else:
                 outcome = OK if request.failure is None else request.failure
                 window.add(request.start_seconds, request.latency_ms, outcome)
-        self._window = self._own_window = None
+        self._window = None
+        self._own.close_windows()
 
-    def _record(self, start_seconds: float, latency_ms: float, outcome: float, number: float) -> None:
-        self._requests.add((start_seconds, latency_ms, outcome, number))
-        if self._window is not None:
-            self._window.add(start_seconds, latency_ms, outcome)
+    def _of_tasks(self) -> list[Request]:
+        """Requests of tasks that have not ended."""
+        return [request for request in self._in_flight.not_ended() if not request.is_setup]
 
     def _on_test_start(self, **_: Any) -> None:
         # Locust has just forgotten what came before.
-        self._own, self._unreported = 0, len(self._requests)
+        self._own.reset()
+        self._unreported = len(self._requests) + len(self._setup)
 
     def _on_request(
         self,
@@ -201,21 +209,26 @@ class Recorder:
         number = self._names.number_of(request_type, name)
         request = self._in_flight.on_event(url)
         if request is not None:
+            is_setup = request.is_setup
             latency_ms = math.nan if response_time is None else response_time
             start_time = time.time() - (response_time or 0.0) / 1000 if start_time is None else start_time
             outcome = request.outcome(response, exception)
             if exception is None and outcome != OK:
                 # The scenario accepted a response that is not whole.
                 exception = request.broken
-            self._record(start_time, latency_ms, outcome, number)
-            self._unloaded.add(start_time, latency_ms, outcome, name)
+            self._record(is_setup, (start_time, latency_ms, outcome), number)
+            if not is_setup:
+                self._unloaded.add(start_time, latency_ms, outcome, name)
         else:
+            is_setup = self._context.is_preparing()
             # Locust takes an empty text for no exception.
             exception = exception or None
-            self._add_own(response_time, number, response, exception)
+            own_outcome = OK if exception is None else kind_of_own(response, exception)
+            self._add_own(is_setup, response_time, own_outcome, number)
         error = None
         if exception is not None:
-            self._tasks.on_failed_request()
+            if not is_setup:
+                self._tasks.on_failed_request()
             error = words_of(exception) or type(exception).__name__
             self._count_error(error)
         # A scenario's own client may provide no response, or one without headers, for example for a failed request.
@@ -227,18 +240,27 @@ class Recorder:
         if request is not None and self._watcher is not None:
             self._watcher.on_end(request, latency_ms, outcome, server, error)
 
-    def _add_own(
-        self, latency_ms: Any, number: float, response: Any = None, exception: Any = None, outcome: float = OK
-    ) -> None:
+    def _record(self, is_setup: bool, figures: tuple[float, float, float], number: float) -> None:
+        """A request: its start, latency and outcome, and the number of its name."""
+        (self._setup if is_setup else self._requests).add((*figures, number))
+        if is_setup:
+            self._count_setup(figures[-1])
+        elif self._window is not None:
+            self._window.add(*figures)
+
+    def _count_setup(self, outcome: float) -> None:
+        self._setup_requests += 1
+        self._setup_failures += outcome != OK
+
+    def _add_own(self, is_setup: bool, latency_ms: Any, outcome: float, number: float) -> None:
         """A timing that the scenario fired itself, with any values."""
-        self._own += 1
-        if isinstance(latency_ms, int | float) and 0 <= latency_ms < math.inf:
-            outcome = outcome if exception is None else kind_of_own(response, exception)
-            # It ends now. A start that the scenario gives may belong to any clock.
-            timing = (time.time() - latency_ms / 1000, latency_ms, outcome)
-            self._own_timings.add((*timing, number))
-            if self._own_window is not None:
-                self._own_window.add(*timing)
+        if is_setup:
+            self._own.add_setup()
+            self._count_setup(outcome)
+            return
+        if (task := self._tasks.running()) is not None:
+            task.since_seconds = time.time()
+        self._own.add(latency_ms, outcome, number)
 
     def _count_error(self, text: str) -> None:
         if text not in self._errors and len(self._errors) >= MAX_TEXTS:
@@ -255,11 +277,11 @@ class Recorder:
             latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
             outcome = NO_RESPONSE if request.failure is None else request.failure
         number = self._names.number_of(request.method, request.name)
-        self._record(request.start_seconds, latency_ms, outcome, number)
+        self._record(request.is_setup, (request.start_seconds, latency_ms, outcome), number)
         if self._watcher is not None:
             self._watcher.on_end(request, latency_ms, outcome, None, request.error or "no response")
         task, stopped = self._tasks.running(), self._drain.stopped_seconds
-        if task is not None:
+        if task is not None and not request.is_setup:
             task.has_lost_request = True
             # A request that began after the window, and that the end of the load interrupted, shows nothing about the
             # API.
@@ -273,8 +295,10 @@ class Recorder:
         """For clients that are not tracked, a task that the end of the load interrupted represents its request."""
         if self._open and not is_http(type(task.user)) and not task.has_lost_request:
             self._unreported += 1
-            self._add_own(max(0.0, time.time() - task.start_seconds) * 1000, NO_NAME, outcome=NO_RESPONSE)
-            task.has_failed_request = True
+            self._own.add_unfinished(task)
+            stopped = self._drain.stopped_seconds
+            if stopped is None or task.since_seconds <= stopped:
+                task.has_failed_request = True
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:
         if isinstance(user_instance, User):
@@ -299,9 +323,8 @@ class Recorder:
             self._thinking.append(self._think_time.sample())
             clock, cpu = clock_now, cpu_now
             if self._open:
-                self._requests.flush()
-                self._own_timings.flush()
-                self._tasks.file.flush()
+                for file in self._files:
+                    file.flush()
 
     def close(self) -> None:
         """Write the rest, compress, and add the summary. Safe to repeat."""
@@ -314,13 +337,15 @@ class Recorder:
         # The window may end after the last tick.
         self._thinking.append(self._think_time.sample())
         stop_counting(self._environment)
-        self._requests.close()
-        self._own_timings.close()
-        self._tasks.file.close()
+        for file in self._files:
+            file.close()
         summary = {
-            "requests": len(self._requests),
+            "requests": len(self._requests) + len(self._setup),
             "unreported": self._unreported,
-            "own_timings": self._own,
+            "own_timings": self._own.count,
+            "user_events": self._own.events,
+            "setup_requests": self._setup_requests,
+            "setup_failures": self._setup_failures,
             "names": self._names.names,
             "sent": self._in_flight.sent,
             "redirects": self._in_flight.redirects,

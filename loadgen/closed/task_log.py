@@ -18,6 +18,7 @@ from locust.exception import (
     StopUser,
 )
 
+from loadgen.closed.user_context import greenlets
 from loadgen.common.raw_file import RawFile
 from loadgen.common.secrets_folder import hide
 from loadgen.shared.request_record import FAILED_REQUEST, OK, RAISED, TASK_FIELDS, UNFINISHED
@@ -51,13 +52,13 @@ def words_of(error: Any) -> str:
 
 
 class Execution:
-    """A running task."""
+    """A running task. ``since_seconds`` is its start, or when it last fired an event, in epoch seconds."""
 
-    __slots__ = ("has_failed_request", "has_lost_request", "start_seconds", "user")
+    __slots__ = ("has_failed_request", "has_lost_request", "since_seconds", "start_seconds", "user")
 
     def __init__(self, user: Any) -> None:
         self.user = user
-        self.start_seconds = time.time()
+        self.start_seconds = self.since_seconds = time.time()
         self.has_failed_request = False
         self.has_lost_request = False
 
@@ -79,16 +80,12 @@ class TaskLog:
         self._watch()
 
     def is_running(self, began_until: float) -> bool:
-        """Whether an execution that began up to this time (epoch seconds) is running."""
-        return any(one.start_seconds <= began_until for one in self._running.values())
+        """Whether an execution is running that began up to this time (epoch seconds), and fired no event after it."""
+        return any(one.since_seconds <= began_until for one in self._running.values())
 
     def running(self) -> Execution | None:
         """The task of the current greenlet: its own, or that of the greenlet that started it."""
-        greenlet = getcurrent()
-        while greenlet is not None and greenlet not in self._running:
-            parent = getattr(greenlet, "spawning_greenlet", None)
-            greenlet = parent() if parent is not None else None
-        return None if greenlet is None else self._running[greenlet]
+        return next((self._running[one] for one in greenlets() if one in self._running), None)
 
     def on_failed_request(self) -> None:
         """A request failed, and so did its task."""

@@ -26,7 +26,9 @@ A request of an open-loop probe has `OPEN_FIELDS` figures:
 
 An execution of a task has `TASK_FIELDS` figures: start (epoch seconds), length (ms), outcome.
 
-A timing that a scenario fired itself (`events.request.fire`) has the figures of a request, in a file of its own.
+Two kinds have the figures of a request, in files of their own: a *setup request*, of ``on_start`` or ``on_stop``, and a
+timing that the scenario fired itself (`events.request.fire`). A timing is an *event of a user* where its user has no
+HTTP client of Locust. Such events are in a third file.
 """
 
 from __future__ import annotations
@@ -104,8 +106,18 @@ def own_timings_file(worker: str) -> str:
 
 
 def unnamed(name: str) -> str:
-    """The name that earlier versions gave to one of these two files. Its records have `UNNAMED_FIELDS` figures."""
+    """The name that earlier versions gave to one of the two files above. Its records have `UNNAMED_FIELDS` figures."""
     return name.removeprefix("named-")
+
+
+def setup_file(worker: str) -> str:
+    """Name of a worker's requests of on_start and on_stop, before it is compressed."""
+    return f"named-setup-{worker}.f64"
+
+
+def user_events_file(worker: str) -> str:
+    """Name of the events of a worker's users without an HTTP client of Locust, before it is compressed."""
+    return f"named-user-events-{worker}.f64"
 
 
 def open_requests_file(worker: str, probe: int) -> str:

@@ -91,8 +91,9 @@ def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | Non
     if search is not None and raw.users is None:
         highest = search.peak
         return concurrency.of_search(search.probes, highest, peak.latency_mean_ms) if highest else Concurrency()
-    # With figures of own timings, the probe of one user has requests, and the figures have none.
-    if raw.users is None or (raw.users.sent is not None and raw.users.sent.own_figures):
+    # The probe of one user has no timings of the scenario itself, and the figures have.
+    sent = raw.users.sent if raw.users is not None else None
+    if raw.users is None or (sent is not None and (sent.own_figures or sent.user_events)):
         return Concurrency()
     return concurrency.of_users(raw.users, peak.window, peak.latency_mean_ms, replicas)
 

@@ -38,10 +38,14 @@ def flow_of_users(record: UsersRecord, window: Window, load: StoredLoad) -> Flow
     cpu = [percent for at, percent in record.cpu_percent if window[0] < at <= window[1]]
     waits = load.get("wait_seconds")
     think_time_seconds, thinking_mean = _think_time(record, window)
-    (in_flight,) = mean_in_flight(requests.start_seconds, requests.latency_ms, np.array(window))
+    # A user that prepares itself in on_start waits for a response too.
+    waiting = [part for part in (requests, record.setup) if part is not None]
+    starts = np.concatenate([part.start_seconds for part in waiting])
+    latencies_ms = np.concatenate([part.latency_ms for part in waiting])
+    (in_flight,) = mean_in_flight(starts, latencies_ms, np.array(window))
     seconds = zip(
         np.histogram(inside.start_seconds, edges)[0] if len(edges) > 1 else (),
-        mean_in_flight(requests.start_seconds, requests.latency_ms, edges),
+        mean_in_flight(starts, latencies_ms, edges),
         _greatest_by_second(record.cpu_percent, window[0], len(edges) - 1),
         strict=True,
     )

@@ -25,12 +25,15 @@ from swarmsweep.shared.request_record import (
     UNREACHABLE,
     own_timings_file,
     requests_file,
+    setup_file,
     tasks_file,
     unnamed,
+    user_events_file,
 )
 
 # The bounds apply to all workers together.
-REQUESTS, OWN_TIMINGS = requests_file("*") + COMPRESSED, own_timings_file("*") + COMPRESSED
+KINDS = (requests_file, own_timings_file, setup_file, user_events_file)
+REQUESTS, OWN_TIMINGS, SETUP, USER_EVENTS = (kind("*") + COMPRESSED for kind in KINDS)
 # Kinds of failures of requests that may not have reached HAProxy.
 UNREACHED = (TIMEOUT, REFUSED, RESET, UNREACHABLE, LOAD_HOST)
 
@@ -63,6 +66,9 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     exceptions: tuple[str, ...] = ()
     own_timings: Count = 0
     names: tuple[str, ...] | None = None
+    user_events: Count = 0
+    setup_requests: Count = 0
+    setup_failures: Count = 0
     sent: Count | None = None
     redirects: Count = 0
     retries: Count = 0
@@ -92,8 +98,12 @@ class SentCounts:
     fired itself; they may belong to any client. ``unreached``: requests that a broken or refused connection or a
     timeout ended, so that HAProxy may not have counted them.
 
-    ``own_figures``: no request of Locust's HTTP clients was in flight in the window, for example after a login in
-    ``on_start``. Then the figures are those of the own timings.
+    ``user_events``: own timings that count as requests, because their users have no HTTP client of Locust.
+    ``setup_requests``, ``setup_failures``: requests and own timings of ``on_start`` and ``on_stop``, and those that
+    failed. They are in the other counts too, and in no figure.
+
+    ``own_figures``: no task had a request of Locust's HTTP clients in flight in the window, for example after a login
+    in ``on_start``. Then the figures are those of the own timings.
     """
 
     requests: int
@@ -104,6 +114,9 @@ class SentCounts:
     own_timings: int = 0
     unreached: int = 0
     own_figures: bool = False
+    user_events: int = 0
+    setup_requests: int = 0
+    setup_failures: int = 0
 
     @property
     def not_sent(self) -> int:
@@ -114,6 +127,8 @@ class SentCounts:
 @dataclass(frozen=True, eq=False)
 class UsersRecord:
     """All requests of the attempt, ramp and warm-up included; None where they could not be read.
+
+    ``requests`` are those of the figures. ``setup`` are those of ``on_start`` and ``on_stop``, which are in no figure.
 
     ``cpu_percent``: (epoch seconds, percent of one core over the second before), of all workers. Three counts are sums
     over all workers: ``served_by`` (responses by X-Served-By), ``errors`` (failures by their text) and ``left_lab``.
@@ -129,13 +144,14 @@ class UsersRecord:
     that all users together have waited). None where a worker recorded none.
 
     ``sent`` is None if an older recorder did not count it. With ``sent.own_figures``, ``requests`` are the timings that
-    the scenario fired itself.
+    the scenario fired itself. They always include the events of users without an HTTP client of Locust.
     ``unloaded`` are the requests that began during the probe of one user, in order. They are among ``requests`` too.
     ``by_name`` are the good responses after this probe, by the name of the request: their number, and the sum of their
     latencies in ms. It is empty in records of earlier versions.
     """
 
     requests: Requests | None = None
+    setup: Requests | None = None
     files: int = 0
     cpu_percent: tuple[tuple[float, float], ...] = ()
     served_by: dict[str, int] = field(default_factory=dict)
@@ -159,11 +175,15 @@ def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None
     by_name = read_or_note(_read_workers, locust) or {}
     workers = list(by_name.values())
     requests = read_or_note(_read_all, locust, files, by_name)
-    sent = _sent(requests, workers, timeline)
-    if sent is not None and sent.own_figures:
-        requests = read_or_note(_read_files, _files(locust, OWN_TIMINGS), by_name)
+    setup = read_or_note(_read_files, _files(locust, SETUP), by_name)
+    sent = _sent(requests, setup, workers, timeline)
+    if sent is not None and (sent.own_figures or sent.user_events):
+        figures = _files(locust, OWN_TIMINGS) if sent.own_figures else files
+        events = _files(locust, USER_EVENTS) if sent.user_events else []
+        requests = read_or_note(_read_files, [*figures, *events], by_name)
     return UsersRecord(
         requests=requests,
+        setup=setup,
         files=len(files),
         sent=sent,
         cpu_percent=tuple(sample for worker in workers for sample in worker.cpu_percent),
@@ -210,7 +230,7 @@ def _read_files(files: list[Path], workers: Mapping[str, WorkerRecord]) -> Reque
 def _names_of(path: Path, workers: Mapping[str, WorkerRecord]) -> tuple[str, ...] | None:
     """The names of the worker whose record this is; None where its summary is missing."""
     for name, worker in workers.items():
-        if path.name in (requests_file(name) + COMPRESSED, own_timings_file(name) + COMPRESSED):
+        if path.name in [kind(name) + COMPRESSED for kind in KINDS]:
             return worker.names
     return None
 
@@ -221,19 +241,24 @@ def _listener_errors(workers: list[WorkerRecord], timeline: Timeline) -> dict[st
     return _add([timeline.listener_errors, *known]) if known and len(known) == len(workers) else None
 
 
-def _sent(requests: Requests | None, workers: list[WorkerRecord], timeline: Timeline) -> SentCounts | None:
+def _sent(
+    requests: Requests | None, setup: Requests | None, workers: list[WorkerRecord], timeline: Timeline
+) -> SentCounts | None:
     sent = [worker.sent for worker in workers if worker.sent is not None]
-    if requests is None or len(sent) < len(workers) or not workers:
+    if requests is None or setup is None or len(sent) < len(workers) or not workers:
         return None
     return SentCounts(
-        requests=len(requests),
+        requests=len(requests) + len(setup),
         sent=sum(sent),
         redirects=sum(worker.redirects for worker in workers),
         retries=sum(worker.retries for worker in workers),
         other_sends=timeline.other_sends + sum(worker.other_sends for worker in workers),
         own_timings=timeline.own_timings + sum(worker.own_timings for worker in workers),
-        unreached=int(np.isin(requests.outcome, UNREACHED).sum()),
+        unreached=int(np.isin(requests.outcome, UNREACHED).sum() + np.isin(setup.outcome, UNREACHED).sum()),
         own_figures=any(worker.own_timings for worker in workers) and not _any_in_window(requests, timeline),
+        user_events=sum(worker.user_events for worker in workers),
+        setup_requests=sum(worker.setup_requests for worker in workers),
+        setup_failures=sum(worker.setup_failures for worker in workers),
     )
 
 

@@ -147,7 +147,7 @@ def failure_kinds_of(cells: list[Row]) -> list[FailureKinds]:
 
 
 def request_notes_of(cells: list[Row]) -> list[RequestNote]:
-    """Redirects that clients followed, other clients, and timings that a scenario fired itself."""
+    """Redirects that clients followed, other clients, on_start, and timings that a scenario fired itself."""
     return [
         RequestNote(cell.id, text)
         for cell in cells
@@ -169,6 +169,12 @@ def _request_notes(counts: RequestCounts) -> list[str]:
             f"the scenario sent {counts.other_clients} requests with other clients than self.client. They loaded the "
             "API and are not in the figures."
         )
+    if counts.setup_requests:
+        failed = f", of which {counts.setup_failures} failed" if counts.setup_failures else ""
+        notes.append(
+            f"users made {counts.setup_requests} requests in on_start or on_stop{failed}. They loaded the API and are "
+            "not in the figures."
+        )
     if counts.own_timings:
         notes.append(_own_timings_note(counts))
     return notes
@@ -176,6 +182,8 @@ def _request_notes(counts: RequestCounts) -> list[str]:
 
 def _own_timings_note(counts: RequestCounts) -> str:
     own_figures = not counts.client_requests if counts.own_figures is None else counts.own_figures
+    if counts.user_events:
+        return _user_events_note(counts, counts.user_events)
     if not own_figures:
         return f"the scenario fired {counts.own_timings} timings of its own. They are not in the figures."
     seen = "an unknown number of requests" if counts.haproxy is None else f"{counts.haproxy} requests"
@@ -183,6 +191,19 @@ def _own_timings_note(counts: RequestCounts) -> str:
     return (
         f"all figures are of timings that the scenario fired itself: {counts.own_timings} in the whole attempt. "
         f"HAProxy counted {seen}{clients}. One timing may take any number of requests."
+    )
+
+
+def _user_events_note(counts: RequestCounts, events: int) -> str:
+    seen = "an unknown number of requests" if counts.haproxy is None else f"{counts.haproxy} requests"
+    figures = (
+        "all figures are of the events that its users fired"
+        if counts.own_figures
+        else "the figures are of the requests of self.client, and of the events that users of other classes fired"
+    )
+    return (
+        f"{figures}: {events} events in the whole attempt. Such users are neither HttpUser nor FastHttpUser. HAProxy "
+        f"counted {seen}, and one may carry many events."
     )
 
 

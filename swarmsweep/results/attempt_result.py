@@ -146,6 +146,9 @@ def _request_counts(raw: RawAttempt) -> RequestCounts | None:
         not_sent=sent.not_sent,
         own_timings=sent.own_timings,
         own_figures=sent.own_figures,
+        user_events=sent.user_events,
+        setup_requests=sent.setup_requests,
+        setup_failures=sent.setup_failures,
         # Counters that were reset by a restart count nothing.
         haproxy=raw.proxy.requests if raw.proxy is not None and not raw.proxy.restarted else None,
     )

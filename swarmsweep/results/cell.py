@@ -128,11 +128,16 @@ def _widest(ranges: list[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _sum_counts(parts: list[RequestCounts]) -> RequestCounts:
-    names = [name for name in RequestCounts.__struct_fields__ if name not in ("haproxy", "own_figures")]
+    # Rows of earlier versions lack some of them.
+    unknown = ("haproxy", "user_events", "setup_requests", "setup_failures")
+    names = [name for name in RequestCounts.__struct_fields__ if name not in (*unknown, "own_figures")]
     sums = {name: sum(getattr(part, name) for part in parts) for name in names}
     return RequestCounts(
         **sums,
         haproxy=_combine(sum, (part.haproxy for part in parts)),
+        user_events=_combine(sum, (part.user_events for part in parts)),
+        setup_requests=_combine(sum, (part.setup_requests for part in parts)),
+        setup_failures=_combine(sum, (part.setup_failures for part in parts)),
         own_figures=_combine(any, (part.own_figures for part in parts)),
     )
 

@@ -179,8 +179,8 @@ def test_requests_that_users_left_to_the_background_are_waited_for(tmp_path):
 
 def test_of_another_client_the_tasks_in_flight_count(tmp_path):
     found = run_users(tmp_path, OTHER_CLIENT, drain_seconds=1.0)
-    waiting = [row for row in found.inside(found.own) if row[2] == NO_RESPONSE]
+    waiting = [row for row in found.inside(found.events) if row[2] == NO_RESPONSE]
     assert len(waiting) == 2
     assert all(ms >= 1000 for _, ms, _ in waiting)
-    assert found.requests == []
-    assert len(found.own) == found.counted + 2 == found.worker["own_timings"]
+    assert found.requests == found.own == []
+    assert len(found.events) == found.counted + 2 == found.worker["own_timings"]

@@ -134,9 +134,12 @@ def test_every_kind_is_counted_apart(tmp_path):
     assert outcome.worker["requests"] + 8 - outcome.worker["unreported"] == outcome.counted
     requests = read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")
     assert sorted(kind_name(one[2]) or "" for one in requests) == ["", "", "", "", "blocked", "blocked", "timeout"]
-    own = read_requests(tmp_path / "named-own-timings-lab-load-0.f64.gz")
+    # They are events of a user that has no HTTP client of Locust.
+    assert outcome.worker["user_events"] == 8
+    assert read_requests(tmp_path / "named-own-timings-lab-load-0.f64.gz") == []
+    own = read_requests(tmp_path / "named-user-events-lab-load-0.f64.gz")
     names = ["GET own", "GET own", "Aggregated", "GET own", "GET own", "GET own"]
-    assert read_names(tmp_path, "named-own-timings-lab-load-0.f64.gz") == names
+    assert read_names(tmp_path, "named-user-events-lab-load-0.f64.gz") == names
     # A timing without a time is counted, and has no record.
     assert [(ms, "" if end == OK else kind_name(end)) for _, ms, end in own] == [
         *[(7.0, "")] * 3,
@@ -148,8 +151,10 @@ def test_every_kind_is_counted_apart(tmp_path):
     record = read_users(tmp_path, ReadOrNote(tmp_path, problems))
     assert problems == []
     assert record.sent == SentCounts(
-        requests=7, sent=11, redirects=4, retries=2, other_sends=3, own_timings=8, unreached=1
+        requests=7, sent=11, redirects=4, retries=2, other_sends=3, own_timings=8, unreached=1, user_events=8
     )
+    # The figures have them, beside the requests of the other users.
+    assert len(record.requests) == 7 + 6
     # Two hops were blocked.
     assert record.sent.not_sent == 2
 

@@ -71,14 +71,16 @@ def _drip(handler: BaseHTTPRequestHandler, seconds: float) -> None:
 
 @dataclass
 class Recorded:
-    """What a run left. ``requests``, ``own`` (timings that the scenario fired) and ``tasks`` are (start, ms, outcome);
-    ``counted`` is Locust's own number.
+    """What a run left: (start, ms, outcome) of requests, of those of ``on_start``, of timings that the scenario fired
+    (``own``), of those that count as requests (``events``), and of tasks. ``counted`` is Locust's own number.
     """
 
     timeline: dict[str, Any]
     worker: dict[str, Any]
     requests: list[tuple[float, float, float]]
+    setup: list[tuple[float, float, float]]
     own: list[tuple[float, float, float]]
+    events: list[tuple[float, float, float]]
     tasks: list[tuple[float, float, float]]
     counted: int
     asked: int
@@ -137,7 +139,9 @@ def run_users(
         timeline=json.loads((folder / "timeline.json").read_text()),
         worker=outcome.worker,
         requests=read_requests(folder / "named-requests-lab-load-0.f64.gz"),
+        setup=read_requests(folder / "named-setup-lab-load-0.f64.gz"),
         own=read_requests(folder / "named-own-timings-lab-load-0.f64.gz"),
+        events=read_requests(folder / "named-user-events-lab-load-0.f64.gz"),
         tasks=read_rows(folder / "tasks-lab-load-0.f64.gz", TASK_FIELDS),
         counted=outcome.counted,
         asked=len(asked),

@@ -109,6 +109,8 @@ def counted_by_haproxy(evidence: Evidence) -> Check | None:
         f"{abs(difference)} {'more' if difference > 0 else 'fewer'}, limit {format_figure(allowed)}"
     )
     passed = abs(difference) <= allowed
+    if not passed and difference > 0 and sent is not None and sent.user_events:
+        return Check(name, seen.requests, None, None, _not_compared(sent, difference), warning=True)
     own = sent.own_timings if sent is not None else 0
     # The client of an own timing may have sent a request to the API. With one timing for each request, this would
     # explain twice as many requests, so it confirms no count.
@@ -125,9 +127,9 @@ def _own_timings_and_haproxy(name: str, evidence: Evidence, sent: SentCounts) ->
 
     The numbers cannot be compared: a message on an open WebSocket is no request to HAProxy.
     """
-    fired, seen = f"the scenario fired {sent.own_timings} timings itself", evidence.proxy
+    fired, seen = _fired(sent), evidence.proxy
     if seen is None or seen.requests is None or seen.restarted:
-        sentence = f"{fired}, and HAProxy's request counters were not recorded or were reset"
+        sentence = f"not compared: {fired}, and HAProxy's request counters were not recorded or were reset"
         return Check(name, None, None, None, sentence, warning=True)
     if not seen.requests:
         sentence = f"{fired}, and HAProxy counted no request. So they did not measure the API behind HAProxy"
@@ -139,8 +141,20 @@ def _own_timings_and_haproxy(name: str, evidence: Evidence, sent: SentCounts) ->
             "that the timings measure the API"
         )
         return Check(name, seen.requests, sent.sent + 1, False, sentence, warning=True)
-    sentence = f"not applicable: {fired}, and HAProxy counted {further} requests for them"
-    return Check(name, seen.requests, None, None, sentence, warning=True)
+    return Check(name, seen.requests, None, None, _not_compared(sent, further), warning=True)
+
+
+def _fired(sent: SentCounts) -> str:
+    if sent.user_events:
+        return f"users without an HTTP client of Locust fired {sent.user_events} events"
+    return f"the scenario fired {sent.own_timings} timings itself"
+
+
+def _not_compared(sent: SentCounts, further: int) -> str:
+    return (
+        f"not compared: {_fired(sent)}, and HAProxy counted {further} requests for them. One request may carry many of "
+        "them, as that of a WebSocket does"
+    )
 
 
 def _expected(evidence: Evidence, recorded: int) -> int:

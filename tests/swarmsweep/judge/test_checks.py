@@ -201,7 +201,13 @@ def own(**changes: int) -> Evidence:
         ),
         (sent(own_timings=500, haproxy=9000), False, "Likely cause: another client"),
         # The figures are the scenario's own timings. HAProxy counts the requests of their client.
-        (own(haproxy=8010), None, "8030 timings itself, and HAProxy counted 8010 requests for them"),
+        (own(haproxy=8010), None, "not compared: the scenario fired 8030 timings itself, and HAProxy counted 8010 "),
+        # So are the events of users of other classes. Beside requests of self.client, they explain only more of them.
+        (own(user_events=8030, haproxy=40), None, "not compared: users without an HTTP client of Locust fired 8030 "),
+        (own(user_events=8030, haproxy=0), False, "HAProxy counted no request. So they did not measure the API"),
+        (sent(own_timings=500, user_events=500, haproxy=20000), None, "not compared: users without an HTTP client"),
+        (sent(own_timings=500, user_events=500), True, "0 fewer"),
+        (sent(own_timings=500, user_events=500, haproxy=7730), False, "Likely cause: requests ended before"),
         (own(haproxy=20), None, "HAProxy counted 20 requests for them"),
         (own(requests=20, sent=20, haproxy=8050), None, "HAProxy counted 8030 requests for them"),
         (own(requests=20, sent=20, haproxy=20), False, "no request beside the 20 of self.client"),

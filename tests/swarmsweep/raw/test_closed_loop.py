@@ -15,9 +15,10 @@ REQUEST, TIMED_OUT_REQUEST, OWN = (1000.0, 5.0, OK), (1000.5, 900.0, TIMEOUT), (
 COUNTS = {"sent": 3, "redirects": 1, "retries": 0, "other_sends": 0, "own_timings": 1}
 
 
-def put(folder, index, requests, own=None, **summary):
+def put(folder, index, requests, own=None, events=None, setup=None, **summary):
     """What one worker leaves."""
-    for name, rows in (("requests", requests), ("own-timings", own)):
+    kinds = {"requests": requests, "own-timings": own, "user-events": events, "setup": setup}
+    for name, rows in kinds.items():
         if rows is not None:
             values = array("d", [figure for row in rows for figure in row])
             (folder / f"{name}-lab-load-{index}.f64.gz").write_bytes(gzip.compress(values.tobytes()))
@@ -69,6 +70,32 @@ def test_own_timings_are_the_figures_where_no_request_was_in_flight_in_the_windo
     assert found.sent.own_figures is own_figures
     assert list(found.requests.latency_ms) == ([70.0] if own_figures else [ms for _, ms, _ in requests])
     assert found.sent.requests == len(requests)
+
+
+def test_events_of_users_without_a_client_of_locust_are_requests_beside_those_of_others(tmp_path):
+    put(tmp_path, 0, [REQUEST], [], [OWN, OWN], [], **COUNTS | {"own_timings": 2, "user_events": 2})
+    put(tmp_path, 1, [TIMED_OUT_REQUEST], [OWN], [], [], **COUNTS | {"user_events": 0})
+    found = read(tmp_path, Timeline(window_start=990.0, window_end=1010.0))
+    assert sorted(found.requests.latency_ms) == [5.0, 70.0, 70.0, 900.0]
+    assert (found.sent.requests, found.sent.own_timings, found.sent.user_events) == (2, 3, 2)
+    assert found.sent.own_figures is False
+
+
+def test_requests_of_on_start_are_counted_and_are_no_figures(tmp_path):
+    setup = {"setup_requests": 3, "setup_failures": 1}
+    put(tmp_path, 0, [REQUEST], [], [], [TIMED_OUT_REQUEST, REQUEST], **COUNTS | {"own_timings": 1} | setup)
+    found = read(tmp_path, Timeline(window_start=990.0, window_end=1010.0))
+    assert list(found.requests.latency_ms) == [5.0]
+    assert sorted(found.setup.latency_ms) == [5.0, 900.0]
+    assert found.sent == SentCounts(
+        requests=3, sent=3, redirects=1, own_timings=1, unreached=1, setup_requests=3, setup_failures=1
+    )
+
+
+def test_a_login_that_hangs_in_the_window_hides_no_timing(tmp_path):
+    put(tmp_path, 0, [], [OWN], [], [(1000.0, 60_000.0, NO_RESPONSE)], **COUNTS)
+    found = read(tmp_path, Timeline(window_start=990.0, window_end=1010.0))
+    assert (found.sent.own_figures, list(found.requests.latency_ms)) == (True, [70.0])
 
 
 def test_timings_of_the_master_alone_are_no_figures(tmp_path):

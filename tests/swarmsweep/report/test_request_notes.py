@@ -32,6 +32,22 @@ THEIRS = "all figures are of timings that the scenario fired itself: 90 in the w
             {"own_timings": 90, "haproxy": 90, "client_requests": 0},
             f"{THEIRS}90 requests. One timing may take any number of requests.",
         ),
+        (
+            {"own_timings": 90, "haproxy": 40, "client_requests": 0, "own_figures": True, "user_events": 90},
+            "all figures are of the events that its users fired: 90 events in the whole attempt. Such users are "
+            "neither HttpUser nor FastHttpUser. HAProxy counted 40 requests, and one may carry many events.",
+        ),
+        (
+            {"own_timings": 90, "haproxy": 43, "own_figures": False, "user_events": 80},
+            "the figures are of the requests of self.client, and of the events that users of other classes fired: 80 "
+            "events in the whole attempt. Such users are neither HttpUser nor FastHttpUser. HAProxy counted 43 "
+            "requests, and one may carry many events.",
+        ),
+        (
+            {"own_timings": 0, "haproxy": 3, "setup_requests": 2, "setup_failures": 1, "user_events": 0},
+            "users made 2 requests in on_start or on_stop, of which 1 failed. They loaded the API and are not in the "
+            "figures.",
+        ),
     ],
 )
 def test_a_note_says_whose_the_figures_are(changes, note):
