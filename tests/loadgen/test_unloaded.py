@@ -241,8 +241,8 @@ def test_each_class_of_users_has_its_turn_alone(tmp_path, buyers, visitors, requ
     assert found.timeline["unloaded_end"] - found.timeline["unloaded_start"] < 3.5
     # The users that Locust would have started without the probe, each once.
     assert found.timeline["users"] == 8
-    logins = [row for row in read_names(tmp_path, "named-requests-lab-load-0.f64.gz") if "login" in row]
-    assert len(logins) == 8 * buyers / (buyers + visitors)
+    logins = [row for row in read_names(tmp_path, "named-setup-lab-load-0.f64.gz") if "login" in row]
+    assert logins == ["GET login"] * (8 * buyers // (buyers + visitors))
     window = found.timeline["window_start"], found.timeline["window_end"]
     measured = of_users(read_users(tmp_path, ReadOrNote(tmp_path, [])), window, 300.0)
     assert measured.gap is None
