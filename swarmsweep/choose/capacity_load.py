@@ -11,6 +11,7 @@ from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, is_tie
 from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import CellCapacity, Row
 from swarmsweep.record_file import Number
@@ -62,7 +63,7 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
     if not able:
         return Recommendation(None, _nothing_holds(cells, slo))
     needed = target * HEADROOM if target else None
-    best = _highest(able, noise) if needed is None else _cheapest_for(needed, able)
+    best = _highest(able, noise) if needed is None else _cheapest_for(needed, able, noise)
     if best is None:
         return Recommendation(None, _short_of(target or 0, able, slo))
     compared = compare_with_each(best, able, noise)
@@ -82,10 +83,11 @@ def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
     target, able = plan.load.get("target_rps"), eligible_cells(cells)
     if not target or not able:
         return []
-    chosen = _cheapest_for(target * HEADROOM, able)
+    noise = noise_in(plan, cells)
+    chosen = _cheapest_for(target * HEADROOM, able, noise)
     sentences = []
     for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
-        other = _cheapest_for(target * headroom, able)
+        other = _cheapest_for(target * headroom, able, noise)
         if other is not chosen:
             name = other.id if other else "no tested configuration"
             sentences.append(f"With {words}, {name} would be recommended.")
@@ -103,11 +105,6 @@ def highest_verified(cells: list[Row]) -> Row | None:
     return max(verified, key=lambda cell: (cell.capacity_rps or 0, cell.id), default=None)
 
 
-def _rank(cell: Row) -> tuple[float, float, int, str]:
-    """Sort key: the cheapest first, then the highest capacity, then the fewest replicas."""
-    return round(cost(cell.config), 9), -(conservative_rps(cell) or 0), cell.config["replicas"], cell.id
-
-
 def _conservative(cell: Row) -> float:
     """The conservative rate of a cell that can win: such a cell has a verified rate."""
     return conservative_rps(cell) or 0.0
@@ -120,9 +117,12 @@ def _capacity_of(cell: Row) -> CellCapacity:
     return cell.capacity
 
 
-def _cheapest_for(needed: float, able: list[Row]) -> Row | None:
-    enough = (cell for cell in able if _conservative(cell) >= needed * (1 - slo_of.ROUNDED_SHARE))
-    return min(enough, key=_rank, default=None)
+def _cheapest_for(needed: float, able: list[Row], noise: Noise) -> Row | None:
+    """The cheapest cell with this rate; of several with the same cost, one that ties with the highest rate."""
+    enough = [cell for cell in able if _conservative(cell) >= needed * (1 - slo_of.ROUNDED_SHARE)]
+    price = min((plain_order(cell)[0] for cell in enough), default=0.0)
+    same = [cell for cell in enough if plain_order(cell)[0] == price]
+    return _highest(same, noise) if same else None
 
 
 def _highest(able: list[Row], noise: Noise) -> Row:
@@ -130,11 +130,11 @@ def _highest(able: list[Row], noise: Noise) -> Row:
     top = _top(able)
     compared = compare_with_each(top, able, noise)
     tied = [cell for cell in able if cell is not top and is_tie(compared[cell.id], noise.aa_log_rms)]
-    return min((top, *tied), key=_rank)
+    return min((top, *tied), key=plain_order)
 
 
 def _top(able: list[Row]) -> Row:
-    return min(able, key=lambda cell: (-_conservative(cell), _rank(cell)))
+    return min(able, key=lambda cell: (-_conservative(cell), plain_order(cell)))
 
 
 def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Number]) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from msgspec.structs import replace
 
 from swarmsweep.choose.advice import advice, is_without_load
+from swarmsweep.choose.light_load import light_load
 from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.choose.ties import cheapest, plain_order
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
@@ -27,19 +29,31 @@ def rps_per_cost(cell: Row) -> float | None:
 def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
     """The recommendation for the rows of a run.
 
-    Only valid cells that hold the SLO can win. The cheapest wins; of equal ones, the one with more requests per second;
-    then the one with fewer replicas.
+    Only valid cells that hold the SLO can win, the cheapest first (see `ties.cheapest`). If there is none, a cell can
+    win that holds the SLO as measured, while a limit lies in the interval of its latency.
     """
     good = [cell for cell in cells if cell.status == "valid" and cell.meets_slo]
-    if not good:
+    close = [cell for cell in cells if _is_close(cell, slo) and slo_of.holds_as_measured(cell, slo)]
+    if not good and not close:
         return Recommendation(None, _nothing_found(cells, slo))
-    best = min(good, key=_rank)
-
-    def misses(cell: Row) -> str:
-        return f"misses the SLO: {' and '.join(row.describe() for row in slo_of.misses(cell, slo))}"
-
-    sentences = [_why(best, slo), against_cheaper(best, cells, misses), _against_fastest(best, cells)]
+    best = cheapest(good or close)
+    sentences = [
+        light_load(cells),
+        _why(best, slo),
+        against_cheaper(best, cells, lambda cell: _why_not(cell, slo)),
+        _against_fastest(best, cells),
+    ]
     return Recommendation(best.id, " ".join(sentence for sentence in sentences if sentence))
+
+
+def _is_close(cell: Row, slo: Mapping[str, Number]) -> bool:
+    """Whether the verdict of a valid cell is open, because a limit lies in the interval of a latency."""
+    return cell.status == "valid" and cell.meets_slo is None and slo_of.is_close(cell, slo)
+
+
+def _why_not(cell: Row, slo: Mapping[str, Number]) -> str:
+    figures = " and ".join(row.describe() for row in slo_of.misses(cell, slo))
+    return f"is undecided: {figures}" if _is_close(cell, slo) else f"misses the SLO: {figures}"
 
 
 def describe_config(config: Config) -> str:
@@ -60,17 +74,25 @@ def describe_config(config: Config) -> str:
     )
 
 
-def _rank(cell: Row) -> tuple[float, float, int, str]:
-    return round(cost(cell.config), 9), -(cell.rps or 0), cell.config["replicas"], cell.id
-
-
 def _why(best: Row, slo: Mapping[str, Number]) -> str:
     figures = " and ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
+    why = "It is the cheapest configuration that holds the SLO."
+    if not best.meets_slo:
+        why = (
+            "Whether it holds the SLO is undecided, because a limit is in the 95 % interval of its latency. "
+            "No configuration holds the SLO clearly, and this one is the cheapest that held it as measured. "
+            f"To decide it, {_to_decide(best)}."
+        )
     return (
-        f"Take {best.id} ({describe_config(best.config)}). It is the cheapest configuration that holds the SLO. "
+        f"Take {best.id} ({describe_config(best.config)}). {why} "
         f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
         f"Its cost is {cost(best.config):.2f} CPU equivalents."
     )
+
+
+def _to_decide(cell: Row) -> str:
+    """How to make the interval of a latency narrower: by more deployments."""
+    return f"set repeat to {max(3, 2 * cell.attempt_count)}"
 
 
 def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> str:
@@ -103,17 +125,17 @@ def _against_fastest(best: Row, cells: list[Row]) -> str:
     if rps <= best.rps:
         return "No valid configuration served more requests."
     speed, price = rps / best.rps, cost(fastest.config) / cost(best.config)
-    held = "" if fastest.meets_slo else " It does not hold the SLO."
+    held = {True: "", False: " It does not hold the SLO.", None: " Whether it holds the SLO is undecided."}
     return (
         f"The fastest valid one, {fastest.id}, served {format_figure(rps)} requests/s. "
-        f"That is {speed:.2f} times as many for {price:.2f} times the cost.{held}"
+        f"That is {speed:.2f} times as many for {price:.2f} times the cost.{held[fastest.meets_slo]}"
     )
 
 
 def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
     valid = [cell for cell in cells if cell.status == "valid"]
     if valid:
-        best = min(valid, key=lambda cell: (_shortfall(cell, slo), _rank(cell)))
+        best = min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell)))
         missed = slo_of.misses(best, slo)
         worst = max(missed, key=lambda miss: miss.factor)
         factor = f", {worst.factor:.2f} times the limit" if worst.factor != float("inf") else ""
@@ -129,12 +151,17 @@ def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
 
 def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     """What to do when no configuration holds the SLO."""
+    if worst.is_close and not worst.is_unknown:
+        return (
+            "The limit is in the 95 % interval of this figure, so this configuration may hold the SLO. "
+            f"To decide it, {_to_decide(nearest)}. {advice(nearest)}. Or lower the load, or relax the SLO."
+        )
     if worst.is_open and worst.value is not None:
         return (
             "Requests had no response when the load ended, so the figure is a lower bound. "
             "Lower the load, or find out why the API does not respond to them."
         )
-    if worst.is_open:
+    if worst.is_unknown:
         return "This figure was not measured: read the checks below, then measure again."
     if nearest.task_exceptions and worst.name == "failed tasks":
         return "Its tasks raised exceptions, which are below. Correct the scenario or the responses that it reads."

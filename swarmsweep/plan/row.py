@@ -203,7 +203,8 @@ class Row(Struct, frozen=True, kw_only=True):
 
     ``unloaded_latency_ms`` is the mean latency of a single user. ``latency_growth`` is the mean latency at the peak
     divided by it. ``served_at_once`` is the number of requests that the API served at once at the peak: good responses
-    per second times the unloaded latency. Rows of earlier versions lack the three.
+    per second times the unloaded latency. ``latency_intervals_ms`` has the 95 % intervals of the latencies of users; a
+    search has none. Rows of earlier versions lack these four.
 
     ``capacity_users`` is the number of users that a search with users verified.
     """
@@ -237,6 +238,7 @@ class Row(Struct, frozen=True, kw_only=True):
     latency_growth: Number | None = None
     served_at_once: Number | None = None
     capacity_users: Whole | None = None
+    latency_intervals_ms: dict[str, Interval] = {}
     bottleneck: str | None
     request_parts: RequestParts | None
     choices: dict[str, str] | None

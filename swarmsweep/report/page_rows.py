@@ -66,9 +66,16 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
         figure(api.cpu_cores),
         figure(api.throttled_percent),
         figure(api.memory_peak_bytes, format_bytes),
-        {True: "yes", False: "no", None: MISSING}[cell.meets_slo],
+        _meets(cell),
         markdown(status_text(cell.status, cell.reason, cell.twin_of)),
     ]
+
+
+def _meets(cell: Row) -> str:
+    """Whether the cell holds the SLO. A valid cell with intervals has no verdict if a limit lies in one of them."""
+    if cell.meets_slo is None:
+        return "undecided" if cell.status == "valid" and cell.latency_intervals_ms else MISSING
+    return "yes" if cell.meets_slo else "no"
 
 
 def _latency(cell: Row, name: str, value_ms: float | None) -> str:

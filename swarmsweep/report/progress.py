@@ -31,7 +31,11 @@ def sentence(row: Row) -> str:
         short = ", below the target" if row.meets_slo is False else ""
         users = "" if capacity.verified_users is None else f"{counted(capacity.verified_users, 'user')} with "
         return f"valid, holds {least}{users}{_rate(capacity.verified_rps)}, {latency}{short}"
-    unknown = "the SLO is undecided, because responses are missing" if bounds else "no SLO"
+    unknown = "no SLO"
+    if bounds:
+        unknown = "the SLO is undecided, because responses are missing"
+    elif row.latency_intervals_ms:
+        unknown = "the SLO is undecided, because a limit is in the 95 % interval of a latency"
     verdict = {True: "meets the SLO", False: "misses the SLO", None: unknown}[row.meets_slo]
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""
     return ", ".join(part for part in ("valid", _rate(row.rps), latency, raised, verdict) if part)

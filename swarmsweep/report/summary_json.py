@@ -18,6 +18,7 @@ SUMMARY_KEYS = (
     *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
     "latency_ms",
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity_users", "capacity", "api", "load", "unloaded_latency_ms"),
+    "latency_intervals_ms",
     *("latency_growth", "served_at_once", "bottleneck", "request_parts"),
     *("choices", "server_processes", "twin_of", "retries"),
 )

@@ -41,7 +41,8 @@ class AttemptResult:
     they are those of the highest load. ``failures`` are all requests without a good response, including those that
     timed out or were never sent.
 
-    ``latency_ms`` are those of all requests sent in the window, failed ones included. ``waited_ms`` has the entries of
+    ``latency_ms`` are those of all requests sent in the window, failed ones included. ``start_seconds`` are when they
+    began (closed loop). ``waited_ms`` has the entries of
     those without a response when the load ended: their true latency is at least that. ``tasks`` are executions of tasks
     that began in the window (closed loop). One fails when it raises or when a request in it fails. ``failure_kinds``
     counts the failures by their kind, None where it was not recorded. ``metrics`` are the
@@ -64,6 +65,7 @@ class AttemptResult:
     bottleneck: str | None
     bottleneck_evidence: str | None
     checks: tuple[Check, ...]
+    start_seconds: np.ndarray = field(default_factory=lambda: np.empty(0))
     waited_ms: np.ndarray = field(default_factory=lambda: np.empty(0))
     think_time_seconds: float | None = None
     tasks: TaskCounts | None = None
@@ -109,6 +111,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         requests=flow.offered if flow is not None else None,
         failures=flow.offered - flow.ok if flow is not None else None,
         latency_ms=_latencies(raw, search),
+        start_seconds=_starts(raw) if search is None else np.empty(0),
         waited_ms=_waited(raw),
         tasks=flow.tasks if flow is not None else None,
         think_time_seconds=flow.think_time_seconds if flow is not None else None,
@@ -162,6 +165,13 @@ def _latencies(raw: RawAttempt, search: SearchOutcome | None) -> np.ndarray:
         return search.reported.requests.sent.latency_ms
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
         return raw.users.requests.within(*raw.window).latency_ms
+    return np.empty(0)
+
+
+def _starts(raw: RawAttempt) -> np.ndarray:
+    """When the requests of a closed loop that were sent in the window began, in seconds of the window."""
+    if raw.users is not None and raw.users.requests is not None and raw.window is not None:
+        return raw.users.requests.within(*raw.window).start_seconds - raw.window[0]
     return np.empty(0)
 
 

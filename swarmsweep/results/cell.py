@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from swarmsweep.judge.bootstrap import Timed, latency_intervals
 from swarmsweep.judge.capacity import across
 from swarmsweep.judge.checks import Check
 from swarmsweep.plan.planned import Plan, PlannedCell
@@ -69,6 +70,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         server_processes=_server_processes([a.usage.server_processes for a in attempts]),
         processes_range=_combine(_widest, (a.usage.processes_range for a in attempts)),
         latency_ms=describe([a.latency_ms for a in attempts]),
+        latency_intervals_ms=_latency_intervals(attempts),
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
         capacity_users=capacity.verified_users if capacity else None,
@@ -174,6 +176,14 @@ def _capacity(attempts: list[AttemptResult]) -> CellCapacity | None:
         verified_users=whole.verified_users,
         estimate_users=whole.estimate_users,
     )
+
+
+def _latency_intervals(attempts: list[AttemptResult]) -> dict[str, Interval]:
+    """The 95 % interval of each latency of users; empty for a search, and where requests have no times."""
+    if not all(len(attempt.start_seconds) == len(attempt.latency_ms) for attempt in attempts):
+        return {}
+    timed = [Timed(attempt.start_seconds, attempt.latency_ms) for attempt in attempts]
+    return dict(latency_intervals(timed, describe([attempt.latency_ms for attempt in attempts]).by_name()))
 
 
 def _rps_range(attempts: list[AttemptResult]) -> Interval | None:

@@ -17,6 +17,7 @@ class Miss:
     """A limit that was missed; ``value`` is None when the figure could not be measured.
 
     ``is_lower_bound``: the figure is at least ``value``, because requests had no response when the load ended.
+    ``interval``: where the figure of another attempt would be, at 95 %; None where that is unknown.
     """
 
     name: str
@@ -24,34 +25,54 @@ class Miss:
     limit: float
     unit: str
     is_lower_bound: bool = False
+    interval: tuple[Number, Number] | None = None
 
     @property
     def exceeds(self) -> bool:
         """Whether the figure is certainly above the limit."""
-        return self.value is not None and self.value > self.limit
+        if self.value is None:
+            return False
+        return (self.value if self.interval is None else self.interval[0]) > self.limit
 
     @property
     def is_open(self) -> bool:
         """Whether it is unknown if the figure is above the limit."""
+        return self.is_unknown or self.is_close
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the figure was not measured, or is a lower bound that does not decide."""
         return self.value is None or (self.is_lower_bound and not self.exceeds)
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the limit lies in the interval of the figure."""
+        return self.interval is not None and self.interval[0] <= self.limit < self.interval[1]
 
     @property
     def factor(self) -> float:
         """The figure divided by the limit; infinite where that is unknown."""
-        return self.value / self.limit if self.value is not None and not self.is_open and self.limit else float("inf")
+        return float("inf") if self.value is None or self.is_unknown or not self.limit else self.value / self.limit
 
     def describe(self) -> str:
         """As 'p95 312.0 ms (limit 100 ms)'; of a lower bound 'p95 >= 312.0 ms (limit 100 ms)'."""
         least = ">= " if self.is_lower_bound else ""
         seen = f"{least}{format_figure(self.value)} {self.unit}" if self.value is not None else "not measured"
-        return f"{self.name} {seen} (limit {format_plain(self.limit)} {self.unit})"
+        within = ""
+        if self.interval is not None and self.is_close:
+            low, high = map(format_figure, self.interval)
+            within = f"interval {low} to {high} {self.unit}, "
+        return f"{self.name} {seen} ({within}limit {format_plain(self.limit)} {self.unit})"
 
 
 def compare_with_limits(row: Row, slo: Mapping[str, Number]) -> list[Miss]:
     """All limits of ``slo`` with the cell's figure, those met and those missed, in the order p50 to failures."""
     latency_ms = row.latency_ms.by_name()
     figures = [
-        Miss(name, latency_ms[name], slo[f"{name}_ms"], "ms", name in row.lower_bounds)
+        Miss(
+            *(name, latency_ms[name], slo[f"{name}_ms"], "ms", name in row.lower_bounds),
+            None if latency_ms[name] is None or name in row.lower_bounds else row.latency_intervals_ms.get(name),
+        )
         for name in _LATENCIES
         if f"{name}_ms" in slo
     ]
@@ -95,6 +116,20 @@ def sustains(capacity: CellCapacity | None, target_rps: float | None) -> bool | 
         held = capacity.is_lower_bound or (estimate is not None and estimate >= wanted)
         return None if held else False
     return bool(verified >= wanted)
+
+
+def is_close(row: Row, slo: Mapping[str, Number]) -> bool:
+    """Whether only intervals keep the verdict open: as measured, every limit is held or missed."""
+    missed = misses(row, slo)
+    return bool(missed) and all(figure.is_close and not figure.is_unknown for figure in missed)
+
+
+def holds_as_measured(row: Row, slo: Mapping[str, Number]) -> bool:
+    """Whether every figure is known and within its limit, intervals aside."""
+    return all(
+        not figure.is_unknown and figure.value is not None and figure.value <= figure.limit
+        for figure in compare_with_limits(row, slo)
+    )
 
 
 def describe(slo: Mapping[str, Number]) -> str:

@@ -19,7 +19,7 @@ MIB = 1024**2
 
 SWEEP = b"""\
 name: quick
-slo: {p95_ms: 100, max_failure_percent: 1}
+slo: {p95_ms: 120, max_failure_percent: 1}
 load: {users: 40, spawn_rate: 40, warmup_seconds: 5, measure_seconds: 12, wait_seconds: [0.0, 0.05]}
 matrix: {replicas: [1, 2], cpus: [0.25, 0.5], memory: [256M], workers: [1]}
 include:

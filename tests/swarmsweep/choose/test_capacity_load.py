@@ -78,6 +78,8 @@ def test_a_cell_is_proven_for_the_smaller_of_lower_bound_and_verified_rate():
         ([cell("a", 50.0, cpus=0.5), cell("b", 100.0, cpus=2)], "b"),  # one deployment, half: no tie
         ([cell("a", 180.0, 240.0, cpus=0.5), three("b", 210.0, cpus=2)], "a"),  # undecided and near
         ([three("a", 100.0, replicas=2, cpus=0.5, memory=GIB // 2), three("b", 100.0)], "b"),  # fewer replicas
+        # As cheap, without a clear difference: fewer replicas, not the higher rate.
+        ([three("a", 100.4, replicas=2, cpus=0.5, memory=GIB // 2), three("b", 100.0)], "b"),
         ([dead("a", "invalid"), three("b", 100.0)], "b"),
         ([dead("a", "failed"), three("b", 100.0)], "b"),
         ([dead("a", None), three("b", 100.0)], "b"),

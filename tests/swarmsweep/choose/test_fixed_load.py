@@ -6,6 +6,7 @@ from rows import fixed
 
 from swarmsweep.choose.fixed_load import memory_headroom, recommend, sensitivity
 from swarmsweep.plan.row import ApiUse
+from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import cost
 
 GIB = 1024**3
@@ -14,6 +15,21 @@ SLO = {"p95_ms": 100, "max_failure_percent": 1}
 
 def test_cost_counts_cpu_and_memory_of_all_replicas():
     assert cost({"replicas": 2, "cpus": 0.5, "memory_bytes": GIB}) == pytest.approx(2 * 0.61)
+
+
+def with_workers(row, workers):
+    return replace(row, config=row.config | {"workers": workers})
+
+
+def several(name, rps, low, high):
+    """A row of several attempts, with the lowest and the highest of their rates."""
+    return replace(fixed(name, rps=rps), rps_range=(low, high), attempt_count=3)
+
+
+def close(name, p95, **more):
+    """A row of one attempt with the limit in the interval of its p95."""
+    row = replace(fixed(name, p95=p95, **more), latency_intervals_ms={"p95": (0.75 * p95, 1.25 * p95)})
+    return replace(row, meets_slo=slo_of.meets(row, SLO))
 
 
 def changes_of(cells):
@@ -27,7 +43,16 @@ def changes_of(cells):
         ([fixed("a", cpus=2), fixed("b", cpus=1)], "b"),  # the cheapest
         ([fixed("a", cpus=1, p95=101), fixed("b", cpus=2)], "b"),  # the SLO comes first
         ([fixed("a", cpus=1, failures=1.1), fixed("b", cpus=2)], "b"),
-        ([fixed("a", rps=100), fixed("b", rps=101)], "b"),  # as cheap: the faster
+        ([fixed("a", rps=100), fixed("b", rps=120)], "b"),  # as cheap: the faster
+        ([fixed("a", rps=100), fixed("b", rps=101)], "a"),  # as cheap, without a clear difference: by name
+        ([with_workers(fixed("a", rps=34.1), 2), fixed("b", rps=34.0)], "b"),  # as cheap: fewer workers
+        ([several("a", 100, 98, 102), several("b", 104, 103, 105)], "b"),  # attempts show that it is faster
+        ([several("a", 100, 80, 120), several("b", 115, 100, 130)], "a"),  # they overlap
+        ([close("a", 90), fixed("b", cpus=2)], "b"),  # a clear one wins, whatever it costs
+        ([close("a", 90), close("b", 85, cpus=2)], "a"),
+        ([close("a", 110), close("b", 90, cpus=2)], "b"),  # over the limit as measured
+        ([close("a", 110)], None),
+        ([close("a", 90, failures=2.0)], None),  # another limit is missed clearly
         (
             [fixed("a", replicas=2, cpus=0.5, memory=GIB // 2), fixed("b")],
             "b",
@@ -42,6 +67,13 @@ def changes_of(cells):
 def test_winner(cells, winner):
     assert recommend(cells, SLO).cell_id == winner
     assert recommend(cells[::-1], SLO).cell_id == winner
+
+
+def light(name, **more):
+    """A row with the latency of a single user: 60 users, who think for 1.75 s after each request."""
+    row = replace(fixed(name, rps=34.0, p95=12.0, **more), users=60, think_time_seconds=1.75)
+    row = replace(row, bottleneck="not_saturated", unloaded_latency_ms=10.0, latency_growth=1.02)
+    return replace(row, api=replace(row.api, cpu_cores=0.1))
 
 
 # Name of the row -> cells with their differences from a usual cell.
@@ -66,6 +98,10 @@ SENTENCES = {
     "not measured and infeasible": [fixed("a", status=None), fixed("b", status="infeasible")],
     "nothing": [],
     "a lower bound within the limit": [replace(fixed("a", p95=60.0), lower_bounds=["mean", "p95"], meets_slo=None)],
+    "an open one alone": [close("a", 90), fixed("b", cpus=2, p95=300)],
+    "an open one that is cheaper": [close("a", 110, cpus=0.5), fixed("b")],
+    "an open one over the limit": [close("a", 110)],
+    "a light load": [light("a", cpus=0.5), light("b", cpus=2, replicas=2)],
     "a lower bound above the limit": [replace(fixed("b", p95=160.0), lower_bounds=["mean", "p95"], meets_slo=False)],
 }
 
@@ -177,3 +213,55 @@ def test_memory_that_is_files_is_shown_apart(files_bytes, words):
 
 def test_memory_that_was_not_measured_has_no_sentence():
     assert memory_headroom(replace(fixed("a"), api=ApiUse(shared_memory_peak_bytes=5))) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        # 60 users use 0.1 of 0.5 CPUs, and 0.1 of 2 x 2.
+        (
+            [light("a", cpus=0.5), light("b", cpus=2, replicas=2)],
+            ["34.0 requests/s", "60 users", "1.75 s", "300 users"],
+        ),
+        ([light("a", cpus=0.5), light("b", cpus=2, replicas=2)], ["CPU limit of a, and about 2,400 that of b"]),
+        ([light("a")], ["the only valid configuration too little", "600 users"]),
+        ([replace(light("a"), api=ApiUse())], ["Raise load.users, or shorten load.wait_seconds"]),
+        ([light("a"), fixed("b", status="failed", reason="x")], ["600 users"]),
+    ],
+)
+def test_a_load_that_stressed_nothing_says_first_what_to_change(cells, words):
+    sentence = recommend(cells, SLO).sentence
+    assert sentence.startswith("The load stressed ")
+    assert [part for part in words if part not in sentence] == []
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [light("a"), replace(light("b"), bottleneck="cpu_throttled")],
+        [light("a"), replace(light("b"), latency_growth=3.0)],
+        [light("a"), replace(light("b"), meets_slo=False)],
+        [fixed("a")],
+    ],
+)
+def test_one_stressed_cell_is_enough(cells):
+    assert "The load stressed" not in recommend(cells, SLO).sentence
+
+
+@pytest.mark.parametrize(
+    ("p95", "interval", "is_lower_bound", "meets"),
+    [
+        (90, (80, 99.9), False, True),
+        (90, (80, 100), False, True),
+        (90, (80, 101), False, None),
+        (110, (100, 130), False, None),
+        (110, (100.1, 130), False, False),
+        (110, (90, 130), True, False),  # it is at least 110
+        (90, (80, 99), True, None),
+    ],
+)
+def test_a_verdict_is_open_when_the_limit_is_in_the_interval(p95, interval, is_lower_bound, meets):
+    row = replace(fixed("a", p95=p95), latency_intervals_ms={"p95": interval})
+    row = replace(row, lower_bounds=["p95"] if is_lower_bound else [])
+    assert slo_of.meets(row, SLO) is meets
+    assert slo_of.meets(replace(row, failure_percent=5.0), SLO) is False
