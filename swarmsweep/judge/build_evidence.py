@@ -79,8 +79,8 @@ def _flows(raw: RawAttempt, search: SearchOutcome | None, load: StoredLoad) -> t
 
 
 def _flow_of(raw: RawAttempt, probe: Probe, load: StoredLoad) -> Flow | None:
-    """One probe of a search. Users leave one record of all probes."""
-    if raw.users is None:
+    """One probe of a search. Users whose number is searched leave one record of all probes."""
+    if raw.users is None or probe.entry.users is None:
         return flow_of_probe(probe)
     return flow_of_users(raw.users, probe.window, {**load, "users": probe.entry.users})
 
@@ -88,7 +88,7 @@ def _flow_of(raw: RawAttempt, probe: Probe, load: StoredLoad) -> Flow | None:
 def _concurrency(raw: RawAttempt, search: SearchOutcome | None, peak: Flow | None, replicas: int) -> Concurrency:
     if peak is None:
         return Concurrency()
-    if search is not None and raw.users is None:
+    if search is not None and (raw.users is None or not search.is_by_users):
         highest = search.peak
         return concurrency.of_search(search.probes, highest, peak.latency_mean_ms) if highest else Concurrency()
     # The probe of one user has no timings of the scenario itself, and the figures have.
@@ -133,11 +133,14 @@ def _records(raw: RawAttempt, search: SearchOutcome | None) -> _Records:
         )
     if raw.users is not None:
         requests = raw.users.requests
+        probes = search.probes if search is not None and not search.is_by_users else ()
+        complete = [part.complete for part in (requests, *probes) if part is not None]
         return _Records(
             recorded_requests=_recorded(raw.users),
             unreported_requests=raw.users.unreported,
             on_start=raw.users.on_start,
-            records_complete=requests.complete if requests is not None else None,
+            client_timeouts=sum(probe.summary.timed_out for probe in probes),
+            records_complete=all(complete) if requests is not None else None,
             record_files=raw.users.files,
         )
     return _Records()

@@ -26,13 +26,14 @@ from swarmsweep.search import (
     verified_rate,
 )
 from swarmsweep.stats import quantile
+from swarmsweep.sweep.load import ARRIVALS
 from swarmsweep.units import counted, format_figure
 
 CONFIDENCE = 0.95
 WIDEST = math.log(10)
 GENERATOR_LIMIT, MAX_RPS_LIMIT, MAX_USERS_LIMIT = "generator", "max_rps", "max_users"
 # Units of what a search varies.
-REQUESTS, USERS = "requests/s", "users"
+REQUESTS, USERS, ITERATIONS = "requests/s", "users", "iterations/s"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Capacity:
 
     A search with users finds numbers of users, and the fields of this name have them. Then the rates are what the
     generator measured at these numbers: between two probes interpolated, below the lowest one proportional, and above
-    the highest one constant, because an API that is full serves no more.
+    the highest one constant, because an API that is full serves no more. The same holds for a search by arrivals, and
+    the fields of iterations per second.
     """
 
     verified_rps: float | None
@@ -61,6 +63,7 @@ class Capacity:
     verified_users: int | None = None
     estimate_users: float | None = None
     interval_users: tuple[float, float] | None = None
+    verified_iterations_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Combined:
     is_lower_bound: bool
     verified_users: int | None = None
     estimate_users: float | None = None
+    verified_iterations_per_second: float | None = None
 
 
 def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> Capacity:
@@ -94,6 +98,7 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
     entries = [(entry, level) for entry in search.probes if entry.is_searched and (level := entry.level) is not None]
     judged = [(level, entry.seconds_measure, entry.verdict) for entry, level in entries]
     by_users = any(entry.users is not None for entry in search.probes)
+    unit = USERS if by_users else ITERATIONS if search.order.by == ARRIVALS else REQUESTS
     verified = verified_rate(judged, search.profile.verify_seconds)
     held = [rate for rate, _, verdict in judged if verdict == GOOD]
     failed = [rate for rate, _, verdict in judged if verdict == BAD]
@@ -118,16 +123,18 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
         interval_rps=interval,
         limited_by=limited_by,
         sentence=_sentence(
-            USERS if by_users else REQUESTS,
+            unit,
             *(verified, seconds, min(failed, default=None), held, limited_by, search.profile.verify_seconds),
         ),
         next_step=next_step(search, counts, slo) if verified is None else None,
     )
-    return _with_rates(found, entries, counts) if by_users else found
+    return found if unit == REQUESTS else _with_rates(found, unit, entries, counts)
 
 
-def _with_rates(found: Capacity, entries: Sequence[tuple[ProbeEntry, float]], counts: Mapping[int, Counts]) -> Capacity:
-    """A capacity in users, with the rates that were measured."""
+def _with_rates(
+    found: Capacity, unit: str, entries: Sequence[tuple[ProbeEntry, float]], counts: Mapping[int, Counts]
+) -> Capacity:
+    """A capacity in users or iterations, with the rates that were measured."""
     rates: dict[float, list[float]] = {}
     for entry, users in entries:
         if entry.number in counts and entry.verdict in (GOOD, BAD):
@@ -139,14 +146,19 @@ def _with_rates(found: Capacity, entries: Sequence[tuple[ProbeEntry, float]], co
 
     interval = found.interval_rps
     low, high = (rate_at(users) for users in interval or (None, None))
-    return replace(
+    measured = replace(
         found,
-        verified_users=None if found.verified_rps is None else round(found.verified_rps),
-        estimate_users=found.estimate_rps,
-        interval_users=interval,
         verified_rps=rate_at(found.verified_rps),
         estimate_rps=rate_at(found.estimate_rps),
         interval_rps=None if low is None or high is None else (min(low, high), max(low, high)),
+    )
+    if unit == ITERATIONS:
+        return replace(measured, verified_iterations_per_second=found.verified_rps)
+    return replace(
+        measured,
+        verified_users=None if found.verified_rps is None else round(found.verified_rps),
+        estimate_users=found.estimate_rps,
+        interval_users=interval,
     )
 
 
@@ -171,7 +183,8 @@ def across(capacities: Sequence[Capacity]) -> Combined:
     smallest = min(verified, default=None) if len(verified) == count else None
     is_lower_bound = any(capacity.is_lower_bound and capacity.verified_rps == smallest for capacity in capacities)
     users, estimates = _users(capacities, smallest)
-    blank = Combined(smallest, None, None, None, count, False, is_lower_bound, users, None)
+    iterations = _iterations(capacities, smallest)
+    blank = Combined(smallest, None, None, None, count, False, is_lower_bound, users, None, iterations)
     if count == 1:
         return Combined(
             smallest,
@@ -183,6 +196,7 @@ def across(capacities: Sequence[Capacity]) -> Combined:
             capacities[0].is_lower_bound,
             users,
             estimates,
+            iterations,
         )
     rates = (capacity.verified_rps if capacity.is_lower_bound else capacity.estimate_rps for capacity in capacities)
     logs = [math.log(rate) for rate in rates if rate is not None]
@@ -192,7 +206,9 @@ def across(capacities: Sequence[Capacity]) -> Combined:
     half = quantile((1 + CONFIDENCE) / 2, count - 1) * error
     lower = math.exp(mean - quantile(CONFIDENCE, count - 1) * error)
     interval = (math.exp(mean - half), math.exp(mean + half))
-    return Combined(smallest, math.exp(mean), interval, lower, count, True, is_lower_bound, users, estimates)
+    return Combined(
+        smallest, math.exp(mean), interval, lower, count, True, is_lower_bound, users, estimates, iterations
+    )
 
 
 def _users(capacities: Sequence[Capacity], smallest_rps: float | None) -> tuple[int | None, float | None]:
@@ -202,6 +218,13 @@ def _users(capacities: Sequence[Capacity], smallest_rps: float | None) -> tuple[
     every = estimates and len(estimates) == len(capacities)
     mean = math.exp(fmean(math.log(users) for users in estimates)) if every else None
     return min(verified, default=None) if smallest_rps is not None else None, mean
+
+
+def _iterations(capacities: Sequence[Capacity], smallest_rps: float | None) -> float | None:
+    """The rate of iterations of the smallest verified rate."""
+    rates = [one.verified_iterations_per_second for one in capacities if one.verified_rps == smallest_rps]
+    known = [rate for rate in rates if rate is not None]
+    return min(known, default=None) if smallest_rps is not None else None
 
 
 def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:

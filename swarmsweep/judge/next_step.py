@@ -16,6 +16,7 @@ from swarmsweep.search import (
     least_requests,
     needed_seconds,
 )
+from swarmsweep.sweep.load import ARRIVALS
 from swarmsweep.units import counted, format_figure, format_plain
 
 # More workers than the rate needs by proportion, because they do not share the load exactly.
@@ -44,6 +45,12 @@ def next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> str
         counts: by number of the probe.
         slo: limits by name; a limit that is None is ignored.
     """
+    step = _next_step(search, counts, slo)
+    # The rates of this search are in iterations.
+    return step.replace("requests/s", "iterations/s") if search.order.by == ARRIVALS else step
+
+
+def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> str:
     opened = [entry for entry in search.probes if entry.is_searched]
     held = _rates(opened, GOOD)
     late = [entry for entry in opened if entry.verdict == GENERATOR]

@@ -19,6 +19,11 @@ class SearchOutcome:
     capacity: Capacity | None = None
 
     @property
+    def is_by_users(self) -> bool:
+        """Whether the search varied the number of users."""
+        return any(probe.entry.users is not None for probe in self.probes)
+
+    @property
     def peak(self) -> Probe | None:
         """The probe with the highest load that the generator could make. If it could make none, all probes are
         considered.

@@ -9,7 +9,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.files import as_number, read_json
 from swarmsweep.search import PROFILES
 from swarmsweep.shared.request_record import UNLOADED_REQUESTS, UNLOADED_SECONDS
-from swarmsweep.sweep.load import CAPACITY, FIXED, RATE, StoredLoad, mode_of, varied_by
+from swarmsweep.sweep.load import CAPACITY, FIXED, RATE, USERS, StoredLoad, mode_of, varied_by
 from swarmsweep.units import counted
 
 
@@ -71,11 +71,14 @@ def _users_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> st
 
 
 def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
-    by_rate = varied_by(load) == RATE
-    highest = "rate that holds the SLO" if by_rate else "number of users whose SLO holds"
+    by = varied_by(load)
+    by_rate = by != USERS
+    highest = {RATE: "rate that holds the SLO", USERS: "number of users whose SLO holds"}.get(
+        by, "rate of iterations that holds the SLO"
+    )
     search = f"search for the highest {highest}. {_course(load, by_rate)}"
+    words.pop("by", None)
     if not by_rate:
-        words.pop("by")
         words["spawn_rate"] = f"users: {words['spawn_rate']}, with {words.pop('wait_seconds')}"
     budget = f"{words.pop('budget_seconds')} ({words.pop('profile')})"
     return _sentences(search, budget, words, f"deployments per cell: {repeat}")

@@ -77,7 +77,8 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     from the probes of the only one. ``next_step``: what to do, where a deployment verified no rate.
 
     ``verified_users`` and ``estimate_users`` are those of a search with users; else they are None. The rates then
-    belong to these numbers of users.
+    belong to these numbers of users. ``verified_iterations_per_second`` is that of a search by arrivals, and the rates
+    are the requests of these iterations.
     """
 
     verified_rps: Number | None
@@ -91,6 +92,7 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     next_step: str | None = None
     verified_users: Whole | None = None
     estimate_users: Number | None = None
+    verified_iterations_per_second: Number | None = None
 
 
 class CheckEntry(Struct, frozen=True, kw_only=True):
@@ -185,6 +187,7 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     verified_users: Whole | None = None
     estimate_users: Number | None = None
     interval_users: Interval | None = None
+    verified_iterations_per_second: Number | None = None
     is_lower_bound: bool | None = field(name="at_least", default=None)
     limited_by: str | None = None
     capacity_sentence: str | None = None
@@ -206,7 +209,8 @@ class Row(Struct, frozen=True, kw_only=True):
     per second times the unloaded latency. ``latency_intervals_ms`` has the 95 % intervals of the latencies of users; a
     search has none. Rows of earlier versions lack these four.
 
-    ``capacity_users`` is the number of users that a search with users verified.
+    ``capacity_users`` is the number of users that a search with users verified, ``capacity_iterations_per_second`` the
+    rate of iterations that a search by arrivals verified.
     """
 
     schema: int
@@ -238,6 +242,7 @@ class Row(Struct, frozen=True, kw_only=True):
     latency_growth: Number | None = None
     served_at_once: Number | None = None
     capacity_users: Whole | None = None
+    capacity_iterations_per_second: Number | None = None
     latency_intervals_ms: dict[str, Interval] = {}
     bottleneck: str | None
     request_parts: RequestParts | None

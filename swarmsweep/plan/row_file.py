@@ -19,6 +19,7 @@ NEWER_KEYS = (
     *("server_processes", "processes_range", "request_counts"),
     *("unloaded_latency_ms", "latency_growth", "served_at_once", "capacity_users"),
     "latency_intervals_ms",
+    "capacity_iterations_per_second",
 )
 
 

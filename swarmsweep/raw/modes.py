@@ -13,7 +13,7 @@ from swarmsweep.raw.search_record import SearchRecord, read_search
 from swarmsweep.raw.timeline import Timeline
 from swarmsweep.search import Slo
 from swarmsweep.shared.request_record import OK, TIMEOUT
-from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, has_users, mode_of
+from swarmsweep.sweep.load import ARRIVALS, CAPACITY, FIXED, StoredLoad, has_users, mode_of, varied_by
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ def _read_search(
 ) -> LoadRecord:
     if not has_users(load):
         return LoadRecord(search=read_search(locust, slo, read_or_note))
+    if varied_by(load) == ARRIVALS:
+        # The users' record has the counts of everything that they did. Latencies are in the files of the probes.
+        users = _read_users(locust, timeline, read_or_note)
+        return LoadRecord(users=users, search=read_search(locust, slo, read_or_note))
     users = _in_time(_read_users(locust, timeline, read_or_note), float(load["timeout_seconds"]))
     return LoadRecord(users=users, search=read_search(locust, slo, read_or_note, with_users=True))
 

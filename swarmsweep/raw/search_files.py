@@ -69,13 +69,15 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
 class SearchOrder(Struct, frozen=True):
     """``max_rps`` and ``max_users``: the highest load that the search may try.
 
-    ``workers``: Locust workers over all load hosts.
+    ``workers``: Locust workers over all load hosts. ``by``: None for the open-loop client, users, or arrivals. Rates of
+    a search by arrivals are in iterations per second.
     """
 
     max_rps: WrittenAmount | None = None
     profile: str | None = None
     workers: Count | None = None
     max_users: Count | None = None
+    by: str | None = None
 
 
 class SearchProfile(Struct, frozen=True):

@@ -160,7 +160,7 @@ def _request_counts(raw: RawAttempt) -> RequestCounts | None:
 def _latencies(raw: RawAttempt, search: SearchOutcome | None) -> np.ndarray:
     """Latencies of the requests that were sent in the window."""
     if search is not None and search.reported is not None:
-        if raw.users is not None and raw.users.requests is not None:
+        if search.is_by_users and raw.users is not None and raw.users.requests is not None:
             return raw.users.requests.within(*search.reported.window).latency_ms
         return search.reported.requests.sent.latency_ms
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:

@@ -74,6 +74,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
         capacity_users=capacity.verified_users if capacity else None,
+        capacity_iterations_per_second=capacity.verified_iterations_per_second if capacity else None,
         capacity=capacity,
         api=_api(attempts),
         load=LoadUse(
@@ -175,6 +176,7 @@ def _capacity(attempts: list[AttemptResult]) -> CellCapacity | None:
         next_step=next((capacity.next_step for capacity in capacities if capacity.next_step), None),
         verified_users=whole.verified_users,
         estimate_users=whole.estimate_users,
+        verified_iterations_per_second=whole.verified_iterations_per_second,
     )
 
 
@@ -219,6 +221,7 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         verified_users=capacity.verified_users if capacity else None,
         estimate_users=capacity.estimate_users if capacity else None,
         interval_users=capacity.interval_users if capacity else None,
+        verified_iterations_per_second=capacity.verified_iterations_per_second if capacity else None,
         is_lower_bound=capacity.is_lower_bound if capacity else None,
         limited_by=capacity.limited_by if capacity else None,
         capacity_sentence=capacity.sentence if capacity else None,

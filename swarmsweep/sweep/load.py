@@ -15,8 +15,9 @@ DRAIN_SECONDS = 120.0
 MAX_TIMEOUT_SECONDS = 60  # a response after a minute is useless
 # Users for a fixed time, or a search for the highest load that holds the SLO.
 FIXED, CAPACITY = "fixed", "capacity"
-# What such a search varies: the rate of the open-loop client, or the number of users of any other scenario.
-RATE, USERS = "rate", "users"
+# What such a search varies: the rate of the open-loop client, or, for any other scenario, the number of users or the
+# rate of iterations.
+RATE, USERS, ARRIVALS = "rate", "users", "arrivals"
 # A scenario with this ending sends requests when they are due, even if earlier ones have no response.
 OPEN_LOOP_ENDING = "_open.py"
 # Users that one Locust worker starts per second in a search. Faster starts disturb Locust itself.
@@ -120,6 +121,8 @@ class CapacityLoad:
         waits = None if self.wait_seconds is None else list(self.wait_seconds)
         if self.varies == RATE:
             kind: dict[str, Any] = {"arrivals": self.arrivals}
+        elif self.varies == ARRIVALS:
+            kind = {"by": self.varies, "arrivals": self.arrivals}
         else:
             kind = {"by": self.varies, "spawn_rate": self.users_per_second, "wait_seconds": waits}
         start, rest = ("mode", "profile", "budget_seconds"), ("timeout_seconds", "target_rps", "workers", "locustfile")
@@ -147,7 +150,7 @@ def varied_by(load: StoredLoad) -> str:
 
 
 def has_users(load: StoredLoad) -> bool:
-    """Whether a load as in plan.json has users of Locust, who wait for each response."""
+    """Whether a load as in plan.json has users of Locust, which make their requests themselves."""
     return mode_of(load) == FIXED or varied_by(load) != RATE
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmsweep.search import PROFILES, needed_seconds
 from swarmsweep.sweep.load import (
+    ARRIVALS,
     CAPACITY,
     DRAIN_SECONDS,
     FIXED,
@@ -40,6 +41,8 @@ TIMEOUT_PER_LIMIT = 4
 TIMEOUT_RANGE_SECONDS = (1, 10)
 # Settings of a search that only one kind of scenario has.
 USERS_ALONE = ("by", "spawn_rate", "wait_seconds", "tags", "exclude_tags", "user_classes")
+# Settings of a number of users. Iterations have neither a ramp nor think time.
+NUMBER_ALONE = ("spawn_rate", "wait_seconds")
 
 # Settings of a load by name, as the sweep file has them.
 Settings = Mapping[str, Any]
@@ -147,8 +150,12 @@ def _refuse_other_kind(load: CapacityLoad, written: "Entries", problems: "Proble
                 f"whose name does not end in {OPEN_LOOP_ENDING}"
             )
             problems.add(written.line_of(key), written.place(key), text)
+    elif load.varies == ARRIVALS:
+        for key in [key for key in NUMBER_ALONE if key in written]:
+            text = f"has no effect on iterations that start when they are due; allowed: {key} with by: {USERS}"
+            problems.add(written.line_of(key), written.place(key), text)
     elif load.varies == USERS and "arrivals" in written:
-        text = f"is for an open loop, and {load.locustfile} has users; allowed: no arrivals with by: {USERS}"
+        text = f"is for an open loop, and {load.locustfile} has users; allowed: arrivals with by: {ARRIVALS}"
         problems.add(written.line_of("arrivals"), written.place("arrivals"), text)
 
 

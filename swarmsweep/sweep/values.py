@@ -46,7 +46,10 @@ MODES = {
     "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest load that holds the SLO",
 }
-BY = {"users": "the number of users, who wait for each response"}
+BY = {
+    "users": "the number of users, who wait for each response",
+    "arrivals": "the rate of iterations, each of which starts when it is due",
+}
 ARRIVALS = {
     "poisson": "independent callers, at random times",
     "constant": "requests at equal intervals",

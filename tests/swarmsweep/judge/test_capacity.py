@@ -37,6 +37,12 @@ def entries(*trials, max_rps=None, verify_seconds=60):
     return msgspec.convert(search, SearchFile)
 
 
+def by_arrivals(*trials):
+    """The same, whose rates are in iterations per second."""
+    search = entries(*trials)
+    return msgspec.structs.replace(search, order=msgspec.structs.replace(search.order, by="arrivals"))
+
+
 def counts(rate, seconds, over):
     """A probe with this share of requests over the limit."""
     offered = round(rate * seconds)
@@ -215,3 +221,28 @@ def test_trials_that_contradict_each_other_have_no_interval():
     found = capacity_of(search, summaries, SLO)
     assert (found.verified_rps, found.interval_rps) == (None, None)
     assert found.estimate_rps == pytest.approx(72, rel=0.2)
+
+
+def test_a_search_by_arrivals_has_iterations_and_the_requests_that_were_measured():
+    search = by_arrivals((40, 60, GOOD), (50, 60, BAD))
+    # Three requests for each iteration, of which some are over the limit at the higher rate.
+    seen = {
+        2: Counts(7200, {"p95_ms": 7190}, ok_rps=119.0),
+        3: Counts(9000, {"p95_ms": 8000}, ok_rps=148.0),
+    }
+    found = capacity_of(search, seen, SLO)
+    assert (found.verified_iterations_per_second, found.verified_rps) == (40, 119.0)
+    assert 119 < found.estimate_rps < 148
+    assert found.sentence == "40.0 iterations/s held the SLO for 60 s. 50.0 iterations/s did not."
+    assert (found.verified_users, found.estimate_users) == (None, None)
+    lower = capacity_of(
+        by_arrivals((30, 60, GOOD), (50, 60, BAD)), {2: Counts(5400, {"p95_ms": 5400}, ok_rps=90.0)}, SLO
+    )
+    both = across([found, lower])
+    assert (both.verified_rps, both.verified_iterations_per_second) == (90.0, 30)
+
+
+def test_the_next_step_after_a_search_by_arrivals_has_its_unit():
+    found = capacity_of(by_arrivals((40, 30, GOOD), (50, 60, BAD)), {}, SLO)
+    assert found.verified_iterations_per_second is None
+    assert "up to 40.0 iterations/s had held" in found.next_step

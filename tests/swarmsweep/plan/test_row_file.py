@@ -21,7 +21,7 @@ KEYS = [
     *("server_processes", "processes_range", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps"),
     *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once"),
-    *("capacity_users", "latency_intervals_ms", "bottleneck"),
+    *("capacity_users", "capacity_iterations_per_second", "latency_intervals_ms", "bottleneck"),
     *("request_parts", "choices", "bottleneck_evidence", "metrics_problem"),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),
     *("run_id", "attempt"),
@@ -31,6 +31,7 @@ INNER_KEYS = {
     "capacity": [
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps", "deployments"),
         *("between_deployments", "limited_by", "next_step", "verified_users", "estimate_users"),
+        "verified_iterations_per_second",
     ],
     "api": [
         *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts"),
@@ -43,7 +44,7 @@ INNER_KEYS = {
         *("attempt", "status", "reason", "rps", "unloaded_latency_ms", "latency_growth", "served_at_once"),
         *("window_start", "window_end", "requests_by_replica"),
         *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps"),
-        *("verified_users", "estimate_users", "interval_users", "at_least"),
+        *("verified_users", "estimate_users", "interval_users", "verified_iterations_per_second", "at_least"),
         *("limited_by", "capacity_sentence", "next_step", "load_trials"),
     ],
 }
@@ -51,7 +52,7 @@ INNER_KEYS = {
 NEWER_ATTEMPT_KEYS = (
     *("think_time_seconds", "server_processes"),
     *("unloaded_latency_ms", "latency_growth", "served_at_once", "next_step"),
-    *("verified_users", "estimate_users", "interval_users"),
+    *("verified_users", "estimate_users", "interval_users", "verified_iterations_per_second"),
 )
 PROBE_KEYS = [
     *("trial", "purpose", "kind", "rate_rps", "connections", "users", "seconds_ramp", "seconds_settle"),

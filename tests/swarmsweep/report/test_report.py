@@ -589,6 +589,7 @@ def test_the_recommendation_is_of_a_capacity(searched):
     assert list(best["capacity"]) == [
         *("verified_rps", "at_least", "estimate_rps", "interval_rps", "lower_bound_rps"),
         *("deployments", "between_deployments", "limited_by", "next_step", "verified_users", "estimate_users"),
+        "verified_iterations_per_second",
     ]
     assert [cell["twin_of"] for cell in summary["cells"]] == [None] * 6 + [CELLS[0]]
 

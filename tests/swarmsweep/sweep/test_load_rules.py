@@ -116,6 +116,9 @@ BAD = [
     ("workers: 129", 5, "load.workers"),
     ("by: rate", 5, "load.by"),
     ("by: users\n  locustfile: predict_open.py", 5, "load.by"),
+    ("by: arrivals\n  locustfile: predict_open.py", 5, "load.by"),
+    ("by: arrivals\n  wait_seconds: [1, 2]", 6, "load.wait_seconds"),
+    ("by: arrivals\n  spawn_rate: 5", 6, "load.spawn_rate"),
     ("spawn_rate: 5", 5, "load.spawn_rate"),
     ("user_classes: [A]", 5, "load.user_classes"),
     ("arrivals: poisson\n  locustfile: predict.py", 5, "load.arrivals"),
@@ -172,6 +175,15 @@ def test_the_defaults_of_a_search_with_users():
     # Without a locustfile, it is that of mode fixed.
     assert parse("by: users").load.locustfile == "predict.py"
     assert parse("by: users\n  workers: 3").load.users_per_second == 300
+
+
+def test_a_search_by_arrivals_has_neither_think_time_nor_a_ramp():
+    load = parse("by: arrivals\n  arrivals: constant\n  user_classes: [C]").load
+    assert (load.varies, load.locustfile, load.user_classes) == ("arrivals", "predict.py", ("C",))
+    stored = load.as_json()
+    assert stored.items() >= {"by": "arrivals", "arrivals": "constant", "timeout_seconds": 1.2}.items()
+    assert stored.keys().isdisjoint({"spawn_rate", "wait_seconds"})
+    assert load_from_json(stored).as_json() == stored
 
 
 def test_every_setting_of_a_search_with_users():
