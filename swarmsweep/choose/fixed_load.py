@@ -138,7 +138,8 @@ def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
         best = min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell)))
         missed = slo_of.misses(best, slo)
         worst = max(missed, key=lambda miss: miss.factor)
-        factor = f", {worst.factor:.2f} times the limit" if worst.factor != float("inf") else ""
+        is_far = worst.factor != float("inf") and not worst.is_close
+        factor = f", {worst.factor:.2f} times the limit" if is_far else ""
         is_open = any(not any(miss.exceeds for miss in slo_of.misses(cell, slo)) for cell in valid)
         verb = "is known to hold" if is_open else "holds"
         return (
