@@ -214,9 +214,10 @@ def _at_cpu_limit(evidence: Evidence) -> Bottleneck:
     periods = f", and were throttled in {format_figure(throttled)} % of periods" if throttled is not None else ""
     each = _cores_per_process(evidence)
     more = "Try more replicas or CPUs"
-    if each is not None and _is_one_thread(each):
+    if each is not None and (_is_one_thread(each) or _has_a_core_each(evidence, each)):
+        fill = "about as much as one thread can use" if _is_one_thread(each) else "and one thread can use one"
         more = (
-            f"Each server process used {format_figure(each)} cores, about as much as one thread can use. "
+            f"Each server process used {format_figure(each)} cores, {fill}. "
             "Try more replicas, or more CPUs together with more workers"
         )
     return Bottleneck(
@@ -370,6 +371,15 @@ def _cores_per_process(evidence: Evidence) -> float | None:
     """CPU use of each server process, on average; None where the processes were not counted."""
     cores, counts = evidence.peak_usage.cpu_cores, evidence.peak_usage.server_processes
     return cores / sum(counts) if cores is not None and counts and all(counts) else None
+
+
+def _has_a_core_each(evidence: Evidence, cores: float) -> bool:
+    """Whether the CPU limit has a whole core for each server process, which uses no more than one thread can.
+
+    Then more CPUs alone may change nothing: a thread that waits for a database at times uses less than a core.
+    """
+    counts = evidence.peak_usage.server_processes or ()
+    return bool(counts) and evidence.config["cpus"] >= max(counts) and cores <= _limit("one_thread")
 
 
 def _is_one_thread(cores: float) -> bool:
