@@ -67,7 +67,7 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
     """
     found: dict[str, Any] = {}
     problems = []
-    fix = f"Change it in {settings_of(place.inventory)}"
+    fix = f"Fix: change it in {settings_of(place.inventory)}"
     readers = READERS | {name: partial(read, place=place) for name, read in PLACED_READERS.items()}
     for name, read in readers.items():
         try:

@@ -32,8 +32,10 @@ _WORDS = {
     "got status 405": "set lab_api_ready_path to a path that allows GET",
     "; lab_api_port is": "set lab_api_port to the port that the API listens on",
     "must listen on 0.0.0.0": "change the address in the image, in lab_api_env or in lab_api_command",
+    # The command of a base image for Python is an interpreter, which ends at once without a terminal.
+    "exited with code 0 ": "set lab_api_command to the command that starts the API",
     # An image without CMD and ENTRYPOINT, as people build one whose command they give to `docker run`.
-    "no command specified": "the image {image} has neither CMD nor ENTRYPOINT, so set lab_api_command",
+    "no command specified": "set lab_api_command to the command that starts the API",
     "range of cpus": "lower lab_api_cpus ({cpus})",
     # Docker gave no message on the failed replica: its log shows which of the usual causes it was.
     "rolled the update back, so the previous replicas keep running": (
@@ -59,6 +61,11 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: {DEPLOY}" if help_text else "./lab site"
     text = f"The API cannot run with the settings of the inventory. Reason: {reason}. Fix: {fix}"
     return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
+
+
+def setting_that_helps(reason: str) -> str | None:
+    """What to set in the inventory if a replica did not start for this reason. None where its size may be the cause."""
+    return next((fix for words, fix in _WORDS.items() if _says(reason, words) and "{" not in fix), None)
 
 
 def _says(reason: str, words: str) -> bool:

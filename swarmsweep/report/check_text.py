@@ -1,11 +1,13 @@
 """The text of `./lab check`: what one user saw of one deployment, and what looks wrong."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec import Struct
 
 from swarmsweep.judge.checks.answers import kinds_in_words
+from swarmsweep.lab.kept_api import INVENTORY, setting_that_helps
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
@@ -24,6 +26,8 @@ SOUND_FOR_ONE_USER = frozenset(
 MEMORY_SHARE = 0.8
 # Above this share of the time limit, a slower machine or a smaller CPU limit is too slow.
 READY_SHARE = 0.5
+# What os.environ raises for a variable that is not set.
+ENVIRONMENT_KEY = re.compile(r"^KeyError: '([A-Z][A-Z0-9_]*)'")
 # The first characters of a body, which are shown on one line.
 SHOWN_CHARACTERS = 160
 
@@ -155,7 +159,7 @@ def _problems(
 ) -> list[str]:
     """What looks wrong, the cause before its consequences."""
     if row.status == "failed":
-        return [row.reason or "the deployment failed"]
+        return _problems_of_failure(row.reason or "the deployment failed")
     found = []
     if _did_not_run(row):
         found.append(row.reason or "the load did not run")
@@ -167,7 +171,14 @@ def _problems(
         kinds = f": {kinds_in_words(row.failure_kinds)}" if row.failure_kinds else ""
         found.append(f"{row.failures} of {row.requests} requests failed{kinds}")
     found += [f"A task raised {_printable(text)} ({count} times)" for text, count in row.exceptions.items()]
-    found += [check.sentence for check in row.checks if check.passed is False and check.name in SOUND_FOR_ONE_USER]
+    found += [
+        f"If {name} is a variable of the environment, set it in the sweep file below load:, as env or as secrets"
+        for text in row.exceptions
+        for name in ENVIRONMENT_KEY.findall(text)
+    ]
+    # The exceptions say why no request began.
+    expected = SOUND_FOR_ONE_USER - ({"some_requests"} if row.exceptions else set())
+    found += [check.sentence for check in row.checks if check.passed is False and check.name in expected]
     peak, limit = row.api.memory_peak_bytes, cell.config["memory_bytes"]
     if peak is not None and peak > MEMORY_SHARE * limit:
         found.append(
@@ -184,6 +195,14 @@ def _problems(
             f"The API took {ready:.0f} s of {ready_limit:.0f} s to start. Set lab_api_ready_timeout_seconds higher"
         )
     return list(dict.fromkeys(found))
+
+
+def _problems_of_failure(reason: str) -> list[str]:
+    """Why the API did not start, and what to set if that is known."""
+    if "OOM" in reason:
+        return [reason, "Fix: set a larger memory in the sweep file"]
+    fix = setting_that_helps(reason)
+    return [reason] if fix is None else [reason, f"Fix: {fix} ({INVENTORY})"]
 
 
 def _problems_of_response(first: FirstResponse) -> list[str]:

@@ -82,7 +82,7 @@ def test_what_is_refused(name, value):
     assert name not in found
     assert problem.startswith(f"lab_api_{name} is ")
     assert "; allowed: " in problem
-    assert problem.endswith("Change it in inventory/mine/group_vars/all/lab.yml")
+    assert problem.endswith("Fix: change it in inventory/mine/group_vars/all/lab.yml")
     assert "\n" not in problem
 
 
@@ -99,7 +99,8 @@ def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
     assert recorded(container)["lab_api_mounts /m"] == container["mounts"][0]["words"]
     _, (problem,) = read_settings({"mounts": {"/m": "gone"}}, root=tmp_path)
     assert problem == (
-        f"lab_api_mounts: {tmp_path}/gone: is not a file or folder. Change it in inventory/lab/group_vars/all/lab.yml"
+        f"lab_api_mounts: {tmp_path}/gone: is not a file or folder. "
+        "Fix: change it in inventory/lab/group_vars/all/lab.yml"
     )
     _, (problem,) = read_settings({"mounts": {"/m": "model"}, "writable": ["/m"]}, root=tmp_path)
     assert problem.startswith("lab_api_mounts has /m, which lab_api_writable has too; ")

@@ -78,6 +78,7 @@ NO_RESPONSE = {"status": None, "content_type": None, "size_bytes": None, "start"
         (NO_RESPONSE, {}, "The first request got no response: refused"),
         ({}, {"failures": 3}, "3 of 12 requests failed"),
         ({}, {"raised": {"KeyError: 'label'": 4}}, "A task raised KeyError: 'label' (4 times)"),
+        ({}, {"raised": {"KeyError: 'API_TOKEN' (in on_start)": 2}}, "If API_TOKEN is a variable of the environment,"),
         ({}, {"memory_peak_bytes": 250 * MIB}, "Memory is at 98 % of the limit with one user."),
         ({}, {"server_processes": 4}, "4 server processes run, and the cell says workers: 1."),
         ({}, {"ready_seconds": 80.0}, "The API took 80 s of 120 s to start. Set lab_api_ready_timeout_seconds higher"),
@@ -106,6 +107,33 @@ def test_an_api_that_never_started(tmp_path):
     assert "  last lines of the log:" in text.lines
     assert "  first response  not measured" in text.lines
     assert all(line.isprintable() for line in text.lines)
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"),
+    [
+        (
+            "replica 1 exited with code 0 (it ended by itself); 2 times",
+            "set lab_api_command to the command that starts",
+        ),
+        ("replica 1 was rejected by its node: No command specified", "set lab_api_command"),
+        ("not ready: GET /ready (Host: api) got status 401 from api-1", "set lab_api_ready_path to a path without a"),
+        ("not ready: replica 1 listens on 5000; lab_api_port is 8000", "set lab_api_port"),
+        (
+            "replica 1 needed more than its memory limit of 32M: killed (exit 137, OOM)",
+            "set a larger memory in the sweep",
+        ),
+        # Its log shows which of the usual causes it was.
+        ("replica 1 exited with code 1 (error)", None),
+    ],
+)
+def test_an_api_that_did_not_start_has_the_setting_that_helps(tmp_path, reason, fix):
+    run = Run(tmp_path, SWEEP)
+    run.record_death(CELL, "crash", reason)
+    measure_attempt(run.dir, CELL, 1)
+    first, *more = check_text(run.dir, 120).problems
+    assert reason in first
+    assert [text.startswith(f"Fix: {fix}") for text in more] == ([] if fix is None else [True])
 
 
 def test_a_load_that_did_not_run(tmp_path):
