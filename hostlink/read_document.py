@@ -6,6 +6,7 @@ It prints the document. Exit code 2 and one line of text if it cannot be read.
 from __future__ import annotations
 
 import http.client
+import signal
 import sys
 import urllib.error
 import urllib.parse
@@ -15,6 +16,8 @@ from pathlib import Path
 # A document of a large API has some hundred thousand bytes.
 MAX_BYTES = 5 << 20
 TIMEOUT_SECONDS = 10
+# The whole of it. A server may send a byte now and then, which is within the time of each read.
+DEADLINE_SECONDS = 60
 
 
 class DocumentError(Exception):
@@ -51,8 +54,15 @@ def bounded(data: bytes, source: str) -> bytes:
 
 def main() -> int:
     """Print the document that the argument names."""
+    source = sys.argv[1]
+
+    def stop(*_: object) -> None:
+        raise DocumentError(f"{source}: is not complete after {DEADLINE_SECONDS} s. Save it as a file, and name that")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(DEADLINE_SECONDS)
     try:
-        sys.stdout.buffer.write(read(sys.argv[1]))
+        sys.stdout.buffer.write(read(source))
     except DocumentError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

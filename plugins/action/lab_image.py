@@ -99,7 +99,12 @@ class ActionModule(ActionBase):
         or can be built there. ``id`` and ``bytes`` are those of the image here. ``problem``: why this
         machine's Docker cannot be used, if it has one.
         """
-        folder = Path(source).expanduser()
+        try:
+            folder = Path(source).expanduser()
+        except RuntimeError as error:
+            raise ContextError(
+                f"{source} is not a folder: {error}; allowed: a folder with a Dockerfile, or name:tag"
+            ) from None
         code, _out, errors = docker_here("version")
         has_docker = code == 0
         # Without Docker, the API host builds. A Docker that does not respond is likely a mistake.
@@ -141,18 +146,31 @@ class ActionModule(ActionBase):
 
     def do_build_here(self, image, folder):
         """Build a folder with this machine's Docker."""
+        self.refuse_changed(image, folder)
         command = ["docker", "build", "--tag", image, folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             for line in lines_of(process.stdout):
                 write_line(f"  {shown(line.decode(errors='replace').rstrip())}")
         if process.returncode != 0:
             raise ContextError(self.build_failed(folder, process.returncode))
-        _code, out, _errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
+        code, out, errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
         identity, _, size = out.partition(" ")
+        if code != 0:
+            # A builder in a container of its own keeps what it builds.
+            fix = "Fix: docker buildx use default"
+            raise ContextError(f"docker build left no image {image} on this machine: {shown_lines(errors)}. {fix}")
+        self.refuse_changed(image, folder, lambda: docker_here("image", "rm", "--force", image))
         return {"changed": True, "id": identity, "bytes": int(size)}
+
+    def refuse_changed(self, image, folder, remove=lambda: None):
+        """Refuse a folder whose files are no longer those of the tag. `remove` removes what was built of it."""
+        if context_of(Path(folder)).tag() != image:
+            remove()
+            raise ContextError(f"{folder} was changed while this command ran. Run the same command again")
 
     def do_build(self, image, folder, host):
         """Build a folder on the host of this task."""
+        self.refuse_changed(image, folder)
         context = context_of(Path(folder))
         command = f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} - 2>&1"
         with Channel(self._connection, command, plain=self.near) as channel:
@@ -160,7 +178,15 @@ class ActionModule(ActionBase):
             code, _last = channel.send(context.archive(), progress, lambda line: write_line(f"  {shown(line)}"))
         if code != 0:
             raise ContextError(self.build_failed(folder, code, host))
+        self.refuse_changed(image, folder, lambda: self.remove(image))
         return {"changed": True}
+
+    def remove(self, image):
+        """Remove an image from the Docker of this task's host."""
+        with Channel(
+            self._connection, f"exec docker image rm --force {shlex.quote(image)}", plain=self.near
+        ) as channel:
+            channel.send([])
 
     def build_failed(self, folder, code, host="this machine"):
         """Return the message of a build that failed. The lines of Docker are on the screen already."""

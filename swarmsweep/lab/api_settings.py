@@ -56,8 +56,11 @@ class Place:
     inventory: str = "inventory/lab"
 
     def path(self, source: str) -> Path:
-        """The absolute path of a file or folder that the inventory names."""
-        return (self.root / Path(source).expanduser()).resolve()
+        """The absolute path of a file or folder that the inventory names. Raises `LabError` for ~ of no user."""
+        try:
+            return (self.root / Path(source).expanduser()).resolve()
+        except (RuntimeError, ValueError) as error:
+            raise LabError(f"{quoted(source)} is no path of this machine: {error}") from error
 
 
 def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], list[str]]:

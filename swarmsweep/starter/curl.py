@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from swarmsweep.errors import InputError
 from swarmsweep.shared.lab_secrets import is_secret_name
+from swarmsweep.starter.document import refuse_unusable
 from swarmsweep.starter.request import FORM, JSON, NONE, TEXT, Api, Request, Upload, variable_of
 from swarmsweep.units import quoted
 
@@ -144,6 +145,9 @@ def _api(
         kind, value = _body(body, content_type)
         if kind == TEXT:
             headers["Content-Type"] = content_type or "application/x-www-form-urlencoded"
+    fields = dict(part.partition("=")[::2] for part in str(value).split("&")) if kind == TEXT else value
+    if written := _secret_fields(fields):
+        notes.append(f"The body has {', '.join(written)}, which may be secret. Read it from os.environ instead.")
     secret = {name: variable_of(name) for name in headers if is_secret_name(name) or name.lower() == "cookie"}
     return Api(
         name=path.strip("/").rpartition("/")[2] or "api",
@@ -168,10 +172,23 @@ def _body(text: str, content_type: str | None) -> tuple[str, object]:
     """JSON if it is JSON, whatever its type says: most lines have the header only because curl needs it."""
     if content_type is None or "json" in content_type:
         try:
-            return JSON, json.loads(text)
-        except ValueError:
-            pass
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return TEXT, text
+        refuse_unusable(value, "curl: the body")
+        return JSON, value
     return TEXT, text
+
+
+def _secret_fields(value: object) -> list[str]:
+    """Names in a body that a secret may have, also in lists and mappings within it."""
+    found, stack = [], [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            found += [name for name, part in node.items() if is_secret_name(name) and part not in ("", None)]
+        stack += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return list(dict.fromkeys(found))
 
 
 def _literal(word: str, value: str) -> str:

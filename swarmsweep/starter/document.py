@@ -48,11 +48,11 @@ def read_document(data: bytes, source: str) -> dict[str, Any]:
             f"{source}: is not an OpenAPI document; allowed: JSON or YAML with openapi or swagger, and paths. "
             "FastAPI has it at /openapi.json. Without one: ./lab new curl http://..."
         )
-    _refuse_unusable(document, source)
+    refuse_unusable(document, source)
     return document
 
 
-def _refuse_unusable(document: Any, source: str) -> None:
+def refuse_unusable(document: Any, source: str) -> None:
     """Refuse what cannot become a literal of Python, or is too large.
 
     Aliases of YAML can make a short text a document of any size, or one that contains itself.

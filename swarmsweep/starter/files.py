@@ -27,6 +27,8 @@ WIDTH = 110
 SECRETS_HELP = "No secret was written. Name a file for each in load.secrets of the sweep file."
 _SECRETS = "  # Each file holds the whole value of a header, for example: Bearer abc\n  # secrets:\n"
 
+_PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._~%-]{0,200}")
+
 _SWEEP = Path(__file__).with_name("first_sweep.yml")
 
 
@@ -78,10 +80,11 @@ def next_lines(api: Api, name: str) -> list[str]:
     port = "8000" if api.port is None else str(api.port)
     unsure = "  # " + ("a guess" if api.port is None else "of the URL") + ": the API must listen there in its container"
     lines.append(f"  lab_api_port: {port}{unsure}")
-    if api.ready_path is None:
+    # People copy the line. Ansible would run a template in it, and YAML would end it at " #".
+    if api.ready_path is None or not _PLAIN_PATH.fullmatch(api.ready_path):
         lines.append("  lab_api_ready_path: /ready  # a guess: write a path that returns 200 when the API can predict")
     else:
-        lines.append(f"  lab_api_ready_path: {one_line(api.ready_path)}")
+        lines.append(f"  lab_api_ready_path: {api.ready_path}")
     return [
         *lines,
         "",

@@ -26,7 +26,10 @@ def secret_files(secrets: Mapping[str, str] | None, sweep_file: Path | str) -> l
         InputError: files that cannot be used, with the reasons. No content is shown.
     """
     base = Path(sweep_file).resolve().parent
-    found = {name: base / Path(path).expanduser() for name, path in (secrets or {}).items()}
+    try:
+        found = {name: base / Path(path).expanduser() for name, path in (secrets or {}).items()}
+    except RuntimeError as error:
+        raise InputError(f"{sweep_file}: load.secrets: {error} Allowed: paths of this machine") from error
     problems = [
         f"{sweep_file}: load.secrets.{name}: {fault}" for name, path in found.items() if (fault := _fault(path))
     ]

@@ -22,6 +22,11 @@ class Handler(BaseHTTPRequestHandler):
             threading.Event().wait(3)
             # The client has ended meanwhile.
             return
+        if self.path == "/drip":
+            self.send_response(200)
+            self.end_headers()
+            while not threading.Event().wait(0.2):
+                self.wfile.write(b"x")
         self.send_response(404 if self.path == "/missing" else 200)
         self.end_headers()
         self.wfile.write(b"x" * (1000 if self.path == "/long" else 5))
@@ -65,6 +70,16 @@ def test_refused(url, monkeypatch, source, message):
     with pytest.raises(DocumentError) as refused:
         read(source.format(url=url))
     assert message in str(refused.value)
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(url):
+    program = (
+        f"import sys; from hostlink import read_document as r; r.DEADLINE_SECONDS = 1; sys.argv[1:] = ['{url}/drip']"
+    )
+    command = [sys.executable, "-c", f"{program}; sys.exit(r.main())"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "/drip: is not complete after 1 s. Save it as a file, and name that" in done.stderr
 
 
 def test_the_command(url):

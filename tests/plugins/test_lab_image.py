@@ -31,7 +31,9 @@ store.mkdir(exist_ok=True)
 path = lambda name: store / name.replace("/", "_")
 with (store.parent / "calls").open("a") as calls:
     calls.write(" ".join([verb, *words]) + "\\n")
-if verb == "image":
+if [verb, *words[:1]] == ["image", "rm"]:
+    path(words[-1]).unlink()
+elif verb == "image":
     if not path(words[-1]).exists():
         sys.exit(1)
     print(words[2].replace("{{.Id}}", path(words[-1]).read_text().split()[0]).replace("{{.Size}}", "1000"))
@@ -52,6 +54,10 @@ elif verb == "build":
     else:
         names = sorted(str(p.relative_to(words[-1])) for p in pathlib.Path(words[-1]).rglob("*"))
     print("#1 building", " ".join(names))
+    if "changing" in names and words[-1] != "-":
+        (pathlib.Path(words[-1]) / "changing").write_text("another")
+    if "changing" in names and words[-1] == "-":
+        pathlib.Path(store.parent.parent / "kit/changing").write_text("another")
     if "broken" in names:
         print("ERROR: no such package", file=sys.stderr)
         sys.exit(1)
@@ -197,11 +203,28 @@ def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     assert lab.images("b") == []
 
 
+@pytest.mark.parametrize("where", ["here", "a"])
+def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab, where):
+    """The tag is a hash of files. Other files under it would be used later without a build."""
+    if where == "here":
+        lab.give_docker(lab.folder / "here")
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    for name in ("Dockerfile", "changing"):
+        (folder / name).write_text("x")
+    code, said = lab.bring(str(folder))
+    assert code != 0
+    assert "kit was changed while this command ran. Run the same command again" in " ".join(said.split())
+    assert len(lab.calls(where, "build")) == 1
+    assert (lab.images(where), lab.images("b"), lab.named()) == ([], [], "")
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("kit:1", "This machine's Docker and a have no image kit:1. Allowed: an image that one of them has"),
         ("./nowhere", "./nowhere is not a folder; allowed: a folder with a Dockerfile, or name:tag"),
+        ("~no-such-user/kit", "~no-such-user/kit is not a folder: Could not determine home directory"),
         ("kit@sha256:00", "the image 'kit@sha256:00' is not a name that can be copied; allowed: name:tag, or a folder"),
         ("keys", "has no file Dockerfile; allowed: a folder with one, or the name of an image"),
     ],

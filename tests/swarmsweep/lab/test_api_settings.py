@@ -106,6 +106,13 @@ def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
     assert problem.startswith("lab_api_mounts has /m, which lab_api_writable has too; ")
 
 
+@pytest.mark.parametrize("source", ["~no-such-user/token", "a\0b"])
+@pytest.mark.parametrize(("name", "key"), [("mounts", "/m"), ("secrets", "A")])
+def test_a_path_that_no_machine_has_is_refused(tmp_path, name, key, source):
+    _, (problem,) = read_settings({name: {key: source}}, root=tmp_path)
+    assert problem.startswith(f"lab_api_{name}: {source!r} is no path of this machine: ")
+
+
 def test_secrets_are_files_of_this_machine(tmp_path):
     (tmp_path / "token").write_text("canary")
     (tmp_path / "store").write_bytes(b"\0")

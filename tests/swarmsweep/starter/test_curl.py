@@ -68,3 +68,22 @@ def test_refused(line, message):
     with pytest.raises(InputError) as refused:
         api_of(shlex.split(line))
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["-d", '{"user": "a", "logins": [{"password": "s3cret"}]}'], "password"),
+        (["-d", "user=a&api_key=s3cret"], "api_key"),
+        (["-F", "user=a", "-F", "token=s3cret"], "token"),
+    ],
+)
+def test_a_body_that_may_have_a_secret_is_named(words, names):
+    (request,) = api_of(["http://a/login", *words]).requests
+    assert request.notes == (f"The body has {names}, which may be secret. Read it from os.environ instead.",)
+
+
+@pytest.mark.parametrize("body", ['{"a": NaN}', '{"a": 1e999}', "[" * 150 + "]" * 150])
+def test_a_body_that_cannot_become_python_is_refused(body):
+    with pytest.raises(InputError, match="curl: the body: "):
+        api_of(["http://a/p", "-d", body])

@@ -56,6 +56,14 @@ def test_a_name_that_is_not_valid_is_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("path", ["/{{ lookup('pipe', 'id') }}/health", "/a #/health", "/a: b/health"])
+def test_a_line_for_the_inventory_is_no_template(path):
+    api = openapi.api_of({"paths": {"/predict": {"post": {}}, path: {"get": {}}}}, "x")
+    assert api.ready_path == path
+    lines = [line for line in next_lines(api, "mine") if "lab_api_ready_path" in line]
+    assert lines == ["  lab_api_ready_path: /ready  # a guess: write a path that returns 200 when the API can predict"]
+
+
 HOSTILE = '"""\nimport os; os.system("id")\n#\'\\'
 
 

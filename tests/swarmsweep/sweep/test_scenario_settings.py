@@ -116,3 +116,8 @@ def test_a_file_that_is_no_secret_is_refused_without_its_content(tmp_path, conte
         secret_files({"TOKEN": "token"}, tmp_path / "mine.yml")
     assert words in str(refused.value) and f"load.secrets.TOKEN: {tmp_path}/token" in str(refused.value)
     assert "canary" not in str(refused.value)
+
+
+def test_a_home_of_no_user_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"mine\.yml: load\.secrets: Could not determine home directory\. Allowed"):
+        secret_files({"TOKEN": "~no-such-user/token"}, tmp_path / "mine.yml")
