@@ -29,6 +29,7 @@ from swarmsweep.shared.request_record import (
     open_requests_file,
     own_timings_file,
     requests_file,
+    user_events_file,
 )
 
 
@@ -164,9 +165,9 @@ def requests_of_client(locust: Path) -> RequestsOf:
 
 
 def requests_of_users(locust: Path) -> RequestsOf:
-    """Of users, whose workers leave a file of requests, and one of timings that the scenario fired itself."""
+    """Of users. Their workers leave files of requests, of events that count as such, and of own timings."""
     files: dict[str, Path] = {}
-    for kind in (requests_file, own_timings_file):
+    for kind in (requests_file, user_events_file, own_timings_file):
         files |= {path.name: path for path in locust.glob(kind("*") + COMPRESSED)}
     known: dict[str, Requests] = {}
 
@@ -179,19 +180,23 @@ def requests_of_users(locust: Path) -> RequestsOf:
 
     def read(worker: ProbeWorker, entry: ProbeEntry, summary: ProbeSummary) -> tuple[OpenRequests, OpenRequests]:
         start, end = worker.window_start - entry.seconds_settle, worker.window_start + entry.seconds_measure
-        part = requests(worker.requests_file).within(start, end)
-        own = worker.requests_file.replace(_prefix(requests_file), _prefix(own_timings_file), 1)
-        if not len(part) and own in files:
+        name = worker.requests_file
+        events, own = (_other_file(name, kind) for kind in (user_events_file, own_timings_file))
+        parts = [requests(name), *(requests(other) for other in (events,) if other in files)]
+        parts = [part.within(start, end) for part in parts]
+        if not any(map(len, parts)) and own in files:
             # As the worker does (see loadgen/closed/probes.py).
-            part = requests(own).within(start, end)
-        timely = _in_time(part, summary.order.timeout_seconds)
+            parts = [requests(own).within(start, end)]
+        timely = merge_open([_in_time(part, summary.order.timeout_seconds) for part in parts])
         return timely, _measured(timely, worker.window_start, entry.seconds_measure)
 
     return read
 
 
-def _prefix(name_of: Callable[[str], str]) -> str:
-    return name_of("*").partition("*")[0]
+def _other_file(name: str, kind: Callable[[str], str]) -> str:
+    """The file of another kind of the worker whose file of requests has this name."""
+    before, after = (kind_of("*").partition("*")[0] for kind_of in (requests_file, kind))
+    return name.replace(before, after, 1)
 
 
 def _in_time(requests: Requests, timeout_seconds: float | None) -> OpenRequests:

@@ -3,6 +3,7 @@
 The recorded server serves 100 requests a second, and its users think for 0.1 to 0.2 s (see record.py beside the data).
 """
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -18,6 +19,7 @@ from swarmsweep.raw.attempt import read_attempt
 from swarmsweep.report.modes import RESPONSES, closed_load_notes
 from swarmsweep.results.attempt_result import analyse
 from swarmsweep.results.cell import merge
+from swarmsweep.shared.request_record import FIELDS
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 SEARCHED = Path(__file__).parents[2] / "data/users-search-2.47.0/locust"
@@ -30,6 +32,7 @@ matrix: {replicas: [1], cpus: [1], memory: [1G], workers: [2]}
 # Users and verdict of each probe.
 PROBES = [(1, "probe"), (10, "good"), (20, "bad"), (15, "good"), (17, "bad"), (16, "good")]
 VERIFIED = 6
+RECORD_BYTES = 8 * FIELDS
 
 
 @pytest.fixture
@@ -146,3 +149,22 @@ def test_without_the_record_of_a_worker_nothing_is_shown(folder, plan):
     raw, found = read(folder, plan)
     assert found.capacity is None
     assert any("named-requests-lab-load-1.f64.gz: is missing" in problem for problem in raw.problems)
+
+
+def test_events_of_users_without_an_http_client_are_requests_too(folder, plan):
+    """They are in a file of their own, as in this record half of the requests of one worker would be."""
+    path = folder / "locust/named-requests-lab-load-0.f64.gz"
+    records = gzip.decompress(path.read_bytes())
+    half = len(records) // (2 * RECORD_BYTES) * RECORD_BYTES
+    path.write_bytes(gzip.compress(records[:half]))
+    (folder / "locust/named-user-events-lab-load-0.f64.gz").write_bytes(gzip.compress(records[half:]))
+    _, found = read(folder, plan)
+    assert [len(probe.requests) for probe in found.probes] == [probe.summary.measured.offered for probe in found.probes]
+
+
+def test_own_timings_stand_for_requests_where_there_are_none(folder, plan):
+    for path in folder.glob("locust/named-requests-*"):
+        path.rename(path.with_name(path.name.replace("requests", "own-timings")))
+        path.write_bytes(gzip.compress(b""))
+    _, found = read(folder, plan)
+    assert [len(probe.requests) for probe in found.probes] == [probe.summary.measured.offered for probe in found.probes]
