@@ -10,7 +10,7 @@ Thin shims (a filter, a module, a callback) need only these names. For anything 
 ``load_sweep(path)``                            sweep file -> validated `Sweep`; `InputError` lists every mistake
 ``make_plan(sweep, hosts, ...)``                `Sweep` + host facts -> `Plan`
 ``write_plan(plan, reports_dir)``               makes the run folder: plan.json, cell.json of infeasible cells
-``drain_seconds(slo)``                          how long after a window its requests may still get their responses
+``drain_seconds(limits)``                       how long after a window its requests may still get their responses
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
 ``retry_broken(run_dir)``                       sets aside attempts that were interrupted or that the bench broke
 ``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)

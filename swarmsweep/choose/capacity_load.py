@@ -4,8 +4,6 @@ Cells are chosen by the conservative rate. It is the smaller of two rates: the h
 deployment, and the lower bound of the estimate over the deployments.
 """
 
-from collections.abc import Mapping
-
 from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
@@ -14,10 +12,10 @@ from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import CellCapacity, Row
-from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import GOOD
 from swarmsweep.sweep.matrix import cost
+from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import counted, format_figure, format_plain
 
 # The factor on the target rate, for headroom. Real traffic is burstier than Poisson. A replica is missing while it
@@ -58,7 +56,7 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
         noise: the noise of the run (see `comparisons.noise_in`). The default is the noise of ``cells``.
     """
     noise = noise or noise_in(plan, cells)
-    slo, target = plan.slo, plan.load.get("target_rps")
+    slo, target = plan.limits, plan.load.get("target_rps")
     cells, able = [cell for cell in cells if not cell.twin_of], eligible_cells(cells)
     if not able:
         return Recommendation(None, _nothing_holds(cells, slo))
@@ -137,7 +135,7 @@ def _top(able: list[Row]) -> Row:
     return min(able, key=lambda cell: (-_conservative(cell), plain_order(cell)))
 
 
-def _why(best: Row, target: float | None, able: list[Row], slo: Mapping[str, Number]) -> str:
+def _why(best: Row, target: float | None, able: list[Row], slo: SloLimits) -> str:
     if target:
         why = f"It is the cheapest configuration with a conservative rate of at least {_wanted(target)}"
     elif best is _top(able):
@@ -232,7 +230,7 @@ def _compared(comparison: Comparison) -> str:
     return f"It takes {figures}{_AGAINST[comparison.verdict]}: {why}"
 
 
-def _short_of(target: float, able: list[Row], slo: Mapping[str, Number]) -> str:
+def _short_of(target: float, able: list[Row], slo: SloLimits) -> str:
     best = _top(able)
     proven, needed = _conservative(best), target * HEADROOM
     itself = ""
@@ -256,7 +254,7 @@ def _next_step(best: Row) -> str:
     return "Measure it again."
 
 
-def _nothing_holds(cells: list[Row], slo: Mapping[str, Number]) -> str:
+def _nothing_holds(cells: list[Row], slo: SloLimits) -> str:
     valid = [cell for cell in cells if cell.status == "valid"]
     if not valid:
         return nothing_measured(cells)

@@ -3,7 +3,7 @@
 `capacity_load` has the recommendation of a search.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -12,13 +12,15 @@ from swarmsweep.choose.light_load import light_load
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.choose.ties import cheapest, plain_order
 from swarmsweep.plan.row import Row
-from swarmsweep.record_file import Number
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import Config, axis_text, cost
+from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
 
 # Files in memory that are a smaller part of the limit than this do not change which memory is chosen.
 MIN_SHARED_MEMORY = 0.05
+# Endpoints that a sentence names. A list of more is hard to read, and the page has a table.
+MAX_NAMED_ENDPOINTS = 4
 
 
 def rps_per_cost(cell: Row) -> float | None:
@@ -26,7 +28,7 @@ def rps_per_cost(cell: Row) -> float | None:
     return None if cell.capacity_rps is None else cell.capacity_rps / cost(cell.config)
 
 
-def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
+def recommend(cells: list[Row], slo: SloLimits) -> Recommendation:
     """The recommendation for the rows of a run.
 
     Only valid cells that hold the SLO can win, the cheapest first (see `ties.cheapest`). If there is none, a cell can
@@ -40,19 +42,20 @@ def recommend(cells: list[Row], slo: Mapping[str, Number]) -> Recommendation:
     sentences = [
         light_load(cells),
         _why(best, slo),
+        _hidden(best, slo),
         against_cheaper(best, cells, lambda cell: _why_not(cell, slo)),
         _against_fastest(best, cells),
     ]
     return Recommendation(best.id, " ".join(sentence for sentence in sentences if sentence))
 
 
-def _is_close(cell: Row, slo: Mapping[str, Number]) -> bool:
+def _is_close(cell: Row, slo: SloLimits) -> bool:
     """Whether the verdict of a valid cell is open, because a limit lies in the interval of a latency."""
     return cell.status == "valid" and cell.meets_slo is None and slo_of.is_close(cell, slo)
 
 
-def _why_not(cell: Row, slo: Mapping[str, Number]) -> str:
-    figures = " and ".join(row.describe() for row in slo_of.misses(cell, slo))
+def _why_not(cell: Row, slo: SloLimits) -> str:
+    figures = _in_words(slo_of.misses(cell, slo))
     return f"is undecided: {figures}" if _is_close(cell, slo) else f"misses the SLO: {figures}"
 
 
@@ -74,8 +77,9 @@ def describe_config(config: Config) -> str:
     )
 
 
-def _why(best: Row, slo: Mapping[str, Number]) -> str:
-    figures = " and ".join(row.describe() for row in slo_of.compare_with_limits(best, slo))
+def _why(best: Row, slo: SloLimits) -> str:
+    every = slo_of.compare_with_limits(best, slo)
+    figures = " and ".join(figure.describe() for figure in every if not figure.endpoint)
     why = "It is the cheapest configuration that holds the SLO."
     if not best.meets_slo:
         why = (
@@ -86,8 +90,38 @@ def _why(best: Row, slo: Mapping[str, Number]) -> str:
     return (
         f"Take {best.id} ({describe_config(best.config)}). {why} "
         f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
-        f"Its cost is {cost(best.config):.2f} CPU equivalents."
+        f"{_nearest_endpoint(every)}Its cost is {cost(best.config):.2f} CPU equivalents."
     )
+
+
+def _nearest_endpoint(figures: list[slo_of.Miss]) -> str:
+    """The endpoint that is nearest to a limit of its own, with a space at the end; empty without such limits."""
+    own = [figure for figure in figures if figure.endpoint and figure.value is not None]
+    if not own:
+        return ""
+    nearest = max(own, key=lambda figure: (figure.value or 0) / figure.limit if figure.limit else 0)
+    return f"Of the limits of endpoints, the nearest is that of {nearest.describe()}. "
+
+
+def _hidden(best: Row, slo: SloLimits) -> str:
+    """The endpoint that the figures of all requests together hide; empty where there is none."""
+    worst = slo_of.hidden(best, slo)
+    if worst is None:
+        return ""
+    requests = sum(one.requests for one in best.endpoints or () if one.name == worst.endpoint)
+    share = 100 * requests / (best.requests or 1)
+    return (
+        f"All requests together hide the worst endpoint: {worst.describe()}, with {format_figure(share)} % of the "
+        "requests. If this matters, set a limit for it in slo.endpoints."
+    )
+
+
+def _in_words(missed: list[slo_of.Miss]) -> str:
+    """The limits that are missed. With endpoints, there may be many, so the worst one stands for them."""
+    if not any(miss.endpoint for miss in missed):
+        return " and ".join(miss.describe() for miss in missed)
+    worst, further = max(missed, key=lambda miss: miss.factor), len(missed) - 1
+    return worst.describe() + (f", and {counted(further, 'further limit')}" if further else "")
 
 
 def _to_decide(cell: Row) -> str:
@@ -132,7 +166,7 @@ def _against_fastest(best: Row, cells: list[Row]) -> str:
     )
 
 
-def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
+def _nothing_found(cells: list[Row], slo: SloLimits) -> str:
     valid = [cell for cell in cells if cell.status == "valid"]
     if valid:
         best = min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell)))
@@ -152,6 +186,8 @@ def _nothing_found(cells: list[Row], slo: Mapping[str, Number]) -> str:
 
 def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     """What to do when no configuration holds the SLO."""
+    if worst.never_occurred:
+        return _absent_endpoint(nearest)
     if worst.is_close and not worst.is_unknown:
         return (
             "The limit is in the 95 % interval of this figure, so this configuration may hold the SLO. "
@@ -176,6 +212,16 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     return f"{advice(nearest)}. Or lower the load, or relax the SLO."
 
 
+def _absent_endpoint(nearest: Row) -> str:
+    """What to do where no request had a name of the SLO."""
+    names = [endpoint.name for endpoint in nearest.endpoints or () if endpoint.requests]
+    more = ", and others" if len(names) > MAX_NAMED_ENDPOINTS else ""
+    return (
+        f"These names occurred: {', '.join(names[:MAX_NAMED_ENDPOINTS])}{more}. "
+        "Correct slo.endpoints in the sweep file, or name= in the locustfile, and measure again."
+    )
+
+
 def nothing_measured(cells: list[Row]) -> str:
     """Why there is no valid cell, as a sentence."""
     counts = {word: sum(cell.status == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
@@ -189,7 +235,7 @@ def nothing_measured(cells: list[Row]) -> str:
     return f"No configuration has a valid measurement: {by_status}. {name} {verb}. Reason: {_short(first.reason)}."
 
 
-def _shortfall(cell: Row, slo: Mapping[str, Number]) -> float:
+def _shortfall(cell: Row, slo: SloLimits) -> float:
     return max((row.factor for row in slo_of.misses(cell, slo)), default=0.0)
 
 
@@ -198,14 +244,14 @@ def _short(reason: str | None, limit: int = 200) -> str:
     return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (the whole text is below)"
 
 
-def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None) -> list[str]:
+def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None) -> list[str]:
     """Sentences on how latency limits a fifth tighter or looser would change the choice; empty when they would not.
 
     ``chosen`` is the id of the recommended cell.
     """
     sentences = []
     for factor, word in ((0.8, "20 % lower"), (1.2, "20 % higher")):
-        limits = {key: value * factor if key.endswith("_ms") else value for key, value in slo.items()}
+        limits = slo.with_latencies(factor)
         rows = [
             replace(cell, meets_slo=slo_of.meets(cell, limits) if cell.status == "valid" else None) for cell in cells
         ]
@@ -216,7 +262,7 @@ def sensitivity(cells: list[Row], slo: Mapping[str, Number], chosen: str | None)
     return sentences
 
 
-def nearest(cells: list[Row], slo: Mapping[str, Number]) -> Row | None:
+def nearest(cells: list[Row], slo: SloLimits) -> Row | None:
     """The valid cell that misses the SLO by least, or the cheapest of several; None when no cell is valid."""
     valid = [cell for cell in cells if cell.status == "valid"]
     return min(valid, key=lambda cell: (_shortfall(cell, slo), cost(cell.config), cell.id), default=None)

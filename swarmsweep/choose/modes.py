@@ -53,14 +53,14 @@ class FixedChoice(Choice):
 
     def nearest(self) -> Row | None:
         """The valid row that misses the SLO by least, or the cheapest of several; None when no row is valid."""
-        return fixed_load.nearest(self.candidates, self.plan.slo)
+        return fixed_load.nearest(self.candidates, self.plan.limits)
 
     def sensitivity(self) -> list[str]:
         """Sentences on how other limits would change the choice."""
-        return fixed_load.sensitivity(self.candidates, self.plan.slo, self.recommendation.cell_id)
+        return fixed_load.sensitivity(self.candidates, self.plan.limits, self.recommendation.cell_id)
 
     def _recommend(self) -> Recommendation:
-        return fixed_load.recommend(self.candidates, self.plan.slo)
+        return fixed_load.recommend(self.candidates, self.plan.limits)
 
 
 class CapacityChoice(Choice):

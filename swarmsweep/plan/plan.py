@@ -84,6 +84,7 @@ def make_plan(
         created_at=created_at or f"{datetime.strptime(run_id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",
         colocated=colocated,
         slo=sweep.slo,
+        slo_endpoints={name: dict(limits) for name, limits in sweep.slo_endpoints.items()},
         load=sweep.load.as_json(),
         repeat=sweep.repeat,
         anchor=Anchor(anchor.id, cells[-1].id) if anchor else None,

@@ -7,6 +7,7 @@ from msgspec import Struct, to_builtins
 from swarmsweep.record_file import Number
 from swarmsweep.sweep.load import StoredLoad
 from swarmsweep.sweep.matrix import Config
+from swarmsweep.sweep.slo_limits import SloLimits
 
 SCHEMA = 1
 # Facts of a host, as the module host_capacity reports them; a missing or null one is not judged.
@@ -64,7 +65,10 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """One run. ``slo`` and ``load`` are those of the sweep. Keys that earlier versions lack have a default."""
+    """One run. Its SLO and ``load`` are those of the sweep. Keys that earlier versions lack have a default.
+
+    ``slo`` has the limits of all requests together, and ``slo_endpoints`` those of single endpoints.
+    """
 
     schema: int = SCHEMA
     run_id: str
@@ -75,6 +79,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     created_at: str | None = None
     colocated: bool = False
     slo: dict[str, Number]
+    slo_endpoints: dict[str, dict[str, Number]] = {}
     load: StoredLoad
     repeat: int
     anchor: Anchor | None = None
@@ -82,6 +87,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     cells: list[PlannedCell]
     steps: list[Step]
     estimate_seconds: Estimate = Estimate()
+
+    @property
+    def limits(self) -> SloLimits:
+        """The SLO."""
+        return SloLimits(self.slo, self.slo_endpoints)
 
     def load_of(self, cell: PlannedCell) -> StoredLoad:
         """The load of a cell, as plan.json holds it."""
@@ -97,6 +107,8 @@ def as_json(value: Plan | PlannedCell | Step) -> dict[str, Any]:
     plain: dict[str, Any] = to_builtins(value)
     if isinstance(value, Plan):
         cells, steps = ([as_json(entry) for entry in entries] for entries in (value.cells, value.steps))
+        if not value.slo_endpoints:
+            del plain["slo_endpoints"]
         return plain | {"cells": cells, "steps": steps}
     optional = ("load", "twin_of") if isinstance(value, PlannedCell) else ("block", "seed", "load_seconds")
     return {key: entry for key, entry in plain.items() if entry is not None or key not in optional}

@@ -82,7 +82,7 @@ def _role_step(run_dir: Path, plan: Plan, cell: PlannedCell, step: Step, of: int
         config=cell.config,
         load=load,
         limits=load_limits(load, cell.config),
-        drain_seconds=drain_seconds(plan.slo),
+        drain_seconds=drain_seconds(plan.limits),
         folder=str(attempt_dir(run_dir, *step.key).resolve()),
         again=again,
     )

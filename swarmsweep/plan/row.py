@@ -12,6 +12,7 @@ from swarmsweep.sweep.matrix import Config
 
 SCHEMA = 1
 NOT_MEASURED = "not measured"
+OTHER_ENDPOINTS, UNKNOWN_ENDPOINT = "other", "unknown"
 
 Interval = tuple[Number, Number]
 # Processes that serve the API's port in each replica: one number, or that of each replica where they differ.
@@ -93,6 +94,27 @@ class CellCapacity(Struct, frozen=True, kw_only=True):
     verified_users: Whole | None = None
     estimate_users: Number | None = None
     verified_iterations_per_second: Number | None = None
+
+
+class EndpointRow(Struct, frozen=True, kw_only=True):
+    """The requests of one name in the measured window. The figures are as those of `Row`.
+
+    ``name`` is Locust's method and name. It is `OTHER_ENDPOINTS` for all names beyond the most frequent ones, and
+    `UNKNOWN_ENDPOINT` for requests without a response whose name is not known. ``meets_slo`` is None where the SLO has
+    no limits for it, or where that is undecided. A name of the SLO that never occurred has 0 requests.
+    ``latency_intervals_ms`` are known for an endpoint with limits.
+    """
+
+    name: str
+    requests: Whole
+    failures: Whole
+    failure_percent: Number | None = None
+    rps: Number | None = None
+    latency_ms: LatencyMs = LatencyMs()
+    latency_intervals_ms: dict[str, Interval] = {}
+    lower_bounds: list[str] = []
+    failure_kinds: dict[str, Whole] | None = None
+    meets_slo: bool | None = None
 
 
 class CheckEntry(Struct, frozen=True, kw_only=True):
@@ -199,8 +221,9 @@ class Row(Struct, frozen=True, kw_only=True):
     """A cell with its figures, or one that was not measured.
 
     ``attempt_count`` is the number of attempts from which the figures come. ``lower_bounds`` names the latencies that
-    are lower bounds. ``failure_kinds`` counts ``failures`` by their kind, as shared/request_record.py names it; None
-    where no kinds were recorded. ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest
+    are lower bounds. ``endpoints`` are the requests by name, None where names were not recorded. ``failure_kinds``
+    counts ``failures`` by their kind, as shared/request_record.py names it; None where no kinds were recorded.
+    ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest
     and the highest ``rps`` of several attempts. Until the cell is measured, ``status`` is None and ``run_id`` is unset.
     ``attempt`` is set in trial.json alone.
 
@@ -223,6 +246,7 @@ class Row(Struct, frozen=True, kw_only=True):
     requests: Whole | None
     failures: Whole | None
     failure_percent: Number | None
+    endpoints: list[EndpointRow] | None
     failure_kinds: dict[str, Whole] | None
     request_counts: RequestCounts | None
     task_exceptions: Whole | None
@@ -276,6 +300,7 @@ def blank_row(cell: PlannedCell, status: str | None, reason: str | None, attempt
         requests=None,
         failures=None,
         failure_percent=None,
+        endpoints=None,
         failure_kinds=None,
         request_counts=None,
         task_exceptions=None,

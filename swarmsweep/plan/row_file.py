@@ -16,7 +16,7 @@ from swarmsweep.plan.row import Row, unmeasured_row
 NEWER_KEYS = (
     *("request_parts", "choices", "metrics_problem", "target", "capacity", "twin_of", "retries"),
     *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions", "think_time_seconds", "failure_kinds"),
-    *("server_processes", "processes_range", "request_counts"),
+    *("server_processes", "processes_range", "request_counts", "endpoints"),
     *("unloaded_latency_ms", "latency_growth", "served_at_once", "capacity_users"),
     "latency_intervals_ms",
     "capacity_iterations_per_second",

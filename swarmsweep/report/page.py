@@ -10,6 +10,7 @@ from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
 from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.capacity_page import CapacitySection
+from swarmsweep.report.endpoint_tables import EndpointSection, endpoint_section
 from swarmsweep.report.environment import Section, environment_sections
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
@@ -43,6 +44,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     header: list[str]
     rows: list[list[str]]
     lower_bounds: bool
+    endpoints: EndpointSection | None
     exceptions: list[page_lists.Exceptions]
     failure_kinds: list[page_lists.FailureKinds]
     request_notes: list[page_lists.RequestNote]
@@ -71,7 +73,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         sentence=_sentence(choice.recommendation),
         notes=[markdown(note) for note in (*notes_of(page), *resume_notes(resumed))],
         capacity=page.section(),
-        slo=markdown(slo_of.describe(plan.slo)),
+        slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),
         think_time=_think_time(cells),
         other_loads=other_loads(plan),
@@ -82,6 +84,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         header=page_rows.header(axes, page.load_column),
         rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
+        endpoints=endpoint_section(cells, plan.limits),
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
         request_notes=page_lists.request_notes_of(cells),
         failure_kinds=page_lists.failure_kinds_of(cells),

@@ -31,14 +31,26 @@ def sentence(row: Row) -> str:
         short = ", below the target" if row.meets_slo is False else ""
         users = "" if capacity.verified_users is None else f"{counted(capacity.verified_users, 'user')} with "
         return f"valid, holds {least}{users}{_rate(capacity.verified_rps)}, {latency}{short}"
-    unknown = "no SLO"
-    if bounds:
-        unknown = "the SLO is undecided, because responses are missing"
-    elif row.latency_intervals_ms:
-        unknown = "the SLO is undecided, because a limit is in the 95 % interval of a latency"
-    verdict = {True: "meets the SLO", False: "misses the SLO", None: unknown}[row.meets_slo]
+    verdict = {True: "meets the SLO", False: f"misses the SLO{_where(row)}", None: _undecided(row)}[row.meets_slo]
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""
     return ", ".join(part for part in ("valid", _rate(row.rps), latency, raised, verdict) if part)
+
+
+def _where(row: Row) -> str:
+    """The first endpoint that misses a limit of its own."""
+    return next((f" at {endpoint.name}" for endpoint in row.endpoints or () if endpoint.meets_slo is False), "")
+
+
+def _undecided(row: Row) -> str:
+    endpoints = row.endpoints or []
+    absent = [endpoint.name for endpoint in endpoints if not endpoint.requests]
+    if absent:
+        return f"the SLO is undecided, because {absent[0]} never occurred"
+    if row.lower_bounds or any(endpoint.lower_bounds for endpoint in endpoints):
+        return "the SLO is undecided, because responses are missing"
+    if row.latency_intervals_ms:
+        return "the SLO is undecided, because a limit is in the 95 % interval of a latency"
+    return "no SLO"
 
 
 def _unverified(row: Row) -> str:

@@ -7,7 +7,6 @@ from msgspec import Struct, to_builtins
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.row import Row
-from swarmsweep.record_file import Number
 from swarmsweep.results.manifest import Resume
 
 SCHEMA = 1
@@ -15,8 +14,8 @@ SCHEMA = 1
 # The keys of a cell in summary.json, in order; cell.json has more, for summary.md.
 SUMMARY_KEYS = (
     *("id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
-    *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
-    "latency_ms",
+    *("endpoints", "failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps"),
+    *("think_time_seconds", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity_users", "capacity_iterations_per_second"),
     *("capacity", "api", "load", "unloaded_latency_ms"),
     "latency_intervals_ms",
@@ -35,7 +34,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     run_id: str
     sweep: str
     colocated: bool
-    slo: dict[str, Number]
+    slo: dict[str, Any]
     resumed: list[Resume] | None
     cells: list[Row]
     recommendation: Recommendation
@@ -48,7 +47,7 @@ def summarise(choice: Choice, resumed: list[Resume] | None) -> Summary:
         run_id=plan.run_id,
         sweep=plan.sweep,
         colocated=plan.colocated,
-        slo=plan.slo,
+        slo=plan.slo | ({"endpoints": plan.slo_endpoints} if plan.slo_endpoints else {}),
         resumed=resumed,
         cells=choice.rows,
         recommendation=choice.recommendation,

@@ -12,6 +12,7 @@ from swarmsweep.judge.build_evidence import evidence_of
 from swarmsweep.judge.capacity import Capacity
 from swarmsweep.judge.checks import Check, checks_of
 from swarmsweep.judge.concurrency import Concurrency
+from swarmsweep.judge.evidence import Flow
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import ProbeRow, RequestCounts
@@ -21,6 +22,7 @@ from swarmsweep.raw.attempt import RawAttempt, read_attempt
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
+from swarmsweep.results.endpoints import AttemptEndpoints, EndpointPart, endpoints_of
 from swarmsweep.units import format_memory
 
 # The report's words for a dead deployment; "rejected" and "mismatch" are not deaths, see `_status`.
@@ -45,9 +47,9 @@ class AttemptResult:
     began (closed loop). ``waited_ms`` has the entries of
     those without a response when the load ended: their true latency is at least that. ``tasks`` are executions of tasks
     that began in the window (closed loop). One fails when it raises or when a request in it fails. ``failure_kinds``
-    counts the failures by their kind, None where it was not recorded. ``metrics`` are the
-    API's own, of all requests since its replicas started. ``probes`` are those of a search. ``concurrency`` belongs to
-    the highest load.
+    counts the failures by their kind, None where it was not recorded. ``endpoints`` are the requests of the window by
+    name, None where no names were recorded. ``metrics`` are the API's own, of all requests since its replicas started.
+    ``probes`` are those of a search. ``concurrency`` belongs to the highest load.
     """
 
     attempt: int
@@ -70,6 +72,7 @@ class AttemptResult:
     think_time_seconds: float | None = None
     tasks: TaskCounts | None = None
     failure_kinds: Mapping[str, int] | None = None
+    endpoints: AttemptEndpoints | None = None
     request_counts: RequestCounts | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
@@ -117,6 +120,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         think_time_seconds=flow.think_time_seconds if flow is not None else None,
         request_counts=_request_counts(raw),
         failure_kinds=flow.failure_kinds if flow is not None else None,
+        endpoints=_endpoints(raw, search, flow),
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
         restarts=raw.after.restarts if raw.after is not None else None,
@@ -180,6 +184,25 @@ def _waited(raw: RawAttempt) -> np.ndarray:
     if raw.users is not None and raw.users.requests is not None and raw.window is not None:
         return raw.users.requests.within(*raw.window).waited_ms
     return np.empty(0)
+
+
+def _endpoints(raw: RawAttempt, search: SearchOutcome | None, flow: Flow | None) -> AttemptEndpoints | None:
+    """The requests of the window by name. Those of the lean client of a search all have one."""
+    if flow is None:
+        return None
+    if raw.users is not None:
+        return endpoints_of(raw.users.requests, flow.window) if raw.users.requests is not None else None
+    if raw.target is None:
+        return None
+    whole = EndpointPart(
+        requests=flow.offered,
+        failures=flow.offered - flow.ok,
+        start_seconds=np.empty(0),
+        latency_ms=_latencies(raw, search),
+        waited_ms=np.empty(0),
+        failure_kinds=flow.failure_kinds,
+    )
+    return AttemptEndpoints({raw.target: whole}, frozenset({raw.target}), flow.length_seconds)
 
 
 def _probe_row(probe: Probe, raw: RawAttempt) -> ProbeRow:

@@ -29,6 +29,7 @@ from swarmsweep.raw.failures import add_kinds
 from swarmsweep.raw.latency import describe, lower_bounds
 from swarmsweep.raw.tasks import TaskCounts, add_counts
 from swarmsweep.results.attempt_result import AttemptResult
+from swarmsweep.results.endpoints import merge_endpoints
 from swarmsweep.results.modes import meets_slo
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         failures=failures,
         failure_percent=100 * failures / requests if requests and failures is not None else None,
         request_counts=_combine(_sum_counts, (a.request_counts for a in attempts)),
+        endpoints=_combine(lambda known: merge_endpoints(known, plan.limits), (a.endpoints for a in attempts)),
         failure_kinds=_combine(add_kinds, (a.failure_kinds for a in attempts)),
         task_exceptions=tasks.raised if tasks else None,
         failed_task_percent=tasks.failed_percent if tasks else None,
@@ -98,7 +100,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
     )
     # The SLO is judged on the unrounded figures; only then are they rounded for the file.
     if status == "valid":
-        row = replace(row, meets_slo=meets_slo(row, load, plan.slo))
+        row = replace(row, meets_slo=meets_slo(row, load, plan.limits))
     rounded: Row = _rounded(row)
     return rounded
 

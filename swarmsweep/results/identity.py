@@ -101,9 +101,18 @@ def sweep_differences(plan: Plan, sweep: CheckedSweep, seed: int | None) -> tupl
     figures += _unequal({"repeat": "repeat"}, {"repeat": plan.repeat}, {"repeat": sweep.repeat})
     figures += _cell_differences(plan, sweep.sweep())
     judgement = _unequal({"name": "name"}, {"name": plan.sweep}, {"name": sweep.name})
-    slo = _unequal({key: f"slo.{key}" for key in (*plan.slo, *sweep.slo)}, plan.slo, sweep.slo)
+    planned, now = (_all_limits(one.slo, one.slo_endpoints) for one in (plan, sweep))
+    slo = _unequal({key: key for key in (*planned, *now)}, planned, now)
     (figures if SLO_IS_MEASURED[mode_of(plan.load)] else judgement).extend(slo)
     return figures, judgement
+
+
+def _all_limits(total: Mapping[str, Any], endpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All limits of an SLO by their place in a sweep file."""
+    by_place = {f"slo.{key}": value for key, value in total.items()}
+    for name, limits in endpoints.items():
+        by_place |= {f"slo.endpoints.{name}.{key}": value for key, value in limits.items()}
+    return by_place
 
 
 def seed_differences(plan: Plan, seed: int | None) -> list[Difference]:

@@ -5,7 +5,7 @@ needs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct, to_builtins
@@ -20,8 +20,8 @@ from swarmsweep.sweep.scenarios import Scenario, scenarios_of
 class Sweep:
     """A validated sweep. ``cells`` are in the order of the file; ``seed`` is None where the file sets none.
 
-    ``slo`` has the limits that are set, by name. ``load`` is the load of all cells to which no case of ``cases``
-    applies. ``file`` is the file's name for messages.
+    ``slo`` has the limits of all requests, by name, and ``slo_endpoints`` those of single endpoints. ``load`` is the
+    load of all cells to which no case of ``cases`` applies. ``file`` is the file's name for messages.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Sweep:
     seed: int | None
     file: str
     sha256: str
+    slo_endpoints: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
 
     def load_of(self, cell: Cell) -> AnyLoad:
         """The load of a cell: its case's, with its own scenario."""
@@ -62,6 +63,7 @@ class CheckedSweep(Struct, frozen=True, kw_only=True):
     scenarios: list[Scenario]
     repeat: int
     seed: int | None
+    slo_endpoints: dict[str, dict[str, Number]] = {}
 
     def sweep(self) -> Sweep:
         """The sweep that was checked."""
@@ -78,6 +80,7 @@ class CheckedSweep(Struct, frozen=True, kw_only=True):
             seed=self.seed,
             file=self.path,
             sha256=self.sha256,
+            slo_endpoints=self.slo_endpoints,
         )
 
 
@@ -97,6 +100,7 @@ def checked(sweep: Sweep) -> CheckedSweep:
         scenarios=scenarios_of(sweep.load_of(cell).as_json() for cell in sweep.cells),
         repeat=sweep.repeat,
         seed=sweep.seed,
+        slo_endpoints={name: dict(limits) for name, limits in sweep.slo_endpoints.items()},
     )
 
 

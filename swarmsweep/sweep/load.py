@@ -8,6 +8,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.search import PROFILES
 from swarmsweep.shared.request_record import UNLOADED_SECONDS
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS, AxisValue, Cell, axes_of
+from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import quoted
 
 # FastHttpUser allows 60 s to connect and 60 s to read, and the proxy times out after 60 s.
@@ -182,13 +183,13 @@ def load_from_json(stored: StoredLoad) -> AnyLoad:
         raise LabError(f"the plan has an incomplete load: {error}") from error
 
 
-def drain_seconds(slo: Mapping[str, float]) -> float:
+def drain_seconds(limits: SloLimits) -> float:
     """How long after a window its requests may still get their responses, in seconds; it ends as soon as all have.
 
     It is at least the largest latency limit of the SLO: a request that waited longer certainly misses it. The load host
     bounds it (see loadgen/closed/drain.py).
     """
-    return max([DRAIN_SECONDS, *(value / 1000 for name, value in slo.items() if name.endswith("_ms"))])
+    return max(DRAIN_SECONDS, limits.greatest_latency_ms / 1000)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from swarmsweep.shared.request_record import MAX_NAME_CHARACTERS
 from swarmsweep.sweep.json_schema import schema_at
 from swarmsweep.sweep.models import TAGS, CapacitySection, FixedSection
 from swarmsweep.sweep.problems import Problems
@@ -38,6 +39,12 @@ _FIXED, _CAPACITY = set(FixedSection.model_fields), set(CapacitySection.model_fi
 _OTHER_MODE = {
     "<fixed>": ("fixed", "capacity", _CAPACITY - _FIXED),
     "<capacity>": ("capacity", "fixed", _FIXED - _CAPACITY),
+}
+# By the last part of a place: the keys of a mapping that has none with a fixed name.
+_FURTHER_KEYS: dict[Location, str] = {
+    ("env",): "variables, as NAME: value",
+    ("secrets",): "variables, as NAME: value",
+    ("endpoints",): 'requests, as "POST /predict": {p95_ms: 200}',
 }
 _KEY_ERRORS = ("missing", "extra_forbidden", "unknown_axis")
 
@@ -81,8 +88,8 @@ def _words(node: Node, location: Location, message: str) -> dict[str, Any]:
         "text": node,
         "quoted": quoted(str(node)),
         "length": len(node),
-        "keys": ", ".join(schema.get("properties", ())) or "variables, as NAME: value",
-        "verb": "set" if location == ("slo",) else "name",
+        "keys": ", ".join(schema.get("properties", ())) or _FURTHER_KEYS.get(location[-1:], ""),
+        "verb": "set" if location[0] == "slo" else "name",
         "example": str(schema.get("examples", [""])[0]).replace("'", ""),  # a list as YAML writes it
     }
 
@@ -101,6 +108,9 @@ def _unknown_key(name: str, location: Location) -> str:
     nearest = f" (did you mean {close[0]}?)" if close else ""
     if len(location) > 2 and location[-2] in ("env", "secrets"):
         return f"is no name of a variable{nearest}; allowed: A-Z, 0-9 and _ (2 to 40 characters, the first a letter)"
+    if location[:-1] == ("slo", "endpoints"):
+        allowed = f"method, a space and the name in Locust, up to {MAX_NAME_CHARACTERS} characters, as POST /predict"
+        return f"is not the name of a request; allowed: {allowed}"
     if "patternProperties" in parent:
         keys.append("and environment variables of the API in capitals (A-Z, 0-9 and _, 2 to 40 characters)")
     return f"is unknown{nearest}; allowed: {', '.join(keys)}"

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from swarmsweep.sweep import values as v
 from swarmsweep.sweep.scalars import read_text
+from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.sweep.yaml_tree import Entries
 
 MAX_CELLS = 2000  # at 20 s each that is half a day; a larger number is a typing error
@@ -30,7 +31,7 @@ TAGS = {"<fixed>": 0, "<capacity>": 1, "<one>": 0, "<many>": 1}
 def _finish(schema: dict[str, Any], model: "type[Section]") -> None:
     """Add to a JSON schema which unnamed keys are allowed, and how many keys there must be."""
     if isinstance(further := schema["additionalProperties"], dict):
-        schema["patternProperties"] = {f"^{v.ENVIRONMENT_AXIS}$": further}
+        schema["patternProperties"] = {f"^{model.further_keys}$": further}
         schema.setdefault("properties", {})
         schema["additionalProperties"] = False
     if model.min_keys:
@@ -42,6 +43,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_finish)
     min_keys: ClassVar[int] = 0
+    # The pattern of keys that have no name here, where there may be any.
+    further_keys: ClassVar[str] = v.ENVIRONMENT_AXIS
     _written: Entries = PrivateAttr()
 
     @property
@@ -227,6 +230,26 @@ _CELL = {"replicas": 1, "cpus": 1, "memory": "1G", "workers": 2}
 _EXCLUDED = {"replicas": 4, "memory": "2G"}
 
 
+class EndpointSlo(Section):
+    """Upper limits for the requests of one name. Without a limit of its own, failures have that of all requests."""
+
+    min_keys = 1
+    mean_ms: v.Milliseconds | None = None
+    p50_ms: v.Milliseconds | None = None
+    p95_ms: v.Milliseconds | None = None
+    p99_ms: v.Milliseconds | None = None
+    max_failure_percent: v.Percent | None = None
+
+
+class EndpointSlos(Section):
+    """Limits for single endpoints, each by Locust's method and name."""
+
+    model_config = ConfigDict(extra="allow")
+    min_keys = 1
+    further_keys = v.ENDPOINT
+    __pydantic_extra__: dict[v.EndpointName, EndpointSlo]
+
+
 class Slo(Section):
     """What "good" means: upper limits, None where the sweep sets none."""
 
@@ -237,10 +260,14 @@ class Slo(Section):
     p99_ms: v.Milliseconds | None = None
     # A server with only error responses is fast. So without a limit of its own, at most 1 % of requests may fail.
     max_failure_percent: v.Percent = 1
+    endpoints: EndpointSlos | None = None
 
-    def limits(self) -> dict[str, float]:
-        """The limits that are set, by name."""
-        return {name: value for name, value in self if value is not None}
+    def limits(self) -> SloLimits:
+        """The limits that are set."""
+        total = {name: value for name, value in self if value is not None and name != "endpoints"}
+        given = {} if self.endpoints is None else self.endpoints.given()
+        usual = {"max_failure_percent": self.max_failure_percent}
+        return SloLimits(total, {name: usual | limits.given() for name, limits in given.items()})
 
 
 class Sections(Section):

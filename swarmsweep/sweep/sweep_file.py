@@ -15,6 +15,7 @@ from swarmsweep.sweep.problems import Problems
 from swarmsweep.sweep.scalars import describe
 from swarmsweep.sweep.scenarios import check_folder
 from swarmsweep.sweep.sections import read_sections
+from swarmsweep.sweep.slo_rules import refuse_endpoints
 from swarmsweep.sweep.values import Scenarios
 from swarmsweep.sweep.yaml_tree import MAX_BYTES, Entries, read_tree
 from swarmsweep.units import quoted
@@ -47,8 +48,10 @@ def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = Non
         raise problems.error()
     known = Scenarios(scenarios, mode_of(tree.get("load")))
     sections = read_sections(tree, known, problems)
-    limits = None if sections.slo is None else sections.slo.limits()
+    slo = None if sections.slo is None else sections.slo.limits()
+    limits = None if slo is None else slo.total
     load = None if sections.load is None else read_load(sections.load, limits, known, problems)
+    refuse_endpoints(sections, problems)
     cells = read_cells(sections, tree, problems)
     cells_are_sound = not problems
     cases: list[Case] = []
@@ -58,10 +61,11 @@ def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = Non
             refuse_idle(sections.load, cases, cells, problems)
     if problems:
         raise problems.error()
-    assert sections.name and sections.slo and load
+    assert sections.name and slo and load
     return Sweep(
         name=sections.name,
-        slo=sections.slo.limits(),
+        slo=dict(slo.total),
+        slo_endpoints=slo.endpoints,
         load=load,
         cases=tuple(cases),
         cells=tuple(cells),

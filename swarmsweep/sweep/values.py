@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from swarmsweep.search import PROFILES
+from swarmsweep.shared.request_record import MAX_NAME_CHARACTERS
 from swarmsweep.sweep.load import MAX_TIMEOUT_SECONDS, OPEN_LOOP_ENDING
 from swarmsweep.sweep.scalars import (
     AXIS_TEXT,
@@ -58,6 +59,8 @@ BUDGETS = {
     name: f"at most {format_plain(profile.budget_seconds)} s of load for each deployment"
     for name, profile in PROFILES.items()
 }
+# Locust's method and name of a request, as it is recorded: one line, with single spaces.
+ENDPOINT = r"\S+( \S+)+"
 ENVIRONMENT_AXIS = "[A-Z][A-Z0-9_]{1,39}"
 
 T = TypeVar("T")
@@ -136,6 +139,12 @@ def _range(seconds: list[float]) -> tuple[float, ...]:
 def _environment_axis(name: str) -> str:
     if not re.fullmatch(ENVIRONMENT_AXIS, name):
         raise PydanticCustomError("unknown_axis", "is not an environment variable")
+    return name
+
+
+def _endpoint(name: str) -> str:
+    if not re.fullmatch(ENDPOINT, name) or len(name) > MAX_NAME_CHARACTERS:
+        raise PydanticCustomError("unknown_axis", "is not the name of a request")
     return name
 
 
@@ -242,6 +251,7 @@ Variable = Annotated[
     Field(description='any text of up to 8192 characters, which is kept as written; an empty one as ""'),
 ]
 EnvironmentAxis = Annotated[str, AfterValidator(_environment_axis)]
+EndpointName = Annotated[str, AfterValidator(_endpoint)]
 
 Values = Annotated[list[T], Field(min_length=1, examples=[[1, 2]])]
 OneOrMore = Annotated[

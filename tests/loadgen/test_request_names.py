@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from loadgen.closed.request_names import RequestNames
-from loadgen.common.secrets_folder import MASK
+from loadgen.shared.hidden_text import MASK
 from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, NO_RESPONSE, OTHER_NAMES
 from tests.loadgen.locust_run import LOCUST, run, serve
 from tests.loadgen.users_run import read_names, read_requests

@@ -5,12 +5,13 @@ from msgspec.structs import replace
 from rows import fixed
 
 from swarmsweep.choose.fixed_load import memory_headroom, recommend, sensitivity
-from swarmsweep.plan.row import ApiUse
+from swarmsweep.plan.row import ApiUse, EndpointRow, LatencyMs
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import cost
+from swarmsweep.sweep.slo_limits import SloLimits
 
 GIB = 1024**3
-SLO = {"p95_ms": 100, "max_failure_percent": 1}
+SLO = SloLimits({"p95_ms": 100, "max_failure_percent": 1})
 
 
 def test_cost_counts_cpu_and_memory_of_all_replicas():
@@ -148,9 +149,66 @@ def test_without_a_winner_the_sentence_says_what_is_short(name, figures):
 
 
 def test_failures_above_a_limit_of_zero():
-    sentence = recommend([fixed("a", failures=0.5)], {"max_failure_percent": 0}).sentence
-    assert recommend([replace(fixed("a", failures=0.5), meets_slo=False)], {"max_failure_percent": 0}).cell_id is None
-    assert sentence
+    none = SloLimits({"max_failure_percent": 0})
+    assert recommend([fixed("a", failures=0.5)], none).sentence
+    assert recommend([replace(fixed("a", failures=0.5), meets_slo=False)], none).cell_id is None
+
+
+def endpoint(name, p95=50.0, requests=30):
+    latency_ms = LatencyMs(p95, p95, p95, None) if requests else LatencyMs()
+    return EndpointRow(
+        name=name, requests=requests, failures=0, failure_percent=0 if requests else None, latency_ms=latency_ms
+    )
+
+
+READY, SLOW, ABSENT = endpoint("GET /ready", 4.0, 900), endpoint("POST /predict", 506.0), endpoint("POST /x", 0, 0)
+PREDICT = {"POST /predict": {"p95_ms": 600, "max_failure_percent": 1}}
+WITH_ENDPOINTS = {
+    "one is hidden": ([replace(fixed("a", p95=16.0), requests=930, endpoints=[READY, SLOW])], {}),
+    "one has a limit and holds it": ([replace(fixed("a"), requests=930, endpoints=[SLOW, READY])], PREDICT),
+    "one of the cheaper cell misses its limit": (
+        [
+            replace(fixed("a"), meets_slo=False, endpoints=[endpoint("POST /predict", 700.0), READY]),
+            replace(fixed("b", cpus=2), endpoints=[endpoint("POST /predict", 300.0), READY]),
+        ],
+        PREDICT,
+    ),
+    "none holds it": (
+        [replace(fixed("a"), meets_slo=False, endpoints=[endpoint("POST /predict", 700.0), READY])],
+        PREDICT,
+    ),
+    "one never occurred": (
+        [replace(fixed("a"), meets_slo=None, endpoints=[ABSENT, READY, SLOW])],
+        {"POST /x": {"p95_ms": 600}},
+    ),
+    "many are missed": (
+        [
+            replace(
+                fixed("a"), meets_slo=False, endpoints=[endpoint(f"GET /{index}", 200.0 + index) for index in range(6)]
+            ),
+            replace(fixed("b", cpus=2), endpoints=[endpoint(f"GET /{index}") for index in range(6)]),
+        ],
+        {f"GET /{index}": {"p95_ms": 100} for index in range(6)},
+    ),
+}
+
+
+def test_the_sentences_on_endpoints(golden):
+    found = {
+        name: recommend(cells, SloLimits(SLO.total, endpoints)).sentence
+        for name, (cells, endpoints) in WITH_ENDPOINTS.items()
+    }
+    assert "p95 506.0 ms (limit 100 ms)" in found["one is hidden"]
+    assert "POST /predict p95 700.0 ms (limit 600 ms), 1.17 times the limit" in found["none holds it"]
+    assert "These names occurred: GET /ready, POST /predict." in found["one never occurred"]
+    golden("choose_endpoints.yml", found)
+
+
+def test_limits_of_endpoints_are_changed_with_the_others():
+    cells = [replace(fixed("a"), endpoints=[SLOW]), replace(fixed("b", cpus=2), endpoints=[endpoint("POST /predict")])]
+    limits = SloLimits(SLO.total, PREDICT)
+    (sentence,) = sensitivity(cells, limits, recommend(cells, limits).cell_id)
+    assert sentence == "If the latency limits were 20 % lower, b would be recommended."
 
 
 def test_sensitivity_names_only_a_change(golden):

@@ -9,7 +9,7 @@ from rows import capacity_of, fixed
 from swarmsweep.errors import LabError
 from swarmsweep.files import write_json
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import AttemptEntry, CheckEntry, ProbeRow, RequestParts, Retry, unmeasured_row
+from swarmsweep.plan.row import AttemptEntry, CheckEntry, EndpointRow, ProbeRow, RequestParts, Retry, unmeasured_row
 from swarmsweep.plan.row_file import NEWER_KEYS, SEARCH_KEYS, Outcome, read_outcome, read_row, row_json, write_row
 
 CELL = PlannedCell(
@@ -17,8 +17,8 @@ CELL = PlannedCell(
 )
 KEYS = [
     *("schema", "id", "config", "status", "reason", "trials", "users", "requests", "failures", "failure_percent"),
-    *("failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps", "think_time_seconds"),
-    *("server_processes", "processes_range", "latency_ms"),
+    *("endpoints", "failure_kinds", "request_counts", "task_exceptions", "failed_task_percent", "rps"),
+    *("think_time_seconds", "server_processes", "processes_range", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps"),
     *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once"),
     *("capacity_users", "capacity_iterations_per_second", "latency_intervals_ms", "bottleneck"),
@@ -37,6 +37,10 @@ INNER_KEYS = {
         *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts"),
     ],
     "load": ["cpu_percent_max", "workers"],
+    "endpoints": [
+        *("name", "requests", "failures", "failure_percent", "rps", "latency_ms", "latency_intervals_ms"),
+        *("lower_bounds", "failure_kinds", "meets_slo"),
+    ],
     "request_parts": ["endpoint", "requests", "mean_ms", "parts_ms"],
     "retries": ["attempt", "reason"],
     "checks": ["attempt", "name", "value", "limit", "passed", "sentence", "warning"],
@@ -64,6 +68,7 @@ FULL = structs.replace(
     fixed("a"),
     capacity=capacity_of(100.0),
     request_parts=RequestParts(endpoint="/predict", requests=5, mean_ms=1.5, parts_ms={"rest": 1.5}),
+    endpoints=[EndpointRow(name="GET /x", requests=3, failures=0)],
     retries=[Retry(attempt=1, reason="late")],
     checks=[CheckEntry(attempt=1, name="some_requests", value=5, limit=1, passed=True, sentence="5 requests")],
     attempts=[AttemptEntry(attempt=1, status="valid", probes=[ProbeRow(number=1)])],

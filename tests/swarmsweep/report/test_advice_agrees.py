@@ -14,6 +14,7 @@ from swarmsweep.plan.row_file import read_row
 from swarmsweep.report.modes import FixedPage
 from swarmsweep.report.page_lists import bottlenecks_of
 from swarmsweep.results import slo as slo_of
+from swarmsweep.sweep.slo_limits import SloLimits
 
 CELLS = Path(__file__).parents[2] / "data" / "cells"
 # Each recorded cell holds the first and misses the last; the others are between them.
@@ -48,7 +49,9 @@ ROWS = recorded()
 
 def page(rows: list[Row], slo: dict) -> tuple[str, list[str]]:
     """The recommendation of a sweep of these rows, and the lines of their bottlenecks."""
-    judged = [replace(row, meets_slo=slo_of.meets(row, slo) if row.status == "valid" else None) for row in rows]
+    judged = [
+        replace(row, meets_slo=slo_of.meets(row, SloLimits(slo)) if row.status == "valid" else None) for row in rows
+    ]
     planned = [PlannedCell(id=row.id, config=row.config, memory="") for row in judged]
     # Cells with a scenario of their own cannot be chosen.
     plan = plan_of({"mode": "fixed", "users": 16, "locustfile": "predict.py"}, planned, slo)

@@ -54,6 +54,16 @@ FILE_CHANGES = {
     "nothing": (SWEEP, b"name", b"name", [], []),
     "a comment": (SWEEP, b"name", b"# later\nname", [], []),
     "the name": (SWEEP, b"quick", b"other", [], ["name: planned quick, now other"]),
+    "the SLO of an endpoint": (
+        SWEEP,
+        b"95_ms: 100",
+        b'95_ms: 100, endpoints: {"GET /a": {p50_ms: 9}}',
+        [],
+        [
+            "slo.endpoints.GET /a.max_failure_percent: planned not set, now 1",
+            "slo.endpoints.GET /a.p50_ms: planned not set, now 9",
+        ],
+    ),
     "the SLO of users": (SWEEP, b"95_ms: 100", b"95_ms: 50", [], ["slo.p95_ms: planned 100, now 50"]),
     "another limit": (
         SWEEP, b"p95_ms: 100", b"p99_ms: 100", [],

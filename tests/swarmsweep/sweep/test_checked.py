@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 ODD = {
     "fixed": b"""\
 name: odd
-slo: {p95_ms: 99.5, mean_ms: 40}
+slo: {p95_ms: 99.5, mean_ms: 40, endpoints: {"POST /predict": {p95_ms: 99.5}, "GET /x": {max_failure_percent: 0}}}
 load:
   users: 7
   spawn_rate: 2.5

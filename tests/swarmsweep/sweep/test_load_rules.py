@@ -150,6 +150,7 @@ BAD_SLOS = [
     ("p95_ms: 10000", "# -", 4, "load.timeout_seconds"),
     ("p95_ms: 60000", "# -", 4, "load.timeout_seconds"),
     ("p50_ms: 100, p99_ms: 2000", "timeout_seconds: 2", 5, "load.timeout_seconds"),
+    ('p95_ms: 100, endpoints: {"POST /predict": {p95_ms: 90}}', "# -", 2, "slo.endpoints"),
 ]
 
 

@@ -49,13 +49,35 @@ def test_defaults_fill_what_the_file_leaves_out():
     assert sweep.load.spawn_rate == 50
     assert sweep.load.wait_seconds is None
     assert (sweep.repeat, sweep.seed) == (1, None)
-    assert sweep.slo == {"p95_ms": 500, "max_failure_percent": 1}
+    assert (sweep.slo, sweep.slo_endpoints) == ({"p95_ms": 500, "max_failure_percent": 1}, {})
     assert [cell.id for cell in sweep.cells] == [
         "r1-c0.5-m600M-w2",
         "r1-c1-m600M-w2",
         "r2-c0.5-m600M-w2",
         "r2-c1-m600M-w2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("slo", "total", "endpoints"),
+    [
+        (
+            'endpoints: {"POST /predict": {p95_ms: 200}}',
+            1,
+            {"POST /predict": {"max_failure_percent": 1, "p95_ms": 200}},
+        ),
+        # The limit for failures of all requests is that of each endpoint without its own.
+        (
+            'max_failure_percent: 5, endpoints: {"GET /a": {p50_ms: 2}, "GET /b": {max_failure_percent: 0}}',
+            5,
+            {"GET /a": {"max_failure_percent": 5, "p50_ms": 2}, "GET /b": {"max_failure_percent": 0}},
+        ),
+    ],
+)
+def test_limits_of_endpoints(slo, total, endpoints):
+    sweep = parse(swap("p95_ms: 500", slo))
+    assert sweep.slo == {"max_failure_percent": total}
+    assert sweep.slo_endpoints == endpoints
 
 
 @pytest.mark.parametrize("name", ["quick", "default", "taller5", "evolution", "capacity"])
@@ -353,6 +375,19 @@ BAD_FILES = [
     # slo
     (swap("p95_ms: 500", "p95_ms: 0"), 2, "slo.p95_ms"),
     (swap("p95_ms: 500", "p99_ms: -5"), 2, "slo.p99_ms"),
+    *(
+        (swap("p95_ms: 500", f"endpoints: {endpoints}"), 2, f"slo.endpoints{place}")
+        for endpoints, place in [
+            ("{}", ""),
+            ("[1]", ""),
+            ("{predict: {p95_ms: 2}}", ".predict"),
+            ('{"POST  /predict": {p95_ms: 2}}', ".'POST  /predict'"),
+            ('{"POST /predict": {}}', ".'POST /predict'"),
+            ('{"POST /predict": 200}', ".'POST /predict'"),
+            ('{"POST /predict": {p90_ms: 200}}', ".'POST /predict'.p90_ms"),
+            ('{"POST /predict": {p95_ms: -1}}', ".'POST /predict'.p95_ms"),
+        ]
+    ),
     (swap("p95_ms: 500", "max_failure_percent: 101"), 2, "slo.max_failure_percent"),
     # matrix
     (swap("[1, 2]", "[]"), 5, "matrix.replicas"),
