@@ -145,7 +145,12 @@ def results(play, home) -> dict[str, dict]:
         for number, (step, (requirements, *_)) in enumerate(STEPS.items())
         for task in tasks_of(number, step, requirements, home)
     ]
-    uv = {"UV_FIND_LINKS": f"{folder}/wheels", "UV_NO_INDEX": "1"}
+    # Root's own settings of uv, which no other user can read.
+    settings = folder / "root/.config/uv/uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"[pip]\nno-index = true\nfind-links = ['{folder}/wheels']\n")
+    (folder / "root").chmod(0o700)
+    uv = {"HOME": f"{folder}/root"}
     book = [{"hosts": "localhost", "gather_facts": False, "environment": uv, "tasks": tasks}]
     (folder / "play.yml").write_text(yaml.safe_dump(book))
     own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
