@@ -36,6 +36,8 @@ HEADLESS = ("--headless", "--users", "1", "--spawn-rate", "1", "--exit-code-on-e
 MASTER_PORTS = range(20000, 30000)
 # Share of the full rate at which next to no request waits, and how long it is loaded: enough for a median.
 UNLOADED_SHARE, UNLOADED_SECONDS = 0.05, 8.0
+# Users that start per second: as many as Locust starts without a warning.
+SPAWN_RATE = 100
 # Connections of the probe beyond those that keep every slot busy, as in a sweep.
 MORE_CONNECTIONS = 2
 # Seconds for Locust beyond its loads, to start, drain and end.
@@ -52,7 +54,8 @@ class StoppedError(Exception):
 class Setting:
     """A server and its load. ``slo`` as in a sweep file; ``arrivals``: poisson or constant.
 
-    ``by`` as in a sweep file: None for the lean client; ``arrivals`` for iterations, which have one request each here.
+    ``by`` as in a sweep file: None for the lean client; ``arrivals`` for iterations, which have one request each here;
+    ``users`` for a number of them, who think for a time between the two ``think_seconds``.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Setting:
     slo: Mapping[str, float]
     arrivals: str = "poisson"
     by: str | None = None
+    think_seconds: tuple[float, float] | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -81,6 +85,15 @@ class Setting:
     def timeout_seconds(self) -> float:
         """As in a sweep file that does not name it."""
         return min(max(4 * max(self.percentiles.values()) / 1000, 1.0), 10.0)
+
+    def order(self, profile: str, seed: int) -> dict[str, Any]:
+        """The order of a search, as the role bench_cell writes it."""
+        both = {"profile": profile, "slo": dict(self.slo), "timeout_seconds": self.timeout_seconds}
+        both |= {"seed": seed, "workers": 1, "by": self.by}
+        if self.think_seconds is None:
+            return both | {"arrivals": self.arrivals, "connections": self.connections, "max_rps": None}
+        users = {"processes": self.slots, "think_seconds": sum(self.think_seconds) / 2, "max_users": None}
+        return both | users | {"spawn_rate": SPAWN_RATE}
 
     @property
     def connections(self) -> int:
@@ -195,7 +208,8 @@ class Deployment:
         env = {"BENCH_RATE_RPS": str(rate), "BENCH_SECONDS": str(UNLOADED_SECONDS), "BENCH_OUTPUT": str(output)}
         env |= {"BENCH_SEED": str(seed), "SWEEP_OUTPUT_DIR": str(self.folder / "unloaded-files")}
         # The load imports the parts that it shares with other benchmarks.
-        env |= {"PYTHONPATH": str(ROOT), "SWEEP_SEARCH": json.dumps({"by": self.setting.by})}
+        # Users send one request after the other, and so do iterations at next to no load.
+        env |= {"PYTHONPATH": str(ROOT), "SWEEP_SEARCH": json.dumps({"by": self.setting.by and "arrivals"})}
         self._wait([self._locust("unloaded", (*self.setting.files, "unloaded.py"), HEADLESS, env)], UNLOADED_SECONDS)
         measured = read(output)["measured"]
         if not measured["ok"] or measured["ok"] < measured["offered"]:
@@ -206,19 +220,12 @@ class Deployment:
     def search(self, profile: str, seed: int, path_ms: float | None) -> SearchResult:
         """As a sweep does it: Locust's master with the search, and a worker."""
         setting, port = self.setting, self.site.master_port()
-        order = {
-            "profile": profile,
-            "slo": dict(setting.slo),
-            "arrivals": setting.arrivals,
-            "timeout_seconds": setting.timeout_seconds,
-            "seed": seed,
-            "workers": 1,
-            "connections": setting.connections,
-            "max_rps": None,
-            "by": setting.by,
-        }
         output = self.folder / "locust"
-        env = {"SWEEP_SEARCH": json.dumps(order), "SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": "load"}
+        order = json.dumps(setting.order(profile, seed))
+        env = {"SWEEP_SEARCH": order, "SWEEP_OUTPUT_DIR": str(output), "SWEEP_HOST": "load"}
+        if setting.think_seconds:
+            names = ("LOCUST_WAIT_MIN_SECONDS", "LOCUST_WAIT_MAX_SECONDS")
+            env |= dict(zip(names, map(str, setting.think_seconds), strict=True))
         output.mkdir()
         before = self.figures()
         # Workers retry the connection to their master until it is there.
@@ -252,7 +259,12 @@ class Deployment:
         figures = self.figures()
         sent = self._sent(output, summaries.values())
         counts = {
-            number: Counts(summary.measured.offered, summary.within_limits) for number, summary in summaries.items()
+            number: Counts(
+                summary.measured.offered,
+                summary.within_limits,
+                ok_rps=summary.measured.ok / summary.measured.seconds,
+            )
+            for number, summary in summaries.items()
         }
         return SearchResult(
             capacity=capacity_of(search, counts, self.setting.slo),

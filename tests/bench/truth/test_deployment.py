@@ -46,14 +46,16 @@ def below_this_process() -> set[int]:
     return processes.descendants(os.getpid(), living)
 
 
-@pytest.mark.parametrize("by", [None, "arrivals"])
-def test_a_search_of_a_real_server(site, by):
+@pytest.mark.parametrize(("by", "think_seconds"), [(None, None), ("arrivals", None), ("users", (0.05, 0.15))])
+def test_a_search_of_a_real_server(site, by, think_seconds):
     """The whole way once. How near it comes is what the benchmark grades: a busy machine spoils so short a search."""
     before = below_this_process()
-    one = command.assess(site, Setting("5ms-2slots", 5, 2, {"p95_ms": 40}, by=by), "smoke", 11)
+    setting = Setting("5ms-2slots", 5, 2, {"p95_ms": 40}, by=by, think_seconds=think_seconds)
+    one = command.assess(site, setting, "smoke", 11)
     assert one.result.ended is not None
     assert one.result.trials >= 3
-    assert one.result.not_served == 0
+    # A user that is stopped may leave a request that has not reached the server.
+    assert one.result.not_served == 0 or (by == "users" and one.result.not_served > 0)
     assert one.result.path_ms > 0
     assert one.result.late_ms["p50"] is not None
     assert 0 < one.truth_rps < one.setting.full_rps
