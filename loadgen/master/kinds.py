@@ -11,7 +11,7 @@ from locust.runners import MasterRunner
 from loadgen.closed.master_requests import MasterRequests
 from loadgen.closed.unloaded import ENOUGH
 from loadgen.iterations.pool import PoolError, shares_of
-from loadgen.master.probes import Probes
+from loadgen.master.probes import ProbeError, Probes
 from loadgen.master.recovery import MAX_SECONDS, MIN_SECONDS, PAUSE_SECONDS, Recovery
 from loadgen.master.search_order import SearchOrder
 from loadgen.open.user import OpenLoopUser
@@ -124,6 +124,11 @@ class ArrivalsKind:
     def add(self, summary: Mapping[str, Any]) -> None:
         measured = summary["measured"]
         iterations = measured["iterations"]
+        if iterations["without_request"] and not measured["offered"]:
+            raise ProbeError(
+                "no iteration sent a request with a client of Locust (HttpUser, FastHttpUser). "
+                "Use load.by: users for other clients"
+            )
         if iterations["due"] and iterations["seconds_mean"] is not None:
             self._requests_each = max(1.0, measured["offered"] / iterations["due"])
             self._seconds_each = iterations["seconds_mean"]

@@ -152,6 +152,8 @@ def _proof(cell: Row) -> str:
     where = f"or more were verified in each of {count} deployments" if count > 1 else "were verified in one deployment"
     p95 = f", with p95 {format_figure(p95_ms)} ms" if p95_ms is not None else ""
     users = "" if capacity.verified_users is None else f" of {counted(capacity.verified_users, 'user')}"
+    if capacity.verified_iterations_per_second is not None:
+        users = f" of {format_figure(capacity.verified_iterations_per_second)} iterations/s"
     proof = f"{_figure(capacity.verified_rps)} requests/s{users} {where}{p95}"
     if capacity.is_lower_bound:
         why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")

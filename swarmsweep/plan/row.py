@@ -148,6 +148,8 @@ class ProbeRow(Struct, frozen=True, kw_only=True):
     rate_rps: Number | None = None
     connections: Whole | None = None
     users: Whole | None = None
+    # Where the rate is one of iterations: the same number.
+    iterations_per_second: Number | None = None
     seconds_ramp: Number | None = None
     seconds_settle: Number | None = None
     seconds_measure: Number | None = None

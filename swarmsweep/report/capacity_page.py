@@ -94,6 +94,8 @@ def _verified(capacity: CellCapacity) -> str:
     if capacity.verified_rps is None:
         return "none"
     users = "" if capacity.verified_users is None else f" ({counted(capacity.verified_users, 'user')})"
+    if capacity.verified_iterations_per_second is not None:
+        users = f" ({format_figure(capacity.verified_iterations_per_second)} iterations/s)"
     return ("at least " if capacity.is_lower_bound else "") + format_figure(capacity.verified_rps) + users
 
 
@@ -196,7 +198,8 @@ def _probe(position: int, probe: ProbeRow) -> list[str]:
 def _load(probe: ProbeRow) -> str:
     seconds = f"{format_plain(probe.seconds_measure)} s" if probe.seconds_measure is not None else MISSING
     if probe.rate_rps is not None:
-        return f"{format_figure(probe.rate_rps)} requests/s for {seconds}"
+        unit = "requests/s" if probe.iterations_per_second is None else "iterations/s"
+        return f"{format_figure(probe.rate_rps)} {unit} for {seconds}"
     if probe.users is not None:
         return f"{counted(probe.users, 'user')} for {seconds}"
     connections = counted(probe.connections, "connection") if probe.connections else f"{MISSING} connections"

@@ -30,6 +30,8 @@ def sentence(row: Row) -> str:
         least = "at least " if capacity.is_lower_bound else ""
         short = ", below the target" if row.meets_slo is False else ""
         users = "" if capacity.verified_users is None else f"{counted(capacity.verified_users, 'user')} with "
+        if capacity.verified_iterations_per_second is not None:
+            users = f"{format_figure(capacity.verified_iterations_per_second)} iterations/s with "
         return f"valid, holds {least}{users}{_rate(capacity.verified_rps)}, {latency}{short}"
     verdict = {True: "meets the SLO", False: f"misses the SLO{_where(row)}", None: _undecided(row)}[row.meets_slo]
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""

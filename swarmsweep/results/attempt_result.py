@@ -210,6 +210,7 @@ def _probe_row(probe: Probe, raw: RawAttempt) -> ProbeRow:
     usage = usage_over(raw.api_samples, probe.window, raw.deployed_ids)
     return ProbeRow(
         **asdict(probe.entry),
+        iterations_per_second=probe.entry.rate_rps if probe.summary.measured.iterations is not None else None,
         achieved_rps=probe.achieved_rps,
         p95_ms=probe.p95_ms,
         cpu_cores=usage.cpu_cores,

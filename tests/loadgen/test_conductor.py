@@ -212,6 +212,24 @@ def test_a_search_by_arrivals_refuses_a_fixed_number_of_users_before_any_load(la
     assert lab.counts() == {}
 
 
+OWN_CLIENT = """
+from locust import User, events, task
+class Visitor(User):
+    @task
+    def ask(self):
+        events.request.fire(request_type="GRPC", name="ask", response_time=1, response_length=1)
+"""
+
+
+def test_a_search_by_arrivals_names_a_client_that_it_cannot_time(lab):
+    lab.start(OWN_CLIENT, by="arrivals", workers=1)
+    lab.let_begin()
+    code, capacity = lab.finish(alive=1)
+    assert code == 1
+    assert capacity["error"].startswith("no iteration sent a request with a client of Locust")
+    assert capacity["error"].endswith("Use load.by: users for other clients")
+
+
 def test_a_search_finds_what_the_server_can_do(searched):
     lab, code, capacity, _ = searched
     assert (code, capacity["error"]) == (0, None), lab.logs()

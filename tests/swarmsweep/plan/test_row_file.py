@@ -59,8 +59,8 @@ NEWER_ATTEMPT_KEYS = (
     *("verified_users", "estimate_users", "interval_users", "verified_iterations_per_second"),
 )
 PROBE_KEYS = [
-    *("trial", "purpose", "kind", "rate_rps", "connections", "users", "seconds_ramp", "seconds_settle"),
-    *("seconds_measure", "window_start"),
+    *("trial", "purpose", "kind", "rate_rps", "connections", "users", "iterations_per_second", "seconds_ramp"),
+    *("seconds_settle", "seconds_measure", "window_start"),
     *("window_end", "verdict", "reason", "over_percent", "file", "achieved_rps", "p95_ms", "cpu_cores"),
     "throttled_percent",
 ]
