@@ -24,6 +24,7 @@ from locust import events
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from loadgen.closed.first_response import FirstResponse
+from loadgen.closed.kept_connections import keep_connections
 from loadgen.closed.probes import Probes
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.response_bounds import set_bounds
@@ -74,6 +75,7 @@ def take_role(environment: Any, runner: Any) -> None:
         return
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
     set_bounds()
+    keep_connections()
     host = os.environ.get("SWEEP_HOST") or socket.gethostname()
     is_check = os.environ.get("SWEEP_FIRST_RESPONSE") == "1"
     # A check sends few requests, and needs no mean.

@@ -15,6 +15,7 @@ from locust import events
 from locust.runners import MasterRunner
 
 from loadgen.closed import roles
+from loadgen.closed.kept_connections import keep_connections
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.response_bounds import set_bounds
 from loadgen.closed.task_log import text_of
@@ -57,6 +58,7 @@ def take_role(environment: Any, runner: Any) -> None:
     index = os.environ.get("SWEEP_WORKER_INDEX") or str(getattr(runner, "worker_index", 0))
     host = os.environ.get("SWEEP_HOST") or socket.gethostname()
     set_bounds()
+    keep_connections()
     recorder = Recorder(environment, directory, host, index, keeps_pauses=True)
     IterationGenerator(environment, directory, host, recorder)
     # When the users have stopped. A worker that quits in another way writes what it has.
