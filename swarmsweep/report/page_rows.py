@@ -10,6 +10,8 @@ from swarmsweep.report.ladder_chart import factor_text
 from swarmsweep.sweep.matrix import axis_text, cost
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
 
+UNDECIDED = "undecided"
+
 
 def ladder_header() -> list[str]:
     """Titles of the table of stages."""
@@ -66,15 +68,15 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
         figure(api.cpu_cores),
         figure(api.throttled_percent),
         figure(api.memory_peak_bytes, format_bytes),
-        _meets(cell),
+        meets_text(cell),
         markdown(status_text(cell.status, cell.reason, cell.twin_of)),
     ]
 
 
-def _meets(cell: Row) -> str:
+def meets_text(cell: Row) -> str:
     """Whether the cell holds the SLO. A valid cell with intervals has no verdict if a limit lies in one of them."""
     if cell.meets_slo is None:
-        return "undecided" if cell.status == "valid" and cell.latency_intervals_ms else MISSING
+        return UNDECIDED if cell.status == "valid" and cell.latency_intervals_ms else MISSING
     return "yes" if cell.meets_slo else "no"
 
 

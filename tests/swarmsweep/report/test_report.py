@@ -88,6 +88,19 @@ def test_summary_json_has_the_contract(reported):
     assert (reported.reports_dir / "summary.json").read_bytes() == (reported.dir / "summary.json").read_bytes()
 
 
+def test_a_verdict_near_the_limit_is_undecided_on_the_page(tmp_path):
+    """p95 is 86 ms, and the limit 100 ms."""
+    run = Run(tmp_path, SWEEP.replace(b"p95_ms: 120", b"p95_ms: 100"))
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000)))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    page = write_report(run.dir, tmp_path).read_text()
+    assert "Whether it holds the SLO is undecided" in page and "| undecided | valid |" in page
+    assert 'meets SLO: "undecided" if' in page
+    cell = json.loads((run.dir / "summary.json").read_text())["cells"][1]
+    low, high = cell["latency_intervals_ms"]["p95"]
+    assert (cell["meets_slo"], low < 100 < high) == (None, True)
+
+
 def test_summary_page_answers_first(reported, golden):
     page = (reported.dir / "summary.md").read_text()
     golden("summary_fixed.md", page)
