@@ -9,6 +9,10 @@ import pytest
 from loadgen.closed.request_names import RequestNames
 from loadgen.shared.hidden_text import MASK
 from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, NO_RESPONSE, OTHER_NAMES
+from swarmsweep.raw.closed_loop import read_users
+from swarmsweep.raw.read_or_note import ReadOrNote
+from swarmsweep.results.endpoints import endpoints_of, merge_endpoints
+from swarmsweep.sweep.slo_limits import SloLimits
 from tests.loadgen.locust_run import LOCUST, run, serve
 from tests.loadgen.users_run import read_names, read_requests
 
@@ -74,7 +78,24 @@ class Visitor(FastHttpUser):
 """
 
 
+# Tasks of a course team's file: 30 requests of /ready for each of /predict.
+TWO_ENDPOINTS = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0)
+
+    @task
+    def visit(self):
+        for _ in range(30):
+            self.client.get("/ready")
+        self.client.post("/predict", json={})
+"""
+
+
 def respond(handler: BaseHTTPRequestHandler) -> None:
+    if handler.path == "/predict":
+        time.sleep(0.3)
     if handler.path.startswith("/silent"):
         time.sleep(20.0)
         handler.close_connection = True
@@ -117,6 +138,22 @@ def test_a_request_that_the_end_of_the_load_interrupts_has_its_name(tmp_path, ca
         run(tmp_path, INTERRUPTED + call, f"http://127.0.0.1:{server.port}", 1.0, drain_seconds=0.5)
     (record,) = read_requests(tmp_path / "named-requests-lab-load-0.f64.gz")
     assert (read_names(tmp_path, "named-requests-lab-load-0.f64.gz"), record[2]) == ([name], NO_RESPONSE)
+
+
+@pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+def test_a_slow_endpoint_has_figures_of_its_own(tmp_path):
+    """As the controller reads them: figures of all requests show it nowhere."""
+    with serve("127.0.0.1", respond) as server:
+        run(tmp_path, TWO_ENDPOINTS, f"http://127.0.0.1:{server.port}", 2.0, users=4)
+    problems: list[str] = []
+    record = read_users(tmp_path, ReadOrNote(tmp_path, problems))
+    assert (problems, len(record.requests)) == ([], server.asked.total())
+    window = record.requests.start_seconds.min(), record.requests.start_seconds.max() + 1
+    ready, predict = merge_endpoints([endpoints_of(record.requests, window)], SloLimits({}))
+    assert (ready.name, ready.requests) == ("GET /ready", server.asked["GET", "/ready"])
+    assert (predict.name, predict.requests) == ("POST /predict", server.asked["POST", "/predict"])
+    assert ready.requests > 20 * predict.requests > 0
+    assert predict.latency_ms.p50 >= 300
 
 
 @pytest.mark.skipif(LOCUST is None, reason="locust is not installed")

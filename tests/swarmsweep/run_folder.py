@@ -54,6 +54,7 @@ class Traffic:
     processes: int | None = None  # all of each replica, counted at the same times
     metrics: list[str] = field(default_factory=list)  # what each replica says at /metrics
     target: tuple[str, str] = ("POST", "/predict")
+    names: list[str] = field(default_factory=list)  # of the requests, in turn; none as an earlier version recorded them
 
 
 class Run:
@@ -100,9 +101,15 @@ class Run:
         put(folder / "deploy.json", deploy)
         put(folder / "after.json", after | traffic.after)
         requests = self._requests(traffic)
-        write_requests(folder / "locust" / "requests-lab-load-0.f64.gz", requests)
+        table = list(dict.fromkeys(traffic.names))
+        if table:
+            named = [(*row, table.index(traffic.names[i % len(traffic.names)])) for i, row in enumerate(requests)]
+            write_requests(folder / "locust" / "named-requests-lab-load-0.f64.gz", named)
+        else:
+            write_requests(folder / "locust" / "requests-lab-load-0.f64.gz", requests)
         cpu = [[t, traffic.worker_cpu_percent] for t in range(1_000_000, 1_000_020)]
         worker = {"schema": 1, "requests": len(requests), "cpu_percent": cpu, "unreported": len(traffic.waited_ms)}
+        worker |= {"names": table} if table else {}
         waits = len(traffic.latencies_ms) / (WINDOW[1] - WINDOW[0])
         totals = [[t, 100 * t, 0.1 * t * traffic.think_ms, waits * t * traffic.think_ms / 1000] for t in range(20)]
         worker["think_time"] = [[1_000_000 + t, *of] for t, *of in totals]
@@ -168,9 +175,9 @@ def put(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value))
 
 
-def write_requests(path: Path, requests: list[tuple[float, float, float]]) -> None:
-    """Write request records the way a Locust worker does: little-endian float64 triples, compressed."""
-    path.write_bytes(gzip.compress(b"".join(struct.pack("<3d", *request) for request in requests), mtime=0))
+def write_requests(path: Path, requests: list[tuple[float, ...]]) -> None:
+    """Write request records the way a Locust worker does: little-endian float64, compressed."""
+    path.write_bytes(gzip.compress(b"".join(struct.pack(f"<{len(one)}d", *one) for one in requests), mtime=0))
 
 
 def stats_csv(requests: int, failures: int, target: tuple[str, str] = ("POST", "/predict")) -> str:

@@ -9,7 +9,7 @@ from rows import capacity_of, fixed
 
 from swarmsweep.plan.plan import make_plan
 from swarmsweep.plan.planned import as_json
-from swarmsweep.plan.row import LatencyMs, blank_row
+from swarmsweep.plan.row import EndpointRow, LatencyMs, blank_row
 from swarmsweep.plan.row_file import write_row
 from swarmsweep.plan.run_folder import attempt_dir, write_plan
 from swarmsweep.report.progress import Progress, sentence
@@ -28,6 +28,8 @@ def searched(verified=411.6, is_lower_bound=False, p95=88.4, meets_slo=True):
     return replace(row(p95=p95, meets_slo=meets_slo), capacity=capacity_of(verified, is_lower_bound=is_lower_bound))
 
 
+MISSES = EndpointRow(name="POST /predict", requests=9, failures=0, meets_slo=False)
+ABSENT = EndpointRow(name="POST /x", requests=0, failures=0)
 # Fields that differ from a usual row, and the row.
 ROWS = {
     "meets": row(),
@@ -40,6 +42,8 @@ ROWS = {
     "invalid": row("invalid", "the load generator was the limit"),
     "failed": row("failed", "out of memory", rps=None, p95=None, meets_slo=None),
     "infeasible": row("infeasible", "2 CPUs on a host with 1", rps=None, p95=None),
+    "an endpoint misses": replace(row(meets_slo=False), endpoints=[MISSES]),
+    "an endpoint never occurred": replace(row(meets_slo=None), endpoints=[ABSENT]),
     "capacity": searched(),
     "capacity or more": searched(is_lower_bound=True),
     "low capacity, no p95": searched(verified=8.25, p95=None),
