@@ -58,6 +58,8 @@ class Flow:
     dropped: int = 0
     in_flight_end: int = 0
     rate_rps: float | None = None
+    # Where the rate is one of iterations: those that were due, and those of them that were dropped.
+    iterations: tuple[int, int] | None = None
     concurrency: int | None = None
     planned_think_seconds: float | None = None
     think_time_seconds: float | None = None

@@ -135,6 +135,7 @@ def flow_of_probe(probe: Probe) -> Flow:
         dropped=len(requests) - len(sent),
         in_flight_end=summary.in_flight_end,
         rate_rps=order.rate_rps,
+        iterations=(measured.iterations.due, measured.iterations.dropped) if measured.iterations else None,
         concurrency=order.connections,
         latency_mean_ms=_mean(sent.latency_ms),
         in_flight_mean=sum(known) / len(known) if known else None,

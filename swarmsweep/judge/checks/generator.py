@@ -131,14 +131,13 @@ def generator_kept_rate(evidence: Evidence) -> Check | None:
     if flow.kind not in OPEN_KINDS or flow.rate_rps is None:
         return None
     due = flow.rate_rps * flow.length_seconds
-    sent = (flow.offered - flow.dropped) / due
+    offered, dropped = flow.iterations or (flow.offered, flow.dropped)
+    sent = (offered - dropped) / due
     # The number of requests due by chance differs from the rate by a few standard deviations of a Poisson count.
     chance = 4 / math.sqrt(due) if flow.kind == "poisson" else 0.0
-    kept = sent >= least - chance and flow.dropped <= (1 - least) * flow.offered
-    shares = (
-        f"{100 * sent:.1f} % of the required {format_figure(flow.rate_rps)} requests/s were sent, {flow.dropped} "
-        "were dropped"
-    )
+    kept = sent >= least - chance and dropped <= (1 - least) * offered
+    what = "requests/s were sent" if flow.iterations is None else "iterations/s were started"
+    shares = f"{100 * sent:.1f} % of the required {format_figure(flow.rate_rps)} {what}, {dropped} were dropped"
     lag = flow.lag_p99_ms
     if lag is None:
         return Check(name, sent, least, None if kept else False, f"{shares}; their lag is unknown")

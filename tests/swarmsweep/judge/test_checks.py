@@ -381,6 +381,10 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
         # They do not send at the same time.
         ("users", {"flow.seconds.*.offered": [9, 10, 9, 3, 4, 4, 5, 5]}, "steady_state", False, False),
         ("search", {"flow.dropped": 240, "flow.ok": 23246}, "generator_kept_rate", False, False),
+        # Of iterations: requests alone would be enough for the rate, or too few.
+        ("search", {"flow.iterations": (12000, 0)}, "generator_kept_rate", False, False),
+        ("search", {"flow.iterations": (23486, 0), "flow.offered": 9000}, "generator_kept_rate", True, False),
+        ("search", {"flow.iterations": (23486, 400)}, "generator_kept_rate", False, False),
         ("search", {"flow.lag_p99_ms": 5.0}, "generator_kept_rate", True, False),
         # A share of the limit, where that is more: 2 % of 1 s.
         ("search", {"flow.lag_p99_ms": 19.0, "slo.p95_ms": 1000}, "generator_kept_rate", True, False),
