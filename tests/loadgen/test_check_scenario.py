@@ -411,9 +411,14 @@ def check(home: Path, name: str, mode: str, seconds: float = 30, more: dict[str,
     return json.loads(done.stdout)
 
 
+def name_in(mode: str) -> str:
+    """The name of a scenario: mode capacity of this program is that of the open-loop client."""
+    return "mine_open.py" if mode == "capacity" else "mine.py"
+
+
 def check_text(home: Path, text: str, mode: str, seconds: float = 30) -> dict:
-    (home / "locustfiles/mine.py").write_text(text)
-    return check(home, "mine.py", mode, seconds)
+    (home / "locustfiles" / name_in(mode)).write_text(text)
+    return check(home, name_in(mode), mode, seconds)
 
 
 TOKEN = "canary-3f9a/x"
@@ -460,7 +465,7 @@ def test_a_scenario_that_locust_cannot_run_is_refused_with_the_reason(host, text
     report = check_text(host, text, mode, seconds=3 if expected["problem"] == "time" else 30)
     assert {key: report.get(key) for key in expected} == expected, report
     with pytest.raises(InputError) as refused:
-        refuse_scenarios({"lab-load": [{"locustfile": "mine.py", **report}]}, host / "controller")
+        refuse_scenarios({"lab-load": [{"locustfile": name_in(mode), **report}]}, host / "controller")
     for word in words:
         assert word in str(refused.value)
 
