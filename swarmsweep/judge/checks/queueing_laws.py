@@ -69,7 +69,8 @@ def _open(flow: Flow, mean_seconds: float) -> Check:
     name, sent = "littles_law", flow.offered - flow.dropped
     if flow.in_flight_mean is None:
         return Check(name, None, None, None, "the number of requests in flight was not recorded")
-    latency = mean_seconds - (flow.lag_mean_ms or 0.0) / 1000
+    # A request of the lean client is in flight once it is sent. One of an iteration is so once the iteration is due.
+    latency = mean_seconds - (0.0 if flow.iterations is not None else (flow.lag_mean_ms or 0.0) / 1000)
     explained = sent / flow.length_seconds * latency
     seen = flow.in_flight_mean
     # Requests that cross an edge of the window are in one figure and not in the other.

@@ -381,6 +381,9 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
         # They do not send at the same time.
         ("users", {"flow.seconds.*.offered": [9, 10, 9, 3, 4, 4, 5, 5]}, "steady_state", False, False),
         ("search", {"flow.dropped": 240, "flow.ok": 23246}, "generator_kept_rate", False, False),
+        # Requests of iterations count as in flight from the due time on, so their lag is part of the latency.
+        ("search", {"flow.lag_mean_ms": 10.0}, "littles_law", False, False),
+        ("search", {"flow.lag_mean_ms": 10.0, "flow.iterations": (23486, 0)}, "littles_law", True, False),
         # Of iterations: requests alone would be enough for the rate, or too few.
         ("search", {"flow.iterations": (12000, 0)}, "generator_kept_rate", False, False),
         ("search", {"flow.iterations": (23486, 0), "flow.offered": 9000}, "generator_kept_rate", True, False),
