@@ -92,6 +92,13 @@ class CapacityLoad:
     exclude_tags: tuple[str, ...] | None = None
     user_classes: tuple[str, ...] | None = None  # all classes of the scenario
 
+    def __post_init__(self) -> None:
+        """Set what a search with users has by default. So a load is the same after it was stored and read."""
+        if self.varies != RATE and self.by is None:
+            object.__setattr__(self, "by", self.varies)
+        if self.varies == USERS and self.spawn_rate is None:
+            object.__setattr__(self, "spawn_rate", WORKER_SPAWN_RATE * self.workers)
+
     @property
     def varies(self) -> str:
         """What the search varies: `RATE` for a scenario of the open-loop client, else ``by``."""

@@ -130,8 +130,10 @@ def _search(settings: Settings, latency: Limits) -> CapacityLoad:
     return CapacityLoad(**with_profile(usual | dict(settings)))
 
 
-def _other_search(load: CapacityLoad, settings: Settings, _keep_spawn_rate: bool) -> CapacityLoad:
-    return replace(load, **with_profile(settings))
+def _other_search(load: CapacityLoad, settings: Settings, keep_spawn_rate: bool) -> CapacityLoad:
+    # The default depends on the number of workers.
+    usual: dict[str, Any] = {} if keep_spawn_rate else {"spawn_rate": None}
+    return replace(load, **(usual | with_profile(settings)))
 
 
 def _refuse_impossible_search(load: CapacityLoad, written: "Entries", latency: Limits, problems: "Problems") -> None:
