@@ -59,7 +59,7 @@ def test_users_are_spread_over_the_workers_of_both_hosts(wider):
     }
 
 
-def test_one_search_orders_the_workers_of_both_hosts(wider):
+def test_a_search_by_arrivals_orders_the_workers_of_both_hosts(wider):
     folder, trial = measured(wider, "load_hosts")
     record = json.loads((folder / "locust/capacity.json").read_text())
     # With any outcome: if the hypervisor takes CPU time, two generators on one core may be late.
