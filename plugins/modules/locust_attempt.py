@@ -38,8 +38,8 @@ description:
     I(output_directory), which belongs to its user. Root does not write there, because a link could lead it to any
     file of the host.
   - C(started) puts the firewall of I(user) in place before it starts Locust.
-  - C(checked) does the same. It also fails unless I(target) responds to I(user) with the word of this lab's proxy.
-    Each lab has its own word. C(finished) does the same on the host with the master, before the load begins.
+  - C(checked) does the same. It also fails unless I(target) responds to I(user) with this lab's identifier.
+    Each lab has its own. C(finished) does the same on the host with the master, before the load begins.
   - C(started) first stops the units that an interrupted sweep left. Then it starts master and workers, which wait. So
     Locust starts while the API is deployed. C(finished) lets the load begin, waits until no unit runs, and reports
     how each unit ended. It hides the secrets of I(secrets_directory) in the logs. C(stopped) ends all units at once.

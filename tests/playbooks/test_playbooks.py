@@ -91,8 +91,8 @@ def test_a_changed_setting_of_the_api_needs_only_a_part_of_site(play: Play, anyw
     assert [task for task in tasks if task.startswith(("docker_engine", "locust_host", "images : Build"))] == []
     # No model is trained. Its version is looked up.
     assert {task for task in tasks if task.startswith("model : ")} == {
-        "model : Champion | Look up its version in MLflow",
-        "model : Champion | Keep it",
+        "model : Champion | Look up the version in MLflow",
+        "model : Champion | Keep the version",
     }
 
 

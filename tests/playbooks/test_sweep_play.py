@@ -76,7 +76,7 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
 def test_the_sweep_that_was_checked_is_planned_although_its_file_was_changed(play, lost, tmp_path):
     playbook, inventory, *given = lost
     check, settings, sweep = yaml.safe_load(playbook.read_text())
-    sweep["tasks"] = [task for task in sweep["tasks"] if task["name"] == "Plan it"]
+    sweep["tasks"] = [task for task in sweep["tasks"] if task["name"] == "Plan the sweep"]
     edit = {"ansible.builtin.copy": {"content": "no sweep", "dest": str(tmp_path / "lost.yml")}}
     between = {"name": "Edit it", "hosts": "localhost", "tasks": [{"name": "Edit it"} | edit]}
     playbook.write_text(yaml.safe_dump([check, settings, between, sweep]))
@@ -88,11 +88,12 @@ def test_the_sweep_that_was_checked_is_planned_although_its_file_was_changed(pla
 
 def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     names = [name for play in load_playbook("playbooks/sweep.yml") for name in names_of(play.get("tasks", []))]
-    order = ["Copy them", "Make sure that a load reaches this lab and nothing else", "Copy the secrets that they read",
-             "Load each of them once", "Remove the secrets", "Refuse those that Locust cannot run",
-             "Plan it"]  # fmt: skip
+    order = ["Copy the scenarios", "Make sure that a load reaches this lab and nothing else",
+             "Copy the secrets that the scenarios read",
+             "Load each scenario once", "Remove the secrets", "Refuse scenarios that Locust cannot run",
+             "Plan the sweep"]  # fmt: skip
     assert [name for name in names if name in order] == order
-    assert names.index("Plan it") < names.index("Measure all cells, and retry invalid attempts")
+    assert names.index("Plan the sweep") < names.index("Measure all cells, and retry invalid attempts")
 
 
 @pytest.mark.parametrize("stale", [[], ["lab_api_port is 9000, but HAProxy still has 8000"]])
