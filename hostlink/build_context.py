@@ -102,7 +102,7 @@ def _content(file: Path, size: int) -> Iterator[bytes]:
         while left > 0:
             part = stream.read(min(PART_BYTES, left))
             if not part:
-                raise ContextError(f"{file} became shorter while it was sent. Run it again")
+                raise ContextError(f"{file} became shorter while it was sent. Run the command again")
             left -= len(part)
             yield part
     yield bytes(-size % tarfile.BLOCKSIZE)
@@ -170,7 +170,7 @@ def parse_rules(text: str) -> list[Rule]:
             try:
                 rules.append((not takes_in, _pattern(pattern)))
             except re.error as error:
-                raise ContextError(f"{IGNORE_FILE}: '{line.strip()}' is no pattern: {error}. Correct it") from None
+                raise ContextError(f"{IGNORE_FILE}: '{line.strip()}' is not a pattern: {error}. Correct it") from None
     return rules
 
 

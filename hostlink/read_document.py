@@ -39,7 +39,7 @@ def read(source: str) -> bytes:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             return bounded(response.read(MAX_BYTES + 1), source)
     except urllib.error.HTTPError as error:
-        raise DocumentError(f"{source}: returned status {error.code}. FastAPI has it at /openapi.json") from None
+        raise DocumentError(f"{source}: returned status {error.code}. FastAPI serves it at /openapi.json") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", None) or error
         raise DocumentError(f"{source}: cannot be read: {cause} (limit {TIMEOUT_SECONDS} s). Start the API") from None
@@ -57,7 +57,9 @@ def main() -> int:
     source = sys.argv[1]
 
     def stop(*_: object) -> None:
-        raise DocumentError(f"{source}: is not complete after {DEADLINE_SECONDS} s. Save it as a file, and name that")
+        raise DocumentError(
+            f"{source}: is not complete after {DEADLINE_SECONDS} s. Save it as a file, and name this file"
+        )
 
     signal.signal(signal.SIGALRM, stop)
     signal.alarm(DEADLINE_SECONDS)

@@ -254,7 +254,9 @@ class Service:
 def _require_class(classes: list[int]) -> None:
     """Raise ``DependencyError`` unless the sample row got one class that exists."""
     if len(classes) != 1 or not 1 <= classes[0] <= len(COVER_TYPES):
-        raise DependencyError("model", f"the sample row got the classes {classes}")
+        raise DependencyError(
+            "model", f"the sample row must get one class from 1 to {len(COVER_TYPES)}, but got {classes}"
+        )
 
 
 def _return_free_memory() -> None:

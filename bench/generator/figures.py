@@ -60,7 +60,7 @@ def require_same_count(name: str, figures: dict[str, Any], nginx_counted: int) -
         counts["the trials"] = sum(part["ok"] for part in parts)
     if len(set(counts.values())) != 1:
         counted = ", ".join(f"{who} {count}" for who, count in counts.items())
-        raise LabError(f"{name}: requests were lost or sent twice, as these have counted differently: {counted}")
+        raise LabError(f"{name}: requests were lost or sent twice, because these counts differ: {counted}")
 
 
 def series(loads: Sequence[Loaded]) -> dict[str, list[float]]:

@@ -94,7 +94,7 @@ def main(arguments: Sequence[str]) -> None:
     run = _run_folder(options.run) if options.run else sweep(options.repeat, options.seconds)
     attempts = read_run(run)
     if not any(attempt.other_seconds is not None for attempt in attempts):
-        raise LabError(f"{run}: has no two cells after one another that were loaded, so it shows no time between cells")
+        raise LabError(f"{run}: has no two consecutive cells that were loaded, so it shows no time between cells")
     say(f"Planning {PLANNED_CELLS} cells, reporting on {REPORTED_CELLS}, each {STARTS} times in a fresh process")
     with tempfile.TemporaryDirectory(prefix="swarmsweep-bench-") as scratch:
         rows = [time_planning(Path(scratch)), time_report(run, Path(scratch))]
@@ -224,9 +224,7 @@ def warnings_about(run: Path, plan: Plan, attempts: Sequence[Attempt]) -> list[s
     paths = [attempt_dir(run, *step.key, "trial.json") for step in plan.steps]
     bad = sum(path.exists() and read_json(path).get("status") != "valid" for path in paths)
     if bad:
-        sentences.append(
-            f"{bad} of {len(paths)} attempts are not valid: what went wrong may have taken time, or saved it"
-        )
+        sentences.append(f"{bad} of {len(paths)} attempts are not valid, so their times may be too long or too short")
     if not all(attempt.has_tasks for attempt in attempts):
         sentences.append("the times of tasks were not kept, so some phases are not known: another callback was in use")
     return sentences

@@ -171,7 +171,7 @@ def _tasks(path: Path) -> list[Task]:
     try:
         return [Task(line["name"], float(line["started"]), float(line["seconds"])) for line in lines]
     except (KeyError, TypeError, ValueError) as error:
-        raise LabError(f"{path}: is no list of tasks: {error!r}") from error
+        raise LabError(f"{path}: is not a list of tasks: {error!r}") from error
 
 
 def _offsets(folder: Path) -> dict[str, float]:

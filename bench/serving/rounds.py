@@ -63,8 +63,8 @@ def measure(target: Target, number: int, tree: Tree, core: int, load: Callable[[
     )
     if measured.client_share > MAX_CLIENT_SHARE:
         raise LabError(
-            f"{target.name}: wrk used {measured.client_share:.0%} of its core, so that it was measured, not the "
-            "server; this needs a faster core for the client"
+            f"{target.name}: wrk used {measured.client_share:.0%} of its core, so it was the limit, and not the "
+            "server; give the client a faster core"
         )
     return measured
 

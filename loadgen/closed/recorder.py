@@ -64,7 +64,7 @@ MAX_TEXTS = 200
 # The header in which an API may name the replica.
 SERVED_BY = "X-Served-By"
 # The text of a call that the client refused.
-INVALID = "the client refused the call: it is no valid request"
+INVALID = "the client refused the call: it is not a valid request"
 
 
 class Watcher(Protocol):

@@ -1,4 +1,4 @@
-"""Finds the highest number of users whose SLO holds: a search on Locust's master, over users of any scenario.
+"""Finds the highest number of users that holds the SLO: a search on Locust's master, over users of any scenario.
 
 Locust loads it by entry/conductor.py, on the master only, after the scenario and recorder.py. One user must be started;
 the search starts and stops the others. search/by_users.py says which number comes next.

@@ -44,8 +44,8 @@ class ActionModule(ActionBase):
             bridge = virtual_machines.bridge_of(address, json.loads(route.stdout or "[]"))
             if bridge is None:
                 raise AnsibleActionFail(
-                    f"{address} is in 198.18.0.0/15, but that network is on no bridge of this machine: "
-                    "the load would leave it. Fix: ./lab up",
+                    f"{address} is in 198.18.0.0/15, but no bridge of this machine has that network: "
+                    "the load would leave this machine. Fix: ./lab up",
                     result={"next_command": "./lab up"},
                 )
         return result | {"changed": False, "address": address, "url_host": url_host}

@@ -23,7 +23,7 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
     try:
         pwd.getpwnam(user)
     except LookupError:
-        return f"the user {user}, who loads {target}, is not on this host. Run: ./lab site"
+        return f"the user {user}, who loads {target}, does not exist on this host. Run: ./lab site"
     problem = request_word(target, word, user)
     if problem is None:
         return None
@@ -55,7 +55,7 @@ def request_word(target: str, word: str, user: str) -> str | None:
         if " 200" not in status:
             return f"{WORD_PATH} gave '{status}'"
         if not hmac.compare_digest(body.strip(), word.encode("ascii")):
-            return f"{WORD_PATH} did not return the word of this lab, so another lab may run there"
+            return f"{WORD_PATH} did not return this lab's identifier, so another lab may run there"
         return None
     return problem
 

@@ -34,7 +34,7 @@ def parse(text: str) -> set[Listener]:
     for line in text.splitlines()[1:]:
         fields = line.split()
         if len(fields) < 4:
-            raise ValueError(f"{line!r} is no line of /proc/net/tcp")
+            raise ValueError(f"{line!r} is not a line of /proc/net/tcp")
         if fields[3] == LISTEN:
             digits, port = fields[1].split(":")
             address = read_address(digits)

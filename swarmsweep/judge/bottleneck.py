@@ -127,7 +127,8 @@ def _hot_replica(evidence: Evidence) -> Bottleneck | None:
         return None
     if is_throttled:
         periods = f"{format_figure(throttled)} % of the scheduler's periods"
-        hot = f"the CPU limit throttled 1 of {len(replicas)} replicas in {periods} at {format_figure(cores)} cores"
+        used = f"while it used {format_figure(cores)} cores"
+        hot = f"the CPU limit throttled 1 of {len(replicas)} replicas in {periods}, {used}"
     else:
         hot = f"1 of {len(replicas)} replicas used {format_figure(used_percent)} % of its CPU limit"
     return Bottleneck("hot_replica", f"{hot}; another replica used {format_figure(idle_percent)} % of its limit")

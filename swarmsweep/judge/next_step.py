@@ -99,7 +99,7 @@ def _after_a_long_think_time(search: SearchFile) -> str:
             f"of load, and profile {profile.name} has {profile.budget_seconds:g} s."
         )
     longer = [known for known in PROFILES.values() if think is None or known.budget_seconds >= needed_seconds(think)]
-    words = f"{_longer(search.order.profile)}, or a" if longer else "Use a"
+    words = f"{_longer(search.order.profile)}. Or use a" if longer else "Use a"
     return (
         f"The budget of the search is too small for the think time of the users.{figures} "
         f"{words} shorter think time (load.wait_seconds)."
@@ -128,7 +128,7 @@ def _after_a_late_generator(
     if due is not None and due.offered < least:
         return (
             f"At {_load(opened, lowest.level)}, a probe of this profile has fewer requests than the "
-            f"{least} that the percentile needs. {_longer(search.order.profile)}, or limit a lower percentile."
+            f"{least} that the percentile needs. {_longer(search.order.profile)}. Or limit a lower percentile."
         )
     made, workers, wanted = max(_rates(opened, GOOD), default=0.0), search.order.workers, min(_rates(late, GENERATOR))
     if not workers:
@@ -183,11 +183,11 @@ def _after_no_good_probe(
     ):
         return (
             f"At rates below {rate}, a probe of this profile has too few requests for the percentile. "
-            f"{_longer(search.order.profile)}, add CPUs or replicas, or relax the SLO."
+            f"{_longer(search.order.profile)}. Or add CPUs or replicas, or relax the SLO."
         )
     return (
         f"One request at a time holds the SLO, but {rate}, the lowest tested {level}, does not. "
-        "Add what its bottleneck calls for, or relax the SLO."
+        "Remove its bottleneck, or relax the SLO."
     )
 
 

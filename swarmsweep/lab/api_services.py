@@ -47,7 +47,7 @@ def taken_names(services: list[dict[str, Any]], has_platform: bool) -> list[str]
 def _service(name: Any, given: Any) -> dict[str, Any]:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name in TAKEN:
         raise LabError(
-            f"{quoted(name)} is no name of a service; allowed: a letter, then up to 30 letters, digits and dashes, "
+            f"{quoted(name)} is not a name of a service; allowed: a letter, then up to 30 letters, digits and dashes, "
             f"all lower case, and not {' or '.join(TAKEN)}"
         )
     if not isinstance(given, dict):

@@ -60,7 +60,7 @@ class Place:
         try:
             return (self.root / Path(source).expanduser()).resolve()
         except (RuntimeError, ValueError) as error:
-            raise LabError(f"{quoted(source)} is no path of this machine: {error}") from error
+            raise LabError(f"{quoted(source)} is not a path of this machine: {error}") from error
 
 
 def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, Any], list[str]]:

@@ -58,7 +58,11 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     help_text = next((fix for words, fix in _WORDS.items() if _says(reason, words)), known)
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
-    fix = f"{help_text.format_map(values)} in {INVENTORY}, then run: {DEPLOY}" if help_text else "./lab site"
+    fix = (
+        f"{help_text.format_map(values)}. The settings are in {INVENTORY}. Then run: {DEPLOY}"
+        if help_text
+        else "./lab site"
+    )
     text = f"The API cannot run with the settings of the inventory. Reason: {reason}. Fix: {fix}"
     return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
 

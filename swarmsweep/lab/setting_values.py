@@ -46,7 +46,7 @@ def variables(values: Mapping[Any, Any]) -> dict[str, str]:
     found = {}
     for name, written in values.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
-            raise LabError(f"{quoted(name)} is no name of a variable; allowed: text without spaces and =")
+            raise LabError(f"{quoted(name)} is not a name of a variable; allowed: text without spaces and =")
         if not isinstance(written, (str, int, float)):
             raise LabError(f'{name} is empty, a list or a mapping; allowed: text, or "" for an empty value')
         text = str(written).lower() if isinstance(written, bool) else str(written)

@@ -73,7 +73,7 @@ def _users_sentence(_load: StoredLoad, words: dict[str, str], repeat: int) -> st
 def _search_sentence(load: StoredLoad, words: dict[str, str], repeat: int) -> str:
     by = varied_by(load)
     by_rate = by != USERS
-    highest = {RATE: "rate that holds the SLO", USERS: "number of users whose SLO holds"}.get(
+    highest = {RATE: "rate that holds the SLO", USERS: "number of users that holds the SLO"}.get(
         by, "rate of iterations that holds the SLO"
     )
     search = f"search for the highest {highest}. {_course(load, by_rate)}"

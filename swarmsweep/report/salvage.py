@@ -5,6 +5,7 @@ from pathlib import Path
 from swarmsweep.errors import LabError
 from swarmsweep.plan.run_folder import read_plan
 from swarmsweep.report.report import read_cells, write_report
+from swarmsweep.units import counted
 
 
 def report_measured(run_dir: Path, reports_dir: Path) -> str:
@@ -21,4 +22,4 @@ def report_measured(run_dir: Path, reports_dir: Path) -> str:
         summary = write_report(run_dir, reports_dir)
     except (LabError, OSError) as error:
         return f"The summary could not be written ({error}). Remove the cause, then run: ./lab report {run_dir.name}"
-    return f"{measured} of {len(cells)} cells were measured, and their summary is at {summary}. {resume}"
+    return f"Measured: {measured} of {counted(len(cells), 'cell')}. Their summary is at {summary}. {resume}"

@@ -82,7 +82,7 @@ def _proxy_text(rows: list[Row]) -> str:
     return (
         f"workers {_listed(ordered)} had {_listed([_servers(row) for row in ordered.values()])} server processes in "
         f"each replica, and {_listed([_all(row) for row in ordered.values()])} processes in all. The axis changed the "
-        "processes that do not hold the port, as those behind a proxy in the image"
+        "processes that do not serve the port, such as those behind a proxy in the image"
     )
 
 
@@ -99,7 +99,7 @@ def _invalid(row: Row, same: list[Row]) -> Row:
 
 def _not_counted(row: Row, *, has_axis: bool) -> str:
     why = (
-        "The sampler did not count in the measured window, because it is short or the run is of an earlier version"
+        "The sampler did not count in the measured window. The window is too short, or an earlier version made the run"
         if row.processes_range is None
         else "No process of a replica was seen with a socket of the API's port"
     )

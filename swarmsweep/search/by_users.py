@@ -1,4 +1,4 @@
-"""The search for the highest number of users whose SLO holds: users who wait for each response, and think.
+"""The search for the highest number of users that holds the SLO: users who wait for each response, and think.
 
 A user is in a request or thinks. So ``users = requests/s x (latency + think time)`` (Little's law), with the think time
 for each request. The first numbers follow from this law; then the search goes on as that for a rate.

@@ -56,7 +56,7 @@ class Search:
         if max_rps is not None and not max_rps > 0:
             raise ValueError(f"max_rps is {max_rps!r}; allowed: above 0, or None")
         if not any(name.endswith("_ms") for name in self.slo):
-            raise ValueError(f"slo {dict(slo)} limits no latency: without one, no rate is too high")
+            raise ValueError(f"slo {dict(slo)} has no latency limit: without one, no rate is too high")
         self.ended: str | None = None
         self.spent_seconds = 0.0
         # Good responses per second to the closed probe; None before it.

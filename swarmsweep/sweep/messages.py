@@ -107,7 +107,7 @@ def _unknown_key(name: str, location: Location) -> str:
     close = difflib.get_close_matches(name.lower()[:40], keys, n=1, cutoff=0.6)
     nearest = f" (did you mean {close[0]}?)" if close else ""
     if len(location) > 2 and location[-2] in ("env", "secrets"):
-        return f"is no name of a variable{nearest}; allowed: A-Z, 0-9 and _ (2 to 40 characters, the first a letter)"
+        return f"is not a name of a variable{nearest}; allowed: A-Z, 0-9 and _ (2 to 40 characters, the first a letter)"
     if location[:-1] == ("slo", "endpoints"):
         allowed = f"method, a space and the name in Locust, up to {MAX_NAME_CHARACTERS} characters, as POST /predict"
         return f"is not the name of a request; allowed: {allowed}"

@@ -93,7 +93,7 @@ def _fault(path: Path, name: str, root: Path) -> str | None:
         if stat.S_ISDIR(mode):
             return f"{name} is a link to a folder; allowed: files and folders. Replace the link by a copy"
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        return f"{name} is no regular file; allowed: files and folders. Remove it"
+        return f"{name} is not a regular file; allowed: files and folders. Remove it"
     if not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
         return f"{name} cannot be read. Make it readable: chmod a+rX locustfiles/{name}"
     return None

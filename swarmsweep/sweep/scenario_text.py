@@ -83,7 +83,7 @@ def _missing_module(module: str, locustfile: str, folder: Path) -> str:
     if name in PROGRAMS:
         stem = locustfile.removesuffix(".py")
         return (
-            f"{name}.py is loaded only with scenarios of mode capacity. Name the file {stem}_open.py and set "
+            f"{name}.py is loaded only with files whose name ends in _open.py. Name the file {stem}_open.py, and set "
             "mode: capacity in the sweep file"
         )
     return (
@@ -156,7 +156,7 @@ def _not_open_loop(report: Report, _: Path) -> str:
     names = ", ".join(report["names"])
     return (
         f"Mode capacity needs exactly one user class, derived from OpenLoopUser; it holds {names}. "
-        "See locustfiles/predict_open.py, or use mode: fixed and a name that does not end in _open.py"
+        "See locustfiles/predict_open.py, or give the file a name that does not end in _open.py"
     )
 
 

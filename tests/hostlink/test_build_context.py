@@ -138,5 +138,5 @@ def test_a_folder_without_dockerfile_is_refused(tmp_path):
 
 
 def test_a_pattern_that_is_not_valid_is_refused():
-    with pytest.raises(ContextError, match=r"^\.dockerignore: 'a\[z-a\]' is no pattern: .*\. Correct it$"):
+    with pytest.raises(ContextError, match=r"^\.dockerignore: 'a\[z-a\]' is not a pattern: .*\. Correct it$"):
         parse_rules("*.log\na[z-a]\n")

@@ -53,7 +53,7 @@ def test_a_url_and_a_file(url, tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{url}/missing", "returned status 404. FastAPI has it at /openapi.json"),
+        ("{url}/missing", "returned status 404. FastAPI serves it at /openapi.json"),
         ("{url}/long", "is longer than"),
         ("{url}/slow", "timed out"),
         ("http://127.0.0.1:1/x", "Connection refused"),
@@ -79,7 +79,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(url):
     command = [sys.executable, "-c", f"{program}; sys.exit(r.main())"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "/drip: is not complete after 1 s. Save it as a file, and name that" in done.stderr
+    assert "/drip: is not complete after 1 s. Save it as a file, and name this file" in done.stderr
 
 
 def test_the_command(url):

@@ -361,7 +361,7 @@ def test_a_scenario_of_closed_loops_is_refused_before_any_request(lab):
     ("order", "message"),
     [
         ({"profile": "quick"}, "profile is 'quick'; allowed: one of smoke, standard, publish, short"),
-        ({"slo": {"max_failure_percent": 1}}, "limits no latency"),
+        ({"slo": {"max_failure_percent": 1}}, "has no latency limit"),
         ({"arrivals": "steady"}, "'steady'"),
         ({"seed": "5"}, "seed is '5'; allowed: a whole number"),
         ({"spam": 1}, "unexpected keyword argument 'spam'"),

@@ -428,9 +428,9 @@ def test_a_load_that_was_never_started_is_not_waited_for(finishing, tmp_path):
     [
         (b"HTTP/1.1 404 Not Found\r\n\r\nNo", "gave 'HTTP/1.1 404 Not Found'"),
         (b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/x\r\n\r\n", "gave 'HTTP/1.1 302 Found'"),
-        (b"HTTP/1.1 200 OK\r\n\r\nother", "did not return the word of this lab"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", "did not return the word of this lab"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000, "did not return the word of this lab"),
+        (b"HTTP/1.1 200 OK\r\n\r\nother", "did not return this lab's identifier"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "did not return this lab's identifier"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000, "did not return this lab's identifier"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "gave 'SSH-2.0-OpenSSH_9.2'"),
         (b"", "gave ''"),
         (None, "gave no response"),

@@ -29,11 +29,11 @@ def test_a_service_in_full():
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("Cache", {}, "'Cache' is no name of a service"),
-        ("my_cache", {}, "'my_cache' is no name of a service"),
-        ("api", {}, "'api' is no name of a service"),
-        ("proxy", {}, "'proxy' is no name of a service"),
-        (5, {}, "5 is no name of a service"),
+        ("Cache", {}, "'Cache' is not a name of a service"),
+        ("my_cache", {}, "'my_cache' is not a name of a service"),
+        ("api", {}, "'api' is not a name of a service"),
+        ("proxy", {}, "'proxy' is not a name of a service"),
+        (5, {}, "5 is not a name of a service"),
         ("cache", {"image": ""}, "cache: image is ''; allowed: "),
         ("cache", {"image": "-v"}, "cache: image is '-v'; allowed: "),
         ("cache", {"image": None}, "cache: image is None; allowed: "),

@@ -110,7 +110,7 @@ def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
 @pytest.mark.parametrize(("name", "key"), [("mounts", "/m"), ("secrets", "A")])
 def test_a_path_that_no_machine_has_is_refused(tmp_path, name, key, source):
     _, (problem,) = read_settings({name: {key: source}}, root=tmp_path)
-    assert problem.startswith(f"lab_api_{name}: {source!r} is no path of this machine: ")
+    assert problem.startswith(f"lab_api_{name}: {source!r} is not a path of this machine: ")
 
 
 def test_secrets_are_files_of_this_machine(tmp_path):
@@ -153,9 +153,9 @@ def test_values_of_the_environment_are_texts(tmp_path):
         ({"A": ["hunter2"]}, "A is empty, a list or a mapping"),
         ({"A": "hunter2\0"}, "A is too long or has a null character"),
         ({"A": "hunter2" * 20_000}, "A is too long or has a null character; allowed: 128 KiB"),
-        ({"A B": "hunter2"}, "'A B' is no name of a variable"),
-        ({"A=": "hunter2"}, "'A=' is no name of a variable"),
-        ({5: "hunter2"}, "5 is no name of a variable"),
+        ({"A B": "hunter2"}, "'A B' is not a name of a variable"),
+        ({"A=": "hunter2"}, "'A=' is not a name of a variable"),
+        ({5: "hunter2"}, "5 is not a name of a variable"),
     ],
 )
 def test_a_variable_that_docker_refuses_is_named_without_its_value(given, words):

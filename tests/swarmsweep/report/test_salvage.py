@@ -18,7 +18,7 @@ def test_what_was_measured_is_reported(finished_run, golden):
     sentence = report_measured(finished_run.dir, finished_run.reports_dir)
     summary = finished_run.dir / "summary.md"
     golden("salvage.txt", sentence.replace(str(summary), "SUMMARY") + "\n")
-    assert sentence.startswith("1 of 6 ") and str(summary) in sentence and sentence.endswith(RESUME)
+    assert sentence.startswith("Measured: 1 of 6 ") and str(summary) in sentence and sentence.endswith(RESUME)
     assert "not measured" in summary.read_text()
     assert finished_run.dir.name in (finished_run.reports_dir / "summary.md").read_text()
 

@@ -87,7 +87,7 @@ REFUSED = {
     "a link to a folder outside": (make_folder_out, "outside locustfiles/. Replace the link by a copy"),
     "a link to a folder": (make_loop, "locustfiles/samples/again is a link to a folder"),
     "a broken link": (make_broken, "locustfiles/gone.csv is a link to a missing file"),
-    "a pipe": (make_pipe, "locustfiles/pipe is no regular file"),
+    "a pipe": (make_pipe, "locustfiles/pipe is not a regular file"),
     "a line in a name": (make_line, "locustfiles/'a\\nb.csv' has a control character"),
     "a name that is no UTF-8": (make_bytes, "invalid UTF-8 in its name. Rename it"),
 }

@@ -53,7 +53,7 @@ def test_a_search_takes_variables_and_secrets():
 
 
 REFUSED = {
-    "env: {a: 1}": "load.env.a: is no name of a variable; allowed: A-Z, 0-9 and _",
+    "env: {a: 1}": "load.env.a: is not a name of a variable; allowed: A-Z, 0-9 and _",
     "env: {}": "load.env: is empty",
     "env: text": "load.env: expected a mapping with variables, as NAME: value",
     "env: {AB: }": "load.env.AB: is empty; write '' for an empty text",
