@@ -145,12 +145,11 @@ def _with_rates(
         return None if users is None or not known else _interpolated(known, users)
 
     interval = found.interval_rps
-    low, high = (rate_at(users) for users in interval or (None, None))
     measured = replace(
         found,
         verified_rps=rate_at(found.verified_rps),
         estimate_rps=rate_at(found.estimate_rps),
-        interval_rps=None if low is None or high is None else (min(low, high), max(low, high)),
+        interval_rps=_rates_within(known, interval) if interval and known else None,
     )
     if unit == ITERATIONS:
         return replace(measured, verified_iterations_per_second=found.verified_rps)
@@ -160,6 +159,17 @@ def _with_rates(
         estimate_users=found.estimate_rps,
         interval_users=interval,
     )
+
+
+def _rates_within(known: Sequence[tuple[float, float]], interval: tuple[float, float]) -> tuple[float, float]:
+    """The lowest and the highest rate at numbers of this interval. More users may get a lower rate than fewer."""
+    low, high = interval
+    rates = [
+        _interpolated(known, low),
+        *(rate for users, rate in known if low < users < high),
+        _interpolated(known, high),
+    ]
+    return min(rates), max(rates)
 
 
 def _interpolated(known: Sequence[tuple[float, float]], users: float) -> float:

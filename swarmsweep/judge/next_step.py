@@ -141,6 +141,11 @@ def _after_a_late_generator(
             f"The load generator with {now} was late at every rate, also at {_load(opened, wanted)}. "
             f"Find out what else uses the CPU of the load hosts, or set load.workers to {2 * workers}."
         )
+    if made >= wanted:
+        return (
+            f"The load generator with {now} was late at {_load(opened, wanted)}, and made {_load(opened, made)}. "
+            "So something else used the CPU of the load hosts. Measure again, while nothing else runs on them."
+        )
     more = max(workers + 1, math.ceil(SPARE_WORKERS * workers * wanted / made))
     return (
         f"The load generator with {now} made {_load(opened, made)}, but not {format_figure(wanted)}. "

@@ -102,3 +102,14 @@ def test_a_record_of_an_earlier_version_names_no_figure_that_it_lacks():
     order = msgspec.structs.replace(file.order, workers=None, profile=None)
     step = capacity_of(msgspec.structs.replace(file, order=order), counts, P95).next_step
     assert step == "Give the load more workers (load.workers), or add a load host, then measure again."
+
+
+def test_a_generator_that_made_the_rate_once_was_disturbed():
+    _, file, counts, _ = ended("late above a rate")
+    late = min(entry.rate_rps for entry in file.probes if entry.verdict == "generator")
+    probes = [
+        msgspec.structs.replace(entry, rate_rps=late) if entry.verdict == "good" else entry for entry in file.probes
+    ]
+    step = capacity_of(msgspec.structs.replace(file, probes=probes), counts, P95).next_step
+    assert "made 160.0 requests/s. So something else used the CPU of the load hosts" in step
+    assert "load.workers" not in step

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from swarmsweep.judge.build_evidence import evidence_of
+from swarmsweep.judge.capacity import _interpolated, _rates_within
 from swarmsweep.judge.checks import checks_of
 from swarmsweep.judge.search_outcome import search_outcome
 from swarmsweep.plan.plan import make_plan
@@ -70,6 +71,7 @@ def test_the_capacity_is_a_number_of_users_and_the_rate_measured_there(folder, p
     assert capacity.verified_rps == verified.ok / verified.seconds
     assert 16 < capacity.estimate_users < 17
     assert capacity.interval_users[0] <= capacity.estimate_users <= capacity.interval_users[1]
+    assert capacity.interval_rps[0] <= capacity.estimate_rps <= capacity.interval_rps[1]
     # No more than the server can do.
     assert capacity.verified_rps < capacity.estimate_rps < 100
     assert capacity.sentence == "16 users held the SLO for 2 s. 17 users did not."
@@ -168,3 +170,22 @@ def test_own_timings_stand_for_requests_where_there_are_none(folder, plan):
         path.write_bytes(gzip.compress(b""))
     _, found = read(folder, plan)
     assert [len(probe.requests) for probe in found.probes] == [probe.summary.measured.offered for probe in found.probes]
+
+
+@pytest.mark.parametrize(
+    ("interval", "rates"),
+    [
+        # As measured with 528, 568, 674 and 1,056 users of an overloaded server: the rate falls again.
+        ((400, 650), (1400.0, 1680.0)),
+        ((540, 560), (1659.0, 1673.0)),
+        ((600, 900), (1303.6, 1611.6)),
+        ((1056, 2000), (1150.0, 1150.0)),
+    ],
+)
+def test_the_interval_of_rates_has_the_rate_of_each_number_in_it(interval, rates):
+    known = [(264, 1050.0), (528, 1652.0), (568, 1680.0), (674, 1450.0), (1056, 1150.0)]
+    low, high = _rates_within(known, interval)
+    assert (low, high) == (pytest.approx(rates[0], abs=40), pytest.approx(rates[1], abs=40))
+    between = [_interpolated(known, users) for users in range(interval[0], interval[1] + 1)]
+    assert low <= min(between)
+    assert max(between) <= high
