@@ -42,7 +42,7 @@ description:
     Each lab has its own. C(finished) does the same on the host with the master, before the load begins.
   - C(started) first stops the units that an interrupted sweep left. Then it starts master and workers, which wait. So
     Locust starts while the API is deployed. C(finished) lets the load begin, waits until no unit runs, and reports
-    how each unit ended. It hides the secrets of I(secrets_directory) in the logs. C(stopped) ends all units at once.
+    how each unit ended. C(stopped) ends all units at once. Both hide the secrets of I(secrets_directory) in the logs.
 options:
   state: {description: What to do., type: str, choices: [started, checked, finished, stopped], required: true}
   mode:
@@ -87,6 +87,11 @@ EXAMPLES = r"""
 - locust_attempt:
     state: finished
     slice: swarmsweep-lab
+    directory: /opt/swarmsweep/locust
+    units_directory: /opt/swarmsweep/trial-lab/units
+    output_directory: /opt/swarmsweep/trial-lab/locust
+    host_name: lab-load
+    target: http://198.18.0.11:8080
     time_limit_seconds: 120
 """
 
@@ -455,8 +460,8 @@ def main():
                 ["directory", "output_directory", "units_directory", "host_name", "target", "locustfile"],
             ),
             ("state", "checked", ["directory", "target"]),
+            ("state", "finished", ["directory", "units_directory", "host_name", "target"]),
         ],
-        required_by={"units_directory": ["directory", "host_name", "target"]},
         supports_check_mode=True,
     )
     load = LoadUnits(module)
@@ -469,6 +474,8 @@ def main():
         module.exit_json(changed=False, units=[])
     if module.params["state"] == "stopped":
         units = load.stop()
+        # After a deployment that failed, the logs of a host that also has the API are gathered.
+        load.hide_secrets()
         module.exit_json(changed=bool(units), units=units)
     module.exit_json(changed=False, units=list(load.units()), ended_badly=load.finish())
 
