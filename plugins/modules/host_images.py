@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from ansible.module_utils.basic import AnsibleModule
@@ -51,6 +52,10 @@ LIMITS = (
 )
 # Seconds for sh to end. On a busy host, it takes about one.
 SHELL_SECONDS = 30
+# Newer versions of docker end each error with this line.
+HELP = re.compile(r"(?:See|Run) 'docker run --help'")
+# Of a line that the image printed.
+MAX_CHARACTERS = 300
 
 
 def ask(module, *arguments, deadline_seconds=DEADLINE_SECONDS):
@@ -80,7 +85,8 @@ def shell_problem(module, image):
             code = code.strip() or waited
             _code, out, err = ask(module, "logs", "--tail=5", name)
             err = err or out
-        return (err.splitlines() or [f"exit code {code}"])[-1]
+        lines = [line.strip() for line in err.splitlines() if line.strip() and not HELP.match(line.strip())]
+        return lines[-1][:MAX_CHARACTERS] if lines else f"exit code {code}"
     finally:
         ask(module, "rm", "--force", "--volumes", name)
 

@@ -404,6 +404,23 @@ def test_a_log_and_the_reason_from_it_have_no_secret(finishing, script, tmp_path
     assert b"canary" not in b"".join(path.read_bytes() for path in (tmp_path / "units").iterdir())
 
 
+def test_a_load_that_is_stopped_has_no_secret_in_its_logs(script, tmp_path, monkeypatch):
+    locust_attempt = load("locust_attempt")
+    script("systemctl", "echo '[]'")
+    for folder in ("units", "secrets"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "secrets/API_TOKEN").write_text("canary-3f9a\n")
+    (tmp_path / "units/worker-0.log").write_text("said canary-3f9a\n")
+    folders = {f"{name}_directory": str(tmp_path / name) for name in ("units", "secrets")}
+    monkeypatch.setattr(
+        locust_attempt, "AnsibleModule", lambda **_: Module(state="stopped", slice="swarmsweep-lab", **folders)
+    )
+    with pytest.raises(Done) as done:
+        locust_attempt.main()
+    assert done.value.result == {"changed": False, "units": []}
+    assert (tmp_path / "units/worker-0.log").read_text() == "said ***\n"
+
+
 def test_a_log_whose_secrets_are_not_known_is_removed(finishing, script, tmp_path):
     reason = end_with_a_secret_in_the_log(finishing, script, tmp_path)
     assert "Removed: the secrets of the load could not be hidden in this log" in reason
@@ -951,6 +968,12 @@ def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, mo
         ('case "$1" in wait) exit 124;; esac', "(not ended after 30 s)"),
         ('case "$1" in wait) echo 2;; logs) echo "sh: out of memory" >&2;; esac', "(sh: out of memory)"),
         ('case "$1" in wait) echo 137;; esac', "(exit code 137)"),
+        # Docker 28.
+        (
+            'case "$1" in run) printf "docker: no sh\\n\\nRun \'docker run --help\' for more information\\n" >&2; '
+            "exit 127;; esac",
+            "(docker: no sh)",
+        ),
     ],
 )
 def test_a_shell_that_does_not_end_well_is_named_and_removed(script, monkeypatch, body, why):
