@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarmsweep.judge.capacity import GENERATOR_LIMIT, Capacity, capacity_of
+from swarmsweep.judge.capacity import GENERATOR_LIMIT, ITERATIONS, REQUESTS, Capacity, capacity_of
 from swarmsweep.judge.next_step import Counts
 from swarmsweep.raw.search_record import Probe, SearchRecord
 from swarmsweep.search import BAD, Slo
@@ -62,8 +62,10 @@ class SearchOutcome:
         unproven = self.capacity.verified_rps is None and rate < failed
         if self.capacity.limited_by != GENERATOR_LIMIT and not unproven:
             return None
-        load = f"at {format_figure(rate)} requests/s" if missed.entry.users is None else f"with {rate:.0f} users"
-        return f"{load}, {missed.entry.reason}"
+        if missed.entry.users is not None:
+            return f"with {rate:.0f} users, {missed.entry.reason}"
+        unit = REQUESTS if missed.summary.measured.iterations is None else ITERATIONS
+        return f"at {format_figure(rate)} {unit}, {missed.entry.reason}"
 
 
 def search_outcome(record: SearchRecord | None, slo: Slo) -> SearchOutcome | None:

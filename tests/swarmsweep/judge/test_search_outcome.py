@@ -141,6 +141,17 @@ def test_a_search_that_the_generator_ended_says_at_which_load(folder, golden):
     assert [figure for figure in (f" {lowest:g} ", "41.7 ms", "5 ms") if figure not in found.generator_limit] == []
 
 
+def test_the_limit_of_a_search_by_arrivals_is_in_iterations(folder):
+    make_late(folder, "bad")
+    for path in folder.glob("trial-*.json"):
+        measured = json.loads(path.read_text())["measured"]
+        iterations = {"due": measured["offered"], "dropped": 0, "failed": 0, "ended_per_second": 1.0}
+        change(path, measured=measured | {"iterations": iterations})
+    found, _ = read(folder)
+    lowest = min(probe.entry.rate_rps for probe in found.probes if not probe.was_made)
+    assert found.generator_limit.startswith(f"at {lowest:g} iterations/s, ")
+
+
 def test_a_search_that_could_not_look_below_what_failed_says_so_too(folder):
     """One rate failed, and the requests of all lower rates were sent late. So it is unknown whether they hold."""
     make_late(folder, "good")
