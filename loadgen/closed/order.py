@@ -14,6 +14,8 @@ from typing import Any, Self
 PROBE, DONE = "users_trial", "users_done"
 # The kind of such a probe in files.
 USERS = "users"
+# Seconds that a probe waits for the on_start of its users, before it settles: users who still log in make no load.
+START_SECONDS = 30.0
 # Bounds of an order: a mistake must not load a host for hours.
 MAX_USERS, MAX_SECONDS, MAX_TIMEOUT_SECONDS = 1_000_000, 3600.0, 300.0
 

@@ -1,10 +1,10 @@
 """The worker's part of a search with users: takes orders of the master, sums up what was recorded, and reports.
 
-The users go on between two probes, and every request stays in the record (see recorder.py). A worker's summary has what
-`master.merge` adds up, and:
+The users go on between two probes, and every request stays in the record (see recorder.py). A probe begins when the
+``on_start`` of each user is over. A worker's summary has what `master.merge` adds up, and:
 
-users       ``least`` and ``most`` users of this worker in the window, and ``waits`` and ``asked_seconds``: the think
-            times that the scenario asked for since the load began, and their sum
+users       ``least`` and ``most`` users of this worker in the window that have begun a task, and ``waits`` and
+            ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum
 waited      think times that ended in the window, and their seconds
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import gevent
 
-from loadgen.closed.order import DONE, PROBE, UsersOrder
+from loadgen.closed.order import DONE, PROBE, START_SECONDS, UsersOrder
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.window import Window
 
@@ -54,7 +54,15 @@ class Probes:
         self._is_busy = False
         self._report({"trial": order.trial, **summary})
 
+    @property
+    def _users(self) -> int:
+        """The users that have begun a task."""
+        return self._runner.user_count - self._recorder.starting
+
     def _make(self, order: UsersOrder) -> dict[str, Any]:
+        deadline = time.monotonic() + START_SECONDS
+        while self._recorder.starting and time.monotonic() < deadline:
+            gevent.sleep(POLL_SECONDS)
         window, own = (
             Window(begin, order.seconds_settle, order.seconds_measure, order.timeout_seconds)
             for begin in [time.time()] * 2
@@ -87,13 +95,13 @@ class Probes:
     def _measure(self, windows: tuple[Window, Window], seconds: float) -> list[int]:
         """Wait until the window is over; the number of users at its begin, at each second of it, and at its end."""
         start, clock, cpu = time.monotonic(), time.monotonic(), time.process_time()
-        users, second = [self._runner.user_count], 0
+        users, second = [self._users], 0
         while (left := start + seconds - time.monotonic()) > 0:
             gevent.sleep(min(left, start + second + 1 - time.monotonic()) if second + 1 < seconds else left)
             clock_now, cpu_now = time.monotonic(), time.process_time()
             if clock_now < start + min(second + 1, seconds):
                 continue
-            users.append(self._runner.user_count)
+            users.append(self._users)
             if clock_now - clock > 0.5:
                 for window in windows:
                     window.note_cpu(second, 100 * (cpu_now - cpu) / (clock_now - clock))

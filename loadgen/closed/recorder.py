@@ -156,6 +156,11 @@ class Recorder:
         return self.requests - self._unreported
 
     @property
+    def starting(self) -> int:
+        """The number of users that have not begun their first task."""
+        return self._context.starting
+
+    @property
     def requests_file(self) -> str:
         """The name of the file of requests when the load is over."""
         return self._requests.compressed.name

@@ -27,8 +27,15 @@ class UserContext:
         self._users: dict[Any, User] = {}
         # The depth of on_start and on_stop by greenlet. A task set's may run within those of the user.
         self._preparing: Counter[Any] = Counter()
+        # Greenlets of users that have not begun a task.
+        self._starting: set[Any] = set()
         self._watch_users()
         self._watch_task_sets()
+
+    @property
+    def starting(self) -> int:
+        """The number of users that have not begun a task yet, because an ``on_start`` of theirs still runs."""
+        return len(self._starting)
 
     def user(self) -> User | None:
         """The user of the current greenlet, or of the greenlet that started it."""
@@ -44,22 +51,31 @@ class UserContext:
         def run(user: User) -> None:
             greenlet = getcurrent()
             self._users[greenlet] = user
+            self._starting.add(greenlet)
             self._mark(user)
             try:
                 original(user)
             finally:
                 del self._users[greenlet]
+                self._starting.discard(greenlet)
 
         User.run = run
 
     def _watch_task_sets(self) -> None:
-        original = TaskSet.run
+        original, original_execute = TaskSet.run, TaskSet.execute_next_task
 
         def run(task_set: TaskSet) -> None:
             self._mark(task_set)
             original(task_set)
 
-        TaskSet.run = run
+        def execute_next_task(task_set: TaskSet) -> None:
+            task = task_set._task_queue[0]
+            # A task set within this one has an on_start of its own.
+            if not (isinstance(task, type) and issubclass(task, TaskSet)):
+                self._starting.discard(getcurrent())
+            original_execute(task_set)
+
+        TaskSet.run, TaskSet.execute_next_task = run, execute_next_task
 
     def _mark(self, one: User | TaskSet) -> None:
         # Attributes of the instance hide the methods of its class.

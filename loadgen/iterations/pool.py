@@ -25,10 +25,12 @@ from loadgen.open.generator import ProbeRefusedError
 SPARE_SECONDS, SPARE_USERS = 0.1, 4
 # Users that Locust starts in one go. It starts them without a pause, and requests that are due would be late.
 TOGETHER = 10
-# A scenario whose users end before their first task is not started forever.
+# A scenario whose users end before their first task is not started forever. This many in a row end a search before a
+# probe. In a probe, they end the growth alone: an overloaded API also refuses logins.
 MAX_FAILED_STARTS = 3
 # Of the memory of the load host, the share that must stay available when users are added.
 MIN_MEMORY_SHARE = 0.1
+NO_MEMORY = f"less than {MIN_MEMORY_SHARE:.0%} of the memory of the load host is available"
 # Seconds between two looks at the memory, and for users that were killed to end.
 MEMORY_SECONDS, KILL_SECONDS = 0.25, 5.0
 
@@ -78,7 +80,10 @@ class Pool:
         self._spare = dict.fromkeys(shares, 0)
         self._limit = 0
         self._wanted = Event()
+        # Starts that failed since the last one that did not.
         self._failed_starts = 0
+        # Monotonic seconds when the last probe was prepared, and whether that is still being done.
+        self._prepared, self._is_preparing = 0.0, False
         self._start_seconds: float | None = None
         self._last_error: str | None = None
         self._memory = (0.0, True)
@@ -116,6 +121,7 @@ class Pool:
             PoolError: they are not ready then, or end before.
         """
         self._limit = limit
+        self._failed_starts, self._prepared, self._is_preparing = 0, time.monotonic(), True
         spare_seconds = max(SPARE_SECONDS, 2 * (self._start_seconds or 0.0))
         deadline = time.monotonic() + patience_seconds
         for one, share in self._shares.items():
@@ -124,9 +130,11 @@ class Pool:
         self._wanted.set()
         while self.error is None and self._missing():
             if time.monotonic() > deadline:
-                raise PoolError(f"users were not ready after {patience_seconds:g} s: on_start takes too long")
+                why = "on_start takes too long" if self._has_memory() else NO_MEMORY
+                raise PoolError(f"users were not ready after {patience_seconds:g} s: {why}")
             gevent.sleep(0.02)
             self._wanted.set()
+        self._is_preparing = False
         if self.error is not None:
             raise PoolError(self.error)
         for one, share in self._shares.items():
@@ -210,19 +218,29 @@ class Pool:
         missing = len(self._queue[one]) + self._spare[one] - idle - starting
         present = self._runner.user_classes_count.get(one.__name__, 0) if missing > 0 else 0
         number = min(missing, self._limit - present)
+        if self._failed_starts >= MAX_FAILED_STARTS:
+            return 0
         return number if number > 0 and self._has_memory() else 0
 
     def _start(self, one: type, number: int) -> None:
         now = time.monotonic()
-        for user in self._runner.spawn_users({one.__name__: number}):
+        try:
+            users = self._runner.spawn_users({one.__name__: number})
+        except Exception as error:
+            # Of the scenario's own __init__. Without users, no iteration of its class can start.
+            self.error = f"a user of the class {one.__name__} could not be made: {text_of(error)}"
+            return
+        for user in users:
             self._starting[one][user] = now
             user.greenlet.link(lambda _, user=user: self._on_gone(user))
 
     def _on_gone(self, user: Any) -> None:
         """A user has ended, by itself or because of an exception. If it never took an iteration, its start failed."""
-        if self._starting[type(user)].pop(user, None) is not None:
+        started = self._starting[type(user)].pop(user, None)
+        # One that was started in an earlier probe has met the load of that probe.
+        if started is not None and started >= self._prepared:
             self._failed_starts += 1
-            if self._failed_starts >= MAX_FAILED_STARTS:
+            if self._failed_starts >= MAX_FAILED_STARTS and self._is_preparing:
                 why = self._last_error or "without an exception"
                 self.error = f"users end in on_start: {why}"
         self._wanted.set()

@@ -25,7 +25,7 @@ from locust.runners import STATE_MISSING, STATE_STOPPED, MasterRunner, WorkerRun
 from search import PROFILES, UNLOADED, Step, UserSearch
 
 from loadgen.closed.master_requests import MasterRequests
-from loadgen.closed.order import DONE, PROBE, UsersOrder
+from loadgen.closed.order import DONE, PROBE, START_SECONDS, UsersOrder
 from loadgen.closed.request_events import stop_counting
 from loadgen.closed.timeline import DONE as HANDED_IN
 from loadgen.closed.timeline import HAND_IN_SECONDS
@@ -39,7 +39,7 @@ from loadgen.master.search_record import SearchRecord
 
 logger = logging.getLogger("conductor")
 
-# Seconds for the first user to run, once the workers are connected: its on_start may load data.
+# Seconds for the first user to be started, once the workers are connected.
 FIRST_USER_SECONDS = 30.0
 # Seconds for a user to end its task, which may have several requests. A longer task would use up the budget.
 TASK_SECONDS = 30.0
@@ -183,8 +183,8 @@ class UsersConductor:
             self._times["unloaded_start"] = time.time()
         for worker, node in enumerate(nodes):
             self._runner.send_message(PROBE, asdict(replace(whole, worker=worker)), node)
-        longest = whole.seconds_settle + whole.seconds_measure + whole.timeout_seconds + MESSAGE_SECONDS
-        deadline = time.monotonic() + longest
+        longest = START_SECONDS + whole.seconds_settle + whole.seconds_measure + whole.timeout_seconds
+        deadline = time.monotonic() + longest + MESSAGE_SECONDS
         while time.monotonic() < deadline and set(self._nodes()) & set(nodes) - self._reports.keys():
             gevent.sleep(POLL_SECONDS)
         if is_unloaded:

@@ -135,7 +135,10 @@ def _after_a_late_generator(
         return "Give the load more workers (load.workers), or add a load host, then measure again."
     now = counted(workers, "worker")
     if _by_users(opened) and "of a core" not in lowest.reason:
-        return f"Users were missing: {lowest.reason}. Correct what ends them in the scenario, then measure again."
+        return (
+            f"Users were missing: {lowest.reason}. "
+            "Correct what ends or delays them in the scenario (on_start), then measure again."
+        )
     if not made:
         return (
             f"The load generator with {now} was late at every rate, also at {_load(opened, wanted)}. "

@@ -116,7 +116,7 @@ def _users_not_made(users: int, summary: ProbeSummary) -> str | None:
         return "the number of users was not recorded"
     if not seen["least"] == seen["most"] == users:
         between = f"{seen['least']} to {seen['most']}" if seen["least"] != seen["most"] else f"{seen['least']}"
-        return f"{between} of {users} users ran in the window"
+        return f"{between} of {users} users ran tasks in the window"
     cpu = summary["measured"].get("cpu_percent_max")
     if cpu is not None and cpu >= MAX_WORKER_CPU_PERCENT:
         return f"the busiest Locust worker used {cpu:.0f} % of a core, less than {MAX_WORKER_CPU_PERCENT:g} % is needed"

@@ -150,7 +150,7 @@ def test_an_exit_of_users_is_seen(lab):
     code, capacity = lab.finish()
     assert (code, capacity["error"]) == (0, None), lab.logs()
     assert capacity["ended"] == "generator"
-    assert "users ran in the window" in capacity["trials"][-1]["reason"]
+    assert "users ran tasks in the window" in capacity["trials"][-1]["reason"]
 
 
 def test_a_think_time_beyond_the_budget_ends_the_search_at_once(lab):

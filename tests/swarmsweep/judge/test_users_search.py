@@ -114,7 +114,7 @@ def test_users_that_are_missing_make_no_load(folder, plan):
     path.write_text(json.dumps(summary | {"users": summary["users"] | {"least": 14}}))
     _, found = read(folder, plan)
     assert found.probes[5].entry.verdict == "generator"
-    assert found.probes[5].entry.reason == "14 to 16 of 16 users ran in the window"
+    assert found.probes[5].entry.reason == "14 to 16 of 16 users ran tasks in the window"
     assert found.capacity.verified_users == 15
 
 

@@ -1,0 +1,149 @@
+"""Users that take long to start, or fail to: Locust's own runner in a process of its own, without any server."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.loadgen.locust_run import LOCUST, ROOT
+
+pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+
+HEAD = """
+import json, os, sys, time
+from dataclasses import asdict
+from pathlib import Path
+import locust
+from locust import TaskSet, User, constant, task
+from locust.env import Environment
+import gevent
+from gevent.event import Event
+
+def finish(**found):
+    print(json.dumps(found), flush=True)
+    os._exit(0)
+"""
+PROBE = """
+from loadgen.closed.order import DONE, PROBE, UsersOrder
+from loadgen.closed.probes import Probes
+from loadgen.closed.recorder import Recorder
+
+logged_in, entered = Event(), Event()
+
+class Flow(TaskSet):
+    def on_start(self):
+        entered.wait()
+    @task
+    def work(self):
+        gevent.sleep(60)
+
+class Visitor(User):
+    wait_time = constant(60)
+    tasks = [Flow]
+    def on_start(self):
+        logged_in.wait()
+
+environment = Environment(user_classes=[Visitor], events=locust.events)
+runner = environment.create_local_runner()
+recorder = Recorder(environment, Path(sys.argv[1]), "lab-load", "0")
+Probes(environment, recorder, "lab-load", "0")
+reports, starting = [], []
+runner.register_message(DONE, lambda msg, **_: reports.append(msg.data))
+runner.spawn_users({"Visitor": 2})
+gevent.sleep(0.01)
+runner.send_message(PROBE, asdict(UsersOrder(1, 2, 0.0, 0.1, 1.0)))
+for event in (logged_in, entered):
+    gevent.sleep(0.3)
+    starting.append(recorder.starting)
+    assert not reports
+    let = time.time()
+    event.set()
+while not reports:
+    gevent.sleep(0.01)
+(report,) = reports
+finish(starting=[*starting, recorder.starting], users=report["users"], later=report["window_start"] >= let)
+"""
+POOL = """
+from loadgen.iterations.gate import Gate
+from loadgen.iterations.iteration import Iteration
+from loadgen.iterations.pool import Pool, PoolError, shares_of
+
+class Visitor(User):
+    started, most, is_made = 0, 0, True
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        if not Visitor.is_made:
+            raise IndexError("no account is left")
+    def on_start(self):
+        Visitor.started += 1
+        if Visitor.started > Visitor.most:
+            raise RuntimeError("no token")
+    @task
+    def work(self):
+        over.wait()
+
+over = Event()
+environment = Environment(user_classes=[Visitor], events=locust.events)
+environment.create_local_runner()
+pool = Pool(environment, shares_of([Visitor]))
+Gate(pool)
+
+def prepare():
+    try:
+        pool.prepare(10, 20, 0, 20.0)
+    except PoolError as error:
+        return str(error)
+
+def offer(number):
+    for _ in range(number):
+        assert pool.offer(Iteration(time.monotonic(), Visitor))
+    gevent.sleep(0.2)
+
+def end_all():
+    over.set()
+    while pool.in_progress:
+        gevent.sleep(0.01)
+    over.clear()
+
+Visitor.most = 5  # as many as are idle before a probe at this rate
+found = [prepare()]
+offer(9)
+found += [pool.error, pool.in_progress, pool.users, Visitor.started]
+end_all()
+"""
+
+
+def run(folder: Path, script: str) -> dict:
+    command = [sys.executable, "-c", HEAD + script, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_probe_of_users_begins_when_all_have_begun_a_task(tmp_path):
+    """Users who still log in make no load, in on_start of the user as in that of a task set."""
+    found = run(tmp_path, PROBE)
+    assert found["starting"] == [2, 2, 0]
+    assert found["users"] == {"least": 2, "most": 2, "waits": 0, "asked_seconds": 0.0}
+    assert found["later"]
+
+
+def test_starts_that_fail_in_a_probe_end_the_growth_and_not_the_search(tmp_path):
+    """An overloaded API refuses logins, too. The iterations wait for the users that are there."""
+    script = POOL + "Visitor.most = 1000\nfound += [prepare(), pool.users]\nfinish(found=found)"
+    assert run(tmp_path, script)["found"] == [None, None, 9, 5, 14, None, 5]
+
+
+def test_starts_that_fail_before_a_probe_end_the_search(tmp_path):
+    script = POOL + "pool._spare[Visitor] = 0\nfor user in list(environment.runner.user_greenlets): user.kill()\n"
+    found = run(tmp_path, script + "finish(found=prepare())")["found"]
+    assert found == "users end in on_start: RuntimeError: no token"
+
+
+def test_a_user_that_cannot_be_made_is_the_reason(tmp_path):
+    script = POOL + "Visitor.is_made = False\npool._spare[Visitor] = 0\n"
+    script += "for user in list(environment.runner.user_greenlets): user.kill()\nfinish(found=prepare())"
+    found = run(tmp_path, script)["found"]
+    assert found == "a user of the class Visitor could not be made: IndexError: no account is left"
