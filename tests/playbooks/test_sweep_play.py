@@ -6,6 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
@@ -94,6 +95,15 @@ def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
              "Plan the sweep"]  # fmt: skip
     assert [name for name in names if name in order] == order
     assert names.index("Plan the sweep") < names.index("Measure all cells, and retry invalid attempts")
+
+
+@pytest.mark.parametrize(
+    ("running", "setting", "most"), [(4000, 24000, "4000"), (24000, 4000, "24000"), (None, 500, "500")]
+)
+def test_a_search_starts_no_more_users_than_the_running_haproxy_takes(running, setting, most):
+    plan = next(play for play in load_playbook("playbooks/sweep.yml") if play["name"] == LOCAL_PLAYS[-1])
+    given = {"sweep_manager": {"sweep_stack": {"proxy_connections": running}}, "lab_proxy_max_connections": setting}
+    assert jinja2.Template(plan["vars"]["bench_cell_max_users"]).render(given) == most
 
 
 @pytest.mark.parametrize("stale", [[], ["lab_api_port is 9000, but HAProxy still has 8000"]])
