@@ -21,9 +21,10 @@ _HELP = {
         "lab_api_ready_timeout_seconds ({ready_timeout_seconds})"
     ),
 }
+_NO_IMAGE = "no such image"
 # Parts of Docker's message, and what helps then.
 _WORDS = {
-    "no such image": "copy the image with ./lab image {image}, or set another lab_api_image",
+    _NO_IMAGE: "copy the image with ./lab image {image}, or set another lab_api_image",
     # What HAProxy's check got, and will get again (see plugins/module_utils/ready_check.py).
     "got status 400": "set lab_api_ready_host to a name that the API accepts",
     "got status 401": "set lab_api_ready_path to a path without a login",
@@ -56,6 +57,9 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     # A known cause is better than Docker's reaction to it.
     known = _HELP.get(code or "", "")
     help_text = next((fix for words, fix in _WORDS.items() if _says(reason, words)), known)
+    if _NO_IMAGE in reason.lower() and not settings.get("image"):
+        # An image of the lab's own, which no setting brings.
+        help_text = ""
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
     fix = (

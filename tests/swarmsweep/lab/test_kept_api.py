@@ -119,6 +119,12 @@ def test_a_setting_without_a_value_is_empty():
     assert "lab_api_image (empty)" in kept_api.kept_sentence(result, SETTINGS | {"image": ""})
 
 
+# As after an update of this repository.
+def test_an_image_of_the_lab_is_built_and_not_copied():
+    sentence = kept_api.kept_sentence(RESULTS["no image"][0], SETTINGS | {"image": ""})
+    assert sentence.endswith(". Fix: ./lab site")
+
+
 def test_every_setting_that_is_named_is_one_of_the_inventory():
     known = yaml.safe_load((ROOT / kept_api.INVENTORY).read_text())
     named = {
