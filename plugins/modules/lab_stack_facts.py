@@ -22,6 +22,7 @@ description:
   - The module fails if the lab's stack or an image of the API is missing. Its message has the command that fixes it.
   - It reports where HAProxy connects to another port than I(ready_check), or requests another path or host there. Until
     HAProxy is deployed again, no replica would become ready.
+  - Then it fails if one of I(platform_images) is missing, because HAProxy could not be deployed.
 options:
   lab_name: {description: Name of the lab., type: str, required: true}
   images:
@@ -32,6 +33,11 @@ options:
   axis_images:
     description: Images that cells of a sweep name. One that this host does not have is reported as null, because only
       its cells fail.
+    type: list
+    elements: str
+    default: []
+  platform_images:
+    description: Images of the platform in this version of the lab. An earlier version may have provisioned the host.
     type: list
     elements: str
     default: []
@@ -123,6 +129,7 @@ def main():
             "lab_name": {"type": "str", "required": True},
             "images": {"type": "dict", "required": True},
             "axis_images": {"type": "list", "elements": "str", "default": []},
+            "platform_images": {"type": "list", "elements": "str", "default": []},
             "haproxy_socket": {"type": "path", "required": True},
             "ready_check": READY_CHECK | {"required": True},
         },
@@ -156,6 +163,12 @@ def main():
         stale = find_stale_settings(docker, f"{lab}_platform_proxy", ReadyCheck(**module.params["ready_check"]))
     except ValueError as error:
         module.fail_json(msg=str(error))
+    for reference in module.params["platform_images"] if stale else ():
+        if docker("image", "inspect", "--format", "{{.Id}}", reference) is None:
+            cause = f"{'; '.join(stale)}. HAProxy must be deployed again, but this host has no image {reference}"
+            module.fail_json(
+                msg=f"{cause}, because another version of the lab provisioned it. {FIX}", next_command=SITE
+            )
     images = {}
     for name, reference in {**platform, **own}.items():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)

@@ -782,6 +782,7 @@ def stack_facts(
     config=None,
     axis_images=(),
     network="lab_api_net",
+    platform_images=(),
 ):
     """What the module returns on a host with these services, without the image that is missing."""
     listed = " ".join(f"'lab_platform_{name} swarmsweep/{name}:2'" for name in services)
@@ -793,7 +794,7 @@ def stack_facts(
     module = load("lab_stack_facts")
     monkeypatch.setattr(module, "send_command", lambda *_: "Name: HAProxy\nVersion: 2.6.12\n")
     given = {"lab_name": "lab", "images": images, "axis_images": axis_images, "ready_check": check}
-    given = Module(**given, haproxy_socket="/run/haproxy.sock")
+    given = Module(**given, haproxy_socket="/run/haproxy.sock", platform_images=platform_images)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(Done) as done:
         module.main()
@@ -842,6 +843,16 @@ def test_a_ready_check_as_it_was_deployed_is_accepted(script, monkeypatch, given
 )
 def test_settings_that_haproxy_does_not_have_yet_are_named(script, monkeypatch, check, stale):
     assert stack_facts(script, monkeypatch, BOTH, check=READY_CHECK | check)["stale"] == stale
+
+
+def test_haproxy_is_deployed_again_only_where_the_images_of_this_version_are(script, monkeypatch):
+    given = {"platform_images": ["swarmsweep/haproxy:2", "swarmsweep/haproxy:3"], "missing": "swarmsweep/haproxy:3"}
+    assert stack_facts(script, monkeypatch, BOTH, **given)["stale"] == []
+    words = (
+        r"still has 8000\. HAProxy must be deployed again, but this host has no image swarmsweep/haproxy:3.*\./lab site"
+    )
+    with pytest.raises(ModuleError, match=words):
+        stack_facts(script, monkeypatch, BOTH, check=READY_CHECK | {"port": 9000}, **given)
 
 
 @pytest.mark.parametrize(
