@@ -25,6 +25,8 @@ MEAN_OF_LIMIT = 0.5
 # The first number of users, as a share of what the processes of the API could serve if each served one request after
 # the other. Below that number, the load is safe; a failed probe shows more than a safe one.
 FIRST_OF_BOUND = 0.6
+# The first number makes enough requests in this share of the longest probe.
+FIRST_OF_LONGEST = 0.5
 # Numbers of users while all hold, and bounds of the guess after the first that failed, as multiples of the last one.
 UP_FACTOR, LEAST_DOWN, MOST_DOWN = 2.0, 0.1, 0.8
 # Locust warns of more for each of its workers.
@@ -136,6 +138,10 @@ class UserSearch(Search):
             return 1.0
         at_limit = self._think_of_request + MEAN_OF_LIMIT * self._limit_seconds
         users = FIRST_OF_BOUND * self.processes * at_limit / self._unloaded_seconds
+        # With fewer, a probe would have too few requests for the percentile, or take most of the budget.
+        users = max(
+            users, self._wanted_requests * self._cycle_seconds / (FIRST_OF_LONGEST * self.profile.longest_seconds)
+        )
         # A first ramp that is longer than a step would leave little for the rest.
         return min(max(users, 1.0), max(1.0, self.spawn_rate * self.profile.search_seconds), self._most_rps)
 

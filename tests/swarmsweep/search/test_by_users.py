@@ -102,6 +102,20 @@ def test_a_smoke_search_keeps_its_budget_and_verifies(name):
     assert max(search.spent_seconds for search, _ in found) <= PROFILES["smoke"].budget_seconds
 
 
+def test_a_smoke_search_begins_with_enough_users_for_its_percentile():
+    """A slow API by a single process: the first guess would have too few requests for the 99th percentile."""
+    verified = []
+    for seed in range(10):
+        world = Users(slots=10, service_seconds=0.3, think=(2.5, 3.3), seed=seed)
+        world.slo = {"p99_ms": 2400, "max_failure_percent": 1}
+        search = UserSearch(PROFILES["smoke"], world.slo)
+        while step := search.next():
+            judgement = search.add(step, world.run(step))
+            assert judgement.verdict != "generator", judgement.reason
+        verified.append(search._verified_rps)
+    assert sum(users is not None for users in verified) >= 9
+
+
 def test_each_step_settles_for_a_think_time_and_measures_two():
     search, made = searched("standard", "parallel", 3, spawn_rate=50)
     assert search.think_seconds == pytest.approx(1.5, abs=0.3)
