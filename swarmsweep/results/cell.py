@@ -29,7 +29,7 @@ from swarmsweep.raw.failures import add_kinds
 from swarmsweep.raw.latency import describe, lower_bounds
 from swarmsweep.raw.tasks import TaskCounts, add_counts
 from swarmsweep.results.attempt_result import AttemptResult
-from swarmsweep.results.endpoints import merge_endpoints
+from swarmsweep.results.endpoints import merge_endpoints, without_verdicts
 from swarmsweep.results.modes import meets_slo
 
 T = TypeVar("T")
@@ -99,9 +99,9 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         run_id=plan.run_id,
     )
     # The SLO is judged on the unrounded figures; only then are they rounded for the file.
-    if status == "valid":
-        row = replace(row, meets_slo=meets_slo(row, load, plan.limits))
-    rounded: Row = _rounded(row)
+    is_valid = status == "valid"
+    judged = replace(row, meets_slo=meets_slo(row, load, plan.limits)) if is_valid else without_verdicts(row)
+    rounded: Row = _rounded(judged)
     return rounded
 
 

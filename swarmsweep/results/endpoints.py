@@ -7,7 +7,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from swarmsweep.judge.bootstrap import Timed, latency_intervals
-from swarmsweep.plan.row import OTHER_ENDPOINTS, UNKNOWN_ENDPOINT, EndpointRow
+from swarmsweep.plan.row import OTHER_ENDPOINTS, UNKNOWN_ENDPOINT, EndpointRow, Row
 from swarmsweep.raw.failures import add_kinds, count_kinds
 from swarmsweep.raw.latency import Floats, Requests, describe, lower_bounds
 from swarmsweep.results import slo as slo_of
@@ -53,12 +53,17 @@ def endpoints_of(requests: Requests, window: tuple[float, float]) -> AttemptEndp
     inside = requests.within(*window)
     if requests.names is None or inside.names is None:
         return None
-    numbers, table = inside.names.number, requests.names.table
+    numbers, table = inside.names.number, [_quoted_if_ours(name) for name in requests.names.table]
     parts = {
         _LABELS.get(int(number)) or table[number]: _part(inside.chosen(numbers == number))
         for number in np.unique(numbers)
     }
     return AttemptEndpoints(parts, frozenset(table), window[1] - window[0])
+
+
+def _quoted_if_ours(name: str) -> str:
+    """In quotes if it is that of a row of ours: a scenario may fire a timing without a method."""
+    return f'"{name}"' if name in _LABELS.values() else name
 
 
 def merge_endpoints(attempts: Sequence[AttemptEndpoints], slo: SloLimits) -> list[EndpointRow]:
@@ -83,6 +88,13 @@ def merge_endpoints(attempts: Sequence[AttemptEndpoints], slo: SloLimits) -> lis
     if UNKNOWN_ENDPOINT in groups:
         rows = [_bounded(row) for row in rows]
     return [_judged(row, slo) for row in rows]
+
+
+def without_verdicts(row: Row) -> Row:
+    """The row of a cell that is not valid: its figures do not show whether it or an endpoint holds the SLO."""
+    if row.endpoints is None:
+        return replace(row, meets_slo=None)
+    return replace(row, meets_slo=None, endpoints=[replace(one, meets_slo=None) for one in row.endpoints])
 
 
 def _part(requests: Requests) -> EndpointPart:

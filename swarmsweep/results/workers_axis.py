@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from swarmsweep.plan.row import Row
+from swarmsweep.results.endpoints import without_verdicts
 
 _AXIS = "workers"
 _MEASURED = ("valid", "invalid")
@@ -94,7 +95,8 @@ def _invalid(row: Row, same: list[Row]) -> Row:
         return replace(row, reason=f"{row.reason}; {reason}")
     kept = row.bottleneck if row.bottleneck == "generator" else None
     evidence = row.bottleneck_evidence if kept else None
-    return replace(row, status="invalid", reason=reason, meets_slo=None, bottleneck=kept, bottleneck_evidence=evidence)
+    invalid = replace(row, status="invalid", reason=reason, bottleneck=kept, bottleneck_evidence=evidence)
+    return without_verdicts(invalid)
 
 
 def _not_counted(row: Row, *, has_axis: bool) -> str:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
+from rows import fixed
 
 from swarmsweep.raw.latency import Requests
 from swarmsweep.raw.request_names import Names
-from swarmsweep.results.endpoints import MAX_ENDPOINTS, endpoints_of, merge_endpoints
+from swarmsweep.results.endpoints import MAX_ENDPOINTS, endpoints_of, merge_endpoints, without_verdicts
 from swarmsweep.shared.request_record import FAILED, NO_RESPONSE, OK, TIMEOUT
 from swarmsweep.sweep.slo_limits import SloLimits
 
@@ -97,6 +99,15 @@ def test_a_limit_in_the_interval_is_undecided(limit, meets):
     assert row.meets_slo is meets
 
 
+def test_a_cell_that_is_not_valid_has_no_verdicts():
+    rows = merge_endpoints([attempt(("GET /a", 100, 4.0, OK))], SloLimits({}, {"GET /a": {"p95_ms": 90}}))
+    row = replace(fixed("a"), endpoints=rows)
+    assert (row.meets_slo, row.endpoints[0].meets_slo) == (True, True)
+    invalid = without_verdicts(row)
+    assert (invalid.meets_slo, invalid.endpoints) == (None, [replace(rows[0], meets_slo=None)])
+    assert without_verdicts(fixed("a")).meets_slo is None
+
+
 def test_a_limit_for_a_name_that_never_occurred_is_not_held():
     rows = merge_endpoints([attempt(("GET /a", 30, 4.0, OK))], SloLimits({}, {"POST /x": {"p95_ms": 9}}))
     assert [(row.name, row.requests, row.meets_slo, row.rps) for row in rows] == [
@@ -111,6 +122,13 @@ def test_the_most_frequent_names_have_a_row_and_those_with_limits():
     assert len(rows) == MAX_ENDPOINTS + 1
     assert [row.name for row in rows[:3]] == ["GET /075", "GET /070", "GET /000"]
     assert (rows[0].meets_slo, rows[-1].name, rows[-1].requests) == (True, "other", 30)
+
+
+def test_a_name_that_looks_like_a_row_of_ours_is_in_quotes():
+    """A scenario may fire a timing without a method."""
+    rows = merge_endpoints([attempt(("other", 10, 4.0, OK), (-1, 5, 70.0, OK), ("unknown", 2, 9.0, OK))], NO_LIMITS)
+    assert [(row.name, row.requests) for row in rows] == [('"other"', 10), ('"unknown"', 2), ("other", 5)]
+    assert [row.lower_bounds for row in rows] == [[], [], []]
 
 
 def test_a_name_that_may_be_among_the_others_of_an_attempt_is_one_of_them():
