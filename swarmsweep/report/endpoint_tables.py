@@ -30,7 +30,10 @@ class EndpointTable(Struct, frozen=True):
 
 
 class EndpointSection(Struct, frozen=True, kw_only=True):
-    """All tables. ``others`` and ``unknown``: whether a table has such a row. ``own``: whether one has limits."""
+    """All tables. ``others`` and ``unknown``: whether a table has such a row. ``own``: whether one has limits.
+
+    ``arrivals``: a search by arrivals counts latencies from another time than the tables do.
+    """
 
     header: list[str]
     tables: list[EndpointTable]
@@ -38,6 +41,7 @@ class EndpointSection(Struct, frozen=True, kw_only=True):
     others: bool
     unknown: bool
     own: bool
+    arrivals: bool
     lower_bounds: bool
 
 
@@ -54,8 +58,13 @@ def endpoint_section(cells: list[Row], slo: SloLimits) -> EndpointSection | None
         others=any(endpoint.name == OTHER_ENDPOINTS for endpoint in every),
         unknown=any(endpoint.name == UNKNOWN_ENDPOINT for endpoint in every),
         own=bool(slo.endpoints),
+        arrivals=any(_is_by_arrivals(cell) for cell in shown),
         lower_bounds=any(endpoint.lower_bounds for endpoint in every),
     )
+
+
+def _is_by_arrivals(cell: Row) -> bool:
+    return any(probe.iterations_per_second is not None for attempt in cell.attempts for probe in attempt.probes)
 
 
 def _table(cell: Row, slo: SloLimits) -> EndpointTable:

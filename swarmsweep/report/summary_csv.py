@@ -59,6 +59,7 @@ def _flat(cell: Row, axes: list[str]) -> Fields:
         | {f"{name}_ms": value for name, value in cell.latency_ms.by_name().items()}
         | {"lower_bounds": " ".join(cell.lower_bounds) or None}
         | {"meets_slo": cell.meets_slo, "capacity_rps": cell.capacity_rps, "capacity_users": cell.capacity_users}
+        | {"capacity_iterations_per_second": cell.capacity_iterations_per_second}
         | {f"api_{name}": value for name, value in asdict(cell.api).items()}
         | {f"load_{name}": value for name, value in asdict(cell.load).items()}
         | {"unloaded_latency_ms": cell.unloaded_latency_ms, "latency_growth": cell.latency_growth}

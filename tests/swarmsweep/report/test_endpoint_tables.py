@@ -3,10 +3,16 @@
 import json
 
 import pytest
+from msgspec.structs import replace
+from rows import searched
 from run_folder import SWEEP, Run, Traffic
 
+from swarmsweep.plan.row import EndpointRow, ProbeRow
+from swarmsweep.report.endpoint_tables import endpoint_section
 from swarmsweep.report.report import write_report
+from swarmsweep.report.templating import render
 from swarmsweep.results.measure import measure_attempt
+from swarmsweep.sweep.slo_limits import SloLimits
 
 # The workshop's file: 30 requests of GET /ready for each of POST /predict, whose p95 is not seen in the sum.
 TURN = [*["GET /ready"] * 30, "POST /predict"]
@@ -67,6 +73,14 @@ def test_limits_of_an_endpoint_decide(tmp_path, limits, meets, of_endpoint, word
     assert next(iter(summary["slo"]["endpoints"].values()))["max_failure_percent"] == 1
 
 
+def test_an_endpoint_of_an_invalid_cell_has_no_verdict(tmp_path):
+    """Its counts disagree with those of HAProxy."""
+    traffic = Traffic(latencies(50.0), names=TURN, haproxy_extra=500)
+    _, _, row = report(tmp_path, ', endpoints: {"POST /predict": {p95_ms: 900}}', traffic)
+    assert (row["status"], row["meets_slo"]) == ("invalid", None)
+    assert [endpoint["meets_slo"] for endpoint in row["endpoints"]] == [None, None]
+
+
 def test_failures_are_shown_by_endpoint_and_kind(tmp_path):
     traffic = Traffic(latencies(50.0), failures=40, names=TURN)
     page, _, row = report(tmp_path, traffic=traffic)
@@ -107,3 +121,20 @@ def test_more_names_than_a_table_has_are_one_row_with_advice(tmp_path):
 def test_a_run_of_an_earlier_version_has_no_endpoints(tmp_path):
     page, _, row = report(tmp_path, traffic=Traffic(latencies(506.0)))
     assert (row["endpoints"], "## By endpoint" in page) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "words", "absent"),
+    [
+        (30.0, ["from the time at which a request was sent", "A search judges all requests"], "slo.endpoints"),
+        (None, ["A search judges all requests"], "was sent"),
+    ],
+)
+def test_a_search_has_no_limits_for_endpoints_and_may_count_latencies_from_another_time(iterations, words, absent):
+    cell = searched("a", 400.0)
+    probes = [ProbeRow(iterations_per_second=iterations)]
+    endpoints = [EndpointRow(name=name, requests=9, failures=0) for name in ("GET /ready", "POST /predict")]
+    cell = replace(cell, endpoints=endpoints, attempts=[replace(cell.attempts[0], probes=probes)])
+    section = endpoint_section([cell], SloLimits({"p95_ms": 100}))
+    text = render("endpoints.md.j2", {"endpoints": section, "capacity": object(), "lower_bounds": False})
+    assert all(word in text for word in words) and absent not in text

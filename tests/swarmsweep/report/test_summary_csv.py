@@ -29,6 +29,11 @@ def test_a_fixed_load_has_no_columns_of_capacity():
     assert "capacity_rps" in row and not set(CAPACITY) & set(row) and "retries" not in row
 
 
+def test_a_search_with_users_has_its_own_figures():
+    (row,) = table([replace(fixed("a"), capacity_users=16, capacity_iterations_per_second=9.5)])
+    assert (row["capacity_users"], row["capacity_iterations_per_second"]) == ("16", "9.5")
+
+
 def test_no_cells_are_an_empty_table():
     assert table([]) == []
 
