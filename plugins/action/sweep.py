@@ -266,8 +266,9 @@ class ActionModule(ActionBase):
 
         row = measure_attempt(run, cell_id, int(attempt))
         left = left_lab(attempt_dir(run, cell_id, int(attempt)))
-        left_out = list(unmeasured_reasons(run, read_plan(run)))
-        words = check_sentence(row) if one_user else sentence(row)
+        plan = read_plan(run)
+        left_out = list(unmeasured_reasons(run, plan))
+        words = check_sentence(row) if one_user else sentence(row, plan.limits)
         return {
             "status": row.status,
             "sentence": words,

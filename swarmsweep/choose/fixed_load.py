@@ -11,8 +11,9 @@ from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.light_load import light_load
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.choose.ties import cheapest, plain_order
-from swarmsweep.plan.row import Row
+from swarmsweep.plan.row import OTHER_ENDPOINTS, Row
 from swarmsweep.results import slo as slo_of
+from swarmsweep.search import MIN_REQUESTS
 from swarmsweep.sweep.matrix import Config, axis_text, cost
 from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
@@ -55,8 +56,9 @@ def _is_close(cell: Row, slo: SloLimits) -> bool:
 
 
 def _why_not(cell: Row, slo: SloLimits) -> str:
-    figures = _in_words(slo_of.misses(cell, slo))
-    return f"is undecided: {figures}" if _is_close(cell, slo) else f"misses the SLO: {figures}"
+    missed = slo_of.misses(cell, slo)
+    verb = "misses the SLO" if any(miss.exceeds for miss in missed) else "is undecided"
+    return f"{verb}: {_in_words(missed)}"
 
 
 def describe_config(config: Config) -> str:
@@ -169,7 +171,7 @@ def _against_fastest(best: Row, cells: list[Row]) -> str:
 def _nothing_found(cells: list[Row], slo: SloLimits) -> str:
     valid = [cell for cell in cells if cell.status == "valid"]
     if valid:
-        best = min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell)))
+        best = nearest(valid, slo) or valid[0]
         missed = slo_of.misses(best, slo)
         worst = max(missed, key=lambda miss: miss.factor)
         is_far = worst.factor != float("inf") and not worst.is_close
@@ -198,6 +200,8 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
             "Requests had no response when the load ended, so the figure is a lower bound. "
             "Lower the load, or find out why the API does not respond to them."
         )
+    if too_few := _too_few_requests(nearest, worst):
+        return too_few
     if worst.is_unknown:
         return "This figure was not measured: read the checks below, then measure again."
     if nearest.task_exceptions and worst.name == "failed tasks":
@@ -212,12 +216,27 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     return f"{advice(nearest)}. Or lower the load, or relax the SLO."
 
 
+def _too_few_requests(nearest: Row, worst: slo_of.Miss) -> str:
+    """What to do where a percentile has too few requests; empty where it has another gap."""
+    requests = nearest.requests
+    if worst.endpoint:
+        requests = next((one.requests for one in nearest.endpoints or () if one.name == worst.endpoint), None)
+    needed = MIN_REQUESTS.get(f"{worst.name}_ms", 0)
+    if worst.value is not None or requests is None or requests >= needed:
+        return ""
+    return (
+        f"This percentile needs {needed} requests, and there were {requests}. "
+        "Set load.measure_seconds to a longer time, or load.users to a larger number."
+    )
+
+
 def _absent_endpoint(nearest: Row) -> str:
     """What to do where no request had a name of the SLO."""
     names = [endpoint.name for endpoint in nearest.endpoints or () if endpoint.requests]
     more = ", and others" if len(names) > MAX_NAMED_ENDPOINTS else ""
+    others = "" if OTHER_ENDPOINTS not in names else "It may be among the others, if there were over 200 names. "
     return (
-        f"These names occurred: {', '.join(names[:MAX_NAMED_ENDPOINTS])}{more}. "
+        f"These names occurred: {', '.join(names[:MAX_NAMED_ENDPOINTS])}{more}. {others}"
         "Correct slo.endpoints in the sweep file, or name= in the locustfile, and measure again."
     )
 
@@ -265,7 +284,7 @@ def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None) -> list[st
 def nearest(cells: list[Row], slo: SloLimits) -> Row | None:
     """The valid cell that misses the SLO by least, or the cheapest of several; None when no cell is valid."""
     valid = [cell for cell in cells if cell.status == "valid"]
-    return min(valid, key=lambda cell: (_shortfall(cell, slo), cost(cell.config), cell.id), default=None)
+    return min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell)), default=None)
 
 
 def memory_headroom(cell: Row) -> str | None:

@@ -45,7 +45,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     rows: list[list[str]]
     lower_bounds: bool
     endpoints: EndpointSection | None
-    undecided: bool
+    undecided: list[page_lists.UndecidedLine]
     exceptions: list[page_lists.Exceptions]
     failure_kinds: list[page_lists.FailureKinds]
     request_notes: list[page_lists.RequestNote]
@@ -86,7 +86,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
         endpoints=endpoint_section(cells, plan.limits),
-        undecided=any(page_rows.meets_text(cell) == page_rows.UNDECIDED for cell in cells),
+        undecided=page_lists.undecided_of(cells, plan.limits),
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
         request_notes=page_lists.request_notes_of(cells),
         failure_kinds=page_lists.failure_kinds_of(cells),

@@ -10,7 +10,9 @@ from swarmsweep.judge.checks.answers import kinds_in_words
 from swarmsweep.judge.concurrency import is_near
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.row import RequestCounts, Row
-from swarmsweep.report.page_rows import figure
+from swarmsweep.report.page_rows import UNDECIDED, figure, meets_text
+from swarmsweep.results import slo as slo_of
+from swarmsweep.sweep.slo_limits import SloLimits
 
 # The number of different exception texts that the page shows of a cell; cell.json has all of them.
 MAX_EXCEPTIONS = 10
@@ -60,6 +62,13 @@ class FailureKinds(Struct, frozen=True):
     failures: int
     requests: int
     kinds: str
+
+
+class UndecidedLine(Struct, frozen=True):
+    """The limits that keep the verdict on a cell open, in words."""
+
+    id: str
+    figures: str
 
 
 class RequestNote(Struct, frozen=True):
@@ -143,6 +152,15 @@ def failure_kinds_of(cells: list[Row]) -> list[FailureKinds]:
         FailureKinds(cell.id, cell.failures, cell.requests, markdown(kinds_in_words(cell.failure_kinds)))
         for cell in cells
         if cell.failures and cell.requests and cell.failure_kinds
+    ]
+
+
+def undecided_of(cells: list[Row], slo: SloLimits) -> list[UndecidedLine]:
+    """The cells whose verdict is open, and why."""
+    undecided = [cell for cell in cells if meets_text(cell) == UNDECIDED]
+    return [
+        UndecidedLine(cell.id, markdown(" and ".join(miss.describe() for miss in slo_of.misses(cell, slo))))
+        for cell in undecided
     ]
 
 

@@ -74,7 +74,7 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
 
 
 def meets_text(cell: Row) -> str:
-    """Whether the cell holds the SLO. A valid cell with intervals has no verdict if a limit lies in one of them."""
+    """Whether the cell holds the SLO. A valid cell of users has none if its figures do not show it."""
     if cell.meets_slo is None:
         return UNDECIDED if cell.status == "valid" and cell.latency_intervals_ms else MISSING
     return "yes" if cell.meets_slo else "no"

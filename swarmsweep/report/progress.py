@@ -14,11 +14,13 @@ from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
+from swarmsweep.results import slo as slo_of
 from swarmsweep.results.workers_axis import judge_workers
+from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import counted, format_figure
 
 
-def sentence(row: Row) -> str:
+def sentence(row: Row, slo: SloLimits) -> str:
     """The outcome of an attempt: its row -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
     if row.status != "valid":
         return f"{row.status}: {row.reason}"
@@ -33,7 +35,7 @@ def sentence(row: Row) -> str:
         if capacity.verified_iterations_per_second is not None:
             users = f"{format_figure(capacity.verified_iterations_per_second)} iterations/s with "
         return f"valid, holds {least}{users}{_rate(capacity.verified_rps)}, {latency}{short}"
-    verdict = {True: "meets the SLO", False: f"misses the SLO{_where(row)}", None: _undecided(row)}[row.meets_slo]
+    verdict = {True: "meets the SLO", False: f"misses the SLO{_where(row)}", None: _undecided(row, slo)}[row.meets_slo]
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""
     return ", ".join(part for part in ("valid", _rate(row.rps), latency, raised, verdict) if part)
 
@@ -43,16 +45,10 @@ def _where(row: Row) -> str:
     return next((f" at {endpoint.name}" for endpoint in row.endpoints or () if endpoint.meets_slo is False), "")
 
 
-def _undecided(row: Row) -> str:
-    endpoints = row.endpoints or []
-    absent = [endpoint.name for endpoint in endpoints if not endpoint.requests]
-    if absent:
-        return f"the SLO is undecided, because {absent[0]} never occurred"
-    if row.lower_bounds or any(endpoint.lower_bounds for endpoint in endpoints):
-        return "the SLO is undecided, because responses are missing"
-    if row.latency_intervals_ms:
-        return "the SLO is undecided, because a limit is in the 95 % interval of a latency"
-    return "no SLO"
+def _undecided(row: Row, slo: SloLimits) -> str:
+    """With the limit that keeps the verdict open."""
+    worst = max(slo_of.misses(row, slo), key=lambda miss: miss.factor, default=None)
+    return f"the SLO is undecided{'' if worst is None else f': {worst.describe()}'}"
 
 
 def _unverified(row: Row) -> str:
@@ -108,7 +104,7 @@ class Progress:
         if result.status == "invalid" and not step.get("again"):
             self.again.append(step)
         self.rows[cell.id] = self._row(cell) or _light(result)
-        return "; ".join(part for part in (sentence(result), self.best(cell.id)) if part)
+        return "; ".join(part for part in (sentence(result, self.plan.limits), self.best(cell.id)) if part)
 
     def best(self, current: str | None = None) -> str | None:
         """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""

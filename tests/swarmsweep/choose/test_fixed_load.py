@@ -102,6 +102,11 @@ SENTENCES = {
     "an open one alone": [close("a", 90), fixed("b", cpus=2, p95=300)],
     "an open one that is cheaper": [close("a", 110, cpus=0.5), fixed("b")],
     "an open one over the limit": [close("a", 110)],
+    "a lower bound of a cheaper one": [
+        replace(fixed("a", cpus=0.5, p95=60.0), lower_bounds=["p95"], meets_slo=None),
+        fixed("b"),
+    ],
+    "too few requests": [replace(fixed("a", p95=None), requests=12, meets_slo=None)],
     "a light load": [light("a", cpus=0.5), light("b", cpus=2, replicas=2)],
     "a lower bound above the limit": [replace(fixed("b", p95=160.0), lower_bounds=["mean", "p95"], meets_slo=False)],
 }
@@ -179,6 +184,14 @@ WITH_ENDPOINTS = {
     ),
     "one never occurred": (
         [replace(fixed("a"), meets_slo=None, endpoints=[ABSENT, READY, SLOW])],
+        {"POST /x": {"p95_ms": 600}},
+    ),
+    "one may be among the others": (
+        [replace(fixed("a"), meets_slo=None, endpoints=[ABSENT, READY, endpoint("other")])],
+        {"POST /x": {"p95_ms": 600}},
+    ),
+    "one has too few requests": (
+        [replace(fixed("a"), meets_slo=None, endpoints=[endpoint("POST /x", None, 7), READY])],
         {"POST /x": {"p95_ms": 600}},
     ),
     "many are missed": (

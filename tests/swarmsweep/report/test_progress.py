@@ -13,6 +13,7 @@ from swarmsweep.plan.row import EndpointRow, LatencyMs, blank_row
 from swarmsweep.plan.row_file import write_row
 from swarmsweep.plan.run_folder import attempt_dir, write_plan
 from swarmsweep.report.progress import Progress, sentence
+from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 
@@ -34,7 +35,12 @@ ABSENT = EndpointRow(name="POST /x", requests=0, failures=0)
 ROWS = {
     "meets": row(),
     "misses": row(meets_slo=False),
-    "no SLO": row(meets_slo=None),
+    "a limit in the interval": replace(row(meets_slo=None), latency_intervals_ms={"p95": (66.3, 110.5)}),
+    "a lower bound": replace(row(meets_slo=None), lower_bounds=["p95", "p99"]),
+    "a lower bound without a limit": replace(
+        row(meets_slo=None), lower_bounds=["p99"], latency_intervals_ms={"p95": (66.3, 110.5)}
+    ),
+    "too few requests": replace(row(p95=None, meets_slo=None), latency_intervals_ms={"mean": (30.0, 50.0)}),
     "no p95": row(p95=None, rps=0.0, meets_slo=False),
     "slow": row(rps=0.52),
     "below ten": row(rps=9.96),
@@ -53,8 +59,14 @@ ROWS = {
 }
 
 
+def said_of(given):
+    """The sentence with a limit of 100 ms for all requests, and of 200 ms for each endpoint of the row."""
+    endpoints = {endpoint.name: {"p95_ms": 200} for endpoint in given.endpoints or ()}
+    return sentence(given, SloLimits({"p95_ms": 100}, endpoints))
+
+
 def test_sentences(golden):
-    golden("progress_sentences.yml", {name: sentence(given) for name, given in ROWS.items()})
+    golden("progress_sentences.yml", {name: said_of(given) for name, given in ROWS.items()})
 
 
 @pytest.mark.parametrize(
@@ -71,14 +83,14 @@ def test_sentences(golden):
     ],
 )
 def test_a_sentence_begins_with_the_status_and_has_the_figures(name, figures):
-    said = sentence(ROWS[name])
+    said = said_of(ROWS[name])
     assert said.startswith("valid, ")
     assert re.findall(r"[\d.]+", said) == figures
 
 
 @pytest.mark.parametrize("name", ["invalid", "failed", "infeasible", "invalid search"])
 def test_without_figures_the_reason_is_the_sentence(name):
-    assert sentence(ROWS[name]) == f"{ROWS[name].status}: {ROWS[name].reason}"
+    assert said_of(ROWS[name]) == f"{ROWS[name].status}: {ROWS[name].reason}"
 
 
 SWEEP = """\

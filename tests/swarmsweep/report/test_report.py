@@ -96,6 +96,7 @@ def test_a_verdict_near_the_limit_is_undecided_on_the_page(tmp_path):
     page = write_report(run.dir, tmp_path).read_text()
     assert "Whether it holds the SLO is undecided" in page and "| undecided | valid |" in page
     assert 'meets SLO: "undecided" if' in page
+    assert re.search(r"`r1-c0.5-m256M-w1` is undecided: p95 86\.\d ms \(interval .*, limit 100 ms\)\n", page)
     cell = json.loads((run.dir / "summary.json").read_text())["cells"][1]
     low, high = cell["latency_intervals_ms"]["p95"]
     assert (cell["meets_slo"], low < 100 < high) == (None, True)
