@@ -12,7 +12,7 @@ BENCHMARKS = {
     "serving": "requests/s of the API against mlflow models serve, LitServe and BentoML; its memory and start",
     "generator": "requests/s of the load generator against FastHttpUser and wrk, with nginx's own count",
     "truth": "the capacity found against servers where it is known; false verdicts on equal cells",
-    "overhead": "where the time of a sweep's cell goes that is not load; what sampling, planning and reporting cost",
+    "overhead": "how long a cell takes besides its load, and why; what sampling, planning and reporting cost",
 }
 
 
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         print(describe())
         return 0
     if name not in BENCHMARKS:
-        reason = f"there is no benchmark {name!r}" if name else "which benchmark?"
+        reason = f"there is no benchmark {name!r}" if name else "NAME is missing"
         print(f"{describe()}\n\nlab bench: {reason}; allowed: {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):

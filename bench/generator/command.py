@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=count, default=3, help="loads of each generator; values are medians over them")
     parser.add_argument("--seconds", type=count, default=3, help="how long each load is measured")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the order within each round")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the order within each round")
     return parser.parse_args(arguments)
 
 

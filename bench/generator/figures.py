@@ -106,7 +106,10 @@ def warnings_about(loads: Sequence[Loaded]) -> list[str]:
         value = spread([loaded.rps for loaded in own])
         width = (value.greatest - value.least) / value.median
         if others > MAX_OTHERS_SHARE:
-            sentences.append(f"{name}: others used up to {others:.0%} of the generator's core; a quiet machine helps")
+            sentences.append(
+                f"{name}: other processes used up to {others:.0%} of the generator's core; "
+                "stop them, then measure again"
+            )
         if width > MAX_SPREAD:
             sentences.append(f"{name}: rounds differ by {width:.0%} around {result.number(value.median)}")
     return sentences

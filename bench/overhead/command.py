@@ -79,7 +79,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--repeat", type=count, default=2, help="deployments of each of the 4 cells of the small sweep (default: 2)"
     )
-    parser.add_argument("--seconds", type=count, default=4, help="measured in each of them (default: 4)")
+    parser.add_argument(
+        "--seconds", type=count, default=4, help="seconds that are measured in each of them (default: 4)"
+    )
     return parser.parse_args(arguments)
 
 

@@ -49,7 +49,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=count, default=3, help="loads of each row; values are medians over them")
     parser.add_argument("--seconds", type=count, default=3, help="how long each load lasts")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the order within each round")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the order within each round")
     parser.add_argument("--data", default=_default_data(), help="a Covertype CSV to train on, or 'generated'")
     return parser.parse_args(arguments)
 

@@ -63,8 +63,8 @@ def measure(target: Target, number: int, tree: Tree, core: int, load: Callable[[
     )
     if measured.client_share > MAX_CLIENT_SHARE:
         raise LabError(
-            f"{target.name}: wrk used {measured.client_share:.0%} of its core, so it was the limit, and not the "
-            "server; give the client a faster core"
+            f"{target.name}: wrk used {measured.client_share:.0%} of its core, so wrk was the limit, and not the "
+            "server; give wrk a faster core"
         )
     return measured
 
@@ -105,12 +105,15 @@ def warnings_about(rounds: Sequence[Round]) -> list[str]:
         value = spread([done.value for done in own])
         width = (value.greatest - value.least) / value.median
         if foreign > MAX_OTHERS_SHARE:
-            sentences.append(f"{name}: others used up to {foreign:.0%} of the server's core; a quiet machine helps")
+            sentences.append(
+                f"{name}: other processes or machines used up to {foreign:.0%} of the server's core; "
+                "stop them, then measure again"
+            )
         elif min(done.server_share for done in own) < MIN_BUSY_SHARE:
             least = min(done.server_share for done in own)
             sentences.append(
                 f"{name}: the server used only {least:.0%} of its core; the client or a CPU quota held it back"
             )
         if width > MAX_SPREAD:
-            sentences.append(f"{name}: rounds differ by {width:.0%} around {number(value.median)}; more rounds help")
+            sentences.append(f"{name}: rounds differ by {width:.0%} around {number(value.median)}; use more rounds")
     return sentences

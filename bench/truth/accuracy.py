@@ -149,16 +149,16 @@ def warnings_about(assessed: Sequence[Assessed], shares: Mapping[str, float]) ->
         worst = [f"{who} {ms:.1f} ms" for who, ms in late.items() if ms is not None and ms > MAX_LATE_SHARE * limit]
         if worst:
             lags = " and ".join(worst)
-            sentences.append(f"{one.setting.name}: {lags} late (p99), for a limit of {limit:g} ms; fewer lanes help")
+            sentences.append(f"{one.setting.name}: late (p99): {lags}; the limit is {limit:g} ms; use fewer lanes")
         if one.result.not_served:
             sent = one.result.not_served
             sentences.append(f"{one.setting.name}: the generator sent {sent} requests more than the server has counted")
         if one.result.capacity.estimate_rps is None:
             sentences.append(f"{one.setting.name}: no rate was verified: {one.result.capacity.sentence}")
     if shares["others"] > MAX_OTHERS_SHARE:
-        sentences.append(f"others used {shares['others']:.0%} of the cores; a quiet machine helps")
+        sentences.append(f"other processes used {shares['others']:.0%} of the cores; stop them, then measure again")
     if shares["own"] > MAX_OWN_SHARE:
-        sentences.append(f"the bench itself used {shares['own']:.0%} of the cores; fewer lanes help")
+        sentences.append(f"the bench itself used {shares['own']:.0%} of the cores; use fewer lanes")
     return sentences
 
 

@@ -1,8 +1,8 @@
 """`./lab bench truth`: the error of the tool on servers whose capacity is known.
 
 Each setting is a queue with known service time and slots behind HAProxy, as in the lab. The same generator and search
-as in a sweep look for its capacity; theory says what it is. Then pairs of cells that are the same are deployed
-repeatedly and compared, as a sweep compares two configurations: whatever is called better there is not.
+as in a sweep find its capacity. This is compared with the capacity by queueing theory. Then pairs of equal cells are
+deployed repeatedly and compared, as a sweep compares two configurations. There, "better" and "worse" are false.
 """
 
 import argparse
@@ -57,15 +57,21 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./lab bench truth", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--settings", type=whole(0, len(SETTINGS)), default=len(SETTINGS), help="how many are measured")
-    parser.add_argument("--profile", choices=sorted(PROFILES), default="standard", help="of their search")
-    parser.add_argument("--pairs", type=whole(0, 100), default=PAIRS, help="of cells that are the same")
-    parser.add_argument("--deployments", type=whole(2, 10), default=3, help="of each cell of a pair")
+    parser.add_argument("--settings", type=whole(0, len(SETTINGS)), default=len(SETTINGS), help="number of settings")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="standard", help="profile of each search")
+    parser.add_argument("--pairs", type=whole(0, 100), default=PAIRS, help="number of pairs of equal cells")
+    parser.add_argument("--deployments", type=whole(2, 10), default=3, help="deployments of each cell of a pair")
     count = len(os.sched_getaffinity(0))
     several = whole(1, 100)
-    parser.add_argument("--setting-lanes", type=several, default=SETTINGS_PER_CORE * count, help="settings at a time")
-    parser.add_argument("--pair-lanes", type=several, default=PAIRS_PER_CORE * count, help="cells of pairs at a time")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of arrivals and order")
+    parser.add_argument(
+        "--setting-lanes", type=several, default=SETTINGS_PER_CORE * count, help="settings measured at a time"
+    )
+    parser.add_argument(
+        "--pair-lanes", type=several, default=PAIRS_PER_CORE * count, help="cells of pairs measured at a time"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(10**6), help="seed of the arrivals and of the order"
+    )
     return parser.parse_args(arguments)
 
 
@@ -148,7 +154,9 @@ def conclude(
     """The file's content and the tables."""
     targets, warnings = accuracy.targets(assessed, pairs), accuracy.warnings_about(assessed, shares)
     if site.retries:
-        warnings.append(f"{len(site.retries)} deployments failed and were retried; a quiet machine helps")
+        warnings.append(
+            f"{len(site.retries)} deployments failed and were retried; stop other programs, then measure again"
+        )
     facts = {
         "doubts": warnings,
         "seed": options.seed,

@@ -88,7 +88,7 @@ def highest_rate(arrivals: str, service: float, slots: int, longest_wait: float,
         else:
             high = middle
     if high == MAX_LOAD * full:
-        raise ValueError(f"a load of {MAX_LOAD} holds the limit; allowed: a shorter one, which a lower load misses")
+        raise ValueError(f"a load of {MAX_LOAD} holds the limit; allowed: a shorter limit, which a lower load misses")
     return low
 
 

@@ -24,7 +24,7 @@ def test_help_lists_the_benchmarks(arguments):
     assert all(name in done.stdout for name in BENCHMARKS)
 
 
-@pytest.mark.parametrize(("arguments", "reason"), [((), "which benchmark"), (("servng",), "no benchmark 'servng'")])
+@pytest.mark.parametrize(("arguments", "reason"), [((), "NAME is missing"), (("servng",), "no benchmark 'servng'")])
 def test_without_a_known_name_they_are_listed_too(arguments, reason):
     done = bench(*arguments)
     assert done.returncode == 2

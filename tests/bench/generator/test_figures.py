@@ -69,4 +69,4 @@ def test_warnings_are_reported():
     (sentence,) = figures.warnings_about(ROUNDS[:2])
     assert sentence == "fasthttpuser: rounds differ by 22% around 900"
     (sentence,) = figures.warnings_about([loaded("closed", 1, 4000, others_share=0.2)])
-    assert sentence.startswith("closed: others used up to 20% of the generator's core")
+    assert sentence.startswith("closed: other processes used up to 20% of the generator's core")

@@ -43,12 +43,12 @@ def test_row():
     [
         ([one()], []),
         ([one(), one(number=2, others=0.04)], []),
-        ([one(), one(number=2, others=0.2)], ["predict: others used up to 20%"]),
-        ([one(stolen=0.1)], ["predict: others used up to 11%"]),
+        ([one(), one(number=2, others=0.2)], ["predict: other processes or machines used up to 20%"]),
+        ([one(stolen=0.1)], ["predict: other processes or machines used up to 11%"]),
         ([one(server=1.5)], ["predict: the server used only 50%"]),
-        ([one(server=1.5, others=0.5)], ["predict: others used up to 50%"]),
+        ([one(server=1.5, others=0.5)], ["predict: other processes or machines used up to 50%"]),
         ([one(), one(number=2, requests=6000)], ["predict: rounds differ by 67% around 1500"]),
-        ([one(), one(BATCH, others=0.3)], ["batch: others used up to 30%"]),
+        ([one(), one(BATCH, others=0.3)], ["batch: other processes or machines used up to 30%"]),
     ],
 )
 def test_warnings(found, texts):

@@ -123,11 +123,11 @@ def test_rows_say_what_they_were_made_from():
         (
             {"late_ms": {"p50": 1.0, "p99": 6.0, "max": 9.0}},
             QUIET,
-            "the server 6.0 ms late (p99), for a limit of 40 ms",
+            "late (p99): the server 6.0 ms; the limit is 40 ms",
         ),
-        ({"lag_p99_ms": 9.0}, QUIET, "the generator 9.0 ms late"),
+        ({"lag_p99_ms": 9.0}, QUIET, "late (p99): the generator 9.0 ms"),
         ({"not_served": 3}, QUIET, "sent 3 requests more than the server has counted"),
-        ({}, {"own": 0.4, "others": 0.2}, "others used 20% of the cores"),
+        ({}, {"own": 0.4, "others": 0.2}, "other processes used 20% of the cores"),
         ({}, {"own": 0.9, "others": 0.0}, "the bench itself used 90% of the cores"),
     ],
 )
