@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     app = FastAPI(
         title="Covertype",
-        description=f"Forest cover types from the twelve raw columns of Covertype. At most {MAX_ROWS} rows a request.",
+        description=f"Predicts forest cover types from twelve raw columns. A request may have at most {MAX_ROWS} rows.",
         version="1.1.0",
         lifespan=lifespan,
         redirect_slashes=False,

@@ -64,7 +64,7 @@ class Metrics:
         if info:
             gauge = Gauge(
                 "covertype_api_variant_info",
-                "Which variant of the service this is.",
+                "The variant of the service that runs.",
                 list(info),
                 registry=self._registry,
                 multiprocess_mode="max",

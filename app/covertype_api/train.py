@@ -143,7 +143,7 @@ def fit(options: argparse.Namespace, tags: dict[str, str]) -> tuple[Any, Any]:
     expected = pipeline.predict(judge.rows)
     agreement = float((forest.onnx_predict(content, pipeline, judge.rows) == expected).mean())
     if agreement < MIN_AGREEMENT:
-        raise RuntimeError(f"ONNX and scikit-learn agree on {agreement:.4%} of the held-out rows only")
+        raise RuntimeError(f"ONNX and scikit-learn agree on only {agreement:.4%} of the held-out rows")
     metrics = {
         "accuracy": float((expected == judge.labels).mean()),
         "onnx_agreement": agreement,

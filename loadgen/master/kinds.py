@@ -154,7 +154,9 @@ class ArrivalsKind:
             if summary["stopped"] or 0 < summary["measured"]["offered"] == summary["within_limits"]["limit"]:
                 return
             gevent.sleep(PAUSE_SECONDS)
-        logger.warning("after %g s, the API did not yet respond within %g s", MAX_SECONDS, within_seconds)
+        logger.warning(
+            "waited %g s, but the API still does not respond correctly within %g s", MAX_SECONDS, within_seconds
+        )
 
     def timeline(self) -> dict[str, Any]:
         return {} if self._requests is None else self._requests.summary()

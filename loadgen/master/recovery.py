@@ -49,7 +49,9 @@ class Recovery:
             if outcome == OK and seconds <= within_seconds:
                 return
             gevent.sleep(PAUSE_SECONDS)
-        logger.warning("after %g s, the API did not yet respond within %g s", MAX_SECONDS, within_seconds)
+        logger.warning(
+            "waited %g s, but the API still does not respond correctly within %g s", MAX_SECONDS, within_seconds
+        )
 
     def _request_once(self, timeout_seconds: float) -> tuple[float, float]:
         response: AsyncResult = AsyncResult()

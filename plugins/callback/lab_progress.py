@@ -40,8 +40,8 @@ description:
     tasks with the same value are one phase. It is printed when it is over.
   - When a task fails, host, message and the next command are shown. All that the default callback prints goes to
     a log. With C(-v) it is shown instead.
-  - Tasks with C(sweep_step) as a loop variable belong to a cell of a sweep. It gets one line when it has been judged,
-    and how long its tasks took is kept in C(tasks.jsonl) of the attempt's folder.
+  - Tasks with C(sweep_step) as a loop variable belong to a cell of a sweep. The cell gets one line when it has
+    been judged. The seconds of its tasks are kept in C(tasks.jsonl) of the attempt's folder.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback

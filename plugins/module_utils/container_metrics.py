@@ -65,7 +65,7 @@ def collect(
 def request_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
     """Return (text, None), or (None, the reason)."""
     if document is None:
-        return None, f"node {row['node']}, but /metrics is requested only of replicas on the manager"
+        return None, f"/metrics is requested only on the manager, and not on node {row['node']}"
     pid = (document.get("State") or {}).get("Pid") or 0
     # No process has the number 0. Docker writes it for a container that does not run.
     if pid <= 0:

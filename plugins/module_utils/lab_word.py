@@ -23,14 +23,15 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
     try:
         pwd.getpwnam(user)
     except LookupError:
-        return f"the user {user}, who loads {target}, does not exist on this host. Run: ./lab site"
+        return f"the user {user}, which sends the load to {target}, does not exist on this host. Run: ./lab site"
     problem = request_word(target, word, user)
     if problem is None:
         return None
     if os.geteuid() == 0 and request_word(target, word, "root") is None:
         return (
-            f"the firewall of this host refuses {target} to {user}, although root reaches the lab's proxy there: "
-            f"{problem}. The address of a host, or lab_proxy_port, was changed after ./lab site. Run: ./lab site"
+            f"the firewall of this host does not let the user {user} connect to {target}, although root reaches "
+            f"the lab's proxy there: {problem}. "
+            "The address of a host, or lab_proxy_port, was changed after ./lab site. Run: ./lab site"
         )
     return (
         f"{target} is not this lab's proxy, so it is not loaded: {problem}. "

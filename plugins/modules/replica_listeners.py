@@ -9,13 +9,13 @@ from ansible.module_utils.swarm_engine import HarnessError, run_docker
 
 DOCUMENTATION = r"""
 module: replica_listeners
-short_description: Find replicas on this host that listen, but not where HAProxy connects to
+short_description: Find replicas on this host that listen only where HAProxy does not connect to
 description:
   - Reads the listening ports of containers on this host from the kernel. It is run on API hosts other than the manager,
     while a deployment is waited for, because the manager cannot read the ports there.
-  - Returns at once if no container listens on another port or address alone. Else it looks until I(settled_seconds)
-    are over.
-  - Containers that are not on this host are left out. Changes nothing, also not in check mode.
+  - Returns at once unless a container listens only on another port or address. Then it looks again until
+    I(settled_seconds) are over.
+  - Containers that are not on this host are left out. The module changes nothing.
 requirements:
   - python >= 3.9
   - docker CLI >= 20.10

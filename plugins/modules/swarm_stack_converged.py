@@ -15,7 +15,7 @@ from ansible.module_utils.swarm_stack import Serving, wait_for_stack
 
 DOCUMENTATION = r"""
 module: swarm_stack_converged
-short_description: Wait until all services of a Swarm stack run and stay so
+short_description: Wait until all services of a Swarm stack run, and keep running
 description:
   - C(docker stack deploy) returns before anything runs. This module waits until no roll-out is running, and every
     service has had all replicas of its present specification running for I(stable_seconds) without interruption.

@@ -210,7 +210,8 @@ print(json.dumps(lab_word.why_not_loaded(*sys.argv[2:])))
         ("true", None),
         # The state after ansible_host or lab_proxy_port was changed, with the previous rules.
         (f"iptables -D SWARMSWEEP-LOAD -d {API} -p tcp --dport 8080 -j RETURN",
-         f"the firewall of this host refuses http://{API}:8080 to nobody, although root reaches the lab's proxy there"),
+         f"the firewall of this host does not let the user nobody connect to http://{API}:8080, although "
+         "root reaches the lab's proxy there"),
     ],
 )  # fmt: skip
 def test_the_load_s_user_requests_the_word(space, rendered, change, problem):

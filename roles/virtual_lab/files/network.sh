@@ -56,7 +56,7 @@ check() { # BRIDGE MARK ADDRESS
   local mark addresses members
   mark=$(mark_of "$1") addresses=$(addresses_of "$1") members=$(members_of "$1")
   echo "foreign the bridge $1 is not this lab's (alias: ${mark:-none}, addresses: ${addresses:-none}, members:" \
-    "${members:-none}; if nobody needs it: ip link delete $1 type bridge)"
+    "${members:-none}; if nothing needs it: ip link delete $1 type bridge)"
 }
 
 up() { # BRIDGE MARK ADDRESS
