@@ -43,8 +43,8 @@ RULES = {
         "waits long",
     ),
     "on_cpu": Limit(75, "percent of the unloaded latency", "requests hardly wait for anything but a CPU"),
-    "one_request": Limit(0.9, "requests served at once", "any API serves one at a time: fewer are no limit of it"),
-    "files_in_memory": Limit(5, "percent of the memory limit", "fewer did not decide that the replica was killed"),
+    "one_request": Limit(0.9, "requests served at once", "every API serves one at a time, so fewer are not its limit"),
+    "files_in_memory": Limit(5, "percent of the memory limit", "fewer files were not the cause of the kill"),
     "hot_worker_busy": Limit(0.5, "requests in flight, mean", "below this, the process waits for requests"),
 }
 

@@ -70,7 +70,7 @@ class Concurrency:
         if self.unloaded_ms is None or self.loaded_ms is None or self.completed_rps is None:
             return self.gap or "the latency of a single user was not measured"
         rate, loaded, unloaded = map(format_figure, (self.completed_rps, self.loaded_ms, self.unloaded_ms))
-        return f"{rate} requests/s; mean latency {loaded} ms, and {unloaded} ms of a single user{self._why_not_grown}"
+        return f"{rate} requests/s; mean latency {loaded} ms, and {unloaded} ms for a single user{self._why_not_grown}"
 
     @property
     def growth(self) -> float | None:
@@ -97,7 +97,7 @@ class Concurrency:
             return ""
         median_ms, before_ms = self.loaded_median_ms, self.unloaded_median_ms
         if median_ms is not None and before_ms is not None and median_ms < GROWN * before_ms:
-            figures = f"{format_figure(median_ms)} ms, and {format_figure(before_ms)} ms of a single user"
+            figures = f"{format_figure(median_ms)} ms, and {format_figure(before_ms)} ms for a single user"
             return f". The median latency is {figures}, so a part of the requests is slow"
         highest_ms = (self.unloaded_ms or 0.0) + ERRORS * (self.unloaded_error_ms or 0.0)
         if (self.loaded_ms or 0.0) < GROWN * highest_ms:

@@ -195,7 +195,7 @@ def _after_no_good_probe(
         )
     return (
         f"One request at a time holds the SLO, but {rate}, the lowest tested {level}, does not. "
-        "Remove its bottleneck, or relax the SLO."
+        "Remove the bottleneck of the configuration, or relax the SLO."
     )
 
 

@@ -154,7 +154,7 @@ def read_platform(value: Any) -> bool:
 
 
 def _truth(value: Any) -> bool:
-    """A truth value, which is text from -e."""
+    """A boolean, which is text from -e."""
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if isinstance(value, bool):
         return value

@@ -11,6 +11,7 @@ from swarmsweep.lab.virtual_machines import check_address, is_virtual
 
 # The systems on which the roles were tested. The version is the oldest that has Python 3.11 for Locust.
 SUPPORTED = {"debian": 12, "ubuntu": 24}
+ALLOWED = "Debian 12 or newer, Ubuntu 24.04 or newer"
 # Space for images (2.5 GB with their build cache), packages, the model and the logs of a sweep.
 API_DISK_BYTES = 8 * 1024**3
 # Space for Locust's environment and the raw files of the newest attempts.
@@ -143,11 +144,8 @@ def check_system(capacity: Result, _is_api: bool) -> str | None:
     major = version.split(".")[0]
     if least is not None and major.isdigit() and int(major) >= least:
         return None
-    allowed = ", ".join(f"{name.capitalize()} {number} or newer" for name, number in SUPPORTED.items())
-    return (
-        f"runs {system or 'an unknown system'} {version}; allowed: {allowed}. Fix: install one of these systems on "
-        "the host"
-    )
+    name = f"{system or 'an unknown system'} {version}".rstrip()
+    return f"runs {name}; allowed: {ALLOWED}. Fix: install one of these systems on the host"
 
 
 def check_disk(capacity: Result, is_api: bool) -> str | None:

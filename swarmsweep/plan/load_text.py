@@ -25,8 +25,8 @@ _FORMS = {
     "target_rps": "target {} requests/s",
     "env": "variables {}",
     "secrets": "secrets {}",
-    "tags": "tasks with a tag of {}",
-    "exclude_tags": "without tasks with a tag of {}",
+    "tags": "tasks tagged {}",
+    "exclude_tags": "without tasks tagged {}",
     "user_classes": "user classes {}",
 }
 

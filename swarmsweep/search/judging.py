@@ -223,7 +223,7 @@ def _iterations_failed(measured: Measured, limits: Mapping[str, float]) -> Itera
         return
     percent = 100 * iterations["failed"] / iterations["due"]
     if percent > limits.get("max_failure_percent", 100):
-        yield f"{_figure(percent)} % of iterations raised, {limits['max_failure_percent']:g} % may fail"
+        yield f"{_figure(percent)} % of iterations raised an exception, {limits['max_failure_percent']:g} % may fail"
 
 
 def _failure_percent(measured: Measured) -> float:

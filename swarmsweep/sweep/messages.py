@@ -32,7 +32,7 @@ _TEXTS = {
     "scalar": "{message}; allowed: {description}",
     "memory": "{message}; {description}",
     "scenario": "{message}",
-    "empty": "is empty; {verb} at least one of {keys}",
+    "empty": "is empty; {verb} {some}",
 }
 # By the tag of a mode: the mode, the other one, and the keys that only the other one has.
 _FIXED, _CAPACITY = set(FixedSection.model_fields), set(CapacitySection.model_fields)
@@ -82,13 +82,15 @@ def _node_at(tree: Node, location: Location) -> Any:
 def _words(node: Node, location: Location, message: str) -> dict[str, Any]:
     """The values that a text may quote."""
     schema = schema_at(location)
+    named, further = ", ".join(schema.get("properties", ())), _FURTHER_KEYS.get(location[-1:], "")
     return schema | {
         "message": message,
         "kind": describe(node),
         "text": node,
         "quoted": quoted(str(node)),
         "length": len(node),
-        "keys": ", ".join(schema.get("properties", ())) or _FURTHER_KEYS.get(location[-1:], ""),
+        "keys": named or further,
+        "some": f"at least one of {named}" if named else further,
         "verb": "set" if location[0] == "slo" else "name",
         "example": str(schema.get("examples", [""])[0]).replace("'", ""),  # a list as YAML writes it
     }

@@ -35,7 +35,7 @@ _TRUTH = {"y", "n", "yes", "no", "true", "false", "on", "off"}
 
 # Texts that YAML 1.1, or a habit from elsewhere, would turn into another number, and how to write them.
 _NUMBER_TRAPS = (
-    (re.compile(r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?"), "is a base-60 number in YAML; write a plain number of seconds"),
+    (re.compile(r"[-+]?[0-9]+(:[0-9]+)+(\.[0-9]*)?"), "is a base-60 number in YAML; write a plain number"),
     (re.compile(r"[-+]?[0-9][0-9_.]*_[0-9_.]*"), "has underscores; write the digits alone"),
     (re.compile(r"[-+]?0[0-9oO][0-7]*"), "looks octal; write it without the leading zero"),
     (re.compile(r"[-+]?0[xXbB][0-9a-fA-F]+"), "is not decimal; write decimal digits"),
@@ -68,7 +68,7 @@ def read_millicores(node: Any) -> Any:
 
 
 def read_text(node: Any) -> str:
-    """Text; a plain number, truth value or null is not text."""
+    """Text; a plain number, boolean or null is not text."""
     if fault := text_fault(node):
         raise refused(fault)
     return str(node)
@@ -106,12 +106,12 @@ def read_axis_value(node: Any) -> str | int | float:
         return int(number) if number.is_integer() else number
     text = read_text(node)
     if not re.fullmatch(AXIS_TEXT, text):
-        raise refused(f"{quoted(text)} does not fit")
+        raise refused(f"{quoted(text)} is not valid")
     return text
 
 
 def read_variable(node: Any) -> str:
-    """The value of an environment variable: the text as written, also of a number or a truth value."""
+    """The value of an environment variable: the text as written, also of a number or a boolean."""
     if not isinstance(node, Text):
         raise refused(f"expected a single value, but this is {describe(node)}")
     if _is_null(node):
@@ -127,7 +127,7 @@ def describe(node: Any) -> str:
         return "a mapping"
     if isinstance(node, Items):
         return "a list"
-    return "nothing" if _is_null(node) else f"the single value {quoted(str(node))}"
+    return "empty" if _is_null(node) else f"the single value {quoted(str(node))}"
 
 
 def refused(fault: str) -> PydanticCustomError:
@@ -147,7 +147,7 @@ def _number_fault(node: Any) -> str | None:
     if text in _NULL:
         return "is empty"
     if text.lower() in _TRUTH:
-        return f"{quoted(text)} is a truth value in YAML, not a number"
+        return f"{quoted(text)} is a boolean in YAML, not a number"
     if written := _without_unit(text, node.key):
         return f"{quoted(text)} has a unit; write {written}, as the key names its unit"
     advice = next((advice for trap, advice in _NUMBER_TRAPS if trap.fullmatch(text)), "is not a number")
@@ -167,11 +167,11 @@ def _without_unit(text: str, key: str) -> str | None:
 
 
 def _plain_kind(text: str) -> str:
-    """The meaning of a scalar without quotes: 'null', 'truth value', 'number' (also in a misleading form) or 'text'."""
+    """The meaning of a scalar without quotes: 'null', 'boolean', 'number' (also in a misleading form) or 'text'."""
     if text in _NULL:
         return "null"
     if text.lower() in _TRUTH:
-        return "truth value"
+        return "boolean"
     if _is_plain_number(text) or any(trap.fullmatch(text) for trap, _ in _NUMBER_TRAPS):
         return "number"
     return "text"

@@ -237,9 +237,7 @@ Cpus = Annotated[
 Memory = Annotated[
     int, PlainValidator(read_memory, json_schema_input_type=_MEMORY_JSON), Field(description=_MEMORY_WORDS)
 ]
-ApiWorkers = Annotated[
-    int, Within(1, 128, "uvicorn workers per replica", "each is a process with its own copy of the model")
-]
+ApiWorkers = Annotated[int, Within(1, 128, "server processes per replica", "each has its own copy of the model")]
 AxisValue = Annotated[
     str | float,
     PlainValidator(read_axis_value, json_schema_input_type=_AXIS_JSON),

@@ -122,7 +122,7 @@ def deployment(number: int, capacity_rps: float, **changes: Any) -> AttemptResul
         "load_cpu_percent_max": 41.0,
         "load_workers": 1,
         "bottleneck": "cpu_throttled",
-        "bottleneck_evidence": "the replicas' CPU limit cut 61 % of the scheduler's periods short",
+        "bottleneck_evidence": "the CPU limit throttled the replicas in 61 % of the scheduler's periods",
         "checks": (check,) * 12,
         "requests_by_replica": {"api-1": 1000},
         "capacity": capacity,

@@ -9,7 +9,7 @@ from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence
 from swarmsweep.shared.request_record import BLOCKED, KIND_NAMES, LOAD_HOST, REFUSED, RESET, UNREACHABLE, UNREADABLE
-from swarmsweep.units import format_figure
+from swarmsweep.units import counted, format_figure
 
 # Failures between generator and API, or in the generator. A broken response may also be the API's: no status shows it.
 # All others are results, statuses of the API first of all.
@@ -64,7 +64,7 @@ def answers_correct(evidence: Evidence) -> Check | None:
         return Check("answers_correct", None, 0, None, sentence, warning=True)
     count = sum(count or 0 for count in counts)
     sentence = (
-        f"{count} responses were wrong: they differ from an earlier response to the same request. If your API may do "
+        f"{counted(count, 'response')} differed from an earlier response to the same request. If your API may do "
         "this, for example with a time or an id, set same_answers = False in the class of the scenario"
         if count
         else "no response differed from an earlier one to the same request"

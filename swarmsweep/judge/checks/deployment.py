@@ -103,8 +103,9 @@ def workers_all_used(evidence: Evidence) -> Check | None:
         sentence = f"a replica sent fewer than {least:g} responses"
         return Check(name, None, workers, None, sentence, warning=True)
     odd = next((count for count in processes.values() if count != workers), workers)
+    served = "1 worker process" if odd == 1 else f"{odd} worker processes"
     sentence = (
-        f"{odd} worker processes of a replica served requests, but {workers} were started"
+        f"{served} of a replica served requests, but {workers} were started"
         if odd != workers
         else (f"all {workers} worker processes of each replica served requests")
     )

@@ -89,13 +89,13 @@ def loaded(*latencies_ms):
     ("unloaded_ms", "loaded_ms", "has_grown", "words"),
     [
         # All requests wait in a queue.
-        ([9.0] + [10.0] * 19, [30.0] * 600, True, "mean latency 30.0 ms, and 10.0 ms of a single user"),
+        ([9.0] + [10.0] * 19, [30.0] * 600, True, "mean latency 30.0 ms, and 10.0 ms for a single user"),
         # One of 200 requests is slow by itself, and the probe met none.
         ([9.0] + [10.0] * 19, ([10.0] * 199 + [4000.0]) * 3, False, "a part of the requests is slow"),
         # Requests are short or long by themselves, as texts of a language model are. The probe met short ones.
         ([900.0, 900.0, 700.0, 4100.0], list(range(500, 6000, 10)), False, "differ too much for a comparison"),
         # Such requests in a long queue.
-        ([900.0, 900.0, 700.0, 4100.0], list(range(10_500, 16_000, 10)), True, "of a single user"),
+        ([900.0, 900.0, 700.0, 4100.0], list(range(10_500, 16_000, 10)), True, "for a single user"),
         # The first ones of a cache are misses, and the load has hits alone.
         ([50.0] * 6 + [10.0] * 14, [10.0] * 600, False, "mean latency 10.0 ms"),
     ],

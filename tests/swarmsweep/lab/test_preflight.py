@@ -46,7 +46,7 @@ API_PROBLEMS = [
     (facts(os_version="11"), ("debian 11;",)),
     (facts(os_id="ubuntu", os_version="22.04"), ("ubuntu 22.04;",)),
     (facts(os_id="fedora", os_version="41"), ("fedora 41;",)),
-    (facts(os_id="debian", os_version=""), ("debian ;",)),  # Debian unstable has no version
+    (facts(os_id="debian", os_version=""), ("debian;",)),  # Debian unstable has no version
     (facts(os_id="", os_version=""), ()),
     (facts(disk_free_bytes=7.5 * GIB), ("7.5 GiB", "8 GiB", "docker system prune")),
     (facts(disk_free_bytes=1.9 * GIB, provisioned=True), ("1.9 GiB", "8 GiB")),

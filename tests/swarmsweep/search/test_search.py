@@ -391,7 +391,7 @@ TWICE = {"offered": 4000, "ok": 4000, "within_limits": {"p95_ms": 4000}}
             "30 of 2000 iterations were not started: at most 5 may be in progress",
         ),
         ({"failed": 20}, {}, GOOD, "all limits held"),
-        ({"failed": 21}, {}, BAD, "1.05 % of iterations raised, 1 % may fail"),
+        ({"failed": 21}, {}, BAD, "1.05 % of iterations raised an exception, 1 % may fail"),
         ({}, {"within_limits": {"p95_ms": 3799}}, BAD, "5.03 % of requests over 100 ms, 5 % are allowed"),
     ],
 )
