@@ -42,7 +42,7 @@ def sample_until_stopped(
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sampler.py", description=sampler.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python3 -m sampler", description=sampler.__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON lines are appended to it")
     parser.add_argument("--host", required=True, metavar="NAME", help="name of this host, for messages")
     parser.add_argument(
@@ -69,7 +69,12 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         metavar="N",
         help="count the processes that serve this TCP port in each container of --stack",
     )
-    parser.add_argument("--docker-socket", default="/var/run/docker.sock", metavar="PATH")
+    parser.add_argument(
+        "--docker-socket",
+        default="/var/run/docker.sock",
+        metavar="PATH",
+        help="socket of the Docker daemon (default: %(default)s)",
+    )
     parser.add_argument("--version", action="version", version=VERSION)
     options = parser.parse_args(arguments)
     if not 0.1 <= options.interval <= 60:
