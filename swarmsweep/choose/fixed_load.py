@@ -127,8 +127,11 @@ def _in_words(missed: list[slo_of.Miss]) -> str:
 
 
 def _to_decide(cell: Row) -> str:
-    """How to make the interval of a latency narrower: by more deployments."""
-    return f"set repeat to {max(3, 2 * cell.attempt_count)}"
+    """How to make the interval of a latency narrower: by more deployments. It covers the figures of all of them."""
+    more = f"set repeat to {max(3, 2 * cell.attempt_count)}"
+    if cell.attempt_count > 1:
+        more += ". If some attempts are within the limit and others are not, take a larger configuration instead"
+    return more
 
 
 def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> str:
@@ -193,7 +196,7 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
     if worst.is_close and not worst.is_unknown:
         return (
             "The limit is in the 95 % interval of this figure, so this configuration may hold the SLO. "
-            f"To decide it, {_to_decide(nearest)}. {advice(nearest)}. Or lower the load, or relax the SLO."
+            f"To decide it, {_to_decide(nearest)}. {_to_hold(nearest)}"
         )
     if worst.is_open and worst.value is not None:
         return (
@@ -208,6 +211,11 @@ def _advice(nearest: Row, worst: slo_of.Miss) -> str:
         return "Its tasks raised exceptions, which are below. Correct the scenario or the responses that it reads."
     if worst.name == "failures" and nearest.bottleneck == "not_saturated":
         return "The kinds of its failed requests are below. Correct the scenario or the API, or lower the load."
+    return _to_hold(nearest)
+
+
+def _to_hold(nearest: Row) -> str:
+    """What would make the API hold the SLO."""
     if is_without_load(nearest):
         return (
             "No resource was at its limit there, so larger configurations would hardly help. "

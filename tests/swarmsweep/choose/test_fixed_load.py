@@ -70,10 +70,13 @@ def test_winner(cells, winner):
     assert recommend(cells[::-1], SLO).cell_id == winner
 
 
+UNSATURATED = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_growth": 1.02}
+
+
 def light(name, **more):
     """A row with the latency of a single user: 60 users, who think for 1.75 s after each request."""
     row = replace(fixed(name, rps=34.0, p95=12.0, **more), users=60, think_time_seconds=1.75)
-    row = replace(row, bottleneck="not_saturated", unloaded_latency_ms=10.0, latency_growth=1.02)
+    row = replace(row, **UNSATURATED)
     return replace(row, api=replace(row.api, cpu_cores=0.1))
 
 
@@ -102,6 +105,8 @@ SENTENCES = {
     "an open one alone": [close("a", 90), fixed("b", cpus=2, p95=300)],
     "an open one that is cheaper": [close("a", 110, cpus=0.5), fixed("b")],
     "an open one over the limit": [close("a", 110)],
+    "an open one of several attempts": [replace(close("a", 90), attempt_count=3)],
+    "an open one without load": [replace(close("a", 110), **UNSATURATED)],
     "a lower bound of a cheaper one": [
         replace(fixed("a", cpus=0.5, p95=60.0), lower_bounds=["p95"], meets_slo=None),
         fixed("b"),
