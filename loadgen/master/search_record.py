@@ -8,6 +8,7 @@ from typing import Any
 from search import Judgement, Profile, Step
 
 from loadgen.common.outputs import write_json
+from loadgen.common.secrets_folder import hide
 
 
 class SearchRecord:
@@ -73,7 +74,7 @@ class SearchRecord:
             **self._head,
             "trials": self.trials,
             "ended": self.ended,
-            "error": self.error,
+            "error": None if self.error is None else hide(self.error),
             "load_seconds": self._load_seconds,
             "think_seconds": self.think_seconds,
             "started": self._started,

@@ -27,6 +27,7 @@ from gevent.monkey import get_original
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from loadgen.common.errno_kind import BY_ERRNO
+from loadgen.common.secrets_folder import hide
 from loadgen.shared.request_record import (
     BY_SCENARIO,
     DIFFERENT,
@@ -407,7 +408,8 @@ class Connection:
             reason = client.check(status, self._headers, content)
         except Exception as error:
             # If a check raises an error, the response counts as wrong.
-            reason = f"check of the response: {error!r}"[:200]
+            # A part of a secret would not be found after the text was cut.
+            reason = hide(f"check of the response: {error!r}")[:200]
         known = client.known
         if reason is None and known is not None and known.setdefault(self._request, content) != content:
             reason, failure = OTHER_RESPONSE, DIFFERENT

@@ -22,6 +22,7 @@ from locust.stats import RequestStats
 from loadgen.common.bins import Bin
 from loadgen.common.compression import compress, compressed
 from loadgen.common.histogram import encode_histogram, quantize_us
+from loadgen.common.secrets_folder import hide
 from loadgen.open.tally import LocustTally
 from loadgen.shared.request_record import DROPPED, OK, OPEN_FIELDS, TIMED_OUT
 
@@ -102,9 +103,11 @@ class ProbeLog:
         self._extend((begun, math.nan, DROPPED, math.nan, -1.0))
 
     def explain(self, reason: str) -> None:
-        """Record why the last ended request failed."""
-        if reason not in self.errors and len(self.errors) >= MAX_TEXTS:
-            reason = OTHERS
+        """Record why the last ended request failed, in words that may be the scenario's."""
+        if reason not in self.errors:
+            reason = hide(str(reason))
+            if reason not in self.errors and len(self.errors) >= MAX_TEXTS:
+                reason = OTHERS
         self.errors[reason] += 1
         self._tally.errors[reason] += 1
 

@@ -54,3 +54,39 @@ def test_a_secret_is_a_variable_and_in_no_text(tmp_path, content, value):
     assert "header value" in done.stderr
     assert re.search(r"printed \*\*\*(\n(\*\*\*)?)? to standard error", done.stderr)
     assert "canary" not in done.stderr + str(found["shown"]) + str(found["names"])
+
+
+# The texts of an open-loop scenario, and the reason why a search ended.
+SEARCH = """
+import os
+from pathlib import Path
+from loadgen.common.secrets_folder import set_secrets
+from loadgen.master.search_record import SearchRecord
+from loadgen.open.probe_log import ProbeLog
+from loadgen.common.outputs import write_json
+from search import PROFILES
+set_secrets()
+folder, token = Path(os.environ["SWEEP_OUTPUT_DIR"]), os.environ["API_TOKEN"]
+log = ProbeLog(folder / "requests.f64", 0.0, 0, 0.0, 1.0, None, "GET", "/")
+for reason in (f"{token} is no price", "no price", f"{token} is no price"):
+    log.explain(reason)
+log.close()
+write_json(folder / "probe.json", log.summarize())
+record = SearchRecord(folder, PROFILES["smoke"], PROFILES["smoke"])
+record.error = f"ValueError: {token}"
+record.write()
+"""
+
+
+def test_what_a_search_records_has_no_secret(tmp_path):
+    secrets, output = tmp_path / "secrets", tmp_path / "output"
+    secrets.mkdir()
+    output.mkdir()
+    (secrets / "API_TOKEN").write_text("canary-3f9a\n")
+    # The folder of the package `search`, as on a load host.
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'swarmsweep'}"}
+    environment |= {"SWEEP_SECRETS_DIRECTORY": str(secrets), "SWEEP_OUTPUT_DIR": str(output)}
+    subprocess.run([sys.executable, "-c", SEARCH], env=environment, check=True, timeout=60)
+    errors = json.loads((output / "probe.json").read_text())["errors"]
+    assert errors == {"*** is no price": 2, "no price": 1}
+    assert json.loads((output / "capacity.json").read_text())["error"] == "ValueError: ***"
