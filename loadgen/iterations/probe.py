@@ -81,6 +81,7 @@ class IterationProbe:
         # Closed probes: users whose last iteration failed or had no request. They begin again a little later.
         self._pausing = 0
         self._offered = 0
+        self._prepared_seconds = 0.0
 
     def run(self) -> dict[str, Any]:
         """Make the probe and return its summary; blocks its greenlet until then.
@@ -88,7 +89,9 @@ class IterationProbe:
         Raises:
             PoolError: the users of the scenario cannot take iterations.
         """
+        ordered = monotonic()
         self._pool.prepare(**self._prepare, patience_seconds=READY_SECONDS)
+        self._prepared_seconds = monotonic() - ordered
         self._begin()
         give_up = self._end + self.order.timeout_seconds + DRAIN_MARGIN_SECONDS
         bins = math.ceil(self._end - self._origin)
@@ -286,6 +289,8 @@ class IterationProbe:
             "in_flight_end": in_flight_end,
             # Clients of scenarios do not show their connections.
             "connections": dict.fromkeys(("opened", "closed_idle", "resent")),
+            # From the order until users were ready. All workers get it at the same time.
+            "prepared_seconds": round(self._prepared_seconds, 3),
             "iterations": {
                 "due": counts["due"],
                 "started": counts["due"] - counts["dropped"],

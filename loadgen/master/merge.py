@@ -7,7 +7,8 @@ workers_ordered, workers_reported    a probe with fewer reports than orders is n
 measured         counts of the measured window; ``offered_rps`` and ``achieved_rps`` (sent, in time or not), latency
                  percentiles and mean of those that were ok and percentiles of the lag, in ms; null where nothing was
                  measured. A search by arrivals has ``iterations`` too: counts of those that were due in the window,
-                 their mean length in seconds, and how many ended per second within it
+                 their mean length in seconds, and how many ended per second within it. ``apart_seconds``: how much
+                 earlier the first worker began than the last one
 within_limits    by the name of each limit that was given, requests of the measured window that were ok within it.
                  To three digits, as the histogram has them: a limit of 500 ms lets 500.2 ms pass
 """
@@ -118,9 +119,11 @@ def _iterations(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, An
         return {}
     total = {name: sum(part[name] for part in parts) for name in parts[0]}
     timed, seconds = total.pop("timed"), total.pop("seconds_sum")
+    prepared = [report["prepared_seconds"] for report in reports]
     more = {
         "seconds_mean": seconds / timed if timed else None,
         "ended_per_second": total["ended"] / order.seconds_measure,
+        "apart_seconds": max(prepared) - min(prepared),
     }
     return {"iterations": total | more}
 

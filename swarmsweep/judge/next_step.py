@@ -139,6 +139,11 @@ def _after_a_late_generator(
             f"Users were missing: {lowest.reason}. "
             "Correct what ends or delays them in the scenario (on_start), then measure again."
         )
+    if " apart, because on_start" in lowest.reason:
+        return (
+            f"At {_load(opened, lowest.level)}, {lowest.reason}. "
+            "Make on_start shorter in the scenario, or set load.workers to 1, then measure again."
+        )
     if not made:
         return (
             f"The load generator with {now} was late at every rate, also at {_load(opened, wanted)}. "

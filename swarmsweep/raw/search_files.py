@@ -134,12 +134,14 @@ class Iterations(Struct, frozen=True):
     """Those of a search by arrivals that were due in the window.
 
     ``failed`` ones were ended by an exception. ``ended_per_second``: those that ended within the window.
+    ``apart_seconds``: how much earlier the first worker began than the last one.
     """
 
     due: Count
     dropped: Count
     failed: Count
     ended_per_second: Amount
+    apart_seconds: Amount = 0.0
 
 
 class Measured(Struct, frozen=True):

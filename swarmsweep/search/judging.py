@@ -21,6 +21,8 @@ MAX_FAILURES_WITH_MEAN_PERCENT = 1.0
 # the greater of a time and a share of the tightest latency limit.
 MIN_SENT = 0.99
 MAX_LAG_MS, MAX_LAG_SHARE = 5.0, 0.02
+# Workers of a search by arrivals may begin this share of the window apart: meanwhile, a part of the rate is missing.
+MAX_APART_SHARE = 0.05
 # Requests in flight must grow by this many standard deviations before it counts as growth.
 BACKLOG_DEVIATIONS = 2.0
 # The first and last part of a window, which are compared for growth.
@@ -130,6 +132,8 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
         return f"{summary['workers_reported']} of {summary['workers_ordered']} workers of the generator reported"
     if summary["stopped"]:
         return f"the probe was stopped: {summary['stopped']}"
+    if reason := _apart(measured):
+        return reason
     latencies = [limit for name, limit in limits.items() if name.endswith("_ms")]
     most_lag = max(MAX_LAG_MS, MAX_LAG_SHARE * min(latencies, default=0.0))
     lag = measured["lag_ms"].get("p99")
@@ -149,6 +153,17 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     if (offered := measured["offered"]) < (least := least_requests(limits)):
         return f"only {offered} requests were due by chance, but {least} are needed for the percentile"
     return None
+
+
+def _apart(measured: Measured) -> str | None:
+    """Whether the parts of the rate were made at different times, in words."""
+    iterations = measured.get("iterations")
+    if iterations is None:
+        return None
+    apart, most = iterations.get("apart_seconds", 0.0), MAX_APART_SHARE * measured["seconds"]
+    if apart <= most:
+        return None
+    return f"workers began {_figure(apart)} s apart, because on_start took long, and {_figure(most)} s is allowed"
 
 
 def _unit(measured: Measured) -> str:

@@ -18,13 +18,14 @@ class Iterations(TypedDict):
     """Counts of a search by arrivals, whose rates are in iterations per second.
 
     Those that were due in the measured window, and did not start or were ended by an exception. ``ended_per_second``:
-    those that ended within the window.
+    those that ended within the window. ``apart_seconds``: how much earlier the first worker began than the last one.
     """
 
     due: int
     dropped: int
     failed: int
     ended_per_second: float
+    apart_seconds: NotRequired[float]
 
 
 class Measured(TypedDict):

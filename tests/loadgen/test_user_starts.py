@@ -113,6 +113,33 @@ offer(9)
 found += [pool.error, pool.in_progress, pool.users, Visitor.started]
 end_all()
 """
+ITERATIONS = """
+from loadgen.iterations.gate import Gate
+from loadgen.iterations.pool import Pool, shares_of
+from loadgen.iterations.probe import IterationProbe
+from loadgen.iterations.watched_requests import WatchedRequests
+from loadgen.master.merge import merge
+from loadgen.open.order import Order
+
+class Visitor(User):
+    def on_start(self):
+        gevent.sleep(0.2)
+    @task
+    def work(self):
+        pass
+
+environment = Environment(user_classes=[Visitor], events=locust.events)
+environment.create_local_runner()
+pool, watched = Pool(environment, shares_of([Visitor])), WatchedRequests()
+watched.gate = Gate(pool)
+order = Order(1, "constant", 0.5, rate_rps=20, timeout_seconds=1.0)
+parts = []
+for _ in range(3):  # the second one needs more users, because it knows how long an on_start takes
+    path = Path(sys.argv[1]) / f"{len(parts)}.f64"
+    parts.append({"host": "h", "index": "0", **IterationProbe(order, pool, watched, path, None).run()})
+iterations = merge(order, parts, {})["measured"]["iterations"]
+finish(prepared=[part["prepared_seconds"] for part in parts], iterations=iterations)
+"""
 
 
 def run(folder: Path, script: str) -> dict:
@@ -147,3 +174,13 @@ def test_a_user_that_cannot_be_made_is_the_reason(tmp_path):
     script += "for user in list(environment.runner.user_greenlets): user.kill()\nfinish(found=prepare())"
     found = run(tmp_path, script)["found"]
     assert found == "a user of the class Visitor could not be made: IndexError: no account is left"
+
+
+def test_how_far_apart_workers_begin_is_recorded(tmp_path):
+    """One worker has its users, and those of another one log in first."""
+    found = run(tmp_path, ITERATIONS)
+    first, second, third = found["prepared"]
+    assert min(first, second) >= 0.2
+    assert third < min(first, second)
+    assert found["iterations"]["apart_seconds"] == pytest.approx(max(first, second) - third)
+    assert found["iterations"]["due"] == 30

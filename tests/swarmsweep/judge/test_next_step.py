@@ -113,3 +113,12 @@ def test_a_generator_that_made_the_rate_once_was_disturbed():
     step = capacity_of(msgspec.structs.replace(file, probes=probes), counts, P95).next_step
     assert "made 160.0 requests/s. So something else used the CPU of the load hosts" in step
     assert "load.workers" not in step
+
+
+def test_workers_that_began_apart_need_a_shorter_on_start():
+    _, file, counts, _ = ended("late at every rate")
+    order = msgspec.structs.replace(file.order, by="arrivals")
+    reason = "workers began 1.2 s apart, because on_start took long, and 1 s is allowed"
+    probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
+    step = capacity_of(msgspec.structs.replace(file, order=order, probes=probes), counts, P95).next_step
+    assert f" iterations/s, {reason}. Make on_start shorter in the scenario, or set load.workers to 1" in step

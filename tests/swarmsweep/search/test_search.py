@@ -390,6 +390,14 @@ TWICE = {"offered": 4000, "ok": 4000, "within_limits": {"p95_ms": 4000}}
             GENERATOR,
             "30 of 2000 iterations were not started: at most 5 may be in progress",
         ),
+        # Of 20 s, 5 % are allowed.
+        ({"apart_seconds": 1.0}, {}, GOOD, "all limits held"),
+        (
+            {"apart_seconds": 1.2},
+            {"within_limits": {"p95_ms": 0}},
+            GENERATOR,
+            "workers began 1.2 s apart, because on_start took long, and 1 s is allowed",
+        ),
         ({"failed": 20}, {}, GOOD, "all limits held"),
         ({"failed": 21}, {}, BAD, "1.05 % of iterations raised an exception, 1 % may fail"),
         ({}, {"within_limits": {"p95_ms": 3799}}, BAD, "5.03 % of requests over 100 ms, 5 % are allowed"),
