@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from swarmsweep.choose.modes import choice_of
 from swarmsweep.errors import LabError
+from swarmsweep.markdown import one_line
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
@@ -21,7 +22,14 @@ from swarmsweep.units import counted, format_figure
 
 
 def sentence(row: Row, slo: SloLimits) -> str:
-    """The outcome of an attempt: its row -> "valid, 412 requests/s, p95 88 ms, meets the SLO"."""
+    """The outcome of an attempt: its row -> "valid, 412 requests/s, p95 88 ms, meets the SLO".
+
+    It is printed on a terminal, and a reason or the name of an endpoint may have any characters.
+    """
+    return one_line(_outcome(row, slo))
+
+
+def _outcome(row: Row, slo: SloLimits) -> str:
     if row.status != "valid":
         return f"{row.status}: {row.reason}"
     p95, bounds = row.latency_ms.p95, row.lower_bounds

@@ -88,6 +88,17 @@ def test_a_sentence_begins_with_the_status_and_has_the_figures(name, figures):
     assert re.findall(r"[\d.]+", said) == figures
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        row("failed", "a\nb\x1b[2J"),
+        replace(row(meets_slo=False), endpoints=[replace(MISSES, name="POST /\x1b]0;x\x07\u202e")]),
+    ],
+)
+def test_a_sentence_is_one_line_without_control_characters(given):
+    assert said_of(given).isprintable()
+
+
 @pytest.mark.parametrize("name", ["invalid", "failed", "infeasible", "invalid search"])
 def test_without_figures_the_reason_is_the_sentence(name):
     assert said_of(ROWS[name]) == f"{ROWS[name].status}: {ROWS[name].reason}"
