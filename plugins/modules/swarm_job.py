@@ -120,8 +120,8 @@ class Job:
             if time.monotonic() > deadline:
                 self.module.fail_json(
                     msg=f"the job {self.name} is still '{word or 'new'}' after "
-                    f"{self.module.params['timeout_seconds']} s {error}; "
-                    f"to see why, run: docker service ps --no-trunc {self.name}",
+                    f"{self.module.params['timeout_seconds']} s{error and f' ({error})'}. "
+                    f"To see why, run: docker service ps --no-trunc {self.name}",
                     output=self.output(),
                 )
             time.sleep(1)

@@ -47,7 +47,7 @@ def workers_present(evidence: Evidence) -> Check | None:
     expected, recorded = evidence.load["workers"], evidence.record_files
     connected, lost = evidence.timeline.workers_connected, evidence.timeline.workers_lost
     passed = connected == expected and lost == 0 and recorded == expected
-    sentence = f"{connected} of {expected} Locust workers connected, {lost} were lost, {recorded} wrote their records"
+    sentence = f"{connected} of {expected} Locust workers connected. Lost: {lost}. Wrote their records: {recorded}"
     return Check("workers_present", connected, expected, passed, sentence)
 
 
