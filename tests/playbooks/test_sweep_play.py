@@ -60,6 +60,17 @@ def test_the_summary_is_written_before_the_api_is_deployed_again():
     assert not any("import_playbook" in play for play in load_playbook("playbooks/sweep.yml"))
 
 
+def test_a_check_removes_no_files_of_another_that_still_runs():
+    (play,) = [
+        play for play in load_playbook("playbooks/check.yml") if play["name"] == "Remove the files of the last check"
+    ]
+    lock, removal = play["tasks"]
+    (first, *_) = load_playbook("playbooks/sweep.yml")
+    # The sweep that the check runs takes the same lock again.
+    assert lock["sweep"] == first["tasks"][0]["sweep"] == {"do": "lock", "path": "{{ lab_directory }}/sweep.lock"}
+    assert removal["ansible.builtin.file"]["state"] == "absent"
+
+
 def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(play, lost, tmp_path):
     playbook, inventory, *given = lost
     locustfiles = tmp_path / "lab/locustfiles"
