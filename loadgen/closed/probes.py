@@ -4,7 +4,8 @@ The users go on between two probes, and every request stays in the record (see r
 ``on_start`` of each user is over. A worker's summary has what `master.merge` adds up, and:
 
 users       ``least`` and ``most`` users of this worker in the window that have begun a task, and ``waits`` and
-            ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum
+            ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum.
+            ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended
 waited      think times that ended in the window, and their seconds
 """
 
@@ -70,9 +71,9 @@ class Probes:
         self._recorder.open_window(window, own)
         try:
             gevent.sleep(order.seconds_settle)
-            before = self._recorder.think_time.sample()
+            before, tasks_before = self._recorder.think_time.sample(), self._recorder.tasks
             users = self._measure((window, own), order.seconds_measure)
-            after = self._recorder.think_time.sample()
+            after, tasks_after = self._recorder.think_time.sample(), self._recorder.tasks
             # A response after the timeout counts as missing, so no wait is longer than this.
             deadline = time.monotonic() + order.timeout_seconds
             while self._recorder.is_waiting(window) and time.monotonic() < deadline:
@@ -82,13 +83,21 @@ class Probes:
         # Without a request of Locust's HTTP clients, the figures are those of the scenario's own timings.
         shown = window if window.offered or not own.offered else own
         asked, asked_seconds = self._recorder.think_time.asked
+        tasks, raised = (late - early for early, late in zip(tasks_before, tasks_after, strict=True))
         return {
             "host": self._host,
             "index": self._index,
             "stopped": None,
             **shown.summarize(),
             "requests_file": self._recorder.requests_file,
-            "users": {"least": min(users), "most": max(users), "waits": asked, "asked_seconds": asked_seconds},
+            "users": {
+                "least": min(users),
+                "most": max(users),
+                "waits": asked,
+                "asked_seconds": asked_seconds,
+                "tasks": tasks,
+                "raised": raised,
+            },
             "waited": [after[1] - before[1], after[2] - before[2]],
         }
 

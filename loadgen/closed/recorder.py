@@ -170,6 +170,11 @@ class Recorder:
         """The think time of the users."""
         return self._think_time
 
+    @property
+    def tasks(self) -> tuple[int, int]:
+        """The tasks that have ended so far, and those of them that an exception ended."""
+        return self._tasks.ended, self._tasks.raised
+
     def open_window(self, window: Window, own: Window) -> None:
         """Sum up the requests of a probe as well, from now on, and the timings that the scenario fires itself."""
         self._window = window

@@ -73,6 +73,8 @@ class TaskLog:
     def __init__(self, path: Path, on_unfinished: Callable[[Execution], None]) -> None:
         self.file = RawFile(path, TASK_FIELDS)
         self.exceptions: list[str] = []
+        # Executions that have ended, and those of them that an exception ended.
+        self.ended = self.raised = 0
         self._on_unfinished = on_unfinished
         self._running: dict[Any, Execution] = {}
         # The exception that was recorded last.
@@ -152,6 +154,8 @@ class TaskLog:
             raise
 
     def _add(self, start_seconds: float, outcome: float) -> None:
+        self.ended += 1
+        self.raised += outcome >= RAISED
         self.file.add((start_seconds, max(0.0, time.time() - start_seconds) * 1000, outcome))
 
     def _number(self, error: BaseException) -> float:

@@ -1,6 +1,7 @@
 """What to do after a search that verified no rate. The step follows from its probes and from why it ended."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ SPARE_WORKERS = 1.2
 # A search tries no rate at which its longest probe may have too few requests by chance. Its lowest rate is this factor
 # above the one with just enough of them, or less.
 NEAR_LOWEST = 1.7
+# In the reason of a probe: exceptions of the scenario, in tasks whose requests may all be good.
+RAISED = re.compile("% of (tasks|iterations) raised")
 
 
 class Counts(NamedTuple):
@@ -176,6 +179,11 @@ def _after_no_good_probe(
         return (
             f"At {rate}, {format_figure(failures)} % of the requests failed, and {format_plain(allowed)} % may fail. "
             "The log (./lab logs api) may show why. Correct the API or the scenario."
+        )
+    if RAISED.search(lowest.reason):
+        return (
+            f"At {rate}, {lowest.reason}. The log (./lab logs locust) has the exceptions. "
+            "Correct the API or the scenario."
         )
     alone = next((entry for entry in search.probes if entry.purpose == UNLOADED), None)
     missed = _missed(counts.get(alone.number) if alone is not None else None, slo)

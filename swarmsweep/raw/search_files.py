@@ -171,12 +171,17 @@ class SecondOfProbe(Struct, frozen=True):
 
 
 class UsersSeen(Struct, frozen=True):
-    """The fewest and the most users in the window, and the think times that they asked for since the load began."""
+    """The fewest and the most users in the window, and the think times that they asked for since the load began.
+
+    ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended.
+    """
 
     least: Count
     most: Count
     waits: Count
     asked_seconds: Amount
+    tasks: Count = 0
+    raised: Count = 0
 
 
 class ProbeWorker(Struct, frozen=True):

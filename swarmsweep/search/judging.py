@@ -103,6 +103,7 @@ def _judge_users(step: Step, users: int, summary: ProbeSummary, slo: Slo) -> Jud
         *_percentiles_missed(summary, limits),
         *_mean_missed(summary, limits),
         *_failures_missed(measured, limits),
+        *_tasks_raised(summary, limits),
     ]
     return Judgement(BAD, "; ".join(reasons), over_percent) if reasons else Judgement(GOOD, HELD, over_percent)
 
@@ -239,6 +240,16 @@ def _iterations_failed(measured: Measured, limits: Mapping[str, float]) -> Itera
     percent = 100 * iterations["failed"] / iterations["due"]
     if percent > limits.get("max_failure_percent", 100):
         yield f"{_figure(percent)} % of iterations raised an exception, {limits['max_failure_percent']:g} % may fail"
+
+
+def _tasks_raised(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable[str]:
+    """The same for the tasks of users. A failed request alone raises nothing."""
+    users = summary.get("users")
+    if users is None or not (tasks := users.get("tasks", 0)):
+        return
+    percent = 100 * users.get("raised", 0) / tasks
+    if percent > limits.get("max_failure_percent", 100):
+        yield f"{_figure(percent)} % of tasks raised, {limits['max_failure_percent']:g} % may fail"
 
 
 def _failure_percent(measured: Measured) -> float:

@@ -60,12 +60,15 @@ class Users(TypedDict):
     """The fewest and the most users of all workers in the window.
 
     ``waits`` and ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum.
+    ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended.
     """
 
     least: int
     most: int
     waits: int
     asked_seconds: float
+    tasks: NotRequired[int]
+    raised: NotRequired[int]
 
 
 class ProbeSummary(TypedDict):

@@ -65,6 +65,32 @@ while not reports:
 (report,) = reports
 finish(starting=[*starting, recorder.starting], users=report["users"], later=report["window_start"] >= let)
 """
+RAISING = """
+from loadgen.closed.order import DONE, PROBE, UsersOrder
+from loadgen.closed.probes import Probes
+from loadgen.closed.recorder import Recorder
+
+class Visitor(User):
+    number = 0
+    wait_time = constant(0.01)
+    @task
+    def work(self):
+        self.number += 1
+        assert self.number % 2
+
+environment = Environment(user_classes=[Visitor], events=locust.events)
+runner = environment.create_local_runner()
+recorder = Recorder(environment, Path(sys.argv[1]), "lab-load", "0")
+Probes(environment, recorder, "lab-load", "0")
+reports = []
+runner.register_message(DONE, lambda msg, **_: reports.append(msg.data))
+runner.spawn_users({"Visitor": 1})
+gevent.sleep(0.1)
+runner.send_message(PROBE, asdict(UsersOrder(1, 1, 0.1, 0.5, 1.0)))
+while not reports:
+    gevent.sleep(0.01)
+finish(users=reports[0]["users"], tasks=recorder.tasks)
+"""
 POOL = """
 from loadgen.iterations.gate import Gate
 from loadgen.iterations.iteration import Iteration
@@ -153,7 +179,7 @@ def test_a_probe_of_users_begins_when_all_have_begun_a_task(tmp_path):
     """Users who still log in make no load, in on_start of the user as in that of a task set."""
     found = run(tmp_path, PROBE)
     assert found["starting"] == [2, 2, 0]
-    assert found["users"] == {"least": 2, "most": 2, "waits": 0, "asked_seconds": 0.0}
+    assert found["users"] == {"least": 2, "most": 2, "waits": 0, "asked_seconds": 0.0, "tasks": 0, "raised": 0}
     assert found["later"]
 
 
@@ -184,3 +210,12 @@ def test_how_far_apart_workers_begin_is_recorded(tmp_path):
     assert third < min(first, second)
     assert found["iterations"]["apart_seconds"] == pytest.approx(max(first, second) - third)
     assert found["iterations"]["due"] == 30
+
+
+def test_a_probe_of_users_counts_the_tasks_that_raised_in_it(tmp_path):
+    """Every second task raises. Those before the probe are not counted."""
+    found = run(tmp_path, RAISING)
+    tasks, raised = found["users"]["tasks"], found["users"]["raised"]
+    assert 0 < tasks < found["tasks"][0]
+    assert raised > 0
+    assert abs(tasks - 2 * raised) <= 1

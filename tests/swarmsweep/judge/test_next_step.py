@@ -122,3 +122,12 @@ def test_workers_that_began_apart_need_a_shorter_on_start():
     probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
     step = capacity_of(msgspec.structs.replace(file, order=order, probes=probes), counts, P95).next_step
     assert f" iterations/s, {reason}. Make on_start shorter in the scenario, or set load.workers to 1" in step
+
+
+@pytest.mark.parametrize("what", ["tasks", "iterations"])
+def test_exceptions_of_the_scenario_are_named(what):
+    _, file, counts, _ = ended("slow under little load")
+    reason = f"40 % of {what} raised, 1 % may fail"
+    probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
+    step = capacity_of(msgspec.structs.replace(file, probes=probes), counts, P95).next_step
+    assert f" requests/s, {reason}. The log (./lab logs locust) has the exceptions." in step
