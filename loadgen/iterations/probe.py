@@ -91,8 +91,8 @@ class IterationProbe:
         """
         ordered = monotonic()
         self._pool.prepare(**self._prepare, patience_seconds=READY_SECONDS)
-        self._prepared_seconds = monotonic() - ordered
         self._begin()
+        self._prepared_seconds = monotonic() - ordered
         give_up = self._end + self.order.timeout_seconds + DRAIN_MARGIN_SECONDS
         bins = math.ceil(self._end - self._origin)
         try:
@@ -125,6 +125,8 @@ class IterationProbe:
 
     def _begin(self) -> None:
         # Garbage of earlier code must not be collected in the middle of a load: that would stop it for 20 ms or more.
+        # Users that the probe before has stopped are garbage too, and are frozen since then.
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
         order = self.order

@@ -167,6 +167,37 @@ iterations = merge(order, parts, {})["measured"]["iterations"]
 finish(prepared=[part["prepared_seconds"] for part in parts], iterations=iterations)
 """
 
+GARBAGE = """
+import weakref
+from loadgen.iterations.gate import Gate
+from loadgen.iterations.pool import Pool, shares_of
+from loadgen.iterations.probe import IterationProbe
+from loadgen.iterations.watched_requests import WatchedRequests
+from loadgen.open.order import Order
+
+users = []
+
+class Visitor(User):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.circle = self
+        users.append(weakref.ref(self))
+    @task
+    def work(self):
+        Event().wait()
+
+environment = Environment(user_classes=[Visitor], events=locust.events)
+environment.create_local_runner()
+pool, watched = Pool(environment, shares_of([Visitor])), WatchedRequests()
+watched.gate = Gate(pool)
+left = []
+for number in range(3):
+    order = Order(1, "closed", 0.2, connections=5, timeout_seconds=0.1)
+    IterationProbe(order, pool, watched, Path(sys.argv[1]) / f"{number}.f64", None).run()
+    left.append(sum(user() is not None for user in users))
+finish(made=len(users), left=left)
+"""
+
 
 def run(folder: Path, script: str) -> dict:
     command = [sys.executable, "-c", HEAD + script, str(folder)]
@@ -219,3 +250,10 @@ def test_a_probe_of_users_counts_the_tasks_that_raised_in_it(tmp_path):
     assert 0 < tasks < found["tasks"][0]
     assert raised > 0
     assert abs(tasks - 2 * raised) <= 1
+
+
+def test_users_that_were_stopped_do_not_stay_in_memory(tmp_path):
+    """Each probe stops its five users, and has the next five."""
+    found = run(tmp_path, GARBAGE)
+    assert found["made"] == 15
+    assert max(found["left"]) <= 5
