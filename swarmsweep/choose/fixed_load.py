@@ -242,7 +242,11 @@ def _absent_endpoint(nearest: Row) -> str:
     """What to do where no request had a name of the SLO."""
     names = [endpoint.name for endpoint in nearest.endpoints or () if endpoint.requests]
     more = ", and others" if len(names) > MAX_NAMED_ENDPOINTS else ""
-    others = "" if OTHER_ENDPOINTS not in names else "It may be among the others, if there were over 200 names. "
+    others = (
+        ""
+        if OTHER_ENDPOINTS not in names
+        else f"With over 200 names, the missing one may be in the row {OTHER_ENDPOINTS}. "
+    )
     return (
         f"These names occurred: {', '.join(names[:MAX_NAMED_ENDPOINTS])}{more}. {others}"
         "Correct slo.endpoints in the sweep file, or name= in the locustfile, and measure again."
