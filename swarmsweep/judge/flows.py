@@ -125,6 +125,9 @@ def flow_of_probe(probe: Probe) -> Flow:
     whole = len(whole_seconds((0.0, order.seconds_measure))) - 1
     bins = [part for part in summary.bins if 0 <= part.second < whole]
     known = [part.in_flight_mean for part in bins if part.in_flight_mean is not None]
+    # Those of the whole probe without a response may have been due before the window.
+    ended = measured.ok + measured.failed + measured.timed_out + measured.dropped
+    in_flight_end = min(summary.in_flight_end, max(0, measured.offered - ended))
     return Flow(
         kind=order.kind,
         window=probe.window,
@@ -133,7 +136,7 @@ def flow_of_probe(probe: Probe) -> Flow:
         failed=requests.failed,
         timed_out=requests.count(TIMED_OUT),
         dropped=len(requests) - len(sent),
-        in_flight_end=summary.in_flight_end,
+        in_flight_end=in_flight_end,
         rate_rps=order.rate_rps,
         iterations=(measured.iterations.due, measured.iterations.dropped) if measured.iterations else None,
         concurrency=order.connections,
@@ -147,7 +150,7 @@ def flow_of_probe(probe: Probe) -> Flow:
         failure_kinds=count_kinds(
             requests.outcome,
             timeout=requests.count(TIMED_OUT),
-            **{NOT_SENT_NAME: len(requests) - len(sent), NO_RESPONSE_NAME: summary.in_flight_end},
+            **{NOT_SENT_NAME: len(requests) - len(sent), NO_RESPONSE_NAME: in_flight_end},
         ),
         different_responses=probe.different,
         generator_cpu_percent=measured.cpu_percent_max,

@@ -181,6 +181,18 @@ def test_counts_of_files_and_summaries_agree(search):
         assert (probe.files, probe.complete) == (2, True)
 
 
+@pytest.mark.parametrize(("more", "inside"), [(0, 0), (2, 2), (5, 3)])
+def test_requests_without_a_response_that_were_due_before_the_window_are_not_in_it(folder, more, inside):
+    """Three of the probe have none; so many ``more`` were due in its window than have an outcome there."""
+    path = folder / f"trial-{VERIFIED}.json"
+    measured = json.loads(path.read_text())["measured"]
+    change(path, in_flight_end=3, measured=measured | {"offered": measured["offered"] + more})
+    found, _ = read(folder)
+    flow = flow_of_probe(found.probes[VERIFIED - 1])
+    assert flow.in_flight_end == inside
+    assert (flow.failure_kinds or {}).get("no_response", 0) == inside
+
+
 def test_exact_latencies_agree_with_the_histograms(search):
     """To a rank and three digits: HdrHistogram rounds the rank, where the nearest-rank percentile takes the next."""
     for probe in search.probes:
