@@ -62,6 +62,8 @@ def load(locust_main: Any, scenario: str, files: list[str], mode: str) -> dict[s
     classes = [users[name] for name in chosen or users]
     if mode == "capacity" and (len(classes) != 1 or not issubclass(classes[0], open_loop_user())):
         return {"problem": "not_open_loop", "names": sorted(users)}
+    if mode == "arrivals" and (fixed := sorted(one.__name__ for one in classes if one.fixed_count)):
+        return {"problem": "fixed_count", "names": fixed}
     if not gives_tasks_later() and (empty := next(without_tasks(classes), None)):
         return {"problem": "no_task", "name": empty.__name__, "line": line_of(empty)}
     problem = start(locust_main, scenario, files, classes, users, shapes, tasks)

@@ -2,8 +2,9 @@
 
     python check_scenario.py MODE SECONDS SCENARIO FILE...
 
-MODE is that of the load (fixed or capacity), SECONDS the time that loading may take, FILE... are the files of
-``locust -f`` in their order, and SCENARIO is the one of them that is judged. No load is made and no user is started.
+MODE is that of the load (fixed, capacity, or arrivals for iterations of users), SECONDS the time that loading may take.
+FILE... are the files of ``locust -f`` in their order, and SCENARIO is the one of them that is judged. No load is made
+and no user is started.
 
 The line is ``{"problem": null, "users": [...]}`` or a problem with what belongs to it:
 
@@ -17,6 +18,7 @@ shape          it holds a LoadTestShape: ``name``, ``line``
 abstract       all its user classes are abstract: ``names``
 no_user        it holds no user class
 not_open_loop  it does not hold exactly one user class, which is an OpenLoopUser (mode capacity): ``names``
+fixed_count    user classes have a fixed number of users (mode arrivals): ``names``
 no_task        a user class or a TaskSet has no task: ``name``, ``line``
 no_class       the sweep file names user classes that it does not hold: ``names``, ``available``
 no_tag         the sweep file names tags that no task has: ``names``, ``available``

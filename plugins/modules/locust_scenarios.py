@@ -27,7 +27,8 @@ description:
   - Nothing is done in check mode.
 options:
   scenarios:
-    description: What to load. Each is a dictionary of C(locustfile), C(mode) (C(fixed) or C(capacity)) and C(env).
+    description: >-
+      What to load. Each is a dictionary of C(locustfile), C(mode) (C(fixed), C(capacity) or C(arrivals)) and C(env).
     type: list
     elements: dict
     required: true

@@ -160,6 +160,13 @@ def _not_open_loop(report: Report, _: Path) -> str:
     )
 
 
+def _fixed_count(report: Report, _: Path) -> str:
+    return (
+        f"{', '.join(report['names'])} sets fixed_count, a number of users, which has no meaning for the rate of "
+        "load.by: arrivals. Set weight instead, or use load.by: users"
+    )
+
+
 def _no_task(report: Report, _: Path) -> str:
     return f"{report['name']} has no task. Add a method with @task"
 
@@ -197,6 +204,7 @@ _WORDS: dict[str, Callable[[Report, Path], str]] = {
     "abstract": _abstract,
     "no_user": _no_user,
     "not_open_loop": _not_open_loop,
+    "fixed_count": _fixed_count,
     "no_task": _no_task,
     "no_class": _no_class,
     "no_tag": _no_tag,

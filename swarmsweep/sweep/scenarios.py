@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from swarmsweep.errors import InputError
-from swarmsweep.sweep.load import FIXED, StoredLoad, has_users, mode_of
+from swarmsweep.sweep.load import ARRIVALS, FIXED, StoredLoad, has_users, mode_of, varied_by
 from swarmsweep.sweep.modes import MODES
 from swarmsweep.sweep.scenario_env import sweep_env
 from swarmsweep.sweep.scenario_folder import list_folder
@@ -83,7 +83,9 @@ def scenarios_of(loads: Iterable[StoredLoad]) -> list[Scenario]:
         mode = mode_of(load)
         env = MODES[mode].scenario_env(load) | sweep_env(load)
         # The scenario of a search with users is as one for a fixed number of users.
-        kind = FIXED if has_users(load) else mode
+        kind = mode
+        if has_users(load):
+            kind = ARRIVALS if mode != FIXED and varied_by(load) == ARRIVALS else FIXED
         scenario = Scenario(locustfile=load["locustfile"], mode=kind, env=env)
         # Other seconds of warm-up do not change a scenario; another think time or setting of the user may.
         own = [(name, value) for name, value in env.items() if not name.startswith("SWEEP_")]

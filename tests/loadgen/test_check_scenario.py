@@ -363,6 +363,12 @@ BAD = {
         {"problem": "not_open_loop", "names": ["Visitor"]},
         ["derived from OpenLoopUser; it holds Visitor", "locustfiles/predict_open.py"],
     ),
+    "a number of users for arrivals": (
+        HEAD + USER + "    fixed_count = 3\n",
+        "arrivals",
+        {"problem": "fixed_count", "names": ["Visitor"]},
+        ["Visitor sets fixed_count", "Set weight instead, or use load.by: users"],
+    ),
     "two users for capacity": (
         OPEN + "class Guest(OpenLoopUser):\n    path = '/b'\n",
         "capacity",

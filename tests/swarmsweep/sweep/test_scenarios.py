@@ -148,5 +148,8 @@ def test_a_scenario_is_tried_with_the_environment_of_its_load():
     assert own.env.keys() | {"SWEEP_SAME_ANSWERS"} == role["__bench_cell_seconds"].keys()
     assert scenario.env.keys() == own.env.keys() | role["__bench_cell_think_time"].keys()
     assert scenario.env["LOCUST_WAIT_MAX_SECONDS"] == "0.5"
+    by_arrivals = {"mode": "capacity", "locustfile": "predict.py", "by": "arrivals"}
+    kinds = [one.mode for one in scenarios_of([by_arrivals, by_arrivals | {"by": "users", "wait_seconds": None}])]
+    assert kinds == ["arrivals", "fixed"]
     (search,) = scenarios_of([{"mode": "capacity", "locustfile": "a_open.py"}])
     assert search == Scenario(locustfile="a_open.py", mode="capacity", env={})
