@@ -38,6 +38,8 @@ END_MARGIN_SECONDS = 1e-6
 READY_SECONDS = 30.0
 # The iterations that a probe expects to be in progress, in relation to their mean number: for chance.
 EXPECTED_SHARE = 1.5
+# The error of a request whose client would have waited longer.
+GIVEN_UP = "no response within the timeout of the search"
 monotonic = time.monotonic
 
 
@@ -271,11 +273,20 @@ class IterationProbe:
     # The methods that run after the load.
 
     def _give_up_rest(self) -> int:
-        """Iterations without a request count as one that got no response. Returns all requests without one."""
+        """Requests without a response have timed out by now, unless the probe was stopped.
+
+        Iterations without a request count as one that got no response. Returns all requests that are still open.
+        """
+        now = monotonic()
+        if self._stopped is None:
+            for due, lag, _, _ in self._open.values():
+                self._log.add(due + self._epoch, now - due, TIMED_OUT, lag, None, 0)
+                self._log.explain(GIVEN_UP)
+            self._open.clear()
         for iteration in self._waiting:
             self._offer_request(iteration.due)
         rest = len(self._waiting) + len(self._open)
-        self._log.record_in_flight(monotonic() + self._epoch, rest)
+        self._log.record_in_flight(now + self._epoch, rest)
         return rest
 
     def _summarize(self, in_flight_end: int) -> dict[str, Any]:

@@ -98,8 +98,9 @@ class Visitor(FastHttpUser):
     made = run_probes(tmp_path, scenario, [order, order])
     for trial, probe in enumerate(made.probes, 1):
         assert counts_of(probe) == {
-            "offered": 20, "ok": 0, "failed": 0, "timed_out": 0, "dropped": 15, "in_flight_end": 5
+            "offered": 20, "ok": 0, "failed": 0, "timed_out": 5, "dropped": 15, "in_flight_end": 0
         }  # fmt: skip
+        assert probe["errors"] == {"no response within the timeout of the search": 5}
         iterations = probe["measured"]["iterations"]
         assert (iterations["due"], iterations["started"], iterations["dropped"]) == (20, 5, 15)
         # Dropped ones have no latency and no lag.

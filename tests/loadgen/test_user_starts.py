@@ -198,6 +198,34 @@ for number in range(3):
 finish(made=len(users), left=left)
 """
 
+HANGING = """
+import gzip
+from array import array
+from loadgen.closed.in_flight import Request
+from loadgen.iterations.gate import Gate
+from loadgen.iterations.pool import Pool, shares_of
+from loadgen.iterations.probe import IterationProbe
+from loadgen.iterations.watched_requests import WatchedRequests
+from loadgen.open.order import Order
+
+class Visitor(User):
+    @task
+    def work(self):
+        request = Request(False, "GET", "/", None)
+        watched.on_begin(request)
+        Event().wait()
+
+environment = Environment(user_classes=[Visitor], events=locust.events)
+environment.create_local_runner()
+pool, watched = Pool(environment, shares_of([Visitor])), WatchedRequests()
+watched.gate = Gate(pool)
+path = Path(sys.argv[1]) / "requests.f64"
+order = Order(1, "constant", 0.5, rate_rps=20, timeout_seconds=0.2, most_in_flight=4)
+found = IterationProbe(order, pool, watched, path, None).run()
+values = array("d", gzip.decompress((path.parent / found["requests_file"]).read_bytes()))
+finish(found=found, rows=list(zip(*(values[column::5] for column in range(5)))))
+"""
+
 
 def run(folder: Path, script: str) -> dict:
     command = [sys.executable, "-c", HEAD + script, str(folder)]
@@ -257,3 +285,14 @@ def test_users_that_were_stopped_do_not_stay_in_memory(tmp_path):
     found = run(tmp_path, GARBAGE)
     assert found["made"] == 15
     assert max(found["left"]) <= 5
+
+
+def test_a_request_that_hangs_has_timed_out_when_its_probe_ends(tmp_path):
+    """Its latency is one of the figures, as that of the lean client is."""
+    found = run(tmp_path, HANGING)
+    probe, rows = found["found"], found["rows"]
+    counts = {name: probe[name] for name in ("offered", "ok", "timed_out", "dropped", "in_flight_end")}
+    assert counts == {"offered": 10, "ok": 0, "timed_out": 4, "dropped": 6, "in_flight_end": 0}
+    assert all(latency >= 200 for _, latency, outcome, *_ in rows if outcome == 2.0)
+    assert sum(outcome == 2.0 for _, _, outcome, *_ in rows) == 4
+    assert probe["errors"] == {"no response within the timeout of the search": 4}
