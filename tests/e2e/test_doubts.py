@@ -20,7 +20,7 @@ REFUSED = "limits_as_labelled"
 # Its retry has the same fault.
 LASTING = "some_requests"
 # Checks that this computer itself may fail, without any planted fault.
-OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu"}
+OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu", "load_host_cpu"}
 # Other checks that fail for the same fault. While a killed replica restarts, users are refused at once, and send more
 # requests. No sample has it from first to last, and a response that it had begun ends in the middle.
 SYMPTOMS = {
