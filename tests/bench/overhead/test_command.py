@@ -191,7 +191,7 @@ def test_a_run_that_is_not_there_is_refused(name):
 def test_a_run_that_says_nothing_is_refused(tmp_path):
     known_cell(tmp_path, 0)
     put(tmp_path / "plan.json", {})
-    with pytest.raises(LabError, match="no two cells"):
+    with pytest.raises(LabError, match="no two consecutive cells"):
         command.main([str(tmp_path)])
 
 
