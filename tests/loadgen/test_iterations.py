@@ -140,7 +140,10 @@ class Visitor({base}):
     iterations = made.probes[0]["measured"]["iterations"]
     # The task that leaves the set is an iteration without a request.
     assert iterations["without_request"] >= 1
-    assert made.probes[0]["offered"] == made.probes[0]["ok"] == len(paths)
+    assert made.probes[0]["offered"] == made.probes[0]["ok"]
+    # The second request of the last iteration belongs to the probe only if it began before the end.
+    left_out = paths[made.probes[0]["offered"] :]
+    assert left_out in ([], ["/ok/first"])
 
 
 def test_tasks_are_picked_by_weight_and_classes_too(tmp_path):
