@@ -6,10 +6,12 @@ users_done   worker -> master   the worker's summary (see probes.py), or {"trial
 A probe is called ``trial`` in the keys of messages and files.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from math import inf
 from typing import Any, Self
+
+from loadgen.common.orders import is_positive, is_settle, is_whole, order_from, refuse_invalid
 
 PROBE, DONE = "users_trial", "users_done"
 # The kind of such a probe in files.
@@ -50,39 +52,23 @@ class UsersOrder:
         """
         rules = (
             ("kind", self.kind == USERS, USERS),
-            ("users", _whole(self.users, 1, MAX_USERS), f"from 1 to {MAX_USERS}"),
-            ("seconds_settle", _real(self.seconds_settle, 0, MAX_SECONDS), f"from 0 to {MAX_SECONDS:g}"),
-            ("seconds_measure", _real(self.seconds_measure, 1e-9, MAX_SECONDS), f"above 0, at most {MAX_SECONDS:g}"),
+            ("users", is_whole(self.users, 1, MAX_USERS), f"from 1 to {MAX_USERS}"),
+            ("seconds_settle", is_settle(self.seconds_settle, MAX_SECONDS), f"from 0 to {MAX_SECONDS:g}"),
+            ("seconds_measure", is_positive(self.seconds_measure, MAX_SECONDS), f"above 0, at most {MAX_SECONDS:g}"),
             (
                 "timeout_seconds",
-                _real(self.timeout_seconds, 1e-9, MAX_TIMEOUT_SECONDS),
+                is_positive(self.timeout_seconds, MAX_TIMEOUT_SECONDS),
                 f"above 0, at most {MAX_TIMEOUT_SECONDS:g}",
             ),
             ("rate_rps", self.rate_rps is None, "null"),
             ("connections", self.connections is None, "null"),
-            ("seed", _whole(self.seed, -math.inf, math.inf), "a whole number"),
-            ("workers", _whole(self.workers, 1, math.inf), "a whole number from 1"),
-            ("worker", _whole(self.worker, 0, self.workers - 1), "from 0, below the number of workers"),
+            ("seed", is_whole(self.seed, -inf), "a whole number"),
+            ("workers", is_whole(self.workers, 1), "a whole number from 1"),
+            ("worker", is_whole(self.worker, 0, self.workers - 1), "from 0, below the number of workers"),
         )
-        for name, holds, allowed in rules:
-            if not holds:
-                raise ValueError(f"order of a probe: {name} is {getattr(self, name)!r}; allowed: {allowed}")
+        refuse_invalid(self, rules)
 
     @classmethod
     def from_message(cls, data: Mapping[str, Any]) -> Self:
         """The order in a message. Raises ValueError also for unknown or missing settings."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(data) - known):
-            raise ValueError(f"order of a probe: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"order of a probe: {error}") from None
-
-
-def _whole(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _real(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+        return order_from(cls, data)

@@ -11,11 +11,12 @@ A probe is called ``trial`` in the keys of messages and files.
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from loadgen.common.arrivals import schedule
+from loadgen.common.orders import is_positive, is_settle, is_whole, order_from, refuse_invalid
 from loadgen.shared.request_record import KINDS
 
 READY, PROBE, STOP, DONE = "open_loop_ready", "open_loop_trial", "open_loop_stop", "open_loop_done"
@@ -60,7 +61,7 @@ class Order:
         Raises:
             ValueError: which setting, and what is allowed.
         """
-        closed, whole, number = self.kind == "closed", _whole, _number
+        closed, whole, number = self.kind == "closed", is_whole, is_positive
         rate, connections = self.rate_rps, self.connections
         rules = (
             ("kind", self.kind in KINDS, f"one of {', '.join(KINDS)}"),
@@ -69,7 +70,7 @@ class Order:
             ("seconds_measure", number(self.seconds_measure, MAX_SECONDS), f"above 0, at most {MAX_SECONDS:g}"),
             (
                 "seconds_settle",
-                self.seconds_settle == 0 or number(self.seconds_settle, MAX_SECONDS),
+                is_settle(self.seconds_settle, MAX_SECONDS),
                 f"from 0 to {MAX_SECONDS:g}",
             ),
             (
@@ -91,20 +92,12 @@ class Order:
             ("workers", whole(self.workers, 1), "a whole number from 1"),
             ("worker", whole(self.worker, 0, self.workers - 1), "from 0, below the number of workers"),
         )
-        for name, holds, allowed in rules:
-            if not holds:
-                raise ValueError(f"order of a probe: {name} is {getattr(self, name)!r}; allowed: {allowed}")
+        refuse_invalid(self, rules)
 
     @classmethod
     def from_message(cls, data: Mapping[str, Any]) -> "Order":
         """The order in a message. Raises ValueError also for unknown or missing settings."""
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(data) - known):
-            raise ValueError(f"order of a probe: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise ValueError(f"order of a probe: {error}") from None
+        return order_from(cls, data)
 
     @property
     def own_connections(self) -> int:
@@ -123,11 +116,3 @@ class Order:
         if self.kind == "closed":
             return itertools.chain(itertools.repeat(0.0, self.own_connections), itertools.repeat(inf))
         return schedule(self.kind, self.rate_rps, self.seed, self.trial, self.worker, self.workers)
-
-
-def _whole(value: Any, least: float, most: float = inf) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _number(value: Any, most: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most

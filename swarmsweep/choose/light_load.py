@@ -32,11 +32,12 @@ def light_load(cells: Sequence[Row]) -> str | None:
         if largest is not smallest and most is not None and most > needed:
             more += f", and about {most:,} that of {largest.id}"
         more += ". Raise load.users accordingly, or shorten load.wait_seconds"
-    name = "configuration" if len(valid) == 1 else "configurations"
-    return (
-        f"The load stressed none of the {len(valid)} valid {name}, so it does not show which is better.{asked} "
-        f"{more}. Or find the limits with load.mode: capacity."
-    ).replace("none of the 1 valid configuration,", "the only valid configuration too little,")
+    missing = (
+        "The load was light for the only valid configuration, so it does not show a limit of it."
+        if len(valid) == 1
+        else f"The load stressed none of the {len(valid)} valid configurations, so it does not show which is better."
+    )
+    return f"{missing}{asked} {more}. Or find the limits with load.mode: capacity."
 
 
 def _span(values: Sequence[float]) -> str:

@@ -300,14 +300,14 @@ def test_memory_that_was_not_measured_has_no_sentence():
             ["34.0 requests/s", "60 users", "1.75 s", "300 users"],
         ),
         ([light("a", cpus=0.5), light("b", cpus=2, replicas=2)], ["CPU limit of a, and about 2,400 that of b"]),
-        ([light("a")], ["the only valid configuration too little", "600 users"]),
+        ([light("a")], ["light for the only valid configuration", "600 users"]),
         ([replace(light("a"), api=ApiUse())], ["Raise load.users, or shorten load.wait_seconds"]),
         ([light("a"), fixed("b", status="failed", reason="x")], ["600 users"]),
     ],
 )
 def test_a_load_that_stressed_nothing_says_first_what_to_change(cells, words):
     sentence = recommend(cells, SLO).sentence
-    assert sentence.startswith("The load stressed ")
+    assert sentence.startswith(("The load stressed ", "The load was light for "))
     assert [part for part in words if part not in sentence] == []
 
 
