@@ -33,7 +33,7 @@ from loadgen.closed.think_time import wait_seconds
 from loadgen.closed.timeline import DONE, Timeline
 from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory
-from loadgen.common.workers import wait_for_start
+from loadgen.common.workers import announce_role, wait_for_start
 
 logger = logging.getLogger("recorder")
 
@@ -88,6 +88,7 @@ def take_role(environment: Any, runner: Any) -> None:
         mark = EndMark(directory, index)
         events.test_stop.add_listener(lambda **_: hand_in(environment, recorder, mark))
         events.quitting.add_listener(lambda **_: recorder.close())
+        announce_role(runner)
     elif isinstance(runner, LocalRunner):
         Timeline(environment, directory, recorder)
         events.quitting.add_listener(lambda **_: recorder.close())

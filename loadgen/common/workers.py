@@ -11,29 +11,50 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from locust import events
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, STATE_STOPPED, STATE_STOPPING, MasterRunner
+from locust.runners import STATE_MISSING, STATE_STOPPED, STATE_STOPPING, MasterRunner, WorkerRunner
 
 # Locust itself checks only once a second whether its workers are connected.
 POLL_SECONDS = 0.02
+# Message, worker -> master: this worker has taken its role. Locust counts a worker as ready before `init` fires there.
+HAS_ROLE = "worker_has_role"
+# Seconds between two of these messages. The master ignores those that come before its own `init`.
+ANNOUNCE_SECONDS = 0.2
 WATCH_SECONDS = 0.25
 # Seconds for workers to disconnect. Locust's own wait is twice as long, three times.
 LEAVE_SECONDS = 0.5
 
 
+def announce_role(runner: Any) -> None:
+    """Call this on each worker as its last step when Locust initialises, so that the master may start users there.
+
+    Without it, the worker that connects last can start its users before its listeners are there.
+    """
+    if not isinstance(runner, WorkerRunner):
+        return
+    announcing = runner.greenlet.spawn(_announce, runner)
+    events.test_start.add_listener(lambda **_: announcing.kill(block=False))
+
+
 def wait_for_start(environment: Any) -> None:
-    """Call this when Locust initialises. It returns when the load may begin and the expected workers are connected.
+    """Call this when Locust initialises. It returns when the load may begin and the expected workers have their roles.
 
     If they are missing, it returns after Locust's own timeout, and Locust stops.
     """
+    options, runner = environment.parsed_options, environment.runner
+    with_role: set[str] = set()
+    if isinstance(runner, MasterRunner):
+        runner.register_message(HAS_ROLE, lambda msg, **_: with_role.add(msg.node_id))
     start_file = os.environ.get("SWEEP_START_FILE")
     while start_file and not Path(start_file).exists():
         gevent.sleep(POLL_SECONDS)
-    options, runner = environment.parsed_options, environment.runner
     if not isinstance(runner, MasterRunner):
         return
     deadline = time.monotonic() + (options.expect_workers_max_wait or 0)
-    while len(runner.clients.ready) < options.expect_workers and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if len(with_role & {worker.id for worker in runner.clients.ready}) >= options.expect_workers:
+            return
         gevent.sleep(POLL_SECONDS)
 
 
@@ -103,6 +124,12 @@ class Workers:
         while True:
             self.refresh()
             gevent.sleep(WATCH_SECONDS)
+
+
+def _announce(runner: Any) -> None:
+    while True:
+        runner.send_message(HAS_ROLE)
+        gevent.sleep(ANNOUNCE_SECONDS)
 
 
 def quit_locust(environment: Any, workers: Workers) -> None:

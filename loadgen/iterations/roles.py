@@ -20,6 +20,7 @@ from loadgen.closed.recorder import Recorder
 from loadgen.closed.response_bounds import set_bounds
 from loadgen.closed.task_log import text_of
 from loadgen.common.outputs import output_directory
+from loadgen.common.workers import announce_role
 from loadgen.iterations.generator import IterationGenerator
 
 logger = logging.getLogger("iterations")
@@ -64,3 +65,4 @@ def take_role(environment: Any, runner: Any) -> None:
     # When the users have stopped. A worker that quits in another way writes what it has.
     events.test_stop.add_listener(lambda **_: recorder.close())
     events.quitting.add_listener(lambda **_: recorder.close())
+    announce_role(runner)

@@ -23,6 +23,7 @@ from locust.runners import LocalRunner, WorkerRunner
 
 from loadgen.common.ended import EndMark
 from loadgen.common.outputs import output_directory, write_json
+from loadgen.common.workers import announce_role
 from loadgen.open.lean_http import Target, encode, resolve
 from loadgen.open.order import DONE, DRAIN_MARGIN_SECONDS, PROBE, READY, STOP, Order
 from loadgen.open.probe import Probe
@@ -148,3 +149,4 @@ def begin(environment: Any, runner: Any, **_: Any) -> None:
     if isinstance(runner, WorkerRunner | LocalRunner) and not is_check:
         host = os.environ.get("SWEEP_HOST") or socket.gethostname()
         environment.open_loop = Generator(environment, output_directory(), host)
+        announce_role(runner)

@@ -163,8 +163,15 @@ def searched(tmp_path_factory):
         yield lab, code, capacity, lab.counts()
 
 
+# The master must not start users of a worker that is still initialising: Locust calls it ready before that.
 TWO_REQUESTS = """
-from locust import FastHttpUser, constant, task
+import gevent
+from locust import FastHttpUser, constant, events, task
+from locust.runners import WorkerRunner
+@events.init.add_listener
+def load_words(runner, **_):
+    if isinstance(runner, WorkerRunner):
+        gevent.sleep(1.5)
 class Visitor(FastHttpUser):
     wait_time = constant(600)
     @task
