@@ -14,6 +14,8 @@ pytestmark = pytest.mark.e2e
 
 SWEEP = Path(__file__).with_name("capacity.yml")
 SWEEP_OF_USERS = Path(__file__).with_name("capacity_users.yml")
+# TASK_SECONDS of loadgen/master/users_conductor.py, which needs Locust.
+TASK_SECONDS = 30.0
 
 
 def search_of(lab, sweep: Path, name: str) -> Path:
@@ -109,8 +111,8 @@ def test_a_search_with_users_finds_their_number_in_one_start_of_locust(run_of_us
     assert (first["purpose"], first["users"]) == ("unloaded", 1)
     held, missed = ([one["users"] for one in search["trials"] if one["verdict"] == word] for word in ("good", "bad"))
     assert held and missed
-    # A ramp or a response may take a little longer than planned.
-    assert 0 < search["load_seconds"] <= 65
+    # The budget, and the longest wait for users in the last probe, which a busy machine may need.
+    assert 0 < search["load_seconds"] <= 60 + TASK_SECONDS
     commands = (folder.parent / "units/commands.txt").read_text().splitlines()
     assert len(commands) == 3, commands
 
