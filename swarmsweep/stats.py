@@ -1,6 +1,16 @@
-"""Student's t distribution for whole degrees of freedom, exact: SciPy would be a large dependency for two functions."""
+"""The geometric mean, and Student's t distribution for whole degrees of freedom, exact.
+
+SciPy would be a large dependency for a few functions.
+"""
 
 import math
+from collections.abc import Iterable
+from statistics import fmean
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The geometric mean of positive values. That of ratios is the same in both directions."""
+    return math.exp(fmean(math.log(value) for value in values))
 
 
 def cdf(value: float, degrees: int) -> float:

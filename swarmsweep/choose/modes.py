@@ -6,19 +6,23 @@ from functools import cached_property
 
 from swarmsweep.choose import capacity_load, fixed_load
 from swarmsweep.choose.comparisons import noise_in
+from swarmsweep.choose.maximum import Maximum, of_fixed_load, of_search
 from swarmsweep.choose.paired_test import Noise
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row
-from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
+from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
 
 
 class Choice(ABC):
     """The choice among the rows of a run. The recommendation is computed once.
 
-    ``rows`` are the rows of the plan's cells, all or some. ``candidates`` are the rows that may win.
+    ``rows`` are the rows of the plan's cells, all or some. ``candidates`` are the rows that may win. ``rate_noun`` is
+    what `maximum_of` has, in words.
     """
+
+    rate_noun: str
 
     def __init__(self, plan: Plan, rows: list[Row]) -> None:
         self.plan = plan
@@ -40,6 +44,15 @@ class Choice(ABC):
     def nearest(self) -> Row | None:
         """The row that is nearest to a choice when none is chosen; None when there is no such row."""
 
+    @property
+    @abstractmethod
+    def noise(self) -> Noise:
+        """How much two measurements of one configuration differ, as far as a control pair shows it."""
+
+    @abstractmethod
+    def maximum_of(self, row: Row) -> Maximum:
+        """The most that a valid cell serves, as far as its figures show it."""
+
     @abstractmethod
     def sensitivity(self) -> list[str]:
         """Sentences on how other limits, or another headroom, would change the choice."""
@@ -50,6 +63,17 @@ class Choice(ABC):
 
 class FixedChoice(Choice):
     """The choice among rows of a fixed load."""
+
+    rate_noun = "requests/s"
+
+    @cached_property
+    def noise(self) -> Noise:
+        """Users of a fixed load have no control pair."""
+        return Noise(None, None, None, "")
+
+    def maximum_of(self, row: Row) -> Maximum:
+        """The rate of each attempt, if the cell was at its limit."""
+        return of_fixed_load(row)
 
     def nearest(self) -> Row | None:
         """The valid row that misses the SLO by least, or the cheapest of several; None when no row is valid."""
@@ -66,10 +90,20 @@ class FixedChoice(Choice):
 class CapacityChoice(Choice):
     """The choice among rows of a search."""
 
+    rate_noun = "capacity"
+
     @cached_property
     def noise(self) -> Noise:
         """How much the anchor and its twin differ."""
         return noise_in(self.plan, self.rows)
+
+    def maximum_of(self, row: Row) -> Maximum:
+        """The capacity of each deployment."""
+        return of_search(row, self._loads.get(row.id, self.plan.load))
+
+    @cached_property
+    def _loads(self) -> dict[str, StoredLoad]:
+        return {cell.id: self.plan.load_of(cell) for cell in self.plan.cells}
 
     def nearest(self) -> Row | None:
         """The valid row with the highest verified rate; None when no rate was verified."""

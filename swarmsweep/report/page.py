@@ -5,6 +5,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.choose.rules import rules_of
+from swarmsweep.choose.scaling import scalings_of
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
 from swarmsweep.plan.row import NOT_MEASURED, Row
@@ -15,6 +17,7 @@ from swarmsweep.report.environment import Section, environment_sections
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
 from swarmsweep.report.notes import notes_of, resume_notes
+from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
 from swarmsweep.results.manifest import Resume
@@ -37,6 +40,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     load: str
     think_time: str | None
     other_loads: list[OtherLoad]
+    rules: list[RuleGroup]
     ladder_header: list[str]
     ladder: list[list[str]]
     unsplit: list[page_lists.Unsplit]
@@ -78,6 +82,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         load=markdown(load_sentence(plan)),
         think_time=_think_time(cells),
         other_loads=other_loads(plan),
+        rules=rule_groups(rules_of(choice), scalings_of(choice)),
         ladder_header=page_rows.ladder_header(),
         ladder=[page_rows.ladder_row(stage) for stage in ladder],
         unsplit=page_lists.unsplit_of(cells) if ladder else [],

@@ -6,6 +6,9 @@ from msgspec import Struct, to_builtins
 
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.choose.rule import Rule
+from swarmsweep.choose.rules import rules_of
+from swarmsweep.choose.scaling import Scaling, scalings_of
 from swarmsweep.plan.row import Row
 from swarmsweep.results.manifest import Resume
 
@@ -25,7 +28,8 @@ SUMMARY_KEYS = (
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """A run: the general part of its plan, when it was resumed, the rows of its cells, and the recommendation.
+    """A run: the general part of its plan, when it was resumed, the rows of its cells, the recommendation, and what
+    a step on each axis brought.
 
     ``resumed`` is None where that is unknown, because the manifest is missing or damaged.
     """
@@ -38,6 +42,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     resumed: list[Resume] | None
     cells: list[Row]
     recommendation: Recommendation
+    rules: list[Rule]
+    scaling: list[Scaling]
 
 
 def summarise(choice: Choice, resumed: list[Resume] | None) -> Summary:
@@ -51,6 +57,8 @@ def summarise(choice: Choice, resumed: list[Resume] | None) -> Summary:
         resumed=resumed,
         cells=choice.rows,
         recommendation=choice.recommendation,
+        rules=rules_of(choice),
+        scaling=scalings_of(choice),
     )
 
 

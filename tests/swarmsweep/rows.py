@@ -4,7 +4,7 @@ from capacity_run import deployment
 from msgspec.structs import replace
 
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.plan.row import CellCapacity, LatencyMs, RequestParts, blank_row
+from swarmsweep.plan.row import AttemptEntry, CellCapacity, LatencyMs, RequestParts, blank_row
 from swarmsweep.report.ladder import stages
 from swarmsweep.results.cell import merge
 
@@ -74,3 +74,16 @@ def ladder(*cells):
         for row in cells
     ]
     return stages(plan_of({"locustfile": "predict.py"}, planned), list(cells))
+
+
+def at_limit(*rates, replicas=1, cpus=0.5, memory=GIB // 4, workers=1, bottleneck="host_cpu", **extra):
+    """A valid row of a fixed load with one attempt for each rate; None is an attempt without one."""
+    config = {"replicas": replicas, "cpus": cpus, "memory_bytes": memory, "workers": workers, **extra}
+    name = f"r{replicas}-c{cpus}-m{memory // 1024**2}M-w{workers}" + "".join(f"-{value}" for value in extra.values())
+    row = blank_row(PlannedCell(id=name, config=config, memory=""), "valid", None, attempt_count=len(rates))
+    attempts = [
+        AttemptEntry(attempt=number, status="valid", rps=rate)
+        for number, rate in enumerate(rates, start=1)
+        if rate is not None
+    ]
+    return replace(row, attempts=attempts, users=40, bottleneck=bottleneck, failure_percent=0.0)

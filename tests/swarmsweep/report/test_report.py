@@ -65,7 +65,9 @@ def parts(page: str, *sections: str) -> str:
 
 def test_summary_json_has_the_contract(reported):
     summary = json.loads((reported.dir / "summary.json").read_text())
-    assert list(summary) == ["schema", "run_id", "sweep", "colocated", "slo", "resumed", "cells", "recommendation"]
+    assert list(summary) == [
+        *("schema", "run_id", "sweep", "colocated", "slo", "resumed", "cells", "recommendation", "rules", "scaling"),
+    ]
     assert [list(cell) for cell in summary["cells"]] == [list(SUMMARY_KEYS)] * 6
     assert [cell["status"] for cell in summary["cells"]] == [
         "valid",

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ def test_limits_of_endpoints(slo, total, endpoints):
     assert sweep.slo_endpoints == endpoints
 
 
-@pytest.mark.parametrize("name", ["quick", "default", "taller5", "evolution", "capacity"])
+@pytest.mark.parametrize("name", ["quick", "default", "taller5", "taller5-small", "evolution", "capacity", "scaling"])
 def test_shipped_sweeps_are_good(name):
     sweep = load_sweep(ROOT / "sweeps" / f"{name}.yml")
     assert sweep.name == name
@@ -96,6 +97,21 @@ def test_taller5_is_the_four_rows_of_the_workshop():
     ]
     assert (sweep.load.users, sweep.load.spawn_rate, sweep.load.wait_seconds) == (1000, 50, (4, 9))
     assert (sweep.load.workers, sweep.load.warmup_seconds, sweep.load.measure_seconds) == (8, 15, 60)
+
+
+def test_taller5_small_has_a_quarter_of_the_cpu():
+    whole, small = (load_sweep(ROOT / "sweeps" / f"{name}.yml").cells for name in ("taller5", "taller5-small"))
+    assert [replace(cell, cpus=cell.cpus / 4) for cell in whole] == list(small)
+
+
+def test_scaling_compares_replicas_and_workers_of_two_stages():
+    sweep = load_sweep(ROOT / "sweeps" / "scaling.yml")
+    cells = {(cell.replicas, cell.workers, cell.cpus, dict(cell.extra)["variant"]) for cell in sweep.cells}
+    for variant, cpus in (("no_redundant_mlflow", 0.9), ("onnx", 0.1)):
+        assert {(1, 1, cpus, variant), (2, 1, cpus, variant), (1, 2, cpus, variant)} <= cells
+    # The scaling law needs three points of each.
+    assert {(3, 1, 0.1, "onnx"), (1, 3, 0.1, "onnx")} <= cells
+    assert {sweep.load_of(cell).wait_seconds for cell in sweep.cells} == {(0, 0)}
 
 
 def test_evolution_is_the_ladder_of_the_api_in_its_order():
