@@ -96,7 +96,8 @@ def _why_not_at_limit(row: Row) -> str | None:
 
 def _cpu_share(row: Row) -> float:
     """CPU use of all replicas in shares of their limits; 0 where it was not measured."""
-    return (row.api.cpu_cores or 0.0) / (row.config["replicas"] * row.config["cpus"])
+    limit_cores: float = row.config["replicas"] * row.config["cpus"]
+    return (row.api.cpu_cores or 0.0) / limit_cores
 
 
 def _queue_share(row: Row) -> float:

@@ -84,7 +84,9 @@ def scaling(
     """The law over an axis in words. ``points`` are the values with a rate, ``cells`` is how many values there are."""
     subject = _subject(axis, config)
     if law is None:
-        return f"{subject}: no scaling law, because {len(points)} of {cells} cells reached a limit. It needs {MIN_POINTS}."
+        return (
+            f"{subject}: no scaling law, because {len(points)} of {cells} cells reached a limit. It needs {MIN_POINTS}."
+        )
     if not law.fits:
         return (
             f"{subject}: the scaling law does not fit, so none is shown. It misses a rate by "
@@ -92,7 +94,7 @@ def scaling(
         )
     terms = f"Its contention is {law.contention:.3f}, and its coherency {law.coherency:.4f}."
     return (
-        f"{subject}: the scaling law fits {len(points)} rates to {format_figure(law.residual_percent)} %. {terms} "
+        f"{subject}: the scaling law fits {len(points)} rates within {max(0.1, law.residual_percent):.1f} %. {terms} "
         f"{_next_gain(axis, law, max(points), noun)}"
     )
 

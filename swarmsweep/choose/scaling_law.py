@@ -74,9 +74,7 @@ def fit(rates_rps: Mapping[int, float]) -> ScalingLaw | None:
     _, (rate, contention, coherency) = min(solved, key=lambda pair: pair[0])
     law = ScalingLaw(rate_of_one_rps=rate, contention=contention, coherency=coherency, residual_percent=0.0)
     worst = max(abs(law.rate_at(count) / rates_rps[count] - 1) for count in rates_rps)
-    return ScalingLaw(
-        rate_of_one_rps=rate, contention=contention, coherency=coherency, residual_percent=100 * worst
-    )
+    return ScalingLaw(rate_of_one_rps=rate, contention=contention, coherency=coherency, residual_percent=100 * worst)
 
 
 def _solve(

@@ -4,7 +4,7 @@ from capacity_run import deployment
 from msgspec.structs import replace
 
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.plan.row import AttemptEntry, CellCapacity, LatencyMs, RequestParts, blank_row
+from swarmsweep.plan.row import ApiUse, AttemptEntry, CellCapacity, LatencyMs, RequestParts, blank_row
 from swarmsweep.report.ladder import stages
 from swarmsweep.results.cell import merge
 
@@ -86,4 +86,10 @@ def at_limit(*rates, replicas=1, cpus=0.5, memory=GIB // 4, workers=1, bottlenec
         for number, rate in enumerate(rates, start=1)
         if rate is not None
     ]
-    return replace(row, attempts=attempts, users=40, bottleneck=bottleneck, failure_percent=0.0)
+    figures = {
+        "users": 40,
+        "failure_percent": 0.0,
+        "latency_growth": 20.0,
+        "api": ApiUse(cpu_cores=0.95 * replicas * cpus),
+    }
+    return replace(row, attempts=attempts, bottleneck=bottleneck, **figures)

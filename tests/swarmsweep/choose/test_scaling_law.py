@@ -32,7 +32,10 @@ def rates(rate, contention, coherency, counts):
 def test_known_parameters_are_found(contention, coherency, counts):
     found = fit(rates(607.4, contention, coherency, counts))
     assert found.rate_of_one_rps == pytest.approx(607.4)
-    assert (found.contention, found.coherency) == (pytest.approx(contention, abs=1e-9), pytest.approx(coherency, abs=1e-9))
+    assert (found.contention, found.coherency) == (
+        pytest.approx(contention, abs=1e-9),
+        pytest.approx(coherency, abs=1e-9),
+    )
     assert found.residual_percent == pytest.approx(0, abs=1e-6)
     assert found.fits
 
@@ -103,9 +106,7 @@ def test_no_other_parameters_are_nearer():
         assert error(found) <= error(other) + 1e-12
 
 
-@pytest.mark.parametrize(
-    ("contention", "coherency", "best"), [(0.1, 0.0, None), (0.19, 0.01, 9.0), (1.0, 0.01, 0.0)]
-)
+@pytest.mark.parametrize(("contention", "coherency", "best"), [(0.1, 0.0, None), (0.19, 0.01, 9.0), (1.0, 0.01, 0.0)])
 def test_the_number_with_the_highest_rate(contention, coherency, best):
     made = law(100.0, contention, coherency)
     assert made.best_count == (None if best is None else pytest.approx(best))
