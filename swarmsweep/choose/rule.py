@@ -11,7 +11,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     """What the step from ``smaller`` to ``larger`` on an axis brought, the others being equal.
 
     ``factor`` is the larger rate divided by the smaller one, as the geometric mean over ``pairs`` of cell ids; None
-    where the data cannot tell, and ``sentence`` says why. ``interval`` is at 95 %, over ``blocks``, and None with one
+    where the data do not show it: ``sentence`` says why. ``interval`` is at 95 %, over ``blocks``, and None with one
     block. ``pair_range`` has the lowest and the highest factor of several pairs. ``factor_per_cost`` is ``factor``
     divided by ``cost_factor``. ``verdict`` is as in `paired_test`: whether the larger cell is better. ``where`` has the
     axes besides the four sizes, ``bottlenecks`` those of the larger cells. Without a pair, ``smaller`` is None.
