@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from rows import searched
@@ -102,6 +102,8 @@ def exact(demands_seconds: list[float], think_seconds: float, users: int) -> tup
     return sum(times) / sum(demands_seconds), rate * max(demands_seconds)
 
 
+# Without a deadline, because a busy machine is no fault.
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0.001, 1.0), min_size=1, max_size=6),
     st.floats(0.0, 20.0),

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmsweep.choose.scaling_law import MAX_RESIDUAL_PERCENT, ScalingLaw, fit
@@ -40,6 +40,8 @@ def test_known_parameters_are_found(contention, coherency, counts):
     assert found.fits
 
 
+# Without a deadline, because a busy machine is no fault.
+@settings(deadline=None)
 @given(
     st.floats(0.1, 1e5),
     st.floats(0.0, 1.0),
