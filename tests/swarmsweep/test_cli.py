@@ -78,7 +78,7 @@ def without_place_and_time(out: str, folder: str | Path) -> str:
 def test_plan_prints_cells_reasons_and_duration(quick, capsys, tmp_path, golden):
     out = plan_of(capsys, quick, "--api-cpus", "1", "--api-memory", "4G")
     golden("cli_plan.txt", without_place_and_time(out, tmp_path))
-    assert re.search(r"^1  r1-c0\.15-m256M-w1 +33 \(21 \+ 12\)$", out, re.MULTILINE)
+    assert re.search(r"^1  r1-c0\.1-m256M-w1 +33 \(21 \+ 12\)$", out, re.MULTILINE)
     assert re.search(r"^7  r1-c2-m256M-w1 +-  .*2 CPUs", out, re.MULTILINE)
     assert "6 deployments: 2 min 6 s" in out
 
@@ -107,9 +107,9 @@ def test_plan_warns_of_oversubscription(quick, capsys, tmp_path, golden):
 
 def test_plan_shows_users_and_seconds_where_cells_differ(quick, capsys):
     path = Path(quick)
-    path.write_text(path.read_text().replace("matrix:", "  cases: [{when: {cpus: 0.15}, users: 4}]\nmatrix:", 1))
+    path.write_text(path.read_text().replace("matrix:", "  cases: [{when: {cpus: 0.1}, users: 4}]\nmatrix:", 1))
     out = plan_of(capsys, quick, "--api-cpus", "1", "--api-memory", "4G")
-    assert re.search(r"^1  r1-c0\.15-m256M-w1  4 users +32 \(20 \+ 12\)$", out, re.MULTILINE)
+    assert re.search(r"^1  r1-c0\.1-m256M-w1   4 users +32 \(20 \+ 12\)$", out, re.MULTILINE)
     assert re.search(r"^2  r1-c0\.5-m256M-w1   40 users +33 \(21 \+ 12\)$", out, re.MULTILINE)
     assert re.search(r"^7  r1-c2-m256M-w1     40 users +-  .*2 CPUs", out, re.MULTILINE)
     assert "6 deployments: 2 min 4 s" in out
