@@ -1,4 +1,4 @@
-"""The counters of the machine: CPU time over the cores that it may use, and memory available."""
+"""The counters of the machine: CPU time over the cores that it may use, and its memory."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def parse_meminfo(meminfo: str) -> dict[str, int]:
     return values
 
 
-def memory_room_of_cgroup(mounts: Sequence[CgroupMount], total_bytes: int | None) -> int | None:
-    """Bytes left under the memory limit of the cgroup of this machine; None when it has no limit of its own.
+def memory_of_cgroup(mounts: Sequence[CgroupMount], total_bytes: int | None) -> tuple[int, int] | None:
+    """The memory limit of the cgroup of this machine, and the bytes left under it; None when it has no such limit.
 
     Page cache that was not used recently can be reclaimed, so it counts as free, as in MemAvailable.
     """
-    rooms = []
+    found = []
     for mount in mounts:
         if mount.unified:
             names, reclaimable = ("memory.max", "memory.current"), "inactive_file"
@@ -63,18 +63,21 @@ def memory_room_of_cgroup(mounts: Sequence[CgroupMount], total_bytes: int | None
         if limit is None or usage is None or (total_bytes is not None and limit >= total_bytes):
             continue
         cache = parse_pairs(read_text(mount.point / "memory.stat")).get(reclaimable, 0)
-        rooms.append(max(0, limit - usage + min(cache, usage)))
-    return min(rooms) if rooms else None
+        found.append((limit, max(0, limit - usage + min(cache, usage))))
+    return min(found, key=lambda pair: pair[1], default=None)
 
 
 def read_host(proc: Path, mounts: Sequence[CgroupMount], cpus: set[int]) -> dict[str, object]:
-    """The host section of a line: CPU seconds over the cores this machine may use, their number, memory available."""
+    """The host section of a line: CPU seconds over the cores this machine may use, their number, and its memory."""
     meminfo = parse_meminfo(read_text(proc / "meminfo") or "")
-    available = [meminfo.get("MemAvailable"), memory_room_of_cgroup(mounts, meminfo.get("MemTotal"))]
-    known = [value for value in available if value is not None]
+    total, available = meminfo.get("MemTotal"), meminfo.get("MemAvailable")
+    own = memory_of_cgroup(mounts, total)
+    if own is not None:
+        total = own[0]
+        available = own[1] if available is None else min(available, own[1])
     return {
         "cpu_seconds": parse_cpu_seconds(read_text(proc / "stat") or "", cpus, os.sysconf("SC_CLK_TCK")),
         "cores": len(cpus),
-        # No program reads it yet; a later page will show it.
-        "memory_available_bytes": min(known) if known else None,
+        "memory_total_bytes": total,
+        "memory_available_bytes": available,
     }

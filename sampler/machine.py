@@ -10,6 +10,7 @@ from pathlib import Path
 from sampler.cgroups import CgroupMount
 from sampler.containers import Container, read_containers
 from sampler.core_users import CoreUsers
+from sampler.disks import read_disks
 from sampler.host import read_host
 from sampler.kernel_files import read_text
 from sampler.network import Links, TcpCounters
@@ -33,5 +34,6 @@ class Machine:
             "sampler_cpu_seconds": round(time.process_time(), 6),
             "tcp": self.tcp.read({name: container.pid for name, container in containers.items()}),
             "network": self.links.read(),
+            "disks": read_disks(self.proc),
         }
         return json.dumps({"t": round(now, 6), "host": host, "containers": counters}, separators=(",", ":")) + "\n"

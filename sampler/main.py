@@ -17,7 +17,7 @@ from sampler.docker_engine import DockerEngine
 from sampler.kernel_files import read_text
 from sampler.machine import Machine
 
-VERSION = "2"
+VERSION = "3"
 
 
 def sample_until_stopped(

@@ -58,6 +58,29 @@ class LoadUse(Struct, frozen=True, kw_only=True):
     workers: Whole | None = None
 
 
+class HostUse(Struct, frozen=True, kw_only=True):
+    """The use of one host in the measured window. ``group`` is 'api' or 'load'.
+
+    ``cpu_percent`` is of all its cores together, and ``memory_bytes`` what was not available, at the most. The network
+    is the interface with most bytes. ``link_percent`` is the use of the fullest link whose speed is known. Disks are
+    added up, and ``disk_busy_percent`` is that of the busiest one.
+    """
+
+    name: str
+    group: str
+    cores: Whole | None = None
+    cpu_percent: Number | None = None
+    memory_bytes: Whole | None = None
+    memory_total_bytes: Whole | None = None
+    interface: str | None = None
+    received_bytes_per_second: Number | None = None
+    sent_bytes_per_second: Number | None = None
+    link_percent: Number | None = None
+    disk_read_bytes_per_second: Number | None = None
+    disk_written_bytes_per_second: Number | None = None
+    disk_busy_percent: Number | None = None
+
+
 class RequestParts(Struct, frozen=True, kw_only=True):
     """Where the time of a request to ``endpoint`` goes, in ms, as the mean over ``requests``.
 
@@ -232,7 +255,8 @@ class Row(Struct, frozen=True, kw_only=True):
     ``unloaded_latency_ms`` is the mean latency of a single user. ``latency_growth`` is the mean latency at the peak
     divided by it. ``served_at_once`` is the number of requests that the API served at once at the peak: good responses
     per second times the unloaded latency. ``latency_intervals_ms`` has the 95 % intervals of the latencies of users; a
-    search has none. Rows of earlier versions lack these four.
+    search has none. ``hosts`` are the API hosts, then the load hosts; None where none was measured. Rows of earlier
+    versions lack these five.
 
     ``capacity_users`` is the number of users that a search with users verified, ``capacity_iterations_per_second`` the
     rate of iterations that a search by arrivals verified.
@@ -270,6 +294,7 @@ class Row(Struct, frozen=True, kw_only=True):
     capacity_users: Whole | None = None
     capacity_iterations_per_second: Number | None = None
     latency_intervals_ms: dict[str, Interval] = {}
+    hosts: list[HostUse] | None = None
     bottleneck: str | None
     request_parts: RequestParts | None
     choices: dict[str, str] | None

@@ -7,6 +7,7 @@ cumulative. The result is None if a counter went back, or was not sampled at bot
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
 from swarmsweep.raw.samples import (
     ContainerCounters,
+    DiskCounters,
     HostCounters,
     LinkCounters,
     Sample,
@@ -17,6 +18,9 @@ from swarmsweep.raw.samples import (
     growth,
 )
 
+# Bridges of Docker on the host: their bytes to other hosts are also those of the interface behind them.
+_BRIDGES = ("docker", "br-")
+
 
 def machines_over(
     samples_by_host: dict[str, list[Sample]], group_of: dict[str, str], window: tuple[float, float]
@@ -26,17 +30,21 @@ def machines_over(
     If the samples of a host do not cover the window, it has only its group.
     """
     return {
-        host: _machine(group_of[host], around(samples, window)) for host, samples in sorted(samples_by_host.items())
+        host: _machine(group_of[host], around(samples, window), samples)
+        for host, samples in sorted(samples_by_host.items())
     }
 
 
-def _machine(group: str, span: Span | None) -> MachineUsage:
+def _machine(group: str, span: Span | None, samples: list[Sample]) -> MachineUsage:
     if span is None:
         return MachineUsage(group=group)
     first, last = span[0].host, span[1].host
     seconds = span[1].t - span[0].t
     sampler = growth(first.sampler_cpu_seconds, last.sampler_cpu_seconds)
     link_percent, link_name = max(_links(first, last, seconds), default=(None, None))
+    memory = _memory_bytes(span, samples)
+    interface, received, sent = _busiest_interface(first, last, seconds)
+    read, written, busy = _disks(first, last, seconds)
     return MachineUsage(
         group=group,
         cores=None if last.cores is None else round(last.cores),
@@ -48,6 +56,14 @@ def _machine(group: str, span: Span | None) -> MachineUsage:
         link_name=link_name,
         link_percent=link_percent,
         sampler_cores=None if sampler is None else sampler / seconds,
+        memory_bytes=memory,
+        memory_total_bytes=None if last.memory_total_bytes is None else round(last.memory_total_bytes),
+        interface=interface,
+        received_bytes_per_second=received,
+        sent_bytes_per_second=sent,
+        disk_read_bytes_per_second=read,
+        disk_written_bytes_per_second=written,
+        disk_busy_percent=busy,
         containers={name: _container(span, name, seconds) for name in sorted(span[1].containers)},
     )
 
@@ -120,3 +136,56 @@ def _retransmitted_percent(first: TcpCounters, last: TcpCounters) -> float | Non
     sent = growth(first.segments_out, last.segments_out)
     again = growth(first.retransmitted, last.retransmitted)
     return 100 * again / sent if sent and again is not None else None
+
+
+def _memory_bytes(span: Span, samples: list[Sample]) -> int | None:
+    """The most memory that was not available in any sample of the span; None if one of them lacks it."""
+    used = [sample.host.memory_used_bytes for sample in samples if span[0].t <= sample.t <= span[1].t]
+    known = [value for value in used if value is not None]
+    return round(max(known)) if known and len(known) == len(used) else None
+
+
+def _busiest_interface(
+    first: HostCounters, last: HostCounters, seconds: float
+) -> tuple[str | None, float | None, float | None]:
+    """The interface with most bytes in both directions, and the bytes per second of each direction."""
+    found = []
+    for name, after in (last.network or {}).items():
+        before = (first.network or {}).get(name, LinkCounters())
+        received, sent = growth(before.rx_bytes, after.rx_bytes), growth(before.tx_bytes, after.tx_bytes)
+        if received is not None and sent is not None and not name.startswith(_BRIDGES):
+            found.append((received + sent, name, received / seconds, sent / seconds))
+    if not found:
+        return None, None, None
+    _, name, received, sent = max(found)
+    return name, received, sent
+
+
+def _disks(first: HostCounters, last: HostCounters, seconds: float) -> tuple[float | None, float | None, float | None]:
+    """Bytes per second that all disks read and wrote, and the time in which the busiest one was busy, in percent.
+
+    All are None if a disk came within the window, because a sum without it would be too low.
+    """
+    if not last.disks or not first.disks:
+        return None, None, None
+    pairs = [(first.disks.get(name, DiskCounters()), after) for name, after in last.disks.items()]
+    read = [growth(before.read_bytes, after.read_bytes) for before, after in pairs]
+    written = [growth(before.written_bytes, after.written_bytes) for before, after in pairs]
+    busy = [growth(before.busy_seconds, after.busy_seconds) for before, after in pairs]
+    longest = _each(busy)
+    return (
+        _sum_rate(_each(read), seconds),
+        _sum_rate(_each(written), seconds),
+        # The kernel adds a request's time when it ends, so the sum may be a little longer than the window.
+        None if longest is None else min(100.0, 100 * max(longest) / seconds),
+    )
+
+
+def _each(values: list[float | None]) -> list[float] | None:
+    """The values; None if one of them was not measured."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else None
+
+
+def _sum_rate(values: list[float] | None, seconds: float) -> float | None:
+    return None if values is None else sum(values) / seconds

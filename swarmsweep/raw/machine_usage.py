@@ -23,6 +23,9 @@ class MachineUsage:
     ``link_percent`` is the rate of the busier direction of the fullest network link, in percent of its speed, and
     ``link_name`` is its interface. Both are None where no speed is known, as in most virtual machines.
     ``retransmitted_percent`` is of the TCP segments sent, ``retransmitted_per_second`` their number.
+    ``memory_bytes`` is the most that was not available in any second. ``interface`` is the one with most bytes, and
+    their rates are those of it alone: a bridge on the machine has the same bytes again. Disks are added up.
+    ``disk_busy_percent`` is that of the busiest one. A machine that shares its computer sees the disks of the computer.
     """
 
     group: str
@@ -35,4 +38,12 @@ class MachineUsage:
     link_name: str | None = None
     link_percent: float | None = None
     sampler_cores: float | None = None
+    memory_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    interface: str | None = None
+    received_bytes_per_second: float | None = None
+    sent_bytes_per_second: float | None = None
+    disk_read_bytes_per_second: float | None = None
+    disk_written_bytes_per_second: float | None = None
+    disk_busy_percent: float | None = None
     containers: Mapping[str, ContainerUsage] = field(default_factory=dict)

@@ -54,6 +54,14 @@ class LinkCounters(Struct, frozen=True):
     speed_mbit: Real | None = None
 
 
+class DiskCounters(Struct, frozen=True):
+    """Bytes of one disk, and the seconds in which it was busy."""
+
+    read_bytes: Real | None = None
+    written_bytes: Real | None = None
+    busy_seconds: Real | None = None
+
+
 class HostCounters(Struct, frozen=True):
     """Cumulative counters of one host; None for a counter that the kernel, or an older sampler, does not offer.
 
@@ -68,6 +76,15 @@ class HostCounters(Struct, frozen=True):
     sampler_cpu_seconds: Real | None = None
     tcp: TcpCounters | None = None
     network: dict[str, LinkCounters] | None = None
+    disks: dict[str, DiskCounters] | None = None
+    memory_total_bytes: Real | None = None
+    memory_available_bytes: Real | None = None
+
+    @property
+    def memory_used_bytes(self) -> float | None:
+        """Memory that is not available; None where it was not sampled. It is no counter."""
+        total, available = self.memory_total_bytes, self.memory_available_bytes
+        return None if total is None or available is None else max(0.0, total - available)
 
     def cpu_seconds_since(self, earlier: "HostCounters") -> dict[str, float]:
         """Growth of each kind of CPU time that both samples have."""

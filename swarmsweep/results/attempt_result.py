@@ -20,6 +20,7 @@ from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
 from swarmsweep.raw.deployment import Deployment, StateAfterLoad
+from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
 from swarmsweep.results.endpoints import AttemptEndpoints, EndpointPart, endpoints_of
@@ -49,7 +50,7 @@ class AttemptResult:
     that began in the window (closed loop). One fails when it raises or when a request in it fails. ``failure_kinds``
     counts the failures by their kind, None where it was not recorded. ``endpoints`` are the requests of the window by
     name, None where no names were recorded. ``metrics`` are the API's own, of all requests since its replicas started.
-    ``probes`` are those of a search. ``concurrency`` belongs to the highest load.
+    ``probes`` are those of a search. ``concurrency`` belongs to the highest load. ``machines`` are by host name.
     """
 
     attempt: int
@@ -82,6 +83,7 @@ class AttemptResult:
     capacity: Capacity | None = None
     probes: tuple[ProbeRow, ...] = ()
     concurrency: Concurrency = field(default_factory=Concurrency)
+    machines: Mapping[str, MachineUsage] = field(default_factory=dict)
 
     @property
     def rps(self) -> float | None:
@@ -137,6 +139,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         capacity=search.capacity if search is not None else None,
         probes=tuple(_probe_row(probe, raw) for probe in search.probes) if search is not None else (),
         concurrency=evidence.concurrency,
+        machines=evidence.machines,
     )
 
 

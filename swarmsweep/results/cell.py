@@ -30,6 +30,7 @@ from swarmsweep.raw.latency import describe, lower_bounds
 from swarmsweep.raw.tasks import TaskCounts, add_counts
 from swarmsweep.results.attempt_result import AttemptResult
 from swarmsweep.results.endpoints import merge_endpoints, without_verdicts
+from swarmsweep.results.hosts import merge_hosts
 from swarmsweep.results.modes import meets_slo
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         processes_range=_combine(_widest, (a.usage.processes_range for a in attempts)),
         latency_ms=describe([a.latency_ms for a in attempts]),
         latency_intervals_ms=_latency_intervals(attempts),
+        hosts=merge_hosts([attempt.machines for attempt in attempts]),
         lower_bounds=lower_bounds([a.latency_ms for a in attempts], [a.waited_ms for a in attempts]),
         capacity_rps=capacity.verified_rps if capacity else None,
         capacity_users=capacity.verified_users if capacity else None,

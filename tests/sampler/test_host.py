@@ -37,10 +37,12 @@ def test_cpu_seconds_are_summed_over_exactly_the_given_cores(cpus, expected):
 MEMINFO = (
     "MemTotal:       24684092 kB\nMemFree:        22658016 kB\nMemAvailable:   24107980 kB\nHugePages_Total:       0\n"
 )
+# Available and in all, of a machine without a limit of its own.
+WHOLE = (24107980 * 1024, 24684092 * 1024)
 
 
 @pytest.mark.parametrize(
-    ("mountinfo", "files", "expected"),
+    ("mountinfo", "files", "available", "total"),
     [
         pytest.param(
             V1_SPLIT.format(root="/"),
@@ -50,12 +52,14 @@ MEMINFO = (
                 "memory/memory.stat": "cache 4096\ninactive_file 1\ntotal_inactive_file 536870912\n",
             },
             4294967296 - 3221225472 + 536870912,
+            4294967296,
             id="v1 machine with 4 GiB",
         ),
         pytest.param(
             V2_ONLY,
             {"memory.max": "4294967296\n", "memory.current": "1073741824\n", "memory.stat": "inactive_file 4096\n"},
             4294967296 - 1073741824 + 4096,
+            4294967296,
             id="v2 machine with 4 GiB",
         ),
         pytest.param(
@@ -66,20 +70,21 @@ MEMINFO = (
                 "memory/memory.stat": "total_inactive_file 0\n",
             },
             24107980 * 1024,
+            24684092 * 1024,
             id="v1 no limit",
         ),
-        pytest.param(V2_ONLY, {"memory.max": "max\n", "memory.current": "4096\n"}, 24107980 * 1024, id="v2 max"),
-        pytest.param(V2_ONLY, {"cgroup.procs": ""}, 24107980 * 1024, id="v2 root has no limit file"),
+        pytest.param(V2_ONLY, {"memory.max": "max\n", "memory.current": "4096\n"}, *WHOLE, id="v2 max"),
+        pytest.param(V2_ONLY, {"cgroup.procs": ""}, *WHOLE, id="v2 root has no limit file"),
     ],
 )
-def test_memory_available_is_bounded_by_the_machine_s_own_limit(tmp_path, mountinfo, files, expected):
+def test_memory_is_bounded_by_the_machine_s_own_limit(tmp_path, mountinfo, files, available, total):
     write_tree(tmp_path, files, lambda name: name)
     proc = tmp_path / "proc"
     proc.mkdir()
     (proc / "meminfo").write_text(MEMINFO)
     (proc / "stat").write_text(PROC_STAT)
     host = read_host(proc, parse_mounts(mountinfo, tmp_path), {0, 1})
-    assert host["memory_available_bytes"] == expected
+    assert (host["memory_available_bytes"], host["memory_total_bytes"]) == (available, total)
     assert host["cores"] == 2
 
 
@@ -90,7 +95,7 @@ def test_host_figures_of_this_machine():
     burn_cpu_seconds(0.05)  # five ticks of the clock that /proc/stat counts in
     after = read_host(Path("/proc"), mounts, cpus)
     assert before["cores"] == len(cpus)
-    assert before["memory_available_bytes"] > 0
+    assert 0 < before["memory_available_bytes"] <= before["memory_total_bytes"]
     spent = {kind: after["cpu_seconds"][kind] - before["cpu_seconds"][kind] for kind in before["cpu_seconds"]}
     assert all(seconds >= 0 for kind, seconds in spent.items() if kind != "iowait")  # iowait may fall, proc(5)
     assert spent["user"] + spent["system"] > 0

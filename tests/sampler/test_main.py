@@ -36,6 +36,7 @@ def test_it_stops_by_itself_and_appends(tmp_path):
     assert lines[-1]["containers"] == {}
     host = lines[-1]["host"]
     assert {"cpu_seconds", "cores", "memory_available_bytes", "own_cpu_seconds", "lab_cpu_seconds"} < set(host)
+    assert {"memory_total_bytes", "disks"} < set(host)
     assert host["tcp"]["segments_out"] > 0
     assert host["sampler_cpu_seconds"] > 0
     assert "lo" not in host["network"]

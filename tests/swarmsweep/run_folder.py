@@ -225,9 +225,16 @@ def sample_lines(container_ids: list[str], traffic: Traffic, busy: float = 0.5) 
             "processes": {10: traffic.processes, 20: 99}.get(second),
         }
         containers = {name: dict(counters) for name in container_ids}
-        host_facts = {"cpu_seconds": host, "cores": 1, "memory_available_bytes": 2048 * MIB}
+        host_facts = {"cpu_seconds": host, "cores": 1, "memory_available_bytes": 2048 * MIB} | machine_counters(second)
         samples.append({"t": 1_000_000.5 + second, "host": host_facts, "containers": containers})
     return samples
+
+
+def machine_counters(second: int) -> dict[str, Any]:
+    """Memory, network and disk of a host: 2 MiB come in, 1 MiB goes out and 256 KiB are written each second."""
+    network = {"host0": {"rx_bytes": second * 2 * MIB, "tx_bytes": second * MIB, "speed_mbit": None}}
+    disk = {"read_bytes": 0, "written_bytes": second * MIB // 4, "busy_seconds": second * 0.015}
+    return {"memory_total_bytes": 4096 * MIB, "network": network, "disks": {"vda": disk}}
 
 
 def metrics_text(endpoint: str, requests: int, mean_ms: float, parts_ms: dict[str, float], **choices: str) -> str:

@@ -21,7 +21,7 @@ KEYS = [
     *("think_time_seconds", "server_processes", "processes_range", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps"),
     *("capacity", "api", "load", "unloaded_latency_ms", "latency_growth", "served_at_once"),
-    *("capacity_users", "capacity_iterations_per_second", "latency_intervals_ms", "bottleneck"),
+    *("capacity_users", "capacity_iterations_per_second", "latency_intervals_ms", "hosts", "bottleneck"),
     *("request_parts", "choices", "bottleneck_evidence", "metrics_problem"),
     *("target", "twin_of", "retries", "exceptions", "rps_range", "memory", "checks", "doubts", "attempts", "log_tail"),
     *("run_id", "attempt"),

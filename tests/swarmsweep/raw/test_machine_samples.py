@@ -125,11 +125,85 @@ def test_the_fullest_link_whose_speed_is_known(speed_mbit, rx, tx, link):
     assert (found.link_name, found.link_percent) == (link[0], pytest.approx(link[1], abs=0.01))
 
 
+def test_memory_is_the_most_that_was_not_available_within_the_window():
+    lines = samples()
+    for line, available in ((lines[0], 1), (lines[9], 1024), (lines[21], 1)):
+        line["host"]["memory_available_bytes"] = available * MIB
+    found = machine(lines)
+    assert (found.memory_bytes, found.memory_total_bytes) == ((4096 - 1024) * MIB, 4096 * MIB)
+    del lines[9]["host"]["memory_available_bytes"]
+    assert machine(lines).memory_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("other", "share", "interface", "received", "sent"),
+    [
+        ("eth1", 0.5, "host0", 2.0, 1.0),
+        ("eth1", 1.5, "eth1", 3.0, 1.5),
+        # The bytes of containers, which are also those of the interface behind the bridge.
+        ("docker_gwbridge", 1.5, "host0", 2.0, 1.0),
+    ],
+)
+def test_the_network_is_the_interface_with_most_bytes(other, share, interface, received, sent):
+    lines = samples()
+    for second, line in enumerate(lines):
+        counters = {"rx_bytes": second * share * 2 * MIB, "tx_bytes": second * share * MIB, "speed_mbit": None}
+        line["host"]["network"][other] = counters
+    found = machine(lines)
+    rates = (found.received_bytes_per_second, found.sent_bytes_per_second)
+    assert (found.interface, rates) == (interface, pytest.approx((received * MIB, sent * MIB)))
+
+
+def disks(**busy_share):
+    """Samples with disks that read 1 MiB and write 2 MiB each second, and are busy for this share of the time."""
+    lines = samples()
+    for second, line in enumerate(lines):
+        line["host"]["disks"] = {
+            name: {"read_bytes": second * MIB, "written_bytes": second * 2 * MIB, "busy_seconds": second * share}
+            for name, share in busy_share.items()
+        }
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("busy_share", "read", "written", "busy_percent"),
+    [
+        ({"vda": 0.2}, 1, 2, 20.0),
+        # Bytes of all disks, and the busiest of them.
+        ({"vda": 0.2, "vdb": 0.9}, 2, 4, 90.0),
+        # The kernel adds the time of a request when it ends.
+        ({"vda": 1.01}, 1, 2, 100.0),
+    ],
+)
+def test_disks_over_a_window(busy_share, read, written, busy_percent):
+    found = machine(disks(**busy_share))
+    assert found.disk_read_bytes_per_second == pytest.approx(read * MIB)
+    assert found.disk_written_bytes_per_second == pytest.approx(written * MIB)
+    assert found.disk_busy_percent == pytest.approx(busy_percent)
+
+
+@pytest.mark.parametrize("seen", [None, {}, "late"])
+def test_disks_that_were_not_sampled_at_both_ends_show_nothing(seen):
+    lines = disks(vda=0.2, vdb=0.9)
+    for line in lines[:10]:
+        del line["host"]["disks"]["vdb"]
+    for line in lines if seen != "late" else ():
+        line["host"]["disks"] = seen
+    found = machine(lines)
+    figures = (found.disk_read_bytes_per_second, found.disk_written_bytes_per_second, found.disk_busy_percent)
+    assert figures == (None, None, None)
+
+
 def test_files_of_an_older_sampler_have_the_api_alone():
-    found = machine(sample_lines([API], Traffic([], cpu_cores=0.5)))
+    lines = sample_lines([API], Traffic([], cpu_cores=0.5))
+    for line in lines:
+        for name in ("memory_total_bytes", "network", "disks"):
+            del line["host"][name]
+    found = machine(lines)
     assert found.containers[API].service == "api"
     assert (found.external_cpu_cores, found.retransmitted_percent, found.sampler_cores) == (None, None, None)
     assert (found.link_name, found.link_percent) == (None, None)
+    assert (found.memory_bytes, found.interface, found.disk_busy_percent) == (None, None, None)
     assert found.busy_percent == pytest.approx(50.0)
 
 
