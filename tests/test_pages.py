@@ -78,20 +78,13 @@ def test_every_page_of_docs_is_linked_from_the_first_pages():
 
 
 def answer(page: str) -> str:
-    """Return what README shows of a summary: its note, the recommendation, and each cell in five columns."""
+    """Return what README shows of a summary: its note, the recommendation with its reasons, and the first table."""
     note, rest = page.split("\n# ", 1)
-    recommendation = rest.split("\n\n")[1]
-    first, _, *rows = [line for line in rest.splitlines() if line.startswith("| ")]
-    names = [name.strip() for name in first.split("|")]
-    lines = ["| configuration | RPS | p95 ms | cost | result |", "| --- | ---: | ---: | ---: | --- |"]
-    for row in rows:
-        values = [value.strip() for value in row.split("|")]
-        cell = dict(zip(names[2:], values[2:], strict=True))
-        meets = {"yes": "holds the SLO", "no": "misses the SLO"}
-        status = meets[cell["meets SLO"]] if cell["status"] == "valid" else cell["status"]
-        name = f"{values[1]} {cell['replicas']} x {cell['CPU']} CPU, {cell['memory']}".strip()
-        lines.append(f"| {name} | {cell['RPS']} | {cell['p95 ms']} | {cell['cost']} | {status} |")
-    return "\n".join([note, recommendation, "", *lines, ""])
+    screen = rest.split("\n## ")[0]
+    recommendation = screen.split("\n\n")[1]
+    reasons = screen.partition("**Why**\n\n")[2].partition("\n\n")[0]
+    table = [line for line in screen.splitlines() if line.startswith("|")]
+    return "\n".join([note, " ".join([recommendation, *re.findall(r"(?m)^- (.+)$", reasons)]), "", *table, ""])
 
 
 def test_the_result_in_readme_is_that_of_the_example():

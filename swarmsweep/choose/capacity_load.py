@@ -8,7 +8,7 @@ from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, is_tie
-from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.choose.recommendation import Recommendation, recommend_with
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import CellCapacity, Row
@@ -59,18 +59,22 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
     slo, target = plan.limits, plan.load.get("target_rps")
     cells, able = [cell for cell in cells if not cell.twin_of], eligible_cells(cells)
     if not able:
-        return Recommendation(None, _nothing_holds(cells, slo))
+        return _nothing_holds(cells, slo)
     needed = target * HEADROOM if target else None
     best = _highest(able, noise) if needed is None else _cheapest_for(needed, able, noise)
     if best is None:
-        return Recommendation(None, _short_of(target or 0, able, slo))
+        return _short_of(target or 0, able, slo)
     compared = compare_with_each(best, able, noise)
-    sentences = [
-        _why(best, target, able, slo),
-        against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
-        _against_highest(best, able, compared),
-    ]
-    return Recommendation(best.id, " ".join(sentences))
+    return recommend_with(
+        best.id,
+        answer=[_take(best, target, able, slo)],
+        reasons=[
+            f"{_proof(best)}.",
+            f"{_price(best)}.",
+            *against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
+            _against_highest(best, able, compared),
+        ],
+    )
 
 
 def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
@@ -135,15 +139,14 @@ def _top(able: list[Row]) -> Row:
     return min(able, key=lambda cell: (-_conservative(cell), plain_order(cell)))
 
 
-def _why(best: Row, target: float | None, able: list[Row], slo: SloLimits) -> str:
+def _take(best: Row, target: float | None, able: list[Row], slo: SloLimits) -> str:
     if target:
         why = f"It is the cheapest configuration with a conservative rate of at least {_wanted(target)}"
     elif best is _top(able):
         why = "It has the highest conservative rate"
     else:
         why = "It is the cheapest configuration that ties with the highest conservative rate"
-    take = f"Take {best.id} ({describe_config(best.config)}). {why}. The SLO is {slo_of.describe(slo)}."
-    return f"{take} {_proof(best)}. {_price(best)}."
+    return f"Take {best.id} ({describe_config(best.config)}). {why}. The SLO is {slo_of.describe(slo)}."
 
 
 def _proof(cell: Row) -> str:
@@ -232,17 +235,23 @@ def _compared(comparison: Comparison) -> str:
     return f"It takes {figures}{_AGAINST[comparison.verdict]}: {why}"
 
 
-def _short_of(target: float, able: list[Row], slo: SloLimits) -> str:
+def _short_of(target: float, able: list[Row], slo: SloLimits) -> Recommendation:
     best = _top(able)
     proven, needed = _conservative(best), target * HEADROOM
-    itself = ""
-    if proven >= target:
-        itself = f" It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
-    return (
-        f"None of the tested configurations has a conservative rate of {_wanted(target)}. "
-        f"The SLO is {slo_of.describe(slo)}. The best is {best.id} ({describe_config(best.config)}). Its conservative "
-        f"rate of {format_figure(proven)} requests/s is {_percent(1 - proven / needed)} too low. {_proof(best)}."
-        f"{itself} {_next_step(best)}"
+    spare = f"It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
+    return recommend_with(
+        None,
+        answer=[
+            f"None of the tested configurations has a conservative rate of {_wanted(target)}. "
+            f"The SLO is {slo_of.describe(slo)}."
+        ],
+        reasons=[
+            f"The best is {best.id} ({describe_config(best.config)}). Its conservative rate of {format_figure(proven)} "
+            f"requests/s is {_percent(1 - proven / needed)} too low.",
+            f"{_proof(best)}.",
+            spare if proven >= target else None,
+        ],
+        next_steps=[_next_step(best)],
     )
 
 
@@ -256,20 +265,26 @@ def _next_step(best: Row) -> str:
     return "Measure it again."
 
 
-def _nothing_holds(cells: list[Row], slo: SloLimits) -> str:
+def _nothing_holds(cells: list[Row], slo: SloLimits) -> Recommendation:
     valid = [cell for cell in cells if cell.status == "valid"]
     if not valid:
         return nothing_measured(cells)
     if held := [cell for cell in valid if _held_once(cell)]:
-        return (
-            f"No rate was verified. {_some(held)} held the SLO ({slo_of.describe(slo)}), but not for long enough. "
-            f"{_step_of(held[0]) or 'Use a longer profile, or measure again.'}"
+        return recommend_with(
+            None,
+            answer=["No rate was verified."],
+            reasons=[f"{_some(held)} held the SLO ({slo_of.describe(slo)}), but not for long enough."],
+            next_steps=[_step_of(held[0]) or "Use a longer profile, or measure again."],
         )
     # Rows of a search are in no order of nearness: the largest is the one to explain.
     largest = max(valid, key=lambda cell: (cost(cell.config), cell.id))
-    return (
-        f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any tested "
-        f"rate. {_step_of(largest) or _when_nothing_holds(largest)}"
+    return recommend_with(
+        None,
+        answer=[
+            f"None of the tested configurations ({_some(valid)}) held the SLO ({slo_of.describe(slo)}) at any tested "
+            "rate."
+        ],
+        next_steps=[_step_of(largest) or _when_nothing_holds(largest)],
     )
 
 

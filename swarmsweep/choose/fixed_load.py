@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.light_load import light_load
-from swarmsweep.choose.recommendation import Recommendation
+from swarmsweep.choose.recommendation import Recommendation, recommend_with
 from swarmsweep.choose.ties import cheapest, plain_order
 from swarmsweep.plan.row import OTHER_ENDPOINTS, Row
 from swarmsweep.results import slo as slo_of
@@ -38,16 +38,19 @@ def recommend(cells: list[Row], slo: SloLimits) -> Recommendation:
     good = [cell for cell in cells if cell.status == "valid" and cell.meets_slo]
     close = [cell for cell in cells if _is_close(cell, slo) and slo_of.holds_as_measured(cell, slo)]
     if not good and not close:
-        return Recommendation(None, _nothing_found(cells, slo))
+        return _nothing_found(cells, slo)
     best = cheapest(good or close)
-    sentences = [
-        light_load(cells),
-        _why(best, slo),
-        _hidden(best, slo),
-        against_cheaper(best, cells, lambda cell: _why_not(cell, slo)),
-        _against_fastest(best, cells),
-    ]
-    return Recommendation(best.id, " ".join(sentence for sentence in sentences if sentence))
+    return recommend_with(
+        best.id,
+        answer=[light_load(cells), _take(best)],
+        reasons=[
+            *_figures(best, slo),
+            _hidden(best, slo),
+            *against_cheaper(best, cells, lambda cell: _why_not(cell, slo)),
+            _against_fastest(best, cells),
+        ],
+        next_steps=[] if best.meets_slo else [f"To decide it, {_to_decide(best)}."],
+    )
 
 
 def _is_close(cell: Row, slo: SloLimits) -> bool:
@@ -79,21 +82,23 @@ def describe_config(config: Config) -> str:
     )
 
 
-def _why(best: Row, slo: SloLimits) -> str:
-    every = slo_of.compare_with_limits(best, slo)
-    figures = " and ".join(figure.describe() for figure in every if not figure.endpoint)
+def _take(best: Row) -> str:
     why = "It is the cheapest configuration that holds the SLO."
     if not best.meets_slo:
-        why = (
-            "Whether it holds the SLO is undecided, because a limit is in the 95 % interval of its latency. "
-            "No configuration holds the SLO clearly, and this one is the cheapest that held it as measured. "
-            f"To decide it, {_to_decide(best)}."
-        )
-    return (
-        f"Take {best.id} ({describe_config(best.config)}). {why} "
+        why = "Whether it holds the SLO is undecided, because a limit is in the 95 % interval of its latency."
+    return f"Take {best.id} ({describe_config(best.config)}). {why}"
+
+
+def _figures(best: Row, slo: SloLimits) -> list[str]:
+    """What the chosen cell served, and its cost."""
+    every = slo_of.compare_with_limits(best, slo)
+    figures = " and ".join(figure.describe() for figure in every if not figure.endpoint)
+    open_ones = "No configuration holds the SLO clearly, and this one is the cheapest that held it as measured."
+    return [
+        "" if best.meets_slo else open_ones,
         f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
-        f"{_nearest_endpoint(every)}Its cost is {cost(best.config):.2f} CPU equivalents."
-    )
+        f"{_nearest_endpoint(every)}Its cost is {cost(best.config):.2f} CPU equivalents.",
+    ]
 
 
 def _nearest_endpoint(figures: list[slo_of.Miss]) -> str:
@@ -134,7 +139,7 @@ def _to_decide(cell: Row) -> str:
     return more
 
 
-def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> str:
+def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> list[str]:
     """Why no cheaper cell was chosen.
 
     ``why_not`` gives the reason for a valid cell. A cheaper cell that was not measured is named too.
@@ -143,8 +148,8 @@ def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) 
     cheaper = sorted((c for c in cells if cost(c.config) < limit), key=lambda c: (-cost(c.config), c.id))
     tried = [cell for cell in cheaper if cell.status in ("valid", "failed", "invalid")]
     if not tried:
-        return "No cheaper configuration was measured."
-    sentences = []
+        return ["No cheaper configuration was measured."]
+    sentences: list[str] = []
     for cell in tried:
         name = f"{cell.id} (cost {cost(cell.config):.2f})"
         if cell.status == "valid":
@@ -153,7 +158,7 @@ def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) 
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
             sentences.append(f"{name} is cheaper, but {verb}. Reason: {_short(cell.reason)}.")
-    return " ".join(reversed(sentences))
+    return sentences[::-1]
 
 
 def _against_fastest(best: Row, cells: list[Row]) -> str:
@@ -171,22 +176,33 @@ def _against_fastest(best: Row, cells: list[Row]) -> str:
     )
 
 
-def _nothing_found(cells: list[Row], slo: SloLimits) -> str:
+def _nothing_found(cells: list[Row], slo: SloLimits) -> Recommendation:
     valid = [cell for cell in cells if cell.status == "valid"]
-    if valid:
-        best = nearest(valid, slo) or valid[0]
-        missed = slo_of.misses(best, slo)
-        worst = max(missed, key=lambda miss: miss.factor)
-        is_far = worst.factor != float("inf") and not worst.is_close
-        factor = f", {worst.factor:.2f} times the limit" if is_far else ""
-        is_open = any(not any(miss.exceeds for miss in slo_of.misses(cell, slo)) for cell in valid)
-        verb = "is known to hold" if is_open else "holds"
-        return (
-            f"None of the tested configurations {verb} the SLO ({slo_of.describe(slo)}). "
-            f"The nearest is {best.id} ({describe_config(best.config)}): {worst.describe()}{factor}. "
-            f"{_advice(best, worst)}"
-        )
-    return nothing_measured(cells)
+    if not valid:
+        return nothing_measured(cells)
+    best = nearest(valid, slo) or valid[0]
+    worst = max(slo_of.misses(best, slo), key=lambda miss: miss.factor)
+    is_far = worst.factor != float("inf") and not worst.is_close
+    factor = f", {worst.factor:.2f} times the limit" if is_far else ""
+    is_open = any(not any(miss.exceeds for miss in slo_of.misses(cell, slo)) for cell in valid)
+    verb = "is known to hold" if is_open else "holds"
+    return recommend_with(
+        None,
+        answer=[
+            light_load(cells) if _may_take_more(valid, slo) else None,
+            f"None of the tested configurations {verb} the SLO ({slo_of.describe(slo)}).",
+        ],
+        reasons=[f"The nearest is {best.id} ({describe_config(best.config)}): {worst.describe()}{factor}."],
+        next_steps=[_advice(best, worst)],
+    )
+
+
+def _may_take_more(valid: list[Row], slo: SloLimits) -> bool:
+    """Whether no figure of the cells speaks against more load: the limits that are open have no figure at all.
+
+    A limit within the interval of a latency, or a response that never came, asks for less load or a larger cell.
+    """
+    return all(miss.value is None for cell in valid for miss in slo_of.misses(cell, slo))
 
 
 def _advice(nearest: Row, worst: slo_of.Miss) -> str:
@@ -253,17 +269,23 @@ def _absent_endpoint(nearest: Row) -> str:
     )
 
 
-def nothing_measured(cells: list[Row]) -> str:
-    """Why there is no valid cell, as a sentence."""
+def nothing_measured(cells: list[Row]) -> Recommendation:
+    """Why there is no valid cell."""
     counts = {word: sum(cell.status == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
     by_status = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     if not counts["failed"] and not counts["invalid"]:
-        return f"No configuration has been measured yet{f' ({by_status})' if by_status else ''}."
+        found = f" ({by_status})" if by_status else ""
+        return recommend_with(None, answer=[f"No configuration has been measured yet{found}."])
     first = next(cell for word in ("failed", "invalid") for cell in cells if cell.status == word)
     alone = counts["failed"] + counts["invalid"] == 1
     name = first.id if alone else f"The first of them, {first.id},"
     verb = "failed" if first.status == "failed" else "is invalid"
-    return f"No configuration has a valid measurement: {by_status}. {name} {verb}. Reason: {_short(first.reason)}."
+    return recommend_with(
+        None,
+        answer=[f"No configuration has a valid measurement: {by_status}."],
+        reasons=[f"{name} {verb}. Reason: {_short(first.reason)}."],
+        next_steps=["Remove this cause, and measure again."],
+    )
 
 
 def _shortfall(cell: Row, slo: SloLimits) -> float:

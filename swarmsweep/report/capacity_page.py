@@ -79,7 +79,7 @@ def _row(cell: Row, chosen: bool) -> list[str]:
         "**→**" if chosen else "",
         markdown(cell.id + twin),
         str(capacity.deployments) if capacity else MISSING,
-        _verified(capacity) if capacity else MISSING,
+        verified_text(capacity) if capacity else MISSING,
         estimate_text(capacity) if capacity and capacity.estimate_rps is not None else MISSING,
         *(_figure(value) for value in (latency_ms.p50, latency_ms.p95, latency_ms.p99)),
         f"{cost(cell.config):.2f}",
@@ -90,7 +90,8 @@ def _row(cell: Row, chosen: bool) -> list[str]:
     ]
 
 
-def _verified(capacity: CellCapacity) -> str:
+def verified_text(capacity: CellCapacity) -> str:
+    """The verified rate, with the users or iterations that belong to it."""
     if capacity.verified_rps is None:
         return "none"
     users = "" if capacity.verified_users is None else f" ({counted(capacity.verified_users, 'user')})"
@@ -155,7 +156,7 @@ def _capacity_words(cell: Row) -> str:
     if cell.status != "valid" or capacity is None or capacity.verified_rps is None:
         return f"{cell.id}: no rate was verified"
     estimate = f", {estimate_text(capacity)} estimated" if capacity.estimate_rps is not None else ""
-    return f"{cell.id}: {_verified(capacity)} requests/s verified{estimate}"
+    return f"{cell.id}: {verified_text(capacity)} requests/s verified{estimate}"
 
 
 def _search(cell: Row) -> SearchTables:

@@ -3,16 +3,24 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from swarmsweep.choose.capacity_load import unverified
+from swarmsweep.choose.capacity_load import conservative_rps, unverified
+from swarmsweep.choose.fixed_load import rps_per_cost
 from swarmsweep.choose.modes import CapacityChoice, Choice, FixedChoice
+from swarmsweep.markdown import MISSING
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row import Row
-from swarmsweep.report.capacity_page import CapacitySection, capacity_section
-from swarmsweep.report.page_rows import figure
+from swarmsweep.report.capacity_page import CapacitySection, capacity_section, verified_text
+from swarmsweep.report.page_rows import UNDECIDED, figure, latency_text, rps_text
+from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
+from swarmsweep.sweep.slo_limits import SloLimits
+from swarmsweep.units import counted, format_figure, format_plain
 
 # With a think time of so many mean latencies, users send at nearly the same times as independent callers.
 RESPONSES = 20
+# Limits that a verdict names, and cells that a list of notes names. The tables have all of them.
+MAX_LIMITS = 2
+MAX_CELLS = 3
 
 
 class Page(Protocol):
@@ -32,7 +40,19 @@ class Page(Protocol):
         """The section for this mode alone; None if it has none."""
 
     def notes(self) -> list[str]:
-        """Sentences below the recommendation for this mode alone."""
+        """What to know before relying on the choice, for this mode alone."""
+
+    def next_steps(self) -> list[str]:
+        """What to do next, for this mode alone."""
+
+    def overview_columns(self) -> list[str]:
+        """The titles of the four columns of figures on the first screen."""
+
+    def overview_figures(self, row: Row) -> list[str]:
+        """The figures of a row in these columns."""
+
+    def verdict(self, row: Row) -> str:
+        """Whether a valid row holds the SLO, in a few words."""
 
     def order(self) -> dict[str, str]:
         """The order of the steps: a title and a text for each line."""
@@ -56,8 +76,40 @@ class FixedPage:
         return None
 
     def notes(self) -> list[str]:
-        """Sentences below the recommendation for this mode alone."""
+        """What to know before relying on the choice, for this mode alone."""
         return self.choice.sensitivity()
+
+    def next_steps(self) -> list[str]:
+        """What to do next, for this mode alone."""
+        return []
+
+    def overview_columns(self) -> list[str]:
+        """The titles of the four columns of figures on the first screen."""
+        return ["RPS", f"{shown_latency(self.choice.plan.limits)} ms", "failures %", "CPU used"]
+
+    def overview_figures(self, row: Row) -> list[str]:
+        """The figures of a row in these columns."""
+        cores, limit = row.api.cpu_cores, row.config["replicas"] * row.config["cpus"]
+        # The SLO limits both shares.
+        shares = [share for share in (row.failure_percent, row.failed_task_percent) if share is not None]
+        return [
+            rps_text(row),
+            latency_text(row, shown_latency(self.choice.plan.limits)),
+            figure(max(shares, default=None)),
+            MISSING if cores is None else f"{format_figure(cores)} of {format_plain(round(limit, 6))}",
+        ]
+
+    def verdict(self, row: Row) -> str:
+        """Whether a valid row holds the SLO, in a few words, with the limits that it misses or that are open."""
+        if row.meets_slo:
+            return "holds the SLO"
+        missed = slo_of.misses(row, self.choice.plan.limits)
+        if row.meets_slo is False:
+            missed = [miss for miss in missed if miss.exceeds]
+        names = list(dict.fromkeys(f"{miss.endpoint} {miss.name}".strip() for miss in missed))
+        more = f" and {len(names) - MAX_LIMITS} more" if len(names) > MAX_LIMITS else ""
+        verb = "misses the SLO" if row.meets_slo is False else UNDECIDED
+        return f"{verb}: {', '.join(names[:MAX_LIMITS])}{more}" if names else verb
 
     def order(self) -> dict[str, str]:
         """The steps in the order in which they were made."""
@@ -105,22 +157,56 @@ class CapacityPage:
         return capacity_section(choice.plan, choice.rows, choice.candidates, choice.chosen, choice.noise)
 
     def notes(self) -> list[str]:
-        """Sentences below the recommendation for this mode alone."""
-        plan, notes = self.choice.plan, self.choice.sensitivity()
-        notes += closed_load_notes(self.choice.rows)
+        """What to know before relying on the choice, for this mode alone."""
+        notes = self.choice.sensitivity() + closed_load_notes(self.choice.rows)
         if self.choice.chosen is not None:
-            notes.extend(unverified(self.choice.candidates))
-        if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
-            notes.append(
-                "The profile smoke only shows that everything works. Its searches are too short for a decision. "
-                "Use the profile standard for that."
-            )
+            notes += _first(unverified(self.choice.candidates))
         if self.choice.noise.controlled is False:
             notes.append(
                 "The control pair differs, although both of its cells have the same configuration. The noise of "
                 "this run is not controlled, so no configuration in it is called better."
             )
         return notes
+
+    def next_steps(self) -> list[str]:
+        """What to do next, for this mode alone."""
+        plan, steps = self.choice.plan, []
+        if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
+            steps.append(
+                "The profile smoke only shows that everything works. Its searches are too short for a decision. "
+                "Use the profile standard for that."
+            )
+        bounded = [row.id for row in self.choice.rows if row.capacity and row.capacity.limited_by == "generator"]
+        if bounded and self.choice.chosen is not None:
+            cells = ", ".join(bounded[:MAX_CELLS]) + (" and others" if len(bounded) > MAX_CELLS else "")
+            steps.append(
+                f"The load generator could not load {cells} up to the limit. Give the load hosts more workers, and "
+                "measure again."
+            )
+        return steps
+
+    def overview_columns(self) -> list[str]:
+        """The titles of the four columns of figures on the first screen."""
+        return ["verified RPS", "conservative RPS", f"{shown_latency(self.choice.plan.limits)} ms", "RPS per cost"]
+
+    def overview_figures(self, row: Row) -> list[str]:
+        """The figures of a row in these columns. Without a verified rate, there is no latency at it."""
+        conservative = conservative_rps(row)
+        latency = shown_latency(self.choice.plan.limits)
+        return [
+            MISSING if row.capacity is None else verified_text(row.capacity),
+            figure(conservative),
+            MISSING if conservative is None else latency_text(row, latency),
+            figure(rps_per_cost(row)),
+        ]
+
+    def verdict(self, row: Row) -> str:
+        """Whether a rate of a valid row was verified and, with a target, whether it is high enough."""
+        if conservative_rps(row) is None:
+            return "no rate verified" if row.meets_slo is None else "no rate held the SLO"
+        if not self.choice.plan.load.get("target_rps"):
+            return "holds the SLO"
+        return {True: "reaches the target", False: "below the target", None: "target undecided"}[row.meets_slo]
 
     def order(self) -> dict[str, str]:
         """The steps by block, each with the seed of its load."""
@@ -141,3 +227,14 @@ PAGES: dict[str, Callable[[Plan, list[Row]], Page]] = {FIXED: FixedPage, CAPACIT
 
 def _step_text(step: Step, repeat: int) -> str:
     return step.cell_id if repeat == 1 else f"{step.cell_id} (attempt {step.attempt})"
+
+
+def shown_latency(slo: SloLimits) -> str:
+    """The latency of the first screen: the highest percentile that the SLO limits."""
+    return next((name for name in ("p99", "p95", "p50", "mean") if f"{name}_ms" in slo.total), "p95")
+
+
+def _first(sentences: list[str]) -> list[str]:
+    """The first of several sentences on cells, and the number of the others."""
+    more = len(sentences) - MAX_CELLS
+    return [*sentences[:MAX_CELLS], *([f"The same holds for {counted(more, 'further cell')}."] if more > 0 else [])]

@@ -1,14 +1,50 @@
-"""The sentences below the recommendation."""
+"""The sentences around the recommendation: further reasons, next steps, and what to know before relying on it."""
+
+from shlex import quote
 
 from swarmsweep.choose import fixed_load
+from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.report.modes import Page
+from swarmsweep.report.summary_csv import CORE
 from swarmsweep.results.manifest import Resume
+from swarmsweep.units import counted, format_memory, format_plain
 
 # If more than this share of the attempts was invalid the first time, the lab itself is disturbed.
 MAX_RETRIED_SHARE = 0.2
 
 
-def notes_of(page: Page) -> list[str]:
+def reasons_of(page: Page) -> list[str]:
+    """Why the recommended cell was chosen, or why there is none."""
+    reasons = list(page.choice.recommendation.reasons)
+    chosen = page.choice.chosen
+    if chosen is not None and (headroom := fixed_load.memory_headroom(chosen)):
+        reasons.append(headroom)
+    return reasons
+
+
+def next_steps_of(page: Page) -> list[str]:
+    """What to do next. If there is nothing else, it is to use the recommended cell."""
+    choice = page.choice
+    plan, cells, chosen = choice.plan, choice.rows, choice.chosen
+    steps = [*choice.recommendation.next_steps, *page.next_steps()]
+    if any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
+        steps.append(f"Measure the missing cells: ./lab sweep -e resume={quote(plan.run_id)}")
+    if chosen is not None and (invalid := sum(cell.status == "invalid" for cell in cells)):
+        verb = "is" if invalid == 1 else "are"
+        steps.append(
+            f"{counted(invalid, 'cell')} {verb} invalid, for the reasons below. Remove the cause, and measure again."
+        )
+    if any(cell.attempt_count == 1 and cell.status == "valid" for cell in cells):
+        steps.append(
+            "Each cell was deployed and loaded once, so the variation between deployments is unknown. "
+            "Set repeat to 3 or more in the sweep file before you rely on a small difference."
+        )
+    if chosen is not None and not steps:
+        steps.append(_use_of(chosen))
+    return steps
+
+
+def cautions_of(page: Page) -> list[str]:
     """The facts that a reader must know before relying on the choice, as sentences."""
     choice = page.choice
     plan, cells, notes = choice.plan, choice.rows, page.notes()
@@ -16,13 +52,6 @@ def notes_of(page: Page) -> list[str]:
         notes.append(
             f"{beside} of {len(cells)} cells use another scenario than {plan.load['locustfile']}. They are "
             "shown for comparison and cannot be recommended."
-        )
-    if choice.chosen and (headroom := fixed_load.memory_headroom(choice.chosen)):
-        notes.append(headroom)
-    if any(cell.attempt_count == 1 for cell in cells):
-        notes.append(
-            "Each cell was deployed and loaded once, so the variation between deployments is unknown. "
-            "Set repeat to 3 or more in the sweep file before you rely on a small difference."
         )
     again, steps = sum(len(cell.retries) for cell in cells), len(plan.steps)
     if steps and again / steps > MAX_RETRIED_SHARE:
@@ -32,6 +61,17 @@ def notes_of(page: Page) -> list[str]:
             "before you rely on the figures."
         )
     return notes
+
+
+def _use_of(chosen: Row) -> str:
+    """How the lab's own deployment takes the configuration. Other axes than the four of every cell have other names."""
+    config, settings = chosen.config, "its values"
+    if set(config) == set(CORE):
+        settings = (
+            f"lab_api_replicas: {config['replicas']}, lab_api_cpus: {format_plain(config['cpus'])}, "
+            f"lab_api_memory: {format_memory(config['memory_bytes'])} and lab_api_workers: {config['workers']}"
+        )
+    return f"To use the configuration in this lab, set {settings} in the inventory. Then run ./lab site --tags api."
 
 
 def resume_notes(resumed: list[Resume]) -> list[str]:

@@ -1,5 +1,7 @@
 """The content of summary.md."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,9 +16,11 @@ from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.capacity_page import CapacitySection
 from swarmsweep.report.endpoint_tables import EndpointSection, endpoint_section
 from swarmsweep.report.environment import Section, environment_sections
+from swarmsweep.report.host_tables import HostSection, host_section
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
-from swarmsweep.report.notes import notes_of, resume_notes
+from swarmsweep.report.notes import cautions_of, next_steps_of, reasons_of, resume_notes
+from swarmsweep.report.overview import Overview, overview
 from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
@@ -27,18 +31,24 @@ from swarmsweep.units import format_figure
 
 
 class SummaryPage(Struct, frozen=True, kw_only=True):
-    """The values for the template summary.md.j2, as text that is already safe in Markdown."""
+    """The values for the template summary.md.j2, as text that is already safe in Markdown.
+
+    ``answer`` to ``overview`` are the first screen. The rest is below it.
+    """
 
     title: str
     run_id: str
     again: str
     colocated: bool
-    sentence: str
-    notes: list[str]
-    capacity: CapacitySection | None
+    answer: list[str]
+    reasons: list[str]
+    next_steps: list[str]
+    cautions: list[str]
     slo: str
     load: str
     think_time: str | None
+    overview: Overview
+    capacity: CapacitySection | None
     other_loads: list[OtherLoad]
     rules: list[RuleGroup]
     ladder_header: list[str]
@@ -54,11 +64,14 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     failure_kinds: list[page_lists.FailureKinds]
     request_notes: list[page_lists.RequestNote]
     bottlenecks: list[page_lists.BottleneckLine]
+    bottleneck_counts: str
+    hosts: HostSection | None
     failed_checks: list[page_lists.FailedCheck]
     is_checked: bool
     otherwise_invalid: list[page_lists.InvalidLine]
     retries: list[page_lists.RetryLine]
     warnings: list[page_lists.SharedWarning]
+    check_counts: str
     logs: list[page_lists.LogLines]
     setting: list[Section]
     unmeasured: int
@@ -70,17 +83,24 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
     choice = page.choice
     plan, cells, chosen = choice.plan, choice.rows, choice.chosen
     axes = extra_axes(cells)
+    bottlenecks = page_lists.bottlenecks_of(cells, choice.candidates)
+    failed_checks, retries = page_lists.failed_checks_of(cells), page_lists.retries_of(cells)
+    invalid, warnings = page_lists.otherwise_invalid_of(cells), page_lists.warnings_of(cells)
+    verdicts = [check.verdict for check in failed_checks] + ["invalid"] * len(invalid)
     return SummaryPage(
         title=markdown(plan.sweep),
         run_id=markdown(plan.run_id),
         again=code(f"./lab report {plan.run_id}"),
         colocated=plan.colocated,
-        sentence=_sentence(choice.recommendation),
-        notes=[markdown(note) for note in (*notes_of(page), *resume_notes(resumed))],
-        capacity=page.section(),
+        answer=_answer(choice.recommendation),
+        reasons=[markdown(reason) for reason in reasons_of(page)],
+        next_steps=[markdown(step) for step in next_steps_of(page)],
+        cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed))],
         slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),
         think_time=_think_time(cells),
+        overview=overview(page),
+        capacity=page.section(),
         other_loads=other_loads(plan),
         rules=rule_groups(rules_of(choice), scalings_of(choice)),
         ladder_header=page_rows.ladder_header(),
@@ -95,17 +115,25 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
         request_notes=page_lists.request_notes_of(cells),
         failure_kinds=page_lists.failure_kinds_of(cells),
-        bottlenecks=page_lists.bottlenecks_of(cells, choice.candidates),
-        failed_checks=page_lists.failed_checks_of(cells),
+        bottlenecks=bottlenecks,
+        bottleneck_counts=_counts(line.word for line in bottlenecks),
+        hosts=host_section(cells),
+        failed_checks=failed_checks,
         is_checked=any(cell.checks for cell in cells),
-        otherwise_invalid=page_lists.otherwise_invalid_of(cells),
-        retries=page_lists.retries_of(cells),
-        warnings=page_lists.warnings_of(cells),
+        otherwise_invalid=invalid,
+        retries=retries,
+        warnings=warnings,
+        check_counts=_counts([*verdicts, *["retried"] * len(retries), *["warning"] * len(warnings)]),
         logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],
         setting=environment_sections(run_dir, plan, page.order()),
         unmeasured=sum(cell.status is None and cell.reason == NOT_MEASURED for cell in cells),
         left_out=markdown(end_sentence(run_dir, plan) or ""),
     )
+
+
+def _counts(words: Iterable[str]) -> str:
+    """The words with their numbers, the most frequent first, as 'cpu throttled: 2, memory: 1'."""
+    return ", ".join(f"{word}: {count}" for word, count in Counter(words).most_common())
 
 
 def _think_time(cells: list[Row]) -> str | None:
@@ -121,6 +149,10 @@ def _seconds_text(seconds: float) -> str:
     return f"{format_figure(seconds)} s" if seconds >= 1 else f"{format_figure(1000 * seconds)} ms"
 
 
-def _sentence(recommendation: Recommendation) -> str:
-    text, name = markdown(recommendation.sentence), markdown(recommendation.cell_id or "")
-    return text.replace(name, f"**{name}**", 1) if name else text
+def _answer(recommendation: Recommendation) -> list[str]:
+    """The paragraphs of the answer, with the name of the recommended cell in bold."""
+    name = markdown(recommendation.cell_id or "")
+    return [
+        paragraph.replace(f"Take {name} ", f"Take **{name}** ", 1) if name else paragraph
+        for paragraph in map(markdown, recommendation.answer)
+    ]

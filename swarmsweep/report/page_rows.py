@@ -61,8 +61,8 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
         *(markdown(axis_text(config[axis])) if axis in config else MISSING for axis in axes),
         f"{cost(config):.2f}",
         load_figure,
-        _rps(cell),
-        *(_latency(cell, name, value) for name, value in cell.latency_ms.by_name().items()),
+        rps_text(cell),
+        *(latency_text(cell, name) for name in cell.latency_ms.by_name()),
         figure(cell.failure_percent),
         figure(cell.failed_task_percent),
         figure(api.cpu_cores),
@@ -80,12 +80,13 @@ def meets_text(cell: Row) -> str:
     return "yes" if cell.meets_slo else "no"
 
 
-def _latency(cell: Row, name: str, value_ms: float | None) -> str:
-    """A latency; a lower bound begins with '>= '."""
-    return (">= " if name in cell.lower_bounds else "") + figure(value_ms)
+def latency_text(cell: Row, name: str) -> str:
+    """A latency of a cell; a lower bound begins with '>= '."""
+    return (">= " if name in cell.lower_bounds else "") + figure(cell.latency_ms.by_name()[name])
 
 
-def _rps(cell: Row) -> str:
+def rps_text(cell: Row) -> str:
+    """The requests per second of a cell; of several attempts, with the lowest and the highest."""
     spread = cell.rps_range
     return figure(cell.rps) + (f" ({figure(spread[0])} to {figure(spread[1])})" if spread else "")
 

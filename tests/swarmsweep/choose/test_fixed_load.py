@@ -113,6 +113,9 @@ SENTENCES = {
     ],
     "too few requests": [replace(fixed("a", p95=None), requests=12, meets_slo=None)],
     "a light load": [light("a", cpus=0.5), light("b", cpus=2, replicas=2)],
+    "a light load without a recommendation": [
+        replace(light("a", cpus=0.5), latency_ms=LatencyMs(), requests=12, meets_slo=None),
+    ],
     "a lower bound above the limit": [replace(fixed("b", p95=160.0), lower_bounds=["mean", "p95"], meets_slo=False)],
 }
 
@@ -341,3 +344,27 @@ def test_a_verdict_is_open_when_the_limit_is_in_the_interval(p95, interval, is_l
     row = replace(row, lower_bounds=["p95"] if is_lower_bound else [])
     assert slo_of.meets(row, SLO) is meets
     assert slo_of.meets(replace(row, failure_percent=5.0), SLO) is False
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_first"),
+    [
+        (SENTENCES["a light load"], True),
+        # Too few requests: more load gives more of them.
+        (SENTENCES["a light load without a recommendation"], True),
+        # A limit in an interval, and a response that never came, do not ask for more load.
+        (SENTENCES["an open one without load"], False),
+        ([replace(light("a"), lower_bounds=["p95"], meets_slo=None)], False),
+    ],
+)
+def test_a_load_that_stressed_nothing_is_the_first_sentence(cells, is_first):
+    found = recommend(cells, SLO)
+    assert found.answer[0].startswith(("The load stressed none", "The load was light")) is is_first
+    assert found.sentence.startswith(found.answer[0])
+
+
+def test_the_parts_of_a_recommendation_are_its_sentence():
+    for cells in SENTENCES.values():
+        found = recommend(cells, SLO)
+        assert found.sentence == " ".join([*found.answer, *found.reasons, *found.next_steps])
+        assert found.answer and all(found.reasons) and all(found.next_steps)

@@ -39,4 +39,4 @@ def test_the_verified_capacity(found, text):
         limited_by=None,
         **found,
     )
-    assert capacity_page._verified(capacity) == text
+    assert capacity_page.verified_text(capacity) == text

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from capacity_run import LARGE_SWEEP, CapacityRun, deployment
 from capacity_run import SWEEP as CAPACITY_SWEEP
-from run_folder import SWEEP, Run, Traffic, busy, metrics_text, put
+from run_folder import MIB, SWEEP, Run, Traffic, busy, metrics_text, put
 
 from swarmsweep.errors import InputError, LabError
 from swarmsweep.markdown import MISSING, markdown, one_line
@@ -84,6 +84,9 @@ def test_summary_json_has_the_contract(reported):
         *("cpu_cores", "throttled_percent", "memory_peak_bytes", "shared_memory_peak_bytes", "oom_kills", "restarts")
     }
     assert (good["meets_slo"], good["capacity_rps"], good["trials"]) == (True, None, 1)
+    (host,) = good["hosts"]
+    assert (host["name"], host["group"], host["memory_total_bytes"]) == ("lab-api", "api", 4096 * MIB)
+    assert host["sent_bytes_per_second"] == pytest.approx(MIB)
     assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
     dead = summary["cells"][4]
     assert (dead["rps"], dead["users"], dead["bottleneck"]) == (None, None, "memory")
@@ -539,6 +542,8 @@ def test_cells_of_an_earlier_version_are_reported_with_what_they_have(reported):
     cells = json.loads((reported.dir / "summary.json").read_text())["cells"]
     assert [list(cell) for cell in cells] == [list(SUMMARY_KEYS)] * 6
     assert [cell["request_parts"] for cell in cells] == [None] * 6
+    assert [cell["hosts"] for cell in cells] == [None] * 6
+    assert "The use of the hosts is not known" in (reported.dir / "summary.md").read_text()
 
 
 # --- Retries --------------------------------------------------------------------------------------------------------
@@ -725,7 +730,8 @@ def test_a_run_of_five_hundred_cells_is_reported_whole(tmp_path):
     assert count == 501  # and a twin
     assert len(table_of(page, "## Capacity")) == len(table_of(page)) == 1 + count
     assert len(table_of(page, "## Is it better?")) == 1 + count - 2  # neither itself nor the twin
-    assert page.count("<details>") == count
+    assert page.partition("## The probes of each search")[2].partition("\n## ")[0].count("<details>") == count
+    assert len(table_of(page, "# Sweep large: which configuration, and why")) == 1 + 12  # of the first screen
     assert len(list(csv.DictReader((run.dir / "summary.csv").open(newline="")))) == count
 
 
