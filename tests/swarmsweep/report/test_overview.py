@@ -140,6 +140,19 @@ def test_the_result_of_a_search(verified_rps, meets_slo, target_rps, result):
     assert shown[2:6] == figures
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"verified_users": 30}, "200.0 (30 users)"),
+        ({"verified_iterations_per_second": 40.0}, "200.0 (40.0 iterations/s)"),
+        ({"is_lower_bound": True}, "at least 200.0"),
+    ],
+)
+def test_a_verified_rate_has_its_users_or_iterations(changes, text):
+    row = searched("a", 200.0, True, **changes)
+    assert overview(page([row], kind=CapacityPage, mode="capacity")).rows[0][2] == text
+
+
 def test_of_many_cells_those_nearest_in_cost_are_shown_in_their_order():
     rows = [fixed(f"c{number}", cpus=number, p95=300.0 if number < 20 else 50.0) for number in range(1, 41)]
     found = overview(page(rows))
