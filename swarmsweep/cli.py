@@ -66,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("file", nargs="?", default="sweeps/default.yml", metavar="FILE", help=_FILE_HELP)
     plan.add_argument("--seed", metavar="N", help="show the order of the attempts for this seed (0 to 2**63-1)")
+    plan.add_argument(
+        "--only",
+        action="append",
+        metavar="PATTERN",
+        help="plan only the cells whose ids match, for example 'r2-*'; may be repeated",
+    )
+    plan.add_argument(
+        "--max-minutes", metavar="N", help="show how many deployments can end within so many minutes, for example 30"
+    )
     plan.add_argument("--api-cpus", type=_positive, metavar="N", help="plan for this number of CPUs on each API host")
     plan.add_argument(
         "--api-memory", metavar="SIZE", help="plan for this much memory for replicas on each API host, for example 8G"
@@ -88,6 +97,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--remeasure", action="store_true", help="also recompute the figures from the raw files")
     report.set_defaults(command=_report)
+
+    watch = commands.add_parser(
+        "watch",
+        prog="./lab watch",
+        help="show a run until it ends",
+        description="Shows a sweep while it runs: cells, phase, load, best so far, time left. It only reads. "
+        "Ctrl-C ends the view, and the sweep goes on.",
+        epilog=_EPILOG,
+    )
+    watch.add_argument("run", nargs="?", metavar="RUN", help="run folder or run id (default: the newest)")
+    watch.add_argument("--json", action="store_true", help="print each version of progress.json on one line")
+    watch.add_argument(
+        "--reports-dir", default="reports", metavar="DIR", help="folder of the runs (default: %(default)s)"
+    )
+    watch.set_defaults(command=_watch)
 
     new = commands.add_parser(
         "new",
@@ -140,6 +164,7 @@ def _schema(_: argparse.Namespace) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
+    from swarmsweep.plan.part import parse_part, refuse_too_short
     from swarmsweep.plan.plan import make_plan, parse_seed
     from swarmsweep.plan.plan_text import plan_text
     from swarmsweep.plan.workers_setting import refuse_idle_axis, variable_of
@@ -156,7 +181,9 @@ def _plan(arguments: argparse.Namespace) -> None:
     if arguments.seed is not None:
         seed, source = parse_seed(arguments.seed), "of --seed"
     plan = make_plan(sweep, {"api": list(hosts.facts), "load": []}, seed=seed, other_seconds=other.seconds)
-    print(plan_text(plan, hosts, other, source, datetime.now().astimezone()), end="")
+    part = parse_part(arguments.only, arguments.max_minutes, [cell.id for cell in plan.cells])
+    refuse_too_short(plan, [step for step in plan.steps if part.selects(step.cell_id)], part)
+    print(plan_text(plan, hosts, other, source, datetime.now().astimezone(), part), end="")
 
 
 def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts":
@@ -193,6 +220,12 @@ def _report(arguments: argparse.Namespace) -> None:
 
         complete_cells(run_dir)
     print("\n".join(report_lines(write_report(run_dir, arguments.reports_dir))))
+
+
+def _watch(arguments: argparse.Namespace) -> None:
+    from swarmsweep.report.watch import watch, watched_run
+
+    watch(watched_run(arguments.run, Path(arguments.reports_dir)), as_json=arguments.json)
 
 
 def _new(arguments: argparse.Namespace) -> None:

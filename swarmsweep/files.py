@@ -20,15 +20,17 @@ MAX_NUMBER = 1e18  # above any count of bytes, periods or seconds that a lab can
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def write_atomically(path: Path | str, content: str | bytes, like: os.stat_result | None = None) -> None:
+def write_atomically(
+    path: Path | str, content: str | bytes, like: os.stat_result | None = None, *, durable: bool = True
+) -> None:
     """Write ``content`` so that it appears whole or not at all, with mode and owner of ``like`` if it is given.
 
-    Raises `LabError` when the write fails.
+    A file that is not ``durable`` is soon replaced, and not flushed. Raises `LabError` when the write fails.
     """
     # JSON of an API may contain half of a surrogate pair, which cannot be encoded: it becomes a question mark.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     try:
-        atomic_file.write_atomically(Path(path), data, like)
+        atomic_file.write_atomically(Path(path), data, like, durable=durable)
     except OSError as error:
         raise LabError(f"{path}: cannot be written: {error.strerror or error}; nothing was changed") from error
 

@@ -210,8 +210,36 @@ def test_the_words_of_a_verb_reach_its_playbook(played, words, extra):
 
 
 @pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["--only", "r2-*"], ['{"sweep_only": "r2-*"}']),
+        (["a.yml", "--only=r1", "--max-minutes", "30", "-v"],
+         ["sweep=a.yml", "sweep_only=r1", "sweep_max_minutes=30", "-v"]),
+        (["--only", "r1", "--only", "r2", "a.yml", "-e", "seed=7"],
+         ["sweep=a.yml", '{"sweep_only": "r1 r2"}', "seed=7"]),
+        (["-e", "resume=R", "--max-minutes=0.5"], ["sweep_max_minutes=0.5", "resume=R"]),
+        (["a b.yml", "--only", "r[12]-?"], ['{"sweep": "a b.yml"}', '{"sweep_only": "r[12]-?"}']),
+    ],
+)  # fmt: skip
+def test_the_part_of_a_sweep_reaches_its_playbook(played, words, extra):
+    done = played("sweep", *words)
+    assert done.returncode == 0, done.stderr
+    assert [word for word in words_of(done)[3:] if word != "-e"] == extra
+
+
+@pytest.mark.parametrize("option", ["--only", "--max-minutes"])
+def test_a_template_in_the_part_of_a_sweep_is_refused(played, option):
+    done = played("sweep", option, "{{ 1 }}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"lab: {option} '{{{{ 1 }}}}' holds" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["sweep", "--only"], "--only has no value; allowed: --only 'r2-*', --max-minutes 30"),
+        (["sweep", "x.yml", "--max-minutes=", "-v"], "--max-minutes has no value"),
+        (["sweep", "--only", "--max-minutes", "3"], "--only has no value"),
         (["logs"], "the name is missing; allowed: api, proxy, locust, mlflow, postgres, redis"),
         (["logs", "web"], "no log has the name 'web'; allowed: api, proxy"),
         (["logs", "api", "proxy"], "two names: 'api' and 'proxy'; allowed: one name"),
@@ -228,7 +256,7 @@ def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, word
     assert f"\nlab: {message}" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["logs", "image", "check"])
+@pytest.mark.parametrize("verb", ["logs", "image", "check", "sweep"])
 def test_a_verb_has_a_help(played, verb):
     done = played(verb, "x", "--help")
     assert done.returncode == 0

@@ -24,6 +24,7 @@ from loadgen.closed.one_user_first import UnloadedProbe
 from loadgen.closed.recorder import Recorder
 from loadgen.closed.request_events import stop_counting
 from loadgen.common.ended import EndMark
+from loadgen.common.live import Live
 from loadgen.common.outputs import write_json
 from loadgen.common.workers import POLL_SECONDS, Workers, quit_locust
 from loadgen.shared.request_record import UNLOADED_SECONDS
@@ -64,6 +65,7 @@ class Timeline:
         self._path = directory / "timeline.json"
         self._path.unlink(missing_ok=True)
         self._mark = EndMark(directory)
+        self._live = Live(environment, directory)
         self._recorder = recorder
         self._warmup_seconds = seconds("SWEEP_WARMUP_SECONDS")
         self._measure_seconds = seconds("SWEEP_MEASURE_SECONDS")
@@ -90,6 +92,8 @@ class Timeline:
     def _on_test_start(self, **_: Any) -> None:
         self._times["spawn_started"] = time.time()
         self._workers.watch()
+        self._live.enter("ramp")
+        self._live.start()
         gevent.spawn(self._conduct)
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
@@ -108,10 +112,12 @@ class Timeline:
 
     def _conduct(self) -> None:
         runner = self._environment.runner
-        if self._wait_for_ramp() and self._wait(self._warmup_seconds):
+        if self._wait_for_ramp() and self._warm_up():
             self._times["window_start"] = time.time()
+            self._live.enter("window", self._measure_seconds)
             if self._wait(self._measure_seconds):
                 self._times["window_end"] = time.time()
+        self._live.enter("end")
         if self._times["window_end"] is None:
             logger.error("the test ended before its measured window did")
             self._environment.process_exit_code = 1
@@ -135,6 +141,11 @@ class Timeline:
             if self._is_over() or time.monotonic() > end:
                 return False
         return True
+
+    def _warm_up(self) -> bool:
+        """Wait until the warm-up is over, and return whether the test was still running then."""
+        self._live.enter("warmup", self._warmup_seconds)
+        return self._wait(self._warmup_seconds)
 
     def _wait(self, duration_seconds: float) -> bool:
         """Wait, and return whether the test was still running at the end."""
@@ -165,6 +176,7 @@ class Timeline:
         if self._written:
             return
         self._written = True
+        self._live.stop()
         runner = self._environment.runner
         stop_counting(self._environment)
         master = self._master.summary() if self._master is not None else {}

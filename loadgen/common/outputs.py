@@ -23,6 +23,6 @@ def output_directory() -> Path:
     return directory
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that appears whole or not at all. Raises OSError."""
-    write_atomically(path, f"{json.dumps(content)}\n".encode())
+def write_json(path: Path, content: dict[str, Any], *, durable: bool = True) -> None:
+    """Write a file that appears whole or not at all. Raises OSError. See `write_atomically` for ``durable``."""
+    write_atomically(path, f"{json.dumps(content)}\n".encode(), durable=durable)

@@ -97,6 +97,7 @@ class Conductor(SearchConductor):
         logger.info("Probe %d, %s: %s, %s", number, self._words(step), judgement.verdict, judgement.reason)
         self.record.add(step, summary, judgement, step.seconds)
         if judgement.verdict in (BAD, GENERATOR):
+            self.live.enter("pause")
             self._kind.wait(order.max_latency_seconds)
 
     def counts(self) -> dict[str, Any]:

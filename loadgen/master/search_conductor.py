@@ -11,6 +11,7 @@ from locust import events
 from search import PROFILES, Search, Step
 
 from loadgen.common.ended import EndMark
+from loadgen.common.live import Live
 from loadgen.common.outputs import write_json
 from loadgen.common.workers import Workers, quit_locust
 from loadgen.master.probes import ProbeError
@@ -40,6 +41,7 @@ class SearchConductor:
         self.record = SearchRecord(directory, order, PROFILES[order.profile])
         self._directory = directory
         self._mark = EndMark(directory)
+        self.live = Live(environment, directory)
         self._greenlet: gevent.Greenlet | None = None
         events.test_start.add_listener(self.on_test_start)
         events.spawning_complete.add_listener(self.on_spawning_complete)
@@ -88,6 +90,7 @@ class SearchConductor:
         if self.is_over:
             return
         self.is_over = True
+        self.live.stop()
         counts = self.counts()
         self.times["stopped"] = self.record.stop()
         window_start, window_end = self.record.windows
@@ -108,6 +111,16 @@ class SearchConductor:
         if self.record.error is None:
             self._mark.write()
 
+    def _announce(self, step: Step, number: int) -> None:
+        """Show the probe that begins in the live file."""
+        by = self.order.by
+        offered, unit = step.rate_rps, "iterations/s" if by else "requests/s"
+        if step.users is not None:
+            offered, unit = step.users, "users"
+        elif step.rate_rps is None:
+            offered, unit = step.connections, "users" if by else "connections"
+        self.live.enter(step.purpose, step.seconds, probe=number, offered=offered, offered_unit=unit)
+
     def on_test_start(self, **_: Any) -> None:
         """Locust starts users."""
         self.times["spawn_started"] = time.time()
@@ -126,10 +139,14 @@ class SearchConductor:
 
     def _conduct(self) -> None:
         try:
+            self.live.start()
             self.prepare()
             self.record.start()
             while step := self.search.next():
-                self.load(step, len(self.record.trials) + 1)
+                number = len(self.record.trials) + 1
+                self._announce(step, number)
+                self.load(step, number)
+                self.live.enter("pause")
             self.record.ended = self.search.ended
         except (ProbeError, ValueError) as error:
             self.fail(str(error))

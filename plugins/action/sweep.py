@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
@@ -49,7 +50,16 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
 
     def do_check(
-        self, path=None, reports=None, resume=None, locustfiles=None, seed=None, workers_env=None, one_user=False
+        self,
+        path=None,
+        reports=None,
+        resume=None,
+        locustfiles=None,
+        seed=None,
+        workers_env=None,
+        one_user=False,
+        only=None,
+        max_minutes=None,
     ):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
@@ -57,13 +67,16 @@ class ActionModule(ActionBase):
         its plan: a sweep file is read only where ``path`` names one, to compare it. ``scenarios`` is what each load
         host must load once before a deployment, and ``images`` what each API host must have. ``differences`` are those
         of the sweep file that change only the judgement of a resumed run. ``workers_env`` is the setting
-        lab_api_workers_env. ``one_user``: only the first cell is deployed, and one user loads it.
+        lab_api_workers_env. ``one_user``: only the first cell is deployed, and one user loads it. ``only`` and
+        ``max_minutes`` are the part that is measured, see swarmsweep.plan.part.
         """
         from swarmsweep import parse_seed
+        from swarmsweep.plan.part import parse_part
         from swarmsweep.sweep.scenarios import check_folder
 
         seed = parse_seed(seed) if seed is not None else None
         found = self._new_sweep(path, one_user) if resume is None else self._begun_run(reports, resume, path, seed)
+        parse_part(only, max_minutes, found.pop("ids"))
         if workers_env is not None:
             self._refuse_idle_axis(found["sweep"], workers_env)
         # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
@@ -93,7 +106,14 @@ class ActionModule(ActionBase):
         images = images_of(sweep["cells"])
         secrets = to_builtins(secret_files(sweep["load"].get("secrets"), path))
         scenarios = sweep["scenarios"]
-        return {"sweep": sweep, "scenarios": scenarios, "images": images, "secrets": secrets, "differences": []}
+        return {
+            "sweep": sweep,
+            "scenarios": scenarios,
+            "images": images,
+            "secrets": secrets,
+            "differences": [],
+            "ids": [cell.id for cell in loaded.cells],
+        }
 
     def _refuse_idle_axis(self, sweep, workers_env):
         from swarmsweep.plan.workers_setting import refuse_idle_axis
@@ -128,6 +148,7 @@ class ActionModule(ActionBase):
             "images": images_of(cell.config for cell in plan.cells),
             "secrets": to_builtins(secret_files(plan.load.get("secrets"), plan.sweep_file or "")),
             "differences": to_builtins(judgement),
+            "ids": [cell.id for cell in plan.cells],
         }
 
     def do_refuse_scenarios(self, loaded, locustfiles, packages):
@@ -157,13 +178,16 @@ class ActionModule(ActionBase):
         resume=None,
         differences=(),
         proxy_connections=None,
+        only=None,
+        max_minutes=None,
     ):
         """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
         ``sweep`` and ``differences`` are what check returned. ``manifest`` has what all cells of a run must share, and
         ``environment`` is that of the API. ``environment_key`` is the file of the key by which two are compared.
         ``proxy_connections`` is what HAProxy accepts.
-        ``hidden`` are settings that the manifest keeps in the same way, by their names.
+        ``hidden`` are settings that the manifest keeps in the same way, by their names. ``only`` and ``max_minutes``
+        are the part that is measured. ``deadline_seconds`` of the result is on the monotonic clock of this machine.
         """
         from msgspec import convert
 
@@ -172,6 +196,7 @@ class ActionModule(ActionBase):
         from swarmsweep.lab.mask_secrets import storable
         from swarmsweep.lab.proxy_connections import refuse_too_many_users
         from swarmsweep.plan.lab_facts import known_other_seconds
+        from swarmsweep.plan.part import parse_part, refuse_too_short, steps_in_time, write_part
         from swarmsweep.plan.role_steps import first_pass
         from swarmsweep.plan.run_folder import incomplete_cells, run_to_resume
         from swarmsweep.results import identity
@@ -194,7 +219,9 @@ class ActionModule(ActionBase):
                 from swarmsweep.results.measure import complete_cells
 
                 complete_cells(run)
+            part = parse_part(only, max_minutes, [cell.id for cell in plan.cells])
             identity.refuse(run, plan, identity.lab_differences(plan, read_manifest(run), hosts, manifest))
+            refuse_too_short(plan, [step for step in first_steps(run) if part.selects(step.cell_id)], part)
             continue_manifest(run, command, convert(differences, list[identity.Difference]))
             retry_broken(run)
         else:
@@ -203,25 +230,33 @@ class ActionModule(ActionBase):
             refuse_too_many_users(loads, proxy_connections, hosts)
             other = known_other_seconds(reports, checked.load.mode).seconds
             plan = make_plan(checked, hosts, seed=seed, colocated=colocated, other_seconds=other)
+            part = parse_part(only, max_minutes, [cell.id for cell in plan.cells])
+            refuse_too_short(plan, [step for step in plan.steps if part.selects(step.cell_id)], part)
             run = write_plan(plan, reports)
             begin_manifest(run, plan.seed, command, manifest)
-        steps = first_steps(run)
-        seconds = estimated_seconds(plan, steps)
+        write_part(run, part)
+        steps = [step for step in first_steps(run) if part.selects(step.cell_id)]
+        in_time = steps_in_time(plan, steps, part)
+        seconds = estimated_seconds(plan, in_time)
         return {
             "run": str(run.resolve()),
             "slo": plan.slo,
-            "steps": [step.as_input() for step in first_pass(run, plan, steps)],
+            "steps": [step.as_input() for step in first_pass(run, plan, steps, part)],
+            "attempts": f"{len(in_time)} of {len(steps)} in time" if len(in_time) < len(steps) else str(len(steps)),
             "seconds": seconds,
             "duration": format_seconds(seconds),
+            "deadline_seconds": None if part.max_minutes is None else time.monotonic() + part.max_seconds,
         }
 
     def do_retries(self, run):
         """Return the steps to be retried, after all steps of the plan had their first attempt."""
         from swarmsweep import estimated_seconds, read_plan
+        from swarmsweep.plan.part import read_part
         from swarmsweep.plan.role_steps import second_pass
         from swarmsweep.results.retry import retry_steps
 
-        plan, steps = read_plan(run), retry_steps(run)
+        plan, part = read_plan(run), read_part(run)
+        steps = [step for step in retry_steps(run) if part.selects(step.cell_id)]
         seconds = estimated_seconds(plan, steps)
         return {
             "run": run,
@@ -237,9 +272,15 @@ class ActionModule(ActionBase):
         return {"older": str(set_aside(run, cell_id, int(attempt)))}
 
     def do_outcome(self, run):
-        """Return a sentence on what the retries changed."""
-        from swarmsweep.results.retry import outcome
+        """Note whether the minutes of the command were over, and return what the retries changed, and what is left."""
+        from swarmsweep.plan.part import WHOLE, read_part
+        from swarmsweep.results.retry import note_minutes_over, outcome
 
+        note_minutes_over(run)
+        if read_part(run) != WHOLE:
+            from swarmsweep.results.measure import measure_started_cells
+
+            measure_started_cells(run)
         return {"outcome": outcome(run)}
 
     def do_lock(self, path):

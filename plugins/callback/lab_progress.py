@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import textwrap
@@ -16,6 +17,8 @@ from ansible import constants, context
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
+from swarmsweep.errors import LabError
+from swarmsweep.markdown import one_line
 from swarmsweep.report.cell_text import CurrentCell
 from swarmsweep.report.failure_text import (
     failure_text,
@@ -57,6 +60,8 @@ options:
 # The loop variable of playbooks/sweep.yml.
 STEP = "sweep_step"
 COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infeasible": constants.COLOR_CHANGED}
+# Seconds between two versions of progress.json.
+PROGRESS_SECONDS = 1.0
 # Actions that only check values, set facts or print a message.
 WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
 
@@ -160,6 +165,10 @@ class CallbackModule(Default):
         self.phases: set[str] = set()
         self.cell: CurrentCell | None = None
         self.progress = None
+        # progress.json of the run, which a thread writes.
+        self.progress_file = None
+        self.progress_over = threading.Event()
+        self.ticker: threading.Thread | None = None
         # Message of the first failure, address of an unreachable host, the next command that the error has, and hosts.
         self.failure: tuple[list[str], str | None, str | None] | None = None
         self.failed: list[str] = []
@@ -243,7 +252,9 @@ class CallbackModule(Default):
             # The import is here because it takes about 0.5 s, and most plays have no sweep.
             from swarmsweep.report.progress import Progress
 
-            self.progress = Progress(result.result["run"], result.result["steps"], self.progress)
+            planned = result.result
+            self.progress = Progress(planned["run"], planned["steps"], self.progress, planned.get("deadline_seconds"))
+            self.begin_progress()
             # Each task runs in a fork of this process. numpy and pandas take a second to import. Imported here, they
             # need not be imported again to judge each cell.
             import_module("swarmsweep.results.measure")
@@ -253,8 +264,53 @@ class CallbackModule(Default):
             # A check has one cell, and judges no load.
             one_user = judged.get("one_user")
             line = self.cell.line(judged["sentence"], None if one_user else self.progress, datetime.now())
+            if self.progress_file:
+                self.progress_file.last = one_line(line)
             status = "valid" if one_user and judged["status"] != "failed" else judged["status"]
             self.say(line, COLORS.get(status, constants.COLOR_WARN))
+
+    # --- progress.json ------------------------------------------------------------------------------------------------
+
+    def begin_progress(self) -> None:
+        """Write progress.json from now on, once a second."""
+        if self.progress_file:
+            return
+        from swarmsweep.report.progress_file import ProgressFile
+
+        self.progress_file = ProgressFile(time.time() - (time.monotonic() - self.started))
+        # The first time in this thread: what it imports must not be imported while a task forks.
+        self.write_progress("running")
+        atexit.register(self.end_progress, "interrupted")
+        self.ticker = threading.Thread(target=self.tick, daemon=True)
+        self.ticker.start()
+
+    def tick(self) -> None:
+        """Write it until the end."""
+        while not self.progress_over.wait(PROGRESS_SECONDS):
+            self.write_progress("running")
+
+    def write_progress(self, state: str) -> None:
+        """Write it now. A sweep goes on where this fails, for example on a full disk."""
+        cell, phase = self.cell, self.phase
+        # RuntimeError: the other thread added a row meanwhile. The next second writes it.
+        with contextlib.suppress(LabError, RuntimeError):
+            self.progress_file.write(
+                self.progress,
+                time.time(),
+                step=cell.step if cell else None,
+                cell_phase=cell.phase if cell else "",
+                cell_seconds=cell.seconds if cell else 0.0,
+                phase=phase.name if phase else None,
+                state=state,
+            )
+
+    def end_progress(self, state: str) -> None:
+        """Write how the sweep ended. Only the first call has an effect, and none in the fork of a task."""
+        if not self.screen.is_mine or not self.progress_file or self.progress_over.is_set():
+            return
+        self.progress_over.set()
+        self.ticker.join()
+        self.write_progress(state)
 
     # --- Failures, and messages of the playbook -----------------------------------------------------------------------
 
@@ -376,6 +432,7 @@ class CallbackModule(Default):
     def v2_playbook_on_stats(self, stats):
         self.leave()
         super().v2_playbook_on_stats(stats)
+        self.end_progress("failed" if self.failed or stats.failures or stats.dark else "ended")
         if self.quiet:
             self.close(stats)
         self.screen.stop()

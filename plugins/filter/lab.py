@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
@@ -135,6 +136,11 @@ def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
     return time_limits.time_limits(int(longest_load_seconds), int(ready_timeout_seconds), int(grace_seconds))
 
 
+def lab_in_time(expected_seconds, deadline_seconds):
+    """Whether a step may begin now: see swarmsweep.plan.time_limits.in_time. Without a deadline, it is 0."""
+    return time_limits.in_time(float(expected_seconds), float(deadline_seconds) or None, time.monotonic())
+
+
 def lab_name_problems(groups, lab_name, sources):
     """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
@@ -176,6 +182,7 @@ class FilterModule:
             "lab_nano_cpus": lab_nano_cpus,
             "lab_proxy_connections": lab_proxy_connections,
             "lab_time_limits": lab_time_limits,
+            "lab_in_time": lab_in_time,
             "lab_name_problems": lab_name_problems,
             "lab_ready_problems": lab_ready_problems,
             "lab_bridge_problems": lab_bridge_problems,

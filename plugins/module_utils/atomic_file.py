@@ -11,7 +11,7 @@ from pathlib import Path
 MODE = 0o644
 
 
-def write_atomically(path: Path, data: bytes, like: os.stat_result | None = None) -> None:
+def write_atomically(path: Path, data: bytes, like: os.stat_result | None = None, *, durable: bool = True) -> None:
     """Write ``data`` beside ``path``, flush it to the disk and rename it over ``path``; then flush the folder.
 
     A reader sees the old file or the new one, even after a power loss. Rename alone is not durable (Pillai et al.,
@@ -19,6 +19,8 @@ def write_atomically(path: Path, data: bytes, like: os.stat_result | None = None
 
     ``like`` is the status of a file whose mode and owner the new one gets. It has them before it has its name, so a
     private file is never readable for others. Only root can give a file to another user.
+
+    A file that is not ``durable`` is not flushed, because it is soon replaced: a flush a second would slow the disk.
 
     Raises:
         OSError: nothing was changed.
@@ -30,7 +32,8 @@ def write_atomically(path: Path, data: bytes, like: os.stat_result | None = None
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         if like is not None and os.geteuid() == 0:
             os.chown(temporary, like.st_uid, like.st_gid)
         temporary.chmod(MODE if like is None else stat.S_IMODE(like.st_mode))
@@ -38,7 +41,8 @@ def write_atomically(path: Path, data: bytes, like: os.stat_result | None = None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
+    if durable:
+        _flush_folder(path.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -36,6 +36,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 FIELDS, OPEN_FIELDS, TASK_FIELDS = 4, 5, 3
+# What the load does now, as Locust's master writes it once a second. It is no record.
+LIVE_FILE = "live.json"
 UNNAMED_FIELDS = 3
 
 # Outcomes of a request. The number 2 has two meanings: NO_RESPONSE of closed-loop users (the load ended first), and

@@ -76,6 +76,11 @@ options:
   env: {description: "Environment of the units: the recorder's and the scenario's settings.", type: dict, default: {}}
   secrets_directory: {description: Folder of the secrets of the load on this host. Empty without secrets., type: path}
   open_files: {description: Files that one process may open., type: int, default: 1048576}
+  live_file:
+    description:
+      - File of the controller that gets the newest figures of the load while C(finished) waits. Set it for the host
+        with the master. The action of this name copies them; the module does not use it.
+    type: str
   time_limit_seconds:
     description: Seconds after which systemd ends every unit. It is also the deadline of C(finished).
     type: int
@@ -451,6 +456,7 @@ def main():
             # The path of the folder is not secret. Its files are.
             "secrets_directory": {"type": "path", "no_log": False},
             "open_files": {"type": "int", "default": 1048576},
+            "live_file": {"type": "str"},
             "time_limit_seconds": {"type": "int", "default": 600},
         },
         required_if=[

@@ -7,7 +7,8 @@ from typing import Any
 from swarmsweep.plan.lab_facts import ApiHosts, OtherSeconds
 from swarmsweep.plan.load_text import load_sentence
 from swarmsweep.plan.modes import mode_for
-from swarmsweep.plan.planned import Plan, PlannedCell
+from swarmsweep.plan.part import WHOLE, Part, steps_in_time
+from swarmsweep.plan.planned import Plan, PlannedCell, Step
 from swarmsweep.sweep.load import load_from_json
 from swarmsweep.units import counted, format_bytes, format_plain, format_seconds
 
@@ -17,14 +18,38 @@ MAX_AMOUNTS = 4
 _WEEK = timedelta(days=7)
 
 
-def plan_text(plan: Plan, hosts: ApiHosts, other: OtherSeconds, seed: str | None, now: datetime) -> str:
+def plan_text(
+    plan: Plan, hosts: ApiHosts, other: OtherSeconds, seed: str | None, now: datetime, part: Part = WHOLE
+) -> str:
     """The whole plan as lines.
 
     ``seed`` is the source of the seed of the order; None where the order is unknown before the sweep starts. ``now`` is
-    the start of the sweep, a time with a zone.
+    the start of the sweep, a time with a zone. ``part`` is what is measured of the plan.
     """
-    parts = [_head(plan, hosts), _table(plan), _notes(plan), _order(plan, seed), _duration(plan, other, now)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    steps = [step for step in plan.steps if part.selects(step.cell_id)]
+    begun = steps_in_time(plan, steps, part)
+    texts = [
+        _head(plan, hosts),
+        _table(plan, part),
+        _notes(plan, part),
+        _order(plan, seed, steps),
+        _duration(plan, other, now, begun),
+        _limit(part, len(begun), len(steps)),
+    ]
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def _limit(part: Part, begun: int, selected: int) -> str:
+    """How many deployments can end within the minutes."""
+    if part.max_minutes is None:
+        return ""
+    if begun == selected:
+        return f"All of them can end within {part.option_minutes}."
+    text = (
+        f"About {begun} of {counted(selected, 'deployment')} can end within {part.option_minutes}. "
+        "One that would take longer by its estimate does not begin, and can be measured later with -e resume=RUN."
+    )
+    return _wrapped(text, 0)
 
 
 def end_text(now: datetime, seconds: float) -> str:
@@ -64,12 +89,12 @@ def _host(host: dict[str, Any]) -> str:
     return f"{host.get('name', 'api')} with {' and '.join(known)}" if known else f"{host.get('name', 'api')}"
 
 
-def _table(plan: Plan) -> str:
+def _table(plan: Plan, part: Part) -> str:
     """One line for each cell, in the order of the file."""
     other = plan.estimate_seconds.other_per_step
     loads = _load_column(plan)
     rows = [
-        (str(number), cell.id, load, _seconds(plan, cell, other), _note(cell))
+        (str(number), cell.id, load, _seconds(plan, cell, other, part), _note(cell, part))
         for number, (cell, load) in enumerate(zip(plan.cells, loads, strict=True), start=1)
     ]
     titles = ("#", "cell", "load" if any(loads) else "", "seconds (load + other)", "")
@@ -91,38 +116,40 @@ def _load_column(plan: Plan) -> list[str]:
     return texts if len(set(texts)) > 1 else [""] * len(texts)
 
 
-def _seconds(plan: Plan, cell: PlannedCell, other: float) -> str:
-    if cell.infeasible_reason:
+def _seconds(plan: Plan, cell: PlannedCell, other: float, part: Part) -> str:
+    if cell.infeasible_reason or not part.selects(cell.id):
         return "-"
     load = load_from_json(plan.load_of(cell)).seconds
     return f"{load + other:.0f} ({load:.0f} + {other:.0f})"
 
 
-def _note(cell: PlannedCell) -> str:
+def _note(cell: PlannedCell, part: Part) -> str:
     if cell.infeasible_reason:
         return f"cannot fit: {cell.infeasible_reason}"
+    if not part.selects(cell.id):
+        return f"left out by {part.option_only}"
     twin = [f"the twin of {cell.twin_of}"] if cell.twin_of else []
     return "; ".join([*twin, *cell.doubts])
 
 
-def _notes(plan: Plan) -> str:
+def _notes(plan: Plan, part: Part) -> str:
     notes = []
     cells = [cell for cell in plan.cells if not cell.twin_of]
     if unfit := sum(bool(cell.infeasible_reason) for cell in cells):
         notes.append(f"{unfit} of {counted(len(cells), 'cell')} cannot fit and will not be deployed.")
-    if plan.anchor:
+    if plan.anchor and part.selects(plan.anchor.cell_id) and part.selects(plan.anchor.twin_id):
         notes.append(
             f"{plan.anchor.cell_id} is measured under two names, as the control pair (A/A). The difference between "
             "its two cells is noise. Every other difference is compared with it."
         )
-    if not plan.steps:
+    if not any(part.selects(step.cell_id) for step in plan.steps):
         notes.append("No cell is left to measure.")
     return "\n".join(_wrapped(note, 0) for note in notes)
 
 
-def _order(plan: Plan, seed: str | None) -> str:
+def _order(plan: Plan, seed: str | None, steps: list[Step]) -> str:
     """The numbers of the cells, block by block."""
-    if not plan.steps:
+    if not steps:
         return ""
     repeat = plan.repeat
     blocks = f"{repeat} blocks, each with every cell once" if repeat > 1 else "every cell once"
@@ -136,16 +163,16 @@ def _order(plan: Plan, seed: str | None) -> str:
     lines = [f"Order: {blocks}, at random by seed {plan.seed} ({seed}):"]
     for block in range(1, repeat + 1):
         start = f"  block {block:{len(str(repeat))}}: " if repeat > 1 else "  "
-        order = " ".join(numbers[step.cell_id] for step in plan.steps if step.block == block)
+        order = " ".join(numbers[step.cell_id] for step in steps if step.block == block)
         lines.append(_wrapped(start + order, len(start)))
     return "\n".join(lines)
 
 
-def _duration(plan: Plan, other: OtherSeconds, now: datetime) -> str:
-    """The duration; for a search, the maximum duration."""
-    steps, total = plan.steps, plan.estimate_seconds.total
+def _duration(plan: Plan, other: OtherSeconds, now: datetime, steps: list[Step]) -> str:
+    """The duration of steps; for a search, the maximum duration."""
     if not steps:
         return ""
+    total = sum(step.load_seconds or 0 for step in steps) + len(steps) * plan.estimate_seconds.other_per_step
     mode = mode_for(plan.load)
     load = format_seconds(sum(step.load_seconds or 0 for step in steps))
     deployments = counted(len(steps), "deployment")

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, structs, to_builtins
 
 from swarmsweep.plan.modes import mode_for
+from swarmsweep.plan.part import WHOLE, Part, step_seconds
 from swarmsweep.plan.planned import Plan, PlannedCell, Step, as_json
 from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.sweep.load import StoredLoad, drain_seconds, load_from_json
@@ -35,6 +36,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
     """A step for the role bench_cell: ``step.position`` counts within the pass, which has ``of`` steps.
 
     ``drain_seconds``: how long after the window its responses are waited for. ``folder`` is absolute.
+    ``expected_seconds`` is the estimate with which `time_limits.in_time` decides whether it may begin.
     """
 
     step: Step
@@ -43,6 +45,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
     load: StoredLoad
     limits: LoadLimits
     drain_seconds: float
+    expected_seconds: float
     folder: str
     again: bool = False
 
@@ -55,16 +58,28 @@ class RoleStep(Struct, frozen=True, kw_only=True):
             **to_builtins(self.limits),
             "scenario_env": sweep_env(self.load),
             "drain_seconds": self.drain_seconds,
+            "expected_seconds": self.expected_seconds,
             "folder": self.folder,
             "of": self.of,
             **({"again": True} if self.again else {}),
         }
 
 
-def first_pass(run_dir: Path, plan: Plan, steps: list[Step]) -> list[RoleStep]:
-    """Steps of the main pass, by their positions in the plan."""
+def first_pass(run_dir: Path, plan: Plan, steps: list[Step], part: Part = WHOLE) -> list[RoleStep]:
+    """Steps of the main pass, by their positions in the plan, or among those of the selected cells."""
     cells = plan.cells_by_id()
-    return [_role_step(run_dir, plan, cells[step.cell_id], step, of=len(plan.steps)) for step in steps]
+    chosen = [step.key for step in plan.steps if part.selects(step.cell_id)]
+    places = {key: position for position, key in enumerate(chosen, start=1)}
+    return [
+        _role_step(
+            run_dir,
+            plan,
+            cells[step.cell_id],
+            structs.replace(step, position=places[step.key]),
+            of=len(chosen),
+        )
+        for step in steps
+    ]
 
 
 def second_pass(run_dir: Path, plan: Plan, steps: list[Step]) -> list[RoleStep]:
@@ -83,6 +98,7 @@ def _role_step(run_dir: Path, plan: Plan, cell: PlannedCell, step: Step, of: int
         load=load,
         limits=load_limits(load, cell.config),
         drain_seconds=drain_seconds(plan.limits),
+        expected_seconds=step_seconds(plan, step),
         folder=str(attempt_dir(run_dir, *step.key).resolve()),
         again=again,
     )

@@ -13,6 +13,8 @@ from swarmsweep.plan.row_file import row_json
 from swarmsweep.record_file import as_record
 from swarmsweep.units import quoted
 
+# Beside a cell.json: the row of a cell of which some attempts are measured, and the others were left out.
+PARTIAL_FILE = "partial.json"
 SHOWN_RUNS = 10  # runs that a message lists; a longer list would hide the rest of the message
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9][a-z0-9-]{0,31}")
 

@@ -11,3 +11,8 @@ def time_limits(longest_load_seconds: float, ready_timeout_seconds: float, grace
     """
     seconds = longest_load_seconds + ready_timeout_seconds + grace_seconds
     return {"load_seconds": seconds, "sampler_seconds": seconds + SAMPLER_SECONDS}
+
+
+def in_time(expected_seconds: float, deadline_seconds: float | None, now_seconds: float) -> bool:
+    """Whether a step of so many seconds may begin now. The deadline is on the same clock; None: no deadline."""
+    return deadline_seconds is None or now_seconds + expected_seconds <= deadline_seconds

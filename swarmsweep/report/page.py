@@ -11,6 +11,7 @@ from swarmsweep.choose.rules import rules_of
 from swarmsweep.choose.scaling import scalings_of
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
+from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.report import page_lists, page_rows
 from swarmsweep.report.capacity_page import CapacitySection
@@ -25,6 +26,7 @@ from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.results import slo as slo_of
 from swarmsweep.results.manifest import Resume
+from swarmsweep.results.retry import left_by_part
 from swarmsweep.results.shared_failure import end_sentence
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 from swarmsweep.units import format_figure
@@ -95,7 +97,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
         next_steps=[markdown(step) for step in next_steps_of(page)],
-        cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed))],
+        cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *_part_notes(run_dir, plan))],
         slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),
         think_time=_think_time(cells),
@@ -134,6 +136,12 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
 def _counts(words: Iterable[str]) -> str:
     """The words with their numbers, the most frequent first, as 'cpu throttled: 2, memory: 1'."""
     return ", ".join(f"{word}: {count}" for word, count in Counter(words).most_common())
+
+
+def _part_notes(run_dir: Path, plan: Plan) -> list[str]:
+    """What the command left out of the sweep, and how to measure it."""
+    left = left_by_part(run_dir, plan)
+    return [f"A part of the sweep was measured. {left}"] if left else []
 
 
 def _think_time(cells: list[Row]) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -72,9 +74,16 @@ class Progress:
         run_dir: the run folder; the results of earlier passes are read from it.
         steps: those of this pass, in order, each with ``cell_id``, ``attempt`` and ``load_seconds``.
         before: the pass before this one, whose pace is known.
+        deadline_seconds: of --max-minutes, on the monotonic clock of this machine.
     """
 
-    def __init__(self, run_dir: Path | str, steps: list[dict[str, Any]], before: Progress | None = None) -> None:
+    def __init__(
+        self,
+        run_dir: Path | str,
+        steps: list[dict[str, Any]],
+        before: Progress | None = None,
+        deadline_seconds: float | None = None,
+    ) -> None:
         self.run_dir = Path(run_dir)
         self.plan = read_plan(self.run_dir)
         self.left = [dict(step) for step in steps]
@@ -83,6 +92,13 @@ class Progress:
         # The seconds of steps beyond their planned load; below zero where a search ended early or a replica died.
         self.beyond: dict[float, list[float]] = before.beyond if before else {}
         self.again: list[dict[str, Any]] = []
+        self.steps = len(steps)
+        self.deadline_seconds: float | None = before.deadline_seconds if before else deadline_seconds
+        # The cell that would be chosen now, or the one nearest to the SLO.
+        self.chosen: Row | None = None
+        self.holds_slo = False
+        if any(row.status == "valid" for row in self.rows.values()):
+            self.best()
 
     def expected_seconds(self, step: dict[str, Any]) -> float:
         """Expected seconds of a step: its planned load, and the median of the further seconds of similar steps.
@@ -94,9 +110,24 @@ class Progress:
         alike = self.beyond.get(load) or [value for values in self.beyond.values() for value in values]
         return max(0.0, float(load) + (median(alike) if alike else self.plan.estimate_seconds.other_per_step))
 
-    def left_seconds(self) -> float:
-        """Seconds until the pass is over, including the retries of invalid attempts."""
-        return sum(self.expected_seconds(step) for step in [*self.left, *self.again])
+    def left_seconds(self, step: Mapping[str, Any] | None = None, elapsed_seconds: float = 0.0) -> float:
+        """Seconds until the pass is over, including the retries of invalid attempts.
+
+        ``step`` runs since ``elapsed_seconds``.
+        """
+        left = sum(self.expected_seconds(other) for other in [*self.left, *self.again])
+        if step is not None:
+            left -= min(elapsed_seconds, self.expected_seconds(dict(step)))
+        return left if self.deadline_seconds is None else min(left, max(0.0, self.deadline_seconds - time.monotonic()))
+
+    @property
+    def steps_done(self) -> int:
+        """The steps of this pass that have ended."""
+        return self.steps - len(self.left)
+
+    def is_left(self, step: Mapping[str, Any]) -> bool:
+        """Whether the step is one of this pass that has not ended."""
+        return any(_key(other) == _key(step) for other in self.left)
 
     def end(self, step: dict[str, Any], seconds: float) -> str | None:
         """Record a step that took this many seconds; return its outcome and the best cell so far.
@@ -118,8 +149,10 @@ class Progress:
         """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""
         choice = choice_of(self.plan, judge_workers(list(self.rows.values())))
         chosen, words = choice.chosen, "best so far"
+        self.holds_slo = chosen is not None
         if chosen is None:
             chosen, words = choice.nearest(), "no cell meets the SLO yet, nearest"
+        self.chosen = chosen
         if chosen is None:
             return None
         rps = chosen.rps if chosen.capacity_rps is None else chosen.capacity_rps
@@ -165,5 +198,5 @@ def _light(row: Row) -> Row:
     )
 
 
-def _key(step: dict[str, Any]) -> tuple[str, int]:
+def _key(step: Mapping[str, Any]) -> tuple[str, int]:
     return step["cell_id"], step["attempt"]

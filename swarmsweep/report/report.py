@@ -10,10 +10,11 @@ from msgspec.structs import asdict, replace
 
 from swarmsweep.files import read_json, write_atomically, write_json
 from swarmsweep.markdown import one_line
+from swarmsweep.plan.part import read_part, reasons
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Row, unmeasured_row
 from swarmsweep.plan.row_file import has_row, read_row
-from swarmsweep.plan.run_folder import attempt_dir, newest_run, read_plan
+from swarmsweep.plan.run_folder import PARTIAL_FILE, attempt_dir, newest_run, read_plan
 from swarmsweep.report.ladder import stages
 from swarmsweep.report.ladder_chart import ladder_chart
 from swarmsweep.report.modes import page_of
@@ -62,10 +63,10 @@ def report_lines(summary: Path) -> list[str]:
 def read_cells(run_dir: Path, plan: Plan) -> list[Row]:
     """The rows of all planned cells in the order of the plan; a cell without cell.json is not measured yet.
 
-    A cell that was left out after some of its attempts has the row of the last one. The rows are also
+    A cell that was left out after some of its attempts has a row of these, or that of the last one. The rows are also
     judged together, see `workers_axis`.
     """
-    left_out = unmeasured_reasons(run_dir, plan)
+    left_out = reasons(read_part(run_dir), [cell.id for cell in plan.cells]) | unmeasured_reasons(run_dir, plan)
     return judge_workers([_read_cell(run_dir, plan, cell, left_out.get(cell.id)) for cell in plan.cells])
 
 
@@ -75,6 +76,8 @@ def _read_cell(run_dir: Path, plan: Plan, cell: PlannedCell, left_out: str | Non
         return read_row(path, run_dir, cell)
     if left_out is None:
         return unmeasured_row(cell)
+    if has_row(partial := path.with_name(PARTIAL_FILE)):
+        return read_row(partial, run_dir, cell)
     trials = (attempt_dir(run_dir, cell.id, attempt, "trial.json") for attempt in range(plan.repeat, 0, -1))
     trial = next((trial for trial in trials if has_row(trial)), None)
     return unmeasured_row(cell, left_out) if trial is None else replace(read_row(trial, run_dir, cell), attempt=UNSET)

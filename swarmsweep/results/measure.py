@@ -6,10 +6,18 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from swarmsweep.errors import LabError
+from swarmsweep.plan.part import WHOLE, read_part
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Retry, Row
 from swarmsweep.plan.row_file import read_outcome, write_row
-from swarmsweep.plan.run_folder import attempt_dir, incomplete_cells, planned_cell, read_plan, write_infeasible
+from swarmsweep.plan.run_folder import (
+    PARTIAL_FILE,
+    attempt_dir,
+    incomplete_cells,
+    planned_cell,
+    read_plan,
+    write_infeasible,
+)
 from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
 
@@ -31,6 +39,26 @@ def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
     row = _write_trial(run_dir, plan, cell, result)
     _complete_cell(run_dir, plan, cell, {attempt: result})
     return row
+
+
+def measure_started_cells(run_dir: Path | str) -> list[str]:
+    """Write partial.json of each cell of which some attempts are measured, and not all; return their ids.
+
+    The report uses it where the command left out the other attempts.
+    """
+    run_dir = Path(run_dir)
+    plan = read_plan(run_dir)
+    started: list[str] = []
+    for cell in plan.cells:
+        path = run_dir / "cells" / cell.id / PARTIAL_FILE
+        path.unlink(missing_ok=True)
+        attempts = range(1, plan.repeat + 1)
+        measured = [number for number in attempts if attempt_dir(run_dir, cell.id, number, "trial.json").exists()]
+        if 0 < len(measured) < plan.repeat:
+            results = [_analysed(run_dir, plan, cell, attempt) for attempt in measured]
+            write_row(path, merge(plan, cell, results, retries=_retries(run_dir, cell.id, measured)))
+            started.append(cell.id)
+    return started
 
 
 def complete_cells(run_dir: Path | str) -> list[str]:
@@ -65,6 +93,8 @@ def measure_run(run_dir: Path | str) -> int:
         for result in results.values():
             _write_trial(run_dir, plan, cell, result)
         _complete_cell(run_dir, plan, cell, results)
+    if read_part(run_dir) != WHOLE:
+        measure_started_cells(run_dir)
     return len(measured)
 
 

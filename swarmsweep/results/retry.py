@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from swarmsweep.errors import LabError
+from swarmsweep.plan.part import WHOLE, end_part, part_sentence, read_part
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row_file import read_outcome
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps
@@ -66,15 +67,45 @@ def set_aside(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
 
 
 def outcome(run_dir: Path | str) -> str | None:
-    """Why the sweep ended early, or the result of the retries of a run, as a sentence; None if there is neither."""
+    """Why the sweep ended early, or the result of the retries of a run and what the command left out, as sentences.
+
+    None if there is neither.
+    """
     plan = read_plan(run_dir)
     if ended := _end(run_dir, plan) or end_sentence(run_dir, plan):
         return ended
+    return ". ".join(filter(None, (_retried(run_dir, plan), left_by_part(run_dir, plan)))) or None
+
+
+def _retried(run_dir: Path | str, plan: Plan) -> str | None:
     statuses = Counter(_status(run_dir, step) or "not finished" for step in plan.steps if _is_second(run_dir, step))
     if not statuses:
         return None
     counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     return f"invalid attempts that were retried: {statuses.total()}. Now: {counts}"
+
+
+def note_minutes_over(run_dir: Path | str) -> None:
+    """Record in part.json that the minutes were over before all steps had begun. Call it after the last step."""
+    part = read_part(run_dir)
+    if part.max_minutes is None:
+        return
+    waiting = [*first_steps(run_dir), *retry_steps(run_dir)]
+    left_out = unmeasured_reasons(run_dir, read_plan(run_dir))
+    if any(part.selects(step.cell_id) and step.cell_id not in left_out for step in waiting):
+        end_part(run_dir)
+
+
+def left_by_part(run_dir: Path | str, plan: Plan) -> str | None:
+    """What --only and --max-minutes left for later, as a sentence; None if they left nothing."""
+    part = read_part(run_dir)
+    if part == WHOLE:
+        return None
+    left_out = unmeasured_reasons(run_dir, plan)
+    waiting = [step for step in first_steps(run_dir) if step.cell_id not in left_out]
+    selected = sum(part.selects(step.cell_id) for step in waiting)
+    again = sum(part.selects(step.cell_id) for step in retry_steps(run_dir)) if part.is_over else 0
+    return part_sentence(part, plan.run_id, len(waiting) - selected, selected if part.is_over else 0, again)
 
 
 def refuse_ended(run_dir: Path | str) -> None:

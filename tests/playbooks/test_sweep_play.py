@@ -323,6 +323,57 @@ def test_cells_that_would_fail_in_the_same_way_are_left_out(play, lost, tmp_path
     assert "The sweep ended early. 3 attempts were not measured" in " ".join(end.stdout.split())
 
 
+def test_cells_that_do_not_match_are_left_out_and_the_sweep_ends_well(play, lost, tmp_path):
+    playbook, inventory, *given = lost
+    done = play(playbook, inventory, *given, "-e", json.dumps({"sweep_only": "*-c0.2-*"}))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = tmp_path.glob("reports/*-lost")
+    assert {path.parent.name for path in run.glob("cells/*/attempt-1")} == {"r1-c0.2-m256M-w1"}
+    said = " ".join(done.stdout.split())
+    assert "attempts to measure: 1, in about" in said and "1/1 r1-c0.2-m256M-w1" in said
+    assert "Left out: 1 attempt of cells that do not match --only '*-c0.2-*'." in said
+    assert f"To measure the rest, run: ./lab sweep -e resume={run.name}" in said
+    end = play(playbook.with_name("ended_early.yml"), inventory, *given)
+    assert end.returncode == 0, end.stdout + end.stderr
+    rest = play(playbook, inventory, *given, "-e", f"resume={run.name}")
+    assert rest.returncode == 0, rest.stdout + rest.stderr
+    assert {path.parent.name for path in run.glob("cells/*/attempt-1")} == {"r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"}
+
+
+# The deadline of the role has passed long ago on this clock. That of the retries is still far.
+def test_a_step_that_would_end_too_late_does_not_begin(play, lost, tmp_path):
+    playbook, inventory, *given = lost
+    late = {"sweep_max_minutes": 600, "bench_cell_deadline_seconds": 1}
+    done = play(playbook, inventory, *given, "-e", json.dumps(late))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = tmp_path.glob("reports/*-lost")
+    assert not list(run.glob("cells/*/attempt-1"))
+    said = " ".join(done.stdout.split())
+    assert "Left out: 2 attempts that could not end within --max-minutes 600." in said
+
+
+# An attempt without a retry stays as it is.
+def test_an_invalid_attempt_is_not_set_aside_where_its_retry_would_end_too_late(play, lost, tmp_path):
+    playbook, inventory, *given = lost
+    text = playbook.read_text()
+    assert play(playbook, inventory, *given, "-e", json.dumps({"sweep_max_minutes": 600})).returncode == 0
+    (run,) = tmp_path.glob("reports/*-lost")
+    for folder in run.glob("cells/*/attempt-1.retried-1"):
+        shutil.rmtree(folder)
+    for harness in run.glob("cells/*/attempt-1/harness.json"):
+        harness.unlink()
+    # The tasks of a retry with a deadline that has passed.
+    retry = playbook.with_name("tasks") / "retry.yml"
+    retry.write_text(retry.read_text().replace("sweep_plan.deadline_seconds | default(0, true)", "1"))
+    playbook.write_text(text)
+    late = {"sweep_max_minutes": 600, "resume": run.name}
+    done = play(playbook, inventory, *given, "-e", json.dumps(late))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list(run.glob("cells/*/attempt-1.retried-1"))
+    assert len(list(run.glob("cells/*/attempt-1/trial.json"))) == 2
+    assert "Left out: 2 invalid attempts without a retry." in " ".join(done.stdout.split())
+
+
 # The evidence is as a load host leaves it. The run cannot be planned, and its scenarios cannot be copied again.
 def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
     assert play(*lost).returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -207,3 +208,41 @@ def test_a_terminal_sees_something_move_and_warnings_on_lines_of_their_own(toy):
     assert not [line for line in stays if "measuring" in line]
     assert len(cell_lines(stays)) == 4
     assert any(line.startswith("done in ") for line in stays)
+
+
+def progress_of(folder: Path) -> dict:
+    (path,) = folder.glob("reports/*/progress.json")
+    return json.loads(path.read_text())
+
+
+def test_progress_json_has_the_end_of_the_sweep(plain):
+    progress = progress_of(plain[0])
+    assert (progress["state"], progress["sweep"]) == ("ended", "toy")
+    assert (progress["now"], progress["seconds_left"]) == (None, 0)
+    # Of the last pass: the retries.
+    assert (progress["steps"], progress["steps_done"]) == (2, 2)
+    assert [cell["status"] for cell in progress["cells"]] == ["invalid", "invalid"]
+    assert progress["best"] is None
+    assert progress["last"].startswith("again 2/2 r1-c0.")
+    assert CELL_LINE.fullmatch(progress["last"])
+
+
+@pytest.mark.parametrize("arguments", [["-e", "breaks=1"], ["-e", "breaks=1", "-v"]])
+def test_progress_json_of_a_sweep_that_failed(toy, arguments):
+    assert play(toy, *arguments)[0] == 2
+    assert progress_of(toy)["state"] == "failed"
+
+
+def test_progress_json_shows_what_runs_and_an_interruption(toy):
+    seen = []
+
+    def is_loading(_: str) -> bool:
+        with contextlib.suppress(ValueError):
+            seen.append(progress_of(toy)["now"])
+        return bool(seen and seen[-1] and seen[-1]["phase"] == "load")
+
+    play_in_terminal(toy, "-e", "nap=30", interrupt_at=is_loading)
+    assert seen[-1]["cell_id"].startswith("r1-c0.")
+    assert (seen[-1]["position"], seen[-1]["of"], seen[-1]["is_retry"]) == (1, 2, False)
+    progress = progress_of(toy)
+    assert (progress["state"], progress["now"]) == ("interrupted", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -309,3 +310,63 @@ def test_an_image_that_decides_takes_one_value_of_workers(action, plan, tmp_path
     run = Path(plan()["run"])
     for given in ({"path": str(tmp_path / "toy.yml")}, {"reports": str(run.parent), "resume": run.name}):
         assert action.do_check(**given, workers_env="")["scenarios"]
+
+
+def test_only_the_cells_that_match_are_measured_and_the_rest_when_the_run_is_resumed(plan):
+    begun = plan(only="*-c0.[12]-*")
+    assert sorted(names(begun["steps"])) == ["r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"]
+    assert [(step["position"], step["of"]) for step in begun["steps"]] == [(1, 2), (2, 2)]
+    assert begun["deadline_seconds"] is None
+    for step in begun["steps"]:
+        assess(step, "valid")
+    run = Path(begun["run"])
+    assert len(json.loads((run / "plan.json").read_text())["steps"]) == 4
+    rest = plan(resume=run.name)
+    assert sorted(names(rest["steps"])) == ["r1-c0.3-m256M-w1", "r1-c0.4-m256M-w1"]
+    assert not (run / "part.json").exists()
+
+
+def test_retries_are_those_of_the_cells_that_match(action, plan):
+    begun = plan()
+    for step in begun["steps"]:
+        assess(step, "invalid")
+    again = plan(resume=Path(begun["run"]).name, only="r1-c0.1-*")
+    assert again["steps"] == []
+    assert names(action.do_retries(begun["run"])["steps"]) == ["r1-c0.1-m256M-w1"]
+
+
+def test_minutes_give_a_deadline_and_the_seconds_of_what_can_begin(plan):
+    whole = plan()
+    (step, *_) = whole["steps"]
+    minutes = 2.5 * step["expected_seconds"] / 60
+    before = time.monotonic()
+    begun = plan(max_minutes=str(minutes), resume=Path(whole["run"]).name)
+    assert before <= begun["deadline_seconds"] - 60 * minutes <= time.monotonic()
+    # Whether a step begins is decided when its turn comes.
+    assert (len(begun["steps"]), begun["attempts"]) == (4, "2 of 4 in time")
+    assert begun["seconds"] == pytest.approx(2 * step["expected_seconds"])
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize(
+    ("given", "words"), [({"only": "r9-*"}, "r1-c0.1-m256M-w1"), ({"max_minutes": "x"}, "above 0")]
+)
+def test_a_part_that_cannot_be_measured_is_refused_at_the_check(action, plan, tmp_path, resumed, given, words):
+    begun = Path(plan()["run"]).name
+    where = {"reports": str(tmp_path / "reports"), "resume": begun} if resumed else {"path": str(tmp_path / "toy.yml")}
+    with pytest.raises(LabError, match=words):
+        action.do_check(**where, **given)
+
+
+def test_minutes_for_no_step_leave_no_run(plan, tmp_path):
+    with pytest.raises(LabError, match="so no step could begin"):
+        plan(max_minutes=0.01)
+    assert not list(tmp_path.glob("reports/*"))
+
+
+def test_the_end_says_what_the_command_left_out(action, plan):
+    begun = plan(max_minutes=60, only="*-c0.[12]-*")
+    (first, *_) = begun["steps"]
+    assess(first, "valid")
+    said = action.do_outcome(begun["run"])["outcome"]
+    assert "2 attempts of cells that do not match" in said and "1 attempt that could not end within" in said

@@ -201,3 +201,28 @@ def test_a_plan_refuses_several_workers_where_the_image_decides(quick, tmp_path,
         settings.write_text(f"lab_api_workers_env: {value}\n")
         assert main(given) == code
     assert "workers has the values 1 and 2, but lab_api_workers_env is empty" in capsys.readouterr().err
+
+
+def test_plan_shows_the_part_that_a_sweep_would_measure(quick, capsys, tmp_path, golden):
+    given = (quick, "--api-cpus", "1", "--api-memory", "4G", "--seed", "7")
+    part = ("--only", "r1-*", "--only", "*-c0.1-*", "--max-minutes", "1.5")
+    out = plan_of(capsys, *given, *part)
+    golden("cli_plan_part.txt", without_place_and_time(out, tmp_path))
+    left = [line for line in out.splitlines() if "left out by --only 'r1-*' --only '*-c0.1-*'" in line]
+    assert [line.split()[1] for line in left] == ["r2-c0.5-m256M-w1"]
+    assert re.search(r"About [1-4] of 5 deployments can end within --max-minutes 1\.5\.", " ".join(out.split()))
+    whole = plan_of(capsys, *given, "--max-minutes", "600")
+    assert whole.endswith("All of them can end within --max-minutes 600.\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--only", "r9-*"), "matches no cell; allowed: patterns with * and ? for these ids: r1-c0.1-m256M-w1"),
+        (("--max-minutes", "soon"), "allowed: a number of minutes above 0"),
+        (("--max-minutes", "0.1"), "so no step could begin"),
+    ],
+)
+def test_a_part_that_cannot_be_measured_is_refused(quick, capsys, given, words):
+    assert main(["plan", quick, "--inventory", "/none", "--reports-dir", "/none", *given]) == 2
+    assert words in capsys.readouterr().err

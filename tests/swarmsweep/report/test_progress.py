@@ -127,6 +127,10 @@ class Sweep:
         # As the playbook gets them.
         self.steps = [as_json(step) | {"load_seconds": 18} for step in self.plan.steps]
 
+    def steps_of_role(self):
+        """Each with its place, as the callback gets them."""
+        return [step | {"of": len(self.steps)} for step in self.steps]
+
     def step(self, cell_id, attempt=1):
         return next(s for s in self.steps if (s["cell_id"], s["attempt"]) == (cell_id, attempt))
 

@@ -1,0 +1,87 @@
+"""What the running load does now, as Locust's master writes it (see loadgen/common/live.py).
+
+A scenario runs beside the master and may write the file too. So only known words and numbers are taken from it.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from swarmsweep.errors import LabError
+from swarmsweep.files import parse_json, write_atomically
+from swarmsweep.record_file import Amount, Count, as_record, read_record
+from swarmsweep.units import counted, format_figure
+
+Stage = Literal[
+    "ramp", "warmup", "window", "end", "unloaded", "probe", "bracket", "bisect", "confirm", "verify", "pause"
+]
+Unit = Literal["requests/s", "iterations/s", "users", "connections"]
+# The file of the run folder that has the newest figures while a load runs.
+FILE = ".live.json"
+# After a lost connection, older figures are not those of now. They come once a second.
+STALE_SECONDS = 5.0
+
+_WORDS: dict[str, str] = {
+    "ramp": "ramp",
+    "warmup": "warm-up",
+    "window": "window",
+    "end": "waiting for the last responses",
+    "unloaded": "unloaded probe",
+    "probe": "saturation probe",
+    "pause": "pause between probes",
+}
+
+
+class LiveLoad(Struct, frozen=True, kw_only=True):
+    """Figures of the last seconds. Times are epoch seconds of the load host."""
+
+    stage: Stage
+    stage_started: Amount
+    stage_seconds: Amount | None = None
+    probe: Count | None = None
+    offered: Amount | None = None
+    offered_unit: Unit | None = None
+    measured_at: Amount
+    rps: Amount
+    failures_per_second: Amount
+    p50_ms: Amount | None = None
+    p95_ms: Amount | None = None
+    users: Count
+
+    def stage_words(self) -> str:
+        """As 'window', or 'probe 4, bisect, 210.0 requests/s'."""
+        if self.probe is None:
+            return _WORDS.get(self.stage, self.stage)
+        words = _WORDS.get(self.stage, self.stage)
+        offered = "" if self.offered is None else f", {_offered(self.offered, self.offered_unit or 'requests/s')}"
+        return f"probe {self.probe}, {words.removesuffix(' probe')}{offered}"
+
+    def figures(self) -> str:
+        """As '412 requests/s, p95 12.3 ms, 40 users'."""
+        p95 = "p95 not known yet" if self.p95_ms is None else f"p95 {format_figure(self.p95_ms)} ms"
+        failures = f", {format_figure(self.failures_per_second)} failures/s" if self.failures_per_second else ""
+        return f"{self.rps:.0f} requests/s{failures}, {p95}, {counted(self.users, 'user')}"
+
+
+def _offered(value: float, unit: str) -> str:
+    return counted(int(value), unit.removesuffix("s")) if unit in ("users", "connections") else f"{value:.1f} {unit}"
+
+
+def keep_live(line: str, target: Path) -> None:
+    """Store a line from a load host in the run folder. A line that is no such figures is left out."""
+    with contextlib.suppress(LabError):
+        load = as_record(parse_json(line, "the load host"), LiveLoad, "the load host")
+        write_atomically(target, msgspec.json.encode(load), durable=False)
+
+
+def read_live(run_dir: Path, now: float) -> LiveLoad | None:
+    """The newest figures; None where no load runs, or they are older than `STALE_SECONDS`. ``now``: epoch seconds."""
+    path = run_dir / FILE
+    try:
+        load = read_record(path, LiveLoad)
+        return load if now - path.stat().st_mtime <= STALE_SECONDS else None
+    except (LabError, OSError):
+        return None

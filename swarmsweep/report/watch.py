@@ -1,0 +1,126 @@
+"""`./lab watch`: shows a run from its progress.json until it ends. It reads this file alone and changes nothing."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, TextIO
+
+import msgspec
+from msgspec.structs import replace
+
+from swarmsweep.errors import InputError, LabError
+from swarmsweep.lab.lock import started_at
+from swarmsweep.plan.run_folder import newest_run, read_plan
+from swarmsweep.report.progress_file import FILE, RunProgress, read_progress
+from swarmsweep.report.watch_text import Lines
+
+# The file is replaced once a second. Its figures must not become much older.
+LOOK_SECONDS = 0.25
+# Without a new version for so long, the process is looked for. A busy machine may delay one.
+SILENT_SECONDS = 10.0
+# Seconds in which a sweep that has just begun writes its first version.
+FIRST_SECONDS = 10.0
+
+
+class View(Protocol):
+    """What shows the progress."""
+
+    def show(self, run: RunProgress, now: float) -> None:
+        """Show a version of it. ``now``: epoch seconds."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class JsonLines:
+    """Each version on one line, for scripts."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, run: RunProgress, now: float) -> None:
+        """Print it."""
+        print(msgspec.json.encode(run).decode(), file=self._out, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+def watched_run(run: str | None, reports_dir: Path) -> Path:
+    """The folder of a run: by its path or id; by default, the newest run.
+
+    Raises:
+        LabError: it is no run folder.
+    """
+    if run is None:
+        return newest_run(reports_dir)
+    path = Path(run) if Path(run).is_dir() else reports_dir / run
+    if not path.is_dir():
+        raise InputError(f"{run}: no such run folder. To watch the newest run: ./lab watch")
+    return path
+
+
+def versions(
+    run_dir: Path, look_seconds: float = LOOK_SECONDS, silent_seconds: float = SILENT_SECONDS
+) -> Iterator[RunProgress]:
+    """Each version of progress.json, until the run ends. A run whose process has gone ends as interrupted.
+
+    Raises:
+        LabError: the run has no progress.json, or it is damaged.
+    """
+    path = run_dir / FILE
+    _wait_for(run_dir, path)
+    seen = -1
+    while True:
+        mark = path.stat().st_mtime_ns
+        if mark != seen:
+            seen, changed = mark, time.monotonic()
+            run = read_progress(run_dir)
+            yield run
+            if run.state != "running":
+                return
+        elif time.monotonic() - changed > silent_seconds and not _is_running(run):
+            yield replace(run, state="interrupted", now=None, seconds_left=0.0)
+            return
+        time.sleep(look_seconds)
+
+
+def _wait_for(run_dir: Path, path: Path) -> None:
+    plan = read_plan(run_dir)
+    deadline = (run_dir / "plan.json").stat().st_mtime + FIRST_SECONDS
+    while not path.exists():
+        if time.time() > deadline:
+            raise LabError(f"{path}: is missing, because another version of swarmsweep measured {plan.run_id}")
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_running(run: RunProgress) -> bool:
+    """Whether the ansible-playbook of the run still runs on this machine."""
+    return run.process_started is not None and started_at(run.process) == run.process_started
+
+
+def watch(run_dir: Path, *, as_json: bool = False) -> None:
+    """Show the run until it ends. Ctrl-C ends only this."""
+    view = _view(as_json, sys.stdout)
+    try:
+        for run in versions(run_dir):
+            view.show(run, time.time())
+    except KeyboardInterrupt:
+        view.close()
+        print("The sweep goes on. To watch it again: ./lab watch", file=sys.stderr)
+        return
+    finally:
+        view.close()
+
+
+def _view(as_json: bool, out: TextIO) -> View:
+    if as_json:
+        return JsonLines(out)
+    if out.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI"):
+        # rich takes 0.1 s to import, and scripts do not need it.
+        from swarmsweep.report.watch_screen import Screen
+
+        return Screen(out)
+    return Lines(out)

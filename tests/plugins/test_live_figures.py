@@ -1,0 +1,76 @@
+"""What the running load does reaches the controller while the module waits for its end, and decides nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from swarmsweep.report.live_load import FILE, read_live
+from tests.plugins import playing
+
+LIVE = {
+    "schema": 1, "stage": "window", "stage_started": 1.0, "stage_seconds": 30.0, "probe": None, "offered": None,
+    "offered_unit": None, "measured_at": 5.0, "rps": 412.5, "failures_per_second": 0.0, "p50_ms": 3.1, "p95_ms": 12.3,
+    "users": 40,
+}  # fmt: skip
+# No unit runs. systemd answers after some seconds, in which the load seems to run.
+SYSTEMCTL = "#!/bin/sh\nsleep 3\necho '[]'\n"
+
+
+def attempt(folder: Path, **arguments: object) -> subprocess.Popen:
+    """A play that waits for the end of a load, on this machine."""
+    for name in ("units", "locust", "bin", "run"):
+        (folder / name).mkdir()
+    (folder / "bin/systemctl").write_text(SYSTEMCTL)
+    (folder / "bin/systemctl").chmod(0o755)
+    given = {"state": "finished", "slice": "swarmsweep-lab", "host_name": "lab-load", "target": "http://127.0.0.1:9"}
+    given |= {"directory": str(folder), "units_directory": str(folder / "units"), "time_limit_seconds": 60}
+    given |= {"output_directory": str(folder / "locust"), **arguments}
+    tasks = [{"name": "Wait", "locust_attempt": given, "register": "waited"}]
+    tasks += [{"name": "Show", "ansible.builtin.debug": {"msg": "bad: {{ waited.ended_badly }}"}}]
+    (folder / "play.yml").write_text(json.dumps([{"name": "Load", "hosts": "localhost", "tasks": tasks}]))
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": {"localhost": own}}}))
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.Popen(
+        playing.command(folder),
+        cwd=playing.ROOT,
+        env=playing.environment(folder, PATH=path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("text", [json.dumps(LIVE), '{"rps": 1}', "no json", json.dumps(LIVE | {"stage": "\x1b[2J"})])
+def test_known_figures_are_kept_until_the_end(tmp_path, text):
+    target = tmp_path / "run" / FILE
+    with attempt(tmp_path, live_file=str(target)) as process:
+        (tmp_path / "locust/live.json").write_text(text)
+        seen = None
+        while process.poll() is None:
+            seen = seen or read_live(tmp_path / "run", time.time())
+            time.sleep(0.05)
+        out = process.stdout.read()
+    assert process.returncode == 0, out
+    assert "bad: {}" in out
+    assert not target.exists()
+    if text == json.dumps(LIVE):
+        assert seen is not None
+        assert (seen.rps, seen.p95_ms, seen.users, seen.stage) == (412.5, 12.3, 40, "window")
+    else:
+        assert seen is None
+
+
+def test_without_a_file_nothing_is_copied(tmp_path):
+    with attempt(tmp_path) as process:
+        (tmp_path / "locust/live.json").write_text(json.dumps(LIVE))
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
+    assert list((tmp_path / "run").iterdir()) == []

@@ -1,0 +1,211 @@
+"""`./lab watch`: which run, when it ends, and what it prints on a terminal, for a script and in a log."""
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from swarmsweep.cli import main
+from swarmsweep.errors import LabError
+from swarmsweep.lab.lock import started_at
+from swarmsweep.report.live_load import LiveLoad
+from swarmsweep.report.progress_file import FILE, CellProgress, Now, RunProgress
+from swarmsweep.report.watch import JsonLines, versions, watched_run
+from swarmsweep.report.watch_screen import Screen, sparkline
+from swarmsweep.report.watch_text import Lines
+from tests.swarmsweep.report.test_live_load import WINDOW
+from tests.swarmsweep.report.test_progress import CHEAP, DEAR, MIDDLE, Sweep
+
+ROOT = Path(__file__).parents[3]
+CELLS = [
+    CellProgress(id=CHEAP, status="failed", reason="needed more than its memory", rps=None),
+    CellProgress(id=MIDDLE, status="valid", rps=412.4, p95_ms=88.2, meets_slo=True),
+    CellProgress(id=DEAR),
+]
+LOAD = msgspec.convert(WINDOW, LiveLoad)
+NOW = Now(cell_id=DEAR, attempt=1, is_retry=False, position=3, of=3, phase="load", started_at=1_000.0,
+          expected_seconds=30.0, load=LOAD)  # fmt: skip
+RUN = RunProgress(run_id="20261122T114512Z-quick", sweep="quick", mode="fixed", state="running", process=os.getpid(),
+                  process_started=started_at(os.getpid()), started_at=900.0, written_at=1_012.0, steps=3, steps_done=2,
+                  seconds_left=18.0, ends_at=1_030.0, now=NOW, cells=CELLS, best=CELLS[1], best_holds_slo=True,
+                  last="2/3 r1-c0.5-m256M-w1: valid, 412 requests/s")  # fmt: skip
+ENDED = replace(RUN, state="ended", now=None, seconds_left=0.0, steps_done=3)
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    return Sweep(tmp_path).dir
+
+
+def write(run_dir: Path, run: RunProgress) -> None:
+    new = run_dir / "new"
+    new.write_bytes(msgspec.json.encode(run))
+    new.replace(run_dir / FILE)
+
+
+def lines(*runs: RunProgress, seconds=1.0) -> list[str]:
+    """What is printed without a terminal, where the versions come so many seconds after each other."""
+    out = io.StringIO()
+    view = Lines(out)
+    for number, run in enumerate(runs):
+        view.show(run, 1_012.0 + number * seconds)
+    return out.getvalue().splitlines()
+
+
+LOADED = "3/3 r2-c0.5-m256M-w1: load, 12 s of about 30 s: window, 412 requests/s, p95 12.3 ms, 40 users"
+
+
+def test_lines_are_those_that_are_new():
+    begun = replace(RUN, now=replace(NOW, phase="deploy", load=None))
+    assert lines(begun, begun, RUN, RUN, ENDED, seconds=0) == [
+        RUN.last,
+        "3/3 r2-c0.5-m256M-w1: deploy, 12 s of about 30 s",
+        LOADED,
+        "sweep quick: 3 of 3 attempts. The sweep has ended after 1 min 52 s",
+        "best so far: r1-c0.5-m256M-w1, 412.4 requests/s, p95 88.2 ms",
+    ]
+
+
+def test_a_long_load_is_shown_now_and_then():
+    shown = lines(*[RUN] * 21)
+    assert [line for line in shown if "3/3" in line] == [
+        LOADED, LOADED.replace("12 s", "22 s"), LOADED.replace("12 s", "32 s"),
+    ]  # fmt: skip
+
+
+def test_between_attempts_the_phase_is_shown():
+    assert lines(replace(RUN, now=None, phase="Write the summary", last=None)) == ["Write the summary"]
+
+
+def test_for_a_script_each_version_is_one_line():
+    out = io.StringIO()
+    for run in (RUN, ENDED):
+        JsonLines(out).show(run, 0.0)
+    shown = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [one["state"] for one in shown] == ["running", "ended"]
+    assert shown[0]["now"]["load"]["rps"] == WINDOW["rps"]
+
+
+def test_it_ends_with_the_run(run_dir):
+    write(run_dir, RUN)
+    seen = []
+    for run in versions(run_dir, look_seconds=0.01):
+        seen.append(run.state)
+        write(run_dir, ENDED)
+    assert seen == ["running", "ended"]
+
+
+def test_a_run_whose_process_has_gone_is_interrupted(run_dir):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    write(run_dir, replace(RUN, process=gone.pid, process_started="1"))
+    states = [run.state for run in versions(run_dir, look_seconds=0.01, silent_seconds=0.05)]
+    assert states == ["running", "interrupted"]
+
+
+def test_a_run_that_is_silent_and_still_runs_goes_on(run_dir):
+    write(run_dir, RUN)
+    threading.Timer(0.3, write, (run_dir, ENDED)).start()
+    assert [run.state for run in versions(run_dir, look_seconds=0.01, silent_seconds=0.01)] == ["running", "ended"]
+
+
+def test_which_run(run_dir, tmp_path):
+    assert watched_run(None, tmp_path) == run_dir
+    assert watched_run(run_dir.name, tmp_path) == run_dir
+    assert watched_run(str(run_dir), Path("/none")) == run_dir
+    with pytest.raises(LabError, match=r"no such run folder. To watch the newest run: \./lab watch"):
+        watched_run("other", tmp_path)
+    with pytest.raises(LabError, match="holds no run yet"):
+        watched_run(None, tmp_path / "empty")
+
+
+def test_a_run_of_an_earlier_version_has_nothing_to_watch(run_dir, capsys):
+    os.utime(run_dir / "plan.json", (1, 1))
+    assert main(["watch", str(run_dir)]) == 1
+    assert "progress.json: is missing, because another version" in capsys.readouterr().err
+
+
+def test_the_command_prints_lines_where_there_is_no_terminal(run_dir, capsys):
+    write(run_dir, ENDED)
+    assert main(["watch", run_dir.name, "--reports-dir", str(run_dir.parent)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == RUN.last
+    assert main(["watch", str(run_dir), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run_id"] == RUN.run_id
+
+
+def drawn(run: RunProgress, height: int = 30) -> str:
+    """What the screen shows of a version, as text."""
+    out = io.StringIO()
+    view = Screen(out)
+    view._console.size = (160, height)
+    view.show(run, 1_012.0)
+    view.close()
+    return out.getvalue()
+
+
+def test_the_screen_has_cells_load_best_and_time_left():
+    shown = drawn(RUN)
+    assert "sweep quick: 2 of 3 attempts, 18 s left, until " in shown
+    assert LOADED in shown
+    assert "best so far: r1-c0.5-m256M-w1, 412.4 requests/s, p95 88.2 ms" in shown
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.startswith("r")}
+    assert rows[CHEAP] == ["failed", "-", "-", "needed", "more", "than", "its", "memory"]
+    assert rows[MIDDLE] == ["valid", "412.4", "88.2", "holds"]
+    assert rows[DEAR] == ["running", "-", "-"]
+
+
+def test_of_many_cells_those_around_the_running_one_are_shown():
+    many = [CellProgress(id=f"r{number}") for number in range(500)]
+    shown = drawn(replace(RUN, cells=many, now=replace(NOW, cell_id="r250")), height=20)
+    rows = [line.split()[0] for line in shown.splitlines() if line.startswith("r") and "requests/s" not in line]
+    assert "r250" in rows and len(rows) == 11
+    assert "489 more cells" in shown
+
+
+# Ids and reasons may come from others. rich would read [red] as a style.
+def test_markup_in_names_is_text():
+    cell = CellProgress(id="[bold]x[/bold]", status="failed", reason="[link=http://x]a\x1b[2J")
+    shown = drawn(replace(RUN, cells=[cell], last="[red]y"))
+    assert "[bold]x[/bold]" in shown and "[red]y" in shown and "\x1b[2J" not in shown
+
+
+def test_the_line_of_rates():
+    assert sparkline([]) == "" and sparkline([0.0]) == ""
+    assert sparkline([0.0, 50.0, 100.0]) == "▁▅█ up to 100 requests/s"
+
+
+def test_ctrl_c_on_a_terminal_ends_the_view_alone(run_dir):
+    write(run_dir, RUN)
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "swarmsweep", "watch", str(run_dir)]
+    environment = {key: value for key, value in os.environ.items() if key != "CI"} | {"TERM": "xterm"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=end, stdout=end, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        os.close(end)
+        seen = b""
+        while b"best so far" not in seen:
+            seen += os.read(terminal, 65536)
+        process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                seen += os.read(terminal, 65536)
+            except OSError:  # EIO: the other side is closed
+                break
+        error = process.stderr.read()
+        assert process.wait(60) == 0
+    os.close(terminal)
+    assert error.decode() == "The sweep goes on. To watch it again: ./lab watch\n"
+    # The cursor is shown again.
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
