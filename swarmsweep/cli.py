@@ -198,7 +198,9 @@ def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts
         return hosts
     rest = "" if len(given) == 3 or not hosts.facts else f"; the rest {hosts.source}"
     facts = hosts.facts or ({"name": "api", "cpus": None, "memory_bytes": None},)
-    return ApiHosts(tuple(host | given for host in facts), f"by your options{rest}")
+    # What Docker counts on a host would win over the options.
+    kept = [{key: value for key, value in host.items() if not key.startswith("swarm_")} for host in facts]
+    return ApiHosts(tuple(host | given for host in kept), f"by your options{rest}")
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from swarmsweep.lab import preflight
@@ -42,7 +43,8 @@ class ActionModule(ActionBase):
             for name in side
         }
         clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
-        problems = preflight.find_problems(facts, sides) + clock_problems(clocks)
+        used = boolean(self._task.args.get("api_on_manager", True))
+        problems = preflight.find_problems(facts, sides, is_manager_used=used) + clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))
         return result | {"changed": False}

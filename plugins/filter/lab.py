@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from swarmsweep.lab import (
     lab_names,
     proxy_connections,
     ready_settings,
+    swarm_address,
     virtual_machines,
 )
 from swarmsweep.plan import host_facts, time_limits
@@ -84,15 +86,26 @@ def lab_image_tags(contexts, namespace, base):
     return [tag(context) for context in contexts]
 
 
-def lab_host_facts(groups, hostvars):
-    """Facts of the hosts in the form of plan.json, from the preflight: see swarmsweep.plan.host_facts."""
-    return {
+def lab_host_facts(groups, hostvars, is_manager_used=True):
+    """Facts of the hosts in the form of plan.json, from the preflight: see swarmsweep.plan.host_facts.
+
+    With several API hosts, their nodes were read too. ``is_manager_used`` is lab_api_on_manager.
+    """
+    hosts = {
         side: [
             host_facts.host_facts(name, dict(hostvars[name]["__preflight_capacity"]), is_api=side == "api")
             for name in groups[side]
         ]
         for side in ("api", "load")
     }
+    nodes = {name: lab_node(hostvars[name]["sweep_node"]) for name in groups["api"]} if len(groups["api"]) > 1 else {}
+    return hosts | {"api": host_facts.as_nodes(hosts["api"], nodes, is_manager_used=is_manager_used)}
+
+
+def lab_node(found):
+    """What `docker info` printed of a node: id, cpus, memory_bytes. Empty if Docker did not respond."""
+    text = found.get("stdout") or ""
+    return json.loads(text) if text else {}
 
 
 def lab_colocated(hosts):
@@ -141,6 +154,22 @@ def lab_in_time(expected_seconds, deadline_seconds):
     return time_limits.in_time(float(expected_seconds), float(deadline_seconds) or None, time.monotonic())
 
 
+def lab_swarm_address(host, inventory_address, wanted, links, route, is_alone):
+    """The address that an API host advertises, from what `ip -json` printed: see swarmsweep.lab.swarm_address."""
+    source = next((entry.get("prefsrc", "") for entry in json.loads(route or "[]")), "")
+    try:
+        return swarm_address.swarm_address(
+            host, inventory_address, wanted, json.loads(links), source, is_alone=is_alone
+        )
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def lab_own_addresses(links):
+    """The addresses of a host that another host may reach: see swarmsweep.lab.swarm_address.own_addresses."""
+    return list(swarm_address.own_addresses(json.loads(links)))
+
+
 def lab_name_problems(groups, lab_name, sources):
     """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
@@ -175,6 +204,7 @@ class FilterModule:
             "lab_packages_hash": lab_packages_hash,
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,
+            "lab_node": lab_node,
             "lab_colocated": lab_colocated,
             "lab_changed_secrets": lab_changed_secrets,
             "lab_secret_base64": lab_secret_base64,
@@ -183,6 +213,8 @@ class FilterModule:
             "lab_proxy_connections": lab_proxy_connections,
             "lab_time_limits": lab_time_limits,
             "lab_in_time": lab_in_time,
+            "lab_swarm_address": lab_swarm_address,
+            "lab_own_addresses": lab_own_addresses,
             "lab_name_problems": lab_name_problems,
             "lab_ready_problems": lab_ready_problems,
             "lab_bridge_problems": lab_bridge_problems,

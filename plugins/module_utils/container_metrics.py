@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -44,16 +45,23 @@ sys.stdout.buffer.write(body)
 
 
 def collect(
-    containers: list[dict[str, Any]], documents: list[dict[str, Any]], port: int
+    containers: list[dict[str, Any]],
+    documents: list[dict[str, Any]],
+    port: int,
+    elsewhere: Mapping[str, str | None] | None = None,
 ) -> tuple[dict[str, str], str | None]:
     """Return the metrics by container, and a sentence on replicas without metrics (None when all have some).
 
     ``containers`` are the rows of a record. ``documents`` are the `docker inspect` documents of those on this node.
-    Nothing is raised, because an API need not have metrics.
+    ``elsewhere`` has the containers on other hosts, which read the metrics themselves, each with the reason if it has
+    none. Nothing is raised, because an API need not have metrics.
     """
+    elsewhere = elsewhere or {}
+    here = [row for row in containers if row["id"] not in elsewhere]
     inspected = {document["Id"]: document for document in documents}
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        responses = list(pool.map(lambda row: (row, *request_replica(row, inspected.get(row["id"]), port)), containers))
+        responses = list(pool.map(lambda row: (row, *request_replica(row, inspected.get(row["id"]), port)), here))
+    responses += [(row, None, elsewhere[row["id"]]) for row in containers if row["id"] in elsewhere]
     problems: dict[str, list[str]] = {}
     for row, _text, problem in responses:
         if problem is not None:
@@ -65,7 +73,7 @@ def collect(
 def request_replica(row: dict[str, Any], document: dict[str, Any] | None, port: int) -> tuple[str | None, str | None]:
     """Return (text, None), or (None, the reason)."""
     if document is None:
-        return None, f"/metrics is requested only on the manager, and not on node {row['node']}"
+        return None, f"the API host {row['node']} did not report its replicas"
     pid = (document.get("State") or {}).get("Pid") or 0
     # No process has the number 0. Docker writes it for a container that does not run.
     if pid <= 0:

@@ -1,7 +1,8 @@
 """Replicas on other API hosts than the manager: when the wait stops so that these hosts say what listens there.
 
 The manager reads the ports of its own containers alone. It does not reach another host, but Ansible does. So the wait
-ends with "undecided", each other host looks at its own replicas, and the wait goes on with what they found.
+ends with "undecided", each other host looks at its own replicas, and the wait goes on with what they found. The same
+happens if a replica there was killed: its own host alone knows whether memory was the reason.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class OtherHosts:
         are_there: whether there are other API hosts. Without them, nothing is asked.
         asked: how often they were asked in this wait.
         elsewhere: what they found, by the id of the container: the text of `describe_elsewhere`.
+        killed: the containers that the kernel killed for memory there.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class OtherHosts:
         are_there: bool = False,
         asked: int = 0,
         elsewhere: Mapping[str, str] | None = None,
+        killed: Iterable[str] = (),
     ) -> None:
         self.are_there, self.asked, self.elsewhere = are_there, asked, dict(elsewhere or {})
+        self.killed = frozenset(killed)
         self.patience_seconds = settled_seconds * 2**asked
         self.since: float | None = None
         self.unread: list[str] = []
@@ -87,6 +91,13 @@ class OtherHosts:
     def interrupt(self) -> None:
         """Note that for a moment nothing could be observed, or that HAProxy could connect to all replicas."""
         self.since, self.unread, self.is_due = None, [], False
+
+    def ask_about(self, container: str) -> bool:
+        """Note that the other hosts must be asked about a dead container. Return False if they were asked before."""
+        if not self.are_there or self.asked:
+            return False
+        self.unread, self.is_due = [container], True
+        return True
 
     def question(self) -> dict[str, Any]:
         """Return what the next module needs: the containers to look for, and how often this was asked."""

@@ -31,8 +31,8 @@ class HarnessError(Exception):
     """The bench cannot work: Docker does not respond, a file is missing, not a manager. The text says what to do."""
 
 
-def connect(url: str = "unix:///var/run/docker.sock"):
-    """Return a low-level Docker client on a Swarm manager. Raises HarnessError."""
+def connect_to_engine(url: str = "unix:///var/run/docker.sock") -> tuple[Any, dict[str, Any]]:
+    """Return a low-level Docker client, and what Docker reports of itself. Raises HarnessError."""
     try:
         import docker
     except ImportError as error:
@@ -41,11 +41,17 @@ def connect(url: str = "unix:///var/run/docker.sock"):
         ) from error
     try:
         api = docker.APIClient(base_url=url, version="auto", timeout=API_TIMEOUT_SECONDS)
-        swarm = api.info().get("Swarm") or {}
+        return api, api.info()
     except (OSError, docker.errors.DockerException) as error:
         raise HarnessError(
             f"Docker does not respond on {url}: {error}. To see why, run: systemctl status docker"
         ) from error
+
+
+def connect(url: str = "unix:///var/run/docker.sock"):
+    """Return a low-level Docker client on a Swarm manager. Raises HarnessError."""
+    api, info = connect_to_engine(url)
+    swarm = info.get("Swarm") or {}
     if not swarm.get("ControlAvailable"):
         state = swarm.get("LocalNodeState", "unknown")
         raise HarnessError(

@@ -7,11 +7,11 @@ cannot run is a result (`status: failed`). HarnessError is raised when the bench
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import haproxy_stats, swarm_tasks
+from ansible.module_utils import haproxy_stats, hop, swarm_nodes, swarm_tasks
 from ansible.module_utils.image_reference import same_image
 from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ReadyCheck, ReadyWatch, Refusal, describe_listeners
@@ -59,13 +59,16 @@ def remove_stack(service: Service, stack: str, timeout_seconds: float) -> bool:
 def living(service: Service, local_node: str) -> list[str]:
     """Return the names of what is left of a removed service and may use CPU.
 
-    A running task on this node is judged by its container alone, because Swarm sees the end a little later.
+    A running task on this node is judged by its container alone, because Swarm sees the end a little later. The tasks
+    of a lost node stay as Swarm saw them last. If the host comes back, Swarm ends them.
     """
+    lost = {node["ID"] for node in service.api.nodes() if (node.get("Status") or {}).get("State") != "ready"}
     containers = [f"container {container['Id'][:12]}" for container in service.running_containers()]
     tasks = [
         f"task {task['ID']} on node {task['NodeID']} ({swarm_tasks.state_of(task)})"
         for task in service.tasks()
         if task.get("NodeID")
+        and task["NodeID"] not in lost
         and swarm_tasks.state_of(task) not in swarm_tasks.TERMINAL
         and not (task["NodeID"] == local_node and swarm_tasks.state_of(task) == "running")
     ]
@@ -117,7 +120,10 @@ def read_servers(request: Deployment) -> list[haproxy_stats.Server]:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The wanted deployment of one cell. A limit of 0 means no limit."""
+    """The wanted deployment of one cell. A limit of 0 means no limit.
+
+    ``nodes`` has the names of the API hosts by the ids of their nodes, and ``proxy_service`` the service of HAProxy.
+    """
 
     stack_name: str
     service_name: str
@@ -134,6 +140,8 @@ class Deployment:
     timeout_seconds: float
     remove_timeout_seconds: float
     log_lines: int
+    proxy_service: str = ""
+    nodes: dict[str, str] = field(default_factory=dict)
 
 
 def deploy(api: Any, request: Deployment, others: OtherHosts) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -156,6 +164,7 @@ def deploy(api: Any, request: Deployment, others: OtherHosts) -> tuple[dict[str,
         "haproxy_up": None,
         "restarts": 0,
         "containers": [],
+        "hop_problem": None,
         "log_tail": [],
     }
     record["remove_seconds"] = round(record["started_at"] - removal_started, 3)
@@ -207,10 +216,12 @@ class Wait:
     def step(self) -> bool | None:
         """Return True when the outcome is known (all replicas serve, or one never will), or others must be asked."""
         self.tasks = self.service.tasks()
-        killed = self.service.oom_containers(self.tasks, self.record["started_at"])
+        killed = self.service.oom_containers(self.tasks, self.record["started_at"]) | self.others.killed
         self.verdict = swarm_tasks.assess(self.tasks, self.request.replicas, time.time(), killed)
         if self.verdict.reason_code == "oom" and self.may_be_dying(self.verdict.task_id):
             return self.wait_on()
+        if self.verdict.state == "failed" and self.asks_why_it_died():
+            return True
         if self.verdict.state == "failed":
             self.fail(self.verdict.reason_code, self.verdict.reason, self.verdict.task_id)
             return True
@@ -259,14 +270,35 @@ class Wait:
         self.oom_seen = self.oom_seen or time.monotonic()
         return swarm_tasks.is_running(task) and time.monotonic() - self.oom_seen < OOM_NEWS_SECONDS
 
+    def asks_why_it_died(self) -> bool:
+        """Return whether another host must say if the kernel killed a replica there for memory."""
+        task = next((task for task in self.tasks if task["ID"] == self.verdict.task_id), None)
+        container_id = swarm_tasks.container_id_of(task) if task else None
+        if self.verdict.reason_code != "crash" or not container_id or self.service.inspect(container_id):
+            return False
+        return swarm_tasks.exit_code_of(task) == 137 and self.others.ask_about(container_id)
+
     def alive(self) -> list[dict[str, Any]]:
         return [task for task in swarm_tasks.newest_per_slot(self.tasks) if swarm_tasks.is_running(task)]
 
     def fail(self, code: str | None, reason: str | None, task_id: str | None) -> None:
+        lost = {} if code in ("oom", "mismatch") else self.lost_hosts()
+        if lost:
+            # It explains what followed: replicas that disappeared, or that found no room on the other hosts.
+            code, reason = "host_lost", f"{swarm_nodes.explain_lost(lost)}; {reason}"
         self.record.update(status="failed", reason_code=code, reason=reason)
         task = next((task for task in self.tasks if task["ID"] == task_id), None)
         if task is not None and swarm_tasks.container_id_of(task):
             self.record["log_tail"] = self.service.log(task, self.request.log_lines)
+
+    def lost_hosts(self) -> dict[str, str]:
+        """Return the API hosts that Swarm has lost, with the reason. A lab with one API host cannot lose it here."""
+        if not self.others.are_there:
+            return {}
+        nodes = [
+            node for node in self.service.api.nodes() if not self.request.nodes or node["ID"] in self.request.nodes
+        ]
+        return swarm_nodes.lost_nodes(nodes, self.request.nodes)
 
     def finish(self) -> None:
         """Complete the record: the reason after a timeout, the containers, and their differences from the request."""
@@ -279,12 +311,18 @@ class Wait:
         self.record["restarts"] = dead
         if self.record["status"] != "ready" and self.record["reason_code"] is None:
             self.fail("not_ready", self.explain_delay(), self.suspect())
-        containers, self.inspected = describe_containers(self.service, self.alive(), self.request.environment)
+        containers, self.inspected = describe_containers(
+            self.service, self.alive(), self.request.environment, self.request.nodes
+        )
         self.record["containers"] = containers
         if self.record["status"] == "ready":
             problems = find_mismatches(containers, self.request)
             if problems:
                 self.fail("mismatch", "; ".join(problems), None)
+        if self.record["status"] == "ready" and self.others.are_there:
+            self.record["hop_problem"] = hop.measure_hops(
+                self.service.api, self.request.proxy_service, containers, self.tasks, self.request.ready_check.port
+            )
 
     def suspect(self) -> str | None:
         """Return the task whose log best explains the missing service: one that does not run, else the newest."""

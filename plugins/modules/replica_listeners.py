@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: find replicas on this host that listen, but not where HAProxy connects to."""
+"""Ansible module: find replicas on this host that listen where HAProxy does not connect to, or that were killed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ansible.module_utils.swarm_engine import HarnessError, run_docker
 
 DOCUMENTATION = r"""
 module: replica_listeners
-short_description: Find replicas on this host that listen only where HAProxy does not connect to
+short_description: Find replicas on this host that listen only where HAProxy does not connect to, or were killed
 description:
   - Reads the listening ports of containers on this host from the kernel. It is run on API hosts other than the manager,
     while a deployment is waited for, because the manager cannot read the ports there.
   - Returns at once unless a container listens only on another port or address. Then it looks again until
     I(settled_seconds) are over.
+  - It also says which of the containers ended because the kernel killed them for memory.
   - Containers that are not on this host are left out. The module changes nothing.
 requirements:
   - python >= 3.9
@@ -50,17 +51,26 @@ elsewhere:
   type: dict
   returned: always
   sample: {4b825dc642cb: "listens on 5000; lab_api_port is 8000"}
+killed:
+  description: Ids of the containers that ended and that the kernel had killed for memory.
+  type: list
+  elements: str
+  returned: always
 """
 
-PROCESSES = "{{.Id}} {{.State.Pid}}"
+STATES = "{{.Id}} {{.State.Pid}} {{.State.OOMKilled}}"
 
 
-def find_processes(containers: list[str]) -> dict[str, int]:
-    """Return the first process of each container that runs on this host. Raises HarnessError if Docker hangs."""
+def find_states(containers: list[str]) -> tuple[dict[str, int], list[str]]:
+    """Return the first process of each container that runs on this host, and those that were killed for memory.
+
+    Raises HarnessError if Docker hangs.
+    """
     # The exit code is 1 if one of them is missing. The others are printed nevertheless.
-    out = run_docker("container", "inspect", "--format", PROCESSES, "--", *containers).stdout
-    pairs = (line.split() for line in out.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit() and pair[1] != "0"}
+    out = run_docker("container", "inspect", "--format", STATES, "--", *containers).stdout
+    rows = [row for line in out.splitlines() if len(row := line.split()) == 3 and row[1].isdigit()]
+    killed = [container for container, pid, is_killed in rows if pid == "0" and is_killed == "true"]
+    return {container: int(pid) for container, pid, _ in rows if pid != "0"}, killed
 
 
 def main() -> None:
@@ -74,10 +84,11 @@ def main() -> None:
     )
     params = module.params
     try:
-        processes = find_processes(params["containers"]) if params["containers"] else {}
+        processes, killed = find_states(params["containers"]) if params["containers"] else ({}, [])
     except HarnessError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, elsewhere=watch(processes, params["port"], params["settled_seconds"]))
+    found = watch(processes, params["port"], params["settled_seconds"])
+    module.exit_json(changed=False, elsewhere=found, killed=killed)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ description:
   - The kernel may kill a worker process inside a replica whose first process survives. Docker may not report this.
     The counter C(oom_kills) of the sampler does.
   - With I(metrics_directory), the module also requests the metrics of every running replica on this node. It uses the
-    replica's own loopback interface, so no port has to be open. It sends no request to replicas on other nodes. An
+    replica's own loopback interface, so no port has to be open. Replicas on other nodes are those of I(elsewhere). An
     API without metrics is not a failure. C(metrics_problem) of the record names the replicas without metrics, and the
     reason.
   - The module fails only when the bench is broken. Nothing is done in check mode.
@@ -72,6 +72,18 @@ options:
     description: HAProxy's C(show stat) is written to this file, before all else. Without it, HAProxy's counters are
       not read.
     type: path
+  nodes:
+    description: Names of the API hosts by the ids of their nodes. The record then has these names.
+    type: dict
+    default: {}
+  elsewhere:
+    description: What C(replica_records) returned on the other API hosts, as C(replicas), by the ids of the containers.
+    type: dict
+    default: {}
+  silent:
+    description: Why an API host could not say this, by its name. Its replicas count as lost.
+    type: dict
+    default: {}
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -112,7 +124,7 @@ after:
     log_tail: []
     metrics_problem: null
 reason_code:
-  description: C(oom), C(crash), or null if no replica ended during the load.
+  description: C(oom), C(crash), C(host_lost), or null if no replica ended during the load.
   type: str
   returned: always
 reason:
@@ -133,6 +145,9 @@ ARGUMENTS = {
     "metrics_port": {"type": "int", "default": 8000},
     "haproxy_socket": {"type": "path"},
     "haproxy_stat_path": {"type": "path"},
+    "nodes": {"type": "dict", "default": {}},
+    "elsewhere": {"type": "dict", "default": {}},
+    "silent": {"type": "dict", "default": {}},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
@@ -167,11 +182,19 @@ def main() -> None:
             write_text(params["haproxy_stat_path"], show_stat(params["haproxy_socket"]))
         api = connect(params["docker_url"])
         record, documents, log = review(
-            api, params["service_name"], deployed, params["log_lines"], params["tail_lines"]
+            api,
+            params["service_name"],
+            deployed,
+            params["log_lines"],
+            params["tail_lines"],
+            params["nodes"],
+            params["elsewhere"],
+            params["silent"],
         )
         record["metrics_problem"] = None
         if params["metrics_directory"]:
-            texts, record["metrics_problem"] = collect(record["containers"], documents, params["metrics_port"])
+            others = {container: row["metrics_problem"] for container, row in params["elsewhere"].items()}
+            texts, record["metrics_problem"] = collect(record["containers"], documents, params["metrics_port"], others)
             for container_id, text in texts.items():
                 write_text(str(Path(params["metrics_directory"], f"metrics-{container_id[:12]}.prom")), text)
         if params["inspect_path"]:

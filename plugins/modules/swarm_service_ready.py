@@ -104,6 +104,21 @@ options:
   inspect_path:
     description: The C(docker inspect) documents of the replicas are written to this file, secrets masked.
     type: path
+  proxy_service:
+    description: Full name of the service of HAProxy. With I(has_other_hosts), the time of a connection from its
+      network to each replica is measured, if one is on another host.
+    type: str
+    default: ""
+  nodes:
+    description: Names of the API hosts by the ids of their nodes. The record then has these names.
+    type: dict
+    default: {}
+  killed_elsewhere:
+    description: Ids of the containers that the kernel killed for memory on other hosts, as C(replica_listeners)
+      returns them. It is asked about a replica there that ended with exit code 137.
+    type: list
+    elements: str
+    default: []
   docker_url:
     description: Address of the Docker daemon.
     type: str
@@ -141,7 +156,7 @@ status:
   type: str
   returned: always
 reason_code:
-  description: C(oom), C(crash), C(rejected), C(not_ready), C(mismatch), or null when ready.
+  description: C(oom), C(crash), C(rejected), C(not_ready), C(mismatch), C(host_lost), or null when ready.
   type: str
   returned: always
 reason:
@@ -163,6 +178,7 @@ deploy:
     ready_seconds: 4.2
     remove_seconds: 2.4
     haproxy_up: 1
+    hop_problem: null
     restarts: 0
     log_tail: []
     containers:
@@ -198,6 +214,9 @@ ARGUMENTS = {
     "log_lines": {"type": "int", "default": 40},
     "output_path": {"type": "path", "required": True},
     "inspect_path": {"type": "path"},
+    "proxy_service": {"type": "str", "default": ""},
+    "nodes": {"type": "dict", "default": {}},
+    "killed_elsewhere": {"type": "list", "elements": "str", "default": []},
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 } | OTHER_HOSTS
 
@@ -220,7 +239,11 @@ def run(params: dict, request: Deployment) -> tuple[dict, list[dict]]:
     """Deploy and wait, or go on with a wait that other hosts were asked about."""
     api, begun = connect(params["docker_url"]), params["resumed"]
     others = OtherHosts(
-        params["settled_seconds"], params["has_other_hosts"], begun.get("asked", 0), params["elsewhere"]
+        params["settled_seconds"],
+        params["has_other_hosts"],
+        begun.get("asked", 0),
+        params["elsewhere"],
+        params["killed_elsewhere"],
     )
     return resume(api, request, begun, others) if begun else deploy(api, request, others)
 

@@ -104,18 +104,34 @@ def _generator(evidence: Evidence) -> Bottleneck | None:
 
 
 def _hot_replica(evidence: Evidence) -> Bottleneck | None:
-    """One replica is the limit. This rule comes first, because one throttled replica makes all look so."""
-    limit_cores = evidence.config["cpus"]
-    # For each replica: percent of periods throttled, and cores.
-    replicas = [
-        (replica.throttled_percent, replica.cpu_cores)
-        for replica in _containers(evidence, API_SERVICE)
-        if replica.throttled_percent is not None and replica.cpu_cores is not None
-    ]
+    """One replica is the limit. This rule comes first, because one throttled replica makes all look so.
+
+    The replicas of one API host are compared first: between hosts, the hosts may differ too.
+    """
+    # For each replica: percent of periods throttled, cores, and host.
+    by_host = {
+        host: [
+            (replica.throttled_percent, replica.cpu_cores, host)
+            for replica in machine.containers.values()
+            if replica.service == API_SERVICE
+            and replica.throttled_percent is not None
+            and replica.cpu_cores is not None
+        ]
+        for host, machine in evidence.peak_machines.items()
+        if machine.group == "api"
+    }
+    groups = [*by_host.values(), [replica for replicas in by_host.values() for replica in replicas]]
+    return next((found for replicas in groups if (found := _hot_among(replicas, evidence)) is not None), None)
+
+
+def _hot_among(replicas: list[tuple[float, float, str]], evidence: Evidence) -> Bottleneck | None:
     if len(replicas) < 2:
         return None
-    throttled, cores = max(replicas)
-    least_throttled, idle_cores = min(replicas)
+    limit_cores = evidence.config["cpus"]
+    throttled, cores, hot_host = max(replicas)
+    least_throttled, idle_cores, idle_host = min(replicas)
+    several = len({host for _, _, host in replicas}) > 1
+    hot_on, idle_on = (f" on {hot_host}", f" on {idle_host}") if several else ("", "")
     idle_percent, used_percent = 100 * idle_cores / limit_cores, 100 * cores / limit_cores
     # A process with one busy thread reaches a limit of one core without being throttled.
     is_throttled = throttled >= _limit("throttled")
@@ -128,10 +144,12 @@ def _hot_replica(evidence: Evidence) -> Bottleneck | None:
     if is_throttled:
         periods = f"{format_figure(throttled)} % of the scheduler's periods"
         used = f"while it used {format_figure(cores)} cores"
-        hot = f"the CPU limit throttled 1 of {len(replicas)} replicas in {periods}, {used}"
+        hot = f"the CPU limit throttled 1 of {len(replicas)} replicas{hot_on} in {periods}, {used}"
     else:
-        hot = f"1 of {len(replicas)} replicas used {format_figure(used_percent)} % of its CPU limit"
-    return Bottleneck("hot_replica", f"{hot}; another replica used {format_figure(idle_percent)} % of its limit")
+        hot = f"1 of {len(replicas)} replicas{hot_on} used {format_figure(used_percent)} % of its CPU limit"
+    return Bottleneck(
+        "hot_replica", f"{hot}; another replica{idle_on} used {format_figure(idle_percent)} % of its limit"
+    )
 
 
 def _proxy(evidence: Evidence) -> Bottleneck | None:
@@ -315,7 +333,7 @@ def _host_too(evidence: Evidence) -> str:
     busy = _host_busy(evidence)
     if busy is None or busy < _limit("host"):
         return ""
-    return f"; the API host was {format_figure(busy)} % busy"
+    return f"; the API host{_busiest(evidence)} was {format_figure(busy)} % busy"
 
 
 def _host_cpu(evidence: Evidence) -> Bottleneck | None:
@@ -325,7 +343,9 @@ def _host_cpu(evidence: Evidence) -> Bottleneck | None:
         return None
     external = max((machine.external_cpu_cores or 0 for machine in _machines(evidence, "api")), default=0)
     others = f", noisy neighbours {format_figure(external)}" if external > LIMITS["external_cpu"].value else ""
-    return Bottleneck("host_cpu", f"the API host was {format_figure(busy)} % busy{_cores(evidence)}{others}")
+    return Bottleneck(
+        "host_cpu", f"the API host{_busiest(evidence)} was {format_figure(busy)} % busy{_cores(evidence)}{others}"
+    )
 
 
 def _hot_worker(evidence: Evidence) -> Bottleneck | None:
@@ -450,7 +470,7 @@ def _is_idle(evidence: Evidence, limit_percent: float) -> bool:
 def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     throttled, busy = evidence.peak_usage.throttled_percent, _host_busy(evidence)
     known = [f"{format_figure(throttled)} % of periods throttled"] if throttled is not None else []
-    known += [f"API host {format_figure(busy)} % busy"] if busy is not None else []
+    known += [f"API host{_busiest(evidence)} {format_figure(busy)} % busy"] if busy is not None else []
     if not known:
         return None
     found = evidence.concurrency
@@ -491,6 +511,16 @@ def _machines(evidence: Evidence, group: str) -> list[MachineUsage]:
 def _containers(evidence: Evidence, service: str) -> Iterator[ContainerUsage]:
     for machine in _machines(evidence, "api"):
         yield from (container for container in machine.containers.values() if container.service == service)
+
+
+def _busiest(evidence: Evidence) -> str:
+    """The name of the busiest API host, with a space before it; empty where there is one API host."""
+    busy = {
+        host: machine.busy_percent
+        for host, machine in evidence.peak_machines.items()
+        if machine.group == "api" and machine.busy_percent is not None
+    }
+    return f" {max(busy, key=lambda host: busy[host])}" if len(busy) > 1 else ""
 
 
 def _host_busy(evidence: Evidence) -> float | None:

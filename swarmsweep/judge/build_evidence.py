@@ -1,5 +1,6 @@
 """Build the evidence of one attempt from its parsed files; checks and bottleneck use it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -63,6 +64,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         clock_bound_seconds=bound,
         request_parts=request_parts(raw.metrics) if raw.metrics is not None else None,
         concurrency=_concurrency(raw, search, peak, cell.config["replicas"]),
+        placement=cell.placement,
     )
 
 
@@ -153,16 +155,27 @@ def _recorded(users: UsersRecord) -> int | None:
 
 
 def _clock(clocks: Clocks | None, plan: Plan) -> tuple[float | None, float | None]:
-    """The clock of the API's manager minus that of the first load host, and the error bound, in seconds.
+    """The clock of an API host minus that of the first load host, and the error bound, in seconds.
 
-    Both clocks were compared with the controller's, so their error bounds add up.
+    Of several API hosts, it is the one that is certainly furthest off. Both clocks were compared with the controller's,
+    so their error bounds add up.
     """
     by_host = (clocks.hosts if clocks is not None else None) or {}
-    names = ((plan.hosts.get(group) or [{}])[0].get("name") or "" for group in GROUPS)
-    api, load = (by_host.get(name, HostClock()) for name in names)
+    api_names, load_names = ([host.get("name") or "" for host in plan.hosts.get(group) or [{}]] for group in GROUPS)
+    load = by_host.get(load_names[0], HostClock())
+    return max((_apart(by_host.get(name, HostClock()), load) for name in api_names), key=_certainly_off)
+
+
+def _apart(api: HostClock, load: HostClock) -> tuple[float | None, float | None]:
     offset = bound = None
     if api.offset_seconds is not None and load.offset_seconds is not None:
         offset = api.offset_seconds - load.offset_seconds
     if api.bound_seconds is not None and load.bound_seconds is not None:
         bound = api.bound_seconds + load.bound_seconds
     return offset, bound
+
+
+def _certainly_off(apart: tuple[float | None, float | None]) -> float:
+    """How far off a clock is at least. An unknown clock may be off by any time."""
+    offset, bound = apart
+    return math.inf if offset is None or bound is None else abs(offset) - bound

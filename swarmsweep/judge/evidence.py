@@ -105,6 +105,8 @@ class Evidence:
 
     ``concurrency`` compares ``peak`` with the probe of one user.
 
+    ``placement`` has the least and the most replicas of each API host by the plan, where there are several.
+
     ``clock_offset_seconds``: clock of the API's manager minus that of the first load host, with its error bound.
     """
 
@@ -139,6 +141,7 @@ class Evidence:
     oom_kills: int | None = None
     request_parts: RequestParts | None = None
     concurrency: Concurrency = field(default_factory=Concurrency)
+    placement: Mapping[str, tuple[int, int]] | None = None
 
     @property
     def flows(self) -> tuple[Flow, ...]:

@@ -35,12 +35,15 @@ class HostFacts(TypedDict):
     capacity: Result
 
 
-def find_problems(facts: Mapping[str, HostFacts], sides: dict[str, list[str]]) -> list[str]:
+def find_problems(
+    facts: Mapping[str, HostFacts], sides: dict[str, list[str]], *, is_manager_used: bool = True
+) -> list[str]:
     """Problems of all hosts, in inventory order.
 
     Args:
         facts: what each host reported, by host name.
         sides: {"api": [host names], "load": [host names]}.
+        is_manager_used: lab_api_on_manager.
 
     Returns:
         One sentence a problem: host, cause, command that fixes it. Empty when all is well.
@@ -50,6 +53,11 @@ def find_problems(facts: Mapping[str, HostFacts], sides: dict[str, list[str]]) -
         for side, names in sides.items()
         if not names
     ]
+    if not is_manager_used and len(sides["api"]) == 1:
+        problems.append(
+            "lab_api_on_manager is false, but the group 'api' has one host, which is the manager. Allowed: true, or "
+            "more API hosts. Fix: add a host below api: in inventory/lab/hosts.yml, or set lab_api_on_manager: true"
+        )
     for name, host in facts.items():
         problems += host_problems(name, host, is_api=name in sides["api"])
     return problems

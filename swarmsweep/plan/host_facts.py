@@ -5,6 +5,8 @@ from typing import Any
 
 # Reserved for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
 API_RESERVE_BYTES = 1536 * 1024**2
+# The same on the other API hosts, which have only the system and dockerd.
+JOINED_RESERVE_BYTES = 512 * 1024**2
 # The facts of a host that plan.json keeps; a reader does not need the others.
 KEPT_FACTS = (
     "cpus",
@@ -19,12 +21,35 @@ KEPT_FACTS = (
     "cpu_model",
     "open_files",
 )
+# Facts of a node that Swarm's scheduler counts with.
+NODE_FACTS = ("cpus", "memory_bytes")
 
 
 def host_facts(name: str, capacity: Mapping[str, Any], *, is_api: bool) -> dict[str, Any]:
     """One host for plan.json, from the result of the module host_capacity."""
     facts: dict[str, Any] = {"name": name} | {key: capacity[key] for key in KEPT_FACTS}
     return facts | ({"reserve_memory_bytes": API_RESERVE_BYTES} if is_api else {})
+
+
+def as_nodes(
+    api_hosts: list[dict[str, Any]], nodes: Mapping[str, Mapping[str, Any]], *, is_manager_used: bool
+) -> list[dict[str, Any]]:
+    """The API hosts with what decides on which of them Swarm places replicas; a single host stays as it is.
+
+    Args:
+        api_hosts: facts as in plan.json. The first one is the manager, with the platform.
+        nodes: what Docker reports of each host, by its name: ``cpus`` and ``memory_bytes``.
+        is_manager_used: lab_api_on_manager.
+    """
+    if len(api_hosts) < 2:
+        return api_hosts
+    return [
+        host
+        | {"carries_replicas": is_manager_used or number > 0}
+        | ({"reserve_memory_bytes": JOINED_RESERVE_BYTES} if number else {})
+        | {f"swarm_{key}": value for key, value in nodes.get(host["name"], {}).items() if key in NODE_FACTS}
+        for number, host in enumerate(api_hosts)
+    ]
 
 
 def colocated(hosts: Mapping[str, list[dict[str, Any]]]) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab.virtual_machines import allocate, is_virtual
-from swarmsweep.plan.host_facts import API_RESERVE_BYTES
+from swarmsweep.plan.host_facts import API_RESERVE_BYTES, as_nodes
 from swarmsweep.plan.modes import mode_for, number_in
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
 from swarmsweep.plan.planned import Host, Plan, Step
@@ -125,7 +125,7 @@ def _virtual_machines(addresses: dict[str, dict[str, str]]) -> tuple[Host, ...]:
         machines = allocate(addresses["api"] | addresses["load"], sides, cores, total_memory_bytes())
     except LabError:
         return ()
-    return tuple(
+    hosts: list[Host] = [
         {
             "name": machine["name"],
             "cpus": _count(machine["cores"]),
@@ -134,7 +134,8 @@ def _virtual_machines(addresses: dict[str, dict[str, str]]) -> tuple[Host, ...]:
         }
         for machine in machines
         if sides[machine["name"]] == "api"
-    )
+    ]
+    return tuple(as_nodes(hosts, {}, is_manager_used=True))
 
 
 def _count(cpuset: str) -> int:

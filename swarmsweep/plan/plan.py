@@ -10,6 +10,7 @@ from msgspec import structs
 
 from swarmsweep.errors import InputError
 from swarmsweep.plan.feasibility import infeasible_reason, warnings_about
+from swarmsweep.plan.placement import planned_shares
 from swarmsweep.plan.planned import Anchor, Estimate, Host, Plan, PlannedCell, Step
 from swarmsweep.plan.run_folder import RUN_ID
 from swarmsweep.sweep.checked import Sweep
@@ -139,6 +140,7 @@ def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> PlannedCe
         load=load.as_json(),
         infeasible_reason=reason,
         doubts=[] if reason else warnings_about(cell, api_hosts),
+        placement=None if reason else planned_shares(cell, api_hosts),
     )
 
 

@@ -18,7 +18,8 @@ class PlannedCell(Struct, frozen=True, kw_only=True):
     """One configuration.
 
     ``memory`` is as the sweep file has it. ``load`` is missing in plans from versions in which cells had no loads of
-    their own. ``twin_of`` is the id of the anchor if the cell is its twin.
+    their own. ``twin_of`` is the id of the anchor if the cell is its twin. ``placement`` has the least and the most
+    replicas of each API host, by its name, where there are several.
     """
 
     id: str
@@ -28,6 +29,7 @@ class PlannedCell(Struct, frozen=True, kw_only=True):
     infeasible_reason: str | None = None
     doubts: list[str] = []
     twin_of: str | None = None
+    placement: dict[str, tuple[int, int]] | None = None
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -110,5 +112,5 @@ def as_json(value: Plan | PlannedCell | Step) -> dict[str, Any]:
         if not value.slo_endpoints:
             del plain["slo_endpoints"]
         return plain | {"cells": cells, "steps": steps}
-    optional = ("load", "twin_of") if isinstance(value, PlannedCell) else ("block", "seed", "load_seconds")
+    optional = ("load", "twin_of", "placement") if isinstance(value, PlannedCell) else ("block", "seed", "load_seconds")
     return {key: entry for key, entry in plain.items() if entry is not None or key not in optional}

@@ -37,6 +37,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
 
     ``drain_seconds``: how long after the window its responses are waited for. ``folder`` is absolute.
     ``expected_seconds`` is the estimate with which `time_limits.in_time` decides whether it may begin.
+    ``most_per_host``: the most replicas that an API host gets by the plan; 0 with one API host.
     """
 
     step: Step
@@ -47,6 +48,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
     drain_seconds: float
     expected_seconds: float
     folder: str
+    most_per_host: int = 0
     again: bool = False
 
     def as_input(self) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class RoleStep(Struct, frozen=True, kw_only=True):
             "expected_seconds": self.expected_seconds,
             "folder": self.folder,
             "of": self.of,
+            "most_per_host": self.most_per_host,
             **({"again": True} if self.again else {}),
         }
 
@@ -100,6 +103,7 @@ def _role_step(run_dir: Path, plan: Plan, cell: PlannedCell, step: Step, of: int
         drain_seconds=drain_seconds(plan.limits),
         expected_seconds=step_seconds(plan, step),
         folder=str(attempt_dir(run_dir, *step.key).resolve()),
+        most_per_host=max((most for _, most in (cell.placement or {}).values()), default=0),
         again=again,
     )
 

@@ -209,11 +209,19 @@ class RequestCounts(Struct, frozen=True, kw_only=True):
     setup_failures: Whole | None = None
 
 
+class HostReplicas(Struct, frozen=True, kw_only=True):
+    """The replicas of an attempt on one API host. ``connect_ms``: the median time of a connection from HAProxy."""
+
+    replicas: Whole
+    connect_ms: Number | None = None
+
+
 class AttemptEntry(Struct, frozen=True, kw_only=True):
     """One attempt. Its window is in epoch seconds.
 
     ``capacity_rps`` is the estimate of this deployment, and ``interval_rps`` belongs to it. Earlier versions lack the
-    fields of a search. For the three figures after ``rps`` see `Row`.
+    fields of a search. ``replica_hosts`` has the API hosts, where there are several. For the three figures after
+    ``rps`` see `Row`.
     """
 
     attempt: Whole
@@ -226,6 +234,7 @@ class AttemptEntry(Struct, frozen=True, kw_only=True):
     window_start: Number | None = None
     window_end: Number | None = None
     requests_by_replica: dict[str, Whole | None] = {}
+    replica_hosts: dict[str, HostReplicas] = {}
     think_time_seconds: Number | None = None
     server_processes: ServerProcesses = None
     capacity_rps: Number | None = None

@@ -6,13 +6,20 @@ from swarmsweep.record_file import Real, Whole
 
 
 class Container(Struct, frozen=True):
-    """A replica. ``id`` is None if it was never started. ``env`` has the variable with the number of workers."""
+    """A replica. ``id`` is None if it was never started. ``env`` has the variable with the number of workers.
+
+    ``node`` is its API host. ``inspected``: its limits are those of the container, and not those that were ordered.
+    ``connect_ms`` is the time of a connection from HAProxy, which is measured if one replica is on another host.
+    """
 
     id: str | None = None
     image: str | None = None
     nano_cpus: Whole | None = None
     memory_bytes: Whole | None = None
     env: dict[str, str] = {}
+    node: str | None = None
+    inspected: bool = True
+    connect_ms: Real | None = None
 
 
 class ServiceState(Struct, frozen=True):
@@ -38,10 +45,20 @@ class Deployment(ServiceState, frozen=True):
     """deploy.json. ``started_at``: epoch seconds of the API's manager.
 
     ``cause``: the result of the ready check that ended the wait, without the name of a replica. None for other ends.
+    ``hop_problem``: why the time of a connection to some replica is not known.
     """
+
+    @property
+    def by_host(self) -> dict[str, list[Container]]:
+        """The containers that were started, by the names of their API hosts."""
+        hosts: dict[str, list[Container]] = {}
+        for container in self.started:
+            hosts.setdefault(container.node or "an unknown host", []).append(container)
+        return hosts
 
     status: str | None = None
     cause: str | None = None
+    hop_problem: str | None = None
     started_at: Real | None = None
 
 

@@ -4,6 +4,7 @@ from shlex import quote
 
 from swarmsweep.choose import fixed_load
 from swarmsweep.plan.row import NOT_MEASURED, Row
+from swarmsweep.report.hops import hop_notes
 from swarmsweep.report.modes import Page
 from swarmsweep.report.summary_csv import CORE
 from swarmsweep.results.manifest import Resume
@@ -60,7 +61,7 @@ def cautions_of(page: Page) -> list[str]:
             f"{100 * MAX_RETRIED_SHARE:.0f} %, so something disturbs this lab. The reasons are below. Remove the cause "
             "before you rely on the figures."
         )
-    return notes
+    return notes + hop_notes(plan, cells)
 
 
 def _use_of(chosen: Row) -> str:

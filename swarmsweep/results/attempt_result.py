@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from msgspec.structs import asdict
@@ -15,7 +16,7 @@ from swarmsweep.judge.concurrency import Concurrency
 from swarmsweep.judge.evidence import Flow
 from swarmsweep.judge.search_outcome import SearchOutcome, search_outcome
 from swarmsweep.plan.planned import Plan, PlannedCell
-from swarmsweep.plan.row import ProbeRow, RequestCounts
+from swarmsweep.plan.row import HostReplicas, ProbeRow, RequestCounts
 from swarmsweep.raw.api_metrics import ApiMetrics
 from swarmsweep.raw.api_usage import ApiUsage, usage_over
 from swarmsweep.raw.attempt import RawAttempt, read_attempt
@@ -31,6 +32,7 @@ _DEATHS = {
     "oom": "out of memory: the kernel killed a replica",
     "crash": "a replica crashed",
     "not_ready": "the replicas never became ready",
+    "host_lost": "an API host was lost, with its replicas",
 }
 _KILLED = 137  # exit code of a process that got SIGKILL, the OOM killer's signal
 MAX_LOG_LINES = 30
@@ -76,6 +78,7 @@ class AttemptResult:
     endpoints: AttemptEndpoints | None = None
     request_counts: RequestCounts | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
+    replica_hosts: Mapping[str, HostReplicas] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     target: str | None = None
     metrics: ApiMetrics | None = None
@@ -132,6 +135,7 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         bottleneck_evidence=bottleneck.evidence if bottleneck is not None else None,
         checks=tuple(checks),
         requests_by_replica=raw.requests_by_replica,
+        replica_hosts=_replica_hosts(raw, cell),
         log_tail=_log_tail(raw),
         target=raw.target,
         metrics=raw.metrics,
@@ -141,6 +145,21 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         concurrency=evidence.concurrency,
         machines=evidence.machines,
     )
+
+
+def _replica_hosts(raw: RawAttempt, cell: PlannedCell) -> dict[str, HostReplicas]:
+    """The replicas by API host, where there are several hosts."""
+    if cell.placement is None or raw.deploy is None:
+        return {}
+    return {
+        host: HostReplicas(
+            replicas=len(containers),
+            connect_ms=median(times)
+            if (times := [ms for one in containers if (ms := one.connect_ms) is not None])
+            else None,
+        )
+        for host, containers in raw.deploy.by_host.items()
+    }
 
 
 def _request_counts(raw: RawAttempt) -> RequestCounts | None:

@@ -215,6 +215,7 @@ def _attempt(result: AttemptResult) -> AttemptEntry:
         window_start=start,
         window_end=end,
         requests_by_replica=result.requests_by_replica,
+        replica_hosts=dict(result.replica_hosts),
         think_time_seconds=result.think_time_seconds,
         server_processes=_server_processes([result.usage.server_processes]),
         # An attempt is a block, and configurations are compared block by block: so the comparison uses these capacities

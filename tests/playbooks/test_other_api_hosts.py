@@ -33,7 +33,8 @@ module.exit_json(**{results}[min(len(waits), {rounds}) - 1])
 """
 # `docker` of the other hosts: it knows one of the two containers, and exits as Docker does then.
 DOCKER = """#!/bin/sh
-echo "aaa {pid}"
+echo "aaa {pid} false"
+echo "ccc 0 true"
 exit 1
 """
 LISTEN = """
@@ -124,6 +125,7 @@ def test_the_wait_goes_on_with_what_the_other_hosts_found(tmp_path, listener, ki
     assert then["resumed"] == QUESTION
     assert then["elsewhere"] == ({"aaa": "listens on 5000; lab_api_port is 8000"} if port == 5000 else {})
     if kind == "fresh":
+        assert (first["killed_elsewhere"], then["killed_elsewhere"]) == ([], ["ccc"])
         # What is deployed already is not deployed again.
         assert "services:" in first["compose"]
         assert then["compose"] == ""

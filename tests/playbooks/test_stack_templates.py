@@ -136,6 +136,41 @@ def test_api_is_limited_as_the_configuration_says(rendered, name, replicas, cpus
     assert service["environment"]["WEB_CONCURRENCY"] == workers
 
 
+TWO_HOSTS = {"api_stack_other_hosts": ["lab-api2"], "api_stack_replicas": 2, "api_stack_cpus": 0.5}
+LIMITS = {"cpus": "0.5", "memory": "536870912"}
+PLACEMENTS = {
+    "measured": (
+        api(api_stack_fresh=True, api_stack_most_per_host=1, **TWO_HOSTS),
+        {"max_replicas_per_node": 1},
+        {"limits": LIMITS, "reservations": LIMITS},
+    ),
+    "measured, without the manager": (
+        api(api_stack_fresh=True, api_stack_most_per_host="2", api_stack_on_manager=False, **TWO_HOSTS),
+        {"constraints": ["node.role == worker"], "max_replicas_per_node": 2},
+        {"limits": LIMITS, "reservations": LIMITS},
+    ),
+    # An update starts new replicas beside the old ones, so a kept deployment reserves nothing.
+    "kept": (api(**TWO_HOSTS), None, {"limits": LIMITS}),
+    "kept, without the manager": (
+        api(api_stack_on_manager=False, **TWO_HOSTS),
+        {"constraints": ["node.role == worker"]},
+        {"limits": LIMITS},
+    ),
+    "one host": (
+        api(api_stack_fresh=True, api_stack_cpus=0.5, api_stack_on_manager=False, api_stack_most_per_host=1),
+        None,
+        {"limits": LIMITS},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "placement", "resources"), PLACEMENTS.values(), ids=PLACEMENTS)
+def test_replicas_are_placed_by_the_plan_on_several_hosts(rendered, name, placement, resources):
+    deploy = stack(rendered[name])["services"]["api"]["deploy"]
+    assert deploy.get("placement") == placement
+    assert deploy["resources"] == resources
+
+
 def test_api_is_confined_and_publishes_nothing(rendered):
     parsed = stack(rendered[API])
     service = parsed["services"]["api"]

@@ -143,6 +143,10 @@ def test_every_replica_gets_a_request_and_those_without_metrics_are_named(enteri
     assert texts == {"a" * 64: TEXT, "e" * 64: TEXT}
     golden("container_metrics.txt", f"{problem}\n")
     assert "replica 2: " in problem and "replica 3, 4: " in problem and "lab-api-2" in problem
+    # Another host has read its metrics, or says why there are none.
+    others = {"c" * 64: None, "d" * 64: "GET /metrics on its port 8000: status 404"}
+    _, rest = container_metrics.collect(rows[2:4], documents, port, others)
+    assert rest == "replica 4: GET /metrics on its port 8000: status 404"
     assert container_metrics.collect(rows[:1], documents, port) == ({"a" * 64: TEXT}, None)
     assert container_metrics.collect([], [], port) == ({}, None)
 

@@ -467,6 +467,19 @@ def test_a_listener_on_another_host_ends_the_wait_with_the_same_cause(proxy):
     assert then.record["log_tail"] == ["started"]
 
 
+def test_a_killed_replica_on_another_host_is_asked_about_once():
+    """Exit code 137 is any SIGKILL. The host of the replica alone knows whether memory was the reason."""
+    for others, asks in [
+        (OtherHosts(10, True), True),
+        (OtherHosts(10, True, asked=1), False),
+        (OtherHosts(10, False), False),
+    ]:
+        assert others.ask_about("aaa") is asks
+        assert others.is_due is asks
+        assert others.unread == (["aaa"] if asks else [])
+    assert OtherHosts(10, True, 1, killed=["aaa"]).killed == {"aaa"}
+
+
 @NEEDS_ROOT
 def test_the_look_of_another_host_ends_when_the_port_is_served():
     with in_a_network_of_its_own("0.0.0.0", 5000) as process:

@@ -18,6 +18,7 @@ from swarmsweep.judge.checks.counts import (
 )
 from swarmsweep.judge.checks.deployment import (
     limits_as_labelled,
+    placement_as_planned,
     replicas_all_used,
     replicas_share_load,
     replicas_unchanged,
@@ -42,6 +43,7 @@ __all__ = ["CHECKS", "LIMITS", "Check", "Limit", "checks_of"]
 # In the order of the report: an earlier failure is the best explanation of a later one.
 CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     limits_as_labelled,
+    placement_as_planned,
     replicas_unchanged,
     workers_present,
     load_as_planned,

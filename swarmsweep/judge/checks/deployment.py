@@ -6,7 +6,8 @@ from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence
 from swarmsweep.judge.served_by import is_own, processes_named, replicas_named
-from swarmsweep.units import format_bytes, format_plain, nano_cpus
+from swarmsweep.raw.deployment import Container
+from swarmsweep.units import counted, format_bytes, format_plain, nano_cpus
 
 
 def replicas_unchanged(evidence: Evidence) -> Check:
@@ -27,7 +28,7 @@ def replicas_unchanged(evidence: Evidence) -> Check:
 def limits_as_labelled(evidence: Evidence) -> Check:
     """The deployment matches the matrix: number of replicas, CPU and memory limits, worker processes."""
     config = evidence.config
-    deployed = evidence.deploy.started if evidence.deploy is not None else []
+    deployed = _inspected(evidence)
     wanted_nano_cpus, memory_bytes = nano_cpus(config["cpus"]), config["memory_bytes"]
     wrong = [] if len(deployed) == config["replicas"] else [f"replicas: {len(deployed)}, not {config['replicas']}"]
     for container in deployed:
@@ -43,6 +44,26 @@ def limits_as_labelled(evidence: Evidence) -> Check:
     inspected = "; ".join(sorted(set(wrong))) or labelled
     sentence = f"docker inspect shows {inspected}" + ("" if wrong else ", as the matrix says")
     return Check("limits_as_labelled", inspected, labelled, not wrong, sentence)
+
+
+def placement_as_planned(evidence: Evidence) -> Check | None:
+    """Each API host has as many replicas as the plan says, where there are several hosts."""
+    planned, deploy = evidence.placement, evidence.deploy
+    if planned is None or deploy is None:
+        return None
+    found = {host: len(containers) for host, containers in deploy.by_host.items()}
+    wanted = {
+        host: format_plain(least) if least == most else f"{least} to {most}" for host, (least, most) in planned.items()
+    }
+    wrong = [
+        f"{host} has {counted(found.get(host, 0), 'replica')}, planned: {wanted.get(host, 'none')}"
+        for host in dict.fromkeys((*planned, *found))
+        if not planned.get(host, (0, 0))[0] <= found.get(host, 0) <= planned.get(host, (0, 0))[1]
+    ]
+    seen = ", ".join(f"{host} {found.get(host, 0)}" for host in dict.fromkeys((*planned, *found)))
+    sentence = "; ".join(wrong) if wrong else f"replicas by API host, as planned: {seen}"
+    limit_text = ", ".join(f"{host} {count}" for host, count in wanted.items())
+    return Check("placement_as_planned", seen, limit_text, not wrong, sentence)
 
 
 def replicas_all_used(evidence: Evidence) -> Check | None:
@@ -110,6 +131,13 @@ def workers_all_used(evidence: Evidence) -> Check | None:
         else (f"all {workers} worker processes of each replica served requests")
     )
     return Check(name, odd, workers, odd == workers, sentence, warning=True)
+
+
+def _inspected(evidence: Evidence) -> list[Container]:
+    """The deployed containers, each as it was inspected. On other API hosts, this is done after the load."""
+    later = {one.id: one for one in evidence.after.started if one.inspected} if evidence.after is not None else {}
+    deployed = evidence.deploy.started if evidence.deploy is not None else []
+    return [one if one.inspected else later.get(one.id, one) for one in deployed]
 
 
 def _requests_by_server(evidence: Evidence) -> dict[str, int]:

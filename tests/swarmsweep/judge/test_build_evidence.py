@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 from run_folder import WINDOW, Traffic, busy
 from search_folder import CELL_ID, QUESTIONS, SENT, read, record_search, search_run
 
@@ -49,6 +50,16 @@ def test_clocks_are_compared_with_each_other(searched):
     found = evidence(searched)
     assert found.clock_offset_seconds == pytest.approx(0.005)
     assert found.clock_bound_seconds == pytest.approx(0.0012)
+
+
+def test_of_several_api_hosts_the_clock_counts_that_is_certainly_furthest_off(searched):
+    hosts = {"lab-load": (0.0, 0.001), "lab-api": (0.02, 0.001), "b": (-0.5, 0.001), "c": (0.6, 0.4)}
+    clocks = {name: {"offset_seconds": off, "bound_seconds": bound} for name, (off, bound) in hosts.items()}
+    (searched.attempt(CELL_ID) / "clock.json").write_text(json.dumps({"hosts": clocks}))
+    api = [*searched.plan.hosts["api"], {"name": "b"}, {"name": "c"}]
+    searched.plan = replace(searched.plan, hosts=searched.plan.hosts | {"api": api})
+    found = evidence(searched)
+    assert (found.clock_offset_seconds, found.clock_bound_seconds) == pytest.approx((-0.5, 0.002))
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ def problems(api=None, load=None):
     return find_problems({"lab-api": api or facts(), "lab-load": load or facts("10.0.0.6")}, SIDES)
 
 
+SOUND = {"lab-api": facts(), "lab-load": facts("10.0.0.6")}
+
+
 @pytest.mark.parametrize(
     "host",
     [
@@ -155,9 +158,18 @@ def test_the_messages(golden):
         "unreachable": [unreachable(address, message)[0] for address, message, _ in UNREACHABLE],
         "not root": [not_root(capacity)[0] for capacity, _ in NOT_ROOT],
         "no hosts": find_problems({}, {"api": [], "load": []}),
+        "no host for replicas": find_problems(SOUND, SIDES, is_manager_used=False),
         "clocks": clock_problem({"api": (0.0, 0.125), "load": (1.0, 0.25)}),
     }
     golden("preflight.yml", rows)
+
+
+def test_a_single_api_host_carries_the_replicas():
+    assert find_problems(SOUND, SIDES) == []
+    (problem,) = find_problems(SOUND, SIDES, is_manager_used=False)
+    assert "lab_api_on_manager" in problem and "hosts.yml" in problem
+    two = SOUND | {"lab-api2": facts("10.0.0.7")}
+    assert find_problems(two, SIDES | {"api": ["lab-api", "lab-api2"]}, is_manager_used=False) == []
 
 
 def test_every_problem_of_every_host_is_reported_at_once_in_order():

@@ -8,9 +8,9 @@ from swarmsweep.sweep.matrix import Cell
 GIB = 1024**3
 
 
-def host(cpus=4, memory_gib=8.0, reserve_gib=0.0, name="lab-api"):
+def host(cpus=4, memory_gib=8.0, reserve_gib=0.0, name="lab-api", **more):
     """Facts of one API host."""
-    return {
+    return more | {
         "name": name,
         "cpus": cpus,
         "memory_bytes": None if memory_gib is None else int(memory_gib * GIB),
@@ -26,13 +26,29 @@ CELLS = [
     (Cell(4, 1, 2 * GIB, 1), [host()], None),
     (Cell(1, 1, 9 * GIB, 1), [host()], ["0 of them fit"]),
     # 10 GiB, but in two parts.
-    (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=5), host(memory_gib=5)], ["2 of them fit"]),
-    (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=7), host(memory_gib=4)], None),
-    (Cell(2, 4, 3 * GIB, 1), [host(cpus=2), host(cpus=4, memory_gib=4)], ["1 of them fit"]),  # one host has the CPUs
+    (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=5), host(memory_gib=5, name="b")], ["2 of them fit"]),
+    (Cell(3, 1, 3 * GIB, 1), [host(memory_gib=7), host(memory_gib=4, name="b")], None),
+    (
+        Cell(2, 4, 3 * GIB, 1),
+        [host(cpus=2), host(cpus=4, memory_gib=4, name="b")],
+        ["1 of them fit"],
+    ),  # one host has the CPUs
     (Cell(1, 2, GIB, 1), [host(cpus=None)], None),
     (Cell(100, 1, GIB, 1), [host(memory_gib=None)], None),
     (Cell(1, 1, GIB, 1), [], None),
     (Cell(1, 1, GIB, 1), [host(memory_gib=1, reserve_gib=2)], ["0 B"]),
+    # With several hosts, each replica reserves its limits, CPUs too.
+    (Cell(8, 1, GIB // 2, 1), [host(cpus=1), host(cpus=1, name="b")], ["2 of them fit", "lab-api 1, b 1"]),
+    (Cell(2, 1, GIB, 1), [host(cpus=1), host(cpus=1, name="b")], None),
+    (Cell(2, 1, GIB, 1), [host(cpus=1, carries_replicas=False), host(cpus=1, name="b")], ["1 of them fit"]),
+    # Swarm counts all of the memory, so what the system needs is compared with the places that it chooses.
+    (
+        Cell(4, 1, 3 * GIB, 1),
+        [host(reserve_gib=3), host(name="b")],
+        ["2 of the replicas on lab-api, where 1 of them fit"],
+    ),
+    (Cell(3, 1, 3 * GIB, 1), [host(reserve_gib=3), host(name="b")], None),
+    (Cell(2, 1, GIB, 1), [host(cpus=None), host(name="b")], None),
 ]
 
 

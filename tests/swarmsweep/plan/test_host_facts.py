@@ -28,6 +28,22 @@ def test_host_facts_keep_what_the_plan_shows(is_api, reserve):
     assert host_facts.host_facts("h", answer, is_api=is_api) == {"name": "h"} | CAPACITY | reserve
 
 
+@pytest.mark.parametrize("used", [True, False])
+def test_several_api_hosts_have_what_swarm_counts_with(used):
+    api = [host_facts.host_facts(name, CAPACITY, is_api=True) for name in ("a", "b")]
+    nodes = {"a": {"id": "x", "cpus": 4, "memory_bytes": 9}, "b": {"id": "y", "cpus": 2, "memory_bytes": 8}}
+    first, second = host_facts.as_nodes(api, nodes, is_manager_used=used)
+    assert first == api[0] | {"carries_replicas": used, "swarm_cpus": 4, "swarm_memory_bytes": 9}
+    # It has no platform.
+    less = {"carries_replicas": True, "reserve_memory_bytes": 512 * 1024**2}
+    assert second == api[1] | less | {"swarm_cpus": 2, "swarm_memory_bytes": 8}
+
+
+def test_a_single_api_host_stays_as_it_is():
+    api = [host_facts.host_facts("a", CAPACITY, is_api=True)]
+    assert host_facts.as_nodes(api, {"a": {"cpus": 4}}, is_manager_used=True) == api
+
+
 @pytest.mark.parametrize(
     ("api", "load", "colocated"),
     [

@@ -46,7 +46,7 @@ INNER_KEYS = {
     "checks": ["attempt", "name", "value", "limit", "passed", "sentence", "warning"],
     "attempts": [
         *("attempt", "status", "reason", "rps", "unloaded_latency_ms", "latency_growth", "served_at_once"),
-        *("window_start", "window_end", "requests_by_replica"),
+        *("window_start", "window_end", "requests_by_replica", "replica_hosts"),
         *("think_time_seconds", "server_processes", "capacity_rps", "verified_rps", "interval_rps"),
         *("verified_users", "estimate_users", "interval_users", "verified_iterations_per_second", "at_least"),
         *("limited_by", "capacity_sentence", "next_step", "load_trials"),
@@ -54,7 +54,7 @@ INNER_KEYS = {
 }
 # Of an attempt; a version with searches may lack them.
 NEWER_ATTEMPT_KEYS = (
-    *("think_time_seconds", "server_processes"),
+    *("think_time_seconds", "server_processes", "replica_hosts"),
     *("unloaded_latency_ms", "latency_growth", "served_at_once", "next_step"),
     *("verified_users", "estimate_users", "interval_users", "verified_iterations_per_second"),
 )

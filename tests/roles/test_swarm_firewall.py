@@ -1,0 +1,122 @@
+"""The firewall unit of Swarm's ports, with real iptables in two network namespaces: who reaches which port."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+
+ROLE = Path(__file__).parents[2] / "roles/swarm"
+OWN, NODE, STRANGER = "198.18.255.11", "198.18.255.12", "198.18.255.99"
+OWN_V6, OTHER_V6 = "fd00:18::11", "fd00:18::12"
+ADDRESSES = {"api": OWN, "api2": NODE}
+# Sends a packet to a port of this host. Nothing listens there, so a packet that the rules let through is refused.
+SEND = """
+import socket, sys
+source, kind, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+family = socket.AF_INET6 if ":" in source else socket.AF_INET
+with socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM) as probe:
+    probe.settimeout(0.3)
+    probe.bind((source, 0))
+    probe.connect_ex((sys.argv[4], port))
+    if kind == "udp":
+        probe.send(b"x")
+"""
+PORTS = [("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789)]
+
+
+def run(*command, check=True):
+    return subprocess.run(command, capture_output=True, text=True, check=check, timeout=60)
+
+
+def commands(hosts: list[str], of: str) -> list[str]:
+    """The commands of the unit, as the role writes it on the first host."""
+    private = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    environment = jinja2.Environment(trim_blocks=True)
+    text = environment.from_string((ROLE / "templates/swarmsweep-firewall.service.j2").read_text()).render(
+        swarm_hosts=hosts,
+        inventory_hostname="api",
+        hostvars={host: {"__swarm_address": ADDRESSES[host]} for host in hosts},
+        __swarm_forward_rule=private["__swarm_forward_rule"],
+    )
+    return [line.partition("=")[2].lstrip("-") for line in text.splitlines() if line.startswith(f"{of}=")]
+
+
+@pytest.fixture
+def hosts():
+    """An API host and another machine: (inside the first, inside the other), each runs a command."""
+    if os.geteuid() != 0:
+        pytest.skip("this machine gives no root, who makes network namespaces")
+    if tools := [tool for tool in ("ip", "iptables", "ip6tables") if not shutil.which(tool)]:
+        pytest.skip(f"not installed: {', '.join(tools)}")
+    names = [f"sweep-sw{number}-{os.getpid()}" for number in (1, 2)]
+    if run("ip", "netns", "add", names[0], check=False).returncode != 0:
+        pytest.skip("this machine makes no network namespace")
+    try:
+        run("ip", "netns", "add", names[1])
+        run("ip", "-n", names[0], "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", names[1])
+        for name, addresses in zip(names, ([OWN], [NODE, STRANGER]), strict=True):
+            for address in addresses:
+                run("ip", "-n", name, "address", "add", f"{address}/24", "dev", "eth0")
+            six = OWN_V6 if OWN in addresses else OTHER_V6
+            run("ip", "-n", name, "address", "add", f"{six}/64", "dev", "eth0", "nodad")
+            for link in ("lo", "eth0"):
+                run("ip", "-n", name, "link", "set", link, "up")
+        yield [lambda *command, name=name: run("ip", "netns", "exec", name, *command) for name in names]
+    finally:
+        for name in names:
+            run("ip", "netns", "delete", name, check=False)
+
+
+def dropped(api_host) -> int:
+    lines = [
+        line for tool in ("iptables", "ip6tables") for line in api_host(tool, "-nvxL", "SWARMSWEEP").stdout.splitlines()
+    ]
+    return sum(int(line.split()[0]) for line in lines if " DROP " in line)
+
+
+@pytest.mark.parametrize(
+    ("lab", "source", "is_dropped"),
+    [
+        (["api"], NODE, True),  # of a lab of one host, no other is a node
+        (["api", "api2"], NODE, False),
+        (["api", "api2"], STRANGER, True),
+        (["api", "api2"], OTHER_V6, True),  # nodes use IPv4, and Docker listens on both
+    ],
+)
+def test_only_nodes_reach_the_ports_of_swarm(hosts, lab, source, is_dropped):
+    api_host, other = hosts
+    for command in commands(lab, "ExecStart"):
+        api_host("sh", "-c", command)
+    found = {}
+    for kind, port in PORTS:
+        before = dropped(api_host)
+        other(sys.executable, "-c", SEND, source, kind, str(port), OWN_V6 if ":" in source else OWN)
+        found[kind, port] = dropped(api_host) > before
+    assert found == dict.fromkeys(PORTS, is_dropped)
+
+
+def test_other_ports_and_the_host_itself_are_not_touched(hosts):
+    api_host, other = hosts
+    for command in commands(["api"], "ExecStart"):
+        api_host("sh", "-c", command)
+    other(sys.executable, "-c", SEND, STRANGER, "tcp", "8080", OWN)
+    api_host(sys.executable, "-c", SEND, OWN, "tcp", "2377", OWN)
+    assert dropped(api_host) == 0
+
+
+def test_a_second_start_and_a_stop_leave_nothing_behind(hosts):
+    api_host, _ = hosts
+    before = [api_host(tool, "-S").stdout for tool in ("iptables", "ip6tables")]
+    for _ in range(2):
+        for command in commands(["api", "api2"], "ExecStart"):
+            api_host("sh", "-c", command)
+    for tool in ("iptables", "ip6tables"):
+        assert api_host(tool, "-S", "INPUT").stdout.count("SWARMSWEEP") == 1
+    for command in commands(["api", "api2"], "ExecStop"):
+        api_host("sh", "-c", command)
+    assert [api_host(tool, "-S").stdout for tool in ("iptables", "ip6tables")] == before

@@ -1,0 +1,72 @@
+"""Where Swarm places replicas, by the arithmetic of its scheduler."""
+
+import pytest
+
+from swarmsweep.plan.placement import place, planned_shares, room_for
+from swarmsweep.sweep.matrix import Cell
+
+GIB = 1024**3
+
+
+def host(name="lab-api", cpus=4, memory_gib=8.0, **more):
+    """Facts of one API host."""
+    return {"name": name, "cpus": cpus, "memory_bytes": int(memory_gib * GIB)} | more
+
+
+@pytest.mark.parametrize(
+    ("replicas", "rooms", "manager", "shares"),
+    [
+        (2, [4, 4], 0, [(1, 1), (1, 1)]),
+        # The manager has the tasks of the platform, so the others are first.
+        (1, [4, 4], 0, [(0, 0), (1, 1)]),
+        (3, [4, 4], 0, [(1, 1), (2, 2)]),
+        (3, [4, 4, 4], 0, [(1, 1), (1, 1), (1, 1)]),
+        (5, [4, 4, 4], 0, [(1, 1), (2, 2), (2, 2)]),
+        # Between hosts with as many replicas and tasks, Swarm chooses any.
+        (4, [4, 4, 4], 0, [(1, 1), (1, 2), (1, 2)]),
+        (1, [4, 4], None, [(0, 1), (0, 1)]),
+        # A full host gets no more.
+        (4, [1, 4], 0, [(1, 1), (3, 3)]),
+        (5, [1, 4], 0, [(1, 1), (4, 4)]),
+        (3, [0, 4], 0, [(0, 0), (3, 3)]),
+        (6, [1, 4], 0, None),
+        (1, [0], None, None),
+        (1, [], None, None),
+    ],
+)
+def test_the_host_with_the_fewest_gets_the_next_replica(replicas, rooms, manager, shares):
+    found = place(replicas, rooms, manager)
+    assert found == shares
+    if found:
+        assert sum(least for least, _ in found) <= replicas <= sum(most for _, most in found)
+
+
+@pytest.mark.parametrize(
+    ("cell", "facts", "room"),
+    [
+        (Cell(9, 0.5, GIB, 1), host(), 8),
+        (Cell(9, 1, 3 * GIB, 1), host(), 2),
+        (Cell(9, 0.3, GIB // 4, 1), host(cpus=1), 3),
+        (Cell(9, 0.1, GIB // 4, 1), host(cpus=1), 10),  # in billionths of a core: no rounding of 0.1
+        (Cell(9, 2, GIB, 1), host(cpus=1), 0),
+        # In a container, Docker counts what the whole computer has.
+        (Cell(9, 1, 3 * GIB, 1), host(swarm_cpus=2, swarm_memory_bytes=24 * GIB), 2),
+        (Cell(9, 1, GIB, 1), host(memory_bytes=None), None),
+    ],
+)
+def test_the_room_of_a_host_is_what_swarm_counts(cell, facts, room):
+    assert room_for(cell, facts) == room
+
+
+@pytest.mark.parametrize(
+    ("replicas", "hosts", "shares"),
+    [
+        (2, [host()], None),
+        (2, [host(), host("lab-api2")], {"lab-api": (1, 1), "lab-api2": (1, 1)}),
+        (2, [host(carries_replicas=False), host("lab-api2")], {"lab-api": (0, 0), "lab-api2": (2, 2)}),
+        (9, [host(), host("lab-api2")], None),  # it does not fit
+        (2, [host(), host("lab-api2", cpus=None)], None),
+    ],
+)
+def test_shares_are_planned_where_there_are_several_hosts(replicas, hosts, shares):
+    assert planned_shares(Cell(replicas, 1, GIB, 1), hosts) == shares
