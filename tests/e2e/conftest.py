@@ -20,6 +20,7 @@ FILES = (
     "test_doubts.py",
     "test_own_api.py",
     "test_load_hosts.py",
+    "test_api_hosts.py",
     "test_down.py",
 )
 

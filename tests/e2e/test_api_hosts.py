@@ -1,0 +1,167 @@
+"""A second API host joins the lab. Replicas run on both; one host is lost under load, and comes back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.machines import HOSTS, NAME, SUBNET
+from tests.e2e.planting import TRIAL_FOLDER
+
+pytestmark = pytest.mark.e2e
+
+SWEEP = Path(__file__).with_name("api_hosts.yml")
+FIRST, SECOND = "e2e-api", "e2e-api2"
+# In the measured window: the ramp takes a second, and the warm-up two.
+IN_THE_WINDOW_SECONDS = 6.0
+# Of the order of a cell. After it, the other machine is left as it is.
+WATCH_SECONDS = 180.0
+# Checks that this computer itself may fail.
+OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu", "load_host_cpu", "steady_state"}
+INFEASIBLE = "r4-c0.6-m256M-w1"
+
+
+@pytest.fixture(scope="module")
+def wider(lab):
+    """The lab with a second API host in its inventory, which cannot reach the manager at first."""
+    HOSTS["api2"] = f"{SUBNET}.14"
+    hosts = lab.inventory / "hosts.yml"
+    entry = f"        {SECOND}:\n          ansible_host: {HOSTS['api2']}\n"
+    hosts.write_text(hosts.read_text().replace("    load:\n", f"{entry}    load:\n", 1))
+    kept = kept_by(lab)
+    assert lab.play("playbooks/virtual_lab.yml").status == "successful"
+    closed = f"OUTPUT -d {HOSTS['api']} -p tcp --dport 2377 -j REJECT --reject-with tcp-reset"
+    assert lab.ssh("api2", f"iptables -I {closed}").returncode == 0
+    refused = lab.play("site.yml", "--tags", "provision")
+    assert lab.ssh("api2", f"iptables -D {closed}").returncode == 0
+    assert lab.play("site.yml").status == "successful"
+    return refused, kept
+
+
+def kept_by(lab) -> tuple[str, str]:
+    """The champion, whose data are in MLflow's and PostgreSQL's volumes, and the ids of the secrets."""
+    label = '{{index .Spec.TaskTemplate.ContainerSpec.Labels "swarmsweep.champion"}}'
+    champion = lab.ssh("api", f"docker service inspect {NAME}_api_api --format '{label}'")
+    secrets = lab.ssh("api", "docker secret ls --quiet")
+    assert champion.returncode == secrets.returncode == 0, champion.stderr + secrets.stderr
+    return champion.stdout.strip(), secrets.stdout
+
+
+def lose_the_second_host(lab, lost: list[str]) -> None:
+    """Stop Docker on the second API host in the window of the first cell, and start it again after that cell."""
+    end = time.monotonic() + WATCH_SECONDS
+
+    def seen(name: str) -> str:
+        return lab.ssh("api", f"cat {TRIAL_FOLDER}/{name} 2> /dev/null").stdout
+
+    # That of the sweep before, until the first cell is prepared.
+    old = seen("deploy.json")
+    while time.monotonic() < end and ((text := seen("deploy.json")) == old or '"status": "ready"' not in text):
+        time.sleep(0.5)
+    time.sleep(IN_THE_WINDOW_SECONDS)
+    lost.append(SECOND)
+    lab.ssh("api2", "systemctl stop docker.socket docker.service")
+    while time.monotonic() < end and not seen("after.json"):
+        time.sleep(0.5)
+    lab.ssh("api2", "systemctl start docker.service")
+
+
+@pytest.fixture(scope="module")
+def run(lab, wider) -> Path:
+    """The folder of the run."""
+    sweep = shutil.copy(SWEEP, lab.folder)
+    lost: list[str] = []
+    watcher = threading.Thread(target=lose_the_second_host, args=(lab, lost))
+    watcher.start()
+    try:
+        assert lab.play("sweep.yml", sweep=str(sweep), seed="3").status == "successful"
+    finally:
+        watcher.join()
+    assert lost
+    return sorted(lab.reports.glob("*-api-hosts"))[-1]
+
+
+@pytest.fixture(scope="module")
+def steps(run) -> list[dict]:
+    """The trials in the order of their deployments. The second host was lost in the first."""
+    plan = json.loads((run / "plan.json").read_text())
+    folders = [run / "cells" / step["cell_id"] / "attempt-1" for step in plan["steps"]]
+    return [json.loads((folder / "trial.json").read_text()) | {"folder": folder} for folder in folders]
+
+
+def test_a_host_that_cannot_join_is_reported_with_the_reason(wider):
+    refused, _ = wider
+    assert refused.status == "failed"
+    assert refused.failed.keys() == {SECOND}
+    words = " ".join(refused.output.split())
+    assert f"{SECOND} ({HOSTS['api2']}) did not join the Swarm of {FIRST}" in words
+    assert "connection refused" in words.lower()
+    assert "SWMTKN" not in words
+
+
+def test_the_growing_lab_keeps_its_data_and_secrets(lab, wider):
+    _, kept = wider
+    assert all(kept)
+    assert kept_by(lab) == kept
+
+
+def test_the_ports_of_swarm_are_open_to_the_nodes_alone(lab, wider):
+    for side, other in (("api", "api2"), ("api2", "api")):
+        rules = lab.ssh(side, "iptables -S SWARMSWEEP").stdout.splitlines()
+        assert [rule for rule in rules if "RETURN" in rule] == [f"-A SWARMSWEEP -s {HOSTS[other]}/32 -j RETURN"]
+    knock = f"timeout 3 bash -c '</dev/tcp/{HOSTS['api']}/2377'"
+    assert lab.ssh("api2", knock).returncode == 0
+    assert lab.ssh("load", knock).returncode != 0
+
+
+def test_replicas_are_placed_as_planned(run, steps):
+    plan = json.loads((run / "plan.json").read_text())
+    planned = {cell["id"]: cell.get("placement") for cell in plan["cells"]}
+    trial = steps[1]
+    assert planned[trial["id"]] == {FIRST: [1, 1], SECOND: [1, 1]}
+    # Both API machines share a core, and so may others of this computer.
+    failed = {check["name"] for check in trial["checks"] if check["passed"] is False}
+    assert failed <= OF_THE_COMPUTER, trial["reason"]
+    deploy = json.loads((trial["folder"] / "deploy.json").read_text())
+    assert sorted(container["node"] for container in deploy["containers"]) == [FIRST, SECOND]
+    verdicts = {check["name"]: check["passed"] for check in trial["checks"]}
+    for name in ("placement_as_planned", "limits_as_labelled", "replicas_all_used", "counted_by_haproxy"):
+        assert verdicts[name] is True, [check for check in trial["checks"] if check["name"] == name]
+
+
+def test_both_hosts_leave_evidence(steps):
+    folder = steps[1]["folder"]
+    assert {path.name for path in folder.glob("samples-api-*")} == {
+        f"samples-api-{FIRST}.jsonl",
+        f"samples-api-{SECOND}.jsonl",
+    }
+    after = json.loads((folder / "after.json").read_text())
+    assert [container["inspected"] for container in after["containers"]] == [True, True]
+    assert after["metrics_problem"] is None
+    assert len(list(folder.glob("metrics-*.prom"))) == 2
+    assert len(json.loads((folder / f"inspect-{SECOND}.json").read_text())) == 1
+
+
+def test_the_hop_to_the_second_host_is_measured_and_shown(run, steps):
+    deploy = json.loads((steps[1]["folder"] / "deploy.json").read_text())
+    assert deploy["hop_problem"] is None
+    assert all(container["connect_ms"] > 0 for container in deploy["containers"])
+    assert f"a connection to a replica on {SECOND} takes" in " ".join((run / "summary.md").read_text().split())
+
+
+def test_a_cell_whose_host_is_lost_fails_with_the_name_of_the_host(run, steps):
+    trial = steps[0]
+    assert trial["status"] == "failed"
+    assert f"API host {SECOND}" in trial["reason"]
+    assert trial["reason"] in (run / "summary.md").read_text()
+
+
+def test_the_room_is_counted_host_by_host(run):
+    row = next(row for row in json.loads((run / "summary.json").read_text())["cells"] if row["id"] == INFEASIBLE)
+    assert row["status"] == "infeasible"
+    assert f"By host: {FIRST} 1, {SECOND} 1" in row["reason"]
