@@ -163,11 +163,13 @@ def _schema(_: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
+    from swarmsweep.plan.baseline import baseline_of
+    from swarmsweep.plan.inventory_settings import plain_settings
     from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
     from swarmsweep.plan.part import parse_part, refuse_too_short
     from swarmsweep.plan.plan import make_plan, parse_seed
     from swarmsweep.plan.plan_text import plan_text
-    from swarmsweep.plan.workers_setting import refuse_idle_axis, variable_of
+    from swarmsweep.plan.workers_setting import DEFAULT, refuse_idle_axis, variable_of
     from swarmsweep.sweep.matrix import axes_of
     from swarmsweep.sweep.sweep_file import load_sweep
 
@@ -175,15 +177,23 @@ def _plan(arguments: argparse.Namespace) -> None:
     variable = variable_of(arguments.inventory)
     if variable is not None:
         refuse_idle_axis(variable, map(axes_of, sweep.cells), sweep.file)
+    baseline = None
+    if sweep.takes_baseline:
+        settings, workers = plain_settings(arguments.inventory), sweep.cells[0].workers
+        # Without the setting, the variable of the lab's own API is used, as in a sweep.
+        baseline = baseline_of(settings, DEFAULT if variable is None else variable, workers, arguments.inventory)
     hosts = _with_options(known_api_hosts(arguments.inventory, arguments.reports_dir), arguments)
     other = known_other_seconds(arguments.reports_dir, sweep.load.mode)
     seed, source = sweep.seed, None if sweep.seed is None else "of the sweep file"
     if arguments.seed is not None:
         seed, source = parse_seed(arguments.seed), "of --seed"
-    plan = make_plan(sweep, {"api": list(hosts.facts), "load": []}, seed=seed, other_seconds=other.seconds)
+    facts = {"api": list(hosts.facts), "load": []}
+    plan = make_plan(sweep, facts, seed=seed, other_seconds=other.seconds, baseline=baseline)
     part = parse_part(arguments.only, arguments.max_minutes, [cell.id for cell in plan.cells])
     refuse_too_short(plan, [step for step in plan.steps if part.selects(step.cell_id)], part)
-    print(plan_text(plan, hosts, other, source, datetime.now().astimezone(), part), end="")
+    is_unknown = sweep.takes_baseline and baseline is None
+    now = datetime.now().astimezone()
+    print(plan_text(plan, hosts, other, source, now, part, baseline_is_unknown=is_unknown), end="")
 
 
 def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts":

@@ -60,6 +60,9 @@ class ActionModule(ActionBase):
         one_user=False,
         only=None,
         max_minutes=None,
+        baseline=None,
+        prices=None,
+        inventories=None,
     ):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
@@ -67,22 +70,31 @@ class ActionModule(ActionBase):
         its plan: a sweep file is read only where ``path`` names one, to compare it. ``scenarios`` is what each load
         host must load once before a deployment, and ``images`` what each API host must have. ``differences`` are those
         of the sweep file that change only the judgement of a resumed run. ``workers_env`` is the setting
-        lab_api_workers_env. ``one_user``: only the first cell is deployed, and one user loads it. ``only`` and
+        lab_api_workers_env. ``one_user``: only the first cell is deployed, and one user loads it. ``baseline`` has the
+        settings of the inventory's configuration by their names, and ``prices`` is the setting lab_prices. They are
+        returned as data for the plan. ``inventories`` are the paths of the inventory, for messages. ``only`` and
         ``max_minutes`` are the part that is measured, see swarmsweep.plan.part.
         """
         from swarmsweep import parse_seed
+        from swarmsweep.lab.lab_names import inventory_of
+        from swarmsweep.lab.prices import read_prices
         from swarmsweep.plan.part import parse_part
         from swarmsweep.sweep.scenarios import check_folder
 
         seed = parse_seed(seed) if seed is not None else None
-        found = self._new_sweep(path, one_user) if resume is None else self._begun_run(reports, resume, path, seed)
+        inventory = inventory_of(inventories)
+        accepted = read_prices(prices, inventory)
+        if resume is None:
+            found = self._new_sweep(path, one_user, baseline, workers_env, inventory)
+        else:
+            found = self._begun_run(reports, resume, path, seed, accepted)
         parse_part(only, max_minutes, found.pop("ids"))
         if workers_env is not None:
             self._refuse_idle_axis(found["sweep"], workers_env)
         # A sweep file elsewhere may have other scenarios beside it, or none. Only those of `locustfiles` are copied.
         if locustfiles is not None:
             check_folder(locustfiles)
-        return found
+        return found | {"prices": None if accepted is None else accepted.as_json()}
 
     def do_check_folder(self, locustfiles):
         """Refuse a folder of scenarios that cannot be copied to the load hosts."""
@@ -93,12 +105,14 @@ class ActionModule(ActionBase):
         packages_hash(locustfiles)
         return {}
 
-    def _new_sweep(self, path, one_user):
+    def _new_sweep(self, path, one_user, baseline, workers_env, inventory):
         from msgspec import to_builtins
 
         from swarmsweep import load_sweep
+        from swarmsweep.plan.baseline import baseline_of
         from swarmsweep.sweep.checked import checked, to_data
         from swarmsweep.sweep.load_secrets import secret_files
+        from swarmsweep.sweep.matrix import axes_of
         from swarmsweep.sweep.one_user import one_user_on_first_cell
 
         loaded = load_sweep(path)
@@ -106,13 +120,17 @@ class ActionModule(ActionBase):
         images = images_of(sweep["cells"])
         secrets = to_builtins(secret_files(sweep["load"].get("secrets"), path))
         scenarios = sweep["scenarios"]
+        cell = None
+        if loaded.takes_baseline and not one_user:
+            cell = baseline_of(baseline or {}, workers_env, loaded.cells[0].workers, inventory)
         return {
             "sweep": sweep,
             "scenarios": scenarios,
             "images": images,
             "secrets": secrets,
             "differences": [],
-            "ids": [cell.id for cell in loaded.cells],
+            "baseline": None if cell is None else axes_of(cell),
+            "ids": [one.id for one in (*loaded.cells, cell) if one is not None],
         }
 
     def _refuse_idle_axis(self, sweep, workers_env):
@@ -122,7 +140,7 @@ class ActionModule(ActionBase):
         if sweep is not None:
             refuse_idle_axis(workers_env, sweep["cells"], sweep["path"])
 
-    def _begun_run(self, reports, resume, path, seed):
+    def _begun_run(self, reports, resume, path, seed, prices):
         from msgspec import to_builtins
 
         from swarmsweep import read_plan
@@ -141,9 +159,11 @@ class ActionModule(ActionBase):
             from swarmsweep.sweep.checked import checked
 
             figures, judgement = identity.sweep_differences(plan, checked(load_sweep(path)), seed)
+        judgement += identity.price_differences(plan, prices)
         identity.refuse(run, plan, figures)
         return {
             "sweep": None,
+            "baseline": None,
             "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells)),
             "images": images_of(cell.config for cell in plan.cells),
             "secrets": to_builtins(secret_files(plan.load.get("secrets"), plan.sweep_file or "")),
@@ -180,10 +200,13 @@ class ActionModule(ActionBase):
         proxy_connections=None,
         only=None,
         max_minutes=None,
+        baseline=None,
+        prices=None,
     ):
         """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
-        ``sweep`` and ``differences`` are what check returned. ``manifest`` has what all cells of a run must share, and
+        ``sweep``, ``baseline``, ``prices`` and ``differences`` are what check returned. ``manifest`` has what all cells
+        of a run must share, and
         ``environment`` is that of the API. ``environment_key`` is the file of the key by which two are compared.
         ``proxy_connections`` is what HAProxy accepts.
         ``hidden`` are settings that the manifest keeps in the same way, by their names. ``only`` and ``max_minutes``
@@ -194,6 +217,7 @@ class ActionModule(ActionBase):
         from swarmsweep import estimated_seconds, make_plan, parse_seed, read_plan, retry_broken, write_plan
         from swarmsweep.lab.keyed_environment import keyed_environment
         from swarmsweep.lab.mask_secrets import storable
+        from swarmsweep.lab.prices import prices_from_json
         from swarmsweep.lab.proxy_connections import refuse_too_many_users
         from swarmsweep.plan.lab_facts import known_other_seconds
         from swarmsweep.plan.part import parse_part, refuse_too_short, steps_in_time, write_part
@@ -203,6 +227,7 @@ class ActionModule(ActionBase):
         from swarmsweep.results.manifest import begin_manifest, continue_manifest, read_manifest
         from swarmsweep.results.retry import first_steps, refuse_ended
         from swarmsweep.sweep.checked import from_data
+        from swarmsweep.sweep.matrix import cell_from_axes
 
         seed = parse_seed(seed) if seed is not None else None
         command = storable(sys.argv)
@@ -229,7 +254,15 @@ class ActionModule(ActionBase):
             loads = [checked.load_of(cell).as_json() for cell in checked.cells]
             refuse_too_many_users(loads, proxy_connections, hosts)
             other = known_other_seconds(reports, checked.load.mode).seconds
-            plan = make_plan(checked, hosts, seed=seed, colocated=colocated, other_seconds=other)
+            plan = make_plan(
+                checked,
+                hosts,
+                seed=seed,
+                colocated=colocated,
+                other_seconds=other,
+                baseline=None if baseline is None else cell_from_axes(baseline),
+                prices=prices_from_json(prices),
+            )
             part = parse_part(only, max_minutes, [cell.id for cell in plan.cells])
             refuse_too_short(plan, [step for step in plan.steps if part.selects(step.cell_id)], part)
             run = write_plan(plan, reports)

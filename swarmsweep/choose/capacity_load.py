@@ -12,9 +12,9 @@ from swarmsweep.choose.recommendation import Recommendation, recommend_with
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import CellCapacity, Row
+from swarmsweep.plan.tariff import CPU_EQUIVALENTS, Tariff, tariff_of
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import GOOD
-from swarmsweep.sweep.matrix import cost
 from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import counted, format_figure, format_plain
 
@@ -56,23 +56,23 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
         noise: the noise of the run (see `comparisons.noise_in`). The default is the noise of ``cells``.
     """
     noise = noise or noise_in(plan, cells)
-    slo, target = plan.limits, plan.load.get("target_rps")
+    slo, target, tariff = plan.limits, plan.load.get("target_rps"), tariff_of(plan)
     cells, able = [cell for cell in cells if not cell.twin_of], eligible_cells(cells)
     if not able:
-        return _nothing_holds(cells, slo)
+        return _nothing_holds(cells, slo, tariff)
     needed = target * HEADROOM if target else None
-    best = _highest(able, noise) if needed is None else _cheapest_for(needed, able, noise)
+    best = _highest(able, noise, tariff) if needed is None else _cheapest_for(needed, able, noise, tariff)
     if best is None:
-        return _short_of(target or 0, able, slo)
+        return _short_of(target or 0, able, slo, tariff)
     compared = compare_with_each(best, able, noise)
     return recommend_with(
         best.id,
-        answer=[_take(best, target, able, slo)],
+        answer=[_take(best, target, able, slo, tariff)],
         reasons=[
             f"{_proof(best)}.",
-            f"{_price(best)}.",
-            *against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared)),
-            _against_highest(best, able, compared),
+            f"{_price(best, tariff)}.",
+            *against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared), tariff),
+            _against_highest(best, able, compared, tariff),
         ],
     )
 
@@ -85,11 +85,11 @@ def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
     target, able = plan.load.get("target_rps"), eligible_cells(cells)
     if not target or not able:
         return []
-    noise = noise_in(plan, cells)
-    chosen = _cheapest_for(target * HEADROOM, able, noise)
+    noise, tariff = noise_in(plan, cells), tariff_of(plan)
+    chosen = _cheapest_for(target * HEADROOM, able, noise, tariff)
     sentences = []
     for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
-        other = _cheapest_for(target * headroom, able, noise)
+        other = _cheapest_for(target * headroom, able, noise, tariff)
         if other is not chosen:
             name = other.id if other else "no tested configuration"
             sentences.append(f"With {words}, {name} would be recommended.")
@@ -119,30 +119,30 @@ def _capacity_of(cell: Row) -> CellCapacity:
     return cell.capacity
 
 
-def _cheapest_for(needed: float, able: list[Row], noise: Noise) -> Row | None:
+def _cheapest_for(needed: float, able: list[Row], noise: Noise, tariff: Tariff) -> Row | None:
     """The cheapest cell with this rate; of several with the same cost, one that ties with the highest rate."""
     enough = [cell for cell in able if _conservative(cell) >= needed * (1 - slo_of.ROUNDED_SHARE)]
-    price = min((plain_order(cell)[0] for cell in enough), default=0.0)
-    same = [cell for cell in enough if plain_order(cell)[0] == price]
-    return _highest(same, noise) if same else None
+    price = min((plain_order(cell, tariff)[0] for cell in enough), default=0.0)
+    same = [cell for cell in enough if plain_order(cell, tariff)[0] == price]
+    return _highest(same, noise, tariff) if same else None
 
 
-def _highest(able: list[Row], noise: Noise) -> Row:
+def _highest(able: list[Row], noise: Noise, tariff: Tariff) -> Row:
     """The cell with the highest capacity, or the cheapest cell that ties with it."""
-    top = _top(able)
+    top = _top(able, tariff)
     compared = compare_with_each(top, able, noise)
     tied = [cell for cell in able if cell is not top and is_tie(compared[cell.id], noise.aa_log_rms)]
-    return min((top, *tied), key=plain_order)
+    return min((top, *tied), key=lambda cell: plain_order(cell, tariff))
 
 
-def _top(able: list[Row]) -> Row:
-    return min(able, key=lambda cell: (-_conservative(cell), plain_order(cell)))
+def _top(able: list[Row], tariff: Tariff) -> Row:
+    return min(able, key=lambda cell: (-_conservative(cell), plain_order(cell, tariff)))
 
 
-def _take(best: Row, target: float | None, able: list[Row], slo: SloLimits) -> str:
+def _take(best: Row, target: float | None, able: list[Row], slo: SloLimits, tariff: Tariff) -> str:
     if target:
         why = f"It is the cheapest configuration with a conservative rate of at least {_wanted(target)}"
-    elif best is _top(able):
+    elif best is _top(able, tariff):
         why = "It has the highest conservative rate"
     else:
         why = "It is the cheapest configuration that ties with the highest conservative rate"
@@ -177,10 +177,11 @@ def estimate_text(capacity: CellCapacity) -> str:
     )
 
 
-def _price(cell: Row) -> str:
-    price = cost(cell.config)
+def _price(cell: Row, tariff: Tariff) -> str:
+    price = tariff.cost(cell.config)
     each = format_figure((cell.capacity_rps or 0) / price)
-    return f"The cost is {price:.2f} CPU equivalents, with {each} requests/s for each"
+    unit = "" if tariff.prices is None else f" {tariff.prices.currency}"
+    return f"The cost is {tariff.words(cell.config)}, with {each} requests/s for each{unit}"
 
 
 def _wanted(target: float) -> str:
@@ -195,7 +196,7 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
     """Why a cheaper cell that was measured was not chosen."""
     proven = conservative_rps(cell)
     if proven is None:
-        held = _held_once(cell)
+        held = held_once(cell)
         return (
             "held the SLO, but not long enough to verify a rate" if held else "held the SLO at none of the tested rates"
         )
@@ -213,21 +214,21 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
     )
 
 
-def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]) -> str:
+def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison], tariff: Tariff) -> str:
     """The choice compared with the highest capacity or, if it has that itself, with the next one."""
     others = [cell for cell in able if cell is not best]
     if not others:
         return "No other configuration was measured, or none held the SLO."
-    other = _top(others)
+    other = _top(others, tariff)
     place = "highest" if _conservative(other) > _conservative(best) else "next highest"
-    price = cost(best.config) / cost(other.config)
+    price = tariff.cost(best.config) / tariff.cost(other.config)
     return (
         f"The configuration with the {place} rate is {other.id}. The recommended one costs {price:.2f} times as much. "
-        f"{_compared(compared[other.id])}"
+        f"{in_words(compared[other.id])}"
     )
 
 
-def _compared(comparison: Comparison) -> str:
+def in_words(comparison: Comparison) -> str:
     """The recommended configuration against another one, as 'It takes 1.9 times as much load and is better: ...'."""
     if comparison.factor is None:
         return f"Which of the two takes more load is undecided. {comparison.sentence}"
@@ -235,8 +236,8 @@ def _compared(comparison: Comparison) -> str:
     return f"It takes {figures}{_AGAINST[comparison.verdict]}: {why}"
 
 
-def _short_of(target: float, able: list[Row], slo: SloLimits) -> Recommendation:
-    best = _top(able)
+def _short_of(target: float, able: list[Row], slo: SloLimits, tariff: Tariff) -> Recommendation:
+    best = _top(able, tariff)
     proven, needed = _conservative(best), target * HEADROOM
     spare = f"It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
     return recommend_with(
@@ -265,11 +266,11 @@ def _next_step(best: Row) -> str:
     return "Measure it again."
 
 
-def _nothing_holds(cells: list[Row], slo: SloLimits) -> Recommendation:
+def _nothing_holds(cells: list[Row], slo: SloLimits, tariff: Tariff) -> Recommendation:
     valid = [cell for cell in cells if cell.status == "valid"]
     if not valid:
         return nothing_measured(cells)
-    if held := [cell for cell in valid if _held_once(cell)]:
+    if held := [cell for cell in valid if held_once(cell)]:
         return recommend_with(
             None,
             answer=["No rate was verified."],
@@ -277,7 +278,7 @@ def _nothing_holds(cells: list[Row], slo: SloLimits) -> Recommendation:
             next_steps=[_step_of(held[0]) or "Use a longer profile, or measure again."],
         )
     # Rows of a search are in no order of nearness: the largest is the one to explain.
-    largest = max(valid, key=lambda cell: (cost(cell.config), cell.id))
+    largest = largest_of(valid, tariff)
     return recommend_with(
         None,
         answer=[
@@ -286,6 +287,11 @@ def _nothing_holds(cells: list[Row], slo: SloLimits) -> Recommendation:
         ],
         next_steps=[_step_of(largest) or _when_nothing_holds(largest)],
     )
+
+
+def largest_of(cells: list[Row], tariff: Tariff = CPU_EQUIVALENTS) -> Row:
+    """The cell with the highest cost."""
+    return max(cells, key=lambda cell: (tariff.cost(cell.config), cell.id))
 
 
 def unverified(cells: list[Row]) -> list[str]:
@@ -311,7 +317,7 @@ def _when_nothing_holds(largest: Row) -> str:
     return f"{advice(largest)}. Or relax the SLO."
 
 
-def _held_once(cell: Row) -> bool:
+def held_once(cell: Row) -> bool:
     """Whether any probe held the SLO, however short it was."""
     return any(probe.verdict == GOOD for attempt in cell.attempts for probe in attempt.probes)
 

@@ -12,9 +12,10 @@ from swarmsweep.choose.light_load import light_load
 from swarmsweep.choose.recommendation import Recommendation, recommend_with
 from swarmsweep.choose.ties import cheapest, plain_order
 from swarmsweep.plan.row import OTHER_ENDPOINTS, Row
+from swarmsweep.plan.tariff import CPU_EQUIVALENTS, Tariff
 from swarmsweep.results import slo as slo_of
 from swarmsweep.search import MIN_REQUESTS
-from swarmsweep.sweep.matrix import Config, axis_text, cost
+from swarmsweep.sweep.matrix import Config, axis_text
 from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
 
@@ -24,12 +25,12 @@ MIN_SHARED_MEMORY = 0.05
 MAX_NAMED_ENDPOINTS = 4
 
 
-def rps_per_cost(cell: Row) -> float | None:
-    """Capacity mode: verified requests per second for each CPU equivalent; None where no rate was verified."""
-    return None if cell.capacity_rps is None else cell.capacity_rps / cost(cell.config)
+def rps_per_cost(cell: Row, tariff: Tariff = CPU_EQUIVALENTS) -> float | None:
+    """Capacity mode: verified requests per second for each unit of cost; None where no rate was verified."""
+    return None if cell.capacity_rps is None else cell.capacity_rps / tariff.cost(cell.config)
 
 
-def recommend(cells: list[Row], slo: SloLimits) -> Recommendation:
+def recommend(cells: list[Row], slo: SloLimits, tariff: Tariff = CPU_EQUIVALENTS) -> Recommendation:
     """The recommendation for the rows of a run.
 
     Only valid cells that hold the SLO can win, the cheapest first (see `ties.cheapest`). If there is none, a cell can
@@ -38,16 +39,16 @@ def recommend(cells: list[Row], slo: SloLimits) -> Recommendation:
     good = [cell for cell in cells if cell.status == "valid" and cell.meets_slo]
     close = [cell for cell in cells if _is_close(cell, slo) and slo_of.holds_as_measured(cell, slo)]
     if not good and not close:
-        return _nothing_found(cells, slo)
-    best = cheapest(good or close)
+        return _nothing_found(cells, slo, tariff)
+    best = cheapest(good or close, tariff)
     return recommend_with(
         best.id,
-        answer=[light_load(cells), _take(best)],
+        answer=[light_load(cells, tariff), _take(best)],
         reasons=[
-            *_figures(best, slo),
+            *_figures(best, slo, tariff),
             _hidden(best, slo),
-            *against_cheaper(best, cells, lambda cell: _why_not(cell, slo)),
-            _against_fastest(best, cells),
+            *against_cheaper(best, cells, lambda cell: why_not(cell, slo), tariff),
+            _against_fastest(best, cells, tariff),
         ],
         next_steps=[] if best.meets_slo else [f"To decide it, {_to_decide(best)}."],
     )
@@ -58,7 +59,8 @@ def _is_close(cell: Row, slo: SloLimits) -> bool:
     return cell.status == "valid" and cell.meets_slo is None and slo_of.is_close(cell, slo)
 
 
-def _why_not(cell: Row, slo: SloLimits) -> str:
+def why_not(cell: Row, slo: SloLimits) -> str:
+    """Why a valid cell that does not hold the SLO, or not clearly, was not chosen: the rest of a sentence."""
     missed = slo_of.misses(cell, slo)
     verb = "misses the SLO" if any(miss.exceeds for miss in missed) else "is undecided"
     return f"{verb}: {_in_words(missed)}"
@@ -89,16 +91,22 @@ def _take(best: Row) -> str:
     return f"Take {best.id} ({describe_config(best.config)}). {why}"
 
 
-def _figures(best: Row, slo: SloLimits) -> list[str]:
+def _figures(best: Row, slo: SloLimits, tariff: Tariff) -> list[str]:
     """What the chosen cell served, and its cost."""
     every = slo_of.compare_with_limits(best, slo)
-    figures = " and ".join(figure.describe() for figure in every if not figure.endpoint)
+    figures = figures_in_words(best, slo)
     open_ones = "No configuration holds the SLO clearly, and this one is the cheapest that held it as measured."
     return [
         "" if best.meets_slo else open_ones,
         f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
-        f"{_nearest_endpoint(every)}Its cost is {cost(best.config):.2f} CPU equivalents.",
+        f"{_nearest_endpoint(every)}Its cost is {tariff.words(best.config)}.",
     ]
+
+
+def figures_in_words(cell: Row, slo: SloLimits) -> str:
+    """The figures that the SLO limits, of all requests together, each with its limit."""
+    every = slo_of.compare_with_limits(cell, slo)
+    return " and ".join(figure.describe() for figure in every if not figure.endpoint)
 
 
 def _nearest_endpoint(figures: list[slo_of.Miss]) -> str:
@@ -139,36 +147,39 @@ def _to_decide(cell: Row) -> str:
     return more
 
 
-def against_cheaper(best: Row, cells: list[Row], why_not: Callable[[Row], str]) -> list[str]:
+def against_cheaper(
+    best: Row, cells: list[Row], why_not: Callable[[Row], str], tariff: Tariff = CPU_EQUIVALENTS
+) -> list[str]:
     """Why no cheaper cell was chosen.
 
     ``why_not`` gives the reason for a valid cell. A cheaper cell that was not measured is named too.
     """
-    limit = cost(best.config) - 1e-9
-    cheaper = sorted((c for c in cells if cost(c.config) < limit), key=lambda c: (-cost(c.config), c.id))
+    limit = tariff.cost(best.config) - 1e-9
+    costs = {cell.id: tariff.cost(cell.config) for cell in cells}
+    cheaper = sorted((cell for cell in cells if costs[cell.id] < limit), key=lambda cell: (-costs[cell.id], cell.id))
     tried = [cell for cell in cheaper if cell.status in ("valid", "failed", "invalid")]
     if not tried:
         return ["No cheaper configuration was measured."]
     sentences: list[str] = []
     for cell in tried:
-        name = f"{cell.id} (cost {cost(cell.config):.2f})"
+        name = f"{cell.id} (cost {tariff.figure(cell.config)})"
         if cell.status == "valid":
             sentences.append(f"The next cheaper one, {name}, {why_not(cell)}.")
             break
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
-            sentences.append(f"{name} is cheaper, but {verb}. Reason: {_short(cell.reason)}.")
+            sentences.append(f"{name} is cheaper, but {verb}. Reason: {shortened(cell.reason)}.")
     return sentences[::-1]
 
 
-def _against_fastest(best: Row, cells: list[Row]) -> str:
+def _against_fastest(best: Row, cells: list[Row], tariff: Tariff) -> str:
     served = [(cell.rps, cell) for cell in cells if cell.status == "valid" and cell.rps]
     if not served or not best.rps:
         return ""
     rps, fastest = max(served, key=lambda pair: pair[0])
     if rps <= best.rps:
         return "No valid configuration served more requests."
-    speed, price = rps / best.rps, cost(fastest.config) / cost(best.config)
+    speed, price = rps / best.rps, tariff.cost(fastest.config) / tariff.cost(best.config)
     held = {True: "", False: " It does not hold the SLO.", None: " Whether it holds the SLO is undecided."}
     return (
         f"The fastest valid one, {fastest.id}, served {format_figure(rps)} requests/s. "
@@ -176,11 +187,11 @@ def _against_fastest(best: Row, cells: list[Row]) -> str:
     )
 
 
-def _nothing_found(cells: list[Row], slo: SloLimits) -> Recommendation:
+def _nothing_found(cells: list[Row], slo: SloLimits, tariff: Tariff) -> Recommendation:
     valid = [cell for cell in cells if cell.status == "valid"]
     if not valid:
         return nothing_measured(cells)
-    best = nearest(valid, slo) or valid[0]
+    best = nearest(valid, slo, tariff) or valid[0]
     worst = max(slo_of.misses(best, slo), key=lambda miss: miss.factor)
     is_far = worst.factor != float("inf") and not worst.is_close
     factor = f", {worst.factor:.2f} times the limit" if is_far else ""
@@ -189,7 +200,7 @@ def _nothing_found(cells: list[Row], slo: SloLimits) -> Recommendation:
     return recommend_with(
         None,
         answer=[
-            light_load(cells) if _may_take_more(valid, slo) else None,
+            light_load(cells, tariff) if _may_take_more(valid, slo) else None,
             f"None of the tested configurations {verb} the SLO ({slo_of.describe(slo)}).",
         ],
         reasons=[f"The nearest is {best.id} ({describe_config(best.config)}): {worst.describe()}{factor}."],
@@ -283,7 +294,7 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
     return recommend_with(
         None,
         answer=[f"No configuration has a valid measurement: {by_status}."],
-        reasons=[f"{name} {verb}. Reason: {_short(first.reason)}."],
+        reasons=[f"{name} {verb}. Reason: {shortened(first.reason)}."],
         next_steps=["Remove this cause, and measure again."],
     )
 
@@ -292,12 +303,13 @@ def _shortfall(cell: Row, slo: SloLimits) -> float:
     return max((row.factor for row in slo_of.misses(cell, slo)), default=0.0)
 
 
-def _short(reason: str | None, limit: int = 200) -> str:
+def shortened(reason: str | None, limit: int = 200) -> str:
+    """The reason of a row on one line, without its full stop."""
     text = " ".join((reason or "no reason was recorded").split()).rstrip(".")
     return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (the whole text is below)"
 
 
-def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None) -> list[str]:
+def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None, tariff: Tariff = CPU_EQUIVALENTS) -> list[str]:
     """Sentences on how latency limits a fifth tighter or looser would change the choice; empty when they would not.
 
     ``chosen`` is the id of the recommended cell.
@@ -308,17 +320,17 @@ def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None) -> list[st
         rows = [
             replace(cell, meets_slo=slo_of.meets(cell, limits) if cell.status == "valid" else None) for cell in cells
         ]
-        other = recommend(rows, limits).cell_id
+        other = recommend(rows, limits, tariff).cell_id
         if other != chosen:
             name = other or "no tested configuration"
             sentences.append(f"If the latency limits were {word}, {name} would be recommended.")
     return sentences
 
 
-def nearest(cells: list[Row], slo: SloLimits) -> Row | None:
+def nearest(cells: list[Row], slo: SloLimits, tariff: Tariff = CPU_EQUIVALENTS) -> Row | None:
     """The valid cell that misses the SLO by least, or the cheapest of several; None when no cell is valid."""
     valid = [cell for cell in cells if cell.status == "valid"]
-    return min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell)), default=None)
+    return min(valid, key=lambda cell: (_shortfall(cell, slo), plain_order(cell, tariff)), default=None)
 
 
 def memory_headroom(cell: Row) -> str | None:

@@ -6,29 +6,31 @@ from collections.abc import Sequence
 from swarmsweep.choose.advice import is_without_load
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.row import Row
+from swarmsweep.plan.tariff import CPU_EQUIVALENTS, Tariff
 from swarmsweep.units import counted, format_figure
 
 # Users that would use up the CPU limit are rounded up to this many digits: the rest is chance.
 DIGITS = 2
 
 
-def light_load(cells: Sequence[Row]) -> str | None:
+def light_load(cells: Sequence[Row], tariff: Tariff = CPU_EQUIVALENTS) -> str | None:
     """That the load stressed nothing, and what to change; None where some cell was stressed.
 
     A closed load is light where the latency is near that of one user in every valid cell, and all of them serve what
     their users ask for: ``users = requests/s x (latency + think time)``.
     """
-    valid = [cell for cell in cells if cell.status == "valid"]
-    if not valid or not all(is_without_load(cell) and cell.meets_slo is not False and cell.users for cell in valid):
+    valid = unstressed(cells)
+    if not valid:
         return None
-    smallest, largest = min(valid, key=plain_order), max(valid, key=plain_order)
+    in_order = sorted(valid, key=lambda cell: plain_order(cell, tariff))
+    smallest, largest = in_order[0], in_order[-1]
     rates = [cell.rps for cell in valid if cell.rps]
     asked = f" It served {_span(rates)} requests/s, which is what {_users(valid)} ask for." if rates else ""
-    needed = _users_to_fill(smallest)
+    needed = users_to_fill(smallest)
     more = "Raise load.users, or shorten load.wait_seconds"
     if needed is not None:
         more = f"About {counted(needed, 'user')} would use up the CPU limit of {smallest.id}"
-        most = _users_to_fill(largest)
+        most = users_to_fill(largest)
         if largest is not smallest and most is not None and most > needed:
             more += f", and about {most:,} that of {largest.id}"
         more += ". Raise load.users accordingly, or shorten load.wait_seconds"
@@ -38,6 +40,13 @@ def light_load(cells: Sequence[Row]) -> str | None:
         else f"The load stressed none of the {len(valid)} valid configurations, so it does not show which is better."
     )
     return f"{missing}{asked} {more}. Or find the limits with load.mode: capacity."
+
+
+def unstressed(cells: Sequence[Row]) -> list[Row]:
+    """The valid cells, if the load stressed none of them; empty otherwise."""
+    valid = [cell for cell in cells if cell.status == "valid"]
+    light = all(is_without_load(cell) and cell.meets_slo is not False and cell.users for cell in valid)
+    return valid if light else []
 
 
 def _span(values: Sequence[float]) -> str:
@@ -52,7 +61,7 @@ def _users(cells: Sequence[Row]) -> str:
     return f"{users} with a think time of {format_figure(sum(times) / len(times))} s" if times else users
 
 
-def _users_to_fill(cell: Row) -> int | None:
+def users_to_fill(cell: Row) -> int | None:
     """The number of users whose requests would use up the CPU limit, in proportion to the CPU that these used."""
     used, limit = cell.api.cpu_cores, cell.config["replicas"] * cell.config["cpus"]
     if not used or not cell.users or used >= limit:

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from functools import cached_property
 
 from swarmsweep.choose import capacity_load, fixed_load
-from swarmsweep.choose.comparisons import noise_in
+from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.maximum import Maximum, of_fixed_load, of_search
 from swarmsweep.choose.paired_test import Noise
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row
+from swarmsweep.plan.tariff import tariff_of
 from swarmsweep.sweep.load import CAPACITY, FIXED, StoredLoad, mode_of
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
+from swarmsweep.units import format_figure
 
 
 class Choice(ABC):
@@ -28,6 +30,7 @@ class Choice(ABC):
         self.plan = plan
         self.rows = rows
         self.candidates = _candidates(plan, rows)
+        self.tariff = tariff_of(plan)
 
     @cached_property
     def recommendation(self) -> Recommendation:
@@ -39,6 +42,18 @@ class Choice(ABC):
         """The row of the recommended cell."""
         cell_id = self.recommendation.cell_id
         return next((row for row in self.rows if row.id == cell_id), None)
+
+    @abstractmethod
+    def rate_of(self, row: Row) -> float | None:
+        """The requests per second that a valid row served; of a search, its conservative rate. None if unknown."""
+
+    @abstractmethod
+    def verdict(self, row: Row) -> str:
+        """What a valid row shows, as the rest of a sentence: 'holds the SLO, ...'."""
+
+    @abstractmethod
+    def against(self, row: Row) -> str:
+        """The chosen row against another valid one, as a sentence. Both exist."""
 
     @abstractmethod
     def nearest(self) -> Row | None:
@@ -77,14 +92,31 @@ class FixedChoice(Choice):
 
     def nearest(self) -> Row | None:
         """The valid row that misses the SLO by least, or the cheapest of several; None when no row is valid."""
-        return fixed_load.nearest(self.candidates, self.plan.limits)
+        return fixed_load.nearest(self.candidates, self.plan.limits, self.tariff)
 
     def sensitivity(self) -> list[str]:
         """Sentences on how other limits would change the choice."""
-        return fixed_load.sensitivity(self.candidates, self.plan.limits, self.recommendation.cell_id)
+        return fixed_load.sensitivity(self.candidates, self.plan.limits, self.recommendation.cell_id, self.tariff)
+
+    def rate_of(self, row: Row) -> float | None:
+        """The requests per second that a valid row served."""
+        return row.rps if row.status == "valid" else None
+
+    def verdict(self, row: Row) -> str:
+        """Whether the row holds the SLO, with its figures."""
+        if row.meets_slo:
+            return f"holds the SLO, with {fixed_load.figures_in_words(row, self.plan.limits)}"
+        return fixed_load.why_not(row, self.plan.limits)
+
+    def against(self, row: Row) -> str:
+        """The requests per second of both."""
+        chosen = self.chosen
+        if chosen is None or not chosen.rps or not row.rps:
+            return "The requests/s of the two were not measured."
+        return f"It served {format_figure(chosen.rps)} requests/s, and the baseline {format_figure(row.rps)}."
 
     def _recommend(self) -> Recommendation:
-        return fixed_load.recommend(self.candidates, self.plan.limits)
+        return fixed_load.recommend(self.candidates, self.plan.limits, self.tariff)
 
 
 class CapacityChoice(Choice):
@@ -112,6 +144,24 @@ class CapacityChoice(Choice):
     def sensitivity(self) -> list[str]:
         """Sentences on how another headroom would change the choice; empty without a target."""
         return capacity_load.sensitivity(self.plan, self.candidates)
+
+    def rate_of(self, row: Row) -> float | None:
+        """The conservative rate of a valid row."""
+        return capacity_load.conservative_rps(row) if row.status == "valid" else None
+
+    def verdict(self, row: Row) -> str:
+        """The rate that was verified."""
+        rate = self.rate_of(row)
+        if rate is None:
+            return "has no verified rate"
+        return f"has a conservative rate of {format_figure(rate)} requests/s"
+
+    def against(self, row: Row) -> str:
+        """The comparison of both over the blocks, among all comparisons of the chosen row."""
+        chosen, able = self.chosen, capacity_load.eligible_cells(self.candidates)
+        if chosen is None or all(row is not other for other in able):
+            return "Without a rate that was verified, the two cannot be compared."
+        return capacity_load.in_words(compare_with_each(chosen, able, self.noise)[row.id])
 
     def _recommend(self) -> Recommendation:
         return capacity_load.recommend(self.plan, self.candidates, self.noise)

@@ -5,21 +5,22 @@ from collections.abc import Sequence
 
 from swarmsweep.choose.paired_test import MIN_MARGIN, TIE_SHARE
 from swarmsweep.plan.row import Row
-from swarmsweep.sweep.matrix import cost
+from swarmsweep.plan.tariff import CPU_EQUIVALENTS, Tariff
 
 
-def plain_order(cell: Row) -> tuple[float, int, int, str]:
+def plain_order(cell: Row, tariff: Tariff = CPU_EQUIVALENTS) -> tuple[float, int, int, str]:
     """Sort key: cost, workers of all replicas, replicas, id. No figure of the measurement is in it."""
     config = cell.config
-    return round(cost(config), 9), config["replicas"] * config["workers"], config["replicas"], cell.id
+    return round(tariff.cost(config), 9), config["replicas"] * config["workers"], config["replicas"], cell.id
 
 
-def cheapest(cells: Sequence[Row]) -> Row:
+def cheapest(cells: Sequence[Row], tariff: Tariff = CPU_EQUIVALENTS) -> Row:
     """The cheapest cell. Of several with the same cost, the one with the most requests per second, or one that ties
     with it and is first in `plain_order`.
     """
-    price = min(plain_order(cell)[0] for cell in cells)
-    same = sorted((cell for cell in cells if plain_order(cell)[0] == price), key=plain_order)
+    price = min(plain_order(cell, tariff)[0] for cell in cells)
+    same = [cell for cell in cells if plain_order(cell, tariff)[0] == price]
+    same.sort(key=lambda cell: plain_order(cell, tariff))
     fastest = max(same, key=lambda cell: cell.rps or 0)
     return next(cell for cell in same if cell is fastest or _ties(cell, fastest))
 

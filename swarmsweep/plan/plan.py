@@ -9,9 +9,10 @@ from typing import Any
 from msgspec import structs
 
 from swarmsweep.errors import InputError
+from swarmsweep.lab.prices import Prices
 from swarmsweep.plan.feasibility import infeasible_reason, warnings_about
 from swarmsweep.plan.placement import planned_shares
-from swarmsweep.plan.planned import Anchor, Estimate, Host, Plan, PlannedCell, Step
+from swarmsweep.plan.planned import Anchor, Baseline, Estimate, Host, Plan, PlannedCell, Step
 from swarmsweep.plan.run_folder import RUN_ID
 from swarmsweep.sweep.checked import Sweep
 from swarmsweep.sweep.load import AnyLoad, load_from_json
@@ -48,6 +49,8 @@ def make_plan(
     seed: int | None = None,
     created_at: str | None = None,
     other_seconds: float = OTHER_SECONDS_PER_STEP,
+    baseline: Cell | None = None,
+    prices: Prices | None = None,
 ) -> Plan:
     """Plan of one run.
 
@@ -59,6 +62,9 @@ def make_plan(
     Where rates are compared (capacity mode, profile standard or publish), the cheapest feasible cell is the anchor. It
     is also measured as another cell, its twin. The difference between the two is noise. ``other_seconds`` is the time
     of a deployment beside its load, for the estimate.
+
+    ``baseline`` is the configuration of the inventory. It is added to the cells where the sweep takes a baseline and
+    the hosts can hold it. ``prices`` are those of the inventory; they change no step.
     """
     run_id = run_id or new_run_id(sweep.name)
     if not RUN_ID.fullmatch(run_id):
@@ -69,6 +75,7 @@ def make_plan(
         seed = sweep.seed if sweep.seed is not None else _derived_seed(run_id, sweep.sha256)
     cells = [_planned_cell(cell, sweep.load_of(cell), hosts.get("api", [])) for cell in sweep.cells]
     anchor = _anchor_of(cells)
+    compared, cells = _with_baseline(sweep, cells, baseline, hosts.get("api", []))
     cells += [_twin_of(anchor, cells)] if anchor else []
     seconds = {cell.id: round(load_from_json(cell.load or {}).seconds, 3) for cell in cells}
     steps = [
@@ -89,6 +96,8 @@ def make_plan(
         load=sweep.load.as_json(),
         repeat=sweep.repeat,
         anchor=Anchor(anchor.id, cells[-1].id) if anchor else None,
+        baseline=compared,
+        prices=prices,
         hosts=hosts,
         cells=cells,
         steps=steps,
@@ -142,6 +151,18 @@ def _planned_cell(cell: Cell, load: AnyLoad, api_hosts: list[Host]) -> PlannedCe
         doubts=[] if reason else warnings_about(cell, api_hosts),
         placement=None if reason else planned_shares(cell, api_hosts),
     )
+
+
+def _with_baseline(
+    sweep: Sweep, cells: list[PlannedCell], baseline: Cell | None, api_hosts: list[Host]
+) -> tuple[Baseline | None, list[PlannedCell]]:
+    """The baseline of a run, and its cells with the baseline among them, if the hosts can hold it."""
+    if baseline is None or not sweep.takes_baseline:
+        return None, cells
+    made = _planned_cell(baseline, sweep.load_of(baseline), api_hosts)
+    added = all(cell.id != made.id for cell in cells)
+    compared = Baseline(cell_id=made.id, added=added, infeasible_reason=made.infeasible_reason)
+    return compared, [*cells, made] if added and not made.infeasible_reason else cells
 
 
 def _anchor_of(cells: list[PlannedCell]) -> PlannedCell | None:

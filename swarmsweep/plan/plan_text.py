@@ -19,19 +19,27 @@ _WEEK = timedelta(days=7)
 
 
 def plan_text(
-    plan: Plan, hosts: ApiHosts, other: OtherSeconds, seed: str | None, now: datetime, part: Part = WHOLE
+    plan: Plan,
+    hosts: ApiHosts,
+    other: OtherSeconds,
+    seed: str | None,
+    now: datetime,
+    part: Part = WHOLE,
+    *,
+    baseline_is_unknown: bool = False,
 ) -> str:
     """The whole plan as lines.
 
     ``seed`` is the source of the seed of the order; None where the order is unknown before the sweep starts. ``now`` is
-    the start of the sweep, a time with a zone. ``part`` is what is measured of the plan.
+    the start of the sweep, a time with a zone. ``part`` is what is measured of the plan. ``baseline_is_unknown``: the
+    sweep adds a baseline, and only Ansible can read the configuration of the inventory.
     """
     steps = [step for step in plan.steps if part.selects(step.cell_id)]
     begun = steps_in_time(plan, steps, part)
     texts = [
         _head(plan, hosts),
         _table(plan, part),
-        _notes(plan, part),
+        _notes(plan, part, baseline_is_unknown),
         _order(plan, seed, steps),
         _duration(plan, other, now, begun),
         _limit(part, len(begun), len(steps)),
@@ -63,12 +71,18 @@ def end_text(now: datetime, seconds: float) -> str:
 def _head(plan: Plan, hosts: ApiHosts) -> str:
     facts = ", ".join(_host(host) for host in hosts.facts) or "not known"
     rows = {
-        "sweep": f"{plan.sweep_file}: {counted(len(plan.cells) - bool(plan.anchor), 'cell')}",
+        "sweep": f"{plan.sweep_file}: {_cells(plan)}",
         "API hosts": f"{facts} ({hosts.source})",
         "load": load_sentence(plan),
         "memory": _memory(plan),
     }
     return "\n".join(_wrapped(f"{name + ':':11}{text}", 11) for name, text in rows.items())
+
+
+def _cells(plan: Plan) -> str:
+    """The number of cells of the sweep file, as '4 cells and the baseline'."""
+    count = len(plan.cells) - bool(plan.anchor) - bool(plan.added_cell)
+    return counted(count, "cell") + (" and the baseline" if plan.added_cell else "")
 
 
 def _memory(plan: Plan) -> str:
@@ -94,7 +108,7 @@ def _table(plan: Plan, part: Part) -> str:
     other = plan.estimate_seconds.other_per_step
     loads = _load_column(plan)
     rows = [
-        (str(number), cell.id, load, _seconds(plan, cell, other, part), _note(cell, part))
+        (str(number), cell.id, load, _seconds(plan, cell, other, part), _note(plan, cell, part))
         for number, (cell, load) in enumerate(zip(plan.cells, loads, strict=True), start=1)
     ]
     titles = ("#", "cell", "load" if any(loads) else "", "seconds (load + other)", "")
@@ -123,16 +137,17 @@ def _seconds(plan: Plan, cell: PlannedCell, other: float, part: Part) -> str:
     return f"{load + other:.0f} ({load:.0f} + {other:.0f})"
 
 
-def _note(cell: PlannedCell, part: Part) -> str:
+def _note(plan: Plan, cell: PlannedCell, part: Part) -> str:
     if cell.infeasible_reason:
         return f"cannot fit: {cell.infeasible_reason}"
     if not part.selects(cell.id):
         return f"left out by {part.option_only}"
     twin = [f"the twin of {cell.twin_of}"] if cell.twin_of else []
-    return "; ".join([*twin, *cell.doubts])
+    baseline = ["the baseline"] if plan.baseline and plan.baseline.cell_id == cell.id else []
+    return "; ".join([*twin, *baseline, *cell.doubts])
 
 
-def _notes(plan: Plan, part: Part) -> str:
+def _notes(plan: Plan, part: Part, baseline_is_unknown: bool) -> str:
     notes = []
     cells = [cell for cell in plan.cells if not cell.twin_of]
     if unfit := sum(bool(cell.infeasible_reason) for cell in cells):
@@ -144,7 +159,30 @@ def _notes(plan: Plan, part: Part) -> str:
         )
     if not any(part.selects(step.cell_id) for step in plan.steps):
         notes.append("No cell is left to measure.")
+    notes += _baseline_notes(plan, baseline_is_unknown)
     return "\n".join(_wrapped(note, 0) for note in notes)
+
+
+def _baseline_notes(plan: Plan, is_unknown: bool) -> list[str]:
+    """With what the answer will be compared, and how to leave it out."""
+    baseline = plan.baseline
+    if is_unknown:
+        return [
+            "The sweep also measures the configuration of the inventory, as the baseline. It is not known here: the "
+            "inventory has no plain value for it."
+        ]
+    if baseline is None:
+        return []
+    if baseline.infeasible_reason:
+        return [
+            f"The configuration of the inventory, {baseline.cell_id}, cannot fit, so there is no baseline: "
+            f"{baseline.infeasible_reason}."
+        ]
+    left_out = " To leave it out, write baseline: none into the sweep file." if baseline.added else ""
+    return [
+        f"{baseline.cell_id} is the configuration of the inventory, the baseline. The answer is compared with "
+        f"it.{left_out}"
+    ]
 
 
 def _order(plan: Plan, seed: str | None, steps: list[Step]) -> str:

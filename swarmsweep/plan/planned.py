@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
+from swarmsweep.lab.prices import Prices
 from swarmsweep.record_file import Number
 from swarmsweep.sweep.load import StoredLoad
 from swarmsweep.sweep.matrix import Config
@@ -58,6 +59,18 @@ class Anchor(Struct, frozen=True):
     twin_id: str
 
 
+class Baseline(Struct, frozen=True, kw_only=True):
+    """The configuration of the inventory, with which the answer is compared.
+
+    ``added``: the sweep file does not have it. With an ``infeasible_reason`` it is not measured, and is no cell of the
+    plan unless the sweep file has it.
+    """
+
+    cell_id: str
+    added: bool
+    infeasible_reason: str | None = None
+
+
 class Estimate(Struct, frozen=True, kw_only=True):
     """Expected seconds: the mean load of a step, the time of a step beside its load, and all steps together."""
 
@@ -69,7 +82,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """One run. Its SLO and ``load`` are those of the sweep. Keys that earlier versions lack have a default.
 
-    ``slo`` has the limits of all requests together, and ``slo_endpoints`` those of single endpoints.
+    ``slo`` has the limits of all requests together, and ``slo_endpoints`` those of single endpoints. ``prices`` are
+    those of the inventory when the run began, and ``baseline`` is its configuration.
     """
 
     schema: int = SCHEMA
@@ -85,6 +99,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     load: StoredLoad
     repeat: int
     anchor: Anchor | None = None
+    baseline: Baseline | None = None
+    prices: Prices | None = None
     hosts: dict[str, list[Host]] = {}
     cells: list[PlannedCell]
     steps: list[Step]
@@ -99,6 +115,12 @@ class Plan(Struct, frozen=True, kw_only=True):
         """The load of a cell, as plan.json holds it."""
         return self.load if cell.load is None else cell.load
 
+    @property
+    def added_cell(self) -> str | None:
+        """The id of the cell that the sweep file does not have: the baseline. None where there is none."""
+        baseline = self.baseline
+        return baseline.cell_id if baseline and baseline.added and not baseline.infeasible_reason else None
+
     def cells_by_id(self) -> dict[str, PlannedCell]:
         """The cells by their ids, in the order of the sweep file."""
         return {cell.id: cell for cell in self.cells}
@@ -109,8 +131,9 @@ def as_json(value: Plan | PlannedCell | Step) -> dict[str, Any]:
     plain: dict[str, Any] = to_builtins(value)
     if isinstance(value, Plan):
         cells, steps = ([as_json(entry) for entry in entries] for entries in (value.cells, value.steps))
-        if not value.slo_endpoints:
-            del plain["slo_endpoints"]
+        for key in ("slo_endpoints", "baseline", "prices"):
+            if not plain[key]:
+                del plain[key]
         return plain | {"cells": cells, "steps": steps}
     optional = ("load", "twin_of", "placement") if isinstance(value, PlannedCell) else ("block", "seed", "load_seconds")
     return {key: entry for key, entry in plain.items() if entry is not None or key not in optional}

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from swarmsweep.errors import InputError
+from swarmsweep.plan.inventory_settings import plain_settings
 
 SETTING = "lab_api_workers_env"
+# Its value in an inventory of a version without it.
+DEFAULT = "WEB_CONCURRENCY"
 
 
 def refuse_idle_axis(variable: str | None, configs: Iterable[Mapping[str, Any]], source: str) -> None:
@@ -35,14 +36,5 @@ def refuse_idle_axis(variable: str | None, configs: Iterable[Mapping[str, Any]],
 
 def variable_of(inventory: Path | str) -> str | None:
     """The setting in the group_vars of an inventory; None where no file of them has it as plain text."""
-    place = Path(inventory) if Path(inventory).is_dir() else Path(inventory).parent
-    folder = place / "group_vars" / "all"
-    found = None
-    # Ansible reads them in this order, and the last one wins.
-    for file in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]):
-        try:
-            value = yaml.safe_load(file.read_text()).get(SETTING)
-        except (OSError, ValueError, RecursionError, AttributeError, yaml.YAMLError):
-            continue
-        found = value if isinstance(value, str) and "{{" not in value else found
-    return found
+    value = plain_settings(inventory).get(SETTING)
+    return value if isinstance(value, str) else None

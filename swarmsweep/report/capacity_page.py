@@ -9,7 +9,7 @@ from swarmsweep.choose.paired_test import Comparison, Noise, margin_of
 from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import AttemptEntry, CellCapacity, LatencyMs, ProbeRow, Row
-from swarmsweep.sweep.matrix import cost
+from swarmsweep.plan.tariff import Tariff, tariff_of
 from swarmsweep.units import counted, format_figure, format_plain, format_seconds
 
 _LIMITED_BY = {
@@ -63,7 +63,7 @@ def capacity_section(
     header = ["", "cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"]
     return CapacitySection(
         header=[*header, "cost", "RPS per cost", "bottleneck", "limited by", "status"],
-        rows=[_row(cell, cell is chosen) for cell in cells],
+        rows=[_row(cell, cell is chosen, tariff_of(plan)) for cell in cells],
         comparisons=_comparisons(plan, candidates, chosen, noise),
         noise=[markdown(sentence) for sentence in _noise(plan, cells, noise)],
         probe_header=_PROBE_HEADER,
@@ -71,7 +71,7 @@ def capacity_section(
     )
 
 
-def _row(cell: Row, chosen: bool) -> list[str]:
+def _row(cell: Row, chosen: bool, tariff: Tariff) -> list[str]:
     capacity, latency_ms = cell.capacity, cell.latency_ms if conservative_rps(cell) else LatencyMs()
     # Without a verified rate, the figures are those of the highest probe, which the table of probes shows.
     twin = f" (twin of {cell.twin_of})" if cell.twin_of else ""
@@ -82,8 +82,8 @@ def _row(cell: Row, chosen: bool) -> list[str]:
         verified_text(capacity) if capacity else MISSING,
         estimate_text(capacity) if capacity and capacity.estimate_rps is not None else MISSING,
         *(_figure(value) for value in (latency_ms.p50, latency_ms.p95, latency_ms.p99)),
-        f"{cost(cell.config):.2f}",
-        _figure(fixed_load.rps_per_cost(cell)),
+        tariff.figure(cell.config),
+        _figure(fixed_load.rps_per_cost(cell, tariff)),
         markdown((cell.bottleneck or MISSING).replace("_", " ")),
         _limit(capacity.limited_by if capacity else None),
         markdown(cell.status or cell.reason),
@@ -116,13 +116,14 @@ def _comparisons(plan: Plan, cells: list[Row], chosen: Row | None, noise: Noise)
     rows = []
     if plan.repeat > 1:
         compared = compare_with_each(chosen, others, noise)
-        rows = [_comparison(chosen, other, compared[other.id]) for other in others]
+        tariff = tariff_of(plan)
+        rows = [_comparison(chosen, other, compared[other.id], tariff) for other in others]
     header = ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
     return ComparisonTable(f"`{chosen.id}`", header, rows)
 
 
-def _comparison(chosen: Row, other: Row, comparison: Comparison) -> list[str]:
-    price = cost(chosen.config) / cost(other.config)
+def _comparison(chosen: Row, other: Row, comparison: Comparison, tariff: Tariff) -> list[str]:
+    price = tariff.cost(chosen.config) / tariff.cost(other.config)
     interval = comparison.interval
     return [
         f"`{other.id}`",

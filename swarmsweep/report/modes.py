@@ -197,7 +197,7 @@ class CapacityPage:
             MISSING if row.capacity is None else verified_text(row.capacity),
             figure(conservative),
             MISSING if conservative is None else latency_text(row, latency),
-            figure(rps_per_cost(row)),
+            figure(rps_per_cost(row, self.choice.tariff)),
         ]
 
     def verdict(self, row: Row) -> str:

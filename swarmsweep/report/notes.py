@@ -3,6 +3,9 @@
 from shlex import quote
 
 from swarmsweep.choose import fixed_load
+from swarmsweep.choose.baseline import against_baseline
+from swarmsweep.choose.sizing import sizing_of
+from swarmsweep.lab.prices import SETTING as PRICES
 from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.report.hops import hop_notes
 from swarmsweep.report.modes import Page
@@ -20,7 +23,8 @@ def reasons_of(page: Page) -> list[str]:
     chosen = page.choice.chosen
     if chosen is not None and (headroom := fixed_load.memory_headroom(chosen)):
         reasons.append(headroom)
-    return reasons
+    sizing, compared = sizing_of(page.choice), against_baseline(page.choice)
+    return reasons + [sentence for sentence in (sizing.sentence if sizing else None, compared) if sentence]
 
 
 def next_steps_of(page: Page) -> list[str]:
@@ -78,9 +82,17 @@ def _use_of(chosen: Row) -> str:
 def resume_notes(resumed: list[Resume]) -> list[str]:
     """A sentence on each resume with another sweep file: the run is judged as it was planned."""
     return [
-        f"The run was resumed at {resume.at} with another sweep file. It is judged as it was planned. "
+        f"The run was resumed at {resume.at} with {_what(resume)}. It is judged as it was planned. "
         f"The differences are: {'; '.join(difference.sentence() for difference in resume.differences)}. "
-        "For the other file, start a new run."
+        "To judge by them, start a new run."
         for resume in resumed
         if resume.differences
     ]
+
+
+def _what(resume: Resume) -> str:
+    """What differed when the run was resumed: the sweep file, the prices of the inventory, or both."""
+    names = {difference.name for difference in resume.differences}
+    if names == {PRICES}:
+        return "other prices"
+    return "another sweep file and other prices" if PRICES in names else "another sweep file"

@@ -4,8 +4,9 @@ from msgspec import Struct
 
 from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.row import Row
+from swarmsweep.plan.tariff import Tariff
 from swarmsweep.report.modes import Page
-from swarmsweep.sweep.matrix import CORE_AXES, Config, axis_text, cost
+from swarmsweep.sweep.matrix import CORE_AXES, Config, axis_text
 from swarmsweep.units import counted, format_memory, format_plain
 
 # More lines would push the picture off a screen. The table of all configurations is below.
@@ -32,7 +33,7 @@ def overview(page: Page) -> Overview:
     """The cells of a page. Of many, those whose cost is nearest to the cost of the recommended one."""
     choice = page.choice
     centre = choice.chosen or choice.nearest()
-    shown = _nearest_in_cost(choice.rows, centre)
+    shown = _nearest_in_cost(choice.rows, centre, choice.tariff)
     varying = varying_axes(choice.rows)
     same = [name for name in axes_of(choice.rows[:1]) if name not in varying] if varying else []
     return Overview(
@@ -87,11 +88,12 @@ def _same(config: Config, names: list[str]) -> str:
     return f"In every cell: {', '.join(values)}."
 
 
-def _nearest_in_cost(rows: list[Row], centre: Row | None) -> list[Row]:
+def _nearest_in_cost(rows: list[Row], centre: Row | None, tariff: Tariff) -> list[Row]:
     """At most `MAX_ROWS` of the rows, in their order."""
     if centre is None or len(rows) <= MAX_ROWS:
         return rows[:MAX_ROWS]
-    ranked = sorted(range(len(rows)), key=lambda place: (abs(cost(rows[place].config) - cost(centre.config)), place))
+    middle = tariff.cost(centre.config)
+    ranked = sorted(range(len(rows)), key=lambda place: (abs(tariff.cost(rows[place].config) - middle), place))
     # Others may have the same cost, so the centre itself might be left out.
     kept = sorted(ranked, key=lambda place: rows[place] is not centre)
     return [rows[place] for place in sorted(kept[:MAX_ROWS])]
@@ -108,7 +110,7 @@ def _row(page: Page, cell: Row, axes: list[str], chosen: bool) -> list[str]:
     text = configuration(cell.config, axes) or MISSING
     return [
         ("**→** " if chosen else "") + markdown(f"{text} (twin)" if cell.twin_of else text),
-        f"{cost(cell.config):.2f}",
+        page.choice.tariff.figure(cell.config),
         *map(markdown, page.overview_figures(cell)),
         MISSING if cell.bottleneck is None else markdown(cell.bottleneck.replace("_", " ")),
         markdown(_result(page, cell)),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from swarmsweep.choose.money import money_of
+from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.choose.rules import rules_of
 from swarmsweep.choose.scaling import scalings_of
@@ -20,6 +22,8 @@ from swarmsweep.report.environment import Section, environment_sections
 from swarmsweep.report.host_tables import HostSection, host_section
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
+from swarmsweep.report.money_page import MoneySection, money_section
+from swarmsweep.report.next_file import NextSection, next_section
 from swarmsweep.report.notes import cautions_of, next_steps_of, reasons_of, resume_notes
 from swarmsweep.report.overview import Overview, overview
 from swarmsweep.report.rule_lists import RuleGroup, rule_groups
@@ -45,6 +49,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     answer: list[str]
     reasons: list[str]
     next_steps: list[str]
+    next_sweep: NextSection
     cautions: list[str]
     slo: str
     load: str
@@ -57,6 +62,8 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     ladder: list[list[str]]
     unsplit: list[page_lists.Unsplit]
     memory_price: float
+    cost_unit: str
+    money: MoneySection | None
     header: list[str]
     rows: list[list[str]]
     lower_bounds: bool
@@ -80,8 +87,13 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     left_out: str
 
 
-def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[Resume]) -> SummaryPage:
-    """The page on the rows of a run. ``resumed`` is when it was resumed, and with which differences."""
+def summary_page(
+    run_dir: Path, page: Page, ladder: list[Stage], resumed: list[Resume], following: NextSweep
+) -> SummaryPage:
+    """The page on the rows of a run. ``resumed`` is when it was resumed, and with which differences.
+
+    ``following`` is the sweep that would settle what is open.
+    """
     choice = page.choice
     plan, cells, chosen = choice.plan, choice.rows, choice.chosen
     axes = extra_axes(cells)
@@ -98,6 +110,7 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         reasons=[markdown(reason) for reason in reasons_of(page)],
         next_steps=[markdown(step) for step in next_steps_of(page)],
         cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *_part_notes(run_dir, plan))],
+        next_sweep=next_section(plan, following),
         slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),
         think_time=_think_time(cells),
@@ -109,8 +122,10 @@ def summary_page(run_dir: Path, page: Page, ladder: list[Stage], resumed: list[R
         ladder=[page_rows.ladder_row(stage) for stage in ladder],
         unsplit=page_lists.unsplit_of(cells) if ladder else [],
         memory_price=MEMORY_PRICE_PER_GIB,
+        cost_unit=markdown(choice.tariff.unit),
+        money=money_section(choice, money_of(choice)),
         header=page_rows.header(axes, page.load_column),
-        rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell)) for cell in cells],
+        rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell), choice.tariff) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
         endpoints=endpoint_section(cells, plan.limits),
         undecided=page_lists.undecided_of(cells, plan.limits),

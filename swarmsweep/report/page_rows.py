@@ -5,9 +5,10 @@ from typing import Any
 
 from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.row import Row
+from swarmsweep.plan.tariff import CPU_EQUIVALENTS, Tariff
 from swarmsweep.report.ladder import PART_NAMES, Stage
 from swarmsweep.report.ladder_chart import factor_text
-from swarmsweep.sweep.matrix import axis_text, cost
+from swarmsweep.sweep.matrix import axis_text
 from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
 
 UNDECIDED = "undecided"
@@ -49,7 +50,7 @@ def header(axes: list[str], load_column: str) -> list[str]:
     return [*first, *figures, "CPU used", "throttled %", "peak memory", "meets SLO", "status"]
 
 
-def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[str]:
+def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str, tariff: Tariff = CPU_EQUIVALENTS) -> list[str]:
     """One line of the table of all configurations. ``load_figure`` is the text of the column that the mode names."""
     config, api = cell.config, cell.api
     return [
@@ -59,7 +60,7 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str) -> list[s
         format_plain(config["cpus"]),
         str(config["workers"]),
         *(markdown(axis_text(config[axis])) if axis in config else MISSING for axis in axes),
-        f"{cost(config):.2f}",
+        tariff.figure(config),
         load_figure,
         rps_text(cell),
         *(latency_text(cell, name) for name in cell.latency_ms.by_name()),

@@ -147,7 +147,7 @@ class Progress:
 
     def best(self, current: str | None = None) -> str | None:
         """The cell that would be chosen now, else the one nearest to the SLO; ``current`` is the one just measured."""
-        choice = choice_of(self.plan, judge_workers(list(self.rows.values())))
+        choice = choice_of(self.plan, judge_workers(list(self.rows.values()), self.plan.added_cell))
         chosen, words = choice.chosen, "best so far"
         self.holds_slo = chosen is not None
         if chosen is None:

@@ -1,4 +1,4 @@
-"""Run folder -> summary.json, summary.csv, summary.md and plots/, from the stored files alone.
+"""Run folder -> summary.json, summary.csv, summary.md, next.yml and plots/, from the stored files alone.
 
 The same files give the same bytes: this code reads no clock, locale or property of the machine.
 """
@@ -8,6 +8,8 @@ from pathlib import Path
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
+from swarmsweep.choose.money import money_of
+from swarmsweep.choose.next_sweep import next_sweep
 from swarmsweep.files import read_json, write_atomically, write_json
 from swarmsweep.markdown import one_line
 from swarmsweep.plan.part import read_part, reasons
@@ -18,6 +20,7 @@ from swarmsweep.plan.run_folder import PARTIAL_FILE, attempt_dir, newest_run, re
 from swarmsweep.report.ladder import stages
 from swarmsweep.report.ladder_chart import ladder_chart
 from swarmsweep.report.modes import page_of
+from swarmsweep.report.next_file import NEXT_FILE, next_summary, next_text
 from swarmsweep.report.page import summary_page
 from swarmsweep.report.rps_chart import rps_chart
 from swarmsweep.report.summary_csv import as_csv
@@ -39,14 +42,16 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     cells = read_cells(run_dir, plan)
     page = page_of(plan, cells)
     resumed = resumes_of(run_dir)
-    summary = summary_json(summarise(page.choice, resumed))
+    following = next_sweep(page.choice)
+    summary = summary_json(summarise(page.choice, resumed, next_summary(following)))
     write_json(run_dir / "summary.json", summary)
     ladder = stages(plan, cells)
-    write_atomically(run_dir / "summary.csv", as_csv(cells, ladder, page.searches))
+    write_atomically(run_dir / "summary.csv", as_csv(cells, ladder, page.searches, money_of(page.choice)))
+    write_atomically(run_dir / NEXT_FILE, next_text(run_dir, plan, following))
     write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells, page.searches))
     if ladder:
         write_atomically(run_dir / "plots" / "ladder.svg", ladder_chart(ladder))
-    shown = asdict(summary_page(run_dir, page, ladder, resumed or []))
+    shown = asdict(summary_page(run_dir, page, ladder, resumed or [], following))
     write_atomically(run_dir / "summary.md", render("summary.md.j2", shown | {"folder": ""}))
     if newest_run(reports_dir, default=run_dir).resolve() == run_dir.resolve():
         write_json(reports_dir / "summary.json", summary)
@@ -67,7 +72,8 @@ def read_cells(run_dir: Path, plan: Plan) -> list[Row]:
     judged together, see `workers_axis`.
     """
     left_out = reasons(read_part(run_dir), [cell.id for cell in plan.cells]) | unmeasured_reasons(run_dir, plan)
-    return judge_workers([_read_cell(run_dir, plan, cell, left_out.get(cell.id)) for cell in plan.cells])
+    rows = [_read_cell(run_dir, plan, cell, left_out.get(cell.id)) for cell in plan.cells]
+    return judge_workers(rows, plan.added_cell)
 
 
 def _read_cell(run_dir: Path, plan: Plan, cell: PlannedCell, left_out: str | None) -> Row:

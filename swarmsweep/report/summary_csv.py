@@ -3,6 +3,7 @@
 from msgspec.structs import asdict
 
 from swarmsweep.choose import fixed_load
+from swarmsweep.choose.money import Money
 from swarmsweep.markdown import one_line
 from swarmsweep.plan.row import Row
 from swarmsweep.report.ladder import PART_NAMES, Stage
@@ -20,11 +21,11 @@ def extra_axes(cells: list[Row]) -> list[str]:
     return sorted({axis for cell in cells for axis in cell.config if axis not in CORE})
 
 
-def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False) -> str:
+def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False, money: Money | None = None) -> str:
     """One line per cell; an empty field was not measured. No spreadsheet takes a text for a formula.
 
     ``stages`` are the ladder of the cells, empty without a ladder. ``capacity``: the run searched for capacities, which
-    have their own columns.
+    have their own columns, as have costs in ``money``.
     """
     import pandas as pd  # here: its import takes 0.5 s or more, and only a report needs it
 
@@ -34,6 +35,8 @@ def as_csv(cells: list[Row], stages: list[Stage], capacity: bool = False) -> str
         rows = [row | {"retries": len(cell.retries)} for row, cell in zip(rows, cells, strict=True)]
     if capacity:
         rows = [row | _capacity(cell) for row, cell in zip(rows, cells, strict=True)]
+    if money is not None:
+        rows = [row | _money(cell, money) for row, cell in zip(rows, cells, strict=True)]
     if stages:
         rungs = {stage.cell_id: _rung(stage) for stage in stages}
         rows = [row | rungs.get(str(row["id"]), dict.fromkeys(_RUNG)) for row in rows]
@@ -103,6 +106,17 @@ def _capacity(cell: Row) -> Fields:
         "capacity_limited_by": capacity.limited_by if capacity else None,
         "capacity_rps_per_cost": None if per_cost is None else round(per_cost, 6),
         "twin_of": cell.twin_of,
+    }
+
+
+def _money(cell: Row, money: Money) -> Fields:
+    """The cost in money. A twin has none of its own."""
+    own = next((one for one in money.cells if one.id == cell.id), None)
+    million = own.million_requests if own else None
+    return {
+        "cost_month": round(own.month, 6) if own else None,
+        "cost_million_requests": None if million is None else round(million, 6),
+        "currency": money.prices.currency,
     }
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.prices import SETTING as PRICES
+from swarmsweep.lab.prices import Prices
 from swarmsweep.plan.planned import Host, Plan
 from swarmsweep.sweep.checked import CheckedSweep, Sweep
 from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
@@ -101,6 +103,7 @@ def sweep_differences(plan: Plan, sweep: CheckedSweep, seed: int | None) -> tupl
     figures += _unequal({"repeat": "repeat"}, {"repeat": plan.repeat}, {"repeat": sweep.repeat})
     figures += _cell_differences(plan, sweep.sweep())
     judgement = _unequal({"name": "name"}, {"name": plan.sweep}, {"name": sweep.name})
+    judgement += _baseline_differences(plan, sweep)
     planned, now = (_all_limits(one.slo, one.slo_endpoints) for one in (plan, sweep))
     slo = _unequal({key: key for key in (*planned, *now)}, planned, now)
     (figures if SLO_IS_MEASURED[mode_of(plan.load)] else judgement).extend(slo)
@@ -113,6 +116,19 @@ def _all_limits(total: Mapping[str, Any], endpoints: Mapping[str, Mapping[str, A
     for name, limits in endpoints.items():
         by_place |= {f"slo.endpoints.{name}.{key}": value for key, value in limits.items()}
     return by_place
+
+
+def price_differences(plan: Plan, prices: Prices | None) -> list[Difference]:
+    """Prices that are not the plan's. They change the judgement alone."""
+    one, two = (None if each is None else each.describe() for each in (plan.prices, prices))
+    return _unequal({"": PRICES}, {"": one}, {"": two})
+
+
+def _baseline_differences(plan: Plan, sweep: CheckedSweep) -> list[Difference]:
+    """A baseline that the file leaves out now. The run keeps it: no other cell depends on it."""
+    if plan.baseline is None or sweep.takes_baseline:
+        return []
+    return [Difference(name="baseline", planned=plan.baseline.cell_id, now="none")]
 
 
 def seed_differences(plan: Plan, seed: int | None) -> list[Difference]:
@@ -159,8 +175,10 @@ def refuse(run_dir: Path, plan: Plan, differences: list[Difference]) -> None:
 
 def _cell_differences(plan: Plan, sweep: Sweep) -> list[Difference]:
     """Cells that are new, gone, or have another configuration or load; the same change of several cells is one."""
-    planned = {cell.id: cell for cell in plan.cells if cell.twin_of is None}
     current = {cell.id: cell for cell in sweep.cells}
+    # A baseline that was added is not in the file, unless the file has it now.
+    beyond = {plan.added_cell} - set(current)
+    planned = {cell.id: cell for cell in plan.cells if cell.twin_of is None and cell.id not in beyond}
     found = [
         Difference(name=f"cell {name}", planned="part of the run", now="missing")
         for name in planned

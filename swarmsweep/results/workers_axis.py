@@ -17,19 +17,26 @@ _MEASURED = ("valid", "invalid")
 _FIX = "Let the image read the variable that lab_api_workers_env names, or give workers one value"
 
 
-def judge_workers(rows: Sequence[Row]) -> list[Row]:
+def judge_workers(rows: Sequence[Row], added: str | None = None) -> list[Row]:
     """The rows, each in its place.
 
     Rows that differ in `workers` alone are invalid where their replicas had the same processes: they are one
     configuration under several names. A row has a warning where only the number of all processes differs, where another
     number of server processes was counted than requested, and where they were not counted.
+
+    ``added`` is the id of a row that the sweep file does not have, the baseline. It makes no other row invalid.
     """
     alike: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
         # What was counted of a failed cell is what was left of it.
         if row.status in _MEASURED:
             alike[_other_axes(row)].append(row)
-    return [_judged(row, alike[_other_axes(row)]) if row.status in _MEASURED else row for row in rows]
+    return [
+        _judged(row, [other for other in alike[_other_axes(row)] if other.id != added])
+        if row.status in _MEASURED
+        else row
+        for row in rows
+    ]
 
 
 def _other_axes(row: Row) -> tuple[Any, ...]:

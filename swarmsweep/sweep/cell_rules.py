@@ -6,6 +6,7 @@ from swarmsweep.sweep import matrix
 from swarmsweep.sweep.matrix import Cell
 from swarmsweep.sweep.models import MAX_CELLS, AxesPattern, CellAxes, Matrix, Sections
 from swarmsweep.sweep.problems import Problems
+from swarmsweep.sweep.values import INVENTORY, NO_BASELINE
 from swarmsweep.sweep.yaml_tree import Entries, Items
 
 Placed = list[tuple[Cell, int]]  # each cell with its line
@@ -83,3 +84,17 @@ def _check_total(cells: Placed, line: int, problems: Problems) -> None:
         first, second = repeated
         cell, second_line = cells[second]
         problems.add(second_line, cell.id, f"is given twice (first on line {cells[first][1]}); keep one")
+
+
+def takes_baseline(sections: Sections, tree: Entries, cells: list[Cell], problems: Problems) -> bool:
+    """Whether the configuration of the inventory is measured too: with a matrix whose axes are those of every cell.
+
+    With another axis, the inventory does not say which value the baseline would have. A list of cells names all that is
+    to be measured.
+    """
+    has_axes = "matrix" in tree.key_lines and all(not cell.extra for cell in cells)
+    if sections.baseline == INVENTORY and not has_axes:
+        axes = f"{', '.join(matrix.CORE_AXES[:-1])} and {matrix.CORE_AXES[-1]}"
+        text = f"needs a matrix with the axes {axes} alone; allowed here: none, which is also the default"
+        problems.add(tree.key_lines["baseline"], "baseline", text)
+    return has_axes and sections.baseline != NO_BASELINE

@@ -22,6 +22,7 @@ class Sweep:
 
     ``slo`` has the limits of all requests, by name, and ``slo_endpoints`` those of single endpoints. ``load`` is the
     load of all cells to which no case of ``cases`` applies. ``file`` is the file's name for messages.
+    ``takes_baseline``: the configuration of the inventory is to be measured too.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Sweep:
     file: str
     sha256: str
     slo_endpoints: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
+    takes_baseline: bool = False
 
     def load_of(self, cell: Cell) -> AnyLoad:
         """The load of a cell: its case's, with its own scenario."""
@@ -64,6 +66,7 @@ class CheckedSweep(Struct, frozen=True, kw_only=True):
     repeat: int
     seed: int | None
     slo_endpoints: dict[str, dict[str, Number]] = {}
+    takes_baseline: bool = False
 
     def sweep(self) -> Sweep:
         """The sweep that was checked."""
@@ -81,6 +84,7 @@ class CheckedSweep(Struct, frozen=True, kw_only=True):
             file=self.path,
             sha256=self.sha256,
             slo_endpoints=self.slo_endpoints,
+            takes_baseline=self.takes_baseline,
         )
 
 
@@ -101,6 +105,7 @@ def checked(sweep: Sweep) -> CheckedSweep:
         repeat=sweep.repeat,
         seed=sweep.seed,
         slo_endpoints={name: dict(limits) for name, limits in sweep.slo_endpoints.items()},
+        takes_baseline=sweep.takes_baseline,
     )
 
 

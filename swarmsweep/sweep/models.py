@@ -282,6 +282,7 @@ class Sections(Section):
     ) = None
     exclude: Annotated[list[AxesPattern], Field(title="entries", max_length=MAX_EXCLUDES, examples=[[_EXCLUDED]])] = []
     include: Annotated[list[CellAxes], Field(title="cells", max_length=MAX_CELLS, examples=[[_CELL]])] = []
+    baseline: v.Baseline | None = None
     repeat: v.Repeat = 1
     seed: v.Seed | None = None
 

@@ -28,4 +28,5 @@ def one_user_on_first_cell(sweep: Sweep) -> Sweep:
         locustfile=load.locustfile,
         **{key: value for key in OPTIONAL if (value := getattr(load, key, None)) is not None},
     )
-    return replace(sweep, name=f"check-{sweep.name}", load=single, cases=(), cells=(cell,), repeat=1)
+    alone = replace(sweep, cases=(), cells=(cell,), repeat=1, takes_baseline=False)
+    return replace(alone, name=f"check-{sweep.name}", load=single)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swarmsweep.errors import InputError
 from swarmsweep.sweep.case_rules import read_cases, refuse_idle
-from swarmsweep.sweep.cell_rules import read_cells
+from swarmsweep.sweep.cell_rules import read_cells, takes_baseline
 from swarmsweep.sweep.checked import Sweep
 from swarmsweep.sweep.load import Case
 from swarmsweep.sweep.load_rules import read_load
@@ -53,6 +53,7 @@ def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = Non
     load = None if sections.load is None else read_load(sections.load, limits, known, problems)
     refuse_endpoints(sections, problems)
     cells = read_cells(sections, tree, problems)
+    has_baseline = takes_baseline(sections, tree, cells, problems)
     cells_are_sound = not problems
     cases: list[Case] = []
     if sections.load is not None and load is not None:
@@ -73,6 +74,7 @@ def parse_sweep(data: bytes, where: str, scenarios: Collection[str] | None = Non
         seed=sections.seed,
         file=where,
         sha256=hashlib.sha256(data).hexdigest(),
+        takes_baseline=has_baseline,
     )
 
 

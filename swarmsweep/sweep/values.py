@@ -47,6 +47,12 @@ MODES = {
     "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest load that holds the SLO",
 }
+# With what the answer of a sweep is compared.
+INVENTORY, NO_BASELINE = "inventory", "none"
+BASELINES = {
+    INVENTORY: "the configuration that ./lab site deploys is measured too",
+    NO_BASELINE: "only the cells of this file are measured",
+}
 BY = {
     "users": "the number of users, who wait for each response",
     "arrivals": "the rate of iterations, each of which starts when it is due",
@@ -159,6 +165,7 @@ Name = Annotated[
     Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$", description="a-z, 0-9 and -, up to 32, the first a letter or digit"),
     _TEXT,
 ]
+Baseline = Annotated[str, _one_of(BASELINES), _TEXT]
 Repeat = Annotated[int, Within(1, 20, "attempts of each cell", "20 deployments are enough to show the variation")]
 Seed = Annotated[int, Within(0, 2**32 - 1, "as seed", "32 bits")]
 

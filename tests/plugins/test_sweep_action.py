@@ -370,3 +370,72 @@ def test_the_end_says_what_the_command_left_out(action, plan):
     assess(first, "valid")
     said = action.do_outcome(begun["run"])["outcome"]
     assert "2 attempts of cells that do not match" in said and "1 attempt that could not end within" in said
+
+
+INVENTORY = {"lab_api_replicas": 1, "lab_api_cpus": "0.5", "lab_api_memory": "512M", "lab_api_workers": 3}
+EUR = {"cpu_hour": 0.04, "gib_hour": 0.0045, "currency": "EUR"}
+
+
+@pytest.fixture
+def begun(action, tmp_path):
+    """Check a sweep with the settings of an inventory, and plan it, as the play does; return the stored plan."""
+
+    def begin(**settings):
+        (tmp_path / "toy.yml").write_text(SWEEP.format(load=FIXED))
+        given = {"workers_env": "WEB_CONCURRENCY", "baseline": INVENTORY, "prices": EUR} | settings
+        checked = json.loads(json.dumps(action.do_check(str(tmp_path / "toy.yml"), **given)))
+        more = {key: checked[key] for key in ("sweep", "baseline", "prices")}
+        lab = {"manifest": {}, "environment": {}, "environment_key": str(tmp_path / "key"), "colocated": False}
+        made = action.do_plan(HOSTS, str(tmp_path / "reports"), seed="7", **lab, **more)
+        return Path(made["run"]), json.loads((Path(made["run"]) / "plan.json").read_text())
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("settings", "baseline"),
+    [
+        ({}, "r1-c0.5-m512M-w3"),
+        ({"workers_env": ""}, "r1-c0.5-m512M-w1"),
+        ({"baseline": INVENTORY | {"lab_api_memory": None}}, None),
+        ({"baseline": None}, None),
+        ({"one_user": True}, None),
+    ],
+)
+def test_the_plan_has_the_configuration_of_the_inventory_and_the_prices(begun, settings, baseline):
+    _, stored = begun(**settings)
+    assert stored.get("baseline", {}).get("cell_id") == baseline
+    assert len(stored["cells"]) == (1 if settings.get("one_user") else 4 + (baseline is not None))
+    assert stored["prices"] == EUR | {"host_hour": 0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"prices": {"cpu_hour": -1}}, "lab_prices.cpu_hour is -1"),
+        ({"baseline": INVENTORY | {"lab_api_cpus": "x"}}, "lab_api_cpus is 'x'"),
+    ],
+)
+def test_a_mistake_in_these_settings_is_refused_before_a_host_is_touched(action, tmp_path, settings, said):
+    (tmp_path / "toy.yml").write_text(SWEEP.format(load=FIXED))
+    given = {"workers_env": "A", "baseline": INVENTORY, "prices": EUR} | settings
+    with pytest.raises(LabError, match=said):
+        action.do_check(str(tmp_path / "toy.yml"), **given)
+    cells = "cells: [{replicas: 1, cpus: 0.1, memory: 256M, workers: 1}]\n"
+    (tmp_path / "toy.yml").write_text(SWEEP.format(load=FIXED).partition("matrix")[0] + cells)
+    if "prices" not in settings:
+        # Without a baseline, these settings are of no use to the sweep.
+        assert action.do_check(str(tmp_path / "toy.yml"), **given)["baseline"] is None
+
+
+def test_other_prices_are_noted_and_the_run_goes_on_as_planned(action, begun, tmp_path):
+    run, _ = begun()
+    found = action.do_check(reports=str(tmp_path / "reports"), resume=run.name, prices={})
+    (difference,) = found["differences"]
+    assert (difference["name"], difference["now"]) == ("lab_prices", "not set")
+    lab = {"manifest": {}, "environment": {}, "environment_key": str(tmp_path / "key"), "colocated": False}
+    again = action.do_plan(HOSTS, str(tmp_path / "reports"), resume=run.name, differences=[difference], **lab)
+    assert len(again["steps"]) == 5
+    (resumed,) = resumes_of(run)
+    assert [one.name for one in resumed.differences] == ["lab_prices"]
+    assert json.loads((run / "plan.json").read_text())["prices"] == EUR | {"host_hour": 0}

@@ -131,7 +131,9 @@ def test_plan_knows_the_hosts_and_seconds_of_earlier_runs(finished_run, quick, c
 def test_plan_without_a_file_is_of_the_default_sweep():
     done = module("plan", "--reports-dir", "/none")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("sweep:     sweeps/default.yml: 32 cells\n")
+    assert done.stdout.startswith("sweep:     sweeps/default.yml: 32 cells and the baseline\n")
+    # As inventory/lab has it.
+    assert re.search(r"^33  r1-c0\.5-m512M-w1 .*the baseline", done.stdout, re.MULTILINE)
     assert "API hosts: lab-api with" in done.stdout and "./lab up" in done.stdout
 
 

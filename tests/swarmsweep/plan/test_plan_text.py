@@ -8,6 +8,7 @@ import pytest
 from swarmsweep.plan.lab_facts import ApiHosts, OtherSeconds
 from swarmsweep.plan.plan import make_plan
 from swarmsweep.plan.plan_text import WIDTH, end_text, plan_text
+from swarmsweep.sweep.matrix import Cell
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 NOW = datetime(2026, 11, 22, 18, 20, tzinfo=UTC)
@@ -150,3 +151,21 @@ def test_long_orders_stay_within_the_width():
 )
 def test_the_end_is_a_time_of_the_clock(now, seconds, told):
     assert end_text(now, seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (Cell(1, 0.5, 512 * 1024**2, 1), ["6 cells and the baseline", "r1-c0.5-m512M-w1 30 (21 + 10) the baseline"]),
+        (Cell(1, 0.5, 256 * 1024**2, 1), ["sweeps/x.yml: 6 cells\n", "r1-c0.5-m256M-w1 30 (21 + 10) the baseline"]),
+        (Cell(1, 4, 512 * 1024**2, 1), ["6 cells\n", "r1-c4-m512M-w1, cannot fit, so there is no baseline"]),
+        (None, ["6 cells\n", "It is not known here"]),
+    ],
+)
+def test_the_baseline_is_shown(cell, words):
+    parsed = parse_sweep((USERS % ("", 1)).encode(), "sweeps/x.yml")
+    plan = make_plan(parsed, {"api": [HOST], "load": []}, other_seconds=OTHER.seconds, baseline=cell)
+    shown = plan_text(plan, ApiHosts((HOST,), "x"), OTHER, None, NOW, baseline_is_unknown=cell is None)
+    said = " ".join(shown.split())
+    assert [word for word in words if word not in shown and word not in said] == []
+    assert ("write baseline: none" in said) == (plan.added_cell is not None)

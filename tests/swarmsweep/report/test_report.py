@@ -67,6 +67,7 @@ def test_summary_json_has_the_contract(reported):
     summary = json.loads((reported.dir / "summary.json").read_text())
     assert list(summary) == [
         *("schema", "run_id", "sweep", "colocated", "slo", "resumed", "cells", "recommendation", "rules", "scaling"),
+        *("baseline", "sizing", "money", "next_sweep"),
     ]
     assert [list(cell) for cell in summary["cells"]] == [list(SUMMARY_KEYS)] * 6
     assert [cell["status"] for cell in summary["cells"]] == [
@@ -271,7 +272,7 @@ def test_a_reason_that_looks_like_a_formula_is_quoted(run, start):
 
 
 def test_the_same_files_give_the_same_bytes(reported):
-    files = ["summary.json", "summary.csv", "summary.md", "plots/rps.svg"]
+    files = ["summary.json", "summary.csv", "summary.md", "next.yml", "plots/rps.svg"]
     before = [(reported.dir / name).read_bytes() for name in files]
     for name in files:
         (reported.dir / name).unlink()
@@ -710,7 +711,7 @@ def test_a_smoke_run_says_that_it_is_one(tmp_path, golden):
 
 
 def test_the_same_rows_of_a_search_give_the_same_bytes(searched):
-    files = ["summary.json", "summary.csv", "summary.md", "plots/rps.svg"]
+    files = ["summary.json", "summary.csv", "summary.md", "next.yml", "plots/rps.svg"]
     write_report(searched.dir, searched.reports_dir)
     before = [(searched.dir / name).read_bytes() for name in files]
     write_report(searched.dir, searched.reports_dir)

@@ -7,9 +7,18 @@ import pytest
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab.keyed_environment import keyed_environment
+from swarmsweep.lab.prices import Prices
 from swarmsweep.plan.plan import make_plan
-from swarmsweep.results.identity import MAX_LINES, Difference, lab_differences, refuse, sweep_differences
+from swarmsweep.results.identity import (
+    MAX_LINES,
+    Difference,
+    lab_differences,
+    price_differences,
+    refuse,
+    sweep_differences,
+)
 from swarmsweep.sweep.checked import checked
+from swarmsweep.sweep.matrix import Cell
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 SWEEP = b"""\
@@ -231,3 +240,43 @@ def test_the_refusal_names_each_difference_and_how_to_go_on(golden):
     with pytest.raises(LabError, match=r"cell 19: .*\n- and 2 more\n"):
         refuse(Path("reports/RUN"), planned(), many)
     assert refuse(Path("reports/RUN"), planned(), []) is None
+
+
+EUR = Prices(cpu_hour=0.04, currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("begun", "now", "said"),
+    [
+        (None, None, []),
+        (EUR, EUR, []),
+        (None, EUR, ["lab_prices: planned not set, now cpu_hour 0.04, gib_hour 0, host_hour 0 EUR"]),
+        (EUR, None, ["lab_prices: planned cpu_hour 0.04, gib_hour 0, host_hour 0 EUR, now not set"]),
+    ],
+)
+def test_other_prices_are_a_difference_of_the_judgement(begun, now, said):
+    assert sentences(price_differences(planned(prices=begun), now)) == said
+
+
+MATRIX = SEARCH.replace(b"mode: capacity, profile: standard", b"users: 40")
+BASELINE = Cell(1, 0.5, 512 * 1024**2, 1)
+ADDED = BASELINE.id
+# The plan's baseline, a change of the file, and the differences that change figures, or the judgement alone.
+BASELINE_CHANGES = {
+    "the same file": (BASELINE, b"name", b"# x\nname", [], []),
+    "left out now": (BASELINE, b"name", b"baseline: none\nname", [], [f"baseline: planned {ADDED}, now none"]),
+    "in the file now": (
+        BASELINE, b"name", b"include: [{replicas: 1, cpus: 0.5, memory: 512M, workers: 1}]\nname", [], []
+    ),
+    "another cell": (BASELINE, b"[1, 2]", b"[1]", ["cell r2-c1-m256M-w1: planned part of the run, now missing"], []),
+    "no baseline": (None, b"name", b"baseline: none\nname", [], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("baseline", "old", "new", "figures", "judgement"), BASELINE_CHANGES.values(), ids=BASELINE_CHANGES
+)
+def test_a_baseline_is_no_cell_of_the_file(baseline, old, new, figures, judgement):
+    plan = planned(MATRIX, baseline=baseline)
+    found = sweep_differences(plan, checked(parse_sweep(MATRIX.replace(old, new, 1), "sweeps/x.yml")), None)
+    assert [sentences(differences) for differences in found] == [figures, judgement]

@@ -109,3 +109,12 @@ def test_one_value_of_workers_has_a_warning_only_where_no_process_held_the_port(
     (warning,) = hidden.doubts
     assert "their number is unknown. No process of a replica was seen with a socket" in warning
     assert (hidden.status, never.doubts) == ("valid", [])
+
+
+def test_the_baseline_makes_no_other_row_invalid():
+    """The image ignores the variable. The sweep has one value of workers, and the baseline another one."""
+    own, baseline = row(4, 4), row(1, 4)
+    judged = judge_workers([own, baseline], baseline.id)
+    assert [one.status for one in judged] == ["valid", "invalid"]
+    assert judged[0] == own
+    assert [one.status for one in judge_workers([own, baseline])] == ["invalid", "invalid"]

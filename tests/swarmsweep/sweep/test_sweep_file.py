@@ -9,6 +9,7 @@ import pytest
 
 from swarmsweep.errors import InputError
 from swarmsweep.plan.plan import make_plan
+from swarmsweep.sweep.checked import checked
 from swarmsweep.sweep.modes import MAX_LOAD_SECONDS, MAX_RAMP_SECONDS
 from swarmsweep.sweep.sweep_file import load_sweep, parse_sweep
 
@@ -609,3 +610,31 @@ def test_a_name_alone_is_looked_for_among_the_sweeps(tmp_path, monkeypatch):
     (tmp_path / "sweeps/quick.yml").write_text(GOOD)
     with pytest.raises(InputError, match=r"^quick\.yml: no such sweep file; available: sweeps/quick\.yml$"):
         load_sweep("quick.yml")
+
+
+# What a file says of a baseline, and whether it takes one.
+BASELINES = [
+    (GOOD, True),
+    (GOOD + "baseline: inventory\n", True),
+    (GOOD + "baseline: none\n", False),
+    (GOOD + "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n", True),
+    (GOOD + "include: [{replicas: 1, cpus: 1, memory: 1G, workers: 1, variant: onnx}]\n", False),
+    (swap("workers: [2]", "workers: [2]\n  locustfile: [a.py]"), False),
+    (GOOD[: GOOD.index("matrix")] + "cells: [{replicas: 1, cpus: 1, memory: 1G, workers: 1}]\n", False),
+]
+
+
+@pytest.mark.parametrize(("text", "takes"), BASELINES)
+def test_a_matrix_of_the_four_axes_takes_a_baseline(text, takes):
+    sweep = parse(text)
+    assert sweep.takes_baseline is takes
+    assert checked(sweep).sweep().takes_baseline is takes
+    if not takes and "baseline" not in text:
+        said = refusal(text + "baseline: inventory\n")
+        assert "baseline: needs a matrix with the axes replicas, cpus, memory and workers alone" in said
+
+
+@pytest.mark.parametrize("value", ["all", "r1-c1", "", "~", "no"])
+def test_a_baseline_is_one_of_two_words(value):
+    assert "baseline: " in (said := refusal(GOOD + f"baseline: {value}\n")), said
+    assert "inventory (the configuration" in said

@@ -1,0 +1,33 @@
+"""The answer compared with the baseline, the configuration of the inventory."""
+
+from swarmsweep.choose.fixed_load import shortened
+from swarmsweep.choose.modes import Choice
+from swarmsweep.plan.row import Row
+
+
+def against_baseline(choice: Choice) -> str | None:
+    """What the baseline showed, and what the recommended configuration changes; None for a run without a baseline."""
+    baseline = choice.plan.baseline
+    if baseline is None:
+        return None
+    name = f"{baseline.cell_id}, the configuration of the inventory (baseline),"
+    row = next((row for row in choice.rows if row.id == baseline.cell_id), None)
+    if baseline.infeasible_reason:
+        return f"{name} cannot be deployed on these hosts: {baseline.infeasible_reason}."
+    if row is None or row.status is None:
+        return f"{name} was not measured."
+    if row.status != "valid":
+        verb = "is invalid" if row.status == "invalid" else row.status
+        return f"{name} {verb}. Reason: {shortened(row.reason)}."
+    if row is choice.chosen:
+        return f"{name} is the recommended one: nothing needs to be changed."
+    shown = f"{name} {choice.verdict(row)}. It costs {choice.tariff.words(row.config)}."
+    return f"{shown} {_change(choice, row)}" if choice.chosen is not None else shown
+
+
+def _change(choice: Choice, row: Row) -> str:
+    """What the recommended configuration costs beside the baseline, and what it takes or serves."""
+    chosen = choice.chosen
+    assert chosen is not None
+    factor = choice.tariff.cost(chosen.config) / choice.tariff.cost(row.config)
+    return f"The recommended one costs {factor:.2f} times as much. {choice.against(row)}"

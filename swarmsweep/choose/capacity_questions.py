@@ -1,0 +1,145 @@
+"""What a search leaves open."""
+
+from dataclasses import replace
+
+from swarmsweep.choose.capacity_load import (
+    conservative_rps,
+    eligible_cells,
+    held_once,
+    highest_verified,
+    largest_of,
+)
+from swarmsweep.choose.comparisons import compare_with_each, noise_in
+from swarmsweep.choose.modes import Choice
+from swarmsweep.choose.neighbours import one_more_replica
+from swarmsweep.choose.paired_test import UNDECIDED
+from swarmsweep.choose.questions import (
+    MAX_REPEAT,
+    MIN_REPEAT,
+    Open,
+    Question,
+    again,
+    cheaper_ones,
+    larger_ones,
+    load_of,
+    more_deployments,
+    more_generators,
+    some,
+    without_valid,
+)
+from swarmsweep.choose.sizing import needed_rps, sizing_of
+from swarmsweep.choose.ties import plain_order
+from swarmsweep.plan.row import Row
+from swarmsweep.search import PROFILES
+from swarmsweep.sweep.load import AnyLoad, CapacityLoad
+
+GENERATOR = "generator"
+SMOKE = "smoke"
+# Configurations beside the recommended one that a longer search compares. Each takes minutes.
+MAX_RIVALS = 2
+
+
+def capacity_questions(choice: Choice, rows: list[Row]) -> Open:
+    """The questions of the rows that may be recommended, without twins."""
+    valid = [row for row in rows if row.status == "valid"]
+    if not valid:
+        return without_valid(choice, rows)
+    able = eligible_cells(valid)
+    if not able:
+        return _unverified(choice, valid, rows)
+    limited = [row for row in able if row.capacity is not None and row.capacity.limited_by == GENERATOR]
+    chosen = choice.chosen
+    if chosen is None:
+        best = highest_verified(able) or able[0]
+        return more_generators(choice, limited) if best in limited else larger_ones(choice, best, rows)
+    if chosen in limited:
+        return more_generators(choice, limited)
+    if getattr(load_of(choice), "profile", None) == SMOKE:
+        return Open([_longer(choice, chosen, able)], [])
+    order = plain_order(chosen, choice.tariff)
+    invalid = [row for row in rows if row.status == "invalid" and plain_order(row, choice.tariff) < order]
+    questions = _undecided(choice, chosen, able)
+    questions += [again(choice, invalid)] if invalid else []
+    if target := choice.plan.load.get("target_rps"):
+        questions += _spare(choice, chosen)
+        needed = needed_rps(choice, target)
+        questions += cheaper_ones(choice, chosen, rows, lambda row: (conservative_rps(row) or 0) < needed)
+    return Open(questions, [])
+
+
+def _unverified(choice: Choice, valid: list[Row], rows: list[Row]) -> Open:
+    """A longer profile for cells that held the SLO too shortly, larger cells where none held it."""
+    held = [row for row in valid if held_once(row)]
+    if not held:
+        return larger_ones(choice, largest_of(valid, choice.tariff), rows)
+    load = _next_profile(load_of(choice))
+    if load is None:
+        reason = f"{some(held)} held the SLO, but not long enough to verify a rate. More deployments may."
+        return Open([Question(reason, held[0], beside=tuple(held), repeat=more_deployments(choice))], [])
+    reason = f"{some(held)} held the SLO, but not long enough to verify a rate. The profile {load.profile} is longer."
+    return Open([Question(reason, held[0], beside=tuple(held), load=load, repeat=choice.plan.repeat)], [])
+
+
+def _next_profile(load: AnyLoad) -> CapacityLoad | None:
+    """The same search with the next longer profile; None for the longest."""
+    if not isinstance(load, CapacityLoad):
+        return None
+    names = list(PROFILES)
+    place = names.index(load.profile) + 1 if load.profile in names else len(names)
+    if place >= len(names):
+        return None
+    return replace(load, profile=names[place], budget_seconds=PROFILES[names[place]].budget_seconds)
+
+
+def _longer(choice: Choice, chosen: Row, able: list[Row]) -> Question:
+    """The recommended cell and the nearest rivals, with a profile whose rates can be compared."""
+    load = _next_profile(load_of(choice))
+    assert load is not None
+    rate = conservative_rps(chosen) or 0
+    others = [row for row in able if row is not chosen]
+    rivals = sorted(others, key=lambda row: (abs((conservative_rps(row) or 0) - rate), row.id))[:MAX_RIVALS]
+    reason = (
+        f"The profile {SMOKE} is too short for a decision. The profile {load.profile} shows "
+        f"whether {chosen.id} is the best."
+    )
+    return Question(reason, chosen, beside=(chosen, *rivals), load=load, repeat=max(MIN_REPEAT, choice.plan.repeat))
+
+
+def _undecided(choice: Choice, chosen: Row, able: list[Row]) -> list[Question]:
+    """More deployments of the cells that may take the place of the recommended one."""
+    repeat = more_deployments(choice)
+    if choice.plan.repeat >= MAX_REPEAT:
+        return []
+    if target := choice.plan.load.get("target_rps"):
+        needed = needed_rps(choice, target)
+        order = plain_order(chosen, choice.tariff)
+        rivals = [row for row in able if plain_order(row, choice.tariff) < order and _may_reach(row, needed)]
+        undecided = "whether the target with its headroom is reached by"
+    else:
+        compared = compare_with_each(chosen, able, noise_in(choice.plan, choice.rows))
+        rivals = [row for row in able if row is not chosen and compared[row.id].verdict == UNDECIDED]
+        rivals.sort(key=lambda row: abs((conservative_rps(row) or 0) - (conservative_rps(chosen) or 0)))
+        undecided = f"which one takes more load: {chosen.id}, or"
+    if not rivals:
+        return []
+    rivals = rivals[:MAX_RIVALS]
+    reason = f"It is undecided {undecided} {some(rivals)}. More deployments narrow the interval."
+    return [Question(reason, chosen, beside=(chosen, *rivals), repeat=repeat)]
+
+
+def _may_reach(row: Row, needed: float) -> bool:
+    """Whether the rate is below the needed one, and its interval is not."""
+    capacity, rate = row.capacity, conservative_rps(row)
+    if capacity is None or rate is None or rate >= needed:
+        return False
+    return capacity.is_lower_bound or (capacity.interval_rps is not None and capacity.interval_rps[1] >= needed)
+
+
+def _spare(choice: Choice, chosen: Row) -> list[Question]:
+    """One more replica, where no tested configuration holds the target while a replica is missing."""
+    sizing = sizing_of(choice)
+    cell = one_more_replica(chosen)
+    if sizing is None or sizing.spare_replicas or cell is None or any(row.id == cell.id for row in choice.rows):
+        return []
+    reason = f"No tested configuration holds the target when a replica is missing. {cell.id} has one more replica."
+    return [Question(reason, chosen, (cell,), (chosen,), repeat=choice.plan.repeat)]

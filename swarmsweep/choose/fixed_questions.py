@@ -1,0 +1,104 @@
+"""What a run with a fixed load leaves open."""
+
+import math
+from dataclasses import replace
+
+from swarmsweep.choose.light_load import unstressed, users_to_fill
+from swarmsweep.choose.modes import Choice
+from swarmsweep.choose.questions import (
+    Open,
+    Question,
+    again,
+    cheaper_ones,
+    larger_ones,
+    load_of,
+    more_deployments,
+    some,
+    without_valid,
+)
+from swarmsweep.choose.ties import plain_order
+from swarmsweep.plan.planned import Plan
+from swarmsweep.plan.row import Row
+from swarmsweep.results import slo as slo_of
+from swarmsweep.search import PROFILES, needed_seconds
+from swarmsweep.sweep.load import CAPACITY, OPTIONAL, USERS, AnyLoad, Load
+from swarmsweep.sweep.modes import MODES
+
+# As many users as HAProxy accepts by default. Beyond that, a search finds the number.
+MAX_NEXT_USERS = 10_000
+# Users that one Locust worker starts per second without a disturbance.
+USERS_PER_SECOND = 100
+
+
+def fixed_questions(choice: Choice, rows: list[Row]) -> Open:
+    """The questions of the rows that may be recommended, without twins."""
+    valid = [row for row in rows if row.status == "valid"]
+    if not valid:
+        return without_valid(choice, rows)
+    if light := unstressed(valid):
+        return _more_load(choice, light)
+    chosen = choice.chosen
+    close = [row for row in valid if row.meets_slo is None and slo_of.is_close(row, choice.plan.limits)]
+    if chosen is None:
+        nearest = choice.nearest() or valid[0]
+        found = larger_ones(choice, nearest, rows)
+        return Open([*_undecided(choice, close), *found.questions], found.notes)
+    order = plain_order(chosen, choice.tariff)
+    cheaper = [row for row in close if plain_order(row, choice.tariff) <= order]
+    invalid = [row for row in rows if row.status == "invalid" and plain_order(row, choice.tariff) < order]
+    questions = _undecided(choice, cheaper, chosen)
+    if chosen.attempt_count == 1 and not questions:
+        questions.append(_once(choice, chosen, valid))
+    questions += [again(choice, invalid)] if invalid else []
+    questions += cheaper_ones(choice, chosen, rows, lambda row: row.meets_slo is False)
+    return Open(questions, [])
+
+
+def _undecided(choice: Choice, close: list[Row], chosen: Row | None = None) -> list[Question]:
+    """More deployments of the cells whose limit is in the interval of a figure."""
+    if not close:
+        return []
+    reason = f"It is undecided whether the SLO is held by {some(close)}. More deployments make the interval narrower."
+    beside = [*close, *([chosen] if chosen is not None and chosen not in close else [])]
+    return [Question(reason, close[0], beside=tuple(beside), repeat=more_deployments(choice))]
+
+
+def _once(choice: Choice, chosen: Row, valid: list[Row]) -> Question:
+    """The recommended cell and the next cheaper one, each deployed several times."""
+    order = plain_order(chosen, choice.tariff)
+    cheaper = [row for row in valid if plain_order(row, choice.tariff) < order]
+    last = max(cheaper, key=lambda row: plain_order(row, choice.tariff), default=None)
+    reason = f"{chosen.id} was deployed once, so it is unknown how much deployments of it differ."
+    beside = (chosen,) if last is None else (chosen, last)
+    return Question(reason, chosen, beside=beside, repeat=more_deployments(choice))
+
+
+def _more_load(choice: Choice, light: list[Row]) -> Open:
+    """More users, or a search for the number, where the load stressed nothing."""
+    load = load_of(choice)
+    needed = [users for row in light if (users := users_to_fill(row)) is not None]
+    reason = "The load stressed no configuration, so it does not show which one is enough."
+    if needed and isinstance(load, Load) and load.users < max(needed) <= MAX_NEXT_USERS:
+        users = max(needed)
+        rate = max(load.spawn_rate, min(users, USERS_PER_SECOND * load.workers))
+        reason += f" {users:,} users would use up the CPU limit of each."
+        more: AnyLoad | None = replace(load, users=users, spawn_rate=rate)
+    else:
+        more = _search(choice.plan, load)
+        reason += " A search finds the highest number of users that each of them takes."
+    if more is None:
+        return Open([], ["The load stressed no configuration. Raise load.users, or shorten load.wait_seconds."])
+    return Open([Question(reason, light[0], beside=tuple(light), load=more, repeat=choice.plan.repeat)], [])
+
+
+def _search(plan: Plan, load: AnyLoad) -> AnyLoad | None:
+    """A search for the number of users with the same scenario; None where no search can have this SLO or think time."""
+    latency = {name: limit for name, limit in plan.slo.items() if name.endswith("_ms")}
+    if plan.slo_endpoints or not latency:
+        return None
+    kept = ("workers", "locustfile", "wait_seconds", *OPTIONAL)
+    settings = {key: value for key in kept if (value := getattr(load, key, None)) is not None}
+    waits = settings.get("wait_seconds") or (0.0, 0.0)
+    needed = needed_seconds(math.fsum(waits) / 2)
+    able = [name for name in ("standard", "publish") if PROFILES[name].budget_seconds >= needed]
+    return MODES[CAPACITY].load({"by": USERS, "profile": able[0], **settings}, latency) if able else None

@@ -1,0 +1,128 @@
+"""The sweep that would settle what a run leaves open, and how long it takes."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from swarmsweep.choose.capacity_questions import capacity_questions
+from swarmsweep.choose.fixed_questions import fixed_questions
+from swarmsweep.choose.modes import Choice
+from swarmsweep.choose.neighbours import cell_of
+from swarmsweep.choose.questions import Open, Question
+from swarmsweep.plan.feasibility import infeasible_reason
+from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP, make_plan
+from swarmsweep.plan.planned import Host
+from swarmsweep.plan.row import NOT_MEASURED, Row
+from swarmsweep.sweep.checked import Sweep
+from swarmsweep.sweep.load import CAPACITY, FIXED, differences, load_from_json, mode_of
+from swarmsweep.sweep.matrix import Cell
+from swarmsweep.sweep.sweep_text import case_for
+from swarmsweep.units import counted
+
+# More cells would be a sweep of its own. The first ones are the most important.
+MAX_CELLS = 8
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_ENDING = "-next"
+_FILE = "next.yml"
+# Of a plan that is only made for its duration.
+_RUN_ID = "20000101T000000Z-next"
+
+
+@dataclass(frozen=True)
+class NextSweep:
+    """``reasons`` are sentences: what is open, or why there is no next sweep.
+
+    ``sweep`` and ``seconds``, its longest duration, are None where no sweep settles anything.
+    """
+
+    reasons: tuple[str, ...]
+    sweep: Sweep | None = None
+    seconds: float | None = None
+
+
+def next_sweep(choice: Choice) -> NextSweep:
+    """The next sweep after the rows of a run."""
+    rows = [row for row in choice.candidates if not row.twin_of]
+    if unfinished := _unfinished(choice, rows):
+        return NextSweep((unfinished,))
+    found = QUESTIONS[mode_of(choice.plan.load)](choice, rows)
+    hosts = choice.plan.hosts.get("api", [])
+    answerable, notes = [], list(found.notes)
+    for question in found.questions:
+        fits, reason = _that_fit(question, hosts)
+        if fits is None:
+            notes.append(reason)
+        else:
+            answerable.append(fits)
+    if not answerable:
+        return NextSweep(tuple(notes) or ("Nothing is open that another sweep would settle.",))
+    taken = [question for question in answerable if question.load == answerable[0].load]
+    sweep = _sweep_of(choice, taken)
+    other = choice.plan.estimate_seconds.other_per_step or OTHER_SECONDS_PER_STEP
+    plan = make_plan(sweep, {"api": hosts, "load": []}, run_id=_RUN_ID, other_seconds=other)
+    return NextSweep(tuple(question.reason for question in taken), sweep, plan.estimate_seconds.total)
+
+
+def _unfinished(choice: Choice, rows: list[Row]) -> str | None:
+    """What to do first with a run that has cells without a result."""
+    left = [row for row in rows if row.status is None]
+    if not left:
+        return None
+    # A part of a sweep leaves cells for later, and says so.
+    if any(row.reason == NOT_MEASURED or "--only" in str(row.reason) or "--max-" in str(row.reason) for row in left):
+        are = "cell is" if len(left) == 1 else "cells are"
+        resume = f"./lab sweep -e resume={choice.plan.run_id}"
+        return f"{len(left)} {are} not measured yet. To measure what is left: {resume}."
+    return f"The sweep left out {counted(len(left), 'cell')}. Remove the cause first, which the page names."
+
+
+def _that_fit(question: Question, hosts: list[Host]) -> tuple[Question | None, str]:
+    """The question with the cells that the hosts can hold; None, and the reason, if these are none of the new ones."""
+    reasons = {cell.id: infeasible_reason(cell, hosts) for cell in question.cells}
+    fitting = tuple(cell for cell in question.cells if reasons[cell.id] is None)
+    if question.cells and not fitting:
+        name, reason = next(iter(reasons.items()))
+        return None, f"{question.reason} But {name} cannot be deployed here: {reason}."
+    return Question(question.reason, question.like, fitting, question.beside, question.load, question.repeat), ""
+
+
+def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
+    """One sweep for questions with the same load."""
+    plan = choice.plan
+    own_load = questions[0].load
+    load = own_load or load_from_json(plan.load)
+    like: dict[str, tuple[Cell, str]] = {}
+    for question in questions:
+        for row in question.beside:
+            like.setdefault(row.id, (cell_of(row), row.id))
+        for cell in question.cells:
+            like.setdefault(cell.id, (cell, question.like.id))
+    chosen = list(like.values())[:MAX_CELLS]
+    planned = plan.cells_by_id()
+    cases = []
+    for cell, name in chosen if own_load is None else ():
+        # The scenario of a cell is an axis, and not a setting of its load.
+        stored = {**plan.load_of(planned[name]), "locustfile": plan.load["locustfile"]}
+        if differences(plan.load, stored):
+            cases.append(case_for(cell, load_from_json(stored)))
+    return Sweep(
+        name=_name(plan.sweep),
+        slo=plan.slo,
+        slo_endpoints=plan.slo_endpoints,
+        load=load,
+        cases=tuple(cases),
+        cells=tuple(cell for cell, _ in chosen),
+        repeat=max(question.repeat for question in questions),
+        seed=None,
+        file=_FILE,
+        sha256="",
+    )
+
+
+def _name(sweep: str) -> str:
+    """The name of the sweep with an ending, as a sweep file may have it."""
+    name = f"{sweep.removesuffix(_ENDING)[: 32 - len(_ENDING)]}{_ENDING}"
+    return name if _NAME.fullmatch(name) else "next"
+
+
+QUESTIONS: dict[str, Callable[[Choice, list[Row]], Open]] = {FIXED: fixed_questions, CAPACITY: capacity_questions}

@@ -1,0 +1,95 @@
+"""How many replicas of a measured configuration a rate needs, with one to spare, and what they cost. For searches.
+
+A replica to spare keeps the SLO while another one restarts. With k of r replicas, a configuration is taken to hold k/r
+of its rate. This is a lower bound, because replicas share a host and its proxy: each of fewer ones serves at least as
+much. No configuration is sized for more replicas than were measured, because that would need an upper bound.
+"""
+
+import math
+
+from msgspec import Struct
+
+from swarmsweep.choose.capacity_load import HEADROOM, conservative_rps, eligible_cells
+from swarmsweep.choose.modes import Choice
+from swarmsweep.choose.ties import plain_order
+from swarmsweep.plan.row import Row
+from swarmsweep.results.slo import ROUNDED_SHARE
+from swarmsweep.sweep.load import CAPACITY, mode_of
+from swarmsweep.sweep.matrix import axis_text
+from swarmsweep.units import format_figure, format_memory, format_plain
+
+
+class Sizing(Struct, frozen=True, kw_only=True):
+    """What a rate needs.
+
+    ``rate_rps`` is the target of the sweep; without one, the conservative rate of the recommended configuration.
+    ``spare_replicas`` is the number of replicas beyond those that the rate needs.
+    """
+
+    rate_rps: float
+    cell_id: str
+    spare_replicas: int
+    sentence: str
+
+
+def sizing_of(choice: Choice) -> Sizing | None:
+    """The cheapest configuration that holds the target with a replica to spare, else the recommended one.
+
+    None for a load of users, and where no configuration is recommended.
+    """
+    chosen = choice.chosen
+    if chosen is None or mode_of(choice.plan.load) != CAPACITY:
+        return None
+    target = choice.plan.load.get("target_rps")
+    rate_rps = float(target or conservative_rps(chosen) or 0)
+    able = [
+        row for row in eligible_cells(choice.candidates) if (conservative_rps(row) or 0) >= needed_rps(choice, rate_rps)
+    ]
+    safe = [row for row in able if spare_replicas(row, rate_rps)] if target else []
+    cheapest = min(safe, key=lambda row: plain_order(row, choice.tariff), default=chosen)
+    best = chosen if chosen in safe else cheapest
+    spare = spare_replicas(best, rate_rps)
+    return Sizing(
+        rate_rps=rate_rps, cell_id=best.id, spare_replicas=spare, sentence=_sentence(choice, best, rate_rps, spare)
+    )
+
+
+def needed_rps(choice: Choice, rate_rps: float) -> float:
+    """The conservative rate that a configuration must have: the target with its headroom."""
+    headroom = HEADROOM if choice.plan.load.get("target_rps") else 1
+    return rate_rps * headroom * (1 - ROUNDED_SHARE)
+
+
+def spare_replicas(row: Row, rate_rps: float) -> int:
+    """The number of replicas that may be missing while the others hold the rate."""
+    replicas, rate = int(row.config["replicas"]), conservative_rps(row)
+    if not rate:
+        return 0
+    # A rate has four digits.
+    used = math.ceil(replicas * rate_rps / rate - replicas * ROUNDED_SHARE)
+    return max(0, replicas - max(1, used))
+
+
+def short_config(row: Row) -> str:
+    """A configuration in words: '3 x 0.5 CPU, 512M'. Workers and other axes follow where they are not usual."""
+    config = row.config
+    words = [f"{config['replicas']} x {format_plain(config['cpus'])} CPU", format_memory(config["memory_bytes"])]
+    if config["workers"] != 1:
+        words.append(f"{config['workers']} workers each")
+    core = ("replicas", "cpus", "memory_bytes", "workers")
+    return ", ".join([*words, *(f"{axis} {axis_text(config[axis])}" for axis in config if axis not in core)])
+
+
+def _sentence(choice: Choice, best: Row, rate_rps: float, spare: int) -> str:
+    chosen, has_target = choice.chosen, bool(choice.plan.load.get("target_rps"))
+    rate = format_plain(rate_rps) if has_target else format_figure(rate_rps)
+    number = {0: "none", 1: "one"}.get(spare, str(spare))
+    config, cost = short_config(best), choice.tariff.words(best.config)
+    if not has_target:
+        return f"For {rate} requests/s: {config}, {cost}. To size for another rate, set load.target_rps."
+    sentence = f"For {rate} requests/s: {config}, {number} to spare, {cost}."
+    if best is not chosen:
+        return f"{sentence} This is {best.id}. The recommended one has none to spare."
+    if not spare:
+        return f"{sentence} No tested configuration with headroom holds the rate when a replica is missing."
+    return sentence

@@ -1,0 +1,108 @@
+"""next.yml of a run, and what the page says of it."""
+
+import os
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import Struct
+
+from swarmsweep.choose.next_sweep import NextSweep
+from swarmsweep.markdown import code, markdown, one_line
+from swarmsweep.plan.modes import mode_for
+from swarmsweep.plan.planned import Plan
+from swarmsweep.sweep.checked import Sweep
+from swarmsweep.sweep.sweep_text import sweep_text
+from swarmsweep.units import counted, format_seconds
+
+NEXT_FILE = "next.yml"
+SCHEMA_LINE = "# yaml-language-server: $schema=../../docs/sweep.schema.json"
+WIDTH = 120
+
+
+class NextSection(Struct, frozen=True, kw_only=True):
+    """What the page says of the next sweep, as text that is safe in Markdown. ``command`` is empty without a sweep."""
+
+    reasons: list[str]
+    duration: str
+    command: str
+
+
+class NextSummary(Struct, frozen=True, kw_only=True):
+    """The same for summary.json. ``file`` and ``minutes`` are null without a sweep."""
+
+    file: str | None
+    minutes: float | None
+    reasons: list[str]
+
+
+def next_section(plan: Plan, following: NextSweep) -> NextSection:
+    """The lines of the page."""
+    has_sweep = following.sweep is not None
+    return NextSection(
+        reasons=[markdown(reason) for reason in following.reasons],
+        duration=markdown(_duration(following)) if has_sweep else "",
+        command=code(_command(plan)) if has_sweep else "",
+    )
+
+
+def next_summary(following: NextSweep) -> NextSummary:
+    """The part of summary.json."""
+    seconds = following.seconds
+    return NextSummary(
+        file=None if following.sweep is None else NEXT_FILE,
+        minutes=None if seconds is None else round(seconds / 60, 1),
+        reasons=list(following.reasons),
+    )
+
+
+def next_text(run_dir: Path, plan: Plan, following: NextSweep) -> str:
+    """The text of next.yml: a sweep file, or comments alone with the reason why there is none."""
+    reasons = [_comment(f"- {one_line(reason)}", "  ") for reason in following.reasons]
+    if following.sweep is None:
+        head = f"After run {plan.run_id}, there is no next sweep:"
+        return "\n".join([_comment(head), *reasons]) + "\n"
+    head = f"The next sweep after run {plan.run_id}. It takes {_duration(following)}. To start it: {_command(plan)}"
+    comments = [SCHEMA_LINE, _comment(head), _comment("It would settle what is open:"), *reasons]
+    return "\n".join(comments) + "\n" + sweep_text(_with_moved_secrets(following.sweep, plan, run_dir))
+
+
+def _duration(following: NextSweep) -> str:
+    """As 'about 7 min 12 s for 4 cells'."""
+    if following.sweep is None or following.seconds is None:
+        return ""
+    sweep = following.sweep
+    most = mode_for(sweep.load.as_json()).at_most
+    deployed = f"{counted(len(sweep.cells), 'cell')} x {counted(sweep.repeat, 'deployment')}"
+    return f"{most}about {format_seconds(following.seconds)}, for {deployed}"
+
+
+def _command(plan: Plan) -> str:
+    return f"./lab sweep reports/{plan.run_id}/{NEXT_FILE}"
+
+
+def _comment(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent="# ",
+        subsequent_indent=f"# {indent}",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _with_moved_secrets(sweep: Sweep, plan: Plan, run_dir: Path) -> Sweep:
+    """The sweep with the same files of secrets: a relative path begins at the folder of the sweep file."""
+    secrets = sweep.load.secrets
+    if not secrets:
+        return sweep
+    folder = Path(plan.sweep_file or "").parent
+    moved = {
+        name: path if _is_absolute(path) else os.path.relpath(folder / path, run_dir) for name, path in secrets.items()
+    }
+    return replace(sweep, load=replace(sweep.load, secrets=moved))
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith(("/", "~"))

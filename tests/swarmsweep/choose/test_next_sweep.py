@@ -1,0 +1,268 @@
+"""The next sweep, from recorded rows: what is open, which cells settle it, and that its file is valid."""
+
+import json
+from pathlib import Path
+
+import pytest
+from capacity_run import HOSTS, CapacityRun, deployment
+from msgspec.structs import replace
+from rows import plan_of
+
+from swarmsweep.choose.modes import choice_of
+from swarmsweep.choose.next_sweep import MAX_CELLS, next_sweep
+from swarmsweep.cli import main
+from swarmsweep.plan.planned import PlannedCell
+from swarmsweep.plan.row import NOT_MEASURED, LatencyMs, unmeasured_row
+from swarmsweep.plan.row_file import read_row
+from swarmsweep.plan.run_folder import read_plan
+from swarmsweep.report.next_file import next_text
+from swarmsweep.report.report import read_cells
+from swarmsweep.results import slo as slo_of
+from swarmsweep.sweep.slo_limits import SloLimits
+from swarmsweep.sweep.sweep_file import parse_sweep
+
+ROOT = Path(__file__).parents[3]
+DEMO = ROOT / "docs" / "example"
+PLANTED = ROOT / "tests" / "data" / "cells"
+CHOSEN = "r1-c0.5-m256M-w1"
+
+
+def ids(following):
+    return [cell.id for cell in following.sweep.cells] if following.sweep else []
+
+
+def checked_plan(following, plan, tmp_path, capsys):
+    """What `./lab plan` prints of next.yml, and the file itself."""
+    path = tmp_path / "next.yml"
+    path.write_text(next_text(tmp_path, plan, following))
+    assert main(["plan", str(path), "--inventory", "/none", "--reports-dir", "/none"]) == 0, path.read_text()
+    return capsys.readouterr().out, path.read_text()
+
+
+# --- The recorded demo ------------------------------------------------------------------------------------------------
+
+
+def demo(change=lambda rows: rows, **plan):
+    """The choice in the recorded demo, after a change of its rows by id."""
+    kept = replace(read_plan(DEMO), **plan)
+    rows = change({row.id: row for row in read_cells(DEMO, kept)})
+    return choice_of(kept, list(rows.values()))
+
+
+def of_one(name, **fields):
+    """A change of one row."""
+    return lambda rows: rows | {name: replace(rows[name], **fields)}
+
+
+def with_p95(name, p95):
+    """A change of the p95 of one row, whose limit is 40 ms."""
+
+    def change(rows):
+        row = replace(
+            rows[name], latency_ms=LatencyMs(p95, p95, p95, p95), latency_intervals_ms={"p95": (0.75 * p95, 1.25 * p95)}
+        )
+        return rows | {name: replace(row, meets_slo=slo_of.meets(row, read_plan(DEMO).limits))}
+
+    return change
+
+
+def test_a_clear_answer_of_one_deployment_is_measured_again_with_its_neighbours(tmp_path, capsys, golden):
+    choice = demo()
+    following = next_sweep(choice)
+    assert ids(following) == [CHOSEN, "r2-c0.15-m256M-w1", "r1-c0.27-m256M-w1", "r1-c0.5-m96M-w1"]
+    assert (following.sweep.repeat, following.sweep.load.users, following.sweep.name) == (3, 40, "quick-next")
+    shown, text = checked_plan(following, choice.plan, tmp_path, capsys)
+    golden("next_demo.yml", text)
+    assert "12 deployments" in shown
+    assert parse_sweep(text.encode(), "next.yml").cells == following.sweep.cells
+
+
+# A change of the recorded rows, and the cells of the next sweep with its repeats; None where there is no sweep.
+DEMO_CHANGES = {
+    "a cheaper one is undecided": (with_p95("r2-c0.15-m256M-w1", 42), ["r2-c0.15-m256M-w1", CHOSEN], 3),
+    "the chosen one is undecided": (
+        lambda rows: {name: row for name, row in with_p95(CHOSEN, 38)(rows).items() if row.meets_slo is not True},
+        [CHOSEN], 3,
+    ),
+    "three deployments of each": (
+        lambda rows: {name: replace(row, attempt_count=3) for name, row in rows.items()},
+        ["r1-c0.27-m256M-w1", "r1-c0.5-m96M-w1"], 1,
+    ),
+    "a cheaper one is invalid": (
+        of_one("r2-c0.15-m256M-w1", status="invalid", meets_slo=None, reason="x"),
+        ["r2-c0.15-m256M-w1"], 3,
+    ),
+    "not finished": (lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], NOT_MEASURED)}, None, None),
+    "left out": (lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], "left out, as the last two")}, None, None),
+    "killed alone": (lambda rows: only(rows, "r1-c0.5-m32M-w1"), ["r1-c0.5-m64M-w1"], 1),
+    "infeasible alone": (lambda rows: only(rows, "r1-c2-m256M-w1"), None, None),
+    "invalid alone": (
+        lambda rows: only(of_one(CHOSEN, status="invalid", meets_slo=None, reason="x")(rows), CHOSEN), [CHOSEN], 1
+    ),
+    "crashed alone": (
+        lambda rows: only(of_one("r1-c0.5-m32M-w1", bottleneck=None)(rows), "r1-c0.5-m32M-w1"), None, None
+    ),
+}  # fmt: skip
+
+
+def blank(row, reason):
+    return unmeasured_row(PlannedCell(id=row.id, config=row.config, memory=row.memory), reason)
+
+
+def only(rows, name):
+    return {name: rows[name]}
+
+
+@pytest.mark.parametrize(("change", "cells", "repeat"), DEMO_CHANGES.values(), ids=DEMO_CHANGES)
+def test_what_is_open_decides_the_cells(change, cells, repeat, tmp_path, capsys):
+    choice = demo(change)
+    following = next_sweep(choice)
+    assert following.reasons
+    if cells is None:
+        assert (following.sweep, following.seconds) == (None, None)
+        text = next_text(tmp_path, choice.plan, following)
+        assert all(line.startswith("#") for line in text.splitlines())
+        return
+    assert set(cells) <= set(ids(following))
+    assert following.sweep.repeat == repeat
+    assert following.seconds == pytest.approx(len(following.sweep.cells) * repeat * (21 + other_seconds(choice)))
+    checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+def other_seconds(choice):
+    return choice.plan.estimate_seconds.other_per_step
+
+
+@pytest.mark.parametrize("reason", [NOT_MEASURED, "not measured, because --max-minutes 30 was over"])
+def test_an_unfinished_run_is_to_be_resumed(reason):
+    following = next_sweep(demo(lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], reason)}))
+    assert following.reasons[0].endswith(f"./lab sweep -e resume={read_plan(DEMO).run_id}.")
+
+
+def test_each_reason_is_kept_once(golden):
+    reasons = {name: list(next_sweep(demo(change)).reasons) for name, (change, *_) in DEMO_CHANGES.items()}
+    golden("next_reasons.yml", reasons)
+
+
+# --- Each recorded limit ----------------------------------------------------------------------------------------------
+
+BIG_HOST = {"name": "a", "cpus": 16, "memory_bytes": 64 * 1024**3, "reserve_memory_bytes": 0}
+SMALL_HOST = BIG_HOST | {"cpus": 1, "memory_bytes": 200 * 1024**2}
+
+
+def planted(name, slo, hosts=(BIG_HOST,)):
+    """The choice of a sweep with one recorded cell."""
+    path = PLANTED / f"{name}.json"
+    stored = json.loads(path.read_text())
+    cell = PlannedCell(id=stored["id"], config=stored["config"], memory="256M")
+    row = read_row(path, PLANTED, cell)
+    row = replace(row, meets_slo=slo_of.meets(row, SloLimits(slo)) if row.status == "valid" else None)
+    load = {"mode": "fixed", "users": 16, "spawn_rate": 16, "warmup_seconds": 5, "measure_seconds": 12}
+    load |= {"wait_seconds": [0, 0.05], "workers": 1, "locustfile": "predict.py"}
+    plan = plan_of(load, [cell], slo, repeat=1, hosts={"api": list(hosts), "load": []}, sweep="planted")
+    return choice_of(plan, [row])
+
+
+NAMES = sorted(path.stem for path in PLANTED.glob("*.json"))
+
+
+def test_what_held_a_configuration_back_decides_what_is_larger(golden, tmp_path, capsys):
+    table = {}
+    for name in NAMES:
+        choice = planted(name, {"p95_ms": 0.01})
+        following = next_sweep(choice)
+        table[name] = {"reasons": list(following.reasons), "cells": ids(following)}
+        if following.sweep:
+            checked_plan(following, choice.plan, tmp_path, capsys)
+    golden("next_planted.yml", table)
+    none = {name for name, found in table.items() if not found["cells"]}
+    assert {"database", "mlflow", "network", "proxy", "host_cpu", "hot_replica"} <= none
+    assert {"cpu_throttled", "memory"} & none == set()
+
+
+def test_no_larger_configuration_is_named_that_no_host_can_hold():
+    following = next_sweep(planted("cpu_throttled", {"p95_ms": 1}, [SMALL_HOST]))
+    assert following.sweep is None or "r2-" not in " ".join(ids(following))
+    assert next_sweep(planted("memory", {"p95_ms": 1}, [SMALL_HOST | {"memory_bytes": 1}])).sweep is None
+
+
+def test_a_load_that_stressed_nothing_is_made_larger(tmp_path, capsys):
+    choice = planted("not_saturated", {"p95_ms": 60_000})
+    following = next_sweep(choice)
+    assert following.sweep.load.mode == "capacity" or following.sweep.load.users > 16
+    checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+# --- Searches ---------------------------------------------------------------------------------------------------------
+
+SEARCH = b"""\
+name: search
+slo: {p95_ms: 100, max_failure_percent: 1}
+load: {mode: capacity, profile: PROFILETARGET}
+matrix: {replicas: [1, 2], cpus: [0.5, 1], memory: [512M], workers: [1]}
+repeat: 3
+"""
+
+
+def searched(tmp_path, rates, profile="standard", target=None, repeat=3, **changes):
+    """The choice of a run of searches; ``rates`` by cell, of each deployment."""
+    text = SEARCH.replace(b"PROFILE", profile.encode()).replace(b"repeat: 3", b"repeat: %d" % repeat)
+    run = CapacityRun(tmp_path, text.replace(b"TARGET", b", target_rps: %d" % target if target else b""))
+    for cell in run.plan.cells:
+        each = rates.get(cell.id.removesuffix("-twin"), [100.0])
+        run.put(cell.id, [deployment(number, rate, **changes) for number, rate in enumerate(each[:repeat], start=1)])
+    return choice_of(run.plan, read_cells(run.dir, run.plan))
+
+
+SMALL, WIDE, HIGH, ALL = (f"r{r}-c{c}-m512M-w1" for r, c in ((1, "0.5"), (2, "0.5"), (1, "1"), (2, "1")))
+CLEAR = {SMALL: [200, 201, 199], WIDE: [390, 391, 389], HIGH: [402, 401, 403], ALL: [790, 792, 788]}
+NOISY = CLEAR | {ALL: [700, 800, 400], HIGH: [500, 420, 600]}
+# Rates, the profile and the target; then cells that are in the next sweep, its profile and its repeats.
+SEARCHES = {
+    "too short a profile": (CLEAR, "smoke", None, {ALL}, "standard", 3),
+    "which is best is undecided": (NOISY, "standard", None, {ALL, HIGH}, "standard", 6),
+    "nothing is open": (CLEAR, "standard", None, set(), None, None),
+    "short of the target": (CLEAR, "standard", 2000, {"r4-c1-m512M-w1", "r2-c2-m512M-w1"}, "standard", 3),
+    "none to spare": (CLEAR, "standard", 550, {"r3-c1-m512M-w1"}, "standard", 3),
+    "a cheaper one between": (CLEAR, "standard", 250, {"r1-c0.71-m512M-w1"}, "standard", 3),
+}
+
+
+@pytest.mark.parametrize(("rates", "profile", "target", "cells", "then", "repeat"), SEARCHES.values(), ids=SEARCHES)
+def test_what_a_search_leaves_open(rates, profile, target, cells, then, repeat, tmp_path, capsys):
+    choice = searched(tmp_path, rates, profile, target)
+    following = next_sweep(choice)
+    assert cells <= set(ids(following)), following
+    if then is None:
+        assert following.sweep is None, following
+        return
+    assert (following.sweep.load.profile, following.sweep.repeat) == (then, repeat)
+    assert following.sweep.load.target_rps == target
+    shown, _ = checked_plan(following, choice.plan, tmp_path, capsys)
+    assert "search for the highest rate" in shown.replace("Search", "search")
+
+
+@pytest.mark.parametrize(("changes", "workers"), [({"limited_by": "generator", "is_lower_bound": True}, 2), ({}, 1)])
+def test_a_generator_at_its_limit_gets_more_workers(changes, workers, tmp_path):
+    following = next_sweep(searched(tmp_path, CLEAR, "smoke", **changes))
+    assert following.sweep.load.workers == workers
+
+
+def test_a_search_that_verified_nothing_gets_a_longer_profile(tmp_path, capsys):
+    choice = searched(tmp_path, CLEAR, "standard", verified_rps=None, next_step="Use a longer profile.")
+    following = next_sweep(choice)
+    assert following.sweep.load.profile == "publish"
+    checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+def test_a_next_sweep_has_few_cells(tmp_path):
+    run = CapacityRun(tmp_path, repeat_sweep()).fill(spread=0.3)
+    following = next_sweep(choice_of(run.plan, read_cells(run.dir, run.plan)))
+    assert following.sweep is None or len(following.sweep.cells) <= MAX_CELLS
+    assert run.plan.hosts == HOSTS
+
+
+def repeat_sweep():
+    """Thirty configurations."""
+    text = SEARCH.replace(b"PROFILETARGET", b"standard").replace(b"replicas: [1, 2]", b"replicas: [1, 2, 3, 4, 5]")
+    return text.replace(b"cpus: [0.5, 1]", b"cpus: [0.1, 0.2, 0.3, 0.4, 0.5, 1]")

@@ -1,0 +1,54 @@
+"""next.yml and what the page says of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rows import plan_of
+
+from swarmsweep.choose.next_sweep import NextSweep
+from swarmsweep.report.next_file import next_section, next_summary, next_text
+from swarmsweep.sweep.sweep_file import parse_sweep
+
+TEXT = b"""\
+name: x
+slo: {p95_ms: 100}
+load: {users: 4, secrets: {TOKEN: ../keys/token, OTHER: /etc/token, MINE: ~/token}}
+cells: [{replicas: 1, cpus: 0.5, memory: 256M, workers: 1}]
+"""
+SWEEP = parse_sweep(TEXT, "sweeps/x.yml")
+PLAN = plan_of({"mode": "fixed"}, run_id="20261122T114512Z-x", sweep_file="sweeps/x.yml")
+
+
+def test_a_relative_secret_keeps_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_dir = Path("reports/20261122T114512Z-x")
+    run_dir.mkdir(parents=True)
+    for folder in (run_dir, run_dir.resolve()):
+        secrets = parse_sweep(next_text(folder, PLAN, NextSweep(("a",), SWEEP, 60)).encode(), "n.yml").load.secrets
+        assert secrets == {"TOKEN": "../../keys/token", "OTHER": "/etc/token", "MINE": "~/token"}
+    assert (run_dir / "../../keys/token").resolve() == Path("sweeps/../keys/token").resolve()
+
+
+def test_the_head_has_command_minutes_and_reasons(tmp_path):
+    text = next_text(tmp_path, PLAN, NextSweep(("Why\nit `is`.",), replace(SWEEP, repeat=3), 125))
+    lines = text.splitlines()
+    assert lines[0] == "# yaml-language-server: $schema=../../docs/sweep.schema.json"
+    words = " ".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+    assert "It takes about 2 min 5 s, for 1 cell x 3 deployments" in words
+    assert "./lab sweep reports/20261122T114512Z-x/next.yml" in words
+    assert "- Why it `is`." in words
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize(
+    ("following", "command", "file", "minutes"),
+    [
+        (NextSweep(("a|b",), SWEEP, 90), "`./lab sweep reports/20261122T114512Z-x/next.yml`", "next.yml", 1.5),
+        (NextSweep(("a|b",)), "", None, None),
+    ],
+)
+def test_the_page_and_the_summary_have_the_same(following, command, file, minutes):
+    section, summary = next_section(PLAN, following), next_summary(following)
+    assert (section.command, section.reasons) == (command, [r"a\|b"])
+    assert (summary.file, summary.minutes, summary.reasons) == (file, minutes, ["a|b"])
