@@ -197,6 +197,11 @@ def words_of(done: subprocess.CompletedProcess) -> list[str]:
                                                                  "image_copy_only=true", "-K"]),
         (["check"], []),
         (["check", "sweeps/quick.yml", "-v"], ["sweep=sweeps/quick.yml", "-v"]),
+        (["clean"], ["clean_days=30"]),
+        (["clean", "--days", "0", "--yes", "-K"], ["clean_days=0", "clean_yes=true", "-K"]),
+        (["clean", "--days=7"], ["clean_days=7"]),
+        (["stop"], []),
+        (["stop", "--unlock", "-K"], ["stop_unlock=true", "-K"]),
     ],
 )  # fmt: skip
 def test_the_words_of_a_verb_reach_its_playbook(played, words, extra):
@@ -247,6 +252,9 @@ def test_a_template_in_the_part_of_a_sweep_is_refused(played, option):
         (["logs", "api", "--lines"], "--lines is ''; allowed"),
         (["image"], "the image is missing; allowed: the name of an image, or a folder with a Dockerfile"),
         (["image", "--rebuild"], "the image is missing"),
+        (["clean", "--days", "x"], "--days is 'x'; allowed: a whole number from 0 to 9999"),
+        (["clean", "--days"], "--days is ''; allowed"),
+        (["clean", "reports"], "clean takes no name, but got 'reports'; allowed: --days N, --yes"),
     ],
 )
 def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, words, message):
@@ -256,7 +264,7 @@ def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, word
     assert f"\nlab: {message}" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["logs", "image", "check", "sweep"])
+@pytest.mark.parametrize("verb", ["logs", "image", "check", "sweep", "clean"])
 def test_a_verb_has_a_help(played, verb):
     done = played(verb, "x", "--help")
     assert done.returncode == 0

@@ -29,6 +29,8 @@ from swarmsweep.lab import inventory_line
 from swarmsweep.units import format_bytes, format_seconds
 
 SETTING = "lab_api_image"
+# `./lab clean` removes images with it when they are old, and no image that was only copied.
+LABEL = "swarmsweep.built=folder"
 # What Docker takes as a name with a tag. A digest cannot be saved with its name.
 NAME = re.compile(r"[a-z0-9A-Z][\w.:/-]*")
 # A line of progress is printed this often.
@@ -147,7 +149,8 @@ class ActionModule(ActionBase):
     def do_build_here(self, image, folder):
         """Build a folder with this machine's Docker."""
         self.refuse_changed(image, folder)
-        command = ["docker", "build", "--tag", image, folder]
+        _code, former, _errors = docker_here("image", "inspect", "--format", "{{.Id}}", image)
+        command = ["docker", "build", "--tag", image, "--label", LABEL, folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             for line in lines_of(process.stdout):
                 write_line(f"  {shown(line.decode(errors='replace').rstrip())}")
@@ -159,7 +162,9 @@ class ActionModule(ActionBase):
             # A builder in a container of its own keeps what it builds.
             fix = "Fix: docker buildx use default"
             raise ContextError(f"docker build left no image {image} on this machine: {shown_lines(errors)}. {fix}")
-        self.refuse_changed(image, folder, lambda: docker_here("image", "rm", "--force", image))
+        # With --rebuild, the tag may be in use.
+        back = ["tag", former] if former else ["image", "rm", "--force"]
+        self.refuse_changed(image, folder, lambda: docker_here(*back, image))
         return {"changed": True, "id": identity, "bytes": int(size)}
 
     def refuse_changed(self, image, folder, remove=lambda: None):
@@ -172,20 +177,30 @@ class ActionModule(ActionBase):
         """Build a folder on the host of this task."""
         self.refuse_changed(image, folder)
         context = context_of(Path(folder))
-        command = f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} - 2>&1"
+        former = self.former_id(image)
+        command = (
+            f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} --label {LABEL} - 2>&1"
+        )
         with Channel(self._connection, command, plain=self.near) as channel:
             progress = Progress(f"{folder} to {host}", context.size_bytes)
             code, _last = channel.send(context.archive(), progress, lambda line: write_line(f"  {shown(line)}"))
         if code != 0:
             raise ContextError(self.build_failed(folder, code, host))
-        self.refuse_changed(image, folder, lambda: self.remove(image))
+        self.refuse_changed(image, folder, lambda: self.take_back(image, former))
         return {"changed": True}
 
-    def remove(self, image):
-        """Remove an image from the Docker of this task's host."""
-        with Channel(
-            self._connection, f"exec docker image rm --force {shlex.quote(image)}", plain=self.near
-        ) as channel:
+    def former_id(self, image):
+        """Return the id that an image has on this task's host before it is built, or None."""
+        command = f"exec docker image inspect --format {shlex.quote('{{.Id}}')} -- {shlex.quote(image)} 2> /dev/null"
+        with Channel(self._connection, command, plain=self.near) as channel:
+            code, last = channel.send([])
+        return last[-1].strip() if code == 0 and last else None
+
+    def take_back(self, image, former):
+        """Remove an image that was just built on this host. With --rebuild, its tag goes back to the image before."""
+        name = shlex.quote(image)
+        command = f"tag {shlex.quote(former)} {name}" if former else f"image rm --force {name}"
+        with Channel(self._connection, f"exec docker {command}", plain=self.near) as channel:
             channel.send([])
 
     def build_failed(self, folder, code, host="this machine"):

@@ -1,12 +1,20 @@
-"""Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight."""
+"""Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
+
+Arguments: api, load (hosts of the inventory), provisioned (whether this version must have provisioned them before).
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from swarmsweep.lab import preflight
+from swarmsweep.lab.provisioned import this_version
+
+ROOT = Path(__file__).parents[2]
 
 
 def clock_problems(clocks):
@@ -44,7 +52,10 @@ class ActionModule(ActionBase):
         }
         clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
         used = boolean(self._task.args.get("api_on_manager", True))
-        problems = preflight.find_problems(facts, sides, is_manager_used=used) + clock_problems(clocks)
+        # A host of another version would fail late: an image or a program that this version needs is missing there.
+        needed = this_version(ROOT) if self._task.args.get("provisioned") else None
+        problems = preflight.find_problems(facts, sides, needed, is_manager_used=used)
+        problems += clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))
         return result | {"changed": False}

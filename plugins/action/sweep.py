@@ -1,7 +1,8 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
-Arguments: do (check, check_folder, refuse_scenarios, lock, lock_holder, plan, retries, set_aside, outcome, measure,
-harness_failure, report, report_measured, show_check, explain_kept) and what that step needs. See the methods.
+Arguments: do (check, check_folder, refuse_scenarios, lock, lock_holder, refuse_settings, plan, retries, set_aside,
+outcome, measure, harness_failure, report, report_measured, show_check, explain_kept) and what that step needs. See the
+methods.
 
 check reads the sweep file, once in a sweep. plan gets what check returned, however the file has changed since.
 """
@@ -20,10 +21,14 @@ from ansible.plugins.action import ActionBase
 from swarmsweep.errors import LabError
 from swarmsweep.files import write_json
 from swarmsweep.lab import lock
+from swarmsweep.lab.lock_holder import holder_of
 from swarmsweep.units import format_seconds
 
 # A step imports its modules itself. Each step runs in its own process, which would import all of them again.
 # The reader of sweep files (pydantic) and that of raw files (numpy) take 0.5 to 1.5 s, and no step needs both.
+
+# The folder of ./lab, from which relative paths of the inventory begin.
+ROOT = Path(__file__).parents[2]
 
 
 def plain(value):
@@ -63,6 +68,7 @@ class ActionModule(ActionBase):
         baseline=None,
         prices=None,
         inventories=None,
+        api_secrets=None,
     ):
         """Check what a sweep is about to do, before anything is changed: a new sweep, or a run to resume.
 
@@ -73,7 +79,8 @@ class ActionModule(ActionBase):
         lab_api_workers_env. ``one_user``: only the first cell is deployed, and one user loads it. ``baseline`` has the
         settings of the inventory's configuration by their names, and ``prices`` is the setting lab_prices. They are
         returned as data for the plan. ``inventories`` are the paths of the inventory, for messages. ``only`` and
-        ``max_minutes`` are the part that is measured, see swarmsweep.plan.part.
+        ``max_minutes`` are the part that is measured, see swarmsweep.plan.part. ``api_secrets`` is the setting
+        lab_api_secrets, whose files a load may use too.
         """
         from swarmsweep import parse_seed
         from swarmsweep.lab.lab_names import inventory_of
@@ -84,10 +91,12 @@ class ActionModule(ActionBase):
         seed = parse_seed(seed) if seed is not None else None
         inventory = inventory_of(inventories)
         accepted = read_prices(prices, inventory)
+        # The preflight names a setting of another type.
+        api_secrets = api_secrets if isinstance(api_secrets, dict) else {}
         if resume is None:
-            found = self._new_sweep(path, one_user, baseline, workers_env, inventory)
+            found = self._new_sweep(path, one_user, baseline, workers_env, inventory, api_secrets)
         else:
-            found = self._begun_run(reports, resume, path, seed, accepted)
+            found = self._begun_run(reports, resume, path, seed, accepted, api_secrets)
         parse_part(only, max_minutes, found.pop("ids"))
         if workers_env is not None:
             self._refuse_idle_axis(found["sweep"], workers_env)
@@ -105,7 +114,7 @@ class ActionModule(ActionBase):
         packages_hash(locustfiles)
         return {}
 
-    def _new_sweep(self, path, one_user, baseline, workers_env, inventory):
+    def _new_sweep(self, path, one_user, baseline, workers_env, inventory, api_secrets):
         from msgspec import to_builtins
 
         from swarmsweep import load_sweep
@@ -118,7 +127,7 @@ class ActionModule(ActionBase):
         loaded = load_sweep(path)
         sweep = to_data(checked(one_user_on_first_cell(loaded) if one_user else loaded))
         images = images_of(sweep["cells"])
-        secrets = to_builtins(secret_files(sweep["load"].get("secrets"), path))
+        secrets = to_builtins(secret_files(sweep["load"].get("secrets"), path, api_secrets, ROOT))
         scenarios = sweep["scenarios"]
         cell = None
         if loaded.takes_baseline and not one_user:
@@ -140,7 +149,7 @@ class ActionModule(ActionBase):
         if sweep is not None:
             refuse_idle_axis(workers_env, sweep["cells"], sweep["path"])
 
-    def _begun_run(self, reports, resume, path, seed, prices):
+    def _begun_run(self, reports, resume, path, seed, prices, api_secrets):
         from msgspec import to_builtins
 
         from swarmsweep import read_plan
@@ -166,7 +175,7 @@ class ActionModule(ActionBase):
             "baseline": None,
             "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells)),
             "images": images_of(cell.config for cell in plan.cells),
-            "secrets": to_builtins(secret_files(plan.load.get("secrets"), plan.sweep_file or "")),
+            "secrets": to_builtins(secret_files(plan.load.get("secrets"), plan.sweep_file or "", api_secrets, ROOT)),
             "differences": to_builtins(judgement),
             "ids": [cell.id for cell in plan.cells],
         }
@@ -281,6 +290,20 @@ class ActionModule(ActionBase):
             "deadline_seconds": None if part.max_minutes is None else time.monotonic() + part.max_seconds,
         }
 
+    def do_refuse_settings(self, reports, resume, api):
+        """Refuse to resume a run with other settings of HAProxy, before HAProxy gets these. The plan compares all."""
+        from swarmsweep import read_plan
+        from swarmsweep.plan.run_folder import run_to_resume
+        from swarmsweep.results import identity
+        from swarmsweep.results.manifest import read_manifest
+
+        run = run_to_resume(reports, resume)
+        plan, stored = read_plan(run), read_manifest(run).get("api")
+        known = {name: stored[name] for name in api if isinstance(stored, dict) and name in stored}
+        now = {name: value for name, value in api.items() if name in known}
+        identity.refuse(run, plan, identity.lab_differences(plan, {"api": known}, plan.hosts, {"api": now}))
+        return {}
+
     def do_retries(self, run):
         """Return the steps to be retried, after all steps of the plan had their first attempt."""
         from swarmsweep import estimated_seconds, read_plan
@@ -316,13 +339,13 @@ class ActionModule(ActionBase):
             measure_started_cells(run)
         return {"outcome": outcome(run)}
 
-    def do_lock(self, path):
-        """Allow one sweep at a time. The lock belongs to ansible-playbook, the parent of this process."""
-        lock.acquire(path, os.getppid())
+    def do_lock(self, path, run=None):
+        """Allow one command at a time in this clone. The lock is that of ansible-playbook, the parent process."""
+        lock.acquire(path, holder_of(os.getppid(), sys.argv, ROOT, time.time(), run))
         return {}
 
     def do_lock_holder(self, path):
-        """Find out whether a sweep or a retraining of this lab runs. Its process is None if none does."""
+        """Find the command of this clone that measures or changes the lab. Its process is None without one."""
         return {"process": lock.holder(path)}
 
     def do_measure(self, run, cell_id, attempt, one_user=False):

@@ -17,6 +17,7 @@ from swarmsweep.lab import (
     api_secrets,
     content_hash,
     lab_names,
+    provisioned,
     proxy_connections,
     ready_settings,
     swarm_address,
@@ -58,6 +59,15 @@ def lab_content_hashes(folders, root):
         return content_hash.hash_each(str(root), [str(name) for name in folders])
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
+
+
+def lab_provisioned(root):
+    """The version of this clone, as a host keeps it: see swarmsweep.lab.provisioned."""
+    try:
+        here = provisioned.this_version(str(root))
+    except LabError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return {"version": here.version, "files": here.files}
 
 
 def lab_scenario_hashes(folder):
@@ -201,6 +211,7 @@ class FilterModule:
             "lab_content_hash": lab_content_hash,
             "lab_content_hashes": lab_content_hashes,
             "lab_scenario_hashes": lab_scenario_hashes,
+            "lab_provisioned": lab_provisioned,
             "lab_packages_hash": lab_packages_hash,
             "lab_image_tags": lab_image_tags,
             "lab_host_facts": lab_host_facts,

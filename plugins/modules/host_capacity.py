@@ -53,6 +53,10 @@ cpu_flags_missing:
   elements: str
   returned: always
 provisioned: {description: Whether the lab's folder is on the host., type: bool, returned: always}
+provisioned_by:
+  description: Content of the file that says which version of the lab provisioned the host. Empty without the file.
+  type: str
+  returned: always
 """
 
 # Features that the level x86-64-v2 adds, as /proc/cpuinfo names them (pni is SSE3).
@@ -128,6 +132,7 @@ def main():
         cpu_model=first(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo"),
         cpu_flags_missing=missing_cpu_flags(),
         provisioned=Path(module.params["directory"]).is_dir(),
+        provisioned_by=read(Path(module.params["directory"]) / "provisioned.json"),
     )
 
 

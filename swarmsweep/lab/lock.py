@@ -1,63 +1,76 @@
-"""One sweep or retraining at a time in one lab: two at once would disturb each other's measurement."""
+"""One command at a time that changes or measures a lab, in this clone: two at once would disturb each other.
+
+This lock needs no host, so it is taken first. The one on the Swarm manager keeps other clones out (see `lock_holder`).
+"""
 
 from __future__ import annotations
 
 import fcntl
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from swarmsweep.errors import LabError
+from swarmsweep.lab.lock_holder import Holder, judge
+from swarmsweep.lab.processes import started_at
 
 
-def started_at(pid: int, proc: Path = Path("/proc")) -> str | None:
-    """Start of a process in clock ticks since boot, or None when there is no such process.
-
-    Number and start together identify a process, because numbers are reused (proc(5), field 22 of stat).
-    """
-    try:
-        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
-
-
-def acquire(path: Path | str, pid: int, proc: Path = Path("/proc")) -> None:
+def acquire(path: Path | str, mine: Holder) -> None:
     """Take the lock for a process. It is free again when that process has ended, for any reason.
 
     Raises:
         LabError: a living process holds it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mine = f"{pid} {started_at(pid, proc)}\n"
+    # Keys and passwords of the lab are in the same folder.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a+", encoding="utf-8", errors="replace") as file:
         # Held from reading to writing, so that only one of several processes that find a dead holder gets the lock. All
         # of them lock the same file, because it is never removed. The kernel releases the lock with the file, also when
         # this process dies.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        refuse_living(path, file.read(), mine, proc)
+        held = file.read()
+        refuse_living(path, held, mine)
+        before = judge(held.partition("\n")[2], 0, mine)
+        if before.state == "mine" and before.holder is not None:
+            mine = replace(mine, since=before.holder.since)
         file.truncate(0)
-        file.write(mine)
+        file.write(f"{mine.process} {mine.started}\n{mine.text()}\n")
+
+
+def refuse(path: Path | str, mine: Holder) -> None:
+    """Raise when a living process other than ``mine`` holds the lock. Nothing is written."""
+    refuse_living(Path(path), _read(path), mine)
 
 
 def holder(path: Path | str, proc: Path = Path("/proc")) -> int | None:
     """The process that holds the lock, or None when none does."""
+    return _living(_read(path), proc)
+
+
+def _read(path: Path | str) -> str:
     try:
-        return _living(Path(path).read_text(encoding="utf-8", errors="replace"), proc)
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        return None
+        return ""
 
 
-def _living(held: str, proc: Path) -> int | None:
-    number, _, start = held.strip().partition(" ")
+def _living(held: str, proc: Path = Path("/proc")) -> int | None:
+    number, _, start = held.partition("\n")[0].strip().partition(" ")
     return int(number) if number.isdigit() and started_at(int(number), proc) == start else None
 
 
-def refuse_living(path: Path, held: str, mine: str, proc: Path) -> None:
+def refuse_living(path: Path, held: str, mine: Holder) -> None:
     """Raise when the process named in the lock still runs and is not the caller."""
-    number = _living(held, proc)
-    if held != mine and number is not None:
-        raise LabError(
-            f"{path}: a sweep or a retraining of this lab is already running (process {number}). "
-            f"Wait for it, or end it with: kill {number} && ./lab stop"
-        )
+    number = _living(held)
+    if number is None or number == mine.process:
+        return
+    # An earlier version wrote the process alone.
+    finding = judge(held.partition("\n")[2], 0, mine)
+    if finding.holder is not None:
+        raise LabError(finding.sentence)
+    raise LabError(
+        f"{path}: a command that changes or measures this lab is already running (process {number}). "
+        f"Wait for it, or end it with: kill {number} && ./lab stop"
+    )

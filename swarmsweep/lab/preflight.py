@@ -7,6 +7,8 @@ from itertools import combinations
 from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab import provisioned
+from swarmsweep.lab.provisioned import Provisioned
 from swarmsweep.lab.virtual_machines import check_address, is_virtual
 
 # The systems on which the roles were tested. The version is the oldest that has Python 3.11 for Locust.
@@ -36,13 +38,18 @@ class HostFacts(TypedDict):
 
 
 def find_problems(
-    facts: Mapping[str, HostFacts], sides: dict[str, list[str]], *, is_manager_used: bool = True
+    facts: Mapping[str, HostFacts],
+    sides: dict[str, list[str]],
+    needed: Provisioned | None = None,
+    *,
+    is_manager_used: bool = True,
 ) -> list[str]:
     """Problems of all hosts, in inventory order.
 
     Args:
         facts: what each host reported, by host name.
         sides: {"api": [host names], "load": [host names]}.
+        needed: the version that must have provisioned the hosts; None where this command does it.
         is_manager_used: lab_api_on_manager.
 
     Returns:
@@ -59,11 +66,11 @@ def find_problems(
             "more API hosts. Fix: add a host below api: in inventory/lab/hosts.yml, or set lab_api_on_manager: true"
         )
     for name, host in facts.items():
-        problems += host_problems(name, host, is_api=name in sides["api"])
+        problems += host_problems(name, host, is_api=name in sides["api"], needed=needed)
     return problems
 
 
-def host_problems(name: str, host: HostFacts, *, is_api: bool) -> list[str]:
+def host_problems(name: str, host: HostFacts, *, is_api: bool, needed: Provisioned | None = None) -> list[str]:
     """Problems of one host; if one hides others, only the first is named."""
     address, reach, capacity = host["address"], host["reach"], host["capacity"]
     # SSH accepts user@host and other forms, but the load needs a host for its URL.
@@ -80,7 +87,12 @@ def host_problems(name: str, host: HostFacts, *, is_api: bool) -> list[str]:
             f"{name} ({address}) refused a command as root: {cause}. Fix: give its user sudo, or add -K to the command"
         ]
     checks = (check_system, check_disk, check_memory, check_processor)
-    return [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
+    problems = [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
+    if needed is not None:
+        there, is_there = str(capacity.get("provisioned_by", "")), bool(capacity["provisioned"])
+        outdated = provisioned.problem(there, needed, is_provisioned=is_there)
+        problems += [f"{name} ({address}) {outdated}"] if outdated else []
+    return problems
 
 
 def address_problem(name: str, address: str) -> str | None:

@@ -34,6 +34,8 @@ _COMMAND = re.compile(
 )
 # A command of ./lab up to its options, or to the next command.
 _WITH_OPTIONS = re.compile(r"(.*?\./lab [a-z]+(?: (?![-&])(?:'[^']*'|\S)+)?)(.*)")
+# A command that a message names does all of its work, not the part that has failed.
+_TAGS = re.compile(r" (?:--tags[ =]|-t ?)\S+")
 
 
 def message_lines(result: Result) -> list[str]:
@@ -224,7 +226,7 @@ def next_step(
         (first,) = commands
         if verb_of(first) == verb_of(repeat):
             # Of two values of a variable the last one counts: that of the message.
-            own = "" if arguments.strip() in first else arguments
+            own = "" if arguments.strip() in first else _TAGS.sub("", arguments)
             return _WITH_OPTIONS.sub(lambda parts: parts[1] + own + parts[2], first, count=1)
         return first if "./lab sweep" in repeat else f"{first}, then: {whole}"
     if commands or _NAMES_A_WAY.search(text):

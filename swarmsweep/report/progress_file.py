@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from swarmsweep.files import write_atomically
-from swarmsweep.lab.lock import started_at
+from swarmsweep.lab.processes import started_at
 from swarmsweep.markdown import one_line
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Amount, Count, read_record

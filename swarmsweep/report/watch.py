@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from swarmsweep.errors import InputError, LabError
-from swarmsweep.lab.lock import started_at
+from swarmsweep.lab.processes import started_at
 from swarmsweep.plan.run_folder import newest_run, read_plan
 from swarmsweep.report.progress_file import FILE, RunProgress, read_progress
 from swarmsweep.report.watch_text import Lines

@@ -10,6 +10,8 @@ from swarmsweep.errors import InputError
 
 # A token, a key or a certificate chain is smaller. The value must also fit into an environment variable.
 MAX_BYTES = 64 * 1024
+# As a path: the file that the inventory has for the same name, so that a path is written once.
+OF_INVENTORY = "lab_api_secrets"
 
 
 class Secret(Struct, frozen=True, kw_only=True):
@@ -19,15 +21,34 @@ class Secret(Struct, frozen=True, kw_only=True):
     path: str
 
 
-def secret_files(secrets: Mapping[str, str] | None, sweep_file: Path | str) -> list[Secret]:
+def secret_files(
+    secrets: Mapping[str, str] | None,
+    sweep_file: Path | str,
+    inventory: Mapping[str, str] | None = None,
+    root: Path | str = ".",
+) -> list[Secret]:
     """The files of ``load.secrets``. A relative path begins at the folder of the sweep file.
+
+    Args:
+        secrets: name of the variable -> path, or `OF_INVENTORY`.
+        sweep_file: path of the sweep file.
+        inventory: the setting lab_api_secrets.
+        root: folder of the relative paths of the inventory.
 
     Raises:
         InputError: files that cannot be used, with the reasons. No content is shown.
     """
-    base = Path(sweep_file).resolve().parent
+    base, given = Path(sweep_file).resolve().parent, dict(secrets or {})
+    known = {name: str(path) for name, path in (inventory or {}).items()}
+    missing = [name for name, path in given.items() if path == OF_INVENTORY and name not in known]
+    if missing:
+        raise InputError(
+            f"{sweep_file}: load.secrets.{missing[0]}: the inventory has no {missing[0]} in {OF_INVENTORY}; "
+            f"allowed: {_names(known)}a path of this machine"
+        )
+    places = {name: (Path(root), known[name]) if path == OF_INVENTORY else (base, path) for name, path in given.items()}
     try:
-        found = {name: base / Path(path).expanduser() for name, path in (secrets or {}).items()}
+        found = {name: folder / Path(path).expanduser() for name, (folder, path) in places.items()}
     except RuntimeError as error:
         raise InputError(f"{sweep_file}: load.secrets: {error} Allowed: paths of this machine") from error
     problems = [
@@ -36,6 +57,11 @@ def secret_files(secrets: Mapping[str, str] | None, sweep_file: Path | str) -> l
     if problems:
         raise InputError("\n".join(problems))
     return [Secret(name=name, path=str(path.resolve())) for name, path in found.items()]
+
+
+def _names(names: Mapping[str, str]) -> str:
+    """The names that the inventory has, for a list of what is allowed."""
+    return f"{', '.join(names)}, or " if names else ""
 
 
 def _fault(path: Path) -> str | None:

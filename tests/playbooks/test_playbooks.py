@@ -50,6 +50,9 @@ class Watched:
         ssh.chmod(0o755)
         hosts = [{"ansible_host": f"192.0.2.{number}", "ansible_ssh_executable": str(ssh)} for number in (1, 2)]
         self.inventory = inventory(folder / "hosts.yml", *hosts)
+        # The lock of this clone may be in use.
+        given = json.loads(self.inventory.read_text()) | {"all": {"vars": {"lab_directory": str(folder / "own")}}}
+        self.inventory.write_text(json.dumps(given))
 
     @property
     def touched(self) -> bool:
@@ -315,3 +318,29 @@ def test_role_refuses_other_arguments_before_it_starts(play: Play, anywhere, tmp
     assert result.returncode != 0
     assert words in said(result)
     assert "1 task, 0 changed" in said(result)
+
+
+# --- Hosts of another version -----------------------------------------------------------------------------------------
+
+SITE = {"preflight_locks": True, "preflight_is_site": True}
+
+
+@pytest.mark.parametrize(
+    ("given", "tags", "refused"),
+    [
+        ({"preflight_locks": True}, (), True),
+        (SITE, (), False),
+        # This part of site.yml needs what the other parts installed.
+        (SITE, ("--tags", "api"), True),
+        (SITE, ("--tags", "provision"), False),
+    ],
+    ids=["sweep", "site", "site --tags api", "site --tags provision"],
+)
+def test_a_command_that_does_not_provision_needs_hosts_of_its_version(play: Play, tmp_path, given, tags, refused):
+    host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
+    path = inventory(tmp_path / "hosts.yml", host, host)
+    given = given | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
+    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given), *tags)
+    # This machine may lack what a host needs, which is reported too.
+    for name in ("lab-api", "lab-load"):
+        assert (f"- {name} (127.0.0.1) has no lab yet. Fix: ./lab site" in said(result)) is refused

@@ -568,6 +568,104 @@ def test_services_of_the_user_run_beside_the_api_within_their_limits(rendered):
     assert stack(rendered[SERVICES_OF_PLATFORM])["networks"]["api"] == stack(rendered[API])["networks"]["lab"]
 
 
+# --- Docker Compose ---------------------------------------------------------------------------------------------------
+
+EVERYTHING = {
+    "api_stack_image": "registry.example/x:1", "api_stack_replicas": 4, "api_stack_cpus": "0.25",
+    "api_stack_memory_bytes": 629145600, "api_stack_workers": 2, "api_stack_env": {"PRICE": "$5", "V": "1.10"},
+    "api_stack_command": ["serve", "--x=$Y"], "api_stack_user": "1000:1000", "api_stack_read_only": False,
+    "api_stack_writable": ["/var/cache/a b"], "api_stack_capabilities": ["SETUID"], "api_stack_secrets": [TOKEN],
+    "api_stack_mounts": [{"target": "/model", "name": "0123", "source": "/home/me/the model"}],
+}  # fmt: skip
+COMPOSED = {
+    "the lab's own": {},
+    "a stage of the full image": {"api_stack_variant": "prints"},
+    "an image of the user": FOREIGN,
+    "with the platform": FOREIGN | {"api_stack_platform": True},
+    "every setting": EVERYTHING,
+    "an exported secret": FOREIGN
+    | {"api_stack_secrets": [TOKEN], "api_stack_secret_env": ["API_TOKEN"]}
+    | {"__api_stack_config": {"Entrypoint": ["env", "A=$B"], "Cmd": ["x"]}},
+}
+PAIRS = {
+    name: (
+        api(api_stack_fresh=True, **given),
+        case(
+            "api_stack/templates/compose.yml.j2",
+            api_stack_fresh=True,
+            api_stack_compose_services=[CACHE, DATABASE],
+            **given,
+        ),
+    )
+    for name, given in COMPOSED.items()
+}
+DEPLOYED_PLATFORM = platform()
+SAME = ("image", "entrypoint", "command", "user", "environment", "cap_drop", "cap_add", "read_only", "init", "logging",
+        "healthcheck", "stop_grace_period")  # fmt: skip
+
+
+def assert_same_container(composed: dict, deployed: dict, *but: str) -> None:
+    """A service for Docker Compose has the container and the limits of that for Swarm."""
+    for key in set(SAME) - set(but):
+        assert composed.get(key) == deployed.get(key), key
+    limits = deployed["deploy"]["resources"]["limits"]
+    assert composed.get("cpus") == limits.get("cpus")
+    assert composed["mem_limit"].lower() == limits["memory"].lower()
+    # Docker Compose v1 ignores limits there.
+    assert not {"deploy", "container_name"} & set(composed)
+    assert [secret["target"] for secret in composed.get("secrets", [])] == [
+        secret["target"] for secret in deployed.get("secrets", [])
+    ]
+
+
+@pytest.mark.parametrize(("deployed", "composed"), PAIRS.values(), ids=PAIRS)
+def test_docker_compose_runs_the_container_that_swarm_runs(rendered, deployed, composed):
+    service = stack(rendered[deployed])["services"]["api"]
+    parsed = yaml.safe_load(rendered[composed])
+    assert "version" not in parsed
+    found = parsed["services"]["api"]
+    assert_same_container(found, service)
+    assert found["scale"] == service["deploy"]["replicas"]
+    assert not {"ports", "expose"} & set(found)
+    # A host has a copy of what this machine has itself.
+    known = [volume | ({"source": None} if volume["type"] == "bind" else {}) for volume in service.get("volumes", [])]
+    assert [
+        volume | ({"source": None} if volume["type"] == "bind" else {}) for volume in found.get("volumes", [])
+    ] == known
+    # Secrets are files beside it, and all that are named exist.
+    used = [secret["source"] for each in parsed["services"].values() for secret in each.get("secrets", [])]
+    assert {name: entry["file"] for name, entry in parsed.get("secrets", {}).items()} == {
+        name: f"./secrets/{name}" for name in used
+    }
+
+
+def test_docker_compose_publishes_the_proxy_alone_and_on_this_machine(rendered):
+    for _, composed in PAIRS.values():
+        services = yaml.safe_load(rendered[composed])["services"]
+        assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
+            "proxy": ["127.0.0.1:8080:8080"]
+        }
+
+
+def test_docker_compose_has_the_services_beside_the_api(rendered):
+    deployed = stack(rendered[SERVICES])["services"]
+    for _, composed in PAIRS.values():
+        services = yaml.safe_load(rendered[composed])["services"]
+        for name in ("cache", "vectors"):
+            assert_same_container(services[name], deployed[name])
+
+
+def test_docker_compose_has_the_platform_where_the_api_needs_it(rendered):
+    deployed = stack(rendered[DEPLOYED_PLATFORM])["services"]
+    for name, (_, composed) in PAIRS.items():
+        services = yaml.safe_load(rendered[composed])["services"]
+        needed = name in ("the lab's own", "a stage of the full image", "with the platform")
+        assert ({"postgres", "redis", "mlflow", "train"} <= set(services)) is needed
+        assert services["proxy"]["image"] == IMAGES["haproxy"]
+        for other in ("postgres", "redis", "mlflow") if needed else ():
+            assert_same_container(services[other], deployed[other])
+
+
 # --- The platform ---------------------------------------------------------------------------------------------------
 
 PLATFORM = platform()
@@ -672,6 +770,8 @@ HAPROXY = haproxy()
             haproxy(platform_lab_name="other", platform_proxy_slots=7, platform_api_port=3000),
             "server-template api- 7 tasks.other_api_api:3000 resolvers docker init-addr none",
         ),
+        # Docker Compose gives a service its own name.
+        (haproxy(platform_api_name="api"), "server-template api- 100 api:8000 resolvers docker init-addr none"),
     ],
 )
 def test_haproxy_follows_its_variables(rendered, name, line):

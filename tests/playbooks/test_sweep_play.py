@@ -51,10 +51,11 @@ def names_of(tasks):
 
 def test_the_summary_is_written_before_the_api_is_deployed_again():
     imported = [play["import_playbook"] for play in load_playbook("sweep.yml")]
-    assert imported[-4:] == [
+    assert imported[-5:] == [
         "playbooks/sweep.yml",
         "playbooks/report.yml",
         "playbooks/deploy.yml",
+        "playbooks/unlock.yml",
         "playbooks/ended_early.yml",
     ]
     assert not any("import_playbook" in play for play in load_playbook("playbooks/sweep.yml"))

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hostlink.build_context import context_of
 from tests.plugins import playing
 
 SSH = """\
@@ -37,6 +38,8 @@ elif verb == "image":
     if not path(words[-1]).exists():
         sys.exit(1)
     print(words[2].replace("{{.Id}}", path(words[-1]).read_text().split()[0]).replace("{{.Size}}", "1000"))
+elif verb == "tag":
+    path(words[1]).write_text(f"{words[0]} as before")
 elif verb == "save":
     print(words[0], path(words[0]).read_text())
     if words[0] == "cut:1":
@@ -79,12 +82,14 @@ class Lab:
             hosts[name] = {
                 "ansible_host": "192.0.2.1", "ansible_user": "root", "ansible_become": False,
                 "ansible_ssh_executable": str(folder / name / "ssh"), "ansible_python_interpreter": sys.executable,
-                "lab_directory": str(folder / "keys"),
+                "lab_host_directory": str(folder / name / "opt"),
             }  # fmt: skip
         (folder / "group_vars/all").mkdir(parents=True)
         self.settings = folder / "group_vars/all/lab.yml"
         self.settings.write_text(SETTINGS)
-        (folder / "hosts.json").write_text(json.dumps({"api": {"hosts": hosts}}))
+        (folder / "hosts.json").write_text(
+            json.dumps({"api": {"hosts": hosts}, "all": {"vars": {"lab_directory": str(folder / "keys")}}})
+        )
         play = {"name": "Image", "import_playbook": str(playing.ROOT / "playbooks/image.yml")}
         (folder / "play.yml").write_text(json.dumps([play]))
         (folder / "here").mkdir()
@@ -217,6 +222,24 @@ def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab, where):
     assert "kit was changed while this command ran. Run the same command again" in " ".join(said.split())
     assert len(lab.calls(where, "build")) == 1
     assert (lab.images(where), lab.images("b"), lab.named()) == ([], [], "")
+
+
+# Replicas of it may run, and a restart needs its tag.
+@pytest.mark.parametrize("where", ["here", "a"])
+def test_a_rebuild_that_is_refused_leaves_the_image_its_tag(lab, where):
+    if where == "here":
+        lab.give_docker(lab.folder / "here")
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    for name in ("Dockerfile", "changing"):
+        (folder / name).write_text("x")
+    tag = context_of(folder).tag()
+    lab.add(where, tag, "sha256:inuse x")
+    code, said = lab.bring(str(folder), "-e", "image_rebuild=true")
+    assert code != 0
+    assert "kit was changed while this command ran" in " ".join(said.split())
+    assert len(lab.calls(where, "build")) == 1
+    assert (lab.folder / where / "images" / tag).read_text() == "sha256:inuse as before"
 
 
 @pytest.mark.parametrize(

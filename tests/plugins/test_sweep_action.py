@@ -439,3 +439,24 @@ def test_other_prices_are_noted_and_the_run_goes_on_as_planned(action, begun, tm
     (resumed,) = resumes_of(run)
     assert [one.name for one in resumed.differences] == ["lab_prices"]
     assert json.loads((run / "plan.json").read_text())["prices"] == EUR | {"host_hour": 0}
+
+
+# HAProxy would get settings that the run cannot be measured with.
+@pytest.mark.parametrize(
+    ("api", "refused"),
+    [
+        ({"lab_api_port": 8000, "lab_api_ready_path": "/ready"}, None),
+        ({"lab_api_port": 9000, "lab_api_ready_path": "/ready"}, "setting lab_api_port: planned 8000, now 9000"),
+        # The run is of a version that did not record it. The plan decides.
+        ({"lab_api_port": 8000, "lab_api_ready_host": "other"}, None),
+    ],
+)
+def test_settings_of_haproxy_are_compared_with_those_of_a_run_to_resume(action, plan, tmp_path, api, refused):
+    manifest = {"images": {}, "api": {"lab_api_port": 8000, "lab_api_ready_path": "/ready", "lab_api_user": ""}}
+    begun = plan(manifest=manifest)
+    given = {"reports": str(tmp_path / "reports"), "resume": Path(begun["run"]).name, "api": api}
+    if refused is None:
+        assert action.do_refuse_settings(**given) == {}
+    else:
+        with pytest.raises(LabError, match=refused):
+            action.do_refuse_settings(**given)

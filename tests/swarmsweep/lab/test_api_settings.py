@@ -31,8 +31,8 @@ def test_the_inventory_has_each_setting_with_the_same_default():
     settings = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/lab.yml").read_text())
     given = {name: settings[f"lab_api_{name}"] for name in NAMES}
     assert read_settings(given) == (DEFAULTS, [])
-    preflight = (ROOT / "playbooks/preflight.yml").read_text()
-    assert re.findall(r'^          (\w+): "\{\{ lab_api_\1 \| default', preflight, re.MULTILINE) == [*NAMES, "image"]
+    read = (ROOT / "playbooks/tasks/api_settings.yml").read_text()
+    assert re.findall(r'^      (\w+): "\{\{ lab_api_\1 \| default', read, re.MULTILINE) == [*NAMES, "image"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,25 @@
-"""The lock of a lab, with processes that really live and end."""
+"""The lock of a clone, with processes that really live and end."""
 
 import os
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab import lock
+from swarmsweep.lab.lock_holder import Holder, holder_of
+from swarmsweep.lab.processes import started_at
+
+COMMAND = ["/usr/bin/ansible-playbook", "sweep.yml", "-e", "sweep=sweeps/quick.yml", "-e", "token=hunter2"]
+
+
+def holder(pid: int, run: str | None = None) -> Holder:
+    return holder_of(pid, COMMAND, Path("/srv/clone"), 1795000000.4, run)
 
 
 @pytest.fixture
@@ -20,52 +31,73 @@ def other():
     process.wait()
 
 
-def test_a_living_process_keeps_it(tmp_path, other):
-    lock.acquire(tmp_path / "sweep.lock", other.pid)
-    with pytest.raises(LabError, match=rf"process {other.pid}.*lab stop"):
-        lock.acquire(tmp_path / "sweep.lock", os.getpid())
+def test_a_living_process_keeps_it_and_is_named_with_its_command_and_run(tmp_path, other):
+    lock.acquire(tmp_path / "sweep.lock", holder(other.pid, "/srv/clone/reports/20261129T120000Z-quick"))
+    for refused in (lock.acquire, lock.refuse):
+        with pytest.raises(LabError) as error:
+            refused(tmp_path / "sweep.lock", holder(os.getpid()))
+        words = str(error.value)
+        assert f"kill {other.pid} && ./lab stop" in words
+        assert "ansible-playbook sweep.yml -e sweep=sweeps/quick.yml" in words
+        assert "run 20261129T120000Z-quick, since 2026-11-18 " in words
+        assert "hunter2" not in words
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.lock"]
 
 
 def test_its_holder_is_a_process_that_lives(tmp_path, other):
     assert lock.holder(tmp_path / "sweep.lock") is None
-    lock.acquire(tmp_path / "sweep.lock", other.pid)
+    lock.acquire(tmp_path / "sweep.lock", holder(other.pid))
     assert lock.holder(tmp_path / "sweep.lock") == other.pid
     other.kill()
     other.wait()
     assert lock.holder(tmp_path / "sweep.lock") is None
+    lock.refuse(tmp_path / "sweep.lock", holder(os.getpid()))
 
 
 def test_a_process_that_ended_loses_it(tmp_path, other):
-    lock.acquire(tmp_path / "sweep.lock", other.pid)
+    lock.acquire(tmp_path / "sweep.lock", holder(other.pid))
     other.kill()
     other.wait()
-    lock.acquire(tmp_path / "sweep.lock", os.getpid())
-    assert (tmp_path / "sweep.lock").read_text().startswith(f"{os.getpid()} ")
+    lock.acquire(tmp_path / "sweep.lock", holder(os.getpid()))
+    assert lock.holder(tmp_path / "sweep.lock") == os.getpid()
 
 
 def test_a_later_process_of_the_same_number_does_not_count(tmp_path):
     (tmp_path / "sweep.lock").write_text(f"{os.getppid()} 1\n")
-    lock.acquire(tmp_path / "sweep.lock", os.getpid())
-    assert (tmp_path / "sweep.lock").read_text().startswith(f"{os.getpid()} ")
+    lock.acquire(tmp_path / "sweep.lock", holder(os.getpid()))
+    assert lock.holder(tmp_path / "sweep.lock") == os.getpid()
 
 
-def test_it_may_be_taken_again_by_its_holder(tmp_path):
-    for _ in range(2):
-        lock.acquire(tmp_path / "deep/sweep.lock", os.getpid())
-        assert (tmp_path / "deep/sweep.lock").read_text().startswith(f"{os.getpid()} ")
+def test_it_may_be_taken_again_by_its_holder_and_keeps_its_beginning(tmp_path, other):
+    path = tmp_path / "deep/sweep.lock"
+    lock.acquire(path, holder(other.pid))
+    lock.acquire(path, replace(holder(other.pid, "/r/20261129T120000Z-quick"), since=1795009999))
+    assert path.parent.stat().st_mode & 0o077 == 0
+    assert lock.holder(path) == other.pid
+    with pytest.raises(LabError, match="run 20261129T120000Z-quick, since 2026-11-18 "):
+        lock.refuse(path, holder(os.getpid()))
 
 
-@pytest.mark.parametrize("content", ["", "garbage\n", "12 34 56\n", "999999999 1\n"])
+# The last is that of an earlier version.
+@pytest.mark.parametrize("content", ["{pid} {start}\n", "{pid} {start}\ndamaged\n"])
+def test_a_lock_without_a_description_still_names_the_process(tmp_path, other, content):
+    (tmp_path / "sweep.lock").write_text(content.format(pid=other.pid, start=started_at(other.pid)))
+    with pytest.raises(LabError, match=rf"process {other.pid}\).*kill {other.pid} && ./lab stop"):
+        lock.acquire(tmp_path / "sweep.lock", holder(os.getpid()))
+
+
+@pytest.mark.parametrize("content", ["", "garbage\n", "12 34 56\n", "999999999 1\n", "999999999 1\n{}\n"])
 def test_a_damaged_lock_is_replaced(tmp_path, content):
     (tmp_path / "sweep.lock").write_text(content)
-    lock.acquire(tmp_path / "sweep.lock", os.getpid())
-    assert (tmp_path / "sweep.lock").read_text().startswith(f"{os.getpid()} ")
+    lock.acquire(tmp_path / "sweep.lock", holder(os.getpid()))
+    assert lock.holder(tmp_path / "sweep.lock") == os.getpid()
 
 
 def test_a_process_that_is_not_there_has_no_start():
-    assert lock.started_at(999999999) is None
-    assert lock.started_at(os.getpid()).isdigit()
+    assert started_at(999999999) is None
+    assert started_at(os.getpid()).isdigit()
+    with pytest.raises(LabError, match="process 999999999 has ended"):
+        holder_of(999999999, COMMAND, Path("/srv/clone"), time.time())
 
 
 @pytest.fixture
@@ -81,23 +113,24 @@ def others():
 
 @pytest.mark.parametrize("content", [None, "", "garbage\n", "999999999 1\n"])
 def test_of_several_that_start_at_once_one_gets_it(tmp_path, others, content):
+    holders = [holder(process.pid) for process in others]
     for number in range(40):
         path = tmp_path / f"{number}.lock"
         if content is not None:
             path.write_text(content)
         got, start = [], threading.Barrier(len(others))
 
-        def ask(pid, path=path, got=got, start=start):
+        def ask(mine, path=path, got=got, start=start):
             start.wait()
             try:
-                lock.acquire(path, pid)
+                lock.acquire(path, mine)
             except LabError:
                 return
-            got.append(pid)
+            got.append(mine.process)
 
-        threads = [threading.Thread(target=ask, args=(process.pid,)) for process in others]
+        threads = [threading.Thread(target=ask, args=(mine,)) for mine in holders]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert [str(pid) for pid in got] == [path.read_text().split()[0]]
+        assert got == [lock.holder(path)]

@@ -3,6 +3,7 @@
 import pytest
 
 from swarmsweep.lab.preflight import clock_offset, clock_problem, find_problems
+from swarmsweep.lab.provisioned import Provisioned
 
 GIB = 1024**3
 SIDES = {"api": ["lab-api"], "load": ["lab-load"]}
@@ -43,6 +44,16 @@ SOUND = {"lab-api": facts(), "lab-load": facts("10.0.0.6")}
 )
 def test_sound_hosts_have_no_problem(host):
     assert problems(api=host, load=host) == []
+
+
+def test_hosts_of_another_version_are_named_unless_this_command_provisions_them():
+    needed = Provisioned(version="0.2.0", files="0123456789ab")
+    noted = '{"version": "0.1.0", "files": "ba9876543210"}'
+    lab = {"lab-api": facts(provisioned=True, provisioned_by=noted), "lab-load": facts("10.0.0.6")}
+    assert find_problems(lab, SIDES) == []
+    first, second = find_problems(lab, SIDES, needed)
+    assert first.startswith("lab-api (10.0.0.5) was provisioned by swarmsweep 0.1.0 (files ba9876543210)")
+    assert second == "lab-load (10.0.0.6) has no lab yet. Fix: ./lab site"
 
 
 API_PROBLEMS = [

@@ -213,6 +213,12 @@ def test_the_next_step_has_the_arguments_of_the_user(message, repeat, step):
     assert next_step([message], repeat, arguments=ARGUMENTS) == step
 
 
+@pytest.mark.parametrize("tags", [" --tags api", " --tags=api,deploy", " -t api", " -tapi"])
+def test_a_part_of_a_verb_is_not_repeated_where_the_message_names_the_whole(tags):
+    step = next_step(["It has another version. Fix: ./lab site"], "./lab site", arguments=f"{tags} -e seed=7")
+    assert step == "./lab site -e seed=7"
+
+
 def test_an_argument_is_not_given_twice():
     assert next_step(["Run: ./lab site --tags api"], "./lab site", arguments=" --tags api") == "./lab site --tags api"
 

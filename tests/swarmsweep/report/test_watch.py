@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from swarmsweep.cli import main
 from swarmsweep.errors import LabError
-from swarmsweep.lab.lock import started_at
+from swarmsweep.lab.processes import started_at
 from swarmsweep.report.live_load import LiveLoad
 from swarmsweep.report.progress_file import FILE, CellProgress, Now, RunProgress
 from swarmsweep.report.watch import JsonLines, versions, watched_run

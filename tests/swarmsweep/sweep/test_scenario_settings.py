@@ -97,6 +97,15 @@ def test_secrets_are_files_relative_to_the_sweep_file(tmp_path, monkeypatch):
     assert names == {"A_TOKEN": "token", "B_TOKEN": "other", "C_TOKEN": "token"}
     assert secret_files({"A_TOKEN": "../token"}, sweep) == [Secret(name="A_TOKEN", path=str(tmp_path / "token"))]
     assert secret_files(None, sweep) == []
+    # The inventory has its path. It begins at another folder.
+    inventory = {"A_TOKEN": "token", "OTHER": "nowhere"}
+    found = secret_files({"A_TOKEN": "lab_api_secrets"}, sweep, inventory, tmp_path)
+    assert found == [Secret(name="A_TOKEN", path=str(tmp_path / "token"))]
+    with pytest.raises(
+        InputError,
+        match=r"load.secrets.B: the inventory has no B in lab_api_secrets; allowed: A_TOKEN, OTHER, or a path",
+    ):
+        secret_files({"B": "lab_api_secrets"}, sweep, inventory, tmp_path)
 
 
 @pytest.mark.parametrize(

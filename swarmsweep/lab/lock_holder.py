@@ -1,0 +1,157 @@
+"""Who holds the lock of a lab: one command that changes or measures it, from whichever clone or controller.
+
+The Swarm manager has the lock, a file that names its holder. The file's time of change is the last sign of life. The
+lock ends with its holder: at once where the process can be seen, else when the lease is over. The clone has a lock of
+its own with the same content (see `lock`), which needs no host.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from swarmsweep.errors import LabError
+from swarmsweep.lab.mask_secrets import storable
+from swarmsweep.lab.processes import started_at, this_place
+from swarmsweep.record_file import Amount, Count
+from swarmsweep.units import format_seconds
+
+# Seconds without a sign of life after which the lock of another controller counts as left behind. A sweep gives a sign
+# with each attempt, other commands at their beginning alone. `./lab site` takes minutes, with slow downloads an hour.
+LEASE_SECONDS = 3600.0
+# Seconds that an attempt takes beside its load and the wait for the API: uploads, gathering, a busy host.
+ATTEMPT_MARGIN_SECONDS = 1800.0
+UNLOCK = "./lab stop --unlock"
+
+
+class Holder(Struct, frozen=True, kw_only=True):
+    """The process that holds a lock.
+
+    ``since`` is in epoch seconds. ``place`` is the kernel and the process namespace in which the number of the process
+    is valid, and ``started`` its start in clock ticks. ``where`` is user, computer and folder, for a person.
+    """
+
+    command: str
+    run: str | None
+    since: Amount
+    lease_seconds: Amount
+    place: str
+    process: Count
+    started: str
+    where: str
+
+    def is_same(self, other: Holder) -> bool:
+        """Whether it is the same process, whatever it does now."""
+        return (self.place, self.process, self.started) == (other.place, other.process, other.started)
+
+    def text(self) -> str:
+        """One line for the file, without characters that a shell or a locale could change."""
+        return json.dumps(msgspec.to_builtins(self), sort_keys=True)
+
+    def words(self) -> str:
+        """What it does, since when, and where."""
+        run = f"run {Path(self.run).name}, " if self.run else ""
+        moment = f"{datetime.fromtimestamp(self.since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"`{self.command}` ({run}since {moment}, process {self.process} of {self.where})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``state``: free, mine, held or stale. ``sentence``: for held the refusal, for stale what is replaced.
+
+    ``holder``: None where the lock is free or cannot be read.
+    """
+
+    state: str
+    sentence: str = ""
+    holder: Holder | None = None
+
+
+def holder_of(process: int, argv: Sequence[str], folder: Path, now: float, run: str | None = None) -> Holder:
+    """The holder for a process of this machine, with its command line and the folder of its clone.
+
+    Raises:
+        LabError: there is no such process.
+    """
+    started = started_at(process)
+    if started is None:
+        raise LabError(f"process {process} has ended, so it cannot lock the lab")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return Holder(
+        command=storable(argv),
+        run=run,
+        since=round(now),
+        lease_seconds=LEASE_SECONDS,
+        place=this_place(),
+        process=process,
+        started=started,
+        where=f"{user}@{os.uname().nodename}:{folder}",
+    )
+
+
+def judge(text: str, age_seconds: float, mine: Holder) -> Finding:
+    """What the content of a lock means for ``mine``, the process that asks.
+
+    Args:
+        text: of the file; empty when no process holds the lock.
+        age_seconds: since its last sign of life, by the clock of the host.
+        mine: a process of this machine.
+    """
+    if not text.strip():
+        return Finding("free")
+    try:
+        holder = msgspec.json.decode(text, type=Holder)
+    except (msgspec.DecodeError, UnicodeError):
+        # Another version may have written it, and may still run.
+        if age_seconds >= LEASE_SECONDS:
+            return Finding("stale", "A lock that cannot be read was left behind, so it was replaced.")
+        return Finding("held", _unreadable(age_seconds))
+    if holder.is_same(mine):
+        return Finding("mine", holder=holder)
+    is_near = holder.place == mine.place
+    left_behind = f"A lock was left behind, so it was replaced: {holder.words()}."
+    if is_near and started_at(holder.process) != holder.started:
+        return Finding("stale", f"{left_behind} That process has ended.", holder)
+    if not is_near and age_seconds >= holder.lease_seconds:
+        silence = format_seconds(age_seconds)
+        return Finding("stale", f"{left_behind} Its last sign of life was {silence} ago.", holder)
+    return Finding("held", _refusal(holder, age_seconds, is_near=is_near), holder)
+
+
+def _unreadable(age_seconds: float) -> str:
+    return (
+        "Another command may use this lab: its lock cannot be read. Another version of swarmsweep wrote it, or it is "
+        f"damaged. Nothing was changed. It ends in {format_seconds(LEASE_SECONDS - age_seconds)}.\n"
+        f"If no command uses the lab, free it with: {UNLOCK}"
+    )
+
+
+def _refusal(holder: Holder, age_seconds: float, *, is_near: bool) -> str:
+    place = "" if is_near else " there"
+    sentences = [
+        f"Another command uses this lab: {holder.words()}. Nothing was changed.",
+        f"Wait for it, or end it{place} with: kill {holder.process} && ./lab stop",
+    ]
+    if not is_near:
+        sentences += [
+            f"Its last sign of life was {format_seconds(max(age_seconds, 0))} ago.",
+            f"Without another one, the lock ends in {format_seconds(holder.lease_seconds - age_seconds)}.",
+            f"If it no longer runs there, free the lab with: {UNLOCK}",
+        ]
+    return "\n".join(sentences)
+
+
+def lease_of(load_seconds: Sequence[float], ready_timeout_seconds: float) -> float:
+    """Seconds without a sign of life that a sweep with these loads may need."""
+    return max(LEASE_SECONDS, max(load_seconds, default=0.0) + ready_timeout_seconds + ATTEMPT_MARGIN_SECONDS)

@@ -1,0 +1,181 @@
+"""The lock of a lab on its manager, as the playbooks take and release it: one command at a time, from any clone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from msgspec.structs import replace
+
+from swarmsweep.lab.lock_holder import LEASE_SECONDS, holder_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+import playing
+
+NEAR = holder_of(
+    os.getpid(), ["ansible-playbook", "sweep.yml"], Path("/srv/b"), 1795000000, "/r/20261129T120000Z-quick"
+)
+FAR = replace(NEAR, place="another-boot pid:[1]", process=4711, where="eva@far:/home/eva/lab")
+HOST = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "192.0.2.1"}
+
+
+class Lab:
+    """A lab whose manager is this machine, with a folder of its own for the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lock = folder, folder / "host/lab.lock"
+        groups = {"api": {"hosts": {"lab-api": HOST}}, "load": {"hosts": {"lab-load": HOST}}}
+        given = {
+            "lab_host_directory": str(folder / "host/lab"),
+            "lab_directory": str(folder / "keys"),
+            "lab_name": "lab",
+        }
+        (folder / "hosts.json").write_text(json.dumps({"all": {"children": groups, "vars": given}}))
+
+    def write(self, text: str, age_seconds: float = 0) -> None:
+        self.lock.parent.mkdir(exist_ok=True)
+        self.lock.write_text(text)
+        os.utime(self.lock, (time.time() - age_seconds,) * 2)
+
+    def play(self, *plays: object, arguments: tuple[str, ...] = ()) -> tuple[int, str]:
+        """Exit code, and all that was printed on one line. A text is a playbook of the repository."""
+        known = [
+            {"name": part, "import_playbook": str(playing.ROOT / part)} if isinstance(part, str) else part
+            for part in plays
+        ]
+        (self.folder / "play.yml").write_text(json.dumps(known))
+        code, out, errors = playing.play(self.folder, *arguments)
+        return code, " ".join((out + errors).split())
+
+    def show(self) -> dict:
+        """A play that prints the lock as it is while the command runs."""
+        content = f"lookup('ansible.builtin.file', '{self.lock}')"
+        shown = {"ansible.builtin.debug": {"msg": f"lock: {{{{ {content} }}}} went on"}}
+        return {"name": "Show it", "hosts": "localhost", "tasks": [{"name": "Show it"} | shown]}
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Lab(tmp_path)
+
+
+def test_a_command_has_the_lock_until_it_ends(lab):
+    code, said = lab.play("playbooks/lock.yml", lab.show(), "playbooks/unlock.yml")
+    assert code == 0, said
+    assert 'lock: {"command": "' in said
+    assert "went on" in said
+    assert lab.lock.read_text() == ""
+    assert (lab.folder / "keys/sweep.lock").read_text()
+
+
+HELD = {
+    "this machine": (NEAR, 0, f"kill {os.getpid()} && ./lab stop"),
+    "another controller": (FAR, 60, "end it there with: kill 4711 && ./lab stop"),
+}
+
+
+@pytest.mark.parametrize(("holder", "age_seconds", "words"), HELD.values(), ids=HELD)
+def test_another_command_is_refused_by_name_before_anything_is_changed(lab, holder, age_seconds, words):
+    lab.write(holder.text(), age_seconds)
+    code, said = lab.play("playbooks/lock.yml", lab.show())
+    assert code != 0
+    assert "`ansible-playbook sweep.yml` (run 20261129T120000Z-quick, since 2026-11-18 " in said
+    assert words in said
+    assert "went on" not in said
+    assert lab.lock.read_text() == holder.text()
+
+
+LEFT_BEHIND = {
+    "this machine": (replace(NEAR, started="1"), 0, "That process has ended."),
+    "another controller": (FAR, LEASE_SECONDS + 60, "Its last sign of life was 1 h 1 min ago."),
+}
+
+
+@pytest.mark.parametrize(("holder", "age_seconds", "words"), LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_a_lock_that_was_left_behind_is_replaced_with_a_word_on_it(lab, holder, age_seconds, words):
+    lab.write(holder.text(), age_seconds)
+    # A dry run changes nothing.
+    code, said = lab.play("playbooks/lock.yml", arguments=("--check",))
+    assert code == 0, said
+    assert lab.lock.read_text() == holder.text()
+    code, said = lab.play("playbooks/lock.yml", lab.show())
+    assert code == 0, said
+    assert f"A lock was left behind, so it was replaced: {holder.words()}. {words}" in said
+    assert "went on" in said
+
+
+def stop_plays() -> dict:
+    """The play of stop.yml that frees the lock. The others need systemd."""
+    return yaml.safe_load((playing.ROOT / "playbooks/stop.yml").read_text())[-1]
+
+
+FREED = {
+    "left behind": (replace(NEAR, started="1"), (), True),
+    "of a process that is seen": (NEAR, (), False),
+    "of another controller": (FAR, (), False),
+    "of another controller, by force": (FAR, ("-e", "stop_unlock=true"), True),
+}
+
+
+@pytest.mark.parametrize(("holder", "arguments", "freed"), FREED.values(), ids=FREED)
+def test_stop_frees_what_was_left_behind_and_the_rest_by_force_alone(lab, holder, arguments, freed):
+    lab.write(holder.text())
+    code, said = lab.play(stop_plays(), arguments=arguments)
+    assert code == 0, said
+    assert (lab.lock.read_text() == "") is freed
+    assert (f"The lab is free. Its lock was that of {holder.words()}" in said) is freed
+
+
+def test_a_sweep_notes_its_run_and_how_long_an_attempt_may_take(lab):
+    take = {"do": "take", "path": str(lab.lock), "run": "/r/20261129T130000Z-a", "load_seconds": ["16", 9000]}
+    note = {"name": "Note it", "lab_lock": take | {"ready_timeout_seconds": "120"}}
+    code, said = lab.play("playbooks/lock.yml", {"name": "Note it", "hosts": "api", "tasks": [note]})
+    assert code == 0, said
+    noted = json.loads(lab.lock.read_text())
+    assert (noted["run"], noted["lease_seconds"]) == ("/r/20261129T130000Z-a", 9000 + 120 + 1800)
+
+
+def test_a_host_that_cannot_keep_the_lock_ends_the_command_with_the_reason(lab):
+    (lab.folder / "host").write_text("no folder")
+    code, said = lab.play("playbooks/lock.yml", "playbooks/lock_held.yml")
+    assert code != 0
+    assert f"The lock of the lab, {lab.lock}, could not be taken: " in said
+
+
+# Between reading and writing, another command may have taken it.
+@pytest.mark.parametrize(("content", "code"), [("", 0), ("it is mine", 75)])
+def test_a_lock_that_changed_since_it_was_read_is_not_overwritten(tmp_path, content, code):
+    spec = importlib.util.spec_from_file_location("lab_lock_action", playing.ROOT / "plugins/action/lab_lock.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = tmp_path / "deep/lab.lock"
+    if content:
+        path.parent.mkdir()
+        path.write_text(f"{content}\n")
+    command = module.WRITE.format(path=path, expected="''", content="mine", changed=module.CHANGED)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert path.read_text() == (f"{content}\n" if content else "mine")
+
+
+# Without a key for them, another clone cannot ask the machines, but it could remove them.
+@pytest.mark.parametrize(("holder", "refused"), [(NEAR, True), (replace(NEAR, started="1"), False)])
+def test_virtual_machines_in_use_are_neither_made_nor_removed(lab, holder, refused):
+    tree = lab.folder / "trees/lab-api"
+    path = tree / str(lab.folder / "host/lab.lock").lstrip("/")
+    path.parent.mkdir(parents=True)
+    path.write_text(holder.text())
+    (lab.folder / "trees/empty").mkdir()
+    arguments = {"do": "refuse", "folder": str(lab.folder / "trees"), "file": str(lab.lock)}
+    ask = {"name": "Ask", "lab_lock": arguments | {"own": str(lab.folder / "keys/sweep.lock")}}
+    code, said = lab.play({"name": "Ask", "hosts": "localhost", "tasks": [ask]})
+    assert (code != 0) is refused, said
+    assert ("Another command uses this lab" in said) is refused
+    assert not (lab.folder / "keys").exists()

@@ -1,0 +1,86 @@
+"""Who holds the lock of a lab: what another command is refused for, and when a lock was left behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from swarmsweep.lab.lock_holder import LEASE_SECONDS, Holder, holder_of, judge, lease_of
+
+MINE = holder_of(os.getpid(), ["ansible-playbook", "site.yml"], Path("/srv/a"), 1795000000)
+# A process of this machine that lives as long as this test, and one that has ended.
+NEAR = holder_of(
+    os.getppid(), ["ansible-playbook", "sweep.yml"], Path("/srv/b"), 1795000000, "/r/20261129T120000Z-quick"
+)
+ENDED = replace(NEAR, started="1")
+FAR = replace(NEAR, place="another-boot pid:[1]", process=4711, where="eva@far:/home/eva/swarmsweep")
+
+CASES = {
+    "no file": ("", 0, "free", ()),
+    "released": ("\n", 0, "free", ()),
+    "taken before by the same process": (replace(MINE, run="/r/x", since=7).text(), 9e9, "mine", ()),
+    "this machine": (
+        NEAR.text(),
+        10,
+        "held",
+        ("`ansible-playbook sweep.yml` (run 20261129T120000Z-quick, since 2026-11-18 ", f"kill {os.getppid()} && "),
+    ),
+    # A sweep whose controller slept still measures.
+    "this machine, without a sign of life": (NEAR.text(), 9e9, "held", ()),
+    "ended on this machine": (ENDED.text(), 0, "stale", ("left behind", "That process has ended.")),
+    "another controller": (
+        FAR.text(),
+        600,
+        "held",
+        (
+            "process 4711 of eva@far:/home/eva/swarmsweep",
+            "end it there with: kill 4711 && ./lab stop",
+            "Its last sign of life was 10 min 0 s ago.",
+            "the lock ends in 50 min 0 s.",
+            "free the lab with: ./lab stop --unlock",
+        ),
+    ),
+    "another controller, long ago": (FAR.text(), LEASE_SECONDS, "stale", ("Its last sign of life was 1 h 0 min ago.",)),
+    "a clock of the host that was set back": (FAR.text(), -500, "held", ("was 0 s ago",)),
+    "damaged": ('{"command": 1', 0, "held", ("cannot be read", "./lab stop --unlock")),
+    "another version": ('{"command": "x"}', 3000, "held", ("ends in 10 min 0 s",)),
+    "damaged, long ago": ("x", LEASE_SECONDS, "stale", ("cannot be read",)),
+}
+
+
+@pytest.mark.parametrize(("text", "age_seconds", "state", "words"), CASES.values(), ids=CASES)
+def test_what_a_lock_means(text, age_seconds, state, words):
+    finding = judge(text, age_seconds, MINE)
+    assert finding.state == state
+    for word in words:
+        assert word in finding.sentence
+    assert bool(finding.sentence) is (state in ("held", "stale"))
+
+
+def test_only_a_controller_whose_processes_cannot_be_seen_is_unlocked_by_force():
+    assert "--unlock" not in judge(NEAR.text(), 10, MINE).sentence
+
+
+def test_a_holder_is_one_line_of_ascii_without_secrets():
+    given = ["ansible-playbook", "sweep.yml", "-e", "lab_reports=/srv/ä", "-e", "dsn=hunter2", "--user", "eva"]
+    text = holder_of(os.getpid(), given, Path("/srv/ü"), 1.6).text()
+    assert text.isascii() and "\n" not in text
+    assert "hunter2" not in text
+    assert judge(text, 0, MINE).holder.where.endswith(":/srv/ü")
+
+
+@pytest.mark.parametrize(
+    ("loads", "ready_seconds", "seconds"),
+    [((), 120, 3600), ((16, 60), 120, 3600), ((60, 7200), 120, 7200 + 120 + 1800)],
+)
+def test_a_lease_outlasts_the_longest_attempt(loads, ready_seconds, seconds):
+    assert lease_of(loads, ready_seconds) == seconds
+
+
+def test_the_stored_form_is_stable():
+    """Another version of the lab on another controller reads it."""
+    assert set(Holder.__struct_fields__) == {
+        *("command", "run", "since", "lease_seconds"),
+        *("place", "process", "started", "where"),
+    }
