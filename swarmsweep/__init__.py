@@ -14,7 +14,7 @@ Thin shims (a filter, a module, a callback) need only these names. For anything 
 ``remaining_steps(run_dir)``                    the steps of the plan whose attempt is not measured yet, in order
 ``retry_broken(run_dir)``                       sets aside attempts that were interrupted or that the bench broke
 ``measure_attempt(run_dir, cell_id, attempt)``  raw files of one attempt -> trial.json (after the last: cell.json)
-``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md and plots/
+``write_report(run_dir, reports_dir)``          cell.json files -> summary.json, .csv, .md, .html, plots/
 ==============================================  =======================================================================
 
 Names are loaded on first use: all modules take 0.8 s to import, those that check a sweep file 0.5 s, `errors` 0.03 s.

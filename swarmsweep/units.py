@@ -6,6 +6,7 @@ from swarmsweep.errors import InputError
 from swarmsweep.shared.memory_text import BYTES_OF_UNIT, format_memory
 
 __all__ = [
+    "factor_text",
     "format_bytes",
     "format_figure",
     "format_memory",
@@ -85,6 +86,13 @@ def format_figure(value: float) -> str:
     if abs(value) < 0.01:
         return f"{value:.1g}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def factor_text(factor: float) -> str:
+    """A factor as text: 'x1', 'x1.07', 'x12.3', 'x1234'."""
+    digits = 0 if factor >= 100 else 1 if factor >= 10 else 2
+    text = f"{factor:.{digits}f}"
+    return f"x{text.rstrip('0').rstrip('.')}" if "." in text else f"x{text}"
 
 
 def format_plain(value: float) -> str:

@@ -1,8 +1,10 @@
 """Installs the programs that the tests run and this machine lacks: `python -m tests.install_programs`.
 
-nginx and HAProxy are unpacked below .lab, as their packages would start a service; wrk and iptables have none.
+nginx and HAProxy are unpacked below .lab, as their packages would start a service. The others have none.
+Chromium of other systems is a snap. There, its tests are skipped.
 """
 
+import platform
 import shutil
 import sys
 
@@ -21,6 +23,8 @@ def main() -> None:
     wrk.install()
     if shutil.which("iptables", path="/usr/sbin:/sbin") is None:
         packages.install_debian("iptables")
+    if shutil.which("chromium") is None and platform.freedesktop_os_release().get("ID") == "debian":
+        packages.install_debian("chromium")
     nginx.program()
     haproxy.program()
 

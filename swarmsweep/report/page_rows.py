@@ -7,9 +7,8 @@ from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.tariff import CPU_EQUIVALENTS, Tariff
 from swarmsweep.report.ladder import PART_NAMES, Stage
-from swarmsweep.report.ladder_chart import factor_text
 from swarmsweep.sweep.matrix import axis_text
-from swarmsweep.units import format_bytes, format_figure, format_memory, format_plain
+from swarmsweep.units import factor_text, format_bytes, format_figure, format_memory, format_plain
 
 UNDECIDED = "undecided"
 

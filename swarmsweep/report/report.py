@@ -1,4 +1,4 @@
-"""Run folder -> summary.json, summary.csv, summary.md, next.yml and plots/, from the stored files alone.
+"""Run folder -> summary.json, .csv, .md, .html, next.yml and plots/, from the stored files alone.
 
 The same files give the same bytes: this code reads no clock, locale or property of the machine.
 """
@@ -11,18 +11,19 @@ from msgspec.structs import asdict, replace
 from swarmsweep.choose.money import money_of
 from swarmsweep.choose.next_sweep import next_sweep
 from swarmsweep.files import read_json, write_atomically, write_json
-from swarmsweep.markdown import one_line
+from swarmsweep.markdown import markdown, one_line
 from swarmsweep.plan.part import read_part, reasons
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.row import Row, unmeasured_row
 from swarmsweep.plan.row_file import has_row, read_row
 from swarmsweep.plan.run_folder import PARTIAL_FILE, attempt_dir, newest_run, read_plan
+from swarmsweep.report.draw import svg
+from swarmsweep.report.html_page import html_page
 from swarmsweep.report.ladder import stages
-from swarmsweep.report.ladder_chart import ladder_chart
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_file import NEXT_FILE, next_summary, next_text
 from swarmsweep.report.page import summary_page
-from swarmsweep.report.rps_chart import rps_chart
+from swarmsweep.report.pictures import Picture, pictures_of
 from swarmsweep.report.summary_csv import as_csv
 from swarmsweep.report.summary_json import summarise, summary_json
 from swarmsweep.report.templating import render
@@ -30,11 +31,14 @@ from swarmsweep.results.manifest import resumes_of
 from swarmsweep.results.shared_failure import unmeasured_reasons
 from swarmsweep.results.workers_axis import judge_workers
 
+# Pictures that stand beside the table of the same figures.
+MAIN = ("rps", "ladder")
+
 
 def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Path:
     """Write the report of a run into its folder and return the path of its summary.md.
 
-    Copies summary.md and summary.json to ``reports_dir`` when the run is the newest there. Raises `LabError` when
+    Copies summary.md, .html and .json to ``reports_dir`` when the run is the newest there. Raises `LabError` when
     the folder is no run folder or a file in it is damaged.
     """
     run_dir, reports_dir = Path(run_dir), Path(reports_dir)
@@ -48,15 +52,24 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     ladder = stages(plan, cells)
     write_atomically(run_dir / "summary.csv", as_csv(cells, ladder, page.searches, money_of(page.choice)))
     write_atomically(run_dir / NEXT_FILE, next_text(run_dir, plan, following))
-    write_atomically(run_dir / "plots" / "rps.svg", rps_chart(cells, page.searches))
-    if ladder:
-        write_atomically(run_dir / "plots" / "ladder.svg", ladder_chart(ladder))
-    shown = asdict(summary_page(run_dir, page, ladder, resumed or [], following))
+    drawn = [(picture, svg(picture.spec, picture.name)) for picture in pictures_of(run_dir, page, ladder)]
+    for picture, drawing in drawn:
+        write_atomically(run_dir / "plots" / f"{picture.name}.svg", drawing)
+    content = summary_page(run_dir, page, ladder, resumed or [], following)
+    html = html_page(content, cells, page.choice.chosen, drawn)
+    write_atomically(run_dir / "summary.html", html)
+    shown = asdict(content) | {"pictures": [_further(picture) for picture, _ in drawn if picture.name not in MAIN]}
     write_atomically(run_dir / "summary.md", render("summary.md.j2", shown | {"folder": ""}))
     if newest_run(reports_dir, default=run_dir).resolve() == run_dir.resolve():
         write_json(reports_dir / "summary.json", summary)
+        write_atomically(reports_dir / "summary.html", html)
         write_atomically(reports_dir / "summary.md", render("summary.md.j2", shown | {"folder": f"{run_dir.name}/"}))
     return run_dir / "summary.md"
+
+
+def _further(picture: Picture) -> dict[str, str]:
+    """A picture of the section of further ones, as text that is safe in Markdown."""
+    return {"name": picture.name, "title": markdown(picture.title), "sentence": markdown(picture.sentence)}
 
 
 def report_lines(summary: Path) -> list[str]:

@@ -4,6 +4,7 @@ import pytest
 
 from swarmsweep.errors import InputError
 from swarmsweep.units import (
+    factor_text,
     format_bytes,
     format_figure,
     format_memory,
@@ -88,6 +89,9 @@ def test_an_amount_is_shown_as_short_as_it_goes(text, short):
         (format_figure(0.001), "0.001"),
         (format_figure(9.876), "9.88"),
         (format_figure(500.04), "500.0"),
+        *((factor_text(1.0), "x1"), (factor_text(1.07), "x1.07"), (factor_text(0.5), "x0.5")),
+        *((factor_text(2.0), "x2"), (factor_text(12.34), "x12.3"), (factor_text(100.0), "x100")),
+        (factor_text(1234.5), "x1234"),
         (format_plain(2.0), "2"),
         (format_plain(0.25), "0.25"),
         (quoted("a\nb"), "'a\\nb'"),

@@ -272,7 +272,7 @@ def test_a_reason_that_looks_like_a_formula_is_quoted(run, start):
 
 
 def test_the_same_files_give_the_same_bytes(reported):
-    files = ["summary.json", "summary.csv", "summary.md", "next.yml", "plots/rps.svg"]
+    files = ["summary.json", "summary.csv", "summary.md", "summary.html", "next.yml", "plots/rps.svg"]
     before = [(reported.dir / name).read_bytes() for name in files]
     for name in files:
         (reported.dir / name).unlink()
@@ -711,7 +711,7 @@ def test_a_smoke_run_says_that_it_is_one(tmp_path, golden):
 
 
 def test_the_same_rows_of_a_search_give_the_same_bytes(searched):
-    files = ["summary.json", "summary.csv", "summary.md", "next.yml", "plots/rps.svg"]
+    files = ["summary.json", "summary.csv", "summary.md", "summary.html", "next.yml", "plots/rps.svg"]
     write_report(searched.dir, searched.reports_dir)
     before = [(searched.dir / name).read_bytes() for name in files]
     write_report(searched.dir, searched.reports_dir)

@@ -1,0 +1,26 @@
+"""The figures of one cell that charts show."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartCell:
+    """A cell. Figures that were not measured are None.
+
+    ``rps`` is the verified rate of a search, else the successful requests per second. ``note`` says in words what came
+    of the cell. ``estimate_rps`` and ``interval_rps`` are those of a search. ``likes`` has the text of the other axes
+    by the axis that is varied, for example {"replicas": "0.5 CPU, 256M, 1 worker"}.
+    """
+
+    id: str
+    verdict: str
+    cost: float
+    replicas: int
+    workers: int
+    note: str
+    rps: float | None = None
+    p95_ms: float | None = None
+    estimate_rps: float | None = None
+    interval_rps: tuple[float, float] | None = None
+    is_chosen: bool = False
+    likes: dict[str, str]

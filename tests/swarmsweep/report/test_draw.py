@@ -1,0 +1,129 @@
+"""Charts that vl-convert draws are well-formed, have their texts, and suit light and dark pages."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from capacity_run import CapacityRun
+from rows import fixed, staged
+from run_folder import Run, Traffic, busy
+
+from swarmsweep.charts.cells import ChartCell
+from swarmsweep.charts.rates import rates_chart
+from swarmsweep.charts.style import DARK, HOLDS
+from swarmsweep.report.draw import svg
+from swarmsweep.report.ladder import stages
+from swarmsweep.report.modes import page_of
+from swarmsweep.report.pictures import pictures_of, verdict_of
+from swarmsweep.report.report import read_cells
+from swarmsweep.results.measure import measure_attempt
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(run):
+    """The pictures of a run with their drawings, by name."""
+    cells = read_cells(run.dir, run.plan)
+    pictures = pictures_of(run.dir, page_of(run.plan, cells), stages(run.plan, cells))
+    return {picture.name: (picture, svg(picture.spec, picture.name)) for picture in pictures}
+
+
+def texts(drawing):
+    """All texts of a drawing, on one line."""
+    root = ElementTree.fromstring(drawing)
+    return " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
+
+
+def test_a_fixed_run_has_its_pictures(finished_run):
+    for step in finished_run.plan.steps:
+        measure_attempt(finished_run.dir, step.cell_id, step.attempt)
+    found = drawn(finished_run)
+    assert list(found) == ["rps", "latency", "cost", "scaling", "timeline"]
+    assert "r1-c0.25-m256M-w1" in texts(found["rps"][1])
+    assert "failed: out of memory" in texts(found["rps"][1])
+    assert "SLO: 120 ms" in texts(found["latency"][1])
+    assert "→ r1-c0.5-m256M-w1" in texts(found["cost"][1])
+    assert "over replicas" in texts(found["scaling"][1])
+    assert found["timeline"][0].title == "Timeline of r1-c0.5-m256M-w1"
+    # 17 s of load, of which the last one is not whole.
+    rows = found["timeline"][0].spec["vconcat"][0]["data"]["values"]
+    measured = [row["rps"] for row in rows if row["window"] == "measured"]
+    assert sum(measured) == pytest.approx(6000 - 3, rel=0.1)
+
+
+def test_a_search_has_its_pictures(tmp_path):
+    found = drawn(CapacityRun(tmp_path).fill())
+    assert list(found) == ["rps", "latency", "cost", "scaling", "timeline"]
+    assert "verified" in texts(found["rps"][1])
+    assert "misses the SLO" in texts(found["latency"][1])
+    curves = found["latency"][0].spec["layer"][0]
+    assert curves["mark"]["type"] == "line"
+    # Three deployments each, of seven cells with the twin.
+    assert len({row["curve"] for row in curves["data"]["values"]}) == 3 * 7
+
+
+def test_nothing_measured_has_the_bars_alone(run):
+    found = drawn(run)
+    assert list(found) == ["rps"]
+    assert found["rps"][0].sentence == "No cell has a figure."
+    assert "not measured" in texts(found["rps"][1])
+
+
+def test_one_cell_has_no_comparison(tmp_path):
+    run = Run(tmp_path, b"name: one\nslo: {p95_ms: 120}\nload: {users: 40, measure_seconds: 12}\n" + ONE)
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000)))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    assert list(drawn(run)) == ["rps", "latency", "timeline"]
+
+
+ONE = b"matrix: {replicas: [1], cpus: [0.5], memory: [256M], workers: [1]}\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (fixed("a"), "holds the SLO"),
+        (fixed("a", p95=300), "misses the SLO"),
+        (fixed("a", status="invalid"), "not valid"),
+        (fixed("a", status="failed"), "not valid"),
+        (fixed("a", status=None), "not judged"),
+        # Valid, and its verdict is open.
+        (staged("a"), "undecided"),
+    ],
+)
+def test_the_verdict_of_a_row(row, verdict):
+    assert verdict_of(row) == verdict
+
+
+def one_bar(note="x"):
+    cell = ChartCell(id="a", verdict=HOLDS, cost=1.0, replicas=1, workers=1, note=note, rps=5.0, likes={})
+    return svg(rates_chart([cell], searches=False), "rps")
+
+
+def test_a_drawing_names_itself_and_has_every_colour_twice():
+    drawing = one_bar()
+    root = ElementTree.fromstring(drawing)
+    assert root.get("role") == "img" and "a: 5.00 · x" in root.get("aria-label")
+    style = root.find(f"{SVG}style").text
+    assert style.startswith("@media screen and (prefers-color-scheme: dark)")
+    used = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{6})"', drawing.lower()))
+    assert used and used <= set(DARK)
+    assert [colour for colour in used if f'[fill="{colour}"]' not in style] == []
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "]]>&amp;<!--", "a\x00b\x08", "'\"/>"])
+def test_a_hostile_text_is_text(text):
+    drawing = one_bar(text)
+    shown = texts(drawing)
+    assert " ".join("".join(c if c.isprintable() else " " for c in text).split()) in shown
+    assert [element.tag for element in ElementTree.fromstring(drawing).iter(f"{SVG}script")] == []
+
+
+def test_the_parts_of_two_drawings_have_different_ids():
+    spec = rates_chart([], searches=False)
+    ids = [set(re.findall(r'\bid="([^"]+)"', svg(spec, name))) for name in ("a", "b")]
+    assert not ids[0] & ids[1]
+
+
+def test_the_same_figures_give_the_same_drawing():
+    assert one_bar() == one_bar()
