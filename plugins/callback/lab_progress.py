@@ -309,7 +309,8 @@ class CallbackModule(Default):
         if not self.screen.is_mine or not self.progress_file or self.progress_over.is_set():
             return
         self.progress_over.set()
-        self.ticker.join()
+        if self.ticker is not None:
+            self.ticker.join()
         self.write_progress(state)
 
     # --- Failures, and messages of the playbook -----------------------------------------------------------------------

@@ -16,6 +16,7 @@ name: lost
 slo: {p95_ms: 500}
 load: {users: 2, spawn_rate: 2, warmup_seconds: 0, measure_seconds: 1}
 matrix: {replicas: [1], cpus: [0.1, 0.2], memory: [256M], workers: [1]}
+baseline: none
 """
 HOST = {"cpus": 1, "memory_bytes": 4 * 1024**3, "kernel": "6.1", "boot_time": 1}
 FACTS = {"api": [HOST | {"name": "lab-api"}], "load": [HOST | {"name": "lab-load", "boot_time": 2}]}
