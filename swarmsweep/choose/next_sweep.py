@@ -70,9 +70,9 @@ def _unfinished(choice: Choice, rows: list[Row]) -> str | None:
         return None
     # A part of a sweep leaves cells for later, and says so.
     if any(row.reason == NOT_MEASURED or "--only" in str(row.reason) or "--max-" in str(row.reason) for row in left):
-        are = "cell is" if len(left) == 1 else "cells are"
+        have = "cell has" if len(left) == 1 else "cells have"
         resume = f"./lab sweep -e resume={choice.plan.run_id}"
-        return f"{len(left)} {are} not measured yet. To measure what is left: {resume}."
+        return f"{len(left)} {have} no measurement. To measure what is left: {resume}."
     return f"The sweep left out {counted(len(left), 'cell')}. Remove the cause first, which the page names."
 
 
