@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import sys
 import textwrap
@@ -185,7 +186,8 @@ class CallbackModule(Default):
         """Note that a task begins, and start its phase if it is a new one."""
         role = getattr(task, "_role", None)
         name = phase_in(task.get_vars()) or phase_in(role.vars if role else {}) or phase_in(self.play.vars)
-        name = name or self.play.get_name().strip()
+        # Ansible's strings know where they come from. The writer of progress.json takes plain ones alone.
+        name = str(name or self.play.get_name().strip())
         if self.phase is None or self.phase.name != name:
             self.end_phase()
             self.phase = Phase(name, time.monotonic(), continued=name in self.phases)
@@ -220,7 +222,7 @@ class CallbackModule(Default):
     def follow(self, task) -> None:
         """Note that a task begins. It may belong to this cell, to the next one, or to none."""
         step = task.get_vars().get(STEP)
-        cell = CurrentCell(step) if isinstance(step, dict) and "cell_id" in step else None
+        cell = CurrentCell(json.loads(json.dumps(step))) if isinstance(step, dict) and "cell_id" in step else None
         if cell is None or self.cell is None or cell.key != self.cell.key:
             self.leave()
             self.cell = cell
