@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class ChartCell:
     """A cell. Figures that were not measured are None.
 
-    ``rps`` is the verified rate of a search, else the successful requests per second. ``note`` says in words what came
-    of the cell. ``estimate_rps`` and ``interval_rps`` are those of a search. ``likes`` has the text of the other axes
+    ``rps`` is the verified rate of a search, else the successful requests per second. ``note`` is the outcome of the
+    cell in words. ``estimate_rps`` and ``interval_rps`` are those of a search. ``likes`` has the text of the other axes
     by the axis that is varied, for example {"replicas": "0.5 CPU, 256M, 1 worker"}.
     """
 

@@ -208,15 +208,21 @@ def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     assert lab.images("b") == []
 
 
-@pytest.mark.parametrize("where", ["here", "a"])
-def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab, where):
-    """The tag is a hash of files. Other files under it would be used later without a build."""
+def changing_kit(lab, where):
+    """A folder to build, whose files change while Docker builds it, on this machine or on a host."""
     if where == "here":
         lab.give_docker(lab.folder / "here")
     folder = lab.folder / "kit"
     folder.mkdir()
     for name in ("Dockerfile", "changing"):
         (folder / name).write_text("x")
+    return folder
+
+
+@pytest.mark.parametrize("where", ["here", "a"])
+def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab, where):
+    """The tag is a hash of files. Other files under it would be used later without a build."""
+    folder = changing_kit(lab, where)
     code, said = lab.bring(str(folder))
     assert code != 0
     assert "kit was changed while this command ran. Run the same command again" in " ".join(said.split())
@@ -227,12 +233,7 @@ def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab, where):
 # Replicas of it may run, and a restart needs its tag.
 @pytest.mark.parametrize("where", ["here", "a"])
 def test_a_rebuild_that_is_refused_leaves_the_image_its_tag(lab, where):
-    if where == "here":
-        lab.give_docker(lab.folder / "here")
-    folder = lab.folder / "kit"
-    folder.mkdir()
-    for name in ("Dockerfile", "changing"):
-        (folder / name).write_text("x")
+    folder = changing_kit(lab, where)
     tag = context_of(folder).tag()
     lab.add(where, tag, "sha256:inuse x")
     code, said = lab.bring(str(folder), "-e", "image_rebuild=true")
