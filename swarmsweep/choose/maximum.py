@@ -83,28 +83,36 @@ def _why_not_at_limit(row: Row) -> str | None:
     """Why the cell may serve more; None where it was at its limit."""
     if row.failure_percent is not None and row.failure_percent > MAX_FAILED_PERCENT:
         return f"had more than {MAX_FAILED_PERCENT:.0f} % failed requests"
-    kind = row.bottleneck or ""
+    kind = row.bottleneck
+    if kind is None:
+        return "has no known bottleneck"
     if kind in _NOT_THE_API:
         return _NOT_THE_API[kind]
-    is_at_limit = (
-        kind in _BY_RULE
-        or (kind in _BY_CPU and _cpu_share(row) >= CPU_SHARE)
-        or (kind in _BY_QUEUE and _queue_share(row) >= BUSY_SHARE)
-    )
-    return None if is_at_limit else "did not reach its limit"
+    if kind in _BY_RULE:
+        return None
+    shares = [
+        (_cpu_share(row), CPU_SHARE) if kind in _BY_CPU else None,
+        (_queue_share(row), BUSY_SHARE) if kind in _BY_QUEUE else None,
+    ]
+    measured = [(share, bound) for share, bound in filter(None, shares) if share is not None]
+    if any(share >= bound for share, bound in measured):
+        return None
+    if any(shares) and not measured:
+        return "lacks the figures that show its limit"
+    return "did not reach its limit"
 
 
-def _cpu_share(row: Row) -> float:
-    """CPU use of all replicas in shares of their limits; 0 where it was not measured."""
+def _cpu_share(row: Row) -> float | None:
+    """CPU use of all replicas in shares of their limits; None where it was not measured."""
     limit_cores: float = row.config["replicas"] * row.config["cpus"]
-    return (row.api.cpu_cores or 0.0) / limit_cores
+    return None if row.api.cpu_cores is None else row.api.cpu_cores / limit_cores
 
 
-def _queue_share(row: Row) -> float:
-    """`busy_share`, or that of a pool that serves several requests at once; 0 where latency was not measured."""
+def _queue_share(row: Row) -> float | None:
+    """`busy_share`, or that of a pool that serves several requests at once; None where latency was not measured."""
     growth, served = row.latency_growth, row.served_at_once
     if growth is None or row.users is None:
-        return 0.0
+        return None
     share = busy_share(growth, row.users)
     if row.bottleneck == "concurrency" and served and growth > 1:
         # The mean wait in a queue of c servers is at most 1 / (c (1 - busy)) service times (Erlang C).

@@ -12,7 +12,7 @@ from rows import searched
 
 from swarmsweep.choose.maximum import busy_share, of_fixed_load, of_search
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import Row
+from swarmsweep.plan.row import ApiUse, Row
 from swarmsweep.plan.row_file import read_row
 
 CELLS = Path(__file__).parents[2] / "data" / "cells"
@@ -56,7 +56,8 @@ def test_recorded_cells(name, gap):
     [
         ({"failure_percent": 1.0}, None),
         ({"failure_percent": 1.1}, "had more than 1 % failed requests"),
-        ({"bottleneck": None}, "did not reach its limit"),
+        ({"bottleneck": None}, "has no known bottleneck"),
+        ({"api": ApiUse()}, "lacks the figures that show its limit"),
     ],
 )
 def test_the_same_cell_with_other_figures(changes, gap):
