@@ -5,31 +5,19 @@ Arguments: do (list, show, remove, removed) and what that step needs. See the me
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from swarmsweep.errors import InputError, LabError
+from hostlink.steps import StepsAction
+from swarmsweep.errors import InputError
 from swarmsweep.results import old_files
 from swarmsweep.units import counted, format_bytes
 
 MAX_DAYS = 36500
 
 
-class ActionModule(ActionBase):
-    """Turns a LabError into a message without a traceback."""
-
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = json.loads(json.dumps(dict(self._task.args)))
-        step = getattr(self, "do_" + arguments.pop("do"))
-        try:
-            return result | {"changed": False} | step(**arguments)
-        except LabError as error:
-            raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
+class ActionModule(StepsAction):
+    """Lists and removes what is old on this machine, and puts the lists of all hosts together."""
 
     def do_list(self, reports, keys, logs, sweeps, days):
         """Return old files of this machine, and the images that the newest run and the sweep files need."""

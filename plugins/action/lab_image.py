@@ -9,7 +9,6 @@ printed (see hostlink/screen.py).
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -18,13 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
 from hostlink.build_context import ContextError, context_of
 from hostlink.channel import ERROR_BYTES, PART_BYTES, Channel, ChannelError, lines_of
 from hostlink.screen import shown, shown_lines, write_line
-from swarmsweep.errors import LabError
+from hostlink.steps import StepsAction
 from swarmsweep.lab import inventory_line
 from swarmsweep.units import format_bytes, format_seconds
 
@@ -78,21 +74,16 @@ def tail_of(file):
     return file.read().decode(errors="replace").strip()
 
 
-class ActionModule(ActionBase):
-    """Turns an error of the lab into a message without a traceback."""
+class ActionModule(StepsAction):
+    """Finds an image, builds it, copies it to the hosts, and sets the line of the inventory."""
 
     TRANSFERS_FILES = False
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = json.loads(json.dumps(dict(self._task.args)))
+    def arguments(self):
+        found = super().arguments()
         # A virtual machine of this one: compressing takes longer than sending.
-        self.near = bool(arguments.pop("near", False)) and self._connection.transport == "ssh"
-        step = getattr(self, "do_" + arguments.pop("do"))
-        try:
-            return result | {"changed": False} | step(**arguments)
-        except LabError as error:
-            raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
+        self.near = bool(found.pop("near", False)) and self._connection.transport == "ssh"
+        return found
 
     def do_find(self, source):
         """Find out what the user named. Runs on the controller.

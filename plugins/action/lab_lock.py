@@ -6,7 +6,6 @@ host, and no Python, because the lock is taken before the host is checked.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -14,9 +13,9 @@ import time
 from pathlib import Path
 
 import msgspec
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.action import ActionBase
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
+from hostlink.steps import StepsAction
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_text
 from swarmsweep.lab import lock
@@ -41,19 +40,10 @@ printf '%s' {content} > "$f"
 """
 
 
-class ActionModule(ActionBase):
+class ActionModule(StepsAction):
     """Takes, releases or looks at the lock. A lock that was left behind is replaced, with a sentence about it."""
 
     TRANSFERS_FILES = False
-
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = json.loads(json.dumps(dict(self._task.args)))
-        step = getattr(self, "do_" + arguments.pop("do"))
-        try:
-            return result | {"changed": False} | step(**arguments)
-        except LabError as error:
-            raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
 
     def do_take(self, path, run=None, load_seconds=None, ready_timeout_seconds=0):
         """Take the lock for this ansible-playbook, or keep it and note what it does now.

@@ -9,16 +9,12 @@ check reads the sweep file, once in a sweep. plan gets what check returned, howe
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from swarmsweep.errors import LabError
+from hostlink.steps import StepsAction
 from swarmsweep.files import write_json
 from swarmsweep.lab import lock
 from swarmsweep.lab.lock_holder import holder_of
@@ -31,28 +27,13 @@ from swarmsweep.units import format_seconds
 ROOT = Path(__file__).parents[2]
 
 
-def plain(value):
-    """Return Ansible's lazy containers as plain ones."""
-    return json.loads(json.dumps(value))
-
-
 def images_of(configs):
     """Return the images that cells name, each once."""
     return list(dict.fromkeys(config["image"] for config in configs if config.get("image")))
 
 
-class ActionModule(ActionBase):
-    """Turns a LabError into a message without a traceback."""
-
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = plain(dict(self._task.args))
-        step = getattr(self, "do_" + arguments.pop("do"))
-        try:
-            return result | {"changed": False} | step(**arguments)
-        except LabError as error:
-            # Ansible would append the causes, which the text already contains.
-            raise AnsibleActionFail(str(error), result={"next_command": error.next_command}) from None
+class ActionModule(StepsAction):
+    """Checks, plans, judges and reports a sweep, by the package swarmsweep."""
 
     def do_check(
         self,
