@@ -13,7 +13,7 @@ from swarmsweep.plan.row import NOT_MEASURED, unmeasured_row
 from swarmsweep.plan.run_folder import read_plan
 from swarmsweep.report.report import read_cells
 
-DEMO = Path(__file__).parents[3] / "docs" / "example"
+DEMO = Path(__file__).parents[2] / "data" / "demo-run"
 CHOSEN = "r1-c0.5-m256M-w1"
 
 

@@ -22,7 +22,7 @@ from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 ROOT = Path(__file__).parents[3]
-DEMO = ROOT / "docs" / "example"
+DEMO = ROOT / "tests" / "data" / "demo-run"
 PLANTED = ROOT / "tests" / "data" / "cells"
 CHOSEN = "r1-c0.5-m256M-w1"
 

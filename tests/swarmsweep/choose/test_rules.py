@@ -15,7 +15,7 @@ from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.report.report import read_cells
 
-EXAMPLE = Path(__file__).parents[3] / "docs" / "example"
+EXAMPLE = Path(__file__).parents[2] / "data" / "demo-run"
 OPEN = "not_saturated"
 
 
@@ -172,7 +172,7 @@ def test_searches_compare_their_capacities(tmp_path):
 
 
 def recorded_example():
-    """The rows of the demo in docs/example: 40 users with a short think time, one attempt of each cell."""
+    """The rows of a run of the demo: 40 users with a short think time, one attempt of each cell."""
     summary = json.loads((EXAMPLE / "summary.json").read_text())
     cells = [PlannedCell(id=row["id"], config=row["config"], memory="") for row in summary["cells"]]
     paths = [EXAMPLE / "cells" / cell.id / "cell.json" for cell in cells]
