@@ -45,13 +45,14 @@ class Stage:
 def stages(plan: Plan, cells: list[Row]) -> list[Stage]:
     """The rows of the ladder; empty when the cells differ neither in their variant nor in their scenario.
 
+    It is also empty when a stage was measured in several sizes. Such a sweep compares sizes, and rules of thumb do that.
     ``cells`` are the rows of the plan's cells, in its order. A twin is not a stage, because its anchor already is.
     """
     pairs = [pair for pair in zip(plan.cells, cells, strict=True) if not pair[1].twin_of]
     cells = [cell for _, cell in pairs]
     scenarios = [plan.load_of(planned)["locustfile"] for planned, _ in pairs]
     kinds = {(cell.config.get(VARIANT_AXIS), scenario) for cell, scenario in zip(cells, scenarios, strict=True)}
-    if len(kinds) < 2:
+    if len(kinds) < max(2, len(cells)):
         return []
     usual = plan.load["locustfile"]
     names = [_name(cell, scenario, usual) for cell, scenario in zip(cells, scenarios, strict=True)]

@@ -22,6 +22,7 @@ def changed(*cells):
         ([staged(), staged()], 0),
         ([staged("a"), staged("a")], 0),
         ([staged("a"), staged("b")], 2),
+        ([staged("a"), staged("b"), staged("b")], 0),  # one stage in two sizes
         ([staged("a"), staged()], 2),
         ([staged(), staged(locustfile="empty.py")], 2),
         ([staged(), staged(locustfile="predict.py")], 0),  # the sweep's own scenario, written out
@@ -59,8 +60,9 @@ def test_a_cell_without_the_axis_is_named_by_what_the_api_says():
 
 
 def test_stages_of_the_same_name_carry_their_cell():
-    names = [stage.name for stage in ladder(staged("a"), staged("b", locustfile="predict.py"), staged("b"))]
-    assert names == ["a", "b (1-1-1073741824-1-predict.py-b)", "b (1-1-1073741824-1-b)"]
+    row = replace(staged(locustfile="empty.py", target="GET /empty"), choices={"variant": "b"})
+    names = [stage.name for stage in ladder(staged("a"), row, staged("b", locustfile="empty.py", target="GET /empty"))]
+    assert names == ["a", "GET /empty of b (1-1-1073741824-1-empty.py)", "GET /empty of b (1-1-1073741824-1-empty.py-b)"]
 
 
 SCENARIO = {"locustfile": "empty.py", "target": "GET /empty"}
