@@ -45,7 +45,7 @@ class Stage:
 def stages(plan: Plan, cells: list[Row]) -> list[Stage]:
     """The rows of the ladder; empty when the cells differ neither in their variant nor in their scenario.
 
-    It is also empty when a stage was measured in several sizes. Such a sweep compares sizes, and rules of thumb do that.
+    It is also empty when a stage was measured in several sizes: rules of thumb compare sizes.
     ``cells`` are the rows of the plan's cells, in its order. A twin is not a stage, because its anchor already is.
     """
     pairs = [pair for pair in zip(plan.cells, cells, strict=True) if not pair[1].twin_of]

@@ -62,7 +62,11 @@ def test_a_cell_without_the_axis_is_named_by_what_the_api_says():
 def test_stages_of_the_same_name_carry_their_cell():
     row = replace(staged(locustfile="empty.py", target="GET /empty"), choices={"variant": "b"})
     names = [stage.name for stage in ladder(staged("a"), row, staged("b", locustfile="empty.py", target="GET /empty"))]
-    assert names == ["a", "GET /empty of b (1-1-1073741824-1-empty.py)", "GET /empty of b (1-1-1073741824-1-empty.py-b)"]
+    assert names == [
+        "a",
+        "GET /empty of b (1-1-1073741824-1-empty.py)",
+        "GET /empty of b (1-1-1073741824-1-empty.py-b)",
+    ]
 
 
 SCENARIO = {"locustfile": "empty.py", "target": "GET /empty"}
