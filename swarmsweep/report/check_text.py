@@ -93,8 +93,9 @@ def check_sentence(row: Row) -> str:
 
 
 def _did_not_run(row: Row) -> bool:
-    """Whether files are missing, so no check failed: a program of the load has died, or the bench broke."""
-    return row.status == "invalid" and not any(check.passed is False for check in row.checks)
+    """Whether the reason is another one than the checks: a program of the load has died, or the bench broke."""
+    failed = [check.sentence for check in row.checks if check.passed is False and not check.warning]
+    return row.status == "invalid" and row.reason != "; ".join(failed)
 
 
 def _line(name: str, text: str | None) -> list[str]:
@@ -188,7 +189,8 @@ def _problems(
     if isinstance(processes, int) and processes != cell.config["workers"]:
         found.append(
             f"{processes} server processes run, and the cell says workers: {cell.config['workers']}. "
-            "Set lab_api_workers_env to the variable that the image reads"
+            "Set lab_api_workers_env to the variable that the image reads. "
+            f"Or write workers: {processes} in the sweep file"
         )
     if ready is not None and ready > READY_SHARE * ready_limit:
         found.append(

@@ -69,6 +69,12 @@ def test_redirects_that_were_followed_are_shown(tmp_path):
 NO_RESPONSE = {"status": None, "content_type": None, "size_bytes": None, "start": "", "error": "refused"}
 
 
+def test_both_ways_to_make_the_number_of_workers_right_are_named(tmp_path):
+    """With lab_api_workers_env: "", the image sets the number, and no variable helps."""
+    _, (problem,) = checked(tmp_path, {}, server_processes=4)
+    assert "lab_api_workers_env" in problem and problem.endswith("Or write workers: 4 in the sweep file")
+
+
 @pytest.mark.parametrize(
     ("first", "traffic", "problem"),
     [
@@ -153,3 +159,13 @@ def test_a_few_requests_get_no_judgement_of_a_load(tmp_path):
     assert row.status == "invalid" and "busiest Locust worker" in (row.reason or "")
     assert check_text(run.dir, 120).problems == []
     assert check_sentence(row) == "12 requests, of which 0 failed"
+
+
+def test_a_load_that_failed_on_a_busy_host_is_named(tmp_path):
+    """The busy host fails a check of its own, which says nothing about an API. It hides no other reason."""
+    run = Run(tmp_path, SWEEP)
+    attempt = run.record(CELL, Traffic(**SOUND, worker_cpu_percent=97.0))
+    put(attempt / "units/units-lab-load.json", {"schema": 1, "ended_badly": {"locust-worker-0": "oom-kill"}})
+    row = measure_attempt(run.dir, CELL, 1)
+    assert check_sentence(row) == f"invalid: {row.reason}"
+    assert check_text(run.dir, 120).problems == ["the systemd unit locust-worker-0 of the load failed: oom-kill"]
