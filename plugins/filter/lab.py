@@ -17,6 +17,7 @@ from swarmsweep.lab import (
     api_secrets,
     content_hash,
     lab_names,
+    overridden_variables,
     provisioned,
     proxy_connections,
     ready_settings,
@@ -186,6 +187,11 @@ def lab_name_problems(groups, lab_name, sources):
     return lab_names.name_problems(lab_name, dict.fromkeys(hosts), lab_names.inventory_of(sources))
 
 
+def lab_overridden_problems(sources):
+    """Variables of hosts.yml without effect: see swarmsweep.lab.overridden_variables.overridden_problems."""
+    return overridden_variables.overridden_problems(sources)
+
+
 def lab_ready_problems(port, path, host, sources):
     """Problems with the settings of the ready check: see swarmsweep.lab.ready_settings.ready_problems."""
     return ready_settings.ready_problems(port, path, host, lab_names.inventory_of(sources))
@@ -227,6 +233,7 @@ class FilterModule:
             "lab_swarm_address": lab_swarm_address,
             "lab_own_addresses": lab_own_addresses,
             "lab_name_problems": lab_name_problems,
+            "lab_overridden_problems": lab_overridden_problems,
             "lab_ready_problems": lab_ready_problems,
             "lab_bridge_problems": lab_bridge_problems,
             "lab_network_problems": lab_network_problems,

@@ -244,6 +244,20 @@ def test_an_interface_without_the_mark_is_refused_before_any_change(play: Play, 
     assert not (tmp_path / "keys").exists()
 
 
+def test_a_variable_without_effect_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path):
+    """The files of group_vars override it, so the hosts would be reached as another user."""
+    shutil.copytree(ROOT / "inventory/lab/group_vars", tmp_path / "group_vars")
+    text = json.loads(watched.inventory.read_text())
+    del text["all"]
+    text["lab"]["vars"] = {"ansible_user": "ubuntu"}
+    watched.inventory.write_text(json.dumps(text))
+    result = play(ROOT / "site.yml", watched.inventory)
+    assert result.returncode != 0
+    assert f"{watched.inventory} sets ansible_user for the group 'lab'. This has no effect" in said(result)
+    assert f"{tmp_path}/group_vars/lab/connection.yml overrides it" in said(result)
+    assert not watched.touched
+
+
 # --- A host that is down --------------------------------------------------------------------------------------------
 
 

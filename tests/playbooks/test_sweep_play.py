@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -23,7 +24,7 @@ FACTS = {"api": [HOST | {"name": "lab-api"}], "load": [HOST | {"name": "lab-load
 # Of the playbooks of a sweep, in their order: those that contact no host.
 LOCAL_PLAYS = (
     "Check the sweep file",
-    "Refuse settings that HAProxy or Docker cannot have",
+    "Refuse settings that have no effect, or that HAProxy or Docker cannot have",
     "Plan the sweep, and measure its cells",
 )
 STACK = {
@@ -117,6 +118,14 @@ def test_a_search_starts_no_more_users_than_the_running_haproxy_takes(running, s
     plan = next(play for play in load_playbook("playbooks/sweep.yml") if play["name"] == LOCAL_PLAYS[-1])
     given = {"sweep_manager": {"sweep_stack": {"proxy_connections": running}}, "lab_proxy_max_connections": setting}
     assert jinja2.Template(plan["vars"]["bench_cell_max_users"]).render(given) == most
+
+
+@pytest.mark.parametrize("name", ["sweep", "deploy"])
+def test_a_slow_model_may_take_as_long_in_a_cell_as_after_a_site(name):
+    text = (ROOT / f"playbooks/{name}.yml").read_text()
+    passed = re.findall(r'(?:bench_cell_ready|api_stack)_timeout_seconds: "(.+)"', text)
+    given = {"lab_api_ready_timeout_seconds": 300}
+    assert [jinja2.Template(value).render(given) for value in passed] == ["300"]
 
 
 @pytest.mark.parametrize("stale", [[], ["lab_api_port is 9000, but HAProxy still has 8000"]])
