@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from swarmsweep.judge.checks.thresholds import LIMITS, Limit
-from swarmsweep.judge.concurrency import GROWN, NEAR_MS
+from swarmsweep.judge.concurrency import GROWN, NEAR_GROWTH, NEAR_MS
 from swarmsweep.judge.evidence import Evidence
 from swarmsweep.judge.served_by import processes_named
 from swarmsweep.raw.machine_usage import ContainerUsage, MachineUsage
@@ -33,6 +33,7 @@ RULES = {
     "link": Limit(
         90, "percent of a link's speed", "the rest is what the counters lack: preambles and gaps between frames"
     ),
+    "several": Limit(2, "requests in flight, mean", "one request alone may fill a link, and it waits for no other"),
     "part": Limit(50, "percent of a request's time", "more than half: no other part can save as much"),
     "host": Limit(90, "percent of its cores", "above this, processes wait for a core"),
     "hot_worker": Limit(80, "percent of a replica's responses", "with two processes, the other is nearly idle"),
@@ -253,7 +254,7 @@ def _network(evidence: Evidence) -> Bottleneck | None:
     and the retransmissions must explain at least half of it: each one costs up to `RETRANSMISSION_MS`.
     """
     link_percent, link = _fullest_link(evidence)
-    if link_percent is not None and link_percent >= _limit("link"):
+    if link_percent is not None and link_percent >= _limit("link") and not _is_of_others(evidence):
         return Bottleneck("network", f"the network link {link} used {format_figure(link_percent)} % of its speed")
     again = [
         (machine.retransmitted_percent, machine.retransmitted_per_second, host)
@@ -275,6 +276,17 @@ def _network(evidence: Evidence) -> Bottleneck | None:
         f"{host} retransmitted {format_figure(percent)} % of its TCP segments; a request took "
         f"{format_figure(found.loaded_ms)} ms, and {format_figure(base_ms)} ms {compared}",
     )
+
+
+def _is_of_others(evidence: Evidence) -> bool:
+    """Whether a full link holds no request back: several are in flight, and each is as fast as a single one.
+
+    Other traffic fills it then. Requests of the load that share a link are slower.
+    """
+    growth, flow = evidence.concurrency.growth, evidence.peak
+    if growth is None or flow is None or flow.in_flight_mean is None:
+        return False
+    return growth < NEAR_GROWTH and flow.in_flight_mean >= _limit("several")
 
 
 def _fullest_link(evidence: Evidence) -> tuple[float | None, str]:
@@ -473,11 +485,13 @@ def _not_saturated(evidence: Evidence) -> Bottleneck | None:
     known += [f"API host{_busiest(evidence)} {format_figure(busy)} % busy"] if busy is not None else []
     if not known:
         return None
-    found = evidence.concurrency
+    found, (link_percent, link) = evidence.concurrency, _fullest_link(evidence)
+    at_limit = "no measured resource was at its limit"
+    if link_percent is not None and link_percent >= _limit("link"):
+        at_limit = f"only the network link {link} was at its limit, and requests hardly waited"
     return Bottleneck(
         "not_saturated",
-        f"{', '.join(known)}: no measured resource was at its limit{_cores(evidence)}; {found.text}"
-        f"{_busy_processes(evidence)}",
+        f"{', '.join(known)}: {at_limit}{_cores(evidence)}; {found.text}{_busy_processes(evidence)}",
     )
 
 

@@ -81,6 +81,12 @@ def with_links(api_percent: float | None, load_percent: float | None) -> Evidenc
     return replace(evidence, machines=machines, peak_machines=machines)
 
 
+def in_flight(mean: float, evidence: Evidence) -> Evidence:
+    """The evidence with so many requests in flight, each as fast as without load."""
+    flow = replace(evidence.flow, in_flight_mean=mean)
+    return replace(evidence, flow=flow, peak=flow, concurrency=FAST)
+
+
 MIB = 1024**2
 
 
@@ -222,6 +228,9 @@ CASES = [
     # A full link looks like a limit of the API.
     (with_links(96.0, 93.0), "network", ["eth0 of e2e-api used 96.0 % of its speed"]),
     (with_links(None, 93.0), "network", ["eth1 of e2e-load used 93.0 %"]),
+    # Other traffic fills the link, while several requests are as fast as a single one. One request alone may fill it.
+    (in_flight(5.0, with_links(96.0, 93.0)), "not_saturated", ["only the network link eth0 of e2e-api", "1.64 ms"]),
+    (in_flight(1.0, with_links(96.0, 93.0)), "network", ["96.0 %"]),
     (with_links(85.0, 20.0), "not_saturated", ["500.0 ms"]),
     (with_links(20.0, 20.0), "concurrency", ["connections in the API"]),
     (with_links(20.0, None), "concurrency", ["The speed of a network link is not known"]),
@@ -321,8 +330,7 @@ def test_every_word_is_planted_in_the_end_to_end_test():
     own_api = parse_sweep(OWN_API.read_bytes(), OWN_API.name)
     assert {dict(cell.extra)["LIMIT"] for cell in own_api.cells} == {"threads", "pool", "lock", "none"}
     # The machines of the tests have one core, which one process shares with HAProxy. So it fills no core of its own.
-    # The first two are judged on recorded loads of a real server instead (see test_cpu_bound.py).
-    # A service of the user is judged by the rules of PostgreSQL and MLflow, which are planted.
+    # All three are judged on recorded loads of real servers instead (see test_cpu_bound.py).
     unplanted = {"cpu_limit", "worker_cpu", "service"}
     # Other sweeps of the end-to-end test plant these two.
     elsewhere = {"cpu_throttled", "memory"}
