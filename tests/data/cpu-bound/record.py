@@ -1,6 +1,10 @@
 """Records the evidence of a load on a real uvicorn with one process, in a cgroup with a CPU limit.
 
-Run as root, with cgroup v1 and uvicorn: python tests/data/cpu-bound/record.py UVICORN NAME CPUS CPU_MS BLOCKED_MS
+Run as root, with cgroup v1 and uvicorn:
+
+    python tests/data/cpu-bound/record.py UVICORN NAME CPUS CPU_MS BLOCKED_MS [SERVICE_CPUS SERVICE_CPU_MS]
+
+With the last two, each request also waits for a service beside the API: another uvicorn in a cgroup of its own.
 """
 
 import json
@@ -12,7 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).parents[3]))
 sys.path.append(str(Path(__file__).parents[2] / "swarmsweep"))
@@ -44,11 +50,35 @@ class Visitor(FastHttpUser):
 """
 
 
+class Look(NamedTuple):
+    """What the kernel counted of a group."""
+
+    epoch_seconds: float
+    cpu_seconds: float
+    periods: int
+    throttled: int
+    processes: int
+
+
+class Used(NamedTuple):
+    """What a group used in the window."""
+
+    cores: float
+    periods: int
+    throttled: int
+    processes: set[int]
+
+    @property
+    def throttled_percent(self) -> float:
+        return 100 * self.throttled / self.periods if self.periods else 0.0
+
+
 class Group:
     """A cgroup whose processes come before those of other groups. Removed at the end."""
 
     def __init__(self, name: str, cpus: float | None) -> None:
         self.folders = [Path(f"/sys/fs/cgroup/{kind}/{name}") for kind in ("cpu", "cpuacct")]
+        self.looks: list[Look] = []
         for folder in self.folders:
             folder.mkdir(exist_ok=True)
         (self.folders[0] / "cpu.shares").write_text("262144")
@@ -72,12 +102,21 @@ class Group:
             if folder.exists():
                 folder.rmdir()
 
-    def look(self) -> tuple[float, float, int, int, int]:
-        """Epoch seconds, CPU seconds, periods, throttled periods, processes."""
+    def look(self) -> None:
         stat = dict(line.split() for line in (self.folders[0] / "cpu.stat").read_text().splitlines())
         used = int((self.folders[1] / "cpuacct.usage").read_text()) / 1e9
         count = len((self.folders[0] / "cgroup.procs").read_text().split())
-        return time.time(), used, int(stat["nr_periods"]), int(stat["nr_throttled"]), count
+        self.looks.append(Look(time.time(), used, int(stat["nr_periods"]), int(stat["nr_throttled"]), count))
+
+    def used(self, window: tuple[float, float]) -> Used:
+        inside = [look for look in self.looks if window[0] <= look.epoch_seconds <= window[1]]
+        first, last = inside[0], inside[-1]
+        return Used(
+            (last.cpu_seconds - first.cpu_seconds) / (last.epoch_seconds - first.epoch_seconds),
+            last.periods - first.periods,
+            last.throttled - first.throttled,
+            {look.processes for look in inside},
+        )
 
 
 def free_port() -> int:
@@ -97,72 +136,82 @@ def wait_until_it_listens(port: int) -> None:
             time.sleep(0.1)
 
 
-def main(uvicorn: str, name: str, cpus: float, cpu_ms: str, blocked_ms: str) -> None:
-    """Load it, and write NAME.json."""
-    # Groups are inherited, so Locust is in that of this process.
-    api_group, load_group = Group("record-api", cpus), Group("record-load", None)
-    load_group.add(os.getpid())
+def serve(stack: ExitStack, uvicorn: str, group: Group, **env: str) -> int:
+    """Start api.py in a group until the stack ends; return its port."""
     port = free_port()
     command = [uvicorn, "--app-dir", str(HERE), "--port", str(port), "--log-level", "warning", "api:app"]
-    env = os.environ | {"CPU_MS": cpu_ms, "BLOCKED_MS": blocked_ms}
-    looks: dict[str, list] = {"api": [], "load": []}
+    server = stack.enter_context(subprocess.Popen(command, env=os.environ | env))
+    stack.callback(server.kill)
+    group.add(server.pid)
+    wait_until_it_listens(port)
+    return port
+
+
+def main(uvicorn: str, name: str, cpus: str, cpu_ms: str, blocked_ms: str, *service: str) -> None:
+    """Load it, and write NAME.json."""
+    groups = {"api": Group("record-api", float(cpus)), "load": Group("record-load", None)}
+    if service:
+        groups["service"] = Group("record-service", float(service[0]))
+    # Groups are inherited, so Locust is in that of this process.
+    groups["load"].add(os.getpid())
     is_over = threading.Event()
 
     def watch() -> None:
         while not is_over.wait(0.1):
-            looks["api"].append(api_group.look())
-            looks["load"].append(load_group.look())
+            for group in groups.values():
+                group.look()
 
     folder, watcher = Path(tempfile.mkdtemp()), threading.Thread(target=watch, daemon=True)
     watcher.start()
-    with subprocess.Popen(command, env=env) as server:
-        try:
-            api_group.add(server.pid)
-            wait_until_it_listens(port)
+    try:
+        with ExitStack() as stack:
+            env = {"CPU_MS": cpu_ms, "BLOCKED_MS": blocked_ms}
+            if service:
+                asked = serve(stack, uvicorn, groups["service"], CPU_MS=service[1], BLOCKED_MS="0")
+                env["SERVICE_PORT"] = str(asked)
+            port = serve(stack, uvicorn, groups["api"], **env)
             warmup = {"SWEEP_WARMUP_SECONDS": str(WARMUP_SECONDS)}
             run(folder, SCENARIO, f"http://127.0.0.1:{port}", MEASURE_SECONDS, USERS, **warmup)
-        finally:
             is_over.set()
             watcher.join()
-            server.kill()
-            server.wait()
-            for group in (api_group, load_group):
-                group.remove()
-    write(folder, looks, cpus, HERE / f"{name}.json")
+    finally:
+        is_over.set()
+        for group in groups.values():
+            group.remove()
+    write(folder, groups, float(cpus), HERE / f"{name}.json")
     shutil.rmtree(folder)
 
 
-def write(folder: Path, looks: dict[str, list], cpus: float, path: Path) -> None:
-    """The evidence of the window. Of the machine's busy time, only that of the API and of Locust is taken."""
+def write(folder: Path, groups: dict[str, Group], cpus: float, path: Path) -> None:
+    """The evidence of the window. Of the machine's busy time, only that of the groups is taken."""
     problems: list[str] = []
     record = read_users(folder, ReadOrNote(folder, problems))
     timeline = json.loads((folder / "timeline.json").read_text())
     window = timeline["window_start"], timeline["window_end"]
     load = {"mode": "fixed", "users": USERS, "wait_seconds": [0, 0]}
     flow = flow_of_users(record, window, load)
-    used = {}
-    for group, seen in looks.items():
-        inside = [look for look in seen if window[0] <= look[0] <= window[1]]
-        first, last = inside[0], inside[-1]
-        used[group] = (last[1] - first[1]) / (last[0] - first[0])
-        if group == "api":
-            periods, throttled = last[2] - first[2], last[3] - first[3]
-            processes = {look[4] for look in inside}
-    assert problems == [] and len(processes) == 1, (problems, processes)
+    used = {name: group.used(window) for name, group in groups.items()}
+    api = used["api"]
+    assert problems == [] and len(api.processes) == 1, (problems, api.processes)
     cores = os.cpu_count() or 1
-    busy = 100 * (used["api"] + used["load"]) / cores
-    percent = 100 * throttled / periods if periods else 0.0
-    container = ContainerUsage("api", cpu_cores=used["api"], throttled_percent=percent, memory_peak_bytes=None)
+    busy = 100 * sum(one.cores for one in used.values()) / cores
+    containers = {
+        64 * letter: ContainerUsage(
+            service, cpu_cores=used[name].cores, throttled_percent=used[name].throttled_percent, memory_peak_bytes=None
+        )
+        for letter, name, service in (("a", "api", "api"), ("b", "service", "cache"))
+        if name in used
+    }
     machines = {
-        "api": MachineUsage("api", cores=cores, busy_percent=busy, containers={64 * "a": container}),
+        "api": MachineUsage("api", cores=cores, busy_percent=busy, containers=containers),
         "load": MachineUsage("load", cores=cores, busy_percent=busy),
     }
     usage = ApiUsage(
-        cpu_cores=used["api"],
-        periods=periods,
-        throttled_periods=throttled,
+        cpu_cores=api.cores,
+        periods=api.periods,
+        throttled_periods=api.throttled,
         host_busy_percent=busy,
-        server_processes=(processes.pop(),),
+        server_processes=tuple(api.processes),
     )
     evidence = Evidence(
         config={"replicas": 1, "cpus": cpus, "memory_bytes": MEMORY_BYTES, "workers": 1},
@@ -180,4 +229,4 @@ def write(folder: Path, looks: dict[str, list], cpus: float, path: Path) -> None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), *sys.argv[4:6])
+    main(*sys.argv[1:])

@@ -1,6 +1,7 @@
 """The bottleneck of a server whose one thread is the limit: recorded loads of a real uvicorn (tests/data/cpu-bound).
 
-The kernel throttled it in no period, so throttling does not show the limit.
+The kernel throttled it in no period, so throttling does not show the limit. In two loads, the limit is that of a
+service beside the API.
 """
 
 import json
@@ -57,3 +58,22 @@ def test_without_the_count_of_its_processes_the_limit_is_still_named(name):
     found = find_bottleneck(replace(evidence, usage=usage, peak_usage=usage))
     # Nothing then shows that the process is one thread, which serves one request at once.
     assert found.kind == ("concurrency" if name == "two_cpus" else "cpu_limit")
+
+
+@pytest.mark.parametrize(
+    ("name", "throttled", "words"),
+    [
+        # One thread fills a core, and requests wait for it.
+        ("service_busy", False, ["the service cache used 0.9", "cores while requests waited"]),
+        ("service_throttled", True, ["the service cache was throttled by its CPU limit in ", "and used 0.3"]),
+    ],
+)
+def test_a_service_beside_the_api_at_its_limit_is_named(name, throttled, words):
+    evidence = load(name)
+    (service,) = [one for one in evidence.machines["api"].containers.values() if one.service != "api"]
+    assert (service.throttled_percent > 20) is throttled
+    # The API itself is idle.
+    assert evidence.peak_usage.cpu_cores < 0.5 * evidence.config["cpus"]
+    found = find_bottleneck(evidence)
+    assert found.kind == "service"
+    assert all(word in found.evidence for word in words), found.evidence

@@ -5,9 +5,11 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from evidence_json import from_json
 from msgspec.structs import replace
 from rows import plan_of
 
+from swarmsweep.judge.bottleneck import find_bottleneck
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
@@ -17,6 +19,9 @@ from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.slo_limits import SloLimits
 
 CELLS = Path(__file__).parents[2] / "data" / "cells"
+# Limits that no planted cell has, from recorded loads of real servers.
+LOADS = CELLS.with_name("cpu-bound")
+OF_LOADS = {"cpu_limit": "busy", "worker_cpu": "two_cpus", "service": "service_busy"}
 # Each recorded cell holds the first and misses the last; the others are between them.
 SLOS = [{"p95_ms": 60_000}, {"p95_ms": 100}, {"p95_ms": 10}, {"p95_ms": 1}, {"p95_ms": 0.01}]
 # Texts of which a page has one of each pair at most.
@@ -30,7 +35,7 @@ EXCLUSIVE = [
 OF_ONE_CELL = [
     ("No resource was at its limit", "Try more"),
     ("would hardly help", "Try more"),
-    ("would not help", "Try more"),
+    ("on it would not help", "Try more"),
 ]
 
 
@@ -44,7 +49,27 @@ def recorded() -> dict[str, Row]:
     return rows
 
 
+def of_loads(row: Row) -> dict[str, Row]:
+    """Rows of the recorded loads by their limits; what a load does not have is that of ``row``."""
+    rows = {}
+    for word, name in OF_LOADS.items():
+        evidence = from_json(json.loads((LOADS / f"{name}.json").read_text()))
+        found, seen = find_bottleneck(evidence), evidence.concurrency
+        rows[word] = replace(
+            row,
+            id=f"r1-{name}",
+            config=row.config | dict(evidence.config),
+            bottleneck=found.kind,
+            bottleneck_evidence=found.evidence,
+            unloaded_latency_ms=seen.unloaded_ms,
+            latency_growth=seen.growth,
+            served_at_once=seen.served_at_once,
+        )
+    return rows
+
+
 ROWS = recorded()
+ROWS |= of_loads(ROWS["not_saturated"])
 
 
 def page(rows: list[Row], slo: dict) -> tuple[str, list[str]]:
@@ -64,7 +89,7 @@ def test_each_planted_limit_is_recorded():
     words = {name: row.bottleneck for name, row in ROWS.items()}
     inside = {"threads": "concurrency", "pool": "concurrency", "lock": "concurrency"}
     assert words == {name: inside.get(name, "not_saturated" if name.startswith("none") else name) for name in ROWS}
-    assert len(ROWS) == 16
+    assert len(ROWS) == 16 + len(OF_LOADS)
 
 
 def with_other_scenario(row: Row) -> Row:
@@ -92,6 +117,7 @@ def test_no_two_sentences_of_a_page_contradict_each_other(slo):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("cpu_limit", "or with more CPUs and as many workers"),
         ("cpu_throttled", "Add larger configurations to the matrix"),
         ("database", "let the API send it fewer requests"),
         ("generator", "Give the load more workers or another load host"),
@@ -105,7 +131,9 @@ def test_no_two_sentences_of_a_page_contradict_each_other(slo):
         ("not_saturated", "Make the API itself faster"),
         ("pool", "make its pool of threads or connections larger"),
         ("proxy", "measure with a lower rate"),
+        ("service", "Raise its limits in lab_api_services"),
         ("threads", "add more workers or replicas"),
+        ("worker_cpu", "add more workers or replicas to the matrix"),
     ],
 )
 def test_the_advice_for_a_cell_that_misses_the_slo_follows_from_its_limit(name, words):
