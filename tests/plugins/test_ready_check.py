@@ -318,6 +318,9 @@ def test_an_api_that_is_not_ready_yet_is_waited_for(proxy):
         assert [wait.step() for _ in range(3)] == [None] * 3
         wait.finish()
     assert wait.record["cause"] is None
+    # The setting that gives a slow model more time.
+    limit = r"not ready after 120 s \(lab_api_ready_timeout_seconds\): (\d) of \1 replicas run; "
+    assert re.match(limit, wait.record["reason"]), wait.record["reason"]
     found = re.search(
         r"GET /ready \(Host: api\) passes for 0: api-1 \S+.* \(status 503 \(Service Unavailable\)\)",
         wait.record["reason"],

@@ -137,3 +137,13 @@ def test_a_search_is_measured_again_from_its_files(tmp_path):
     cell_json.unlink()
     assert measure_run(run.dir) == 1
     assert cell_json.read_bytes() == before
+
+
+def test_an_api_that_fails_every_request_is_measured_and_misses_the_slo(run):
+    """As one that stays up without its model. Its status is a result, and makes no attempt invalid."""
+    run.record(CELL_ID, Traffic(busy(600), failures=600))
+    row = measure_attempt(run.dir, CELL_ID, 1)
+    assert (row.status, row.reason) == ("valid", None)
+    assert (row.requests, row.failures, row.failure_percent, row.rps) == (600, 600, 100.0, 0.0)
+    assert row.failure_kinds == {"status_503": 600}
+    assert row.meets_slo is False
