@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible.module_utils import swarm_tasks
-from ansible.module_utils.swarm_engine import SERVICE_LABEL
+from ansible.module_utils import full_packets, swarm_tasks
+from ansible.module_utils.swarm_engine import SERVICE_LABEL, HarnessError
 
 # Connections to each replica. Their median is not changed by a few slow ones.
 CONNECTIONS = 20
@@ -45,7 +45,7 @@ def measure_hops(
 ) -> str | None:
     """Set ``connect_ms`` of each row of ``containers`` if they are on several hosts. Return why it is not known.
 
-    Nothing is raised: a load does not depend on it.
+    A load does not depend on the times. It does depend on packets of full size, without which HarnessError is raised.
     """
     if all(row["inspected"] for row in containers):
         return None
@@ -55,6 +55,10 @@ def measure_hops(
     if not running:
         return f"no container of {proxy_service} runs on this host"
     pid = api.inspect_container(running[0]["Id"])["State"]["Pid"]
+    far = {addresses[row["id"]] or "": str(row["node"]) for row in containers if not row["inspected"]}
+    lost = full_packets.lost(pid, {address: node for address, node in far.items() if address})
+    if lost:
+        raise HarnessError(lost)
     found, problem = connect_times(pid, port, [address for address in addresses.values() if address])
     for row in containers:
         row["connect_ms"] = found.get(addresses[row["id"]] or "")
