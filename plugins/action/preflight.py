@@ -1,6 +1,7 @@
 """Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
 
-Arguments: api, load (hosts of the inventory), provisioned (whether this version must have provisioned them before).
+Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine), provisioned (whether this version must
+have provisioned them before).
 """
 
 from __future__ import annotations
@@ -54,8 +55,10 @@ class ActionModule(ActionBase):
         used = boolean(self._task.args.get("api_on_manager", True))
         # A host of another version would fail late: an image or a program that this version needs is missing there.
         needed = this_version(ROOT) if self._task.args.get("provisioned") else None
-        problems = preflight.find_problems(facts, sides, needed, is_manager_used=used)
+        # Only ./lab site changes the engine of a host.
+        engine = None if needed else self._task.args.get("docker_engine")
+        problems = preflight.find_problems(facts, sides, needed, is_manager_used=used, docker_engine=engine)
         problems += clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))
-        return result | {"changed": False}
+        return result | {"changed": False, "warnings": preflight.untested_machines(facts)}

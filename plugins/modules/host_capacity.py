@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_found import describe_docker
 from ansible.module_utils.machine_memory import total_memory_bytes
 
 DOCUMENTATION = r"""
@@ -20,6 +21,7 @@ description:
     cgroups too.
 options:
   directory: {description: The lab's folder on the host., type: path, default: /opt/swarmsweep}
+  docker: {description: Whether to report what of Docker is there., type: bool, default: false}
 author: [swarmsweep]
 """
 
@@ -47,6 +49,11 @@ ipvs:
   type: bool
   returned: always
 cpu_model: {description: Name of the processor., type: str, returned: always}
+machine: {description: Kind of the processor as the kernel names it., type: str, sample: x86_64, returned: always}
+docker:
+  description: Package, version, settings of the daemon, and containers that no service of Swarm has.
+  type: dict
+  returned: with docker
 cpu_flags_missing:
   description: What the processor lacks of x86-64-v2; empty where that level does not apply.
   type: list
@@ -112,7 +119,11 @@ def open_files():
 
 def main():
     module = AnsibleModule(
-        argument_spec={"directory": {"type": "path", "default": "/opt/swarmsweep"}}, supports_check_mode=True
+        argument_spec={
+            "directory": {"type": "path", "default": "/opt/swarmsweep"},
+            "docker": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
     )
     release = os_release()
     module.exit_json(
@@ -130,9 +141,11 @@ def main():
         cgroup_version=2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1,
         ipvs=has_ipvs(os.uname().release),
         cpu_model=first(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo"),
+        machine=os.uname().machine,
         cpu_flags_missing=missing_cpu_flags(),
         provisioned=Path(module.params["directory"]).is_dir(),
         provisioned_by=read(Path(module.params["directory"]) / "provisioned.json"),
+        **({"docker": describe_docker()} if module.params["docker"] else {}),
     )
 
 

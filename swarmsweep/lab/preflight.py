@@ -7,13 +7,16 @@ from itertools import combinations
 from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab import provisioned
+from swarmsweep.lab import engine, provisioned
 from swarmsweep.lab.provisioned import Provisioned
 from swarmsweep.lab.virtual_machines import check_address, is_virtual
 
 # The systems on which the roles were tested. The version is the oldest that has Python 3.11 for Locust.
 SUPPORTED = {"debian": 12, "ubuntu": 24}
 ALLOWED = "Debian 12 or newer, Ubuntu 24.04 or newer"
+# As `uname -m` has it. The lock files have the hashes of the builds for both.
+TESTED_MACHINE = "x86_64"
+UNTESTED_MACHINES = ("aarch64",)
 # Space for images (2.5 GB with their build cache), packages, the model and the logs of a sweep.
 API_DISK_BYTES = 8 * 1024**3
 # Space for Locust's environment and the raw files of the newest attempts.
@@ -43,6 +46,7 @@ def find_problems(
     needed: Provisioned | None = None,
     *,
     is_manager_used: bool = True,
+    docker_engine: str | None = None,
 ) -> list[str]:
     """Problems of all hosts, in inventory order.
 
@@ -51,6 +55,7 @@ def find_problems(
         sides: {"api": [host names], "load": [host names]}.
         needed: the version that must have provisioned the hosts; None where this command does it.
         is_manager_used: lab_api_on_manager.
+        docker_engine: lab_docker_engine where this command installs Docker or uses it for the first time, else None.
 
     Returns:
         One sentence a problem: host, cause, command that fixes it. Empty when all is well.
@@ -66,7 +71,11 @@ def find_problems(
             "more API hosts. Fix: add a host below api: in inventory/lab/hosts.yml, or set lab_api_on_manager: true"
         )
     for name, host in facts.items():
-        problems += host_problems(name, host, is_api=name in sides["api"], needed=needed)
+        is_api = name in sides["api"]
+        problems += host_problems(name, host, is_api=is_api, needed=needed)
+        found = host["capacity"].get("docker")
+        if is_api and docker_engine and found and (problem := engine.engine_problem(docker_engine, found)):
+            problems.append(f"{name} ({host['address']}) {problem}")
     return problems
 
 
@@ -86,7 +95,7 @@ def host_problems(name: str, host: HostFacts, *, is_api: bool, needed: Provision
         return [
             f"{name} ({address}) refused a command as root: {cause}. Fix: give its user sudo, or add -K to the command"
         ]
-    checks = (check_system, check_disk, check_memory, check_processor)
+    checks = (check_system, check_machine, check_disk, check_memory, check_processor)
     problems = [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
     if needed is not None:
         there, is_there = str(capacity.get("provisioned_by", "")), bool(capacity["provisioned"])
@@ -166,6 +175,26 @@ def check_system(capacity: Result, _is_api: bool) -> str | None:
         return None
     name = f"{system or 'an unknown system'} {version}".rstrip()
     return f"runs {name}; allowed: {ALLOWED}. Fix: install one of these systems on the host"
+
+
+def check_machine(capacity: Result, _is_api: bool) -> str | None:
+    """Kind of the processor: of others, the pinned packages of Python have no builds."""
+    machine = capacity.get("machine", TESTED_MACHINE)
+    if machine in (TESTED_MACHINE, *UNTESTED_MACHINES):
+        return None
+    allowed = f"{TESTED_MACHINE}, and {', '.join(UNTESTED_MACHINES)} without a test"
+    return f"has a processor of the kind {machine or 'unknown'}; allowed: {allowed}. Fix: use another machine"
+
+
+def untested_machines(facts: Mapping[str, HostFacts]) -> list[str]:
+    """A sentence for each host whose kind of processor nobody tested."""
+    kinds = {name: str(host["capacity"].get("machine", TESTED_MACHINE)) for name, host in facts.items()}
+    return [
+        f"{name} has a processor of the kind {kind}, on which swarmsweep was never tested. "
+        f"The image of your API must be built for {kind}"
+        for name, kind in kinds.items()
+        if kind in UNTESTED_MACHINES
+    ]
 
 
 def check_disk(capacity: Result, is_api: bool) -> str | None:

@@ -1,0 +1,66 @@
+"""What of Docker is on a host before the lab is provisioned: engine, settings of the daemon, containers that run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+SETTINGS = Path("/etc/docker/daemon.json")
+SOCKET = Path("/var/run/docker.sock")
+# Packages that bring a daemon, or a command with the name of Docker's.
+PACKAGES = ("docker.io", "docker-ce", "moby-engine", "podman-docker")
+# A package that is not among them, a snap, or a program that somebody copied.
+OTHER = "unknown"
+# Each question. A daemon that starts containers is slow.
+ANSWER_SECONDS = 20
+# Swarm sets this label. A service of the lab is started again by Swarm, a container of `docker run` may not be.
+SERVICE_LABEL = "com.docker.swarm.service.name"
+
+
+def describe_docker(settings: Path = SETTINGS) -> dict[str, Any]:
+    """Return ``package`` ("" without Docker), ``version`` ("" without an answer), ``settings``, ``containers``.
+
+    ``settings``: the keys of daemon.json, None without the file. ``containers``: names of those that run and are of no
+    service of Swarm.
+    """
+    package = _package()
+    answers = bool(package) and shutil.which("docker") is not None and SOCKET.exists()
+    label = f'{{{{.Label "{SERVICE_LABEL}"}}}}'
+    rows = _lines("docker", "ps", "--format", f"{label}|{{{{.Names}}}}") if answers else []
+    return {
+        "package": package,
+        "version": "".join(_lines("docker", "version", "--format", "{{.Server.Version}}")[:1]) if answers else "",
+        "settings": keys_of(settings),
+        "containers": [name for row in rows for label, _, name in [row.partition("|")] if not label],
+    }
+
+
+def keys_of(path: Path) -> list[str] | None:
+    """Return the keys of a JSON file, or None without it. What is no JSON object counts as one key."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8", errors="replace") or "{}")
+    except OSError:
+        return None
+    except ValueError:
+        return ["(not valid JSON)"]
+    return sorted(read) if isinstance(read, dict) else ["(not a JSON object)"]
+
+
+def _package() -> str:
+    installed = _lines("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n", *PACKAGES)
+    for package in PACKAGES:
+        if f"{package} installed" in installed:
+            return package
+    return OTHER if shutil.which("dockerd") or shutil.which("docker") else ""
+
+
+def _lines(*command: str) -> list[str]:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    # dpkg-query fails if one of several packages is unknown, and still prints the others.
+    return done.stdout.splitlines()

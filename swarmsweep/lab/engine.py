@@ -1,0 +1,77 @@
+"""Whether the lab may use, install or change the Docker Engine of a host: what is there already must not be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# The settings that the role docker_engine writes into daemon.json.
+OWN_SETTINGS = {"log-driver", "log-opts"}
+# The package that each value of lab_docker_engine installs.
+INSTALLED = {"distribution": "docker.io", "docker-ce": "docker-ce"}
+# The oldest one with jobs of Swarm, which train the model.
+LEAST_VERSION = (20, 10)
+SETTING = "inventory/lab/group_vars/all/lab.yml"
+USE_IT = f"set lab_docker_engine: present in {SETTING}, which uses the installed engine and changes nothing of it"
+# Names of a list that a message has.
+_MOST_NAMES = 5
+
+
+def engine_problem(engine: str, found: Mapping[str, Any]) -> str | None:
+    """Why `./lab site` must not begin on an API host, or None.
+
+    Args:
+        engine: the setting lab_docker_engine.
+        found: what `describe_docker` reported of the host.
+    """
+    if found["package"] == "podman-docker":
+        return "has podman-docker, and Podman has no Swarm. Fix: apt-get remove podman-docker"
+    return _present_problem(found) if engine == "present" else _installed_problem(engine, found)
+
+
+def _present_problem(found: Mapping[str, Any]) -> str | None:
+    fix = f"install Docker Engine there, or set lab_docker_engine: distribution in {SETTING}, which installs it"
+    if not found["package"]:
+        return f"has no Docker Engine, and lab_docker_engine is 'present'. Fix: {fix}"
+    if not found["version"]:
+        return "has a Docker Engine that does not respond. To see why, run there: systemctl status docker"
+    if _version(found["version"]) < LEAST_VERSION:
+        least = ".".join(map(str, LEAST_VERSION))
+        return f"has Docker Engine {found['version']} ({found['package']}); needed: {least} or newer. Fix: {fix}"
+    return None
+
+
+def _installed_problem(engine: str, found: Mapping[str, Any]) -> str | None:
+    wanted = INSTALLED.get(engine)
+    # Another value is refused by the role.
+    if wanted is None:
+        return None
+    if found["package"] not in ("", wanted):
+        there = "a Docker Engine" if found["package"] == "unknown" else f"the package {found['package']}"
+        return (
+            f"has {there}, and lab_docker_engine is '{engine}', which would install {wanted} in its place. "
+            f"Fix: {USE_IT}"
+        )
+    foreign = sorted(set(found["settings"] or ()) - OWN_SETTINGS)
+    if foreign:
+        return (
+            f"has settings in /etc/docker/daemon.json that the lab would remove: {_names(foreign)}. "
+            f"Fix: {USE_IT}. Or rename the file, if they are not needed"
+        )
+    if found["containers"] and set(found["settings"] or ()) != OWN_SETTINGS:
+        return (
+            f"runs containers that the lab would end, because it restarts Docker once: {_names(found['containers'])}. "
+            f"Fix: {USE_IT}. Or stop them"
+        )
+    return None
+
+
+def _names(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """20.10.24+dfsg1 is (20, 10)."""
+    digits = [part for part in text.split(".")[:2] if part.isdigit()]
+    return tuple(int(part) for part in digits)

@@ -1,0 +1,43 @@
+"""What of Docker is on a host: this machine, and files of settings."""
+
+import shutil
+import subprocess
+
+import pytest
+from ansible.module_utils import docker_found
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        (None, None),
+        ("", []),
+        ("{}", []),
+        ('{"log-opts": {"max-size": "10m"}, "data-root": "/srv"}', ["data-root", "log-opts"]),
+        ("[1]", ["(not a JSON object)"]),
+        ("{log-opts: 1}", ["(not valid JSON)"]),
+    ],
+)
+def test_the_keys_of_the_settings(tmp_path, text, keys):
+    if text is not None:
+        (tmp_path / "daemon.json").write_text(text)
+    assert docker_found.keys_of(tmp_path / "daemon.json") == keys
+
+
+def test_this_machine(tmp_path):
+    found = docker_found.describe_docker(tmp_path / "none.json")
+    assert found["settings"] is None
+    there = shutil.which("docker") or shutil.which("dockerd")
+    assert bool(found["package"]) >= bool(there)
+    if not there:
+        assert found == {"package": "", "version": "", "settings": None, "containers": []}
+
+
+@pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="this machine: no dpkg")
+def test_the_status_of_a_package_is_read_from_dpkg(monkeypatch):
+    installed = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${db:Status-Status}", "bash"], capture_output=True, text=True
+    )
+    assert installed.stdout == "installed"
+    monkeypatch.setattr(docker_found, "PACKAGES", ("no-such-package", "bash"))
+    assert docker_found.describe_docker()["package"] == "bash"

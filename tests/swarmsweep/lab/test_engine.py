@@ -1,0 +1,78 @@
+"""What of Docker is on a host already is kept, or refused with cause and fix."""
+
+import pytest
+
+from swarmsweep.lab.engine import engine_problem
+from swarmsweep.lab.preflight import find_problems, untested_machines
+from tests.swarmsweep.lab.test_preflight import SIDES, SOUND, facts
+
+OWN = ["log-driver", "log-opts"]
+
+
+def found(package="docker.io", version="20.10.24+dfsg1", settings=None, containers=()):
+    """What a host reports of Docker."""
+    return {"package": package, "version": version, "settings": settings, "containers": list(containers)}
+
+
+@pytest.mark.parametrize(
+    ("engine", "host"),
+    [
+        ("distribution", found(package="", version="")),
+        ("distribution", found()),
+        ("distribution", found(settings=[])),
+        ("distribution", found(settings=["log-opts"])),
+        # A provisioned host: the file does not change, so nothing is restarted.
+        ("distribution", found(settings=OWN, containers=["shop"])),
+        ("docker-ce", found(package="docker-ce", version="29.1.2")),
+        ("present", found(package="docker-ce", version="29.1.2", settings=["data-root"], containers=["shop"])),
+        ("present", found(package="unknown", version="20.10.0")),
+        # The role refuses it, with the allowed values.
+        ("moby", found(package="docker-ce")),
+    ],
+)
+def test_an_engine_that_can_be_used(engine, host):
+    assert engine_problem(engine, host) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "host", "words"),
+    [
+        ("distribution", found(package="docker-ce"), ("package docker-ce", "docker.io", "lab_docker_engine: present")),
+        ("distribution", found(package="unknown"), ("has a Docker Engine,", "lab_docker_engine: present")),
+        ("docker-ce", found(), ("package docker.io", "install docker-ce", "lab_docker_engine: present")),
+        (
+            "distribution",
+            found(settings=["data-root", "log-opts", "registry-mirrors"]),
+            ("daemon.json", "data-root, registry-mirrors.", "lab_docker_engine: present", "rename the file"),
+        ),
+        ("distribution", found(settings=["(not valid JSON)"]), ("daemon.json", "(not valid JSON)")),
+        ("distribution", found(containers=["shop", "db"]), ("restarts Docker", "shop, db.", "present", "stop them")),
+        ("distribution", found(containers=list("abcdefg")), ("a, b, c, d, e and 2 more",)),
+        ("present", found(package="", version=""), ("no Docker Engine", "lab_docker_engine: distribution")),
+        ("present", found(version=""), ("does not respond", "systemctl status docker")),
+        ("present", found(version="19.03.8"), ("19.03.8", "20.10 or newer")),
+        ("present", found(package="podman-docker", version="5.0.3"), ("Podman has no Swarm", "apt-get remove")),
+    ],
+)
+def test_an_engine_that_is_refused(engine, host, words):
+    problem = engine_problem(engine, host)
+    for word in words:
+        assert word in problem
+
+
+def test_the_api_hosts_alone_are_judged_and_only_where_the_engine_may_change():
+    foreign = facts(docker=found(package="docker-ce"))
+    [problem] = find_problems(SOUND | {"lab-api": foreign}, SIDES, docker_engine="distribution")
+    assert problem.startswith("lab-api (10.0.0.5) has the package docker-ce, and lab_docker_engine is 'distribution'")
+    assert find_problems(SOUND | {"lab-api": foreign}, SIDES) == []
+    assert find_problems(SOUND | {"lab-load": foreign}, SIDES, docker_engine="distribution") == []
+
+
+def test_other_kinds_of_processors_are_refused_or_named():
+    for machine in ("x86_64", "aarch64"):
+        assert find_problems(SOUND | {"lab-api": facts(machine=machine)}, SIDES) == []
+    [problem] = find_problems(SOUND | {"lab-api": facts(machine="riscv64")}, SIDES)
+    assert "of the kind riscv64; allowed: x86_64, and aarch64 without a test" in problem
+    assert untested_machines(SOUND) == []
+    [warning] = untested_machines(SOUND | {"lab-load": facts("10.0.0.6", machine="aarch64")})
+    assert warning.startswith("lab-load has a processor of the kind aarch64, on which swarmsweep was never tested.")
