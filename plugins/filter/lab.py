@@ -197,6 +197,11 @@ def lab_ready_problems(port, path, host, sources):
     return ready_settings.ready_problems(port, path, host, lab_names.inventory_of(sources))
 
 
+def lab_release_problems(release, sources):
+    """Problems with the Debian release of the virtual machines: see swarmsweep.lab.lab_names.release_problems."""
+    return lab_names.release_problems(release, lab_names.inventory_of(sources))
+
+
 def lab_bridge_problems(bridge, sources):
     """Problems with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
     return lab_names.bridge_problems(bridge, lab_names.inventory_of(sources))
@@ -236,6 +241,7 @@ class FilterModule:
             "lab_overridden_problems": lab_overridden_problems,
             "lab_ready_problems": lab_ready_problems,
             "lab_bridge_problems": lab_bridge_problems,
+            "lab_release_problems": lab_release_problems,
             "lab_network_problems": lab_network_problems,
             "lab_gateway": lab_names.gateway,
         }

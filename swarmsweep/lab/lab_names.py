@@ -25,6 +25,8 @@ _HOST_CHARACTERS = 253
 # A virtual machine is called <lab>-<name>, and systemd-nspawn allows 64 characters of RFC 1123. With a dot, lab-api.log
 # (the console of lab-api) could also be the name of a machine.
 _MACHINE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", re.ASCII)
+# Debian releases of the virtual machines: 12 and 13. The roles were tested on both.
+RELEASES = ("bookworm", "trixie")
 # The lab's network, which has the address of the bridge.
 PREFIX_LENGTH = 24
 
@@ -68,6 +70,15 @@ def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
     return [
         f"lab_bridge is {quoted(bridge)}; allowed: a letter, then up to 14 letters, digits, dots, dashes "
         f"and underscores, for example sweep0. Change it in {settings_of(inventory)}"
+    ]
+
+
+def release_problems(release: Any, inventory: str = "inventory/lab") -> list[str]:
+    """The mistakes in the Debian release of the virtual machines."""
+    if release in RELEASES:
+        return []
+    return [
+        f"lab_release is {quoted(release)}; allowed: {' or '.join(RELEASES)}. Change it in {settings_of(inventory)}"
     ]
 
 

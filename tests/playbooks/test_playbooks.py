@@ -209,6 +209,7 @@ def test_a_host_of_another_name_is_refused_before_any_host_is_touched(play: Play
         ({"lab_subnet": "198.18.0.0/24\n"}, "198.18.0.11", r"lab_subnet is '198.18.0.0/24\n'; "),
         ({"lab_bridge": "x;id"}, "198.18.0.11", "lab_bridge is 'x;id'; "),
         ({"lab_bridge": None}, "198.18.0.11", "lab_bridge is None; "),
+        ({"lab_release": "sid"}, "198.18.0.11", "lab_release is 'sid'; "),
         ({}, "198.18.0.1", "ansible_host of 'lab-api' is '198.18.0.1'; "),
         ({}, "198.18.1.11", "ansible_host of 'lab-api' is '198.18.1.11'; "),
         ({}, "198.18.0.12", "ansible_host of 'lab-load' is 198.18.0.12, "),
@@ -256,6 +257,24 @@ def test_a_variable_without_effect_is_refused_before_any_host_is_touched(play: P
     assert f"{watched.inventory} sets ansible_user for the group 'lab'. This has no effect" in said(result)
     assert f"{tmp_path}/group_vars/lab/connection.yml overrides it" in said(result)
     assert not watched.touched
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root reads the machines")
+def test_machines_of_another_release_are_refused_before_any_change(play: Play, tmp_path, golden):
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory/lab", folder)
+    hosts = [{"ansible_host": f"198.19.254.{number}"} for number in (11, 12)]
+    inventory(folder / "hosts.yml", *hosts)
+    release = tmp_path / "state/lab-load/etc/os-release"
+    release.parent.mkdir(parents=True)
+    release.write_text('PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookworm\n')
+    given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), "lab_subnet": "198.19.254.0/24"}
+    given |= {"lab_bridge": "nobodys0", "virtual_lab_state_directory": str(tmp_path / "state"), "lab_release": "trixie"}
+    result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps(given))
+    assert result.returncode != 0
+    golden("virtual_lab_release.txt", f"{refusal(result)}\n")
+    assert ", 0 changed" in said(result)
+    assert not (tmp_path / "keys").exists()
 
 
 # --- A host that is down --------------------------------------------------------------------------------------------

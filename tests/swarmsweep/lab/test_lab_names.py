@@ -150,6 +150,7 @@ def test_the_messages(golden):
         "localhost": lab_names.name_problems("lab", ["localhost"]),
         "lab_bridge": lab_names.bridge_problems("br:0"),
         "lab_subnet": network(subnet="10.0.0.0/24"),
+        "lab_release": lab_names.release_problems("sid"),
         "address": network(("lab-api", "198.18.0.1")),
         "one address twice": network(("lab-api", "198.18.0.11"), ("lab-load", "198.18.0.11")),
         "name of a machine": network(("my_host", "198.18.0.11")),
