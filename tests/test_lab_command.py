@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -285,6 +286,78 @@ def test_a_verb_has_a_help(played, verb):
 )
 def test_the_exit_code_of_a_verb(played, words, status, code):
     assert played(*words, status=status).returncode == code
+
+
+# --- Which machine runs ./lab ---------------------------------------------------------------------------------------
+
+# Another /etc/os-release, in a mount namespace of its own. No program of Debian's packages can be executed there.
+ELSEWHERE = """
+mount --bind "$2" /etc/os-release
+for program in /usr/bin/apt-get /usr/bin/dpkg-query; do [[ ! -e $program ]] || mount --bind /dev/null "$program"; done
+source "$1"; verb=$3; eval "$4"
+"""
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="this machine: no root, so it cannot make a mount namespace")
+
+
+def elsewhere(functions: Path, release: str, verb: str, script: str) -> subprocess.CompletedProcess:
+    path = functions.with_name("os-release")
+    path.write_text(release)
+    command = ["unshare", "--mount", "bash", "-c", ELSEWHERE, "bash", str(functions), str(path), verb, script]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=60)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("release", "other"),
+    [
+        ('ID=debian\nVERSION_ID="12"\n', ""),
+        ('ID=debian\nVERSION_ID="13"\n', ""),
+        ('ID=ubuntu\nVERSION_ID="24.04"\n', ""),
+        ('ID=debian\nVERSION_ID="11"\n', "Debian 11\n"),
+        ("ID=debian\nVERSION_CODENAME=forky\n", "a Debian without a version number\n"),
+        ('ID=ubuntu\nVERSION_ID="22.04"\n', "Ubuntu 22.04\n"),
+        ('ID="rhel"\nVERSION_ID="9.6"\n', "'rhel'\n"),
+        ("", "'unknown'\n"),
+    ],
+)
+def test_which_system_is_another_one(functions, release, other):
+    done = elsewhere(functions, release, "plan", "other_system")
+    assert (done.returncode, done.stdout) == (0, other), done.stderr
+
+
+@needs_root
+@pytest.mark.parametrize("verb", ["site", "sweep", "plan", "report", "image", "down", "lock"])
+def test_another_linux_runs_the_verbs_that_install_nothing(functions, verb):
+    done = elsewhere(functions, "ID=fedora\nVERSION_ID=43\n", verb, 'check_system; "$PYTHON" --version')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Python 3.")
+
+
+@needs_root
+@pytest.mark.parametrize("verb", ["demo", "test", "up", "bench"])
+def test_another_linux_does_not_run_a_verb_that_installs_packages(functions, verb):
+    done = elsewhere(functions, "ID=fedora\nVERSION_ID=43\n", verb, "check_system")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"lab: this machine runs 'fedora'; allowed for './lab {verb}', which installs packages: "
+        "Debian 12 or newer, Ubuntu 24.04 or newer\n"
+    )
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("programs", "missing"),
+    [
+        (("uname", "ssh"), "this machine has no Python 3.11 or newer with the modules venv and ensurepip."),
+        (("uname",), "this machine has no ssh."),
+    ],
+)
+def test_another_linux_is_told_what_it_lacks(functions, tmp_path, programs, missing):
+    for name in programs:
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = elsewhere(functions, "ID=fedora\n", "site", f"PATH={shlex.quote(str(tmp_path))}; check_system")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"lab: {missing} Install ")
 
 
 def test_a_folder_is_named_from_where_the_user_is(played, tmp_path):
