@@ -1,7 +1,7 @@
 """Installs the programs that the tests run and this machine lacks: `python -m tests.install_programs`.
 
 nginx and HAProxy are unpacked below .lab, as their packages would start a service. The others have none.
-Chromium of other systems is a snap, and Docker Compose has other names there. Their tests are skipped.
+Chromium of other systems is a snap. There, its tests are skipped.
 """
 
 import platform
@@ -14,10 +14,6 @@ from bench.truth import haproxy
 from swarmsweep.errors import LabError
 
 
-# Debian 13 has Docker Compose as a plugin of Docker, Debian 12 as a program.
-COMPOSE_PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
-
-
 def main() -> None:
     """Install what is absent.
 
@@ -27,12 +23,8 @@ def main() -> None:
     wrk.install()
     if shutil.which("iptables", path="/usr/sbin:/sbin") is None:
         packages.install_debian("iptables")
-    is_debian = platform.freedesktop_os_release().get("ID") == "debian"
-    if shutil.which("chromium") is None and is_debian:
+    if shutil.which("chromium") is None and platform.freedesktop_os_release().get("ID") == "debian":
         packages.install_debian("chromium")
-    # Without its recommended packages, so without a Docker Engine.
-    if is_debian and not (shutil.which("docker-compose") or shutil.which(COMPOSE_PLUGIN)):
-        packages.install_debian("docker-compose")
     nginx.program()
     haproxy.program()
 

@@ -352,7 +352,7 @@ def test_another_linux_does_not_run_a_verb_that_installs_packages(functions, ver
         (("uname",), "this machine has no ssh."),
     ],
 )
-def test_another_linux_is_told_what_it_lacks(functions, tmp_path, programs, missing):
+def test_what_another_linux_lacks_is_named(functions, tmp_path, programs, missing):
     for name in programs:
         (tmp_path / name).symlink_to(shutil.which(name))
     done = elsewhere(functions, "ID=fedora\n", "site", f"PATH={shlex.quote(str(tmp_path))}; check_system")

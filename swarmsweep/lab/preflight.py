@@ -187,7 +187,7 @@ def check_machine(capacity: Result, _is_api: bool) -> str | None:
 
 
 def untested_machines(facts: Mapping[str, HostFacts]) -> list[str]:
-    """A sentence for each host whose kind of processor nobody tested."""
+    """A sentence for each host with a kind of processor that was never tested."""
     kinds = {name: str(host["capacity"].get("machine", TESTED_MACHINE)) for name, host in facts.items()}
     return [
         f"{name} has a processor of the kind {kind}, on which swarmsweep was never tested. "

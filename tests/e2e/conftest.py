@@ -19,7 +19,6 @@ FILES = (
     "test_bottlenecks.py",
     "test_doubts.py",
     "test_own_api.py",
-    "test_compose.py",
     "test_load_hosts.py",
     "test_api_hosts.py",
     "test_down.py",

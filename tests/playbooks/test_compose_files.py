@@ -3,16 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-# Version 1 is a program. Version 2 is a plugin of Docker, which also runs by itself.
-PLUGIN = "/usr/libexec/docker/cli-plugins/docker-compose"
-COMPOSE = shutil.which("docker-compose") or shutil.which(PLUGIN)
 OWN = {"lab_api_image": "registry.example/x:1", "lab_api_port": 3000, "lab_api_replicas": 2, "lab_proxy_port": 9090}
 
 
@@ -105,15 +101,3 @@ def test_another_package_is_another_image(written, tmp_path):
     after = written(compose_sources=str(sources))[1]["services"]["worker"]["image"]
     assert after != image
     assert (folder / "locust/packages.txt").read_text() == "websocket-client==1.8.0\n"
-
-
-# Neither version needs a Docker Engine to read files.
-@pytest.mark.skipif(COMPOSE is None, reason="this machine: its system has no Docker Compose as a package")
-@pytest.mark.parametrize("given", [{}, OWN], ids=["own", "of-the-user"])
-def test_docker_compose_reads_both_files(written, given):
-    api, locust, folder = written(**given)
-    files = [word for name in ("api.yml", "locust.yml") for word in ("--file", str(folder / name))]
-    done = subprocess.run([COMPOSE, *files, "config"], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    # The training is only a command.
-    assert set(yaml.safe_load(done.stdout)["services"]) | {"train"} == {*api["services"], *locust["services"], "train"}

@@ -47,7 +47,7 @@ def test_packets_of_full_size_pass(pair):
 
 def test_lost_packets_of_full_size_are_named_with_host_and_fix(pair):
     near, far = pair
-    # A device drops what is longer than its own limit, and tells nobody.
+    # A device drops what is longer than its own limit, without any message.
     ip(far, "link", "set", "cable", "mtu", "1300")
     problem = full_packets.lost(near, {FAR: "lab-api2"})
     assert problem.startswith(
