@@ -2,7 +2,7 @@
 
 With the argument live_file, the newest live.json of Locust's master is kept in this file of the controller, over the
 open connection. It holds numbers and known words alone, whatever a scenario wrote (see swarmsweep.report.live_load).
-The file is removed when the load has ended.
+While no figures come, a file beside it says since when and why. Both are removed when the load has ended.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class ActionModule(ActionBase):
     def copying(self, source, seconds, target):
         """Copy the figures until the block ends."""
         # Not at the top: most calls of the module have no load to follow.
-        from swarmsweep.report.live_load import keep_live
+        from swarmsweep.report.live_load import LiveFiles
 
+        files = LiveFiles(target)
         try:
-            with LiveReader(self._connection, source, seconds, lambda line: keep_live(line, target)):
+            with LiveReader(self._connection, source, seconds, files.keep, files.lost):
                 yield
         finally:
-            with contextlib.suppress(OSError):
-                target.unlink(missing_ok=True)
+            files.remove()

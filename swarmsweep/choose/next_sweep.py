@@ -26,6 +26,7 @@ _ENDING = "-next"
 _FILE = "next.yml"
 # Of a plan that is only made for its duration.
 _RUN_ID = "20000101T000000Z-next"
+SETTLED = "Nothing is open that another sweep would settle."
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class NextSweep:
     reasons: tuple[str, ...]
     sweep: Sweep | None = None
     seconds: float | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is open. A run that cannot be settled yet has no sweep either."""
+        return self.reasons == (SETTLED,)
+
+    @property
+    def cell_ids(self) -> frozenset[str]:
+        """The cells that it measures."""
+        return frozenset(cell.id for cell in self.sweep.cells) if self.sweep is not None else frozenset()
 
 
 def next_sweep(choice: Choice) -> NextSweep:
@@ -55,7 +66,7 @@ def next_sweep(choice: Choice) -> NextSweep:
         else:
             answerable.append(fits)
     if not answerable:
-        return NextSweep(tuple(notes) or ("Nothing is open that another sweep would settle.",))
+        return NextSweep(tuple(notes) or (SETTLED,))
     taken = [question for question in answerable if question.load == answerable[0].load]
     sweep = _sweep_of(choice, taken)
     other = choice.plan.estimate_seconds.other_per_step or OTHER_SECONDS_PER_STEP

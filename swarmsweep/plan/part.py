@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from msgspec import Struct, to_builtins
@@ -51,12 +52,17 @@ class Part(Struct, frozen=True, kw_only=True):
     @property
     def option_only(self) -> str:
         """The option, as a person types it: --only 'r2-*'."""
-        return " ".join(f"--only '{pattern}'" for pattern in self.only)
+        return " ".join(f"--only {_as_typed(pattern)}" for pattern in self.only)
 
     @property
     def option_minutes(self) -> str:
         """The option, as a person types it: --max-minutes 30."""
         return "" if self.max_minutes is None else f"--max-minutes {format_plain(self.max_minutes)}"
+
+
+def _as_typed(pattern: str) -> str:
+    """A pattern as a shell takes it. A range may have a quote in it."""
+    return quote(pattern) if "'" in pattern else f"'{pattern}'"
 
 
 WHOLE = Part()
@@ -167,8 +173,10 @@ def reasons(part: Part, unmeasured: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def part_sentence(part: Part, run_id: str, unselected: int, not_begun: int, not_retried: int = 0) -> str | None:
-    """What a part leaves for later, and the command that measures it; None if it leaves nothing.
+def part_sentence(
+    part: Part, run_id: str | None, unselected: int, not_begun: int, not_retried: int = 0
+) -> str | None:
+    """What a part leaves for later; None if it leaves nothing. With a run, the command that measures it is added.
 
     The numbers: attempts of other cells, those that did not begin in time, and invalid ones that were not retried.
     """
@@ -181,7 +189,8 @@ def part_sentence(part: Part, run_id: str, unselected: int, not_begun: int, not_
         left.append(f"{counted(not_retried, 'invalid attempt')} without a retry")
     if not left:
         return None
-    return f"Left out: {', '.join(left)}. To measure the rest, run: ./lab sweep -e resume={run_id}"
+    sentence = f"Left out: {', '.join(left)}."
+    return sentence if run_id is None else f"{sentence} To measure the rest, run: ./lab sweep -e resume={run_id}"
 
 
 def _attempts(count: int) -> str:

@@ -4,6 +4,7 @@ A scenario runs beside the master and may write the file too. So only known word
 """
 
 import contextlib
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import parse_json, write_atomically
+from swarmsweep.markdown import one_line
 from swarmsweep.record_file import Amount, Count, as_record, read_record
 from swarmsweep.units import counted, format_figure
 
@@ -21,6 +23,8 @@ Stage = Literal[
 Unit = Literal["requests/s", "iterations/s", "users", "connections"]
 # The file of the run folder that has the newest figures while a load runs.
 FILE = ".live.json"
+# Beside it while there are no figures.
+MISSING_FILE = ".live-missing.json"
 # After a lost connection, older figures are not those of now. They come once a second.
 STALE_SECONDS = 5.0
 
@@ -70,11 +74,61 @@ def _offered(value: float, unit: str) -> str:
     return counted(int(value), unit.removesuffix("s")) if unit in ("users", "connections") else f"{value:.1f} {unit}"
 
 
-def keep_live(line: str, target: Path) -> None:
+class NoFigures(Struct, frozen=True, kw_only=True):
+    """Why the running load has no figures, and since when (epoch seconds of the controller)."""
+
+    since: Amount
+    reason: str
+
+    def words(self, now: float) -> str:
+        """As 'no figures of the load for 12 s: the load host has sent none yet'."""
+        return f"no figures of the load for {max(0.0, now - self.since):.0f} s: {one_line(self.reason)}"
+
+
+class LiveFiles:
+    """What a load host sends of the running load, in the run folder: its newest figures, or why there are none.
+
+    Nothing that fails here fails the attempt. One thread at a time calls it.
+
+    Args:
+        target: the file of the figures. The other one is beside it.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._figures, self._missing = target, target.with_name(MISSING_FILE)
+        self._since = time.time()
+        self.lost("the load host has sent none yet")
+
+    def keep(self, line: str) -> None:
+        """Store a line of the load host."""
+        if not keep_live(line, self._figures):
+            self.lost("what the load host sends is not known here")
+            return
+        self._since = time.time()
+        with contextlib.suppress(OSError):
+            self._missing.unlink(missing_ok=True)
+
+    def lost(self, reason: str) -> None:
+        """Store why no figures come, since the last ones."""
+        missing = NoFigures(since=self._since, reason=one_line(reason))
+        with contextlib.suppress(LabError, OSError):
+            write_atomically(self._missing, msgspec.json.encode(missing), durable=False)
+
+    def remove(self) -> None:
+        """Remove both files: no load runs."""
+        with contextlib.suppress(OSError):
+            self._figures.unlink(missing_ok=True)
+            self._missing.unlink(missing_ok=True)
+
+
+def keep_live(line: str, target: Path) -> bool:
     """Store a line from a load host in the run folder. A line that is no such figures is left out."""
-    with contextlib.suppress(LabError):
+    try:
         load = as_record(parse_json(line, "the load host"), LiveLoad, "the load host")
         write_atomically(target, msgspec.json.encode(load), durable=False)
+    except (LabError, OSError):
+        return False
+    return True
 
 
 def read_live(run_dir: Path, now: float) -> LiveLoad | None:
@@ -85,3 +139,16 @@ def read_live(run_dir: Path, now: float) -> LiveLoad | None:
         return load if now - path.stat().st_mtime <= STALE_SECONDS else None
     except (LabError, OSError):
         return None
+
+
+def read_missing(run_dir: Path, now: float, begun: float) -> NoFigures | None:
+    """Why there are no figures, where `read_live` finds none. What is older than ``begun`` is of an earlier load."""
+    try:
+        missing = read_record(run_dir / MISSING_FILE, NoFigures)
+    except LabError:
+        try:
+            since = (run_dir / FILE).stat().st_mtime
+        except OSError:
+            return None
+        missing = NoFigures(since=since, reason="the load host sends no new ones")
+    return missing if begun <= missing.since <= now else None

@@ -6,6 +6,7 @@ from typing import Protocol
 from swarmsweep.choose.capacity_load import conservative_rps, unverified
 from swarmsweep.choose.fixed_load import rps_per_cost
 from swarmsweep.choose.modes import CapacityChoice, Choice, FixedChoice
+from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.markdown import MISSING
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row import Row
@@ -42,8 +43,8 @@ class Page(Protocol):
     def notes(self) -> list[str]:
         """What to know before relying on the choice, for this mode alone."""
 
-    def next_steps(self) -> list[str]:
-        """What to do next, for this mode alone."""
+    def next_steps(self, following: NextSweep) -> list[str]:
+        """What to do next, for this mode alone, without what the sweep ``following`` does."""
 
     def overview_columns(self) -> list[str]:
         """The titles of the four columns of figures on the first screen."""
@@ -79,7 +80,7 @@ class FixedPage:
         """What to know before relying on the choice, for this mode alone."""
         return self.choice.sensitivity()
 
-    def next_steps(self) -> list[str]:
+    def next_steps(self, following: NextSweep) -> list[str]:
         """What to do next, for this mode alone."""
         return []
 
@@ -168,15 +169,19 @@ class CapacityPage:
             )
         return notes
 
-    def next_steps(self) -> list[str]:
-        """What to do next, for this mode alone."""
+    def next_steps(self, following: NextSweep) -> list[str]:
+        """What to do next, for this mode alone, without what the sweep ``following`` does."""
         plan, steps = self.choice.plan, []
-        if any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells):
+        load = None if following.sweep is None else following.sweep.load.as_json()
+        is_short = any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells)
+        if is_short and (load is None or load.get("profile") == "smoke"):
             steps.append(
                 "The profile smoke only shows that everything works. Its searches are too short for a decision. "
                 "Use the profile standard for that."
             )
         bounded = [row.id for row in self.choice.rows if row.capacity and row.capacity.limited_by == "generator"]
+        if load is not None and load["workers"] > plan.load.get("workers", 1):
+            bounded = [name for name in bounded if name not in following.cell_ids]
         if bounded and self.choice.chosen is not None:
             cells = ", ".join(bounded[:MAX_CELLS]) + (" and others" if len(bounded) > MAX_CELLS else "")
             steps.append(

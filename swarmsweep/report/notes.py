@@ -1,17 +1,12 @@
-"""The sentences around the recommendation: further reasons, next steps, and what to know before relying on it."""
-
-from shlex import quote
+"""The sentences around the recommendation: further reasons, and what to know before relying on it."""
 
 from swarmsweep.choose import fixed_load
 from swarmsweep.choose.baseline import against_baseline
 from swarmsweep.choose.sizing import sizing_of
 from swarmsweep.lab.prices import SETTING as PRICES
-from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.report.hops import hop_notes
 from swarmsweep.report.modes import Page
-from swarmsweep.report.summary_csv import CORE
 from swarmsweep.results.manifest import Resume
-from swarmsweep.units import counted, format_memory, format_plain
 
 # If more than this share of the attempts was invalid the first time, the lab itself is disturbed.
 MAX_RETRIED_SHARE = 0.2
@@ -25,28 +20,6 @@ def reasons_of(page: Page) -> list[str]:
         reasons.append(headroom)
     sizing, compared = sizing_of(page.choice), against_baseline(page.choice)
     return reasons + [sentence for sentence in (sizing.sentence if sizing else None, compared) if sentence]
-
-
-def next_steps_of(page: Page) -> list[str]:
-    """What to do next. If there is nothing else, it is to use the recommended cell."""
-    choice = page.choice
-    plan, cells, chosen = choice.plan, choice.rows, choice.chosen
-    steps = [*choice.recommendation.next_steps, *page.next_steps()]
-    if any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
-        steps.append(f"Measure the missing cells: ./lab sweep -e resume={quote(plan.run_id)}")
-    if chosen is not None and (invalid := sum(cell.status == "invalid" for cell in cells)):
-        verb = "is" if invalid == 1 else "are"
-        steps.append(
-            f"{counted(invalid, 'cell')} {verb} invalid, for the reasons below. Remove the cause, and measure again."
-        )
-    if any(cell.attempt_count == 1 and cell.status == "valid" for cell in cells):
-        steps.append(
-            "Each cell was deployed and loaded once, so the variation between deployments is unknown. "
-            "Set repeat to 3 or more in the sweep file before you rely on a small difference."
-        )
-    if chosen is not None and not steps:
-        steps.append(_use_of(chosen))
-    return steps
 
 
 def cautions_of(page: Page) -> list[str]:
@@ -66,17 +39,6 @@ def cautions_of(page: Page) -> list[str]:
             "before you rely on the figures."
         )
     return notes + hop_notes(plan, cells)
-
-
-def _use_of(chosen: Row) -> str:
-    """How the lab's own deployment takes the configuration. Other axes than the four of every cell have other names."""
-    config, settings = chosen.config, "its values"
-    if set(config) == set(CORE):
-        settings = (
-            f"lab_api_replicas: {config['replicas']}, lab_api_cpus: {format_plain(config['cpus'])}, "
-            f"lab_api_memory: {format_memory(config['memory_bytes'])} and lab_api_workers: {config['workers']}"
-        )
-    return f"To use the configuration in this lab, set {settings} in the inventory. Then run ./lab site --tags api."
 
 
 def resume_notes(resumed: list[Resume]) -> list[str]:

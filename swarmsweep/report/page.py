@@ -23,8 +23,8 @@ from swarmsweep.report.host_tables import HostSection, host_section
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
 from swarmsweep.report.money_page import MoneySection, money_section
-from swarmsweep.report.next_file import NextSection, next_section
-from swarmsweep.report.notes import cautions_of, next_steps_of, reasons_of, resume_notes
+from swarmsweep.report.next_steps import NextSteps, next_steps_of
+from swarmsweep.report.notes import cautions_of, reasons_of, resume_notes
 from swarmsweep.report.overview import Overview, overview
 from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
@@ -48,8 +48,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     colocated: bool
     answer: list[str]
     reasons: list[str]
-    next_steps: list[str]
-    next_sweep: NextSection
+    next_steps: NextSteps
     cautions: list[str]
     slo: str
     load: str
@@ -101,6 +100,7 @@ def summary_page(
     failed_checks, retries = page_lists.failed_checks_of(cells), page_lists.retries_of(cells)
     invalid, warnings = page_lists.otherwise_invalid_of(cells), page_lists.warnings_of(cells)
     verdicts = [check.verdict for check in failed_checks] + ["invalid"] * len(invalid)
+    part = _part_notes(run_dir, plan)
     return SummaryPage(
         title=markdown(plan.sweep),
         run_id=markdown(plan.run_id),
@@ -108,9 +108,8 @@ def summary_page(
         colocated=plan.colocated,
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
-        next_steps=[markdown(step) for step in next_steps_of(page)],
-        cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *_part_notes(run_dir, plan))],
-        next_sweep=next_section(plan, following),
+        next_steps=next_steps_of(page, following, is_part=bool(part)),
+        cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *part)],
         slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),
         think_time=_think_time(cells),
@@ -154,8 +153,8 @@ def _counts(words: Iterable[str]) -> str:
 
 
 def _part_notes(run_dir: Path, plan: Plan) -> list[str]:
-    """What the command left out of the sweep, and how to measure it."""
-    left = left_by_part(run_dir, plan)
+    """What the command left out of the sweep. The next step has the command that measures it."""
+    left = left_by_part(run_dir, plan, with_command=False)
     return [f"A part of the sweep was measured. {left}"] if left else []
 
 

@@ -6,20 +6,23 @@ ansible-playbook writes it at most once a second, complete or not at all.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from swarmsweep.files import write_atomically
 from swarmsweep.lab.processes import started_at
 from swarmsweep.markdown import one_line
 from swarmsweep.plan.row import Row
 from swarmsweep.record_file import Amount, Count, read_record
-from swarmsweep.report.live_load import LiveLoad, read_live
+from swarmsweep.report.live_load import LiveLoad, NoFigures, read_live, read_missing
 from swarmsweep.report.progress import Progress
 
 FILE = "progress.json"
+# Those that a date can show. A damaged file may hold others.
+Epoch = Annotated[float, Meta(ge=0, lt=2.5e11)]
+Seconds = Annotated[float, Meta(ge=0, lt=1e9)]
 
 State = Literal["running", "ended", "failed", "interrupted"]
 
@@ -36,7 +39,10 @@ class CellProgress(Struct, frozen=True, kw_only=True):
 
 
 class Now(Struct, frozen=True, kw_only=True):
-    """The attempt that runs. ``phase`` is a part of it, as deploy, load or gather."""
+    """The attempt that runs. ``phase`` is a part of it, as deploy, load or gather.
+
+    ``no_figures`` says since when, and why, a load that runs has no ``load``.
+    """
 
     cell_id: str
     attempt: Count
@@ -47,6 +53,7 @@ class Now(Struct, frozen=True, kw_only=True):
     started_at: Amount
     expected_seconds: Amount
     load: LiveLoad | None = None
+    no_figures: NoFigures | None = None
 
 
 class RunProgress(Struct, frozen=True, kw_only=True):
@@ -69,8 +76,8 @@ class RunProgress(Struct, frozen=True, kw_only=True):
     phase: str | None = None
     steps: Count
     steps_done: Count
-    seconds_left: Amount
-    ends_at: Amount
+    seconds_left: Seconds
+    ends_at: Epoch
     now: Now | None = None
     cells: list[CellProgress]
     best: CellProgress | None = None
@@ -156,6 +163,7 @@ def read_progress(run_dir: Path) -> RunProgress:
 
 
 def _now(progress: Progress, step: Mapping[str, Any], phase: str, started: float, now: float) -> Now:
+    load = read_live(progress.run_dir, now)
     return Now(
         cell_id=step["cell_id"],
         attempt=step["attempt"],
@@ -165,7 +173,8 @@ def _now(progress: Progress, step: Mapping[str, Any], phase: str, started: float
         phase=phase,
         started_at=round(started, 3),
         expected_seconds=round(progress.expected_seconds(dict(step)), 1),
-        load=read_live(progress.run_dir, now),
+        load=load,
+        no_figures=read_missing(progress.run_dir, now, started) if load is None else None,
     )
 
 

@@ -68,13 +68,13 @@ def versions(
     """Each version of progress.json, until the run ends. A run whose process has gone ends as interrupted.
 
     Raises:
-        LabError: the run has no progress.json, or it is damaged.
+        LabError: the run has no progress.json, it is damaged, or it was removed.
     """
     path = run_dir / FILE
     _wait_for(run_dir, path)
     seen = -1
     while True:
-        mark = path.stat().st_mtime_ns
+        mark = _mark(path)
         if mark != seen:
             seen, changed = mark, time.monotonic()
             run = read_progress(run_dir)
@@ -85,6 +85,14 @@ def versions(
             yield replace(run, state="interrupted", now=None, seconds_left=0.0)
             return
         time.sleep(look_seconds)
+
+
+def _mark(path: Path) -> int:
+    """What changes with each version."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise LabError(f"{path}: cannot be read: {error.strerror}. To watch the newest run: ./lab watch") from error
 
 
 def _wait_for(run_dir: Path, path: Path) -> None:

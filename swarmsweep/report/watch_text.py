@@ -46,7 +46,7 @@ def attempt_phase(current: Now, now: float) -> str:
     since = max(0.0, now - current.started_at)
     text = f"{one_line(current.phase)}, {since:.0f} s of about {current.expected_seconds:.0f} s"
     if current.load is None:
-        return text
+        return text if current.no_figures is None else f"{text}: {current.no_figures.words(now)}"
     return f"{text}: {current.load.stage_words()}, {current.load.figures()}"
 
 

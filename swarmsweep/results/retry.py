@@ -96,8 +96,8 @@ def note_minutes_over(run_dir: Path | str) -> None:
         end_part(run_dir)
 
 
-def left_by_part(run_dir: Path | str, plan: Plan) -> str | None:
-    """What --only and --max-minutes left for later, as a sentence; None if they left nothing."""
+def left_by_part(run_dir: Path | str, plan: Plan, *, with_command: bool = True) -> str | None:
+    """What --only and --max-minutes left for later, and the command that measures it; None if they left nothing."""
     part = read_part(run_dir)
     if part == WHOLE:
         return None
@@ -105,7 +105,8 @@ def left_by_part(run_dir: Path | str, plan: Plan) -> str | None:
     waiting = [step for step in first_steps(run_dir) if step.cell_id not in left_out]
     selected = sum(part.selects(step.cell_id) for step in waiting)
     again = sum(part.selects(step.cell_id) for step in retry_steps(run_dir)) if part.is_over else 0
-    return part_sentence(part, plan.run_id, len(waiting) - selected, selected if part.is_over else 0, again)
+    run_id = plan.run_id if with_command else None
+    return part_sentence(part, run_id, len(waiting) - selected, selected if part.is_over else 0, again)
 
 
 def refuse_ended(run_dir: Path | str) -> None:

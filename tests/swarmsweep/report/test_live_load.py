@@ -6,7 +6,17 @@ import time
 import pytest
 from msgspec import convert
 
-from swarmsweep.report.live_load import FILE, STALE_SECONDS, LiveLoad, keep_live, read_live
+from swarmsweep.report.live_load import (
+    FILE,
+    MISSING_FILE,
+    STALE_SECONDS,
+    LiveFiles,
+    LiveLoad,
+    NoFigures,
+    keep_live,
+    read_live,
+    read_missing,
+)
 
 WINDOW = {"stage": "window", "stage_started": 1.0, "stage_seconds": 30.0, "measured_at": 5.0, "rps": 412.4,
           "failures_per_second": 0.0, "p50_ms": 3.1, "p95_ms": 12.34, "users": 40}  # fmt: skip
@@ -70,3 +80,42 @@ def test_a_line_that_is_not_such_figures_changes_nothing(tmp_path, line):
 def test_other_keys_of_the_line_are_not_kept(tmp_path):
     keep_live(json.dumps(WINDOW | {"secret": "hunter2"}), tmp_path / FILE)
     assert b"hunter2" not in (tmp_path / FILE).read_bytes()
+
+
+def missing(run_dir, now=None, begun=0.0):
+    return read_missing(run_dir, time.time() + 1 if now is None else now, begun)
+
+
+def test_why_there_are_no_figures_is_kept_until_some_come(tmp_path):
+    before = time.time()
+    files = LiveFiles(tmp_path / FILE)
+    first = missing(tmp_path)
+    assert before <= first.since and first.reason == "the load host has sent none yet"
+    assert first.words(first.since + 12) == "no figures of the load for 12 s: the load host has sent none yet"
+    files.lost("ended\x1b[2J\nwith 255")
+    assert missing(tmp_path) == NoFigures(since=first.since, reason="ended [2J with 255")
+    files.keep(json.dumps(WINDOW))
+    assert not (tmp_path / MISSING_FILE).exists()
+    files.keep("no figures")
+    again = missing(tmp_path)
+    # The time is that of the last figures.
+    assert again.since > first.since and again.reason == "what the load host sends is not known here"
+    files.remove()
+    assert list(tmp_path.iterdir()) == []
+    assert missing(tmp_path) is None
+
+
+def test_a_connection_that_is_silent_is_named_too(tmp_path):
+    LiveFiles(tmp_path / FILE).keep(json.dumps(WINDOW))
+    since = (tmp_path / FILE).stat().st_mtime
+    assert missing(tmp_path) == NoFigures(since=since, reason="the load host sends no new ones")
+
+
+def test_what_an_earlier_load_left_is_not_said_of_this_one(tmp_path):
+    files = LiveFiles(tmp_path / FILE)
+    now = time.time() + 1
+    assert missing(tmp_path, now, begun=now) is None
+    files.keep(json.dumps(WINDOW))
+    assert missing(tmp_path, now, begun=now) is None
+    (tmp_path / MISSING_FILE).write_text("{")
+    assert missing(tmp_path, now, begun=now) is None

@@ -1,13 +1,12 @@
-"""The lists of the first screen: why, what to know before relying on it, and the next step."""
+"""The lists of the first screen: why, and what to know before relying on it."""
 
-import pytest
 from msgspec.structs import replace
 from rows import fixed, plan_of, searched
 
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import ApiUse, Retry
 from swarmsweep.report.modes import CapacityPage, FixedPage
-from swarmsweep.report.notes import cautions_of, next_steps_of, reasons_of
+from swarmsweep.report.notes import cautions_of, reasons_of
 
 FIXED, CAPACITY = {"mode": "fixed", "locustfile": "predict.py"}, {"mode": "capacity", "locustfile": "predict_open.py"}
 
@@ -21,55 +20,6 @@ def page(rows, load=None, **more):
 def repeated(name, **more):
     """A row of three attempts."""
     return replace(fixed(name, **more), attempt_count=3)
-
-
-ONCE = "Each cell was deployed and loaded once"
-
-
-@pytest.mark.parametrize(
-    ("rows", "starts"),
-    [
-        (
-            [repeated("a")],
-            ["To use the configuration in this lab, set lab_api_replicas: 1, lab_api_cpus: 1"],
-        ),
-        ([replace(fixed("a"), attempt_count=1)], [ONCE]),
-        (
-            [repeated("a"), repeated("b", cpus=2, status="invalid", reason="x")],
-            ["1 cell is invalid, for the reasons below. Remove the cause, and measure again."],
-        ),
-        (
-            [repeated("a"), fixed("b", cpus=2, status=None, reason="not measured")],
-            ["Measure the missing cells: ./lab sweep -e resume=x"],
-        ),
-        ([repeated("a", p95=300.0)], ["Add larger configurations to the matrix."]),
-        (
-            [replace(fixed("a", status="failed", reason="died"), attempt_count=1)],
-            ["Remove this cause, and measure again."],
-        ),
-        ([fixed("a", status="infeasible", reason="x")], []),
-    ],
-)
-def test_the_next_step(rows, starts):
-    steps = next_steps_of(page(rows))
-    assert len(steps) == len(starts)
-    assert [step for step, start in zip(steps, starts, strict=True) if not step.startswith(start)] == []
-
-
-def test_a_cell_that_the_generator_could_not_load_is_a_step():
-    bound = {"is_lower_bound": True, "limited_by": "generator"}
-    rows = [searched("a", 100.0, 100.0), searched("b", 9.0, 9.0, **bound)]
-    rows = [replace(row, config=fixed("a").config) for row in rows]
-    (step,) = next_steps_of(page(rows, CAPACITY))
-    assert step.startswith("The load generator could not load b up to the limit.")
-
-
-def test_a_configuration_with_other_axes_has_no_settings_of_the_lab():
-    row = repeated("a")
-    row = replace(row, config=row.config | {"variant": "onnx"})
-    assert next_steps_of(page([row]))[0].startswith(
-        "To use the configuration in this lab, set its values in the inventory."
-    )
 
 
 def test_the_memory_of_the_chosen_one_is_a_reason():

@@ -2,11 +2,12 @@
 
 import json
 import os
+import time
 
 import pytest
 
 from swarmsweep.report.live_load import FILE as LIVE_FILE
-from swarmsweep.report.live_load import keep_live
+from swarmsweep.report.live_load import LiveFiles, keep_live
 from swarmsweep.report.progress import Progress
 from swarmsweep.report.progress_file import ProgressFile, read_progress
 from tests.swarmsweep.report.test_live_load import PROBE, WINDOW
@@ -100,3 +101,21 @@ def test_a_reason_is_one_line(tmp_path):
     path.write_text(path.read_text().replace('"why"', '"a\\nb\\u001b[2J"'))
     (cell,) = [cell for cell in written(sweep, Progress(sweep.dir, sweep.steps)).cells if cell.id == CHEAP]
     assert cell.status == "failed" and cell.reason.isprintable()
+
+
+def test_a_load_without_figures_says_why(tmp_path):
+    sweep = Sweep(tmp_path)
+    progress = Progress(sweep.dir, sweep.steps_of_role())
+    files = LiveFiles(sweep.dir / LIVE_FILE)
+    files.lost("the connection ended")
+    shown = {"step": progress.left[0], "cell_phase": "load"}
+    now = time.time()
+    run = written(sweep, progress, now=now, cell_seconds=10.0, **shown)
+    assert run.now.load is None
+    assert run.now.no_figures.reason == "the connection ended"
+    assert now - 10 <= run.now.no_figures.since <= now
+    # Another attempt has begun since then.
+    assert written(sweep, progress, now=now + 60, cell_seconds=10.0, **shown).now.no_figures is None
+    files.keep(json.dumps(WINDOW))
+    run = written(sweep, progress, now=(sweep.dir / LIVE_FILE).stat().st_mtime, cell_seconds=10.0, **shown)
+    assert (run.now.load.users, run.now.no_figures) == (WINDOW["users"], None)

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from swarmsweep.cli import main
 from swarmsweep.errors import LabError
 from swarmsweep.lab.processes import started_at
-from swarmsweep.report.live_load import LiveLoad
+from swarmsweep.report.live_load import LiveLoad, NoFigures
 from swarmsweep.report.progress_file import FILE, CellProgress, Now, RunProgress
 from swarmsweep.report.watch import JsonLines, versions, watched_run
 from swarmsweep.report.watch_screen import Screen, sparkline
@@ -76,6 +76,14 @@ def test_lines_are_those_that_are_new():
     ]
 
 
+def test_a_load_without_figures_says_since_when_and_why():
+    lost = NoFigures(since=1_004.0, reason="the connection to the load host ended with exit code 255")
+    silent = replace(RUN, now=replace(NOW, load=None, no_figures=lost))
+    words = "no figures of the load for 8 s: the connection to the load host ended with exit code 255"
+    assert lines(silent)[-1] == f"3/3 {DEAR}: load, 12 s of about 30 s: {words}"
+    assert words in drawn(silent)
+
+
 def test_a_long_load_is_shown_now_and_then():
     shown = lines(*[RUN] * 21)
     assert [line for line in shown if "3/3" in line] == [
@@ -127,6 +135,39 @@ def test_which_run(run_dir, tmp_path):
         watched_run("other", tmp_path)
     with pytest.raises(LabError, match="holds no run yet"):
         watched_run(None, tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "progress.json: is not valid JSON"),
+        (b'{"schema": 1, "run_id": "x"', "progress.json: is not valid JSON"),
+        (b"[]", "holds list, an object was expected"),
+        (b"{}", "is damaged: Object missing required field"),
+        (msgspec.json.encode(replace(RUN, state="paused")), "state is 'paused'"),
+        (msgspec.json.encode(replace(RUN, ends_at=1e17)), "ends_at is '1e+17'"),
+        (msgspec.json.encode(replace(RUN, seconds_left=1e12)), "seconds_left is '1000000000000.0'"),
+        (msgspec.json.encode(RUN).replace(b"412.4", b"NaN"), "is not valid JSON"),
+        (msgspec.json.encode(RUN).replace(b"412.4", b"1e999"), "is not valid JSON"),
+    ],
+)
+def test_a_damaged_file_is_named(run_dir, capsys, content, error):
+    (run_dir / FILE).write_bytes(content)
+    assert main(["watch", str(run_dir)]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: {run_dir / FILE}: ") and error in shown
+
+
+def test_a_file_that_is_removed_while_it_is_watched_is_named(run_dir):
+    write(run_dir, RUN)
+    with pytest.raises(LabError, match="progress.json: cannot be read"):
+        for _ in versions(run_dir, look_seconds=0.01):
+            (run_dir / FILE).unlink()
+
+
+def test_keys_of_a_later_version_are_left_out(run_dir):
+    (run_dir / FILE).write_bytes(msgspec.json.encode(ENDED)[:-1] + b', "new": {"x": 1}}')
+    assert [run.state for run in versions(run_dir)] == ["ended"]
 
 
 def test_a_run_of_an_earlier_version_has_nothing_to_watch(run_dir, capsys):

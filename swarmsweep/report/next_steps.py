@@ -1,0 +1,102 @@
+"""What the page says to do next: what to remove first, the sweep that settles what is open, and how to use the answer.
+
+A step that the next sweep already takes is left out.
+"""
+
+from shlex import quote
+
+from msgspec import Struct
+
+from swarmsweep.choose.next_sweep import NextSweep
+from swarmsweep.choose.questions import MIN_REPEAT
+from swarmsweep.markdown import code, markdown
+from swarmsweep.plan.row import NOT_MEASURED, Row
+from swarmsweep.report.modes import Page
+from swarmsweep.report.next_file import NextSection, next_section
+from swarmsweep.report.summary_csv import CORE
+from swarmsweep.units import counted, format_memory, format_plain
+
+
+class NextSteps(Struct, frozen=True, kw_only=True):
+    """The list of the page, as text that is safe in Markdown. ``use`` is empty where it would be too early."""
+
+    first: list[str]
+    sweep: NextSection
+    use: str
+
+
+def next_steps_of(page: Page, following: NextSweep, *, is_part: bool = False) -> NextSteps:
+    """What to do next. ``following`` is the sweep that would settle what is open.
+
+    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`.
+    """
+    choice = page.choice
+    cells, chosen = choice.rows, choice.chosen
+    blocking = [*_advised(page, following), *map(markdown, page.next_steps(following))]
+    if is_part or any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
+        blocking.append(f"Measure what is missing: {code(f'./lab sweep -e resume={quote(choice.plan.run_id)}')}.")
+    further = [*_invalid(cells, chosen, following), *_once(cells, following)]
+    if following.sweep is None and not blocking and not (further and following.is_settled):
+        further = [*map(markdown, following.reasons), *further]
+    can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
+    return NextSteps(
+        first=[*blocking, *further],
+        sweep=next_section(choice.plan, following),
+        use=_use_of(chosen) if chosen is not None and can_use else "",
+    )
+
+
+def _advised(page: Page, following: NextSweep) -> list[str]:
+    """The advice of the recommendation. More deployments of a cell that was deployed once are in the next sweep."""
+    choice = page.choice
+    if choice.chosen is not None and choice.chosen.attempt_count == 1 and _repeats(following):
+        return []
+    return [markdown(step) for step in choice.recommendation.next_steps]
+
+
+def _invalid(cells: list[Row], chosen: Row | None, following: NextSweep) -> list[str]:
+    """The invalid cells that the next sweep does not measure again. Without a choice, they are its reason."""
+    count = sum(cell.status == "invalid" and cell.id not in following.cell_ids for cell in cells)
+    if chosen is None or not count:
+        return []
+    verb = "is" if count == 1 else "are"
+    return [f"{counted(count, 'cell')} {verb} invalid, for the reasons below. Remove the cause, and measure again."]
+
+
+def _once(cells: list[Row], following: NextSweep) -> list[str]:
+    if _repeats(following) or not any(cell.attempt_count == 1 and cell.status == "valid" for cell in cells):
+        return []
+    return [
+        "Each cell was deployed and loaded once, so the variation between deployments is unknown. "
+        f"Set `repeat` to {MIN_REPEAT} or more in the sweep file before you rely on a small difference."
+    ]
+
+
+def _is_final(page: Page, following: NextSweep) -> bool:
+    """Whether the answer may be used before the next sweep: it has the load of the run, or nothing is open.
+
+    A next sweep with another load measures what the load of the run could not show.
+    """
+    if following.sweep is None:
+        return following.is_settled
+    load = page.choice.plan.load
+    return all(load[key] == value for key, value in following.sweep.load.as_json().items() if key in load)
+
+
+def _repeats(following: NextSweep) -> bool:
+    return following.sweep is not None and following.sweep.repeat >= MIN_REPEAT
+
+
+def _use_of(chosen: Row) -> str:
+    """How the lab's own deployment takes the configuration. Other axes than the four of every cell have other names."""
+    config, settings = chosen.config, "its values"
+    if set(config) == set(CORE):
+        values = {
+            "lab_api_replicas": config["replicas"],
+            "lab_api_cpus": format_plain(config["cpus"]),
+            "lab_api_memory": format_memory(config["memory_bytes"]),
+            "lab_api_workers": config["workers"],
+        }
+        texts = [code(f"{name}: {value}") for name, value in values.items()]
+        settings = f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return f"To use the configuration in this lab, set {settings} in the inventory. Then run `./lab site --tags api`."

@@ -1,0 +1,133 @@
+"""What the page says to do next: nothing twice, the next sweep with its command, and how to use the answer."""
+
+import html
+
+import pytest
+from msgspec.structs import replace
+from rows import fixed, searched
+
+from swarmsweep.choose.next_sweep import SETTLED, NextSweep, next_sweep
+from swarmsweep.plan.row import NOT_MEASURED
+from swarmsweep.report.modes import page_of
+from swarmsweep.report.next_steps import next_steps_of
+from swarmsweep.report.templating import marked
+from tests.swarmsweep.choose.test_next_sweep import CHOSEN, DEMO_CHANGES, blank, demo, of_one
+from tests.swarmsweep.report.test_notes import CAPACITY, page, repeated
+
+NOTHING_OPEN = NextSweep((SETTLED,))
+UNFINISHED = NextSweep(("1 cell has no measurement.",))
+ONCE = "Each cell was deployed and loaded once"
+USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api_cpus: 1`, `lab_api_memory: 1G` and"
+
+
+@pytest.mark.parametrize(
+    ("rows", "following", "starts", "use"),
+    [
+        ([repeated("a")], NOTHING_OPEN, [SETTLED], USE),
+        ([replace(fixed("a"), attempt_count=1)], NOTHING_OPEN, [ONCE], USE),
+        (
+            [repeated("a"), repeated("b", cpus=2, status="invalid", reason="x")],
+            NOTHING_OPEN,
+            ["1 cell is invalid, for the reasons below. Remove the cause, and measure again."],
+            USE,
+        ),
+        (
+            [repeated("a"), fixed("b", cpus=2, status=None, reason=NOT_MEASURED)],
+            UNFINISHED,
+            ["Measure what is missing: `./lab sweep -e resume=x`."],
+            "",
+        ),
+        ([repeated("a", p95=300.0)], NextSweep(("Add more.",)), ["Add larger configurations to the matrix."], ""),
+        (
+            [replace(fixed("a", status="failed", reason="died"), attempt_count=1)],
+            NextSweep(("Remove the cause first.",)),
+            ["Remove this cause, and measure again."],
+            "",
+        ),
+        ([fixed("a", status="infeasible", reason="x")], NextSweep(("Name smaller ones.",)), ["Name smaller ones."], ""),
+    ],
+)
+def test_without_a_next_sweep(rows, following, starts, use):
+    steps = next_steps_of(page(rows), following)
+    assert len(steps.first) == len(starts)
+    assert [step for step, start in zip(steps.first, starts, strict=True) if not step.startswith(start)] == []
+    assert (steps.sweep.command, steps.use[: len(use)]) == ("", use)
+    assert bool(steps.use) == bool(use)
+
+
+def test_a_part_of_a_sweep_is_to_be_resumed():
+    steps = next_steps_of(page([repeated("a")]), NOTHING_OPEN, is_part=True)
+    assert (steps.first, steps.use) == (["Measure what is missing: `./lab sweep -e resume=x`."], "")
+
+
+def test_a_cell_that_the_generator_could_not_load_is_a_step():
+    bound = {"is_lower_bound": True, "limited_by": "generator"}
+    rows = [searched("a", 100.0, 100.0), searched("b", 9.0, 9.0, **bound)]
+    rows = [replace(row, config=fixed("a").config) for row in rows]
+    (step,) = next_steps_of(page(rows, CAPACITY), NOTHING_OPEN).first
+    assert step.startswith("The load generator could not load b up to the limit.")
+
+
+def test_a_configuration_with_other_axes_has_no_settings_of_the_lab():
+    row = repeated("a")
+    row = replace(row, config=row.config | {"variant": "onnx"})
+    assert next_steps_of(page([row]), NOTHING_OPEN).use.startswith(
+        "To use the configuration in this lab, set its values in the inventory."
+    )
+
+
+def test_the_settings_are_shown_as_they_are_typed():
+    shown = str(marked(next_steps_of(page([repeated("a")]), NOTHING_OPEN).use))
+    assert "<code>lab_api_workers: 1</code>" in shown and "<code>./lab site --tags api</code>" in shown
+
+
+# The changes of the demo's rows after which something is to be done before the next sweep, or without one.
+FIRST = {
+    "not finished": "Measure what is missing: `./lab sweep -e resume=",
+    "left out": "The sweep left out 1 cell.",
+    "killed alone": "Remove this cause, and measure again.",
+    "infeasible alone": "No configuration can be deployed on these hosts.",
+    "invalid alone": "Remove this cause, and measure again.",
+    "crashed alone": "Remove this cause, and measure again.",
+}
+
+
+@pytest.mark.parametrize("name", DEMO_CHANGES)
+def test_nothing_is_said_twice(name):
+    choice = demo(DEMO_CHANGES[name][0])
+    following = next_sweep(choice)
+    steps = next_steps_of(page_of(choice.plan, choice.rows), following)
+    assert [step[: len(FIRST.get(name, ""))] for step in steps.first] == ([FIRST[name]] if name in FIRST else [])
+    assert bool(steps.sweep.command) == (following.sweep is not None)
+    # The repeats, the undecided and the invalid cells are in the next sweep.
+    words = " ".join(html.unescape(text) for text in (*steps.first, *steps.sweep.reasons))
+    assert words.count("repeat") == 0 and words.count("resume=") <= 1
+    assert bool(steps.use) == (name not in FIRST and name != "the chosen one is undecided")
+
+
+def test_an_invalid_cell_that_the_next_sweep_leaves_out_is_named():
+    dearer = "r2-c0.5-m256M-w1"
+    choice = demo(of_one(dearer, status="invalid", meets_slo=None, reason="x"))
+    following = next_sweep(choice)
+    assert dearer not in following.cell_ids and CHOSEN in following.cell_ids
+    (step,) = next_steps_of(page_of(choice.plan, choice.rows), following).first
+    assert step.startswith("1 cell is invalid")
+
+
+def test_a_next_sweep_with_another_load_comes_before_the_use():
+    choice = demo()
+    following = next_sweep(choice)
+    more = replace_load(following, users=400)
+    page = page_of(choice.plan, choice.rows)
+    assert next_steps_of(page, following).use and not next_steps_of(page, more).use
+
+
+def replace_load(following, **changes):
+    from dataclasses import replace as changed
+
+    return changed(following, sweep=changed(following.sweep, load=changed(following.sweep.load, **changes)))
+
+
+def test_a_cell_that_is_left_out_is_no_cell_to_measure():
+    choice = demo(lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], "left out")})
+    assert next_steps_of(page_of(choice.plan, choice.rows), next_sweep(choice)).sweep.command == ""
