@@ -6,6 +6,8 @@ from typing import Any
 
 # Marks that change the order of characters on display, so that a text looks like another one.
 _BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What begins a list at the start of a line.
+_LIST_MARK = re.compile(r"^([0-9]{0,9})([-+.)])(?=[\s+-]|$)")
 
 MISSING = "\N{EN DASH}"  # a figure that was not measured; never 0
 
@@ -20,10 +22,11 @@ def markdown(text: Any) -> str:
     """Text that Markdown shows unchanged, without a table column, a tag, or a link to a web page.
 
     GitHub turns bare URLs and names that begin with www into links, so their colon or dot is written as an entity. A
-    mail address becomes a link even then.
+    mail address becomes a link even then. It also shows what is between two dollar signs as a formula.
     """
     escaped = html.escape(one_line(str(text)), quote=False)
     escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", escaped)
+    escaped = _LIST_MARK.sub(r"\1\\\2", escaped).replace("$", "&#36;")
     return re.sub(r"(www)\.", r"\1&#46;", escaped.replace("://", "&#58;//"), flags=re.IGNORECASE)
 
 

@@ -1,5 +1,6 @@
 """What all charts share: colours, shapes and fonts, and the frame of a Vega-Lite specification."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -140,6 +141,8 @@ def latency_scale(latencies_ms: Iterable[float]) -> Spec:
     return {"type": "log", "nice": True} if wide else {"zero": True, "nice": True}
 
 
+# A clause of a reason ends here.
+_CLAUSE_END = re.compile(r"[.:;] ")
 # On a linear axis, a value that is smaller by this factor has a tenth of the height.
 WIDE = 10
 
@@ -150,5 +153,12 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """The text, shortened if it is too long."""
-    return text if len(text) <= length else f"{text[:length]}…"
+    """The text if it is short, else its first clauses or words. The table has it whole."""
+    if len(text) <= length:
+        return text
+    head = text[: length + 1]
+    clauses = [end.start() for end in _CLAUSE_END.finditer(head)]
+    words = head.rfind(" ")
+    # Less than half of the text that has room would say too little.
+    end = next((place for place in reversed(clauses) if 2 * place >= length), words if 2 * words >= length else length)
+    return f"{text[:end].rstrip(' ,.:;')} …"

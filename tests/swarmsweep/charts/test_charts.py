@@ -13,7 +13,7 @@ from swarmsweep.charts.ladder import ChartStage, decades, ladder_chart
 from swarmsweep.charts.latency import LatencyPoint, latency_chart
 from swarmsweep.charts.rates import MAX_BARS, rates_chart
 from swarmsweep.charts.scaling import Fit, curves_of, scaling_chart
-from swarmsweep.charts.style import DARK, HOLDS, MISSES, NOT_JUDGED, NOT_VALID, UNDECIDED, VERDICTS
+from swarmsweep.charts.style import DARK, HOLDS, MISSES, NOT_JUDGED, NOT_VALID, UNDECIDED, VERDICTS, shortened
 from swarmsweep.charts.timeline import Moment, timeline_chart
 
 PARTS = ["database", "MLflow", "preparing", "inference", "rest"]
@@ -60,6 +60,29 @@ def test_each_cell_has_its_verdict_and_only_measured_ones_a_bar():
     notes = [row["note"] for row in marks(spec, "text")]
     assert notes[2:] == ["90.0 · undecided", "50.0 · invalid: no load", "failed: <died> & 'gone'", "not measured"]
     assert [row["configuration"] for row in marks(spec, "text")] == ["→ a", *"bcdef"]
+
+
+# Each place has room for 30 characters.
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("killed: out of memory", "killed: out of memory"),
+        ("replica 1 needed more memory: killed by the kernel (exit 137)", "replica 1 needed more memory …"),
+        ("no: replica 1 needed more memory than it had", "no: replica 1 needed more …"),
+        ("one replica needs 2 CPUs, but the host has 1. Docker refuses it", "one replica needs 2 CPUs, but …"),
+        ("r1-c0.5-m256M-w1-variantonnx-logdebug", "r1-c0.5-m256M-w1-variantonnx-l …"),
+        ("a. " * 20, "a. a. a. a. a. a. a. a. a. a …"),
+    ],
+)
+def test_a_long_text_ends_with_a_clause_or_a_word(text, shown):
+    assert shortened(text, 30) == shown
+
+
+def test_a_reason_is_whole_where_a_pointer_is():
+    reason = "failed: replica 1 needed more than its memory limit of 32M: killed by the kernel (exit 137, OOM), twice"
+    (row,) = marks(rates_chart([cell("a", None, verdict=NOT_VALID, note=reason)], searches=False), "text")
+    assert row["note"] == "failed: replica 1 needed more than its memory limit of 32M …"
+    assert row["result"] == reason
 
 
 def test_a_capacity_has_its_interval_and_a_very_long_one_is_cut():

@@ -166,7 +166,11 @@ def test_the_newest_run_has_its_copy(measured):
 
 
 @pytest.mark.parametrize(
-    "text", ["a|b", "<b>x</b>", "[x](y)", "`x`", "*x*", "_x_", "# x", "a & b", "https://a.example", "![x](y)", "&amp;"]
+    "text",
+    [
+        *("a|b", "<b>x</b>", "[x](y)", "`x`", "*x*", "_x_", "# x", "a & b", "https://a.example", "![x](y)", "&amp;"),
+        *("- x", "-", "---", "+ x", "1. x", "2) x", "costs $1 or $2", "-1.5 ms", "\u00e9 \U0001f600"),
+    ],
 )
 def test_text_that_is_safe_in_markdown_is_shown_as_it_is(text):
     shown = str(marked(markdown(text)))
