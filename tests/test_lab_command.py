@@ -223,6 +223,7 @@ def test_the_words_of_a_verb_reach_its_playbook(played, words, extra):
          ["sweep=a.yml", "sweep_only=r1", "sweep_max_minutes=30", "-v"]),
         (["--only", "r1", "--only", "r2", "a.yml", "-e", "seed=7"],
          ["sweep=a.yml", '{"sweep_only": "r1 r2"}', "seed=7"]),
+        (["--max-minutes", "-1"], ["sweep_max_minutes=-1"]),
         (["-e", "resume=R", "--max-minutes=0.5"], ["sweep_max_minutes=0.5", "resume=R"]),
         (["a b.yml", "--only", "r[12]-?"], ['{"sweep": "a b.yml"}', '{"sweep_only": "r[12]-?"}']),
     ],

@@ -65,13 +65,16 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
     if best is None:
         return _short_of(target or 0, able, slo, tariff)
     compared = compare_with_each(best, able, noise)
+    cheaper = against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared), tariff)
+    rival = None if needed else _rival(best, able, tariff)
     return recommend_with(
         best.id,
         answer=[_take(best, target, able, slo, tariff)],
         reasons=[
             f"{_proof(best)}.",
             f"{_price(best, tariff)}.",
-            *against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared), tariff),
+            # The last reason compares the two over the blocks.
+            *(text for text in cheaper if rival is None or f"next cheaper one, {rival.id} (" not in text),
             _against_highest(best, able, compared, tariff),
         ],
     )
@@ -216,16 +219,21 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
 
 def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison], tariff: Tariff) -> str:
     """The choice compared with the highest capacity or, if it has that itself, with the next one."""
-    others = [cell for cell in able if cell is not best]
-    if not others:
+    other = _rival(best, able, tariff)
+    if other is None:
         return "No other configuration was measured, or none held the SLO."
-    other = _top(others, tariff)
     place = "highest" if _conservative(other) > _conservative(best) else "next highest"
     price = tariff.cost(best.config) / tariff.cost(other.config)
     return (
-        f"The configuration with the {place} rate is {other.id}. The recommended one costs {price:.2f} times as much. "
+        f"The configuration with the {place} rate is {other.id} (cost {tariff.figure(other.config)}). The recommended one costs {price:.2f} times as much. "
         f"{in_words(compared[other.id])}"
     )
+
+
+def _rival(best: Row, able: list[Row], tariff: Tariff) -> Row | None:
+    """The configuration with the highest rate besides the recommended one."""
+    others = [cell for cell in able if cell is not best]
+    return _top(others, tariff) if others else None
 
 
 def in_words(comparison: Comparison) -> str:

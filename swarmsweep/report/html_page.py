@@ -19,6 +19,9 @@ from swarmsweep.report.page_lists import LogLines
 from swarmsweep.report.pictures import Picture, verdict_of
 from swarmsweep.report.templating import render, template_text
 
+# Each cell with its probes takes about a sheet. Of more cells, paper has the tables and the sections that are open.
+MAX_PRINTED = 50
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
@@ -70,6 +73,7 @@ def html_page(page: SummaryPage, rows: list[Row], chosen: Row | None, pictures: 
         "css": Markup(template_text("page.css") + dark_style()),
         "vega": packed(vega),
         "script": Markup(script),
+        "is_large": len(sections) > MAX_PRINTED,
         "policy": _policy([vega, script]),
         "data": chart_data([picture for picture, _ in pictures], {one.id: one.anchor for one in sections}),
     }
@@ -118,10 +122,6 @@ def _fill(page: SummaryPage, sections: list[CellSection]) -> None:
         by_id[search.id].search = search
     for log in page.logs:
         by_id[log.id].log = log
-
-
-def _failures(page: SummaryPage) -> list[tuple[str, str]]:
-    return [(one.id, f"{one.failures} of {one.requests} requests failed: {one.kinds}") for one in page.failure_kinds]
 
 
 def _checks(page: SummaryPage) -> list[tuple[str, str]]:

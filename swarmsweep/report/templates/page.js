@@ -50,6 +50,7 @@
   addEventListener("hashchange", openNamed);
   openNamed();
   addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll("details")) details.open = true;
+    // The sections of hundreds of cells would be as many sheets.
+    for (const details of document.querySelectorAll("body:not(.many) details, details:not(.cell)")) details.open = true;
   });
 })();
