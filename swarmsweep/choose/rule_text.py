@@ -30,8 +30,8 @@ _BOTTLENECKS = {
 }
 
 
-def known(rule: Rule, noun: str) -> str:
-    """A rule with a factor. ``noun`` is what was compared, as "requests/s"."""
+def known(rule: Rule, noun: str, unit: str = "CPU equivalent") -> str:
+    """A rule with a factor. ``noun`` is what was compared, as "requests/s", and ``unit`` that of the cost."""
     name = step_name(rule.axis, rule.smaller, rule.larger)
     least = "at least " if rule.is_lower_bound else ""
     factor, price = rule.factor or 0.0, rule.cost_factor or 1.0
@@ -39,7 +39,7 @@ def known(rule: Rule, noun: str) -> str:
     at_cost = "at the same cost" if is_free else f"for {price:.2f} times the cost"
     sentences = [f"{name} brought {least}{factor:.2f} times the {noun} {at_cost}."]
     if not is_free:
-        sentences.append(f"For each CPU equivalent, that is {least}{rule.factor_per_cost or 0.0:.2f} times.")
+        sentences.append(f"For each {unit}, that is {least}{rule.factor_per_cost or 0.0:.2f} times.")
     sentences += [*_uncertainty(rule), _because(rule)]
     return " ".join(sentence for sentence in sentences if sentence)
 

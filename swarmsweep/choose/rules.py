@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from swarmsweep.choose import rule_text
 from swarmsweep.choose.axis_pairs import SIZES, Measured, Pair, steps
 from swarmsweep.choose.modes import Choice
-from swarmsweep.choose.paired_test import BETTER, TIE_SHARE, UNDECIDED, WORSE, Noise, compare
+from swarmsweep.choose.paired_test import BETTER, TIE_SHARE, UNDECIDED, WORSE, compare
 from swarmsweep.choose.rule import Rule
 from swarmsweep.plan.row import Interval
 from swarmsweep.record_file import Number
-from swarmsweep.sweep.matrix import AxisValue, cost
+from swarmsweep.sweep.matrix import AxisValue
 
 
 def measured_cells(choice: Choice) -> list[Measured]:
@@ -57,19 +57,20 @@ def _rule(
     # A smaller cell that may serve more shows no upper bound of the factor, and so nothing.
     usable = [pair for pair in pairs if not pair[0].maximum.is_lower_bound]
     exact = [pair for pair in usable if not pair[1].maximum.is_lower_bound]
-    known = _with_factor(rule, usable, choice.noise) if usable else None
+    known = _with_factor(rule, usable, choice) if usable else None
     if known is not None and known.is_lower_bound and known.verdict != BETTER:
         # That it is at least as fast is no rule. The pairs without a bound may show one.
-        known = _with_factor(rule, exact, choice.noise) if exact else None
+        known = _with_factor(rule, exact, choice) if exact else None
     if known is None:
         unclear = [larger for _, larger in usable] or [smaller for smaller, _ in pairs]
         gaps = [(cell.row.id, cell.maximum.gap) for cell in unclear if cell.maximum.gap]
         return replace(rule, pairs=_ids(pairs), sentence=rule_text.unknown(axis, step, gaps))
-    return replace(known, sentence=rule_text.known(known, choice.rate_noun))
+    return replace(known, sentence=rule_text.known(known, choice.rate_noun, choice.tariff.one))
 
 
-def _with_factor(rule: Rule, pairs: Sequence[Pair], noise: Noise) -> Rule:
+def _with_factor(rule: Rule, pairs: Sequence[Pair], choice: Choice) -> Rule:
     """The rule with what these pairs show. The smaller cell of each was at its limit."""
+    noise, cost = choice.noise, choice.tariff.cost
     is_lower_bound = any(larger.maximum.is_lower_bound for _, larger in pairs)
     logs = [_logs(smaller, larger) for smaller, larger in pairs]
     common = sorted(set.intersection(*(set(one) for one in logs)))

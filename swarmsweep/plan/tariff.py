@@ -28,6 +28,11 @@ class Tariff:
         """The unit of `cost`."""
         return "CPU equivalents" if self.prices is None else f"{self.prices.currency} a month"
 
+    @property
+    def one(self) -> str:
+        """One of the unit, without its time: 'CPU equivalent' or 'EUR'."""
+        return "CPU equivalent" if self.prices is None else self.prices.currency
+
     def cost(self, config: Config) -> float:
         """The cost of a configuration, in `unit`."""
         per_hour = self.cost_per_hour(config)

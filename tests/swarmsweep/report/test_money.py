@@ -9,9 +9,11 @@ from capacity_run import CapacityRun
 from run_folder import SWEEP, Run, Traffic, busy
 
 from swarmsweep.lab.prices import Prices
+from swarmsweep.plan.tariff import format_money
 from swarmsweep.report.report import write_report
 from swarmsweep.results.measure import measure_attempt
 from swarmsweep.sweep.matrix import Cell
+from tests.swarmsweep.report.test_html_page import Page, check_facts
 
 MIB = 1024**2
 EUR = Prices(cpu_hour=0.04, gib_hour=0.005, currency="EUR")
@@ -35,7 +37,7 @@ def test_a_run_with_prices_has_its_costs_in_money(priced, golden):
     summary = json.loads((priced.dir / "summary.json").read_text())
     assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
     assert "Its cost is 15.51 EUR a month." in summary["recommendation"]["sentence"]
-    assert "CPU equivalents" not in page
+    assert "CPU equivalent" not in page and "For each EUR, that is" in page
     money = {cell["id"]: cell for cell in summary["money"]["cells"]}
     assert summary["money"]["prices"] == {"cpu_hour": 0.04, "gib_hour": 0.005, "host_hour": 0, "currency": "EUR"}
     assert len(money) == 7
@@ -48,6 +50,16 @@ def test_a_run_with_prices_has_its_costs_in_money(priced, golden):
     assert float(table["r1-c0.5-m256M-w1"]["cost_month"]) == pytest.approx(730 * hour, abs=1e-6)
     assert float(table["r1-c0.5-m256M-w1"]["cost"]) == pytest.approx(0.5275)
     assert table["r2-c0.5-m256M-w1"]["cost_million_requests"] == ""
+
+
+def test_summary_html_has_the_costs_too(priced):
+    check_facts(priced)
+    page = Page((priced.dir / "summary.html").read_text())
+    money = json.loads((priced.dir / "summary.json").read_text())["money"]
+    for cell in money["cells"]:
+        each = "\u2013" if cell["million_requests"] is None else format_money(cell["million_requests"])
+        assert f"{cell['id']} {format_money(cell['month'])} {each}" in page.words
+    assert "Cost in EUR" in page.words and "cpu_hour 0.04, gib_hour 0.005, host_hour 0 EUR" in page.words
 
 
 def test_the_page_compares_the_answer_with_the_inventory(priced):
