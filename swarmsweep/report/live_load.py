@@ -142,7 +142,10 @@ def read_live(run_dir: Path, now: float) -> LiveLoad | None:
 
 
 def read_missing(run_dir: Path, now: float, begun: float) -> NoFigures | None:
-    """Why there are no figures, where `read_live` finds none. What is older than ``begun`` is of an earlier load."""
+    """Why there are no figures for `STALE_SECONDS` or longer; None where there are some, or no load runs.
+
+    What is older than ``begun`` is of an earlier load.
+    """
     try:
         missing = read_record(run_dir / MISSING_FILE, NoFigures)
     except LabError:
@@ -151,4 +154,4 @@ def read_missing(run_dir: Path, now: float, begun: float) -> NoFigures | None:
         except OSError:
             return None
         missing = NoFigures(since=since, reason="the load host sends no new ones")
-    return missing if begun <= missing.since <= now else None
+    return missing if begun <= missing.since <= now - STALE_SECONDS else None

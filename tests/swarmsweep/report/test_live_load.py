@@ -83,7 +83,7 @@ def test_other_keys_of_the_line_are_not_kept(tmp_path):
 
 
 def missing(run_dir, now=None, begun=0.0):
-    return read_missing(run_dir, time.time() + 1 if now is None else now, begun)
+    return read_missing(run_dir, time.time() + 2 * STALE_SECONDS if now is None else now, begun)
 
 
 def test_why_there_are_no_figures_is_kept_until_some_come(tmp_path):
@@ -91,6 +91,8 @@ def test_why_there_are_no_figures_is_kept_until_some_come(tmp_path):
     files = LiveFiles(tmp_path / FILE)
     first = missing(tmp_path)
     assert before <= first.since and first.reason == "the load host has sent none yet"
+    # The first figures take a moment.
+    assert missing(tmp_path, first.since + STALE_SECONDS - 1) is None
     assert first.words(first.since + 12) == "no figures of the load for 12 s: the load host has sent none yet"
     files.lost("ended\x1b[2J\nwith 255")
     assert missing(tmp_path) == NoFigures(since=first.since, reason="ended [2J with 255")
@@ -113,9 +115,9 @@ def test_a_connection_that_is_silent_is_named_too(tmp_path):
 
 def test_what_an_earlier_load_left_is_not_said_of_this_one(tmp_path):
     files = LiveFiles(tmp_path / FILE)
-    now = time.time() + 1
-    assert missing(tmp_path, now, begun=now) is None
+    now = time.time() + 2 * STALE_SECONDS
+    assert missing(tmp_path, now, begun=now - 1) is None
     files.keep(json.dumps(WINDOW))
-    assert missing(tmp_path, now, begun=now) is None
+    assert missing(tmp_path, now, begun=now - 1) is None
     (tmp_path / MISSING_FILE).write_text("{")
-    assert missing(tmp_path, now, begun=now) is None
+    assert missing(tmp_path, now, begun=now - 1) is None

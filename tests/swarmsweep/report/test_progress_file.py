@@ -109,11 +109,11 @@ def test_a_load_without_figures_says_why(tmp_path):
     files = LiveFiles(sweep.dir / LIVE_FILE)
     files.lost("the connection ended")
     shown = {"step": progress.left[0], "cell_phase": "load"}
-    now = time.time()
-    run = written(sweep, progress, now=now, cell_seconds=10.0, **shown)
+    now = time.time() + 10
+    run = written(sweep, progress, now=now, cell_seconds=30.0, **shown)
     assert run.now.load is None
     assert run.now.no_figures.reason == "the connection ended"
-    assert now - 10 <= run.now.no_figures.since <= now
+    assert now - 30 <= run.now.no_figures.since <= now
     # Another attempt has begun since then.
     assert written(sweep, progress, now=now + 60, cell_seconds=10.0, **shown).now.no_figures is None
     files.keep(json.dumps(WINDOW))
