@@ -74,7 +74,7 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
             f"{_proof(best)}.",
             f"{_price(best, tariff)}.",
             # The last reason compares the two over the blocks.
-            *(text for text in cheaper if rival is None or f"next cheaper one, {rival.id} (" not in text),
+            *(text for text in cheaper if rival is None or f"one, {rival.id} (cost" not in text),
             _against_highest(best, able, compared, tariff),
         ],
     )
@@ -225,7 +225,8 @@ def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison]
     place = "highest" if _conservative(other) > _conservative(best) else "next highest"
     price = tariff.cost(best.config) / tariff.cost(other.config)
     return (
-        f"The configuration with the {place} rate is {other.id} (cost {tariff.figure(other.config)}). The recommended one costs {price:.2f} times as much. "
+        f"The configuration with the {place} rate is {other.id} (cost {tariff.figure(other.config)}). "
+        f"The recommended one costs {price:.2f} times as much. "
         f"{in_words(compared[other.id])}"
     )
 

@@ -164,7 +164,7 @@ def against_cheaper(
     for cell in tried:
         name = f"{cell.id} (cost {tariff.figure(cell.config)})"
         if cell.status == "valid":
-            sentences.append(f"The next cheaper one, {name}, {why_not(cell)}.")
+            sentences.append(f"The next cheaper {'valid ' if sentences else ''}one, {name}, {why_not(cell)}.")
             break
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
