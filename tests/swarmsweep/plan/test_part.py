@@ -1,6 +1,7 @@
 """Which cells and steps a command measures, and what is refused."""
 
 import math
+import shlex
 
 import pytest
 
@@ -59,6 +60,11 @@ def test_a_pattern_without_a_cell_is_refused_with_the_ids(only):
     with pytest.raises(InputError, match="matches no cell; allowed: ") as refused:
         parse_part(only, None, IDS)
     assert all(cell_id in str(refused.value) for cell_id in IDS)
+
+
+@pytest.mark.parametrize("pattern", ["r2-*", "r[!']*", "r[!\"]*", "r[!$`\\]*", "r?-*;*"])
+def test_the_option_that_a_text_names_can_be_pasted(pattern):
+    assert shlex.split(Part(only=(pattern,)).option_only) == ["--only", pattern]
 
 
 @pytest.mark.parametrize("only", ["", " ", ",", [""]])
