@@ -36,7 +36,7 @@ def rates_chart(cells: Sequence[ChartCell], searches: bool) -> Spec:
     bar["tooltip"] = hover("configuration", "requests/s", "p95 ms", "cost", "result")
     bar["color"] = by_verdict(row["verdict"] for row in bars)
     whisker = {"y": y, "x": quantity("low", title, **along), "x2": {"field": "high"}}
-    note = {"y": y, "x": quantity("end", title, **along), "text": {"field": "note", "type": "nominal"}}
+    note: Spec = {"y": y, "x": quantity("end", title, **along), "text": {"field": "note", "type": "nominal"}}
     # A reason may be longer than its place.
     note["tooltip"] = hover("configuration", "result")
     tick = {"type": "tick", "color": INK, "thickness": 2, "size": 14}

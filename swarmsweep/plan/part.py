@@ -173,9 +173,7 @@ def reasons(part: Part, unmeasured: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def part_sentence(
-    part: Part, run_id: str | None, unselected: int, not_begun: int, not_retried: int = 0
-) -> str | None:
+def part_sentence(part: Part, run_id: str | None, unselected: int, not_begun: int, not_retried: int = 0) -> str | None:
     """What a part leaves for later; None if it leaves nothing. With a run, the command that measures it is added.
 
     The numbers: attempts of other cells, those that did not begin in time, and invalid ones that were not retried.

@@ -62,7 +62,7 @@ def test_a_pattern_without_a_cell_is_refused_with_the_ids(only):
     assert all(cell_id in str(refused.value) for cell_id in IDS)
 
 
-@pytest.mark.parametrize("pattern", ["r2-*", "r[!']*", "r[!\"]*", "r[!$`\\]*", "r?-*;*"])
+@pytest.mark.parametrize("pattern", ["r2-*", "r[!']*", 'r[!"]*', "r[!$`\\]*", "r?-*;*"])
 def test_the_option_that_a_text_names_can_be_pasted(pattern):
     assert shlex.split(Part(only=(pattern,)).option_only) == ["--only", pattern]
 

@@ -29,8 +29,10 @@ OPTIONS = [
 ]
 CORE = "r1-c0.5-m256M-w1"
 # Leaves some rows of each table and some sections.
-KEEP_FEW = """for (const list of [...document.querySelectorAll("tbody"), [...document.querySelectorAll("details.cell")]])
-  [...(list.rows ?? list)].slice(20).forEach(one => one.remove())"""
+KEEP_FEW = """
+for (const body of document.querySelectorAll("tbody")) [...body.rows].slice(20).forEach(row => row.remove());
+[...document.querySelectorAll("details.cell")].slice(20).forEach(section => section.remove());
+"""
 EVOLUTION = b"""\
 name: evolution
 slo: {p95_ms: 2000}

@@ -97,10 +97,13 @@ def test_nothing_is_said_twice(name):
     choice = demo(DEMO_CHANGES[name][0])
     following = next_sweep(choice)
     steps = next_steps_of(page_of(choice.plan, choice.rows), following)
-    assert [step[: len(FIRST.get(name, ""))] for step in steps.first] == ([FIRST[name]] if name in FIRST else [])
+    # Without a next sweep that repeats it, the page says that each cell was deployed once.
+    first = [step for step in steps.first if not step.startswith(ONCE)]
+    assert [step[: len(FIRST.get(name, ""))] for step in first] == ([FIRST[name]] if name in FIRST else [])
+    assert first == steps.first or following.sweep is None
     assert bool(steps.sweep.command) == (following.sweep is not None)
     # The repeats, the undecided and the invalid cells are in the next sweep.
-    words = " ".join(html.unescape(text) for text in (*steps.first, *steps.sweep.reasons))
+    words = " ".join(html.unescape(text) for text in (*first, *steps.sweep.reasons))
     assert words.count("repeat") == 0 and words.count("resume=") <= 1
     assert bool(steps.use) == (name not in FIRST and name != "the chosen one is undecided")
 

@@ -160,7 +160,7 @@ def test_a_damaged_file_is_named(run_dir, capsys, content, error):
 
 def test_a_file_that_is_removed_while_it_is_watched_is_named(run_dir):
     write(run_dir, RUN)
-    with pytest.raises(LabError, match="progress.json: cannot be read"):
+    with pytest.raises(LabError, match=r"progress\.json: cannot be read"):
         for _ in versions(run_dir, look_seconds=0.01):
             (run_dir / FILE).unlink()
 
