@@ -1,4 +1,4 @@
-"""The lines of a host's file reach the controller, and it is told why none come."""
+"""The lines of a host's file reach the controller, and the reason where none come."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_each_version_is_kept(tmp_path):
     assert not reader._thread.is_alive()
 
 
-def test_an_end_is_told_and_the_connection_is_opened_again(tmp_path, monkeypatch):
+def test_an_end_is_reported_and_the_connection_is_opened_again(tmp_path, monkeypatch):
     monkeypatch.setattr(live_reader, "AGAIN_SECONDS", 0.05)
     (tmp_path / "ssh").write_text('#!/bin/sh\necho one\necho "Connection closed" >&2\nexit 255\n')
     (tmp_path / "ssh").chmod(0o755)
