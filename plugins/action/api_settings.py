@@ -4,6 +4,7 @@ The logic is in swarmsweep.lab.api_settings. Arguments: settings, the settings l
 lab_name; key_file, the file of the key by which contents of secrets are compared.
 Returns ``container``: the same settings in the form that the role api_stack takes. ``recorded`` and ``hidden`` are for
 manifest.json: settings by their names in the inventory, and those of which it keeps keyed hashes alone.
+``hidden_texts``: the secrets, as modules take them that read logs (see shared/hidden_text.py).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from pathlib import Path
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from swarmsweep.errors import LabError
 from swarmsweep.lab import api_settings
+from swarmsweep.lab.api_secrets import content_for_swarm
 from swarmsweep.lab.lab_names import inventory_of
+from swarmsweep.shared.hidden_text import encode
 
 
 class ActionModule(ActionBase):
@@ -34,6 +38,10 @@ class ActionModule(ActionBase):
         container, problems = api_settings.read_settings(settings, place)
         if problems:
             raise AnsibleActionFail("\n".join(problems))
+        try:
+            contents = [content_for_swarm(secret, place.lab_name, place.key_file) for secret in container["secrets"]]
+        except LabError as error:
+            raise AnsibleActionFail(str(error)) from None
         return result | {
             "changed": False,
             # Variables of a service may be passwords. `-v` would show them, and the log would have them.
@@ -41,4 +49,5 @@ class ActionModule(ActionBase):
             "container": container,
             "recorded": api_settings.recorded(container),
             "hidden": api_settings.hidden(container),
+            "hidden_texts": encode(contents),
         }

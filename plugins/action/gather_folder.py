@@ -6,6 +6,7 @@ Arguments:
 - dest: folder on the controller, made if missing. Files of the same name are replaced.
 - stop_unit (optional): systemd units that write into src, by name or pattern. They are ended first.
 - clock (optional): name of the host in dest/clock.json, which has the offset of the host's clock from the controller's.
+- hidden (optional): secrets that no log may show, each in base64. They are hidden in the gathered files *.log.
 
 The folder is sent as one archive over the existing connection, because one transfer for each file would cost a second
 of every cell. The archive stays in src until the next collection replaces it.
@@ -32,6 +33,7 @@ from ansible.plugins.action import ActionBase
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
 from swarmsweep.lab import preflight
+from swarmsweep.shared.hidden_text import forms_of_encoded, hide_in_file
 
 ARCHIVE = ".gather.tar"
 NOW = "date +%s.%N"
@@ -99,6 +101,22 @@ def unpack(archive, dest):
     return {"count": count, "members": members}
 
 
+def hide_in_logs(logs, secrets):
+    """Hide secrets in these logs. If one cannot be rewritten, all are removed.
+
+    Hosts hide them too. But a load host that was lost when its load ended has not done it, and it does not know the
+    secrets of the API.
+    """
+    forms = forms_of_encoded(secrets)
+    try:
+        for log in logs:
+            hide_in_file(log, forms)
+    except OSError:
+        for log in logs:
+            log.unlink(missing_ok=True)
+        raise
+
+
 class ActionModule(ActionBase):
     """Packs on the host, fetches the archive and unpacks it."""
 
@@ -118,6 +136,7 @@ class ActionModule(ActionBase):
             with tempfile.NamedTemporaryFile(dir=dest, prefix=".gather-", suffix=".tar") as archive:
                 self._connection.fetch_file(f"{src}/{ARCHIVE}", archive.name)
                 left = unpack(archive.name, dest)
+            hide_in_logs([path for path in dest.rglob("*.log") if path.is_file()], arguments.get("hidden") or [])
             clock = clock_of(before, packed["stdout"], after)
             if arguments.get("clock") and clock:
                 note_host(dest / "clock.json", arguments["clock"], clock)

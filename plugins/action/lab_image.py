@@ -35,6 +35,15 @@ PROGRESS_SECONDS = 5.0
 LARGE_BYTES = 200 << 20
 LARGEST_FILES = 3
 DEADLINE_SECONDS = 60
+# The certificates that an API host trusts, with those of lab_ca_bundle. A Dockerfile may mount them as a secret.
+CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+# What pip, curl, apt, npm and Docker print about a certificate that they do not trust.
+UNTRUSTED = re.compile(
+    r"certificate_verify_failed|certificate verif(?:y|ication) failed|unable to get local issuer certificate"
+    r"|self[- ]signed certificate|x509: certificate|ssl certificate problem|certificate is not trusted"
+    r"|invalid peer certificate",
+    re.IGNORECASE,
+)
 # The exit code of a shell for a program that does not exist.
 NO_DOCKER = 127
 
@@ -53,6 +62,17 @@ class Progress:
             rate = sent / (now - self.began)
             share = f" of about {format_bytes(self.total)}" if self.total else ""
             write_line(f"  {self.what}: {format_bytes(int(sent))}{share}, {format_bytes(int(rate))} a second")
+
+
+class BuildLines:
+    """Prints the lines of a build, and notes whether one is about a certificate that is not trusted."""
+
+    def __init__(self):
+        self.has_untrusted_certificate = False
+
+    def __call__(self, line):
+        self.has_untrusted_certificate = self.has_untrusted_certificate or bool(UNTRUSTED.search(line))
+        write_line(f"  {shown(line)}")
 
 
 def docker_here(*arguments):
@@ -142,11 +162,12 @@ class ActionModule(StepsAction):
         self.refuse_changed(image, folder)
         _code, former, _errors = docker_here("image", "inspect", "--format", "{{.Id}}", image)
         command = ["docker", "build", "--tag", image, "--label", LABEL, folder]
+        said = BuildLines()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
             for line in lines_of(process.stdout):
-                write_line(f"  {shown(line.decode(errors='replace').rstrip())}")
+                said(line.decode(errors="replace").rstrip())
         if process.returncode != 0:
-            raise ContextError(self.build_failed(folder, process.returncode))
+            raise ContextError(self.build_failed(folder, process.returncode, said))
         code, out, errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
         identity, _, size = out.partition(" ")
         if code != 0:
@@ -170,13 +191,16 @@ class ActionModule(StepsAction):
         context = context_of(Path(folder))
         former = self.former_id(image)
         command = (
-            f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} --label {LABEL} - 2>&1"
+            f"[ ! -s {CA_BUNDLE} ] || set -- --secret id=ca_bundle,src={CA_BUNDLE}; "
+            f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} --label {LABEL} "
+            '"$@" - 2>&1'
         )
+        said = BuildLines()
         with Channel(self._connection, command, plain=self.near) as channel:
             progress = Progress(f"{folder} to {host}", context.size_bytes)
-            code, _last = channel.send(context.archive(), progress, lambda line: write_line(f"  {shown(line)}"))
+            code, _last = channel.send(context.archive(), progress, said)
         if code != 0:
-            raise ContextError(self.build_failed(folder, code, host))
+            raise ContextError(self.build_failed(folder, code, said, host))
         self.refuse_changed(image, folder, lambda: self.take_back(image, former))
         return {"changed": True}
 
@@ -194,9 +218,14 @@ class ActionModule(StepsAction):
         with Channel(self._connection, f"exec docker {command}", plain=self.near) as channel:
             channel.send([])
 
-    def build_failed(self, folder, code, host="this machine"):
+    def build_failed(self, folder, code, said, host="this machine"):
         """Return the message of a build that failed. The lines of Docker are on the screen already."""
         fix = f"Fix: correct the Dockerfile or its files, or the network of {host} if it could not download something"
+        if said.has_untrusted_certificate:
+            fix = (
+                "It did not trust the certificate of a server, as behind a proxy that inspects TLS. "
+                "Fix: add the line of docs/your-own-api.md#certificates-of-a-build to the Dockerfile"
+            )
         cause = f"docker build ended with exit code {code}. Its lines are above"
         return f"{folder} could not be built on {host}: {cause}. {fix}"
 

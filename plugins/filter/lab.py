@@ -25,7 +25,7 @@ from swarmsweep.lab import (
     virtual_machines,
 )
 from swarmsweep.plan import host_facts, time_limits
-from swarmsweep.shared import machine_memory
+from swarmsweep.shared import hidden_text, machine_memory
 from swarmsweep.sweep import scenario_folder, scenario_packages
 from swarmsweep.units import nano_cpus
 
@@ -140,6 +140,14 @@ def lab_secret_base64(secret, lab_name, key_file):
         raise AnsibleFilterError(str(error)) from error
 
 
+def lab_secret_texts(secrets):
+    """Contents of the secrets of a load, as modules take them that read logs: see shared/hidden_text.py."""
+    try:
+        return hidden_text.encode(Path(secret["path"]).read_bytes() for secret in secrets)
+    except OSError as error:
+        raise AnsibleFilterError(f"load.secrets: {error.filename} cannot be read: {error.strerror}") from error
+
+
 def lab_mount_name(source, target):
     """Name of the folder on the hosts for a file or folder of this machine: see swarmsweep.lab.api_mounts."""
     return api_mounts.read_mount(target, Path(source)).name
@@ -230,6 +238,7 @@ class FilterModule:
             "lab_colocated": lab_colocated,
             "lab_changed_secrets": lab_changed_secrets,
             "lab_secret_base64": lab_secret_base64,
+            "lab_secret_texts": lab_secret_texts,
             "lab_mount_name": lab_mount_name,
             "lab_nano_cpus": lab_nano_cpus,
             "lab_proxy_connections": lab_proxy_connections,

@@ -1,7 +1,8 @@
-"""Secrets of a load: what is hidden in texts and logs. Shared by its processes and the module that ends them."""
+"""Secrets that no text or log may show. Shared by the processes of a load, the modules and the controller."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -15,6 +16,8 @@ MASK = "***"
 MIN_HIDDEN_CHARACTERS = 6
 # How much of a log is read at a time.
 PART_BYTES = 1 << 20
+# A larger secret is no token or password. Its thousands of lines would take minutes to look for.
+MAX_HIDDEN_BYTES = 64 * 1024
 # A client may name the value alone.
 _SCHEME = re.compile(r"(?:Basic|Bearer|Token)\s+", re.IGNORECASE)
 
@@ -40,6 +43,20 @@ def forms_in(folder: Path) -> list[str]:
         OSError: the folder or a file cannot be read.
     """
     return longest_first(form for path in folder.iterdir() for form in forms_of(path.read_text(encoding="utf-8")))
+
+
+def encode(contents: Iterable[bytes]) -> list[str]:
+    """Return secrets as a task passes them to a module: in base64, without those that are too large to be hidden.
+
+    Ansible replaces a secret argument in all that a module returns. In base64, it can be no part of another value.
+    """
+    return [base64.b64encode(content).decode() for content in contents if len(content) <= MAX_HIDDEN_BYTES]
+
+
+def forms_of_encoded(values: Iterable[str]) -> list[str]:
+    """Return what is hidden of secrets that `encode` returned, the longest first."""
+    texts = (base64.b64decode(value).decode(errors="replace") for value in values)
+    return longest_first(form for text in texts for form in forms_of(text))
 
 
 def longest_first(forms: Iterable[str]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ansible.module_utils import lab_files, swarm_tasks
+from ansible.module_utils.hidden_text import forms_of_encoded, hide
 from ansible.module_utils.listening_ports import Listener, listeners_of
 
 SERVICE_LABEL = "com.docker.swarm.service.name"
@@ -23,6 +24,11 @@ SILENCE_SECONDS = 30.0
 COMMAND_TIMEOUT_SECONDS = 60
 # The last lines in a record explain, they do not archive. A line has room for a long traceback line, not for an array.
 LOG_LINE_CHARACTERS = 500
+# What no log may show, as `hide_in_logs` has set it. A module runs once, in a process of its own.
+_hidden: list[str] = []
+
+# The option of a module that reads logs. Its value is for `hide_in_logs`.
+HIDDEN = {"type": "list", "elements": "str", "default": [], "no_log": True}
 
 # The Docker SDK is imported by the functions that need it. It may be missing on a host, and `connect` reports that.
 
@@ -199,7 +205,13 @@ class Service:
         return [text for detail, _, text in texts if f"{TASK_LABEL}={task_id}" in detail][-lines:]
 
 
+def hide_in_logs(secrets: Iterable[str]) -> None:
+    """Hide these secrets in all logs that are read from now on. Each is in base64 (see hidden_text.encode)."""
+    _hidden[:] = forms_of_encoded(secrets)
+
+
 def clean_lines(data: bytes) -> list[str]:
-    """Return log bytes as lines of limited length, without colour codes."""
-    text = lab_files.strip_colours(data.decode(errors="replace"))
+    """Return log bytes as lines of limited length, without colour codes and secrets."""
+    # A part of a secret would not be found after the line was cut.
+    text = hide(lab_files.strip_colours(data.decode(errors="replace")), _hidden)
     return [line[:LOG_LINE_CHARACTERS] for line in text.splitlines()]

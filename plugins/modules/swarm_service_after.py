@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.container_metrics import collect
 from ansible.module_utils.haproxy_stats import HaproxyError, show_stat
 from ansible.module_utils.lab_files import write_json, write_text
-from ansible.module_utils.swarm_engine import HarnessError, connect
+from ansible.module_utils.swarm_engine import HIDDEN, HarnessError, connect, hide_in_logs
 from ansible.module_utils.swarm_review import review
 
 DOCUMENTATION = r"""
@@ -88,6 +88,8 @@ options:
     description: Address of the Docker daemon.
     type: str
     default: unix:///var/run/docker.sock
+extends_documentation_fragment:
+  - hidden_secrets
 author:
   - swarmsweep
 """
@@ -148,6 +150,7 @@ ARGUMENTS = {
     "nodes": {"type": "dict", "default": {}},
     "elsewhere": {"type": "dict", "default": {}},
     "silent": {"type": "dict", "default": {}},
+    "hidden": HIDDEN,
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
 
@@ -176,6 +179,7 @@ def main() -> None:
     params = module.params
     if module.check_mode:
         module.exit_json(changed=False, after=None, reason=None, reason_code=None)
+    hide_in_logs(params["hidden"])
     try:
         deployed = read_deployment(params["deploy_path"])
         if params["haproxy_stat_path"]:

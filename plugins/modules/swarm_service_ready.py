@@ -11,7 +11,7 @@ from ansible.module_utils.other_hosts import ARGUMENTS as OTHER_HOSTS
 from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
 from ansible.module_utils.ready_check import ReadyCheck
-from ansible.module_utils.swarm_engine import HarnessError, connect
+from ansible.module_utils.swarm_engine import HIDDEN, HarnessError, connect, hide_in_logs
 from ansible.module_utils.swarm_service import Deployment, deploy, resume
 
 DOCUMENTATION = r"""
@@ -125,6 +125,7 @@ options:
     default: unix:///var/run/docker.sock
 extends_documentation_fragment:
   - ready_check
+  - hidden_secrets
 author:
   - swarmsweep
 """
@@ -217,6 +218,7 @@ ARGUMENTS = {
     "proxy_service": {"type": "str", "default": ""},
     "nodes": {"type": "dict", "default": {}},
     "killed_elsewhere": {"type": "list", "elements": "str", "default": []},
+    "hidden": HIDDEN,
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 } | OTHER_HOSTS
 
@@ -252,6 +254,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     if module.check_mode:
         module.exit_json(changed=False, status=None, reason=None, reason_code=None, deploy=None)
+    hide_in_logs(module.params["hidden"])
     try:
         request = read_request(module.params)
         if module.params["compose"]:

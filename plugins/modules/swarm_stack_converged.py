@@ -10,7 +10,7 @@ from ansible.module_utils.other_hosts import ARGUMENTS as OTHER_HOSTS
 from ansible.module_utils.other_hosts import OtherHosts
 from ansible.module_utils.ready_check import ARGUMENT as READY_CHECK
 from ansible.module_utils.ready_check import ReadyCheck
-from ansible.module_utils.swarm_engine import HarnessError, connect
+from ansible.module_utils.swarm_engine import HIDDEN, HarnessError, connect, hide_in_logs
 from ansible.module_utils.swarm_stack import Serving, wait_for_stack
 
 DOCUMENTATION = r"""
@@ -67,6 +67,7 @@ options:
     default: unix:///var/run/docker.sock
 extends_documentation_fragment:
   - ready_check
+  - hidden_secrets
 author:
   - swarmsweep
 """
@@ -112,6 +113,7 @@ ARGUMENTS = {
     "haproxy_backend": {"type": "str", "default": "api"},
     "ready_check": READY_CHECK,
     "settled_seconds": {"type": "float", "default": 10},
+    "hidden": HIDDEN,
     "docker_url": {"type": "str", "default": "unix:///var/run/docker.sock"},
 } | OTHER_HOSTS
 
@@ -123,6 +125,7 @@ def main() -> None:
     params = module.params
     if module.check_mode:
         module.exit_json(changed=False, services=[])
+    hide_in_logs(params["hidden"])
     try:
         wanted = {name: int(count) for name, count in params["services"].items()}
     except (TypeError, ValueError) as error:

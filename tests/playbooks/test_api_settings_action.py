@@ -8,9 +8,12 @@ CANARY = "canary-7c2d"
 
 
 def test_no_output_has_a_variable(play, tmp_path):
+    (tmp_path / "token").write_text(f"{CANARY}\n")
+    secrets = {"secrets": {"API_TOKEN": str(tmp_path / "token")}}
     settings = {"image": "a:1", "env": {"MODE": CANARY}, "services": {"db": {"image": "b:1", "env": {"PW": CANARY}}}}
-    read = {"settings": settings, "lab_name": "lab", "key_file": f"{tmp_path}/environment.key"}
-    kept = "{{ [read.container.env.MODE, read.container.services[0].env.PW] | unique | map('hash', 'sha1') | list }}"
+    read = {"settings": settings | secrets, "lab_name": "lab", "key_file": f"{tmp_path}/environment.key"}
+    values = "read.container.env.MODE, read.container.services[0].env.PW, read.hidden_texts[0] | b64decode | trim"
+    kept = f"{{{{ [{values}] | unique | map('hash', 'sha1') | list }}}}"
     tasks = [
         {"api_settings": read, "register": "read"},
         {

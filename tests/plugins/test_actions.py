@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
+from swarmsweep.shared.hidden_text import encode
 
 ROOT = Path(__file__).parents[2]
 API = {"lab-api": "10.0.0.5", "lab-api2": "api.example.org", "lab-api6": "fd00::5"}
@@ -27,6 +28,7 @@ def load_action(name: str):
 
 
 gather_folder = load_action("gather_folder")
+CANARY = "canary-91d4"
 
 
 def play(folder: Path, tasks: dict) -> dict:
@@ -74,6 +76,10 @@ def lab(tmp_path_factory):
     (folder / "trial/locust").mkdir(parents=True)
     (folder / "trial/locust/stats.csv").write_text("a,b\n")
     make_odd(folder / "odd/locust")
+    (folder / "lost/units").mkdir(parents=True)
+    (folder / "lost/units/worker-0.log").write_text(f"token {CANARY}\n")
+    (folder / "lost/service.log").write_text(f"GET /predict?token={CANARY}\n")
+    (folder / "lost/odd.log").mkdir()
     files = {name: str(ROOT / f"sweeps/{name}.yml") for name in ("quick", "evolution")}
     plan = {
         "do": "plan",
@@ -94,12 +100,16 @@ def lab(tmp_path_factory):
         "gather again": ("gather_folder", {"src": f"{folder}/trial", "dest": f"{folder}/kept/attempt-1", "clock": "b"}),
         "gather nothing": ("gather_folder", {"src": f"{folder}/none", "dest": f"{folder}/none-kept"}),
         "gather odd": ("gather_folder", {"src": f"{folder}/odd", "dest": f"{folder}/odd-kept", "clock": "a"}),
+        "gather lost": (
+            "gather_folder",
+            {"src": f"{folder}/lost", "dest": f"{folder}/lost-kept", "hidden": encode([CANARY.encode()])},
+        ),
         "other address": ("load_target", {"name": "lab-api", "url_host": "10.0.0.6"}),
         "own address": ("load_target", {"name": "lab-api6", "url_host": "[fd00::5]"}),
         "clock": ("clock_offset", {}),
         "plan": ("sweep", plan | {"seed": "7"}),
         "plan abc": ("sweep", plan | {"seed": "abc", "reports": f"{folder}/other"}),
-        "resume": ("sweep", plan | {"sweep": None, "resume": "{{ step_9.run | basename }}"}),
+        "resume": ("sweep", plan | {"sweep": None, "resume": "{{ step_10.run | basename }}"}),
         "plan evolution": (
             "sweep",
             plan | {"sweep": "{{ step_1.sweep }}", "reports": f"{folder}/evolution"},
@@ -107,7 +117,7 @@ def lab(tmp_path_factory):
         **{f"check {value}": task for value, task in seeds.items()},
         **{f"target {name}": task for name, task in targets.items()},
     }
-    assert [list(tasks)[number] for number in (0, 1, 9)] == [*checks, "plan"]
+    assert [list(tasks)[number] for number in (0, 1, 10)] == [*checks, "plan"]
     return play(folder, tasks), folder
 
 
@@ -117,6 +127,17 @@ def test_a_folder_arrives_whole_and_nothing_stays_beside_it(lab):
     assert (folder / "kept/attempt-1/locust/stats.csv").read_text() == "a,b\n"
     # A new archive does not contain the previous one.
     assert {path.name for path in (folder / "kept/attempt-1").iterdir()} == {"locust", "clock.json"}
+
+
+def test_gathered_logs_have_no_secret(lab):
+    found, folder = lab
+    assert found["gather lost"]["failed"] is False, found["gather lost"]
+    logs = [path for path in (folder / "lost-kept").rglob("*.log") if path.is_file()]
+    assert {path.name: path.read_text() for path in logs} == {
+        "worker-0.log": "token ***\n",
+        "service.log": "GET /predict?token=***\n",
+    }
+    assert CANARY not in json.dumps(found)
 
 
 def test_what_is_no_file_stays_behind_and_is_named(lab):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from ansible.module_utils import hidden_text
-from ansible.module_utils.hidden_text import forms_of, hide, hide_in_file, longest_first
+from ansible.module_utils.hidden_text import (
+    MAX_HIDDEN_BYTES,
+    encode,
+    forms_of,
+    forms_of_encoded,
+    hide,
+    hide_in_file,
+    longest_first,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +52,13 @@ def test_a_file_is_rewritten_only_with_a_secret(tmp_path, monkeypatch, part_byte
     assert path.read_bytes() == (content if shown is None else shown)
     assert (path.stat().st_ino == before) is (shown is None)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_secrets_that_a_task_passes_to_a_module_are_hidden():
+    large = b"large-1\n" * (MAX_HIDDEN_BYTES // 8 + 1)
+    passed = encode([b"canary-1\n", b"\xff\x00key\xfe", "caf\u00e9-secret".encode(), large])
+    assert len(passed) == 3
+    assert not [value for value in passed if "canary" in value]
+    text = "a canary-1, caf\u00e9-secret, large-1"
+    assert hide(text, forms_of_encoded(passed)) == "a ***, ***, large-1"
+    assert forms_of_encoded([]) == []

@@ -114,6 +114,27 @@ def test_several_hosts_are_named(tmp_path):
     assert (code, sorted(lines)) == (0, ["lab-load1 master | a", "lab-load2 master | a"])
 
 
+def test_secrets_of_the_api_and_of_the_newest_load_are_hidden(lab):
+    plan = json.loads((playing.ROOT / "tests/bench/overhead/data/run/plan.json").read_text())
+    plan["load"]["secrets"] = {"LOAD": "load.txt", "SAME": "lab_api_secrets"}
+    plan["sweep_file"] = str(lab.folder / "mine.yml")
+    run = lab.folder / "reports" / plan["run_id"]
+    run.mkdir(parents=True)
+    (run / "plan.json").write_text(json.dumps(plan))
+    (lab.folder / "load.txt").write_text("canary-load\n")
+    (lab.folder / "api.txt").write_text("canary-api\n")
+    (lab.units / "master.log").write_text("a canary-load b canary-api c\n")
+    secrets = {"API_TOKEN": str(lab.folder / "api.txt"), "GONE": str(lab.folder / "gone.txt")}
+    extra = {"lab_api_secrets": secrets, "lab_reports": str(lab.folder / "reports")}
+    code, lines = lab.read("locust", "-e", json.dumps(extra))
+    assert code == 0, lines
+    assert lines == [
+        f"-- lab_api_secrets.GONE is not hidden, because its file {lab.folder}/gone.txt cannot be read: "
+        "No such file or directory",
+        "master | a *** b *** c",
+    ]
+
+
 def test_the_replicas_in_the_order_of_time(lab):
     lab.docker(DOCKER)
     assert lab.read("api") == (

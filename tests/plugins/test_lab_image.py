@@ -61,6 +61,8 @@ elif verb == "build":
         (pathlib.Path(words[-1]) / "changing").write_text("another")
     if "changing" in names and words[-1] == "-":
         pathlib.Path(store.parent.parent / "kit/changing").write_text("another")
+    if "untrusted" in names:
+        sys.exit("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"))
     if "broken" in names:
         print("ERROR: no such package", file=sys.stderr)
         sys.exit(1)
@@ -206,6 +208,22 @@ def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     )
     assert lab.settings.read_text() == SETTINGS
     assert lab.images("b") == []
+
+
+@pytest.mark.parametrize("where", ["here", "a"])
+def test_a_build_that_does_not_trust_a_certificate_names_the_fix(lab, where):
+    if where == "here":
+        lab.give_docker(lab.folder / "here")
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    for name in ("Dockerfile", "untrusted"):
+        (folder / name).write_text("x")
+    code, said = lab.bring(str(folder))
+    assert code != 0
+    assert "docs/your-own-api.md#certificates-of-a-build" in " ".join(said.split())
+    (call,) = lab.calls(where, "build")
+    is_passed = where == "a" and Path("/etc/ssl/certs/ca-certificates.crt").exists()
+    assert ("--secret id=ca_bundle,src=/etc/ssl/certs/ca-certificates.crt" in call) is is_passed
 
 
 def changing_kit(lab, where):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from ansible.module_utils import swarm_engine
+from ansible.module_utils.hidden_text import encode
 from ansible.module_utils.swarm_engine import HarnessError
 
 
@@ -15,6 +16,15 @@ def test_log_lines_are_bounded_and_plain():
     assert lines[0] == "INFO: started"
     assert len(lines[1]) == swarm_engine.LOG_LINE_CHARACTERS
     assert len(lines) == 3
+
+
+def test_no_log_line_has_a_secret(monkeypatch):
+    monkeypatch.setattr(swarm_engine, "_hidden", [])
+    swarm_engine.hide_in_logs(encode([b"canary-1\n", b"other-22"]))
+    # A secret at the place where a line is cut would be shown in part.
+    before = "x" * (swarm_engine.LOG_LINE_CHARACTERS - 4)
+    lines = swarm_engine.clean_lines(f"GET /?t=canary-1 \x1b[1mother-22\x1b[0m\n{before}canary-1\n".encode())
+    assert lines == ["GET /?t=*** ***", f"{before}***"]
 
 
 def test_a_command_that_hangs_is_ended(tmp_path, monkeypatch):

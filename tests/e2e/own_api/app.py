@@ -29,6 +29,9 @@ async def check_token(request: Request, call_next):
     """Refuse requests without the token. Name the service, not the replica or the process, as many APIs do."""
     if token and request.url.path != "/ready" and request.headers.get("Authorization") != f"Bearer {token}":
         return JSONResponse({"error": "no token"}, status_code=401)
+    if limit == "lock":
+        # As a careless API does.
+        print(f"The token is {token}", flush=True)
     response = await call_next(request)
     response.headers["X-Served-By"] = "own-api"
     return response
