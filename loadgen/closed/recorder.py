@@ -7,6 +7,8 @@ served_by     responses by their X-Served-By
 unreported    requests that are recorded here and are not in Locust's own statistics (see in_flight.py)
 own_timings   timings that the scenario fired itself, or that the end of the load interrupted
 names         names of requests and own timings, to which their records refer by number (see request_names.py)
+name_classes  the user class of each of them, empty if it is not known; null if the scenario has only one class
+user_classes  the most users of each class that ran at a time, by its name; null if the scenario has only one class
 user_events   those of them that count as requests, because their users have no HTTP client of Locust
 setup_requests, setup_failures   requests and events of on_start and on_stop, and how many of them failed
 sent          requests that Locust's clients gave to the network, each hop of a redirect and each retry included
@@ -103,6 +105,8 @@ class Recorder:
         self._summary = directory / f"worker-{worker}.json"
         self._requests = RawFile(directory / requests_file(worker), FIELDS)
         self._names = RequestNames()
+        # The most users of each class. None: there is one class, whose name no request needs.
+        self._most_users: dict[str, int] | None = {} if len(environment.user_classes) > 1 else None
         self._errors: Counter[str] = Counter()
         self._served_by: Counter[str] = Counter()
         self._on_start: Counter[str] = Counter()
@@ -137,6 +141,7 @@ class Recorder:
         listen_first(environment, self._on_request)
         call_at_start(environment, self._on_test_start)
         events.user_error.add_listener(self._on_user_error)
+        events.spawning_complete.add_listener(lambda **_: self._count_classes())
         gevent.spawn(self._tick)
 
     def watch(self, watcher: Watcher) -> None:
@@ -216,7 +221,7 @@ class Recorder:
         name: Any = None,
         **_: Any,
     ) -> None:
-        number = self._names.number_of(request_type, name)
+        number = self._names.number_of(request_type, name, self._user_class())
         request = self._in_flight.on_event(url)
         if request is not None:
             is_setup = request.is_setup
@@ -249,6 +254,13 @@ class Recorder:
             self._count_server(server)
         if request is not None and self._watcher is not None:
             self._watcher.on_end(request, latency_ms, outcome, server, error)
+
+    def _user_class(self) -> str:
+        """The class of the user that acts, empty if it is not known or there is only one."""
+        if self._most_users is None:
+            return ""
+        user = self._context.user()
+        return "" if user is None else type(user).__name__
 
     def _record(self, is_setup: bool, figures: tuple[float, float, float], number: float) -> None:
         """A request: its start, latency and outcome, and the number of its name."""
@@ -286,7 +298,7 @@ class Recorder:
         if latency_ms is None:
             latency_ms = max(0.0, time.time() - request.start_seconds) * 1000
             outcome = NO_RESPONSE if request.failure is None else request.failure
-        number = self._names.number_of(request.method, request.name)
+        number = self._names.number_of(request.method, request.name, self._user_class())
         self._record(request.is_setup, (request.start_seconds, latency_ms, outcome), number)
         if self._watcher is not None:
             self._watcher.on_end(request, latency_ms, outcome, None, request.error or "no response")
@@ -330,11 +342,17 @@ class Recorder:
             clock_now, cpu_now = time.monotonic(), time.process_time()
             self._cpu_percent.append((time.time(), 100 * (cpu_now - cpu) / (clock_now - clock)))
             self._users.append((time.time(), self._environment.runner.user_count))
+            self._count_classes()
             self._thinking.append(self._think_time.sample())
             clock, cpu = clock_now, cpu_now
             if self._open:
                 for file in self._files:
                     file.flush()
+
+    def _count_classes(self) -> None:
+        if self._most_users is not None:
+            for name, count in self._environment.runner.user_classes_count.items():
+                self._most_users[name] = max(count, self._most_users.get(name, 0))
 
     def close(self) -> None:
         """Write the rest, compress, and add the summary. Safe to repeat."""
@@ -357,6 +375,8 @@ class Recorder:
             "setup_requests": self._setup_requests,
             "setup_failures": self._setup_failures,
             "names": self._names.names,
+            "name_classes": None if self._most_users is None else self._names.classes,
+            "user_classes": self._most_users,
             "sent": self._in_flight.sent,
             "redirects": self._in_flight.redirects,
             "retries": self._in_flight.retries,

@@ -255,7 +255,9 @@ class Row(Struct, frozen=True, kw_only=True):
     """A cell with its figures, or one that was not measured.
 
     ``attempt_count`` is the number of attempts from which the figures come. ``lower_bounds`` names the latencies that
-    are lower bounds. ``endpoints`` are the requests by name, None where names were not recorded. ``failure_kinds``
+    are lower bounds. ``endpoints`` are the requests by name, None where names were not recorded. ``user_classes`` are
+    the same by user class, and ``class_users`` the most users of each that ran at a time. Both are None where the
+    scenario has only one class. ``failure_kinds``
     counts ``failures`` by their kind, as shared/request_record.py names it; None where no kinds were recorded.
     ``think_time_seconds`` is the mean that was measured. ``rps_range`` holds the lowest
     and the highest ``rps`` of several attempts. Until the cell is measured, ``status`` is None and ``run_id`` is unset.
@@ -304,6 +306,8 @@ class Row(Struct, frozen=True, kw_only=True):
     capacity_iterations_per_second: Number | None = None
     latency_intervals_ms: dict[str, Interval] = {}
     hosts: list[HostUse] | None = None
+    user_classes: list[EndpointRow] | None = None
+    class_users: dict[str, Whole] | None = None
     bottleneck: str | None
     request_parts: RequestParts | None
     choices: dict[str, str] | None

@@ -18,7 +18,7 @@ NEWER_KEYS = (
     *("task_exceptions", "failed_task_percent", "lower_bounds", "exceptions", "think_time_seconds", "failure_kinds"),
     *("server_processes", "processes_range", "request_counts", "endpoints"),
     *("unloaded_latency_ms", "latency_growth", "served_at_once", "capacity_users"),
-    *("latency_intervals_ms", "hosts"),
+    *("latency_intervals_ms", "hosts", "user_classes", "class_users"),
     "capacity_iterations_per_second",
 )
 

@@ -48,7 +48,8 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     """worker-<name>.json; see `UsersRecord`.
 
     A value is None if an older recorder did not write it. ``served_by`` is also None if the client shows no headers.
-    ``exceptions`` are the texts to which the record of tasks refers by number, ``names`` those of requests.
+    ``exceptions`` are the texts to which the record of tasks refers by number, ``names`` those of requests. ``name_classes``
+    are the user classes that belong to ``names``, ``user_classes`` the most users of each. They are None for one class.
     """
 
     cpu_percent: tuple[tuple[Real, Real], ...]
@@ -66,6 +67,8 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     exceptions: tuple[str, ...] = ()
     own_timings: Count = 0
     names: tuple[str, ...] | None = None
+    name_classes: tuple[str, ...] | None = None
+    user_classes: dict[str, Count] | None = None
     user_events: Count = 0
     setup_requests: Count = 0
     setup_failures: Count = 0
@@ -77,6 +80,8 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.unloaded_names is not None and len(self.unloaded_names) != len(self.unloaded or ()):
             raise ValueError("unloaded and unloaded_names differ in length")
+        if self.name_classes is not None and len(self.name_classes) != len(self.names or ()):
+            raise ValueError("names and name_classes differ in length")
 
 
 class UnloadedRequest(NamedTuple):
@@ -148,6 +153,7 @@ class UsersRecord:
     ``unloaded`` are the requests that began during the probe of one user, in order. They are among ``requests`` too.
     ``by_name`` are the good responses after this probe, by the name of the request: their number, and the sum of their
     latencies in ms. It is empty in records of earlier versions.
+    ``class_users`` are the most users of each class of the scenario; None where it has only one, or none was recorded.
     """
 
     requests: Requests | None = None
@@ -166,6 +172,7 @@ class UsersRecord:
     sent: SentCounts | None = None
     unloaded: tuple[UnloadedRequest, ...] = ()
     by_name: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    class_users: Mapping[str, int] | None = None
 
 
 def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None = None) -> UsersRecord:
@@ -198,6 +205,7 @@ def read_users(locust: Path, read_or_note: ReadOrNote, timeline: Timeline | None
         think_time=_think_time(workers),
         unloaded=tuple(sorted(request for worker in workers for request in _unloaded(worker))),
         by_name=_by_name(workers),
+        class_users=_class_users(workers),
     )
 
 
@@ -222,17 +230,24 @@ def _read_all(locust: Path, files: list[Path], workers: Mapping[str, WorkerRecor
 
 
 def _read_files(files: list[Path], workers: Mapping[str, WorkerRecord]) -> Requests:
-    tables = {path: _names_of(path, workers) for path in files}
+    records = {path: _record_of(path, workers) for path in files}
+    tables = {path: None if record is None else record.names for path, record in records.items()}
+    classes = {path: None if record is None else record.name_classes for path, record in records.items()}
     is_old = any(unnamed(path.name) == path.name for path in files)
-    return read_requests(files) if is_old else read_named_requests(tables)
+    return read_requests(files) if is_old else read_named_requests(tables, classes)
 
 
-def _names_of(path: Path, workers: Mapping[str, WorkerRecord]) -> tuple[str, ...] | None:
-    """The names of the worker whose record this is; None where its summary is missing."""
+def _record_of(path: Path, workers: Mapping[str, WorkerRecord]) -> WorkerRecord | None:
+    """The summary of the worker whose requests these are; None where it is missing."""
     for name, worker in workers.items():
         if path.name in [kind(name) + COMPRESSED for kind in KINDS]:
-            return worker.names
+            return worker
     return None
+
+
+def _class_users(workers: list[WorkerRecord]) -> dict[str, int] | None:
+    known = [worker.user_classes for worker in workers if worker.user_classes is not None]
+    return _add(known) if known and len(known) == len(workers) else None
 
 
 def _listener_errors(workers: list[WorkerRecord], timeline: Timeline) -> dict[str, int] | None:

@@ -44,7 +44,7 @@ class Requests:
     ``outcome`` is `OK`, `NO_RESPONSE` or the kind of a failure (see shared/request_record.py). With `NO_RESPONSE`, the
     latency is the time that the request had waited when the load ended. ``complete`` is False when a file broke off and
     was read up to its last whole record. ``names`` has the name of each request; None where an earlier version recorded
-    none.
+    none. ``classes`` has its user class, None where the scenario has only one, or where none was recorded.
     """
 
     start_seconds: Floats
@@ -52,6 +52,7 @@ class Requests:
     outcome: Floats
     complete: bool = True
     names: Names | None = None
+    classes: Names | None = None
 
     def __len__(self) -> int:
         return len(self.start_seconds)
@@ -64,7 +65,10 @@ class Requests:
     def chosen(self, chosen: Mask) -> "Requests":
         """Some of the requests."""
         names = None if self.names is None else self.names.chosen(chosen)
-        return Requests(self.start_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.complete, names)
+        classes = None if self.classes is None else self.classes.chosen(chosen)
+        return Requests(
+            self.start_seconds[chosen], self.latency_ms[chosen], self.outcome[chosen], self.complete, names, classes
+        )
 
     @property
     def waited_ms(self) -> Floats:
@@ -128,11 +132,14 @@ def read_requests(paths: Sequence[Path]) -> Requests:
     return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete)
 
 
-def read_named_requests(tables: Mapping[Path, Sequence[str] | None]) -> Requests:
+def read_named_requests(
+    tables: Mapping[Path, Sequence[str] | None], classes: Mapping[Path, Sequence[str] | None] | None = None
+) -> Requests:
     """Read the named-requests-*.f64.gz of all workers of one attempt, each with the names to which it refers.
 
-    Without the names of a worker, the requests have none. Raises `LabError` as `read_requests` does, and where a record
-    refers to a name that is not there.
+    ``classes`` has the user class that belongs to each name. Without the names of a worker, the requests have none. The
+    same holds for the classes. Raises `LabError` as `read_requests` does, and where a record refers to a name that is
+    not there.
     """
     parts, complete = [], True
     for path, table in tables.items():
@@ -140,9 +147,15 @@ def read_named_requests(tables: Mapping[Path, Sequence[str] | None]) -> Requests
         parts.append(rows)
         complete = complete and whole
     rows = np.concatenate([np.empty((0, FIELDS)), *parts])
-    known = [table for table in tables.values() if table is not None]
-    names = join_names([rows[:, 3] for rows in parts], known) if len(known) == len(parts) else None
-    return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete, names)
+    numbers = [part[:, 3] for part in parts]
+    names = _joined_names(numbers, list(tables.values()))
+    by_class = _joined_names(numbers, [classes.get(path) for path in tables]) if classes and names is not None else None
+    return Requests(rows[:, 0], rows[:, 1], rows[:, 2], complete, names, by_class)
+
+
+def _joined_names(numbers: Sequence[Floats], tables: Sequence[Sequence[str] | None]) -> Names | None:
+    known = [table for table in tables if table is not None]
+    return join_names(numbers, known) if len(known) == len(numbers) else None
 
 
 def read_open_requests(path: Path) -> OpenRequests:

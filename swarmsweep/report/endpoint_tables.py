@@ -71,12 +71,13 @@ def _table(cell: Row, slo: SloLimits) -> EndpointTable:
     worst = slo_of.hidden(cell, slo)
     return EndpointTable(
         id=cell.id,
-        rows=[_row(endpoint, cell.requests or 0) for endpoint in cell.endpoints or ()],
+        rows=[figures_of(endpoint, cell.requests or 0) for endpoint in cell.endpoints or ()],
         hidden="" if worst is None else html.escape(one_line(worst.describe())),
     )
 
 
-def _row(endpoint: EndpointRow, requests: int) -> list[str]:
+def figures_of(endpoint: EndpointRow, requests: int) -> list[str]:
+    """A row of the table. ``requests`` is the number of all requests of the cell."""
     latency_ms = endpoint.latency_ms.by_name().items()
     return [
         markdown(_shortened(endpoint.name)),

@@ -18,6 +18,7 @@ from swarmsweep.report.page import SummaryPage
 from swarmsweep.report.page_lists import LogLines
 from swarmsweep.report.pictures import Picture, verdict_of
 from swarmsweep.report.templating import render, template_text
+from swarmsweep.report.user_class_tables import ClassTable
 
 # Each cell with its probes takes about a sheet. Of more cells, paper has the tables and the sections that are open.
 MAX_PRINTED = 50
@@ -44,6 +45,7 @@ class CellSection:
     facts: list[tuple[str, str]]
     items: list[tuple[str, list[str]]] = field(default_factory=list)
     endpoints: EndpointTable | None = None
+    user_classes: ClassTable | None = None
     search: SearchTables | None = None
     log: LogLines | None = None
 
@@ -118,6 +120,8 @@ def _fill(page: SummaryPage, sections: list[CellSection]) -> None:
             by_id[cell_id].items.append((title, texts))
     for table in page.endpoints.tables if page.endpoints else []:
         by_id[table.id].endpoints = table
+    for classes in page.user_classes.tables if page.user_classes else []:
+        by_id[classes.id].user_classes = classes
     for search in page.capacity.searches if page.capacity else []:
         by_id[search.id].search = search
     for log in page.logs:

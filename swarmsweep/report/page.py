@@ -28,6 +28,7 @@ from swarmsweep.report.notes import cautions_of, reasons_of, resume_notes
 from swarmsweep.report.overview import Overview, overview
 from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
+from swarmsweep.report.user_class_tables import ClassSection, user_class_section
 from swarmsweep.results import slo as slo_of
 from swarmsweep.results.manifest import Resume
 from swarmsweep.results.retry import left_by_part
@@ -67,6 +68,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     rows: list[list[str]]
     lower_bounds: bool
     endpoints: EndpointSection | None
+    user_classes: ClassSection | None
     undecided: list[page_lists.UndecidedLine]
     exceptions: list[page_lists.Exceptions]
     failure_kinds: list[page_lists.FailureKinds]
@@ -127,6 +129,7 @@ def summary_page(
         rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell), choice.tariff) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
         endpoints=endpoint_section(cells, plan.limits),
+        user_classes=user_class_section(cells),
         undecided=page_lists.undecided_of(cells, plan.limits),
         exceptions=[page_lists.exceptions_of(cell) for cell in cells if cell.exceptions],
         request_notes=page_lists.request_notes_of(cells),

@@ -24,7 +24,7 @@ from swarmsweep.raw.deployment import Deployment, StateAfterLoad
 from swarmsweep.raw.machine_usage import MachineUsage
 from swarmsweep.raw.search_record import Probe
 from swarmsweep.raw.tasks import TaskCounts
-from swarmsweep.results.endpoints import AttemptEndpoints, EndpointPart, endpoints_of
+from swarmsweep.results.endpoints import AttemptEndpoints, EndpointPart, endpoints_of, user_classes_of
 from swarmsweep.units import format_memory
 
 # The report's words for a dead deployment; "rejected" and "mismatch" are not deaths, see `_status`.
@@ -51,7 +51,9 @@ class AttemptResult:
     those without a response when the load ended: their true latency is at least that. ``tasks`` are executions of tasks
     that began in the window (closed loop). One fails when it raises or when a request in it fails. ``failure_kinds``
     counts the failures by their kind, None where it was not recorded. ``endpoints`` are the requests of the window by
-    name, None where no names were recorded. ``metrics`` are the API's own, of all requests since its replicas started.
+    name, None where no names were recorded. ``user_classes`` are the same by user class, and ``class_users`` the most
+    users of each; None where the scenario has only one class. ``metrics`` are the API's own, of all requests since its
+    replicas started.
     ``probes`` are those of a search. ``concurrency`` belongs to the highest load. ``machines`` are by host name.
     """
 
@@ -76,6 +78,8 @@ class AttemptResult:
     tasks: TaskCounts | None = None
     failure_kinds: Mapping[str, int] | None = None
     endpoints: AttemptEndpoints | None = None
+    user_classes: AttemptEndpoints | None = None
+    class_users: Mapping[str, int] | None = None
     request_counts: RequestCounts | None = None
     requests_by_replica: dict[str, int | None] = field(default_factory=dict)
     replica_hosts: Mapping[str, HostReplicas] = field(default_factory=dict)
@@ -126,6 +130,8 @@ def analyse(folder: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Attemp
         request_counts=_request_counts(raw),
         failure_kinds=flow.failure_kinds if flow is not None else None,
         endpoints=_endpoints(raw, search, flow),
+        user_classes=_user_classes(raw, flow),
+        class_users=raw.users.class_users if raw.users is not None else None,
         usage=evidence.usage,
         oom_kills=evidence.oom_kills,
         restarts=raw.after.restarts if raw.after is not None else None,
@@ -225,6 +231,13 @@ def _endpoints(raw: RawAttempt, search: SearchOutcome | None, flow: Flow | None)
         failure_kinds=flow.failure_kinds,
     )
     return AttemptEndpoints({raw.target: whole}, frozenset({raw.target}), flow.length_seconds)
+
+
+def _user_classes(raw: RawAttempt, flow: Flow | None) -> AttemptEndpoints | None:
+    """The requests of the window by user class."""
+    if flow is None or raw.users is None or raw.users.requests is None:
+        return None
+    return user_classes_of(raw.users.requests, flow.window)
 
 
 def _probe_row(probe: Probe, raw: RawAttempt) -> ProbeRow:

@@ -1,6 +1,6 @@
 """All attempts at a cell -> its row."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -32,6 +32,10 @@ from swarmsweep.results.attempt_result import AttemptResult
 from swarmsweep.results.endpoints import merge_endpoints, without_verdicts
 from swarmsweep.results.hosts import merge_hosts
 from swarmsweep.results.modes import meets_slo
+from swarmsweep.sweep.slo_limits import SloLimits
+
+# The SLO has no limits for a user class.
+NO_LIMITS = SloLimits({})
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,6 +67,8 @@ def merge(plan: Plan, cell: PlannedCell, attempts: list[AttemptResult], retries:
         failure_percent=100 * failures / requests if requests and failures is not None else None,
         request_counts=_combine(_sum_counts, (a.request_counts for a in attempts)),
         endpoints=_combine(lambda known: merge_endpoints(known, plan.limits), (a.endpoints for a in attempts)),
+        user_classes=_combine(lambda known: merge_endpoints(known, NO_LIMITS), (a.user_classes for a in attempts)),
+        class_users=_combine(_most_by_name, (a.class_users for a in attempts)),
         failure_kinds=_combine(add_kinds, (a.failure_kinds for a in attempts)),
         task_exceptions=tasks.raised if tasks else None,
         failed_task_percent=tasks.failed_percent if tasks else None,
@@ -132,6 +138,10 @@ def _server_processes(attempts: list[tuple[int, ...] | None]) -> ServerProcesses
 
 def _widest(ranges: list[tuple[int, int]]) -> tuple[int, int]:
     return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _most_by_name(parts: list[Mapping[str, int]]) -> dict[str, int]:
+    return {name: max(part.get(name, 0) for part in parts) for part in parts for name in part}
 
 
 def _sum_counts(parts: list[RequestCounts]) -> RequestCounts:

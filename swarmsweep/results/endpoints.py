@@ -1,7 +1,8 @@
-"""Figures of the requests of each name: of one attempt, and of all attempts at a cell."""
+"""Figures of the requests of each name, and of each user class: of one attempt, and of all attempts at a cell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 
 import numpy as np
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from swarmsweep.judge.bootstrap import Timed, latency_intervals
 from swarmsweep.plan.row import OTHER_ENDPOINTS, UNKNOWN_ENDPOINT, EndpointRow, Row
 from swarmsweep.raw.failures import add_kinds, count_kinds
 from swarmsweep.raw.latency import Floats, Requests, describe, lower_bounds
+from swarmsweep.raw.request_names import Names
 from swarmsweep.results import slo as slo_of
 from swarmsweep.shared.request_record import NO_NAME, NO_RESPONSE, NO_RESPONSE_NAME, OK, OTHER_NAMES
 from swarmsweep.sweep.slo_limits import SloLimits
@@ -59,6 +61,17 @@ def endpoints_of(requests: Requests, window: tuple[float, float]) -> AttemptEndp
         for number in np.unique(numbers)
     }
     return AttemptEndpoints(parts, frozenset(table), window[1] - window[0])
+
+
+def user_classes_of(requests: Requests, window: tuple[float, float]) -> AttemptEndpoints | None:
+    """The same by user class, in the place of a name; None where the scenario has only one class."""
+    classes = requests.classes
+    if classes is None:
+        return None
+    if "" in classes.table:
+        number = np.where(classes.number == classes.table.index(""), int(NO_NAME), classes.number)
+        classes = Names(number, classes.table)
+    return endpoints_of(replaced(requests, names=classes), window)
 
 
 def _quoted_if_ours(name: str) -> str:

@@ -11,7 +11,7 @@ from loadgen.shared.hidden_text import MASK
 from loadgen.shared.request_record import MAX_NAME_CHARACTERS, MAX_NAMES, NO_RESPONSE, OTHER_NAMES
 from swarmsweep.raw.closed_loop import read_users
 from swarmsweep.raw.read_or_note import ReadOrNote
-from swarmsweep.results.endpoints import endpoints_of, merge_endpoints
+from swarmsweep.results.endpoints import endpoints_of, merge_endpoints, user_classes_of
 from swarmsweep.sweep.slo_limits import SloLimits
 from tests.loadgen.locust_run import LOCUST, run, serve
 from tests.loadgen.users_run import read_names, read_requests
@@ -93,6 +93,41 @@ class Visitor(HttpUser):
 """
 
 
+# Two clients of Locust, and one of the file's own. Two classes use one name.
+CLASSES = """
+from locust import FastHttpUser, HttpUser, User, constant, task
+
+class Reader(FastHttpUser):
+    wait_time = constant(0.05)
+    fixed_count = 3
+
+    @task
+    def read(self):
+        self.client.get("/same")
+
+class Buyer(HttpUser):
+    wait_time = constant(0.05)
+    fixed_count = 2
+
+    def on_start(self):
+        self.client.get("/login")
+
+    @task
+    def buy(self):
+        self.client.get("/same")
+        with self.client.get("/bad", catch_response=True) as response:
+            response.failure("bad")
+
+class Socket(User):
+    wait_time = constant(0.05)
+    fixed_count = 1
+
+    @task
+    def send(self):
+        self.environment.events.request.fire(request_type="WS", name="send", response_time=3.0, response_length=0)
+"""
+
+
 def respond(handler: BaseHTTPRequestHandler) -> None:
     if handler.path == "/predict":
         time.sleep(0.3)
@@ -157,6 +192,29 @@ def test_a_slow_endpoint_has_figures_of_its_own(tmp_path):
 
 
 @pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
+def test_each_class_of_users_has_figures_of_its_own(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        run(tmp_path, CLASSES, f"http://127.0.0.1:{server.port}", 2.0, users=6)
+    problems: list[str] = []
+    record = read_users(tmp_path, ReadOrNote(tmp_path, problems))
+    assert problems == []
+    assert record.class_users == {"Reader": 3, "Buyer": 2, "Socket": 1}
+    window = record.requests.start_seconds.min(), record.requests.start_seconds.max() + 1
+    rows = {row.name: row for row in merge_endpoints([user_classes_of(record.requests, window)], SloLimits({}))}
+    assert rows.keys() == {"Reader", "Buyer", "Socket"}
+    # Without the log-ins of on_start, which are in no figure.
+    same, bad = server.asked["GET", "/same"], server.asked["GET", "/bad"]
+    assert rows["Reader"].requests + rows["Buyer"].requests == same + bad
+    assert (rows["Buyer"].failures, rows["Reader"].failures) == (bad, 0)
+    assert rows["Reader"].requests > 0
+    assert rows["Socket"].requests == record.sent.user_events > 0
+    assert rows["Socket"].latency_ms.mean == 3.0
+    # By name, both classes are one row.
+    names = {row.name: row.requests for row in merge_endpoints([endpoints_of(record.requests, window)], SloLimits({}))}
+    assert names == {"GET /same": same, "GET /bad": bad, "WS send": record.sent.user_events}
+
+
+@pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 def test_a_name_too_many_has_no_number(tmp_path):
     with serve("127.0.0.1", respond) as server:
         outcome = run(tmp_path, MANY, f"http://127.0.0.1:{server.port}", 2.0)
@@ -192,3 +250,14 @@ def test_a_name_is_one_line_without_secrets(monkeypatch, method, name, text):
     number = names.number_of(method, name)
     assert names.number_of(method, name) == number
     assert (number, names.names) == ((OTHER_NAMES, []) if text is None else (0.0, [text]))
+
+
+def test_a_name_has_a_number_for_each_class():
+    names = RequestNames()
+    numbers = [names.number_of("GET", "/a", one) for one in ("A", "B", "", "A")]
+    assert (numbers, names.names, names.classes) == ([0.0, 1.0, 2.0, 0.0], ["GET /a"] * 3, ["A", "B", ""])
+    for number in range(MAX_NAMES):
+        names.number_of("GET", f"/{number}", "A")
+    # A known name of another class still gets a number.
+    assert names.number_of("GET", "/new", "B") == OTHER_NAMES
+    assert names.number_of("GET", "/0", "B") != OTHER_NAMES

@@ -55,6 +55,8 @@ class Traffic:
     metrics: list[str] = field(default_factory=list)  # what each replica says at /metrics
     target: tuple[str, str] = ("POST", "/predict")
     names: list[str] = field(default_factory=list)  # of the requests, in turn; none as an earlier version recorded them
+    classes: dict[str, str] = field(default_factory=dict)  # the user class of each name; none where there is only one
+    class_users: dict[str, int] | None = None
 
 
 class Run:
@@ -110,6 +112,8 @@ class Run:
         cpu = [[t, traffic.worker_cpu_percent] for t in range(1_000_000, 1_000_020)]
         worker = {"schema": 1, "requests": len(requests), "cpu_percent": cpu, "unreported": len(traffic.waited_ms)}
         worker |= {"names": table} if table else {}
+        if traffic.classes:
+            worker |= {"name_classes": [traffic.classes[name] for name in table], "user_classes": traffic.class_users}
         waits = len(traffic.latencies_ms) / (WINDOW[1] - WINDOW[0])
         totals = [[t, 100 * t, 0.1 * t * traffic.think_ms, waits * t * traffic.think_ms / 1000] for t in range(20)]
         worker["think_time"] = [[1_000_000 + t, *of] for t, *of in totals]

@@ -7,7 +7,13 @@ from rows import fixed
 
 from swarmsweep.raw.latency import Requests
 from swarmsweep.raw.request_names import Names
-from swarmsweep.results.endpoints import MAX_ENDPOINTS, endpoints_of, merge_endpoints, without_verdicts
+from swarmsweep.results.endpoints import (
+    MAX_ENDPOINTS,
+    endpoints_of,
+    merge_endpoints,
+    user_classes_of,
+    without_verdicts,
+)
 from swarmsweep.shared.request_record import FAILED, NO_RESPONSE, OK, TIMEOUT
 from swarmsweep.sweep.slo_limits import SloLimits
 
@@ -65,6 +71,18 @@ def test_only_requests_of_the_window_count():
 
 def test_records_of_an_earlier_version_have_no_endpoints():
     assert endpoints_of(Requests(np.array([11.0]), np.array([2.0]), np.array([OK])), WINDOW) is None
+
+
+def test_figures_by_user_class():
+    """A class that is not known makes all figures lower bounds."""
+    numbers = np.array([0, 0, 1, 2, 0])
+    start = np.array([11.0, 12.0, 13.0, 14.0, 25.0])
+    names, classes = Names(numbers, ("GET /a", "GET /a", "GET /b")), Names(numbers, ("Reader", "Buyer", ""))
+    requests = Requests(start, np.array([1.0, 2.0, 9.0, 5.0, 7.0]), np.full(5, OK), True, names, classes)
+    rows = merge_endpoints([user_classes_of(requests, WINDOW)], SloLimits({}))
+    assert [(row.name, row.requests) for row in rows] == [("Reader", 2), ("Buyer", 1), ("unknown", 1)]
+    assert "mean" in by_name(rows)["Buyer"].lower_bounds
+    assert user_classes_of(Requests(start, start, np.full(5, OK), True, names), WINDOW) is None
 
 
 def test_failures_of_an_earlier_version_have_no_kinds():
