@@ -48,7 +48,7 @@ def test_a_run_with_one_class_has_no_table(tmp_path):
 
 def test_requests_without_a_known_class_are_explained():
     rows = [EndpointRow(name="A", requests=9, failures=0), EndpointRow(name="unknown", requests=1, failures=1)]
-    section = user_class_section([replace(fixed(), user_classes=rows, class_users={"A": 2})])
+    section = user_class_section([replace(fixed("a"), user_classes=rows, class_users={"A": 2})])
     assert section.tables[0].rows[0][:4] == ["A", "2", "9", section.tables[0].rows[0][3]]
     text = render("user_classes.md.j2", {"user_classes": section})
     assert "- unknown: requests whose user class is not known." in text
