@@ -157,13 +157,20 @@ class ActionModule(StepsAction):
             names = ", ".join(f"{path} ({format_bytes(size)})" for size, path in context.largest(LARGEST_FILES))
             write_line(f"  Its largest files: {names}. A file .dockerignore can leave files out.")
 
-    def do_build_here(self, image, folder):
-        """Build a folder with this machine's Docker."""
+    def do_build_here(self, image, folder, ca_bundle=""):
+        """Build a folder with this machine's Docker. `ca_bundle` is the setting lab_ca_bundle."""
         self.refuse_changed(image, folder)
         _code, former, _errors = docker_here("image", "inspect", "--format", "{{.Id}}", image)
-        command = ["docker", "build", "--tag", image, "--label", LABEL, folder]
+        command, environment = ["docker", "build", "--tag", image, "--label", LABEL], dict(os.environ)
+        bundle = next((path for path in (ca_bundle, CA_BUNDLE) if path and Path(path).is_file()), None)
+        # Only BuildKit takes secrets. An older Docker uses it where it is asked to.
+        if bundle is not None and docker_here("buildx", "version")[0] == 0:
+            command += ["--secret", f"id=ca_bundle,src={bundle}"]
+            environment["DOCKER_BUILDKIT"] = "1"
         said = BuildLines()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        with subprocess.Popen(
+            [*command, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        ) as process:
             for line in lines_of(process.stdout):
                 said(line.decode(errors="replace").rstrip())
         if process.returncode != 0:
