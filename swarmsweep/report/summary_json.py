@@ -25,7 +25,7 @@ SUMMARY_KEYS = (
     *("think_time_seconds", "latency_ms"),
     *("lower_bounds", "meets_slo", "capacity_rps", "capacity_users", "capacity_iterations_per_second"),
     *("capacity", "api", "load", "unloaded_latency_ms"),
-    *("latency_intervals_ms", "hosts"),
+    *("latency_intervals_ms", "hosts", "user_classes", "class_users"),
     *("latency_growth", "served_at_once", "bottleneck", "request_parts"),
     *("choices", "server_processes", "twin_of", "retries"),
 )
