@@ -48,8 +48,8 @@ class WorkerRecord(LeftLab, frozen=True, kw_only=True):
     """worker-<name>.json; see `UsersRecord`.
 
     A value is None if an older recorder did not write it. ``served_by`` is also None if the client shows no headers.
-    ``exceptions`` are the texts to which the record of tasks refers by number, ``names`` those of requests. ``name_classes``
-    are the user classes that belong to ``names``, ``user_classes`` the most users of each. They are None for one class.
+    ``exceptions`` are the texts to which the record of tasks refers by number, ``names`` those of requests.
+    ``name_classes`` are the user classes of ``names``, ``user_classes`` the most users of each: None for one class.
     """
 
     cpu_percent: tuple[tuple[Real, Real], ...]

@@ -62,7 +62,7 @@ elif verb == "build":
     if "changing" in names and words[-1] == "-":
         pathlib.Path(store.parent.parent / "kit/changing").write_text("another")
     if "untrusted" in names:
-        sys.exit("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"))
+        sys.exit("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
     if "broken" in names:
         print("ERROR: no such package", file=sys.stderr)
         sys.exit(1)
