@@ -115,7 +115,7 @@ class Lab:
 
     def calls(self, where: str, verb: str) -> list[str]:
         file = self.folder / where / "calls"
-        return [line for line in file.read_text().splitlines() if line.startswith(verb)] if file.exists() else []
+        return [line for line in file.read_text().splitlines() if line.split()[0] == verb] if file.exists() else []
 
     def bring(self, source: str, *arguments: str) -> tuple[int, str]:
         """Exit code, and all that was printed."""
