@@ -24,3 +24,8 @@ class ChartCell:
     interval_rps: tuple[float, float] | None = None
     is_chosen: bool = False
     likes: dict[str, str]
+
+    @property
+    def rate_rps(self) -> float | None:
+        """The estimated capacity of a search where there is one, as the scaling law has it, else ``rps``."""
+        return self.rps if self.estimate_rps is None else self.estimate_rps

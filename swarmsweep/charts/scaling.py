@@ -37,7 +37,7 @@ def curves_of(cells: Sequence[ChartCell]) -> list[Curve]:
     for axis in AXES:
         groups: dict[str, Curve] = {}
         for cell in cells:
-            if cell.rps is not None and axis in cell.likes:
+            if cell.rate_rps is not None and axis in cell.likes:
                 like = cell.likes[axis]
                 groups.setdefault(like, Curve(axis, like)).cells.append(cell)
         several = [curve for curve in groups.values() if len({getattr(cell, axis) for cell in curve.cells}) > 1]
@@ -68,7 +68,7 @@ def _panel(axis: str, curves: list[Curve], searches: bool, fits: list[Fit]) -> S
     likes = [row["like"] for row in values({"like": curve.like} for curve in curves)["values"]]
     ticks = {"values": numbers, "format": "d", "grid": False}
     x = quantity("number", axis, scale={"domain": [0, numbers[-1] * 1.05], "nice": False}, axis=ticks)
-    y = quantity("rps", "verified rate, requests/s" if searches else "successful requests/s")
+    y = quantity("rps", "capacity, requests/s" if searches else "successful requests/s")
     colour = {
         "field": "like",
         "type": "nominal",
@@ -100,8 +100,8 @@ def _row(cell: ChartCell, axis: str, curve: Curve) -> Spec:
         "configuration": cell.id,
         "number": number,
         axis: number,
-        "rps": cell.rps,
-        "requests/s": format_figure(cell.rps or 0),
+        "rps": cell.rate_rps,
+        "requests/s": format_figure(cell.rate_rps or 0),
         "like": curve.like,
         "result": cell.note,
     }
@@ -109,7 +109,7 @@ def _row(cell: ChartCell, axis: str, curve: Curve) -> Spec:
 
 def _words(curve: Curve) -> str:
     steps = ", ".join(
-        f"{getattr(cell, curve.axis)}: {format_figure(cell.rps or 0)}"
+        f"{getattr(cell, curve.axis)}: {format_figure(cell.rate_rps or 0)}"
         for cell in sorted(curve.cells, key=lambda cell: getattr(cell, curve.axis))
     )
     return f"requests/s over {curve.axis} with {curve.like}: {steps}"

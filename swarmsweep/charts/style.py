@@ -67,6 +67,8 @@ _CONFIG: Spec = {
         "titleFontWeight": "normal",
         "titlePadding": 8,
         "labelLimit": 420,
+        # Otherwise the last label is moved to the left, over the one beside it.
+        "labelFlush": False,
     },
     "legend": {
         "labelColor": INK,

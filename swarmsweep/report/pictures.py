@@ -235,6 +235,8 @@ def _scaling(cells: list[ChartCell], searches: bool, fits: list[Fit]) -> Picture
     if spec is None:
         return None
     sentences = [*(_gain(curve) for curve in curves_of(cells)[:2]), *(fit.words for fit in fits)]
+    if fits:
+        sentences.append("A dashed line is such a law.")
     return Picture(name="scaling", title="Scaling over replicas and workers", sentence=" ".join(sentences), spec=spec)
 
 
@@ -257,9 +259,9 @@ def _gain(curve: Curve) -> str:
     ordered = sorted(curve.cells, key=lambda cell: int(getattr(cell, curve.axis)))
     first, last = ordered[0], ordered[-1]
     start, end = getattr(first, curve.axis), getattr(last, curve.axis)
-    if not first.rps or last.rps is None:
+    if not first.rate_rps or last.rate_rps is None:
         return ""
-    factor = factor_text(last.rps / first.rps)
+    factor = factor_text(last.rate_rps / first.rate_rps)
     return f"With {curve.like}: {factor} the requests/s from {start} to {end} {curve.axis}."
 
 

@@ -60,6 +60,11 @@ def test_a_search_has_its_pictures(tmp_path):
     assert curves["mark"]["type"] == "line"
     # Three deployments each, of seven cells with the twin.
     assert len({row["curve"] for row in curves["data"]["values"]}) == 3 * 7
+    # The dashed law is beside the points to which it was fitted.
+    _, points, law = (layer["data"]["values"] for layer in found["scaling"][0].spec["hconcat"][0]["layer"])
+    measured = {(row["like"], row["number"]): row["rps"] for row in points}
+    both = [(row["rps"], measured[place]) for row in law if (place := (row["like"], row["number"])) in measured]
+    assert len(both) >= 3 and all(fitted == pytest.approx(rate, rel=0.05) for fitted, rate in both)
 
 
 def test_nothing_measured_has_the_bars_alone(run):
