@@ -201,6 +201,9 @@ def words_of(done: subprocess.CompletedProcess) -> list[str]:
         (["clean"], ["clean_days=30"]),
         (["clean", "--days", "0", "--yes", "-K"], ["clean_days=0", "clean_yes=true", "-K"]),
         (["clean", "--days=7"], ["clean_days=7"]),
+        (["ui"], []),
+        (["ui", "predict.py", "--workers", "16", "-K"], ["ui_of=predict.py", "ui_workers=16", "-K"]),
+        (["ui", "--minutes=30", "sweeps/quick.yml"], ["ui_of=sweeps/quick.yml", "ui_minutes=30"]),
         (["stop"], []),
         (["stop", "--unlock", "-K"], ["stop_unlock=true", "-K"]),
     ],
@@ -256,6 +259,10 @@ def test_a_template_in_the_part_of_a_sweep_is_refused(played, option):
         (["image", "--rebuild"], "the image is missing"),
         (["clean", "--days", "x"], "--days is 'x'; allowed: a whole number from 0 to 9999"),
         (["clean", "--days"], "--days is ''; allowed"),
+        (["ui", "a.py", "b.py"], "two files: 'a.py' and 'b.py'; allowed: one locustfile or sweep file"),
+        (["ui", "--workers"], "--workers is ''; allowed: a whole number from 1"),
+        (["ui", "--workers", "0"], "--workers is '0'; allowed"),
+        (["ui", "--minutes=x"], "--minutes is 'x'; allowed"),
         (["clean", "reports"], "clean takes no name, but got 'reports'; allowed: --days N, --yes"),
     ],
 )
@@ -266,7 +273,7 @@ def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, word
     assert f"\nlab: {message}" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["logs", "image", "check", "sweep", "clean"])
+@pytest.mark.parametrize("verb", ["logs", "image", "check", "sweep", "clean", "ui"])
 def test_a_verb_has_a_help(played, verb):
     done = played(verb, "x", "--help")
     assert done.returncode == 0

@@ -1,8 +1,8 @@
 """Ansible action: the steps of a sweep that need no host, each a call into the swarmsweep package.
 
 Arguments: do (check, check_folder, refuse_scenarios, lock, lock_holder, refuse_settings, plan, retries, set_aside,
-outcome, measure, harness_failure, report, report_measured, show_check, explain_kept) and what that step needs. See the
-methods.
+outcome, measure, harness_failure, report, report_measured, show_check, explain_kept, page, page_order, page_text) and
+what that step needs. See the methods.
 
 check reads the sweep file, once in a sweep. plan gets what check returned, however the file has changed since.
 """
@@ -387,3 +387,44 @@ class ActionModule(StepsAction):
         from swarmsweep.lab.kept_api import kept_sentence
 
         return {"sentence": kept_sentence(result, settings, summary)}
+
+    def do_page(self, source, locustfiles, workers=None, minutes=None, api_secrets=None):
+        """Read what Locust's page will load: a sweep file, whose first cell has the load, or a locustfile."""
+        from msgspec import to_builtins
+
+        from swarmsweep import load_sweep
+        from swarmsweep.sweep import by_hand
+        from swarmsweep.sweep.load_secrets import secret_files
+
+        given = {
+            "workers": by_hand.check_number(workers, "--workers", by_hand.MAX_WORKERS),
+            "minutes": by_hand.check_number(minutes, "--minutes", by_hand.MAX_MINUTES),
+        }
+        if str(source).endswith(".py"):
+            load, secrets = by_hand.load_of_locustfile(str(source), locustfiles), []
+        else:
+            sweep = load_sweep(source)
+            load = sweep.load_of(sweep.cells[0])
+            known = api_secrets if isinstance(api_secrets, dict) else {}
+            secrets = secret_files(load.as_json().get("secrets"), source, known, ROOT)
+        found = by_hand.by_hand(load, str(source))
+        return given | {
+            "load": to_builtins(found),
+            "scenario": to_builtins(found.scenario()),
+            "secrets": to_builtins(secrets),
+        }
+
+    def do_page_order(self, load, pages, is_named, workers=None, minutes=None):
+        """Decide whether a page begins or workers join one. ``pages`` is what runs on each load host, in order."""
+        from msgspec import convert, to_builtins
+
+        from swarmsweep.sweep.by_hand import LoadByHand, decide
+
+        wanted = convert(load, LoadByHand)
+        return to_builtins(decide(wanted, pages, is_named=bool(is_named), workers=workers, minutes=minutes))
+
+    def do_page_text(self, host, address, port, page, workers, connection):
+        """Return the lines that say how to open the page."""
+        from swarmsweep.lab.page_text import page_lines
+
+        return {"lines": page_lines(host, address, int(port), page, int(workers), connection)}

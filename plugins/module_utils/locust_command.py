@@ -13,6 +13,8 @@ LOCUST_SETTINGS = frozenset({"locust.conf", "pyproject.toml"})
 MAX_TASKS = 4096
 # A scenario with this name sends requests when they are due (see swarmsweep/sweep/values.py).
 OPEN_LOOP_ENDING = "_open.py"
+# Of a load that a person makes in Locust's page.
+PAGE_MODE = "page"
 
 
 def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
@@ -20,8 +22,10 @@ def scenario_files(home: Path, mode: str, locustfile: str) -> list[Path]:
 
     before_scenario.py sets variables that the scenario may read. A scenario for open_loop.py is loaded after it.
     recorder.py is loaded after all others, in mode capacity with scenarios of users alone. `./lab check` loads an
-    open-loop scenario with mode fixed.
+    open-loop scenario with mode fixed. In mode page, by_hand.py is loaded after a scenario of users.
     """
+    if mode == PAGE_MODE:
+        return [home / name for name in ("before_scenario.py", f"locustfiles/{locustfile}", "by_hand.py")]
     is_open = locustfile.endswith(OPEN_LOOP_ENDING)
     before = ["before_scenario.py"] + (["open_loop.py"] if is_open else [])
     after = ["recorder.py"] if mode == "fixed" or not is_open else []

@@ -3,22 +3,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import select
-import shlex
 import shutil
-import socket
 import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.hidden_text import forms_in, hide_in_file
-from ansible.module_utils.lab_word import why_not_loaded
+from ansible.module_utils.load_units import CONNECT_SECONDS, Units
 from ansible.module_utils.locust_command import (
     MEMORY_PERCENT,
-    confinement,
     environment,
     link_scenarios,
     scenario_files,
@@ -26,7 +22,6 @@ from ansible.module_utils.locust_command import (
 )
 from ansible.module_utils.machine_memory import total_memory_bytes
 from ansible.module_utils.request_record import MASTER, ended_file, worker_process
-from ansible.module_utils.unit_log import last_line
 
 DOCUMENTATION = r"""
 module: locust_attempt
@@ -39,7 +34,8 @@ description:
     file of the host.
   - C(started) puts the firewall of I(user) in place before it starts Locust.
   - C(checked) does the same. It also fails unless I(target) responds to I(user) with this lab's identifier.
-    Each lab has its own. C(finished) does the same on the host with the master, before the load begins.
+    Each lab has its own. It also fails while a load by hand runs (see C(locust_page)). C(finished) looks for the
+    identifier too, on the host with the master, before the load begins.
   - C(started) first stops the units that an interrupted sweep left. Then it starts master and workers, which wait. So
     Locust starts while the API is deployed. C(finished) lets the load begin, waits until no unit runs, and reports
     how each unit ended. C(stopped) ends all units at once. Both hide the secrets of I(secrets_directory) in the logs.
@@ -116,102 +112,12 @@ POLL_SECONDS = 0.1
 LOOK_SECONDS = 10
 # File in the folder of the units. When it exists, the master begins (see common/workers.py of loadgen).
 START_FILE = "start"
-# Files below Locust's folder on this host, written by the role locust_host.
-WORD_FILE, FIREWALL = "word", "firewall.sh"
-# Under full load, systemd's bus may be late. The host is reported only after this many failed requests.
-QUESTIONS = 5
-QUESTION_PAUSE_SECONDS = 2
 # Seconds for workers to end after their master. Before it ends, the master waits for their results.
 ORPHAN_SECONDS = 15
-# A worker that waits longer for its master, or a master for its workers, will never be connected.
-CONNECT_SECONDS = 60
 
 
-def numeric_address(name):
-    """Return the address that Locust's master binds to, as a number for ZeroMQ. Raises OSError or ValueError."""
-    address = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0]
-    try:
-        given_in_digits = bool(ipaddress.ip_address(name))
-    except ValueError:
-        given_in_digits = False
-    # Debian's installer writes the host's own name beside 127.0.1.1, which no other host can reach.
-    if not given_in_digits and ipaddress.ip_address(address).is_loopback:
-        raise ValueError(f"on the host itself it resolves to {address}, which no other host can reach")
-    return address
-
-
-class LoadUnits:
-    """The units of one slice."""
-
-    def __init__(self, module):
-        self.module = module
-        self.given = module.params
-        self.prefix = self.given["slice"].replace("/", "-") + "-locust"
-        # Part of every unit's name. The name of an ended unit may still be in use. Under cgroup v1, systemd keeps a
-        # unit whose last process was just ending, because the kernel does not report the empty cgroup.
-        self.stamp = time.time_ns()
-
-    def systemctl(self, *arguments):
-        return self.module.run_command(["systemctl", *arguments])
-
-    def units(self):
-        """Return the state of all units of the slice by name, including failed ones."""
-        problem = ""
-        for question in range(QUESTIONS):
-            if question:
-                time.sleep(QUESTION_PAUSE_SECONDS)
-            code, out, err = self.systemctl("list-units", "--all", "--output=json", f"{self.prefix}-*.service")
-            if code == 0:
-                return {unit["unit"]: unit["active"] for unit in json.loads(out or "[]")}
-            problem = err.strip() or out.strip() or f"exit code {code}"
-        # A missing response does not mean "no unit". A load that still runs would count as ended.
-        return self.module.fail_json(
-            msg=f"systemctl did not list the units of {self.prefix} in {QUESTIONS} attempts: {problem}. "
-            "To see why, run on this host: systemctl status"
-        )
-
-    def running(self):
-        return [
-            unit
-            for unit, state in self.units().items()
-            if state in ("active", "activating", "deactivating", "reloading")
-        ]
-
-    def stop(self):
-        units = self.units()
-        if units:
-            self.systemctl("kill", "--signal=KILL", *units)
-            self.systemctl("stop", *units)
-            self.systemctl("reset-failed", *units)
-        return list(units)
-
-    def run_unit(self, name, log, command, env):
-        given = self.given
-        options = {
-            "RuntimeMaxSec": given["time_limit_seconds"],
-            "KillMode": "control-group",
-            "TimeoutStopSec": 5,
-            "LimitNOFILE": given["open_files"],
-            "User": given["user"],
-            "WorkingDirectory": given["output_directory"],
-            "StandardOutput": f"file:{given['units_directory']}/{log}",
-            "StandardError": f"file:{given['units_directory']}/{log}",
-            "Slice": f"{given['slice']}.slice",
-            **confinement(given["output_directory"], total_memory_bytes()),
-        }
-        # systemd would make it readable for every user of the host, and a scenario may print a secret.
-        Path(given["units_directory"], log).touch(mode=0o600)
-        with Path(given["units_directory"], "commands.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{name}: {shlex.join(command)}\n")
-        code, _out, err = self.module.run_command(
-            ["systemd-run", "--quiet", f"--unit={self.prefix}-{name}-{self.stamp}"]
-            + [f"--property={key}={value}" for key, value in options.items()]
-            + [f"--setenv={key}={value}" for key, value in env.items()]
-            + command
-        )
-        if code != 0:
-            self.stop()
-            self.module.fail_json(msg=f"systemd could not start {self.prefix}-{name}: {err.strip()}")
+class LoadUnits(Units):
+    """The units of an attempt."""
 
     def start(self):
         given = self.given
@@ -228,12 +134,7 @@ class LoadUnits:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o755)
         home = Path(given["directory"])
-        scenario = home / "locustfiles" / given["locustfile"]
-        if not scenario.is_file():
-            self.module.fail_json(
-                msg=f"{scenario} is not on this host; put it into locustfiles/ and run: ./lab site",
-                next_command="./lab site",
-            )
+        self.require_scenario(given["locustfile"])
         link_scenarios(home, output)
         shutil.chown(output, given["user"])
         files = scenario_files(home, given["mode"], given["locustfile"])
@@ -241,13 +142,7 @@ class LoadUnits:
         locust = [str(home / "venv/bin/locust"), "--host", given["target"], "--loglevel", "INFO"]
         env = environment(output, given["host_name"], given["env"], given["secrets_directory"])
         if given["master"]:
-            try:
-                bind = numeric_address(given["master_host"])
-            except (OSError, ValueError) as error:
-                self.module.fail_json(
-                    msg=f"the master cannot listen at '{given['master_host']}': {error}. "
-                    "Fix: write the host's address in digits as its ansible_host in inventory/lab/hosts.yml"
-                )
+            bind = self.master_address()
             self.run_unit(
                 MASTER,
                 "master.log",
@@ -322,10 +217,6 @@ class LoadUnits:
     def is_master(self, unit):
         return self.process(unit) == MASTER
 
-    def process(self, unit):
-        """Return the part of a unit's name that names the process: master, worker-0."""
-        return unit.removeprefix(f"{self.prefix}-").rpartition("-")[0]
-
     def ended_within(self, seconds):
         """Return whether no unit runs after at most this many seconds."""
         deadline = time.monotonic() + seconds
@@ -366,11 +257,6 @@ class LoadUnits:
         mark = Path(self.given["output_directory"] or "", ended_file(self.given["host_name"], self.process(unit)))
         return bool(self.given["output_directory"]) and mark.is_file() and not mark.is_symlink()
 
-    def last_line(self, unit):
-        name, folder = self.process(unit), self.given["units_directory"]
-        last = last_line(Path(folder, f"{name}.log")) if folder else ""
-        return f": {last}" if last else ""
-
     def wait_for_processes(self, units):
         """Wait until the first process of each unit has ended, or for LOOK_SECONDS.
 
@@ -401,35 +287,6 @@ class LoadUnits:
             limit = total_memory_bytes() * MEMORY_PERCENT // 100 >> 20
             word += f": it needed more memory than its {limit} MiB, {MEMORY_PERCENT} % of the host's"
         return word
-
-    def check(self):
-        """Refuse a load that could leave the lab, or that would go to anything but the lab's proxy."""
-        self.ensure_firewall()
-        word = self.installed(WORD_FILE).read_text(encoding="ascii").strip()
-        problem = why_not_loaded(self.given["target"], word, self.given["user"])
-        if problem:
-            self.module.fail_json(msg=problem)
-
-    def ensure_firewall(self):
-        """Make sure that the rules are active. A flush of the host's rules (ufw, firewalld, nft) removes these too."""
-        code, out, err = self.module.run_command([str(self.installed(FIREWALL)), "ensure"])
-        if code != 0:
-            self.module.fail_json(
-                msg=f"the firewall that keeps the load inside the lab is not active: {err.strip() or out.strip()}. "
-                "To see why, run on this host: iptables -S. Then run: ./lab site",
-                next_command="./lab site",
-            )
-
-    def installed(self, name):
-        """Return the path of a file that the role locust_host writes."""
-        path = Path(self.given["directory"], name)
-        if not path.is_file():
-            self.module.fail_json(
-                msg=f"{path} is not on this host, because an earlier version of the lab provisioned it. "
-                "Run: ./lab site",
-                next_command="./lab site",
-            )
-        return path
 
 
 def main():
@@ -476,6 +333,7 @@ def main():
     if module.params["state"] == "started":
         module.exit_json(changed=True, units=load.start())
     if module.params["state"] == "checked":
+        load.refuse_page()
         load.check()
         module.exit_json(changed=False, units=[])
     if module.params["state"] == "stopped":

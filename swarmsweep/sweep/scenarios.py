@@ -15,7 +15,9 @@ from swarmsweep.sweep.scenario_folder import list_folder
 
 # fmt: off
 # The neighbours of locustfiles/ on a load host: the files of loadgen/entry/, and the packages that they import.
-PROGRAMS = frozenset(("before_scenario", "check_scenario", "conductor", "loadgen", "open_loop", "recorder", "search"))
+PROGRAMS = frozenset((
+    "before_scenario", "by_hand", "check_scenario", "conductor", "loadgen", "open_loop", "recorder", "search",
+))
 # Modules of Locust and of the packages that it needs, as roles/locust_host/files/requirements.txt locks them.
 PACKAGES = frozenset((
     "_brotli", "_cffi_backend", "_distutils_hack", "_pytest", "bidict", "blinker", "brotli", "certifi", "cffi",

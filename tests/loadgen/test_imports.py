@@ -9,16 +9,28 @@ import pytest
 LOADGEN = Path(__file__).parents[2] / "loadgen"
 ALLOWED = {
     "check": {"check", "common", "shared"},
+    "page": {"page", "closed", "common", "shared"},
     "shared": set(),
     "common": {"common", "shared"},
     "closed": {"closed", "common", "shared"},
     "open": {"open", "common", "shared"},
     "iterations": {"iterations", "closed", "open", "common", "shared"},
     "master": {"master", "iterations", "closed", "open", "common", "shared"},
-    "entry": {"check", "common", "iterations", "master", "open"},
+    "entry": {"check", "common", "iterations", "master", "open", "page"},
 }
 # Packages of a load host: Locust and what it needs, and what its lock adds to them.
-OTHERS = {"brotli", "gevent", "geventhttpclient", "hdrh", "httptools", "locust", "requests", "search", "urllib3"}
+OTHERS = {
+    "brotli",
+    "flask",
+    "gevent",
+    "geventhttpclient",
+    "hdrh",
+    "httptools",
+    "locust",
+    "requests",
+    "search",
+    "urllib3",
+}
 
 
 def imported(path: Path) -> set[str]:

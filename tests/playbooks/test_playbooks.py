@@ -377,3 +377,20 @@ def test_a_command_that_does_not_provision_needs_hosts_of_its_version(play: Play
     # This machine may lack what a host needs, which is reported too.
     for name in ("lab-api", "lab-load"):
         assert (f"- {name} (127.0.0.1) has no lab yet. Fix: ./lab site" in said(result)) is refused
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("ui_of=nothing.py", "'nothing.py' is not in locustfiles/; available: "),
+        ("ui_of=sweeps/nothing.yml", "sweeps/nothing.yml: no such sweep file"),
+        ("ui_of=sweeps/capacity.yml", "is an open loop, and Locust's page starts users"),
+        ("ui_workers=129", "--workers is '129'; allowed: a whole number from 1 to 128"),
+        ("ui_minutes=1441", "--minutes is '1441'; allowed: a whole number from 1 to 1440"),
+    ],
+)
+def test_a_page_that_can_load_nothing_is_refused_before_any_host_is_touched(play: Play, watched, given, words):
+    result = play(ROOT / "playbooks/ui.yml", watched.inventory, "-e", given)
+    assert result.returncode != 0
+    assert words in said(result)
+    assert not watched.touched

@@ -103,7 +103,7 @@ def test_the_sweep_that_was_checked_is_planned_although_its_file_was_changed(pla
 
 def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     names = [name for play in load_playbook("playbooks/sweep.yml") for name in names_of(play.get("tasks", []))]
-    order = ["Copy the scenarios", "Make sure that a load reaches this lab and nothing else",
+    order = ["Make sure that a load reaches this lab and nothing else", "Copy the scenarios",
              "Copy the secrets that the scenarios read",
              "Load each scenario once", "Remove the secrets", "Refuse scenarios that Locust cannot run",
              "Plan the sweep"]  # fmt: skip

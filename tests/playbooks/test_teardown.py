@@ -45,7 +45,8 @@ def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
     script.parent.mkdir()
     script.write_text(
         jinja2.Environment(trim_blocks=True).from_string(SCRIPT.read_text()).render(
-            locust_host_user="65533", locust_host_proxy_port=8080, locust_host_api_hosts=["api"],
+            locust_host_user="65533", locust_host_proxy_port=8080, locust_host_page_port=8010,
+            locust_host_api_hosts=["api"],
             locust_host_load_hosts=["load"], hostvars={"api": {"ansible_host": "198.18.255.11"}, "load": {}},
         )
     )  # fmt: skip

@@ -21,6 +21,7 @@ import jinja2
 import pytest
 import yaml
 from ansible.module_utils import docker_command, model_registry
+from ansible.module_utils import load_units as load_units_module
 
 ROOT = Path(__file__).parents[2]
 MODULES = Path(__file__).parents[2] / "plugins" / "modules"
@@ -88,7 +89,7 @@ LATE = 'echo "Failed to list units: Connection timed out" >&2; exit 1'
 @pytest.fixture
 def load_units(monkeypatch):
     locust_attempt = load("locust_attempt")
-    monkeypatch.setattr(locust_attempt, "QUESTION_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(load_units_module, "QUESTION_PAUSE_SECONDS", 0)
     return locust_attempt.LoadUnits(Module(slice="swarmsweep-lab", output_directory=None, units_directory=None))
 
 
@@ -129,17 +130,14 @@ def test_a_missing_response_does_not_mean_that_no_unit_runs(script, load_units, 
     ],
 )
 def test_the_master_listens_at_one_address(monkeypatch, hosts, name, address):
-    locust_attempt = load("locust_attempt")
-    real = locust_attempt.socket.getaddrinfo
-    monkeypatch.setattr(
-        locust_attempt.socket, "getaddrinfo", lambda host, *a, **k: real(hosts.get(host, host), *a, **k)
-    )
-    assert locust_attempt.numeric_address(name) == address
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real(hosts.get(host, host), *a, **k))
+    assert load_units_module.numeric_address(name) == address
 
 
 def test_a_name_that_means_the_host_itself_is_refused():
     with pytest.raises(ValueError, match="no other host can reach"):
-        load("locust_attempt").numeric_address("localhost")
+        load_units_module.numeric_address("localhost")
 
 
 def write_firewall(folder, body="[ $1 = ensure ]"):

@@ -460,3 +460,18 @@ def test_settings_of_haproxy_are_compared_with_those_of_a_run_to_resume(action, 
     else:
         with pytest.raises(LabError, match=refused):
             action.do_refuse_settings(**given)
+
+
+def test_a_page_gets_the_load_of_the_first_cell_and_its_secrets(action, tmp_path):
+    path = tmp_path / "toy.yml"
+    path.write_text(SWEEP.format(load="{users: 40, workers: 2, secrets: {TOKEN: token.txt}}"))
+    (tmp_path / "token.txt").write_text("hunter2")
+    found = json.loads(json.dumps(action.do_page(str(path), str(ROOT / "locustfiles"), workers="4")))
+    assert (found["workers"], found["minutes"]) == (4, None)
+    assert found["secrets"] == [{"name": "TOKEN", "path": str(tmp_path / "token.txt")}]
+    assert found["scenario"] == {"locustfile": "predict.py", "mode": "fixed", "env": {}}
+    order = action.do_page_order(found["load"], {"lab-load": None}, is_named=True, workers=found["workers"])
+    assert order == {"begins": True, "workers": 4, "seconds": 7200}
+    running = {"has_master": True, "workers": [0, 1], "locustfile": "predict.py", "env": {}}
+    joined = action.do_page_order(found["load"], {"lab-load": running}, is_named=True, workers=16)
+    assert joined == {"begins": False, "workers": 16, "seconds": 0}

@@ -35,7 +35,8 @@ def rendered(tmp_path_factory):
     def render(load, user=USER):
         names = {"api": API, "load": MASTER, "load2": OTHER}
         text = jinja2.Environment(trim_blocks=True).from_string((ROLE / "templates/firewall.sh.j2").read_text()).render(
-            locust_host_user=user, locust_host_proxy_port=8080, locust_host_api_hosts=["api"],
+            locust_host_user=user, locust_host_proxy_port=8080, locust_host_page_port=8010,
+            locust_host_api_hosts=["api"],
             locust_host_load_hosts=load, hostvars={name: {"ansible_host": address} for name, address in names.items()},
         )  # fmt: skip
         path = tmp_path_factory.mktemp("firewall") / "firewall.sh"
@@ -145,6 +146,52 @@ def test_a_name_that_leads_nowhere_leaves_no_gap(space, rendered):
     failed = space(str(script), "ensure", check=False)
     assert failed.returncode != 0
     assert "no-such-host.invalid does not resolve to an address" in failed.stderr
+
+
+# --- Locust's page ----------------------------------------------------------------------------------------------------
+
+PAGE_PORT = 8010
+# One request to the program of the load's user, from this one.
+LOOK = f"""
+import socket
+with socket.create_connection(("127.0.0.1", {PAGE_PORT}), timeout=5) as connection:
+    print(connection.recv(9))
+"""
+OPEN = f"""
+import socket
+with socket.create_server(("127.0.0.1", {PAGE_PORT})) as server:
+    print(flush=True)
+    connection, _ = server.accept()
+    connection.sendall(b"the page")
+"""
+# From the port of the page to another program of the host.
+CONNECT = f"""
+import socket
+with socket.socket() as client:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("127.0.0.1", {PAGE_PORT}))
+    client.settimeout(5)
+    client.connect_ex(("127.0.0.1", 22))
+"""
+
+
+def as_user(user, program):
+    """The command of a Python program of this user in the namespace of `space`."""
+    enter = ["ip", "netns", "exec", f"sweep-fw-{os.getpid()}", "setpriv", f"--reuid={user}", "--clear-groups"]
+    return [*enter, sys.executable, "-c", program]
+
+
+def test_the_page_responds_on_the_host_and_opens_nothing_else(space, rendered):
+    space(rendered(["load"]), "ensure")
+    with subprocess.Popen(as_user(USER, OPEN), stdout=subprocess.PIPE) as server:
+        try:
+            server.stdout.readline()
+            assert space(sys.executable, "-c", LOOK).stdout == "b'the page'\n"
+        finally:
+            server.kill()
+    assert rejected(space) == 0
+    run(*as_user(USER, CONNECT))
+    assert rejected(space) > 0
 
 
 # --- A machine that is API host and load host ------------------------------------------------------------------------

@@ -5,9 +5,7 @@ Its screenshots are kept in .lab/screenshots. Set SWARMSWEEP_SCREENSHOTS to keep
 
 import json
 import os
-import platform
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,10 @@ from run_folder import Run, Traffic, busy, metrics_text
 from swarmsweep.lab.prices import Prices
 from swarmsweep.report.report import write_report
 from swarmsweep.results.measure import measure_attempt
+from tests.browser import chromium
 
 ROOT = Path(__file__).parents[3]
 SCREENSHOTS = Path(os.environ.get("SWARMSWEEP_SCREENSHOTS", ROOT / ".lab" / "screenshots"))
-# A browser of its own: no profile, no update, no network service of Chromium. Root may not use its sandbox.
-OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-]
 CORE = "r1-c0.5-m256M-w1"
 # Leaves some rows of each table and some sections.
 KEEP_FEW = """
@@ -104,17 +98,8 @@ RUNS = {
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A Chromium that is started once."""
-    program = shutil.which("chromium")
-    if program is None and platform.freedesktop_os_release().get("ID") != "debian":
-        pytest.skip("this machine's system has no package of Chromium that is not a snap")
-    if program is None:
-        pytest.skip("Chromium is not installed; install it: python -m tests.install_programs")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Opened:
