@@ -10,12 +10,10 @@ A fault of a measurement is planted once, so the retry is sound.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,23 +30,7 @@ IN_THE_WINDOW_SECONDS = 6.5
 SLOW_REPLICA, SLOW_PROXY, ALL = "0.01", "0.05", "1"
 # Share of lost packets: enough for visible retransmissions, too few to break a connection.
 LOST_SHARE = "0.05"
-# Requests of another client; far more than the users have in flight.
-STRANGE_REQUESTS = 150
 HOG = "while True: pass"
-# Until a replica that starts has its model.
-MODEL_SECONDS = 60.0
-# In MLflow's container: says which version is the champion, or makes the version that is named it.
-CHAMPION = """
-import json, sys, urllib.request
-URL = "http://127.0.0.1:5000/api/2.0/mlflow/registered-models/alias"
-name, version = {"name": "covertype", "alias": "champion"}, sys.argv[1:]
-if version:
-    body = json.dumps(name | {"version": version[0]}).encode()
-    urllib.request.urlopen(urllib.request.Request(URL, body, {"Content-Type": "application/json"}))
-else:
-    answer = urllib.request.urlopen(f"{URL}?name={name['name']}&alias={name['alias']}")
-    print(json.load(answer)["model_version"]["version"])
-"""
 
 
 def run(*command: str) -> str:
@@ -76,15 +58,12 @@ class Api:
         # That of the sweep before, whose replicas are gone.
         self.seen = self.record()
         self.known: set[str] = set()
-        self.of_mixed: list[str] = []
         self.once: set[str] = set()
         self.undo: list[Callable[[], object]] = []
         self.later: Callable[[], object] | None = None
         self.since = 0.0
         self.causes = {"hot_replica": self.slow_replica, "proxy": self.slow_proxy, "network": self.lose_packets}
         self.faults = {
-            "counted_by_haproxy": self.ask_too,
-            "replicas_all_used": self.pass_over_a_replica,
             "window_sampled": self.end_the_sampler,
             "replicas_unchanged": self.kill,
         }
@@ -118,32 +97,6 @@ class Api:
             if word == "limits_as_labelled" and word not in self.once:
                 run("docker", "update", "--cpus", "0.3", replica)
                 self.say(word)
-            elif word == "answers_correct" and word not in self.once:
-                self.of_mixed.append(replica)
-                if len(self.of_mixed) == 2:
-                    self.give_another_model(replica)
-                    self.say(word)
-
-    def give_another_model(self, replica: str) -> None:
-        """Let the replica start while another version is the champion, as during a retraining."""
-        run("docker", "pause", replica)
-        champion = self.champion()
-        try:
-            self.wait_for_servers(1)
-            self.champion(str(int(champion) - 1))
-            run("docker", "unpause", replica)
-            self.wait_for_servers(2)
-        finally:
-            self.champion(champion)
-
-    def champion(self, *version: str) -> str:
-        (mlflow,) = self.containers("platform_mlflow")
-        return run("docker", "exec", mlflow, "python", "-c", CHAMPION, *version).strip()
-
-    def wait_for_servers(self, number: int) -> None:
-        deadline = time.monotonic() + MODEL_SECONDS
-        while len(self.servers_up()) < number and time.monotonic() < deadline:
-            time.sleep(LOOK_SECONDS)
 
     def plant(self, replicas: list[str]) -> None:
         word = self.word(replicas[0])
@@ -183,31 +136,6 @@ class Api:
     def filter(self, packets: list[str]) -> None:
         run("iptables", "-I", *packets)
         self.undo.append(lambda: run("iptables", "-D", *packets))
-
-    def ask_too(self, _: list[str]) -> None:
-        """As another client that knows the address."""
-        connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=10)
-        for _ in range(STRANGE_REQUESTS):
-            connection.request("GET", "/empty")
-            connection.getresponse().read()
-        connection.close()
-
-    def pass_over_a_replica(self, _: list[str]) -> None:
-        server = self.servers_up()[0]
-        self.haproxy(f"set server {server} state maint")
-        self.undo.append(lambda: self.haproxy(f"set server {server} state ready"))
-
-    def servers_up(self) -> list[str]:
-        """Those whose checks pass, as backend/server."""
-        rows = [line.split(",") for line in self.haproxy("show stat").splitlines()]
-        return [f"{row[0]}/{row[1]}" for row in rows if "UP" in row and row[1] not in ("FRONTEND", "BACKEND")]
-
-    def haproxy(self, command: str) -> str:
-        path = self.folder.parent / "run" / f"{self.lab}-haproxy" / "haproxy.sock"
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(path))
-            connection.sendall(f"{command}\n".encode())
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
     def end_the_sampler(self, _: list[str]) -> None:
         (sampler,) = processes(f"python3 -m sampler .*{self.folder}/")
