@@ -29,7 +29,8 @@ def rows(lab) -> dict[str, dict]:
             assert lab.play("sweep.yml", sweep=str(path), seed="7").status == "successful"
         planted |= {*on_api, *on_load}
         run = sorted(lab.reports.glob("*-bottlenecks"))[-1]
-        rows |= {row["config"]["PLANT"]: row for row in json.loads((run / "summary.json").read_text())["cells"]}
+        cells = json.loads((run / "summary.json").read_text())["cells"]
+        rows |= {row["config"]["PLANT"]: row | {"run": run} for row in cells}
         wanted = [word for word in wanted if unsteady(run, rows[word])]
         if not wanted:
             break
@@ -54,6 +55,11 @@ def unsteady(run: Path, row: dict) -> bool:
     return against == {"steady_state"}
 
 
+def attempt_of(row: dict) -> Path:
+    """The folder of its attempt."""
+    return row["run"] / "cells" / row["id"] / "attempt-1"
+
+
 @pytest.mark.parametrize("word", WORDS)
 def test_a_planted_cause_is_reported_by_its_name(rows, word):
     row = rows[word]
@@ -65,6 +71,19 @@ def test_only_a_load_that_was_not_reached_is_invalid(rows):
     assert {
         word: (row["status"], row["reason"]) for word, row in rows.items() if row["status"] not in expected[word]
     } == {}
+
+
+def test_an_early_stage_runs_in_the_image_that_has_what_it_needs(rows):
+    early, today = rows["mlflow"], rows["proxy"]
+    assert early["requests"] > 0 == early["failures"]
+    images = json.loads((early["run"] / "manifest.json").read_text())["images"]
+    for row, image in ((early, "api_full"), (today, "api")):
+        deployed = json.loads((attempt_of(row) / "deploy.json").read_text())["containers"]
+        assert deployed
+        assert {container["image"] for container in deployed} == {images[image].split()[0]}
+    assert images["api_full"] == images["mlflow"]
+    inspected = json.loads((attempt_of(early) / "inspect.json").read_text())
+    assert "API_VARIANT=cached_columns_redis" in inspected[0]["Config"]["Env"]
 
 
 def test_the_lab_is_as_it_was(lab, rows):

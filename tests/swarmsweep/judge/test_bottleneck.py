@@ -332,6 +332,6 @@ def test_every_word_is_planted_in_the_end_to_end_test():
     # The machines of the tests have one core, which one process shares with HAProxy. So it fills no core of its own.
     # All three are judged on recorded loads of real servers instead (see test_cpu_bound.py).
     unplanted = {"cpu_limit", "worker_cpu", "service"}
-    # Other sweeps of the end-to-end test plant these two.
-    elsewhere = {"cpu_throttled", "memory"}
+    # Other sweeps of the end-to-end test have cells with these three.
+    elsewhere = {"cpu_throttled", "memory", "not_saturated"}
     assert planted | {"concurrency"} | unplanted | elsewhere == {word for _, word, _ in CASES}
