@@ -19,8 +19,7 @@ FILES = (
     "test_bottlenecks.py",
     "test_doubts.py",
     "test_own_api.py",
-    "test_load_hosts.py",
-    "test_api_hosts.py",
+    "test_more_hosts.py",
     "test_down.py",
 )
 

@@ -23,7 +23,7 @@ BRIDGE = "sweepe2e"
 SUBNET = "198.18.7"
 HOSTS = {"api": f"{SUBNET}.11", "load": f"{SUBNET}.12"}
 STATE = Path("/var/lib/swarmsweep") / NAME
-# A playbook that takes longer hangs. The longest, a sweep of eleven cells with retries, takes eight minutes.
+# A playbook that takes longer hangs. The longest, site.yml on fresh machines, takes about four minutes.
 PLAY_SECONDS = 2400
 # From the end of a roll-out until the old replica has gone: Swarm waits 2 s, then it answers for 4 more.
 FAREWELL_SECONDS = 10

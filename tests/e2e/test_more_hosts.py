@@ -1,4 +1,7 @@
-"""A second API host joins the lab. Replicas run on both; one host is lost under load, and comes back."""
+"""A second API host and a second load host join the lab at once.
+
+Replicas and users are on both. One API host is lost under load, and comes back.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ from tests.e2e.planting import TRIAL_FOLDER
 
 pytestmark = pytest.mark.e2e
 
-SWEEP = Path(__file__).with_name("api_hosts.yml")
+SWEEP = Path(__file__).with_name("more_hosts.yml")
 FIRST, SECOND = "e2e-api", "e2e-api2"
-# In the measured window: the ramp takes a second, and the warm-up two.
-IN_THE_WINDOW_SECONDS = 6.0
+FIRST_LOAD, SECOND_LOAD = "e2e-load", "e2e-load2"
+# Under load: the order to begin and the probe of one user take some four seconds, the ramp one, the warm-up two.
+IN_THE_WINDOW_SECONDS = 8.0
 # Of the order of a cell. After it, the other machine is left as it is.
 WATCH_SECONDS = 180.0
 # Checks that this computer itself may fail.
@@ -28,11 +32,13 @@ INFEASIBLE = "r4-c0.6-m256M-w1"
 
 @pytest.fixture(scope="module")
 def wider(lab):
-    """The lab with a second API host in its inventory, which cannot reach the manager at first."""
+    """The lab with a second host of each kind in its inventory. The API host cannot reach the manager at first."""
     HOSTS["api2"] = f"{SUBNET}.14"
     hosts = lab.inventory / "hosts.yml"
     entry = f"        {SECOND}:\n          ansible_host: {HOSTS['api2']}\n"
-    hosts.write_text(hosts.read_text().replace("    load:\n", f"{entry}    load:\n", 1))
+    entries = hosts.read_text().replace("    load:\n", f"{entry}    load:\n", 1)
+    # The load hosts are the last ones of the file.
+    hosts.write_text(f"{entries.rstrip()}\n        {SECOND_LOAD}:\n          ansible_host: {SUBNET}.13\n")
     kept = kept_by(lab)
     assert lab.play("playbooks/virtual_lab.yml").status == "successful"
     closed = f"OUTPUT -d {HOSTS['api']} -p tcp --dport 2377 -j REJECT --reject-with tcp-reset"
@@ -83,7 +89,7 @@ def run(lab, wider) -> Path:
     finally:
         watcher.join()
     assert lost
-    return sorted(lab.reports.glob("*-api-hosts"))[-1]
+    return sorted(lab.reports.glob("*-more-hosts"))[-1]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +140,7 @@ def test_replicas_are_placed_as_planned(run, steps):
         assert verdicts[name] is True, [check for check in trial["checks"] if check["name"] == name]
 
 
-def test_both_hosts_leave_evidence(steps):
+def test_both_api_hosts_leave_evidence(steps):
     folder = steps[1]["folder"]
     assert {path.name for path in folder.glob("samples-api-*")} == {
         f"samples-api-{FIRST}.jsonl",
@@ -145,6 +151,25 @@ def test_both_hosts_leave_evidence(steps):
     assert after["metrics_problem"] is None
     assert len(list(folder.glob("metrics-*.prom"))) == 2
     assert len(json.loads((folder / f"inspect-{SECOND}.json").read_text())) == 1
+
+
+def test_users_are_spread_over_the_workers_of_both_load_hosts(steps):
+    folder = steps[1]["folder"]
+    assert {path.name for path in folder.glob("locust/worker-*.json")} == {
+        f"worker-{FIRST_LOAD}-0.json",
+        f"worker-{SECOND_LOAD}-1.json",
+        f"worker-{FIRST_LOAD}-2.json",
+    }
+    requests = [json.loads(path.read_text())["requests"] for path in folder.glob("locust/worker-*.json")]
+    assert all(requests)
+    assert sum(requests) == json.loads((folder / "locust/timeline.json").read_text())["requests_reported"]
+    verdicts = {check["name"]: check["passed"] for check in steps[1]["checks"]}
+    for name in ("workers_present", "load_as_planned", "counted_by_locust", "littles_law"):
+        assert verdicts[name] is True, [check for check in steps[1]["checks"] if check["name"] == name]
+    assert {path.name for path in folder.glob("samples-load-*")} == {
+        f"samples-load-{FIRST_LOAD}.jsonl",
+        f"samples-load-{SECOND_LOAD}.jsonl",
+    }
 
 
 def test_the_hop_to_the_second_host_is_measured_and_shown(run, steps):
