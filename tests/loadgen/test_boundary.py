@@ -62,7 +62,8 @@ def loaded(request, tmp_path_factory):
     with serve("127.0.0.1", respond) as lab, serve("127.0.0.2", respond) as other:
         scenario = SCENARIO.format(client=request.param, asked=asked)
         url = f"http://127.0.0.2:{other.port}"
-        outcome = run(tmp_path_factory.mktemp("run"), scenario, f"http://127.0.0.1:{lab.port}", 1.0, OTHER=url)
+        # All of on_start must fit into the probe of one user and this window, on a busy machine too.
+        outcome = run(tmp_path_factory.mktemp("run"), scenario, f"http://127.0.0.1:{lab.port}", 4.0, OTHER=url)
         yield outcome, lab, other
 
 

@@ -14,6 +14,8 @@ pytest.importorskip("hdrh", reason="hdrhistogram is not installed")
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
 THINK_SECONDS = (0.1, 0.2)
+# TASK_SECONDS of loadgen/master/users_conductor.py, which would bring Locust into this process.
+TASK_SECONDS = 30.0
 # Two tasks, one of which makes two requests; every third response is checked in a with block.
 SCENARIO = """
 from locust import FastHttpUser, between, task
@@ -101,7 +103,8 @@ def test_a_search_finds_how_many_users_the_server_can_take(searched):
     # Little's law, with the greatest mean latency at which 95 % hold 100 ms, and a request for each think time.
     longest_seconds = THINK_SECONDS[1] + 0.95 * 0.1 + 0.05 * ORDER["timeout_seconds"]
     assert max(held, default=0) <= 1.1 * SLOTS_RPS * longest_seconds
-    assert capacity["load_seconds"] <= capacity["profile"]["budget_seconds"] + ORDER["timeout_seconds"]
+    # The budget, and the longest wait for users in the last probe, which a busy machine may need.
+    assert capacity["load_seconds"] <= capacity["profile"]["budget_seconds"] + TASK_SECONDS
 
 
 def test_each_window_has_its_users_and_is_cut_from_the_record(searched):

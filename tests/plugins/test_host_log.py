@@ -212,6 +212,8 @@ MOVING = """\
 #!/bin/sh
 case "$1 $2" in
   "events --filter")
+    # The next cell comes after the end of this one.
+    for _ in $(seq 300); do [ -e "$0.ended" ] && break; sleep 0.1; done
     sleep 1
     echo '{"id":"c2","Actor":{"ID":"c2","Attributes":{"name":"lab_api_api.1.new"}}}'
     exec sleep 60 ;;
@@ -221,7 +223,9 @@ case "$1 $2" in
       c1) echo "of the old" ;;
       c2) echo "of the new"; exec sleep 60 ;;
     esac ;;
-  "inspect --format") echo '{"ExitCode": 0, "OOMKilled": false}' ;;
+  "inspect --format")
+    echo '{"ExitCode": 0, "OOMKilled": false}'
+    : > "$0.ended" ;;
 esac
 """
 

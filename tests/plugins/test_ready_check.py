@@ -311,21 +311,25 @@ def test_the_right_host_makes_it_ready(proxy):
 
 
 def test_an_api_that_is_not_ready_yet_is_waited_for(proxy):
-    with api("127.0.0.1", 503) as (port, pid):
-        path = proxy(port)
-        until(lambda: look(path))
+    def ended_now() -> dict | None:
+        """The record of a wait that ends here. None where a check runs at this moment: it hides the status."""
         wait = wait_for(Docker(pid), path, ReadyCheck(port, "/ready", "api"))
         assert [wait.step() for _ in range(3)] == [None] * 3
         wait.finish()
-    assert wait.record["cause"] is None
+        return None if "* L7STS" in wait.record["reason"] else wait.record
+
+    with api("127.0.0.1", 503) as (port, pid):
+        path = proxy(port)
+        until(lambda: look(path))
+        record = until(ended_now)
+    assert record["cause"] is None
     # The setting that gives a slow model more time.
     limit = r"not ready after 120 s \(lab_api_ready_timeout_seconds\): (\d) of \1 replicas run; "
-    assert re.match(limit, wait.record["reason"]), wait.record["reason"]
+    assert re.match(limit, record["reason"]), record["reason"]
     found = re.search(
-        r"GET /ready \(Host: api\) passes for 0: api-1 \S+.* \(status 503 \(Service Unavailable\)\)",
-        wait.record["reason"],
+        r"GET /ready \(Host: api\) passes for 0: api-1 \S+.* \(status 503 \(Service Unavailable\)\)", record["reason"]
     )
-    assert found, wait.record["reason"]
+    assert found, record["reason"]
 
 
 @NEEDS_ROOT
@@ -519,7 +523,8 @@ def test_the_wait_for_the_inventorys_api_asks_other_hosts_too(proxy):
     problem, _ = swarm_stack.wait_for_stack(
         docker, "lab_api", {"api": 1}, 0, PATIENCE_SECONDS, 40, 3, then, time.time() - 5
     )
-    assert re.search(r"has not converged after [5-9] s\.\n", problem)
+    # It began five seconds before.
+    assert int(re.search(r"has not converged after (\d+) s\.\n", problem)[1]) >= 5
     assert "listens on 5000; lab_api_port is 8000" in problem
 
 

@@ -80,5 +80,5 @@ def test_a_line_moves_or_is_a_sign_of_life(moves):
     if moves:
         assert re.fullmatch(rb"first\n(\rat work \d+\x1b\[K)+\r\x1b\[Ksecond\n", done.stdout)
     else:
-        # Each after twice the time: two in the two seconds, fewer where the machine is busy.
-        assert re.fullmatch(rb"first\n(at work \d\n){1,2}second\n", done.stdout)
+        # Each after twice the time: two in the two seconds, and one less or more where the machine is busy.
+        assert re.fullmatch(rb"first\n(at work \d\n){1,3}second\n", done.stdout)
