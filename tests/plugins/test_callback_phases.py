@@ -7,6 +7,7 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,11 @@ def test_a_terminal_sees_phase_task_and_seconds_move(tmp_path):
     assert any(line.startswith("done in ") for line in stays)
 
 
+def processes_with(text: str) -> str:
+    """Numbers of the processes that have a text in their command line."""
+    return subprocess.run(["pgrep", "-f", text], capture_output=True, text=True, check=False).stdout
+
+
 def test_ctrl_c_ends_the_playbook_and_its_moving_line(tmp_path):
     seen = play_in_terminal(
         make(tmp_path / "x", SOUND), "-e", "nap=60", interrupt_at=lambda text: "s: Wait\x1b[K" in text
@@ -294,8 +300,11 @@ def test_ctrl_c_ends_the_playbook_and_its_moving_line(tmp_path):
     assert any("User interrupted execution" in line for line in stays)
     assert "  Install things on near ... interrupted after N s" in stays
     assert [line for line in stays if "Wait" in line] == []
-    left = subprocess.run(["pgrep", "-f", f"{tmp_path}/x/play.yml"], capture_output=True, text=True, check=False)
-    assert left.stdout == ""
+    # The processes of its tasks end after it.
+    deadline = time.monotonic() + 30
+    while (left := processes_with(f"{tmp_path}/x/play.yml")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == ""
 
 
 def test_the_next_command_of_an_error_of_the_lab_comes_last(tmp_path):
