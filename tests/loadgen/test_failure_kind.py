@@ -176,7 +176,7 @@ def kinds_of(folder) -> Counter:
 def test_a_kind_comes_from_status_and_exception(tmp_path):
     with serve("127.0.0.1", respond) as server:
         scenario = SCENARIO.replace("PATHS_OF_TEST", repr(list(KINDS)))
-        outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 5.0, users=4)
+        outcome = run(tmp_path, scenario, f"http://127.0.0.1:{server.port}", 20.0, users=4)
     assert kinds_of(tmp_path) == Counter(kind for kind in KINDS.values() for _client in range(2)), outcome.log
     # The texts are kept for readers.
     assert outcome.worker["errors"]["HTTP 503: connection refused, Request took too long"] == 2
