@@ -9,6 +9,7 @@ from swarmsweep.judge.flows import flow_of_users, mean_in_flight, whole_seconds
 from swarmsweep.raw.closed_loop import UsersRecord
 from swarmsweep.raw.latency import Requests
 from swarmsweep.raw.tasks import Tasks
+from swarmsweep.shared.request_record import DIFFERENT, OK
 
 EPOCH = 1_763_800_000.25
 LOAD = {"users": 3, "wait_seconds": [1.0, 4.0]}
@@ -87,3 +88,12 @@ def test_a_window_without_requests_has_no_figures():
     assert (flow.offered, flow.ok, flow.latency_mean_ms, flow.in_flight_mean) == (0, 0, None, 0.0)
     assert [second.offered for second in flow.seconds] == [0, 0]
     assert flow_of_users(UsersRecord(), (EPOCH, EPOCH + 2), LOAD) is None
+
+
+def test_responses_that_differed_are_counted_in_the_whole_attempt():
+    rows = [(-0.5, 10.0, DIFFERENT), (0.5, 10.0, OK), (1.0, 10.0, DIFFERENT), (1.5, 10.0, 503)]
+    flow = flow_of_users(record(rows), (EPOCH, EPOCH + 3), LOAD)
+    assert (flow.offered, flow.failed, flow.different_responses) == (3, 2, 2)
+    # Earlier versions recorded no kinds.
+    old = flow_of_users(record([(0.5, 10.0, 1), (1.0, 20.0, 0)]), (EPOCH, EPOCH + 3), LOAD)
+    assert old.different_responses is None
