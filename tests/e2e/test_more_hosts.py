@@ -6,6 +6,7 @@ Replicas and users are on both. One API host is lost under load, and comes back.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import threading
 import time
@@ -191,3 +192,56 @@ def test_the_room_is_counted_host_by_host(run):
     row = next(row for row in json.loads((run / "summary.json").read_text())["cells"] if row["id"] == INFEASIBLE)
     assert row["status"] == "infeasible"
     assert f"By host: {FIRST} 1, {SECOND} 1" in row["reason"]
+
+
+# On the load host, where the page is. It orders users where an address is given.
+# Then it waits until each of the workers has some.
+PAGE = """
+import json, sys, time, urllib.parse, urllib.request
+users, workers = map(int, sys.argv[1:])
+
+def ask(path, **form):
+    data = urllib.parse.urlencode(form).encode() if form else None
+    with urllib.request.urlopen("http://127.0.0.1:8010" + path, data=data, timeout=30) as response:
+        return json.load(response)
+
+host = sys.stdin.read().strip()
+if host:
+    print(ask("/swarm", user_count=users, spawn_rate=users, host=host))
+for _ in range(300):
+    stats = ask("/stats/requests")
+    counts = sorted(worker["user_count"] for worker in stats["workers"])
+    total = stats["stats"][-1]
+    if not workers or len(counts) == workers and all(counts) and sum(counts) == users and total["num_requests"]:
+        break
+    time.sleep(0.2)
+print(json.dumps({"users": counts, "requests": total["num_requests"], "failures": total["num_failures"]}))
+"""
+# Each process of a page, with its user. The pattern does not match itself.
+PAGES = "ps -eo user:32=,args= | grep '[-]-web-port'"
+
+
+def by_hand(lab, users: int, workers: int, host: str) -> str:
+    done = lab.ssh("load", "python3", "-c", shlex.quote(PAGE), str(users), str(workers), text=host)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_load_by_hand_stays_in_the_lab_and_takes_more_workers(lab, run):
+    assert lab.play("playbooks/ui.yml", ui_of="predict.py", ui_workers="2", ui_minutes="10").status == "successful"
+    listening = lab.ssh("load", "ss -Hltn | awk '{ print $4 }' | grep ':8010$'").stdout.split()
+    assert listening == ["127.0.0.1:8010"]
+    assert lab.ssh("api", f"timeout 5 bash -c '< /dev/tcp/{SUBNET}.12/8010'").returncode != 0
+    (master,) = lab.ssh("load", PAGES).stdout.splitlines()
+    assert master.split()[0] == "swarmsweep"
+    assert "The load may not leave the lab" in by_hand(lab, 4, 0, "http://192.0.2.1:8080")
+    assert "'success': True" in by_hand(lab, 4, 2, f"http://{SUBNET}.11:8080")
+    assert lab.play("playbooks/ui.yml", ui_workers="3").status == "successful"
+    shown = json.loads(by_hand(lab, 4, 3, ""))
+    assert shown["users"] == [1, 1, 2]
+    assert shown["requests"] > shown["failures"]
+    stopped = lab.play("playbooks/stop.yml")
+    assert stopped.status == "successful"
+    for unit in ("page-", "page-worker-0", "page-worker-2"):
+        assert f"stopped swarmsweep-e2e-locust-{unit}" in stopped.output
+    assert lab.ssh("load", PAGES).stdout == ""
