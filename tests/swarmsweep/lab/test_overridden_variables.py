@@ -86,3 +86,34 @@ def test_every_file_that_ansible_reads_counts(inventory, file):
 def test_a_file_that_contains_itself_is_left_to_ansible(inventory):
     (inventory / "hosts.yml").write_text("lab: &a {children: {lab: *a}}\n")
     assert overridden_problems([inventory]) == []
+
+
+def test_a_file_of_one_group_below_leaves_the_variable_its_other_hosts(inventory):
+    (inventory / "hosts.yml").write_text(f"{HOSTS}  vars: {{ansible_port: 22}}\n")
+    (inventory / "group_vars/api.yml").write_text("ansible_port: 2222\n")
+    assert overridden_problems([inventory]) == []
+
+
+@pytest.mark.parametrize("group", ["all", "lab", "api"])
+def test_groups_may_be_placed_below_another_one_by_name_alone(inventory, group):
+    places = {
+        "lab": "  children: {api: , load: }\n",
+        "api": "  hosts: {lab-api: {}}\n",
+        "load": "  hosts: {lab-load: {}}\n",
+        "all": "",
+    }
+    places[group] += "  vars: {ansible_user: ubuntu}\n"
+    (inventory / "hosts.yml").write_text("".join(f"{name}:\n{text}" for name, text in places.items()))
+    (problem,) = overridden_problems([inventory])
+    assert f"for the group '{group}'" in problem
+    assert f"{inventory}/group_vars/lab/connection.yml overrides it" in problem
+
+
+def test_files_that_ansible_does_not_read_override_nothing(inventory):
+    (inventory / "hosts.yml").write_text(f"{HOSTS}  vars: {{ansible_port: 22}}\n")
+    # There is a folder of this name.
+    for name in ("lab.yml", "lab/.old.yml", "lab/connection.yml~", "lab/old.bak/connection.yml"):
+        path = inventory / "group_vars" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("ansible_port: 2222\n")
+    assert overridden_problems([inventory]) == []
