@@ -12,6 +12,8 @@ SETTINGS = Path("/etc/docker/daemon.json")
 SOCKET = Path("/var/run/docker.sock")
 # Packages that bring a daemon, or a command with the name of Docker's.
 PACKAGES = ("docker.io", "docker-ce", "moby-engine", "podman-docker")
+# The command alone, without a daemon. It stays when docker.io of Debian 13 is removed.
+CLIENT = "docker-cli"
 # A package that is not among them, a snap, or a program that somebody copied.
 OTHER = "unknown"
 # Each question. A daemon that starts containers is slow.
@@ -50,11 +52,12 @@ def keys_of(path: Path) -> list[str] | None:
 
 
 def _package() -> str:
-    installed = _lines("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n", *PACKAGES)
+    installed = _lines("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\\n", *PACKAGES, CLIENT)
     for package in PACKAGES:
         if f"{package} installed" in installed:
             return package
-    return OTHER if shutil.which("dockerd") or shutil.which("docker") else ""
+    is_client = f"{CLIENT} installed" in installed
+    return OTHER if shutil.which("dockerd") or (shutil.which("docker") and not is_client) else ""
 
 
 def _lines(*command: str) -> list[str]:

@@ -28,7 +28,7 @@ def test_this_machine(tmp_path):
     found = docker_found.describe_docker(tmp_path / "none.json")
     assert found["settings"] is None
     there = shutil.which("docker") or shutil.which("dockerd")
-    assert bool(found["package"]) >= bool(there)
+    assert bool(found["package"]) >= bool(shutil.which("dockerd"))
     if not there:
         assert found == {"package": "", "version": "", "settings": None, "containers": []}
 
@@ -41,3 +41,23 @@ def test_the_status_of_a_package_is_read_from_dpkg(monkeypatch):
     assert installed.stdout == "installed"
     monkeypatch.setattr(docker_found, "PACKAGES", ("no-such-package", "bash"))
     assert docker_found.describe_docker()["package"] == "bash"
+
+
+@pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="this machine: no dpkg")
+@pytest.mark.parametrize(
+    ("client", "programs", "package"),
+    [
+        # The command without a daemon: it stays when docker.io of Debian 13 is removed.
+        ("bash", ("docker",), ""),
+        ("bash", ("docker", "dockerd"), docker_found.OTHER),
+        ("no-such-package", ("docker",), docker_found.OTHER),
+        ("no-such-package", (), ""),
+    ],
+)
+def test_a_command_without_a_daemon_is_no_engine(tmp_path, monkeypatch, client, programs, package):
+    monkeypatch.setattr(docker_found, "PACKAGES", ("no-such-package",))
+    monkeypatch.setattr(docker_found, "CLIENT", client)
+    monkeypatch.setattr(docker_found, "SOCKET", tmp_path / "none")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in programs else None)
+    found = docker_found.describe_docker(tmp_path / "none.json")
+    assert found == {"package": package, "version": "", "settings": None, "containers": []}
