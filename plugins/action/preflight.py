@@ -1,7 +1,7 @@
 """Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
 
-Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine), provisioned (whether this version must
-have provisioned them before).
+Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine, unless a host has another one),
+provisioned (whether this version must have provisioned them before).
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ class ActionModule(ActionBase):
         used = boolean(self._task.args.get("api_on_manager", True))
         # A host of another version would fail late: an image or a program that this version needs is missing there.
         needed = this_version(ROOT) if self._task.args.get("provisioned") else None
-        # Only ./lab site changes the engine of a host.
-        engine = None if needed else self._task.args.get("docker_engine")
-        problems = preflight.find_problems(facts, sides, needed, is_manager_used=used, docker_engine=engine)
+        # Only ./lab site changes the engine of a host. The role takes the setting of each host.
+        usual = self._task.args.get("docker_engine")
+        engines = {name: str(hostvars[name].get("lab_docker_engine", usual)) for name in sides["api"]}
+        problems = preflight.find_problems(
+            facts, sides, needed, is_manager_used=used, docker_engines=None if needed else engines
+        )
         problems += clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))

@@ -46,7 +46,7 @@ def find_problems(
     needed: Provisioned | None = None,
     *,
     is_manager_used: bool = True,
-    docker_engine: str | None = None,
+    docker_engines: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Problems of all hosts, in inventory order.
 
@@ -55,7 +55,7 @@ def find_problems(
         sides: {"api": [host names], "load": [host names]}.
         needed: the version that must have provisioned the hosts; None where this command does it.
         is_manager_used: lab_api_on_manager.
-        docker_engine: lab_docker_engine where this command installs Docker or uses it for the first time, else None.
+        docker_engines: lab_docker_engine by API host, where this command installs Docker or uses it for the first time.
 
     Returns:
         One sentence a problem: host, cause, command that fixes it. Empty when all is well.
@@ -74,7 +74,8 @@ def find_problems(
         is_api = name in sides["api"]
         problems += host_problems(name, host, is_api=is_api, needed=needed)
         found = host["capacity"].get("docker")
-        if is_api and docker_engine and found and (problem := engine.engine_problem(docker_engine, found)):
+        chosen = (docker_engines or {}).get(name)
+        if is_api and chosen and found and (problem := engine.engine_problem(chosen, found)):
             problems.append(f"{name} ({host['address']}) {problem}")
     return problems
 

@@ -62,10 +62,19 @@ def test_an_engine_that_is_refused(engine, host, words):
 
 def test_the_api_hosts_alone_are_judged_and_only_where_the_engine_may_change():
     foreign = facts(docker=found(package="docker-ce"))
-    [problem] = find_problems(SOUND | {"lab-api": foreign}, SIDES, docker_engine="distribution")
+    engines = {"lab-api": "distribution"}
+    [problem] = find_problems(SOUND | {"lab-api": foreign}, SIDES, docker_engines=engines)
     assert problem.startswith("lab-api (10.0.0.5) has the package docker-ce, and lab_docker_engine is 'distribution'")
     assert find_problems(SOUND | {"lab-api": foreign}, SIDES) == []
-    assert find_problems(SOUND | {"lab-load": foreign}, SIDES, docker_engine="distribution") == []
+    assert find_problems(SOUND | {"lab-load": foreign}, SIDES, docker_engines=engines) == []
+
+
+def test_each_api_host_is_judged_by_its_own_setting():
+    lab = SOUND | {"lab-api": facts(docker=found()), "lab-api2": facts("10.0.0.7", docker=found(package="docker-ce"))}
+    sides, engines = SIDES | {"api": ["lab-api", "lab-api2"]}, {"lab-api": "distribution", "lab-api2": "present"}
+    assert find_problems(lab, sides, docker_engines=engines) == []
+    [problem] = find_problems(lab, sides, docker_engines=engines | {"lab-api2": "distribution"})
+    assert problem.startswith("lab-api2 (10.0.0.7) has the package docker-ce")
 
 
 def test_other_kinds_of_processors_are_refused_or_named():
