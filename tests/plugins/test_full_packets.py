@@ -65,3 +65,11 @@ def test_a_network_with_a_smaller_limit_of_its_own_is_no_problem(pair):
 
 def test_nothing_is_said_of_an_address_that_never_answers(pair):
     assert full_packets.lost(pair[0], {NOBODY: "lab-api2"}) is None
+
+
+def test_many_replicas_on_a_host_do_not_hide_the_lost_packets(pair):
+    near, far = pair
+    ip(far, "link", "set", "cable", "mtu", "1300")
+    # Each of the others would take seconds, and all of them more than there are.
+    others = {f"198.19.255.{number}": "lab-api3" for number in range(10, 20)}
+    assert "on API host lab-api2" in full_packets.lost(near, {FAR: "lab-api2"} | others)
