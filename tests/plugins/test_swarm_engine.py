@@ -27,6 +27,20 @@ def test_no_log_line_has_a_secret(monkeypatch):
     assert lines == ["GET /?t=*** ***", f"{before}***"]
 
 
+def test_a_secret_that_is_a_word_of_docker_hides_no_line_of_another_host(monkeypatch):
+    pytest.importorskip("docker", reason="the Docker SDK for Python is needed for its exceptions")
+    monkeypatch.setattr(swarm_engine, "_hidden", [])
+    swarm_engine.hide_in_logs(encode([b"docker"]))
+
+    class Manager:
+        def service_logs(self, _service, **_options):
+            details = "com.docker.swarm.node.id=n1,com.docker.swarm.task.id="
+            return [f"{details}{task} {task} says docker\n{details}{task} \n".encode() for task in ("t1", "t2")]
+
+    lines = swarm_engine.Service(Manager(), "lab_api_api").log({"ID": "t2", "Status": {}}, 40)
+    assert lines == ["t2 says ***", ""]
+
+
 def test_a_command_that_hangs_is_ended(tmp_path, monkeypatch):
     script = tmp_path / "docker"
     script.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
