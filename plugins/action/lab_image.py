@@ -9,6 +9,7 @@ printed (see hostlink/screen.py).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -37,6 +38,8 @@ LARGEST_FILES = 3
 DEADLINE_SECONDS = 60
 # The certificates that an API host trusts, with those of lab_ca_bundle. A Dockerfile may mount them as a secret.
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+# Docker refuses a larger secret, also for a Dockerfile that does not use it.
+MAX_SECRET_BYTES = 500 * 1024
 # What pip, curl, apt, npm and Docker print about a certificate that they do not trust.
 UNTRUSTED = re.compile(
     r"certificate_verify_failed|certificate verif(?:y|ication) failed|unable to get local issuer certificate"
@@ -86,6 +89,21 @@ def docker_here(*arguments):
     except subprocess.TimeoutExpired:
         return 124, "", f"Docker of this machine did not respond within {DEADLINE_SECONDS} s"
     return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+@contextlib.contextmanager
+def certificates_here(ca_bundle):
+    """Yield a file with the certificates of this machine and those of lab_ca_bundle. Yield None without any."""
+    paths = [path for path in dict.fromkeys((ca_bundle, CA_BUNDLE)) if path and Path(path).is_file()]
+    with tempfile.NamedTemporaryFile(prefix="swarmsweep-", suffix=".crt") as both:
+        if len(paths) > 1:
+            try:
+                both.write(b"\n".join(Path(path).read_bytes() for path in paths))
+            except OSError as error:
+                raise ContextError(f"lab_ca_bundle: {error.filename} cannot be read: {error.strerror}") from error
+            both.flush()
+            paths = [both.name, *paths]
+        yield next((path for path in paths if Path(path).stat().st_size <= MAX_SECRET_BYTES), None)
 
 
 def tail_of(file):
@@ -162,17 +180,18 @@ class ActionModule(StepsAction):
         self.refuse_changed(image, folder)
         _code, former, _errors = docker_here("image", "inspect", "--format", "{{.Id}}", image)
         command, environment = ["docker", "build", "--tag", image, "--label", LABEL], dict(os.environ)
-        bundle = next((path for path in (ca_bundle, CA_BUNDLE) if path and Path(path).is_file()), None)
-        # Only BuildKit takes secrets. An older Docker uses it where it is asked to.
-        if bundle is not None and docker_here("buildx", "version")[0] == 0:
-            command += ["--secret", f"id=ca_bundle,src={bundle}"]
-            environment["DOCKER_BUILDKIT"] = "1"
         said = BuildLines()
-        with subprocess.Popen(
-            [*command, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-        ) as process:
-            for line in lines_of(process.stdout):
-                said(line.decode(errors="replace").rstrip())
+        with certificates_here(ca_bundle) as bundle:
+            # Only BuildKit takes secrets. An older Docker uses it where it is asked to. A user may have turned it off.
+            is_off = environment.get("DOCKER_BUILDKIT", "").lower() in ("0", "false")
+            if bundle is not None and not is_off and docker_here("buildx", "version")[0] == 0:
+                command += ["--secret", f"id=ca_bundle,src={bundle}"]
+                environment["DOCKER_BUILDKIT"] = "1"
+            with subprocess.Popen(
+                [*command, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+            ) as process:
+                for line in lines_of(process.stdout):
+                    said(line.decode(errors="replace").rstrip())
         if process.returncode != 0:
             raise ContextError(self.build_failed(folder, process.returncode, said))
         code, out, errors = docker_here("image", "inspect", "--format", "{{.Id}} {{.Size}}", image)
@@ -198,7 +217,8 @@ class ActionModule(StepsAction):
         context = context_of(Path(folder))
         former = self.former_id(image)
         command = (
-            f"[ ! -s {CA_BUNDLE} ] || set -- --secret id=ca_bundle,src={CA_BUNDLE}; "
+            f'[ ! -s {CA_BUNDLE} ] || [ "$(stat -L -c %s {CA_BUNDLE})" -gt {MAX_SECRET_BYTES} ] || '
+            f"set -- --secret id=ca_bundle,src={CA_BUNDLE}; "
             f"DOCKER_BUILDKIT=1 exec docker build --progress=plain --tag {shlex.quote(image)} --label {LABEL} "
             '"$@" - 2>&1'
         )

@@ -51,6 +51,9 @@ elif verb == "load":
     path(name).write_text(content)
 elif verb == "build":
     name = words[words.index("--tag") + 1]
+    for word in words:
+        if word.startswith("id=ca_bundle,src="):
+            (store.parent / "certificates").write_bytes(pathlib.Path(word.partition("src=")[2]).read_bytes())
     if words[-1] == "-":
         content = sys.stdin.buffer.read()
         names = sorted(tarfile.open(fileobj=io.BytesIO(content)).getnames())
@@ -224,6 +227,34 @@ def test_a_build_that_does_not_trust_a_certificate_names_the_fix(lab, where):
     (call,) = lab.calls(where, "build")
     is_passed = Path("/etc/ssl/certs/ca-certificates.crt").exists()
     assert ("--secret id=ca_bundle,src=/etc/ssl/certs/ca-certificates.crt" in call) is is_passed
+
+
+@pytest.mark.parametrize("size_bytes", [15, 500 * 1024])
+def test_a_build_here_has_the_certificates_of_this_machine_and_of_the_inventory(lab, size_bytes):
+    """Of a company that inspects TLS in part, both are needed. Docker refuses a secret of more than 500 KiB."""
+    lab.give_docker(lab.folder / "here")
+    folder, bundle = lab.folder / "kit", lab.folder / "company.pem"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch")
+    bundle.write_bytes(b"x" * size_bytes)
+    code, said = lab.bring(str(folder), "-e", json.dumps({"lab_ca_bundle": str(bundle)}))
+    assert code == 0, said
+    usual = Path("/etc/ssl/certs/ca-certificates.crt")
+    both = b"\n".join(path.read_bytes() for path in (bundle, usual) if path.exists())
+    expected = both if len(both) <= 500 * 1024 else bundle.read_bytes()
+    assert (lab.folder / "here/certificates").read_bytes() == expected
+
+
+def test_a_builder_that_the_user_has_turned_off_stays_so(lab, monkeypatch):
+    lab.give_docker(lab.folder / "here")
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch")
+    code, said = lab.bring(str(folder))
+    assert code == 0, said
+    (call,) = lab.calls("here", "build")
+    assert "--secret" not in call
 
 
 def changing_kit(lab, where):
