@@ -21,7 +21,7 @@ KEPT_VARIABLES = frozenset(
         """
         sweep seed resume
         lab_name lab_directory lab_reports lab_host_directory lab_bridge lab_subnet lab_swarm_address_pool
-        lab_proxy_port lab_proxy_max_connections lab_docker_engine lab_ca_bundle lab_training_source
+        lab_proxy_port lab_proxy_max_connections lab_docker_engine lab_release lab_ca_bundle lab_training_source
         lab_api_image lab_api_port lab_api_ready_path lab_api_ready_host lab_api_workers_env lab_api_variant
         lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
 
