@@ -70,6 +70,6 @@ def test_nothing_is_said_of_an_address_that_never_answers(pair):
 def test_many_replicas_on_a_host_do_not_hide_the_lost_packets(pair):
     near, far = pair
     ip(far, "link", "set", "cable", "mtu", "1300")
-    # Each of the others would take seconds, and all of them more than there are.
+    # No host has these addresses. Each takes three seconds, and all of them take more than the limit.
     others = {f"198.19.255.{number}": "lab-api3" for number in range(10, 20)}
     assert "on API host lab-api2" in full_packets.lost(near, {FAR: "lab-api2"} | others)
