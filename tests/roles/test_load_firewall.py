@@ -151,6 +151,8 @@ def test_a_name_that_leads_nowhere_leaves_no_gap(space, rendered):
 # --- Locust's page ----------------------------------------------------------------------------------------------------
 
 PAGE_PORT = 8010
+# Locust's own.
+MASTER_PORT = 5557
 # One request to the program of the load's user, from this one.
 LOOK = f"""
 import socket
@@ -164,7 +166,7 @@ with socket.create_server(("127.0.0.1", {PAGE_PORT})) as server:
     connection, _ = server.accept()
     connection.sendall(b"the page")
 """
-# From the port of the page to another program of the host.
+# From that port to another program of the host.
 CONNECT = f"""
 import socket
 with socket.socket() as client:
@@ -181,16 +183,18 @@ def as_user(user, program):
     return [*enter, sys.executable, "-c", program]
 
 
-def test_the_page_responds_on_the_host_and_opens_nothing_else(space, rendered):
+@pytest.mark.parametrize("port", [PAGE_PORT, MASTER_PORT])
+def test_page_and_master_respond_on_the_host_and_open_nothing_else(space, rendered, port):
+    serve, look, connect = (text.replace(str(PAGE_PORT), str(port)) for text in (OPEN, LOOK, CONNECT))
     space(rendered(["load"]), "ensure")
-    with subprocess.Popen(as_user(USER, OPEN), stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(as_user(USER, serve), stdout=subprocess.PIPE) as server:
         try:
             server.stdout.readline()
-            assert space(sys.executable, "-c", LOOK).stdout == "b'the page'\n"
+            assert space(sys.executable, "-c", look).stdout == "b'the page'\n"
         finally:
             server.kill()
     assert rejected(space) == 0
-    run(*as_user(USER, CONNECT))
+    run(*as_user(USER, connect))
     assert rejected(space) > 0
 
 
