@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible.module_utils.atomic_file import write_atomically
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hidden_text import forms_in, hide_in_file
 from ansible.module_utils.load_units import CONNECT_SECONDS, PAGE, PAGE_SECRETS, Units, page_worker
 from ansible.module_utils.locust_command import PAGE_MODE, environment, link_scenarios, scenario_files
 
@@ -104,6 +105,17 @@ class PageUnits(Units):
 
     def start(self):
         """Start a page, or its workers where its master runs on another host."""
+        begun = False
+        try:
+            self.begin()
+            begun = True
+        finally:
+            # They were copied before, and nothing else would remove them.
+            if not begun and self.given["secrets_directory"]:
+                shutil.rmtree(self.given["secrets_directory"], ignore_errors=True)
+
+    def begin(self):
+        """End what was left, and start the units of this host."""
         given = self.given
         self.stop()
         self.ensure_firewall()
@@ -112,6 +124,8 @@ class PageUnits(Units):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True, mode=0o755)
         self.require_scenario(given["locustfile"])
+        # What can be refused is refused before a unit runs.
+        address = self.master_address() if given["master"] else None
         link_scenarios(home, output)
         shutil.chown(output, given["user"])
         kept = ("target", "locustfile", "master_host", "env", "secrets_directory", "port")
@@ -121,18 +135,18 @@ class PageUnits(Units):
         if given["secrets_directory"]:
             self.remove_secrets_later(record)
         if given["master"]:
-            self.start_master(record)
+            self.start_master(record, address)
         for index in given["worker_indices"]:
             self.start_worker(index, record)
 
-    def start_master(self, record):
+    def start_master(self, record, address):
         given = self.given
         self.refuse_port(record["port"])
         picker = ["--class-picker"] if given["has_picker"] else []
         self.run_unit(
             PAGE,
             f"{PAGE}.log",
-            [*self.locust(record), "--master", "--master-bind-host", self.master_address(),
+            [*self.locust(record), "--master", "--master-bind-host", address,
              "--web-host", "127.0.0.1", "--web-port", str(record["port"]), "--enable-rebalancing", *picker,
              "--users", str(given["users"]), "--spawn-rate", str(given["spawn_rate"])],
             self.env(record) | {"SWEEP_PAGE_SECONDS": str(given["time_limit_seconds"])},
@@ -232,8 +246,12 @@ class PageUnits(Units):
 
     def fail_unready(self, connected, problem):
         """Fail with what is known of a page that is not ready."""
-        failed = [unit for unit, state in self.units().items() if state == "failed"]
-        lines = "; ".join(f"{self.process(unit)}{self.last_line(unit)}" for unit in sorted(failed))
+        states = self.units()
+        # A worker that joined again writes the log of the one before it.
+        again = {self.process(unit) for unit, state in states.items() if state != "failed"}
+        failed = sorted(unit for unit, state in states.items() if state == "failed" and self.process(unit) not in again)
+        self.hide_secrets(map(self.process, failed))
+        lines = "; ".join(f"{self.process(unit)}{self.last_line(unit)}" for unit in failed)
         text = f"Locust's page does not respond: {problem}" if problem else (
             f"{connected} of {self.given['workers']} workers connected to Locust's master within {CONNECT_SECONDS} s"
         )  # fmt: skip
@@ -241,6 +259,17 @@ class PageUnits(Units):
             msg=f"{text}.{f' Ended: {lines}.' if lines else ''} To see more, run: ./lab logs locust",
             next_command="./lab logs locust",
         )
+
+    def hide_secrets(self, names):
+        """Hide the secrets of the load in the logs of processes that have ended: a scenario may have printed one."""
+        secrets = (self.record() or {}).get("secrets_directory")
+        logs = [Path(self.given["units_directory"], f"{name}.log") for name in names] if secrets else []
+        try:
+            for log in logs:
+                hide_in_file(log, forms_in(Path(secrets)))
+        except (OSError, ValueError) as error:
+            for log in logs:
+                log.write_text(f"Removed: the secrets of the load could not be hidden in this log: {error}\n")
 
 
 def main():

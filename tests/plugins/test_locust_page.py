@@ -254,6 +254,20 @@ def test_secrets_are_a_folder_that_goes_with_the_page(units):
         assert "--setenv=SWEEP_SECRETS_DIRECTORY=/run/swarmsweep-lab-load-secrets" in run
 
 
+@pytest.mark.parametrize("changed", [{"locustfile": "none.py"}, {"master_host": "localhost"}, {}])
+def test_a_page_that_cannot_start_leaves_no_secrets(units, tmp_path, changed):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "TOKEN").write_text("hunter2")
+    page, host = units(secrets_directory=str(folder), **changed)
+    host.code = 1
+    with pytest.raises(PageError):
+        page.start()
+    assert not folder.exists()
+    # A unit that waits to remove them would keep sweeps out of the lab.
+    assert not host.started() if changed else list(host.started()) == ["page-secrets"]
+
+
 def test_classes_that_the_sweep_file_names_are_not_for_the_page_to_choose(units):
     page, host = units(has_picker=False)
     page.start()
@@ -355,6 +369,19 @@ def test_a_port_that_is_in_use_is_named(tmp_path):
         port = server.getsockname()[1]
         with pytest.raises(PageError, match=rf"needs port {port} of 127\.0\.0\.1.*in use.*ss -ltnp 'sport = :{port}'"):
             units.refuse_port(port)
+
+
+def test_the_report_on_a_page_that_ends_has_no_secret(units, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/TOKEN").write_text("hunter2hunter2\n")
+    page, host = units(secrets_directory=str(tmp_path / "secrets"))
+    page.start()
+    log = tmp_path / "units/page.log"
+    log.write_text("ValueError: hunter2hunter2 is refused\n")
+    host.listed = listed("page", state="failed")
+    with pytest.raises(PageError, match=r" Ended: page: ValueError: \*\*\* is refused\. "):
+        page.fail_unready(0, "no response")
+    assert log.read_text() == "ValueError: *** is refused\n"
 
 
 def test_a_page_that_ends_is_reported_with_its_last_line(units, tmp_path, monkeypatch):
