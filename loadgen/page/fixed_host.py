@@ -46,6 +46,12 @@ def fix_host(environment: Any, web_ui: Any) -> None:
             return jsonify({"success": False, "message": text, "host": target})
         return make_response(f"{text}\n", 400)
 
+    @web_ui.app.after_request
+    def keep_out_of_frames(response: Response) -> Response:
+        # Another page could show this one, invisible, over its own buttons. A click would then start a load.
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
+        return response
+
 
 def _why_foreign() -> str | None:
     """Why a request does not come from the page itself; None if it does."""

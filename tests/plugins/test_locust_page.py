@@ -6,6 +6,7 @@ import json
 import socket
 import time
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -94,6 +95,12 @@ def test_other_pages_of_the_browser_control_nothing(running, header, value):
     for path, data in (("/swarm", form), ("/stop", b""), ("/stats/requests", None)):
         assert page.ask(path, data, **{header: value})[0] == 403, path
     assert page.stats()["state"] == "ready"
+
+
+def test_no_other_page_shows_this_one_in_a_frame(running):
+    page, _, _ = running
+    with urllib.request.urlopen(page.url, timeout=60) as response:
+        assert response.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
 def rows_of(page):
