@@ -149,7 +149,13 @@ VERBS = (
 )
 
 # Verb -> the extra variable that holds its first argument.
-SUBJECTS = {"retrain": "lab_training_source", "image": "image_of", "logs": "logs_of", "check": "sweep"}
+SUBJECTS = {
+    "retrain": "lab_training_source",
+    "image": "image_of",
+    "logs": "logs_of",
+    "check": "sweep",
+    "ui": "ui_of",
+}
 
 
 def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str, Any], verb: str | None = None) -> str:

@@ -19,6 +19,7 @@ _IN_THE_COMMAND = {
     "image": {"image_of"},
     "logs": {"logs_of"},
     "check": {"sweep"},
+    "ui": {"ui_of"},
     "down": {"virtual_lab_state"},
 }
 _ONE_VARIABLE = re.compile(r"""(\w+)=(?:"[^"]*"|'[^']*'|[^\s"']*)""")

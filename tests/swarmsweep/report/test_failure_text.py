@@ -126,6 +126,7 @@ def test_an_item_with_a_secret_is_hidden():
         (("playbooks/retrain.yml", ["inventory/lab"], {"lab_training_source": "rows.csv"}), "./lab retrain rows.csv"),
         (("playbooks/retrain.yml", ["inventory/lab"], {}), "./lab retrain"),
         (("playbooks/virtual_lab.yml", ["inventory/lab"], {}, "demo"), "./lab demo"),
+        (("playbooks/ui.yml", ["inventory/lab"], {"ui_of": "predict.py"}, "ui"), "./lab ui predict.py"),
         (("playbooks/teardown.yml", ["inventory/lab"], {}), "ansible-playbook playbooks/teardown.yml -i inventory/lab"),
         (("playbooks/teardown.yml", ["a b", "c"], {}), "ansible-playbook playbooks/teardown.yml -i 'a b' -i c"),
     ],

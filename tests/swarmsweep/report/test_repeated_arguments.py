@@ -25,6 +25,7 @@ SECRET = "hunter2"
         ("demo", ["sweep.yml", "-e", "sweep=sweeps/quick.yml"], ""),
         ("retrain", ["playbooks/retrain.yml", "-e", "lab_training_source=rows.csv", "-e", "seed=1"], "-e seed=1"),
         ("down", ["playbooks/virtual_lab.yml", "-e", "virtual_lab_state=absent"], ""),
+        ("ui", ["playbooks/ui.yml", "-e", "ui_of=predict.py", "-e", "ui_workers=16"], "-e ui_workers=16"),
         (None, ["play.yml", "-i", "a", "-e", "sweep=a.yml", "-t", "deploy"], "-e sweep=a.yml -t deploy"),
         # Files and names, which the command needs.
         ("site", ["site.yml", "-e", "@my vars.yml"], "-e '@my vars.yml'"),
@@ -54,6 +55,7 @@ def test_the_arguments_are_repeated_without_secrets(verb, words, repeated):
         (["sweep.yml", "-i", "a", "-e", '{"sweep": "my file.yml"}'], None),
         (["playbooks/virtual_lab.yml", "-i", "a", "-e", "virtual_lab_state=absent"], None),
         (["playbooks/logs.yml", "-i", "a", "-e", "logs_of=api", "-e", "logs_lines=50", "-u", "root"], None),
+        (["playbooks/ui.yml", "-i", "a", "-e", "ui_of=predict.py", "-e", "ui_minutes=30"], None),
         (["site.yml", "-i", "a", "-edsn=hunter2"], "site.yml -i a '-edsn=***'"),
         (["site.yml", "-i", "a", "-vvedsn=hunter2"], "site.yml -i a '-vvedsn=***'"),
         (["site.yml", "-i", "a", "--extra-v=dsn=hunter2"], "site.yml -i a '--extra-v=dsn=***'"),
