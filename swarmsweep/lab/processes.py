@@ -8,15 +8,17 @@ from swarmsweep.errors import LabError
 
 
 def started_at(pid: int, proc: Path = Path("/proc")) -> str | None:
-    """Start of a process in clock ticks since boot, or None when there is no such process.
+    """Start of a process in clock ticks since boot, or None when there is no such process, or it has ended.
 
-    It is field 22 of its file stat (proc(5)).
+    It is field 22 of its file stat, and its state is field 3 (proc(5)).
     """
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    # A process that has ended is listed until its parent waits for it. In a container without init, that may be never.
+    return None if fields[0] in ("Z", "X") else fields[19]
 
 
 def this_place(proc: Path = Path("/proc")) -> str:

@@ -100,6 +100,12 @@ def test_a_process_that_is_not_there_has_no_start():
         holder_of(999999999, COMMAND, Path("/srv/clone"), time.time())
 
 
+def test_a_process_that_ended_counts_as_such_before_its_parent_waits_for_it():
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert started_at(process.pid) is None
+
+
 @pytest.fixture
 def others():
     """Processes that live until the test ends them."""

@@ -45,6 +45,7 @@ CASES = {
     "a clock of the host that was set back": (FAR.text(), -500, "held", ("was 0 s ago",)),
     "damaged": ('{"command": 1', 0, "held", ("cannot be read", "./lab stop --unlock")),
     "another version": ('{"command": "x"}', 3000, "held", ("ends in 10 min 0 s",)),
+    "a time beyond the calendar": (replace(FAR, since=1e15).text(), 0, "held", ("cannot be read", "--unlock")),
     "damaged, long ago": ("x", LEASE_SECONDS, "stale", ("cannot be read",)),
 }
 
