@@ -1,6 +1,6 @@
 """Who holds the lock of a lab: one command that changes or measures it, from whichever clone or controller.
 
-The Swarm manager has the lock, a file that names its holder. The file's time of change is the last sign of life. The
+The Swarm manager has the lock, a file that names its holder. The file's time of change is the last renewal. The
 lock ends with its holder: at once where the process can be seen, else when the lease is over. The clone has a lock of
 its own with the same content (see `lock`), which needs no host.
 """
@@ -24,7 +24,7 @@ from swarmsweep.lab.processes import started_at, this_place
 from swarmsweep.record_file import Amount, Count
 from swarmsweep.units import format_seconds
 
-# Seconds without a sign of life after which the lock of another controller counts as left behind. A sweep gives a sign
+# Seconds without a renewal after which the lock of another controller counts as left behind. A sweep renews its lock
 # with each attempt, other commands at their beginning alone. `./lab site` takes minutes, with slow downloads an hour.
 LEASE_SECONDS = 3600.0
 # Seconds that an attempt takes beside its load and the wait for the API: uploads, gathering, a busy host.
@@ -105,7 +105,7 @@ def judge(text: str, age_seconds: float, mine: Holder) -> Finding:
 
     Args:
         text: of the file; empty when no process holds the lock.
-        age_seconds: since its last sign of life, by the clock of the host.
+        age_seconds: since its last renewal, by the clock of the host.
         mine: a process of this machine.
     """
     if not text.strip():
@@ -127,7 +127,7 @@ def judge(text: str, age_seconds: float, mine: Holder) -> Finding:
         return Finding("stale", f"{left_behind} That process has ended.", holder)
     if not is_near and age_seconds >= holder.lease_seconds:
         silence = format_seconds(age_seconds)
-        return Finding("stale", f"{left_behind} Its last sign of life was {silence} ago.", holder)
+        return Finding("stale", f"{left_behind} The lock was last renewed {silence} ago.", holder)
     return Finding("held", _refusal(holder, age_seconds, is_near=is_near), holder)
 
 
@@ -147,13 +147,13 @@ def _refusal(holder: Holder, age_seconds: float, *, is_near: bool) -> str:
     ]
     if not is_near:
         sentences += [
-            f"Its last sign of life was {format_seconds(max(age_seconds, 0))} ago.",
-            f"Without another one, the lock ends in {format_seconds(holder.lease_seconds - age_seconds)}.",
-            f"If it no longer runs there, free the lab with: {UNLOCK}",
+            f"The lock was last renewed {format_seconds(max(age_seconds, 0))} ago.",
+            f"If it is not renewed, the lock ends in {format_seconds(holder.lease_seconds - age_seconds)}.",
+            f"If the command no longer runs there, free the lab with: {UNLOCK}",
         ]
     return "\n".join(sentences)
 
 
 def lease_of(load_seconds: Sequence[float], ready_timeout_seconds: float) -> float:
-    """Seconds without a sign of life that a sweep with these loads may need."""
+    """Seconds without a renewal that a sweep with these loads may need."""
     return max(LEASE_SECONDS, max(load_seconds, default=0.0) + ready_timeout_seconds + ATTEMPT_MARGIN_SECONDS)

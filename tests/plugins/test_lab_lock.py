@@ -94,7 +94,7 @@ def test_another_command_is_refused_by_name_before_anything_is_changed(lab, hold
 
 LEFT_BEHIND = {
     "this machine": (replace(NEAR, started="1"), 0, "That process has ended."),
-    "another controller": (FAR, LEASE_SECONDS + 60, "Its last sign of life was 1 h 1 min ago."),
+    "another controller": (FAR, LEASE_SECONDS + 60, "The lock was last renewed 1 h 1 min ago."),
 }
 
 

@@ -27,7 +27,7 @@ CASES = {
         ("`ansible-playbook sweep.yml` (run 20261129T120000Z-quick, since 2026-11-18 ", f"kill {os.getppid()} && "),
     ),
     # A sweep whose controller slept still measures.
-    "this machine, without a sign of life": (NEAR.text(), 9e9, "held", ()),
+    "this machine, not renewed": (NEAR.text(), 9e9, "held", ()),
     "ended on this machine": (ENDED.text(), 0, "stale", ("left behind", "That process has ended.")),
     "another controller": (
         FAR.text(),
@@ -36,13 +36,13 @@ CASES = {
         (
             "process 4711 of eva@far:/home/eva/swarmsweep",
             "end it there with: kill 4711 && ./lab stop",
-            "Its last sign of life was 10 min 0 s ago.",
+            "The lock was last renewed 10 min 0 s ago.",
             "the lock ends in 50 min 0 s.",
             "free the lab with: ./lab stop --unlock",
         ),
     ),
-    "another controller, long ago": (FAR.text(), LEASE_SECONDS, "stale", ("Its last sign of life was 1 h 0 min ago.",)),
-    "a clock of the host that was set back": (FAR.text(), -500, "held", ("was 0 s ago",)),
+    "another controller, long ago": (FAR.text(), LEASE_SECONDS, "stale", ("The lock was last renewed 1 h 0 min ago.",)),
+    "a clock of the host that was set back": (FAR.text(), -500, "held", ("renewed 0 s ago",)),
     "damaged": ('{"command": 1', 0, "held", ("cannot be read", "./lab stop --unlock")),
     "another version": ('{"command": "x"}', 3000, "held", ("ends in 10 min 0 s",)),
     "a time beyond the calendar": (replace(FAR, since=1e15).text(), 0, "held", ("cannot be read", "--unlock")),
