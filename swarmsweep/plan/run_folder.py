@@ -90,7 +90,7 @@ def _is_complete(run_dir: Path, plan: Plan, cell: PlannedCell) -> bool:
 
 
 def retry_broken(run_dir: Path | str) -> int:
-    """Set aside attempts that were interrupted, or that the bench itself broke; return how many they were.
+    """Set aside attempts that were interrupted, or in which the test bench failed; return how many they were.
 
     Their folders stay as ``attempt-<n>.broken-<time_ns>``, and no program reads them. So files of two executions are
     never mixed.

@@ -80,7 +80,7 @@ def read_attempt(folder: Path, load: StoredLoad, slo: Mapping[str, float | None]
     read_or_note = ReadOrNote(folder, raw.problems)
     if (folder / "harness.json").exists():
         failure = read_or_note(read_record, folder / "harness.json", BenchFailure) or BenchFailure()
-        raw.problems.append(f"the bench itself broke: {failure.reason}")
+        raw.problems.append(f"the test bench failed: {failure.reason}")
         return raw
     raw.deploy = read_or_note(read_record, folder / "deploy.json", Deployment)
     _read_samples(folder, raw, read_or_note)

@@ -94,6 +94,6 @@ class LoadUnits(Struct, frozen=True):
 
 
 class BenchFailure(Struct, frozen=True):
-    """harness.json: why the bench itself broke."""
+    """harness.json: why the test bench failed."""
 
     reason: str = "no reason was recorded"

@@ -238,11 +238,11 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     assert "invalid attempts that are retried: 2" in done.stdout
     assert "invalid attempts that were retried: 2. Now: 2 invalid" in done.stdout
     # The line of each cell has the reason.
-    assert done.stdout.count("invalid: the bench itself broke: ") == 4
+    assert done.stdout.count("invalid: the test bench failed: ") == 4
     for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
         row = json.loads((run / "cells" / cell / "cell.json").read_text())
         assert row["status"] == "invalid"
-        assert row["reason"].startswith("the bench itself broke: ")
+        assert row["reason"].startswith("the test bench failed: ")
         assert [retry["attempt"] for retry in row["retries"]] == [1]
     # When the run is resumed, attempts that the bench broke are retried under the name of a retry. No third is kept.
     again = play(*lost, "-e", f"resume={run.name}")
@@ -275,7 +275,7 @@ def test_a_check_has_one_cell_and_one_attempt_and_says_what_looks_wrong(play, lo
     assert not (tmp_path / "own/check/of-the-last-check").exists()
     assert "r1-c0.1-m256M-w1, scenario predict.py, one user" in done.stdout
     said = " ".join(done.stdout.split())
-    assert "FAILED: localhost failed in task: Name what looks wrong the bench itself broke: " in said
+    assert "FAILED: localhost failed in task: Name what looks wrong the test bench failed: " in said
 
 
 def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environment(play, lost, tmp_path):
