@@ -54,12 +54,12 @@ class ActionModule(StepsAction):
                 count = counted(len(found["contexts"]), "build context")
                 lines.append(f"{name}: {count}: {format_bytes(contexts)}")
             if found["cache"]:
-                unused = f"of which goes what no build used for {counted(days, 'day')}"
-                lines.append(f"{name}: build cache of {found['cache']}, {unused}")
+                unused = f"that no build used for {counted(days, 'day')}"
+                lines.append(f"{name}: the part of the build cache ({found['cache']} in all) {unused}")
             # An image with two names counts once.
             known += contexts + sum({image["id"]: image["bytes"] for image in found["images"]}.values())
         if not lines:
-            return {"lines": [f"Nothing is older than {counted(days, 'day')}."]}
+            return {"lines": [f"Nothing is {counted(days, 'day')} old or older."]}
         total = f"Files and images: {known / 1e6:,.0f} MB. Images share layers, so less may be freed."
         end = "This is removed now." if going else f"Nothing was removed. To remove it: ./lab clean --days {days} --yes"
         return {"lines": [*lines, total, end]}

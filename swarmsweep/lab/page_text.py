@@ -48,5 +48,5 @@ def page_lines(
     return [
         f"Locust's page runs on {host} with {count}, until {end}. It loads {page['target']} with {page['locustfile']}.",
         *opening,
-        f"More workers, also while a test runs: ./lab ui --workers {workers + 1}. The end of all: ./lab stop",
+        f"To add workers, also while a test runs: ./lab ui --workers {workers + 1}. To end all: ./lab stop",
     ]

@@ -107,7 +107,7 @@ GOES = [
     "this machine: run 20260101T000000Z-a, ",
     "lab-api: image swarmsweep/api:old, ",
     "lab-api: 1 build context: 1.9 MiB",
-    "lab-api: build cache of 1.2GB, of which goes what no build used for 30 days",
+    "lab-api: the part of the build cache (1.2GB in all) that no build used for 30 days",
 ]
 
 

@@ -51,7 +51,7 @@ def test_the_lines_say_where_the_page_is_and_until_when(connection, is_local):
     )
     assert ("ssh -N" in " ".join(lines)) is not is_local
     assert any("http://127.0.0.1:8010" in line for line in lines[1:-1])
-    assert lines[-1] == "More workers, also while a test runs: ./lab ui --workers 3. The end of all: ./lab stop"
+    assert lines[-1] == "To add workers, also while a test runs: ./lab ui --workers 3. To end all: ./lab stop"
 
 
 def test_one_worker_is_one_worker():
