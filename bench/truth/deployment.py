@@ -249,7 +249,7 @@ class Deployment:
     def _search_result(self, output: Path, path_ms: float | None, before: Mapping[str, Any]) -> SearchResult:
         search = read_capacity(output / "capacity.json")
         if search.error:
-            raise LabError(f"{self.setting.name}: the search broke: {search.error}")
+            raise LabError(f"{self.setting.name}: the search failed: {search.error}")
         summaries = {
             entry.number: read_summary(output / f"trial-{entry.number}.json", entry, self.setting.slo)
             for entry in search.probes

@@ -151,6 +151,6 @@ class SearchConductor:
         except (ProbeError, ValueError) as error:
             self.fail(str(error))
         except Exception as error:
-            logger.exception("the search broke")
+            logger.exception("the search failed")
             self.fail(repr(error))
         self.end()

@@ -1,1 +1,1 @@
-"""A load that a person makes in Locust's page: the address is fixed, and the page obeys only itself."""
+"""A load that a person makes in Locust's page: the address is fixed, and the page takes orders only from itself."""

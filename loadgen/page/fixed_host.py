@@ -1,4 +1,4 @@
-"""Locust's page starts loads of the lab's own address alone, and obeys only the page itself.
+"""Locust's page starts loads of the lab's own address alone, and takes orders only from the page itself.
 
 The field Host of the page would aim a load at any address. The workers send nothing there (see closed/boundary.py), but
 a load without a response would look like a broken API. So the page refuses another address, and shows why.

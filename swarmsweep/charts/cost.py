@@ -1,4 +1,4 @@
-"""Rate against cost, with the Pareto front: the cells than which no cheaper one is as fast."""
+"""Rate against cost, with the Pareto front: the cells where no cheaper one is as fast."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -92,7 +92,7 @@ def cost_chart(cells: Sequence[ChartCell], searches: bool, cost_unit: str = "CPU
 
 
 def pareto_front(cells: Sequence[ChartCell]) -> list[ChartCell]:
-    """The cells that hold the SLO and than which no cheaper or equally cheap one is as fast, by cost."""
+    """The cells that hold the SLO, where no other one of the same or a lower cost is as fast, by cost."""
     good = [cell for cell in cells if cell.verdict == HOLDS and cell.rps is not None]
     front: list[ChartCell] = []
     for cell in sorted(good, key=lambda cell: (cell.cost, -(cell.rps or 0), cell.id)):

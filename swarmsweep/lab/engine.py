@@ -12,7 +12,7 @@ INSTALLED = {"distribution": "docker.io", "docker-ce": "docker-ce"}
 # The oldest one with jobs of Swarm, which train the model.
 LEAST_VERSION = (20, 10)
 SETTING = "inventory/lab/group_vars/all/lab.yml"
-USE_IT = f"set lab_docker_engine: present in {SETTING}, which uses the installed engine and changes nothing of it"
+USE_IT = f"set lab_docker_engine: present in {SETTING}, which uses the installed engine and does not change it"
 # Names of a list that a message has.
 _MOST_NAMES = 5
 

@@ -72,7 +72,7 @@ class UndecidedLine(Struct, frozen=True):
 
 
 class RequestNote(Struct, frozen=True):
-    """Why the requests of a cell's users are not simply those that HAProxy counted."""
+    """Redirects, requests of other clients, setup requests and own timings of a cell, in words."""
 
     id: str
     text: str
