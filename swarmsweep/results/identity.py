@@ -253,7 +253,7 @@ def _keyed_differences(of: Keyed, begun: Any, now: Mapping[str, Any]) -> list[Di
     if not isinstance(begun, Mapping) or not isinstance(before, Mapping):
         return [Difference(name=of.whole, planned=NOT_RECORDED, now="recorded")]
     if begun.get("key") != now["key"]:
-        return [Difference(name=f"the key by which {of.compared} are compared", planned="that of its start", now="another one")]
+        return [Difference(name=f"the key by which {of.compared} are compared", planned="the run's", now="another one")]
     after = now["values"]
     return [
         Difference(
