@@ -84,7 +84,7 @@ def _unfinished(choice: Choice, rows: list[Row]) -> str | None:
         have = "cell has" if len(left) == 1 else "cells have"
         resume = f"./lab sweep -e resume={choice.plan.run_id}"
         return f"{len(left)} {have} no measurement. To measure what is left: {resume}."
-    return f"The sweep left out {counted(len(left), 'cell')}. Remove the cause first, which the page names."
+    return f"The sweep left out {counted(len(left), 'cell')}. First remove the cause, which the page names."
 
 
 def _that_fit(question: Question, hosts: list[Host]) -> tuple[Question | None, str]:

@@ -33,8 +33,9 @@ def cautions_of(page: Page) -> list[str]:
         )
     again, steps = sum(len(cell.retries) for cell in cells), len(plan.steps)
     if steps and again / steps > MAX_RETRIED_SHARE:
+        verb = "was" if again == 1 else "were"
         notes.append(
-            f"{again} of {steps} attempts were invalid and were retried. That is more than "
+            f"{again} of {steps} attempts {verb} invalid and {verb} retried. That is more than "
             f"{100 * MAX_RETRIED_SHARE:.0f} %, so something disturbs this lab. The reasons are below. Remove the cause "
             "before you rely on the figures."
         )

@@ -145,7 +145,7 @@ def _ladder(stages: list[Stage]) -> Picture:
     return Picture(
         name="ladder",
         title="Requests per second of each stage, and where the time of a request goes",
-        sentence=f"{last.name} serves {factor_text(last.factor or 0)} the requests of the first valid stage."
+        sentence=f"{last.name} serves {last.factor or 0:.4g} times the requests of the first valid stage."
         if last
         else "No stage has a figure.",
         spec=ladder_chart(shown, list(PART_NAMES.values())),
@@ -261,8 +261,8 @@ def _gain(curve: Curve) -> str:
     start, end = getattr(first, curve.axis), getattr(last, curve.axis)
     if not first.rate_rps or last.rate_rps is None:
         return ""
-    factor = factor_text(last.rate_rps / first.rate_rps)
-    return f"With {curve.like}: {factor} the requests/s from {start} to {end} {curve.axis}."
+    factor = last.rate_rps / first.rate_rps
+    return f"With {curve.like}: {factor:.2f} times the requests/s from {start} to {end} {curve.axis}."
 
 
 def _timeline(run_dir: Path, plan: Plan, rows: list[Row], chosen: Row | None) -> Picture | None:
