@@ -24,7 +24,7 @@ def swarm_address(
     Args:
         host: name of the host in the inventory.
         inventory_address: its ansible_host, or its name.
-        wanted: lab_swarm_address of the host. Empty: no wish.
+        wanted: lab_swarm_address of the host. Empty: not set.
         links: what ``ip -json -4 address show`` prints.
         source: the address from which the host sends to others. Empty: it has no route.
         is_alone: whether it is the only API host. Then any address does.

@@ -237,7 +237,7 @@ def next_step(
         return first if "./lab sweep" in repeat else f"{first}, then: {whole}"
     if commands or _NAMES_A_WAY.search(text):
         return f"do what the message says, then: {whole}"
-    return f"{whole} -v shows every task"
+    return f"{whole} -v (shows every task)"
 
 
 def verb_of(command: str) -> str | None:

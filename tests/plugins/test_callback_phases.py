@@ -208,7 +208,7 @@ def test_a_failure_is_host_task_message_and_the_next_command(tmp_path, task, lin
     assert (code, err) == (2, "")
     (path,) = (folder / "log").iterdir()
     repeat = f"ansible-playbook {folder}/play.yml -i {folder}/hosts.json"
-    way = f"./lab site, then: {repeat}" if "./lab" in lines[-1] else f"{repeat} -v shows every task"
+    way = f"./lab site, then: {repeat}" if "./lab" in lines[-1] else f"{repeat} -v (shows every task)"
     assert without_seconds(out) == [
         "  Break things on near ... failed after N s",
         f"FAILED: near failed in task: {task['name']}",
@@ -259,7 +259,7 @@ def test_the_verb_of_lab_is_the_next_command(tmp_path):
     plays = json.dumps([{"name": "Try", "hosts": "localhost", "tasks": [{"name": "Stop", "ansible.builtin.fail": {}}]}])
     folder = make(tmp_path / "x", plays)
     _, out, _ = play(folder, LAB_VERB="demo")
-    assert out.splitlines()[-1] == f"next: LAB_INVENTORY={folder}/hosts.json ./lab demo -v shows every task"
+    assert out.splitlines()[-1] == f"next: LAB_INVENTORY={folder}/hosts.json ./lab demo -v (shows every task)"
     assert [path.name.partition("-")[0] for path in (folder / "log").iterdir()] == ["demo"]
 
 
@@ -270,7 +270,7 @@ def test_the_next_command_repeats_the_arguments_and_hides_secrets(tmp_path):
     _, out, _ = play(folder, *given, LAB_VERB="site")
     assert out.splitlines()[-1] == (
         f"next: LAB_INVENTORY={folder}/hosts.json ./lab site --limit localhost -e lab_api_cpus=2 -e 'my_pin=***' "
-        "-v shows every task (replace ***, which hides a value that may be secret)"
+        "-v (shows every task) (replace ***, which hides a value that may be secret)"
     )
     assert "hunter2" not in out + log_of(folder)
 

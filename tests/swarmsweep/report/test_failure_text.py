@@ -141,7 +141,7 @@ MINE = "LAB_INVENTORY=inventory/mine "
 @pytest.mark.parametrize(
     ("message", "repeat", "unreachable", "step"),
     [
-        ("it broke", "./lab site", None, "./lab site -v shows every task"),
+        ("it broke", "./lab site", None, "./lab site -v (shows every task)"),
         ("To see why, run: docker service logs x", "./lab site", None, "do what the message says, then: ./lab site"),
         ("x is 3; allowed: 4", "./lab site", None, "do what the message says, then: ./lab site"),
         ("no firewall. Run: ./lab site", "./lab retrain", None, "./lab site, then: ./lab retrain"),
@@ -200,7 +200,7 @@ ARGUMENTS = " -e seed=7 -l api-1"
 @pytest.mark.parametrize(
     ("message", "repeat", "step"),
     [
-        ("it broke", "./lab site", "./lab site -e seed=7 -l api-1 -v shows every task"),
+        ("it broke", "./lab site", "./lab site -e seed=7 -l api-1 -v (shows every task)"),
         ("x is 3; allowed: 4", "./lab site", "do what the message says, then: ./lab site -e seed=7 -l api-1"),
         ("no rule. Run: ./lab site", "./lab site", "./lab site -e seed=7 -l api-1"),
         ("no rule. Run: ./lab site", "./lab retrain a.csv", "./lab site, then: ./lab retrain a.csv -e seed=7 -l api-1"),
