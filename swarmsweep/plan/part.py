@@ -169,7 +169,7 @@ def reasons(part: Part, unmeasured: Iterable[str]) -> dict[str, str]:
         if not part.selects(cell_id):
             found[cell_id] = f"not measured, because it does not match {part.option_only}"
         elif part.is_over:
-            found[cell_id] = f"not measured, because {part.option_minutes} was over"
+            found[cell_id] = f"not measured, because the time of {part.option_minutes} was over"
     return found
 
 

@@ -133,7 +133,7 @@ def other_seconds(choice):
     return choice.plan.estimate_seconds.other_per_step
 
 
-@pytest.mark.parametrize("reason", [NOT_MEASURED, "not measured, because --max-minutes 30 was over"])
+@pytest.mark.parametrize("reason", [NOT_MEASURED, "not measured, because the time of --max-minutes 30 was over"])
 def test_an_unfinished_run_is_to_be_resumed(reason):
     following = next_sweep(demo(lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], reason)}))
     assert following.reasons[0].endswith(f"./lab sweep -e resume={read_plan(DEMO).run_id}.")

@@ -139,6 +139,6 @@ def test_reasons_of_cells_that_were_left_out():
     part = Part(only=("r2-*",), max_minutes=30)
     assert reasons(part, IDS) == {IDS[0]: "not measured, because it does not match --only 'r2-*'"}
     over = reasons(Part(max_minutes=30, is_over=True), IDS)
-    assert over == dict.fromkeys(IDS, "not measured, because --max-minutes 30 was over")
+    assert over == dict.fromkeys(IDS, "not measured, because the time of --max-minutes 30 was over")
     assert reasons(WHOLE, IDS) == {}
     assert WHOLE.max_seconds == math.inf
