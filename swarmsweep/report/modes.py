@@ -176,7 +176,7 @@ class CapacityPage:
         is_short = any(plan.load_of(cell).get("profile") == "smoke" for cell in plan.cells)
         if is_short and (load is None or load.get("profile") == "smoke"):
             steps.append(
-                "The profile smoke only shows that everything works. Its searches are too short for a decision. "
+                "The profile smoke shows only the order of magnitude. Its searches are too short for a decision. "
                 "Use the profile standard for that."
             )
         bounded = [row.id for row in self.choice.rows if row.capacity and row.capacity.limited_by == "generator"]
