@@ -173,7 +173,7 @@ _CASES = Field(
 
 
 class FixedSection(Section):
-    """So many users for so long."""
+    """A fixed number of users for a fixed time."""
 
     mode: Annotated[Literal["fixed"], _MODE, BeforeValidator(read_text)] = "fixed"
     users: v.Users
