@@ -21,7 +21,7 @@ KEPT_VARIABLES = frozenset(
         """
         sweep seed resume
         lab_name lab_directory lab_reports lab_host_directory lab_bridge lab_subnet lab_swarm_address_pool
-        lab_proxy_port lab_proxy_max_connections lab_docker_engine lab_release lab_ca_bundle lab_training_source
+        lab_proxy_port lab_proxy_max_connections lab_docker_engine lab_ca_bundle lab_training_source
         lab_api_image lab_api_port lab_api_ready_path lab_api_ready_host lab_api_workers_env lab_api_variant
         lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
 
@@ -30,7 +30,7 @@ KEPT_VARIABLES = frozenset(
 ) | {"lab_api_user", "lab_api_read_only", "lab_api_writable", "lab_api_capabilities"}
 # Those of ./lab down, image, logs, stop, clean and ui.
 KEPT_VARIABLES |= {"image_of", "image_rebuild", "image_copy_only", "logs_of", "logs_lines", "logs_follow"}
-KEPT_VARIABLES |= {"virtual_lab_state", "sweep_only", "sweep_max_minutes"}
+KEPT_VARIABLES |= {"virtual_lab_state", "lab_release", "sweep_only", "sweep_max_minutes"}
 KEPT_VARIABLES |= {"stop_unlock", "clean_days", "clean_yes", "ui_of", "ui_workers", "ui_minutes"}
 # A mapping whose names may be shown, but never its values.
 NAMED_VARIABLES = frozenset({"lab_api_env"})

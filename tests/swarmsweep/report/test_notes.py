@@ -33,7 +33,7 @@ def test_the_memory_of_the_chosen_one_is_a_reason():
 def test_retries_are_a_caution_where_they_are_many():
     again = replace(repeated("a"), retries=[Retry(attempt=1, reason="late")])
     steps = [{"cell_id": "a", "attempt": number} for number in range(4)]
-    assert cautions_of(page([again], steps=steps))[0].startswith("1 of 4 attempts were invalid")
+    assert cautions_of(page([again], steps=steps))[0].startswith("1 of 4 attempts was invalid")
     assert cautions_of(page([again], steps=[*steps, *steps])) == []
 
 
