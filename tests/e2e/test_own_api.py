@@ -22,8 +22,9 @@ MAX_SWEEPS = 3
 OF_THE_COMPUTER = {"steady_state", "foreign_cpu"}
 LIMITED = ("threads", "pool", "lock")
 # Served at once, as planted: threads of FastAPI, connections of two replicas, one. A closed load and the API's own
-# work lower the figure somewhat; the ranges do not touch each other.
-SERVED_AT_ONCE = {"threads": (28, 48), "pool": (6.5, 12.5), "lock": (0.7, 1.5)}
+# work lower the figure somewhat. A busy computer raises the unloaded latency, and the figure with it. The ranges do not
+# touch each other.
+SERVED_AT_ONCE = {"threads": (28, 80), "pool": (6.5, 20), "lock": (0.7, 3)}
 # In the file that the API and the locustfile read it from, and nowhere else.
 TOKEN = "a-token-that-only-its-file-has"
 PACKAGE = "humanize==4.9.0"
