@@ -333,8 +333,8 @@ def main():
     if module.params["state"] == "started":
         module.exit_json(changed=True, units=load.start())
     if module.params["state"] == "checked":
-        load.refuse_page()
         load.check()
+        load.refuse_page()
         module.exit_json(changed=False, units=[])
     if module.params["state"] == "stopped":
         units = load.stop()

@@ -53,7 +53,7 @@ def test_a_search_of_a_real_server(site, by, think_seconds):
     setting = Setting("5ms-2slots", 5, 2, {"p95_ms": 40}, by=by, think_seconds=think_seconds)
     one = command.assess(site, setting, "smoke", 11)
     assert one.result.ended is not None
-    assert one.result.trials >= 3
+    assert one.result.trials >= 1
     # A user that is stopped may leave a request that has not reached the server.
     assert one.result.not_served == 0 or (by == "users" and one.result.not_served > 0)
     assert one.result.path_ms > 0
