@@ -34,6 +34,8 @@ def test_modules_import_neither_ansible_nor_a_network(path):
     tree = ast.parse(path.read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    # It only takes texts apart.
+    names -= {"urllib.parse"}
     assert not {name.split(".")[0] for name in names} & FORBIDDEN
 
 
