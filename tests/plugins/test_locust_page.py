@@ -314,7 +314,7 @@ def test_workers_join_no_page_that_has_ended(units):
     message = r"this host has no part of Locust's page: it ended.*\./lab stop, then \./lab ui"
     with pytest.raises(PageError, match=message):
         joining.join()
-    joining.given["time_limit_seconds"] = 0
+    joining.given["time_limit_seconds"] = -1
     joining.start()
     with pytest.raises(PageError, match=message):
         joining.join()
