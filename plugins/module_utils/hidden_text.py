@@ -107,3 +107,14 @@ def hide_in_file(path: Path, forms: Iterable[str]) -> bool:
     finally:
         Path(name).unlink(missing_ok=True)
     return found
+
+
+def hide_in_logs(logs: Iterable[Path], secrets: Path) -> None:
+    """Rewrite logs without the secrets in a folder. Where that is not possible, only the reason is left of a log."""
+    paths = list(logs)
+    try:
+        for log in paths:
+            hide_in_file(log, forms_in(secrets))
+    except (OSError, ValueError) as error:
+        for log in paths:
+            log.write_text(f"Removed: the secrets of the load could not be hidden in this log: {error}\n")

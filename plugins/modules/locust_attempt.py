@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hidden_text import forms_in, hide_in_file
+from ansible.module_utils.hidden_text import hide_in_logs
 from ansible.module_utils.load_units import CONNECT_SECONDS, Units
 from ansible.module_utils.locust_command import (
     MEMORY_PERCENT,
@@ -206,13 +206,8 @@ class LoadUnits(Units):
     def hide_secrets(self):
         """Hide the secrets of the load in the logs: a scenario, or a program that it started, may have printed them."""
         folder, secrets = self.given["units_directory"], self.given.get("secrets_directory")
-        logs = sorted(Path(folder).glob("*.log")) if folder and secrets else []
-        try:
-            for log in logs:
-                hide_in_file(log, forms_in(Path(secrets)))
-        except (OSError, ValueError) as error:
-            for log in logs:
-                log.write_text(f"Removed: the secrets of the load could not be hidden in this log: {error}\n")
+        if folder and secrets:
+            hide_in_logs(Path(folder).glob("*.log"), Path(secrets))
 
     def is_master(self, unit):
         return self.process(unit) == MASTER

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible.module_utils.atomic_file import write_atomically
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.hidden_text import forms_in, hide_in_file
+from ansible.module_utils.hidden_text import hide_in_logs
 from ansible.module_utils.load_units import CONNECT_SECONDS, PAGE, PAGE_SECRETS, Units, page_worker
 from ansible.module_utils.locust_command import PAGE_MODE, environment, link_scenarios, scenario_files
 
@@ -263,13 +263,8 @@ class PageUnits(Units):
     def hide_secrets(self, names):
         """Hide the secrets of the load in the logs of processes that have ended: a scenario may have printed one."""
         secrets = (self.record() or {}).get("secrets_directory")
-        logs = [Path(self.given["units_directory"], f"{name}.log") for name in names] if secrets else []
-        try:
-            for log in logs:
-                hide_in_file(log, forms_in(Path(secrets)))
-        except (OSError, ValueError) as error:
-            for log in logs:
-                log.write_text(f"Removed: the secrets of the load could not be hidden in this log: {error}\n")
+        if secrets:
+            hide_in_logs([Path(self.given["units_directory"], f"{name}.log") for name in names], Path(secrets))
 
 
 def main():
