@@ -228,7 +228,7 @@ class Pool:
             users = self._runner.spawn_users({one.__name__: number})
         except Exception as error:
             # Of the scenario's own __init__. Without users, no iteration of its class can start.
-            self.error = f"a user of the class {one.__name__} could not be made: {text_of(error)}"
+            self.error = f"a user of the class {one.__name__} could not be created: {text_of(error)}"
             return
         for user in users:
             self._starting[one][user] = now

@@ -64,10 +64,12 @@ def _invalid(cells: list[Row], chosen: Row | None, following: NextSweep) -> list
 
 
 def _once(cells: list[Row], following: NextSweep) -> list[str]:
-    if _repeats(following) or not any(cell.attempt_count == 1 and cell.status == "valid" for cell in cells):
+    counts = [cell.attempt_count for cell in cells if cell.status == "valid"]
+    if _repeats(following) or 1 not in counts:
         return []
+    which = "Each cell was" if set(counts) == {1} else "Some cells were"
     return [
-        "Each cell was deployed and loaded once, so the variation between deployments is unknown. "
+        f"{which} deployed and loaded once, so the variation between deployments is unknown. "
         f"Set `repeat` to {MIN_REPEAT} or more in the sweep file before you rely on a small difference."
     ]
 

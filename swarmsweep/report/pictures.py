@@ -168,7 +168,8 @@ def _latency(plan: Plan, rows: list[Row], chosen: Row | None, searches: bool) ->
     sentence = "Each point is a cell." if not searches else "Each point is a probe, and each line a deployment."
     if limit_ms is not None:
         below = sum(point.p95_ms <= limit_ms for point in points)
-        sentence += f" {below} of {len(points)} are at or below the limit of {format_plain(limit_ms)} ms."
+        verb = "is" if below == 1 else "are"
+        sentence += f" {below} of {len(points)} {verb} at or below the limit of {format_plain(limit_ms)} ms."
     shown = len({point.id for point in points})
     probed = sum(any(attempt.probes for attempt in row.attempts) for row in rows)
     if searches and shown < probed:

@@ -258,7 +258,7 @@ def test_a_user_that_cannot_be_made_is_the_reason(tmp_path):
     script = POOL + "Visitor.is_made = False\npool._spare[Visitor] = 0\n"
     script += "for user in list(environment.runner.user_greenlets): user.kill()\nfinish(found=prepare())"
     found = run(tmp_path, script)["found"]
-    assert found == "a user of the class Visitor could not be made: IndexError: no account is left"
+    assert found == "a user of the class Visitor could not be created: IndexError: no account is left"
 
 
 def test_how_far_apart_workers_begin_is_recorded(tmp_path):

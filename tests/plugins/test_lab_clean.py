@@ -159,4 +159,4 @@ def test_nothing_is_removed_while_a_sweep_runs(lab):
 def test_a_wrong_number_of_days_is_refused(lab, days):
     code, said = lab.clean(clean_days=days, clean_yes=True)
     assert code != 0
-    assert f"clean_days is '{days}'; allowed: a whole number from 0 to 36500" in said
+    assert f"clean_days is '{days}'; allowed: a whole number from 0 to 9999" in said

@@ -25,6 +25,7 @@ USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api
     [
         ([repeated("a")], NOTHING_OPEN, [SETTLED], USE),
         ([replace(fixed("a"), attempt_count=1)], NOTHING_OPEN, [ONCE], USE),
+        ([replace(fixed("a"), attempt_count=1), fixed("b")], NOTHING_OPEN, ["Some cells were deployed"], USE),
         (
             [repeated("a"), repeated("b", cpus=2, status="invalid", reason="x")],
             NOTHING_OPEN,
