@@ -61,8 +61,6 @@ options:
 # The loop variable of playbooks/sweep.yml.
 STEP = "sweep_step"
 COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infeasible": constants.COLOR_CHANGED}
-# Seconds between two versions of progress.json.
-PROGRESS_SECONDS = 1.0
 # Actions that only check values, set facts or print a message.
 WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
 
@@ -288,7 +286,7 @@ class CallbackModule(Default):
 
     def tick(self) -> None:
         """Write it until the end."""
-        while not self.progress_over.wait(PROGRESS_SECONDS):
+        while not self.progress_over.wait(self.progress_file.seconds_to_next(time.time())):
             self.write_progress("running")
 
     def write_progress(self, state: str) -> None:

@@ -24,6 +24,12 @@ FILE = "progress.json"
 Epoch = Annotated[float, Meta(ge=0, lt=2.5e11)]
 Seconds = Annotated[float, Meta(ge=0, lt=1e9)]
 
+# Seconds between two versions.
+WRITE_SECONDS = 1.0
+# Part of each second at which it is written. Locust's master writes its figures at 0.3 s (see loadgen/common/live.py),
+# and they arrive within 0.3 s. Written at any other part, they could be a second older.
+PHASE_SECONDS = 0.75
+
 State = Literal["running", "ended", "failed", "interrupted"]
 
 
@@ -98,6 +104,11 @@ class ProgressFile:
         self._process_started = started_at(self._process)
         # The outcome of the last attempt, in words.
         self.last: str | None = None
+
+    @staticmethod
+    def seconds_to_next(now: float) -> float:
+        """Seconds from ``now`` (epoch seconds) until the file is written next: from 0.75 to 1.75."""
+        return WRITE_SECONDS + PHASE_SECONDS - now % WRITE_SECONDS
 
     def write(
         self,

@@ -119,3 +119,8 @@ def test_a_load_without_figures_says_why(tmp_path):
     files.keep(json.dumps(WINDOW))
     run = written(sweep, progress, now=(sweep.dir / LIVE_FILE).stat().st_mtime, cell_seconds=10.0, **shown)
     assert (run.now.load.users, run.now.no_figures) == (WINDOW["users"], None)
+
+
+@pytest.mark.parametrize(("now", "seconds"), [(100.0, 1.75), (100.5, 1.25), (100.75, 1.0), (100.9, 0.85)])
+def test_it_is_written_after_the_figures_of_each_second_have_come(now, seconds):
+    assert ProgressFile.seconds_to_next(now) == pytest.approx(seconds)
