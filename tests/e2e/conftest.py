@@ -19,6 +19,7 @@ FILES = (
     "test_bottlenecks.py",
     "test_doubts.py",
     "test_own_api.py",
+    "test_compose.py",
     "test_more_hosts.py",
     "test_down.py",
 )
