@@ -24,7 +24,8 @@ REPLICAS, WORKERS = 4, 8
 CPUS, MEMORY_BYTES = 0.25, 128 * 1024**2
 CANARY = "canary-c0315"
 # Debian 12 has version 1, and an engine that it works with.
-INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends docker-compose"
+APT = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120"
+INSTALL = f"{APT} install --yes --no-install-recommends docker-compose"
 # Of the whole test, which takes about a minute. A package server may be slow.
 MOST_SECONDS = 600
 # What docs/compose.md says for a network that inspects TLS. The base of the lab's own images is there already.
@@ -85,7 +86,7 @@ def seen(files) -> dict:
     compose = f"SCENARIO=visitor.py docker-compose -p {PROJECT} -f {files}/api.yml -f {files}/locust.yml"
     build = shlex.quote(BUILD.format(image=image, folder=files))
     # One waits for packages of Debian while the other waits for those of Python.
-    on_api_host(f"bash -c {build} & {{ {INSTALL} || {{ apt-get update -qq && {INSTALL}; }}; }} && wait $!")
+    on_api_host(f"bash -c {build} & {{ {INSTALL} || {{ {APT} update && {INSTALL}; }}; }} && wait $!")
     try:
         on_api_host(f"{compose} up -d --scale api={REPLICAS} --scale worker={WORKERS}")
         look = f"python3 - {PROJECT} {PORT} {WORKERS} {HOSTS['load']}"
