@@ -19,14 +19,33 @@ Samples = dict[tuple[str, frozenset], float]
 PREFIX = "covertype_api_"
 
 
-def scrape(url: str) -> Samples:
+def samples_of(response: httpx.Response) -> Samples:
     """Value of each sample by its name, without the prefix, and its labels."""
-    families = text_string_to_metric_families(httpx.get(f"{url}/metrics", timeout=20).text)
+    families = text_string_to_metric_families(response.text)
     return {
         (sample.name.removeprefix(PREFIX), frozenset(sample.labels.items())): sample.value
         for family in families
         for sample in family.samples
     }
+
+
+def scrape(url: str) -> Samples:
+    return samples_of(httpx.get(f"{url}/metrics", timeout=20))
+
+
+def scrape_all(url: str, workers: int) -> Samples:
+    """The samples, once each worker has rendered them: each adds first what it has not handed over yet."""
+    rendered, samples = set(), {}
+
+    def all_rendered() -> bool:
+        nonlocal samples
+        response = httpx.get(f"{url}/metrics", timeout=20)
+        rendered.add(response.headers["x-served-by"])
+        samples = samples_of(response)
+        return len(rendered) == workers
+
+    wait_until(all_rendered)
+    return samples
 
 
 def total(samples: Samples, name: str, **labels: str) -> float:
@@ -64,6 +83,19 @@ def predict_anew(url: str, times: int) -> Counter:
         assert response.status_code == 200, response.text
         workers[response.headers["x-served-by"]] += 1
     return workers
+
+
+def predict_in_all(url: str, times: int, workers: int) -> Counter:
+    """As predict_anew, and on until each worker has served one: the kernel chooses who takes a connection."""
+    served = predict_anew(url, times)
+
+    def all_served() -> bool:
+        if len(served) < workers:
+            served.update(predict_anew(url, 1))
+        return len(served) == workers
+
+    wait_until(all_served)
+    return served
 
 
 def parts_of(variant) -> set[str]:
@@ -143,15 +175,16 @@ def test_the_variant_is_reported(stage):
 
 
 def test_counts_add_up_over_all_workers(api):
-    before = scrape(api.url)
-    workers = predict_anew(api.url, 60)
+    # With all requests of the tests before.
+    before = scrape_all(api.url, workers=2)
+    count = predict_in_all(api.url, 60, workers=2).total()
     api.client.get("/no/such/path")
-    assert len(workers) == 2
-    after = grown(api.url, before, "request_seconds_count", 60, endpoint="/predict")
+    grown(api.url, before, "request_seconds_count", count, endpoint="/predict")
+    grown(api.url, before, "part_seconds_count", count, endpoint="/predict", part="inference")
     after = grown(api.url, before, "request_seconds_count", 1, endpoint="other")
     for name, labels in (("request_seconds", {}), ("part_seconds", {"part": "inference"})):
         counts = [total(samples, f"{name}_count", endpoint="/predict", **labels) for samples in (before, after)]
-        assert counts[1] - counts[0] == 60
+        assert counts[1] - counts[0] == count
     # A scanner's paths do not become labels.
     assert "/no/such/path" not in str(after)
 
@@ -162,9 +195,7 @@ def test_counts_survive_the_death_of_a_worker(lab, trained, tmp_path):
     parts = ("database", "mlflow", "preparing", "inference")
     with serving(lab.env | choices, tmp_path, workers=2) as api:
         api.wait_until_ready()
-        workers = predict_anew(api.url, 20)
-        while len(workers) < 2:
-            workers += predict_anew(api.url, 1)
+        workers = predict_in_all(api.url, 20, workers=2)
         samples = grown(api.url, {}, "request_seconds_count", workers.total(), endpoint="/predict")
         for part in parts:
             samples = grown(api.url, {}, "part_seconds_count", workers.total(), endpoint="/predict", part=part)
