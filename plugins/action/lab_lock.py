@@ -1,6 +1,6 @@
 """Ansible action: the lock of the lab, a file on its Swarm manager. See swarmsweep.lab.lock_holder.
 
-Arguments: do (take, release, refuse) and what that step needs. See the methods. No other shell than sh is needed on the
+Arguments: do (take, renew, holder, release, refuse) and what that step needs. See the methods. No other shell than sh is needed on the
 host, and no Python, because the lock is taken before the host is checked.
 """
 
@@ -19,7 +19,7 @@ from hostlink.steps import StepsAction
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_text
 from swarmsweep.lab import lock
-from swarmsweep.lab.lock_holder import holder_of, judge, lease_of
+from swarmsweep.lab.lock_holder import holder_of, judge, lease_of, loss
 
 ROOT = Path(__file__).parents[2]
 # A shell's start-up file may print something before it.
@@ -74,6 +74,32 @@ class ActionModule(StepsAction):
         raise LabError(
             f"{path}: the lock changed {TRIES} times while it was taken. Another command begins now. Wait for it"
         )
+
+    def do_renew(self, path):
+        """Renew the lock of this ansible-playbook. Returns ``lost``: that it has the lock no longer, and who has it.
+
+        ``lost`` is also empty where the lock could not be read or written. What needs the host then fails by itself.
+        """
+        for _ in range(TRIES):
+            text, age, problem = self._read(path)
+            if problem is not None or self._task.check_mode:
+                return {"lost": ""}
+            finding = judge(text, age, self._mine(None))
+            if finding.state != "mine":
+                return {"lost": loss(finding)}
+            # With the same content: the time of the change is the renewal.
+            code, _problem = self._write(path, text, text)
+            if code != CHANGED:
+                return {"lost": ""}
+        raise LabError(f"{path}: the lock changed {TRIES} times while it was renewed")
+
+    def do_holder(self, path):
+        """Return ``words`` on the command that holds the lock, empty where none does or the host does not respond."""
+        text, age, problem = self._read(path)
+        finding = judge(text, age, self._mine(None)) if problem is None else None
+        if finding is None or finding.state != "held":
+            return {"words": ""}
+        return {"words": finding.holder.words() if finding.holder is not None else "a command whose lock cannot be read"}
 
     def do_release(self, path, force=False):
         """Free a lock of this process, one that was left behind, or with ``force`` any. Returns a sentence on it."""

@@ -154,6 +154,19 @@ def _refusal(holder: Holder, age_seconds: float, *, is_near: bool) -> str:
     return "\n".join(sentences)
 
 
+def loss(finding: Finding) -> str:
+    """Why a command that held the lock must stop, from what the lock says now."""
+    if finding.holder is not None:
+        cause = f"{finding.holder.words()} took its lock"
+    else:
+        cause = "its lock was freed" if finding.state == "free" else "another command took its lock"
+    return (
+        f"This command no longer has the lab: {cause}. It stopped before it changed anything else. A lock that is "
+        "not renewed for an hour can be taken, for example while the controller is suspended. "
+        f"`{UNLOCK}` frees a lock at once."
+    )
+
+
 def lease_of(load_seconds: Sequence[float], ready_timeout_seconds: float) -> float:
     """Seconds without a renewal that a sweep with these loads may need."""
     return max(LEASE_SECONDS, max(load_seconds, default=0.0) + ready_timeout_seconds + ATTEMPT_MARGIN_SECONDS)

@@ -334,6 +334,37 @@ def test_cells_that_would_fail_in_the_same_way_are_left_out(play, lost, tmp_path
     assert "The sweep ended early. 3 attempts were not measured" in " ".join(end.stdout.split())
 
 
+# What the role found when it renewed the lock.
+LOST = {"bench_cell_lock": {"lost": "Another command took its lock."}}
+
+
+def test_a_sweep_that_lost_the_lab_deploys_nothing_and_says_how_to_go_on(play, lost, tmp_path):
+    done = play(*lost, "-e", json.dumps(LOST))
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    (run,) = tmp_path.glob("reports/*-lost")
+    assert (
+        "Another command took its lock. No cell was measured, so no summary was written. "
+        f"To resume the sweep, run: ./lab sweep -e resume={run.name}" in said
+    )
+    assert not list(run.glob("cells/*/attempt-1"))
+
+
+@pytest.mark.parametrize(("known", "stays"), [(LOST, True), ({"bench_cell_lock": {"lost": ""}}, False), ({}, False)])
+def test_the_secrets_of_the_command_that_took_the_lab_stay(play, tmp_path, known, stays):
+    (plan,) = [part for part in load_playbook("playbooks/sweep.yml") if part["name"] == LOCAL_PLAYS[-1]]
+    (measure,) = [task for task in plan["tasks"] if "always" in task]
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "tasks": measure["always"]}]))
+    host = {"ansible_connection": "local", "ansible_become": False}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"load": {"hosts": {"lab-load": host}}}))
+    given = {"bench_cell_secrets_directory": str(secrets), "sweep_checked": {"secrets": [{"name": "TOKEN"}]}} | known
+    done = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", json.dumps(given))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert secrets.exists() is stays
+
+
 def test_cells_that_do_not_match_are_left_out_and_the_sweep_ends_well(play, lost, tmp_path):
     playbook, inventory, *given = lost
     done = play(playbook, inventory, *given, "-e", json.dumps({"sweep_only": "*-c0.2-*"}))

@@ -142,6 +142,46 @@ def test_a_sweep_notes_its_run_and_how_long_an_attempt_may_take(lab):
     assert (noted["run"], noted["lease_seconds"]) == ("/r/20261129T130000Z-a", 9000 + 120 + 1800)
 
 
+WHILE_SUSPENDED = {
+    "nothing": (None, ""),
+    "another controller": (FAR.text(), f"no longer has the lab: {FAR.words()} took its lock. "),
+    "a command that has ended": (
+        replace(NEAR, started="1").text(),
+        f"no longer has the lab: {NEAR.words()} took its lock. ",
+    ),
+    "freed": ("", "no longer has the lab: its lock was freed. "),
+    "another version": ("{}", "no longer has the lab: another command took its lock. "),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), WHILE_SUSPENDED.values(), ids=WHILE_SUSPENDED)
+def test_a_sweep_ends_before_its_next_attempt_if_another_command_took_the_lab(lab, content, words):
+    file = {
+        "path": str(lab.lock),
+        "state": "touch",
+        "modification_time": "202001010000",
+        "modification_time_format": "%Y%m%d%H%M",
+    }
+    other = (
+        []
+        if content is None
+        else [{"name": "Take it", "ansible.builtin.copy": {"content": content, "dest": str(lab.lock)}}]
+    )
+    sleep = {"name": "Sleep", "hosts": "localhost", "tasks": [*other, {"name": "Age it", "ansible.builtin.file": file}]}
+    role = {"name": "bench_cell", "tasks_from": "lock"}
+    given = {"bench_cell_api_hosts": ["lab-api"], "bench_cell_directory": str(lab.folder / "host/lab")}
+    step = {"name": "Keep it", "ansible.builtin.include_role": role, "vars": given}
+    code, said = lab.play(
+        "playbooks/lock.yml", sleep, {"name": "Measure", "hosts": "localhost", "tasks": [step]}, lab.show()
+    )
+    assert (code == 0) is ("went on" in said) is (content is None), said
+    assert words in said
+    # A lock of another command is not renewed.
+    assert (lab.lock.stat().st_mtime > 1_600_000_000) is (content is None)
+    if content is not None:
+        assert lab.lock.read_text() == content
+
+
 def test_a_host_that_cannot_keep_the_lock_ends_the_command_with_the_reason(lab):
     (lab.folder / "host").write_text("no folder")
     code, said = lab.play("playbooks/lock.yml", "playbooks/lock_held.yml")
