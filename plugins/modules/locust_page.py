@@ -25,9 +25,10 @@ description:
   - C(checked) reports the page that runs. It fails while another load of the lab runs on this host.
   - C(started) without I(joins) ends what was left, and starts the master, if I(master) is set, and the workers.
     With I(joins), it starts the workers of I(worker_indices) that do not run, as the others were started.
+  - C(ended) ends what was started on this host, and removes I(secrets_directory).
   - C(ready) waits until I(workers) workers are connected to the master of this host.
 options:
-  state: {description: What to do., type: str, choices: [checked, started, ready], required: true}
+  state: {description: What to do., type: str, choices: [checked, started, ready, ended], required: true}
   slice: {description: "Name of the systemd slice of this lab's load, without its suffix.", type: str, required: true}
   directory: {description: Folder of the virtual environment and the locustfiles., type: path}
   output_directory: {description: Working folder of Locust; made for the unprivileged user., type: path}
@@ -111,8 +112,19 @@ class PageUnits(Units):
             begun = True
         finally:
             # They were copied before, and nothing else would remove them.
-            if not begun and self.given["secrets_directory"]:
-                shutil.rmtree(self.given["secrets_directory"], ignore_errors=True)
+            if not begun:
+                self.remove_secrets()
+
+    def end(self):
+        """End all units of this host, and remove the secrets. Return whether there was something to end."""
+        try:
+            return bool(self.stop())
+        finally:
+            self.remove_secrets()
+
+    def remove_secrets(self):
+        if self.given["secrets_directory"]:
+            shutil.rmtree(self.given["secrets_directory"], ignore_errors=True)
 
     def begin(self):
         """End what was left, and start the units of this host."""
@@ -270,7 +282,7 @@ class PageUnits(Units):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["checked", "started", "ready"], "required": True},
+            "state": {"type": "str", "choices": ["checked", "started", "ready", "ended"], "required": True},
             "slice": {"type": "str", "required": True},
             "directory": {"type": "path"},
             "output_directory": {"type": "path"},
@@ -308,6 +320,8 @@ def main():
             changed = bool(units.join())
         else:
             units.start()
+    if state == "ended" and not module.check_mode:
+        changed = units.end()
     module.exit_json(changed=changed, page=units.page())
 
 

@@ -275,6 +275,18 @@ def test_a_page_that_cannot_start_leaves_no_secrets(units, tmp_path, changed):
     assert not host.started() if changed else list(host.started()) == ["page-secrets"]
 
 
+@pytest.mark.parametrize("running", [("page", "page-worker-0", "page-secrets"), ()])
+def test_an_end_leaves_no_unit_and_no_secret(units, tmp_path, running):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    page, host = units(secrets_directory=str(folder))
+    host.listed = listed(*running)
+    assert page.end() is bool(running)
+    assert not folder.exists()
+    killed = [command[3:] for command in host.commands if command[:2] == ["systemctl", "kill"]]
+    assert killed == ([list(listed(*running))] if running else [])
+
+
 def test_classes_that_the_sweep_file_names_are_not_for_the_page_to_choose(units):
     page, host = units(has_picker=False)
     page.start()
