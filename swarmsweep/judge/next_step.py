@@ -62,6 +62,11 @@ def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> st
         return _after_a_long_think_time(search)
     if late and (search.ended == "generator" or not held) and min(_rates(late, GENERATOR)) < lowest_failed:
         return _after_a_late_generator(search, opened, late, counts, slo)
+    if counts and not any(count.offered for count in counts.values()) and not _raised(opened):
+        return (
+            "No task sent a request in any probe. Requests of on_start are no load. "
+            "Move the requests that you want to measure into a task (@task) of the scenario."
+        )
     if not held:
         return _after_no_good_probe(search, opened, counts, slo)
     passed = [rate for rate in held if rate < lowest_failed]
@@ -78,6 +83,10 @@ def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> st
         f"The budget ended after {what} {_load(opened, max(passed))} had held the SLO for "
         f"{format_plain(seconds)} s. {_longer(search.order.profile)}."
     )
+
+
+def _raised(entries: Sequence[ProbeEntry]) -> bool:
+    return any(RAISED.search(entry.reason) for entry in entries)
 
 
 def _rates(entries: Sequence[ProbeEntry], verdict: str) -> list[float]:

@@ -28,9 +28,18 @@ def some_requests(evidence: Evidence) -> Check | None:
 
 def _outside_window(sent: SentCounts) -> str:
     """What the scenario did instead in the whole attempt, as sentences; empty where it did nothing else."""
+    setup = min(sent.setup_requests, sent.requests)
+    if sent.requests and setup == sent.requests:
+        made = (
+            f". All {sent.requests} requests of the attempt were made in on_start or on_stop, which are in no figure. "
+            "Move the requests that you want to measure into a task (@task) of the scenario"
+        )
+    else:
+        made = f". self.client made {sent.requests} requests in the whole attempt" if sent.requests else ""
+        made += f", {setup} of them in on_start or on_stop" if setup else ""
     other = f". Other clients than self.client sent {sent.other_sends} requests. The lab cannot time them"
     return (
-        (f". self.client made {sent.requests} requests in the whole attempt" if sent.requests else "")
+        made
         + (other if sent.other_sends else "")
         + (f". The scenario fired {sent.own_timings} timings itself in the whole attempt" if sent.own_timings else "")
     )

@@ -235,6 +235,16 @@ def test_only_timings_without_any_request_make_an_attempt_invalid():
         ({"requests": 20, "own_timings": 3}, "made 20 requests in the whole attempt. The scenario fired 3 timings"),
         ({"requests": 0, "other_sends": 7}, "Other clients than self.client sent 7 requests. The lab cannot time them"),
         ({"requests": 0}, "no request began in the measured window"),
+        # Where a login is all that the scenario does, or a part of it.
+        (
+            {"requests": 20, "setup_requests": 20},
+            ". All 20 requests of the attempt were made in on_start or on_stop, which are in no figure. "
+            "Move the requests that you want to measure into a task (@task) of the scenario",
+        ),
+        (
+            {"requests": 20, "setup_requests": 5},
+            ". self.client made 20 requests in the whole attempt, 5 of them in on_start or on_stop",
+        ),
     ],
 )
 def test_a_window_without_requests_names_what_was_done_instead(counts, words):

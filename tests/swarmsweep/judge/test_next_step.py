@@ -7,6 +7,7 @@ import pytest
 from queue_world import World, recorded, search_in
 
 from swarmsweep.judge.capacity import capacity_of
+from swarmsweep.judge.next_step import next_step
 from swarmsweep.search import PROFILES, Search
 
 P95, P99 = {"p95_ms": 100, "max_failure_percent": 1}, {"p99_ms": 1500}
@@ -80,6 +81,17 @@ def test_a_search_that_the_think_time_of_users_ends_says_so():
     _, file, counts, _ = ended("a short budget")
     step = capacity_of(msgspec.structs.replace(file, ended="think_time"), counts, P95).next_step
     assert "think time" in step and "load.profile: standard" in step
+
+
+def test_a_scenario_that_makes_its_requests_before_its_tasks_is_named():
+    _, file, counts, _ = ended("slow under little load")
+    none = {number: seen._replace(offered=0, within_limits={}) for number, seen in counts.items()}
+    step = next_step(file, none, P99)
+    assert "Requests of on_start are no load. Move the requests that you want to measure into a task" in step
+    # Where tasks raise before their first request, the exceptions are the cause. Without counts, nothing is known.
+    raised = [msgspec.structs.replace(entry, reason="100 % of tasks raised an exception") for entry in file.probes]
+    for other in (next_step(msgspec.structs.replace(file, probes=raised), none, P99), next_step(file, {}, P99)):
+        assert "on_start" not in other
 
 
 def test_a_verified_rate_needs_no_next_step():
