@@ -241,8 +241,8 @@ class Pool:
         if started is not None and started >= self._prepared:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS and self._is_preparing:
-                why = self._last_error or "without an exception"
-                self.error = f"users end in on_start: {why}"
+                cause = f": {self._last_error}" if self._last_error else " without an exception"
+                self.error = f"users ended in on_start, before their first iteration{cause}"
         self._wanted.set()
 
     def _on_user_error(self, user_instance: Any, exception: BaseException, **_: Any) -> None:

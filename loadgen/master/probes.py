@@ -50,8 +50,9 @@ class Probes:
         while len(self._present()) < workers:
             if time.monotonic() > deadline:
                 raise ProbeError(
-                    f"{len(self._present())} of {workers} workers are ready after {timeout_seconds:g} s: are there as "
-                    "many users as workers (--users)? The log of a worker says why it is not ready"
+                    f"{len(self._present())} of {workers} workers are ready after {timeout_seconds:g} s. "
+                    "The log of a worker says why it is not ready. "
+                    f"Each worker needs a user, so --users must be {workers} or more"
                 )
             gevent.sleep(POLL_SECONDS)
 

@@ -56,7 +56,7 @@ class _Order:
         """Parse the order. Raises ValueError for anything but an object with these settings."""
         data = json.loads(text)
         if not isinstance(data, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not a JSON object")
         try:
             return cls(**data)
         except TypeError as error:

@@ -1,7 +1,7 @@
 """Ansible action: the lock of the lab, a file on its Swarm manager. See swarmsweep.lab.lock_holder.
 
-Arguments: do (take, renew, holder, release, refuse) and what that step needs. See the methods. No other shell than sh is needed on the
-host, and no Python, because the lock is taken before the host is checked.
+Arguments: do (take, renew, holder, release, refuse) and what that step needs. See the methods. No other shell than sh
+is needed on the host, and no Python, because the lock is taken before the host is checked.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class ActionModule(StepsAction):
         finding = judge(text, age, self._mine(None)) if problem is None else None
         if finding is None or finding.state != "held":
             return {"words": ""}
-        return {"words": finding.holder.words() if finding.holder is not None else "a command whose lock cannot be read"}
+        whose = finding.holder.words() if finding.holder is not None else "a command whose lock cannot be read"
+        return {"words": whose}
 
     def do_release(self, path, force=False):
         """Free a lock of this process, one that was left behind, or with ``force`` any. Returns a sentence on it."""

@@ -17,7 +17,7 @@ def read_ready_check(text: str) -> ReadyCheck:
     request, port = REQUEST.search(text), PORT.search(text)
     if request is None or port is None:
         missing = "http-check send" if request is None else "server-template"
-        raise ValueError(f"HAProxy's configuration has no line `{missing}` of this version")
+        raise ValueError(f"HAProxy's configuration has no line `{missing}`, which this version writes")
     return ReadyCheck(int(port[1]), request[1], request[2])
 
 

@@ -84,7 +84,7 @@ def send_command(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOU
     except OSError as error:
         raise HaproxyError(
             f"HAProxy does not respond to `{command}` on {path}: {error.strerror or error}. "
-            "Is the proxy service running, and is its `stats socket` bind-mounted to this path?"
+            "To see whether it runs: ./lab status. To see its log: ./lab logs proxy"
         ) from error
     return response.decode(errors="replace")
 

@@ -89,6 +89,9 @@ def deploy_stack(stack: str, compose_path: str) -> str | None:
     raise HarnessError(f"`docker {' '.join(command)}` failed: {message}")
 
 
+LOOK = "To see its log, run: ./lab logs proxy"
+
+
 def clear_backend(request: Deployment) -> None:
     """Make HAProxy forget that the servers of the removed replicas were up. Raises HarnessError."""
     deadline = time.monotonic() + PROXY_SECONDS
@@ -106,7 +109,7 @@ def clear_backend(request: Deployment) -> None:
             raise HarnessError(
                 problem
                 or f"HAProxy still sends requests to removed replicas: {haproxy_stats.describe(stale)}. "
-                f"{'Inspect the proxy service' if allowed else f'Give {request.haproxy_socket} `level admin`'}"
+                f"{LOOK if allowed else 'Its socket may not mark servers as down. Run: ./lab site'}"
             )
         time.sleep(POLL_SECONDS)
 

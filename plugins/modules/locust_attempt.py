@@ -127,7 +127,8 @@ class LoadUnits(Units):
         if given["prepare"]:
             code, out, err = self.module.run_command(given["prepare"], use_unsafe_shell=True)
             if code != 0:
-                self.module.fail_json(msg=f"{given['prepare']}: {err.strip() or out.strip() or f'exit code {code}'}")
+                said = err.strip() or out.strip() or f"exit code {code}"
+                self.module.fail_json(msg=f"this host could not be prepared for the load: {said}")
         output, units = Path(given["output_directory"]), Path(given["units_directory"])
         # An interrupted attempt is repeated from the start.
         for folder in (output, units):

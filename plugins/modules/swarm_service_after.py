@@ -209,7 +209,7 @@ def main() -> None:
     except (HarnessError, HaproxyError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"Cannot review {params['service_name']}: {error}")
+        module.fail_json(msg=f"Cannot read the state of {params['service_name']} after the load: {error}")
     module.exit_json(changed=False, after=record, reason=record["reason"], reason_code=record["reason_code"])
 
 

@@ -141,5 +141,5 @@ def _spare(choice: Choice, chosen: Row) -> list[Question]:
     cell = one_more_replica(chosen)
     if sizing is None or sizing.spare_replicas or cell is None or any(row.id == cell.id for row in choice.rows):
         return []
-    reason = f"No tested configuration holds the target when a replica is missing. {cell.id} has one more replica."
+    reason = f"No tested configuration still holds the target if a replica fails. {cell.id} has one more replica."
     return [Question(reason, chosen, (cell,), (chosen,), repeat=choice.plan.repeat)]

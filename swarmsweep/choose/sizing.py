@@ -89,7 +89,9 @@ def _sentence(choice: Choice, best: Row, rate_rps: float, spare: int) -> str:
         return f"For {rate} requests/s: {config}, {cost}. To size for another rate, set load.target_rps."
     sentence = f"For {rate} requests/s: {config}, {number} to spare, {cost}."
     if best is not chosen:
-        return f"{sentence} This is {best.id}, for when a replica fails. The recommended one has none to spare."
+        alone = f"This is {best.id}. It still holds the rate if a replica fails, and the recommended one does not."
+        return f"{sentence} {alone}"
     if not spare:
-        return f"{sentence} No tested configuration with headroom holds the rate when a replica is missing."
+        none = f"No tested configuration that reaches {HEADROOM} times the rate also holds it if a replica fails."
+        return f"{sentence} {none}"
     return sentence

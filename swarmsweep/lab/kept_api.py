@@ -54,11 +54,11 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     ``summary`` is the path of the summary that was written before, after a sweep.
     """
     code, reason = _cause(result)
-    # A known cause is better than Docker's reaction to it.
+    # The help for a known cause fits better than the help for Docker's error code.
     known = _HELP.get(code or "", "")
     help_text = next((fix for words, fix in _WORDS.items() if _says(reason, words)), known)
     if _NO_IMAGE in reason.lower() and not settings.get("image"):
-        # An image of the lab's own, which no setting brings.
+        # No setting of the inventory names the lab's own image. `./lab site` builds it.
         help_text = ""
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]

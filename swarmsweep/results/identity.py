@@ -85,6 +85,8 @@ class Keyed:
     words: str
 
 
+# Of the folder of the lab on the controller, see `keyed_environment`.
+KEY_FILE = "secrets/environment.key in .lab/NAME"
 KEYED = (
     Keyed("environment", "lab_api_env", "values of lab_api_env", "variable {name} of lab_api_env"),
     Keyed("hidden", "settings that may have secrets", "settings that may have secrets", "setting {name}"),
@@ -253,7 +255,8 @@ def _keyed_differences(of: Keyed, begun: Any, now: Mapping[str, Any]) -> list[Di
     if not isinstance(begun, Mapping) or not isinstance(before, Mapping):
         return [Difference(name=of.whole, planned=NOT_RECORDED, now="recorded")]
     if begun.get("key") != now["key"]:
-        return [Difference(name=f"the key by which {of.compared} are compared", planned="the run's", now="another one")]
+        words = f"the key by which {of.compared} are compared ({KEY_FILE})"
+        return [Difference(name=words, planned="the run's", now="another one")]
     after = now["values"]
     return [
         Difference(

@@ -212,7 +212,7 @@ class Visitor(FastHttpUser):
     def ask(self):
         self.client.get("/ok")
 """,
-            "users end in on_start: RuntimeError: no token",
+            "users ended in on_start, before their first iteration: RuntimeError: no token",
         ),
         (
             """

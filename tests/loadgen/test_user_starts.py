@@ -251,7 +251,7 @@ def test_starts_that_fail_in_a_probe_end_the_growth_and_not_the_search(tmp_path)
 def test_starts_that_fail_before_a_probe_end_the_search(tmp_path):
     script = POOL + "pool._spare[Visitor] = 0\nfor user in list(environment.runner.user_greenlets): user.kill()\n"
     found = run(tmp_path, script + "finish(found=prepare())")["found"]
-    assert found == "users end in on_start: RuntimeError: no token"
+    assert found == "users ended in on_start, before their first iteration: RuntimeError: no token"
 
 
 def test_a_user_that_cannot_be_made_is_the_reason(tmp_path):

@@ -17,7 +17,9 @@ RUNS = "loaded active running Locust"
 WORKER = f"swarmsweep-stop-locust-worker-0-7.service {RUNS}"
 PAGE = f"swarmsweep-stop-locust-page-secrets-7.service {RUNS}"
 
-NEAR = holder_of(os.getpid(), ["ansible-playbook", "sweep.yml"], Path("/srv/other"), 1795000000, "/r/20261129T120000Z-quick")
+NEAR = holder_of(
+    os.getpid(), ["ansible-playbook", "sweep.yml"], Path("/srv/other"), 1795000000, "/r/20261129T120000Z-quick"
+)
 ENDED = replace(NEAR, started="1")
 FAR = replace(NEAR, place="another-boot pid:[1]", process=4711, where="eva@far:/home/eva/lab")
 OLD = LEASE_SECONDS + 60
@@ -44,7 +46,9 @@ OLD = LEASE_SECONDS + 60
         (PAGE, None, None, 0, False, False),
     ],
 )
-def test_secrets_stay_for_a_sweep_that_goes_on_alone(play, tmp_path, listed, process, holder, age_seconds, unlock, stays):
+def test_secrets_stay_for_a_sweep_that_goes_on_alone(
+    play, tmp_path, listed, process, holder, age_seconds, unlock, stays
+):
     secrets = tmp_path / "run/swarmsweep-stop-load-secrets"
     secrets.mkdir(parents=True)
     (secrets / "TOKEN").touch()

@@ -229,7 +229,7 @@ def test_a_host_is_prepared_before_locust_is_started(started, tmp_path):
 
 
 def test_a_host_that_cannot_be_prepared_gets_no_load(started, tmp_path):
-    with pytest.raises(ModuleError, match="echo spam >&2; false: spam"):
+    with pytest.raises(ModuleError, match="could not be prepared for the load: spam"):
         started(prepare="echo spam >&2; false")
     assert not (tmp_path / "systemd-run.said").exists()
 
@@ -879,7 +879,7 @@ MISSING = {
         {"network": "lab_net"},
         r"^the lab lacks the network lab_api_net\..*./lab site$",
     ),
-    "no ready check": ({"config": "global\n"}, "no line `http-check send` of this version.*./lab site"),
+    "no ready check": ({"config": "global\n"}, "no line `http-check send`, which this version writes.*./lab site"),
     "an image of the user": (
         {"missing": "mine:1", "images": {"api": "mine:1"}},
         r"mine:1 \(for api\).*./lab image mine:1 --copy-only$",

@@ -224,7 +224,7 @@ def test_a_change_of_a_hidden_setting(tmp_path):
 def test_an_environment_of_another_key_cannot_be_compared(tmp_path):
     before, now = ({"environment": keyed_environment({"A": "1"}, tmp_path / name)} for name in "ab")
     (found,) = lab_differences(planned(), before, HOSTS, now)
-    assert found.name == "the key by which values of lab_api_env are compared"
+    assert found.name == "the key by which values of lab_api_env are compared (secrets/environment.key in .lab/NAME)"
     for damaged in ({}, {"environment": 7}, {"environment": now["environment"] | {"values": 7}}):
         (found,) = lab_differences(planned(), damaged, HOSTS, now)
         assert found.sentence() == "lab_api_env: planned not recorded, now recorded"
