@@ -14,6 +14,10 @@ SOCKET = Path("/var/run/docker.sock")
 PACKAGES = ("docker.io", "docker-ce", "moby-engine", "podman-docker")
 # The command alone, without a daemon. It stays when docker.io of Debian 13 is removed.
 CLIENT = "docker-cli"
+# Keys whose values the lab sets too. The values of all others stay on the host, because they may be secret.
+SHOWN = ("log-driver", "log-opts")
+# Options of log-opts that are no secret. A token for another log driver is one.
+SHOWN_OPTIONS = ("max-size", "max-file")
 # A package that is not among them, a snap, or a program that somebody copied.
 OTHER = "unknown"
 # Each question. A daemon that starts containers is slow.
@@ -25,8 +29,8 @@ SERVICE_LABEL = "com.docker.swarm.service.name"
 def describe_docker(settings: Path = SETTINGS) -> dict[str, Any]:
     """Return ``package`` ("" without Docker), ``version`` ("" without an answer), ``settings``, ``containers``.
 
-    ``settings``: the keys of daemon.json, None without the file. ``containers``: names of those that run and are of no
-    service of Swarm.
+    ``settings``: daemon.json without what may be secret, None without the file (see `settings_of`).
+    ``containers``: names of those that run and are of no service of Swarm.
     """
     package = _package()
     answers = bool(package) and shutil.which("docker") is not None and SOCKET.exists()
@@ -35,20 +39,31 @@ def describe_docker(settings: Path = SETTINGS) -> dict[str, Any]:
     return {
         "package": package,
         "version": "".join(_lines("docker", "version", "--format", "{{.Server.Version}}")[:1]) if answers else "",
-        "settings": keys_of(settings),
+        "settings": settings_of(settings),
         "containers": [name for row in rows for label, _, name in [row.partition("|")] if not label],
     }
 
 
-def keys_of(path: Path) -> list[str] | None:
-    """Return the keys of a JSON file, or None without it. What is no JSON object counts as one key."""
+def settings_of(path: Path) -> dict[str, Any] | None:
+    """Return the keys of a JSON file, or None without it. What is no JSON object counts as one key.
+
+    Values are None, but those of `SHOWN`.
+    """
     try:
         read = json.loads(path.read_text(encoding="utf-8", errors="replace") or "{}")
     except OSError:
         return None
     except ValueError:
-        return ["(not valid JSON)"]
-    return sorted(read) if isinstance(read, dict) else ["(not a JSON object)"]
+        return {"(not valid JSON)": None}
+    if not isinstance(read, dict):
+        return {"(not a JSON object)": None}
+    return {key: _shown(read[key]) if key in SHOWN else None for key in sorted(read)}
+
+
+def _shown(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {option: text if option in SHOWN_OPTIONS else "***" for option, text in value.items()}
 
 
 def _package() -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-# The settings that the role docker_engine writes into daemon.json.
-OWN_SETTINGS = {"log-driver", "log-opts"}
+# What the role docker_engine writes into daemon.json. A test compares the two.
+OWN_SETTINGS: dict[str, Any] = {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}
 # The package that each value of lab_docker_engine installs.
 INSTALLED = {"distribution": "docker.io", "docker-ce": "docker-ce"}
 # The oldest one with jobs of Swarm, which train the model.
@@ -52,13 +53,24 @@ def _installed_problem(engine: str, found: Mapping[str, Any]) -> str | None:
             f"has {there}, and lab_docker_engine is '{engine}', which would install {wanted} in its place. "
             f"Fix: {USE_IT}"
         )
-    foreign = sorted(set(found["settings"] or ()) - OWN_SETTINGS)
+    settings = found["settings"] or {}
+    foreign = sorted(settings.keys() - OWN_SETTINGS.keys())
     if foreign:
         return (
             f"has settings in /etc/docker/daemon.json that the lab would remove: {_names(foreign)}. "
             f"Fix: {USE_IT}. Or rename the file, if they are not needed"
         )
-    if found["containers"] and set(found["settings"] or ()) != OWN_SETTINGS:
+    changed = [
+        f"{key} from {json.dumps(settings[key])} to {json.dumps(own)}"
+        for key, own in OWN_SETTINGS.items()
+        if key in settings and settings[key] != own
+    ]
+    if changed:
+        return (
+            f"has settings in /etc/docker/daemon.json that the lab would change: {'; '.join(changed)}. "
+            f"Fix: {USE_IT}. Or rename the file, if they are not needed"
+        )
+    if found["containers"] and settings != OWN_SETTINGS:
         return (
             f"runs containers that the lab would end, because it restarts Docker once: {_names(found['containers'])}. "
             f"Fix: {USE_IT}. Or stop them"

@@ -8,20 +8,24 @@ from ansible.module_utils import docker_found
 
 
 @pytest.mark.parametrize(
-    ("text", "keys"),
+    ("text", "settings"),
     [
         (None, None),
-        ("", []),
-        ("{}", []),
-        ('{"log-opts": {"max-size": "10m"}, "data-root": "/srv"}', ["data-root", "log-opts"]),
-        ("[1]", ["(not a JSON object)"]),
-        ("{log-opts: 1}", ["(not valid JSON)"]),
+        ("", {}),
+        ("{}", {}),
+        (
+            '{"log-opts": {"max-size": "10m", "splunk-token": "hunter2"}, "data-root": "/srv", "log-driver": "splunk"}',
+            {"data-root": None, "log-driver": "splunk", "log-opts": {"max-size": "10m", "splunk-token": "***"}},
+        ),
+        ('{"log-opts": 7, "proxies": {"http-proxy": "http://me:hunter2@proxy"}}', {"log-opts": 7, "proxies": None}),
+        ("[1]", {"(not a JSON object)": None}),
+        ("{log-opts: 1}", {"(not valid JSON)": None}),
     ],
 )
-def test_the_keys_of_the_settings(tmp_path, text, keys):
+def test_the_settings_have_no_value_that_may_be_secret(tmp_path, text, settings):
     if text is not None:
         (tmp_path / "daemon.json").write_text(text)
-    assert docker_found.keys_of(tmp_path / "daemon.json") == keys
+    assert docker_found.settings_of(tmp_path / "daemon.json") == settings
 
 
 def test_this_machine(tmp_path):

@@ -1,12 +1,18 @@
 """What of Docker is on a host already is kept, or refused with cause and fix."""
 
-import pytest
+import json
+from pathlib import Path
 
-from swarmsweep.lab.engine import engine_problem
+import jinja2
+import pytest
+import yaml
+
+from swarmsweep.lab.engine import OWN_SETTINGS, engine_problem
 from swarmsweep.lab.preflight import find_problems, untested_machines
 from tests.swarmsweep.lab.test_preflight import SIDES, SOUND, facts
 
-OWN = ["log-driver", "log-opts"]
+ROOT = Path(__file__).parents[3]
+OWN = OWN_SETTINGS
 
 
 def found(package="docker.io", version="20.10.24+dfsg1", settings=None, containers=()):
@@ -19,12 +25,20 @@ def found(package="docker.io", version="20.10.24+dfsg1", settings=None, containe
     [
         ("distribution", found(package="", version="")),
         ("distribution", found()),
-        ("distribution", found(settings=[])),
-        ("distribution", found(settings=["log-opts"])),
+        ("distribution", found(settings={})),
+        ("distribution", found(settings={"log-opts": OWN["log-opts"]})),
         # A provisioned host: the file does not change, so nothing is restarted.
         ("distribution", found(settings=OWN, containers=["shop"])),
         ("docker-ce", found(package="docker-ce", version="29.1.2")),
-        ("present", found(package="docker-ce", version="29.1.2", settings=["data-root"], containers=["shop"])),
+        (
+            "present",
+            found(
+                package="docker-ce",
+                version="29.1.2",
+                settings={"data-root": None, "log-driver": "journald"},
+                containers=["shop"],
+            ),
+        ),
         ("present", found(package="unknown", version="20.10.0")),
         # The role refuses it, with the allowed values.
         ("moby", found(package="docker-ce")),
@@ -42,10 +56,24 @@ def test_an_engine_that_can_be_used(engine, host):
         ("docker-ce", found(), ("package docker.io", "install docker-ce", "lab_docker_engine: present")),
         (
             "distribution",
-            found(settings=["data-root", "log-opts", "registry-mirrors"]),
+            found(settings={"data-root": None, "log-opts": {}, "registry-mirrors": None}),
             ("daemon.json", "data-root, registry-mirrors.", "lab_docker_engine: present", "rename the file"),
         ),
-        ("distribution", found(settings=["(not valid JSON)"]), ("daemon.json", "(not valid JSON)")),
+        ("distribution", found(settings={"(not valid JSON)": None}), ("daemon.json", "(not valid JSON)")),
+        (
+            "distribution",
+            found(settings=OWN | {"log-driver": "journald"}),
+            (
+                'would change: log-driver from "journald" to "json-file".',
+                "lab_docker_engine: present",
+                "rename the file",
+            ),
+        ),
+        (
+            "docker-ce",
+            found(package="docker-ce", settings={"log-driver": "json-file", "log-opts": {"max-size": "1g"}}),
+            ('would change: log-opts from {"max-size": "1g"} to {"max-size": "10m", "max-file": "3"}.',),
+        ),
         ("distribution", found(containers=["shop", "db"]), ("restarts Docker", "shop, db.", "present", "stop them")),
         ("distribution", found(containers=list("abcdefg")), ("a, b, c, d, e and 2 more",)),
         ("present", found(package="", version=""), ("no Docker Engine", "lab_docker_engine: distribution")),
@@ -58,6 +86,13 @@ def test_an_engine_that_is_refused(engine, host, words):
     problem = engine_problem(engine, host)
     for word in words:
         assert word in problem
+
+
+def test_the_settings_are_those_that_the_role_writes():
+    role = ROOT / "roles/docker_engine"
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    written = jinja2.Template((role / "templates/daemon.json.j2").read_text()).render(defaults)
+    assert json.loads(written) == OWN_SETTINGS
 
 
 def test_the_api_hosts_alone_are_judged_and_only_where_the_engine_may_change():
