@@ -10,10 +10,11 @@ from pathlib import Path
 
 from hostlink.steps import StepsAction
 from swarmsweep.errors import InputError
+from swarmsweep.report.terminal import own_logs
 from swarmsweep.results import old_files
 from swarmsweep.units import counted, format_bytes
 
-# As in ./lab clean: 27 years.
+# 27 years. A larger number is a slip.
 MAX_DAYS = 9999
 
 
@@ -24,7 +25,8 @@ class ActionModule(StepsAction):
         """Return old files of this machine, and the images that the newest run and the sweep files need."""
         if not str(days).isdecimal() or int(days) > MAX_DAYS:
             raise InputError(
-                f"clean_days is '{days}'; allowed: a whole number from 0 to {MAX_DAYS}. Fix: ./lab clean --days 30"
+                f"--days (clean_days) is '{days}'; allowed: a whole number from 0 to {MAX_DAYS}. "
+                "Fix: ./lab clean --days 30"
             )
         needed = old_files.needed_images(reports, sorted(Path(sweeps).glob("*.yml")))
         files = self._find(reports, keys, logs, int(days))
@@ -77,6 +79,6 @@ class ActionModule(StepsAction):
         now = datetime.now(UTC)
         return [
             *old_files.old_runs(reports, days, now),
-            *old_files.old_files("log", Path(logs).glob("*.log"), days, now),
+            *old_files.old_files("log", own_logs(Path(logs)), days, now),
             *old_files.old_files("build context", Path(keys, "images").glob("*.tar*"), days, now),
         ]

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -74,6 +75,7 @@ def hide(text: str, forms: Iterable[str]) -> str:
 def hide_in_file(path: Path, forms: Iterable[str]) -> bool:
     """Rewrite a file without secrets, if it has any, and return whether it had. No other user may write its folder.
 
+    It keeps its mode and, for root, its owner.
     The file may be larger than the memory. No process may write it meanwhile.
 
     Raises:
@@ -103,6 +105,10 @@ def hide_in_file(path: Path, forms: Iterable[str]) -> bool:
                 if not part:
                     break
         if found:
+            status = path.stat()
+            if os.geteuid() == 0:
+                os.chown(name, status.st_uid, status.st_gid)
+            Path(name).chmod(stat.S_IMODE(status.st_mode))
             Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -20,7 +20,14 @@ REFRESH_SECONDS = 1.0
 # The number of logs that are kept, the newest ones: some days of work, some megabytes.
 KEPT_LOGS = 30
 
+# Of a log: verb or playbook, UTC time, process. Other files of the folder are not the lab's.
+_LOG_NAME = re.compile(r".+-\d{8}T\d{6}Z-\d+\.log")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def own_logs(folder: Path) -> list[Path]:
+    """The logs of the lab in a folder that the user may have chosen."""
+    return [path for path in folder.glob("*.log") if _LOG_NAME.fullmatch(path.name)]
 
 
 class LogFile:
@@ -38,7 +45,7 @@ class LogFile:
             path = folder / f"{name}-{stamp}-{os.getpid()}.log"
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             self.path = path
-            logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime, reverse=True)
+            logs = sorted(own_logs(folder), key=lambda log: log.stat().st_mtime, reverse=True)
             for log in logs[KEPT_LOGS:]:
                 log.unlink()
 

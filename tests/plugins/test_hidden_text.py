@@ -47,10 +47,12 @@ def test_a_file_is_rewritten_only_with_a_secret(tmp_path, monkeypatch, part_byte
     monkeypatch.setattr(hidden_text, "PART_BYTES", part_bytes)
     path = tmp_path / "worker-0.log"
     path.write_bytes(content)
-    before = path.stat().st_ino
+    path.chmod(0o640)
+    before = path.stat()
     assert hide_in_file(path, {"canary-1", "canary-1-long"}) is (shown is not None)
     assert path.read_bytes() == (content if shown is None else shown)
-    assert (path.stat().st_ino == before) is (shown is None)
+    assert (path.stat().st_ino == before.st_ino) is (shown is None)
+    assert (path.stat().st_mode, path.stat().st_uid) == (before.st_mode, before.st_uid)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -136,6 +136,21 @@ def test_with_yes_it_is_removed_and_what_is_needed_stays(lab):
     assert not (lab.folder / "lab/build/x.tar.gz").exists()
 
 
+def test_only_logs_of_the_lab_are_removed(lab):
+    logs = lab.folder / "log"
+    logs.mkdir()
+    for name in ("site-20260101T000000Z-7.log", "mine.log", "site-notes.log"):
+        (logs / name).write_text("x")
+        os.utime(logs / name, (time.time() - 40 * 86400,) * 2)
+    code, said = lab.clean(clean_days="30", clean_yes=True)
+    assert code == 0, said
+    assert "this machine: log site-20260101T000000Z-7.log, 40 days old" in said
+    # The log of this command is there too.
+    assert {"mine.log", "site-notes.log"} == {
+        path.name for path in logs.iterdir() if path.stat().st_mtime < time.time() - 86400
+    }
+
+
 def test_the_build_cache_of_an_engine_that_was_there_stays(lab):
     code, said = lab.clean(clean_days="30", clean_yes=True, lab_docker_engine="present")
     assert code == 0, said
@@ -159,4 +174,4 @@ def test_nothing_is_removed_while_a_sweep_runs(lab):
 def test_a_wrong_number_of_days_is_refused(lab, days):
     code, said = lab.clean(clean_days=days, clean_yes=True)
     assert code != 0
-    assert f"clean_days is '{days}'; allowed: a whole number from 0 to 9999" in said
+    assert f"--days (clean_days) is '{days}'; allowed: a whole number from 0 to 9999" in said

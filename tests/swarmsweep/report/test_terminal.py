@@ -33,18 +33,21 @@ def test_a_log_is_its_owners_and_has_the_time_and_no_colours(tmp_path):
 
 def test_the_oldest_of_too_many_logs_go(tmp_path):
     for number in range(KEPT_LOGS + 5):
-        path = tmp_path / f"old-{number}.log"
+        path = tmp_path / f"site-20200101T000000Z-{number}.log"
         path.touch()
         moment = (NOW - timedelta(days=1000 - number)).timestamp()
         os.utime(path, (moment, moment))
-    (tmp_path / "notes.txt").touch()
+    others = ("notes.txt", "mine.log", "site-notes.log", "-20200101T000000Z-1.log")
+    for name in others:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1, 1))
     log = LogFile()
     log.open(tmp_path, "site", NOW)
-    left = sorted(path.name for path in tmp_path.glob("*.log"))
+    left = sorted({path.name for path in tmp_path.iterdir()} - set(others))
     assert len(left) == KEPT_LOGS
     assert log.path is not None and log.path.name in left
-    assert "old-5.log" not in left and "old-6.log" in left
-    assert (tmp_path / "notes.txt").exists()
+    assert "site-20200101T000000Z-5.log" not in left and "site-20200101T000000Z-6.log" in left
+    assert all((tmp_path / name).exists() for name in others)
 
 
 def test_a_folder_that_cannot_be_made_has_no_log(tmp_path):
