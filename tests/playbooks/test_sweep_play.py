@@ -44,9 +44,12 @@ def load_playbook(name):
 
 
 def names_of(tasks):
-    """Each task with those of its block after it, in the order in which they run."""
+    """Each task with those of its block, or of the file that it includes, after it, in the order in which they run."""
     for task in tasks:
         yield task["name"]
+        included = task.get("ansible.builtin.include_tasks", "")
+        if included.startswith("tasks/"):
+            yield from names_of(load_playbook(f"playbooks/{included}"))
         for part in ("block", "rescue", "always"):
             yield from names_of(task.get(part, []))
 
@@ -180,7 +183,7 @@ def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path,
         play for play in load_playbook("playbooks/sweep.yml") if play["name"] == "Copy and check the scenarios"
     ]
     names = [task["name"] for task in scenarios["tasks"]]
-    first, last = names.index("Look up the target of the load"), names.index("Load each scenario with its secrets")
+    first, last = names.index("Look up the target of the load"), names.index("Copy the scenarios, and load each once")
     playbook = tmp_path / "play.yml"
     playbook.write_text(yaml.safe_dump([scenarios | {"tasks": scenarios["tasks"][first:last]}]))
     for name, text in {"firewall.sh": "#!/bin/sh\n", "word": "Wrd123\n"}.items():
@@ -219,7 +222,7 @@ def lost(tmp_path):
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         host = {"ansible_host": "127.0.0.1", "ansible_port": bound.getsockname()[1], "lab_machine_is_virtual": False}
-        host["sweep_accepted"] = {"packages": {}}
+        host["scenarios_accepted"] = {"packages": {}}
         groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
         (tmp_path / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
         given = {"sweep": str(tmp_path / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
