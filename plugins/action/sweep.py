@@ -388,18 +388,48 @@ class ActionModule(StepsAction):
 
         return {"sentence": kept_sentence(result, settings, summary)}
 
-    def do_page(self, source, locustfiles, workers=None, minutes=None, api_secrets=None):
-        """Read what Locust's page will load: a sweep file, whose first cell has the load, or a locustfile."""
+    def do_page(self, locustfiles, source=None, workers=None, minutes=None, api_secrets=None):
+        """Read what Locust's page will load: a sweep file, whose first cell has the load, or a locustfile.
+
+        Without ``source``, ``load`` is null. Then the page that runs decides, see `do_page_order`.
+        """
+        from swarmsweep.sweep import by_hand
+
+        given = {
+            "workers": by_hand.check_number(workers, "--workers", by_hand.MAX_WORKERS),
+            "minutes": by_hand.check_number(minutes, "--minutes", by_hand.MAX_MINUTES),
+        }
+        if source is None:
+            return given | {"load": None, "scenario": None, "secrets": []}
+        return given | self._load_by_hand(source, locustfiles, api_secrets)
+
+    def do_page_order(self, wanted, pages, default, locustfiles, api_secrets=None):
+        """Decide whether a page begins or workers join one, and return what is loaded.
+
+        ``wanted`` is what `do_page` returned. ``pages`` is what runs on each load host, in order. ``default`` is the
+        sweep file of a page that begins without a file. It is not read where workers join.
+        """
+        from msgspec import convert, to_builtins
+
+        from swarmsweep.sweep import by_hand
+
+        loaded, is_named = wanted, wanted["load"] is not None
+        if not is_named and (page := by_hand.running_page(pages)) is not None:
+            found = by_hand.load_of_page(page)
+            loaded = {"load": to_builtins(found), "scenario": to_builtins(found.scenario()), "secrets": []}
+        elif not is_named:
+            loaded = self._load_by_hand(default, locustfiles, api_secrets)
+        load = convert(loaded["load"], by_hand.LoadByHand)
+        order = by_hand.decide(load, pages, is_named=is_named, workers=wanted["workers"], minutes=wanted["minutes"])
+        return to_builtins(order) | {name: loaded[name] for name in ("load", "scenario", "secrets")}
+
+    def _load_by_hand(self, source, locustfiles, api_secrets):
         from msgspec import to_builtins
 
         from swarmsweep import load_sweep
         from swarmsweep.sweep import by_hand
         from swarmsweep.sweep.load_secrets import secret_files
 
-        given = {
-            "workers": by_hand.check_number(workers, "--workers", by_hand.MAX_WORKERS),
-            "minutes": by_hand.check_number(minutes, "--minutes", by_hand.MAX_MINUTES),
-        }
         if str(source).endswith(".py"):
             load, secrets = by_hand.load_of_locustfile(str(source), locustfiles), []
         else:
@@ -408,20 +438,11 @@ class ActionModule(StepsAction):
             known = api_secrets if isinstance(api_secrets, dict) else {}
             secrets = secret_files(load.as_json().get("secrets"), source, known, ROOT)
         found = by_hand.by_hand(load, str(source))
-        return given | {
+        return {
             "load": to_builtins(found),
             "scenario": to_builtins(found.scenario()),
             "secrets": to_builtins(secrets),
         }
-
-    def do_page_order(self, load, pages, is_named, workers=None, minutes=None):
-        """Decide whether a page begins or workers join one. ``pages`` is what runs on each load host, in order."""
-        from msgspec import convert, to_builtins
-
-        from swarmsweep.sweep.by_hand import LoadByHand, decide
-
-        wanted = convert(load, LoadByHand)
-        return to_builtins(decide(wanted, pages, is_named=bool(is_named), workers=workers, minutes=minutes))
 
     def do_page_text(self, host, address, port, page, workers, connection):
         """Return the lines that say how to open the page."""

@@ -89,6 +89,19 @@ def by_hand(load: AnyLoad, source: str) -> LoadByHand:
     )
 
 
+def running_page(pages: Mapping[str, Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+    """The page that workers may join. ``pages`` is what runs on each load host; the first host has the master."""
+    page = next(iter(pages.values()))
+    return page if page is not None and page["has_master"] else None
+
+
+def load_of_page(page: Mapping[str, Any]) -> LoadByHand:
+    """The load of a page that runs. Workers that join are started as the others were, and propose no users."""
+    return LoadByHand(
+        locustfile=page["locustfile"], workers=1, users=1, spawn_rate=1.0, env=dict(page["env"]), has_picker=True
+    )
+
+
 def check_number(value: Any, name: str, most: int) -> int | None:
     """A number of the command line, None if it was not given.
 
@@ -123,8 +136,8 @@ def decide(
     Raises:
         LabError: the page that runs is another one, or the command would change what cannot be changed.
     """
-    host, page = next(iter(pages.items()))
-    if page is None or not page["has_master"]:
+    host, page = next(iter(pages)), running_page(pages)
+    if page is None:
         return Order(begins=True, workers=workers or load.workers, seconds=60 * (minutes or DEFAULT_MINUTES))
     running = sum(len(found["workers"]) for found in pages.values() if found is not None)
     place = f"Locust's page runs on {host} with {page['locustfile']}"

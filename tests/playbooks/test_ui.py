@@ -1,4 +1,4 @@
-"""`./lab ui` on several load hosts, of which one does not start its part. The hosts are this machine, and systemctl lists one unit."""
+"""`./lab ui` on several load hosts, of which one does not start its part. The hosts are this machine."""
 
 import json
 import os
@@ -33,9 +33,14 @@ def test_nothing_of_a_page_stays_where_a_load_host_cannot_start_it(play, tmp_pat
     (task,) = start["tasks"]
     # The parts that need a load host.
     copied = {"ansible.builtin.file": {"path": "{{ locust_host_secrets_directory }}", "state": "directory"}}
-    started = {"ansible.builtin.command": {"argv": ["test", "{{ inventory_hostname }}", "!=", "lab-load2" if fault else ""]}}
+    started = {
+        "ansible.builtin.command": {"argv": ["test", "{{ inventory_hostname }}", "!=", "lab-load2" if fault else ""]}
+    }
     secrets, locust = task["block"]
-    assert secrets["ansible.builtin.include_role"]["tasks_from"] == "secrets" and locust["locust_page"]["state"] == "started"
+    assert (
+        secrets["ansible.builtin.include_role"]["tasks_from"] == "secrets"
+        and locust["locust_page"]["state"] == "started"
+    )
     task["block"] = [
         {"name": secrets["name"]} | copied,
         {"name": locust["name"], "register": locust["register"], "changed_when": False} | started,
@@ -46,11 +51,16 @@ def test_nothing_of_a_page_stays_where_a_load_host_cannot_start_it(play, tmp_pat
     }
     program = tmp_path / "bin/systemctl"
     program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\necho $1 >> {tmp_path}/called\n[ $1 != list-units ] || echo '{json.dumps([UNIT])}'\n")
+    program.write_text(
+        f"#!/bin/sh\necho $1 >> {tmp_path}/called\n[ $1 != list-units ] || echo '{json.dumps([UNIT])}'\n"
+    )
     program.chmod(0o755)
     start["environment"] = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
-    known = {"ansible.builtin.set_fact": {"ui_order": {"begins": begins}, "ui_wanted": {"load": {}, "secrets": []}}}
-    book = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"name": "Know it"} | known]}, start | {"become": False}]
+    known = {"ansible.builtin.set_fact": {"ui_order": {"begins": begins, "load": {}, "secrets": []}}}
+    book = [
+        {"hosts": "localhost", "gather_facts": False, "tasks": [{"name": "Know it"} | known]},
+        start | {"become": False},
+    ]
     (tmp_path / "play.yml").write_text(json.dumps(book))
     host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     with socket.socket() as bound:
@@ -59,7 +69,11 @@ def test_nothing_of_a_page_stays_where_a_load_host_cannot_start_it(play, tmp_pat
         closed = {"ansible_host": "127.0.0.1", "ansible_port": bound.getsockname()[1], "ansible_connection": "ssh"}
         hosts = {name: host | (closed if (name, fault) == ("lab-load2", "unreachable") else {}) for name in HOSTS}
         (tmp_path / "hosts.yml").write_text(json.dumps({"load": {"hosts": hosts}}))
-        given = {"lab_name": "lab", "lab_host_directory": str(tmp_path / "host"), "secrets_root": str(tmp_path / "secrets")}
+        given = {
+            "lab_name": "lab",
+            "lab_host_directory": str(tmp_path / "host"),
+            "secrets_root": str(tmp_path / "secrets"),
+        }
         done = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", json.dumps(given))
     said = " ".join(done.stdout.split())
     assert (done.returncode == 0) is (fault is None), said

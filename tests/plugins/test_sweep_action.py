@@ -466,12 +466,31 @@ def test_a_page_gets_the_load_of_the_first_cell_and_its_secrets(action, tmp_path
     path = tmp_path / "toy.yml"
     path.write_text(SWEEP.format(load="{users: 40, workers: 2, secrets: {TOKEN: token.txt}}"))
     (tmp_path / "token.txt").write_text("hunter2")
-    found = json.loads(json.dumps(action.do_page(str(path), str(ROOT / "locustfiles"), workers="4")))
+    found = json.loads(json.dumps(action.do_page(str(ROOT / "locustfiles"), str(path), workers="4")))
     assert (found["workers"], found["minutes"]) == (4, None)
     assert found["secrets"] == [{"name": "TOKEN", "path": str(tmp_path / "token.txt")}]
     assert found["scenario"] == {"locustfile": "predict.py", "mode": "fixed", "env": {}}
-    order = action.do_page_order(found["load"], {"lab-load": None}, is_named=True, workers=found["workers"])
-    assert order == {"begins": True, "workers": 4, "seconds": 7200}
+    place = {"default": str(tmp_path / "none.yml"), "locustfiles": str(ROOT / "locustfiles")}
+    loaded = {name: found[name] for name in ("load", "scenario", "secrets")}
+    order = action.do_page_order(found, {"lab-load": None}, **place)
+    assert order == {"begins": True, "workers": 4, "seconds": 7200} | loaded
     running = {"has_master": True, "workers": [0, 1], "locustfile": "predict.py", "env": {}}
-    joined = action.do_page_order(found["load"], {"lab-load": running}, is_named=True, workers=16)
-    assert joined == {"begins": False, "workers": 16, "seconds": 0}
+    joined = action.do_page_order(found, {"lab-load": running}, **place)
+    assert joined == {"begins": False, "workers": 4, "seconds": 0} | loaded
+
+
+def test_the_default_sweep_is_read_only_where_a_page_begins(action, tmp_path):
+    default = tmp_path / "default.yml"
+    default.write_text(SWEEP.format(load="{users: 40, workers: 2}"))
+    place = {"default": str(default), "locustfiles": str(ROOT / "locustfiles")}
+    wanted = json.loads(json.dumps(action.do_page(str(ROOT / "locustfiles"), workers="4")))
+    order = action.do_page_order(wanted, {"lab-load": None}, **place)
+    assert (order["begins"], order["workers"], order["load"]["users"]) == (True, 4, 40)
+    running = {"has_master": True, "workers": [0, 1], "locustfile": "mine.py", "env": {"A": "1"}}
+    # A file that cannot be read ends no command that adds workers.
+    default.write_text("no sweep")
+    joined = action.do_page_order(wanted, {"lab-load": running}, **place)
+    assert (joined["begins"], joined["workers"], joined["secrets"]) == (False, 4, [])
+    assert (joined["load"]["locustfile"], joined["load"]["env"]) == ("mine.py", {"A": "1"})
+    with pytest.raises(LabError):
+        action.do_page_order(wanted, {"lab-load": None}, **place)
