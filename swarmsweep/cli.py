@@ -106,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         "Ctrl-C ends the view, and the sweep goes on.",
         epilog=_EPILOG,
     )
-    watch.add_argument("run", nargs="?", metavar="RUN", help="run folder or run id (default: the newest)")
+    watch.add_argument(
+        "run", nargs="?", metavar="RUN", help="run folder or run id (default: the sweep that runs, or the newest run)"
+    )
     watch.add_argument("--json", action="store_true", help="print each version of progress.json on one line")
     watch.add_argument(
         "--reports-dir", default="reports", metavar="DIR", help="folder of the runs (default: %(default)s)"
@@ -235,9 +237,9 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _watch(arguments: argparse.Namespace) -> None:
-    from swarmsweep.report.watch import watch, watched_run
+    from swarmsweep.report.watch import watch
 
-    watch(watched_run(arguments.run, Path(arguments.reports_dir)), as_json=arguments.json)
+    watch(arguments.run, Path(arguments.reports_dir), as_json=arguments.json)
 
 
 def _new(arguments: argparse.Namespace) -> None:

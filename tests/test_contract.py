@@ -232,6 +232,16 @@ def test_readme_names_only_verbs_that_exist():
     assert named - verbs() == set()
 
 
+def test_every_phase_of_an_attempt_is_in_a_page():
+    """Those that `./lab watch` and progress.json show: the words before a bar in the names of tasks."""
+    files = [*ROOT.glob("roles/bench_cell/tasks/*.yml")]
+    files += [ROOT / f"roles/api_stack/tasks/{name}.yml" for name in ("wrap", "fresh", "elsewhere")]
+    phases = {phase.lower() for file in files for phase in re.findall(r"- name: (\w+) \| ", file.read_text())}
+    assert phases >= {"standby", "fresh", "load", "gather"}
+    text = (ROOT / "docs/verbs.md").read_text()
+    assert [phase for phase in sorted(phases) if f"| `{phase}` |" not in text] == []
+
+
 def test_every_verb_is_in_a_page():
     text = (ROOT / "README.md").read_text() + (ROOT / "docs/verbs.md").read_text()
     assert {verb for verb in verbs() - {"help", "-h", "--help"} if f"./lab {verb}" not in text} == set()

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.lock_holder import Holder, judge
+from swarmsweep.lab.lock_holder import Holder, judge, read_holder
 from swarmsweep.lab.processes import started_at
 
 
@@ -47,6 +47,19 @@ def refuse(path: Path | str, mine: Holder) -> None:
 def holder(path: Path | str, proc: Path = Path("/proc")) -> int | None:
     """The process that holds the lock, or None when none does."""
     return _living(_read(path), proc)
+
+
+def running_sweep(locks: Path) -> Holder | None:
+    """The sweep that began last, of those that hold a lock of this clone. ``locks``: the folder of its labs."""
+    held = (_read(path) for path in locks.glob("*/sweep.lock"))
+    holders = (read_holder(text.partition("\n")[2]) for text in held if _living(text) is not None)
+    sweeps = [holder for holder in holders if holder is not None and _is_sweep(holder.command)]
+    return max(sweeps, key=lambda sweep: sweep.since, default=None)
+
+
+def _is_sweep(command: str) -> bool:
+    # Not `-e sweep=sweeps/sweep.yml` of another command.
+    return any("=" not in word and Path(word).name == "sweep.yml" for word in command.split())
 
 
 def _read(path: Path | str) -> str:

@@ -100,6 +100,17 @@ def holder_of(process: int, argv: Sequence[str], folder: Path, now: float, run: 
     )
 
 
+def read_holder(text: str) -> Holder | None:
+    """Who holds a lock with this content. None: it cannot be read."""
+    try:
+        holder = msgspec.json.decode(text, type=Holder)
+        # Every sentence has these words. A time may be beyond the calendar.
+        holder.words()
+    except (msgspec.DecodeError, ValueError, OverflowError, OSError):
+        return None
+    return holder
+
+
 def judge(text: str, age_seconds: float, mine: Holder) -> Finding:
     """What the content of a lock means for ``mine``, the process that asks.
 
@@ -110,12 +121,9 @@ def judge(text: str, age_seconds: float, mine: Holder) -> Finding:
     """
     if not text.strip():
         return Finding("free")
-    try:
-        holder = msgspec.json.decode(text, type=Holder)
-        # Every sentence has these words.
-        holder.words()
-    except (msgspec.DecodeError, ValueError, OverflowError, OSError):
-        # Another version may have written it, and may still run. A time may be beyond the calendar.
+    holder = read_holder(text)
+    if holder is None:
+        # Another version may have written it, and may still run.
         if age_seconds >= LEASE_SECONDS:
             return Finding("stale", "A lock that cannot be read was left behind, so it was replaced.")
         return Finding("held", _unreadable(age_seconds))

@@ -11,6 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from swarmsweep.errors import InputError, LabError
+from swarmsweep.lab.lock import running_sweep
+from swarmsweep.lab.lock_holder import Holder
 from swarmsweep.lab.processes import started_at
 from swarmsweep.plan.run_folder import newest_run, read_plan
 from swarmsweep.report.progress_file import FILE, RunProgress, read_progress
@@ -22,6 +24,8 @@ LOOK_SECONDS = 0.25
 SILENT_SECONDS = 10.0
 # Seconds in which a sweep that has just begun writes its first version.
 FIRST_SECONDS = 10.0
+# The folder of the labs of this clone, each with its lock. `./lab` runs in the folder above.
+LOCKS = Path(".lab")
 
 
 class View(Protocol):
@@ -48,18 +52,48 @@ class JsonLines:
         """Nothing is left."""
 
 
-def watched_run(run: str | None, reports_dir: Path) -> Path:
-    """The folder of a run: by its path or id; by default, the newest run.
+def watched_run(run: str | None, reports_dir: Path, locks: Path = LOCKS) -> Path:
+    """The folder of a run: by its path or id; by default, that of the sweep that runs, or else the newest run.
 
     Raises:
-        LabError: it is no run folder.
+        LabError: it is no run folder, or the sweep ended before it had one.
     """
     if run is None:
-        return newest_run(reports_dir)
+        return _run_that_begins(locks) or newest_run(reports_dir)
     path = Path(run) if Path(run).is_dir() else reports_dir / run
     if not path.is_dir():
         raise InputError(f"{run}: no such run folder. To watch the newest run: ./lab watch")
     return path
+
+
+def _run_that_begins(locks: Path) -> Path | None:
+    """The run of a sweep that holds a lock of this clone, once it writes its progress. None: no sweep holds one.
+
+    A sweep checks its hosts for some 20 seconds before its run begins. The newest run is not yet its own.
+    """
+    began: Holder | None = None
+    while (sweep := running_sweep(locks)) is not None:
+        if sweep.run is not None and _writes(sweep, Path(sweep.run)):
+            return Path(sweep.run)
+        if began is None:
+            print(f"A sweep prepares its run. This waits for it: {sweep.words()}", file=sys.stderr, flush=True)
+        began = sweep
+        time.sleep(LOOK_SECONDS)
+    if began is None:
+        return None
+    raise LabError(
+        f"the sweep ended before it measured anything: {began.words()}. Its terminal and .lab/log/ have the reason. "
+        "To show the newest run: ./lab watch"
+    )
+
+
+def _writes(sweep: Holder, run_dir: Path) -> bool:
+    """Whether the progress of the run is that of this sweep. A run that is resumed has that of the sweep before."""
+    try:
+        run = read_progress(run_dir)
+    except LabError:
+        return False
+    return (run.process, run.process_started) == (sweep.process, sweep.started)
 
 
 def versions(
@@ -109,16 +143,18 @@ def _is_running(run: RunProgress) -> bool:
     return run.process_started is not None and started_at(run.process) == run.process_started
 
 
-def watch(run_dir: Path, *, as_json: bool = False) -> None:
-    """Show the run until it ends. Ctrl-C ends only this."""
-    view = _view(as_json, sys.stdout)
+def watch(run: str | None, reports_dir: Path, *, as_json: bool = False) -> None:
+    """Show a run until it ends. Ctrl-C ends only this."""
+    try:
+        _show(watched_run(run, reports_dir), _view(as_json, sys.stdout))
+    except KeyboardInterrupt:
+        print("The sweep goes on. To watch it again: ./lab watch", file=sys.stderr)
+
+
+def _show(run_dir: Path, view: View) -> None:
     try:
         for run in versions(run_dir):
             view.show(run, time.time())
-    except KeyboardInterrupt:
-        view.close()
-        print("The sweep goes on. To watch it again: ./lab watch", file=sys.stderr)
-        return
     finally:
         view.close()
 

@@ -17,6 +17,10 @@ from swarmsweep.units import format_figure
 # Lines besides the rows of the table: texts, the head of the table, and the prompt of the shell.
 OTHER_LINES = 9
 MIN_ROWS = 3
+# Characters of the columns from status to SLO, with the spaces between columns. They are never cut in a terminal of
+# 60 columns or more. What they leave is for the id, and then for the reason, which is often the longest text.
+FIGURES_WIDTH = 46
+MIN_ID_WIDTH = 12
 # Rates that are drawn, one a second.
 DRAWN = 60
 _BARS = "▁▂▃▄▅▆▇█"
@@ -38,11 +42,18 @@ class Screen:
     def show(self, run: RunProgress, now: float) -> None:
         """Draw a version."""
         self._note_rate(run)
-        lines = [Text(head(run), style="bold"), Text(now_line(run, now), style="cyan"), Text(sparkline(self._rates))]
+        lines = [
+            Text(head(run, now), style="bold"),
+            Text(now_line(run, now), style="cyan"),
+            Text(sparkline(self._rates)),
+        ]
         texts = [line for line in lines if line.plain]
         rows = max(MIN_ROWS, self._console.height - OTHER_LINES)
         last = [Text(run.last)] if run.last else []
-        self._live.update(Group(*texts, Text(best_line(run), style="green"), table(run, rows), *last), refresh=True)
+        self._live.update(
+            Group(*texts, Text(best_line(run), style="green"), table(run, rows, self._console.width), *last),
+            refresh=True,
+        )
 
     def close(self) -> None:
         """Leave the last version, and show the cursor again."""
@@ -67,11 +78,14 @@ def sparkline(rates: Sequence[float]) -> str:
     return f"{bars} up to {highest:.0f} requests/s"
 
 
-def table(run: RunProgress, rows: int) -> Table:
-    """The cells, at most so many: those around the one that runs."""
+def table(run: RunProgress, rows: int, width: int) -> Table:
+    """The cells, at most so many: those around the one that runs. ``width``: characters of the terminal."""
     columns = Table(box=None, pad_edge=False, expand=False)
-    for name in ("cell", "status", "requests/s", "p95 ms", "SLO", "reason"):
+    columns.add_column("cell", no_wrap=True, max_width=max(MIN_ID_WIDTH, width - FIGURES_WIDTH))
+    for name in ("status", "requests/s", "p95 ms", "SLO"):
         columns.add_column(name, justify="right" if name in ("requests/s", "p95 ms") else "left", no_wrap=True)
+    # rich shrinks columns that may wrap before all others. Its texts stay on one line.
+    columns.add_column(Text("reason", no_wrap=True, overflow="crop"))
     first = _first_row(run, rows)
     for cell in run.cells[first : first + rows]:
         columns.add_row(*_row(cell, is_running=run.now is not None and run.now.cell_id == cell.id))
@@ -98,5 +112,5 @@ def _row(cell: CellProgress, *, is_running: bool) -> tuple[Text, ...]:
         Text(status, style=style),
         *(Text(figure) for figure in figures),
         Text(verdict),
-        Text(reason, overflow="ellipsis"),
+        Text(reason, no_wrap=True, overflow="ellipsis"),
     )

@@ -19,13 +19,21 @@ _ENDS = {
 }
 
 
-def head(run: RunProgress) -> str:
-    """As 'sweep quick: 3 of 8 attempts, 12 min 30 s left, until 18:40'."""
+def head(run: RunProgress, now: float) -> str:
+    """As 'sweep quick: 3 of 8 attempts, 12 min 30 s left, until 18:40'. ``now``: epoch seconds."""
     done = f"sweep {run.sweep}: {run.steps_done} of {counted(run.steps, 'attempt')}"
     if run.state != "running":
-        return f"{done}. {_ENDS[run.state]} after {format_seconds(run.written_at - run.started_at)}"
+        took = format_seconds(run.written_at - run.started_at)
+        return f"{done}. {_ENDS[run.state]} {_moment(run.written_at, now)}, after {took}. Run {one_line(run.run_id)}"
     left = time_left(run.seconds_left, datetime.fromtimestamp(run.ends_at - run.seconds_left))
     return f"{done}, {left}" if run.seconds_left else done
+
+
+def _moment(then: float, now: float) -> str:
+    """As 'at 18:40'; with the date when that is not today."""
+    end = datetime.fromtimestamp(then)
+    is_today = end.date() == datetime.fromtimestamp(now).date()
+    return f"{end:{'at %H:%M' if is_today else 'on %Y-%m-%d at %H:%M'}}"
 
 
 def now_line(run: RunProgress, now: float) -> str:
@@ -52,9 +60,11 @@ def attempt_phase(current: Now, now: float) -> str:
 
 def best_line(run: RunProgress) -> str:
     """The cell that would be chosen now, with its figures."""
+    runs = run.state == "running"
     if run.best is None:
-        return "no cell can be compared yet"
-    words = "best so far" if run.best_holds_slo else "no cell meets the SLO yet, nearest"
+        return "no cell can be compared yet" if runs else "no cell can be compared"
+    best, none = ("best so far", "no cell meets the SLO yet") if runs else ("best", "no cell meets the SLO")
+    words = best if run.best_holds_slo else f"{none}, nearest"
     return f"{words}: {one_line(run.best.id)}, {figures(run.best)}"
 
 
@@ -83,7 +93,7 @@ class Lines:
             self._last = run.last
             yield run.last
         if run.state != "running":
-            yield head(run)
+            yield head(run, now)
             yield best_line(run)
             return
         key = (run.now.position, run.now.phase, run.now.is_retry) if run.now else (run.phase,)

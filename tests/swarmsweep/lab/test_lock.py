@@ -54,6 +54,28 @@ def test_its_holder_is_a_process_that_lives(tmp_path, other):
     lock.refuse(tmp_path / "sweep.lock", holder(os.getpid()))
 
 
+@pytest.mark.parametrize(
+    ("command", "is_sweep"),
+    [
+        (COMMAND, True),
+        (["ansible-playbook", "-i", "inventory/lab", "-e", "@***", "/srv/clone/sweep.yml"], True),
+        (["ansible-playbook", "playbooks/check.yml", "-e", "sweep=sweeps/sweep.yml"], False),
+        (["ansible-playbook", "site.yml", "-i", "inventory/lab"], False),
+    ],
+)
+def test_a_sweep_that_holds_it_is_found(tmp_path, other, command, is_sweep):
+    assert lock.running_sweep(tmp_path) is None
+    mine = holder_of(other.pid, command, Path("/srv/clone"), 1795000000.4, "/srv/clone/reports/x")
+    lock.acquire(tmp_path / "mine/sweep.lock", mine)
+    # Of another lab, which began before.
+    earlier = replace(holder(os.getpid()), since=1.0)
+    lock.acquire(tmp_path / "others/sweep.lock", earlier)
+    assert lock.running_sweep(tmp_path) == (mine if is_sweep else earlier)
+    other.kill()
+    other.wait()
+    assert lock.running_sweep(tmp_path) == earlier
+
+
 def test_a_process_that_ended_loses_it(tmp_path, other):
     lock.acquire(tmp_path / "sweep.lock", holder(other.pid))
     other.kill()

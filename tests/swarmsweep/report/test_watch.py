@@ -1,5 +1,6 @@
 """`./lab watch`: which run, when it ends, and what it prints on a terminal, for a script and in a log."""
 
+import contextlib
 import io
 import json
 import os
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -17,12 +20,14 @@ from msgspec.structs import replace
 
 from swarmsweep.cli import main
 from swarmsweep.errors import LabError
+from swarmsweep.lab import lock
+from swarmsweep.lab.lock_holder import holder_of
 from swarmsweep.lab.processes import started_at
 from swarmsweep.report.live_load import LiveLoad, NoFigures
 from swarmsweep.report.progress_file import FILE, CellProgress, Now, RunProgress
 from swarmsweep.report.watch import JsonLines, versions, watched_run
 from swarmsweep.report.watch_screen import Screen, sparkline
-from swarmsweep.report.watch_text import Lines
+from swarmsweep.report.watch_text import Lines, best_line
 from tests.swarmsweep.report.test_live_load import WINDOW
 from tests.swarmsweep.report.test_progress import CHEAP, DEAR, MIDDLE, Sweep
 
@@ -40,6 +45,12 @@ RUN = RunProgress(run_id="20261122T114512Z-quick", sweep="quick", mode="fixed", 
                   seconds_left=18.0, ends_at=1_030.0, now=NOW, cells=CELLS, best=CELLS[1], best_holds_slo=True,
                   last="2/3 r1-c0.5-m256M-w1: valid, 412 requests/s")  # fmt: skip
 ENDED = replace(RUN, state="ended", now=None, seconds_left=0.0, steps_done=3)
+END = f"{datetime.fromtimestamp(ENDED.written_at):%H:%M}"
+# An invalid attempt of a real run had this reason.
+REASON = (
+    "27.8, 35.0, 43.4 requests/s in the thirds of the window: they differ by a factor of 1.56 (limit 1.36); "
+    "noisy neighbours used 0.91 cores of lab-load (limit 0.1), which had no free core"
+)
 
 
 @pytest.fixture
@@ -71,9 +82,30 @@ def test_lines_are_those_that_are_new():
         RUN.last,
         "3/3 r2-c0.5-m256M-w1: deploy, 12 s of about 30 s",
         LOADED,
-        "sweep quick: 3 of 3 attempts. The sweep has ended after 1 min 52 s",
-        "best so far: r1-c0.5-m256M-w1, 412.4 requests/s, p95 88.2 ms",
+        f"sweep quick: 3 of 3 attempts. The sweep has ended at {END}, after 1 min 52 s. Run {RUN.run_id}",
+        "best: r1-c0.5-m256M-w1, 412.4 requests/s, p95 88.2 ms",
     ]
+
+
+def test_a_run_that_ended_before_today_has_its_date():
+    out = io.StringIO()
+    Lines(out).show(replace(ENDED, best=None), ENDED.written_at + 3 * 86400)
+    day = f"{datetime.fromtimestamp(ENDED.written_at):%Y-%m-%d}"
+    assert f"The sweep has ended on {day} at {END}, after 1 min 52 s" in out.getvalue()
+    assert out.getvalue().splitlines()[-1] == "no cell can be compared"
+
+
+@pytest.mark.parametrize(
+    ("state", "holds_slo", "words"),
+    [
+        ("running", True, "best so far: "),
+        ("running", False, "no cell meets the SLO yet, nearest: "),
+        ("ended", True, "best: "),
+        ("interrupted", False, "no cell meets the SLO, nearest: "),
+    ],
+)
+def test_what_is_open_is_open_only_while_the_sweep_runs(state, holds_slo, words):
+    assert best_line(replace(RUN, state=state, best_holds_slo=holds_slo)).startswith(words)
 
 
 def test_a_load_without_figures_says_since_when_and_why():
@@ -125,6 +157,61 @@ def test_a_run_that_is_silent_and_still_runs_goes_on(run_dir):
     write(run_dir, RUN)
     threading.Timer(0.3, write, (run_dir, ENDED)).start()
     assert [run.state for run in versions(run_dir, look_seconds=0.01, silent_seconds=0.01)] == ["running", "ended"]
+
+
+@pytest.fixture
+def other():
+    """A process that lives until the test ends it."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def takes_lock(locks: Path, process: int, run: Path | None = None) -> None:
+    command = ["ansible-playbook", "sweep.yml", "-i", "inventory/lab"]
+    sweep = holder_of(process, command, Path("/srv/clone"), 1_795_000_000.0, None if run is None else str(run))
+    lock.acquire(locks / "lab/sweep.lock", sweep)
+
+
+@contextlib.contextmanager
+def then(*steps):
+    """Do these, one after the other, once something was printed on standard error. Yields what was printed."""
+    said = io.StringIO()
+
+    def do():
+        while not said.getvalue():
+            time.sleep(0.01)
+        for step, *arguments in steps:
+            step(*arguments)
+
+    thread = threading.Thread(target=do, daemon=True)
+    with contextlib.redirect_stderr(said):
+        thread.start()
+        yield said
+    thread.join(60)
+
+
+def test_a_sweep_that_prepares_its_run_is_waited_for(run_dir, tmp_path, other):
+    write(run_dir, ENDED)
+    begun = Sweep(tmp_path / "later").dir
+    # As a run that is resumed: its progress is that of the sweep before.
+    write(begun, replace(ENDED, process=1, process_started="1"))
+    locks = tmp_path / "locks"
+    takes_lock(locks, other.pid)
+    theirs = replace(RUN, process=other.pid, process_started=started_at(other.pid))
+    with then((takes_lock, locks, other.pid, begun), (time.sleep, 0.5), (write, begun, theirs)) as said:
+        assert watched_run(None, tmp_path, locks) == begun
+        assert (begun / FILE).read_bytes() == msgspec.json.encode(theirs)
+    assert said.getvalue().count("A sweep prepares its run. This waits for it: `ansible-playbook sweep.yml") == 1
+
+
+def test_a_sweep_that_ends_before_its_run_begins_is_an_error(run_dir, tmp_path, other):
+    write(run_dir, ENDED)
+    takes_lock(tmp_path / "locks", other.pid)
+    with then((other.kill,), (other.wait,)), pytest.raises(LabError, match="the sweep ended before it measured"):
+        watched_run(None, tmp_path, tmp_path / "locks")
+    assert watched_run(None, tmp_path, tmp_path / "locks") == run_dir
 
 
 def test_which_run(run_dir, tmp_path):
@@ -184,11 +271,11 @@ def test_the_command_prints_lines_where_there_is_no_terminal(run_dir, capsys):
     assert json.loads(capsys.readouterr().out)["run_id"] == RUN.run_id
 
 
-def drawn(run: RunProgress, height: int = 30) -> str:
+def drawn(run: RunProgress, height: int = 30, width: int = 160) -> str:
     """What the screen shows of a version, as text."""
     out = io.StringIO()
     view = Screen(out)
-    view._console.size = (160, height)
+    view._console.size = (width, height)
     view.show(run, 1_012.0)
     view.close()
     return out.getvalue()
@@ -203,6 +290,24 @@ def test_the_screen_has_cells_load_best_and_time_left():
     assert rows[CHEAP] == ["failed", "-", "-", "needed", "more", "than", "its", "memory"]
     assert rows[MIDDLE] == ["valid", "412.4", "88.2", "holds"]
     assert rows[DEAR] == ["running", "-", "-"]
+
+
+@pytest.mark.parametrize("width", [80, 130, 200])
+def test_a_long_reason_takes_no_room_of_figures(width):
+    invalid = CellProgress(id="r1-c0.25-m128M-w2", status="invalid", reason=REASON, rps=35.3, p95_ms=645.5)
+    rows = drawn(replace(RUN, cells=[invalid, *CELLS], last=None), width=width).splitlines()
+    row = next(line for line in rows if line.startswith(invalid.id))
+    figures, reason = row[: row.index("27.8,")].split(), row[row.index("27.8,") :]
+    assert figures == [invalid.id, "invalid", "35.3", "645.5"]
+    assert reason.endswith("…") and reason[:-1] == REASON[: len(reason) - 1] and len(row) == width
+    assert [line.split()[:4] for line in rows if line.startswith(MIDDLE)] == [[MIDDLE, "valid", "412.4", "88.2"]]
+
+
+def test_of_a_long_id_the_end_is_cut_before_a_figure():
+    long = CellProgress(id="r1-c0.25-m128M-w2-variantslim-locustfilepredict", status="infeasible", reason=REASON)
+    shown = drawn(replace(RUN, cells=[long, *CELLS]), width=80)
+    row = next(line for line in shown.splitlines() if line.startswith("r1-c0.25"))
+    assert row.split()[0].endswith("…") and row.split()[1:4] == ["infeasible", "-", "-"]
 
 
 def test_of_many_cells_those_around_the_running_one_are_shown():
