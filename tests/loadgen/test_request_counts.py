@@ -6,6 +6,9 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from loadgen.shared.request_record import NO_RESPONSE, OK, kind_name
+from swarmsweep.judge.checks.counts import some_requests
+from swarmsweep.judge.evidence import Evidence
+from swarmsweep.judge.flows import flow_of_users
 from swarmsweep.raw.closed_loop import SentCounts, read_users
 from swarmsweep.raw.locust_csv import most_frequent, parse_stats
 from swarmsweep.raw.read_or_note import ReadOrNote
@@ -254,6 +257,36 @@ def test_after_a_login_the_figures_are_the_timings_of_the_scenario(tmp_path):
     assert len(inside) > 3
     assert min(inside.latency_ms) >= 10
     assert most_frequent(parse_stats((tmp_path / "stats_stats.csv").read_text()), own_figures=True) == "GRPC Predict"
+
+
+# All requests are made before the first task.
+EARLY = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.02)
+
+    def on_start(self):
+        for _ in range(4):
+            self.client.get("/ok")
+
+    @task
+    def rest(self):
+        pass
+"""
+
+
+def test_requests_that_are_all_in_on_start_are_the_reason_of_an_empty_window(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        run(tmp_path, EARLY, f"http://127.0.0.1:{server.port}", 1.0, users=3, SWEEP_WARMUP_SECONDS="1")
+    timeline = read_record(tmp_path / "timeline.json", Timeline)
+    problems: list[str] = []
+    record = read_users(tmp_path, ReadOrNote(tmp_path, problems), timeline)
+    assert problems == []
+    flow = flow_of_users(record, timeline.window(), {"users": 3})
+    check = some_requests(Evidence(config={}, load={}, slo={}, flow=flow, sent=record.sent))
+    assert (check.passed, server.asked.total()) == (False, 12)
+    assert "All 12 requests of the attempt were made in on_start or on_stop" in check.sentence
 
 
 # Each failure has a text of its own, as long as a response, or none that can be read.
