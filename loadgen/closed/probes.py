@@ -5,7 +5,9 @@ The users go on between two probes, and every request stays in the record (see r
 
 users       ``least`` and ``most`` users of this worker in the window that have begun a task, and ``waits`` and
             ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum.
-            ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended
+            ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended. ``starting``:
+            users that had not begun a task when the window began, and ``logging_in``: requests of their ``on_start``
+            that had no response then. ``classes``: of each class that runs, its users and their think times
 waited      think times that ended in the window, and their seconds
 """
 
@@ -31,7 +33,7 @@ class Probes:
     """
 
     def __init__(self, environment: Any, recorder: Recorder, host: str, index: str) -> None:
-        self._runner, self._recorder = environment.runner, recorder
+        self._environment, self._runner, self._recorder = environment, environment.runner, recorder
         self._host, self._index = host, index
         self._is_busy = False
         self._runner.register_message(PROBE, self._on_order)
@@ -71,6 +73,7 @@ class Probes:
         self._recorder.open_window(window, own)
         try:
             gevent.sleep(order.seconds_settle)
+            starting, logging_in = self._recorder.starting, self._recorder.logging_in
             before, tasks_before = self._recorder.think_time.sample(), self._recorder.tasks
             users = self._measure((window, own), order.seconds_measure)
             after, tasks_after = self._recorder.think_time.sample(), self._recorder.tasks
@@ -82,7 +85,7 @@ class Probes:
             self._recorder.close_window(window)
         # Without a request of Locust's HTTP clients, the figures are those of the scenario's own timings.
         shown = window if window.offered or not own.offered else own
-        asked, asked_seconds = self._recorder.think_time.asked
+        classes = self._classes()
         tasks, raised = (late - early for early, late in zip(tasks_before, tasks_after, strict=True))
         return {
             "host": self._host,
@@ -93,13 +96,27 @@ class Probes:
             "users": {
                 "least": min(users),
                 "most": max(users),
-                "waits": asked,
-                "asked_seconds": asked_seconds,
+                "waits": sum(one["waits"] for one in classes.values()),
+                "asked_seconds": sum(one["asked_seconds"] for one in classes.values()),
                 "tasks": tasks,
                 "raised": raised,
+                "starting": starting,
+                "logging_in": logging_in,
+                "classes": classes,
             },
             "waited": [after[1] - before[1], after[2] - before[2]],
         }
+
+    def _classes(self) -> dict[str, dict[str, Any]]:
+        """Of each class of users that runs: its users now, and the think times that they asked for so far."""
+        there = self._runner.user_classes_count
+        figures = {}
+        for one in self._environment.user_classes:
+            if one.weight > 0 or one.fixed_count > 0:
+                waits, seconds = self._recorder.think_time.asked(one)
+                name = one.__name__
+                figures[name] = {"users": there.get(name, 0), "waits": waits, "asked_seconds": seconds}
+        return figures
 
     def _measure(self, windows: tuple[Window, Window], seconds: float) -> list[int]:
         """Wait until the window is over; the number of users at its begin, at each second of it, and at its end."""

@@ -166,6 +166,11 @@ class Recorder:
         return self._context.starting
 
     @property
+    def logging_in(self) -> int:
+        """The requests of ``on_start`` that have no response yet."""
+        return sum(request.is_setup and request.latency_ms is None for request in self._in_flight.not_ended())
+
+    @property
     def requests_file(self) -> str:
         """The name of the file of requests when the load is over."""
         return self._requests.compressed.name

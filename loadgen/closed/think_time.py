@@ -71,9 +71,14 @@ class ThinkTime:
         self._ended, self._ended_seconds, self._cut_seconds = 0, 0.0, 0.0
         # Of the waits that are running: their number, and the sum of their starts.
         self._running, self._starts_seconds = 0, 0.0
-        # Of all waits that began, also in the probe of one user: their number, and the seconds that were asked for.
-        self.asked: tuple[int, float] = (0, 0.0)
+        # Of all waits that began, also in the probe of one user, by class of users: their number, and the seconds that
+        # were asked for.
+        self._asked: dict[type, tuple[int, float]] = {}
         self._watch()
+
+    def asked(self, user_class: type) -> tuple[int, float]:
+        """The waits of users of this class that began, also in the probe of one user, and the seconds asked for."""
+        return self._asked.get(user_class, (0, 0.0))
 
     def sample(self) -> Sample:
         """The totals since the creation, running waits included in the last one."""
@@ -94,7 +99,8 @@ class ThinkTime:
             original_wait(task_set)
 
         def sleep(task_set: TaskSet, seconds: Any) -> None:
-            self.asked = self.asked[0] + 1, self.asked[1] + max(0.0, float(seconds))
+            number, total = self.asked(type(task_set.user))
+            self._asked[type(task_set.user)] = number + 1, total + max(0.0, float(seconds))
             if self._in_probe():
                 if not self._wait_for_turn(task_set.user):
                     original_sleep(task_set, min(max(0.0, float(seconds)), MAX_PROBE_PAUSE_SECONDS))

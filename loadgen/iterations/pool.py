@@ -153,6 +153,7 @@ class Pool:
             self._running.add(iteration)
             idle.pop().set(iteration)
         else:
+            iteration.queue(time.monotonic())
             self._queue[iteration.user_class].append(iteration)
         if len(idle) < self._spare[iteration.user_class] or not idle:
             self._wanted.set()
@@ -168,6 +169,7 @@ class Pool:
             self._start_seconds = seconds if self._start_seconds is None else (self._start_seconds + seconds) / 2
         if self._queue[one]:
             iteration = self._queue[one].popleft()
+            iteration.leave_queue(time.monotonic())
             self._running.add(iteration)
             return iteration
         turn: AsyncResult = AsyncResult()
@@ -180,6 +182,7 @@ class Pool:
             else:
                 # The user was ended before it could begin: another one takes the iteration.
                 self._running.discard(turn.value)
+                turn.value.queue(time.monotonic())
                 self._queue[one].appendleft(turn.value)
                 self._wanted.set()
             raise

@@ -24,6 +24,7 @@ from gevent import GreenletExit
 from gevent.event import Event
 
 from loadgen.closed.task_log import text_of
+from loadgen.common.histogram import encode_histogram, quantize_us
 from loadgen.iterations.iteration import Iteration
 from loadgen.iterations.pool import Pool
 from loadgen.iterations.watched_requests import WatchedRequests
@@ -80,10 +81,13 @@ class IterationProbe:
         # Key of a request -> when it was due (monotonic seconds), its lag and the part of it that counts in its latency
         # (seconds), its iteration.
         self._open: dict[int, tuple[float, float, float, Iteration]] = {}
+        # Of good responses to iterations that waited for a user: microseconds with the wait, and without it.
+        self._waits_us: Counter[int] = Counter()
+        self._after_waits_us: Counter[int] = Counter()
         # Closed probes: users whose last iteration failed or had no request. They begin again a little later.
         self._pausing = 0
         self._offered = 0
-        self._prepared_seconds = 0.0
+        self._prepared_seconds = self._waited_seconds = 0.0
 
     def run(self) -> dict[str, Any]:
         """Make the probe and return its summary; blocks its greenlet until then.
@@ -93,6 +97,7 @@ class IterationProbe:
         """
         ordered = monotonic()
         self._pool.prepare(**self._prepare, patience_seconds=READY_SECONDS)
+        self._waited_seconds = monotonic() - ordered
         self._begin()
         self._prepared_seconds = monotonic() - ordered
         give_up = self._end + self.order.timeout_seconds + DRAIN_MARGIN_SECONDS
@@ -188,12 +193,12 @@ class IterationProbe:
                 return
             self._waiting.discard(iteration)
             due = iteration.due
-            lag = late = begun - due
+            lag, late = iteration.lag_seconds(begun), begun - due
         elif begun >= self._end or iteration.due < self._start:
             return
         elif iteration.start is not None:
             # Its own start is when it was due. Only the iteration can have been late.
-            lag = max(0.0, iteration.start - iteration.due)
+            lag = iteration.lag_seconds(iteration.start)
         self._open[key] = (due, lag, late, iteration)
         self._offer_request(due)
         self._note_in_flight()
@@ -214,6 +219,10 @@ class IterationProbe:
             self._log.explain(error or "failed")
         headers = {b"X-Served-By": served_by.encode()} if served_by else None
         self._log.add(due + self._epoch, late + latency_ms / 1e3, outcome, lag, headers, 0)
+        if late and iteration.waited_seconds and outcome == OK and self._window <= due < self._end:
+            whole_ms = late * 1e3 + latency_ms
+            self._waits_us.update(quantize_us([whole_ms]))
+            self._after_waits_us.update(quantize_us([whole_ms - iteration.waited_seconds * 1e3]))
         self._note_in_flight()
         self._note_end()
 
@@ -228,7 +237,7 @@ class IterationProbe:
             self._count("without_request", due, not is_failed)
             if is_failed:
                 self._offer_request(due)
-                lag = max(0.0, (iteration.start or now) - due)
+                lag = iteration.lag_seconds(iteration.start or now)
                 self._log.add(due + self._epoch, now - due, OTHER, lag, None, 0)
                 self._log.explain(text_of(error))
             self._note_in_flight()
@@ -285,6 +294,7 @@ class IterationProbe:
             self._open.clear()
         for iteration in self._waiting:
             self._offer_request(iteration.due)
+            self._count("unstarted", iteration.due, iteration.start is None)
         rest = len(self._waiting) + len(self._open)
         self._log.record_in_flight(now + self._epoch, rest)
         return rest
@@ -304,16 +314,20 @@ class IterationProbe:
             "connections": dict.fromkeys(("opened", "closed_idle", "resent")),
             # From the order until users were ready. All workers get it at the same time.
             "prepared_seconds": round(self._prepared_seconds, 3),
+            "waited_seconds": round(self._waited_seconds, 3),
             "iterations": {
                 "due": counts["due"],
                 "started": counts["due"] - counts["dropped"],
                 "dropped": counts["dropped"],
                 "failed": counts["failed"],
                 "without_request": counts["without_request"],
+                "unstarted": counts["unstarted"],
                 "ended": counts["ended"],
                 "timed": counts["timed"],
                 "seconds_sum": round(self._seconds_sum, 6),
                 "users": self._pool.users,
             },
+            "waits_histogram": encode_histogram(self._waits_us),
+            "after_waits_histogram": encode_histogram(self._after_waits_us),
             **seen,
         }

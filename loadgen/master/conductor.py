@@ -93,9 +93,10 @@ class Conductor(SearchConductor):
         if summary["stopped"]:
             raise ProbeError(f"probe {number}: {summary['stopped']}")
         self._kind.add(summary)
-        judgement = self.search.add(step, summary)
+        seconds = step.seconds + self._kind.waited_seconds(summary)
+        judgement = self.search.add(step, summary, seconds)
         logger.info("Probe %d, %s: %s, %s", number, self._words(step), judgement.verdict, judgement.reason)
-        self.record.add(step, summary, judgement, step.seconds)
+        self.record.add(step, summary, judgement, seconds)
         if judgement.verdict in (BAD, GENERATOR):
             self.live.enter("pause")
             self._kind.wait(order.max_latency_seconds)

@@ -41,6 +41,9 @@ class Kind(Protocol):
     def add(self, summary: Mapping[str, Any]) -> None:
         """A probe is over."""
 
+    def waited_seconds(self, summary: Mapping[str, Any]) -> float:
+        """How long the workers waited before the probe until they could make its load."""
+
     def sent(self, summaries: int) -> int:
         """The requests that all probes so far have recorded; ``summaries`` of them are in their summaries."""
 
@@ -77,6 +80,9 @@ class LeanKind:
 
     def add(self, summary: Mapping[str, Any]) -> None:
         pass
+
+    def waited_seconds(self, summary: Mapping[str, Any]) -> float:
+        return 0.0
 
     def sent(self, summaries: int) -> int:
         return summaries
@@ -133,6 +139,10 @@ class ArrivalsKind:
             self._requests_each = max(1.0, measured["offered"] / iterations["due"])
             self._seconds_each = iterations["seconds_mean"]
         self._recorded = summary["recorded"]
+
+    def waited_seconds(self, summary: Mapping[str, Any]) -> float:
+        """For the ``on_start`` of further users, which is a load of the API, too."""
+        return summary["measured"]["iterations"]["waited_seconds"]
 
     def sent(self, summaries: int) -> int:
         return summaries if self._recorded is None else self._recorded

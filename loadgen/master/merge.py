@@ -8,7 +8,9 @@ measured         counts of the measured window; ``offered_rps`` and ``achieved_r
                  percentiles and mean of those that were ok and percentiles of the lag, in ms; null where nothing was
                  measured. A search by arrivals has ``iterations`` too: counts of those that were due in the window,
                  their mean length in seconds, and how many ended per second within it. ``apart_seconds``: how much
-                 earlier the first worker began than the last one
+                 earlier the first worker began than the last one. ``waited_seconds``: the longest wait of a
+                 worker for its users before the probe. ``within_without_waits``: as ``within_limits``, without the time
+                 in which iterations waited for users that were still in ``on_start``
 within_limits    by the name of each limit that was given, requests of the measured window that were ok within it.
                  To three digits, as the histogram has them: a limit of 500 ms lets 500.2 ms pass
 """
@@ -42,6 +44,7 @@ def merge(
     measured = [part for part in merged if part["second"] >= 0]
     latency = add_encoded(part["latency_histogram"] for part in measured)
     lag = add_encoded(report["lag_histogram"] for report in reports)
+    within = {name: count_within(latency, limit) for name, limit in limits_ms.items()}
     return {
         "schema": 1,
         "trial": order.trial,
@@ -50,8 +53,8 @@ def merge(
         "workers_reported": len(reports),
         "stopped": next((report["stopped"] for report in reports if report["stopped"]), None),
         **{name: sum(report[name] for report in reports) for name in (*COUNTS, "in_flight_end")},
-        "measured": _measure(order, measured, latency, lag) | _iterations(order, reports),
-        "within_limits": {name: count_within(latency, limit) for name, limit in limits_ms.items()},
+        "measured": _measure(order, measured, latency, lag) | _iterations(order, reports, limits_ms, within),
+        "within_limits": within,
         "bins": merged,
         "lag_histogram": lag.encode().decode(),
         "errors": dict(sum((Counter(report["errors"]) for report in reports), Counter())),
@@ -63,7 +66,12 @@ def merge(
 
 def merge_users(order: UsersOrder, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float]) -> dict[str, Any]:
     """The result of all workers together, with their users and the think times that ended in the window."""
-    users = {name: sum(report["users"][name] for report in reports) for name in reports[0]["users"]}
+    seen = [report["users"] for report in reports]
+    users = {name: sum(part[name] for part in seen) for name in seen[0] if name != "classes"}
+    users["classes"] = {
+        name: {key: sum(part["classes"][name][key] for part in seen) for key in figures}
+        for name, figures in seen[0]["classes"].items()
+    }
     waited = [sum(values) for values in zip(*(report["waited"] for report in reports), strict=True)]
     return {**merge(order, reports, limits_ms), "users": users, "waited": waited}
 
@@ -112,7 +120,9 @@ def _recorded(reports: Sequence[dict[str, Any]]) -> dict[str, int]:
     return {"recorded": sum(counts)} if counts else {}
 
 
-def _iterations(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _iterations(
+    order: Order, reports: Sequence[dict[str, Any]], limits_ms: Mapping[str, float], within: Mapping[str, int]
+) -> dict[str, Any]:
     """Sums of iterations (see iterations/probe.py); empty for reports of the lean client, which has none."""
     parts = [report["iterations"] for report in reports if "iterations" in report]
     if not parts:
@@ -120,10 +130,17 @@ def _iterations(order: Order, reports: Sequence[dict[str, Any]]) -> dict[str, An
     total = {name: sum(part[name] for part in parts) for name in parts[0]}
     timed, seconds = total.pop("timed"), total.pop("seconds_sum")
     prepared = [report["prepared_seconds"] for report in reports]
+    names = ("waits_histogram", "after_waits_histogram")
+    waits, after = (add_encoded(report[name] for report in reports) for name in names)
     more = {
         "seconds_mean": seconds / timed if timed else None,
         "ended_per_second": total["ended"] / order.seconds_measure,
         "apart_seconds": max(prepared) - min(prepared),
+        "waited_seconds": max(report["waited_seconds"] for report in reports),
+        "within_without_waits": {
+            name: within[name] + count_within(after, limit) - count_within(waits, limit) + total["unstarted"]
+            for name, limit in limits_ms.items()
+        },
     }
     return {"iterations": total | more}
 

@@ -168,16 +168,14 @@ def _proof(cell: Row) -> str:
 
 
 def estimate_text(capacity: CellCapacity) -> str:
-    """As '640.2 (601.1 to 690.0 between deployments)'."""
+    """As "640.2 (601.1 to 690.0 between deployments), 96 users"."""
     text = _figure(capacity.estimate_rps)
-    if capacity.interval_rps is None:
-        return text
-    if capacity.estimate_users is not None:
-        text += f", {capacity.estimate_users:.0f} users"
-    low, high = map(format_figure, capacity.interval_rps)
-    return (
-        f"{text} ({low} to {high} {'between deployments' if capacity.between_deployments else 'within one deployment'})"
-    )
+    if capacity.interval_rps is not None:
+        low, high = map(format_figure, capacity.interval_rps)
+        where = "between deployments" if capacity.between_deployments else "within one deployment"
+        text += f" ({low} to {high} {where})"
+    # The interval is one of rates.
+    return text if capacity.estimate_users is None else f"{text}, {capacity.estimate_users:.0f} users"
 
 
 def _price(cell: Row, tariff: Tariff) -> str:

@@ -149,7 +149,7 @@ def _with_rates(
         found,
         verified_rps=rate_at(found.verified_rps),
         estimate_rps=rate_at(found.estimate_rps),
-        interval_rps=_rates_within(known, interval) if interval and known else None,
+        interval_rps=_rates_within(known, interval, found.estimate_rps) if interval and known else None,
     )
     if unit == ITERATIONS:
         return replace(measured, verified_iterations_per_second=found.verified_rps)
@@ -161,14 +161,16 @@ def _with_rates(
     )
 
 
-def _rates_within(known: Sequence[tuple[float, float]], interval: tuple[float, float]) -> tuple[float, float]:
-    """The lowest and the highest rate at numbers of this interval. More users may get a lower rate than fewer."""
+def _rates_within(
+    known: Sequence[tuple[float, float]], interval: tuple[float, float], estimate: float | None = None
+) -> tuple[float, float]:
+    """The lowest and the highest rate at numbers of this interval. More users may get a lower rate than fewer.
+
+    The rate of the estimate is one of them: beyond the capacity, those of both ends may be lower.
+    """
     low, high = interval
-    rates = [
-        _interpolated(known, low),
-        *(rate for users, rate in known if low < users < high),
-        _interpolated(known, high),
-    ]
+    ends = [_interpolated(known, users) for users in (low, high, estimate) if users is not None]
+    rates = [*ends, *(rate for users, rate in known if low < users < high)]
     return min(rates), max(rates)
 
 

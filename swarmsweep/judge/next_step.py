@@ -25,6 +25,9 @@ SPARE_WORKERS = 1.2
 # A search tries no rate at which its longest probe may have too few requests by chance. Its lowest rate is this factor
 # above the one with just enough of them, or less.
 NEAR_LOWEST = 1.7
+# In the reason of a probe: users that log in while they are needed, or whose login gets no response.
+LATE_USERS, LATE_LOGINS = "new users were still in on_start", "did not respond to their on_start"
+INTERRUPTED = "The search was interrupted before it verified a rate. Measure again."
 # In the reason of a probe: exceptions of the scenario, in tasks whose requests may all be good.
 RAISED = re.compile("% of (tasks|iterations) raised")
 
@@ -77,6 +80,8 @@ def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> st
             f"{format_figure(max(held))} held it. So the API or a host was disturbed. "
             "Find out what else runs on the hosts, then measure again."
         )
+    if search.ended is None:
+        return INTERRUPTED
     seconds = sum(entry.seconds_measure for entry in opened if entry.verdict == GOOD and entry.level in passed)
     what = "up to" if _by_users(opened) else "rates up to"
     return (
@@ -151,6 +156,11 @@ def _after_a_late_generator(
             f"Users were missing: {lowest.reason}. "
             "Correct what ends or delays them in the scenario (on_start), then measure again."
         )
+    if LATE_USERS in lowest.reason:
+        return (
+            f"At {_load(opened, lowest.level)}, {lowest.reason}. "
+            "Make on_start shorter in the scenario, or use load.by: users, then measure again."
+        )
     if " apart, because on_start" in lowest.reason:
         return (
             f"At {_load(opened, lowest.level)}, {lowest.reason}. "
@@ -177,8 +187,11 @@ def _after_no_good_probe(
     search: SearchFile, opened: Sequence[ProbeEntry], counts: Mapping[int, Counts], slo: Slo
 ) -> str:
     failed = [entry for entry in opened if entry.verdict == BAD]
+    if not failed and search.ended is None:
+        return INTERRUPTED
     if not failed:
-        return f"No probe at a rate was made. {_longer(search.order.profile)}."
+        what = "with more than one user" if _by_users(search.probes) else "at a rate"
+        return f"No probe {what} was made. {_longer(search.order.profile)}."
     lowest = min(failed, key=lambda entry: entry.level or 0.0)
     rate, level = _load(opened, lowest.level), "number" if _by_users(opened) else "rate"
     seen = counts.get(lowest.number)
@@ -188,6 +201,11 @@ def _after_no_good_probe(
         return (
             f"At {rate}, {format_figure(failures)} % of the requests failed, and {format_plain(allowed)} % may fail. "
             "The log (./lab logs api) may show why. Correct the API or the scenario."
+        )
+    if LATE_LOGINS in lowest.reason:
+        return (
+            f"{lowest.reason} within 30 s. Make the login of the API faster, add CPUs or replicas, or lower "
+            "load.spawn_rate."
         )
     if RAISED.search(lowest.reason):
         return (

@@ -134,7 +134,9 @@ class Iterations(Struct, frozen=True):
     """Those of a search by arrivals that were due in the window.
 
     ``failed`` ones were ended by an exception. ``ended_per_second``: those that ended within the window.
-    ``apart_seconds``: how much earlier the first worker began than the last one.
+    ``apart_seconds``: how much earlier the first worker began than the last one. ``waited_seconds``: how long the
+    workers waited for users before the probe. ``within_without_waits``: as ``within_limits``, without the time in which
+    iterations waited for users that were still in ``on_start``; empty in records of earlier versions.
     """
 
     due: Count
@@ -142,6 +144,8 @@ class Iterations(Struct, frozen=True):
     failed: Count
     ended_per_second: Amount
     apart_seconds: Amount = 0.0
+    waited_seconds: Amount = 0.0
+    within_without_waits: dict[str, Count] = {}
 
 
 class Measured(Struct, frozen=True):
@@ -170,10 +174,20 @@ class SecondOfProbe(Struct, frozen=True):
     cpu_percent: Amount | None = None
 
 
+class UsersOfClass(Struct, frozen=True):
+    """Users of one class, and as in `UsersSeen`."""
+
+    users: Count
+    waits: Count
+    asked_seconds: Amount
+
+
 class UsersSeen(Struct, frozen=True):
     """The fewest and the most users in the window, and the think times that they asked for since the load began.
 
-    ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended.
+    ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended. ``starting``: users that
+    had not begun a task when the window began, and ``logging_in``: those requests of their ``on_start`` that had no
+    response then. ``classes``: of each class of users, how many there are, and the think times that they asked for.
     """
 
     least: Count
@@ -182,6 +196,9 @@ class UsersSeen(Struct, frozen=True):
     asked_seconds: Amount
     tasks: Count = 0
     raised: Count = 0
+    starting: Count = 0
+    logging_in: Count = 0
+    classes: dict[str, UsersOfClass] = {}
 
 
 class ProbeWorker(Struct, frozen=True):

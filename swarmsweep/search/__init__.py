@@ -14,7 +14,7 @@ around the rate that a fit to all probes predicts. Finally, *verify* repeats the
 held for long enough.
 """
 
-from .by_users import UserSearch, needed_seconds
+from .by_users import USER_ENDS, UserSearch, needed_seconds
 from .fitting import Fit, OpenProbe, Point, estimate_rps, fit_near, points_of, verified_rate
 from .judging import (
     BAD,
@@ -32,11 +32,12 @@ from .judging import (
     least_requests,
 )
 from .steps import PROFILES, UNLOADED, Profile, Step
-from .strategy import Search
+from .strategy import ENDS, WITH_RATE, Search
 from .summary import ProbeSummary, Slo
 
 __all__ = [
     "BAD",
+    "ENDS",
     "GENERATOR",
     "GOOD",
     "MAX_LAG_MS",
@@ -48,6 +49,8 @@ __all__ = [
     "PROBE",
     "PROFILES",
     "UNLOADED",
+    "USER_ENDS",
+    "WITH_RATE",
     "Fit",
     "Judgement",
     "OpenProbe",

@@ -6,14 +6,17 @@ for each request. The first numbers follow from this law; then the search goes o
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 from .fitting import OpenProbe
 from .judging import BAD, Judgement, judge_probe
 from .steps import UNLOADED, Profile, Step
-from .strategy import Search
-from .summary import ProbeSummary, Slo
+from .strategy import ENDS, WIDE, Search
+from .summary import ProbeSummary, Slo, Users
 
 KIND = "users"
+# How such a search ends, see `UserSearch`.
+USER_ENDS = (*(end for end in ENDS if end != "max_rps"), "max_users", "think_time")
 # A step has at least this many think times: one to settle, and two to measure. In a shorter one, chance decides how
 # many of the users make a request.
 THINKS, THINKS_MEASURED = 3, 2
@@ -29,8 +32,23 @@ FIRST_OF_BOUND = 0.6
 FIRST_OF_LONGEST = 0.5
 # Numbers of users while all hold, and bounds of the guess after the first that failed, as multiples of the last one.
 UP_FACTOR, LEAST_DOWN, MOST_DOWN = 2.0, 0.1, 0.8
+# While the mean latency is at most this multiple of that of one user, no queue has formed, and the number is far too
+# low. It then grows by UP_FREE: a number that is too high shows the maximum that the API serves.
+FREE, UP_FREE = 1.25, 4.0
+# Far below a number that failed, this share of the guess is tried, so that it probably holds. And in a wide bracket, at
+# least this multiple of the number that held.
+BELOW_GUESS, LEAST_ABOVE = 0.85, 1.25
 # Locust warns of more for each of its workers.
 SPAWN_RATE = 100.0
+
+
+class Flow(NamedTuple):
+    """What a probe showed: its requests per second, those of them with a good response, and their mean latency."""
+
+    users: int
+    rps: float
+    ok_rps: float
+    latency_seconds: float
 
 
 class UserSearch(Search):
@@ -64,12 +82,13 @@ class UserSearch(Search):
         self.kind = KIND
         self.spawn_rate, self.processes = spawn_rate, processes
         self.think_seconds = think_seconds
+        self._is_think_given, self._is_think_judged = think_seconds is not None, False
+        self._least_settle_seconds = profile.settle_seconds
         # Seconds of think time for each request, and the mean latency of one user.
         self._think_of_request = think_seconds or 0.0
         self._unloaded_seconds = 0.0
         self._users = 1
-        # Of each probe: users, requests/s, and mean latency in seconds.
-        self._flows: list[tuple[int, float, float]] = []
+        self._flows: list[Flow] = []
 
     def add(self, step: Step, summary: ProbeSummary, seconds: float | None = None) -> Judgement:
         """Add the summary of a probe. ``seconds`` is the time that it took, if that is known."""
@@ -89,26 +108,36 @@ class UserSearch(Search):
         self._probes.append(
             OpenProbe(float(self._users), step.seconds_measure, judgement.verdict, measured["offered"], within)
         )
-        self._flows.append((self._users, ended / measured["seconds"], latency / ended if ended else 0.0))
+        length, mean = measured["seconds"], latency / ended if ended else 0.0
+        self._flows.append(Flow(self._users, ended / length, measured["ok"] / length, mean))
         return judgement
 
-    def next(self) -> Step | None:
-        """The probe to be made now; None when the search has ended."""
-        too_long = needed_seconds(self.think_seconds or 0.0) > self.profile.budget_seconds
-        if self.ended is None and self._is_unloaded_known and not self._probes and too_long:
-            self.ended = "think_time"
-        return super().next()
-
     def _note_think_time(self, summary: ProbeSummary, offered: int, is_first: bool) -> None:
+        """Correct the mean think time, and end the search where its budget is too small for it.
+
+        The first probe has one user, of one class. So where there are several, the next probe decides.
+        """
         users = summary.get("users")
-        if users is None or not users["waits"]:
+        if users is not None and users["waits"]:
+            if not self._is_think_given:
+                self.think_seconds = _mean_think_seconds(users)
+            if is_first and offered:
+                # A task may make several requests before its user thinks.
+                self._think_of_request = (self.think_seconds or 0.0) * min(1.0, users["waits"] / offered)
+            settle = max(self._least_settle_seconds, self._think_of_step_seconds)
+            self.profile = replace(self.profile, settle_seconds=settle)
+        classes = (users or {}).get("classes") or {}
+        is_whole = self._is_think_given or not is_first or len(classes) <= 1
+        if self.think_seconds is None or self._is_think_judged or not is_whole:
             return
-        mean = users["asked_seconds"] / users["waits"]
-        self.think_seconds = self.think_seconds if self.think_seconds is not None else mean
-        if is_first and offered:
-            # A task may make several requests before its user thinks.
-            self._think_of_request = self.think_seconds * min(1.0, users["waits"] / offered)
-        self.profile = replace(self.profile, settle_seconds=max(self.profile.settle_seconds, self.think_seconds))
+        self._is_think_judged = True
+        if needed_seconds(self.think_seconds) > self.profile.budget_seconds:
+            self.ended = "think_time"
+
+    @property
+    def _think_of_step_seconds(self) -> float:
+        """The mean think time for which a step is long enough: at most the one for which the budget is."""
+        return min(self.think_seconds or 0.0, self.profile.budget_seconds / needed_seconds(1))
 
     # What differs from the search for a rate.
 
@@ -127,10 +156,9 @@ class UserSearch(Search):
     @property
     def _cycle_seconds(self) -> float:
         """The time from one request of a user to the next: of the fewest users so far."""
-        flows = [(users, rate) for users, rate, _ in self._flows if rate]
-        if flows:
-            users, rate = min(flows)
-            return users / rate
+        if flows := [flow for flow in self._flows if flow.rps]:
+            fewest = min(flows)
+            return fewest.users / fewest.rps
         return max(self._unloaded_seconds + self._think_of_request, 1e-3)
 
     def _first_rps(self, saturation_rps: float) -> float:
@@ -146,22 +174,50 @@ class UserSearch(Search):
         return min(max(users, 1.0), max(1.0, self.spawn_rate * self.profile.search_seconds), self._most_rps)
 
     def _higher(self, passed: float, saturation_rps: float) -> float | None:
-        return None if passed >= self._most_rps else min(max(UP_FACTOR * passed, passed + 1), self._most_rps)
+        if passed >= self._most_rps:
+            return None
+        # A long ramp would leave little for the rest.
+        most = max(UP_FACTOR * passed, passed + self.spawn_rate * self.profile.search_seconds)
+        users = min((UP_FREE if self._is_free(passed) else UP_FACTOR) * passed, most)
+        return min(max(users, passed + 1), self._most_rps)
+
+    def _is_free(self, users: float) -> bool:
+        """Whether no queue has formed with so many users: the API is far from its limit."""
+        flows = [flow for flow in self._flows if flow.users == users and flow.latency_seconds]
+        return bool(flows) and flows[-1].latency_seconds <= FREE * self._unloaded_seconds
 
     def _lower(self, upper: float) -> float | None:
         if upper <= 1:
             return None
-        failed = [flow for flow in self._flows if flow[0] == upper and flow[1]]
-        if not failed:
+        guess = self._guess(upper)
+        if guess is None:
             return max(1.0, upper * MOST_DOWN / 2)
-        users, rate, latency = failed[-1]
-        guess = rate * (max(0.0, users / rate - latency) + MEAN_OF_LIMIT * self._limit_seconds)
+        if guess < upper / WIDE:
+            guess *= BELOW_GUESS
         tries = len(set(self._rates(BAD)))
         return max(1.0, min(max(guess * MOST_DOWN ** (tries - 1), LEAST_DOWN * upper), MOST_DOWN * upper))
 
+    def _middle(self, lower: float, upper: float) -> float:
+        guess = self._guess(upper) if upper > WIDE * lower else None
+        if guess is None:
+            return super()._middle(lower, upper)
+        return min(max(BELOW_GUESS * guess, LEAST_ABOVE * lower), MOST_DOWN * upper)
+
+    def _guess(self, failed: float) -> float | None:
+        """The number of users with the mean latency at the limit, from a number that failed.
+
+        With too many users, the API serves as much as it can, so the good responses per second are its maximum.
+        """
+        flows = [flow for flow in self._flows if flow.users == failed and flow.rps]
+        if not flows:
+            return None
+        last = flows[-1]
+        think_seconds = max(0.0, last.users / last.rps - last.latency_seconds)
+        return last.ok_rps * (think_seconds + MEAN_OF_LIMIT * self._limit_seconds)
+
     def _measure_seconds(self, rate: float, seconds: float) -> float:
         requests = self._wanted_requests * self._cycle_seconds / rate
-        thinking = THINKS_MEASURED * (self.think_seconds or 0.0)
+        thinking = THINKS_MEASURED * self._think_of_step_seconds
         return math.ceil(min(max(seconds, requests, thinking), self.profile.longest_seconds))
 
     def _open(self, purpose: str, rate: float, seconds: float, reserve: float = 0.0) -> Step | None:
@@ -190,3 +246,12 @@ class UserSearch(Search):
 def needed_seconds(think_seconds: float) -> float:
     """The smallest budget of a search in seconds, for users with this mean think time."""
     return STEPS * THINKS * think_seconds
+
+
+def _mean_think_seconds(users: Users) -> float:
+    """The mean of all users. A class whose users think for a short time asks for more of the waits than others."""
+    classes = [one for one in users.get("classes", {}).values() if one["waits"] and one["users"]]
+    if not classes:
+        return users["asked_seconds"] / users["waits"]
+    total = sum(one["users"] for one in classes)
+    return sum(one["users"] * one["asked_seconds"] / one["waits"] for one in classes) / total

@@ -27,6 +27,9 @@ MAX_APART_SHARE = 0.05
 BACKLOG_DEVIATIONS = 2.0
 # The first and last part of a window, which are compared for growth.
 BACKLOG_SHARE = 0.15
+# If at least this share of the users that have not begun a task wait for a response, the API delays their on_start, and
+# not the scenario.
+LOGIN_SHARE = 0.5
 # Percent of one core in the busiest second of a Locust worker. Above it, the worker delays requests itself, and users
 # who wait for responses measure this delay.
 MAX_WORKER_CPU_PERCENT = 90.0
@@ -89,6 +92,8 @@ def _judge_users(step: Step, users: int, summary: ProbeSummary, slo: Slo) -> Jud
     if step.purpose == UNLOADED:
         rate = measured["ok"] / measured["seconds"]
         return Judgement(PROBE, f"{_figure(rate)} good responses/s to one user")
+    if reason := _logins_missed(users, summary):
+        return Judgement(BAD, reason, over_percent)
     if reason := _users_not_made(users, summary):
         return Judgement(GENERATOR, reason, over_percent)
     if measured["offered"] < (least := least_requests(limits)):
@@ -108,6 +113,17 @@ def _judge_users(step: Step, users: int, summary: ProbeSummary, slo: Slo) -> Jud
     return Judgement(BAD, "; ".join(reasons), over_percent) if reasons else Judgement(GOOD, HELD, over_percent)
 
 
+def _logins_missed(users: int, summary: ProbeSummary) -> str | None:
+    """Whether users are missing because the API does not respond to their ``on_start``, in words."""
+    seen = summary.get("users")
+    if seen is None or summary["stopped"] or summary["workers_reported"] < summary["workers_ordered"]:
+        return None
+    starting, waiting = seen.get("starting", 0), seen.get("logging_in", 0)
+    if not starting or waiting < LOGIN_SHARE * starting or _is_worker_busy(summary["measured"]):
+        return None
+    return f"{starting} of {users} users had not begun a task, because the API did not respond to their on_start"
+
+
 def _users_not_made(users: int, summary: ProbeSummary) -> str | None:
     """Why the load of users differs from the order, or None."""
     if summary["workers_reported"] < summary["workers_ordered"]:
@@ -120,10 +136,15 @@ def _users_not_made(users: int, summary: ProbeSummary) -> str | None:
     if not seen["least"] == seen["most"] == users:
         between = f"{seen['least']} to {seen['most']}" if seen["least"] != seen["most"] else f"{seen['least']}"
         return f"{between} of {users} users ran tasks in the window"
-    cpu = summary["measured"].get("cpu_percent_max")
-    if cpu is not None and cpu >= MAX_WORKER_CPU_PERCENT:
+    if _is_worker_busy(summary["measured"]):
+        cpu = summary["measured"].get("cpu_percent_max") or 0.0
         return f"the busiest Locust worker used {cpu:.0f} % of a core, less than {MAX_WORKER_CPU_PERCENT:g} % is needed"
     return None
+
+
+def _is_worker_busy(measured: Measured) -> bool:
+    cpu = measured.get("cpu_percent_max")
+    return cpu is not None and cpu >= MAX_WORKER_CPU_PERCENT
 
 
 def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float]) -> str | None:
@@ -140,6 +161,8 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     lag = measured["lag_ms"].get("p99")
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
         return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
+    if reason := _waited_for_users(summary, limits):
+        return reason
     due, dropped = due_and_dropped(measured)
     # Requests are dropped when too many are in flight. If even the full rate could not serve those within the greatest
     # limit, the API is the cause (Little's law).
@@ -165,6 +188,24 @@ def _apart(measured: Measured) -> str | None:
     if apart <= most:
         return None
     return f"workers began {_figure(apart)} s apart, because on_start took long, and {_figure(most)} s is allowed"
+
+
+def _waited_for_users(summary: ProbeSummary, limits: Mapping[str, float]) -> str | None:
+    """Whether a percentile is missed only because iterations waited for users that were in ``on_start``, in words.
+
+    Such users are added while the probe runs. The next probe has them from its start.
+    """
+    iterations, offered = summary["measured"].get("iterations"), summary["measured"]["offered"]
+    without = iterations.get("within_without_waits") if iterations is not None else None
+    names = [name for name in PERCENTS if name in limits]
+    if not without or not set(names) <= without.keys():
+        return None
+    if not any(100 * summary["within_limits"][name] < PERCENTS[name] * offered for name in names):
+        return None
+    if any(100 * without[name] < PERCENTS[name] * offered for name in names):
+        return None
+    share = max(100 * (without[name] - summary["within_limits"][name]) / offered for name in names)
+    return f"{_figure(share)} % of requests were late alone because new users were still in on_start"
 
 
 def _unit(measured: Measured) -> str:

@@ -23,6 +23,13 @@ MAX_RPS = 1e6
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
 LAST_OF_FIT, LAST_OF_FAILED, LAST_LEAST, SURE_OF_FIT = 0.94, 0.965, 0.7, 0.9
+# A bracket whose upper end is more than this multiple of its lower one comes from a poor first guess. A fit says
+# nothing in it, so it is narrowed as long as the lower rate can still be verified.
+WIDE = 2.0
+
+# How a search ends, see `Search`. Those of `WITH_RATE` need a verified rate.
+ENDS = ("done", "budget", "generator", "max_rps", "no_load_passes")
+WITH_RATE = ("done", "max_rps", "max_users")
 
 
 class Search:
@@ -65,10 +72,10 @@ class Search:
         self._probes: list[OpenProbe] = []
         self._confirmed = 0
 
-    def add(self, step: Step, summary: ProbeSummary) -> Judgement:
-        """Add the summary of a probe (see `judge_probe`)."""
+    def add(self, step: Step, summary: ProbeSummary, seconds: float | None = None) -> Judgement:
+        """Add the summary of a probe (see `judge_probe`). ``seconds`` is the time that it took, if that is known."""
         judgement = judge_probe(step, summary, self.slo)
-        self.spent_seconds += step.seconds
+        self.spent_seconds += step.seconds if seconds is None else seconds
         measured = summary["measured"]
         if step.purpose == UNLOADED:
             self._is_unloaded_known = True
@@ -193,7 +200,7 @@ class Search:
         elif upper == math.inf:
             rate = self._higher(lower, saturation_rps)
         elif (upper - lower) / upper > self.profile.resolution:
-            purpose, rate = "bisect", (lower + upper) / 2
+            purpose, rate = "bisect", self._middle(lower, upper)
         else:
             rate = None
         if rate is None:
@@ -232,6 +239,10 @@ class Search:
         if upper <= self._lowest_rps or tried > MAX_DOWN:
             return None
         return max(upper * DOWN[min(tried, len(DOWN)) - 1], self._lowest_rps)
+
+    def _middle(self, lower: float, upper: float) -> float:
+        """The next rate within the bracket."""
+        return (lower + upper) / 2
 
     def _confirm(self) -> Step | None:
         """Long probes at and around the fitted rate, which is fitted anew each time."""
@@ -294,16 +305,17 @@ class Search:
     def _hold_seconds(self, rate: float, below: float = math.inf) -> float:
         """The missing seconds at this rate, settling included. Only probes at rates lower than ``below`` count."""
         missing = self.profile.verify_seconds - self._good_seconds(rate, below)
-        return self.profile.settle_seconds + max(missing, self.profile.search_seconds)
+        return self.profile.settle_seconds + max(missing, self._measure_seconds(rate, self.profile.search_seconds))
 
     def _reserve_seconds(self, lower: float, upper: float) -> float:
         """The seconds that the search must leave for the rest: confirmation and another probe.
 
-        While no rate has failed, it is only the time to verify. While no rate has held, it is 0.
+        While no rate has failed, or one far above the one that held, it is only the time to verify. While no rate has
+        held, it is 0.
         """
         if not lower:
             return 0.0
-        if upper == math.inf or self._unreached:
+        if upper > WIDE * lower or self._unreached:
             return self._hold_seconds(lower)
         each = self.profile.settle_seconds + self._measure_seconds(lower, self.profile.confirm_seconds)
         return (len(self.profile.confirm_factors) + 1) * each

@@ -19,6 +19,8 @@ class Iterations(TypedDict):
 
     Those that were due in the measured window, and did not start or were ended by an exception. ``ended_per_second``:
     those that ended within the window. ``apart_seconds``: how much earlier the first worker began than the last one.
+    ``waited_seconds``: how long the workers waited for users before the probe. ``within_without_waits``: as
+    ``within_limits``, without the time in which iterations waited for users that were still in ``on_start``.
     """
 
     due: int
@@ -26,6 +28,8 @@ class Iterations(TypedDict):
     failed: int
     ended_per_second: float
     apart_seconds: NotRequired[float]
+    waited_seconds: NotRequired[float]
+    within_without_waits: NotRequired[Mapping[str, int]]
 
 
 class Measured(TypedDict):
@@ -56,11 +60,22 @@ class Order(TypedDict):
     most_in_flight: int
 
 
+class UsersOfClass(TypedDict):
+    """Users of one class, and as in `Users`."""
+
+    users: int
+    waits: int
+    asked_seconds: float
+
+
 class Users(TypedDict):
     """The fewest and the most users of all workers in the window.
 
     ``waits`` and ``asked_seconds``: the think times that the scenario asked for since the load began, and their sum.
     ``tasks`` that ended in the window, and ``raised``: those of them that an exception ended.
+    ``starting``: users that had not begun a task when the window began, and ``logging_in``: those requests of their
+    ``on_start`` that had no response then. ``classes``: of each class of users, how many there are, and the think times
+    that they asked for.
     """
 
     least: int
@@ -69,6 +84,9 @@ class Users(TypedDict):
     asked_seconds: float
     tasks: NotRequired[int]
     raised: NotRequired[int]
+    starting: NotRequired[int]
+    logging_in: NotRequired[int]
+    classes: NotRequired[Mapping[str, UsersOfClass]]
 
 
 class ProbeSummary(TypedDict):

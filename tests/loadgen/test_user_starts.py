@@ -167,6 +167,70 @@ iterations = merge(order, parts, {})["measured"]["iterations"]
 finish(prepared=[part["prepared_seconds"] for part in parts], iterations=iterations)
 """
 
+CLASSES = """
+from loadgen.closed.order import DONE, PROBE, UsersOrder
+from loadgen.closed.probes import Probes
+from loadgen.closed.recorder import Recorder
+
+class Quick(User):
+    wait_time = constant(0.01)
+    @task
+    def work(self):
+        pass
+
+class Slow(User):
+    wait_time = constant(60)
+    fixed_count = 1
+    @task
+    def work(self):
+        pass
+
+class Nobody(Quick):
+    weight = 0
+
+environment = Environment(user_classes=[Quick, Slow, Nobody], events=locust.events)
+runner = environment.create_local_runner()
+recorder = Recorder(environment, Path(sys.argv[1]), "lab-load", "0")
+Probes(environment, recorder, "lab-load", "0")
+reports = []
+runner.register_message(DONE, lambda msg, **_: reports.append(msg.data))
+runner.spawn_users({"Quick": 3, "Slow": 1})
+runner.send_message(PROBE, asdict(UsersOrder(1, 4, 0.1, 0.2, 1.0)))
+while not reports:
+    gevent.sleep(0.01)
+finish(users=reports[0]["users"])
+"""
+LOGINS = """
+from loadgen.closed.in_flight import Request
+from loadgen.iterations.gate import Gate
+from loadgen.iterations.pool import Pool, shares_of
+from loadgen.iterations.probe import IterationProbe
+from loadgen.iterations.watched_requests import WatchedRequests
+from loadgen.master.merge import merge
+from loadgen.open.order import Order
+from loadgen.shared.request_record import OK
+
+class Visitor(User):
+    def on_start(self):
+        gevent.sleep(1)
+    @task
+    def work(self):
+        request = Request(False, "GET", "/", None)
+        watched.on_begin(request)
+        gevent.sleep(0.5)
+        watched.on_end(request, 500.0, OK, None, None)
+
+environment = Environment(user_classes=[Visitor], events=locust.events)
+environment.create_local_runner()
+pool, watched = Pool(environment, shares_of([Visitor])), WatchedRequests()
+watched.gate = Gate(pool)
+order = Order(1, "constant", 1.0, rate_rps=20, timeout_seconds=30.0, most_in_flight=50)
+part = IterationProbe(order, pool, watched, Path(sys.argv[1]) / "requests.f64", None).run()
+# Any number of ms may be a limit of the SLO.
+limits = {str(limit): limit for limit in range(100, 3000, 20)}
+finish(probe=merge(order, [{"host": "h", "index": "0", **part}], limits), limits=limits)
+"""
+
 GARBAGE = """
 import weakref
 from loadgen.iterations.gate import Gate
@@ -238,7 +302,9 @@ def test_a_probe_of_users_begins_when_all_have_begun_a_task(tmp_path):
     """Users who still log in make no load, in on_start of the user as in that of a task set."""
     found = run(tmp_path, PROBE)
     assert found["starting"] == [2, 2, 0]
-    assert found["users"] == {"least": 2, "most": 2, "waits": 0, "asked_seconds": 0.0, "tasks": 0, "raised": 0}
+    users = {"least": 2, "most": 2, "waits": 0, "asked_seconds": 0, "tasks": 0, "raised": 0}
+    classes = {"Visitor": {"users": 2, "waits": 0, "asked_seconds": 0}}
+    assert found["users"] == users | {"starting": 0, "logging_in": 0, "classes": classes}
     assert found["later"]
 
 
@@ -269,6 +335,30 @@ def test_how_far_apart_workers_begin_is_recorded(tmp_path):
     assert third < min(first, second)
     assert found["iterations"]["apart_seconds"] == pytest.approx(max(first, second) - third)
     assert found["iterations"]["due"] == 30
+
+
+def test_a_probe_of_users_has_the_think_time_of_each_class(tmp_path):
+    """Locust starts no user of a class without a weight."""
+    users = run(tmp_path, CLASSES)["users"]
+    quick, slow = users["classes"].pop("Quick"), users["classes"].pop("Slow")
+    assert users["classes"] == {}
+    assert (quick["users"], slow) == (3, {"users": 1, "waits": 1, "asked_seconds": 60})
+    assert quick["asked_seconds"] == pytest.approx(0.01 * quick["waits"])
+    assert (users["waits"], users["asked_seconds"]) == (quick["waits"] + 1, quick["asked_seconds"] + 60)
+
+
+def test_iterations_that_waited_for_a_login_are_known_without_their_wait(tmp_path):
+    """The users that are idle at first are fewer than the iterations of half a second that follow."""
+    found = run(tmp_path, LOGINS)
+    measured, within = found["probe"]["measured"], found["probe"]["within_limits"]
+    assert measured["offered"] == measured["ok"] == 20
+    without = measured["iterations"]["within_without_waits"]
+    assert all(within[name] <= without[name] <= 20 for name in within)
+    assert any(within[name] < without[name] for name in within)
+    # The first users logged in before the probe.
+    assert measured["iterations"]["waited_seconds"] > 0.9
+    # A wait is no lag of the generator: the latency without it is that of the request, and the lag.
+    assert all(within[name] == without[name] == 0 for name, limit in found["limits"].items() if limit < 500)
 
 
 def test_a_probe_of_users_counts_the_tasks_that_raised_in_it(tmp_path):

@@ -126,6 +126,9 @@ def test_each_window_has_its_users_and_is_cut_from_the_record(searched):
         assert (offered, ok) == (summary["measured"]["offered"], summary["measured"]["ok"])
         # The histogram has three digits.
         assert abs(within - summary["within_limits"]["p95_ms"]) <= max(1, 0.01 * ok)
+        (visitors,) = summary["users"]["classes"].values()
+        asked = {name: summary["users"][name] for name in ("waits", "asked_seconds")}
+        assert visitors == asked | {"users": trial["users"]}
         mean = summary["users"]["asked_seconds"] / summary["users"]["waits"]
         assert THINK_SECONDS[0] <= mean <= THINK_SECONDS[1]
 

@@ -223,6 +223,8 @@ def recorded(search: Any, made: list[tuple[Any, dict[str, Any], Any]]) -> tuple[
             "kind": step.kind,
             "rate_rps": step.rate_rps,
             "connections": step.connections,
+            "users": step.users,
+            "seconds_ramp": step.seconds_ramp,
             "seconds_settle": step.seconds_settle,
             "seconds_measure": step.seconds_measure,
             "window_start": 0.0,
@@ -234,12 +236,14 @@ def recorded(search: Any, made: list[tuple[Any, dict[str, Any], Any]]) -> tuple[
         }
         for number, (step, _, judgement) in enumerate(made, 1)
     ]
-    order = {"profile": search.profile.name, "slo": search.slo, "arrivals": search.arrivals, "max_rps": search.max_rps}
-    order["workers"] = 1
+    by_users = made[0][0].users is not None
+    most = {"by": "users", "max_users": search.max_rps} if by_users else {"max_rps": search.max_rps}
+    order = {"profile": search.profile.name, "slo": search.slo, "arrivals": search.arrivals, "workers": 1, **most}
     profile = {"verify_seconds": search.profile.verify_seconds}
     content = {"schema": 1, "order": order, "profile": profile, "trials": entries, "ended": search.ended, "error": None}
     counts = {
-        number: Counts(summary["measured"]["offered"], summary["within_limits"], summary["measured"]["failed"])
+        number: Counts(seen["offered"], summary["within_limits"], seen["failed"], seen["ok"] / seen["seconds"])
         for number, (_, summary, _) in enumerate(made, 1)
+        for seen in [summary["measured"]]
     }
     return msgspec.convert(content, SearchFile), counts

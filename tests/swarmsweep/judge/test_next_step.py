@@ -5,10 +5,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 from queue_world import World, recorded, search_in
+from users_world import Users
 
 from swarmsweep.judge.capacity import capacity_of
 from swarmsweep.judge.next_step import next_step
-from swarmsweep.search import PROFILES, Search
+from swarmsweep.search import ENDS, PROFILES, UNLOADED, USER_ENDS, WITH_RATE, Search, UserSearch
 
 P95, P99 = {"p95_ms": 100, "max_failure_percent": 1}, {"p99_ms": 1500}
 USUAL = {"slots": 4, "service_seconds": 0.02}  # 183 requests/s with P95
@@ -21,7 +22,7 @@ def slower_after(seconds):
 
 
 # The profile with its budget in seconds, the limits, the API, how the search ends, and what the step says.
-ENDS = {
+STEPS = {
     "a short budget": ("smoke", 28, P95, USUAL, "budget", ["The budget ended", "load.profile: standard", "420 s"]),
     "no rate failed": ("standard", 45, P95, USUAL, "budget", ["The budget ended", "load.profile: publish", "1200 s"]),
     "the longest budget": ("publish", 150, P95, USUAL, "budget", ["The budget ended", "Measure again"]),
@@ -59,22 +60,140 @@ ENDS = {
 
 def ended(name, seed=1):
     """The search of a row, with its capacity."""
-    profile, budget, slo, world, _, _ = ENDS[name]
+    profile, budget, slo, world, _, _ = STEPS[name]
     search = Search(replace(PROFILES[profile], budget_seconds=budget), slo, connections=10)
     made = search_in(World(**world, seed=seed), search)
     file, counts = recorded(search, made)
     return search, file, counts, capacity_of(file, counts, slo)
 
 
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("name", STEPS)
 def test_a_search_without_a_verified_rate_says_what_to_do(name):
     search, _, _, capacity = ended(name)
-    assert (search.ended, capacity.verified_rps) == (ENDS[name][4], None)
-    assert [words for words in ENDS[name][5] if words not in capacity.next_step] == []
+    assert (search.ended, capacity.verified_rps) == (STEPS[name][4], None)
+    assert [words for words in STEPS[name][5] if words not in capacity.next_step] == []
+
+
+VISITORS = {"slots": 4, "service_seconds": 0.02, "think": (1, 1)}
+
+
+def failing(summary):
+    """No request has a good response."""
+    measured = summary["measured"]
+    measured |= {"ok": 0, "failed": measured["offered"]}
+    summary["within_limits"] = dict.fromkeys(summary["within_limits"], 0)
+
+
+def of_users(**seen):
+    """Other counts of users. A callable gets their number."""
+
+    def change(summary):
+        users = summary["users"]
+        users |= {name: value(users["most"]) if callable(value) else value for name, value in seen.items()}
+
+    return change
+
+
+def busy(summary):
+    """The Locust worker needs a whole core."""
+    summary["measured"]["cpu_percent_max"] = 97.0
+
+
+# The profile with its budget in seconds, the limits, the users, what differs in probes of several users, how the search
+# ends, and what the step says.
+USER_STEPS = {
+    "a short budget": (
+        *("smoke", 14, P95, VISITORS | {"think": (0.3, 0.3)}, None, "budget"),
+        ["The budget ended after up to", "users had held the SLO", "load.profile: standard"],
+    ),
+    "long think time": (
+        *("smoke", 60, P95, VISITORS | {"think": (4, 4)}, None, "think_time"),
+        ["They think for 4", "needs 72 s", "load.profile: standard", "wait_seconds"],
+    ),
+    "slow without load": (
+        *("smoke", 60, {"p95_ms": 15}, VISITORS, None, "no_load_passes"),
+        ["With a single user", "15 ms, and 5 % may", "More replicas would not help"],
+    ),
+    "all requests fail": (
+        *("smoke", 60, P95, VISITORS, failing, "no_load_passes"),
+        ["100.0 % of the requests failed", "Correct the API or the scenario"],
+    ),
+    "tasks raise": (
+        *("smoke", 60, P95, VISITORS, of_users(tasks=100, raised=50), "no_load_passes"),
+        ["50 % of tasks raised", "./lab logs locust"],
+    ),
+    "logins without a response": (
+        *("smoke", 60, P95, VISITORS),
+        of_users(least=0, starting=lambda users: users, logging_in=lambda users: users),
+        "no_load_passes",
+        ["did not respond to their on_start within 30 s", "load.spawn_rate"],
+    ),
+    "a busy worker": (
+        *("smoke", 60, P95, VISITORS, busy, "generator"),
+        ["1 worker was late at every rate", "set load.workers to 2"],
+    ),
+    "users end": (
+        *("smoke", 60, P95, VISITORS, of_users(least=0), "generator"),
+        ["Users were missing: 0 to", "Correct what ends or delays them in the scenario (on_start)"],
+    ),
+}
+
+
+def ended_users(name, **settings):
+    """The search of a row, with its capacity."""
+    profile, budget, slo, world, change, *_ = USER_STEPS[name]
+    users = Users(**world)
+    users.slo = slo
+    search, made = UserSearch(replace(PROFILES[profile], budget_seconds=budget), slo, processes=4, **settings), []
+    while step := search.next():
+        summary = users.run(step)
+        if change is not None and step.purpose != UNLOADED:
+            change(summary)
+        made.append((step, summary, search.add(step, summary)))
+        assert len(made) < 60, "the search does not end"
+    file, counts = recorded(search, made)
+    return search, capacity_of(msgspec.structs.replace(file, think_seconds=search.think_seconds), counts, slo)
+
+
+@pytest.mark.parametrize("name", USER_STEPS)
+def test_a_search_without_a_verified_number_of_users_says_what_to_do(name):
+    search, capacity = ended_users(name)
+    assert (search.ended, capacity.verified_rps) == (USER_STEPS[name][5], None)
+    assert [words for words in USER_STEPS[name][6] if words not in capacity.next_step] == []
+
+
+def test_every_end_without_a_verified_rate_has_its_step():
+    assert {row[4] for row in STEPS.values()} == set(ENDS) - set(WITH_RATE)
+    assert {row[5] for row in USER_STEPS.values()} == set(USER_ENDS) - set(WITH_RATE)
+
+
+@pytest.mark.parametrize(
+    ("search", "world", "end"),
+    [
+        (Search(PROFILES["standard"], P95, connections=10), World(**USUAL, seed=2), "done"),
+        (Search(PROFILES["smoke"], P95, connections=10, max_rps=50), World(**USUAL, seed=2), "max_rps"),
+        (UserSearch(PROFILES["smoke"], {"p95_ms": 120}, processes=4, max_users=40), Users(**VISITORS), "max_users"),
+    ],
+)
+def test_the_other_ends_have_a_verified_rate(search, world, end):
+    while step := search.next():
+        search.add(step, world.run(step) if isinstance(world, Users) else world.run(step, search.slo))
+    assert end in WITH_RATE
+    assert search.ended == end
+    assert search._verified_rps
+
+
+@pytest.mark.parametrize("name", ["a short budget", "no rate failed"])
+def test_a_search_that_was_interrupted_says_so(name):
+    """Its budget is not the reason."""
+    _, file, counts, _ = ended(name)
+    step = capacity_of(msgspec.structs.replace(file, ended=None), counts, P95).next_step
+    assert step == "The search was interrupted before it verified a rate. Measure again."
 
 
 def test_the_next_steps(golden):
-    golden("next_steps.yml", {name: ended(name)[3].next_step for name in ENDS})
+    steps = {name: ended(name)[3].next_step for name in STEPS}
+    golden("next_steps.yml", steps | {f"users, {name}": ended_users(name)[1].next_step for name in USER_STEPS})
 
 
 def test_a_search_that_the_think_time_of_users_ends_says_so():
@@ -134,6 +253,29 @@ def test_workers_that_began_apart_need_a_shorter_on_start():
     probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
     step = capacity_of(msgspec.structs.replace(file, order=order, probes=probes), counts, P95).next_step
     assert f" iterations/s, {reason}. Make on_start shorter in the scenario, or set load.workers to 1" in step
+
+
+def test_users_that_log_in_too_late_for_their_iterations_need_a_shorter_on_start():
+    _, file, counts, _ = ended("late at every rate")
+    order = msgspec.structs.replace(file.order, by="arrivals")
+    reason = "7 % of requests were late alone because new users were still in on_start"
+    probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
+    step = capacity_of(msgspec.structs.replace(file, order=order, probes=probes), counts, P95).next_step
+    assert f" iterations/s, {reason}. Make on_start shorter in the scenario, or use load.by: users" in step
+
+
+def test_an_on_start_that_takes_the_whole_budget_is_named():
+    """A search by arrivals waits for it before each probe, for up to 30 s."""
+    search, world, made = Search(PROFILES["smoke"], P95, connections=10), World(**USUAL), []
+    while step := search.next():
+        summary = world.run(step, search.slo)
+        made.append((step, summary, search.add(step, summary, step.seconds + 30)))
+    file, counts = recorded(search, made)
+    capacity = capacity_of(file, counts, P95)
+    assert ([step.purpose for step, _, _ in made], search.ended) == (["unloaded", "probe"], "no_load_passes")
+    assert "No probe at a rate was made, because the users' on_start took the budget" in capacity.next_step
+    assert "load.profile: standard" in capacity.next_step and "make on_start shorter" in capacity.next_step
+    assert (capacity.verified_rps, capacity.estimate_rps, capacity.is_lower_bound) == (None, None, False)
 
 
 @pytest.mark.parametrize("what", ["tasks", "iterations"])

@@ -1,13 +1,11 @@
 """The search for a number of users, with simulated users of a queue whose true capacity is known."""
 
 import functools
-import heapq
-import math
 from statistics import fmean
 
-import numpy as np
 import pytest
-from queue_world import PERCENTS, summarize
+from queue_world import PERCENTS
+from users_world import Users
 
 from swarmsweep.search import PROFILES, UNLOADED, Step, UserSearch, judge_probe, needed_seconds
 
@@ -16,37 +14,6 @@ EAGER = {"slots": 4, "service_seconds": 0.02, "think": (0, 0)}
 SLOW = {"slots": 1, "service_seconds": 0.3, "think": (1, 2)}
 # Its latency is no work: the first guess of the search is far too low.
 PARALLEL = {"slots": 20, "service_seconds": 0.1, "think": (1, 2)}
-
-
-class Users:
-    """``slots`` workers with lognormal services, and users who wait for each response and think between."""
-
-    def __init__(self, slots: int, service_seconds: float, think: tuple[float, float], seed: int = 1) -> None:
-        self.slots, self.service_seconds, self.think = slots, service_seconds, think
-        self.random = np.random.default_rng(seed)
-        self.slo = {"p95_ms": 6000 * service_seconds, "max_failure_percent": 1}
-
-    def service(self) -> float:
-        sigma = math.sqrt(math.log(1.25))
-        return self.random.lognormal(math.log(self.service_seconds) - sigma**2 / 2, sigma)
-
-    def run(self, step: Step) -> dict:
-        total, users, is_first = step.seconds_settle + step.seconds_measure, step.users, step.purpose == UNLOADED
-        ready = [0.0] if is_first else [self.random.uniform(0, self.think[0] + 1e-3) for _ in range(users)]
-        heapq.heapify(ready)
-        free, starts, ends, waits, asked = [0.0] * self.slots, [], [], 0, 0.0
-        while ready[0] < total:
-            start = heapq.heappop(ready)
-            end = max(start, free[0]) + self.service()
-            heapq.heapreplace(free, end)
-            pause = self.random.uniform(*self.think)
-            waits, asked = waits + 1, asked + pause
-            heapq.heappush(ready, end + (min(pause, 0.1) if is_first else pause))
-            starts.append(start)
-            ends.append(end)
-        times = (np.array(starts) - step.seconds_settle, np.array(ends) - step.seconds_settle)
-        seen = {"least": users, "most": users, "waits": waits, "asked_seconds": asked}
-        return summarize(step, self.slo, *times, np.zeros(len(starts), int)) | {"users": seen}
 
 
 @functools.cache
@@ -144,6 +111,7 @@ def test_the_highest_number_that_may_be_tried_ends_the_search():
 
 
 STEP = Step("bisect", "users", None, None, 2, 20, users=10)
+LATE = {"least": 6, "most": 10, "waits": 1, "asked_seconds": 1}
 # What differs from a good summary, the verdict, and a part of the reason.
 JUDGED = [
     ({}, "good", "all limits held"),
@@ -152,6 +120,18 @@ JUDGED = [
     ({"users": None}, "generator", "was not recorded"),
     ({"workers_reported": 0}, "generator", "0 of 1 workers"),
     ({"stopped": "Locust quits"}, "generator", "was stopped: Locust quits"),
+    (
+        {"users": LATE | {"starting": 4, "logging_in": 2}},
+        "bad",
+        "4 of 10 users had not begun a task, because the API did not respond to their on_start",
+    ),
+    # Most of them do something else.
+    ({"users": LATE | {"starting": 4, "logging_in": 1}}, "generator", "6 to 10 of 10 users ran"),
+    (
+        {"users": LATE | {"starting": 4, "logging_in": 4}, "measured": {"cpu_percent_max": 95.0}},
+        "generator",
+        "6 to 10 of 10 users ran",
+    ),
     ({"measured": {"cpu_percent_max": 90.0}}, "generator", "used 90 % of a core"),
     ({"measured": {"cpu_percent_max": 89.0}}, "good", ""),
     ({"within_limits": {"p95_ms": 150}}, "bad", "% of requests over 120 ms, 5 % are allowed"),
@@ -190,3 +170,41 @@ def test_a_probe_of_users_is_judged_by_its_users_and_its_limits(change, verdict,
 def test_settings_that_make_no_sense_are_refused(setting, value):
     with pytest.raises(ValueError, match=f"{setting} is {value}"):
         UserSearch(PROFILES["smoke"], {"p95_ms": 100}, **{setting: value})
+
+
+# Users, waits, and the seconds that were asked for, of classes that have asked so far in the probe of one user and in
+# the next one. Then how the search ends after each, and the mean think time.
+CLASSES = {
+    "of one class": ([{"Slow": (1, 2, 20)}], ["think_time"], 10),
+    # The first one alone would be too slow.
+    "of which one is slow": (
+        [{"Slow": (1, 2, 20), "Quick": (0, 0, 0)}, {"Slow": (1, 3, 30), "Quick": (99, 990, 99)}],
+        [None, None],
+        (10 + 99 * 0.1) / 100,
+    ),
+    # The first one alone would be quick enough.
+    "of which most are slow": (
+        [{"Slow": (0, 0, 0), "Quick": (1, 20, 2)}, {"Slow": (90, 90, 900), "Quick": (10, 900, 90)}],
+        [None, "think_time"],
+        9.01,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_think_time_is_the_mean_of_all_users(name):
+    probes, ends, mean = CLASSES[name]
+    world, search = Users(4, 0.02, (1, 1)), UserSearch(PROFILES["smoke"], {"p95_ms": 120})
+    for classes, ended in zip(probes, ends, strict=True):
+        summary = world.run(step := search.next())
+        figures = ("users", "waits", "asked_seconds")
+        seen = {one: dict(zip(figures, values, strict=True)) for one, values in classes.items()}
+        summary["users"] |= {"classes": seen} | {
+            key: sum(one[key] for one in seen.values()) for key in ("waits", "asked_seconds")
+        }
+        search.add(step, summary)
+        following = search.next()
+        assert search.ended == ended
+        # No step is longer than the budget allows, whatever the first class asks for.
+        assert following is None or following.seconds <= 3 * 60 / 18 + 3
+    assert search.think_seconds == pytest.approx(mean)
