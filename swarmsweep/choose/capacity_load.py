@@ -4,11 +4,14 @@ Cells are chosen by the conservative rate. It is the smaller of two rates: the h
 deployment, and the lower bound of the estimate over the deployments.
 """
 
+import math
+
 from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.fixed_load import against_cheaper, describe_config, nothing_measured
 from swarmsweep.choose.paired_test import BETTER, EQUAL, UNDECIDED, WORSE, Comparison, Noise, is_tie
 from swarmsweep.choose.recommendation import Recommendation, recommend_with
+from swarmsweep.choose.target import Target, target_of
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import CellCapacity, Row
@@ -56,17 +59,19 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
         noise: the noise of the run (see `comparisons.noise_in`). The default is the noise of ``cells``.
     """
     noise = noise or noise_in(plan, cells)
-    slo, target, tariff = plan.limits, plan.load.get("target_rps"), tariff_of(plan)
+    slo, target, tariff = plan.limits, target_of(plan.load), tariff_of(plan)
     cells, able = [cell for cell in cells if not cell.twin_of], eligible_cells(cells)
     if not able:
         return _nothing_holds(cells, slo, tariff)
-    needed = target * HEADROOM if target else None
-    best = _highest(able, noise, tariff) if needed is None else _cheapest_for(needed, able, noise, tariff)
-    if best is None:
-        return _short_of(target or 0, able, slo, tariff)
+    if target is None:
+        best = _highest(able, noise, tariff)
+    elif (cheapest := _cheapest_for(target, HEADROOM, able, noise, tariff)) is not None:
+        best = cheapest
+    else:
+        return _short_of(target, able, slo, tariff)
     compared = compare_with_each(best, able, noise)
-    cheaper = against_cheaper(best, cells, lambda cell: _why_not(cell, needed, compared), tariff)
-    rival = None if needed else _rival(best, able, tariff)
+    cheaper = against_cheaper(best, cells, lambda cell: _why_not(cell, target, compared), tariff)
+    rival = None if target else _rival(best, able, tariff)
     return recommend_with(
         best.id,
         answer=[_take(best, target, able, slo, tariff)],
@@ -85,14 +90,14 @@ def sensitivity(plan: Plan, cells: list[Row]) -> list[str]:
 
     The effect of tighter or looser limits is unknown, because the search used the limits of the SLO.
     """
-    target, able = plan.load.get("target_rps"), eligible_cells(cells)
-    if not target or not able:
+    target, able = target_of(plan.load), eligible_cells(cells)
+    if target is None or not able:
         return []
     noise, tariff = noise_in(plan, cells), tariff_of(plan)
-    chosen = _cheapest_for(target * HEADROOM, able, noise, tariff)
+    chosen = _cheapest_for(target, HEADROOM, able, noise, tariff)
     sentences = []
     for headroom, words in ((1.0, "no headroom"), (1.5, "a headroom of 50 %")):
-        other = _cheapest_for(target * headroom, able, noise, tariff)
+        other = _cheapest_for(target, headroom, able, noise, tariff)
         if other is not chosen:
             name = other.id if other else "no tested configuration"
             sentences.append(f"With {words}, {name} would be recommended.")
@@ -122,9 +127,13 @@ def _capacity_of(cell: Row) -> CellCapacity:
     return cell.capacity
 
 
-def _cheapest_for(needed: float, able: list[Row], noise: Noise, tariff: Tariff) -> Row | None:
-    """The cheapest cell with this rate; of several with the same cost, one that ties with the highest rate."""
-    enough = [cell for cell in able if _conservative(cell) >= needed * (1 - slo_of.ROUNDED_SHARE)]
+def _cheapest_for(target: Target, headroom: float, able: list[Row], noise: Noise, tariff: Tariff) -> Row | None:
+    """The cheapest cell that reaches the target times the headroom.
+
+    Of several with the same cost, it is one that ties with the highest rate.
+    """
+    share = headroom * (1 - slo_of.ROUNDED_SHARE)
+    enough = [cell for cell in able if _conservative(cell) >= target.rps_of(cell) * share]
     price = min((plain_order(cell, tariff)[0] for cell in enough), default=0.0)
     same = [cell for cell in enough if plain_order(cell, tariff)[0] == price]
     return _highest(same, noise, tariff) if same else None
@@ -142,9 +151,9 @@ def _top(able: list[Row], tariff: Tariff) -> Row:
     return min(able, key=lambda cell: (-_conservative(cell), plain_order(cell, tariff)))
 
 
-def _take(best: Row, target: float | None, able: list[Row], slo: SloLimits, tariff: Tariff) -> str:
+def _take(best: Row, target: Target | None, able: list[Row], slo: SloLimits, tariff: Tariff) -> str:
     if target:
-        why = f"It is the cheapest configuration with a conservative rate of at least {_wanted(target)}"
+        why = f"It is the cheapest configuration with a {target.noun} of at least {_wanted(target)}"
     elif best is _top(able, tariff):
         why = "It has the highest conservative rate"
     else:
@@ -185,15 +194,14 @@ def _price(cell: Row, tariff: Tariff) -> str:
     return f"The cost is {tariff.words(cell.config)}, with {each} requests/s for each{unit}"
 
 
-def _wanted(target: float) -> str:
-    needed = target * HEADROOM
-    spare = 100 * (needed / target - 1)
-    if spare < 1e-6:
-        return f"{format_plain(target)} requests/s"
-    return f"{format_figure(needed)} requests/s (the target of {format_plain(target)} plus {format_figure(spare)} %)"
+def _wanted(target: Target) -> str:
+    spare = 100 * (HEADROOM - 1)
+    # A part of a user is none.
+    needed = math.ceil(target.wanted * HEADROOM) if target.is_users else target.wanted * HEADROOM
+    return f"{target.words(needed)} (the target of {format_plain(target.wanted)} plus {format_figure(spare)} %)"
 
 
-def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -> str:
+def _why_not(cell: Row, target: Target | None, compared: dict[str, Comparison]) -> str:
     """Why a cheaper cell that was measured was not chosen."""
     proven = conservative_rps(cell)
     if proven is None:
@@ -202,10 +210,10 @@ def _why_not(cell: Row, needed: float | None, compared: dict[str, Comparison]) -
             "held the SLO, but not long enough to verify a rate" if held else "held the SLO at none of the tested rates"
         )
     least = ", but its capacity may be higher" if _capacity_of(cell).is_lower_bound else ""
-    if needed:
+    if target is not None:
         return (
-            f"has a conservative rate of {format_figure(proven)} requests/s, {_percent(1 - proven / needed)} too "
-            f"low{least}"
+            f"has a {target.noun} of {target.words_of(cell, proven)}, "
+            f"{_percent(1 - proven / (HEADROOM * target.rps_of(cell)))} too low{least}"
         )
     factor = compared[cell.id].factor
     return (
@@ -243,31 +251,31 @@ def in_words(comparison: Comparison) -> str:
     return f"It takes {figures}{_AGAINST[comparison.verdict]}: {why}"
 
 
-def _short_of(target: float, able: list[Row], slo: SloLimits, tariff: Tariff) -> Recommendation:
+def _short_of(target: Target, able: list[Row], slo: SloLimits, tariff: Tariff) -> Recommendation:
     best = _top(able, tariff)
-    proven, needed = _conservative(best), target * HEADROOM
-    spare = f"It holds the target without the headroom, with {_percent(proven / target - 1)} to spare."
+    proven, wanted = _conservative(best), target.rps_of(best)
+    spare = f"It holds the target without the headroom, with {_percent(proven / wanted - 1)} to spare."
     return recommend_with(
         None,
         answer=[
-            f"None of the tested configurations has a conservative rate of {_wanted(target)}. "
+            f"None of the tested configurations has a {target.noun} of {_wanted(target)}. "
             f"The SLO is {slo_of.describe(slo)}."
         ],
         reasons=[
-            f"The best is {best.id} ({describe_config(best.config)}). Its conservative rate of {format_figure(proven)} "
-            f"requests/s is {_percent(1 - proven / needed)} too low.",
+            f"The best is {best.id} ({describe_config(best.config)}). Its {target.noun} of "
+            f"{target.words_of(best, proven)} is {_percent(1 - proven / (HEADROOM * wanted))} too low.",
             f"{_proof(best)}.",
-            spare if proven >= target else None,
+            spare if proven >= wanted else None,
         ],
-        next_steps=[_next_step(best)],
+        next_steps=[_next_step(best, target)],
     )
 
 
-def _next_step(best: Row) -> str:
+def _next_step(best: Row, target: Target) -> str:
     """What to do when the best cell does not reach the target. A capacity that may be higher is measured first."""
     capacity = _capacity_of(best)
     if not capacity.is_lower_bound:
-        return f"{advice(best)}. Or lower target_rps, or relax the SLO."
+        return f"{advice(best)}. Or lower {target.key}, or relax the SLO."
     if capacity.limited_by == "generator":
         return "Give the load hosts more workers, then measure again."
     return "Measure it again."

@@ -27,7 +27,8 @@ from swarmsweep.choose.questions import (
     some,
     without_valid,
 )
-from swarmsweep.choose.sizing import needed_rps, sizing_of
+from swarmsweep.choose.sizing import needed_rps, reaches, sizing_of
+from swarmsweep.choose.target import Target, target_of
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.row import Row
 from swarmsweep.search import PROFILES
@@ -60,10 +61,9 @@ def capacity_questions(choice: Choice, rows: list[Row]) -> Open:
     invalid = [row for row in rows if row.status == "invalid" and plain_order(row, choice.tariff) < order]
     questions = _undecided(choice, chosen, able)
     questions += [again(choice, invalid)] if invalid else []
-    if target := choice.plan.load.get("target_rps"):
+    if target := target_of(choice.plan.load):
         questions += _spare(choice, chosen)
-        needed = needed_rps(choice, target)
-        questions += cheaper_ones(choice, chosen, rows, lambda row: (conservative_rps(row) or 0) < needed)
+        questions += cheaper_ones(choice, chosen, rows, lambda row: not reaches(row, target))
     return Open(questions, [])
 
 
@@ -110,10 +110,9 @@ def _undecided(choice: Choice, chosen: Row, able: list[Row]) -> list[Question]:
     repeat = more_deployments(choice)
     if choice.plan.repeat >= MAX_REPEAT:
         return []
-    if target := choice.plan.load.get("target_rps"):
-        needed = needed_rps(choice, target)
+    if target := target_of(choice.plan.load):
         order = plain_order(chosen, choice.tariff)
-        rivals = [row for row in able if plain_order(row, choice.tariff) < order and _may_reach(row, needed)]
+        rivals = [row for row in able if plain_order(row, choice.tariff) < order and _may_reach(row, target)]
         undecided = "whether the target with its headroom is reached by"
     else:
         compared = compare_with_each(chosen, able, noise_in(choice.plan, choice.rows))
@@ -127,10 +126,10 @@ def _undecided(choice: Choice, chosen: Row, able: list[Row]) -> list[Question]:
     return [Question(reason, chosen, beside=(chosen, *rivals), repeat=repeat)]
 
 
-def _may_reach(row: Row, needed: float) -> bool:
+def _may_reach(row: Row, target: Target) -> bool:
     """Whether the rate is below the needed one, and its interval is not."""
-    capacity, rate = row.capacity, conservative_rps(row)
-    if capacity is None or rate is None or rate >= needed:
+    capacity, needed = row.capacity, needed_rps(row, target)
+    if capacity is None or conservative_rps(row) is None or reaches(row, target):
         return False
     return capacity.is_lower_bound or (capacity.interval_rps is not None and capacity.interval_rps[1] >= needed)
 

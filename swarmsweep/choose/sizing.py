@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from swarmsweep.choose.capacity_load import HEADROOM, conservative_rps, eligible_cells
 from swarmsweep.choose.modes import Choice
+from swarmsweep.choose.target import Target, target_of
 from swarmsweep.choose.ties import plain_order
 from swarmsweep.plan.row import Row
 from swarmsweep.results.slo import ROUNDED_SHARE
@@ -22,7 +23,8 @@ from swarmsweep.units import format_figure, format_memory, format_plain
 class Sizing(Struct, frozen=True, kw_only=True):
     """What a rate needs.
 
-    ``rate_rps`` is the target of the sweep; without one, the conservative rate of the recommended configuration.
+    ``rate_rps`` is the target of the sweep; without one, the conservative rate of the recommended configuration. It is
+    that of ``users``, where the target is their number.
     ``spare_replicas`` is the number of replicas beyond those that the rate needs.
     """
 
@@ -30,6 +32,7 @@ class Sizing(Struct, frozen=True, kw_only=True):
     cell_id: str
     spare_replicas: int
     sentence: str
+    users: int | None = None
 
 
 def sizing_of(choice: Choice) -> Sizing | None:
@@ -40,24 +43,30 @@ def sizing_of(choice: Choice) -> Sizing | None:
     chosen = choice.chosen
     if chosen is None or mode_of(choice.plan.load) != CAPACITY:
         return None
-    target = choice.plan.load.get("target_rps")
-    rate_rps = float(target or conservative_rps(chosen) or 0)
-    able = [
-        row for row in eligible_cells(choice.candidates) if (conservative_rps(row) or 0) >= needed_rps(choice, rate_rps)
-    ]
-    safe = [row for row in able if spare_replicas(row, rate_rps)] if target else []
+    target = target_of(choice.plan.load)
+    able = [row for row in eligible_cells(choice.candidates) if reaches(row, target)] if target else []
+    safe = [row for row in able if target and spare_replicas(row, target.rps_of(row))]
     cheapest = min(safe, key=lambda row: plain_order(row, choice.tariff), default=chosen)
     best = chosen if chosen in safe else cheapest
+    rate_rps = target.rps_of(best) if target else conservative_rps(best) or 0.0
     spare = spare_replicas(best, rate_rps)
     return Sizing(
-        rate_rps=rate_rps, cell_id=best.id, spare_replicas=spare, sentence=_sentence(choice, best, rate_rps, spare)
+        rate_rps=float(rate_rps),
+        cell_id=best.id,
+        spare_replicas=spare,
+        sentence=_sentence(choice, best, target, spare),
+        users=int(target.wanted) if target and target.is_users else None,
     )
 
 
-def needed_rps(choice: Choice, rate_rps: float) -> float:
+def needed_rps(row: Row, target: Target) -> float:
     """The conservative rate that a configuration must have: the target with its headroom."""
-    headroom = HEADROOM if choice.plan.load.get("target_rps") else 1
-    return rate_rps * headroom * (1 - ROUNDED_SHARE)
+    return target.rps_of(row) * HEADROOM * (1 - ROUNDED_SHARE)
+
+
+def reaches(row: Row, target: Target) -> bool:
+    """Whether a configuration has this rate."""
+    return (conservative_rps(row) or 0) >= needed_rps(row, target)
 
 
 def spare_replicas(row: Row, rate_rps: float) -> int:
@@ -80,18 +89,27 @@ def short_config(row: Row) -> str:
     return ", ".join([*words, *(f"{axis} {axis_text(config[axis])}" for axis in config if axis not in core)])
 
 
-def _sentence(choice: Choice, best: Row, rate_rps: float, spare: int) -> str:
-    chosen, has_target = choice.chosen, bool(choice.plan.load.get("target_rps"))
-    rate = format_plain(rate_rps) if has_target else format_figure(rate_rps)
+def _sentence(choice: Choice, best: Row, target: Target | None, spare: int) -> str:
+    chosen = choice.chosen
     number = {0: "none", 1: "one"}.get(spare, str(spare))
     config, cost = short_config(best), choice.tariff.words(best.config)
-    if not has_target:
-        return f"For {rate} requests/s: {config}, {cost}. To size for another rate, set load.target_rps."
-    sentence = f"For {rate} requests/s: {config}, {number} to spare, {cost}."
+    if target is None:
+        return _own_size(best, f"{config}, {cost}")
+    what = "number" if target.is_users else "rate"
+    sentence = f"For {target.text}: {config}, {number} to spare, {cost}."
     if best is not chosen:
-        alone = f"This is {best.id}. It still holds the rate if a replica fails, and the recommended one does not."
+        alone = f"This is {best.id}. It still holds the {what} if a replica fails, and the recommended one does not."
         return f"{sentence} {alone}"
     if not spare:
-        none = f"No tested configuration that reaches {HEADROOM} times the rate also holds it if a replica fails."
+        none = f"No tested configuration that reaches {HEADROOM} times the {what} also holds it if a replica fails."
         return f"{sentence} {none}"
     return sentence
+
+
+def _own_size(row: Row, words: str) -> str:
+    """Without a target: what was measured is what it is for. Of users, so many as have this rate."""
+    rps, capacity = conservative_rps(row) or 0.0, row.capacity
+    if capacity is None or capacity.verified_users is None:
+        return f"For {format_figure(rps)} requests/s: {words}. To size for another rate, set load.target_rps."
+    users = Target(capacity.verified_users, is_users=True).words_of(row, rps)
+    return f"For {users}: {words}. To size for another number, set load.target_users."

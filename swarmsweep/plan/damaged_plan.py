@@ -35,6 +35,7 @@ class _Search(Struct):
     workers: Positive
     locustfile: str
     target_rps: WrittenAmount | None = None
+    target_users: Positive | None = None
     arrivals: str | None = None
     by: str | None = None
     spawn_rate: _Above0 | None = None

@@ -23,6 +23,7 @@ _FORMS = {
     "arrivals": "arrivals: {}",
     "timeout_seconds": "a request fails after {} s",
     "target_rps": "target {} requests/s",
+    "target_users": "target {} users",
     "env": "variables {}",
     "secrets": "secrets {}",
     "tags": "tasks tagged {}",

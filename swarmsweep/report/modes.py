@@ -7,6 +7,7 @@ from swarmsweep.choose.capacity_load import conservative_rps, unverified
 from swarmsweep.choose.fixed_load import rps_per_cost
 from swarmsweep.choose.modes import CapacityChoice, Choice, FixedChoice
 from swarmsweep.choose.next_sweep import NextSweep
+from swarmsweep.choose.target import target_of
 from swarmsweep.markdown import MISSING
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row import Row
@@ -209,7 +210,7 @@ class CapacityPage:
         """Whether a rate of a valid row was verified and, with a target, whether it is high enough."""
         if conservative_rps(row) is None:
             return "no rate verified" if row.meets_slo is None else "no rate held the SLO"
-        if not self.choice.plan.load.get("target_rps"):
+        if target_of(self.choice.plan.load) is None:
             return "holds the SLO"
         return {True: "reaches the target", False: "below the target", None: "target undecided"}[row.meets_slo]
 

@@ -18,7 +18,7 @@ def _holds_limits(row: Row, _load: StoredLoad, slo: SloLimits) -> bool | None:
 
 
 def _holds_target(row: Row, load: StoredLoad, _slo: SloLimits) -> bool | None:
-    return slo_of.sustains(row.capacity, load.get("target_rps"))
+    return slo_of.sustains(row.capacity, load.get("target_rps"), load.get("target_users"))
 
 
 VERDICTS: dict[str, Callable[[Row, StoredLoad, SloLimits], bool | None]] = {

@@ -177,16 +177,19 @@ def _key(figure: Miss) -> str:
     return f"{figure.name}_ms" if figure.unit == "ms" else "max_failure_percent"
 
 
-def sustains(capacity: CellCapacity | None, target_rps: float | None) -> bool | None:
-    """Capacity mode: whether a rate was verified in every deployment that is at least the target.
+def sustains(
+    capacity: CellCapacity | None, target_rps: float | None, target_users: float | None = None
+) -> bool | None:
+    """Capacity mode: whether a rate was verified in every deployment that is at least the target, or so many users.
 
     ``capacity`` is that of a row. The result is None if no search was made. It is also None if a rate that is high
     enough held (by the estimate, or because none failed), but for too short a time to prove it.
     """
     if capacity is None:
         return None
-    verified, estimate = capacity.verified_rps, capacity.estimate_rps
-    wanted = (target_rps or 0) * (1 - ROUNDED_SHARE)
+    verified, estimate, wanted = capacity.verified_rps, capacity.estimate_rps, (target_rps or 0) * (1 - ROUNDED_SHARE)
+    if target_users:
+        verified, estimate, wanted = capacity.verified_users, capacity.estimate_users, target_users
     if verified is None:
         held = capacity.is_lower_bound or (estimate is not None and estimate >= wanted)
         return None if held else False

@@ -70,8 +70,8 @@ class CapacityLoad:
     """Probes of one deployment that find the highest rate within the SLO, or the highest number of users.
 
     ``budget_seconds`` bounds ramps, settling and measuring over all probes. It is the profile's, and is stored so that
-    a plan keeps it. ``target_rps`` is the rate that the API must sustain, None where the highest is wanted.
-    ``arrivals`` is for an open loop. The settings after ``env`` and ``secrets`` are for users. ``by`` is what the
+    a plan keeps it. ``target_rps`` is the rate that the API must sustain, ``target_users`` the number of users. Both
+    are None where the highest is wanted. ``arrivals`` is for an open loop. The settings after ``env`` and ``secrets`` are for users. ``by`` is what the
     search varies, None where the scenario alone says it: see `varies`.
     """
 
@@ -91,6 +91,7 @@ class CapacityLoad:
     tags: tuple[str, ...] | None = None  # all tasks
     exclude_tags: tuple[str, ...] | None = None
     user_classes: tuple[str, ...] | None = None  # all classes of the scenario
+    target_users: int | None = None
 
     def __post_init__(self) -> None:
         """Set what a search with users has by default. So a load is the same after it was stored and read."""
@@ -133,6 +134,8 @@ class CapacityLoad:
             kind = {"by": self.varies, "arrivals": self.arrivals}
         else:
             kind = {"by": self.varies, "spawn_rate": self.users_per_second, "wait_seconds": waits}
+            # A load without it has no such key, as in plans of earlier versions.
+            kind |= {"target_users": self.target_users} if self.target_users is not None else {}
         start, rest = ("mode", "profile", "budget_seconds"), ("timeout_seconds", "target_rps", "workers", "locustfile")
         before, after = ({key: getattr(self, key) for key in keys} for keys in (start, rest))
         return before | kind | after | _given(asdict(self))

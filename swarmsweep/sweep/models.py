@@ -203,6 +203,7 @@ class CapacitySection(Section):
     wait_seconds: v.WaitSeconds | None = None
     workers: v.LocustWorkers | None = None
     target_rps: v.TargetRps | None = None
+    target_users: v.TargetUsers | None = None
     locustfile: v.Scenario | None = None
     env: Variables | None = None
     secrets: SecretFiles | None = None

@@ -40,9 +40,9 @@ MAX_LOAD_SECONDS = (
 TIMEOUT_PER_LIMIT = 4
 TIMEOUT_RANGE_SECONDS = (1, 10)
 # Settings of a search that only one kind of scenario has.
-USERS_ALONE = ("by", "spawn_rate", "wait_seconds", "tags", "exclude_tags", "user_classes")
-# Settings of a number of users. Iterations have neither a ramp nor think time.
-NUMBER_ALONE = ("spawn_rate", "wait_seconds")
+USERS_ALONE = ("by", "spawn_rate", "wait_seconds", "tags", "exclude_tags", "user_classes", "target_users")
+# Settings of a number of users. Iterations have no ramp, no think time and no such number.
+NUMBER_ALONE = ("spawn_rate", "wait_seconds", "target_users")
 
 # Settings of a load by name, as the sweep file has them.
 Settings = Mapping[str, Any]
@@ -139,6 +139,7 @@ def _other_search(load: CapacityLoad, settings: Settings, keep_spawn_rate: bool)
 def _refuse_impossible_search(load: CapacityLoad, written: "Entries", latency: Limits, problems: "Problems") -> None:
     """Note a search that cannot end with a result, or whose settings do not suit its scenario."""
     _refuse_other_kind(load, written, problems)
+    _refuse_two_targets(written, problems)
     _refuse_early_timeout(load, written, latency, problems)
     _refuse_long_think_time(load, written, problems)
 
@@ -159,6 +160,13 @@ def _refuse_other_kind(load: CapacityLoad, written: "Entries", problems: "Proble
     elif load.varies == USERS and "arrivals" in written:
         text = f"is for an open loop, and {load.locustfile} has users; allowed: arrivals with by: {ARRIVALS}"
         problems.add(written.line_of("arrivals"), written.place("arrivals"), text)
+
+
+def _refuse_two_targets(written: "Entries", problems: "Problems") -> None:
+    """Note a rate and a number of users, of which one would be ignored."""
+    if "target_rps" in written and "target_users" in written:
+        text = "is a second target; allowed: target_rps or target_users"
+        problems.add(written.line_of("target_users"), written.place("target_users"), text)
 
 
 def _refuse_long_think_time(load: CapacityLoad, written: "Entries", problems: "Problems") -> None:

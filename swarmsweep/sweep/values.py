@@ -195,6 +195,7 @@ By = Annotated[str, _one_of(BY), _TEXT]
 Arrivals = Annotated[str, _one_of(ARRIVALS), _TEXT]
 TimeoutSeconds = Annotated[float, Within(0.1, MAX_TIMEOUT_SECONDS, "seconds", "a response after a minute is of no use")]
 TargetRps = Annotated[float, Within(0.1, 1_000_000, "requests per second", "what the API must sustain")]
+TargetUsers = Annotated[int, Within(1, 1_000_000, "users", "what the API must sustain")]
 Scenario = Annotated[
     str,
     Field(

@@ -119,6 +119,34 @@ def test_with_a_target_the_cheapest_that_is_proven_for_it_with_headroom_wins(tar
     assert recommend(plan(target), cells).cell_id == winner
 
 
+def users_of(name, users, think_seconds=1.0, **more):
+    """A cell of a search with users, who send a request in each think time."""
+    return cell(name, users / think_seconds / 0.96, verified_users=users, estimate_users=users / 0.96, **more)
+
+
+@pytest.mark.parametrize(
+    ("target", "winner"),
+    [(80, "small"), (81, "middle"), (160, "middle"), (320, "large"), (321, None)],
+)
+def test_a_number_of_users_is_a_target_too(target, winner):
+    """Users of the small cell think for longer, so they send fewer requests: the number counts, and not the rate."""
+    cells = [
+        users_of("large", 400, cpus=4),
+        users_of("small", 100, think_seconds=10.0, cpus=1),
+        users_of("middle", 200, cpus=2),
+    ]
+    plan = plan_of({"mode": "capacity", "target_users": target}, slo=SLO)
+    found = recommend(plan, cells)
+    assert found.cell_id == winner
+    if winner == "middle":
+        assert "a conservative number of at least" in found.sentence
+        assert "has a conservative number of 100 users" in found.sentence
+    if winner is None:
+        assert "402 users (the target of 321 plus 25.0 %)" in found.sentence
+        assert "Its conservative number of 400 users is" in found.sentence
+        assert "Or lower target_users" in " ".join(found.next_steps)
+
+
 def test_a_rate_that_was_rounded_by_the_search_is_enough():
     cells = [cell("a", 100.0, verified_rps=416.6)]
     assert recommend(plan(333.3), cells).cell_id == "a"

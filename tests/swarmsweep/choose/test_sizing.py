@@ -64,6 +64,32 @@ def test_the_sentence_has_rate_configuration_spare_and_cost(golden):
     assert "512M, 2 workers each, one to spare" in sized([row(3, 480, workers=2)], 300).sentence
 
 
+def of_users(replicas, users, **changes):
+    """A row of a search with users, of whom each sends half a request per second."""
+    return row(replicas, users / 2, verified_users=users, estimate_users=users / 0.96, **changes)
+
+
+# Rows as (replicas, verified users), the target, the configuration, the replicas to spare, and the first words.
+USERS = {
+    "two of three hold them": ([(3, 480)], 300, "r3-c0.5", 1, "For 300 users: 3 x 0.5 CPU, 512M, one to spare,"),
+    "one replica": ([(1, 1000)], 300, "r1-c0.5", 0, "For 300 users: 1 x 0.5 CPU, 512M, none to spare,"),
+    "with one to spare": ([(1, 400), (2, 650)], 300, "r2-c0.5", 1, "For 300 users: 2 x 0.5 CPU, 512M, one to spare,"),
+    "no target": ([(2, 650)], None, "r2-c0.5", 0, "For 650 users: 2 x 0.5 CPU, 512M,"),
+}
+
+
+@pytest.mark.parametrize(("given", "target", "cell_id", "spare", "words"), USERS.values(), ids=USERS)
+def test_a_number_of_users_needs_replicas_too(given, target, cell_id, spare, words):
+    load = {"mode": "capacity", "profile": "standard", "locustfile": "predict.py", "target_users": target}
+    rows = [of_users(*one) for one in given]
+    cells = [PlannedCell(id=one.id, config=one.config, memory="512M") for one in rows]
+    sizing = sizing_of(choice_of(plan_of(load, cells), rows))
+    assert (sizing.cell_id, sizing.spare_replicas, sizing.users) == (cell_id, spare, target)
+    assert sizing.rate_rps == pytest.approx((target or given[0][1]) / 2)
+    assert sizing.sentence.startswith(words)
+    assert ("set load.target_users" in sizing.sentence) is (target is None)
+
+
 def test_a_load_of_users_is_not_sized():
     cell = row(1, 100)
     load = {"mode": "fixed", "users": 16, "locustfile": "predict.py"}

@@ -17,6 +17,9 @@ LOADS = {
     "users": USERS,
     "smoke": SEARCH,
     "target": SEARCH | {"profile": "standard", "budget_seconds": 420, "target_rps": 250.5},
+    "a number of users": CapacityLoad(
+        timeout_seconds=1.2, budget_seconds=420, locustfile="predict.py", target_users=300
+    ).as_json(),
     "users in a search": CapacityLoad(
         timeout_seconds=1.2, budget_seconds=420, locustfile="predict.py", wait_seconds=(1, 3), workers=2
     ).as_json(),

@@ -1,5 +1,7 @@
 """The two modes of a load: what is accepted, and for each mistake the line, the key and what is allowed."""
 
+import re
+
 import pytest
 
 from swarmsweep.errors import InputError
@@ -225,6 +227,27 @@ def lines_in_fixed_mode(load: str, mode: str = "mode: fixed") -> list[str]:
     with pytest.raises(InputError) as caught:
         parse_sweep((FIXED % (f"{mode}\n  {load}", "empty.py")).encode(), "sweeps/x.yml", scenarios=SCENARIOS)
     return str(caught.value).splitlines()
+
+
+def test_a_search_with_users_may_have_their_number_as_its_target():
+    load = parse("by: users\n  target_users: 300").load
+    stored = load.as_json()
+    assert (load.target_users, load.target_rps, stored["target_users"]) == (300, None, 300)
+    assert load_from_json(stored).as_json() == stored
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [
+        ("target_users: 5", "is for a scenario of users, and predict_open.py is an open loop"),
+        ("by: arrivals\n  target_users: 5", "has no effect on iterations that start when they are due"),
+        ("by: users\n  target_rps: 5\n  target_users: 5", "is a second target; allowed: target_rps or target_users"),
+        ("by: users\n  target_users: 0", "0 is out of range; allowed: whole numbers 1 to 1000000 users"),
+    ],
+)
+def test_a_number_of_users_is_refused_where_it_means_nothing(load, text):
+    with pytest.raises(InputError, match=re.escape(text)):
+        parse(load)
 
 
 # Each row: of the load, and the key that must be named.
