@@ -71,8 +71,8 @@ class CapacityLoad:
 
     ``budget_seconds`` bounds ramps, settling and measuring over all probes. It is the profile's, and is stored so that
     a plan keeps it. ``target_rps`` is the rate that the API must sustain, ``target_users`` the number of users. Both
-    are None where the highest is wanted. ``arrivals`` is for an open loop. The settings after ``env`` and ``secrets`` are for users. ``by`` is what the
-    search varies, None where the scenario alone says it: see `varies`.
+    are None where the highest is wanted. ``arrivals`` is for an open loop. The settings after ``env`` and ``secrets``
+    are for users. ``by`` is what the search varies, None where the scenario alone says it: see `varies`.
     """
 
     timeout_seconds: float  # a slower response counts as a timeout
