@@ -43,10 +43,13 @@ def test_each_request_is_in_the_second_of_its_start():
 
 
 def test_several_workers_are_added_up():
-    users = {"users": {"least": 2, "most": 3, "waits": 4, "asked_seconds": 6.0}, "waited": [3, 4.5]}
+    classes = {"A": {"users": 1, "waits": 4, "asked_seconds": 6.0}, "B": {"users": 2, "waits": 0, "asked_seconds": 0.0}}
+    seen = {"least": 2, "most": 3, "waits": 4, "asked_seconds": 6.0}
+    users = {"users": seen | {"classes": classes}, "waited": [3, 4.5]}
     order = UsersOrder(1, 5, 1.0, 2.0, 1.0, workers=2)
     merged = merge_users(order, [summary() | users] * 2, {"p95_ms": 300})
-    assert merged["users"] == {"least": 4, "most": 6, "waits": 8, "asked_seconds": 12.0}
+    twice = {name: {key: 2 * value for key, value in one.items()} for name, one in classes.items()}
+    assert merged["users"] == {name: 2 * value for name, value in seen.items()} | {"classes": twice}
     assert merged["waited"] == [6, 9.0]
     measured = merged["measured"]
     assert (measured["offered"], measured["ok"], measured["failed"], measured["timed_out"]) == (12, 6, 2, 4)
