@@ -126,7 +126,7 @@ class UserSearch(Search):
                 self._think_of_request = (self.think_seconds or 0.0) * min(1.0, users["waits"] / offered)
             settle = max(self._least_settle_seconds, self._think_of_step_seconds)
             self.profile = replace(self.profile, settle_seconds=settle)
-        classes = (users or {}).get("classes") or {}
+        classes = users.get("classes", {}) if users is not None else {}
         is_whole = self._is_think_given or not is_first or len(classes) <= 1
         if self.think_seconds is None or self._is_think_judged or not is_whole:
             return
