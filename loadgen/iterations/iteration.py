@@ -7,9 +7,9 @@ class Iteration:
     """All times are seconds of `time.monotonic`.
 
     ``user_class`` is the class of users that was drawn for it. ``start`` is None until a user takes it.
-    ``queued``: since when it waits for a user, because none was idle; None if one was. ``waited_seconds``: how long that
-    took. ``error`` is the exception that ended it, None for one that ended well or has not ended. ``has_request`` says
-    whether a request of it has begun, and ``has_failed_request`` whether one has failed.
+    ``queued``: since when it waits for a user, because none was idle; None if one was. ``waited_seconds``: how long
+    that took. ``error`` is the exception that ended it, None for one that ended well or has not ended. ``has_request``
+    says whether a request of it has begun, and ``has_failed_request`` whether one has failed.
     """
 
     __slots__ = (

@@ -190,8 +190,7 @@ def _after_no_good_probe(
     if not failed and search.ended is None:
         return INTERRUPTED
     if not failed:
-        what = "with more than one user" if _by_users(search.probes) else "at a rate"
-        return f"No probe {what} was made. {_longer(search.order.profile)}."
+        return f"No probe at a rate was made. {_longer(search.order.profile)}."
     lowest = min(failed, key=lambda entry: entry.level or 0.0)
     rate, level = _load(opened, lowest.level), "number" if _by_users(opened) else "rate"
     seen = counts.get(lowest.number)

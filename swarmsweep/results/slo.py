@@ -177,9 +177,7 @@ def _key(figure: Miss) -> str:
     return f"{figure.name}_ms" if figure.unit == "ms" else "max_failure_percent"
 
 
-def sustains(
-    capacity: CellCapacity | None, target_rps: float | None, target_users: float | None = None
-) -> bool | None:
+def sustains(capacity: CellCapacity | None, target_rps: float | None, target_users: float | None = None) -> bool | None:
     """Capacity mode: whether a rate was verified in every deployment that is at least the target, or so many users.
 
     ``capacity`` is that of a row. The result is None if no search was made. It is also None if a rate that is high

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .fitting import OpenProbe
 from .judging import BAD, Judgement, judge_probe
 from .steps import UNLOADED, Profile, Step
-from .strategy import ENDS, WIDE, Search
+from .strategy import ENDS, Search
 from .summary import ProbeSummary, Slo, Users
 
 KIND = "users"
@@ -35,6 +35,9 @@ UP_FACTOR, LEAST_DOWN, MOST_DOWN = 2.0, 0.1, 0.8
 # While the mean latency is at most this multiple of that of one user, no queue has formed, and the number is far too
 # low. It then grows by UP_FREE: a number that is too high shows the maximum that the API serves.
 FREE, UP_FREE = 1.25, 4.0
+# A bracket whose upper end is more than this multiple of its lower one comes from a poor first guess. A fit says
+# nothing in it, so it is narrowed as long as the lower number can still be verified.
+WIDE = 2.0
 # Far below a number that failed, this share of the guess is tried, so that it probably holds. And in a wide bracket, at
 # least this multiple of the number that held.
 BELOW_GUESS, LEAST_ABOVE = 0.85, 1.25
@@ -214,6 +217,15 @@ class UserSearch(Search):
         last = flows[-1]
         think_seconds = max(0.0, last.users / last.rps - last.latency_seconds)
         return last.ok_rps * (think_seconds + MEAN_OF_LIMIT * self._limit_seconds)
+
+    def _reserve_seconds(self, lower: float, upper: float) -> float:
+        is_wide = 0 < WIDE * lower < upper
+        return self._hold_seconds(lower) if is_wide else super()._reserve_seconds(lower, upper)
+
+    def _hold_seconds(self, rate: float, below: float = math.inf) -> float:
+        # Of few users, or of users that think for long, a probe is longer.
+        shortest = self.profile.settle_seconds + self._measure_seconds(rate, self.profile.search_seconds)
+        return max(super()._hold_seconds(rate, below), shortest)
 
     def _measure_seconds(self, rate: float, seconds: float) -> float:
         requests = self._wanted_requests * self._cycle_seconds / rate

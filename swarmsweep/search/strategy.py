@@ -23,9 +23,6 @@ MAX_RPS = 1e6
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
 LAST_OF_FIT, LAST_OF_FAILED, LAST_LEAST, SURE_OF_FIT = 0.94, 0.965, 0.7, 0.9
-# A bracket whose upper end is more than this multiple of its lower one comes from a poor first guess. A fit says
-# nothing in it, so it is narrowed as long as the lower rate can still be verified.
-WIDE = 2.0
 
 # How a search ends, see `Search`. Those of `WITH_RATE` need a verified rate.
 ENDS = ("done", "budget", "generator", "max_rps", "no_load_passes")
@@ -305,17 +302,16 @@ class Search:
     def _hold_seconds(self, rate: float, below: float = math.inf) -> float:
         """The missing seconds at this rate, settling included. Only probes at rates lower than ``below`` count."""
         missing = self.profile.verify_seconds - self._good_seconds(rate, below)
-        return self.profile.settle_seconds + max(missing, self._measure_seconds(rate, self.profile.search_seconds))
+        return self.profile.settle_seconds + max(missing, self.profile.search_seconds)
 
     def _reserve_seconds(self, lower: float, upper: float) -> float:
         """The seconds that the search must leave for the rest: confirmation and another probe.
 
-        While no rate has failed, or one far above the one that held, it is only the time to verify. While no rate has
-        held, it is 0.
+        While no rate has failed, it is only the time to verify. While no rate has held, it is 0.
         """
         if not lower:
             return 0.0
-        if upper > WIDE * lower or self._unreached:
+        if upper == math.inf or self._unreached:
             return self._hold_seconds(lower)
         each = self.profile.settle_seconds + self._measure_seconds(lower, self.profile.confirm_seconds)
         return (len(self.profile.confirm_factors) + 1) * each
