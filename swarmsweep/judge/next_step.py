@@ -190,7 +190,10 @@ def _after_no_good_probe(
     if not failed and search.ended is None:
         return INTERRUPTED
     if not failed:
-        return f"No probe at a rate was made. {_longer(search.order.profile)}."
+        return (
+            "No probe at a rate was made, because the users' on_start took the budget. "
+            f"{_longer(search.order.profile)}. Or make on_start shorter in the scenario."
+        )
     lowest = min(failed, key=lambda entry: entry.level or 0.0)
     rate, level = _load(opened, lowest.level), "number" if _by_users(opened) else "rate"
     seen = counts.get(lowest.number)

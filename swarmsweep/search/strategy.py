@@ -23,6 +23,9 @@ MAX_RPS = 1e6
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
 LAST_OF_FIT, LAST_OF_FAILED, LAST_LEAST, SURE_OF_FIT = 0.94, 0.965, 0.7, 0.9
+# A bracket whose upper end is more than this multiple of its lower one comes from a poor first guess, and the budget is
+# too small to narrow it. A fit says nothing in it, so the rate that held is verified before higher ones are tried.
+FAR_APART = 1.5
 
 # How a search ends, see `Search`. Those of `WITH_RATE` need a verified rate.
 ENDS = ("done", "budget", "generator", "max_rps", "no_load_passes")
@@ -184,7 +187,7 @@ class Search:
             max(passed, default=0.0),
             min(self._failed_rps, *unreached, *self._repeatedly_unreached, math.inf),
         )
-        purpose = "bracket"
+        purpose, seconds = "bracket", self.profile.search_seconds
         rate: float | None
         if not self._probes:
             rate = self._first_rps(saturation_rps)
@@ -194,6 +197,7 @@ class Search:
         elif not passed:
             # Below all rates so far: after a rate that failed, the probe with a disturbed generator is not repeated.
             rate = self._lower(min(upper, *self._rates(GENERATOR), math.inf))
+            seconds = self._lower_seconds()
         elif upper == math.inf:
             rate = self._higher(lower, saturation_rps)
         elif (upper - lower) / upper > self.profile.resolution:
@@ -202,7 +206,13 @@ class Search:
             rate = None
         if rate is None:
             return None
-        return self._open(purpose, rate, self.profile.search_seconds, self._reserve_seconds(lower, upper))
+        return self._open(purpose, rate, seconds, self._reserve_seconds(lower, upper))
+
+    def _lower_seconds(self) -> float:
+        """The seconds to measure below all rates that failed: all that verify one, where no second probe could."""
+        profile, left = self.profile, self.profile.budget_seconds - self.spent_seconds
+        is_last = left < 2 * profile.settle_seconds + math.ceil(profile.search_seconds) + profile.verify_seconds
+        return profile.verify_seconds if is_last else profile.search_seconds
 
     def _first_rps(self, saturation_rps: float) -> float:
         # An API that returns no good response on all those connections may still serve one request after the other.
@@ -235,7 +245,8 @@ class Search:
         tried = len(set(self._rates(BAD, GENERATOR)))
         if upper <= self._lowest_rps or tried > MAX_DOWN:
             return None
-        return max(upper * DOWN[min(tried, len(DOWN)) - 1], self._lowest_rps)
+        down = DOWN[0] if upper in self._rates(GOOD) else DOWN[min(tried, len(DOWN)) - 1]
+        return max(upper * down, self._lowest_rps)
 
     def _middle(self, lower: float, upper: float) -> float:
         """The next rate within the bracket."""
@@ -246,9 +257,22 @@ class Search:
         done = self._confirmed
         if not self._rates(GOOD) or self._failed_rps == math.inf or done >= len(self.profile.confirm_factors):
             return None
+        if self._is_unproven_far_below:
+            return None
         lower, upper = self._bracket
         rate = self.profile.confirm_factors[done] * min(max(self._fitted_rps(), lower), upper)
-        return self._open("confirm", rate, self.profile.confirm_seconds)
+        return self._open("confirm", rate, self.profile.confirm_seconds, self._first_proof_seconds())
+
+    @property
+    def _is_unproven_far_below(self) -> bool:
+        """Whether no rate is verified, and all that held are far below the lowest that failed."""
+        lower, upper = self._bracket
+        return not self._verified_rps and 0 < FAR_APART * lower < upper < math.inf
+
+    def _first_proof_seconds(self) -> float:
+        """The seconds to verify the highest rate that held; 0 where a rate is verified, or none held."""
+        top = max(self._passed, default=0.0)
+        return self._hold_seconds(top) if top and not self._verified_rps else 0.0
 
     def _verify(self) -> Step | None:
         """The next step that holds a rate for as long as required.
@@ -266,7 +290,8 @@ class Search:
         bounded = top > 0 and new >= min(self._repeatedly_unreached, default=math.inf)
         if bounded and verified == top:
             return None
-        rate = top if bounded or top >= REPEAT_OF_FIT * fitted or new < 1.01 * top else new
+        is_top = bounded or self._is_unproven_far_below or top >= REPEAT_OF_FIT * fitted or new < 1.01 * top
+        rate = top if is_top else new
         left = profile.budget_seconds - self.spent_seconds
         lower = min(LAST_OF_FIT * fitted, LAST_OF_FAILED * rate)
         if left - self._hold_seconds(rate) < self._hold_seconds(lower, below=rate):
@@ -307,12 +332,15 @@ class Search:
     def _reserve_seconds(self, lower: float, upper: float) -> float:
         """The seconds that the search must leave for the rest: confirmation and another probe.
 
-        While no rate has failed, it is only the time to verify. While no rate has held, it is 0.
+        While no rate has failed, it is only the time to verify. While no rate has held, it is 0. It is 0 also where a
+        rate is verified that is far below those that failed.
         """
         if not lower:
             return 0.0
         if upper == math.inf or self._unreached:
             return self._hold_seconds(lower)
+        if self._verified_rps and FAR_APART * lower < upper:
+            return 0.0
         each = self.profile.settle_seconds + self._measure_seconds(lower, self.profile.confirm_seconds)
         return (len(self.profile.confirm_factors) + 1) * each
 

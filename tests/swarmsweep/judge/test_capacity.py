@@ -243,6 +243,7 @@ def test_a_search_by_arrivals_has_iterations_and_the_requests_that_were_measured
 
 
 def test_the_next_step_after_a_search_by_arrivals_has_its_unit():
-    found = capacity_of(by_arrivals((40, 30, GOOD), (50, 60, BAD)), {}, SLO)
+    search = msgspec.structs.replace(by_arrivals((40, 30, GOOD), (50, 60, BAD)), ended="budget")
+    found = capacity_of(search, {}, SLO)
     assert found.verified_iterations_per_second is None
     assert "up to 40.0 iterations/s had held" in found.next_step
