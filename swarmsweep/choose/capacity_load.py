@@ -196,7 +196,7 @@ def _price(cell: Row, tariff: Tariff) -> str:
 
 def _wanted(target: Target) -> str:
     spare = 100 * (HEADROOM - 1)
-    # A part of a user is none.
+    # Users are whole.
     needed = math.ceil(target.wanted * HEADROOM) if target.is_users else target.wanted * HEADROOM
     return f"{target.words(needed)} (the target of {format_plain(target.wanted)} plus {format_figure(spare)} %)"
 
