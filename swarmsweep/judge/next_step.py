@@ -65,7 +65,7 @@ def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> st
         return _after_a_long_think_time(search)
     if late and (search.ended == "generator" or not held) and min(_rates(late, GENERATOR)) < lowest_failed:
         return _after_a_late_generator(search, opened, late, counts, slo)
-    if counts and not any(count.offered for count in counts.values()) and not _raised(opened):
+    if counts and not any(count.offered for count in counts.values()) and not _has_other_cause(opened):
         return (
             "No task sent a request in any probe. Requests of on_start are no load. "
             "Move the requests that you want to measure into a task (@task) of the scenario."
@@ -90,8 +90,9 @@ def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> st
     )
 
 
-def _raised(entries: Sequence[ProbeEntry]) -> bool:
-    return any(RAISED.search(entry.reason) for entry in entries)
+def _has_other_cause(entries: Sequence[ProbeEntry]) -> bool:
+    """Whether tasks sent no request because they raised, or because their users wait for responses to ``on_start``."""
+    return any(RAISED.search(entry.reason) or LATE_LOGINS in entry.reason for entry in entries)
 
 
 def _rates(entries: Sequence[ProbeEntry], verdict: str) -> list[float]:
