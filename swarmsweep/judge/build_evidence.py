@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swarmsweep.judge import concurrency
 from swarmsweep.judge.concurrency import Concurrency
@@ -29,7 +29,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
     load = plan.load_of(cell)
     flow, peak = _flows(raw, search, load)
     window, peak_window = (part.window if part is not None else raw.window for part in (flow, peak))
-    usage, machines = _usage(raw, window), _machines(raw, window)
+    usage, machines = _usage(raw, window), _machines(raw, window, plan)
     same = peak_window == window
     offset, bound = _clock(raw.clock, plan)
     records, capacity = _records(raw, search), search.capacity if search is not None else None
@@ -45,7 +45,7 @@ def evidence_of(raw: RawAttempt, search: SearchOutcome | None, plan: Plan, cell:
         usage=usage,
         peak_usage=usage if same else _usage(raw, peak_window),
         machines=machines,
-        peak_machines=machines if same else _machines(raw, peak_window),
+        peak_machines=machines if same else _machines(raw, peak_window, plan),
         proxy=raw.proxy,
         recorded_requests=records.recorded_requests,
         unreported_requests=records.unreported_requests,
@@ -104,8 +104,15 @@ def _usage(raw: RawAttempt, window: Window | None) -> ApiUsage:
     return usage_over(raw.api_samples, window, raw.deployed_ids)
 
 
-def _machines(raw: RawAttempt, window: Window | None) -> dict[str, MachineUsage]:
-    return machines_over(raw.samples, raw.group_of, window) if window is not None else {}
+def _machines(raw: RawAttempt, window: Window | None, plan: Plan) -> dict[str, MachineUsage]:
+    """The usage of the machines. On an API host that makes load as well, Locust's part of its CPU time is not known."""
+    if window is None:
+        return {}
+    load_hosts = {host.get("name") for host in plan.hosts.get("load", ())}
+    return {
+        name: replace(machine, other_own_cpu_cores=None) if name in load_hosts else machine
+        for name, machine in machines_over(raw.samples, raw.group_of, window).items()
+    }
 
 
 @dataclass(frozen=True)

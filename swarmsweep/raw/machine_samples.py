@@ -51,6 +51,7 @@ def _machine(group: str, span: Span | None, samples: list[Sample]) -> MachineUsa
         busy_percent=busy_percent(span),
         steal_percent=_steal_percent(first, last),
         external_cpu_cores=_external_cpu_cores(first, last, seconds),
+        other_own_cpu_cores=_other_own_cpu_cores(span, seconds) if group == "api" else None,
         retransmitted_percent=_retransmitted_percent(first.tcp or TcpCounters(), last.tcp or TcpCounters()),
         retransmitted_per_second=_retransmitted_per_second(span, seconds),
         link_name=link_name,
@@ -112,6 +113,28 @@ def _external_cpu_cores(first: HostCounters, last: HostCounters, seconds: float)
     if not {"user", "system"} <= grown.keys():
         return None
     return max(0.0, grown["user"] + grown["system"] - own) / seconds
+
+
+def _other_own_cpu_cores(span: Span, seconds: float) -> float | None:
+    """CPU use of the machine itself that neither the lab's containers nor the sampler had, where the lab's part of the
+    machine's CPU time is not sampled.
+
+    Docker is in it: no counter separates it there. A load host has no such figure, because samples lack Locust's part.
+    """
+    first, last = span
+    if last.host.lab_cpu_seconds is not None or first.containers.keys() != last.containers.keys():
+        return None
+    # An older sampler named no services, and read the containers of the API alone.
+    if any(container.service is None for container in last.containers.values()):
+        return None
+    own = growth(first.host.own_cpu_seconds, last.host.own_cpu_seconds)
+    sampler = growth(first.host.sampler_cpu_seconds, last.host.sampler_cpu_seconds)
+    containers = _each(
+        [growth(first.containers[name].cpu_seconds, after.cpu_seconds) for name, after in last.containers.items()]
+    )
+    if own is None or sampler is None or not containers:
+        return None
+    return max(0.0, own - sum(containers) - sampler) / seconds
 
 
 def _links(first: HostCounters, last: HostCounters, seconds: float) -> list[tuple[float, str]]:

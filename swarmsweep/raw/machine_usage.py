@@ -20,6 +20,8 @@ class MachineUsage:
 
     ``group`` is 'api' or 'load'. ``busy_percent`` and ``steal_percent`` are of all its cores together.
     ``external_cpu_cores`` is CPU used on its cores by processes that do not belong to the machine or the lab.
+    ``other_own_cpu_cores`` is CPU used by an API host's own processes outside the lab's containers, but the sampler. It
+    is None where ``external_cpu_cores`` has these processes already, and on a load host.
     ``link_percent`` is the rate of the busier direction of the fullest network link, in percent of its speed, and
     ``link_name`` is its interface. Both are None where no speed is known, as in most virtual machines.
     ``retransmitted_percent`` is of the TCP segments sent, ``retransmitted_per_second`` their number.
@@ -33,6 +35,7 @@ class MachineUsage:
     busy_percent: float | None = None
     steal_percent: float | None = None
     external_cpu_cores: float | None = None
+    other_own_cpu_cores: float | None = None
     retransmitted_percent: float | None = None
     retransmitted_per_second: float | None = None
     link_name: str | None = None

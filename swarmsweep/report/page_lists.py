@@ -20,6 +20,7 @@ MAX_EXCEPTIONS = 10
 _CHECK_TITLES = {
     "littles_law": "Little's law",
     "foreign_cpu": "CPU of other programs",
+    "api_host_alone": "CPU of other processes of the API host",
     "steal_cpu": "CPU stolen by the hypervisor",
     "generator_cpu": "CPU of the load generator",
     "load_host_cpu": "CPU of the load host",

@@ -18,7 +18,7 @@ WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
 # It is found while the cell is deployed. Then no load is made, and no check is needed.
 REFUSED = "limits_as_labelled"
 # Checks that this computer itself may fail, without any planted fault.
-OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu", "load_host_cpu", "sampling_cheap"}
+OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu", "api_host_alone", "load_host_cpu", "sampling_cheap"}
 # Other checks that fail for the same fault. While a killed replica restarts, users are refused at once, and send more
 # requests. No sample has it from first to last, and a response that it had begun ends in the middle.
 SYMPTOMS = {

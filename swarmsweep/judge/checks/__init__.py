@@ -33,7 +33,14 @@ from swarmsweep.judge.checks.generator import (
     users_stayed,
     workers_present,
 )
-from swarmsweep.judge.checks.machines import clock_offset, foreign_cpu, sampling_cheap, steal_cpu, window_sampled
+from swarmsweep.judge.checks.machines import (
+    api_host_alone,
+    clock_offset,
+    foreign_cpu,
+    sampling_cheap,
+    steal_cpu,
+    window_sampled,
+)
 from swarmsweep.judge.checks.queueing_laws import littles_law, steady_state
 from swarmsweep.judge.checks.thresholds import LIMITS, Limit
 from swarmsweep.judge.evidence import Evidence
@@ -61,6 +68,7 @@ CHECKS: tuple[Callable[[Evidence], Check | None], ...] = (
     littles_law,
     steady_state,
     foreign_cpu,
+    api_host_alone,
     steal_cpu,
     clock_offset,
     load_host_cpu,

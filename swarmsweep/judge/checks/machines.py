@@ -41,17 +41,15 @@ def steal_cpu(evidence: Evidence) -> Check:
 
 def foreign_cpu(evidence: Evidence) -> Check:
     """No noisy neighbour used the machines' cores. The attempt is invalid if it used much while no core was free."""
-    disturbed = any(_is_disturbed(machine) for machine in evidence.machines.values())
-    full = ", which had no free core" if disturbed else ""
+    used = {host: machine.external_cpu_cores for host, machine in evidence.machines.items()}
+    is_full = {host: _is_disturbed(machine) for host, machine in evidence.machines.items()}
     return _highest_below(
         "foreign_cpu",
-        _highest({host: machine.external_cpu_cores for host, machine in evidence.machines.items()}),
+        _highest(used),
         limit("external_cpu"),
         "the CPU use of noisy neighbours was not recorded, or cannot be measured",
-        lambda cores, host, most: (
-            f"noisy neighbours used {format_figure(cores)} cores of {host} (limit {most:g}){full}"
-        ),
-        warning=not disturbed,
+        lambda _cores, _host, most: f"noisy neighbours used {_cores_of(used, most, is_full)}",
+        warning=not any(is_full.values()),
     )
 
 
@@ -60,6 +58,20 @@ def _is_disturbed(machine: MachineUsage) -> bool:
         return False
     share = 100 * machine.external_cpu_cores / machine.cores
     return share > limit("external_cpu_most") and machine.busy_percent >= limit("full_host")
+
+
+def api_host_alone(evidence: Evidence) -> Check | None:
+    """An API host used its cores for the lab alone.
+
+    None where `foreign_cpu` has the other processes of such a host, and where they were not counted.
+    """
+    name, most = "api_host_alone", limit("other_own_cpu")
+    used = {host: machine.other_own_cpu_cores for host, machine in evidence.machines.items()}
+    highest = _highest(used)
+    if highest is None:
+        return None
+    sentence = f"processes outside the lab's containers, Docker included, used {_cores_of(used, most)}"
+    return Check(name, highest[1], most, highest[1] <= most, sentence, warning=True)
 
 
 def sampling_cheap(evidence: Evidence) -> Check:
@@ -86,6 +98,22 @@ def clock_offset(evidence: Evidence) -> Check:
         f"(limit {1000 * most:.0f} ms)"
     )
     return Check(name, offset, most, certain <= most, sentence, warning=certain <= limit("clock_offset_most"))
+
+
+def _cores_of(by_host: Mapping[str, float | None], most: float, is_full: Mapping[str, bool] | None = None) -> str:
+    """The cores of each host above ``most``, the highest first; of the highest one alone where none is above.
+
+    ``is_full`` says which hosts had no free core.
+    """
+    known = {host: cores for host, cores in by_host.items() if cores is not None}
+    ordered = sorted(known, key=lambda host: -known[host])
+    named = [host for host in ordered if known[host] > most] or ordered[:1]
+    parts = []
+    for host in named:
+        bound = f" (limit {most:g})" if host == named[0] else ""
+        full = ", which had no free core" if is_full and is_full[host] else ""
+        parts.append(f"{format_figure(known[host])} cores of {host}{bound}{full}")
+    return ", and ".join(parts)
 
 
 def _highest(by_host: Mapping[str, float | None]) -> tuple[str, float] | None:

@@ -75,9 +75,19 @@ def test_clocks_that_were_not_compared_are_unknown(searched, content):
 def test_a_machine_that_is_both_counts_once_and_as_one_of_the_api(searched):
     folder = searched.attempt(CELL_ID)
     (folder / "samples-load-lab-load.jsonl").rename(folder / "samples-load-lab-api.jsonl")
+    sampled = folder / "samples-api-lab-api.jsonl"
+    lines = [json.loads(line) for line in sampled.read_text().splitlines()]
+    for line in lines:
+        line["host"] |= {"own_cpu_seconds": 2 * line["t"], "sampler_cpu_seconds": 0.0}
+        line["containers"] = {name: one | {"service": "lab_api_api"} for name, one in line["containers"].items()}
+    sampled.write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = evidence(searched)
     assert [machine.group for machine in found.machines.values()] == ["api"]
     assert found.usage.cpu_cores == pytest.approx(0.8, abs=0.1)
+    assert found.machines["lab-api"].other_own_cpu_cores == pytest.approx(1.2, abs=0.1)
+    # Locust's part of the machine's CPU time is not known.
+    searched.plan = replace(searched.plan, hosts=searched.plan.hosts | {"load": searched.plan.hosts["api"]})
+    assert evidence(searched).machines["lab-api"].other_own_cpu_cores is None
 
 
 def test_users_have_one_window(run):

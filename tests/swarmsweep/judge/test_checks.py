@@ -127,6 +127,29 @@ def test_what_was_not_gathered_is_never_taken_as_a_pass_nor_as_a_fault(name, evi
     assert set(after) <= set(before[of])
 
 
+@pytest.mark.parametrize(
+    ("of_api", "of_load", "sentence"),
+    [
+        # The host without a free core has the lower figure.
+        ((0.85, 97.0), (0.91, 60.0), "0.91 cores of e2e-load (limit 0.1), and 0.85 cores of e2e-api{full}"),
+        ((0.85, 97.0), (0.91, 98.0), "0.91 cores of e2e-load (limit 0.1){full}, and 0.85 cores of e2e-api{full}"),
+        ((0.05, 97.0), (0.91, 98.0), "0.91 cores of e2e-load (limit 0.1){full}"),
+        ((0.05, 97.0), (0.03, 98.0), "0.05 cores of e2e-api (limit 0.1)"),
+    ],
+)
+def test_each_host_with_noisy_neighbours_is_named(of_api, of_load, sentence):
+    usage = {"e2e-api": of_api, "e2e-load": of_load}
+    paths = ("external_cpu_cores", "busy_percent")
+    values = {
+        f"machines.{host}.{path}": value
+        for host, figures in usage.items()
+        for path, value in zip(paths, figures, strict=True)
+    }
+    found = named(changed("users", **values))["foreign_cpu"]
+    assert found.sentence == "noisy neighbours used " + sentence.format(full=", which had no free core")
+    assert found.value == max(of_api[0], of_load[0])
+
+
 def test_users_of_a_lost_worker_fail_no_check_of_their_own():
     lost = changed("users", **{"flow.users_min": 10, "record_files": 1, "timeline.workers_lost": 1})
     assert named(lost)["workers_present"].passed is False
@@ -368,6 +391,8 @@ def test_a_replica_that_never_sends_the_header_has_served(settings, passed):
             False,
             False,
         ),
+        ("users", {"machines.e2e-api.other_own_cpu_cores": 0.2}, "api_host_alone", True, True),
+        ("users", {"machines.e2e-api.other_own_cpu_cores": 0.21}, "api_host_alone", False, True),
         ("users", {"machines.e2e-api.steal_percent": 12.0}, "steal_cpu", False, False),
         ("users", {"clock_offset_seconds": 0.2}, "clock_offset", True, True),
         ("users", {"clock_offset_seconds": 5.0}, "clock_offset", False, False),

@@ -73,6 +73,29 @@ def test_cpu_of_others(own, lab, foreign):
     assert machine(samples(own=own, lab=lab)).external_cpu_cores == pytest.approx(foreign)
 
 
+@pytest.mark.parametrize(
+    ("changes", "group", "cores"),
+    [
+        ({"own": 0.6}, "api", 0.6 - 0.5 - 0.003),  # its own less half a core of two containers and the sampler
+        ({"own": 0.5}, "api", 0.0),  # clocks of two counters
+        ({"own": 0.6, "lab": 0.55}, "api", None),  # a whole computer: these are in external_cpu_cores
+        ({"own": 0.6}, "load", None),  # the samples do not have Locust's part
+        ({"own": 0.6, "service": None}, "api", None),  # an older sampler has not all containers
+    ],
+)
+def test_cpu_of_the_machine_outside_the_lab_s_containers(changes, group, cores):
+    found = machine(samples(**changes), group).other_own_cpu_cores
+    assert found == (cores if cores is None else pytest.approx(cores))
+
+
+@pytest.mark.parametrize("seen", [slice(0, 10), slice(10, None)])
+def test_without_a_container_at_both_ends_the_rest_of_the_machine_s_cpu_is_not_known(seen):
+    lines = samples(own=0.6)
+    for line in lines[seen]:
+        del line["containers"][PROXY]
+    assert machine(lines).other_own_cpu_cores is None
+
+
 def without(lines, *names):
     lines = copy.deepcopy(lines)
     for line in lines:
@@ -84,10 +107,10 @@ def without(lines, *names):
 @pytest.mark.parametrize(
     ("names", "missing"),
     [
-        (("own_cpu_seconds",), {"external_cpu_cores"}),
+        (("own_cpu_seconds",), {"external_cpu_cores", "other_own_cpu_cores"}),
         (("cpu_seconds",), {"external_cpu_cores", "busy_percent", "steal_percent"}),
         (("tcp",), {"retransmitted_percent", "retransmitted_per_second"}),
-        (("sampler_cpu_seconds",), {"sampler_cores"}),
+        (("sampler_cpu_seconds",), {"sampler_cores", "other_own_cpu_cores"}),
         (("cores",), {"cores"}),
     ],
 )
@@ -95,7 +118,7 @@ def test_a_missing_counter_of_the_kernel_is_null_and_the_others_stay(names, miss
     found = machine(without(samples(), *names))
     figures = (
         *("cores", "busy_percent", "steal_percent", "external_cpu_cores", "sampler_cores"),
-        *("retransmitted_percent", "retransmitted_per_second"),
+        *("retransmitted_percent", "retransmitted_per_second", "other_own_cpu_cores"),
     )
     assert {name for name in figures if getattr(found, name) is None} == missing
 
