@@ -23,6 +23,8 @@ from swarmsweep.units import counted, format_bytes, format_figure, format_memory
 MIN_SHARED_MEMORY = 0.05
 # Endpoints that a sentence names. A list of more is hard to read, and the page has a table.
 MAX_NAMED_ENDPOINTS = 4
+# Where no cell is valid. The reason of a cell comes before it.
+REMOVE_CAUSE = "Remove the cause named above, and measure again."
 
 
 def rps_per_cost(cell: Row, tariff: Tariff = CPU_EQUIVALENTS) -> float | None:
@@ -295,7 +297,7 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
         None,
         answer=[f"No configuration has a valid measurement: {by_status}."],
         reasons=[f"{name} {verb}. Reason: {shortened(first.reason)}."],
-        next_steps=["Remove this cause, and measure again."],
+        next_steps=[REMOVE_CAUSE],
     )
 
 

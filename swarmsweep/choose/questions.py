@@ -76,9 +76,9 @@ def without_valid(choice: Choice, rows: list[Row]) -> Open:
 
 def again(choice: Choice, rows: list[Row]) -> Question:
     """Rows that are invalid are measured again."""
-    names = some(rows)
+    found = f"The measurement of {some(rows)} is" if len(rows) == 1 else f"The measurements of {some(rows)} are"
     return Question(
-        f"The measurement of {names} is invalid. Remove the cause, which the page names, and measure again.",
+        f"{found} invalid. Remove the cause, which the page names, and measure again.",
         rows[0],
         beside=tuple(rows),
         repeat=choice.plan.repeat,

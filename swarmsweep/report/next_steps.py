@@ -7,10 +7,11 @@ from shlex import quote
 
 from msgspec import Struct
 
+from swarmsweep.choose.fixed_load import REMOVE_CAUSE
 from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.questions import MIN_REPEAT
 from swarmsweep.markdown import code, markdown
-from swarmsweep.plan.row import NOT_MEASURED, Row
+from swarmsweep.plan.row import NOT_MEASURED, CheckEntry, Row
 from swarmsweep.report.modes import Page
 from swarmsweep.report.next_file import NextSection, next_section
 from swarmsweep.report.summary_csv import CORE
@@ -40,18 +41,41 @@ def next_steps_of(page: Page, following: NextSweep, *, is_part: bool = False) ->
         further = [*map(markdown, following.reasons), *further]
     can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
     return NextSteps(
-        first=[*blocking, *further],
+        first=[*_noisy(cells, choice.plan.colocated), *blocking, *further],
         sweep=next_section(choice.plan, following),
         use=_use_of(chosen) if chosen is not None and can_use else "",
     )
 
 
 def _advised(page: Page, following: NextSweep) -> list[str]:
-    """The advice of the recommendation. More deployments of a cell that was deployed once are in the next sweep."""
+    """The advice of the recommendation.
+
+    More deployments of a cell that was deployed once are in the next sweep. So are all cells, where each is invalid.
+    """
     choice = page.choice
     if choice.chosen is not None and choice.chosen.attempt_count == 1 and _repeats(following):
         return []
-    return [markdown(step) for step in choice.recommendation.next_steps]
+    states = {cell.status for cell in choice.rows}
+    again = "failed" not in states and any(cell.id in following.cell_ids for cell in choice.rows)
+    steps = choice.recommendation.next_steps
+    return [markdown(step) for step in steps if not (again and step == REMOVE_CAUSE)]
+
+
+def _noisy(cells: list[Row], colocated: bool) -> list[str]:
+    """How to find the programs that made cells invalid."""
+    count = sum(cell.status == "invalid" and any(map(_is_noise, cell.checks)) for cell in cells)
+    if not count:
+        return []
+    where = "on the computer that both machines run on" if colocated else "on the host that the reason names"
+    return [
+        f"Noisy neighbours made {counted(count, 'cell')} invalid. `top -o %CPU` {where} shows their programs. "
+        "End them, or measure while they are idle. If it shows none, other machines use the same cores. "
+        "Then measure on cores that only the lab uses."
+    ]
+
+
+def _is_noise(check: CheckEntry) -> bool:
+    return check.name == "foreign_cpu" and check.passed is False and not check.warning
 
 
 def _invalid(cells: list[Row], chosen: Row | None, following: NextSweep) -> list[str]:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rows import fixed, searched
 
 from swarmsweep.choose.next_sweep import SETTLED, NextSweep, next_sweep
-from swarmsweep.plan.row import NOT_MEASURED
+from swarmsweep.plan.row import NOT_MEASURED, CheckEntry
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_steps import next_steps_of
 from swarmsweep.report.templating import marked
@@ -42,7 +42,7 @@ USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api
         (
             [replace(fixed("a", status="failed", reason="died"), attempt_count=1)],
             NextSweep(("Remove the cause first.",)),
-            ["Remove this cause, and measure again."],
+            ["Remove the cause named above, and measure again."],
             "",
         ),
         ([fixed("a", status="infeasible", reason="x")], NextSweep(("Name smaller ones.",)), ["Name smaller ones."], ""),
@@ -54,6 +54,33 @@ def test_without_a_next_sweep(rows, following, starts, use):
     assert [step for step, start in zip(steps.first, starts, strict=True) if not step.startswith(start)] == []
     assert (steps.sweep.command, steps.use[: len(use)]) == ("", use)
     assert bool(steps.use) == bool(use)
+
+
+NOISE = CheckEntry(attempt=1, name="foreign_cpu", value=0.9, limit=0.1, passed=False, sentence="noisy neighbours")
+
+
+@pytest.mark.parametrize(
+    ("check", "colocated", "where"),
+    [
+        (NOISE, True, "on the computer that both machines run on"),
+        (NOISE, False, "on the host that the reason names"),
+        # A warning made no cell invalid, and neither did another check.
+        (replace(NOISE, warning=True), True, None),
+        (replace(NOISE, passed=True), True, None),
+        (replace(NOISE, name="steal_cpu"), True, None),
+    ],
+)
+def test_the_programs_of_noisy_neighbours_are_to_be_found(check, colocated, where):
+    disturbed = replace(repeated("b", cpus=2, status="invalid", reason="x"), checks=[check])
+    found = page([repeated("a"), disturbed])
+    plan = replace(found.choice.plan, colocated=colocated)
+    steps = next_steps_of(page_of(plan, found.choice.rows), NOTHING_OPEN).first
+    assert [step for step in steps if "`top -o %CPU`" in step] == [
+        step
+        for step in steps
+        if where and step.startswith(f"Noisy neighbours made 1 cell invalid. `top -o %CPU` {where}")
+    ]
+    assert len(steps) == (2 if where else 1)
 
 
 def test_a_part_of_a_sweep_is_to_be_resumed():
@@ -86,10 +113,9 @@ def test_the_settings_are_shown_as_they_are_typed():
 FIRST = {
     "not finished": "Measure what is missing: `./lab sweep -e resume=",
     "left out": "The sweep left out 1 cell.",
-    "killed alone": "Remove this cause, and measure again.",
+    "killed alone": "Remove the cause named above, and measure again.",
     "infeasible alone": "No configuration can be deployed on these hosts.",
-    "invalid alone": "Remove this cause, and measure again.",
-    "crashed alone": "Remove this cause, and measure again.",
+    "crashed alone": "Remove the cause named above, and measure again.",
 }
 
 
