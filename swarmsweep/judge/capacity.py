@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean, stdev
 
+from swarmsweep.judge.capacity_sentence import (
+    GENERATOR_LIMIT,
+    ITERATIONS,
+    MAX_RPS_LIMIT,
+    MAX_USERS_LIMIT,
+    REQUESTS,
+    USERS,
+    capacity_sentence,
+)
 from swarmsweep.judge.next_step import Counts, next_step
+from swarmsweep.judge.shown_probe import longest, shown_probe
 from swarmsweep.raw.search_files import ProbeEntry, SearchFile
 from swarmsweep.search import (
     BAD,
@@ -27,13 +37,9 @@ from swarmsweep.search import (
 )
 from swarmsweep.stats import quantile
 from swarmsweep.sweep.load import ARRIVALS
-from swarmsweep.units import counted, format_figure
 
 CONFIDENCE = 0.95
 WIDEST = math.log(10)
-GENERATOR_LIMIT, MAX_RPS_LIMIT, MAX_USERS_LIMIT = "generator", "max_rps", "max_users"
-# Units of what a search varies.
-REQUESTS, USERS, ITERATIONS = "requests/s", "users", "iterations/s"
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,10 @@ class Capacity:
     """The capacity of one deployment within its SLO, in requests per second.
 
     ``verified_rps``: the highest rate, below every rate that failed, that is verified. The SLO must have been held at
-    this rate or above for as long as the profile requires. ``verified_probe`` is the number of a probe at that rate.
-    Both are None where no rate was verified. ``is_lower_bound``: no rate failed, so the capacity may be higher.
-    ``limited_by`` says why the search did not try higher rates. ``estimate_rps`` is None unless some rate held and some
-    rate failed. For ``interval_rps`` see `interval_of`. ``next_step``: what to do, where no rate was verified.
+    this rate or above for as long as the profile requires. ``verified_probe`` is the number of the longest probe at
+    that rate. Both are None where no rate was verified. ``is_lower_bound``: no rate failed, so the capacity may be
+    higher. ``limited_by`` says why the search did not try higher rates. ``estimate_rps`` is None unless some rate held
+    and some rate failed. For ``interval_rps`` see `interval_of`. ``next_step``: what to do, where no rate was verified.
 
     A search with users finds numbers of users, and the fields of this name have them. Then the rates are what the
     generator measured at these numbers: between two probes interpolated, below the lowest one proportional, and above
@@ -114,18 +120,15 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
         ]
         below = [rate for rate in held if rate < min(failed)]
         estimate, interval = _estimate(probes, max(below, default=min(failed)), min(failed), slo)
-    seconds = sum(length for rate, length, verdict in judged if verdict == GOOD and verified and rate >= verified)
+    shown = shown_probe(search.probes, verified) if verified is not None else None
     found = Capacity(
         verified_rps=verified,
-        verified_probe=_probe_at(entries, verified),
+        verified_probe=None if shown is None else shown.number,
         is_lower_bound=is_lower_bound,
         estimate_rps=estimate,
         interval_rps=interval,
         limited_by=limited_by,
-        sentence=_sentence(
-            unit,
-            *(verified, seconds, min(failed, default=None), held, limited_by, search.profile.verify_seconds),
-        ),
+        sentence=capacity_sentence(judged, unit, verified, limited_by, search.profile.verify_seconds),
         next_step=next_step(search, counts, slo) if verified is None else None,
     )
     return found if unit == REQUESTS else _with_rates(found, unit, entries, counts)
@@ -134,12 +137,18 @@ def capacity_of(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> C
 def _with_rates(
     found: Capacity, unit: str, entries: Sequence[tuple[ProbeEntry, float]], counts: Mapping[int, Counts]
 ) -> Capacity:
-    """A capacity in users or iterations, with the rates that were measured."""
-    rates: dict[float, list[float]] = {}
+    """A capacity in users or iterations, with the rates that were measured.
+
+    The rate at a number is that of its longest probe. So the verified rate is that of ``verified_probe``, whose
+    latencies the page shows beside it.
+    """
+    probes: dict[float, list[ProbeEntry]] = {}
     for entry, users in entries:
         if entry.number in counts and entry.verdict in (GOOD, BAD):
-            rates.setdefault(users, []).append(counts[entry.number].ok_rps)
-    known = sorted((users, fmean(values)) for users, values in rates.items())
+            probes.setdefault(users, []).append(entry)
+    known = sorted(
+        (users, counts[shown.number].ok_rps) for users, same in probes.items() if (shown := longest(same)) is not None
+    )
 
     def rate_at(users: float | None) -> float | None:
         return None if users is None or not known else _interpolated(known, users)
@@ -287,48 +296,3 @@ def _limited_by(judged: Sequence[tuple[float, float, str]], most: float | None, 
     if not most or not any(rate >= most for rate, _, verdict in judged if verdict == GOOD):
         return None
     return MAX_USERS_LIMIT if by_users else MAX_RPS_LIMIT
-
-
-def _probe_at(entries: Sequence[tuple[ProbeEntry, float]], verified: float | None) -> int | None:
-    """The longest good probe at the verified rate, or the last of several with the same length."""
-    good = (entry for entry, level in entries if entry.verdict == GOOD and level == verified)
-    longest = max(good, key=lambda entry: (entry.seconds_measure, entry.number), default=None)
-    return None if longest is None else longest.number
-
-
-def _sentence(
-    unit: str,
-    verified: float | None,
-    seconds: float,
-    failed: float | None,
-    held: Sequence[float],
-    limited_by: str | None,
-    verify_seconds: float,
-) -> str:
-    """The capacity in words. ``unit`` is that of what was searched."""
-    level = "number of users" if unit == USERS else "rate"
-    higher = "more users" if unit == USERS else "a higher rate"
-
-    def load(value: float) -> str:
-        return counted(round(value), "user") if unit == USERS else f"{format_figure(value)} {unit}"
-
-    if verified is None:
-        if not held:
-            low = f". The lowest tested {level} was {load(failed)}" if failed else ""
-            return f"No {level} held the SLO{low}."
-        return (
-            f"{load(max(held))} held the SLO once, but no {level} held it for the "
-            f"{verify_seconds:g} s that a verified {level} needs."
-        )
-    sentence = f"{load(verified)} held the SLO for {seconds:g} s"
-    if failed is not None:
-        return f"{sentence}. {load(failed)} did not."
-    reasons = {
-        GENERATOR_LIMIT: f"the load generator could not make {higher}"
-        if unit == USERS
-        else "the load generator could not send a higher rate",
-        MAX_RPS_LIMIT: "the allowed maximum rate was reached",
-        MAX_USERS_LIMIT: "the allowed number of users was reached",
-        None: f"the search ended before {higher} failed",
-    }
-    return f"{sentence}. The capacity may be higher, because {reasons[limited_by]}."

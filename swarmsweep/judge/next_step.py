@@ -74,10 +74,12 @@ def _next_step(search: SearchFile, counts: Mapping[int, Counts], slo: Slo) -> st
         return _after_no_good_probe(search, opened, counts, slo)
     passed = [rate for rate in held if rate < lowest_failed]
     if not passed:
-        higher = "number" if _by_users(opened) else "rate"
+        highest = max(held)
+        higher = f"the higher number of {round(highest)}" if _by_users(opened) else ""
+        higher = higher or f"the higher rate of {format_figure(highest)}"
+        other = f"{higher} held it" if highest > lowest_failed else "held it in another probe"
         return (
-            f"{_load(opened, lowest_failed)} missed the SLO, but the higher {higher} of "
-            f"{format_figure(max(held))} held it. So the API or a host was disturbed. "
+            f"{_load(opened, lowest_failed)} missed the SLO, but {other}. So the API or a host was disturbed. "
             "Find out what else runs on the hosts, then measure again."
         )
     if search.ended is None:

@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarmsweep.judge.capacity import GENERATOR_LIMIT, ITERATIONS, REQUESTS, Capacity, capacity_of
+from swarmsweep.judge.capacity import Capacity, capacity_of
+from swarmsweep.judge.capacity_sentence import GENERATOR_LIMIT, ITERATIONS, REQUESTS
 from swarmsweep.judge.next_step import Counts
+from swarmsweep.judge.shown_probe import shown_probe
 from swarmsweep.raw.search_record import Probe, SearchRecord
 from swarmsweep.search import BAD, Slo
 from swarmsweep.units import format_figure
@@ -35,15 +37,15 @@ class SearchOutcome:
 
     @property
     def reported(self) -> Probe | None:
-        """The probe whose figures represent the cell: that of the verified rate, else the highest open load."""
-        verified = self.capacity.verified_probe if self.capacity is not None else None
-        opened = [probe for probe in self.probes if probe.is_open]
-        return (
-            next((probe for probe in opened if probe.number == verified), None)
-            or _highest([probe for probe in opened if probe.was_made])
-            or _highest(opened)
-            or _highest(self.probes)
-        )
+        """The probe whose figures represent the cell, see `shown_probe`.
+
+        If no probe was judged by the SLO, it is the one with the highest load.
+        """
+        number = self.capacity.verified_probe if self.capacity is not None else None
+        if number is None:
+            shown = shown_probe([probe.entry for probe in self.probes], None)
+            number = None if shown is None else shown.number
+        return next((probe for probe in self.probes if probe.number == number), None) or _highest(self.probes)
 
     @property
     def generator_limit(self) -> str | None:

@@ -73,7 +73,7 @@ def capacity_section(
 
 def _row(cell: Row, chosen: bool, tariff: Tariff) -> list[str]:
     capacity, latency_ms = cell.capacity, cell.latency_ms if conservative_rps(cell) else LatencyMs()
-    # Without a verified rate, the figures are those of the highest probe, which the table of probes shows.
+    # Without a verified rate, the figures are those of another rate, and the table of probes shows it.
     twin = f" (twin of {cell.twin_of})" if cell.twin_of else ""
     return [
         "**→**" if chosen else "",

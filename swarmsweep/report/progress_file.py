@@ -34,7 +34,10 @@ State = Literal["running", "ended", "failed", "interrupted"]
 
 
 class CellProgress(Struct, frozen=True, kw_only=True):
-    """A cell so far; its status is null until it has a measured attempt. ``rps`` is the capacity in a search."""
+    """A cell so far; its status is null until it has a measured attempt.
+
+    In a search, ``rps`` is the capacity, and ``p95_ms`` the latency at it. Both are null if no rate was verified.
+    """
 
     id: str
     status: str | None = None
@@ -192,11 +195,12 @@ def _now(progress: Progress, step: Mapping[str, Any], phase: str, started: float
 def _cell(cell_id: str, row: Row | None) -> CellProgress:
     if row is None:
         return CellProgress(id=cell_id)
+    is_unverified = row.capacity is not None and row.capacity_rps is None
     return CellProgress(
         id=cell_id,
         status=row.status,
         reason=None if row.reason is None else one_line(row.reason),
-        rps=row.rps if row.capacity_rps is None else row.capacity_rps,
-        p95_ms=row.latency_ms.p95,
+        rps=None if is_unverified else row.rps if row.capacity_rps is None else row.capacity_rps,
+        p95_ms=None if is_unverified else row.latency_ms.p95,
         meets_slo=row.meets_slo,
     )

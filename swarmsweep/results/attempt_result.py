@@ -43,8 +43,8 @@ class AttemptResult:
     """The figures of one attempt; None where a figure was not measured.
 
     In capacity mode, ``window`` and its figures are those of the load at the verified rate. If no rate was verified,
-    they are those of the highest load. ``failures`` are all requests without a good response, including those that
-    timed out or were never sent.
+    they are those of another one, see `swarmsweep.judge.shown_probe`. ``failures`` are all requests without a good
+    response, including those that timed out or were never sent.
 
     ``latency_ms`` are those of all requests sent in the window, failed ones included. ``start_seconds`` are when they
     began (closed loop). ``waited_ms`` has the entries of

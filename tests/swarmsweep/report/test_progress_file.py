@@ -75,7 +75,13 @@ def test_in_a_search_the_rate_is_the_capacity(tmp_path):
     progress = Progress(sweep.dir, sweep.steps_of_role())
     sweep.judge(CHEAP, **capacity(100.0))
     progress.end(sweep.step(CHEAP), 30)
-    assert written(sweep, progress).best.rps == 100.0
+    sweep.judge(MIDDLE, **capacity(None) | {"rps": 43.2})
+    progress.end(sweep.step(MIDDLE), 30)
+    run = written(sweep, progress)
+    assert (run.best.id, run.best.rps, run.best.p95_ms) == (CHEAP, 100.0, 50)
+    # Its figures are of a rate that was not verified.
+    unverified = next(cell for cell in run.cells if cell.id == MIDDLE)
+    assert (unverified.status, unverified.rps, unverified.p95_ms) == ("valid", None, None)
 
 
 @pytest.mark.parametrize("state", ["ended", "failed", "interrupted"])
