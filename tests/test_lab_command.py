@@ -198,6 +198,11 @@ def words_of(done: subprocess.CompletedProcess) -> list[str]:
                                                                  "image_copy_only=true", "-K"]),
         (["check"], []),
         (["check", "sweeps/quick.yml", "-v"], ["sweep=sweeps/quick.yml", "-v"]),
+        (["publish", "kit", "h/k"], ["publish_image=kit", "publish_target=h/k"]),
+        (["publish", "kit", "h/k", "--credentials", "/a", "-K"], ["publish_image=kit", "publish_target=h/k",
+                                                                 "publish_credentials=/a", "-K"]),
+        (["publish", "kit", "h/k", "--credentials=/a"], ["publish_image=kit", "publish_target=h/k",
+                                                         "publish_credentials=/a"]),
         (["clean"], ["clean_days=30"]),
         (["clean", "--days", "0", "--yes", "-K"], ["clean_days=0", "clean_yes=true", "-K"]),
         (["clean", "--days=7"], ["clean_days=7"]),
@@ -257,6 +262,10 @@ def test_a_template_in_the_part_of_a_sweep_is_refused(played, option):
         (["logs", "api", "--lines"], "--lines is ''; allowed"),
         (["image"], "the image is missing; allowed: the name of an image, or a folder with a Dockerfile"),
         (["image", "--rebuild"], "the image is missing"),
+        (["publish"], "the image is missing; allowed: an image of the first API host"),
+        (["publish", "kit", "-v"], "the name in the registry is missing; allowed: REGISTRY/NAME:TAG"),
+        (["publish", "kit", "h/k:1", "--credentials"], "--credentials has no value; allowed: a file"),
+        (["publish", "kit", "h/k:1", "--credentials", "-v"], "--credentials has no value"),
         (["clean", "--days", "x"], "--days is 'x'; allowed: a whole number"),
         (["clean", "--days"], "--days is ''; allowed"),
         (["ui", "a.py", "b.py"], "two files: 'a.py' and 'b.py'; allowed: one locustfile or sweep file"),
@@ -273,7 +282,7 @@ def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, word
     assert f"\nlab: {message}" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["logs", "image", "check", "sweep", "clean", "ui"])
+@pytest.mark.parametrize("verb", ["logs", "image", "publish", "check", "sweep", "clean", "ui"])
 def test_a_verb_has_a_help(played, verb):
     done = played(verb, "x", "--help")
     assert done.returncode == 0

@@ -16,6 +16,7 @@ from swarmsweep.lab import (
     api_mounts,
     api_secrets,
     content_hash,
+    image_copies,
     lab_names,
     overridden_variables,
     provisioned,
@@ -26,6 +27,7 @@ from swarmsweep.lab import (
 )
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import hidden_text, machine_memory
+from swarmsweep.shared.image_reference import by_digest, registry_of, same_image
 from swarmsweep.sweep import scenario_folder, scenario_packages
 from swarmsweep.units import nano_cpus
 
@@ -220,6 +222,35 @@ def lab_network_problems(subnet, virtual_machines, sources):
     return lab_names.network_problems(subnet, virtual_machines, lab_names.inventory_of(sources))
 
 
+def lab_registry_images(names):
+    """The images whose names have a registry, each once. Others are never pulled."""
+    return list(dict.fromkeys(str(name) for name in names if registry_of(str(name)) is not None))
+
+
+def lab_registry_of(name):
+    """The registry in the name of an image, or an empty text: see image_reference.registry_of."""
+    return registry_of(str(name)) or ""
+
+
+def lab_by_digest(digests, registry=""):
+    """Each image that a registry has, and its name by digest: see image_reference.by_digest.
+
+    ``digests`` are those that Docker on one host knows, by the name of the image.
+    """
+    found = {name: by_digest(name, known, str(registry)) for name, known in digests.items()}
+    return {name: reference for name, reference in found.items() if reference is not None}
+
+
+def lab_has_digest(digests, reference):
+    """Whether Docker knows an image by this name and digest: see image_reference.same_image."""
+    return any(same_image(str(known), str(reference)) for known in digests)
+
+
+def lab_image_problems(found, wanted):
+    """What differs between the API hosts: see swarmsweep.lab.image_copies.copy_problems."""
+    return image_copies.copy_problems(found, wanted)
+
+
 class FilterModule:
     """The filters of the lab."""
 
@@ -253,4 +284,9 @@ class FilterModule:
             "lab_release_problems": lab_release_problems,
             "lab_network_problems": lab_network_problems,
             "lab_gateway": lab_names.gateway,
+            "lab_registry_images": lab_registry_images,
+            "lab_registry_of": lab_registry_of,
+            "lab_by_digest": lab_by_digest,
+            "lab_image_problems": lab_image_problems,
+            "lab_has_digest": lab_has_digest,
         }

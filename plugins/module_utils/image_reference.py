@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # What Docker adds to a short name (distribution/reference, normalize.go: defaultDomain, officialRepoName, defaultTag).
@@ -34,13 +35,52 @@ def normalise(text: str) -> ImageReference:
     if not colon or "/" in tag:
         path, tag = rest, ""
     registry, slash, name = path.partition("/")
-    if not slash or not ("." in registry or ":" in registry or registry == "localhost" or registry != registry.lower()):
+    if not slash or not _is_registry(registry):
         registry, name = REGISTRY, path
     if registry == OLD_REGISTRY:
         registry = REGISTRY
     if registry == REGISTRY and "/" not in name:
         name = f"{NAMESPACE}/{name}"
     return ImageReference(f"{registry}/{name}", tag or (None if digest else TAG), digest or None)
+
+
+def _is_registry(first: str) -> bool:
+    return "." in first or ":" in first or first == "localhost" or first != first.lower()
+
+
+def registry_of(text: str) -> str | None:
+    """Return the registry that a name has, such as ghcr.io, or None for a name to which Docker would add its own."""
+    first, slash, _ = text.partition("@")[0].partition("/")
+    if not slash or not _is_registry(first):
+        return None
+    return REGISTRY if first == OLD_REGISTRY else first
+
+
+def name_in(registry: str, image: str) -> str:
+    """Return the name that an image without a registry gets in one: NAME:TAG becomes REGISTRY/NAME:TAG."""
+    found = normalise(image)
+    path = found.name.removeprefix(f"{REGISTRY}/").removeprefix(f"{NAMESPACE}/")
+    return f"{registry}/{path}:{found.tag or TAG}"
+
+
+def by_digest(image: str, repo_digests: Iterable[str], registry: str = "") -> str | None:
+    """Return the name with which every host gets the same bytes, REGISTRY/NAME@DIGEST. None if no registry has them.
+
+    Args:
+        image: the name that the user gave.
+        repo_digests: what Docker on one host knows of this image: the digests by which registries have it.
+        registry: the one that images without a registry in their name are pushed to. Empty: there is none.
+    """
+    if registry_of(image) is None and not registry:
+        return None
+    wanted = normalise(image if registry_of(image) else name_in(registry, image))
+    digest = normalise(image).digest
+    found = sorted(
+        known.digest
+        for known in map(normalise, repo_digests)
+        if known.name == wanted.name and known.digest and digest in (None, known.digest)
+    )
+    return f"{wanted.name}@{found[0]}" if found else None
 
 
 def same_image(one: str, other: str) -> bool:

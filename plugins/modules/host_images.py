@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 
@@ -22,6 +23,10 @@ options:
     type: dict
     required: true
   host_name: {description: Name of this host in the inventory, and its address., type: str, required: true}
+  required:
+    description: Whether the module fails if an image is missing. Otherwise the id of that image is empty.
+    type: bool
+    default: true
   need_shell:
     description: Images that must have C(sh) and C(cat), because C(lab_api_secret_env) exports secrets by them.
       Each of them is started once, without network and rights, with little memory, and for at most 30 s.
@@ -40,6 +45,10 @@ EXAMPLES = r"""
 RETURN = r"""
 docker: {description: Whether Docker responds on the host., type: bool, returned: always}
 ids: {description: The id of each image on this host., type: dict, returned: when Docker responds}
+digests:
+  description: What Docker knows of each image in registries, as NAME@DIGEST.
+  type: dict
+  returned: when Docker responds
 """
 
 
@@ -50,6 +59,8 @@ LIMITS = (
     *("--memory=64m", "--memory-swap=64m", "--pids-limit=16"),
     *("--log-driver=json-file", "--log-opt=max-size=64k"),
 )
+# Id and digests of an image.
+FOUND = "{{.Id}} {{json .RepoDigests}}"
 # Seconds for sh to end. On a busy host, it takes about one.
 SHELL_SECONDS = 30
 # Newer versions of docker end each error with this line.
@@ -96,6 +107,7 @@ def main():
         argument_spec={
             "images": {"type": "dict", "required": True},
             "host_name": {"type": "str", "required": True},
+            "required": {"type": "bool", "default": True},
             "need_shell": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -103,15 +115,17 @@ def main():
     params = module.params
     if ask(module, "version")[0] != 0:
         module.exit_json(changed=False, docker=False)
-    problems, ids = [], {}
+    problems, ids, digests = [], {}, {}
     for image, setting in params["images"].items():
-        code, ids[image], _err = ask(module, "image", "inspect", "--format", "{{.Id}}", "--", image)
-        if code != 0:
+        code, found, _err = ask(module, "image", "inspect", "--format", FOUND, "--", image)
+        ids[image], _, listed = found.partition(" ")
+        digests[image] = json.loads(listed or "null") or []
+        if code != 0 and params["required"]:
             problems.append(
                 f"{params['host_name']} has no image {image}, which {setting} names. "
                 f"Copy it with: ./lab image {image} --copy-only"
             )
-        elif image in params["need_shell"] and (problem := shell_problem(module, image)) is not None:
+        elif code == 0 and image in params["need_shell"] and (problem := shell_problem(module, image)) is not None:
             problems.append(
                 f"{params['host_name']}: the image {image}, which {setting} names, cannot run sh and cat "
                 f"({problem}). lab_api_secret_env needs them. "
@@ -119,7 +133,7 @@ def main():
             )
     if problems:
         module.fail_json(msg="\n".join(problems))
-    module.exit_json(changed=False, docker=True, ids=ids)
+    module.exit_json(changed=False, docker=True, ids=ids, digests=digests)
 
 
 if __name__ == "__main__":

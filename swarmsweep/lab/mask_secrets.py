@@ -28,10 +28,11 @@ KEPT_VARIABLES = frozenset(
         """,
     )
 ) | {"lab_api_user", "lab_api_read_only", "lab_api_writable", "lab_api_capabilities"}
-# Those of ./lab down, image, logs, stop, clean and ui.
+# Those of ./lab down, image, publish, logs, stop, clean and ui.
 KEPT_VARIABLES |= {"image_of", "image_rebuild", "image_copy_only", "logs_of", "logs_lines", "logs_follow"}
 KEPT_VARIABLES |= {"virtual_lab_state", "lab_release", "sweep_only", "sweep_max_minutes"}
 KEPT_VARIABLES |= {"stop_unlock", "clean_days", "clean_yes", "ui_of", "ui_workers", "ui_minutes"}
+KEPT_VARIABLES |= {"publish_image", "publish_target"}
 # A mapping whose names may be shown, but never its values.
 NAMED_VARIABLES = frozenset({"lab_api_env"})
 # A number with a unit is not a secret: role variables such as virtual_lab_boot_timeout_seconds.

@@ -148,13 +148,14 @@ VERBS = (
     | dict.fromkeys(("check_names", "preflight", "provision", "platform", "deploy"), "site")
 )
 
-# Verb -> the extra variable that holds its first argument.
+# Verb -> the extra variables that hold its first arguments.
 SUBJECTS = {
-    "retrain": "lab_training_source",
-    "image": "image_of",
-    "logs": "logs_of",
-    "check": "sweep",
-    "ui": "ui_of",
+    "retrain": ("lab_training_source",),
+    "image": ("image_of",),
+    "publish": ("publish_image", "publish_target"),
+    "logs": ("logs_of",),
+    "check": ("sweep",),
+    "ui": ("ui_of",),
 }
 
 
@@ -184,8 +185,9 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
         words.append(
             f"-e {quote('resume=' + str(extra['resume']))}" if extra.get("resume") else quote(extra.get("sweep", ""))
         )
-    if verb in SUBJECTS:
-        words.append(quote(extra.get(SUBJECTS[verb], "")))
+    words += [quote(extra.get(name, "")) for name in SUBJECTS.get(verb, ())]
+    if verb == "publish" and extra.get("publish_credentials"):
+        words.append(f"--credentials {quote(extra['publish_credentials'])}")
     return " ".join(word for word in words if word)
 
 

@@ -17,6 +17,7 @@ _IN_THE_COMMAND = {
     "sweep": {"sweep", "resume"},
     "retrain": {"lab_training_source"},
     "image": {"image_of"},
+    "publish": {"publish_image", "publish_target", "publish_credentials"},
     "logs": {"logs_of"},
     "check": {"sweep"},
     "ui": {"ui_of"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible.module_utils.image_reference import normalise, same_image
+from ansible.module_utils.image_reference import by_digest, name_in, normalise, registry_of, same_image
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -53,3 +53,53 @@ def test_normalise(text, whole):
 def test_same_image(one, other, same):
     assert same_image(one, other) is same
     assert same_image(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "registry"),
+    [
+        ("own-api:1", None),
+        ("team/own-api:1", None),
+        (f"team/own-api@{ONE}", None),
+        ("docker.io/own-api", "docker.io"),
+        ("index.docker.io/own-api", "docker.io"),
+        ("localhost/own-api", "localhost"),
+        ("registry:5000/own-api:1", "registry:5000"),
+        (f"ghcr.io/team/own-api@{ONE}", "ghcr.io"),
+    ],
+)
+def test_the_registry_in_a_name(text, registry):
+    assert registry_of(text) == registry
+
+
+@pytest.mark.parametrize(
+    ("image", "whole"),
+    [
+        ("own-api", "h:5/own-api:latest"),
+        ("own-api:1", "h:5/own-api:1"),
+        ("swarmsweep/api:0123", "h:5/swarmsweep/api:0123"),
+    ],
+)
+def test_the_name_in_a_registry(image, whole):
+    assert name_in("h:5", image) == whole
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "registry", "reference"),
+    [
+        ("h:5/kit:1", [f"h:5/kit@{ONE}"], "", f"h:5/kit@{ONE}"),
+        ("h:5/kit:1", [f"g:5/kit@{TWO}", f"h:5/kit@{ONE}"], "", f"h:5/kit@{ONE}"),
+        ("docker.io/kit:1", [f"kit@{ONE}"], "", f"docker.io/library/kit@{ONE}"),
+        ("h:5/kit:1", [f"g:5/kit@{TWO}"], "", None),
+        ("h:5/kit:1", [], "", None),
+        (f"h:5/kit@{ONE}", [f"h:5/kit@{TWO}", f"h:5/kit@{ONE}"], "", f"h:5/kit@{ONE}"),
+        (f"h:5/kit@{ONE}", [f"h:5/kit@{TWO}"], "", None),
+        # Without a registry of the lab, a short name has none. Docker Hub may have another image of this name.
+        ("kit:1", [f"kit@{ONE}"], "", None),
+        ("kit:1", [f"kit@{TWO}", f"l:5/kit@{ONE}"], "l:5", f"l:5/kit@{ONE}"),
+        ("swarmsweep/api:1", [f"l:5/swarmsweep/api@{ONE}"], "l:5", f"l:5/swarmsweep/api@{ONE}"),
+        ("h:5/kit:1", [f"l:5/kit@{TWO}", f"h:5/kit@{ONE}"], "l:5", f"h:5/kit@{ONE}"),
+    ],
+)
+def test_the_name_by_digest(image, known, registry, reference):
+    assert by_digest(image, known, registry) == reference

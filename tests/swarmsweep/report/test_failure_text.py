@@ -125,6 +125,8 @@ def test_an_item_with_a_secret_is_hidden():
         (("sweep.yml", ["inventory/lab"], {"resume": "2026-quick"}), "./lab sweep -e resume=2026-quick"),
         (("playbooks/retrain.yml", ["inventory/lab"], {"lab_training_source": "rows.csv"}), "./lab retrain rows.csv"),
         (("playbooks/retrain.yml", ["inventory/lab"], {}), "./lab retrain"),
+        (("playbooks/publish.yml", ["inventory/lab"], {"publish_image": "kit:1", "publish_target": "h:5/k:1",
+           "publish_credentials": "my file"}, "publish"), "./lab publish kit:1 h:5/k:1 --credentials 'my file'"),
         (("playbooks/virtual_lab.yml", ["inventory/lab"], {}, "demo"), "./lab demo"),
         (("playbooks/ui.yml", ["inventory/lab"], {"ui_of": "predict.py"}, "ui"), "./lab ui predict.py"),
         (("playbooks/teardown.yml", ["inventory/lab"], {}), "ansible-playbook playbooks/teardown.yml -i inventory/lab"),
