@@ -1,6 +1,7 @@
 """Installs the programs that the tests run and this machine lacks: `python -m tests.install_programs`.
 
-nginx and HAProxy are unpacked below .lab, as their packages would start a service. The others have none.
+nginx, HAProxy and docker-registry are unpacked below .lab, as their packages would start a service. The others start
+nothing.
 Chromium of other systems is a snap. There, its tests are skipped.
 """
 
@@ -25,6 +26,9 @@ def main() -> None:
         packages.install_debian("iptables")
     if shutil.which("chromium") is None and platform.freedesktop_os_release().get("ID") == "debian":
         packages.install_debian("chromium")
+    packages.unpacked("docker-registry", "usr/bin/docker-registry")
+    if shutil.which("htpasswd") is None:
+        packages.install_debian("apache2-utils")
     nginx.program()
     haproxy.program()
 

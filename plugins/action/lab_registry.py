@@ -27,28 +27,36 @@ MARK = "digests "
 # Of lines that name the cause.
 CAUSE_LINES = 3
 # The docker command reads config.json of the folder that --config names.
-SHELL = """\
-umask 077
-folder=$(mktemp -d /dev/shm/swarmsweep-registry.XXXXXX) || exit 1
-trap 'rm -rf "$folder"' EXIT
-trap 'exit 1' HUP INT TERM PIPE
-cat > "$folder/config.json" || exit 1
-docker() {{ timeout --kill-after=5 {seconds} docker --config "$folder" "$@"; }}
-{commands}
-"""
-PUSH = """\
-former=$(docker image inspect --format {identity} -- {target} 2> /dev/null)
-docker tag {image} {target} || exit 1
-docker push {target}
-code=$?
-[ -n "{keep}" ] || if [ -n "$former" ]; then docker tag "$former" {target}; else docker image rm {target} > /dev/null; fi
-exit $code
-"""
-PULL = """\
-docker pull --quiet {wanted} || exit 1
-{tag}
-docker image inspect --format {digests} -- {wanted}
-"""
+SHELL = "\n".join(
+    [
+        "umask 077",
+        "folder=$(mktemp -d /dev/shm/swarmsweep-registry.XXXXXX) || exit 1",
+        "trap 'rm -rf \"$folder\"' EXIT",
+        "trap 'exit 1' HUP INT TERM PIPE",
+        'cat > "$folder/config.json" || exit 1',
+        'docker() {{ timeout --kill-after=5 {seconds} docker --config "$folder" "$@"; }}',
+        "{commands}",
+    ]
+)
+PUSH = "\n".join(
+    [
+        "former=$(docker image inspect --format {identity} -- {target} 2> /dev/null)",
+        "docker tag {image} {target} || exit 1",
+        "docker push {target}",
+        "code=$?",
+        'if [ -z "{keep}" ]; then',
+        '    if [ -n "$former" ]; then docker tag "$former" {target}; else docker image rm {target} > /dev/null; fi',
+        "fi",
+        "exit $code",
+    ]
+)
+PULL = "\n".join(
+    [
+        "docker pull --quiet {wanted} || exit 1",
+        "{tag}",
+        "docker image inspect --format {digests} -- {wanted}",
+    ]
+)
 
 
 class ActionModule(StepsAction):
@@ -62,12 +70,10 @@ class ActionModule(StepsAction):
         docker_config(found.registry, credentials)
         return {"target": found.name, "registry": found.registry}
 
-    def do_push(
-        self, image, target, host, credentials="", user="", setting="--credentials FILE", keep=False, known=""
-    ):
+    def do_push(self, image, target, host, credentials="", user="", setting="--credentials FILE", keep=False, known=""):
         """Push an image of this task's host. Returns ``reference``, REGISTRY/NAME@DIGEST.
 
-        ``keep``: the name in the registry stays on the host. So Docker there knows the digest. ``known`` is the reference
+        ``keep``: the name in the registry stays on the host, so Docker there knows the digest. ``known``: the reference
         that the host had before.
         """
         found = read_target(target)
@@ -93,7 +99,8 @@ class ActionModule(StepsAction):
         tag = ""
         if reference and "@" not in image:
             tag = f"docker tag {shlex.quote(reference)} {shlex.quote(image)} || exit 1"
-        commands = PULL.format(wanted=shlex.quote(wanted), tag=tag, digests=shlex.quote(f"{MARK}{{{{json .RepoDigests}}}}"))
+        digests = shlex.quote(f"{MARK}{{{{json .RepoDigests}}}}")
+        commands = PULL.format(wanted=shlex.quote(wanted), tag=tag, digests=digests)
         what = f"{wanted} could not be pulled to {host}"
         last = self.run_docker(commands, registry, credentials, user, what, host, setting, is_quiet=True)
         listed = next((line.removeprefix(MARK) for line in reversed(last) if line.startswith(MARK)), "null")

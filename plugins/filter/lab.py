@@ -27,7 +27,7 @@ from swarmsweep.lab import (
 )
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import hidden_text, machine_memory
-from swarmsweep.shared.image_reference import by_digest, registry_of, same_image
+from swarmsweep.shared.image_reference import by_digest, name_in, registry_of, same_image
 from swarmsweep.sweep import scenario_folder, scenario_packages
 from swarmsweep.units import nano_cpus
 
@@ -251,6 +251,16 @@ def lab_image_problems(found, wanted):
     return image_copies.copy_problems(found, wanted)
 
 
+def lab_name_in(image, registry):
+    """The name that an image gets in a registry: see image_reference.name_in."""
+    return name_in(str(registry), str(image))
+
+
+def lab_lack_digest(reports, image, reference):
+    """Whether one of these hosts does not know an image by its digest. The reports are those of host_images."""
+    return not all(lab_has_digest((report.get("digests") or {}).get(image) or [], reference) for report in reports)
+
+
 class FilterModule:
     """The filters of the lab."""
 
@@ -287,6 +297,8 @@ class FilterModule:
             "lab_registry_images": lab_registry_images,
             "lab_registry_of": lab_registry_of,
             "lab_by_digest": lab_by_digest,
+            "lab_name_in": lab_name_in,
+            "lab_lack_digest": lab_lack_digest,
             "lab_image_problems": lab_image_problems,
             "lab_has_digest": lab_has_digest,
         }

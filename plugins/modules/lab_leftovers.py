@@ -22,6 +22,10 @@ options:
   needed: {description: Names of images that stay., type: list, elements: str, default: []}
   build_cache: {description: Whether Docker's build cache is the lab's., type: bool, default: false}
   build_directory: {description: Folder of the build contexts., type: path, default: /opt/swarmsweep/build}
+  registry:
+    description: Address of the lab's own registry, as C(ADDRESS:PORT). The names of an image there are removed with it.
+    type: str
+    default: ""
   remove: {description: Remove what is listed. Otherwise nothing is changed., type: bool, default: false}
 author: [swarmsweep]
 """
@@ -68,13 +72,13 @@ def must(module, *arguments):
     return out
 
 
-def find_images(module, needed, days):
+def find_images(module, needed, days, registry):
     """Return the old images that are the lab's own."""
     ids = list(dict.fromkeys(must(module, "image", "ls", "--quiet", "--no-trunc").split()))
     containers = must(module, "ps", "--all", "--quiet", "--no-trunc").split()
     used = must(module, "inspect", "--format", "{{.Image}}", *containers).split() if containers else []
     documents = json.loads(must(module, "image", "inspect", *ids)) if ids else []
-    return old_images(documents, set(used), set(needed), time.time(), days)
+    return old_images(documents, set(used), set(needed), time.time(), days, registry)
 
 
 def cache_size(module):
@@ -99,17 +103,19 @@ def main():
             "needed": {"type": "list", "elements": "str", "default": []},
             "build_cache": {"type": "bool", "default": False},
             "build_directory": {"type": "path", "default": "/opt/swarmsweep/build"},
+            "registry": {"type": "str", "default": ""},
             "remove": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     params = module.params
     days, kept = params["days"], []
-    images = find_images(module, params["needed"], days)
+    images = find_images(module, params["needed"], days, params["registry"])
     contexts = find_contexts(params["build_directory"], days)
     cache = cache_size(module) if params["build_cache"] else ""
     if params["remove"] and not module.check_mode:
-        for image in list(images):
+        # With the last tag of a repository, Docker removes its digests too.
+        for image in sorted(images, key=lambda image: "@" not in image["name"]):
             code, _out, err = ask(module, "image", "rm", image["name"], deadline_seconds=REMOVE_SECONDS)
             if code != 0:
                 images.remove(image)

@@ -14,7 +14,9 @@ def copy_problems(found: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, s
         wanted: the setting that names it, by image.
     """
     hosts = {host: report for host, report in found.items() if report.get("ids")}
-    problems = (_different(image, setting, hosts) or _unknown(image, setting, hosts) for image, setting in wanted.items())
+    problems = (
+        _different(image, setting, hosts) or _unknown(image, setting, hosts) for image, setting in wanted.items()
+    )
     return [problem for problem in problems if problem is not None]
 
 

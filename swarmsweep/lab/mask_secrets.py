@@ -32,7 +32,7 @@ KEPT_VARIABLES = frozenset(
 KEPT_VARIABLES |= {"image_of", "image_rebuild", "image_copy_only", "logs_of", "logs_lines", "logs_follow"}
 KEPT_VARIABLES |= {"virtual_lab_state", "lab_release", "sweep_only", "sweep_max_minutes"}
 KEPT_VARIABLES |= {"stop_unlock", "clean_days", "clean_yes", "ui_of", "ui_workers", "ui_minutes"}
-KEPT_VARIABLES |= {"publish_image", "publish_target"}
+KEPT_VARIABLES |= {"publish_image", "publish_target", "lab_registry", "lab_registry_port"}
 # A mapping whose names may be shown, but never its values.
 NAMED_VARIABLES = frozenset({"lab_api_env"})
 # A number with a unit is not a secret: role variables such as virtual_lab_boot_timeout_seconds.

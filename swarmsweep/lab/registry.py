@@ -129,7 +129,7 @@ _REASONS = (
     ),
     (r"server gave HTTP response", "the registry must speak TLS (https)"),
     (r"manifest unknown|not found|name unknown", "check the name and the tag"),
-    (r"no such host|connection refused|timeout|unreachable|deadline|Client\.Timeout", "make {registry} reachable from {host}"),
+    (r"no such host|connection refused|timeout|unreachable|deadline", "make {registry} reachable from {host}"),
 )
 
 

@@ -114,16 +114,34 @@ def test_a_host_that_cannot_join_is_reported_with_the_reason(wider):
 def test_the_growing_lab_keeps_its_data_and_secrets(lab, wider):
     _, kept = wider
     assert all(kept)
-    assert kept_by(lab) == kept
+    champion, secrets = kept_by(lab)
+    assert champion == kept[0]
+    # Those of the registry are new.
+    assert set(kept[1].split()) <= set(secrets.split())
 
 
 def test_the_ports_of_swarm_are_open_to_the_nodes_alone(lab, wider):
     for side, other in (("api", "api2"), ("api2", "api")):
         rules = lab.ssh(side, "iptables -S SWARMSWEEP").stdout.splitlines()
         assert [rule for rule in rules if "RETURN" in rule] == [f"-A SWARMSWEEP -s {HOSTS[other]}/32 -j RETURN"]
-    knock = f"timeout 3 bash -c '</dev/tcp/{HOSTS['api']}/2377'"
-    assert lab.ssh("api2", knock).returncode == 0
-    assert lab.ssh("load", knock).returncode != 0
+    for port in (2377, 5000):
+        knock = f"timeout 3 bash -c '</dev/tcp/{HOSTS['api']}/{port}'"
+        assert lab.ssh("api2", knock).returncode == 0
+        assert lab.ssh("load", knock).returncode != 0
+
+
+def test_all_hosts_run_the_bytes_that_the_first_one_built(lab, steps):
+    """The second host has built nothing: it pulled the digest that the first one pushed, and the stack names it."""
+    deploy = json.loads((steps[1]["folder"] / "deploy.json").read_text())
+    images = {container["image"] for container in deploy["containers"]}
+    (image,) = images
+    assert image.startswith(f"{HOSTS['api']}:5000/swarmsweep/api@sha256:")
+    ids = {lab.ssh(side, f"docker image inspect --format '{{{{.Id}}}}' {image}").stdout for side in ("api", "api2")}
+    assert len(ids) == 1
+    assert "swarmsweep/base" not in lab.ssh("api2", "docker image ls").stdout
+    # Without the password, the registry gives nothing, and Docker of a node keeps none.
+    refused = lab.ssh("api2", f"docker pull {image.replace('api@', 'mlflow@')}")
+    assert "no basic auth credentials" in refused.stderr
 
 
 def test_replicas_are_placed_as_planned(run, steps):

@@ -13,7 +13,7 @@ import yaml
 from swarmsweep.shared.lab_secrets import mask_stack
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("api_stack", "platform", "api_services")
+ROLES = ("api_stack", "platform", "api_services", "registry")
 IMAGES = {name: f"swarmsweep/{name}:0123456789ab" for name in ("api", "mlflow", "postgres", "redis", "haproxy")}
 # The stages of the API's own package. The module needs only the standard library.
 sys.path.append(str(ROOT / "app"))
@@ -395,6 +395,42 @@ def test_another_image_of_the_same_name_is_another_task(rendered):
     # Measured cells are deployed afresh, and tags of the lab's own images are hashes.
     assert "labels" not in stack(rendered[OWN_FRESH])["services"]["api"]
     assert "swarmsweep.image" not in stack(rendered[KEPT])["services"]["api"]["labels"]
+
+
+BY_DIGEST = {name: f"192.0.2.1:5000/{name.partition(':')[0]}@sha256:{'1' * 64}" for name in [*IMAGES.values(), "own:1"]}
+WITH_DIGEST = {
+    "the slim image": (api(api_stack_digests=BY_DIGEST), IMAGES["api"], None),
+    # Its command depends on the image that the name means.
+    "the full image": (
+        api(api_stack_digests=BY_DIGEST, api_stack_variant="cached_model"),
+        IMAGES["mlflow"],
+        ["python", "-m", "covertype_api"],
+    ),
+    "an own image": (api(api_stack_digests=BY_DIGEST, api_stack_image="own:1"), "own:1", None),
+}
+
+
+@pytest.mark.parametrize(("name", "image", "command"), WITH_DIGEST.values(), ids=WITH_DIGEST)
+def test_a_stack_names_the_digest_that_a_registry_has(rendered, name, image, command):
+    service = stack(rendered[name])["services"]["api"]
+    assert service["image"] == BY_DIGEST[image]
+    assert service.get("command") == command
+
+
+GIVEN = [{"item": name, "secret_name": f"lab_registry_{name}_v2"} for name in ("key", "certificate", "password")]
+REGISTRY = case(
+    "registry/templates/registry.yml.j2", registry_image="swarmsweep/registry:1", __registry_given={"results": GIVEN}
+)
+
+
+def test_the_registry_is_confined_and_its_secrets_are_files(rendered):
+    parsed = stack(rendered[REGISTRY])
+    assert_secrets_are_files(parsed)
+    (service,) = parsed["services"].values()
+    assert_confined(service)
+    assert {secret["name"] for secret in parsed["secrets"].values()} == {given["secret_name"] for given in GIVEN}
+    assert {secret["target"] for secret in service["secrets"]} == {f"registry_{given['item']}" for given in GIVEN}
+    assert service["ports"] == [{"target": 5000, "published": 5000, "protocol": "tcp", "mode": "host"}]
 
 
 OTHER_API = api(api_stack_lab_name="other")

@@ -69,3 +69,30 @@ def test_the_largest_is_first():
 )
 def test_a_time_of_docker(text, seconds):
     assert parse_time(text) == seconds
+
+
+# On the first host, an image has its name here and one in the registry. On the others, it has a digest there instead.
+REGISTRY = "192.0.2.1:5000"
+DIGEST = f"{REGISTRY}/swarmsweep/api@sha256:1"
+TAGGED = f"{REGISTRY}/swarmsweep/api:0123"
+
+
+@pytest.mark.parametrize(
+    ("tags", "digests", "registry", "names"),
+    [
+        (["swarmsweep/api:0123", TAGGED], [DIGEST], REGISTRY, ["swarmsweep/api:0123", TAGGED, DIGEST]),
+        (["swarmsweep/api:0123"], [DIGEST], REGISTRY, ["swarmsweep/api:0123", DIGEST]),
+        (["swarmsweep/api:0123"], [DIGEST], "", ["swarmsweep/api:0123"]),
+        (["swarmsweep/api:0123"], ["other:5000/swarmsweep/api@sha256:1"], REGISTRY, ["swarmsweep/api:0123"]),
+        (["own-api:1", f"{REGISTRY}/own-api:1"], [f"{REGISTRY}/own-api@sha256:1"], REGISTRY, []),
+        (["swarmsweep/api:needed"], [DIGEST], REGISTRY, []),
+        # A service names the digest.
+        (["swarmsweep/api:0123"], [f"{REGISTRY}/swarmsweep/api@sha256:needed"], REGISTRY, []),
+    ],
+)
+def test_the_names_in_the_registry_of_the_lab_go_with_the_image(tags, digests, registry, names):
+    needed = {"swarmsweep/api:needed", f"{REGISTRY}/swarmsweep/api@sha256:needed"}
+    document = image("a", RepoTags=tags, RepoDigests=digests)
+    found = old_images([document], set(), needed, NOW, 30, registry)
+    assert [entry["name"] for entry in found] == sorted(names, key=lambda name: (name != names[0], name))
+    assert sum(entry["bytes"] for entry in found) == (100 if names else 0)

@@ -33,7 +33,7 @@ def run(*command, check=True):
     return subprocess.run(command, capture_output=True, text=True, check=check, timeout=60)
 
 
-def commands(hosts: list[str], of: str) -> list[str]:
+def commands(hosts: list[str], of: str, registry: int = 0) -> list[str]:
     """The commands of the unit, as the role writes it on the first host. systemd lets those after a "-" fail."""
     private = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     environment = jinja2.Environment(trim_blocks=True)
@@ -42,6 +42,9 @@ def commands(hosts: list[str], of: str) -> list[str]:
         inventory_hostname="api",
         hostvars={host: {"__swarm_address": ADDRESSES[host]} for host in hosts},
         __swarm_forward_rule=private["__swarm_forward_rule"],
+        __swarm_registry_rule=private["__swarm_registry_rule"],
+        __swarm_registry_port=registry,
+        __swarm_closed_ports=f"2377,7946,{registry}" if registry else "2377,7946",
     )
     found = [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{of}=")]
     return [f"{command[1:]} || true" if command[0] == "-" else command for command in found]
@@ -141,3 +144,46 @@ def test_a_second_start_and_a_stop_leave_nothing_behind(hosts):
     for command in commands(["api", "api2"], "ExecStop"):
         api_host("sh", "-c", command)
     assert [api_host(tool, "-S").stdout for tool in ("iptables", "ip6tables")] == before
+
+
+@pytest.mark.parametrize(("lab", "source", "is_dropped"), [(["api"], NODE, True), (["api", "api2"], NODE, False),
+                                                          (["api", "api2"], STRANGER, True)])  # fmt: skip
+def test_only_nodes_reach_the_registry(hosts, lab, source, is_dropped):
+    """By the container that Docker sends to, and by Docker's own listener on the host."""
+    api_host, other = hosts
+    for command in commands(lab, "ExecStart", registry=5000):
+        api_host("sh", "-c", command)
+    api_host("ip", "link", "add", "docker_gwbridge", "type", "bridge")
+    api_host("ip", "address", "add", "172.31.255.1/24", "dev", "docker_gwbridge")
+    api_host("ip", "link", "set", "docker_gwbridge", "up")
+    api_host("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    api_host("iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
+
+    def drops() -> tuple[int, int]:
+        chains = [api_host("iptables", "-nvxL", chain).stdout for chain in ("SWARMSWEEP-NODES", "SWARMSWEEP")]
+        return tuple(sum(int(line.split()[0]) for line in chain.splitlines() if " DROP " in line) for chain in chains)
+
+    before = drops()
+    other(sys.executable, "-c", SEND, source, "tcp", "5000", OWN)
+    listener = drops()
+    assert (listener[1] > before[1]) is is_dropped
+    # As Docker publishes it. The port of the container is another one.
+    api_host(
+        "iptables", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "5000",
+        "-j", "DNAT", "--to-destination", "172.31.255.6:5001",
+    )  # fmt: skip
+    other(sys.executable, "-c", SEND, source, "tcp", "5000", OWN)
+    assert (drops()[0] > listener[0]) is is_dropped
+
+
+def test_without_a_registry_its_rules_are_removed(hosts):
+    api_host, _ = hosts
+    api_host("iptables", "-N", "DOCKER-USER")
+    before = api_host("iptables", "-S").stdout
+    for command in commands(["api", "api2"], "ExecStart", registry=5000):
+        api_host("sh", "-c", command)
+    assert "SWARMSWEEP-NODES" in api_host("iptables", "-S", "DOCKER-USER").stdout
+    # systemd stops the unit by the commands of the new file.
+    for command in commands(["api"], "ExecStop"):
+        api_host("sh", "-c", command)
+    assert api_host("iptables", "-S").stdout == before

@@ -75,8 +75,8 @@ def config(tmp_path):
         # A password may have a colon, and spaces at its ends.
         ("me:a:b ", "h:5", "", {"h:5": {"auth": base64.b64encode(b"me:a:b ").decode()}}),
         (f"{CANARY}\n", "h:5", "me", {"h:5": {"auth": AUTH}}),
-        ({"registry.example": {"auth": AUTH}, "other": {"auth": "x"}}, "registry.example", "", {"registry.example": {"auth": AUTH}}),
-        ({"https://registry.example/v1/": {"auth": AUTH}}, "registry.example", "", {"registry.example": {"auth": AUTH}}),
+        ({"h:5": {"auth": AUTH}, "other": {"auth": "x"}}, "h:5", "", {"h:5": {"auth": AUTH}}),
+        ({"https://h:5/v1/": {"auth": AUTH}}, "h:5", "", {"h:5": {"auth": AUTH}}),
         (
             {"https://index.docker.io/v1/": {"identitytoken": CANARY, "email": "x"}},
             "docker.io", "", {"https://index.docker.io/v1/": {"identitytoken": CANARY}},
@@ -106,7 +106,7 @@ def test_without_credentials_there_is_no_login():
         ('{"auths": ' + CANARY, "cannot be read as JSON"),
         (json.dumps({"auths": CANARY}), "cannot be read as JSON"),
         (json.dumps({"auths": {"ghcr.io": CANARY}}), "cannot be read as JSON"),
-        (json.dumps({"auths": {"ghcr.io": {"auth": AUTH}}}), "has no entry for registry.example in auths (it has: ghcr.io)"),
+        (json.dumps({"auths": {"h": {"auth": AUTH}}}), "has no entry for registry.example in auths (it has: h)"),
         ("{}", "has no entry for registry.example in auths (it has: none)"),
         (json.dumps({"auths": {"registry.example": {}}, "credsStore": "x"}), "another program keeps it (credsStore)"),
     ],
@@ -122,7 +122,7 @@ def test_credentials_that_cannot_be_used_are_named_without_their_content(config,
 
 
 @pytest.mark.parametrize(("path", "cause"), [("none", "cannot be read: No such file"), (".", "is not a file")])
-def test_a_file_that_is_none(tmp_path, path, cause):
+def test_a_path_that_is_no_file(tmp_path, path, cause):
     with pytest.raises(LabError, match=cause):
         docker_config("ghcr.io", str(tmp_path / path))
 
@@ -132,12 +132,12 @@ def test_a_file_that_is_none(tmp_path, path, cause):
     ("said", "fix"),
     [
         ("no basic auth credentials", "give credentials that may do this: --credentials FILE"),
-        ("Error response from daemon: Get \"https://h/v2/\": x509: certificate signed by unknown authority", "lab_ca_bundle"),
+        ("Error response from daemon: x509: certificate signed by unknown authority", "lab_ca_bundle"),
         ("Error response from daemon: unauthorized: incorrect username or password", "--credentials FILE"),
         ("denied: requested access to the resource is denied", "--credentials FILE"),
         ("dial tcp 192.0.2.1:5000: connect: connection refused", "make h:5 reachable from lab-api"),
         ("dial tcp: lookup registry.example on 192.0.2.1:53: no such host", "make h:5 reachable from lab-api"),
-        ("Error response from daemon: manifest for h:5/a:1 not found: manifest unknown: manifest unknown", "check the name"),
+        ("Error response from daemon: manifest for h:5/a:1 not found: manifest unknown", "check the name"),
         ("http: server gave HTTP response to HTTPS client", "must speak TLS"),
         ("something else", "journalctl -u docker"),
     ],
