@@ -176,6 +176,26 @@ def test_only_nodes_reach_the_registry(hosts, lab, source, is_dropped):
     assert (drops()[0] > listener[0]) is is_dropped
 
 
+def test_containers_reach_the_same_port_of_other_machines(hosts):
+    """5000 is also the port of MLflow. A packet that the host forwards to another machine is not changed by Docker."""
+    api_host, container = hosts
+    for command in commands(["api", "api2"], "ExecStart", registry=5000):
+        api_host("sh", "-c", command)
+    api_host("ip", "link", "add", "outside", "type", "bridge")
+    api_host("ip", "address", "add", "192.0.2.1/24", "dev", "outside")
+    api_host("ip", "link", "set", "outside", "up")
+    api_host("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    api_host("iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
+    container("ip", "route", "add", "192.0.2.9/32", "via", OWN)
+    container(sys.executable, "-c", SEND, STRANGER, "tcp", "5000", "192.0.2.9")
+    rules = api_host("iptables", "-nvxL", "SWARMSWEEP-NODES").stdout
+    (drop,) = (line for line in rules.splitlines() if " DROP " in line)
+    assert int(drop.split()[0]) == 0
+    seen = api_host("iptables", "-nvxL", "DOCKER-USER").stdout
+    (passed,) = (line for line in seen.splitlines() if "SWARMSWEEP-NODES" in line)
+    assert int(passed.split()[0]) > 0
+
+
 def test_without_a_registry_its_rules_are_removed(hosts):
     api_host, _ = hosts
     api_host("iptables", "-N", "DOCKER-USER")
