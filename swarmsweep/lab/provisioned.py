@@ -25,6 +25,7 @@ FOLDERS = (
     "roles/locust_host",
     "roles/model",
     "roles/platform",
+    "roles/registry",
     "roles/swarm",
     "roles/trusted_certificates",
 )

@@ -82,12 +82,12 @@ def test_a_damaged_clone_is_named(tmp_path):
 def test_all_that_site_alone_installs_counts():
     plays = [
         play
-        for name in ("provision", "platform")
+        for name in ("provision", "registry", "platform")
         for play in yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
     ]
     roles = {role["role"] for play in plays for role in play.get("roles", [])}
-    text = (ROOT / "playbooks/tasks/platform.yml").read_text()
-    roles |= set(re.findall(r"^    name: (\w+)$", text, re.MULTILINE))
+    text = "".join((ROOT / f"playbooks/{name}.yml").read_text() for name in ("tasks/platform", "provision", "registry"))
+    roles |= set(re.findall(r"(?:include|import)_role:\n +name: (\w+)$", text, re.MULTILINE))
     assert {f"roles/{role}" for role in roles} == {name for name in FOLDERS if name.startswith("roles/")}
     assert {"app", "sampler"} <= set(FOLDERS)
 
