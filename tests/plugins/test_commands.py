@@ -912,7 +912,7 @@ WANTED = {"mine:1": "lab_api_image", "mine:2": "the key image of the sweep file"
 def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, monkeypatch, body, missing):
     said = script("docker", body)
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", need_shell=[])
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", required=True, need_shell=[])
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(ModuleError if missing else Done) as ended:
         module.main()
@@ -922,13 +922,15 @@ def test_each_image_that_a_host_lacks_is_named_with_host_and_command(script, mon
         f"Copy it with: ./lab image {image} --copy-only"
         for image in missing
     ]
-    assert said.read_text().splitlines()[1:] == [f"image inspect --format {{{{.Id}}}} -- {image}" for image in WANTED]
+    assert said.read_text().splitlines()[1:] == [
+        f"image inspect --format {{{{.Id}}}} {{{{json .RepoDigests}}}} -- {image}" for image in WANTED
+    ]
 
 
 def test_images_are_not_looked_for_where_docker_does_not_respond(script, monkeypatch):
     script("docker", "exit 1")
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", need_shell=[])
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", required=True, need_shell=[])
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(Done) as done:
         module.main()
@@ -951,7 +953,7 @@ esac"""
 def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, monkeypatch, need_shell):
     said = script("docker", NO_SHELL)
     module = load("host_images")
-    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", need_shell=need_shell)
+    given = Module(images=WANTED, host_name="lab-api (192.0.2.1)", required=True, need_shell=need_shell)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(ModuleError if "mine:2" in need_shell else Done) as ended:
         module.main()
@@ -988,7 +990,7 @@ def test_an_image_without_a_shell_is_refused_only_where_one_is_needed(script, mo
 def test_a_shell_that_does_not_end_well_is_named_and_removed(script, monkeypatch, body, why):
     said = script("docker", body)
     module = load("host_images")
-    given = Module(images={"mine:1": "lab_api_image"}, host_name="lab-api", need_shell=["mine:1"])
+    given = Module(images={"mine:1": "lab_api_image"}, host_name="lab-api", required=True, need_shell=["mine:1"])
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: given)
     with pytest.raises(ModuleError, match=re.escape(f"cannot run sh and cat {why}. lab_api_secret_env")):
         module.main()
