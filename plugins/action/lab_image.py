@@ -40,6 +40,8 @@ DEADLINE_SECONDS = 60
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 # Docker refuses a larger secret, also for a Dockerfile that does not use it.
 MAX_SECRET_BYTES = 500 * 1024
+# What BuildKit prints before a line of a step, for example `#9 1.2 `.
+BUILD_STEP = re.compile(r"(?:#\d+ (?:\d+\.\d+ )?)?")
 # What pip, curl, apt, npm and Docker print about a certificate that they do not trust.
 UNTRUSTED = re.compile(
     r"certificate_verify_failed|certificate verif(?:y|ication) failed|unable to get local issuer certificate"
@@ -67,6 +69,12 @@ class Progress:
             write_line(f"  {self.what}: {format_bytes(int(sent))}{share}, {format_bytes(int(rate))} a second")
 
 
+def last_state(line):
+    """Return what a terminal shows of a line that a program wrote over itself, after BuildKit's step and time."""
+    step = BUILD_STEP.match(line)[0]
+    return step + line[len(step) :].rstrip("\r").rpartition("\r")[2]
+
+
 class BuildLines:
     """Prints the lines of a build, and notes whether one is about a certificate that is not trusted."""
 
@@ -75,7 +83,7 @@ class BuildLines:
 
     def __call__(self, line):
         self.has_untrusted_certificate = self.has_untrusted_certificate or bool(UNTRUSTED.search(line))
-        write_line(f"  {shown(line)}")
+        write_line(f"  {shown(last_state(line))}")
 
 
 def docker_here(*arguments):

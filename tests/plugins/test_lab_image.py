@@ -60,6 +60,7 @@ elif verb == "build":
     else:
         names = sorted(str(p.relative_to(words[-1])) for p in pathlib.Path(words[-1]).rglob("*"))
     print("#1 building", " ".join(names))
+    print("#2 0.51 (Reading 1%" + chr(13) + "(Reading 2%" + chr(13))
     if "changing" in names and words[-1] != "-":
         (pathlib.Path(words[-1]) / "changing").write_text("another")
     if "changing" in names and words[-1] == "-":
@@ -205,6 +206,8 @@ def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     code, said = lab.bring(str(folder))
     assert code != 0
     assert said.count("ERROR: no such package") == 1
+    assert "  #2 0.51 (Reading 2%\n" in said
+    assert "Reading 1%" not in said
     after = " ".join(said.partition("ERROR: no such package")[2].split())
     assert (
         "could not be built on a: docker build ended with exit code 1. Its lines are above. Fix: correct the" in after
