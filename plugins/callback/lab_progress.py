@@ -19,8 +19,6 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
-from swarmsweep.lab.repeated_arguments import note_on_hidden, repeated_arguments
 from swarmsweep.markdown import one_line
 from swarmsweep.report.cell_text import CurrentCell
 from swarmsweep.report.failure_text import (
@@ -33,6 +31,7 @@ from swarmsweep.report.failure_text import (
     verb_of,
 )
 from swarmsweep.report.phase_text import Phase, last_line, phase_in, short_task
+from swarmsweep.report.repeated_arguments import note_on_hidden, repeated_arguments
 from swarmsweep.report.terminal import LogFile, Screen
 from swarmsweep.report.warning_text import Warnings
 
@@ -173,13 +172,6 @@ class CallbackModule(Default):
         self.failure: tuple[list[str], str | None, str | None] | None = None
         self.failed: list[str] = []
         self.shown: set[tuple] = set()
-        # What comes before ./lab in the commands that are printed. A role or a module does not know the inventory.
-        self.prefix = inventory_prefix(self.inventories())
-
-    def inventories(self) -> list[str]:
-        """Return the inventories as a user would type them here."""
-        given = context.CLIARGS["inventory"] or ()
-        return [shown_path(Path(name)) if Path(name).exists() else name for name in given]
 
     def say(self, text: str, color: str | None = None) -> None:
         """Print a line that stays, and log it."""
@@ -338,7 +330,7 @@ class CallbackModule(Default):
         if host not in self.failed:
             self.failed.append(host)
         text = failure_text(self.host_label(result), name, lines, self.shown, unreachable=unreachable)
-        self.screen.print(with_prefix(text, self.prefix), color=constants.COLOR_ERROR)
+        self.screen.print(text, color=constants.COLOR_ERROR)
 
     def say_words(self, result) -> None:
         """Print the message of a debug task, and nothing else."""
@@ -352,7 +344,7 @@ class CallbackModule(Default):
                 words = textwrap.dedent(self._dump_results(item)).strip("\n").splitlines()
             lines += words
         if lines:
-            self.screen.print(with_prefix("\n".join(f"  {line}" for line in lines), self.prefix))
+            self.screen.print("\n".join(f"  {line}" for line in lines))
 
     def close(self, stats) -> None:
         """Print the last lines: what was done in total, and after a failure where to find more."""
@@ -373,10 +365,11 @@ class CallbackModule(Default):
         if self.output.log.path:
             self.say(f"log:  {shown_path(self.output.log.path)}")
         extra = self.play.get_variable_manager().extra_vars
-        repeat = repeat_command(self.playbook, self.inventories(), extra, os.environ.get("LAB_VERB"))
+        inventories = [shown_path(Path(name)) if Path(name).exists() else name for name in context.CLIARGS["inventory"]]
+        repeat = repeat_command(self.playbook, inventories, extra, os.environ.get("LAB_VERB"))
         arguments = repeated_arguments(sys.argv, verb_of(repeat))
         message, address, command = self.failure
-        step = with_prefix(next_step(message, repeat, address, command, arguments), self.prefix)
+        step = next_step(message, repeat, address, command, arguments)
         self.say(f"next: {step}{note_on_hidden(step)}")
 
     # --- What Ansible reports -----------------------------------------------------------------------------------------
