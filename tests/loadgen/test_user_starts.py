@@ -332,8 +332,8 @@ def test_how_far_apart_workers_begin_is_recorded(tmp_path):
     found = run(tmp_path, ITERATIONS)
     first, second, third = found["prepared"]
     assert min(first, second) >= 0.2
-    assert third < min(first, second)
-    assert found["iterations"]["apart_seconds"] == pytest.approx(max(first, second) - third)
+    earliest = min(first, second, third)
+    assert found["iterations"]["apart_seconds"] == pytest.approx(max(first, second, third) - earliest)
     assert found["iterations"]["due"] == 30
 
 
