@@ -87,13 +87,16 @@ def tasks(files: list[Path]) -> Iterator[Shell]:
 
 
 def fill(text: str, known: dict[str, Any]) -> str:
-    """Return a text with its templates replaced: by known text, else by a word."""
+    """Return a text with its templates replaced: by known text, else by a word. Raw blocks stay as they are."""
 
     def replace(found: re.Match) -> str:
-        value = known.get(found[1].strip())
+        if found[1] is not None:
+            return found[1]
+        value = known.get(found[2].strip())
         return fill(value, {}) if isinstance(value, str) else WORD
 
-    return textwrap.dedent(re.sub(r"\{\{(.*?)\}\}", replace, text, flags=re.DOTALL))
+    templates = r"\{% raw %\}(.*?)\{% endraw %\}|\{\{(.*?)\}\}"
+    return textwrap.dedent(re.sub(templates, replace, text, flags=re.DOTALL))
 
 
 def _mappings(node: Any) -> Iterator[dict]:
