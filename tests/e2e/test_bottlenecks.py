@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.e2e.machines import NAME
 from tests.e2e.planting import planting
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +21,8 @@ WORDS = [cell["PLANT"] for cell in yaml.safe_load(SWEEP.read_text())["cells"]]
 @pytest.fixture(scope="module")
 def rows(lab) -> dict[str, dict]:
     """The rows by what was planted. Cells whose throughput was not steady are swept again: on a virtual machine, a core
-    that often sleeps is up to 1.9 times slower for seconds, and the check rightly does not believe such a window."""
+    that often sleeps is up to 1.9 times slower for seconds, and the check rightly does not believe such a window.
+    The cell of the proxy is swept again with a new container of HAProxy if its limit had no effect."""
     wanted, rows, planted = WORDS, {}, set()
     for _ in range(MAX_SWEEPS):
         path = lab.folder / SWEEP.name
@@ -31,9 +33,11 @@ def rows(lab) -> dict[str, dict]:
         run = sorted(lab.reports.glob("*-bottlenecks"))[-1]
         cells = json.loads((run / "summary.json").read_text())["cells"]
         rows |= {row["config"]["PLANT"]: row | {"run": run} for row in cells}
-        wanted = [word for word in wanted if unsteady(run, rows[word])]
+        wanted = [word for word in wanted if unsteady(run, rows[word]) or (word == "proxy" and not slowed(rows[word]))]
         if not wanted:
             break
+        if "proxy" in wanted:
+            renew_proxy(lab)
     assert planted == {"proxy", "hot_replica", "network", "generator"}
     return rows
 
@@ -53,6 +57,27 @@ def unsteady(run: Path, row: dict) -> bool:
     cell = json.loads((run / "cells" / row["id"] / "cell.json").read_text())
     against = {check["name"] for check in cell["checks"] if check["passed"] is False and not check["warning"]}
     return against == {"steady_state"}
+
+
+def slowed(row: dict) -> bool:
+    """Whether Linux applied the limit that plant.py gave the running HAProxy. Rarely, it throttles a container never."""
+    (samples,) = attempt_of(row).glob("samples-api-*.jsonl")
+    containers = [json.loads(line).get("containers", {}) for line in samples.read_text().splitlines()]
+    throttled = [
+        one["throttled_periods"]
+        for sample in containers
+        for one in sample.values()
+        if one["service"] == f"{NAME}_platform_proxy"
+    ]
+    return throttled[-1] > throttled[0]
+
+
+def renew_proxy(lab) -> None:
+    """Let Swarm replace the container of HAProxy, and wait for it. The new one has a new control group."""
+    proxy = f"docker ps --quiet --filter label=com.docker.swarm.service.name={NAME}_platform_proxy"
+    wait = f'for i in $(seq 60); do sleep 1; [ -z "$({proxy})" ] || exit 0; done; exit 1'
+    done = lab.ssh("api", f"docker kill $({proxy}) && {wait}")
+    assert done.returncode == 0, done.stderr
 
 
 def attempt_of(row: dict) -> Path:
