@@ -60,7 +60,7 @@ def unsteady(run: Path, row: dict) -> bool:
 
 
 def slowed(row: dict) -> bool:
-    """Whether Linux applied the limit that plant.py gave the running HAProxy. Rarely, it throttles a container never."""
+    """Whether Linux applied the limit that plant.py gave the running HAProxy. In rare cases it does not."""
     (samples,) = attempt_of(row).glob("samples-api-*.jsonl")
     containers = [json.loads(line).get("containers", {}) for line in samples.read_text().splitlines()]
     throttled = [
