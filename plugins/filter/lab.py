@@ -27,7 +27,7 @@ from swarmsweep.lab import (
 )
 from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import hidden_text, machine_memory
-from swarmsweep.shared.image_reference import by_digest, name_in, registry_of, same_image
+from swarmsweep.shared.image_reference import by_digest, has_digest, name_in, registry_of
 from swarmsweep.sweep import scenario_folder, scenario_packages
 from swarmsweep.units import nano_cpus
 
@@ -242,8 +242,8 @@ def lab_by_digest(digests, registry=""):
 
 
 def lab_has_digest(digests, reference):
-    """Whether Docker knows an image by this name and digest: see image_reference.same_image."""
-    return any(same_image(str(known), str(reference)) for known in digests)
+    """Whether Docker knows an image by this name and digest: see image_reference.has_digest."""
+    return has_digest(map(str, digests), str(reference))
 
 
 def lab_image_problems(found, wanted):

@@ -83,6 +83,11 @@ def by_digest(image: str, repo_digests: Iterable[str], registry: str = "") -> st
     return f"{wanted.name}@{found[0]}" if found else None
 
 
+def has_digest(repo_digests: Iterable[str], reference: str) -> bool:
+    """Return whether Docker on a host, which knows these digests of an image, has it by this name and digest."""
+    return any(same_image(known, reference) for known in repo_digests)
+
+
 def same_image(one: str, other: str) -> bool:
     """Return whether two references name the same image. Two digests decide; otherwise the tags do.
 

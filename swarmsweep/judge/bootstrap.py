@@ -16,14 +16,14 @@ from swarmsweep.search import PERCENTS
 CONFIDENCE = 0.95
 SAMPLES = 1000
 # Seconds of a block: longer than the requests of a usual queue depend on each other. A shorter window has three blocks.
-BLOCK_SECONDS, LEAST_BLOCKS = 10, 3
+BLOCK_SECONDS, MIN_BLOCKS = 10, 3
 # A longer window is cut into parts of several seconds, so that hours of load need no more memory than minutes.
-MOST_PARTS = 900
+MAX_PARTS = 900
 # Bins of a histogram grow by 1 %, from 0.01 ms to more than a day.
 GROWTH, LOWEST_MS, BINS = 1.01, 0.01, 2304
 # The smallest half-width of the interval from one attempt, as a share of the figure. One attempt cannot show how much
 # deployments differ: three runs of one configuration had p95 37.0, 39.6 and 51.6 ms.
-LEAST_SHARE = 0.25
+MIN_SHARE = 0.25
 # The bootstrap always draws the same blocks, so that a report is the same when it is built again.
 SEED = 1
 
@@ -73,7 +73,7 @@ def latency_intervals(
 def _by_second(attempt: Timed) -> tuple[Floats, Floats]:
     """For each second of the window: a histogram of the latencies, and their sum."""
     since = attempt.seconds - attempt.seconds.min()
-    second = np.floor(since / max(1, np.ceil(since.max() / MOST_PARTS))).astype(int)
+    second = np.floor(since / max(1, np.ceil(since.max() / MAX_PARTS))).astype(int)
     length = int(second.max()) + 1
     place = np.log(np.maximum(attempt.latency_ms, LOWEST_MS) / LOWEST_MS) / np.log(GROWTH)
     column = np.minimum(place.astype(int), BINS - 1)
@@ -84,7 +84,7 @@ def _by_second(attempt: Timed) -> tuple[Floats, Floats]:
 
 def _block_weights(random: np.random.Generator, length: int) -> Floats:
     """How often each second is in each sample: blocks from random seconds on, around the end of the window."""
-    block = max(1, min(BLOCK_SECONDS, length // LEAST_BLOCKS))
+    block = max(1, min(BLOCK_SECONDS, length // MIN_BLOCKS))
     starts = random.integers(0, length, (SAMPLES, -(-length // block)))
     seconds = (starts[:, :, None] + np.arange(block)) % length
     weights = np.zeros((SAMPLES, length))
@@ -111,6 +111,6 @@ def _interval(value: float, drawn: Floats, centre: float, own: Sequence[float]) 
         return 0.0, 0.0
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.nanpercentile(drawn, [tail, 100 - tail]) / centre
-    least = LEAST_SHARE / len(own) ** 0.5
+    least = MIN_SHARE / len(own) ** 0.5
     ratios = [figure / centre for figure in own]
     return float(value * min(low, 1 - least, *ratios)), float(value * max(high, 1 + least, *ratios))

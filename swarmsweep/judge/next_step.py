@@ -208,10 +208,7 @@ def _after_no_good_probe(
             "The log (./lab logs api) may show why. Correct the API or the scenario."
         )
     if LATE_LOGINS in lowest.reason:
-        return (
-            f"{lowest.reason} within 30 s. Make the login of the API faster, add CPUs or replicas, or lower "
-            "load.spawn_rate."
-        )
+        return f"{lowest.reason}. Make the login of the API faster, add CPUs or replicas, or lower load.spawn_rate."
     if RAISED.search(lowest.reason):
         return (
             f"At {rate}, {lowest.reason}. The log (./lab logs locust) has the exceptions. "

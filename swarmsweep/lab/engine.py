@@ -11,11 +11,11 @@ OWN_SETTINGS: dict[str, Any] = {"log-driver": "json-file", "log-opts": {"max-siz
 # The package that each value of lab_docker_engine installs.
 INSTALLED = {"distribution": "docker.io", "docker-ce": "docker-ce"}
 # The oldest one with jobs of Swarm, which train the model.
-LEAST_VERSION = (20, 10)
+MIN_VERSION = (20, 10)
 SETTING = "inventory/lab/group_vars/all/lab.yml"
 USE_IT = f"set lab_docker_engine: present in {SETTING}, which uses the installed engine and does not change it"
 # Names of a list that a message has.
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 def engine_problem(engine: str, found: Mapping[str, Any]) -> str | None:
@@ -36,8 +36,8 @@ def _present_problem(found: Mapping[str, Any]) -> str | None:
         return f"has no Docker Engine, and lab_docker_engine is 'present'. Fix: {fix}"
     if not found["version"]:
         return "has a Docker Engine that does not respond. To see why, run there: systemctl status docker"
-    if _version(found["version"]) < LEAST_VERSION:
-        least = ".".join(map(str, LEAST_VERSION))
+    if _version(found["version"]) < MIN_VERSION:
+        least = ".".join(map(str, MIN_VERSION))
         return f"has Docker Engine {found['version']} ({found['package']}); needed: {least} or newer. Fix: {fix}"
     return None
 
@@ -79,8 +79,8 @@ def _installed_problem(engine: str, found: Mapping[str, Any]) -> str | None:
 
 
 def _names(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _version(text: str) -> tuple[int, ...]:

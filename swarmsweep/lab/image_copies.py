@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from swarmsweep.shared.image_reference import by_digest, same_image
+from swarmsweep.shared.image_reference import by_digest, has_digest
 
 
 def copy_problems(found: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, str]) -> list[str]:
@@ -38,9 +38,7 @@ def _unknown(image: str, setting: str, hosts: Mapping[str, Mapping[str, Any]]) -
     if reference is None:
         return None
     without = [
-        host
-        for host, report in hosts.items()
-        if not any(same_image(known, reference) for known in report.get("digests", {}).get(image, []))
+        host for host, report in hosts.items() if not has_digest(report.get("digests", {}).get(image, []), reference)
     ]
     if not without:
         return None

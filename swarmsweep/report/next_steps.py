@@ -66,7 +66,7 @@ def _noisy(cells: list[Row], colocated: bool) -> list[str]:
     count = sum(cell.status == "invalid" and any(map(_is_noise, cell.checks)) for cell in cells)
     if not count:
         return []
-    where = "on the computer that both machines run on" if colocated else "on the host that the reason names"
+    where = "on the computer that the machines run on" if colocated else "on each host that a reason names"
     return [
         f"Noisy neighbours made {counted(count, 'cell')} invalid. `top -o %CPU` {where} shows their programs. "
         "End them, or measure while they are idle. If it shows none, other machines use the same cores. "

@@ -31,7 +31,7 @@ FIRST_OF_BOUND = 0.6
 # The first number makes enough requests in this share of the longest probe.
 FIRST_OF_LONGEST = 0.5
 # Numbers of users while all hold, and bounds of the guess after the first that failed, as multiples of the last one.
-UP_FACTOR, LEAST_DOWN, MOST_DOWN = 2.0, 0.1, 0.8
+UP_FACTOR, MIN_DOWN_FACTOR, MAX_DOWN_FACTOR = 2.0, 0.1, 0.8
 # While the mean latency is at most this multiple of that of one user, no queue has formed, and the number is far too
 # low. It then grows by UP_FREE: a number that is too high shows the maximum that the API serves.
 FREE, UP_FREE = 1.25, 4.0
@@ -40,7 +40,7 @@ FREE, UP_FREE = 1.25, 4.0
 WIDE = 2.0
 # Far below a number that failed, this share of the guess is tried, so that it probably holds. And in a wide bracket, at
 # least this multiple of the number that held.
-BELOW_GUESS, LEAST_ABOVE = 0.85, 1.25
+BELOW_GUESS, MIN_UP_FACTOR = 0.85, 1.25
 # Locust warns of more for each of its workers.
 SPAWN_RATE = 100.0
 
@@ -194,17 +194,18 @@ class UserSearch(Search):
             return None
         guess = self._guess(upper)
         if guess is None:
-            return max(1.0, upper * MOST_DOWN / 2)
+            return max(1.0, upper * MAX_DOWN_FACTOR / 2)
         if guess < upper / WIDE:
             guess *= BELOW_GUESS
         tries = len(set(self._rates(BAD)))
-        return max(1.0, min(max(guess * MOST_DOWN ** (tries - 1), LEAST_DOWN * upper), MOST_DOWN * upper))
+        low, high = MIN_DOWN_FACTOR * upper, MAX_DOWN_FACTOR * upper
+        return max(1.0, min(max(guess * MAX_DOWN_FACTOR ** (tries - 1), low), high))
 
     def _middle(self, lower: float, upper: float) -> float:
         guess = self._guess(upper) if upper > WIDE * lower else None
         if guess is None:
             return super()._middle(lower, upper)
-        return min(max(BELOW_GUESS * guess, LEAST_ABOVE * lower), MOST_DOWN * upper)
+        return min(max(BELOW_GUESS * guess, MIN_UP_FACTOR * lower), MAX_DOWN_FACTOR * upper)
 
     def _guess(self, failed: float) -> float | None:
         """The number of users with the mean latency at the limit, from a number that failed.

@@ -19,10 +19,10 @@ MAX_RPS = 1e6
 # Where to verify, as shares of the fitted rate and of the lowest that failed. The values come from simulation. Nearer
 # to the fit, a probe fails too often, and then limits the rate that can be verified. A rate that held is repeated from
 # REPEAT_OF_FIT on; otherwise a new one is tried. A rate that is NEAR is near enough. With the last of the budget a
-# lower rate is used, so that any rate is verified: by the fit, and at least LAST_LEAST of the lowest that failed.
+# lower rate is used, so that any rate is verified: by the fit, and at least MIN_LAST of the lowest that failed.
 REPEAT_OF_FIT, NEW_OF_FIT, NEW_OF_FAILED = 0.95, 0.97, 0.985
 NEAR_FIT, NEAR_FAILED = 0.94, 0.97
-LAST_OF_FIT, LAST_OF_FAILED, LAST_LEAST, SURE_OF_FIT = 0.94, 0.965, 0.7, 0.9
+LAST_OF_FIT, LAST_OF_FAILED, MIN_LAST, SURE_OF_FIT = 0.94, 0.965, 0.7, 0.9
 # A bracket whose upper end is more than this multiple of its lower one comes from a poor first guess, and the budget is
 # too small to narrow it. A fit says nothing in it, so the rate that held is verified before higher ones are tried.
 FAR_APART = 1.5
@@ -309,7 +309,7 @@ class Search:
         """
         fits = [(fit, 1 - PERCENTS[name] / 100) for name, fit in self._fits().items()]
         safe = min((fit.rate_at(self.profile.last_share * over) for fit, over in fits), default=math.inf)
-        rate = min(highest, max(safe, LAST_LEAST * self._failed_rps))
+        rate = min(highest, max(safe, MIN_LAST * self._failed_rps))
         lower = [passed for passed in reversed(self._passed) if passed < rate]
         return next((known for known in (rate, *lower) if self._hold_seconds(known) <= left), rate)
 

@@ -27,7 +27,7 @@ CANARY = "canary-c0315"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120"
 INSTALL = f"{APT} install --yes --no-install-recommends docker-compose"
 # Of the whole test, which takes about a minute. A package server may be slow.
-MOST_SECONDS = 600
+MAX_SECONDS = 600
 # What docs/compose.md says for a network that inspects TLS. The base of the lab's own images is there already.
 BUILD = """
 base=$(docker images --format '{{{{.Repository}}}}:{{{{.Tag}}}}' swarmsweep/base | head -1)
@@ -43,7 +43,7 @@ def on_api_host(command: str, given: bytes | None = None) -> str:
     """What a command prints there. It must succeed."""
     done = subprocess.run(
         ssh_command("api", command), input=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        timeout=MOST_SECONDS,
+        timeout=MAX_SECONDS,
     )  # fmt: skip
     text = done.stdout.decode(errors="replace")
     assert done.returncode == 0, text

@@ -146,6 +146,15 @@ def test_a_second_start_and_a_stop_leave_nothing_behind(hosts):
     assert [api_host(tool, "-S").stdout for tool in ("iptables", "ip6tables")] == before
 
 
+def forward_to(api_host, bridge: str, address: str) -> None:
+    """Let this host forward packets to a bridge of its own, as Docker does."""
+    api_host("ip", "link", "add", bridge, "type", "bridge")
+    api_host("ip", "address", "add", address, "dev", bridge)
+    api_host("ip", "link", "set", bridge, "up")
+    api_host("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    api_host("iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
+
+
 @pytest.mark.parametrize(("lab", "source", "is_dropped"), [(["api"], NODE, True), (["api", "api2"], NODE, False),
                                                           (["api", "api2"], STRANGER, True)])  # fmt: skip
 def test_only_nodes_reach_the_registry(hosts, lab, source, is_dropped):
@@ -153,11 +162,7 @@ def test_only_nodes_reach_the_registry(hosts, lab, source, is_dropped):
     api_host, other = hosts
     for command in commands(lab, "ExecStart", registry=5000):
         api_host("sh", "-c", command)
-    api_host("ip", "link", "add", "docker_gwbridge", "type", "bridge")
-    api_host("ip", "address", "add", "172.31.255.1/24", "dev", "docker_gwbridge")
-    api_host("ip", "link", "set", "docker_gwbridge", "up")
-    api_host("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    api_host("iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
+    forward_to(api_host, "docker_gwbridge", "172.31.255.1/24")
 
     def drops() -> tuple[int, int]:
         chains = [api_host("iptables", "-nvxL", chain).stdout for chain in ("SWARMSWEEP-NODES", "SWARMSWEEP")]
@@ -181,11 +186,7 @@ def test_containers_reach_the_same_port_of_other_machines(hosts):
     api_host, container = hosts
     for command in commands(["api", "api2"], "ExecStart", registry=5000):
         api_host("sh", "-c", command)
-    api_host("ip", "link", "add", "outside", "type", "bridge")
-    api_host("ip", "address", "add", "192.0.2.1/24", "dev", "outside")
-    api_host("ip", "link", "set", "outside", "up")
-    api_host("sysctl", "-qw", "net.ipv4.ip_forward=1")
-    api_host("iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
+    forward_to(api_host, "outside", "192.0.2.1/24")
     container("ip", "route", "add", "192.0.2.9/32", "via", OWN)
     container(sys.executable, "-c", SEND, STRANGER, "tcp", "5000", "192.0.2.9")
     rules = api_host("iptables", "-nvxL", "SWARMSWEEP-NODES").stdout

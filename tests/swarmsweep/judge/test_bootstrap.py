@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from queue_world import finish_times
 
-from swarmsweep.judge.bootstrap import LEAST_SHARE, MOST_PARTS, Timed, latency_intervals
+from swarmsweep.judge.bootstrap import MAX_PARTS, MIN_SHARE, Timed, latency_intervals
 
 
 def queue(seed, rate_rps=85.0, seconds=60, service_ms=10.0):
@@ -36,7 +36,7 @@ def test_most_intervals_near_the_capacity_hold_the_true_percentile():
     assert near < 20  # 3 % is about what independent requests would have
 
 
-@pytest.mark.parametrize(("count", "share"), [(1, LEAST_SHARE), (4, LEAST_SHARE / 2)])
+@pytest.mark.parametrize(("count", "share"), [(1, MIN_SHARE), (4, MIN_SHARE / 2)])
 def test_a_steady_latency_has_the_smallest_interval(count, share):
     steady = Timed(np.arange(0, 30, 0.01), np.full(3000, 40.0))
     low, high = interval(*[steady] * count)
@@ -69,7 +69,7 @@ def test_without_requests_there_is_none(attempts):
 
 
 def test_a_long_window_is_cut_into_parts_of_several_seconds():
-    seconds = np.linspace(0, 4 * MOST_PARTS, 20_000)
+    seconds = np.linspace(0, 4 * MAX_PARTS, 20_000)
     low, high = interval(Timed(seconds, np.full(20_000, 40.0)))
     assert low < 40 < high
 

@@ -62,8 +62,8 @@ NOISE = CheckEntry(attempt=1, name="foreign_cpu", value=0.9, limit=0.1, passed=F
 @pytest.mark.parametrize(
     ("check", "colocated", "where"),
     [
-        (NOISE, True, "on the computer that both machines run on"),
-        (NOISE, False, "on the host that the reason names"),
+        (NOISE, True, "on the computer that the machines run on"),
+        (NOISE, False, "on each host that a reason names"),
         # A warning made no cell invalid, and neither did another check.
         (replace(NOISE, warning=True), True, None),
         (replace(NOISE, passed=True), True, None),

@@ -9,7 +9,7 @@ from swarmsweep.search import PROFILES, Search, UserSearch
 SMOKE = PROFILES["smoke"]
 SEEDS = range(10)
 # Of 20 searches over all APIs of a table, and of ten of one API.
-LEAST_SHARE, LEAST_OF_EACH = 0.95, 8
+MIN_SHARE, MIN_OF_EACH = 0.95, 8
 
 # Server processes that the search takes for serving one request after the other, and users that start per second. The
 # first number of users is proportional to the processes. The APIs hold the SLO with 9 to 330 users.
@@ -57,8 +57,8 @@ def test_a_search_with_users_verifies_a_number(worlds, is_low):
         verified[name] = [search._verified_rps for search in found if search._verified_rps]
         counts[name] = len(verified[name])
         assert max(search.spent_seconds for search in found) <= SMOKE.budget_seconds + 1
-    assert sum(counts.values()) >= LEAST_SHARE * len(SEEDS) * len(worlds), counts
-    assert min(counts.values()) >= LEAST_OF_EACH, counts
+    assert sum(counts.values()) >= MIN_SHARE * len(SEEDS) * len(worlds), counts
+    assert min(counts.values()) >= MIN_OF_EACH, counts
     for name, (world, processes, spawn_rate) in worlds.items():
         guess, found = first_guess(Users(**world), processes, spawn_rate), max(verified[name])
         assert (5 * guess < found) if is_low else (guess > 5 * found), (name, guess, found)
@@ -92,5 +92,5 @@ def test_a_search_for_a_rate_verifies_one(guess):
             assert first_rps < 0.2 * world.most_rps if guess == "too low" else first_rps > 5 * world.most_rps
         counts.append(sum(search._verified_rps is not None for search in found))
         assert max(search.spent_seconds for search in found) <= SMOKE.budget_seconds
-    assert sum(counts) >= LEAST_SHARE * len(SEEDS) * len(RATE_WORLDS), counts
-    assert min(counts) >= LEAST_OF_EACH, counts
+    assert sum(counts) >= MIN_SHARE * len(SEEDS) * len(RATE_WORLDS), counts
+    assert min(counts) >= MIN_OF_EACH, counts
