@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarmsweep import __version__
 from swarmsweep.errors import InputError, LabError
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY
 from swarmsweep.units import counted, parse_memory
 
 # Each command imports only its own modules: `plan` takes 0.5 s (pydantic, msgspec), `report` 0.8 s (numpy, Jinja),
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "--api-memory", metavar="SIZE", help="plan for this much memory for replicas on each API host, for example 8G"
     )
     plan.add_argument(
-        "--inventory", default="inventory/lab", metavar="PATH", help="inventory with the hosts (default: %(default)s)"
+        "--inventory", default=DEFAULT_INVENTORY, metavar="PATH", help="inventory with the hosts (default: %(default)s)"
     )
     plan.add_argument(
         "--reports-dir",
@@ -243,6 +244,7 @@ def _watch(arguments: argparse.Namespace) -> None:
 
 
 def _new(arguments: argparse.Namespace) -> None:
+    from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
     from swarmsweep.starter import curl, openapi
     from swarmsweep.starter.document import read_document
     from swarmsweep.starter.files import write_files
@@ -259,4 +261,5 @@ def _new(arguments: argparse.Namespace) -> None:
         data = Path(arguments.document or arguments.source).read_bytes()
         document = read_document(data, arguments.source)
         api = openapi.api_of(document, arguments.source, arguments.operation)
-    print("\n".join(write_files(api, Path.cwd(), arguments.name)))
+    prefix = inventory_prefix([os.environ.get("LAB_INVENTORY") or DEFAULT_INVENTORY])
+    print(with_prefix("\n".join(write_files(api, Path.cwd(), arguments.name)), prefix))

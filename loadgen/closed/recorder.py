@@ -359,6 +359,10 @@ class Recorder:
             for name, count in self._environment.runner.user_classes_count.items():
                 self._most_users[name] = max(count, self._most_users.get(name, 0))
 
+    def is_preparing(self) -> bool:
+        """Whether a request of this greenlet belongs to ``on_start`` or ``on_stop``."""
+        return self._context.is_preparing()
+
     def close(self) -> None:
         """Write the rest, compress, and add the summary. Safe to repeat."""
         if self._is_closing:

@@ -23,7 +23,7 @@ from typing import Any
 from locust import events
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
-from loadgen.closed.first_response import FirstResponse
+from loadgen.closed.first_response import FirstResponses
 from loadgen.closed.kept_connections import keep_connections
 from loadgen.closed.probes import Probes
 from loadgen.closed.recorder import Recorder
@@ -81,7 +81,7 @@ def take_role(environment: Any, runner: Any) -> None:
     # A check sends few requests, and needs no mean.
     recorder = Recorder(environment, directory, host, index, waits, keeps_pauses=is_check)
     if is_check:
-        events.request.add_listener(FirstResponse(directory, f"{host}-{index}").note)
+        events.request.add_listener(FirstResponses(directory, f"{host}-{index}", recorder.is_preparing).note)
     if is_search:
         Probes(environment, recorder, host, index)
     if isinstance(runner, WorkerRunner):

@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from swarmsweep.errors import LabError
 from swarmsweep.lab import api_settings
 from swarmsweep.lab.api_secrets import content_for_swarm
-from swarmsweep.lab.lab_names import inventory_of
+from swarmsweep.lab.inventory_files import inventory_of
 from swarmsweep.shared.hidden_text import encode
 
 

@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab import virtual_machines
+from swarmsweep.lab.inventory_files import hosts_of, inventory_of
 
 
 class ActionModule(ActionBase):
@@ -22,9 +23,10 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         name, allowed = self._task.args["name"], list(task_vars["groups"].get("api", []))
         if name not in allowed:
+            file = hosts_of(inventory_of(task_vars.get("ansible_inventory_sources")))
             raise AnsibleActionFail(
                 f"'{name}' is not an API host of this inventory, so it is not loaded. "
-                f"Allowed: {', '.join(allowed) or 'none, as the group api of inventory/lab/hosts.yml is empty'}"
+                f"Allowed: {', '.join(allowed) or f'none, as the group api of {file} is empty'}"
             )
         address = str(task_vars["hostvars"][name].get("ansible_host", name))
         try:

@@ -13,6 +13,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from swarmsweep.lab import preflight
+from swarmsweep.lab.inventory_files import inventory_of
 from swarmsweep.lab.provisioned import this_version
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,12 @@ class ActionModule(ActionBase):
         usual = self._task.args.get("docker_engine")
         engines = {name: str(hostvars[name].get("lab_docker_engine", usual)) for name in sides["api"]}
         problems = preflight.find_problems(
-            facts, sides, needed, is_manager_used=used, docker_engines=None if needed else engines
+            facts,
+            sides,
+            needed,
+            is_manager_used=used,
+            docker_engines=None if needed else engines,
+            inventory=inventory_of(task_vars.get("ansible_inventory_sources")),
         )
         problems += clock_problems(clocks)
         if problems:

@@ -10,6 +10,7 @@ check reads the sweep file, once in a sweep. plan gets what check returned, howe
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -64,7 +65,7 @@ class ActionModule(StepsAction):
         lab_api_secrets, whose files a load may use too.
         """
         from swarmsweep import parse_seed
-        from swarmsweep.lab.lab_names import inventory_of
+        from swarmsweep.lab.inventory_files import inventory_of
         from swarmsweep.lab.prices import read_prices
         from swarmsweep.plan.part import parse_part
         from swarmsweep.sweep.scenarios import check_folder
@@ -192,6 +193,7 @@ class ActionModule(StepsAction):
         max_minutes=None,
         baseline=None,
         prices=None,
+        inventories=None,
     ):
         """Make the run folder with plan.json and manifest.json, or resume a run that was interrupted.
 
@@ -200,11 +202,13 @@ class ActionModule(StepsAction):
         ``environment`` is that of the API. ``environment_key`` is the file of the key by which two are compared.
         ``proxy_connections`` is what HAProxy accepts.
         ``hidden`` are settings that the manifest keeps in the same way, by their names. ``only`` and ``max_minutes``
-        are the part that is measured. ``deadline_seconds`` of the result is on the monotonic clock of this machine.
+        are the part that is measured. ``inventories`` are as in check.
+        ``deadline_seconds`` of the result is on the monotonic clock of this machine.
         """
         from msgspec import convert
 
         from swarmsweep import estimated_seconds, make_plan, parse_seed, read_plan, retry_broken, write_plan
+        from swarmsweep.lab.inventory_files import inventory_of
         from swarmsweep.lab.keyed_environment import keyed_environment
         from swarmsweep.lab.mask_secrets import storable
         from swarmsweep.lab.prices import prices_from_json
@@ -242,7 +246,7 @@ class ActionModule(StepsAction):
         else:
             checked = from_data(sweep).sweep()
             loads = [checked.load_of(cell).as_json() for cell in checked.cells]
-            refuse_too_many_users(loads, proxy_connections, hosts)
+            refuse_too_many_users(loads, proxy_connections, hosts, inventory_of(inventories))
             other = known_other_seconds(reports, checked.load.mode).seconds
             plan = make_plan(
                 checked,
@@ -375,18 +379,21 @@ class ActionModule(StepsAction):
 
         return {"sentence": report_measured(Path(run), Path(reports))}
 
-    def do_show_check(self, run, ready_limit_seconds):
-        """Return what a check saw, what looks wrong, and whether the cell was deployed."""
+    def do_show_check(self, run, ready_limit_seconds, sweep=None):
+        """Return what a check saw, what looks wrong, whether the cell was deployed, and the command of the sweep."""
+        from swarmsweep.lab.lab_command import commands_like
         from swarmsweep.report.check_text import check_text
 
         text = check_text(Path(run), float(ready_limit_seconds))
-        return {"lines": text.lines, "problems": text.problems, "deployed": text.deployed}
+        following = commands_like(sys.argv).noted_sweep(shlex.quote(str(sweep)) if sweep else "")
+        return {"lines": text.lines, "problems": text.problems, "deployed": text.deployed, "next": following}
 
-    def do_explain_kept(self, result, settings, summary=None):
+    def do_explain_kept(self, result, settings, inventories, summary=None):
         """Explain why the API of the inventory cannot run, and which setting helps. ``result`` is the failed task's."""
+        from swarmsweep.lab.inventory_files import inventory_of
         from swarmsweep.lab.kept_api import kept_sentence
 
-        return {"sentence": kept_sentence(result, settings, summary)}
+        return {"sentence": kept_sentence(result, settings, summary, inventory_of(inventories))}
 
     def do_page(self, locustfiles, source=None, workers=None, minutes=None, api_secrets=None):
         """Read what Locust's page will load: a sweep file, whose first cell has the load, or a locustfile.

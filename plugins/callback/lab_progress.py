@@ -19,6 +19,8 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
+from swarmsweep.lab.repeated_arguments import note_on_hidden, repeated_arguments
 from swarmsweep.markdown import one_line
 from swarmsweep.report.cell_text import CurrentCell
 from swarmsweep.report.failure_text import (
@@ -31,7 +33,6 @@ from swarmsweep.report.failure_text import (
     verb_of,
 )
 from swarmsweep.report.phase_text import Phase, last_line, phase_in, short_task
-from swarmsweep.report.repeated_arguments import note_on_hidden, repeated_arguments
 from swarmsweep.report.terminal import LogFile, Screen
 from swarmsweep.report.warning_text import Warnings
 
@@ -172,6 +173,13 @@ class CallbackModule(Default):
         self.failure: tuple[list[str], str | None, str | None] | None = None
         self.failed: list[str] = []
         self.shown: set[tuple] = set()
+        # What comes before ./lab in the commands that are printed. A role or a module does not know the inventory.
+        self.prefix = inventory_prefix(self.inventories())
+
+    def inventories(self) -> list[str]:
+        """Return the inventories as a user would type them here."""
+        given = context.CLIARGS["inventory"] or ()
+        return [shown_path(Path(name)) if Path(name).exists() else name for name in given]
 
     def say(self, text: str, color: str | None = None) -> None:
         """Print a line that stays, and log it."""
@@ -330,7 +338,7 @@ class CallbackModule(Default):
         if host not in self.failed:
             self.failed.append(host)
         text = failure_text(self.host_label(result), name, lines, self.shown, unreachable=unreachable)
-        self.screen.print(text, color=constants.COLOR_ERROR)
+        self.screen.print(with_prefix(text, self.prefix), color=constants.COLOR_ERROR)
 
     def say_words(self, result) -> None:
         """Print the message of a debug task, and nothing else."""
@@ -344,7 +352,7 @@ class CallbackModule(Default):
                 words = textwrap.dedent(self._dump_results(item)).strip("\n").splitlines()
             lines += words
         if lines:
-            self.screen.print("\n".join(f"  {line}" for line in lines))
+            self.screen.print(with_prefix("\n".join(f"  {line}" for line in lines), self.prefix))
 
     def close(self, stats) -> None:
         """Print the last lines: what was done in total, and after a failure where to find more."""
@@ -365,11 +373,10 @@ class CallbackModule(Default):
         if self.output.log.path:
             self.say(f"log:  {shown_path(self.output.log.path)}")
         extra = self.play.get_variable_manager().extra_vars
-        inventories = [shown_path(Path(name)) if Path(name).exists() else name for name in context.CLIARGS["inventory"]]
-        repeat = repeat_command(self.playbook, inventories, extra, os.environ.get("LAB_VERB"))
+        repeat = repeat_command(self.playbook, self.inventories(), extra, os.environ.get("LAB_VERB"))
         arguments = repeated_arguments(sys.argv, verb_of(repeat))
         message, address, command = self.failure
-        step = next_step(message, repeat, address, command, arguments)
+        step = with_prefix(next_step(message, repeat, address, command, arguments), self.prefix)
         self.say(f"next: {step}{note_on_hidden(step)}")
 
     # --- What Ansible reports -----------------------------------------------------------------------------------------

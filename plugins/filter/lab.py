@@ -17,6 +17,7 @@ from swarmsweep.lab import (
     api_secrets,
     content_hash,
     image_copies,
+    inventory_files,
     lab_names,
     overridden_variables,
     provisioned,
@@ -32,7 +33,7 @@ from swarmsweep.sweep import scenario_folder, scenario_packages
 from swarmsweep.units import nano_cpus
 
 
-def lab_virtual_machines(groups, hostvars):
+def lab_virtual_machines(groups, hostvars, sources):
     """Virtual machines of the inventory with their share of this one: see swarmsweep.lab.virtual_machines.allocate."""
     addresses = {
         name: str(hostvars[name].get("ansible_host", name))
@@ -42,7 +43,11 @@ def lab_virtual_machines(groups, hostvars):
     sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
     try:
         return virtual_machines.allocate(
-            addresses, sides, sorted(os.sched_getaffinity(0)), machine_memory.total_memory_bytes()
+            addresses,
+            sides,
+            sorted(os.sched_getaffinity(0)),
+            machine_memory.total_memory_bytes(),
+            inventory_files.inventory_of(sources),
         )
     except LabError as error:
         raise AnsibleFilterError(str(error)) from error
@@ -194,7 +199,7 @@ def lab_own_addresses(links):
 def lab_name_problems(groups, lab_name, sources):
     """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
-    return lab_names.name_problems(lab_name, dict.fromkeys(hosts), lab_names.inventory_of(sources))
+    return lab_names.name_problems(lab_name, dict.fromkeys(hosts), inventory_files.inventory_of(sources))
 
 
 def lab_overridden_problems(sources):
@@ -204,22 +209,27 @@ def lab_overridden_problems(sources):
 
 def lab_ready_problems(port, path, host, sources):
     """Problems with the settings of the ready check: see swarmsweep.lab.ready_settings.ready_problems."""
-    return ready_settings.ready_problems(port, path, host, lab_names.inventory_of(sources))
+    return ready_settings.ready_problems(port, path, host, inventory_files.inventory_of(sources))
 
 
 def lab_release_problems(release, sources):
     """Problems with the Debian release of the virtual machines: see swarmsweep.lab.lab_names.release_problems."""
-    return lab_names.release_problems(release, lab_names.inventory_of(sources))
+    return lab_names.release_problems(release, inventory_files.inventory_of(sources))
 
 
 def lab_bridge_problems(bridge, sources):
     """Problems with the name of the bridge: see swarmsweep.lab.lab_names.bridge_problems."""
-    return lab_names.bridge_problems(bridge, lab_names.inventory_of(sources))
+    return lab_names.bridge_problems(bridge, inventory_files.inventory_of(sources))
 
 
 def lab_network_problems(subnet, virtual_machines, sources):
     """Problems with the network and the virtual machines: see swarmsweep.lab.lab_names.network_problems."""
-    return lab_names.network_problems(subnet, virtual_machines, lab_names.inventory_of(sources))
+    return lab_names.network_problems(subnet, virtual_machines, inventory_files.inventory_of(sources))
+
+
+def lab_settings_file(sources):
+    """The file of the inventory that holds the settings: see swarmsweep.lab.inventory_files."""
+    return inventory_files.settings_of(inventory_files.inventory_of(sources))
 
 
 def lab_registry_images(names):
@@ -293,6 +303,7 @@ class FilterModule:
             "lab_bridge_problems": lab_bridge_problems,
             "lab_release_problems": lab_release_problems,
             "lab_network_problems": lab_network_problems,
+            "lab_settings_file": lab_settings_file,
             "lab_gateway": lab_names.gateway,
             "lab_registry_images": lab_registry_images,
             "lab_registry_of": lab_registry_of,

@@ -9,6 +9,7 @@ from swarmsweep.choose.fixed_questions import fixed_questions
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.neighbours import cell_of
 from swarmsweep.choose.questions import Open, Question
+from swarmsweep.lab.lab_command import USUAL, LabCommands
 from swarmsweep.plan.feasibility import infeasible_reason
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP, make_plan
 from swarmsweep.plan.planned import Host
@@ -51,10 +52,10 @@ class NextSweep:
         return frozenset(cell.id for cell in self.sweep.cells) if self.sweep is not None else frozenset()
 
 
-def next_sweep(choice: Choice) -> NextSweep:
-    """The next sweep after the rows of a run."""
+def next_sweep(choice: Choice, commands: LabCommands = USUAL) -> NextSweep:
+    """The next sweep after the rows of a run. ``commands`` are those for its lab."""
     rows = [row for row in choice.candidates if not row.twin_of]
-    if unfinished := _unfinished(choice, rows):
+    if unfinished := _unfinished(choice, rows, commands):
         return NextSweep((unfinished,))
     found = QUESTIONS[mode_of(choice.plan.load)](choice, rows)
     hosts = choice.plan.hosts.get("api", [])
@@ -74,7 +75,7 @@ def next_sweep(choice: Choice) -> NextSweep:
     return NextSweep(tuple(question.reason for question in taken), sweep, plan.estimate_seconds.total)
 
 
-def _unfinished(choice: Choice, rows: list[Row]) -> str | None:
+def _unfinished(choice: Choice, rows: list[Row], commands: LabCommands) -> str | None:
     """What to do first with a run that has cells without a result."""
     left = [row for row in rows if row.status is None]
     if not left:
@@ -82,7 +83,7 @@ def _unfinished(choice: Choice, rows: list[Row]) -> str | None:
     # A part of a sweep leaves cells for later, and says so.
     if any(row.reason == NOT_MEASURED or "--only" in str(row.reason) or "--max-" in str(row.reason) for row in left):
         have = "cell has" if len(left) == 1 else "cells have"
-        resume = f"./lab sweep -e resume={choice.plan.run_id}"
+        resume = commands.noted_sweep(f"-e resume={choice.plan.run_id}")
         return f"{len(left)} {have} no measurement. To measure what is left: {resume}."
     return f"The sweep left out {counted(len(left), 'cell')}. First remove the cause, which the page names."
 

@@ -20,8 +20,8 @@ from swarmsweep.errors import LabError
 from swarmsweep.lab import api_secrets
 from swarmsweep.lab.api_mounts import read_mount
 from swarmsweep.lab.api_services import read_services, taken_names
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
 from swarmsweep.lab.inventory_texts import as_written
-from swarmsweep.lab.lab_names import settings_of
 from swarmsweep.lab.setting_values import Refused, read_command, variables
 from swarmsweep.shared.lab_secrets import mask_words
 from swarmsweep.units import format_memory, quoted
@@ -53,7 +53,7 @@ class Place:
     root: Path
     lab_name: str
     key_file: Path
-    inventory: str = "inventory/lab"
+    inventory: str = DEFAULT_INVENTORY
 
     def path(self, source: str) -> Path:
         """The absolute path of a file or folder that the inventory names. Raises `LabError` for ~ of no user."""

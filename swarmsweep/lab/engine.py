@@ -6,32 +6,35 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
+
 # What the role docker_engine writes into daemon.json. A test compares the two.
 OWN_SETTINGS: dict[str, Any] = {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}
 # The package that each value of lab_docker_engine installs.
 INSTALLED = {"distribution": "docker.io", "docker-ce": "docker-ce"}
 # The oldest one with jobs of Swarm, which train the model.
 MIN_VERSION = (20, 10)
-SETTING = "inventory/lab/group_vars/all/lab.yml"
-USE_IT = f"set lab_docker_engine: present in {SETTING}, which uses the installed engine and does not change it"
+USE_IT = "set lab_docker_engine: present in {file}, which uses the installed engine and does not change it"
 # Names of a list that a message has.
 _MAX_NAMES = 5
 
 
-def engine_problem(engine: str, found: Mapping[str, Any]) -> str | None:
+def engine_problem(engine: str, found: Mapping[str, Any], inventory: str = DEFAULT_INVENTORY) -> str | None:
     """Why `./lab site` must not begin on an API host, or None.
 
     Args:
         engine: the setting lab_docker_engine.
         found: what `describe_docker` reported of the host.
+        inventory: its folder or file, for the message.
     """
     if found["package"] == "podman-docker":
         return "has podman-docker, and Podman has no Swarm. Fix: apt-get remove podman-docker"
-    return _present_problem(found) if engine == "present" else _installed_problem(engine, found)
+    file = settings_of(inventory)
+    return _present_problem(found, file) if engine == "present" else _installed_problem(engine, found, file)
 
 
-def _present_problem(found: Mapping[str, Any]) -> str | None:
-    fix = f"install Docker Engine there, or set lab_docker_engine: distribution in {SETTING}, which installs it"
+def _present_problem(found: Mapping[str, Any], file: str) -> str | None:
+    fix = f"install Docker Engine there, or set lab_docker_engine: distribution in {file}, which installs it"
     if not found["package"]:
         return f"has no Docker Engine, and lab_docker_engine is 'present'. Fix: {fix}"
     if not found["version"]:
@@ -42,8 +45,8 @@ def _present_problem(found: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _installed_problem(engine: str, found: Mapping[str, Any]) -> str | None:
-    wanted = INSTALLED.get(engine)
+def _installed_problem(engine: str, found: Mapping[str, Any], file: str) -> str | None:
+    wanted, use_it = INSTALLED.get(engine), USE_IT.format(file=file)
     # Another value is refused by the role.
     if wanted is None:
         return None
@@ -51,14 +54,14 @@ def _installed_problem(engine: str, found: Mapping[str, Any]) -> str | None:
         there = "a Docker Engine" if found["package"] == "unknown" else f"the package {found['package']}"
         return (
             f"has {there}, and lab_docker_engine is '{engine}', which would install {wanted} in its place. "
-            f"Fix: {USE_IT}"
+            f"Fix: {use_it}"
         )
     settings = found["settings"] or {}
     foreign = sorted(settings.keys() - OWN_SETTINGS.keys())
     if foreign:
         return (
             f"has settings in /etc/docker/daemon.json that the lab would remove: {_names(foreign)}. "
-            f"Fix: {USE_IT}. Or rename the file, if they are not needed"
+            f"Fix: {use_it}. Or rename the file, if they are not needed"
         )
     changed = [
         f"{key} from {json.dumps(settings[key])} to {json.dumps(own)}"
@@ -68,12 +71,12 @@ def _installed_problem(engine: str, found: Mapping[str, Any]) -> str | None:
     if changed:
         return (
             f"has settings in /etc/docker/daemon.json that the lab would change: {'; '.join(changed)}. "
-            f"Fix: {USE_IT}. Or rename the file, if they are not needed"
+            f"Fix: {use_it}. Or rename the file, if they are not needed"
         )
     if found["containers"] and settings != OWN_SETTINGS:
         return (
             f"runs containers that the lab would end, because it restarts Docker once: {_names(found['containers'])}. "
-            f"Fix: {USE_IT}. Or stop them"
+            f"Fix: {use_it}. Or stop them"
         )
     return None
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-INVENTORY = "inventory/lab/group_vars/all/lab.yml"
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
+
 # Deploys the API and HAProxy with the settings of the inventory, in less time than all of `./lab site`.
 DEPLOY = "./lab site --tags api"
 
@@ -46,12 +47,17 @@ _WORDS = {
 }
 
 
-def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summary: str | None = None) -> str:
+def kept_sentence(
+    result: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    summary: str | None = None,
+    inventory: str = DEFAULT_INVENTORY,
+) -> str:
     """The sentence for the last task that failed.
 
     ``result`` is what its module returned: ``msg``, and of `swarm_stack_converged` also ``services``, each with
     ``reason_code`` and ``reason``. ``settings`` are the lab_api_* of the inventory, without that prefix.
-    ``summary`` is the path of the summary that was written before, after a sweep.
+    ``summary`` is the path of the summary that was written before, after a sweep. ``inventory`` is its folder or file.
     """
     code, reason = _cause(result)
     # The help for a known cause fits better than the help for Docker's error code.
@@ -63,7 +69,7 @@ def kept_sentence(result: Mapping[str, Any], settings: Mapping[str, Any], summar
     values = {name: value if value not in ("", None) else "empty" for name, value in settings.items()}
     values["service"] = reason.partition(":")[0]
     fix = (
-        f"{help_text.format_map(values)}. The settings are in {INVENTORY}. Then run: {DEPLOY}"
+        f"{help_text.format_map(values)}. The settings are in {settings_of(inventory)}. Then run: {DEPLOY}"
         if help_text
         else "./lab site"
     )

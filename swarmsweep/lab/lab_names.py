@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, hosts_of, settings_of
 from swarmsweep.lab.virtual_machines import BENCHMARK_NETWORK
 from swarmsweep.units import quoted
 
@@ -30,11 +30,8 @@ RELEASES = ("bookworm", "trixie")
 # The lab's network, which has the address of the bridge.
 PREFIX_LENGTH = 24
 
-SETTINGS_FILE = "group_vars/all/lab.yml"
-HOSTS_FILE = "hosts.yml"
 
-
-def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "inventory/lab") -> list[str]:
+def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = DEFAULT_INVENTORY) -> list[str]:
     """The mistakes in the names of a lab and of its hosts, one sentence each; empty when all names are valid.
 
     Args:
@@ -52,18 +49,18 @@ def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = "invento
         if host == "localhost":
             problems.append(
                 "the host 'localhost' is in the group api or load; allowed: another name, because localhost is the "
-                f"machine that Ansible runs on. Rename the host in {_hosts(inventory)}"
+                f"machine that Ansible runs on. Rename the host in {hosts_of(inventory)}"
             )
         elif not _is_host_name(host):
             problems.append(
                 f"the host {quoted(host)} is not a valid host name; allowed: letters, digits, dots, dashes and "
-                f"underscores, no dash or dot at either end. Rename the host in {_hosts(inventory)}, "
+                f"underscores, no dash or dot at either end. Rename the host in {hosts_of(inventory)}, "
                 "and give its address as ansible_host"
             )
     return problems
 
 
-def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
+def bridge_problems(bridge: Any, inventory: str = DEFAULT_INVENTORY) -> list[str]:
     """The mistakes in the name of the lab's bridge."""
     if isinstance(bridge, str) and _BRIDGE.fullmatch(bridge) and bridge not in _NO_BRIDGES:
         return []
@@ -73,7 +70,7 @@ def bridge_problems(bridge: Any, inventory: str = "inventory/lab") -> list[str]:
     ]
 
 
-def release_problems(release: Any, inventory: str = "inventory/lab") -> list[str]:
+def release_problems(release: Any, inventory: str = DEFAULT_INVENTORY) -> list[str]:
     """The mistakes in the Debian release of the virtual machines."""
     if release in RELEASES:
         return []
@@ -82,7 +79,7 @@ def release_problems(release: Any, inventory: str = "inventory/lab") -> list[str
     ]
 
 
-def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory: str = "inventory/lab") -> list[str]:
+def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory: str = DEFAULT_INVENTORY) -> list[str]:
     """What is wrong with the lab's network, and with names and addresses of its virtual machines.
 
     Args:
@@ -103,18 +100,18 @@ def network_problems(subnet: Any, machines: Iterable[dict[str, Any]], inventory:
         if not _MACHINE.fullmatch(name):
             problems.append(
                 f"the virtual machine {quoted(name)} has a name that systemd-nspawn refuses; allowed: up to 40 "
-                f"letters, digits and dashes, no dash at either end. Rename the host in {_hosts(inventory)}"
+                f"letters, digits and dashes, no dash at either end. Rename the host in {hosts_of(inventory)}"
             )
         if not _is_free(address, network):
             first, last = network[2], network[-2]
             problems.append(
                 f"ansible_host of {quoted(name)} is {quoted(address)}; allowed for a virtual machine: {first} to "
-                f"{last}, as lab_subnet is {network} and {network[1]} is the bridge. Change it in {_hosts(inventory)}"
+                f"{last}, as lab_subnet is {network} and {network[1]} is the bridge. Change it in {hosts_of(inventory)}"
             )
         if address in seen:
             problems.append(
                 f"ansible_host of {quoted(name)} is {address}, which {quoted(seen[address])} has too; allowed: an "
-                f"address of its own for each machine. Change it in {_hosts(inventory)}"
+                f"address of its own for each machine. Change it in {hosts_of(inventory)}"
             )
         seen.setdefault(address, name)
     return problems
@@ -155,24 +152,3 @@ def _is_host_name(host: Any) -> bool:
     except ValueError:
         return False
     return "%" not in host  # a zone may hold anything
-
-
-def inventory_of(sources: Sequence[Any] | None) -> str:
-    """The inventory's path as the user names it: relative if it is below the working directory."""
-    source = str(sources[0]) if sources else "inventory/lab"
-    relative = os.path.relpath(source)
-    return source if relative.startswith("..") else relative
-
-
-def settings_of(inventory: str) -> str:
-    """The file of an inventory that holds the settings of the lab."""
-    folder = inventory.rpartition("/")[0] or "." if _is_file(inventory) else inventory
-    return f"{folder}/{SETTINGS_FILE}"
-
-
-def _hosts(inventory: str) -> str:
-    return inventory if _is_file(inventory) else f"{inventory}/{HOSTS_FILE}"
-
-
-def _is_file(inventory: str) -> bool:
-    return inventory.endswith((".yml", ".yaml", ".json", ".ini"))

@@ -43,7 +43,7 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PLAIN = re.compile(r"""[\w ./:+,~'"()!*&\[\]-]*(@sha256:[0-9a-f]{64})?""")
 _PLAYBOOK = re.compile(r".*\.ya?ml", re.DOTALL)
 # Quoted pieces and text up to a space, as Ansible splits key=value words.
-_WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S)+""", re.DOTALL)
+WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S)+""", re.DOTALL)
 
 _FLAG, _PLAIN_VALUE, HIDDEN_VALUE, VARIABLES = "flag", "plain", "hidden", "variables"
 # Options of ansible-playbook, by the kind of value that follows them.
@@ -163,7 +163,7 @@ def _variables(text: str) -> str:
     if text[:1] in ("{", "["):
         return _mapping(text)
     words: list[str] = []
-    for match in _WORD.finditer(text):
+    for match in WORD.finditer(text):
         word = _assignment(match[0], hidden_before=any(MASK in earlier for earlier in words))
         if word != MASK or words[-1:] != [MASK]:
             words.append(word)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from swarmsweep.lab.lab_names import inventory_of
+from swarmsweep.lab.inventory_files import inventory_of
 from swarmsweep.units import quoted
 
 _SUFFIXES = (".yml", ".yaml", ".json")

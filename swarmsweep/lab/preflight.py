@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab import engine, provisioned
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, hosts_of, settings_of
 from swarmsweep.lab.provisioned import Provisioned
 from swarmsweep.lab.virtual_machines import check_address, is_virtual
 
@@ -47,6 +48,7 @@ def find_problems(
     *,
     is_manager_used: bool = True,
     docker_engines: Mapping[str, str] | None = None,
+    inventory: str = DEFAULT_INVENTORY,
 ) -> list[str]:
     """Problems of all hosts, in inventory order.
 
@@ -56,38 +58,46 @@ def find_problems(
         needed: the version that must have provisioned the hosts; None where this command does it.
         is_manager_used: lab_api_on_manager.
         docker_engines: lab_docker_engine by API host, where this command installs Docker or uses it for the first time.
+        inventory: its folder or file, for the messages.
 
     Returns:
         One sentence a problem: host, cause, command that fixes it. Empty when all is well.
     """
     problems = [
-        f"the group '{side}' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml"
+        f"the group '{side}' of the inventory has no host. Allowed: at least one; edit {hosts_of(inventory)}"
         for side, names in sides.items()
         if not names
     ]
     if not is_manager_used and len(sides["api"]) == 1:
         problems.append(
             "lab_api_on_manager is false, but the group 'api' has one host, which is the manager. Allowed: true, or "
-            "more API hosts. Fix: add a host below api: in inventory/lab/hosts.yml, or set lab_api_on_manager: true"
+            f"more API hosts. Fix: add a host below api: in {hosts_of(inventory)}, or set lab_api_on_manager: true"
         )
     for name, host in facts.items():
         is_api = name in sides["api"]
-        problems += host_problems(name, host, is_api=is_api, needed=needed)
+        problems += host_problems(name, host, is_api=is_api, needed=needed, inventory=inventory)
         found = host["capacity"].get("docker")
         chosen = (docker_engines or {}).get(name)
-        if is_api and chosen and found and (problem := engine.engine_problem(chosen, found)):
+        if is_api and chosen and found and (problem := engine.engine_problem(chosen, found, inventory)):
             problems.append(f"{name} ({host['address']}) {problem}")
     return problems
 
 
-def host_problems(name: str, host: HostFacts, *, is_api: bool, needed: Provisioned | None = None) -> list[str]:
+def host_problems(
+    name: str,
+    host: HostFacts,
+    *,
+    is_api: bool,
+    needed: Provisioned | None = None,
+    inventory: str = DEFAULT_INVENTORY,
+) -> list[str]:
     """Problems of one host; if one hides others, only the first is named."""
     address, reach, capacity = host["address"], host["reach"], host["capacity"]
     # SSH accepts user@host and other forms, but the load needs a host for its URL.
     if is_api and (problem := address_problem(name, address)):
         return [problem]
     if reach.get("unreachable"):
-        return [unreachable(name, address, reach)]
+        return [unreachable(name, address, reach, inventory)]
     if reach.get("rc") != 0:
         return [f"{name} ({address}) has no python3. Fix: ssh {address} sudo apt-get install --yes python3"]
     if "cpus" not in capacity:
@@ -149,7 +159,7 @@ def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
     )
 
 
-def unreachable(name: str, address: str, reach: Result) -> str:
+def unreachable(name: str, address: str, reach: Result, inventory: str = DEFAULT_INVENTORY) -> str:
     """Why SSH failed, and what to do about it."""
     cause = " ".join(str(reach.get("msg", "")).split()).rstrip(".") or "no response"
     if "Host key verification failed" in cause or "IDENTIFICATION HAS CHANGED" in cause:
@@ -159,10 +169,7 @@ def unreachable(name: str, address: str, reach: Result) -> str:
     elif is_virtual(address):
         fix = "./lab up"
     else:
-        fix = (
-            f"check that this works: ssh {address} true "
-            "(the user is lab_remote_user in inventory/lab/group_vars/all/lab.yml)"
-        )
+        fix = f"check that this works: ssh {address} true (the user is lab_remote_user in {settings_of(inventory)})"
     return f"{name} ({address}) cannot be reached: {cause}. Fix: {fix}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from swarmsweep.errors import InputError
-from swarmsweep.lab.lab_names import settings_of
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
 from swarmsweep.record_file import WrittenAmount
 from swarmsweep.units import format_plain, quoted
 
@@ -48,7 +48,7 @@ class Prices(Struct, frozen=True, kw_only=True):
         return f"{amounts} {self.currency}"
 
 
-def read_prices(value: Any, inventory: str = "inventory/lab") -> Prices | None:
+def read_prices(value: Any, inventory: str = DEFAULT_INVENTORY) -> Prices | None:
     """The setting as prices; None where it is empty or missing.
 
     Raises:

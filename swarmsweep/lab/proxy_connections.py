@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from swarmsweep.errors import InputError
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
 
 # Files of HAProxy beside its connections: sockets to check 100 replicas twice a second, listeners, DNS, statistics.
 OTHER_FILES = 1_000
@@ -12,7 +13,6 @@ OTHER_FILES = 1_000
 FILES_PER_CONNECTION = 2
 # Files of a Locust worker beside its connections: modules, logs, the connection to its master.
 WORKER_FILES = 200
-SETTING = "lab_proxy_max_connections in inventory/lab/group_vars/all/lab.yml"
 
 
 def connections(wanted: int, open_files: int) -> int:
@@ -21,12 +21,15 @@ def connections(wanted: int, open_files: int) -> int:
 
 
 def refuse_too_many_users(
-    loads: Iterable[Mapping[str, Any]], accepted: int | None, hosts: Mapping[str, list[Mapping[str, Any]]]
+    loads: Iterable[Mapping[str, Any]],
+    accepted: int | None,
+    hosts: Mapping[str, list[Mapping[str, Any]]],
+    inventory: str = DEFAULT_INVENTORY,
 ) -> None:
     """Refuse loads with more users than HAProxy takes connections, or than a Locust worker may open.
 
     The loads are as in plan.json, and so are ``hosts``. ``accepted`` is HAProxy's own limit. An unknown limit is not
-    judged.
+    judged. ``inventory`` is its folder or file, for the message.
 
     Raises:
         InputError: the largest load, the limit that it exceeds, and how to raise it.
@@ -36,7 +39,9 @@ def refuse_too_many_users(
         return
     users = max(load["users"] for load in counted)
     if accepted is not None and users > accepted:
-        raise InputError(_too_many_for_proxy(users, accepted, next(iter(hosts.get("api") or []), {})))
+        raise InputError(
+            _too_many_for_proxy(users, accepted, next(iter(hosts.get("api") or []), {}), settings_of(inventory))
+        )
     share = max(math.ceil(load["users"] / load["workers"]) for load in counted)
     for host in hosts.get("load") or []:
         open_files = host.get("open_files")
@@ -47,7 +52,7 @@ def refuse_too_many_users(
             )
 
 
-def _too_many_for_proxy(users: int, accepted: int, manager: Mapping[str, Any]) -> str:
+def _too_many_for_proxy(users: int, accepted: int, manager: Mapping[str, Any], file: str) -> str:
     name, open_files = manager.get("name", "the API host"), manager.get("open_files")
     needed = users * FILES_PER_CONNECTION + OTHER_FILES
     limit = f"load.users: {users:,} users need {users:,} connections, and HAProxy on {name} takes {accepted:,}"
@@ -57,4 +62,4 @@ def _too_many_for_proxy(users: int, accepted: int, manager: Mapping[str, Any]) -
             f"{open_files:,}. Raise the limit of open files where {name} runs, then run: ./lab site. "
             f"Or set load.users to at most {accepted:,}"
         )
-    return f"{limit}. Set {SETTING} to {users:,} or more, then run: ./lab site"
+    return f"{limit}. Set lab_proxy_max_connections in {file} to {users:,} or more, then run: ./lab site"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from swarmsweep.lab.lab_names import settings_of
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
 from swarmsweep.units import quoted
 
 # The characters of a URL's path and query (RFC 3986), without ' and #, which mean something in HAProxy's configuration.
@@ -15,7 +15,7 @@ _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASC
 _PORTS = range(1, 65536)
 
 
-def ready_problems(port: Any, path: Any, host: Any, inventory: str = "inventory/lab") -> list[str]:
+def ready_problems(port: Any, path: Any, host: Any, inventory: str = DEFAULT_INVENTORY) -> list[str]:
     """The mistakes in ``lab_api_port``, ``lab_api_ready_path`` and ``lab_api_ready_host``, one sentence each.
 
     A number may be text, because a value from -e is.

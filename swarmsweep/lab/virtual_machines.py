@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, hosts_of
 
 # The range that is reserved for benchmarks (RFC 2544). Packets to it never leave a machine that has it on a bridge.
 BENCHMARK_NETWORK = ipaddress.IPv4Network("198.18.0.0/15")
@@ -103,7 +104,11 @@ class MachineShare(TypedDict):
 
 
 def allocate(
-    addresses: dict[str, str], sides: dict[str, str], cores: list[int], memory_bytes: int
+    addresses: dict[str, str],
+    sides: dict[str, str],
+    cores: list[int],
+    memory_bytes: int,
+    inventory: str = DEFAULT_INVENTORY,
 ) -> list[MachineShare]:
     """Virtual machines with their cores and memory.
 
@@ -113,6 +118,7 @@ def allocate(
             cores.
         cores: numbers of the cores that this machine may use; in a container not always 0, 1, 2.
         memory_bytes: memory that this machine may use.
+        inventory: its folder or file, for the message.
 
     Returns:
         Shares of the hosts in the benchmark range.
@@ -128,7 +134,7 @@ def allocate(
         raise LabError(
             f"this machine has {memory_bytes / 1024**3:.1f} GiB of memory: too little for {len(virtual)} "
             f"virtual machines of {MEMORY_FLOOR_BYTES / 1024**3:.0f} GiB each. "
-            "Use real machines: change ansible_host in inventory/lab/hosts.yml."
+            f"Use real machines: change ansible_host in {hosts_of(inventory)}."
         )
     halves = dict(zip(("api", "load"), split_evenly(sorted(cores), 2), strict=True))
     names = {side: [name for name in virtual if sides[name] == side] for side in halves}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from swarmsweep.errors import InputError
-from swarmsweep.lab.lab_names import settings_of
+from swarmsweep.lab.inventory_files import settings_of
 from swarmsweep.sweep.matrix import Cell
 from swarmsweep.units import parse_memory, quoted
 

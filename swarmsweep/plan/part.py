@@ -173,8 +173,8 @@ def reasons(part: Part, unmeasured: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def part_sentence(part: Part, run_id: str | None, unselected: int, not_begun: int, not_retried: int = 0) -> str | None:
-    """What a part leaves for later; None if it leaves nothing. With a run, the command that measures it is added.
+def part_sentence(part: Part, resume: str | None, unselected: int, not_begun: int, not_retried: int = 0) -> str | None:
+    """What a part leaves for later; None if it leaves nothing. ``resume`` is the command that measures it.
 
     The numbers: attempts of other cells, those that did not begin in time, and invalid ones that were not retried.
     """
@@ -188,7 +188,7 @@ def part_sentence(part: Part, run_id: str | None, unselected: int, not_begun: in
     if not left:
         return None
     sentence = f"Left out: {', '.join(left)}."
-    return sentence if run_id is None else f"{sentence} To measure the rest, run: ./lab sweep -e resume={run_id}"
+    return sentence if resume is None else f"{sentence} To measure the rest, run: {resume}"
 
 
 def _attempts(count: int) -> str:

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from swarmsweep.errors import LabError
 from swarmsweep.judge.checks.answers import kinds_in_words
-from swarmsweep.lab.kept_api import INVENTORY, setting_that_helps
+from swarmsweep.lab.inventory_files import settings_of
+from swarmsweep.lab.kept_api import setting_that_helps
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import attempt_dir, read_plan
 from swarmsweep.record_file import Real, Whole, read_record
+from swarmsweep.results.manifest import commands_of, read_manifest
 from swarmsweep.units import counted, format_bytes, format_figure, format_memory
 
 # Checks of an attempt that hold for a few requests of one user too. The others are about figures.
@@ -39,7 +42,7 @@ class ReadyTimes(Struct, frozen=True):
 
 
 class FirstResponse(Struct, frozen=True):
-    """first-*.json of a load (see loadgen/closed/first_response.py)."""
+    """first-*.json and task-first-*.json of a load (see loadgen/closed/first_response.py)."""
 
     name: str
     method: str
@@ -49,6 +52,7 @@ class FirstResponse(Struct, frozen=True):
     start: str = ""
     latency_ms: Real | None = None
     error: str | None = None
+    is_setup: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,22 @@ def check_text(run: Path, ready_limit_seconds: float) -> CheckText:
     if cell.infeasible_reason:
         return CheckText([f"{cell.id} was not deployed"], [cell.infeasible_reason], deployed=True)
     row = read_row(folder / "trial.json", run, cell)
-    first = _first(folder)
+    first, of_task = _first(folder, "first-*.json"), _first(folder, "task-first-*.json")
+    inventory = commands_of(run).inventory
     ready = _ready_seconds(folder)
     lines = [
         f"{cell.id}, scenario {plan.load_of(cell)['locustfile']}, one user",
+        *_line("inventory", inventory),
+        *_line("image", _image(run, cell) or "not recorded"),
         *_line("ready", None if ready is None else f"after {format_figure(ready)} s"),
-        *_response_lines(first),
+        *_response_lines("first response", first),
+        *(_response_lines("first of a task", of_task) if first is not None and first.is_setup else []),
         *_line("requests", _requests(row)),
         *_redirect_lines(row),
         *_line("memory", _memory(row, cell)),
         *_line("processes", _processes(row, cell)),
     ]
-    problems = _problems(row, cell, first, ready, ready_limit_seconds)
+    problems = _problems(row, cell, [first, of_task], ready, ready_limit_seconds, settings_of(inventory))
     if row.status == "failed" and row.log_tail:
         lines += ["  last lines of the log:", *(f"    {_printable(line)}" for line in row.log_tail)]
     return CheckText(lines, problems, deployed=row.status != "failed")
@@ -102,9 +110,21 @@ def _line(name: str, text: str | None) -> list[str]:
     return [f"  {name:<16}{'not measured' if text is None else text}"]
 
 
-def _first(folder: Path) -> FirstResponse | None:
+def _image(run: Path, cell: PlannedCell) -> str | None:
+    """The image of the cell, without its digest; None where the manifest does not have it."""
+    if named := cell.config.get("image"):
+        return str(named)
+    try:
+        images = read_manifest(run).get("images")
+    except LabError:
+        return None
+    image = images.get("api") if isinstance(images, dict) else None
+    return image.partition(" ")[0] if isinstance(image, str) else None
+
+
+def _first(folder: Path, pattern: str) -> FirstResponse | None:
     """The first response of the worker whose user sent a request."""
-    for path in sorted((folder / "locust").glob("first-*.json")):
+    for path in sorted((folder / "locust").glob(pattern)):
         return read_record(path, FirstResponse)
     return None
 
@@ -114,18 +134,16 @@ def _ready_seconds(folder: Path) -> float | None:
     return read_record(path, ReadyTimes).ready_seconds if path.is_file() else None
 
 
-def _response_lines(first: FirstResponse | None) -> list[str]:
+def _response_lines(title: str, first: FirstResponse | None) -> list[str]:
     if first is None:
-        return _line("first response", None)
+        return _line(title, None)
     request = f"{first.method} {first.name}"
     if first.status is None:
-        return _line(
-            "first response", f"{_printable(request)}: none, {_printable(first.error or 'no reason recorded')}"
-        )
+        return _line(title, f"{_printable(request)}: none, {_printable(first.error or 'no reason recorded')}")
     size = "body not read" if first.size_bytes is None else format_bytes(first.size_bytes)
     latency = "" if first.latency_ms is None else f", {format_figure(first.latency_ms)} ms"
     kind = first.content_type or "no content type"
-    lines = _line("first response", _printable(f"{request}: status {first.status}, {kind}, {size}{latency}"))
+    lines = _line(title, _printable(f"{request}: status {first.status}, {kind}, {size}{latency}"))
     return [*lines, f"  {'':<16}{_printable(first.start)}"] if first.start else lines
 
 
@@ -156,18 +174,25 @@ def _processes(row: Row, cell: PlannedCell) -> str | None:
 
 
 def _problems(
-    row: Row, cell: PlannedCell, first: FirstResponse | None, ready: float | None, ready_limit: float
+    row: Row,
+    cell: PlannedCell,
+    responses: list[FirstResponse | None],
+    ready: float | None,
+    ready_limit: float,
+    settings_file: str,
 ) -> list[str]:
     """What looks wrong, the cause before its consequences."""
     if row.status == "failed":
-        return _problems_of_failure(row.reason or "the deployment failed")
+        return _problems_of_failure(row.reason or "the deployment failed", settings_file)
     found = []
     if _did_not_run(row):
         found.append(row.reason or "the load did not run")
+    first = responses[0]
     if first is not None and first.status is None:
         found.append(f"The first request got no response: {_printable(first.error or 'no reason recorded')}")
-    if first is not None and first.status is not None:
-        found += _problems_of_response(first)
+    for response in responses:
+        if response is not None and response.status is not None:
+            found += _problems_of_response(response)
     if row.failures:
         kinds = f": {kinds_in_words(row.failure_kinds)}" if row.failure_kinds else ""
         found.append(f"{row.failures} of {row.requests} requests failed{kinds}")
@@ -199,12 +224,12 @@ def _problems(
     return list(dict.fromkeys(found))
 
 
-def _problems_of_failure(reason: str) -> list[str]:
+def _problems_of_failure(reason: str, settings_file: str) -> list[str]:
     """Why the API did not start, and what to set if that is known."""
     if "OOM" in reason:
         return [reason, "Fix: set a larger memory in the sweep file"]
     fix = setting_that_helps(reason)
-    return [reason] if fix is None else [reason, f"Fix: {fix} ({INVENTORY})"]
+    return [reason] if fix is None else [reason, f"Fix: {fix} ({settings_file})"]
 
 
 def _problems_of_response(first: FirstResponse) -> list[str]:

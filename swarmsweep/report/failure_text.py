@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
 from swarmsweep.lab.virtual_machines import is_virtual
 
 # The refusal of a sweep file with many mistakes has about this many lines.
@@ -30,7 +31,8 @@ _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
 _NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
 _COMMAND = re.compile(
-    r"(?:Fix|[Rr]un): (\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
+    r"(?:Fix|[Rr]un): (?:LAB_INVENTORY=(?:'[^']*'|\S)+ )?"
+    r"(\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
 )
 # A command of ./lab up to its options, or to the next command.
 _WITH_OPTIONS = re.compile(r"(.*?\./lab [a-z]+(?: (?![-&])(?:'[^']*'|\S)+)?)(.*)")
@@ -172,15 +174,12 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
         As "./lab site"; for a playbook that has no verb, its line of ansible-playbook.
     """
     verb = verb or VERBS.get(PurePath(playbook).stem)
-    # LAB_INVENTORY has no place for several inventories, or for a list of hosts.
-    other = [name for name in inventories if name.rstrip("/") != "inventory/lab"]
     if verb is None or len(inventories) > 1:
         given = "".join(f" -i {quote(name)}" for name in inventories)
         return f"ansible-playbook {quote(playbook)}{given}" if verb is None else f"./lab {verb}"
     if verb == "up" and extra.get("virtual_lab_state") == "absent":
         verb = "down"
-    words = [f"LAB_INVENTORY={quote(other[0])}"] if other else []
-    words += ["./lab", verb]
+    words = ["./lab", verb]
     if verb == "sweep":
         words.append(
             f"-e {quote('resume=' + str(extra['resume']))}" if extra.get("resume") else quote(extra.get("sweep", ""))
@@ -188,7 +187,7 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
     words += [quote(extra.get(name, "")) for name in SUBJECTS.get(verb, ())]
     if verb == "publish" and extra.get("publish_credentials"):
         words.append(f"--credentials {quote(extra['publish_credentials'])}")
-    return " ".join(word for word in words if word)
+    return inventory_prefix(inventories) + " ".join(word for word in words if word)
 
 
 def quote(value: object) -> str:
@@ -229,7 +228,7 @@ def next_step(
         return whole if first == repeat else f"{first}, then: {whole}"
     text = " ".join(message)
     found = [next_command] if next_command else _COMMAND.findall(text)
-    commands = {command.replace("./lab", f"{inventory}./lab") for command in found}
+    commands = {with_prefix(command, inventory) for command in found}
     if len(commands) == 1:
         (first,) = commands
         if verb_of(first) == verb_of(repeat):

@@ -8,9 +8,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarmsweep.choose.next_sweep import NextSweep
+from swarmsweep.lab.lab_command import USUAL, LabCommands
+from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.markdown import code, markdown, one_line
 from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
+from swarmsweep.results.manifest import commands_of
 from swarmsweep.sweep.checked import Sweep
 from swarmsweep.sweep.sweep_text import sweep_text
 from swarmsweep.units import counted, format_seconds
@@ -36,13 +39,13 @@ class NextSummary(Struct, frozen=True, kw_only=True):
     reasons: list[str]
 
 
-def next_section(plan: Plan, following: NextSweep) -> NextSection:
+def next_section(plan: Plan, following: NextSweep, commands: LabCommands = USUAL) -> NextSection:
     """The lines of the page."""
     has_sweep = following.sweep is not None
     return NextSection(
         reasons=[markdown(reason) for reason in following.reasons],
         duration=markdown(_duration(following)) if has_sweep else "",
-        command=code(_command(plan)) if has_sweep else "",
+        command=code_with_note(_command(plan, commands)) if has_sweep else "",
     )
 
 
@@ -62,7 +65,9 @@ def next_text(run_dir: Path, plan: Plan, following: NextSweep) -> str:
     if following.sweep is None:
         head = f"After run {plan.run_id}, there is no next sweep:"
         return "\n".join([_comment(head), *reasons]) + "\n"
-    head = f"The next sweep after run {plan.run_id}. It takes {_duration(following)}. To start it: {_command(plan)}"
+    command = _command(plan, commands_of(run_dir))
+    start = command + note_on_hidden(command)
+    head = f"The next sweep after run {plan.run_id}. It takes {_duration(following)}. To start it: {start}"
     comments = [SCHEMA_LINE, _comment(head), _comment("It would settle what is open:"), *reasons]
     return "\n".join(comments) + "\n" + sweep_text(_with_moved_secrets(following.sweep, plan, run_dir))
 
@@ -77,8 +82,14 @@ def _duration(following: NextSweep) -> str:
     return f"{most}about {format_seconds(following.seconds)}, for {deployed}"
 
 
-def _command(plan: Plan) -> str:
-    return f"./lab sweep reports/{plan.run_id}/{NEXT_FILE}"
+def code_with_note(command: str) -> str:
+    """A command as code, and a note where a value is hidden, as text that is safe in Markdown."""
+    note = note_on_hidden(command).strip()
+    return f"{code(command)} {markdown(note)}" if note else code(command)
+
+
+def _command(plan: Plan, commands: LabCommands) -> str:
+    return commands.sweep(f"reports/{plan.run_id}/{NEXT_FILE}")
 
 
 def _comment(text: str, indent: str = "") -> str:

@@ -10,10 +10,11 @@ from msgspec import Struct
 from swarmsweep.choose.fixed_load import REMOVE_CAUSE
 from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.questions import MIN_REPEAT
+from swarmsweep.lab.lab_command import USUAL, LabCommands
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry, Row
 from swarmsweep.report.modes import Page
-from swarmsweep.report.next_file import NextSection, next_section
+from swarmsweep.report.next_file import NextSection, code_with_note, next_section
 from swarmsweep.report.summary_csv import CORE
 from swarmsweep.units import counted, format_memory, format_plain
 
@@ -26,24 +27,28 @@ class NextSteps(Struct, frozen=True, kw_only=True):
     use: str
 
 
-def next_steps_of(page: Page, following: NextSweep, *, is_part: bool = False) -> NextSteps:
+def next_steps_of(
+    page: Page, following: NextSweep, *, is_part: bool = False, commands: LabCommands = USUAL
+) -> NextSteps:
     """What to do next. ``following`` is the sweep that would settle what is open.
 
-    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`.
+    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`. ``commands`` are those for the lab of
+    the run.
     """
     choice = page.choice
     cells, chosen = choice.rows, choice.chosen
     blocking = [*_advised(page, following), *map(markdown, page.next_steps(following))]
     if is_part or any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
-        blocking.append(f"Measure what is missing: {code(f'./lab sweep -e resume={quote(choice.plan.run_id)}')}.")
+        resume = code_with_note(commands.sweep(f"-e resume={quote(choice.plan.run_id)}"))
+        blocking.append(f"Measure what is missing: {resume}.")
     further = [*_invalid(cells, chosen, following), *_once(cells, following)]
     if following.sweep is None and not blocking and not (further and following.is_settled):
         further = [*map(markdown, following.reasons), *further]
     can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
     return NextSteps(
         first=[*_noisy(cells, choice.plan.colocated), *blocking, *further],
-        sweep=next_section(choice.plan, following),
-        use=_use_of(chosen) if chosen is not None and can_use else "",
+        sweep=next_section(choice.plan, following, commands),
+        use=_use_of(chosen, commands) if chosen is not None and can_use else "",
     )
 
 
@@ -113,7 +118,7 @@ def _repeats(following: NextSweep) -> bool:
     return following.sweep is not None and following.sweep.repeat >= MIN_REPEAT
 
 
-def _use_of(chosen: Row) -> str:
+def _use_of(chosen: Row, commands: LabCommands) -> str:
     """How the lab's own deployment takes the configuration. Other axes than the four of every cell have other names."""
     config, settings = chosen.config, "its values"
     if set(config) == set(CORE):
@@ -125,4 +130,5 @@ def _use_of(chosen: Row) -> str:
         }
         texts = [code(f"{name}: {value}") for name, value in values.items()]
         settings = f"{', '.join(texts[:-1])} and {texts[-1]}"
-    return f"To use the configuration in this lab, set {settings} in the inventory. Then run `./lab site --tags api`."
+    site = code(commands.in_text("./lab site --tags api"))
+    return f"To use the configuration in this lab, set {settings} in the inventory. Then run {site}."

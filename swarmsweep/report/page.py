@@ -30,7 +30,7 @@ from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.report.user_class_tables import ClassSection, user_class_section
 from swarmsweep.results import slo as slo_of
-from swarmsweep.results.manifest import Resume
+from swarmsweep.results.manifest import Resume, commands_of
 from swarmsweep.results.retry import left_by_part
 from swarmsweep.results.shared_failure import end_sentence
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
@@ -110,7 +110,7 @@ def summary_page(
         colocated=plan.colocated,
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
-        next_steps=next_steps_of(page, following, is_part=bool(part)),
+        next_steps=next_steps_of(page, following, is_part=bool(part), commands=commands_of(run_dir)),
         cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *part)],
         slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),

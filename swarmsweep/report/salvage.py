@@ -5,6 +5,7 @@ from pathlib import Path
 from swarmsweep.errors import LabError
 from swarmsweep.plan.run_folder import read_plan
 from swarmsweep.report.report import read_cells, write_report
+from swarmsweep.results.manifest import commands_of
 from swarmsweep.units import counted
 
 
@@ -13,7 +14,7 @@ def report_measured(run_dir: Path, reports_dir: Path) -> str:
 
     A run without a measured cell leaves the newest summary unchanged. Raises no `LabError`: the sentence has its text.
     """
-    resume = f"To resume the sweep, run: ./lab sweep -e resume={run_dir.name}"
+    resume = f"To resume the sweep, run: {commands_of(run_dir).noted_sweep(f'-e resume={run_dir.name}')}"
     try:
         cells = read_cells(run_dir, read_plan(run_dir))
         measured = sum(cell.status not in (None, "infeasible") for cell in cells)

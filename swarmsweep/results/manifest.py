@@ -1,5 +1,6 @@
 """manifest.json of a run: the commands as typed, and what the lab had at the start of the run (see `identity`)."""
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
+from swarmsweep.lab.lab_command import USUAL, LabCommands, commands_like
 from swarmsweep.lab.mask_secrets import restorable
 from swarmsweep.results.identity import Difference
 
@@ -40,6 +42,18 @@ def continue_manifest(
     resume = Resume(at=f"{moment:%Y-%m-%dT%H:%M:%SZ}", differences=differences or [])
     resumed = [*_list(begun, "resumed"), to_builtins(resume)]
     write_json(run_dir / "manifest.json", begun | {"commands": [*older, command], "resumed": resumed})
+
+
+def commands_of(run_dir: Path) -> LabCommands:
+    """Commands for the lab of a run, with the inventory and the settings of the newest command that measured it.
+
+    The usual ones where no manifest says it, because no figure depends on it.
+    """
+    try:
+        lines = _list(read_manifest(run_dir), "commands")
+        return commands_like(shlex.split(restorable(lines[-1]))) if lines else USUAL
+    except LabError:
+        return USUAL
 
 
 def _list(manifest: dict[str, Any], key: str) -> list[Any]:

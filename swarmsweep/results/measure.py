@@ -20,6 +20,7 @@ from swarmsweep.plan.run_folder import (
 )
 from swarmsweep.results.attempt_result import AttemptResult, analyse
 from swarmsweep.results.cell import merge
+from swarmsweep.results.manifest import commands_of
 
 
 def measure_attempt(run_dir: Path | str, cell_id: str, attempt: int) -> Row:
@@ -137,8 +138,10 @@ def _reason(path: Path) -> str | None:
 def _analysed(run_dir: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
     folder = attempt_dir(run_dir, cell.id, attempt)
     if not folder.is_dir():
-        resume = f"./lab sweep -e resume={run_dir.name}"
+        subject = f"-e resume={run_dir.name}"
         raise LabError(
-            f"{folder}: is missing, so the attempt was not measured. Resume the run: {resume}", next_command=resume
+            f"{folder}: is missing, so the attempt was not measured. "
+            f"Resume the run: {commands_of(run_dir).noted_sweep(subject)}",
+            next_command=f"./lab sweep {subject}",
         )
     return analyse(folder, plan, cell, attempt)

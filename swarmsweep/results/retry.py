@@ -14,6 +14,7 @@ from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row_file import read_outcome
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps
 from swarmsweep.raw.left_lab import left_lab
+from swarmsweep.results.manifest import commands_of
 from swarmsweep.results.shared_failure import end_sentence, unmeasured_reasons
 
 
@@ -105,8 +106,8 @@ def left_by_part(run_dir: Path | str, plan: Plan, *, with_command: bool = True) 
     waiting = [step for step in first_steps(run_dir) if step.cell_id not in left_out]
     selected = sum(part.selects(step.cell_id) for step in waiting)
     again = sum(part.selects(step.cell_id) for step in retry_steps(run_dir)) if part.is_over else 0
-    run_id = plan.run_id if with_command else None
-    return part_sentence(part, run_id, len(waiting) - selected, selected if part.is_over else 0, again)
+    resume = commands_of(Path(run_dir)).noted_sweep(f"-e resume={plan.run_id}") if with_command else None
+    return part_sentence(part, resume, len(waiting) - selected, selected if part.is_over else 0, again)
 
 
 def refuse_ended(run_dir: Path | str) -> None:

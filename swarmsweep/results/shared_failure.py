@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.inventory_files import settings_of
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.raw.deployment import Deployment
 from swarmsweep.record_file import read_record
+from swarmsweep.results.manifest import commands_of
 from swarmsweep.sweep.matrix import LOCUSTFILE_AXIS
 from swarmsweep.units import counted
 
@@ -67,13 +69,14 @@ def end_sentence(run_dir: Path | str, plan: Plan) -> str | None:
     found = shared_failures(run_dir, plan)
     if not found:
         return None
+    commands = commands_of(Path(run_dir))
     lines = [
         f"{counted(failure.attempts, 'attempt')} {'was' if failure.attempts == 1 else 'were'} {failure.reason}"
         for failure in found
     ]
     return (
-        f"{'. '.join(lines)}. Change the setting in inventory/lab/group_vars/all/lab.yml, or the API. "
-        "Then run ./lab sweep again"
+        f"{'. '.join(lines)}. Change the setting in {settings_of(commands.inventory)}, or the API. "
+        f"Then run {commands.noted_sweep('')} again"
     )
 
 

@@ -41,7 +41,28 @@ def test_the_first_response_is_kept(tmp_path, user):
     assert first == first | {
         "schema": 1, "name": "/one", "method": "GET", "url": f"{host}/one", "status": 500,
         "content_type": "application/json", "size_bytes": len(BODY), "start": BODY[:400].decode(),
+        "is_setup": False,
     }  # fmt: skip
+
+
+LOGIN = """\
+from locust import HttpUser, constant, task
+
+class User(HttpUser):
+    wait_time = constant(0.2)
+    def on_start(self):
+        self.client.post("/login", json={})
+    @task
+    def first(self):
+        self.client.get("/two")
+"""
+
+
+def test_a_login_does_not_hide_the_first_response_of_a_task(tmp_path):
+    with serve("127.0.0.1", respond) as server:
+        run(tmp_path, LOGIN, f"http://127.0.0.1:{server.port}", 1, SWEEP_FIRST_RESPONSE="1")
+    found = [json.loads((tmp_path / f"{name}-lab-load-0.json").read_text()) for name in ("first", "task-first")]
+    assert [(one["name"], one["is_setup"]) for one in found] == [("/login", True), ("/two", False)]
 
 
 def test_no_response_at_all(tmp_path):
@@ -84,4 +105,4 @@ def test_an_open_loop_scenario_sends_one_request_after_the_other(tmp_path, path,
 def test_a_sweep_keeps_no_response(tmp_path):
     with serve("127.0.0.1", respond) as server:
         run(tmp_path, SCENARIO.format(user="HttpUser"), f"http://127.0.0.1:{server.port}", 1)
-    assert not list(tmp_path.glob("first-*"))
+    assert not list(tmp_path.glob("*first-*"))

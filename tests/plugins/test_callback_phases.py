@@ -208,7 +208,12 @@ def test_a_failure_is_host_task_message_and_the_next_command(tmp_path, task, lin
     assert (code, err) == (2, "")
     (path,) = (folder / "log").iterdir()
     repeat = f"ansible-playbook {folder}/play.yml -i {folder}/hosts.json"
-    way = f"./lab site, then: {repeat}" if "./lab" in lines[-1] else f"{repeat} -v (shows every task)"
+    lines = [line.replace("./lab", f"LAB_INVENTORY={folder}/hosts.json ./lab") for line in lines]
+    way = (
+        f"LAB_INVENTORY={folder}/hosts.json ./lab site, then: {repeat}"
+        if "./lab" in lines[-1]
+        else f"{repeat} -v (shows every task)"
+    )
     assert without_seconds(out) == [
         "  Break things on near ... failed after N s",
         f"FAILED: near failed in task: {task['name']}",
@@ -316,5 +321,5 @@ def test_the_next_command_of_an_error_of_the_lab_comes_last(tmp_path):
         }
     ]
     _, out, _ = play(make(tmp_path / "x", yaml.safe_dump(given)), LAB_VERB="sweep")
-    assert "so none is not a run folder. To start a run: ./lab sweep" in out
+    assert re.search(r"so none is not a run folder\. To start a run: LAB_INVENTORY=\S+ \./lab sweep", out)
     assert re.fullmatch(r"next: LAB_INVENTORY=\S+ \./lab sweep", out.splitlines()[-1])

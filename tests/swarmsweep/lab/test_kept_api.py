@@ -103,7 +103,9 @@ def test_the_sentence_has_cause_setting_and_command(name):
     assert cause in sentence
     assert sentence.endswith("./lab site --tags api" if helps else "./lab site")
     assert set(re.findall(r"lab_api_(\w+)", sentence.replace(cause, ""))) - {"api"} == set(helps)
-    assert (kept_api.INVENTORY in sentence) == bool(helps)
+    assert ("inventory/lab/group_vars/all/lab.yml" in sentence) == bool(helps)
+    mine = kept_api.kept_sentence(result, SETTINGS, inventory="inventory/mine")
+    assert ("The settings are in inventory/mine/group_vars/all/lab.yml" in mine) == bool(helps)
     after = kept_api.kept_sentence(result, SETTINGS, "/reports/x/summary.md")
     assert after.startswith(sentence) and after.endswith("/reports/x/summary.md")
 
@@ -126,7 +128,7 @@ def test_an_image_of_the_lab_is_built_and_not_copied():
 
 
 def test_every_setting_that_is_named_is_one_of_the_inventory():
-    known = yaml.safe_load((ROOT / kept_api.INVENTORY).read_text())
+    known = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/lab.yml").read_text())
     named = {
         name
         for text in [*kept_api._HELP.values(), *kept_api._WORDS.values()]
@@ -144,4 +146,5 @@ def test_the_playbook_requests_the_sentence_with_all_settings():
     assert explain["sweep"]["do"] == "explain_kept"
     assert explain["sweep"]["settings"].keys() == SETTINGS.keys()
     assert all(value.startswith(f"{{{{ lab_api_{name} ") for name, value in explain["sweep"]["settings"].items())
+    assert explain["sweep"]["inventories"] == "{{ ansible_inventory_sources }}"
     assert explain["register"] in fail["ansible.builtin.fail"]["msg"]

@@ -122,6 +122,15 @@ UNREACHABLE = [
 ]
 
 
+def test_a_problem_names_the_inventory_that_is_read():
+    lost = SOUND | {"lab-api": facts() | {"reach": {"unreachable": True, "msg": "refused"}}}
+    told = find_problems({}, {"api": [], "load": []}, inventory="inventory/mine")
+    told += find_problems(SOUND, SIDES, is_manager_used=False, inventory="inventory/mine")
+    assert len(told) == 3 and all("inventory/mine/hosts.yml" in problem for problem in told)
+    (problem,) = find_problems(lost, SIDES, inventory="inventory/mine")
+    assert problem.endswith("(the user is lab_remote_user in inventory/mine/group_vars/all/lab.yml)")
+
+
 def unreachable(address, message):
     """Problems of a lab whose API host cannot be reached."""
     reach = {"unreachable": True, "msg": message} if message is not None else {"unreachable": True}

@@ -21,10 +21,16 @@ FIRST = {
     "content_type": "application/json", "size_bytes": 31, "start": '{"prediction": "good"}', "latency_ms": 12.25,
     "error": None,
 }  # fmt: skip
+MANIFEST = {
+    "commands": ["ansible-playbook playbooks/check.yml -i inventory/mine -e sweep=sweeps/mine.yml"],
+    "images": {"api": "my-api:1 sha256:0123"},
+}
 SOUND = {"latencies_ms": [10.0] * 12, "think_ms": 1000.0, "outside": 3, "server_processes": 1}
 
 
-def checked(folder: Path, first: dict | None = None, ready_seconds: float = 3.25, **traffic) -> tuple[list[str], list]:
+def checked(
+    folder: Path, first: dict | None = None, ready_seconds: float = 3.25, of_task: dict | None = None, **traffic
+) -> tuple[list[str], list]:
     """The lines and the problems of an attempt."""
     run = Run(folder, SWEEP)
     attempt = run.record(CELL, Traffic(**(SOUND | traffic)))
@@ -32,6 +38,9 @@ def checked(folder: Path, first: dict | None = None, ready_seconds: float = 3.25
     put(deploy, {"schema": 1, "status": "ready", "containers": run.containers(CELL), "ready_seconds": ready_seconds})
     if first is not None:
         put(attempt / "locust/first-lab-load-0.json", FIRST | first)
+    if of_task is not None:
+        put(attempt / "locust/task-first-lab-load-0.json", FIRST | of_task)
+    put(run.dir / "manifest.json", MANIFEST)
     measure_attempt(run.dir, CELL, 1)
     text = check_text(run.dir, 120)
     assert text.deployed
@@ -43,6 +52,8 @@ def test_a_sound_api(tmp_path):
     assert problems == []
     assert lines == [
         f"{CELL}, scenario mine.py, one user",
+        "  inventory       inventory/mine",
+        "  image           my-api:1",
         "  ready           after 3.25 s",
         "  first response  POST /predict: status 200, application/json, 31 B, 12.2 ms",
         '                  {"prediction": "good"}',
@@ -50,6 +61,27 @@ def test_a_sound_api(tmp_path):
         "  memory          120 MiB at most, of 256M",
         "  processes       1 of the server in each replica (the cell says workers: 1)",
     ]
+
+
+def test_a_login_does_not_hide_the_first_response_of_a_task(tmp_path):
+    login = {"name": "/login", "start": '{"user": "ada"}', "is_setup": True}
+    lines, problems = checked(tmp_path, login, of_task={"status": 404})
+    assert lines[4:7] == [
+        "  first response  POST /login: status 200, application/json, 31 B, 12.2 ms",
+        '                  {"user": "ada"}',
+        "  first of a task POST /predict: status 404, application/json, 31 B, 12.2 ms",
+    ]
+    assert problems == ["POST /predict returned status 404. Compare path, method and body with those of the API"]
+
+
+def test_a_task_without_a_request_is_shown_after_a_login(tmp_path):
+    lines, _ = checked(tmp_path, {"is_setup": True})
+    assert "  first of a task not measured" in lines
+
+
+def test_one_response_is_shown_once(tmp_path):
+    lines, _ = checked(tmp_path, {"is_setup": False}, of_task={})
+    assert sum("POST /predict" in line for line in lines) == 1
 
 
 def test_redirects_that_were_followed_are_shown(tmp_path):
@@ -97,8 +129,8 @@ def test_what_looks_wrong(tmp_path, first, traffic, problem):
 
 def test_a_response_cannot_move_the_cursor(tmp_path):
     lines, _ = checked(tmp_path, {"start": "\x1b[2Ja\r\nb" + 500 * "c", "content_type": "a\x07"})
-    assert r"\x1b[2Ja\r\nbccc" in lines[3]
-    assert lines[3].endswith(" ...")
+    assert r"\x1b[2Ja\r\nbccc" in lines[5]
+    assert lines[5].endswith(" ...")
     assert all(line.isprintable() for line in lines)
 
 
@@ -135,11 +167,14 @@ def test_an_api_that_never_started(tmp_path):
 )
 def test_an_api_that_did_not_start_has_the_setting_that_helps(tmp_path, reason, fix):
     run = Run(tmp_path, SWEEP)
+    put(run.dir / "manifest.json", MANIFEST)
     run.record_death(CELL, "crash", reason)
     measure_attempt(run.dir, CELL, 1)
     first, *more = check_text(run.dir, 120).problems
     assert reason in first
     assert [text.startswith(f"Fix: {fix}") for text in more] == ([] if fix is None else [True])
+    # The file that was read.
+    assert not [text for text in more if "lab_api" in text and "(inventory/mine/group_vars/all/lab.yml)" not in text]
 
 
 def test_a_load_that_did_not_run(tmp_path):

@@ -187,7 +187,8 @@ def test_the_next_command_of_a_result(result, command):
     [
         ("./lab sweep x.yml", "./lab report --remeasure 'reports/my run'"),
         ("./lab site", "./lab report --remeasure 'reports/my run', then: ./lab site"),
-        (f"{MINE}./lab sweep", f"{MINE}./lab report --remeasure 'reports/my run'"),
+        # It reads no inventory.
+        (f"{MINE}./lab sweep", "./lab report --remeasure 'reports/my run'"),
     ],
 )
 def test_the_command_of_an_error_is_the_next_step(repeat, step):
@@ -209,6 +210,7 @@ ARGUMENTS = " -e seed=7 -l api-1"
         ("Fix: ./lab retrain -e seed=8", "./lab retrain", "./lab retrain -e seed=7 -l api-1 -e seed=8"),
         ("run: ./lab sweep -e resume=b", f"{MINE}./lab sweep x", f"{MINE}./lab sweep -e seed=7 -l api-1 -e resume=b"),
         ("Run: ./lab site.", "./lab sweep x.yml", "./lab site"),
+        (f"run: {MINE}./lab sweep -e a=b", f"{MINE}./lab sweep x", f"{MINE}./lab sweep -e seed=7 -l api-1 -e a=b"),
         ("Run: ./lab site --tags api.", "./lab site", "./lab site -e seed=7 -l api-1 --tags api"),
     ],
 )  # fmt: skip

@@ -48,6 +48,16 @@ def reported(finished_run) -> Run:
     return finished_run
 
 
+def test_the_commands_of_a_page_name_the_inventory_and_the_settings_of_the_run(reported):
+    command = "ansible-playbook sweep.yml -i inventory/mine -e sweep=a.yml -e lab_api_image=b:2 -e seed=7"
+    put(reported.dir / "manifest.json", MANIFEST | {"commands": [command]})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    following = f"reports/{reported.plan.run_id}/next.yml -e lab_api_image=b:2"
+    assert f"`LAB_INVENTORY=inventory/mine ./lab sweep {following}`" in page
+    comments = " ".join((reported.dir / "next.yml").read_text().replace("\n#", "").split())
+    assert f"To start it: LAB_INVENTORY=inventory/mine ./lab sweep {following} " in comments
+
+
 def table_of(page: str, section: str = "## Every configuration") -> list[list[str]]:
     """Cells of the table of a section, the header first."""
     text = page.partition(f"{section}\n")[2].partition("\n## ")[0]

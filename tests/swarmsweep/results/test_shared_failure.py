@@ -63,6 +63,18 @@ def test_what_ends_nothing(tmp_path, name):
     assert (shared_failures(run, plan), end_sentence(run, plan), outcome(run)) == ([], None, None)
 
 
+def test_the_end_names_the_file_and_the_command_of_the_inventory(tmp_path):
+    run = run_of(tmp_path)
+    plan = read_plan(run)
+    for step in plan.steps[:2]:
+        deploy(run, step, REFUSED)
+    (run / "manifest.json").write_text('{"commands": ["ansible-playbook sweep.yml -i inventory/mine -K"]}')
+    assert (end_sentence(run, plan) or "").endswith(
+        "Change the setting in inventory/mine/group_vars/all/lab.yml, or the API. "
+        "Then run LAB_INVENTORY=inventory/mine ./lab sweep -K again"
+    )
+
+
 @pytest.mark.parametrize("cause", [REFUSED, ELSEWHERE])
 @pytest.mark.parametrize("before", [[], ["crash"], ["oom"]])
 def test_two_in_a_row_end_the_sweep(tmp_path, cause, before):

@@ -6,9 +6,9 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
-from swarmsweep.lab.mask_secrets import HIDDEN_VALUE, VARIABLES, Argument, arguments_of
+from swarmsweep.lab.mask_secrets import HIDDEN_VALUE, VARIABLES, WORD, Argument, arguments_of
 from swarmsweep.shared.lab_secrets import MASK
 
 # Variables that the repeating command of a verb already has, as a word of its own.
@@ -38,13 +38,13 @@ def repeated_arguments(argv: Sequence[str], verb: str | None) -> str:
         verb: the verb of ./lab that repeats it; None without one.
     """
     given = [argument for argument in arguments_of(argv) if argument.name and not _is_in_command(argument, verb)]
-    return "".join(f" {shlex.quote(word)}" for argument in given for word in _shown(argument))
+    return "".join(f" {shlex.quote(word)}" for argument in given for word in shown(argument))
 
 
 def shown_command(argv: Sequence[str]) -> str:
     """A whole command line of ansible-playbook as ./lab prints it, by the rules of `repeated_arguments`."""
-    shown = (word for argument in arguments_of(argv) for word in _shown(argument))
-    command = shlex.join(["ansible-playbook", *shown])
+    words = (word for argument in arguments_of(argv) for word in shown(argument))
+    command = shlex.join(["ansible-playbook", *words])
     return command + note_on_hidden(command)
 
 
@@ -53,8 +53,31 @@ def note_on_hidden(command: str) -> str:
     return f" (replace {MASK}, which hides a value that may be secret)" if MASK in command else ""
 
 
+def is_inventory(argument: Argument) -> bool:
+    """Whether the argument is an inventory."""
+    return argument.name == "i" or argument.name.startswith("--inventory")
+
+
+def without_variables(text: str, names: Container[str]) -> str:
+    """A value of -e without some of its variables; empty where none is left. A file stays as it is."""
+    if text.startswith("@"):
+        return text
+    if text[:1] in ("{", "["):
+        import yaml
+
+        try:
+            variables = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError, ValueError):
+            return text
+        if not isinstance(variables, dict):
+            return text
+        left = {name: value for name, value in variables.items() if name not in names}
+        return json.dumps(left, ensure_ascii=False, default=str) if left else ""
+    return " ".join(match[0] for match in WORD.finditer(text) if match[0].partition("=")[0] not in names)
+
+
 def _is_in_command(argument: Argument, verb: str | None) -> bool:
-    if argument.name == "i" or argument.name.startswith("--inventory"):
+    if is_inventory(argument):
         return True
     return argument.kind == VARIABLES and _only_variable(argument.value or "") in _IN_THE_COMMAND.get(verb or "", ())
 
@@ -70,7 +93,8 @@ def _only_variable(text: str) -> str | None:
     return next(iter(variables)) if isinstance(variables, dict) and len(variables) == 1 else None
 
 
-def _shown(argument: Argument) -> tuple[str, ...]:
+def shown(argument: Argument) -> tuple[str, ...]:
+    """The words of an argument as they may be printed."""
     is_file = argument.kind == VARIABLES and (argument.value or "").startswith("@")
     # An unknown option has no name.
     is_name = argument.kind == HIDDEN_VALUE and argument.name != "" and not argument.name.endswith("-args")

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from swarmsweep.report.repeated_arguments import note_on_hidden, repeated_arguments, shown_command
+from swarmsweep.lab.repeated_arguments import note_on_hidden, repeated_arguments, shown_command
 
 PROGRAM = "/opt/lab/.venv/bin/ansible-playbook"
 # No secret below lacks it, and nothing else has it.
