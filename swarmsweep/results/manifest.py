@@ -45,13 +45,13 @@ def continue_manifest(
 
 
 def commands_of(run_dir: Path) -> LabCommands:
-    """Commands for the lab of a run, with the inventory and the settings of the newest command that measured it.
+    """Commands for the lab of a run, with the inventory and the settings of the command that began it.
 
     The usual ones where no manifest says it, because no figure depends on it.
     """
     try:
         lines = _list(read_manifest(run_dir), "commands")
-        return commands_like(shlex.split(restorable(lines[-1]))) if lines else USUAL
+        return commands_like(shlex.split(restorable(lines[0]))) if lines else USUAL
     except LabError:
         return USUAL
 
