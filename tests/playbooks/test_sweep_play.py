@@ -11,6 +11,8 @@ import jinja2
 import pytest
 import yaml
 
+from tests.printed import printed
+
 ROOT = Path(__file__).parents[2]
 SWEEP = """\
 name: lost
@@ -200,7 +202,7 @@ def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path,
         (tmp_path / "hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
         given = {"lab_name": "lab", "lab_host_directory": str(tmp_path), "lab_proxy_port": port}
         done = play(playbook, tmp_path / "hosts.yml", "-e", json.dumps(given))
-    said = " ".join(done.stdout.split())
+    said = printed(done.stdout)
     assert done.returncode != 0
     for name in ("lab-load", "lab-load2"):
         assert f"FAILED: {name} failed in task: " in said
@@ -277,7 +279,7 @@ def test_a_check_has_one_cell_and_one_attempt_and_says_what_looks_wrong(play, lo
     assert attempt.parent.name == "r1-c0.1-m256M-w1"
     assert not (tmp_path / "own/check/of-the-last-check").exists()
     assert "r1-c0.1-m256M-w1, scenario predict.py, one user" in done.stdout
-    said = " ".join(done.stdout.split())
+    said = printed(done.stdout)
     assert "FAILED: localhost failed in task: Name what looks wrong the test bench failed: " in said
 
 
@@ -301,7 +303,7 @@ def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environme
     other = {"lab_api_env": {"WORK": "0.3"}, "lab_api_command": "serve --api-key hunter4", "resume": run.name}
     again = play(*command, json.dumps(given | other))
     assert again.returncode != 0
-    said = " ".join(again.stdout.split())
+    said = printed(again.stdout)
     assert "variable WORK of lab_api_env: planned one value, now another value" in said
     assert "setting lab_api_command: planned one value, now another value" in said
     assert "setting lab_api_secrets API_TOKEN: planned lab_secret_" in said
@@ -344,7 +346,7 @@ LOST = {"bench_cell_lock": {"lost": "Another command took its lock."}}
 def test_a_sweep_that_lost_the_lab_deploys_nothing_and_says_how_to_go_on(play, lost, tmp_path):
     done = play(*lost, "-e", json.dumps(LOST))
     assert done.returncode != 0
-    said = " ".join(done.stdout.split())
+    said = printed(done.stdout)
     (run,) = tmp_path.glob("reports/*-lost")
     assert (
         "Another command took its lock. No cell was measured, so no summary was written. "
@@ -374,7 +376,7 @@ def test_cells_that_do_not_match_are_left_out_and_the_sweep_ends_well(play, lost
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = tmp_path.glob("reports/*-lost")
     assert {path.parent.name for path in run.glob("cells/*/attempt-1")} == {"r1-c0.2-m256M-w1"}
-    said = " ".join(done.stdout.split())
+    said = printed(done.stdout)
     assert "attempts to measure: 1, in about" in said and "1/1 r1-c0.2-m256M-w1" in said
     assert "Left out: 1 attempt of cells that do not match --only '*-c0.2-*'." in said
     assert f"To measure the rest, run: ./lab sweep -e resume={run.name}" in said
@@ -393,7 +395,7 @@ def test_a_step_that_would_end_too_late_does_not_begin(play, lost, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = tmp_path.glob("reports/*-lost")
     assert not list(run.glob("cells/*/attempt-1"))
-    said = " ".join(done.stdout.split())
+    said = printed(done.stdout)
     assert "Left out: 2 attempts that could not end within --max-minutes 600." in said
 
 
@@ -429,7 +431,7 @@ def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
     before = (run / "manifest.json").read_text()
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode == 2
-    said = " ".join(again.stdout.split())
+    said = printed(again.stdout)
     assert "ended at r1-c0.2-m256M-w1" in said
     assert "7 to http://example.com:80" in said
     assert (run / "manifest.json").read_text() == before
@@ -465,7 +467,7 @@ def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play
         path.unlink(missing_ok=True)
     again = play(*lost, "-e", f"resume={run.name}")
     assert again.returncode != 0
-    said = " ".join(again.stdout.split())
+    said = printed(again.stdout)
     assert "1 of 2 cells" in said and f"{run.resolve()}/summary.md" in said
     assert f"./lab sweep -e resume={run.name}" in said
     assert "failed: it died" in (run / "summary.md").read_text()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugins import playing
+from tests.printed import printed
 
 # `docker` of the API host: replica 1 was replaced, replica 2 was killed for its memory. The times decide the order.
 DOCKER = """\
@@ -164,9 +165,8 @@ def test_one_container_needs_no_prefix(lab):
 def test_nothing_to_read_is_an_error_with_the_next_command(lab, name, expected, command):
     lab.docker(NO_CONTAINERS)
     code, lines = lab.read(name)
-    said = " ".join(" ".join(lines).split())
     assert code != 0
-    assert f"{expected} Run: {command}" in said
+    assert f"{expected} Run: {command}" in printed(" ".join(lines))
 
 
 def test_an_error_of_docker_is_shown(lab):

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from swarmsweep.lab.lock_holder import holder_of
+from tests.printed import printed
 
 sys.path.insert(0, str(Path(__file__).parent))
 import playing
@@ -116,7 +117,7 @@ def test_what_goes_is_shown_and_nothing_is_removed(lab):
     assert code == 0, said
     for words in GOES:
         assert words in said
-    assert "Nothing was removed. To remove it: ./lab clean --days 30 --yes" in said
+    assert "Nothing was removed. To remove it: ./lab clean --days 30 --yes" in printed(said)
     assert lab.calls("image rm") == lab.calls("prune") == []
     assert (lab.folder / "reports/20260101T000000Z-a").exists()
     assert (lab.folder / "lab/build/x.tar.gz").exists()

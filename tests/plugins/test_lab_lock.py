@@ -15,6 +15,7 @@ import yaml
 from msgspec.structs import replace
 
 from swarmsweep.lab.lock_holder import LEASE_SECONDS, holder_of
+from tests.printed import printed
 
 sys.path.insert(0, str(Path(__file__).parent))
 import playing
@@ -87,7 +88,7 @@ def test_another_command_is_refused_by_name_before_anything_is_changed(lab, hold
     code, said = lab.play("playbooks/lock.yml", lab.show())
     assert code != 0
     assert "`ansible-playbook sweep.yml` (run 20261129T120000Z-quick, since 2026-11-18 " in said
-    assert words in said
+    assert words in printed(said)
     assert "went on" not in said
     assert lab.lock.read_text() == holder.text()
 

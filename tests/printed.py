@@ -1,0 +1,17 @@
+"""What commands of the lab print, as tests compare it."""
+
+import re
+
+
+def printed(text: str) -> str:
+    """Return it on one line, with its commands as for the default inventory.
+
+    Line breaks do not matter, and each test has an inventory of its own. tests/swarmsweep/lab/test_lab_command.py and
+    tests/plugins/test_callback_phases.py have the commands of other inventories.
+    """
+    return without_inventory(" ".join(text.split()))
+
+
+def without_inventory(text: str) -> str:
+    """Return the commands of ``text`` as for the default inventory."""
+    return re.sub(r"LAB_INVENTORY=\S+ (?=\./lab )", "", text)
