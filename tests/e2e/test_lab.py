@@ -243,9 +243,11 @@ def test_replicas_had_the_limits_of_the_matrix_and_resource_use_was_measured(row
 
 
 def test_no_password_leaves_its_place(lab, run):
-    secrets = [path.read_text().split()[0] for path in sorted((REPOSITORY / ".lab/e2e/secrets").iterdir())]
+    files = sorted((REPOSITORY / ".lab/e2e/secrets").iterdir())
+    secrets = [path.read_text().split()[0] for path in files]
     # Three passwords, the word by which a load host knows the lab's proxy, and the key that compares environments.
-    assert len(secrets) == 5
+    # An earlier end-to-end test in this clone leaves the password of the registry, which this lab does not have yet.
+    assert len([path for path in files if "registry" not in path.name]) == 5
     assert all(len(secret) == 32 for secret in secrets)
     kept = [path for path in run.rglob("*") if path.is_file()]
     assert not [path for path in kept for secret in secrets if secret.encode() in path.read_bytes()]
