@@ -181,14 +181,20 @@ def _assignment(word: str, *, hidden_before: bool) -> str:
     return MASK if hidden_before else f"{name}={MASK}"
 
 
-def _mapping(text: str) -> str:
+def mapping_of(text: str) -> dict[Any, Any] | None:
+    """The variables of a value of -e that is YAML or JSON; None where it is no valid mapping."""
     import yaml
 
     try:
         variables = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError):
-        return MASK
-    if not isinstance(variables, dict):
+        return None
+    return variables if isinstance(variables, dict) else None
+
+
+def _mapping(text: str) -> str:
+    variables = mapping_of(text)
+    if variables is None:
         return MASK
     return json.dumps(dict(_entry(name, value) for name, value in variables.items()), ensure_ascii=False)
 

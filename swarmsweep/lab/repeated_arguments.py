@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Container, Sequence
 
-from swarmsweep.lab.mask_secrets import HIDDEN_VALUE, VARIABLES, WORD, Argument, arguments_of
+from swarmsweep.lab.mask_secrets import HIDDEN_VALUE, VARIABLES, WORD, Argument, arguments_of, mapping_of
 from swarmsweep.shared.lab_secrets import MASK
 
 # Variables that the repeating command of a verb already has, as a word of its own.
@@ -63,13 +63,8 @@ def without_variables(text: str, names: Container[str]) -> str:
     if text.startswith("@"):
         return text
     if text[:1] in ("{", "["):
-        import yaml
-
-        try:
-            variables = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            return text
-        if not isinstance(variables, dict):
+        variables = mapping_of(text)
+        if variables is None:
             return text
         left = {name: value for name, value in variables.items() if name not in names}
         return json.dumps(left, ensure_ascii=False, default=str) if left else ""
