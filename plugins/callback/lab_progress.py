@@ -19,6 +19,7 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback.default import CallbackModule as Default
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.inventory_files import named_inventory
 from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
 from swarmsweep.lab.repeated_arguments import note_on_hidden, repeated_arguments
 from swarmsweep.markdown import one_line
@@ -62,6 +63,8 @@ options:
 # The loop variable of playbooks/sweep.yml.
 STEP = "sweep_step"
 COLORS = {"valid": constants.COLOR_OK, "failed": constants.COLOR_CHANGED, "infeasible": constants.COLOR_CHANGED}
+# How a result or an error begins in the default callback. Other text, as the content of a file, stays as it is.
+RESULTS = ("ok: ", "fatal: ", "failed: ", "[ERROR]: ")
 # Actions that only check values, set facts or print a message.
 WORDS = ("debug", "assert", "fail", "set_fact", "validate_argument_spec")
 
@@ -74,6 +77,8 @@ class Output:
         self.log = LogFile()
         self.warnings = Warnings()
         self.hidden = threading.local()
+        # What comes before ./lab in commands, see `CallbackModule`.
+        self.prefix = ""
         self.real = display
         self.untouched = display.display
         self.screen = Screen(self.untouched, moves=self.quiet and sys.stdout.isatty())
@@ -87,7 +92,8 @@ class Output:
             return
         if not screen_only:
             self.log.write(msg)
-        text = msg
+        # The quiet callback does so in its own lines.
+        text = with_prefix(msg, self.prefix) if not self.quiet and msg.startswith(RESULTS) else msg
         if self.quiet and msg.startswith(("[WARNING]: ", "[DEPRECATION WARNING]: ")):
             text = self.warnings.shown(msg)
         if text is None or log_only or getattr(self.hidden, "now", False):
@@ -175,11 +181,11 @@ class CallbackModule(Default):
         self.shown: set[tuple] = set()
         # What comes before ./lab in the commands that are printed. A role or a module does not know the inventory.
         self.prefix = inventory_prefix(self.inventories())
+        self.output.prefix = self.prefix
 
     def inventories(self) -> list[str]:
         """Return the inventories as a user would type them here."""
-        given = context.CLIARGS["inventory"] or ()
-        return [shown_path(Path(name)) if Path(name).exists() else name for name in given]
+        return [named_inventory(name) for name in context.CLIARGS["inventory"] or ()]
 
     def say(self, text: str, color: str | None = None) -> None:
         """Print a line that stays, and log it."""

@@ -6,29 +6,64 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from swarmsweep.shared.lab_secrets import MASK
+
 # The one that ./lab uses without LAB_INVENTORY.
 DEFAULT_INVENTORY = "inventory/lab"
 SETTINGS_FILE = "group_vars/all/lab.yml"
 HOSTS_FILE = "hosts.yml"
+# What a message says where no file can be named.
+_UNNAMED = "the inventory"
+
+
+def named_path(path: str) -> str:
+    """A path as the user names it: relative if it is below the working directory."""
+    whole = os.path.normpath(os.path.expanduser(path))
+    relative = os.path.relpath(whole)
+    return whole if relative.split(os.sep)[0] == os.pardir else relative
+
+
+def named_inventory(source: Any) -> str:
+    """An inventory as the user names it: a list of hosts as it is, else its path."""
+    text = str(source)
+    return text if _is_list(text) else named_path(text)
 
 
 def inventory_of(sources: Sequence[Any] | None) -> str:
-    """The inventory's path as the user names it: relative if it is below the working directory."""
-    source = str(sources[0]) if sources else DEFAULT_INVENTORY
-    relative = os.path.relpath(source)
-    return source if relative.startswith("..") else relative
+    """The inventory whose files a message names. Of several it is the last one with settings, because these win."""
+    named = [named_inventory(source) for source in sources or () if str(source)] or [DEFAULT_INVENTORY]
+    if len(named) == 1:
+        return named[0]
+    return next((name for name in reversed(named) if os.path.isfile(settings_of(name))), named[0])
 
 
 def settings_of(inventory: str) -> str:
     """The file of an inventory that holds the settings of the lab."""
-    folder = inventory.rpartition("/")[0] or "." if _is_file(inventory) else inventory
+    if not _has_file(inventory):
+        return _UNNAMED
+    folder = os.path.dirname(inventory) or "." if _is_file(inventory) else inventory
     return f"{folder}/{SETTINGS_FILE}"
 
 
 def hosts_of(inventory: str) -> str:
     """The file of an inventory that holds the hosts."""
+    if not _has_file(inventory):
+        return _UNNAMED
     return inventory if _is_file(inventory) else f"{inventory}/{HOSTS_FILE}"
 
 
+def _is_list(inventory: str) -> bool:
+    """Whether an inventory is a list of hosts, as h1,h2 or h1, by Ansible's own rule."""
+    return "," in inventory
+
+
+def _has_file(inventory: str) -> bool:
+    # manifest.json hides a name that is not known to be harmless.
+    return not _is_list(inventory) and MASK not in inventory
+
+
 def _is_file(inventory: str) -> bool:
+    """Whether an inventory is one file: any name, or a script. Where it does not exist here, its name decides."""
+    if os.path.exists(inventory):
+        return os.path.isfile(inventory)
     return inventory.endswith((".yml", ".yaml", ".json", ".ini"))

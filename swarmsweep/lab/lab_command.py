@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, inventory_of
-from swarmsweep.lab.mask_secrets import VARIABLES, arguments_of
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, inventory_of, named_inventory
+from swarmsweep.lab.mask_secrets import FLAG, VARIABLES, Argument, arguments_of
 from swarmsweep.lab.repeated_arguments import is_inventory, note_on_hidden, shown, without_variables
 
 # What belongs to one sweep, and not to the one that follows.
@@ -21,18 +21,32 @@ _OF_ONE_COMMAND = frozenset(
         *("--step", "--start-at-task", "--list-hosts", "--list-tags", "--list-tasks", "--syntax-check"),
     }
 )
-# The verbs that read an inventory. The others need none, as `./lab report`.
-_VERBS = "demo|up|site|sweep|plan|retrain|status|check|image|publish|logs|compose|ui|stop|clean|down"
-_COMMAND = re.compile(rf"(?<![\w./])\./lab (?=(?:{_VERBS})\b)")
+# The verbs of ./lab that read an inventory. The others need none, as `./lab report`.
+VERBS = frozenset(
+    {
+        *("demo", "up", "site", "sweep", "plan", "retrain", "status", "check", "image", "publish", "logs", "compose"),
+        *("ui", "stop", "clean", "down"),
+    }
+)
+# A word as a shell reads it, and the inventory that a command already has.
+SHELL_WORD = r"""(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+"""
+GIVEN_INVENTORY = rf"\bLAB_INVENTORY={SHELL_WORD} "
+_COMMAND = re.compile(rf"(?P<given>{GIVEN_INVENTORY})?(?<![\w./])\./lab (?=(?:{'|'.join(sorted(VERBS))})\b)")
 
 
 @dataclass(frozen=True)
 class LabCommands:
-    """``inventory`` is its path, ``prefix`` what comes before ./lab, ``options`` what comes after the subject."""
+    """Commands for the lab of one command line.
+
+    ``inventory`` is the path whose files a message names, and ``inventories`` are all of them. ``prefix`` comes before
+    ./lab, and ``options`` after the subject. ``reports`` is the folder of the runs.
+    """
 
     inventory: str = DEFAULT_INVENTORY
     prefix: str = ""
     options: str = ""
+    inventories: tuple[str, ...] = (DEFAULT_INVENTORY,)
+    reports: str = "reports"
 
     def sweep(self, subject: str) -> str:
         """The command of a sweep; ``subject`` is its file or -e resume=RUN, as a shell reads it."""
@@ -52,37 +66,79 @@ class LabCommands:
 USUAL = LabCommands()
 
 
-def commands_like(argv: Sequence[str]) -> LabCommands:
-    """The commands that follow a command line of ansible-playbook: another sweep with the same settings."""
-    inventories: list[str] = []
+def commands_like(argv: Sequence[str], sources: Sequence[str] | None = None, reports: str | None = None) -> LabCommands:
+    """The commands that follow a command line of ansible-playbook: another sweep with the same settings.
+
+    Args:
+        argv: the command line.
+        sources: the inventories that Ansible read, where they are known. A configuration of Ansible may name them.
+        reports: the folder of the runs, where it is known.
+    """
+    given: list[str] = []
     words: list[str] = []
     for argument in arguments_of(argv):
+        flags, rest = _parts(argument)
+        words += flags
         if is_inventory(argument):
-            inventories.append(argument.value or "")
+            given.append(argument.value or "")
         elif argument.kind == VARIABLES:
-            kept = without_variables(argument.value or "", _OF_ONE_SWEEP)
-            words += shown(next(arguments_of(["", "-e", kept]))) if kept else []
+            words += _variables(argument.value or "")
         elif argument.name and argument.name not in _OF_ONE_COMMAND:
-            words += shown(argument)
-    options = "".join(f" {shlex.quote(word)}" for word in words)
-    return LabCommands(inventory_of(inventories), inventory_prefix(inventories), options)
+            words += rest
+    inventories = [named_inventory(source) for source in (sources or given) if source] or [DEFAULT_INVENTORY]
+    options = further_inventories(inventories) + "".join(f" {shlex.quote(word)}" for word in words)
+    return LabCommands(
+        inventory_of(inventories),
+        inventory_prefix(inventories),
+        options,
+        inventories=tuple(inventories),
+        reports=reports or LabCommands.reports,
+    )
+
+
+def _parts(argument: Argument) -> tuple[list[str], tuple[str, ...]]:
+    """The short options without a value that hold for the next command too, and the rest of the argument.
+
+    One word may have several: -Kv is -K, and -Kf 5 is -K -f 5.
+    """
+    words = shown(argument)
+    word = argument.typed[0]
+    if not argument.name or word.startswith("--"):
+        return [], words
+    letters = word[1:] if argument.kind == FLAG else word[1:].partition(argument.name)[0]
+    kept = "".join(letter for letter in letters if letter not in _OF_ONE_COMMAND)
+    rest = () if argument.kind == FLAG else (f"-{words[0][1 + len(letters) :]}", *words[1:])
+    return [f"-{kept}"] if kept else [], rest
+
+
+def _variables(text: str) -> list[str]:
+    """The words of -e without the variables of one sweep."""
+    # What is left after a variable is never a file, also where it begins with @. So it is masked before.
+    known = text if text.startswith("@") else next(arguments_of(["", "-e", text])).masked[1]
+    kept = without_variables(known, _OF_ONE_SWEEP)
+    return ["-e", kept] if kept else []
 
 
 def inventory_prefix(inventories: Sequence[str]) -> str:
-    """What comes before ./lab for this inventory; empty for the default one.
+    """What comes before ./lab for these inventories; empty for the default one.
 
-    LAB_INVENTORY has no place for several inventories.
+    LAB_INVENTORY has a place for the first one alone. The others are options, see `further_inventories`.
     """
-    inventory = inventory_of(inventories)
-    if len(inventories) != 1 or inventory.rstrip("/") == DEFAULT_INVENTORY:
-        return ""
-    return f"LAB_INVENTORY={shlex.quote(inventory)} "
+    given = [inventory for inventory in inventories if inventory] or [DEFAULT_INVENTORY]
+    inventory = named_inventory(given[0])
+    return "" if inventory == DEFAULT_INVENTORY else f"LAB_INVENTORY={shlex.quote(inventory)} "
+
+
+def further_inventories(inventories: Sequence[str]) -> str:
+    """The options of the inventories after the first one, each after a space."""
+    given = [inventory for inventory in inventories if inventory]
+    return "".join(f" -i {shlex.quote(named_inventory(inventory))}" for inventory in given[1:])
 
 
 def with_prefix(text: str, prefix: str) -> str:
-    """A text with a prefix before each command of ./lab that does not have it."""
+    """A text with a prefix before each command of ./lab that has no inventory yet."""
 
     def prefixed(match: re.Match[str]) -> str:
-        return match[0] if text.endswith(prefix, 0, match.start()) else prefix + match[0]
+        return match[0] if match["given"] else prefix + match[0]
 
     return _COMMAND.sub(prefixed, text) if prefix else text

@@ -45,10 +45,10 @@ _PLAYBOOK = re.compile(r".*\.ya?ml", re.DOTALL)
 # Quoted pieces and text up to a space, as Ansible splits key=value words.
 WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\S)+""", re.DOTALL)
 
-_FLAG, _PLAIN_VALUE, HIDDEN_VALUE, VARIABLES = "flag", "plain", "hidden", "variables"
+FLAG, _PLAIN_VALUE, HIDDEN_VALUE, VARIABLES = "flag", "plain", "hidden", "variables"
 # Options of ansible-playbook, by the kind of value that follows them.
 _OPTION_LISTS = {
-    _FLAG: """
+    FLAG: """
         --help --version --verbose --force-handlers --become --check --diff --flush-cache --list-hosts --list-tags
         --list-tasks --step --syntax-check --ask-pass --ask-become-pass --ask-vault-password --ask-vault-pass
         """,
@@ -62,7 +62,7 @@ _OPTION_LISTS = {
 }
 _OPTIONS = {option: kind for kind, options in _OPTION_LISTS.items() for option in options.split()}
 _SHORT = {
-    **dict.fromkeys("hvbCDkKJ", _FLAG),
+    **dict.fromkeys("hvbCDkKJ", FLAG),
     **dict.fromkeys("itlfT", _PLAIN_VALUE),
     **dict.fromkeys("ucM", HIDDEN_VALUE),
     "e": VARIABLES,
@@ -94,6 +94,11 @@ def storable(argv: Sequence[str]) -> str:
     return shlex.join([program if _is_plain(program) else MASK, *masked])
 
 
+def storable_name(name: str) -> str:
+    """A path or another name by the same rules."""
+    return name if _is_plain(name) else MASK
+
+
 def arguments_of(argv: Sequence[str]) -> Iterator[Argument]:
     """The arguments of a command line of ansible-playbook, each option with its value."""
     words = iter(argv[1:])
@@ -101,14 +106,14 @@ def arguments_of(argv: Sequence[str]) -> Iterator[Argument]:
     for word in words:
         if options_end or not word.startswith("-") or word == "-":
             kept = word if _PLAYBOOK.fullmatch(word) and _is_plain(word) else MASK
-            yield Argument("", _FLAG, None, (word,), (kept,))
+            yield Argument("", FLAG, None, (word,), (kept,))
         elif word == "--":
             options_end = True
-            yield Argument("", _FLAG, None, (word,), (word,))
+            yield Argument("", FLAG, None, (word,), (word,))
         else:
             name, kind, before, value = _long(word) if word.startswith("--") else _short(word)
             typed, masked = [word], [before if value is None else before + _value(kind, value)]
-            if kind != _FLAG and value is None:
+            if kind != FLAG and value is None:
                 value = next(words, None)
                 if value is not None:
                     typed.append(value)
@@ -132,7 +137,7 @@ def _long(word: str) -> tuple[str, str, str, str | None]:
     names = [option] if option in _OPTIONS else [name for name in _OPTIONS if name.startswith(option)]
     kinds = {_OPTIONS[name] for name in names}
     if len(kinds) != 1:
-        return "", _FLAG if equals else HIDDEN_VALUE, MASK, None
+        return "", FLAG if equals else HIDDEN_VALUE, MASK, None
     return names[0], kinds.pop(), option + equals, value if equals else None
 
 
@@ -141,13 +146,13 @@ def _short(word: str) -> tuple[str, str, str, str | None]:
     for place, letter in enumerate(word[1:], start=1):
         kind = _SHORT.get(letter)
         if kind is None:
-            return "", HIDDEN_VALUE if place == len(word) - 1 else _FLAG, MASK, None
-        if kind != _FLAG:
+            return "", HIDDEN_VALUE if place == len(word) - 1 else FLAG, MASK, None
+        if kind != FLAG:
             before, value = word[: place + 1], word[place + 1 :]
             if value.startswith("="):
                 before, value = before + "=", value[1:]
             return letter, kind, before, value or None
-    return word[-1], _FLAG, word, None
+    return word[-1], FLAG, word, None
 
 
 def _value(kind: str, value: str) -> str:

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
+from swarmsweep.lab.lab_command import (
+    GIVEN_INVENTORY,
+    SHELL_WORD,
+    further_inventories,
+    inventory_prefix,
+    with_prefix,
+)
 from swarmsweep.lab.virtual_machines import is_virtual
 
 # The refusal of a sweep file with many mistakes has about this many lines.
@@ -31,11 +37,13 @@ _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
 _NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
 _COMMAND = re.compile(
-    r"(?:Fix|[Rr]un): (?:LAB_INVENTORY=(?:'[^']*'|\S)+ )?"
-    r"(\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
+    rf"(?:Fix|[Rr]un): ((?:{GIVEN_INVENTORY})?"
+    r"\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
 )
 # A command of ./lab up to its options, or to the next command.
 _WITH_OPTIONS = re.compile(r"(.*?\./lab [a-z]+(?: (?![-&])(?:'[^']*'|\S)+)?)(.*)")
+# The inventories after the first one, at the end of a command.
+_FURTHER = re.compile(rf"(?: -i {SHELL_WORD})*$")
 # A command that a message names does all of its work, not the part that has failed.
 _TAGS = re.compile(r" (?:--tags[ =]|-t ?)\S+")
 
@@ -174,9 +182,9 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
         As "./lab site"; for a playbook that has no verb, its line of ansible-playbook.
     """
     verb = verb or VERBS.get(PurePath(playbook).stem)
-    if verb is None or len(inventories) > 1:
+    if verb is None:
         given = "".join(f" -i {quote(name)}" for name in inventories)
-        return f"ansible-playbook {quote(playbook)}{given}" if verb is None else f"./lab {verb}"
+        return f"ansible-playbook {quote(playbook)}{given}"
     if verb == "up" and extra.get("virtual_lab_state") == "absent":
         verb = "down"
     words = ["./lab", verb]
@@ -187,7 +195,8 @@ def repeat_command(playbook: str, inventories: Sequence[str], extra: Mapping[str
     words += [quote(extra.get(name, "")) for name in SUBJECTS.get(verb, ())]
     if verb == "publish" and extra.get("publish_credentials"):
         words.append(f"--credentials {quote(extra['publish_credentials'])}")
-    return inventory_prefix(inventories) + " ".join(word for word in words if word)
+    command = " ".join(word for word in words if word)
+    return f"{inventory_prefix(inventories)}{command}{further_inventories(inventories)}"
 
 
 def quote(value: object) -> str:
@@ -223,8 +232,10 @@ def next_step(
     """
     whole = repeat + arguments
     inventory = repeat.partition("./lab ")[0] if "./lab " in repeat else ""
+    further = _further(repeat)
     if unreachable is not None:
-        first = f"{inventory}./lab up" if is_virtual(unreachable) else f"make this work: ssh {unreachable} true"
+        start = f"{inventory}./lab up{further}"
+        first = start if is_virtual(unreachable) else f"make this work: ssh {unreachable} true"
         return whole if first == repeat else f"{first}, then: {whole}"
     text = " ".join(message)
     found = [next_command] if next_command else _COMMAND.findall(text)
@@ -233,12 +244,17 @@ def next_step(
         (first,) = commands
         if verb_of(first) == verb_of(repeat):
             # Of two values of a variable the last one counts: that of the message.
-            own = "" if arguments.strip() in first else _TAGS.sub("", arguments)
+            own = further + ("" if arguments.strip() in first else _TAGS.sub("", arguments))
             return _WITH_OPTIONS.sub(lambda parts: parts[1] + own + parts[2], first, count=1)
         return first if "./lab sweep" in repeat else f"{first}, then: {whole}"
     if commands or _NAMES_A_WAY.search(text):
         return f"do what the message says, then: {whole}"
     return f"{whole} -v (shows every task)"
+
+
+def _further(command: str) -> str:
+    match = _FURTHER.search(command) if "./lab " in command else None
+    return match[0] if match else ""
 
 
 def verb_of(command: str) -> str | None:

@@ -128,6 +128,8 @@ def test_an_item_with_a_secret_is_hidden():
         (("playbooks/publish.yml", ["inventory/lab"], {"publish_image": "kit:1", "publish_target": "h:5/k:1",
            "publish_credentials": "my file"}, "publish"), "./lab publish kit:1 h:5/k:1 --credentials 'my file'"),
         (("playbooks/virtual_lab.yml", ["inventory/lab"], {}, "demo"), "./lab demo"),
+        (("site.yml", ["inventory/lab", "b c"], {}), "./lab site -i 'b c'"),
+        (("sweep.yml", ["a", "b"], {"sweep": "x.yml"}), "LAB_INVENTORY=a ./lab sweep x.yml -i b"),
         (("playbooks/ui.yml", ["inventory/lab"], {"ui_of": "predict.py"}, "ui"), "./lab ui predict.py"),
         (("playbooks/teardown.yml", ["inventory/lab"], {}), "ansible-playbook playbooks/teardown.yml -i inventory/lab"),
         (("playbooks/teardown.yml", ["a b", "c"], {}), "ansible-playbook playbooks/teardown.yml -i 'a b' -i c"),
@@ -161,6 +163,14 @@ MINE = "LAB_INVENTORY=inventory/mine "
         ("no route", "./lab site", "198.18.0.11", "./lab up, then: ./lab site"),
         ("no route", f"{MINE}./lab site", "198.18.0.11", f"{MINE}./lab up, then: {MINE}./lab site"),
         ("no route", "./lab up", "198.18.0.11", "./lab up"),
+        # All inventories of the command that failed.
+        ("no route", "./lab up -i b", "198.18.0.11", "./lab up -i b"),
+        ("no route", f"{MINE}./lab site -i 'b c'", "198.18.0.11",
+         f"{MINE}./lab up -i 'b c', then: {MINE}./lab site -i 'b c'"),
+        ("Run: ./lab site --tags api.", "./lab site -i b", None, "./lab site -i b --tags api"),
+        # The run was begun with another inventory.
+        ("Run: LAB_INVENTORY=a ./lab sweep -e resume=2026-a", f"{MINE}./lab sweep", None,
+         "LAB_INVENTORY=a ./lab sweep -e resume=2026-a"),
         ("no route", "./lab site", "192.0.2.11", "make this work: ssh 192.0.2.11 true, then: ./lab site"),
     ],
 )  # fmt: skip
