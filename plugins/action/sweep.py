@@ -260,7 +260,7 @@ class ActionModule(StepsAction):
             part = parse_part(only, max_minutes, [cell.id for cell in plan.cells])
             refuse_too_short(plan, [step for step in plan.steps if part.selects(step.cell_id)], part)
             run = write_plan(plan, reports)
-            begin_manifest(run, plan.seed, command, manifest)
+            begin_manifest(run, plan.seed, command, manifest, inventories=inventories or (), reports=reports)
         write_part(run, part)
         steps = [step for step in first_steps(run) if part.selects(step.cell_id)]
         in_time = steps_in_time(plan, steps, part)
@@ -379,13 +379,17 @@ class ActionModule(StepsAction):
 
         return {"sentence": report_measured(Path(run), Path(reports))}
 
-    def do_show_check(self, run, ready_limit_seconds, sweep=None):
-        """Return what a check saw, what looks wrong, whether the cell was deployed, and the command of the sweep."""
+    def do_show_check(self, run, ready_limit_seconds, sweep=None, inventories=None):
+        """Return what a check saw, what looks wrong, whether the cell was deployed, and the command of the sweep.
+
+        ``inventories`` are as in check.
+        """
         from swarmsweep.lab.lab_command import commands_like
         from swarmsweep.report.check_text import check_text
 
-        text = check_text(Path(run), float(ready_limit_seconds))
-        following = commands_like(sys.argv).noted_sweep(shlex.quote(str(sweep)) if sweep else "")
+        commands = commands_like(sys.argv, inventories)
+        text = check_text(Path(run), float(ready_limit_seconds), commands)
+        following = commands.noted_sweep(shlex.quote(str(sweep)) if sweep else "")
         return {"lines": text.lines, "problems": text.problems, "deployed": text.deployed, "next": following}
 
     def do_explain_kept(self, result, settings, inventories, summary=None):

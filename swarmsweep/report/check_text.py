@@ -10,6 +10,7 @@ from swarmsweep.errors import LabError
 from swarmsweep.judge.checks.answers import kinds_in_words
 from swarmsweep.lab.inventory_files import settings_of
 from swarmsweep.lab.kept_api import setting_that_helps
+from swarmsweep.lab.lab_command import LabCommands
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.row_file import read_row
@@ -64,30 +65,34 @@ class CheckText:
     deployed: bool
 
 
-def check_text(run: Path, ready_limit_seconds: float) -> CheckText:
-    """The text on the only attempt of a run."""
+def check_text(run: Path, ready_limit_seconds: float, commands: LabCommands | None = None) -> CheckText:
+    """The text on the only attempt of a run. ``commands`` are those for its lab; None: as the manifest has them."""
     plan = read_plan(run)
     cell = plan.cells[0]
     folder = attempt_dir(run, cell.id, 1)
     if cell.infeasible_reason:
         return CheckText([f"{cell.id} was not deployed"], [cell.infeasible_reason], deployed=True)
     row = read_row(folder / "trial.json", run, cell)
-    first, of_task = _first(folder, "first-*.json"), _first(folder, "task-first-*.json")
-    inventory = commands_of(run).inventory
+    first = _first(folder, "first-*.json")
+    # Without a login, it is the first of all.
+    after_setup = first is not None and first.is_setup
+    of_task = _first(folder, "task-first-*.json") if after_setup else None
+    commands = commands or commands_of(run)
     ready = _ready_seconds(folder)
     lines = [
         f"{cell.id}, scenario {plan.load_of(cell)['locustfile']}, one user",
-        *_line("inventory", inventory),
+        *_line("inventory", ", ".join(commands.inventories)),
         *_line("image", _image(run, cell) or "not recorded"),
         *_line("ready", None if ready is None else f"after {format_figure(ready)} s"),
         *_response_lines("first response", first),
-        *(_response_lines("first of a task", of_task) if first is not None and first.is_setup else []),
+        *(_response_lines("first of a task", of_task) if after_setup else []),
         *_line("requests", _requests(row)),
         *_redirect_lines(row),
         *_line("memory", _memory(row, cell)),
         *_line("processes", _processes(row, cell)),
     ]
-    problems = _problems(row, cell, [first, of_task], ready, ready_limit_seconds, settings_of(inventory))
+    settings_file = settings_of(commands.inventory)
+    problems = _problems(row, cell, [first, of_task], ready, ready_limit_seconds, settings_file)
     if row.status == "failed" and row.log_tail:
         lines += ["  last lines of the log:", *(f"    {_printable(line)}" for line in row.log_tail)]
     return CheckText(lines, problems, deployed=row.status != "failed")
@@ -187,11 +192,12 @@ def _problems(
     found = []
     if _did_not_run(row):
         found.append(row.reason or "the load did not run")
-    first = responses[0]
-    if first is not None and first.status is None:
-        found.append(f"The first request got no response: {_printable(first.error or 'no reason recorded')}")
-    for response in responses:
-        if response is not None and response.status is not None:
+    for request, response in zip(("The first request", "The first request of a task"), responses, strict=True):
+        if response is None:
+            continue
+        if response.status is None:
+            found.append(f"{request} got no response: {_printable(response.error or 'no reason recorded')}")
+        else:
             found += _problems_of_response(response)
     if row.failures:
         kinds = f": {kinds_in_words(row.failure_kinds)}" if row.failure_kinds else ""

@@ -1,6 +1,7 @@
 """manifest.json of a run: the commands as typed, and what the lab had at the start of the run (see `identity`)."""
 
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 
 from swarmsweep.errors import LabError
 from swarmsweep.files import read_json, write_json
+from swarmsweep.lab.inventory_files import named_inventory, named_path
 from swarmsweep.lab.lab_command import USUAL, LabCommands, commands_like
-from swarmsweep.lab.mask_secrets import restorable
+from swarmsweep.lab.mask_secrets import restorable, storable_name
 from swarmsweep.results.identity import Difference
 
 
@@ -21,9 +23,25 @@ class Resume(Struct, frozen=True, kw_only=True):
     differences: list[Difference]
 
 
-def begin_manifest(run_dir: Path, seed: int | None, command: str, facts: dict[str, Any]) -> None:
-    """Write the manifest of a new run. ``facts`` are versions, images, programs, packages, model and settings."""
-    write_json(run_dir / "manifest.json", {"seed": seed, "commands": [command], **facts})
+def begin_manifest(
+    run_dir: Path,
+    seed: int | None,
+    command: str,
+    facts: dict[str, Any],
+    *,
+    inventories: Sequence[Any] = (),
+    reports: Path | str | None = None,
+) -> None:
+    """Write the manifest of a new run. ``facts`` are versions, images, programs, packages, model and settings.
+
+    ``inventories`` are those that Ansible read, which the command need not name. ``reports`` is the folder of the runs.
+    """
+    places: dict[str, Any] = {}
+    if inventories:
+        places["inventories"] = [storable_name(named_inventory(source)) for source in inventories]
+    if reports is not None:
+        places["reports"] = storable_name(named_path(str(reports)))
+    write_json(run_dir / "manifest.json", {"seed": seed, "commands": [command], **places, **facts})
 
 
 def read_manifest(run_dir: Path) -> dict[str, Any]:
@@ -50,10 +68,18 @@ def commands_of(run_dir: Path) -> LabCommands:
     The usual ones where no manifest says it, because no figure depends on it.
     """
     try:
-        lines = _list(read_manifest(run_dir), "commands")
-        return commands_like(shlex.split(restorable(lines[0]))) if lines else USUAL
+        manifest = read_manifest(run_dir)
     except LabError:
         return USUAL
+    lines = _list(manifest, "commands")
+    # An earlier version stored the command alone.
+    inventories = [name for name in _list(manifest, "inventories") if isinstance(name, str)]
+    reports = manifest.get("reports")
+    return commands_like(
+        shlex.split(restorable(lines[0])) if lines else [""],
+        inventories or None,
+        reports if isinstance(reports, str) else None,
+    )
 
 
 def _list(manifest: dict[str, Any], key: str) -> list[Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from swarmsweep import measure_attempt, read_plan
 from swarmsweep.errors import LabError
-from swarmsweep.results.manifest import resumes_of
+from swarmsweep.results.manifest import commands_of, resumes_of
 from swarmsweep.units import format_seconds
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +103,39 @@ def test_the_sweep_that_was_checked_is_planned_whatever_happens_to_its_file(acti
     assert {step["load"]["users"] for step in made["steps"]} == {40}
     stored = json.loads((Path(made["run"]) / "plan.json").read_text())
     assert (stored["sweep_file"], stored["sweep_sha256"]) == (str(path), checked["sweep"]["sha256"])
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """The command line of a check, which names no inventory: that of ansible.cfg or ANSIBLE_INVENTORY is read."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["ansible-playbook", "playbooks/check.yml", "-Kv"])
+
+
+def test_a_run_remembers_the_inventories_that_ansible_read_and_its_folder(plan, tmp_path, typed):
+    inventories = [str(ROOT / "inventory/mine"), "h1,", "/srv/a=hunter2"]
+    run = Path(plan(inventories=inventories)["run"])
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert (manifest["inventories"], manifest["reports"]) == (
+        ["inventory/mine", "h1,", "***"],
+        str(tmp_path / "reports"),
+    )
+    commands = commands_of(run)
+    assert commands.sweep("x.yml") == "LAB_INVENTORY=inventory/mine ./lab sweep x.yml -i h1, -i '***' -K"
+    assert commands.reports == str(tmp_path / "reports")
+
+
+def test_what_follows_a_check_names_the_inventory_that_ansible_read(action, plan, typed):
+    run = Path(plan()["run"])
+    cell_id = read_plan(run).cells[0].id
+    folder = run / "cells" / cell_id / "attempt-1"
+    folder.mkdir(parents=True)
+    (folder / "deploy.json").write_text(json.dumps({"status": "failed", "reason": "it died", "reason_code": "crash"}))
+    measure_attempt(run, cell_id, 1)
+    told = action.do_show_check(str(run), "120", "my sweep.yml", [str(ROOT / "inventory/mine")])
+    assert told["next"] == "LAB_INVENTORY=inventory/mine ./lab sweep 'my sweep.yml' -K"
+    assert "  inventory       inventory/mine" in told["lines"]
+    assert not told["deployed"]
 
 
 @pytest.mark.parametrize("other", ["20261122T114512Z-quick", "", "../reports", None, 7, "toy.yml"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmsweep.lab.lab_command import commands_like
 from swarmsweep.report.check_text import check_sentence, check_text
 from swarmsweep.results.measure import measure_attempt
 from tests.swarmsweep.run_folder import MIB, Run, Traffic, put
@@ -72,6 +73,30 @@ def test_a_login_does_not_hide_the_first_response_of_a_task(tmp_path):
         "  first of a task POST /predict: status 404, application/json, 31 B, 12.2 ms",
     ]
     assert problems == ["POST /predict returned status 404. Compare path, method and body with those of the API"]
+
+
+def test_the_first_request_of_a_task_without_a_response_is_a_problem(tmp_path):
+    _, problems = checked(tmp_path, {"is_setup": True}, of_task=NO_RESPONSE)
+    assert problems == ["The first request of a task got no response: refused"]
+
+
+def test_a_request_without_a_response_is_named_once(tmp_path):
+    _, problems = checked(tmp_path, NO_RESPONSE, of_task=NO_RESPONSE)
+    assert problems == ["The first request got no response: refused"]
+
+
+def test_the_inventories_that_ansible_read_are_named(tmp_path):
+    """Those of ansible.cfg are not in the command. The manifest hides a path that is not known to be harmless."""
+    run = Run(tmp_path, SWEEP)
+    put(run.dir / "manifest.json", MANIFEST | {"commands": ["ansible-playbook playbooks/check.yml -i '***'"]})
+    run.record_death(CELL, "not_ready", "not ready: replica 1 listens on 5000; lab_api_port is 8000")
+    measure_attempt(run.dir, CELL, 1)
+    text = check_text(run.dir, 120, commands_like(["x"], ["inventory/a@b", "h1,h2"]))
+    assert "  inventory       inventory/a@b, h1,h2" in text.lines
+    assert text.problems[-1].endswith("(inventory/a@b/group_vars/all/lab.yml)")
+    hidden = check_text(run.dir, 120)
+    assert "  inventory       ***" in hidden.lines
+    assert hidden.problems[-1].endswith("(the inventory)")
 
 
 def test_a_task_without_a_request_is_shown_after_a_login(tmp_path):
