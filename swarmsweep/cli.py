@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments.command(arguments)
         sys.stdout.flush()
     except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_named(f"error: {error}", arguments), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -134,6 +134,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _named(text: str, arguments: argparse.Namespace) -> str:
+    """A text whose commands of ./lab name the inventory: that of the option, else the one of ./lab."""
+    from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
+
+    inventory = getattr(arguments, "inventory", None) or os.environ.get("LAB_INVENTORY") or DEFAULT_INVENTORY
+    return with_prefix(text, inventory_prefix([inventory]))
+
+
 def _positive(text: str) -> float:
     try:
         value = float(text)
@@ -196,7 +204,8 @@ def _plan(arguments: argparse.Namespace) -> None:
     refuse_too_short(plan, [step for step in plan.steps if part.selects(step.cell_id)], part)
     is_unknown = sweep.takes_baseline and baseline is None
     now = datetime.now().astimezone()
-    print(plan_text(plan, hosts, other, source, now, part, baseline_is_unknown=is_unknown), end="")
+    text = plan_text(plan, hosts, other, source, now, part, baseline_is_unknown=is_unknown)
+    print(_named(text, arguments), end="")
 
 
 def _with_options(hosts: "ApiHosts", arguments: argparse.Namespace) -> "ApiHosts":
@@ -244,7 +253,6 @@ def _watch(arguments: argparse.Namespace) -> None:
 
 
 def _new(arguments: argparse.Namespace) -> None:
-    from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
     from swarmsweep.starter import curl, openapi
     from swarmsweep.starter.document import read_document
     from swarmsweep.starter.files import write_files
@@ -261,5 +269,4 @@ def _new(arguments: argparse.Namespace) -> None:
         data = Path(arguments.document or arguments.source).read_bytes()
         document = read_document(data, arguments.source)
         api = openapi.api_of(document, arguments.source, arguments.operation)
-    prefix = inventory_prefix([os.environ.get("LAB_INVENTORY") or DEFAULT_INVENTORY])
-    print(with_prefix("\n".join(write_files(api, Path.cwd(), arguments.name)), prefix))
+    print(_named("\n".join(write_files(api, Path.cwd(), arguments.name)), arguments))

@@ -26,6 +26,8 @@ def markdown(text: Any) -> str:
     """
     escaped = html.escape(one_line(str(text)), quote=False)
     escaped = re.sub(r"([\\`*_{}\[\]|~#])", r"\\\1", escaped)
+    # Between letters, an underscore is text. So a command in a reason can be copied from the file, too.
+    escaped = escaped.replace(r"LAB\_INVENTORY=", "LAB_INVENTORY=")
     escaped = _LIST_MARK.sub(r"\1\\\2", escaped).replace("$", "&#36;")
     return re.sub(r"(www)\.", r"\1&#46;", escaped.replace("://", "&#58;//"), flags=re.IGNORECASE)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from shlex import quote
 
 from swarmsweep.choose.capacity_questions import capacity_questions
 from swarmsweep.choose.fixed_questions import fixed_questions
@@ -10,6 +11,7 @@ from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.neighbours import cell_of
 from swarmsweep.choose.questions import Open, Question
 from swarmsweep.lab.lab_command import USUAL, LabCommands
+from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.plan.feasibility import infeasible_reason
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP, make_plan
 from swarmsweep.plan.planned import Host
@@ -34,12 +36,14 @@ SETTLED = "Nothing is open that another sweep would settle."
 class NextSweep:
     """``reasons`` are sentences: what is open, or why there is no next sweep.
 
-    ``sweep`` and ``seconds``, its longest duration, are None where no sweep settles anything.
+    ``sweep`` and ``seconds``, its longest duration, are None where no sweep settles anything. ``command`` is the one in
+    a reason, empty without one.
     """
 
     reasons: tuple[str, ...]
     sweep: Sweep | None = None
     seconds: float | None = None
+    command: str = ""
 
     @property
     def is_settled(self) -> bool:
@@ -56,7 +60,7 @@ def next_sweep(choice: Choice, commands: LabCommands = USUAL) -> NextSweep:
     """The next sweep after the rows of a run. ``commands`` are those for its lab."""
     rows = [row for row in choice.candidates if not row.twin_of]
     if unfinished := _unfinished(choice, rows, commands):
-        return NextSweep((unfinished,))
+        return NextSweep((unfinished,), command=_resume(choice, commands))
     found = QUESTIONS[mode_of(choice.plan.load)](choice, rows)
     hosts = choice.plan.hosts.get("api", [])
     answerable, notes = [], list(found.notes)
@@ -83,9 +87,14 @@ def _unfinished(choice: Choice, rows: list[Row], commands: LabCommands) -> str |
     # A part of a sweep leaves cells for later, and says so.
     if any(row.reason == NOT_MEASURED or "--only" in str(row.reason) or "--max-" in str(row.reason) for row in left):
         have = "cell has" if len(left) == 1 else "cells have"
-        resume = commands.noted_sweep(f"-e resume={choice.plan.run_id}")
+        resume = _resume(choice, commands)
+        resume += note_on_hidden(resume)
         return f"{len(left)} {have} no measurement. To measure what is left: {resume}."
     return f"The sweep left out {counted(len(left), 'cell')}. First remove the cause, which the page names."
+
+
+def _resume(choice: Choice, commands: LabCommands) -> str:
+    return commands.sweep(f"-e resume={quote(choice.plan.run_id)}")
 
 
 def _that_fit(question: Question, hosts: list[Host]) -> tuple[Question | None, str]:

@@ -4,6 +4,7 @@ import os
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct
 
@@ -43,7 +44,7 @@ def next_section(plan: Plan, following: NextSweep, commands: LabCommands = USUAL
     """The lines of the page."""
     has_sweep = following.sweep is not None
     return NextSection(
-        reasons=[markdown(reason) for reason in following.reasons],
+        reasons=[with_code(reason, following.command) for reason in following.reasons],
         duration=markdown(_duration(following)) if has_sweep else "",
         command=code_with_note(_command(plan, commands)) if has_sweep else "",
     )
@@ -66,9 +67,10 @@ def next_text(run_dir: Path, plan: Plan, following: NextSweep) -> str:
         head = f"After run {plan.run_id}, there is no next sweep:"
         return "\n".join([_comment(head), *reasons]) + "\n"
     command = _command(plan, commands_of(run_dir))
-    start = command + note_on_hidden(command)
-    head = f"The next sweep after run {plan.run_id}. It takes {_duration(following)}. To start it: {start}"
-    comments = [SCHEMA_LINE, _comment(head), _comment("It would settle what is open:"), *reasons]
+    head = f"The next sweep after run {plan.run_id}. It takes {_duration(following)}. To start it:"
+    # On one line, however long, so that it can be copied.
+    start = f"# {one_line(command + note_on_hidden(command))}"
+    comments = [SCHEMA_LINE, _comment(head), start, _comment("It would settle what is open:"), *reasons]
     return "\n".join(comments) + "\n" + sweep_text(_with_moved_secrets(following.sweep, plan, run_dir))
 
 
@@ -88,8 +90,17 @@ def code_with_note(command: str) -> str:
     return f"{code(command)} {markdown(note)}" if note else code(command)
 
 
+def with_code(text: str, command: str) -> str:
+    """A text with a command in it, which is shown as code, as text that is safe in Markdown."""
+    if not command or command not in text:
+        return markdown(text)
+    before, _, after = text.partition(command)
+    # The letter keeps the space beside the command.
+    return f"{markdown(f'{before}x')[:-1]}{code(command)}{markdown(f'x{after}')[1:]}"
+
+
 def _command(plan: Plan, commands: LabCommands) -> str:
-    return commands.sweep(f"reports/{plan.run_id}/{NEXT_FILE}")
+    return commands.sweep(quote(f"{commands.reports}/{plan.run_id}/{NEXT_FILE}"))
 
 
 def _comment(text: str, indent: str = "") -> str:

@@ -14,7 +14,7 @@ from swarmsweep.lab.lab_command import USUAL, LabCommands
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry, Row
 from swarmsweep.report.modes import Page
-from swarmsweep.report.next_file import NextSection, code_with_note, next_section
+from swarmsweep.report.next_file import NextSection, code_with_note, next_section, with_code
 from swarmsweep.report.summary_csv import CORE
 from swarmsweep.units import counted, format_memory, format_plain
 
@@ -43,7 +43,7 @@ def next_steps_of(
         blocking.append(f"Measure what is missing: {resume}.")
     further = [*_invalid(cells, chosen, following), *_once(cells, following)]
     if following.sweep is None and not blocking and not (further and following.is_settled):
-        further = [*map(markdown, following.reasons), *further]
+        further = [*(with_code(reason, following.command) for reason in following.reasons), *further]
     can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
     return NextSteps(
         first=[*_noisy(cells, choice.plan.colocated), *blocking, *further],
@@ -130,5 +130,5 @@ def _use_of(chosen: Row, commands: LabCommands) -> str:
         }
         texts = [code(f"{name}: {value}") for name, value in values.items()]
         settings = f"{', '.join(texts[:-1])} and {texts[-1]}"
-    site = code(commands.in_text("./lab site --tags api"))
+    site = code_with_note(commands.in_text("./lab site --tags api"))
     return f"To use the configuration in this lab, set {settings} in the inventory. Then run {site}."

@@ -23,6 +23,7 @@ from swarmsweep.report.host_tables import HostSection, host_section
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
 from swarmsweep.report.money_page import MoneySection, money_section
+from swarmsweep.report.next_file import with_code
 from swarmsweep.report.next_steps import NextSteps, next_steps_of
 from swarmsweep.report.notes import cautions_of, reasons_of, resume_notes
 from swarmsweep.report.overview import Overview, overview
@@ -32,7 +33,7 @@ from swarmsweep.report.user_class_tables import ClassSection, user_class_section
 from swarmsweep.results import slo as slo_of
 from swarmsweep.results.manifest import Resume, commands_of
 from swarmsweep.results.retry import left_by_part
-from swarmsweep.results.shared_failure import end_sentence
+from swarmsweep.results.shared_failure import again_command, end_sentence
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 from swarmsweep.units import format_figure
 
@@ -146,7 +147,7 @@ def summary_page(
         logs=[page_lists.log_of(cell) for cell in cells if cell.log_tail],
         setting=environment_sections(run_dir, plan, page.order()),
         unmeasured=sum(cell.status is None and cell.reason == NOT_MEASURED for cell in cells),
-        left_out=markdown(end_sentence(run_dir, plan) or ""),
+        left_out=with_code(end_sentence(run_dir, plan) or "", again_command(run_dir, plan)),
     )
 
 

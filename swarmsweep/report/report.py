@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 from swarmsweep.choose.money import money_of
 from swarmsweep.choose.next_sweep import next_sweep
 from swarmsweep.files import read_json, write_atomically, write_json
+from swarmsweep.lab.lab_command import LabCommands
 from swarmsweep.markdown import markdown, one_line
 from swarmsweep.plan.part import read_part, reasons
 from swarmsweep.plan.planned import Plan, PlannedCell
@@ -43,10 +44,11 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     """
     run_dir, reports_dir = Path(run_dir), Path(reports_dir)
     plan = read_plan(run_dir)
-    cells = read_cells(run_dir, plan)
+    commands = commands_of(run_dir)
+    cells = [_with_inventory(row, commands) for row in read_cells(run_dir, plan)]
     page = page_of(plan, cells)
     resumed = resumes_of(run_dir)
-    following = next_sweep(page.choice, commands_of(run_dir))
+    following = next_sweep(page.choice, commands)
     summary = summary_json(summarise(page.choice, resumed, next_summary(following)))
     write_json(run_dir / "summary.json", summary)
     ladder = stages(plan, cells)
@@ -65,6 +67,28 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
         write_atomically(reports_dir / "summary.html", html)
         write_atomically(reports_dir / "summary.md", render("summary.md.j2", shown | {"folder": f"{run_dir.name}/"}))
     return run_dir / "summary.md"
+
+
+def _with_inventory(row: Row, commands: LabCommands) -> Row:
+    """A row whose reasons and steps name the inventory in their commands of ./lab. Its file has no inventory."""
+    if not commands.prefix:
+        return row
+
+    def named(text: str | None) -> str | None:
+        return None if text is None else commands.in_text(text)
+
+    capacity = row.capacity
+    return replace(
+        row,
+        reason=named(row.reason),
+        capacity=None if capacity is None else replace(capacity, next_step=named(capacity.next_step)),
+        retries=[replace(retry, reason=named(retry.reason)) for retry in row.retries],
+        checks=[replace(check, sentence=commands.in_text(check.sentence)) for check in row.checks],
+        attempts=[
+            replace(attempt, reason=named(attempt.reason), next_step=named(attempt.next_step))
+            for attempt in row.attempts
+        ],
+    )
 
 
 def _further(picture: Picture) -> dict[str, str]:

@@ -138,10 +138,10 @@ def _reason(path: Path) -> str | None:
 def _analysed(run_dir: Path, plan: Plan, cell: PlannedCell, attempt: int) -> AttemptResult:
     folder = attempt_dir(run_dir, cell.id, attempt)
     if not folder.is_dir():
-        subject = f"-e resume={run_dir.name}"
+        subject, commands = f"-e resume={run_dir.name}", commands_of(run_dir)
         raise LabError(
             f"{folder}: is missing, so the attempt was not measured. "
-            f"Resume the run: {commands_of(run_dir).noted_sweep(subject)}",
-            next_command=f"./lab sweep {subject}",
+            f"Resume the run: {commands.noted_sweep(subject)}",
+            next_command=commands.in_text(f"./lab sweep {subject}"),
         )
     return analyse(folder, plan, cell, attempt)

@@ -6,10 +6,12 @@ refused, or the API listens elsewhere. A death, a slow start and a lack of memor
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab.inventory_files import settings_of
+from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.plan.planned import Plan, PlannedCell
 from swarmsweep.plan.run_folder import attempt_dir
 from swarmsweep.raw.deployment import Deployment
@@ -69,15 +71,20 @@ def end_sentence(run_dir: Path | str, plan: Plan) -> str | None:
     found = shared_failures(run_dir, plan)
     if not found:
         return None
-    commands = commands_of(Path(run_dir))
+    command = again_command(run_dir, plan)
     lines = [
         f"{counted(failure.attempts, 'attempt')} {'was' if failure.attempts == 1 else 'were'} {failure.reason}"
         for failure in found
     ]
     return (
-        f"{'. '.join(lines)}. Change the setting in {settings_of(commands.inventory)}, or the API. "
-        f"Then run {commands.noted_sweep('')} again"
+        f"{'. '.join(lines)}. Change the setting in {settings_of(commands_of(Path(run_dir)).inventory)}, or the API. "
+        f"Then run again: {command}{note_on_hidden(command)}"
     )
+
+
+def again_command(run_dir: Path | str, plan: Plan) -> str:
+    """The command that measures the sweep again, as `end_sentence` has it."""
+    return commands_of(Path(run_dir)).sweep(quote(plan.sweep_file) if plan.sweep_file else "")
 
 
 def _shared_failure(run_dir: Path, plan: Plan, cells: list[PlannedCell]) -> SharedFailure | None:

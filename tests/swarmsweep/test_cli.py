@@ -1,6 +1,7 @@
 """The command line, run as users run it."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -228,3 +229,30 @@ def test_plan_shows_the_part_that_a_sweep_would_measure(quick, capsys, tmp_path,
 def test_a_part_that_cannot_be_measured_is_refused(quick, capsys, given, words):
     assert main(["plan", quick, "--inventory", "/none", "--reports-dir", "/none", *given]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "command"),
+    [
+        (["check", "BAD"], "inventory/mine", "LAB_INVENTORY=inventory/mine ./lab plan "),
+        (["check", "BAD"], "inventory/lab", "check it: ./lab plan "),
+        (["plan", "BAD", "--inventory", "inventory/mine"], "", "LAB_INVENTORY=inventory/mine ./lab plan "),
+        # The option is what is read.
+        (["plan", "BAD", "--inventory", "inventory/lab"], "inventory/mine", "check it: ./lab plan "),
+        (["report", "--reports-dir", "/none"], "inventory/mine", "LAB_INVENTORY=inventory/mine ./lab sweep"),
+        (["report", "/none"], "inventory/mine", "report on the newest run: ./lab report"),
+    ],
+)
+def test_the_commands_of_an_error_name_the_inventory(tmp_path, monkeypatch, capsys, arguments, variable, command):
+    bad = tmp_path / "bad.yml"
+    bad.write_text("name: X\n")
+    monkeypatch.setenv("LAB_INVENTORY", variable)
+    assert main([str(bad) if word == "BAD" else word for word in arguments]) == 2
+    assert command in capsys.readouterr().err
+
+
+def test_a_plan_names_the_inventory_in_its_commands(quick, tmp_path, capsys):
+    inventory = tmp_path / "mine"
+    shutil.copytree(ROOT / "inventory/lab", inventory)
+    assert main(["plan", quick, "--inventory", str(inventory), "--reports-dir", "/none"]) == 0
+    assert f"as LAB_INVENTORY={inventory} ./lab up would" in " ".join(capsys.readouterr().out.split())

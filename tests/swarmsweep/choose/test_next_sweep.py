@@ -11,6 +11,7 @@ from rows import plan_of
 from swarmsweep.choose.modes import choice_of
 from swarmsweep.choose.next_sweep import MAX_CELLS, next_sweep
 from swarmsweep.cli import main
+from swarmsweep.lab.lab_command import LabCommands
 from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import NOT_MEASURED, LatencyMs, unmeasured_row
 from swarmsweep.plan.row_file import read_row
@@ -135,8 +136,14 @@ def other_seconds(choice):
 
 @pytest.mark.parametrize("reason", [NOT_MEASURED, "not measured, because the time of --max-minutes 30 was over"])
 def test_an_unfinished_run_is_to_be_resumed(reason):
-    following = next_sweep(demo(lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], reason)}))
-    assert following.reasons[0].endswith(f"./lab sweep -e resume={read_plan(DEMO).run_id}.")
+    choice = demo(lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], reason)})
+    following = next_sweep(choice)
+    command = f"./lab sweep -e resume={read_plan(DEMO).run_id}"
+    assert following.command == command
+    assert following.reasons[0].endswith(f"{command}.")
+    hidden = next_sweep(choice, LabCommands(options=" -e 'dsn=***'"))
+    assert hidden.command == f"{command} -e 'dsn=***'"
+    assert hidden.reasons[0].endswith(f"{hidden.command} (replace ***, which hides a value that may be secret).")
 
 
 def test_each_reason_is_kept_once(golden):

@@ -1,5 +1,6 @@
 """next.yml and what the page says of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rows import plan_of
 
 from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.report.next_file import next_section, next_summary, next_text
+from swarmsweep.results.manifest import commands_of
 from swarmsweep.sweep.sweep_file import parse_sweep
 
 TEXT = b"""\
@@ -39,6 +41,19 @@ def test_the_head_has_command_minutes_and_reasons(tmp_path):
     assert "./lab sweep reports/20261122T114512Z-x/next.yml" in words
     assert "- Why it `is`." in words
     assert max(map(len, lines)) <= 120
+
+
+def test_the_command_is_one_line_and_names_the_folder_of_the_runs(tmp_path):
+    stored = {"commands": ["ansible-playbook sweep.yml -e lab_reports=/srv/runs"], "reports": "/srv/my runs"}
+    (tmp_path / "manifest.json").write_text(json.dumps(stored | {"inventories": [40 * "long-" + "inventory"]}))
+    lines = next_text(tmp_path, PLAN, NextSweep(("Why.",), SWEEP, 125)).splitlines()
+    (command,) = (line for line in lines if "./lab sweep" in line)
+    assert command == (
+        f"# LAB_INVENTORY={40 * 'long-'}inventory ./lab sweep '/srv/my runs/20261122T114512Z-x/next.yml' "
+        "-e lab_reports=/srv/runs"
+    )
+    section = next_section(PLAN, NextSweep(("Why.",), SWEEP, 125), commands_of(tmp_path))
+    assert section.command == f"`{command.removeprefix('# ')}`"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from rows import fixed, searched
 
 from swarmsweep.choose.next_sweep import SETTLED, NextSweep, next_sweep
+from swarmsweep.lab.lab_command import commands_like
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_steps import next_steps_of
@@ -86,6 +87,21 @@ def test_the_programs_of_noisy_neighbours_are_to_be_found(check, colocated, wher
 def test_a_part_of_a_sweep_is_to_be_resumed():
     steps = next_steps_of(page([repeated("a")]), NOTHING_OPEN, is_part=True)
     assert (steps.first, steps.use) == (["Measure what is missing: `./lab sweep -e resume=x`."], "")
+
+
+def test_a_command_in_a_reason_is_shown_to_copy():
+    command = "LAB_INVENTORY=inventory/my_lab ./lab sweep -e resume=x"
+    following = NextSweep((f"a_b is left. To measure it: {command}.",), command=command)
+    assert next_steps_of(page([repeated("a")]), following).first == [rf"a\_b is left. To measure it: `{command}`."]
+
+
+def test_a_hidden_inventory_has_a_note():
+    commands = commands_like(["x", "-i", "***"])
+    use = next_steps_of(page([repeated("a")]), NOTHING_OPEN, commands=commands).use
+    assert use.endswith(
+        r"Then run `LAB_INVENTORY='***' ./lab site --tags api` "
+        r"(replace \*\*\*, which hides a value that may be secret)."
+    )
 
 
 def test_a_cell_that_the_generator_could_not_load_is_a_step():

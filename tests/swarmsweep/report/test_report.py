@@ -58,6 +58,21 @@ def test_the_commands_of_a_page_name_the_inventory_and_the_settings_of_the_run(r
     assert f"To start it: LAB_INVENTORY=inventory/mine ./lab sweep {following} " in comments
 
 
+def test_the_commands_of_the_reasons_name_the_inventory(reported):
+    put(reported.dir / "manifest.json", MANIFEST | {"inventories": ["inventory/mine"]})
+    (path,) = (
+        path for path in reported.dir.glob("cells/*/cell.json") if json.loads(path.read_text())["status"] == "failed"
+    )
+    row = json.loads(path.read_text())
+    path.unlink()
+    put(path, row | {"reason": "see ./lab logs api"})
+    page = write_report(reported.dir, reported.reports_dir).read_text()
+    assert "see LAB_INVENTORY=inventory/mine ./lab logs api" in page
+    assert "see ./lab" not in page
+    summary = json.loads((reported.dir / "summary.json").read_text())
+    assert "see LAB_INVENTORY=inventory/mine ./lab logs api" in [cell["reason"] for cell in summary["cells"]]
+
+
 def table_of(page: str, section: str = "## Every configuration") -> list[list[str]]:
     """Cells of the table of a section, the header first."""
     text = page.partition(f"{section}\n")[2].partition("\n## ")[0]

@@ -71,7 +71,7 @@ def test_the_end_names_the_file_and_the_command_of_the_inventory(tmp_path):
     (run / "manifest.json").write_text('{"commands": ["ansible-playbook sweep.yml -i inventory/mine -K"]}')
     assert (end_sentence(run, plan) or "").endswith(
         "Change the setting in inventory/mine/group_vars/all/lab.yml, or the API. "
-        "Then run LAB_INVENTORY=inventory/mine ./lab sweep -K again"
+        "Then run again: LAB_INVENTORY=inventory/mine ./lab sweep x.yml -K"
     )
 
 
@@ -96,7 +96,7 @@ def test_two_in_a_row_end_the_sweep(tmp_path, cause, before):
         assert found.reason.startswith("not measured, because ") and cause in found.reason
     assert outcome(run) == end_sentence(run, plan)
     assert re.match(rf"{len(left)} attempts? (was|were) not measured", outcome(run))
-    assert "Then run ./lab sweep again" in outcome(run)
+    assert "Then run again: ./lab sweep x.yml" in outcome(run)
 
 
 @pytest.mark.parametrize(("matrix", "other"), [(IMAGES, "image"), (VARIABLES, "READY")])
@@ -164,6 +164,21 @@ def test_the_page_says_why_it_ended(tmp_path, golden):
     summary = json.loads((run / "summary.json").read_text())
     assert [cell["status"] for cell in summary["cells"]].count(None) == 2
     golden("summary_ended_early.md", page)
+
+
+def test_the_page_shows_the_command_to_copy(tmp_path):
+    """Only what is no command is escaped."""
+    run = run_of(tmp_path)
+    for step in read_plan(run).steps[:2]:
+        deploy(run, step, REFUSED)
+    commands = ["ansible-playbook sweep.yml -i inventory/my_lab -e dsn=***"]
+    (run / "manifest.json").write_text(json.dumps({"commands": commands}))
+    page = write_report(run, tmp_path).read_text()
+    assert (
+        r"Change the setting in inventory/my\_lab/group\_vars/all/lab.yml, or the API. Then run again: "
+        r"`LAB_INVENTORY=inventory/my_lab ./lab sweep x.yml -e 'dsn=***'` "
+        r"(replace \*\*\*, which hides a value that may be secret)."
+    ) in page
 
 
 def test_a_damaged_record_shares_nothing(tmp_path):
