@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +20,10 @@ import msgspec
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.mask_secrets import storable
+from swarmsweep.lab.lab_command import commands_like
+from swarmsweep.lab.mask_secrets import restorable, storable
 from swarmsweep.lab.processes import started_at, this_place
+from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.record_file import Amount, Count
 from swarmsweep.units import format_seconds
 
@@ -148,10 +151,10 @@ def _unreadable(age_seconds: float) -> str:
 
 
 def _refusal(holder: Holder, age_seconds: float, *, is_near: bool) -> str:
-    place = "" if is_near else " there"
+    place, stop = ("", "./lab stop") if is_near else (" there", _stop_there(holder))
     sentences = [
         f"Another command uses this lab: {holder.words()}. Nothing was changed.",
-        f"Wait for it, or end it{place} with: kill {holder.process} && ./lab stop",
+        f"Wait for it, or end it{place} with: kill {holder.process} && {stop}",
     ]
     if not is_near:
         sentences += [
@@ -160,6 +163,16 @@ def _refusal(holder: Holder, age_seconds: float, *, is_near: bool) -> str:
             f"If the command no longer runs there, free the lab with: {UNLOCK}",
         ]
     return "\n".join(sentences)
+
+
+def _stop_there(holder: Holder) -> str:
+    """The command that ends a load from the other controller, which has the inventory of its command.
+
+    The default one is named too, because whoever prints this text adds the inventory of this command elsewhere.
+    """
+    inventory = commands_like(shlex.split(restorable(holder.command))).inventories[0]
+    command = f"LAB_INVENTORY={shlex.quote(inventory)} ./lab stop"
+    return command + note_on_hidden(command)
 
 
 def loss(finding: Finding) -> str:

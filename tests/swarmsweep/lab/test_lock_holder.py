@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from swarmsweep.lab.lab_command import with_prefix
 from swarmsweep.lab.lock_holder import LEASE_SECONDS, Holder, holder_of, judge, lease_of
 
 MINE = holder_of(os.getpid(), ["ansible-playbook", "site.yml"], Path("/srv/a"), 1795000000)
@@ -35,7 +36,7 @@ CASES = {
         "held",
         (
             "process 4711 of eva@far:/home/eva/swarmsweep",
-            "end it there with: kill 4711 && ./lab stop",
+            "end it there with: kill 4711 && LAB_INVENTORY=inventory/lab ./lab stop\n",
             "The lock was last renewed 10 min 0 s ago.",
             "the lock ends in 50 min 0 s.",
             "free the lab with: ./lab stop --unlock",
@@ -57,6 +58,26 @@ def test_what_a_lock_means(text, age_seconds, state, words):
     for word in words:
         assert word in finding.sentence
     assert bool(finding.sentence) is (state in ("held", "stale"))
+
+
+@pytest.mark.parametrize(
+    ("command", "stop"),
+    [
+        ("ansible-playbook sweep.yml -i inventory/mine -K", "LAB_INVENTORY=inventory/mine ./lab stop\n"),
+        ("ansible-playbook sweep.yml -i 'my lab' -i b", "LAB_INVENTORY='my lab' ./lab stop\n"),
+        ("ansible-playbook sweep.yml -i '***'", "LAB_INVENTORY='***' ./lab stop (replace ***, which hides a value"),
+        # Another version, or a damaged file, may have any text.
+        ("it's", "LAB_INVENTORY=inventory/lab ./lab stop\n"),
+        ("", "LAB_INVENTORY=inventory/lab ./lab stop\n"),
+    ],
+)
+def test_another_controller_ends_its_load_with_its_own_inventory(command, stop):
+    sentence = judge(replace(FAR, command=command).text(), 600, MINE).sentence
+    assert f"end it there with: kill 4711 && {stop}" in sentence
+    # This command's own inventory is for the rest alone.
+    shown = with_prefix(sentence, "LAB_INVENTORY=own ")
+    assert f"kill 4711 && {stop}" in shown
+    assert "free the lab with: LAB_INVENTORY=own ./lab stop --unlock" in shown
 
 
 def test_only_a_controller_whose_processes_cannot_be_seen_is_unlocked_by_force():
