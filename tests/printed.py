@@ -13,5 +13,8 @@ def printed(text: str) -> str:
 
 
 def without_inventory(text: str) -> str:
-    """Return the commands of ``text`` as for the default inventory."""
-    return re.sub(r"LAB_INVENTORY=\S+ (?=\./lab )", "", text)
+    """Return the commands of ``text`` as for the default inventory. They must name one inventory, each of them once."""
+    assert not re.search(r"LAB_INVENTORY=\S+\s+LAB_INVENTORY=", text), text
+    named = r"LAB_INVENTORY=(\S+) (?=\./lab )"
+    assert len(set(re.findall(named, text))) <= 1, text
+    return re.sub(named, "", text)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from swarmsweep.lab.content_hash import IGNORED
+from swarmsweep.lab.lab_command import VERBS
 
 ROOT = Path(__file__).parents[1]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -211,6 +212,17 @@ def test_every_verb_of_the_contract_exists():
 
 def test_every_verb_is_in_the_help():
     assert verbs() - help_verbs() - {"help", "-h", "--help"} == set()
+
+
+def test_the_verbs_that_name_an_inventory_are_those_that_read_one():
+    """A verb that is missing there is printed without LAB_INVENTORY."""
+    text = (ROOT / "lab").read_text()
+    functions = re.findall(r"^(\w+)\(\) \{[^\n}]*\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    reading = [name for name, body in functions if '"$INVENTORY"' in body]
+    assert "play_sweep" in reading
+    reads = re.compile("|".join([r'"\$INVENTORY"', *(rf"\b{name}\b" for name in reading)]))
+    arms = re.split(r"^  ([a-z][a-z| -]*)\)", text.rpartition("\ncase ")[2], flags=re.MULTILINE)
+    assert {verb for verb, body in zip(arms[1::2], arms[2::2], strict=True) if reads.search(body)} == VERBS
 
 
 def test_playbooks_that_the_verbs_run_exist():

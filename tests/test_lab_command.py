@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")} | {
+# Without the settings of whoever runs the tests.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "LAB_"))} | {
     "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])
 }
 
@@ -123,6 +124,24 @@ def test_the_line_at_the_start_hides_values_that_may_be_secret(functions, words,
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith(line)
     assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("inventory", "command"),
+    [
+        ("", "./lab"),
+        ("inventory/lab", "./lab"),
+        ("inventory/lab/", "./lab"),
+        ("FOLDER/inventory/lab", "./lab"),
+        ("inventory/mine", "LAB_INVENTORY=inventory/mine ./lab"),
+        ("FOLDER/inventory/mine", "LAB_INVENTORY=FOLDER/inventory/mine ./lab"),
+        ("../my lab", r"LAB_INVENTORY=../my\ lab ./lab"),
+    ],
+)
+def test_a_message_of_the_script_names_the_inventory_that_is_not_the_default(functions, inventory, command):
+    folder = str(functions.parent.resolve())
+    done = bash(functions, 'printf %s "$LAB"', LAB_INVENTORY=inventory.replace("FOLDER", folder))
+    assert done.stdout == command.replace("FOLDER", folder), done.stderr
 
 
 @pytest.mark.parametrize("name", [*NAMES, ""])

@@ -311,7 +311,7 @@ def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_pa
     assert result.returncode != 0
     for side in ("api", "load"):
         assert f"the group '{side}' " in said(result)
-    assert str(path) in said(result)
+    assert f"edit {path}" in said(result)
     assert "Traceback" not in said(result)
 
 
