@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-# Without the settings of whoever runs the tests.
+# Without the settings of the shell that runs the tests.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "LAB_"))} | {
     "PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])
 }

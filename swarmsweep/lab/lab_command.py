@@ -107,7 +107,7 @@ def _parts(argument: Argument) -> tuple[list[str], tuple[str, ...]]:
         return [], words
     letters = word[1:] if argument.kind == FLAG else word[1:].partition(argument.name)[0]
     kept = "".join(letter for letter in letters if letter not in _OF_ONE_COMMAND)
-    rest = () if argument.kind == FLAG else (f"-{words[0][1 + len(letters) :]}", *words[1:])
+    rest: tuple[str, ...] = () if argument.kind == FLAG else (f"-{words[0][1 + len(letters) :]}", *words[1:])
     return [f"-{kept}"] if kept else [], rest
 
 

@@ -168,7 +168,7 @@ def _refusal(holder: Holder, age_seconds: float, *, is_near: bool) -> str:
 def _stop_there(holder: Holder) -> str:
     """The command that ends a load from the other controller, which has the inventory of its command.
 
-    The default one is named too, because whoever prints this text adds the inventory of this command elsewhere.
+    The default one is named too, because the callback adds the inventory of this command where a command has none.
     """
     inventory = commands_like(shlex.split(restorable(holder.command))).inventories[0]
     command = f"LAB_INVENTORY={shlex.quote(inventory)} ./lab stop"

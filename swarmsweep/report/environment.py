@@ -101,5 +101,6 @@ def _flatten(value: Any, path: str = "") -> list[str]:
 
 # Sections of the manifest that are not shown as they are stored.
 SHOWN = {"commands": _commands, "environment": _environment, "resumed": _resumed}
-# Keyed hashes of settings that are in the section "api" too. They only serve to compare.
-OMITTED = frozenset({"hidden"})
+# Keyed hashes of settings that are in the section "api" too, which only serve to compare. And what commands of the page
+# already have.
+OMITTED = frozenset({"hidden", "inventories", "reports"})

@@ -323,3 +323,31 @@ def test_the_next_command_of_an_error_of_the_lab_comes_last(tmp_path):
     _, out, _ = play(make(tmp_path / "x", yaml.safe_dump(given)), LAB_VERB="sweep")
     assert re.search(r"so none is not a run folder\. To start a run: LAB_INVENTORY=\S+ \./lab sweep", out)
     assert re.fullmatch(r"next: LAB_INVENTORY=\S+ \./lab sweep", out.splitlines()[-1])
+
+
+STOP = [
+    {
+        "name": "Try",
+        "hosts": "localhost",
+        "tasks": [{"name": "Stop", "ansible.builtin.fail": {"msg": "no rule. Run: ./lab site"}}],
+    }
+]
+
+
+def test_with_v_the_commands_of_a_failure_name_the_inventory(tmp_path):
+    folder = make(tmp_path / "x", json.dumps(STOP))
+    code, out, _ = play(folder, "-v")
+    assert code == 2
+    # The result is YAML, with line breaks of its own.
+    assert f"no rule. Run: LAB_INVENTORY={folder}/hosts.json ./lab site" in " ".join(out.split())
+
+
+def test_every_inventory_is_repeated_also_a_list_that_is_too_long_for_a_path(tmp_path):
+    folder = make(tmp_path / "x", json.dumps(STOP))
+    hosts = ",".join(f"host-{number}.example" for number in range(40))
+    _, out, _ = play(folder, "-i", hosts, LAB_VERB="sweep")
+    mine = f"LAB_INVENTORY={folder}/hosts.json ./lab"
+    assert f"  no rule. Run: {mine} site" in out.splitlines()
+    assert out.splitlines()[-1] == f"next: {mine} site"
+    _, out, _ = play(folder, "-i", hosts, LAB_VERB="site")
+    assert out.splitlines()[-1] == f"next: {mine} site -i {hosts}"

@@ -132,10 +132,10 @@ def test_what_follows_a_check_names_the_inventory_that_ansible_read(action, plan
     folder.mkdir(parents=True)
     (folder / "deploy.json").write_text(json.dumps({"status": "failed", "reason": "it died", "reason_code": "crash"}))
     measure_attempt(run, cell_id, 1)
-    told = action.do_show_check(str(run), "120", "my sweep.yml", [str(ROOT / "inventory/mine")])
-    assert told["next"] == "LAB_INVENTORY=inventory/mine ./lab sweep 'my sweep.yml' -K"
-    assert "  inventory       inventory/mine" in told["lines"]
-    assert not told["deployed"]
+    shown = action.do_show_check(str(run), "120", "my sweep.yml", [str(ROOT / "inventory/mine")])
+    assert shown["next"] == "LAB_INVENTORY=inventory/mine ./lab sweep 'my sweep.yml' -K"
+    assert "  inventory       inventory/mine" in shown["lines"]
+    assert not shown["deployed"]
 
 
 @pytest.mark.parametrize("other", ["20261122T114512Z-quick", "", "../reports", None, 7, "toy.yml"])

@@ -135,7 +135,7 @@ def test_of_several_inventories_the_last_one_with_settings_is_named(tmp_path, mo
 
 
 def test_what_is_one_file_is_decided_by_the_file(tmp_path):
-    """A script, and an inventory without an ending, are files. A folder with an ending is none."""
+    """A script, and an inventory without an ending, are files. A folder may have an ending."""
     for name in ("hosts", "hosts.py"):
         path = tmp_path / name
         path.write_text("")
