@@ -278,6 +278,7 @@ class CallbackModule(Default):
             # A check has one cell, and judges no load.
             one_user = judged.get("one_user")
             line = self.cell.line(judged["sentence"], None if one_user else self.progress, datetime.now())
+            line = with_prefix(line, self.prefix)
             if self.progress_file:
                 self.progress_file.last = one_line(line)
             status = "valid" if one_user and judged["status"] != "failed" else judged["status"]

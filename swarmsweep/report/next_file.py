@@ -62,7 +62,7 @@ def next_summary(following: NextSweep) -> NextSummary:
 
 def next_text(run_dir: Path, plan: Plan, following: NextSweep) -> str:
     """The text of next.yml: a sweep file, or comments alone with the reason why there is none."""
-    reasons = [_comment(f"- {one_line(reason)}", "  ") for reason in following.reasons]
+    reasons = [line for reason in following.reasons for line in _reason_lines(reason, following.command)]
     if following.sweep is None:
         head = f"After run {plan.run_id}, there is no next sweep:"
         return "\n".join([_comment(head), *reasons]) + "\n"
@@ -101,6 +101,15 @@ def with_code(text: str, command: str) -> str:
 
 def _command(plan: Plan, commands: LabCommands) -> str:
     return commands.sweep(quote(f"{commands.reports}/{plan.run_id}/{NEXT_FILE}"))
+
+
+def _reason_lines(reason: str, command: str) -> list[str]:
+    """A reason as comments. A command in it is on one line, so that it can be copied."""
+    text = one_line(reason)
+    if not command or command not in text:
+        return [_comment(f"- {text}", "  ")]
+    before, _, after = text.partition(command)
+    return [_comment(f"- {before}", "  "), f"#   {command}{after.removesuffix('.')}"]
 
 
 def _comment(text: str, indent: str = "") -> str:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from swarmsweep.choose.fixed_load import REMOVE_CAUSE
 from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.questions import MIN_REPEAT
-from swarmsweep.lab.lab_command import USUAL, LabCommands
+from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry, Row
 from swarmsweep.report.modes import Page
@@ -130,5 +130,5 @@ def _use_of(chosen: Row, commands: LabCommands) -> str:
         }
         texts = [code(f"{name}: {value}") for name, value in values.items()]
         settings = f"{', '.join(texts[:-1])} and {texts[-1]}"
-    site = code_with_note(commands.in_text("./lab site --tags api"))
+    site = code_with_note(commands.in_text("./lab site --tags api") + further_inventories(commands.inventories))
     return f"To use the configuration in this lab, set {settings} in the inventory. Then run {site}."

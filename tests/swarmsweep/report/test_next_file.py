@@ -43,6 +43,15 @@ def test_the_head_has_command_minutes_and_reasons(tmp_path):
     assert max(map(len, lines)) <= 120
 
 
+def test_a_command_in_a_reason_is_one_line(tmp_path):
+    command = f"LAB_INVENTORY={20 * 'long/'} ./lab sweep -e resume=x"
+    following = NextSweep((f"1 cell is left. To measure it: {command}.",), command=command)
+    assert next_text(tmp_path, PLAN, following).splitlines()[1:] == [
+        "# - 1 cell is left. To measure it:",
+        f"#   {command}",
+    ]
+
+
 def test_the_command_is_one_line_and_names_the_folder_of_the_runs(tmp_path):
     stored = {"commands": ["ansible-playbook sweep.yml -e lab_reports=/srv/runs"], "reports": "/srv/my runs"}
     (tmp_path / "manifest.json").write_text(json.dumps(stored | {"inventories": [40 * "long-" + "inventory"]}))

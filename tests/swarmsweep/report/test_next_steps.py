@@ -95,6 +95,12 @@ def test_a_command_in_a_reason_is_shown_to_copy():
     assert next_steps_of(page([repeated("a")]), following).first == [rf"a\_b is left. To measure it: `{command}`."]
 
 
+def test_the_command_that_deploys_has_every_inventory():
+    commands = commands_like(["x", "-i", "a", "-i", "b c"])
+    use = next_steps_of(page([repeated("a")]), NOTHING_OPEN, commands=commands).use
+    assert use.endswith("Then run `LAB_INVENTORY=a ./lab site --tags api -i 'b c'`.")
+
+
 def test_a_hidden_inventory_has_a_note():
     commands = commands_like(["x", "-i", "***"])
     use = next_steps_of(page([repeated("a")]), NOTHING_OPEN, commands=commands).use
