@@ -320,7 +320,7 @@ class Connection:
             self._end(monotonic(), UNREADABLE, f"bad response: {str(error)[:80] or type(error).__name__}")
             return
         except HttpParserUpgrade:
-            self._end(monotonic(), UNREADABLE, "bad response: it wants to upgrade the connection")
+            self._end(monotonic(), UNREADABLE, "bad response: it switches to another protocol")
             return
         if self._whole:
             self._finish()

@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         if name not in allowed:
             file = hosts_of(inventory_of(task_vars.get("ansible_inventory_sources")))
             raise AnsibleActionFail(
-                f"'{name}' is not an API host of this inventory, so it is not loaded. "
+                f"'{name}' is not an API host of this inventory, so it gets no load. "
                 f"Allowed: {', '.join(allowed) or f'none, as the group api of {file} is empty'}"
             )
         address = str(task_vars["hostvars"][name].get("ansible_host", name))
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         url_host = self._task.args.get("url_host", virtual_machines.url_host(address))
         if url_host != virtual_machines.url_host(address):
             raise AnsibleActionFail(
-                f"'{url_host}' is not the address of '{name}', so it is not loaded. Allowed: its ansible_host, "
+                f"'{url_host}' is not the address of '{name}', so it gets no load. Allowed: its ansible_host, "
                 f"{virtual_machines.url_host(address)}"
             )
         if virtual_machines.is_virtual(address):

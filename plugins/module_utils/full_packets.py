@@ -96,7 +96,7 @@ def lost(pid: int, hosts: dict[str, str]) -> str | None:
             size, host = of_address["bytes"], hosts[address]
             return (
                 f"Packets of {size} bytes are lost between HAProxy and the replica on API host {host} ({address}), and "
-                f"packets of {SMALL_BYTES} bytes pass. So long requests and responses would never arrive. "
+                f"packets of {SMALL_BYTES} bytes pass. Long requests and responses would never arrive. "
                 f"Fix: let the network between the API hosts carry packets of {size + ADDED_BYTES} bytes. "
                 "On each of them, `ip link` shows the mtu of an interface"
             )

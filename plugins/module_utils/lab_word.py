@@ -34,7 +34,7 @@ def why_not_loaded(target: str, word: str, user: str) -> str | None:
             "The address of a host, or lab_proxy_port, was changed after ./lab site. Run: ./lab site"
         )
     return (
-        f"{target} is not this lab's proxy, so it is not loaded: {problem}. "
+        f"{target} is not this lab's proxy, so it gets no load: {problem}. "
         "Correct ansible_host of the API host in the inventory, or run: ./lab site"
     )
 

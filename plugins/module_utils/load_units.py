@@ -190,5 +190,5 @@ class Units:
         except (OSError, ValueError) as error:
             return self.module.fail_json(
                 msg=f"the master cannot listen at '{name}': {error}. "
-                "Fix: write the host's address in digits as its ansible_host in the inventory"
+                "Fix: set ansible_host of this host in the inventory to its IP address"
             )

@@ -25,10 +25,10 @@ def lost_nodes(nodes: Iterable[Node], names: Mapping[str, str]) -> dict[str, str
         status = node.get("Status") or {}
         if status.get("State") != "ready":
             message = status.get("Message") or "no reason given"
-            lost[known[node["ID"]]] = f"for Swarm, the host is {status.get('State', 'unknown')} ({message})"
+            lost[known[node["ID"]]] = f"Swarm reports the host as {status.get('State', 'unknown')} ({message})"
     return lost
 
 
 def explain_lost(lost: Mapping[str, str]) -> str:
-    """Return a sentence on lost nodes, as 'API host lab-api2: for Swarm, the host is down (heartbeat failure)'."""
+    """Return a sentence on lost nodes, as 'API host lab-api2: Swarm reports the host as down (heartbeat failure)'."""
     return "; ".join(f"API host {name}: {why}" for name, why in sorted(lost.items()))

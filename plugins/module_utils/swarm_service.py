@@ -90,6 +90,7 @@ def deploy_stack(stack: str, compose_path: str) -> str | None:
 
 
 LOOK = "To see its log, run: ./lab logs proxy"
+NO_RIGHT = "Its socket does not have the level admin, so no server can be marked as down. Run: ./lab site"
 
 
 def clear_backend(request: Deployment) -> None:
@@ -109,7 +110,7 @@ def clear_backend(request: Deployment) -> None:
             raise HarnessError(
                 problem
                 or f"HAProxy still sends requests to removed replicas: {haproxy_stats.describe(stale)}. "
-                f"{LOOK if allowed else 'Its socket may not mark servers as down. Run: ./lab site'}"
+                f"{LOOK if allowed else NO_RIGHT}"
             )
         time.sleep(POLL_SECONDS)
 
@@ -185,7 +186,7 @@ def resume(
     """Go on with a wait that other hosts were asked about; ``record`` is the one with which it stopped."""
     service = Service(api, request.service_name)
     if service.find() is None:
-        raise HarnessError(f"The service {request.service_name} was removed while it was waited for")
+        raise HarnessError(f"The service {request.service_name} was removed before it was ready")
     kept = {name: value for name, value in record.items() if name not in others.question()}
     return wait_until_ready(service, request, kept | {"status": "failed"}, others)
 
@@ -343,7 +344,8 @@ class Wait:
             text += f"; {swarm_tasks.name_of(task)} is {swarm_tasks.state_of(task)} ({detail})"
         if self.verdict.running == wanted:
             described = haproxy_stats.describe(self.servers)
-            text += f"; {self.request.ready_check} passes for {self.record['haproxy_up']}: {described}"
+            up = self.record["haproxy_up"]
+            text += f"; {self.request.ready_check} passes for {up} of {wanted} replicas: {described}"
             text += "".join(f"; {ports}" for ports in describe_listeners(self.service.listeners(self.alive())))
         return text
 

@@ -129,7 +129,8 @@ def main():
             problems.append(
                 f"{params['host_name']}: the image {image}, which {setting} names, cannot run sh and cat "
                 f"({problem}). lab_api_secret_env needs them. "
-                "Fix: add them to the image, or remove lab_api_secret_env and read the file that NAME_FILE names"
+                "Fix: add them to the image. Or remove lab_api_secret_env, and let the API read the file "
+                "whose path is in the variable NAME_FILE"
             )
     if problems:
         module.fail_json(msg="\n".join(problems))

@@ -179,7 +179,7 @@ class PageUnits(Units):
         # A host may have no worker yet.
         if record is None or record["ends_at"] <= time.time():
             self.module.fail_json(
-                msg="this host has no part of Locust's page: it ended, or the host has joined the lab since. "
+                msg="Locust's page has no process on this host. Its processes ended, or the host joined the lab later. "
                 "Run: ./lab stop, then ./lab ui",
                 next_command="./lab stop",
             )

@@ -81,7 +81,7 @@ options:
     type: dict
     default: {}
   silent:
-    description: Why an API host could not say this, by its name. Its replicas count as lost.
+    description: Why an API host returned no records, by its name. Its replicas count as lost.
     type: dict
     default: {}
   docker_url:

@@ -60,7 +60,7 @@ def set_line(inventory: Path | str, name: str, value: str, effective: str) -> Ch
     if (before or "") != effective:
         there = "is not set" if before is None else f"is {before!r}"
         raise InputError(
-            f"{file}: {name} {there}, but Ansible has {effective!r}, so another place sets it too. "
+            f"{file}: {name} {there}, but Ansible has {effective!r}, so it is set elsewhere. "
             f"Remove it there (other group_vars, hosts.yml, -e). {fix}"
         )
     changed = ChangedLine(str(file), name, before, value)
@@ -73,7 +73,7 @@ def set_line(inventory: Path | str, name: str, value: str, effective: str) -> Ch
         start = text[: node.start_mark.index]
         # An empty value begins directly after the colon.
         after = start + (" " if start.endswith(":") else "") + word + text[node.end_mark.index :]
-    _compare(text, after, name, value, f"{file}: {name} cannot be changed without changing more. {fix}")
+    _compare(text, after, name, value, f"{file}: {name} cannot be changed without other changes to the file. {fix}")
     real = file.resolve()
     write_atomically(real, after, like=real.stat())
     return changed

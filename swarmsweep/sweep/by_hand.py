@@ -143,7 +143,7 @@ def decide(
     place = f"Locust's page runs on {host} with {page['locustfile']}"
     if is_named and (page["locustfile"], dict(page["env"])) != (load.locustfile, load.env):
         raise LabError(
-            f"{place}, and not with what the command names; allowed: ./lab ui --workers N, without a file. "
+            f"{place}, but the command names another load; allowed: ./lab ui --workers N, without a file. "
             f"To load something else, first end it with: {STOP}",
             next_command=STOP,
         )
@@ -155,7 +155,7 @@ def decide(
         )
     if workers is not None and workers < running:
         raise LabError(
-            f"{place} and {running} workers, and workers are only added; allowed: --workers {running} or more. "
+            f"{place} and {running} workers, and workers can only be added; allowed: --workers {running} or more. "
             f"To begin again with {workers}, first end it with: {STOP}",
             next_command=STOP,
         )

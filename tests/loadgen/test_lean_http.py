@@ -137,7 +137,7 @@ RESPONSES = {
     "/two-lengths": (UNREADABLE, BAD, False),
     "/two-answers": (UNREADABLE, BAD + "more data after its end", False),
     "/trailing": (UNREADABLE, BAD, False),
-    "/upgrade": (UNREADABLE, BAD + "it wants to upgrade the connection", False),
+    "/upgrade": (UNREADABLE, BAD + "it switches to another protocol", False),
     "/cut": (RESET, "connection closed in the middle of the response", False),
     "/cut-head": (RESET, "connection closed in the middle of the response", False),
     "/cut-chunk": (RESET, "connection closed in the middle of the response", False),

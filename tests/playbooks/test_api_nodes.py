@@ -63,8 +63,8 @@ def test_a_swarm_that_cannot_be_used_is_refused_before_a_port_is_opened(tmp_path
 INFO = json.dumps({"id": "k7x2mfq1", "cpus": 1, "memory_bytes": 8 * 1024**3})
 NODES = {
     "ready": ((0, INFO), "k7x2mfq1 Ready Active", []),
-    "down": ((0, INFO), "k7x2mfq1 Down Active", ["cannot place replicas on lab-api", "it is down active"]),
-    "drained": ((0, INFO), "k7x2mfq1 Ready Drain", ["it is ready drain"]),
+    "down": ((0, INFO), "k7x2mfq1 Down Active", ["cannot place replicas on lab-api", "is down active"]),
+    "drained": ((0, INFO), "k7x2mfq1 Ready Drain", ["is ready drain"]),
     "not a node": ((0, INFO), "r32no4di Ready Active", ["no node of the Swarm of lab-api", "./lab site"]),
     "in no Swarm": ((0, INFO.replace("k7x2mfq1", "")), "r32no4di Ready Active", ["./lab site"]),
     "no Docker": ((1, ""), "k7x2mfq1 Ready Active", ["Docker does not respond", "systemctl status docker"]),

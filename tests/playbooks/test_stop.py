@@ -73,6 +73,6 @@ def test_secrets_stay_for_a_sweep_that_goes_on_alone(
     assert done.returncode == 0, done.stdout + done.stderr
     assert secrets.exists() is stays
     said = " ".join(done.stdout.split())
-    assert ("A command goes on, and keeps the secrets of its load: " in said) is stays
+    assert ("This command still runs, so the secrets of its load were kept: " in said) is stays
     if stays and holder:
         assert holder.words() in said

@@ -244,9 +244,9 @@ def test_an_api_host_may_be_loaded(lab, name, url_host):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("target lab-load", "'lab-load' is not an API host of this inventory, so it is not loaded. Allowed: lab-api"),
+        ("target lab-load", "'lab-load' is not an API host of this inventory, so it gets no load. Allowed: lab-api"),
         ("target example.org", "'example.org' is not an API host"),
-        ("other address", "'10.0.0.6' is not the address of 'lab-api', so it is not loaded. Allowed: its ansible_host"),
+        ("other address", "'10.0.0.6' is not the address of 'lab-api', so it gets no load. Allowed: its ansible_host"),
     ],
 )
 def test_nothing_else_may_be_loaded(lab, name, words):

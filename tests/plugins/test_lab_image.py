@@ -345,5 +345,5 @@ def test_a_setting_that_another_place_overrides_is_not_changed(lab):
     lab.add("b", "kit:1")
     code, said = lab.bring("kit:1", "-e", "lab_api_image=other:1")
     assert code != 0
-    assert "lab_api_image is '', but Ansible has 'other:1', so another place sets it too" in " ".join(said.split())
+    assert "lab_api_image is '', but Ansible has 'other:1', so it is set elsewhere" in " ".join(said.split())
     assert lab.settings.read_text() == SETTINGS

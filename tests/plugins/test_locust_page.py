@@ -323,7 +323,7 @@ def test_a_worker_that_cannot_join_leaves_the_others_alone(units):
 
 def test_workers_join_no_page_that_has_ended(units):
     joining, _host = units(joins=True)
-    message = r"this host has no part of Locust's page: it ended.*\./lab stop, then \./lab ui"
+    message = r"Locust's page has no process on this host\. Its processes ended.*\./lab stop, then \./lab ui"
     with pytest.raises(PageError, match=message):
         joining.join()
     joining.given["time_limit_seconds"] = -1

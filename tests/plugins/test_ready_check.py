@@ -327,7 +327,8 @@ def test_an_api_that_is_not_ready_yet_is_waited_for(proxy):
     limit = r"not ready after 120 s \(lab_api_ready_timeout_seconds\): (\d) of \1 replicas run; "
     assert re.match(limit, record["reason"]), record["reason"]
     found = re.search(
-        r"GET /ready \(Host: api\) passes for 0: api-1 \S+.* \(status 503 \(Service Unavailable\)\)", record["reason"]
+        r"GET /ready \(Host: api\) passes for 0 of \d replicas: api-1 \S+.* \(status 503 \(Service Unavailable\)\)",
+        record["reason"],
     )
     assert found, record["reason"]
 

@@ -24,10 +24,10 @@ def test_nodes_that_are_not_ready_are_lost():
     assert swarm_nodes.lost_nodes([READY], NAMES) == {}
     lost = swarm_nodes.lost_nodes([READY, DOWN, NEW], NAMES)
     assert lost == {
-        "lab-api2": "for Swarm, the host is down (heartbeat failure)",
-        "ip-10-0-0-7": "for Swarm, the host is unknown (no reason given)",
+        "lab-api2": "Swarm reports the host as down (heartbeat failure)",
+        "ip-10-0-0-7": "Swarm reports the host as unknown (no reason given)",
     }
     assert swarm_nodes.explain_lost(lost) == (
-        "API host ip-10-0-0-7: for Swarm, the host is unknown (no reason given); "
-        "API host lab-api2: for Swarm, the host is down (heartbeat failure)"
+        "API host ip-10-0-0-7: Swarm reports the host as unknown (no reason given); "
+        "API host lab-api2: Swarm reports the host as down (heartbeat failure)"
     )

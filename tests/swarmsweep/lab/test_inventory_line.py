@@ -28,11 +28,11 @@ REFUSED = [
     ("lab_api_image: '{{ x }}'\n", "y", "lab.yml:1: lab_api_image is the template '{{ x }}', so it is not replaced"),
     ("lab_api_image: >-\n  a\n", "a", "lab.yml:1: lab_api_image is not a text on one line"),
     ("lab_api_image: [a]\n", "a", "lab.yml:1: lab_api_image is not a text on one line"),
-    ("lab_api_image: a\n", "b", "lab_api_image is 'a', but Ansible has 'b', so another place sets it too"),
+    ("lab_api_image: a\n", "b", "lab_api_image is 'a', but Ansible has 'b', so it is set elsewhere"),
     ("a: 1\n", "b", "lab_api_image is not set, but Ansible has 'b'"),
     ("a: [\n", "", "is not valid YAML"),
     ("- a\n", "", "holds no settings"),
-    ("{a: 1}\n", "", "cannot be changed without changing more"),
+    ("{a: 1}\n", "", "cannot be changed without other changes to the file"),
 ]
 
 

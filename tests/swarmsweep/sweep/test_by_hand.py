@@ -118,10 +118,10 @@ def test_workers_join_the_page_that_runs(pages, wanted, begins, workers, seconds
     ("pages", "wanted", "message"),
     [
         ({"a": page(locustfile="empty.py")}, {"is_named": True},
-         "page runs on a with empty.py, and not with what the command names"),
-        ({"a": page(env={})}, {"is_named": True}, "and not with what the command names"),
+         "page runs on a with empty.py, but the command names another load"),
+        ({"a": page(env={})}, {"is_named": True}, "but the command names another load"),
         ({"a": page()}, {"minutes": 5}, "its time limit cannot be changed"),
-        (TWO, {"workers": 2}, "predict.py and 3 workers, and workers are only added; allowed: --workers 3 or more"),
+        (TWO, {"workers": 2}, "predict.py and 3 workers, and workers can only be added; allowed: --workers 3 or more"),
     ],
 )  # fmt: skip
 def test_a_page_that_runs_is_not_changed_otherwise(pages, wanted, message):
