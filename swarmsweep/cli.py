@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="plan only the cells whose ids match, for example 'r2-*'; may be repeated",
     )
     plan.add_argument(
-        "--max-minutes", metavar="N", help="show how many deployments can end within so many minutes, for example 30"
+        "--max-minutes", metavar="N", help="show how many deployments can end within N minutes, for example 30"
     )
     plan.add_argument("--api-cpus", type=_positive, metavar="N", help="plan for this number of CPUs on each API host")
     plan.add_argument(

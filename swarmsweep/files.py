@@ -113,5 +113,5 @@ def _without_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) < len(pairs):
         name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"key {quoted(name)} is there twice")
+        raise ValueError(f"key {quoted(name)} occurs twice")
     return entries

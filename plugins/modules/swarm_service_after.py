@@ -162,7 +162,7 @@ def read_deployment(path: str) -> dict:
     except OSError as error:
         raise HarnessError(f"Cannot read the deployment record {path}: {error.strerror}") from error
     except ValueError as error:
-        raise HarnessError(f"{path} is no deployment record: {error}") from error
+        raise HarnessError(f"{path} is not a deployment record: {error}") from error
     if deployed.get("status") != "ready":
         raise HarnessError(
             f"{path} records a service with status {deployed.get('status')!r}, which was never under load"

@@ -74,7 +74,7 @@ def _unverified(choice: Choice, valid: list[Row], rows: list[Row]) -> Open:
         return larger_ones(choice, largest_of(valid, choice.tariff), rows)
     load = _next_profile(load_of(choice))
     if load is None:
-        reason = f"{some(held)} held the SLO, but not long enough to verify a rate. More deployments may."
+        reason = f"{some(held)} held the SLO, but not long enough to verify a rate. More deployments may verify one."
         return Open([Question(reason, held[0], beside=tuple(held), repeat=more_deployments(choice))], [])
     reason = f"{some(held)} held the SLO, but not long enough to verify a rate. The profile {load.profile} is longer."
     return Open([Question(reason, held[0], beside=tuple(held), load=load, repeat=choice.plan.repeat)], [])

@@ -97,7 +97,7 @@ def _figures(best: Row, slo: SloLimits, tariff: Tariff) -> list[str]:
     """What the chosen cell served, and its cost."""
     every = slo_of.compare_with_limits(best, slo)
     figures = figures_in_words(best, slo)
-    open_ones = "No configuration holds the SLO clearly, and this one is the cheapest that held it as measured."
+    open_ones = "No configuration clearly holds the SLO. This one is the cheapest whose measured figures hold it."
     return [
         "" if best.meets_slo else open_ones,
         f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "

@@ -96,7 +96,7 @@ def larger_ones(choice: Choice, row: Row, rows: list[Row]) -> Open:
     new = tuple(cell for cell in cells if cell.id not in known)
     if not new:
         return Open([], [f"{advice(row)}. No sweep of other sizes settles this."])
-    reason = f"No tested configuration is large enough. These have more of what held {row.id} back."
+    reason = f"No tested configuration is large enough. The next cells have more of what held {row.id} back."
     return Open([Question(reason, row, new, repeat=choice.plan.repeat)], [])
 
 

@@ -39,7 +39,7 @@ def known(rule: Rule, noun: str, unit: str = "CPU equivalent") -> str:
     at_cost = "at the same cost" if is_free else f"for {price:.2f} times the cost"
     sentences = [f"{name} brought {least}{factor:.2f} times the {noun} {at_cost}."]
     if not is_free:
-        sentences.append(f"For each {unit}, that is {least}{rule.factor_per_cost or 0.0:.2f} times.")
+        sentences.append(f"For each {unit}, the factor is {least}{rule.factor_per_cost or 0.0:.2f}.")
     sentences += [*_uncertainty(rule), _because(rule)]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -48,7 +48,7 @@ def unknown(axis: str, step: tuple[Any, Any], gaps: Sequence[tuple[str, str]]) -
     """Why there is no factor. ``gaps`` are ids of cells, each with what it lacks."""
     cell_id, gap = gaps[0]
     others = f" {counted(len(gaps) - 1, 'other cell')} cannot be used either." if len(gaps) > 1 else ""
-    return f"{step_name(axis, *step)}: what it brought is not known. {cell_id} {gap}.{others}"
+    return f"{step_name(axis, *step)}: its effect is not known. {cell_id} {gap}.{others}"
 
 
 def without_pairs(axes: Sequence[str]) -> str:

@@ -194,7 +194,7 @@ def _after_no_good_probe(
         return INTERRUPTED
     if not failed:
         return (
-            "No probe at a rate was made, because the users' on_start took the budget. "
+            "No rate was probed, because on_start of the users used up the budget. "
             f"{_longer(search.order.profile)}. Or make on_start shorter in the scenario."
         )
     lowest = min(failed, key=lambda entry: entry.level or 0.0)

@@ -190,7 +190,7 @@ def check_machine(capacity: Result, _is_api: bool) -> str | None:
     machine = capacity.get("machine", TESTED_MACHINE)
     if machine in (TESTED_MACHINE, *UNTESTED_MACHINES):
         return None
-    allowed = f"{TESTED_MACHINE}, and {', '.join(UNTESTED_MACHINES)} without a test"
+    allowed = f"{TESTED_MACHINE}, and {', '.join(UNTESTED_MACHINES)} (untested)"
     return f"has a processor of the kind {machine or 'unknown'}; allowed: {allowed}. Fix: use another machine"
 
 

@@ -68,7 +68,7 @@ def problem(stored: str, here: Provisioned, *, is_provisioned: bool) -> str | No
     try:
         there = msgspec.json.decode(stored, type=Provisioned)
     except msgspec.DecodeError:
-        before = "an earlier version of swarmsweep, or not to the end"
+        before = "an earlier version of swarmsweep, or only in part"
         return f"was provisioned by {before}. This is version {here.words()}. Fix: {SITE}"
     if there == here:
         return None

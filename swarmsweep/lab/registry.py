@@ -49,7 +49,7 @@ def read_target(text: str) -> Target:
     if not colon:
         raise InputError(f"the target '{text}' has no tag; allowed: {_TARGET}")
     if not (_HOST.fullmatch(text.partition("/")[0]) and _PATH.fullmatch(path) and _TAG.fullmatch(tag)):
-        raise InputError(f"the target '{text}' is no name of an image; allowed: {_TARGET}")
+        raise InputError(f"the target '{text}' is not the name of an image; allowed: {_TARGET}")
     return Target(registry, f"{registry}/{path}:{tag}")
 
 
@@ -74,7 +74,7 @@ def docker_config(registry: str, credentials: str, user: str = "") -> str:
         line = f"{user}:{content.rstrip()}" if user else content.rstrip("\r\n")
         name, colon, password = line.partition(":")
         if not (name and colon and password) or "\n" in line:
-            raise LabError(f"{credentials}: is neither of what is allowed: {_CREDENTIALS}")
+            raise LabError(f"{credentials}: has neither of the allowed forms: {_CREDENTIALS}")
         entry = {"auth": base64.b64encode(line.encode()).decode()}
     return json.dumps({"auths": {key: entry}})
 
@@ -90,7 +90,7 @@ def _read(credentials: str) -> str:
             content = file.read(MAX_BYTES + 1)
         text = content.decode()
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or ("it is no text" if isinstance(error, ValueError) else error)
+        reason = getattr(error, "strerror", None) or ("it is not text" if isinstance(error, ValueError) else error)
         raise LabError(f"{credentials}: cannot be read: {reason}; allowed: a file with {_CREDENTIALS}") from None
     if not text.strip() or len(content) > MAX_BYTES:
         size = format_bytes(path.stat().st_size)
@@ -122,7 +122,7 @@ def _entry(content: str, registry: str, key: str, credentials: str) -> dict[str,
 
 # What Docker prints when a registry refuses, and what helps. {fix} names the option or setting of the credentials.
 _REASONS = (
-    (r"x509|certificate", "set lab_ca_bundle to a PEM file with the certificate of the one who signed it"),
+    (r"x509|certificate", "set lab_ca_bundle to a PEM file with the certificate of the registry's authority"),
     (
         r"unauthorized|no basic auth|denied|authentication required|incorrect username",
         "give credentials that may do this: {setting}",

@@ -129,7 +129,7 @@ def _read_line(line: str, where: str) -> Sample:
     try:
         return _LINE.decode(line)
     except msgspec.ValidationError as error:
-        raise LabError(f"{where}: is no sample: {error}") from error
+        raise LabError(f"{where}: is not a sample: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise LabError(f"{where}: is not valid JSON: {error}") from error
 

@@ -104,7 +104,7 @@ class SearchFile(Struct, frozen=True):
         seen: set[int] = set()
         for entry in self.probes:
             if entry.number in seen:
-                raise ValueError(f"probe {entry.number} is there twice")
+                raise ValueError(f"probe {entry.number} occurs twice")
             seen.add(entry.number)
 
 

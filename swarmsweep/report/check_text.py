@@ -175,7 +175,7 @@ def _memory(row: Row, cell: PlannedCell) -> str | None:
 def _processes(row: Row, cell: PlannedCell) -> str | None:
     if row.server_processes is None:
         return None
-    return f"{row.server_processes} of the server in each replica (the cell says workers: {cell.config['workers']})"
+    return f"serving the port in each replica: {row.server_processes} (the cell says workers: {cell.config['workers']})"
 
 
 def _problems(

@@ -102,7 +102,7 @@ class LiveFiles:
     def keep(self, line: str) -> None:
         """Store a line of the load host."""
         if not keep_live(line, self._figures):
-            self.lost("what the load host sends is not known here")
+            self.lost("this version cannot read what the load host sends")
             return
         self._since = time.time()
         with contextlib.suppress(OSError):

@@ -76,7 +76,7 @@ def _run_that_begins(locks: Path) -> Path | None:
         if sweep.run is not None and _writes(sweep, Path(sweep.run)):
             return Path(sweep.run)
         if began is None:
-            print(f"A sweep prepares its run. This waits for it: {sweep.words()}", file=sys.stderr, flush=True)
+            print(f"A sweep prepares its run. This command waits for it: {sweep.words()}", file=sys.stderr, flush=True)
         began = sweep
         time.sleep(LOOK_SECONDS)
     if began is None:

@@ -52,8 +52,7 @@ def refuse_idle(
             problems.add(line, place, text)
         elif matching and all(name in taken for name in matching):
             earlier = ", ".join(dict.fromkeys(other for name, other in taken.items() if name in matching))
-            text = "never applies: the first case that matches a cell wins, and every cell that it matches has"
-            problems.add(line, place, f"{text} {earlier} already")
+            problems.add(line, place, f"never applies: each cell that it matches uses an earlier case: {earlier}")
         for name in matching:
             taken.setdefault(name, place)
 

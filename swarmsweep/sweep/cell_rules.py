@@ -95,6 +95,6 @@ def takes_baseline(sections: Sections, tree: Entries, cells: list[Cell], problem
     has_axes = "matrix" in tree.key_lines and all(not cell.extra for cell in cells)
     if sections.baseline == INVENTORY and not has_axes:
         axes = f"{', '.join(matrix.CORE_AXES[:-1])} and {matrix.CORE_AXES[-1]}"
-        text = f"needs a matrix with the axes {axes} alone; allowed here: none, which is also the default"
+        text = f"needs a matrix with the axes {axes} alone; allowed without one: 'none', which is also the default"
         problems.add(tree.key_lines["baseline"], "baseline", text)
     return has_axes and sections.baseline != NO_BASELINE

@@ -9,7 +9,7 @@ from swarmsweep.sweep.scenario_packages import REQUIREMENTS
 from swarmsweep.sweep.scenarios import PROGRAMS
 
 # As plugins/module_utils/locust_command.py limits a unit.
-MEMORY = "A process of the load may use 80 % of its host's memory: load less data in it"
+MEMORY = "A process of the load may use 80 % of its host's memory: read less data into memory"
 COPIED = "All of locustfiles/ is copied to the load hosts, except hidden files"
 
 Report = Mapping[str, Any]

@@ -275,7 +275,7 @@ def test_an_on_start_that_takes_the_whole_budget_is_named():
     file, counts = recorded(search, made)
     capacity = capacity_of(file, counts, P95)
     assert ([step.purpose for step, _, _ in made], search.ended) == (["unloaded", "probe"], "no_load_passes")
-    assert "No probe at a rate was made, because the users' on_start took the budget" in capacity.next_step
+    assert "No rate was probed, because on_start of the users used up the budget" in capacity.next_step
     assert "load.profile: standard" in capacity.next_step and "make on_start shorter" in capacity.next_step
     assert (capacity.verified_rps, capacity.estimate_rps, capacity.is_lower_bound) == (None, None, False)
 

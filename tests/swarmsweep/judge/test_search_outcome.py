@@ -331,7 +331,7 @@ def test_a_search_that_did_not_end_well_says_why(folder, changes, words):
         ("rate_rps", None, "trials[6]: rate_rps is None, a number above 0 was expected"),
         ("kind", "steady", "trials[6].kind is 'steady': Invalid enum value"),
         ("seconds_measure", 1e9, "trials[6].seconds_measure is '1000000000.0': Expected `float` <= 86400"),
-        ("trial", 6, "probe 6 is there twice"),
+        ("trial", 6, "probe 6 occurs twice"),
         ("trial", True, "trials[6].trial is 'True': Expected `int`, got `bool`"),
     ],
 )

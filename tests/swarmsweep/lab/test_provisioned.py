@@ -30,9 +30,9 @@ def stored(**given: str) -> str:
         (
             "",
             True,
-            "was provisioned by an earlier version of swarmsweep, or not to the end. This is version 0.2.0 (files 0",
+            "was provisioned by an earlier version of swarmsweep, or only in part. This is version 0.2.0 (files 0",
         ),
-        ("{", True, "an earlier version of swarmsweep, or not to the end."),
+        ("{", True, "an earlier version of swarmsweep, or only in part."),
         (
             stored(version="0.1.0"),
             True,

@@ -119,7 +119,7 @@ def test_a_broken_last_line_is_left_out_and_another_is_refused(tmp_path):
     with pytest.raises(LabError, match=r"samples-api-lab-api\.jsonl:1: is not valid JSON"):
         read_samples(path)
     path.write_text('{"t": 1, "host": {}, "containers": {"a": 3}}\n')
-    with pytest.raises(LabError, match=r"is no sample: Expected `object`, got `int` - at `\$\.containers"):
+    with pytest.raises(LabError, match=r"is not a sample: Expected `object`, got `int` - at `\$\.containers"):
         read_samples(path)
 
 

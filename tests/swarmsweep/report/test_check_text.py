@@ -60,7 +60,7 @@ def test_a_sound_api(tmp_path):
         '                  {"prediction": "good"}',
         "  requests        12, of which 0 failed, median 10.0 ms",
         "  memory          120 MiB at most, of 256M",
-        "  processes       1 of the server in each replica (the cell says workers: 1)",
+        "  processes       serving the port in each replica: 1 (the cell says workers: 1)",
     ]
 
 

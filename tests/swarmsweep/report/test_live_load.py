@@ -101,7 +101,7 @@ def test_why_there_are_no_figures_is_kept_until_some_come(tmp_path):
     files.keep("no figures")
     again = missing(tmp_path)
     # The time is that of the last figures.
-    assert again.since > first.since and again.reason == "what the load host sends is not known here"
+    assert again.since > first.since and again.reason == "this version cannot read what the load host sends"
     files.remove()
     assert list(tmp_path.iterdir()) == []
     assert missing(tmp_path) is None

@@ -203,7 +203,7 @@ def test_a_sweep_that_prepares_its_run_is_waited_for(run_dir, tmp_path, other):
     with then((takes_lock, locks, other.pid, begun), (time.sleep, 0.5), (write, begun, theirs)) as said:
         assert watched_run(None, tmp_path, locks) == begun
         assert (begun / FILE).read_bytes() == msgspec.json.encode(theirs)
-    assert said.getvalue().count("A sweep prepares its run. This waits for it: `ansible-playbook sweep.yml") == 1
+    assert said.getvalue().count("This command waits for it: `ansible-playbook sweep.yml") == 1
 
 
 def test_a_sweep_that_ends_before_its_run_begins_is_an_error(run_dir, tmp_path, other):
