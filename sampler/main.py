@@ -82,7 +82,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     if not options.interval <= options.max_seconds <= 90000:
         parser.error(f"--max-seconds {options.max_seconds:g}: allowed are --interval to 90000 seconds")
     if options.cpu_stack and not options.stack:
-        parser.error("--cpu-stack: name the stack that is measured with --stack, too")
+        parser.error("--cpu-stack needs --stack with the stack that is measured")
     if options.port is not None and not (options.stack and 1 <= options.port <= 65535):
         parser.error(f"--port {options.port}: allowed are 1 to 65535, together with --stack")
     return options

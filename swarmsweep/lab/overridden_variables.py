@@ -73,7 +73,7 @@ def _sentence(hosts_file: Path, group: str, name: str, path: Path) -> str:
     below = f", or set it below each host in {hosts}" if name.startswith(_OF_A_HOST) else ""
     return (
         f"{hosts} sets {name} for the group {quoted(group)}. This has no effect, because {file} overrides it. "
-        f"Remove it there, and change it in {file}{below}"
+        f"Remove it from {hosts}, and change it in {file}{below}"
     )
 
 
