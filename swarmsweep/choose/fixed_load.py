@@ -117,7 +117,7 @@ def _nearest_endpoint(figures: list[slo_of.Miss]) -> str:
     if not own:
         return ""
     nearest = max(own, key=lambda figure: (figure.value or 0) / figure.limit if figure.limit else 0)
-    return f"Of the limits of endpoints, the nearest is that of {nearest.describe()}. "
+    return f"The endpoint nearest to its limit is {nearest.describe()}. "
 
 
 def _hidden(best: Row, slo: SloLimits) -> str:

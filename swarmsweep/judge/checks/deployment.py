@@ -89,7 +89,7 @@ def replicas_all_used(evidence: Evidence) -> Check | None:
         )
         return Check(name, None, replicas, None, sentence)
     by_witness = ", ".join(f"{count} according to {witness}" for witness, count in used.items())
-    sentence = f"replicas that served requests, of {replicas}: {by_witness}"
+    sentence = f"of {replicas} replicas, these served requests: {by_witness}"
     # Another image may send the header with a part of its responses alone. HAProxy counts all of them.
     decisive = list(used.values()) if "HAProxy" not in used or is_own(evidence) else [used["HAProxy"]]
     return Check(name, min(decisive), replicas, all(count == replicas for count in decisive), sentence)

@@ -80,8 +80,7 @@ def _open(flow: Flow, mean_seconds: float) -> Check:
         limit("little") / 100 * max(seen, explained) + edges + math.sqrt(max(seen, explained) / max(1, sent)) + 0.05
     )
     sentence = (
-        f"by requests/s x latency, {format_figure(explained)} requests were in flight; {format_figure(seen)} were "
-        "counted "
+        f"requests/s x latency gives {format_figure(explained)} requests in flight; {format_figure(seen)} were counted "
         f"(allowed difference: {format_figure(allowed)})"
     )
     return Check(name, explained, seen, abs(explained - seen) <= allowed, sentence)
