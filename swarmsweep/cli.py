@@ -195,9 +195,9 @@ def _plan(arguments: argparse.Namespace) -> None:
         baseline = baseline_of(settings, DEFAULT if variable is None else variable, workers, arguments.inventory)
     hosts = _with_options(known_api_hosts(arguments.inventory, arguments.reports_dir), arguments)
     other = known_other_seconds(arguments.reports_dir, sweep.load.mode)
-    seed, source = sweep.seed, None if sweep.seed is None else "of the sweep file"
+    seed, source = sweep.seed, None if sweep.seed is None else "from the sweep file"
     if arguments.seed is not None:
-        seed, source = parse_seed(arguments.seed), "of --seed"
+        seed, source = parse_seed(arguments.seed), "from --seed"
     facts = {"api": list(hosts.facts), "load": []}
     plan = make_plan(sweep, facts, seed=seed, other_seconds=other.seconds, baseline=baseline)
     part = parse_part(arguments.only, arguments.max_minutes, [cell.id for cell in plan.cells])

@@ -190,8 +190,8 @@ def estimate_text(capacity: CellCapacity) -> str:
 def _price(cell: Row, tariff: Tariff) -> str:
     price = tariff.cost(cell.config)
     each = format_figure((cell.capacity_rps or 0) / price)
-    unit = "" if tariff.prices is None else f" {tariff.prices.currency}"
-    return f"The cost is {tariff.words(cell.config)}, with {each} requests/s for each{unit}"
+    unit = "of them" if tariff.prices is None else tariff.prices.currency
+    return f"The cost is {tariff.words(cell.config)}, with {each} requests/s for each {unit}"
 
 
 def _wanted(target: Target) -> str:

@@ -85,7 +85,8 @@ def scaling(
     subject = _subject(axis, config)
     if law is None:
         return (
-            f"{subject}: no scaling law, because {len(points)} of {cells} cells reached a limit. It needs {MIN_POINTS}."
+            f"{subject}: no scaling law, because {len(points)} of {cells} cells reached a limit. "
+            f"A law needs {MIN_POINTS}."
         )
     if not law.fits:
         return (

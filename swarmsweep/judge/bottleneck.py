@@ -270,11 +270,12 @@ def _network(evidence: Evidence) -> Bottleneck | None:
     explained_ms = RETRANSMISSION_MS * sum(rate for _, rate, _ in again) / found.completed_rps
     if added_ms < NEAR_MS or found.loaded_ms < GROWN * base_ms or explained_ms < added_ms / 2:
         return None
-    compared = "in the API" if parts is not None else "with a single user"
+    base = format_figure(base_ms)
+    compared = f"of which {base} ms were in the API" if parts is not None else f"and {base} ms with a single user"
     return Bottleneck(
         "network",
         f"{host} retransmitted {format_figure(percent)} % of its TCP segments; a request took "
-        f"{format_figure(found.loaded_ms)} ms, and {format_figure(base_ms)} ms {compared}",
+        f"{format_figure(found.loaded_ms)} ms, {compared}",
     )
 
 
@@ -459,7 +460,7 @@ def _busy_processes(evidence: Evidence) -> str:
         return ""
     if 100 * cores < _limit("on_cpu") * served or growth > 1 / (1 - each):
         return ""
-    return f". Each server process used {format_figure(each)} cores, so some requests wait for the one before"
+    return f". Each server process used {format_figure(each)} cores, so some requests wait for an earlier one"
 
 
 def _percent_of_cpu_limit(evidence: Evidence) -> float | None:

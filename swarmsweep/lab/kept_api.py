@@ -41,8 +41,8 @@ _WORDS = {
     "range of cpus": "lower lab_api_cpus ({cpus})",
     # Docker gave no message on the failed replica: its log shows which of the usual causes it was.
     "rolled the update back, so the previous replicas keep running": (
-        "read why the new replicas died or were not healthy, with docker service ps --no-trunc {service} on the API "
-        "host. Then check lab_api_memory ({memory}), lab_api_image and lab_api_env"
+        "run docker service ps --no-trunc {service} on the API host, to see why the new replicas died or were not "
+        "healthy. Then check lab_api_memory ({memory}), lab_api_image and lab_api_env"
     ),
 }
 

@@ -55,7 +55,7 @@ def _limit(part: Part, begun: int, selected: int) -> str:
         return f"All of them can end within {part.option_minutes}."
     text = (
         f"About {begun} of {counted(selected, 'deployment')} can end within {part.option_minutes}. "
-        "One that would take longer by its estimate does not begin, and can be measured later with -e resume=RUN."
+        "A deployment that would end later by its estimate does not begin. It can be measured later with -e resume=RUN."
     )
     return _wrapped(text, 0)
 

@@ -290,7 +290,7 @@ def _tasks_raised(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterabl
         return
     percent = 100 * users.get("raised", 0) / tasks
     if percent > limits.get("max_failure_percent", 100):
-        yield f"{_figure(percent)} % of tasks raised, {limits['max_failure_percent']:g} % may fail"
+        yield f"{_figure(percent)} % of tasks raised an exception, {limits['max_failure_percent']:g} % may fail"
 
 
 def _failure_percent(measured: Measured) -> float:

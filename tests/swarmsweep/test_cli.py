@@ -86,7 +86,7 @@ def test_plan_prints_cells_reasons_and_duration(quick, capsys, tmp_path, golden)
 
 def test_plan_with_a_seed_prints_the_order(quick, capsys):
     first = plan_of(capsys, quick, "--seed", "5")
-    assert "at random by seed 5 (of --seed):" in first
+    assert "at random by seed 5 (from --seed):" in first
     assert (
         plan_of(capsys, quick, "--seed", "5").split("Order")[1].splitlines()[:2]
         == (first.split("Order")[1].splitlines()[:2])
@@ -96,8 +96,8 @@ def test_plan_with_a_seed_prints_the_order(quick, capsys):
 def test_plan_takes_the_seed_of_the_file(quick, capsys):
     path = Path(quick)
     path.write_text(path.read_text() + "seed: 11\n")
-    assert "by seed 11 (of the sweep file):" in plan_of(capsys, quick)
-    assert "by seed 7 (of --seed):" in plan_of(capsys, quick, "--seed", "7")
+    assert "by seed 11 (from the sweep file):" in plan_of(capsys, quick)
+    assert "by seed 7 (from --seed):" in plan_of(capsys, quick, "--seed", "7")
 
 
 def test_plan_warns_of_oversubscription(quick, capsys, tmp_path, golden):

@@ -61,13 +61,13 @@ def test_a_smoke_search_has_no_twin(golden):
 
 
 def test_the_order_of_a_seed_is_in_numbers_of_cells(golden):
-    shown = text(repeat=2, seed=5, source="of the sweep file")
+    shown = text(repeat=2, seed=5, source="from the sweep file")
     golden("plan_seed.txt", shown)
     start = shown.index("Order: ")
     blocks = shown[start:].splitlines()[1:3]
     assert [line.split(": ")[0] for line in blocks] == ["  block 1", "  block 2"]
     assert [sorted(line.split(": ")[1].split()) for line in blocks] == [["1", "2", "4", "5"]] * 2
-    assert shown == text(repeat=2, seed=5, source="of the sweep file")
+    assert shown == text(repeat=2, seed=5, source="from the sweep file")
     other = text(repeat=2, seed=6, source="x")
     assert blocks != other[other.index("Order: ") :].splitlines()[1:3]
 
@@ -129,7 +129,7 @@ def test_nothing_to_measure_ends_the_plan(golden):
 
 def test_long_orders_stay_within_the_width():
     sweep = USERS.replace("[1, 2]", str(list(range(1, 31)))).replace("[0.5, 1, 2]", str(list(range(1, 31))))
-    shown = text(sweep, repeat=2, hosts=({"name": "a", "cpus": 64},), seed=1, source="of --seed")
+    shown = text(sweep, repeat=2, hosts=({"name": "a", "cpus": 64},), seed=1, source="from --seed")
     order = shown[shown.index("Order:") : shown.index("deployments: ")].splitlines()[1:-2]
     assert len(order) > 60
     assert max(map(len, order)) <= WIDTH

@@ -139,7 +139,7 @@ JUDGED = [
     (
         {"users": {"least": 10, "most": 10, "waits": 1, "asked_seconds": 1, "tasks": 200, "raised": 3}},
         "bad",
-        "1.5 % of tasks raised, 1 % may fail",
+        "1.5 % of tasks raised an exception, 1 % may fail",
     ),
     ({"measured": {"ok": 150, "failed": 50}}, "bad", "% of requests failed, 1 % is allowed"),
     (
