@@ -24,10 +24,10 @@ RULES = {
     "retransmitted": Limit(
         1,
         "percent of TCP segments",
-        "V19 warns at 0.01 %; a timeout costs 200 ms or more, and 1 % is visible in the tail",
+        "a timeout costs 200 ms or more, and 1 % is visible in the tail",
     ),
     "cpu_limit": Limit(
-        90, "percent of the API's CPU limit", "little more is left, and single-threaded code uses no more"
+        90, "percent of the API's CPU limit", "the rest is small, and single-threaded code does not use it"
     ),
     "one_thread": Limit(1.1, "cores a server process", "a process that uses more has several busy threads"),
     "link": Limit(
