@@ -58,7 +58,8 @@ def html_page(page: SummaryPage, rows: list[Row], chosen: Row | None, pictures: 
             anchor=f"cell-{number}",
             state=_state(row),
             is_chosen=row is chosen,
-            facts=[(title, text) for title, text in zip(page.header, line, strict=True) if title],
+            # Its id is its title.
+            facts=list(zip(page.header, line, strict=True))[1:],
         )
         for number, (row, line) in enumerate(zip(rows, page.rows, strict=True), start=1)
     ]

@@ -43,7 +43,7 @@ def ladder_row(stage: Stage) -> list[str]:
 
 def header(axes: list[str], load_column: str) -> list[str]:
     """Titles of the table of all configurations."""
-    first = ["", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost"]
+    first = ["cell", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost"]
     first.append(load_column)
     figures = ["RPS", "mean ms", "p50 ms", "p95 ms", "p99 ms", "failures %", "failed tasks %"]
     return [*first, *figures, "CPU used", "throttled %", "peak memory", "meets SLO", "status"]
@@ -53,7 +53,7 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str, tariff: T
     """One line of the table of all configurations. ``load_figure`` is the text of the column that the mode names."""
     config, api = cell.config, cell.api
     return [
-        "**→**" if chosen else "",
+        ("**→** " if chosen else "") + markdown(cell.id),
         str(config["replicas"]),
         format_memory(config["memory_bytes"]),
         format_plain(config["cpus"]),

@@ -145,7 +145,8 @@ def test_summary_page_answers_first(reported, golden):
     by_status = {row[-1].split(":")[0]: row for row in rows[1:]}
     assert by_status["infeasible"][7:-2] == by_status["failed"][7:-2]
     assert set(by_status["infeasible"][6:-1]) == {MISSING}
-    assert [row[0] for row in rows[1:]] == ["", "**→**", "", "", "", ""]
+    assert [row[0].removeprefix("**→** ") for row in rows[1:]] == [cell.id for cell in reported.plan.cells]
+    assert [row[0].startswith("**→** ") for row in rows[1:]].index(True) == 1
     assert "`r1-c0.25-m256M-w1` **cpu throttled**" in page
     assert "`r1-c0.5-m32M-w1` **memory**" in page
 
