@@ -18,7 +18,7 @@ _LIMITED_BY = {
     "max_users": "most users allowed",
 }
 _NOT_RECORDED = "the result was not recorded"
-_PROBE_HEADER = ["", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why"]
+_PROBE_HEADER = ["probe", "purpose", "load", "sent/s", "p95 ms", "over %", "CPU used", "throttled %", "verdict", "why"]
 
 
 class ComparisonTable(Struct, frozen=True):
@@ -60,7 +60,7 @@ def capacity_section(
     plan: Plan, cells: list[Row], candidates: list[Row], chosen: Row | None, noise: Noise
 ) -> CapacitySection:
     """The section on the rows of a run. ``candidates`` could be recommended, ``chosen`` is recommended."""
-    header = ["", "cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"]
+    header = ["cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"]
     return CapacitySection(
         header=[*header, "cost", "RPS per cost", "bottleneck", "limited by", "status"],
         rows=[_row(cell, cell is chosen, tariff_of(plan)) for cell in cells],
@@ -76,8 +76,7 @@ def _row(cell: Row, chosen: bool, tariff: Tariff) -> list[str]:
     # Without a verified rate, the figures are those of another rate, and the table of probes shows it.
     twin = f" (twin of {cell.twin_of})" if cell.twin_of else ""
     return [
-        "**→**" if chosen else "",
-        markdown(cell.id + twin),
+        ("**→** " if chosen else "") + markdown(cell.id + twin),
         str(capacity.deployments) if capacity else MISSING,
         verified_text(capacity) if capacity else MISSING,
         estimate_text(capacity) if capacity and capacity.estimate_rps is not None else MISSING,

@@ -31,11 +31,10 @@ def money_section(choice: Choice, money: Money | None) -> MoneySection | None:
         currency=markdown(currency),
         prices=markdown(money.prices.describe()),
         hours=HOURS_PER_MONTH,
-        header=["", "cell", f"{currency} a month", f"{currency} for a million requests", "at requests/s"],
+        header=["cell", f"{currency} a month", f"{currency} for a million requests", "at requests/s"],
         rows=[
             [
-                "**→**" if cell.id == chosen else "",
-                markdown(cell.id),
+                ("**→** " if cell.id == chosen else "") + markdown(cell.id),
                 format_money(cell.month),
                 MISSING if cell.million_requests is None else format_money(cell.million_requests),
                 figure(rates[cell.id]),

@@ -21,6 +21,9 @@ from tests.browser import chromium
 
 ROOT = Path(__file__).parents[3]
 SCREENSHOTS = Path(os.environ.get("SWARMSWEEP_SCREENSHOTS", ROOT / ".lab" / "screenshots"))
+# In a window of this width, the widest tables show all columns. Many notebooks have it.
+WINDOW = {"width": 1280, "height": 900}
+EVERY, RATES = "Memory, CPU and workers are for each replica", "Verified rates and estimates"
 CORE = "r1-c0.5-m256M-w1"
 # Leaves some rows of each table and some sections.
 KEEP_FEW = """
@@ -152,6 +155,9 @@ def test_a_page_is_live_quiet_and_accessible(browser, summary, name):
         assert states and set(states) == {"yes"}
         assert opened.errors == []
         assert columns_of_text(page) == {"left"}
+        page.set_viewport_size(WINDOW)
+        wide = [EVERY, RATES] if name in (LARGE, "capacity") else [EVERY]
+        assert hidden_pixels(page) == dict.fromkeys(wide, 0)
         assert [url for url in opened.requests if not url.startswith("file:")] == []
         assert len(opened.requests) == 1
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=name != LARGE)
@@ -187,6 +193,15 @@ def columns_of_text(page: Any) -> set[str]:
               .map(cell => getComputedStyle(cell).textAlign)"""
         )
     )
+
+
+def hidden_pixels(page: Any) -> dict[str, int]:
+    """How far each of the widest tables extends beyond its frame. A frame that scrolls hides columns."""
+    hidden: dict[str, int] = page.evaluate(
+        """Object.fromEntries([...document.querySelectorAll('.scroll:has(> table.fits)')]
+          .map(frame => [frame.ariaLabel, frame.scrollWidth - frame.clientWidth]))"""
+    )
+    return hidden
 
 
 def serious_findings(page: Any) -> list[str]:

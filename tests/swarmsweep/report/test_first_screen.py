@@ -59,3 +59,9 @@ def test_markdown_within_a_fold_begins_and_ends_with_a_blank_line(path):
     assert re.findall(r"[^\n]\n</details>", page) == []
     assert re.findall(r"</details>\n[^\n]", page) == []
     assert "\n\n\n" not in page
+
+
+@pytest.mark.parametrize("path", [*PAGES, EXAMPLE], ids=lambda path: path.stem)
+def test_every_column_of_a_table_has_a_heading(path):
+    headers = re.findall(r"^(\|.*\|)\n\|(?: -[-:]+ \|)+$", path.read_text(), re.MULTILINE)
+    assert headers and [header for header in headers if re.search(r"\|\s*\|", header)] == []

@@ -91,6 +91,14 @@ def test_a_search_has_the_facts_of_its_page(tmp_path):
     check_facts(CapacityRun(tmp_path).fill())
 
 
+def test_the_tables_of_cells_lead_to_their_sections(tmp_path):
+    text = page_of_run(CapacityRun(tmp_path).fill())
+    sections = dict(re.findall(r'id="(cell-[0-9]+)"[^>]*>\s*<summary><code>([^<]+)</code>', text))
+    links = re.findall(r'<td><a href="#(cell-[0-9]+)">(?:<strong>→</strong> )?([^ <]+)', text)
+    assert len(sections) == 7 and len(links) == 2 * 7
+    assert [(anchor, cell) for anchor, cell in links if sections[anchor] != cell] == []
+
+
 def test_the_page_allows_its_own_scripts_alone(measured):
     text = page_of_run(measured)
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
