@@ -91,6 +91,23 @@ def test_a_search_has_the_facts_of_its_page(tmp_path):
     check_facts(CapacityRun(tmp_path).fill())
 
 
+FIGURES = "All figures are those of "
+
+
+def test_a_search_says_on_both_pages_of_which_probes_its_figures_are(tmp_path):
+    run = CapacityRun(tmp_path).fill()
+    words = Page(page_of_run(run)).words
+    page = one_line((run.dir / "summary.md").read_text())
+    (note,) = re.findall(rf"- ({FIGURES}.*?) - meets SLO: ", page)
+    assert len(note.split(" - ")) == 2
+    assert [text for text in note.split(" - ") if text not in words] == []
+
+
+def test_a_load_of_users_has_no_note_on_probes(measured):
+    assert FIGURES not in Page(page_of_run(measured)).words
+    assert FIGURES not in (measured.dir / "summary.md").read_text()
+
+
 def test_the_tables_of_cells_lead_to_their_sections(tmp_path):
     text = page_of_run(CapacityRun(tmp_path).fill())
     sections = dict(re.findall(r'id="(cell-[0-9]+)"[^>]*>\s*<summary><code>([^<]+)</code>', text))
