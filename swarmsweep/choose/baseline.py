@@ -1,6 +1,6 @@
 """The answer compared with the baseline, the configuration of the inventory."""
 
-from swarmsweep.choose.fixed_load import shortened
+from swarmsweep.choose.fixed_load import whole_reason
 from swarmsweep.choose.modes import Choice
 from swarmsweep.plan.row import Row
 
@@ -18,7 +18,7 @@ def against_baseline(choice: Choice) -> str | None:
         return f"{name} was not measured."
     if row.status != "valid":
         verb = "is invalid" if row.status == "invalid" else row.status
-        return f"{name} {verb}. Reason: {shortened(row.reason)}."
+        return f"{name} {verb}. Reason: {whole_reason(row.reason)}."
     if row is choice.chosen:
         return f"{name} is the recommended one: nothing needs to be changed."
     shown = f"{name} {choice.verdict(row)}. It costs {choice.tariff.words(row.config)}."

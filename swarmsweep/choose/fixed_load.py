@@ -170,7 +170,7 @@ def against_cheaper(
             break
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
-            sentences.append(f"{name} is cheaper, but {verb}. Reason: {shortened(cell.reason)}.")
+            sentences.append(f"{name} is cheaper, but {verb}. Reason: {whole_reason(cell.reason)}.")
     return sentences[::-1]
 
 
@@ -296,7 +296,7 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
     return recommend_with(
         None,
         answer=[f"No configuration has a valid measurement: {by_status}."],
-        reasons=[f"{name} {verb}. Reason: {shortened(first.reason)}."],
+        reasons=[f"{name} {verb}. Reason: {whole_reason(first.reason)}."],
         next_steps=[REMOVE_CAUSE],
     )
 
@@ -305,10 +305,9 @@ def _shortfall(cell: Row, slo: SloLimits) -> float:
     return max((row.factor for row in slo_of.misses(cell, slo)), default=0.0)
 
 
-def shortened(reason: str | None, limit: int = 200) -> str:
-    """The reason of a row on one line, without its full stop."""
-    text = " ".join((reason or "no reason was recorded").split()).rstrip(".")
-    return text if len(text) <= limit else f"{text[:limit].rpartition(' ')[0]} (the whole text is below)"
+def whole_reason(reason: str | None) -> str:
+    """The reason of a row on one line, without its full stop. A part of it could lack the fix, which comes last."""
+    return " ".join((reason or "no reason was recorded").split()).rstrip(".")
 
 
 def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None, tariff: Tariff = CPU_EQUIVALENTS) -> list[str]:

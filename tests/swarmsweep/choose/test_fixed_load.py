@@ -161,6 +161,20 @@ def test_without_a_winner_the_sentence_says_what_is_short(name, figures):
     assert [words for words in figures if words not in answer.sentence] == []
 
 
+LEFT_LAB = (
+    "requests to addresses outside the lab were blocked and failed: 7 to http://example.com:80. Serve the API without "
+    "a redirect to another host or to https, and write relative URLs in the scenario. Then start a new run"
+)
+
+
+@pytest.mark.parametrize("status", ["failed", "invalid"])
+def test_a_long_reason_is_whole_because_its_fix_comes_last(status):
+    lost = fixed("a", cpus=0.5, status=status, reason=f"{LEFT_LAB}.")
+    for cells in ([lost], [lost, fixed("b")]):
+        (found,) = [text for text in recommend(cells, SLO).reasons if "Reason: " in text]
+        assert found.endswith(f"Reason: {LEFT_LAB}.")
+
+
 def test_failures_above_a_limit_of_zero():
     none = SloLimits({"max_failure_percent": 0})
     assert recommend([fixed("a", failures=0.5)], none).sentence
