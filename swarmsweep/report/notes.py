@@ -22,8 +22,23 @@ def reasons_of(page: Page) -> list[str]:
     return reasons + [sentence for sentence in (sizing.sentence if sizing else None, compared) if sentence]
 
 
+def cautions_title(page: Page) -> str:
+    """The heading of the cautions, by what is left to do."""
+    return "Before you rely on it" if _has_figures(page) else "Before you measure again"
+
+
+def _has_figures(page: Page) -> bool:
+    """Whether any cell is valid. Otherwise there is no figure to rely on."""
+    return any(cell.status == "valid" for cell in page.choice.rows)
+
+
 def cautions_of(page: Page) -> list[str]:
-    """The facts that a reader must know before relying on the choice, as sentences."""
+    """The facts that a reader must know before relying on the choice, as sentences.
+
+    Without a valid cell, only what disturbs the lab is left: the other facts are about figures.
+    """
+    if not _has_figures(page):
+        return _disturbed(page, "measure again")
     choice = page.choice
     plan, cells, notes = choice.plan, choice.rows, page.notes()
     if beside := len(cells) - len(choice.candidates):
@@ -31,15 +46,20 @@ def cautions_of(page: Page) -> list[str]:
             f"{beside} of {len(cells)} cells use another scenario than {plan.load['locustfile']}. They are "
             "shown for comparison and cannot be recommended."
         )
-    again, steps = sum(len(cell.retries) for cell in cells), len(plan.steps)
-    if steps and again / steps > MAX_RETRIED_SHARE:
-        verb = "was" if again == 1 else "were"
-        notes.append(
-            f"{again} of {steps} attempts {verb} invalid and {verb} retried. That is more than "
-            f"{100 * MAX_RETRIED_SHARE:.0f} %, so something disturbs this lab. The reasons are below. Remove the cause "
-            "before you rely on the figures."
-        )
-    return notes + hop_notes(plan, cells)
+    return [*notes, *_disturbed(page, "rely on the figures"), *hop_notes(plan, cells)]
+
+
+def _disturbed(page: Page, goal: str) -> list[str]:
+    """That many attempts were retried, and what to do before the ``goal``."""
+    again, steps = sum(len(cell.retries) for cell in page.choice.rows), len(page.choice.plan.steps)
+    if not steps or again / steps <= MAX_RETRIED_SHARE:
+        return []
+    verb = "was" if again == 1 else "were"
+    return [
+        f"{again} of {steps} attempts {verb} invalid and {verb} retried. That is more than "
+        f"{100 * MAX_RETRIED_SHARE:.0f} %, so something disturbs this lab. The reasons are below. Remove the cause "
+        f"before you {goal}."
+    ]
 
 
 def resume_notes(resumed: list[Resume]) -> list[str]:

@@ -25,7 +25,7 @@ from swarmsweep.report.modes import Page
 from swarmsweep.report.money_page import MoneySection, money_section
 from swarmsweep.report.next_file import with_code
 from swarmsweep.report.next_steps import NextSteps, next_steps_of
-from swarmsweep.report.notes import cautions_of, reasons_of, resume_notes
+from swarmsweep.report.notes import cautions_of, cautions_title, reasons_of, resume_notes
 from swarmsweep.report.overview import Overview, overview
 from swarmsweep.report.rule_lists import RuleGroup, rule_groups
 from swarmsweep.report.summary_csv import extra_axes
@@ -51,6 +51,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     answer: list[str]
     reasons: list[str]
     next_steps: NextSteps
+    cautions_title: str
     cautions: list[str]
     slo: str
     load: str
@@ -112,6 +113,7 @@ def summary_page(
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
         next_steps=next_steps_of(page, following, is_part=bool(part), commands=commands_of(run_dir)),
+        cautions_title=cautions_title(page),
         cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *part)],
         slo=markdown(slo_of.describe(plan.limits)),
         load=markdown(load_sentence(plan)),

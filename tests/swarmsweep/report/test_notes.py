@@ -1,12 +1,13 @@
 """The lists of the first screen: why, and what to know before relying on it."""
 
+import pytest
 from msgspec.structs import replace
 from rows import fixed, plan_of, searched
 
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import ApiUse, Retry
+from swarmsweep.plan.row import ApiUse, AttemptEntry, HostReplicas, Retry
 from swarmsweep.report.modes import CapacityPage, FixedPage
-from swarmsweep.report.notes import cautions_of, reasons_of
+from swarmsweep.report.notes import cautions_of, cautions_title, reasons_of
 
 FIXED, CAPACITY = {"mode": "fixed", "locustfile": "predict.py"}, {"mode": "capacity", "locustfile": "predict_open.py"}
 
@@ -35,6 +36,32 @@ def test_retries_are_a_caution_where_they_are_many():
     steps = [{"cell_id": "a", "attempt": number} for number in range(4)]
     assert cautions_of(page([again], steps=steps))[0].startswith("1 of 4 attempts was invalid")
     assert cautions_of(page([again], steps=[*steps, *steps])) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "end"),
+    [
+        ("valid", "Before you rely on it", "Remove the cause before you rely on the figures."),
+        ("invalid", "Before you measure again", "Remove the cause before you measure again."),
+        ("failed", "Before you measure again", "Remove the cause before you measure again."),
+    ],
+)
+def test_the_advice_on_a_disturbed_lab_fits_what_was_measured(status, title, end):
+    again = replace(repeated("a", status=status), retries=[Retry(attempt=1, reason="late")])
+    found = page([again], steps=[{"cell_id": "a", "attempt": 1}])
+    assert cautions_title(found) == title
+    (caution,) = cautions_of(found)
+    assert caution.endswith(end)
+
+
+# The time of a connection to a second API host, and a scenario that cannot be recommended.
+@pytest.mark.parametrize(("status", "count"), [("valid", 2), ("invalid", 0), ("failed", 0)])
+def test_without_a_valid_cell_there_is_no_caution_on_figures(status, count):
+    far = {"lab-api2": HostReplicas(replicas=1, connect_ms=0.3)}
+    row = replace(repeated("a", status=status), attempts=[AttemptEntry(attempt=1, status=status, replica_hosts=far)])
+    other = repeated("b", status=status)
+    other = replace(other, config=other.config | {"locustfile": "empty.py"})
+    assert len(cautions_of(page([row, other]))) == count
 
 
 def test_cells_without_a_verified_rate_are_named_up_to_three():

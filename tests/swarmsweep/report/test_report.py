@@ -592,6 +592,19 @@ def test_retried_attempts_are_reported(reported, golden):
     assert "- 2 of 5 " in page
 
 
+def test_without_a_valid_cell_neither_page_speaks_of_relying_on_figures(run):
+    for step in run.plan.steps:
+        run.record_death(step.cell_id, "oom", "killed")
+        measure_attempt(run.dir, step.cell_id, step.attempt)
+        path = run.dir / "cells" / step.cell_id / "cell.json"
+        put(path, json.loads(path.read_text()) | {"retries": [{"attempt": 1, "reason": "late"}]})
+    page = write_report(run.dir, run.reports_dir).read_text()
+    assert "**Before you measure again**\n\n- 5 of 5 attempts were invalid and were retried. " in page
+    text = (run.dir / "summary.html").read_text()
+    assert "<h2>Before you measure again</h2>" in text
+    assert "Before you rely" not in page and "Before you rely" not in text
+
+
 def test_a_run_without_retries_says_nothing_of_them(reported):
     page = (reported.dir / "summary.md").read_text()
     assert "**retried**" not in page and "## Capacity" not in page and "A/A" not in page and "twin" not in page
