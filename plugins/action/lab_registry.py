@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import deque
 
 from hostlink.channel import Channel, ChannelError
 from hostlink.screen import shown, write_line
 from hostlink.steps import StepsAction
-from swarmsweep.lab.registry import docker_config, explain, read_target
+from swarmsweep.lab.registry import docker_config, explain, is_before_transfer, is_progress, read_target
 from swarmsweep.shared.image_reference import by_digest, normalise, registry_of
 
 # A registry that does not respond must not keep the lab. 10 GB at 10 MB/s take 17 minutes.
@@ -110,19 +111,22 @@ class ActionModule(StepsAction):
         return {"changed": True, "reference": found}
 
     def run_docker(self, commands, registry, credentials, user, what, host, setting, *, is_quiet=False):
-        """Run commands in the shell, and return their last lines. A failure has what Docker printed, and what helps."""
+        """Run commands in the shell, and return their last lines. A failure has its cause, and what helps."""
         config = docker_config(registry, credentials, user)
         script = SHELL.format(seconds=TRANSFER_SECONDS, commands=commands)
+        causes: deque[str] = deque(maxlen=CAUSE_LINES)
 
-        def show(line):
-            if not is_quiet:
+        def hear(line):
+            if line and not is_progress(line):
+                causes.append(line)
+            if not (is_quiet or is_before_transfer(line)):
                 write_line(f"  {shown(line)}")
 
         with Channel(self._connection, script) as channel:
-            code, last = channel.send([config.encode()], on_line=show)
+            code, last = channel.send([config.encode()], on_line=hear)
         if code == 0:
             return last
-        cause = "it took longer than 30 minutes" if code in (124, 137) else shown(" ".join(last[-CAUSE_LINES:]))
-        raise ChannelError(
-            f"{what}: {cause or f'exit code {code}'}. {explain(' '.join(last), registry, host, setting)}"
-        )
+        # Both streams are read at once, so a line about a layer may come after the cause.
+        said = " ".join(causes or last[-CAUSE_LINES:])
+        cause = "it took longer than 30 minutes" if code in (124, 137) else shown(said)
+        raise ChannelError(f"{what}: {cause or f'exit code {code}'}. {explain(said, registry, host, setting)}")

@@ -139,3 +139,18 @@ def explain(said: str, registry: str, host: str, setting: str) -> str:
         if re.search(pattern, said, re.IGNORECASE):
             return f"Fix: {fix.format(setting=setting, registry=registry, host=host)}"
     return f"To see more, run on {host}: journalctl -u docker"
+
+
+# Lines of a push that name no cause: the first one, and those of a layer, which Docker names by twelve digits.
+_PROGRESS = re.compile(r"The push refers to repository \[|[0-9a-f]{12}: ")
+_NOT_BEGUN = re.compile(r"[0-9a-f]{12}: (?:Preparing|Waiting)$")
+
+
+def is_progress(line: str) -> bool:
+    """Whether a line of Docker says how far a transfer is, and not why it ended."""
+    return _PROGRESS.match(line) is not None
+
+
+def is_before_transfer(line: str) -> bool:
+    """Whether a line of Docker says that nothing of a layer was sent yet. An image has some ten layers."""
+    return _NOT_BEGUN.match(line) is not None

@@ -68,6 +68,8 @@ elif words[0] == "tag":
         lost.write_text(file(images, words[2]).read_text())
     file(images, words[2]).write_text(json.dumps(found))
 elif words[0] == "push":
+    print("The push refers to repository [" + words[1].rpartition(":")[0] + "]")
+    print("0123456789ab: Preparing", "0123456789ab: Waiting", sep="\\n", flush=True)
     check()
     found, name = read(file(images, words[1])), words[1].rpartition(":")[0]
     found["digests"] = sorted({*found["digests"], name + "@" + digest(found["id"])})
@@ -75,7 +77,7 @@ elif words[0] == "push":
         if read(path)["id"] == found["id"]:
             path.write_text(json.dumps(found))
     file(shop, words[1]).write_text(found["id"])
-    print("layer: Pushed")
+    print("0123456789ab: Pushed")
     print(f"1: digest: {digest(found['id'])} size: 1")
 elif words[0] == "pull":
     check()
@@ -157,7 +159,8 @@ def test_an_image_is_published_and_leaves_nothing_on_the_host(lab):
     given = {"publish_image": "kit:1", "publish_target": "h:5/team/kit:1", "publish_credentials": str(lab.credentials)}
     code, said = lab.play("publish.yml", **given)
     assert code == 0, said
-    assert "layer: Pushed" in said
+    assert "0123456789ab: Pushed" in said
+    assert "0123456789ab: Waiting" not in said
     assert "h:5/team/kit:1 is h:5/team/kit@sha256:" in said
     assert (lab.folder / "registry/h:5_team_kit:1").read_text() == "sha256:1"
     assert lab.images("a") == {"kit:1": "sha256:1"}
@@ -188,6 +191,7 @@ def test_what_cannot_be_published_is_said_with_what_helps(lab, given, cause):
     code, said = lab.play("publish.yml", **usual | given)
     assert code != 0
     assert cause in said
+    assert "0123456789ab: " not in said
     assert lab.images("a") == {"kit:1": "sha256:1"}
 
 

@@ -6,7 +6,15 @@ import json
 import pytest
 
 from swarmsweep.errors import InputError, LabError
-from swarmsweep.lab.registry import MAX_BYTES, Target, docker_config, explain, read_target
+from swarmsweep.lab.registry import (
+    MAX_BYTES,
+    Target,
+    docker_config,
+    explain,
+    is_before_transfer,
+    is_progress,
+    read_target,
+)
 
 CANARY = "canary-5e9c1"
 LOGIN = f"me:{CANARY}"
@@ -144,3 +152,27 @@ def test_a_path_that_is_no_file(tmp_path, path, cause):
 )  # fmt: skip
 def test_what_helps(said, fix):
     assert fix in explain(said, "h:5", "lab-api", "--credentials FILE")
+
+
+# As docker 20.10 and 26.1 print them where no terminal is.
+@pytest.mark.parametrize(
+    ("line", "progress", "before"),
+    [
+        ("The push refers to repository [h:5/a]", True, False),
+        ("5f70bf18a086: Preparing", True, True),
+        ("5f70bf18a086: Waiting", True, True),
+        ("5f70bf18a086: Pushed", True, False),
+        ("5f70bf18a086: Layer already exists", True, False),
+        ("5f70bf18a086: Mounted from team/a", True, False),
+        ("5f70bf18a086: Retrying in 5 seconds", True, False),
+        ("no basic auth credentials", False, False),
+        ("denied: requested access to the resource is denied", False, False),
+        ("unauthorized: authentication required", False, False),
+        ("Error response from daemon: x509: certificate signed by unknown authority", False, False),
+        (f"1: digest: {DIGEST} size: 528", False, False),
+        ("", False, False),
+    ],
+)
+def test_which_lines_of_a_push_are_no_cause(line, progress, before):
+    assert is_progress(line) is progress
+    assert is_before_transfer(line) is before
