@@ -1,9 +1,10 @@
-"""The playbook that restores a load host, with real iptables in a network namespace."""
+"""The playbook that removes the lab from real machines: rules of real iptables in a network namespace, and folders."""
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import jinja2
@@ -68,3 +69,38 @@ def test_rules_go_where_no_unit_would_take_them_away(play, space, tmp_path):
         assert f", {changed} changed\n" in done.stdout
         assert "SWARMSWEEP-LOAD" not in inside(space, "iptables", "-S")
     assert list(script.parent.iterdir()) == []
+
+
+def test_folders_of_certificates_that_the_lab_made_are_removed(play, tmp_path):
+    folders = tmp_path / "certs.d"
+    for name, files in {
+        "10.0.0.11:5000": ["swarmsweep.crt"],
+        "shared.example": ["swarmsweep.crt", "ca.crt"],
+        "other.example": ["ca.crt"],
+        "empty.example": [],
+    }.items():
+        (folders / name).mkdir(parents=True)
+        for file in files:
+            (folders / name / file).touch()
+    text = (ROOT / "playbooks/teardown.yml").read_text()
+    assert "paths: /etc/docker/certs.d\n" in text
+    plays = yaml.safe_load(text.replace("/etc/docker/certs.d", str(folders)))
+    tasks = next(entry["tasks"] for entry in plays if entry["name"] == "Open the ports again")
+    first = next(number for number, task in enumerate(tasks) if task["name"] == "Look for certificates of registries")
+    # Neither the task before them nor those after them, because these change the machine.
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(yaml.safe_dump([{"name": "Play", "hosts": "api", "tasks": tasks[first : first + 3]}]))
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"api": {"hosts": {"lab-api": host}}}))
+    for changed in (2, 0):
+        done = play(playbook, tmp_path / "hosts.yml")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f", {changed} changed\n" in done.stdout
+        left = sorted(str(path.relative_to(folders)) for path in folders.rglob("*"))
+        assert left == [
+            "empty.example",
+            "other.example",
+            "other.example/ca.crt",
+            "shared.example",
+            "shared.example/ca.crt",
+        ]
