@@ -1,7 +1,7 @@
 """Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
 
 Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine, unless a host has another one),
-provisioned (whether this version must have provisioned them before).
+registry (lab_registry), provisioned (whether this version must have provisioned them before).
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class ActionModule(ActionBase):
             needed,
             is_manager_used=used,
             docker_engines=None if needed else engines,
+            is_registry_used=boolean(self._task.args.get("registry", False)),
             inventory=inventory_of(task_vars.get("ansible_inventory_sources")),
         )
         problems += clock_problems(clocks)

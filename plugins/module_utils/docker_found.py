@@ -27,18 +27,22 @@ SERVICE_LABEL = "com.docker.swarm.service.name"
 
 
 def describe_docker(settings: Path = SETTINGS) -> dict[str, Any]:
-    """Return ``package`` ("" without Docker), ``version`` ("" without an answer), ``settings``, ``containers``.
+    """Return what is there: a package, versions, settings of the daemon, containers.
 
-    ``settings``: daemon.json without what may be secret, None without the file (see `settings_of`).
-    ``containers``: names of those that run and are of no service of Swarm.
+    ``package`` is "" without Docker, and ``version`` is "" without an answer of the daemon. ``client`` is the version
+    of the command, and ``buildx`` whether it has this plugin. ``settings`` is daemon.json without what may be secret,
+    None without the file (see `settings_of`). ``containers`` has those that run and are of no service of Swarm.
     """
     package = _package()
     answers = bool(package) and shutil.which("docker") is not None and SOCKET.exists()
     label = f'{{{{.Label "{SERVICE_LABEL}"}}}}'
     rows = _lines("docker", "ps", "--format", f"{label}|{{{{.Names}}}}") if answers else []
+    plugin = _run("docker", "buildx", "version") if answers else None
     return {
         "package": package,
         "version": "".join(_lines("docker", "version", "--format", "{{.Server.Version}}")[:1]) if answers else "",
+        "client": "".join(_lines("docker", "version", "--format", "{{.Client.Version}}")[:1]) if answers else "",
+        "buildx": plugin is not None and plugin.returncode == 0,
         "settings": settings_of(settings),
         "containers": [name for row in rows for label, _, name in [row.partition("|")] if not label],
     }
@@ -75,10 +79,15 @@ def _package() -> str:
     return OTHER if shutil.which("dockerd") or (shutil.which("docker") and not is_client) else ""
 
 
-def _lines(*command: str) -> list[str]:
+def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
+    """Return None if the program is missing or does not answer in time."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return []
+        return None
+
+
+def _lines(*command: str) -> list[str]:
+    done = _run(*command)
     # dpkg-query fails if one of several packages is unknown, and still prints the others.
-    return done.stdout.splitlines()
+    return done.stdout.splitlines() if done else []

@@ -51,7 +51,7 @@ ipvs:
 cpu_model: {description: Name of the processor., type: str, returned: always}
 machine: {description: Kind of the processor as the kernel names it., type: str, sample: x86_64, returned: always}
 docker:
-  description: Package, version, settings of the daemon, and containers that no service of Swarm has.
+  description: Package, versions, buildx, settings of the daemon, and containers that no service of Swarm has.
   type: dict
   returned: with docker
 cpu_flags_missing:

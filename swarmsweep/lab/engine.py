@@ -14,26 +14,35 @@ OWN_SETTINGS: dict[str, Any] = {"log-driver": "json-file", "log-opts": {"max-siz
 INSTALLED = {"distribution": "docker.io", "docker-ce": "docker-ce"}
 # The oldest one with jobs of Swarm, which train the model.
 MIN_VERSION = (20, 10)
+# From this one on, the docker command builds with its plugin buildx alone. Before, BuildKit was part of the command.
+BUILDX_VERSION = (23, 0)
+# The package of this plugin, by that of the engine.
+BUILDX = {"docker.io": "docker-buildx", "docker-ce": "docker-buildx-plugin"}
 USE_IT = "set lab_docker_engine: present in {file}, which uses the installed engine and does not change it"
 # Names of a list that a message has.
 _MAX_NAMES = 5
 
 
-def engine_problem(engine: str, found: Mapping[str, Any], inventory: str = DEFAULT_INVENTORY) -> str | None:
+def engine_problem(
+    engine: str, found: Mapping[str, Any], inventory: str = DEFAULT_INVENTORY, *, is_builder: bool = True
+) -> str | None:
     """Why `./lab site` must not begin on an API host, or None.
 
     Args:
         engine: the setting lab_docker_engine.
         found: what `describe_docker` reported of the host.
         inventory: its folder or file, for the message.
+        is_builder: whether images are built on this host. With the registry of the lab, the first API host builds all.
     """
     if found["package"] == "podman-docker":
         return "has podman-docker, and Podman has no Swarm. Fix: apt-get remove podman-docker"
     file = settings_of(inventory)
-    return _present_problem(found, file) if engine == "present" else _installed_problem(engine, found, file)
+    if engine == "present":
+        return _present_problem(found, file, is_builder=is_builder)
+    return _installed_problem(engine, found, file)
 
 
-def _present_problem(found: Mapping[str, Any], file: str) -> str | None:
+def _present_problem(found: Mapping[str, Any], file: str, *, is_builder: bool) -> str | None:
     fix = f"install Docker Engine there, or set lab_docker_engine: distribution in {file}, which installs it"
     if not found["package"]:
         return f"has no Docker Engine, and lab_docker_engine is 'present'. Fix: {fix}"
@@ -42,6 +51,13 @@ def _present_problem(found: Mapping[str, Any], file: str) -> str | None:
     if _version(found["version"]) < MIN_VERSION:
         least = ".".join(map(str, MIN_VERSION))
         return f"has Docker Engine {found['version']} ({found['package']}); needed: {least} or newer. Fix: {fix}"
+    if is_builder and not found["buildx"] and _version(found["client"]) >= BUILDX_VERSION:
+        package = BUILDX.get(found["package"])
+        how = f"apt-get install --yes {package}" if package else "install it, see https://docs.docker.com/go/buildx/"
+        return (
+            f"has the docker command {found['client']} without its plugin buildx, which the lab needs to build images. "
+            f"Fix: {how}"
+        )
     return None
 
 

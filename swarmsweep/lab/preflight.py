@@ -48,6 +48,7 @@ def find_problems(
     *,
     is_manager_used: bool = True,
     docker_engines: Mapping[str, str] | None = None,
+    is_registry_used: bool = False,
     inventory: str = DEFAULT_INVENTORY,
 ) -> list[str]:
     """Problems of all hosts, in inventory order.
@@ -58,6 +59,7 @@ def find_problems(
         needed: the version that must have provisioned the hosts; None where this command does it.
         is_manager_used: lab_api_on_manager.
         docker_engines: lab_docker_engine by API host, where this command installs Docker or uses it for the first time.
+        is_registry_used: lab_registry. The first API host then builds the images of all.
         inventory: its folder or file, for the messages.
 
     Returns:
@@ -78,7 +80,10 @@ def find_problems(
         problems += host_problems(name, host, is_api=is_api, needed=needed, inventory=inventory)
         found = host["capacity"].get("docker")
         chosen = (docker_engines or {}).get(name)
-        if is_api and chosen and found and (problem := engine.engine_problem(chosen, found, inventory)):
+        if not (is_api and chosen and found):
+            continue
+        is_builder = not is_registry_used or name == sides["api"][0]
+        if problem := engine.engine_problem(chosen, found, inventory, is_builder=is_builder):
             problems.append(f"{name} ({host['address']}) {problem}")
     return problems
 

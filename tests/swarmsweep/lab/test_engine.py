@@ -15,9 +15,10 @@ ROOT = Path(__file__).parents[3]
 OWN = OWN_SETTINGS
 
 
-def found(package="docker.io", version="20.10.24+dfsg1", settings=None, containers=()):
+def found(package="docker.io", version="20.10.24+dfsg1", settings=None, containers=(), buildx=False):
     """What a host reports of Docker."""
-    return {"package": package, "version": version, "settings": settings, "containers": list(containers)}
+    told = {"package": package, "version": version, "client": version, "buildx": buildx}
+    return told | {"settings": settings, "containers": list(containers)}
 
 
 @pytest.mark.parametrize(
@@ -35,11 +36,17 @@ def found(package="docker.io", version="20.10.24+dfsg1", settings=None, containe
             found(
                 package="docker-ce",
                 version="29.1.2",
+                buildx=True,
                 settings={"data-root": None, "log-driver": "journald"},
                 containers=["shop"],
             ),
         ),
         ("present", found(package="unknown", version="20.10.0")),
+        # The command of this version builds by itself.
+        ("present", found()),
+        ("present", found(version="26.1.5+dfsg1", buildx=True)),
+        # The role installs the plugin.
+        ("distribution", found(version="26.1.5+dfsg1")),
         # The role refuses it, with the allowed values.
         ("moby", found(package="docker-ce")),
     ],
@@ -79,6 +86,13 @@ def test_an_engine_that_can_be_used(engine, host):
         ("present", found(package="", version=""), ("no Docker Engine", "lab_docker_engine: distribution")),
         ("present", found(version=""), ("does not respond", "systemctl status docker")),
         ("present", found(version="19.03.8"), ("19.03.8", "20.10 or newer")),
+        (
+            "present",
+            found(version="26.1.5+dfsg1"),
+            ("26.1.5+dfsg1 without its plugin buildx", "Fix: apt-get install --yes docker-buildx"),
+        ),
+        ("present", found("docker-ce", "23.0.0"), ("Fix: apt-get install --yes docker-buildx-plugin",)),
+        ("present", found("unknown", "29.1.2"), ("Fix: install it, see https://docs.docker.com/go/buildx/",)),
         ("present", found(package="podman-docker", version="5.0.3"), ("Podman has no Swarm", "apt-get remove")),
     ],
 )
@@ -110,6 +124,20 @@ def test_each_api_host_is_judged_by_its_own_setting():
     assert find_problems(lab, sides, docker_engines=engines) == []
     [problem] = find_problems(lab, sides, docker_engines=engines | {"lab-api2": "distribution"})
     assert problem.startswith("lab-api2 (10.0.0.7) has the package docker-ce")
+
+
+def test_the_plugin_that_builds_is_needed_where_images_are_built():
+    bare, whole = found(version="26.1.5"), found(version="26.1.5", buildx=True)
+    sides, engines = SIDES | {"api": ["lab-api", "lab-api2"]}, {"lab-api": "present", "lab-api2": "present"}
+    for first, second, has_registry, named in (
+        (whole, bare, True, []),
+        (whole, bare, False, ["lab-api2"]),
+        (bare, whole, True, ["lab-api"]),
+        (bare, bare, False, ["lab-api", "lab-api2"]),
+    ):
+        lab = SOUND | {"lab-api": facts(docker=first), "lab-api2": facts("10.0.0.7", docker=second)}
+        told = find_problems(lab, sides, docker_engines=engines, is_registry_used=has_registry)
+        assert [problem.split()[0] for problem in told] == named
 
 
 def test_other_kinds_of_processors_are_refused_or_named():
