@@ -28,6 +28,8 @@ SECRETS_HELP = "No secret was written. Name a file for each in load.secrets of t
 _SECRETS = "  # Each file holds the whole value of a header, for example: Bearer abc\n  # secrets:\n"
 
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/._~%-]{0,200}")
+# Locust loads a file by its path, so a name may have a hyphen, which no module can have.
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
 
 _SWEEP = Path(__file__).with_name("first_sweep.yml")
 
@@ -37,8 +39,11 @@ def scenario_name(text: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:MAX_NAME].strip("_") or "api"
     if not name[0].isalpha():
         name = f"api_{name}"
-    taken = name in sys.stdlib_module_names or name in PACKAGES or name in PROGRAMS or keyword.iskeyword(name)
-    return f"my_{name}" if taken else name
+    return f"my_{name}" if _is_taken(name) else name
+
+
+def _is_taken(name: str) -> bool:
+    return name in sys.stdlib_module_names or name in PACKAGES or name in PROGRAMS or keyword.iskeyword(name)
 
 
 def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
@@ -47,10 +52,10 @@ def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
     Raises:
         InputError: a file exists, the name is not valid, or a body is too long. Nothing was written.
     """
-    if name is not None and scenario_name(name) != name:
+    if name is not None and (not _NAME.fullmatch(name) or len(name) > MAX_NAME or _is_taken(name)):
         raise InputError(
-            f"--name is '{name}'; allowed: small letters, digits and _, up to {MAX_NAME}, and no name of a module. "
-            f"For example: --name {scenario_name(name)}"
+            f"--name is '{name}'; allowed: small letters and digits, with single _ or - between them, up to "
+            f"{MAX_NAME}, and no name of a module. For example: --name {scenario_name(name)}"
         )
     name = name or scenario_name(api.name)
     scenario, sweep = root / f"locustfiles/{name}.py", root / f"sweeps/{name}.yml"
@@ -112,7 +117,7 @@ def scenario_text(api: Api, name: str) -> str:
     uploads = any(isinstance(part, Upload) for request in requests for part in _fields(request))
     user = "HttpUser" if uploads else "FastHttpUser"
     has_secrets = any(request.secret_headers for request in requests)
-    class_name = "".join(part.capitalize() for part in name.split("_")) + "User"
+    class_name = "".join(part.capitalize() for part in re.split("[_-]", name)) + "User"
     names = _function_names(requests)
     out = [f'"""Requests to {name}. Made from {_docstring(api.source)}; change it as you like."""', ""]
     out += ["import os", ""] if has_secrets else []

@@ -49,11 +49,29 @@ def test_a_file_is_never_overwritten(tmp_path, existing):
     assert [file.read_text() for file in tmp_path.rglob("*") if file.is_file()] == ["mine"]
 
 
-@pytest.mark.parametrize("name", ["../x", "a b", "json", "X", "", "a" * 40])
+@pytest.mark.parametrize(
+    "name", ["../x", "a b", "json", "X", "", "a" * 40, "-x", "x-", "x_", "x--y", "x-_y", "x.y", "2x", "x-y\n"]
+)
 def test_a_name_that_is_not_valid_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="allowed: small letters, digits and _"):
+    with pytest.raises(InputError, match="allowed: small letters and digits, with single _ or - between them"):
         write_files(openapi.api_of(FASTAPI, "x"), tmp_path, name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "sweep", "user"),
+    [
+        ("my-api", "my-api", "MyApiUser"),
+        ("my_api-2", "my-api-2", "MyApi2User"),
+        ("x" * 28, "x" * 28, f"X{'x' * 27}User"),
+    ],
+)
+def test_a_name_may_have_hyphens(tmp_path, name, sweep, user):
+    write_files(openapi.api_of(FASTAPI, "x"), tmp_path, name)
+    check_folder(tmp_path / "locustfiles")
+    read = load_sweep(tmp_path / f"sweeps/{name}.yml")
+    assert (read.name, read.load.locustfile) == (sweep, f"{name}.py")
+    assert f"class {user}(" in (tmp_path / f"locustfiles/{name}.py").read_text()
 
 
 @pytest.mark.parametrize("path", ["/{{ lookup('pipe', 'id') }}/health", "/a #/health", "/a: b/health"])
