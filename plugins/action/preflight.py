@@ -1,7 +1,8 @@
 """Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
 
 Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine, unless a host has another one),
-registry (lab_registry), provisioned (whether this version must have provisioned them before).
+registry (lab_registry), placement (lab_api_placement), provisioned (whether this version must have provisioned them
+before).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from swarmsweep.lab import preflight
+from swarmsweep.lab import host_labels, preflight
 from swarmsweep.lab.inventory_files import inventory_of
 from swarmsweep.lab.provisioned import this_version
 
@@ -54,6 +55,7 @@ class ActionModule(ActionBase):
         }
         clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
         used = boolean(self._task.args.get("api_on_manager", True))
+        inventory = inventory_of(task_vars.get("ansible_inventory_sources"))
         # A host of another version would fail late: an image or a program that this version needs is missing there.
         needed = this_version(ROOT) if self._task.args.get("provisioned") else None
         # Only ./lab site changes the engine of a host. The role takes the setting of each host.
@@ -66,8 +68,11 @@ class ActionModule(ActionBase):
             is_manager_used=used,
             docker_engines=None if needed else engines,
             is_registry_used=boolean(self._task.args.get("registry", False)),
-            inventory=inventory_of(task_vars.get("ansible_inventory_sources")),
+            inventory=inventory,
         )
+        carriers = sides["api"] if used else sides["api"][1:]
+        labels = {name: hostvars[name].get("lab_labels") for name in sides["api"]}
+        problems += host_labels.placement_problems(labels, self._task.args.get("placement"), carriers, inventory)
         problems += clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))

@@ -16,6 +16,7 @@ from swarmsweep.lab import (
     api_mounts,
     api_secrets,
     content_hash,
+    host_labels,
     image_copies,
     inventory_files,
     lab_names,
@@ -104,10 +105,16 @@ def lab_image_tags(contexts, namespace, base):
     return [tag(context) for context in contexts]
 
 
-def lab_host_facts(groups, hostvars, is_manager_used=True):
+def lab_excluded_hosts(groups, hostvars, placement):
+    """The API hosts that lack a label of lab_api_placement: see swarmsweep.lab.host_labels."""
+    return host_labels.excluded_hosts({name: hostvars[name].get("lab_labels") for name in groups["api"]}, placement)
+
+
+def lab_host_facts(groups, hostvars, is_manager_used=True, excluded=()):
     """Facts of the hosts in the form of plan.json, from the preflight: see swarmsweep.plan.host_facts.
 
-    With several API hosts, their nodes were read too. ``is_manager_used`` is lab_api_on_manager.
+    With several API hosts, their nodes were read too. ``is_manager_used`` is lab_api_on_manager. ``excluded`` has the
+    hosts of lab_excluded_hosts.
     """
     hosts = {
         side: [
@@ -117,7 +124,8 @@ def lab_host_facts(groups, hostvars, is_manager_used=True):
         for side in ("api", "load")
     }
     nodes = {name: lab_node(hostvars[name]["sweep_node"]) for name in groups["api"]} if len(groups["api"]) > 1 else {}
-    return hosts | {"api": host_facts.as_nodes(hosts["api"], nodes, is_manager_used=is_manager_used)}
+    api = host_facts.as_nodes(hosts["api"], nodes, is_manager_used=is_manager_used, excluded=excluded)
+    return hosts | {"api": api}
 
 
 def lab_node(found):
@@ -284,6 +292,7 @@ class FilterModule:
             "lab_provisioned": lab_provisioned,
             "lab_packages_hash": lab_packages_hash,
             "lab_image_tags": lab_image_tags,
+            "lab_excluded_hosts": lab_excluded_hosts,
             "lab_host_facts": lab_host_facts,
             "lab_node": lab_node,
             "lab_colocated": lab_colocated,

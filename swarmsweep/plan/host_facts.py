@@ -1,6 +1,6 @@
 """The hosts for plan.json, from the facts that each of them reported."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 # Reserved for the system, dockerd, PostgreSQL, MLflow and HAProxy when a cell's memory limits are added up.
@@ -32,7 +32,11 @@ def host_facts(name: str, capacity: Mapping[str, Any], *, is_api: bool) -> dict[
 
 
 def as_nodes(
-    api_hosts: list[dict[str, Any]], nodes: Mapping[str, Mapping[str, Any]], *, is_manager_used: bool
+    api_hosts: list[dict[str, Any]],
+    nodes: Mapping[str, Mapping[str, Any]],
+    *,
+    is_manager_used: bool,
+    excluded: Container[str] = (),
 ) -> list[dict[str, Any]]:
     """The API hosts with what decides on which of them Swarm places replicas; a single host stays as it is.
 
@@ -40,12 +44,13 @@ def as_nodes(
         api_hosts: facts as in plan.json. The first one is the manager, with the platform.
         nodes: what Docker reports of each host, by its name: ``cpus`` and ``memory_bytes``.
         is_manager_used: lab_api_on_manager.
+        excluded: names of hosts that lack a label of lab_api_placement.
     """
     if len(api_hosts) < 2:
         return api_hosts
     return [
         host
-        | {"carries_replicas": is_manager_used or number > 0}
+        | {"carries_replicas": (is_manager_used or number > 0) and host["name"] not in excluded}
         | ({"reserve_memory_bytes": JOINED_RESERVE_BYTES} if number else {})
         | {f"swarm_{key}": value for key, value in nodes.get(host["name"], {}).items() if key in NODE_FACTS}
         for number, host in enumerate(api_hosts)

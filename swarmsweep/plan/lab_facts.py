@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.host_labels import LABELS, SETTING, excluded_hosts
 from swarmsweep.lab.virtual_machines import allocate, is_virtual
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES, as_nodes
+from swarmsweep.plan.inventory_settings import plain_settings
 from swarmsweep.plan.modes import mode_for, number_in
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP
 from swarmsweep.plan.planned import Host, Plan, Step
@@ -50,14 +52,15 @@ def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
     Real machines without a run are unknown. An inventory that is not plain YAML cannot be read; then the newest run is
     used, whatever its inventory.
     """
-    addresses = _addresses(Path(inventory))
+    hosts = _hosts(Path(inventory))
     for run in newest_runs(reports_dir, MAX_RUNS):
         facts = _facts_of(run)
-        if facts and (addresses is None or [host.get("name") for host in facts] == list(addresses["api"])):
-            return ApiHosts(facts, f"as in run {run.name}")
-    machines = _virtual_machines(addresses) if addresses else ()
+        if facts and (hosts is None or [host.get("name") for host in facts] == list(hosts["api"])):
+            return ApiHosts(_with_carriers(facts, hosts, inventory), f"as in run {run.name}")
+    machines = _virtual_machines(hosts) if hosts else ()
     if machines:
-        return ApiHosts(machines, "as ./lab up would create them on this machine; no run has recorded them yet")
+        source = "as ./lab up would create them on this machine; no run has recorded them yet"
+        return ApiHosts(_with_carriers(machines, hosts, inventory), source)
     return ApiHosts((), "no run has recorded them yet; use --api-cpus and --api-memory to see which cells cannot fit")
 
 
@@ -90,8 +93,23 @@ def _facts_of(run: Path) -> tuple[Host, ...]:
     return tuple(plan.hosts.get("api", ())) if plan is not None else ()
 
 
-def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
-    """Host name -> address for the groups api and load; None if this is not an inventory in plain YAML."""
+def _with_carriers(
+    facts: tuple[Host, ...], hosts: dict[str, dict[str, Any]] | None, inventory: Path | str
+) -> tuple[Host, ...]:
+    """The API hosts, with those that carry replicas by the inventory as it is now, where it has plain values."""
+    settings = plain_settings(inventory)
+    if hosts is None or SETTING not in settings:
+        return facts
+    excluded = excluded_hosts({name: given.get(LABELS) for name, given in hosts["api"].items()}, settings[SETTING])
+    # Only Ansible reads labels of other files than hosts.yml.
+    if len(excluded) == len(facts):
+        return facts
+    is_manager_used = settings.get("lab_api_on_manager") is not False
+    return tuple(as_nodes(list(facts), {}, is_manager_used=is_manager_used, excluded=excluded))
+
+
+def _hosts(inventory: Path) -> dict[str, dict[str, Any]] | None:
+    """Host name -> variables for the groups api and load; None if this is not an inventory in plain YAML."""
     file = inventory / "hosts.yml" if inventory.is_dir() else inventory
     try:
         groups = {name: hosts for name, hosts in _groups(yaml.safe_load(file.read_text())) if name in ("api", "load")}
@@ -100,23 +118,23 @@ def _addresses(inventory: Path) -> dict[str, dict[str, str]] | None:
     return groups if all(groups.get(side) for side in ("api", "load")) else None
 
 
-def _groups(tree: Any) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every group of an inventory that has hosts: name, and host name -> address."""
+def _groups(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every group of an inventory that has hosts: name, and host name -> variables."""
     for name, group in tree.items() if isinstance(tree, dict) else ():
         if not isinstance(group, dict):
             continue
         hosts = group.get("hosts")
         if isinstance(hosts, dict):
-            yield name, {str(host): _address(str(host), facts) for host, facts in hosts.items()}
+            yield name, {str(host): given if isinstance(given, dict) else {} for host, given in hosts.items()}
         yield from _groups(group.get("children"))
 
 
-def _address(host: str, facts: Any) -> str:
-    return str(facts.get("ansible_host", host)) if isinstance(facts, dict) else host
-
-
-def _virtual_machines(addresses: dict[str, dict[str, str]]) -> tuple[Host, ...]:
+def _virtual_machines(groups: dict[str, dict[str, Any]]) -> tuple[Host, ...]:
     """The API hosts if they are virtual machines of this machine; empty if one of them is a real machine."""
+    addresses = {
+        side: {name: str(given.get("ansible_host", name)) for name, given in groups[side].items()}
+        for side in ("api", "load")
+    }
     if not all(is_virtual(address) for address in addresses["api"].values()):
         return ()
     sides = {name: side for side in ("load", "api") for name in addresses[side]}

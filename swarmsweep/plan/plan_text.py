@@ -100,7 +100,8 @@ def _host(host: dict[str, Any]) -> str:
     if memory is not None:
         kept = f", of which {format_bytes(reserve)} for the system" if reserve else ""
         known.append(f"{format_bytes(memory)}{kept}")
-    return f"{host.get('name', 'api')} with {' and '.join(known)}" if known else f"{host.get('name', 'api')}"
+    name = f"{host.get('name', 'api')}{' (no replicas)' if host.get('carries_replicas') is False else ''}"
+    return f"{name} with {' and '.join(known)}" if known else name
 
 
 def _table(plan: Plan, part: Part) -> str:
@@ -144,7 +145,17 @@ def _note(plan: Plan, cell: PlannedCell, part: Part) -> str:
         return f"left out by {part.option_only}"
     twin = [f"the twin of {cell.twin_of}"] if cell.twin_of else []
     baseline = ["the baseline"] if plan.baseline and plan.baseline.cell_id == cell.id else []
-    return "; ".join([*twin, *baseline, *cell.doubts])
+    return "; ".join([*twin, *baseline, *_placed(cell), *cell.doubts])
+
+
+def _placed(cell: PlannedCell) -> list[str]:
+    """On which API hosts the replicas run, where there are several: 'replicas: lab-api 1, lab-api2 1 to 2'."""
+    shares = [
+        f"{name} {least}" if least == most else f"{name} {least} to {most}"
+        for name, (least, most) in (cell.placement or {}).items()
+        if most
+    ]
+    return [f"replicas: {', '.join(shares)}"] if shares else []
 
 
 def _notes(plan: Plan, part: Part, baseline_is_unknown: bool) -> str:

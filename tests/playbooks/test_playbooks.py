@@ -380,6 +380,18 @@ def test_a_command_that_does_not_provision_needs_hosts_of_its_version(play: Play
         assert (f"- {name} (127.0.0.1) has no lab yet. Fix: ./lab site" in said(result)) is refused
 
 
+@pytest.mark.parametrize(("disk", "refused"), [("hdd", True), ("ssd", False)])
+def test_a_lab_without_a_host_for_the_replicas_is_refused(play: Play, tmp_path, disk, refused):
+    host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
+    path = inventory(tmp_path / "hosts.yml", host | {"lab_labels": {"disk": disk}}, host)
+    given = SITE | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
+    given |= {"lab_api_placement": {"disk": "ssd"}}
+    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given))
+    # This machine may lack what a host needs, which is reported too.
+    words = "- lab_api_placement is {disk: ssd}, and no API host that may carry replicas has these labels: "
+    assert (f"{words}lab-api has disk: hdd. Fix: " in said(result)) is refused
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -137,6 +137,7 @@ def test_api_is_limited_as_the_configuration_says(rendered, name, replicas, cpus
 
 
 TWO_HOSTS = {"api_stack_other_hosts": ["lab-api2"], "api_stack_replicas": 2, "api_stack_cpus": 0.5}
+NODES = {"api_stack_nodes": {"k7x2mfq1": "lab-api", "r32no4di": "lab-api2"}}
 LIMITS = {"cpus": "0.5", "memory": "536870912"}
 PLACEMENTS = {
     "measured": (
@@ -156,8 +157,30 @@ PLACEMENTS = {
         {"constraints": ["node.role == worker"]},
         {"limits": LIMITS},
     ),
+    "measured, without a host that lacks a label": (
+        api(
+            api_stack_fresh=True,
+            api_stack_most_per_host=2,
+            api_stack_excluded_hosts=["lab-api"],
+            **TWO_HOSTS,
+            **NODES,
+        ),
+        {"constraints": ["node.id != k7x2mfq1"], "max_replicas_per_node": 2},
+        {"limits": LIMITS, "reservations": LIMITS},
+    ),
+    "kept, without the manager and a host that lacks a label": (
+        api(api_stack_on_manager=False, api_stack_excluded_hosts=["lab-api2"], **TWO_HOSTS, **NODES),
+        {"constraints": ["node.role == worker", "node.id != r32no4di"]},
+        {"limits": LIMITS},
+    ),
     "one host": (
-        api(api_stack_fresh=True, api_stack_cpus=0.5, api_stack_on_manager=False, api_stack_most_per_host=1),
+        api(
+            api_stack_fresh=True,
+            api_stack_cpus=0.5,
+            api_stack_on_manager=False,
+            api_stack_excluded_hosts=["lab-api"],
+            api_stack_most_per_host=1,
+        ),
         None,
         {"limits": LIMITS},
     ),

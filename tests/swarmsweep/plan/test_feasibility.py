@@ -49,6 +49,14 @@ CELLS = [
     ),
     (Cell(3, 1, 3 * GIB, 1), [host(reserve_gib=3), host(name="b")], None),
     (Cell(2, 1, GIB, 1), [host(cpus=None), host(name="b")], None),
+    # A host that lacks a wanted label has room for none.
+    (
+        Cell(3, 1, GIB, 1),
+        [host(cpus=2), host(cpus=4, name="b", carries_replicas=False)],
+        ["2 of them fit", "By host: lab-api 2."],
+    ),
+    (Cell(1, 3, GIB, 1), [host(cpus=2), host(name="b", carries_replicas=False)], ["--limit-cpu 3", "lab-api, has 2"]),
+    (Cell(2, 1, GIB, 1), [host(cpus=2), host(cpus=4, name="b", carries_replicas=False)], None),
 ]
 
 

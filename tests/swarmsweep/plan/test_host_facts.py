@@ -39,6 +39,22 @@ def test_several_api_hosts_have_what_swarm_counts_with(used):
     assert second == api[1] | less | {"swarm_cpus": 2, "swarm_memory_bytes": 8}
 
 
+@pytest.mark.parametrize(
+    ("used", "excluded", "carriers"),
+    [
+        (True, [], ["a", "b", "c"]),
+        (True, ["b"], ["a", "c"]),
+        (True, ["a", "c"], ["b"]),
+        (False, ["b"], ["c"]),
+        (False, ["a"], ["b", "c"]),
+    ],
+)
+def test_hosts_without_a_wanted_label_carry_no_replicas(used, excluded, carriers):
+    api = [host_facts.host_facts(name, CAPACITY, is_api=True) for name in ("a", "b", "c")]
+    found = host_facts.as_nodes(api, {}, is_manager_used=used, excluded=excluded)
+    assert [host["name"] for host in found if host["carries_replicas"]] == carriers
+
+
 def test_a_single_api_host_stays_as_it_is():
     api = [host_facts.host_facts("a", CAPACITY, is_api=True)]
     assert host_facts.as_nodes(api, {"a": {"cpus": 4}}, is_manager_used=True) == api

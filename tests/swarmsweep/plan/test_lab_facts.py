@@ -100,6 +100,45 @@ def test_hosts_that_no_run_has_seen_are_unknown(tmp_path, monkeypatch, text, mem
     assert "--api-cpus and --api-memory" in found.source
 
 
+LABELLED = """\
+lab:
+  children:
+    api:
+      hosts:
+        lab-api: {ansible_host: 192.0.2.11}
+        lab-api2: {ansible_host: 192.0.2.13, lab_labels: {disk: ssd}}
+        lab-api3: {ansible_host: 192.0.2.14, lab_labels: {disk: ssd, generation: 2}}
+    load: {hosts: {lab-load: {ansible_host: 192.0.2.12}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "carriers"),
+    [
+        # The run was planned with another placement.
+        (None, ["lab-api"]),
+        ("lab_api_placement: '{{ other }}'", ["lab-api"]),
+        ("lab_api_placement: {}", ["lab-api", "lab-api2", "lab-api3"]),
+        ("lab_api_placement: {disk: ssd}", ["lab-api2", "lab-api3"]),
+        ("lab_api_placement: {generation: '2'}", ["lab-api3"]),
+        ("lab_api_placement: {}\nlab_api_on_manager: false", ["lab-api2", "lab-api3"]),
+        # The labels are elsewhere, or no host has them.
+        ("lab_api_placement: {rack: a}", ["lab-api"]),
+    ],
+)
+def test_replicas_are_planned_on_the_hosts_that_the_inventory_wants_now(tmp_path, settings, carriers):
+    lab, reports = inventory(tmp_path / "lab", LABELLED), tmp_path / "reports"
+    if settings is not None:
+        (lab / "group_vars/all").mkdir(parents=True)
+        (lab / "group_vars/all/lab.yml").write_text(settings)
+    names = ("lab-api", "lab-api2", "lab-api3")
+    hosts = [{"name": name, "cpus": 2, "carries_replicas": name == "lab-api"} for name in names]
+    plan = make_plan(parse_sweep(SWEEP, "x.yml"), {"api": hosts, "load": []}, run_id="20261122T114501Z-x")
+    write_plan(plan, reports)
+    found = known_api_hosts(lab, reports)
+    assert [host["name"] for host in found.facts if host["carries_replicas"]] == carriers
+
+
 @pytest.mark.parametrize(("cpuset", "count"), [("0", 1), ("0-2", 3), ("0-2,5", 4), ("3,5,10-11", 4)])
 def test_cores_of_a_cpuset(cpuset, count):
     assert lab_facts._count(cpuset) == count

@@ -64,6 +64,13 @@ def test_the_room_of_a_host_is_what_swarm_counts(cell, facts, room):
         (2, [host()], None),
         (2, [host(), host("lab-api2")], {"lab-api": (1, 1), "lab-api2": (1, 1)}),
         (2, [host(carries_replicas=False), host("lab-api2")], {"lab-api": (0, 0), "lab-api2": (2, 2)}),
+        # The manager and the last host have the wanted label.
+        (
+            3,
+            [host(), host("lab-api2", carries_replicas=False), host("lab-api3")],
+            {"lab-api": (1, 1), "lab-api2": (0, 0), "lab-api3": (2, 2)},
+        ),
+        (5, [host(), host("lab-api2", cpus=9, carries_replicas=False)], None),  # 4 of them fit
         (9, [host(), host("lab-api2")], None),  # it does not fit
         (2, [host(), host("lab-api2", cpus=None)], None),
     ],

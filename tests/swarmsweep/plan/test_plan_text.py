@@ -120,6 +120,16 @@ def test_what_is_not_known_of_a_host_is_left_out(golden):
     assert not re.search(r"GiB", lines["no memory"]) and not re.search(r"CPU", lines["no CPUs"])
 
 
+def test_hosts_and_their_replicas_are_shown_where_there_are_several():
+    hosts = [{"name": name, "cpus": 2, "memory_bytes": 2**33} for name in ("a", "b", "c", "d")]
+    hosts[1]["carries_replicas"] = False
+    shown = " ".join(text(hosts=hosts).split())
+    assert "a with 2 CPUs and 8.0 GiB, b (no replicas) with 2 CPUs and 8.0 GiB, c with" in shown
+    # Of hosts that are alike to Swarm, it takes any.
+    assert "1 r1-c0.5-m256M-w1 30 (21 + 10) replicas: c 0 to 1, d 0 to 1 2 r1" in shown
+    assert "r2-c0.5-m256M-w1 30 (21 + 10) replicas: c 1, d 1 5 r2" in shown
+
+
 def test_nothing_to_measure_ends_the_plan(golden):
     shown = text(hosts=({"name": "a", "cpus": 0.1},))
     golden("plan_nothing.txt", shown)
