@@ -1,8 +1,8 @@
 """Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
 
 Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine, unless a host has another one),
-registry (lab_registry), placement (lab_api_placement), provisioned (whether this version must have provisioned them
-before).
+registry (lab_registry), placement (lab_api_placement), spread (lab_api_spread), provisioned (whether this version must
+have provisioned them before).
 """
 
 from __future__ import annotations
@@ -70,9 +70,12 @@ class ActionModule(ActionBase):
             is_registry_used=boolean(self._task.args.get("registry", False)),
             inventory=inventory,
         )
-        carriers = sides["api"] if used else sides["api"][1:]
         labels = {name: hostvars[name].get("lab_labels") for name in sides["api"]}
-        problems += host_labels.placement_problems(labels, self._task.args.get("placement"), carriers, inventory)
+        wanted, spread = (self._task.args.get(setting) for setting in ("placement", "spread"))
+        any_host = host_labels.hosts_with_replicas(labels, None, is_manager_used=used)
+        problems += host_labels.placement_problems(labels, wanted, any_host, inventory)
+        carriers = host_labels.hosts_with_replicas(labels, wanted, is_manager_used=used)
+        problems += host_labels.spread_problems(labels, spread, carriers, inventory)
         problems += clock_problems(clocks)
         if problems:
             raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))

@@ -110,11 +110,18 @@ def lab_excluded_hosts(groups, hostvars, placement):
     return host_labels.excluded_hosts({name: hostvars[name].get("lab_labels") for name in groups["api"]}, placement)
 
 
-def lab_host_facts(groups, hostvars, is_manager_used=True, excluded=()):
+def lab_spread_groups(groups, hostvars, label, placement, is_manager_used=True):
+    """The group of each API host, between which Swarm spreads replicas: see swarmsweep.lab.host_labels."""
+    labels = {name: hostvars[name].get("lab_labels") for name in groups["api"]}
+    carriers = host_labels.hosts_with_replicas(labels, placement, is_manager_used=is_manager_used)
+    return host_labels.spread_groups(labels, label, carriers)
+
+
+def lab_host_facts(groups, hostvars, is_manager_used=True, excluded=(), spread_groups=None):
     """Facts of the hosts in the form of plan.json, from the preflight: see swarmsweep.plan.host_facts.
 
     With several API hosts, their nodes were read too. ``is_manager_used`` is lab_api_on_manager. ``excluded`` has the
-    hosts of lab_excluded_hosts.
+    hosts of lab_excluded_hosts, and ``spread_groups`` those of lab_spread_groups.
     """
     hosts = {
         side: [
@@ -124,7 +131,9 @@ def lab_host_facts(groups, hostvars, is_manager_used=True, excluded=()):
         for side in ("api", "load")
     }
     nodes = {name: lab_node(hostvars[name]["sweep_node"]) for name in groups["api"]} if len(groups["api"]) > 1 else {}
-    api = host_facts.as_nodes(hosts["api"], nodes, is_manager_used=is_manager_used, excluded=excluded)
+    api = host_facts.as_nodes(
+        hosts["api"], nodes, is_manager_used=is_manager_used, excluded=excluded, groups=spread_groups
+    )
     return hosts | {"api": api}
 
 
@@ -293,6 +302,7 @@ class FilterModule:
             "lab_packages_hash": lab_packages_hash,
             "lab_image_tags": lab_image_tags,
             "lab_excluded_hosts": lab_excluded_hosts,
+            "lab_spread_groups": lab_spread_groups,
             "lab_host_facts": lab_host_facts,
             "lab_node": lab_node,
             "lab_colocated": lab_colocated,

@@ -37,6 +37,7 @@ def as_nodes(
     *,
     is_manager_used: bool,
     excluded: Container[str] = (),
+    groups: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """The API hosts with what decides on which of them Swarm places replicas; a single host stays as it is.
 
@@ -45,12 +46,14 @@ def as_nodes(
         nodes: what Docker reports of each host, by its name: ``cpus`` and ``memory_bytes``.
         is_manager_used: lab_api_on_manager.
         excluded: names of hosts that lack a label of lab_api_placement.
+        groups: the group of each host, between which Swarm spreads replicas (lab_api_spread).
     """
     if len(api_hosts) < 2:
         return api_hosts
     return [
         host
         | {"carries_replicas": (is_manager_used or number > 0) and host["name"] not in excluded}
+        | {"spread_group": (groups or {}).get(host["name"], "")}
         | ({"reserve_memory_bytes": JOINED_RESERVE_BYTES} if number else {})
         | {f"swarm_{key}": value for key, value in nodes.get(host["name"], {}).items() if key in NODE_FACTS}
         for number, host in enumerate(api_hosts)

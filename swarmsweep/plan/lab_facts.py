@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.host_labels import LABELS, SETTING, excluded_hosts
+from swarmsweep.lab import host_labels
 from swarmsweep.lab.virtual_machines import allocate, is_virtual
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES, as_nodes
 from swarmsweep.plan.inventory_settings import plain_settings
@@ -98,14 +98,18 @@ def _with_carriers(
 ) -> tuple[Host, ...]:
     """The API hosts, with those that carry replicas by the inventory as it is now, where it has plain values."""
     settings = plain_settings(inventory)
-    if hosts is None or SETTING not in settings:
+    if hosts is None or host_labels.SETTING not in settings:
         return facts
-    excluded = excluded_hosts({name: given.get(LABELS) for name, given in hosts["api"].items()}, settings[SETTING])
-    # Only Ansible reads labels of other files than hosts.yml.
-    if len(excluded) == len(facts):
-        return facts
+    labels = {name: given.get(host_labels.LABELS) for name, given in hosts["api"].items()}
+    wanted, label = settings[host_labels.SETTING], settings.get(host_labels.SPREAD)
     is_manager_used = settings.get("lab_api_on_manager") is not False
-    return tuple(as_nodes(list(facts), {}, is_manager_used=is_manager_used, excluded=excluded))
+    carriers = host_labels.hosts_with_replicas(labels, wanted, is_manager_used=is_manager_used)
+    # Only Ansible reads labels of other files than hosts.yml.
+    if not carriers or host_labels.spread_problems(labels, label, carriers):
+        return facts
+    excluded = host_labels.excluded_hosts(labels, wanted)
+    groups = host_labels.spread_groups(labels, label, carriers)
+    return tuple(as_nodes(list(facts), {}, is_manager_used=is_manager_used, excluded=excluded, groups=groups))
 
 
 def _hosts(inventory: Path) -> dict[str, dict[str, Any]] | None:

@@ -27,7 +27,7 @@ SLO_IS_MEASURED = {FIXED: False, CAPACITY: True}
 # whether load and API share a machine, which is derived from it, is not compared either.
 HOST_FACTS = (
     *("cpus", "memory_bytes", "swap_bytes", "os_id", "os_version", "kernel", "cgroup_version", "cpu_model"),
-    *("reserve_memory_bytes", "carries_replicas"),
+    *("reserve_memory_bytes", "carries_replicas", "spread_group"),
 )
 # A kernel reports a little more or less memory after each boot.
 MEMORY_TOLERANCE = 0.01

@@ -27,9 +27,9 @@ def put_program(folder: Path, name: str, script: str) -> None:
     path.chmod(0o755)
 
 
-def play(folder: Path, hosts: list[str], tasks: list[dict], **variables: object) -> tuple[int, str]:
+def play(folder: Path, hosts: list[str], tasks: list[dict], host: dict = LOCAL, **variables: object) -> tuple[int, str]:
     """Exit code and output of tasks on the first host."""
-    (folder / "hosts.json").write_text(json.dumps({"api": {"hosts": dict.fromkeys(hosts, LOCAL)}}))
+    (folder / "hosts.json").write_text(json.dumps({"api": {"hosts": dict.fromkeys(hosts, host)}}))
     book = [{"name": "A", "hosts": hosts[0], "gather_facts": False, "vars": variables, "tasks": tasks}]
     (folder / "play.yml").write_text(json.dumps(book))
     path = f"{folder / 'bin'}:{playing.environment(folder)['PATH']}"
@@ -79,3 +79,22 @@ def test_a_sweep_needs_all_of_its_api_hosts(tmp_path, info, nodes, words):
     code, said = play(tmp_path, ["lab-api", "lab-api2"], [{"name": "Look", "ansible.builtin.include_tasks": include}])
     assert (code == 0) == (not words), said
     assert [word for word in words if word not in said] == [], said
+
+
+@pytest.mark.parametrize(("found", "changes"), [("", True), ("b", True), ("a", False)])
+def test_the_node_has_the_group_of_the_inventory(tmp_path, found, changes):
+    log = tmp_path / "calls"
+    put_program(
+        tmp_path,
+        "docker",
+        f'echo "$*" >> "{log}"\n'
+        f"case \"$1 $2\" in 'node ls') echo 'k7x2mfq1 Ready Active' ;; 'node inspect') echo '{found}' ;; "
+        f"info*) echo '{INFO}' ;; esac",
+    )
+    include = str(ROOT / "playbooks/tasks/read_nodes.yml")
+    tasks = [{"name": "Look", "ansible.builtin.include_tasks": include}]
+    host = LOCAL | {"lab_labels": {"rack": "a"}}
+    code, said = play(tmp_path, ["lab-api", "lab-api2"], tasks, host, lab_api_spread="rack")
+    assert code == 0, said
+    updates = [line for line in log.read_text().splitlines() if line.startswith("node update")]
+    assert updates == (["node update --label-add swarmsweep.spread=a k7x2mfq1"] if changes else [])

@@ -173,12 +173,23 @@ PLACEMENTS = {
         {"constraints": ["node.role == worker", "node.id != r32no4di"]},
         {"limits": LIMITS},
     ),
+    "measured, spread over a label": (
+        api(api_stack_fresh=True, api_stack_most_per_host=1, api_stack_is_spread=True, **TWO_HOSTS),
+        {"preferences": [{"spread": "node.labels.swarmsweep.spread"}], "max_replicas_per_node": 1},
+        {"limits": LIMITS, "reservations": LIMITS},
+    ),
+    "kept, spread over a label": (
+        api(api_stack_is_spread=True, **TWO_HOSTS),
+        {"preferences": [{"spread": "node.labels.swarmsweep.spread"}]},
+        {"limits": LIMITS},
+    ),
     "one host": (
         api(
             api_stack_fresh=True,
             api_stack_cpus=0.5,
             api_stack_on_manager=False,
             api_stack_excluded_hosts=["lab-api"],
+            api_stack_is_spread=True,
             api_stack_most_per_host=1,
         ),
         None,

@@ -2,7 +2,13 @@
 
 import pytest
 
-from swarmsweep.lab.host_labels import excluded_hosts, placement_problems
+from swarmsweep.lab.host_labels import (
+    excluded_hosts,
+    hosts_with_replicas,
+    placement_problems,
+    spread_groups,
+    spread_problems,
+)
 
 LABELS = {"lab-api": None, "lab-api2": {"disk": "ssd", "generation": 2}, "lab-api3": {"disk": "hdd"}}
 
@@ -87,3 +93,59 @@ def test_every_mistake_is_named_at_once():
     told = placement_problems({"a": {"x": True}, "b": 1}, {"disk": ""}, ["a", "b"])
     named = [line.split(" is ")[0] for line in told]
     assert named == ["lab_api_placement.disk", "lab_labels of a.x", "lab_labels of b"]
+
+
+RACKS = {"a": {"rack": "x"}, "b": {"rack": 2, "disk": "ssd"}, "c": {"rack": "x", "disk": "ssd"}, "d": {"disk": "ssd"}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_manager_used", "carriers"),
+    [
+        (None, True, ["a", "b", "c", "d"]),
+        (None, False, ["b", "c", "d"]),
+        ({"disk": "ssd"}, True, ["b", "c", "d"]),
+        ({"rack": "x"}, False, ["c"]),
+    ],
+)
+def test_hosts_with_replicas(wanted, is_manager_used, carriers):
+    assert hosts_with_replicas(RACKS, wanted, is_manager_used=is_manager_used) == carriers
+
+
+@pytest.mark.parametrize(
+    ("label", "carriers", "groups"),
+    [
+        ("", ["a", "b"], {}),
+        (None, ["a", "b"], {}),
+        ("rack", [], {}),
+        # Hosts without replicas get a group of the others, so that there is no group without room.
+        ("rack", ["a", "b", "c"], {"a": "x", "b": "2", "c": "x", "d": "x"}),
+        ("rack", ["b", "c"], {"a": "2", "b": "2", "c": "x", "d": "2"}),
+        ("disk", ["c", "d"], {"a": "ssd", "b": "ssd", "c": "ssd", "d": "ssd"}),
+    ],
+)
+def test_a_group_is_the_value_of_the_label(label, carriers, groups):
+    assert spread_groups(RACKS, label, carriers) == groups
+    assert spread_problems(RACKS, label, carriers) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "label", "words"),
+    [
+        (
+            RACKS,
+            "rack",
+            (
+                "lab_api_spread is rack, and these API hosts have no such label: d. ",
+                "lab_labels: {rack: a}, in inventory/lab/hosts.yml",
+            ),
+        ),
+        (RACKS, "zone", ("no such label: a, b, c, d. ",)),
+        (RACKS, "a b", ("lab_api_spread is 'a b'; allowed: the name of a label", "group_vars/all/lab.yml")),
+        (RACKS, ["rack"], ("lab_api_spread is ['rack']; allowed: ",)),
+        (RACKS, True, ("lab_api_spread is True; allowed: ",)),
+        ({str(n): {"n": n} for n in range(7)}, "n", ("lab_api_spread is n, which has 7 values; allowed: up to 6. ",)),
+    ],
+)
+def test_a_label_that_cannot_spread_replicas_is_refused(labels, label, words):
+    (problem,) = spread_problems(labels, label, list(labels))
+    assert [word for word in words if word not in problem] == [], problem

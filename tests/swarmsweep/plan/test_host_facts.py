@@ -33,9 +33,9 @@ def test_several_api_hosts_have_what_swarm_counts_with(used):
     api = [host_facts.host_facts(name, CAPACITY, is_api=True) for name in ("a", "b")]
     nodes = {"a": {"id": "x", "cpus": 4, "memory_bytes": 9}, "b": {"id": "y", "cpus": 2, "memory_bytes": 8}}
     first, second = host_facts.as_nodes(api, nodes, is_manager_used=used)
-    assert first == api[0] | {"carries_replicas": used, "swarm_cpus": 4, "swarm_memory_bytes": 9}
+    assert first == api[0] | {"carries_replicas": used, "spread_group": "", "swarm_cpus": 4, "swarm_memory_bytes": 9}
     # It has no platform.
-    less = {"carries_replicas": True, "reserve_memory_bytes": 512 * 1024**2}
+    less = {"carries_replicas": True, "spread_group": "", "reserve_memory_bytes": 512 * 1024**2}
     assert second == api[1] | less | {"swarm_cpus": 2, "swarm_memory_bytes": 8}
 
 
@@ -53,6 +53,12 @@ def test_hosts_without_a_wanted_label_carry_no_replicas(used, excluded, carriers
     api = [host_facts.host_facts(name, CAPACITY, is_api=True) for name in ("a", "b", "c")]
     found = host_facts.as_nodes(api, {}, is_manager_used=used, excluded=excluded)
     assert [host["name"] for host in found if host["carries_replicas"]] == carriers
+
+
+def test_hosts_have_the_groups_between_which_replicas_are_spread():
+    api = [host_facts.host_facts(name, CAPACITY, is_api=True) for name in ("a", "b", "c")]
+    found = host_facts.as_nodes(api, {}, is_manager_used=True, groups={"a": "x", "b": "y"})
+    assert [host["spread_group"] for host in found] == ["x", "y", ""]
 
 
 def test_a_single_api_host_stays_as_it_is():

@@ -139,6 +139,20 @@ def test_replicas_are_planned_on_the_hosts_that_the_inventory_wants_now(tmp_path
     assert [host["name"] for host in found.facts if host["carries_replicas"]] == carriers
 
 
+def test_replicas_are_planned_between_the_groups_that_the_inventory_has_now(tmp_path):
+    lab, reports = inventory(tmp_path / "lab", LABELLED), tmp_path / "reports"
+    (lab / "group_vars/all").mkdir(parents=True)
+    settings = lab / "group_vars/all/lab.yml"
+    hosts = [{"name": name, "cpus": 2} for name in ("lab-api", "lab-api2", "lab-api3")]
+    plan = make_plan(parse_sweep(SWEEP, "x.yml"), {"api": hosts, "load": []}, run_id="20261122T114501Z-x")
+    write_plan(plan, reports)
+    settings.write_text("lab_api_placement: {}\nlab_api_on_manager: false\nlab_api_spread: disk")
+    assert [host["spread_group"] for host in known_api_hosts(lab, reports).facts] == ["ssd"] * 3
+    # A host with replicas lacks the label, which a sweep refuses.
+    settings.write_text("lab_api_placement: {}\nlab_api_spread: disk")
+    assert known_api_hosts(lab, reports).facts == tuple(hosts)
+
+
 @pytest.mark.parametrize(("cpuset", "count"), [("0", 1), ("0-2", 3), ("0-2,5", 4), ("3,5,10-11", 4)])
 def test_cores_of_a_cpuset(cpuset, count):
     assert lab_facts._count(cpuset) == count

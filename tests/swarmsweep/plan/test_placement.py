@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarmsweep.plan.placement import place, planned_shares, room_for
+from swarmsweep.plan.placement import place, place_in_groups, planned_shares, room_for
 from swarmsweep.sweep.matrix import Cell
 
 GIB = 1024**3
@@ -42,6 +42,41 @@ def test_the_host_with_the_fewest_gets_the_next_replica(replicas, rooms, manager
 
 
 @pytest.mark.parametrize(
+    ("replicas", "rooms", "groups", "manager", "shares"),
+    [
+        # Two hosts in rack x, one in rack y. The racks get the same.
+        (4, [4, 4, 4], "xxy", 0, [(1, 1), (1, 1), (2, 2)]),
+        (2, [4, 4, 4], "xxy", 0, [(0, 0), (1, 1), (1, 1)]),
+        (2, [4, 4, 4], "xxy", None, [(0, 1), (0, 1), (1, 1)]),
+        # The rack that gets one more is chosen by chance.
+        (3, [4, 4, 4], "xxy", 0, [(0, 1), (1, 1), (1, 2)]),
+        (1, [4, 4], "xy", 0, [(0, 1), (0, 1)]),
+        (3, [4, 4], "xy", 0, [(1, 2), (1, 2)]),
+        # A full rack gets no more.
+        (5, [4, 4, 1], "xxy", 0, [(2, 2), (2, 2), (1, 1)]),
+        (9, [4, 4, 1], "xxy", 0, [(4, 4), (4, 4), (1, 1)]),
+        (10, [4, 4, 1], "xxy", 0, None),
+        (2, [0, 4, 4], "xyy", 0, [(0, 0), (1, 1), (1, 1)]),
+        # Swarm may give the rest to the same rack twice: 4 and 3 of a first round, and then one more.
+        (10, [2, 9, 9], "xyz", None, [(2, 2), (3, 5), (3, 5)]),
+        (12, [9, 9, 9, 9, 9, 9], "uvwxyz", 0, [(2, 2)] * 6),
+    ],
+)
+def test_replicas_are_divided_between_groups_first(replicas, rooms, groups, manager, shares):
+    found = place_in_groups(replicas, rooms, groups, manager)
+    assert found == shares
+    if found:
+        assert sum(least for least, _ in found) <= replicas <= sum(most for _, most in found)
+
+
+@pytest.mark.parametrize("replicas", range(1, 14))
+@pytest.mark.parametrize("rooms", [[4, 4], [1, 4], [4, 4, 4], [1, 2, 9], [0, 3, 3]])
+@pytest.mark.parametrize("manager", [0, None])
+def test_hosts_of_one_group_are_placed_as_hosts_without_groups(replicas, rooms, manager):
+    assert place_in_groups(replicas, rooms, ["x"] * len(rooms), manager) == place(replicas, rooms, manager)
+
+
+@pytest.mark.parametrize(
     ("cell", "facts", "room"),
     [
         (Cell(9, 0.5, GIB, 1), host(), 8),
@@ -71,6 +106,12 @@ def test_the_room_of_a_host_is_what_swarm_counts(cell, facts, room):
             {"lab-api": (1, 1), "lab-api2": (0, 0), "lab-api3": (2, 2)},
         ),
         (5, [host(), host("lab-api2", cpus=9, carries_replicas=False)], None),  # 4 of them fit
+        # The second rack has one host.
+        (
+            4,
+            [host(spread_group="x"), host("lab-api2", spread_group="x"), host("lab-api3", spread_group="y")],
+            {"lab-api": (1, 1), "lab-api2": (1, 1), "lab-api3": (2, 2)},
+        ),
         (9, [host(), host("lab-api2")], None),  # it does not fit
         (2, [host(), host("lab-api2", cpus=None)], None),
     ],
