@@ -1,8 +1,8 @@
 """Ansible action: judge the facts of the hosts. Runs on the controller; see swarmsweep.lab.preflight.
 
 Arguments: api, load (hosts of the inventory), docker_engine (lab_docker_engine, unless a host has another one),
-registry (lab_registry), placement (lab_api_placement), spread (lab_api_spread), provisioned (whether this version must
-have provisioned them before).
+placement (lab_api_placement), spread (lab_api_spread), provisioned (whether this version must have provisioned them
+before).
 """
 
 from __future__ import annotations
@@ -61,13 +61,16 @@ class ActionModule(ActionBase):
         # Only ./lab site changes the engine of a host. The role takes the setting of each host.
         usual = self._task.args.get("docker_engine")
         engines = {name: str(hostvars[name].get("lab_docker_engine", usual)) for name in sides["api"]}
+        # Without API hosts, the setting could not be read: it depends on their number.
+        hosts = sides["api"]
+        has_registry = bool(hosts) and boolean(hostvars[hosts[0]].get("lab_registry", len(hosts) > 1))
         problems = preflight.find_problems(
             facts,
             sides,
             needed,
             is_manager_used=used,
             docker_engines=None if needed else engines,
-            is_registry_used=boolean(self._task.args.get("registry", False)),
+            is_registry_used=has_registry,
             inventory=inventory,
         )
         labels = {name: hostvars[name].get("lab_labels") for name in sides["api"]}

@@ -191,6 +191,7 @@ PLACEMENTS = {
             api_stack_excluded_hosts=["lab-api"],
             api_stack_is_spread=True,
             api_stack_most_per_host=1,
+            **NODES,
         ),
         None,
         {"limits": LIMITS},
