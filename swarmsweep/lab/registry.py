@@ -74,7 +74,7 @@ def docker_config(registry: str, credentials: str, user: str = "") -> str:
         line = f"{user}:{content.rstrip()}" if user else content.rstrip("\r\n")
         name, colon, password = line.partition(":")
         if not (name and colon and password) or "\n" in line:
-            raise LabError(f"{credentials}: has neither of the allowed forms: {_CREDENTIALS}")
+            raise LabError(f"{credentials}: has neither of the two forms; allowed: {_CREDENTIALS}")
         entry = {"auth": base64.b64encode(line.encode()).decode()}
     return json.dumps({"auths": {key: entry}})
 

@@ -1,6 +1,6 @@
 """A second API host and a second load host join the lab at once.
 
-Replicas and users are on both. One API host is lost under load, and comes back.
+Replicas and users are on both. One API host is lost under load, and comes back. Each API host has labels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.machines import HOSTS, NAME, SUBNET
 from tests.e2e.planting import TRIAL_FOLDER
@@ -36,10 +37,16 @@ def wider(lab):
     """The lab with a second host of each kind in its inventory. The API host cannot reach the manager at first."""
     HOSTS["api2"] = f"{SUBNET}.14"
     hosts = lab.inventory / "hosts.yml"
-    entry = f"        {SECOND}:\n          ansible_host: {HOSTS['api2']}\n"
+    first = f"          ansible_host: {HOSTS['api']}\n"
+    entry = (
+        f"        {SECOND}:\n          ansible_host: {HOSTS['api2']}\n          lab_labels: {{disk: ssd, rack: b}}\n"
+    )
     entries = hosts.read_text().replace("    load:\n", f"{entry}    load:\n", 1)
+    entries = entries.replace(first, f"{first}          lab_labels: {{rack: a}}\n", 1)
     # The load hosts are the last ones of the file.
     hosts.write_text(f"{entries.rstrip()}\n        {SECOND_LOAD}:\n          ansible_host: {SUBNET}.13\n")
+    settings = lab.inventory / "group_vars/all/lab.yml"
+    settings.write_text(settings.read_text().replace('lab_api_spread: ""', "lab_api_spread: rack", 1))
     kept = kept_by(lab)
     assert lab.play("playbooks/virtual_lab.yml").status == "successful"
     closed = f"OUTPUT -d {HOSTS['api']} -p tcp --dport 2377 -j REJECT --reject-with tcp-reset"
@@ -159,6 +166,16 @@ def test_replicas_are_placed_as_planned(run, steps):
         assert verdicts[name] is True, [check for check in trial["checks"] if check["name"] == name]
 
 
+def test_swarm_spreads_over_the_values_of_a_label(lab, steps):
+    """Swarm has the label of each node from the inventory, and the order to spread."""
+    label = '{{.Description.Hostname}} {{index .Spec.Labels "swarmsweep.spread"}}'
+    nodes = lab.ssh("api", f"docker node inspect --format '{label}' $(docker node ls --quiet)").stdout
+    assert sorted(nodes.splitlines()) == [f"{FIRST} a", f"{SECOND} b"]
+    preferences = "{{json .Spec.TaskTemplate.Placement.Preferences}}"
+    service = lab.ssh("api", f"docker service inspect {NAME}_api_api --format '{preferences}'").stdout
+    assert "node.labels.swarmsweep.spread" in service
+
+
 def test_both_api_hosts_leave_evidence(steps):
     folder = steps[1]["folder"]
     assert {path.name for path in folder.glob("samples-api-*")} == {
@@ -265,3 +282,24 @@ def test_a_load_by_hand_stays_in_the_lab_and_takes_more_workers(lab, run):
     for unit in ("page-", "page-worker-0", "page-worker-2"):
         assert f"stopped swarmsweep-e2e-locust-{unit}" in stopped.output
     assert lab.ssh("load", PAGES).stdout == ""
+
+
+def test_replicas_run_only_where_the_labels_are(lab, run):
+    """The first API host, which is the manager, lacks the label."""
+    sweep = yaml.safe_load(SWEEP.read_text())
+    sweep |= {"name": "labels", "cells": [{"replicas": 2, "cpus": 0.3, "memory": "256M", "workers": 1}]}
+    path = lab.folder / "labels.yml"
+    path.write_text(yaml.safe_dump(sweep | {"load": sweep["load"] | {"measure_seconds": 5}}))
+    assert lab.play("sweep.yml", sweep=str(path), lab_api_placement={"disk": "ssd"}).status == "successful"
+    folder = sorted(lab.reports.glob("*-labels"))[-1]
+    (cell,) = json.loads((folder / "plan.json").read_text())["cells"]
+    assert cell["placement"] == {SECOND: [2, 2]}
+    trial = folder / "cells" / cell["id"] / "attempt-1"
+    deploy = json.loads((trial / "deploy.json").read_text())
+    assert [container["node"] for container in deploy["containers"]] == [SECOND, SECOND]
+    (placed,) = [
+        check
+        for check in json.loads((trial / "trial.json").read_text())["checks"]
+        if check["name"] == "placement_as_planned"
+    ]
+    assert placed["passed"] is True, placed

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.printed import printed
+
 sys.path.insert(0, str(Path(__file__).parent))
 import playing
 
@@ -49,7 +51,7 @@ def check(tmp_path):
         (tmp_path / "play.yml").write_text(json.dumps(plays))
         path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
         code, out, errors = playing.play(tmp_path, "-v", PATH=path)
-        return code, " ".join((out + errors).split())
+        return code, printed(out + errors)
 
     return run
 

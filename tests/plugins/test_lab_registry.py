@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugins import playing
+from tests.printed import printed
 
 SSH = """\
 #!/bin/sh
@@ -146,7 +147,7 @@ class Lab:
             assert CANARY not in "\n".join(lines)
             # The folder that the docker command read.
             assert not any(Path(line.split()[1]).exists() for line in lines if line.startswith("--config "))
-        return code, " ".join((out + errors).split())
+        return code, printed(out + errors)
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ def test_an_image_is_published_and_leaves_nothing_on_the_host(lab):
 @pytest.mark.parametrize(
     ("given", "cause"),
     [
-        ({"publish_image": "kit"}, "a (192.0.2.1) has no image kit, which ./lab publish names. Copy it with: ./lab"),
+        ({"publish_image": "kit"}, "a (192.0.2.1) has no image kit, which the command names. Copy it with: ./lab"),
         ({"publish_target": "kit:1"}, "the target 'kit:1' names no registry; allowed: REGISTRY/NAME:TAG"),
         ({"publish_credentials": "/none"}, "/none: cannot be read: No such file or directory"),
         (

@@ -104,10 +104,10 @@ def test_without_credentials_there_is_no_login():
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (f"{CANARY}\n", "has neither of the allowed forms"),
-        (f"{LOGIN}\n{CANARY}:x\n", "has neither of the allowed forms"),
-        (f":{CANARY}", "has neither of the allowed forms"),
-        ("me:", "has neither of the allowed forms"),
+        (f"{CANARY}\n", "has neither of the two forms"),
+        (f"{LOGIN}\n{CANARY}:x\n", "has neither of the two forms"),
+        (f":{CANARY}", "has neither of the two forms"),
+        ("me:", "has neither of the two forms"),
         (" \n", "has 2 B"),
         ("", "has 0 B"),
         (f"{LOGIN}{'x' * MAX_BYTES}", "allowed: 1 B to 64"),
