@@ -6,40 +6,22 @@ Arguments:
 - dest: folder on the host. What is not in src is removed, as it could be imported.
 
 One command compares all checksums. A folder that differs is sent whole, as one archive, and replaces the old one at
-once. A transfer for each file would cost half a second of each sweep for each file.
+once.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import shlex
-import tarfile
 import tempfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.sent_files import FOLDER_MODE, listing, pack
 from swarmsweep.sweep.scenario_folder import list_folder
 from swarmsweep.units import format_bytes
-
-FILE_MODE, FOLDER_MODE = 0o644, 0o755
-
-
-def folders_of(files):
-    """Return all folders that contain a file, below the top."""
-    return sorted({str(folder) for file in files for folder in PurePosixPath(file.name).parents if folder.name})
-
-
-def listing(files):
-    """Return the lines that `list_command` prints on a host that has exactly these files."""
-    lines = {f"d {FOLDER_MODE:o} {folder}" for folder in folders_of(files)}
-    for file in files:
-        lines.add(f"f {FILE_MODE:o} {file.name}")
-        lines.add(f"{hashlib.sha256(file.path.read_bytes()).hexdigest()}  {file.name}")
-    return lines
 
 
 def list_command(dest):
@@ -66,20 +48,6 @@ def replace_command(archive, dest):
     return " && ".join(steps)
 
 
-def pack(files, path):
-    """Write the archive of these files, with the modes that they have on the host."""
-    with tarfile.open(path, "w") as archive:
-        for folder in folders_of(files):
-            member = tarfile.TarInfo(folder)
-            member.type, member.mode = tarfile.DIRTYPE, FOLDER_MODE
-            archive.addfile(member)
-        for file in files:
-            content = file.path.read_bytes()
-            member = tarfile.TarInfo(file.name)
-            member.size, member.mode, member.mtime = len(content), FILE_MODE, int(file.path.stat().st_mtime)
-            archive.addfile(member, io.BytesIO(content))
-
-
 class ActionModule(ActionBase):
     """Compares, and copies what differs."""
 
@@ -89,8 +57,9 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         src, dest = self._task.args["src"], self._task.args["dest"].rstrip("/")
         try:
-            files = list_folder(src)
-            size = format_bytes(sum(file.size_bytes for file in files))
+            found = list_folder(src)
+            files = {file.name: file.path for file in found}
+            size = format_bytes(sum(file.size_bytes for file in found))
             result |= {"files": len(files), "size": size}
             present = self._execute(list_command(dest), f"could not list {dest}")
             if set(present.splitlines()) == listing(files):

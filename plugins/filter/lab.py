@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from ansible.errors import AnsibleFilterError
-from ansible.utils.hashing import checksum
 
 from swarmsweep.errors import LabError
 from swarmsweep.lab import (
@@ -294,7 +293,6 @@ class FilterModule:
     def filters(self):
         return {
             "lab_virtual_machines": lab_virtual_machines,
-            "lab_checksum": checksum,  # of a file here, as the modules find and copy have it of one on a host
             "lab_content_hash": lab_content_hash,
             "lab_content_hashes": lab_content_hashes,
             "lab_scenario_hashes": lab_scenario_hashes,
