@@ -293,7 +293,7 @@ def test_replicas_run_only_where_the_labels_are(lab, run):
     assert lab.play("sweep.yml", sweep=str(path), lab_api_placement={"disk": "ssd"}).status == "successful"
     folder = sorted(lab.reports.glob("*-labels"))[-1]
     (cell,) = json.loads((folder / "plan.json").read_text())["cells"]
-    assert cell["placement"] == {SECOND: [2, 2]}
+    assert cell["placement"] == {FIRST: [0, 0], SECOND: [2, 2]}
     trial = folder / "cells" / cell["id"] / "attempt-1"
     deploy = json.loads((trial / "deploy.json").read_text())
     assert [container["node"] for container in deploy["containers"]] == [SECOND, SECOND]
