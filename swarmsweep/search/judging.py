@@ -138,7 +138,7 @@ def _users_not_made(users: int, summary: ProbeSummary) -> str | None:
         return f"{between} of {users} users ran tasks in the window"
     if _is_worker_busy(summary["measured"]):
         cpu = summary["measured"].get("cpu_percent_max") or 0.0
-        return f"the busiest Locust worker used {cpu:.0f} % of a core, less than {MAX_WORKER_CPU_PERCENT:g} % is needed"
+        return f"the busiest Locust worker used {cpu:.0f} % of a core (limit {MAX_WORKER_CPU_PERCENT:g} %)"
     return None
 
 
@@ -160,7 +160,7 @@ def _not_made(rate_rps: float, summary: ProbeSummary, limits: Mapping[str, float
     most_lag = max(MAX_LAG_MS, MAX_LAG_SHARE * min(latencies, default=0.0))
     lag = measured["lag_ms"].get("p99")
     if lag is not None and lag > most_lag and not _missed_without(_late_share(measured, most_lag), summary, limits):
-        return f"requests were sent {lag:.1f} ms late (p99), at most {most_lag:g} ms is allowed"
+        return f"requests were sent {lag:.1f} ms late (p99, limit {most_lag:g} ms)"
     if reason := _waited_for_users(summary, limits):
         return reason
     due, dropped = due_and_dropped(measured)
@@ -250,7 +250,7 @@ def _percentiles_missed(summary: ProbeSummary, limits: Mapping[str, float]) -> I
     for name, percent in PERCENTS.items():
         if name in limits and 100 * summary["within_limits"][name] < percent * offered:
             over = 100 * (offered - summary["within_limits"][name]) / offered
-            yield f"{_figure(over)} % of requests over {limits[name]:g} ms, {100 - percent} % are allowed"
+            yield f"{_figure(over)} % of requests were over {limits[name]:g} ms (limit {100 - percent} %)"
 
 
 def _mean_missed(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable[str]:
@@ -264,13 +264,13 @@ def _mean_missed(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable
     elif ended:
         mean = sum(part["latency_ms_sum"] for part in summary["bins"] if part["second"] >= 0) / ended
         if mean > limits["mean_ms"]:
-            yield f"mean {mean:.1f} ms, {limits['mean_ms']:g} ms is allowed"
+            yield f"mean {mean:.1f} ms (limit {limits['mean_ms']:g} ms)"
 
 
 def _failures_missed(measured: Measured, limits: Mapping[str, float]) -> Iterable[str]:
     failures = _failure_percent(measured)
     if failures > limits.get("max_failure_percent", 100):
-        yield f"{_figure(failures)} % of requests failed, {limits['max_failure_percent']:g} % is allowed"
+        yield f"{_figure(failures)} % of requests failed (limit {limits['max_failure_percent']:g} %)"
 
 
 def _iterations_failed(measured: Measured, limits: Mapping[str, float]) -> Iterable[str]:
@@ -280,7 +280,7 @@ def _iterations_failed(measured: Measured, limits: Mapping[str, float]) -> Itera
         return
     percent = 100 * iterations["failed"] / iterations["due"]
     if percent > limits.get("max_failure_percent", 100):
-        yield f"{_figure(percent)} % of iterations raised an exception, {limits['max_failure_percent']:g} % may fail"
+        yield f"{_figure(percent)} % of iterations raised an exception (limit {limits['max_failure_percent']:g} %)"
 
 
 def _tasks_raised(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterable[str]:
@@ -290,7 +290,7 @@ def _tasks_raised(summary: ProbeSummary, limits: Mapping[str, float]) -> Iterabl
         return
     percent = 100 * users.get("raised", 0) / tasks
     if percent > limits.get("max_failure_percent", 100):
-        yield f"{_figure(percent)} % of tasks raised an exception, {limits['max_failure_percent']:g} % may fail"
+        yield f"{_figure(percent)} % of tasks raised an exception (limit {limits['max_failure_percent']:g} %)"
 
 
 def _failure_percent(measured: Measured) -> float:

@@ -70,7 +70,7 @@ def probe(
 ) -> ProbeRow:
     """One probe, with the figures of its window."""
     share = (rate_rps or capacity_rps) / capacity_rps
-    reasons = {"bad": f"{5 * share**16:.1f} % of requests over 100 ms, 5 % are allowed", "good": "all limits held"}
+    reasons = {"bad": f"{5 * share**16:.1f} % of requests were over 100 ms (limit 5 %)", "good": "all limits held"}
     return ProbeRow(
         number=number,
         purpose=purpose,

@@ -130,7 +130,7 @@ CASES = [
     (
         changed(
             "search",
-            generator_limit="at 9000 requests/s requests were sent 41.7 ms late (p99), at most 5 ms is allowed",
+            generator_limit="at 9000 requests/s requests were sent 41.7 ms late (p99, limit 5 ms)",
         ),
         "generator",
         ["9000", "41.7 ms"],

@@ -210,7 +210,7 @@ def test_a_scenario_that_makes_its_requests_before_its_tasks_is_named():
     # Without counts, nothing is known.
     assert "on_start" not in next_step(file, {}, P99)
     # Exceptions before the first request, or logins without a response, are the cause.
-    for reason in ("100 % of tasks raised, 1 % may fail", "because the API did not respond to their on_start"):
+    for reason in ("100 % of tasks raised an exception (limit 1 %)", "because the API did not respond to their on_start"):
         probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
         assert reason in next_step(msgspec.structs.replace(file, probes=probes), none, P99)
 
@@ -283,7 +283,7 @@ def test_an_on_start_that_takes_the_whole_budget_is_named():
 @pytest.mark.parametrize("what", ["tasks", "iterations"])
 def test_exceptions_of_the_scenario_are_named(what):
     _, file, counts, _ = ended("slow under little load")
-    reason = f"40 % of {what} raised, 1 % may fail"
+    reason = f"40 % of {what} raised an exception (limit 1 %)"
     probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
     step = capacity_of(msgspec.structs.replace(file, probes=probes), counts, P95).next_step
     assert f" requests/s, {reason}. The log (./lab logs locust) has the exceptions." in step
