@@ -289,7 +289,7 @@ def _shell_messages(path: str, source: str) -> Iterator[Text]:
         if found:
             yield from _message(path, number, re.sub(r"\$\{[^}]*\}|\$\w+|\$\([^)]*\)", "X", found.group(1)[1:-1]))
     if path == "lab":
-        usage = re.search(r"<<'TEXT'\n(.*?)\nTEXT\n", source, re.DOTALL)
-        start = source[: usage.start()].count("\n") + 2
-        for number, line in enumerate(re.sub(r"\n {16,}", " ", usage.group(1)).splitlines(), start):
-            yield Text("page", path, number, line)
+        for usage in re.finditer(r"<<'TEXT'\n(.*?)\nTEXT\n", source, re.DOTALL):
+            start = source[: usage.start()].count("\n") + 2
+            for number, line in enumerate(re.sub(r"\n {16,}", " ", usage.group(1)).splitlines(), start):
+                yield Text("page", path, number, line)
