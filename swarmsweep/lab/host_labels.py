@@ -17,7 +17,7 @@ MAX_GROUPS = 6
 # As the labels of Kubernetes. Such a text needs no quotes in a message.
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _ALLOWED = (
-    "a name and a value for each, of letters and digits, with _ . - between them, up to 63 signs. "
+    "a name and a value for each label, of letters and digits, with _ . - between them, up to 63 characters. "
     "For example: {disk: ssd}"
 )
 
@@ -56,11 +56,11 @@ def placement_problems(
         carriers: the API hosts that carry replicas without this setting.
         inventory: its folder or file, for the messages.
     """
-    given = [(SETTING, wanted, settings_of(inventory))]
-    given += [(f"{LABELS} of {host}", own, hosts_of(inventory)) for host, own in labels.items()]
+    given = [(SETTING, "", wanted, settings_of(inventory))]
+    given += [(LABELS, f" of {host}", own, hosts_of(inventory)) for host, own in labels.items()]
     problems = [
-        f"{name}{fault}; allowed: {_ALLOWED}. Fix: change it in {file}"
-        for name, value, file in given
+        f"{name}{fault[0]}{of_host}{fault[1]}; allowed: {_ALLOWED}. Fix: change it in {file}"
+        for name, of_host, value, file in given
         if (fault := _fault(value))
     ]
     if problems or not carriers or set(carriers) - set(excluded_hosts(labels, wanted)):
@@ -119,16 +119,16 @@ def _shown(value: Any) -> str:
     return ", ".join(f"{name}: {text}" for name, text in _texts(value).items())
 
 
-def _fault(value: Any) -> str | None:
-    """The mistake, to follow the name of the setting; None if there is none."""
+def _fault(value: Any) -> tuple[str, str] | None:
+    """The key that follows the name of the setting, empty for the whole setting, and its mistake. None without one."""
     if value is None or value == "":
         return None
     if not isinstance(value, Mapping):
-        return f" is {quoted(value)}"
+        return "", f" is {quoted(value)}"
     for name, text in value.items():
         if not _WORD.fullmatch(str(name)):
-            return f" has the name {quoted(name)}"
+            return "", f" has the name {quoted(name)}"
         # YAML reads yes and 1.10 as a truth value and 1.1.
         if isinstance(text, bool) or not isinstance(text, (str, int)) or not _WORD.fullmatch(str(text)):
-            return f".{name} is {quoted(text)}"
+            return f".{name}", f" is {quoted(text)}"
     return None

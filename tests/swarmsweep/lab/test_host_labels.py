@@ -79,7 +79,7 @@ def test_labels_that_can_be_used(labels, wanted, carriers):
             {"a": {"disk": ["ssd"]}},
             {},
             ["a"],
-            ("lab_labels of a.disk is ['ssd']; allowed: ", "Fix: change it in inventory/mine/hosts.yml"),
+            ("lab_labels.disk of a is ['ssd']; allowed: ", "Fix: change it in inventory/mine/hosts.yml"),
         ),
         ({"a": "ssd"}, {}, ["a"], ("lab_labels of a is 'ssd'; allowed: ",)),
     ],
@@ -90,9 +90,9 @@ def test_labels_that_are_refused(labels, wanted, carriers, words):
 
 
 def test_every_mistake_is_named_at_once():
-    told = placement_problems({"a": {"x": True}, "b": 1}, {"disk": ""}, ["a", "b"])
-    named = [line.split(" is ")[0] for line in told]
-    assert named == ["lab_api_placement.disk", "lab_labels of a.x", "lab_labels of b"]
+    problems = placement_problems({"a": {"x": True}, "b": 1}, {"disk": ""}, ["a", "b"])
+    named = [line.split(" is ")[0] for line in problems]
+    assert named == ["lab_api_placement.disk", "lab_labels.x of a", "lab_labels of b"]
 
 
 RACKS = {"a": {"rack": "x"}, "b": {"rack": 2, "disk": "ssd"}, "c": {"rack": "x", "disk": "ssd"}, "d": {"disk": "ssd"}}
