@@ -65,7 +65,7 @@ def _names(names: Mapping[str, str]) -> str:
 
 
 def _fault(path: Path) -> str | None:
-    rule = f"allowed: a text file of 1 to {MAX_BYTES // 1024} KiB that you can read"
+    rule = f"allowed: a text file that you can read, with 1 byte to {MAX_BYTES // 1024} KiB"
     if not path.is_file():
         kind = "is not a file" if path.exists() else "does not exist"
         return f"{path} {kind}; {rule}. A relative path begins at the folder of the sweep file"

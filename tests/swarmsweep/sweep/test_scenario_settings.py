@@ -111,7 +111,7 @@ def test_secrets_are_files_relative_to_the_sweep_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "does not exist; allowed: a text file of 1 to 64 KiB"),
+        (None, "does not exist; allowed: a text file that you can read, with 1 byte to 64 KiB"),
         (b"", "has 0 bytes"),
         (b"canary" * MAX_BYTES, f"has {6 * MAX_BYTES:,} bytes"),
         (b"canary\0", "is not text in UTF-8"),
