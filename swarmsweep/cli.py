@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="./lab watch",
         help="show a run until it ends",
         description="Shows a sweep while it runs: cells, phase, load, best so far, time left. It only reads. "
-        "Ctrl-C ends the view, and the sweep goes on.",
+        "Ctrl-C ends the view, and the sweep continues.",
         epilog=_EPILOG,
     )
     watch.add_argument(

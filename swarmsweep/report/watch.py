@@ -148,7 +148,7 @@ def watch(run: str | None, reports_dir: Path, *, as_json: bool = False) -> None:
     try:
         _show(watched_run(run, reports_dir), _view(as_json, sys.stdout))
     except KeyboardInterrupt:
-        print("The sweep goes on. To watch it again: ./lab watch", file=sys.stderr)
+        print("The sweep continues. To watch it again: ./lab watch", file=sys.stderr)
 
 
 def _show(run_dir: Path, view: View) -> None:

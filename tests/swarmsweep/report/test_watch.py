@@ -365,6 +365,6 @@ def test_ctrl_c_on_a_terminal_ends_the_view_alone(run_dir, with_sigint):
         error = process.stderr.read()
         assert process.wait(60) == 0
     os.close(terminal)
-    assert error.decode() == "The sweep goes on. To watch it again: ./lab watch\n"
+    assert error.decode() == "The sweep continues. To watch it again: ./lab watch\n"
     # The cursor is shown again.
     assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
