@@ -52,7 +52,7 @@ VERDICTS = {
 _CONFIG: Spec = {
     "font": FONT,
     "background": "transparent",
-    # The chart has a description, and a table has its figures. A reader of the screen need not hear each mark.
+    # The chart has a description, and a table has its figures. So a screen reader does not read each mark.
     "aria": False,
     "mark": {"aria": False},
     "view": {"stroke": None},

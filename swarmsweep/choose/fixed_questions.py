@@ -24,7 +24,7 @@ from swarmsweep.search import PROFILES, needed_seconds
 from swarmsweep.sweep.load import CAPACITY, OPTIONAL, USERS, AnyLoad, Load
 from swarmsweep.sweep.modes import MODES
 
-# As many users as HAProxy accepts by default. Beyond that, a search finds the number.
+# HAProxy accepts a fifth more by default (lab_proxy_max_connections). Beyond that, a search finds the number.
 MAX_NEXT_USERS = 10_000
 # Users that one Locust worker starts per second without a disturbance.
 USERS_PER_SECOND = 100

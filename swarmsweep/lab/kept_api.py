@@ -57,7 +57,7 @@ def kept_sentence(
 
     ``result`` is what its module returned: ``msg``, and of `swarm_stack_converged` also ``services``, each with
     ``reason_code`` and ``reason``. ``settings`` are the lab_api_* of the inventory, without that prefix.
-    ``summary`` is the path of the summary that was written before, after a sweep. ``inventory`` is its folder or file.
+    ``summary`` is the path of the summary, which a sweep has already written. ``inventory`` is its folder or file.
     """
     code, reason = _cause(result)
     # The help for a known cause fits better than the help for Docker's error code.
@@ -74,7 +74,7 @@ def kept_sentence(
         else "./lab site"
     )
     text = f"The API cannot run with the settings of the inventory. Reason: {reason}. Fix: {fix}"
-    return f"{text}. The summary of the sweep was written before: {summary}" if summary else text
+    return f"{text}. The summary of the sweep has already been written: {summary}" if summary else text
 
 
 def setting_that_helps(reason: str) -> str | None:
