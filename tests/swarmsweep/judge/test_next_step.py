@@ -210,7 +210,10 @@ def test_a_scenario_that_makes_its_requests_before_its_tasks_is_named():
     # Without counts, nothing is known.
     assert "on_start" not in next_step(file, {}, P99)
     # Exceptions before the first request, or logins without a response, are the cause.
-    for reason in ("100 % of tasks raised an exception (limit 1 %)", "because the API did not respond to their on_start"):
+    for reason in (
+        "100 % of tasks raised an exception (limit 1 %)",
+        "because the API did not respond to their on_start",
+    ):
         probes = [msgspec.structs.replace(entry, reason=reason) for entry in file.probes]
         assert reason in next_step(msgspec.structs.replace(file, probes=probes), none, P99)
 

@@ -71,7 +71,9 @@ def test_trials_are_judged_as_they_were_on_the_load_host(search):
         # Keys of a search with users.
         entry |= {"users": None, "seconds_ramp": 0.0}
         reason = entry["reason"].replace("right answers/s", "good responses/s")
-        entry["reason"] = re.sub(r"requests over (\d+) ms, (\d+) % are allowed", r"requests were over \1 ms (limit \2 %)", reason)
+        entry["reason"] = re.sub(
+            r"requests over (\d+) ms, (\d+) % are allowed", r"requests were over \1 ms (limit \2 %)", reason
+        )
     assert [msgspec.to_builtins(probe.entry) | {"over_percent": None} for probe in search.probes] == [
         entry | {"over_percent": None} for entry in entries
     ]
