@@ -12,7 +12,7 @@ from tests.plugins.test_scenario_folder import content, make
 
 FILES = {"entry.py": "import pack\n", "pack/one.py": "ONE = 1\n", "pack/below/two.py": "TWO = 2\n"}
 FOLDERS = ["", "pack", "pack/below"]
-# What is not among the programs of these folders, or is none.
+# What is not one of the programs of these folders, or is not a program.
 OTHERS = {"venv/lib/other.py": "", "pack/notes.txt": "", "requirements.txt": "", "pack/__pycache__/one.pyc": ""}
 STALE = {"gone.py": "", "pack/gone.py": "", "pack/below/folder.py/x": ""}
 
