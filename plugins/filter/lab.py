@@ -212,6 +212,11 @@ def lab_own_addresses(links):
     return list(swarm_address.own_addresses(json.loads(links)))
 
 
+def lab_inventory_problems(sources, groups):
+    """Inventories that do not exist, or have no host: see swarmsweep.lab.lab_names.inventory_problems."""
+    return lab_names.inventory_problems(sources, groups)
+
+
 def lab_name_problems(groups, lab_name, sources):
     """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
@@ -314,6 +319,7 @@ class FilterModule:
             "lab_in_time": lab_in_time,
             "lab_swarm_address": lab_swarm_address,
             "lab_own_addresses": lab_own_addresses,
+            "lab_inventory_problems": lab_inventory_problems,
             "lab_name_problems": lab_name_problems,
             "lab_overridden_problems": lab_overridden_problems,
             "lab_ready_problems": lab_ready_problems,
