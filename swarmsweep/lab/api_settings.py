@@ -79,7 +79,8 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
             problems.append(f"lab_api_{name} is {quoted(settings.get(name))}; allowed: {refused}. {fix}")
         except LabError as error:
             problems.append(f"lab_api_{name}: {error}. {fix}")
-    known_secrets = settings.get("secrets") if isinstance(settings.get("secrets"), dict) else {}
+    given_secrets = settings.get("secrets")
+    known_secrets = given_secrets if isinstance(given_secrets, dict) else {}
     has_platform = bool(found.get("platform")) or not settings.get("image")
     problems += [
         f"lab_api_mounts has {mount['target']}, which lab_api_writable has too; allowed: one of them. {fix}"

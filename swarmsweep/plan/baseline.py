@@ -38,7 +38,7 @@ def baseline_of(settings: Mapping[str, Any], workers_env: str | None, workers: i
 
 
 def configuration_problems(settings: Mapping[str, Any], inventory: str) -> list[str]:
-    """The mistakes in the settings of the configuration, one sentence each. A setting that is missing is none.
+    """The mistakes in the settings of the configuration, one sentence each. A missing setting is no mistake.
 
     ``settings`` and ``inventory`` are as in `baseline_of`.
     """
