@@ -174,6 +174,7 @@ def _schema(_: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
+    from swarmsweep.lab.lab_names import missing_problems
     from swarmsweep.plan.baseline import baseline_of
     from swarmsweep.plan.inventory_settings import plain_settings
     from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
@@ -185,6 +186,8 @@ def _plan(arguments: argparse.Namespace) -> None:
     from swarmsweep.sweep.sweep_file import load_sweep
 
     sweep = load_sweep(arguments.file)
+    if problems := missing_problems([arguments.inventory]):
+        raise InputError("\n".join(problems))
     variable = variable_of(arguments.inventory)
     if variable is not None:
         refuse_idle_axis(variable, map(axes_of, sweep.cells), sweep.file)

@@ -10,6 +10,8 @@ manifest.json: settings by their names in the inventory, and those of which it k
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
@@ -22,13 +24,25 @@ from swarmsweep.lab.inventory_files import inventory_of
 from swarmsweep.shared.hidden_text import encode
 
 
+def plain(value):
+    """Return a value without the types of Ansible. Names are text. A date, which JSON does not have, stays one."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if isinstance(value, datetime):
+        return datetime.combine(value.date(), value.timetz())
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)
+    return json.loads(json.dumps(value))
+
+
 class ActionModule(ActionBase):
     """Fails with every mistake in one message."""
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        # Ansible's lazy containers become plain ones.
-        settings = json.loads(json.dumps(self._task.args["settings"]))
+        settings = plain(self._task.args["settings"])
         place = api_settings.Place(
             root=Path(task_vars["ansible_config_file"]).parent,
             lab_name=self._task.args["lab_name"],

@@ -14,7 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from swarmsweep.lab import host_labels, preflight
-from swarmsweep.lab.inventory_files import inventory_of
+from swarmsweep.lab.inventory_files import inventory_of, settings_of
 from swarmsweep.lab.provisioned import this_version
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +53,17 @@ class ActionModule(ActionBase):
             for side in sides.values()
             for name in side
         }
-        clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
-        used = boolean(self._task.args.get("api_on_manager", True))
         inventory = inventory_of(task_vars.get("ansible_inventory_sources"))
+        problems: list[str] = []
+        clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
+        given = self._task.args.get("api_on_manager", True)
+        try:
+            used = boolean(given)
+        except TypeError:
+            used = True
+            problems.append(
+                f"lab_api_on_manager is {given!r}; allowed: true or false. Fix: change it in {settings_of(inventory)}"
+            )
         # A host of another version would fail late: an image or a program that this version needs is missing there.
         needed = this_version(ROOT) if self._task.args.get("provisioned") else None
         # Only ./lab site changes the engine of a host. The role takes the setting of each host.
@@ -64,7 +72,7 @@ class ActionModule(ActionBase):
         # Without API hosts, the setting could not be read: it depends on their number.
         hosts = sides["api"]
         has_registry = bool(hosts) and boolean(hostvars[hosts[0]].get("lab_registry", len(hosts) > 1))
-        problems = preflight.find_problems(
+        problems += preflight.find_problems(
             facts,
             sides,
             needed,

@@ -30,7 +30,7 @@ from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import hidden_text, machine_memory
 from swarmsweep.shared.image_reference import by_digest, has_digest, name_in, registry_of
 from swarmsweep.sweep import scenario_folder, scenario_packages
-from swarmsweep.units import nano_cpus
+from swarmsweep.units import nano_cpus, parse_memory
 
 
 def lab_virtual_machines(groups, hostvars, sources):
@@ -212,6 +212,11 @@ def lab_own_addresses(links):
     return list(swarm_address.own_addresses(json.loads(links)))
 
 
+def lab_inventory_problems(sources, groups):
+    """Inventories that do not exist, or have no host: see swarmsweep.lab.lab_names.inventory_problems."""
+    return lab_names.inventory_problems(sources, groups)
+
+
 def lab_name_problems(groups, lab_name, sources):
     """Problems with the names of lab and hosts: see swarmsweep.lab.lab_names.name_problems."""
     hosts = [host for side in ("api", "load") for host in groups.get(side, [])]
@@ -223,9 +228,25 @@ def lab_overridden_problems(sources):
     return overridden_variables.overridden_problems(sources)
 
 
-def lab_ready_problems(port, path, host, sources):
+def lab_configuration_problems(settings, sources):
+    """Problems with the configuration of the API: see swarmsweep.plan.baseline.configuration_problems."""
+    # The import is here because it takes about 0.3 s, and few plays need it.
+    from swarmsweep.plan.baseline import configuration_problems
+
+    return configuration_problems(settings, inventory_files.inventory_of(sources))
+
+
+def lab_memory_bytes(memory):
+    """The bytes of lab_api_memory, in the units of a sweep file: see swarmsweep.units.parse_memory."""
+    try:
+        return parse_memory(str(memory))
+    except LabError as error:
+        raise AnsibleFilterError(f"lab_api_memory: {error}") from error
+
+
+def lab_ready_problems(port, path, host, sources, timeout_seconds=120):
     """Problems with the settings of the ready check: see swarmsweep.lab.ready_settings.ready_problems."""
-    return ready_settings.ready_problems(port, path, host, inventory_files.inventory_of(sources))
+    return ready_settings.ready_problems(port, path, host, inventory_files.inventory_of(sources), timeout_seconds)
 
 
 def lab_release_problems(release, sources):
@@ -314,8 +335,11 @@ class FilterModule:
             "lab_in_time": lab_in_time,
             "lab_swarm_address": lab_swarm_address,
             "lab_own_addresses": lab_own_addresses,
+            "lab_inventory_problems": lab_inventory_problems,
             "lab_name_problems": lab_name_problems,
             "lab_overridden_problems": lab_overridden_problems,
+            "lab_configuration_problems": lab_configuration_problems,
+            "lab_memory_bytes": lab_memory_bytes,
             "lab_ready_problems": lab_ready_problems,
             "lab_bridge_problems": lab_bridge_problems,
             "lab_release_problems": lab_release_problems,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from swarmsweep.errors import InputError, LabError
@@ -77,8 +78,8 @@ def _service(name: Any, given: Any) -> dict[str, Any]:
 def _env(env: Any) -> dict[str, str]:
     if not isinstance(env, dict):
         raise LabError(f"env is {quoted(env)}; allowed: names with values")
-    # YAML has made another text of 1.10 and yes.
-    if unquoted := [str(key) for key, value in env.items() if isinstance(value, (bool, float))]:
+    # YAML has made another text of 1.10, yes and a date.
+    if unquoted := [str(key) for key, value in env.items() if isinstance(value, (bool, float, date))]:
         raise LabError(f"env: {', '.join(unquoted)} must be in quotes")
     return variables(env)
 

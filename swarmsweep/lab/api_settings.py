@@ -79,6 +79,8 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
             problems.append(f"lab_api_{name} is {quoted(settings.get(name))}; allowed: {refused}. {fix}")
         except LabError as error:
             problems.append(f"lab_api_{name}: {error}. {fix}")
+    given_secrets = settings.get("secrets")
+    known_secrets = given_secrets if isinstance(given_secrets, dict) else {}
     has_platform = bool(found.get("platform")) or not settings.get("image")
     problems += [
         f"lab_api_mounts has {mount['target']}, which lab_api_writable has too; allowed: one of them. {fix}"
@@ -98,7 +100,7 @@ def read_settings(settings: Mapping[str, Any], place: Place) -> tuple[dict[str, 
     problems += [
         f"lab_api_secret_env has {quoted(name)}; allowed: a name of lab_api_secrets. {fix}"
         for name in found.get("secret_env", ())
-        if name not in (settings.get("secrets") or {})
+        if name not in known_secrets
     ]
     problems += [
         f"lab_api_secret_env has {quoted(name)}, which lab_api_env has too; allowed: one of them. {fix}"
@@ -223,8 +225,14 @@ def read_mounts(value: Any, place: Place) -> list[dict[str, Any]]:
         return []
     if not isinstance(value, dict) or not all(isinstance(source, str) and source for source in value.values()):
         raise Refused("a path in the container with a path of this machine, for example {/model: ./model}")
-    mounts = [read_mount(container_path(target), place.path(source)) for target, source in value.items()]
-    return [mount.as_input() for mount in mounts]
+    sources: dict[str, Path] = {}
+    for target, source in value.items():
+        path = container_path(target)
+        # /model and /model/ are the same, and Docker refuses two.
+        if path in sources:
+            raise Refused(f"each path in the container once; {path} is there twice")
+        sources[path] = place.path(source)
+    return [read_mount(target, source).as_input() for target, source in sources.items()]
 
 
 def container_path(path: Any) -> str:

@@ -39,6 +39,12 @@ def inventory_of(sources: Sequence[Any] | None) -> str:
     return next((name for name in reversed(named) if _exists_as_file(settings_of(name))), named[0])
 
 
+def missing_inventories(sources: Sequence[Any]) -> list[str]:
+    """The inventories that are no list of hosts and do not exist, as a user names them."""
+    names = [named_inventory(source) for source in sources if str(source)]
+    return [name for name in names if not _is_list(name) and not os.path.exists(name)]  # noqa: PTH110
+
+
 def settings_of(inventory: str) -> str:
     """The file of an inventory that holds the settings of the lab."""
     if not _has_file(inventory):

@@ -10,7 +10,7 @@ import yaml
 
 
 def as_written(values: Mapping[str, Any], setting: str, inventory: Path | str) -> dict[str, Any]:
-    """The values of a mapping of the inventory, each number and boolean as the text in the file that it is from.
+    """The values of a mapping of the inventory, each number, boolean and date as the text in the file that it is from.
 
     Ansible decides which values hold. A text is used only where YAML reads it as the same value. A value from another
     place, as the command line, stays as it is.

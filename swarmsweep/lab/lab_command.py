@@ -52,6 +52,11 @@ class LabCommands:
         """The command of a sweep; ``subject`` is its file or -e resume=RUN, as a shell reads it."""
         return f"{self.prefix}./lab sweep{f' {subject}' if subject else ''}{self.options}"
 
+    def report(self, run_id: str) -> str:
+        """The command that builds the report of a run again."""
+        folder = "" if self.reports == LabCommands.reports else f" --reports-dir {shlex.quote(self.reports)}"
+        return f"./lab report {run_id}{folder}"
+
     def noted_sweep(self, subject: str) -> str:
         """The same, with a note where a value is hidden."""
         command = self.sweep(subject)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, hosts_of, settings_of
+from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, hosts_of, inventory_of, missing_inventories, settings_of
 from swarmsweep.lab.virtual_machines import BENCHMARK_NETWORK
 from swarmsweep.units import quoted
 
@@ -29,6 +29,34 @@ _MACHINE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,38}[A-Za-z0-9])?", re.ASCII)
 RELEASES = ("bookworm", "trixie")
 # The lab's network, which has the address of the bridge.
 PREFIX_LENGTH = 24
+
+
+def missing_problems(sources: Sequence[Any]) -> list[str]:
+    """The inventories that do not exist, one sentence each."""
+    return [
+        f"the inventory {quoted(name, 255)} does not exist; allowed: a folder as {DEFAULT_INVENTORY}, or a file with "
+        "hosts. Correct LAB_INVENTORY or the option -i"
+        for name in missing_inventories(sources)
+    ]
+
+
+def inventory_problems(sources: Sequence[Any], groups: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The mistakes in the inventories as a whole, one sentence each: one does not exist, or they have no hosts.
+
+    Ansible only warns of these, and then runs a playbook on no host, and without a setting.
+
+    Args:
+        sources: the inventories that Ansible read.
+        groups: names of hosts by group.
+    """
+    missing = missing_problems(sources)
+    if missing or any(groups.get(side) for side in ("api", "load")):
+        return missing
+    file = hosts_of(inventory_of(sources))
+    return [
+        f"the group '{side}' of the inventory has no host. Allowed: at least one; edit {file}"
+        for side in ("api", "load")
+    ]
 
 
 def name_problems(lab_name: Any, hosts: Iterable[Any], inventory: str = DEFAULT_INVENTORY) -> list[str]:

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.lab_command import commands_like
+from swarmsweep.lab.lab_command import commands_like, further_inventories
 from swarmsweep.lab.mask_secrets import restorable, storable
 from swarmsweep.lab.processes import started_at, this_place
 from swarmsweep.lab.repeated_arguments import note_on_hidden
@@ -170,8 +170,8 @@ def _stop_there(holder: Holder) -> str:
 
     The default one is named too, because the callback adds the inventory of this command where a command has none.
     """
-    inventory = commands_like(shlex.split(restorable(holder.command))).inventories[0]
-    command = f"LAB_INVENTORY={shlex.quote(inventory)} ./lab stop"
+    inventories = commands_like(shlex.split(restorable(holder.command))).inventories
+    command = f"LAB_INVENTORY={shlex.quote(inventories[0])} ./lab stop{further_inventories(inventories)}"
     return command + note_on_hidden(command)
 
 

@@ -13,17 +13,27 @@ _PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/?%-]*", re.ASCII)
 # A name or an address, with or without a port.
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 _PORTS = range(1, 65536)
+# A day. No API needs longer.
+_SECONDS = range(1, 86401)
 
 
-def ready_problems(port: Any, path: Any, host: Any, inventory: str = DEFAULT_INVENTORY) -> list[str]:
-    """The mistakes in ``lab_api_port``, ``lab_api_ready_path`` and ``lab_api_ready_host``, one sentence each.
+def ready_problems(
+    port: Any, path: Any, host: Any, inventory: str = DEFAULT_INVENTORY, timeout_seconds: Any = 120
+) -> list[str]:
+    """The mistakes in ``lab_api_port`` and the settings ``lab_api_ready_*``, one sentence each.
 
     A number may be text, because a value from -e is.
     """
     found = [
-        ("lab_api_port", port, _is_port(port), "a whole number from 1 to 65535"),
+        ("lab_api_port", port, _is_whole(port, _PORTS), "a whole number from 1 to 65535"),
         ("lab_api_ready_path", path, _matches(_PATH, path), "a path of a URL that begins with /, without spaces"),
         ("lab_api_ready_host", host, _matches(_HOST, host), "a host name, with or without :port"),
+        (
+            "lab_api_ready_timeout_seconds",
+            timeout_seconds,
+            _is_whole(timeout_seconds, _SECONDS),
+            "a whole number from 1 to 86400",
+        ),
     ]
     return [
         f"{name} is {quoted(value)}; allowed: {allowed}. Change it in {settings_of(inventory)}"
@@ -32,11 +42,11 @@ def ready_problems(port: Any, path: Any, host: Any, inventory: str = DEFAULT_INV
     ]
 
 
-def _is_port(value: Any) -> bool:
+def _is_whole(value: Any, allowed: range) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return False
     text = str(value)
-    return text.isascii() and text.isdigit() and int(text) in _PORTS
+    return text.isascii() and text.isdigit() and int(text) in allowed
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:

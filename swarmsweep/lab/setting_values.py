@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from swarmsweep.errors import LabError
@@ -31,7 +32,7 @@ def read_command(value: Any) -> list[str]:
     elif isinstance(value, list) and all(_is_word(word) for word in value):
         words = [str(word) for word in value]
     else:
-        raise Refused("a list of words, or one text as for a shell; put true, false and null in quotes")
+        raise Refused("a list of words, or one text as for a shell; put true, false, null and dates in quotes")
     if any("\0" in word for word in words):
         raise Refused("words without a null character")
     return words
@@ -47,6 +48,8 @@ def variables(values: Mapping[Any, Any]) -> dict[str, str]:
     for name, written in values.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
             raise LabError(f"{quoted(name)} is not a name of a variable; allowed: text without spaces and =")
+        if isinstance(written, date):
+            raise LabError(f"{name} is a date or a time, which YAML writes in its own way; put it in quotes")
         if not isinstance(written, (str, int, float)):
             raise LabError(f'{name} is empty, a list or a mapping; allowed: text, or "" for an empty value')
         text = str(written).lower() if isinstance(written, bool) else str(written)

@@ -1,12 +1,14 @@
 """The baseline of a sweep: the configuration of the inventory, as `./lab site` deploys it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from swarmsweep.errors import InputError
 from swarmsweep.lab.inventory_files import settings_of
 from swarmsweep.sweep.matrix import Cell
-from swarmsweep.units import parse_memory, quoted
+from swarmsweep.sweep.scalars import MAX_MEMORY_BYTES, MIN_MEMORY_BYTES
+from swarmsweep.units import format_memory, parse_memory, quoted
 
 SETTINGS = ("lab_api_replicas", "lab_api_cpus", "lab_api_memory", "lab_api_workers")
 # The limits of a sweep file, see `sweep.values`.
@@ -28,27 +30,23 @@ def baseline_of(settings: Mapping[str, Any], workers_env: str | None, workers: i
     """
     if any(settings.get(name) is None for name in SETTINGS):
         return None
-    replicas, cpus, memory, own_workers = (settings[name] for name in SETTINGS)
-    found = (
-        _whole(replicas, MAX_REPLICAS),
-        _cpus(cpus),
-        _memory(memory),
-        _whole(own_workers, MAX_WORKERS),
-    )
-    allowed = (
-        f"a whole number from 1 to {MAX_REPLICAS}",
-        f"a number from {MIN_CPUS} to {MAX_CPUS}",
-        "an amount of memory, as 512M",
-        f"a whole number from 1 to {MAX_WORKERS}",
-    )
-    for name, value, words in zip(SETTINGS, found, allowed, strict=True):
-        if value is None:
-            raise InputError(
-                f"{name} is {quoted(settings[name])}; allowed: {words}. Fix: change it in {settings_of(inventory)}"
-            )
-    given_replicas, given_cpus, memory_bytes, given_workers = found
+    if problems := configuration_problems(settings, inventory):
+        raise InputError("\n".join(problems))
+    given_replicas, given_cpus, memory_bytes, given_workers = (_READERS[name](settings[name]) for name in SETTINGS)
     assert given_replicas and given_cpus and memory_bytes and given_workers
     return Cell(given_replicas, given_cpus, memory_bytes, given_workers if workers_env else workers)
+
+
+def configuration_problems(settings: Mapping[str, Any], inventory: str) -> list[str]:
+    """The mistakes in the settings of the configuration, one sentence each. A missing setting is no mistake.
+
+    ``settings`` and ``inventory`` are as in `baseline_of`.
+    """
+    return [
+        f"{name} is {quoted(settings[name])}; allowed: {_ALLOWED[name]}. Fix: change it in {settings_of(inventory)}"
+        for name in SETTINGS
+        if settings.get(name) is not None and _READERS[name](settings[name]) is None
+    ]
 
 
 def _whole(value: Any, most: int) -> int | None:
@@ -67,12 +65,27 @@ def _cpus(value: Any) -> int | float | None:
 def _number(value: Any) -> float | None:
     try:
         return None if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _memory(value: Any) -> int | None:
     try:
-        return parse_memory(value) if isinstance(value, str) else None
+        size_bytes = parse_memory(value) if isinstance(value, str) else 0
     except InputError:
         return None
+    return size_bytes if MIN_MEMORY_BYTES <= size_bytes <= MAX_MEMORY_BYTES else None
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "lab_api_replicas": partial(_whole, most=MAX_REPLICAS),
+    "lab_api_cpus": _cpus,
+    "lab_api_memory": _memory,
+    "lab_api_workers": partial(_whole, most=MAX_WORKERS),
+}
+_ALLOWED = {
+    "lab_api_replicas": f"a whole number from 1 to {MAX_REPLICAS}",
+    "lab_api_cpus": f"a number from {MIN_CPUS} to {MAX_CPUS}",
+    "lab_api_memory": f"an amount of memory of {format_memory(MIN_MEMORY_BYTES)} or more, as 512M",
+    "lab_api_workers": f"a whole number from 1 to {MAX_WORKERS}",
+}

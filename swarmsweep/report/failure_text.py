@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from swarmsweep.lab import lab_command
 from swarmsweep.lab.lab_command import (
     GIVEN_INVENTORY,
     SHELL_WORD,
@@ -42,6 +43,8 @@ _COMMAND = re.compile(
 )
 # A command of ./lab up to its options, or to the next command.
 _WITH_OPTIONS = re.compile(r"(.*?\./lab [a-z]+(?: (?![-&])(?:'[^']*'|\S)+)?)(.*)")
+# Each command of a verb that reads an inventory, up to its options.
+_EACH_WITH_INVENTORY = re.compile(rf"\./lab (?:{'|'.join(sorted(lab_command.VERBS))})\b(?: (?![-&]){SHELL_WORD})?")
 # The inventories after the first one, at the end of a command.
 _FURTHER = re.compile(rf"(?: -i {SHELL_WORD})*$")
 # A command that a message names does all of its work, not the part that has failed.
@@ -246,6 +249,7 @@ def next_step(
             # Of two values of a variable the last one counts: that of the message.
             own = further + ("" if arguments.strip() in first else _TAGS.sub("", arguments))
             return _WITH_OPTIONS.sub(lambda parts: parts[1] + own + parts[2], first, count=1)
+        first = _EACH_WITH_INVENTORY.sub(lambda found: found[0] + further, first)
         return first if "./lab sweep" in repeat else f"{first}, then: {whole}"
     if commands or _NAMES_A_WAY.search(text):
         return f"do what the message says, then: {whole}"

@@ -11,7 +11,7 @@ from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.choose.rules import rules_of
 from swarmsweep.choose.scaling import scalings_of
-from swarmsweep.markdown import code, markdown
+from swarmsweep.markdown import markdown
 from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import NOT_MEASURED, Row
@@ -23,7 +23,7 @@ from swarmsweep.report.host_tables import HostSection, host_section
 from swarmsweep.report.ladder import Stage
 from swarmsweep.report.modes import Page
 from swarmsweep.report.money_page import MoneySection, money_section
-from swarmsweep.report.next_file import with_code
+from swarmsweep.report.next_file import code_with_note, with_code
 from swarmsweep.report.next_steps import NextSteps, next_steps_of
 from swarmsweep.report.notes import cautions_of, cautions_title, reasons_of, resume_notes
 from swarmsweep.report.overview import Overview, overview
@@ -104,15 +104,16 @@ def summary_page(
     failed_checks, retries = page_lists.failed_checks_of(cells), page_lists.retries_of(cells)
     invalid, warnings = page_lists.otherwise_invalid_of(cells), page_lists.warnings_of(cells)
     verdicts = [check.verdict for check in failed_checks] + ["invalid"] * len(invalid)
+    commands = commands_of(run_dir)
     part = _part_notes(run_dir, plan)
     return SummaryPage(
         title=markdown(plan.sweep),
         run_id=markdown(plan.run_id),
-        again=code(f"./lab report {plan.run_id}"),
+        again=code_with_note(commands.report(plan.run_id)),
         colocated=plan.colocated,
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
-        next_steps=next_steps_of(page, following, is_part=bool(part), commands=commands_of(run_dir)),
+        next_steps=next_steps_of(page, following, is_part=bool(part), commands=commands),
         cautions_title=cautions_title(page),
         cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *part)],
         slo=markdown(slo_of.describe(plan.limits)),

@@ -14,7 +14,8 @@ def report_measured(run_dir: Path, reports_dir: Path) -> str:
 
     A run without a measured cell leaves the newest summary unchanged. Raises no `LabError`: the sentence has its text.
     """
-    resume = f"To resume the sweep, run: {commands_of(run_dir).noted_sweep(f'-e resume={run_dir.name}')}"
+    commands = commands_of(run_dir)
+    resume = f"To resume the sweep, run: {commands.noted_sweep(f'-e resume={run_dir.name}')}"
     try:
         cells = read_cells(run_dir, read_plan(run_dir))
         measured = sum(cell.status not in (None, "infeasible") for cell in cells)
@@ -22,5 +23,6 @@ def report_measured(run_dir: Path, reports_dir: Path) -> str:
             return f"No cell was measured, so no summary was written. {resume}"
         summary = write_report(run_dir, reports_dir)
     except (LabError, OSError) as error:
-        return f"The summary could not be written ({error}). Remove the cause, then run: ./lab report {run_dir.name}"
+        again = commands.report(run_dir.name)
+        return f"The summary could not be written ({error}). Remove the cause, then run: {again}"
     return f"Measured: {measured} of {counted(len(cells), 'cell')}. Their summary is at {summary}. {resume}"

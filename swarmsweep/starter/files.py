@@ -42,6 +42,11 @@ def scenario_name(text: str) -> str:
     return f"my_{name}" if _is_taken(name) else name
 
 
+def _second(name: str) -> str:
+    """Another name, which is not too long."""
+    return f"{name[: MAX_NAME - 2].rstrip('_-')}_2"
+
+
 def _is_taken(name: str) -> bool:
     return name in sys.stdlib_module_names or name in PACKAGES or name in PROGRAMS or keyword.iskeyword(name)
 
@@ -62,7 +67,7 @@ def write_files(api: Api, root: Path, name: str | None = None) -> list[str]:
     for path in (scenario, sweep):
         if path.exists() or path.is_symlink():
             shown = path.relative_to(root)
-            raise InputError(f"{shown} exists, and is not overwritten. Choose another name: --name {name}_2")
+            raise InputError(f"{shown} exists, and is not overwritten. Choose another name: --name {_second(name)}")
     text, plan = scenario_text(api, name), _sweep_text(name, _variables(api))
     # A defect of this program must not become a file.
     compile(text, scenario.name, "exec")

@@ -28,3 +28,22 @@ def test_no_output_has_a_variable(play, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert CANARY not in done.stdout + done.stderr
     assert len(yaml.safe_load((tmp_path / "kept").read_text())) == 1
+
+
+def test_a_date_of_the_environment_keeps_its_text(play, tmp_path):
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all").mkdir()
+    (tmp_path / "group_vars/all/lab.yml").write_text("lab_api_env: {DAY: 2024-01-01}\nlab_api_user: 2024-01-01\n")
+    settings = {"env": "{{ lab_api_env }}", "user": "{{ given_user }}"}
+    read = {"settings": settings, "lab_name": "lab", "key_file": f"{tmp_path}/environment.key"}
+    tasks = [
+        {"api_settings": read, "register": "read"},
+        {"ansible.builtin.assert": {"that": "read.container.env == {'DAY': '2024-01-01'}"}},
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": own}}}))
+    done = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", "given_user=me")
+    assert done.returncode == 0, done.stdout + done.stderr
+    refused = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", "given_user={{ lab_api_user }}")
+    assert "lab_api_user is datetime.date(2024, 1, 1); allowed: " in refused.stdout

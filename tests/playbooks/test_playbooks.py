@@ -315,6 +315,26 @@ def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_pa
     assert "Traceback" not in said(result)
 
 
+@pytest.mark.parametrize("playbook", ["status", "logs", "clean", "compose", "preflight"])
+def test_an_inventory_that_does_not_exist_is_refused(play: Play, tmp_path, playbook):
+    """Without this, `./lab status` would succeed, and show nothing."""
+    result = play(ROOT / f"playbooks/{playbook}.yml", tmp_path / "none")
+    assert result.returncode != 0
+    assert f"the inventory '{tmp_path / 'none'}' does not exist; allowed: " in said(result)
+
+
+def test_a_setting_that_is_used_late_is_refused_before_any_host_is_touched(play: Play, watched):
+    wrong = {"lab_api_memory": "512Q", "lab_api_cpus": "half"}
+    result = play(ROOT / "playbooks/preflight.yml", watched.inventory, "-e", json.dumps(wrong))
+    assert [line.partition(";")[0] for line in refusal(result).splitlines()] == [
+        "lab_api_cpus is 'half'",
+        "lab_api_memory is '512Q'",
+    ]
+    result = play(ROOT / "playbooks/preflight.yml", watched.inventory, "-e", "lab_api_ready_timeout_seconds=2m")
+    assert refusal(result).startswith("lab_api_ready_timeout_seconds is '2m'; allowed: ")
+    assert not watched.touched
+
+
 # --- An invalid retraining --------------------------------------------------------------------------------------------
 
 

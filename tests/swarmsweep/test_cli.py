@@ -1,5 +1,6 @@
 """The command line, run as users run it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,7 +67,7 @@ def test_check_reports_every_file(quick, tmp_path, capsys):
 
 def plan_of(capsys, *arguments: str) -> str:
     """What `plan` prints where nothing is known of the lab unless an option says so."""
-    assert main(["plan", "--inventory", "/none", "--reports-dir", "/none", *arguments]) == 0
+    assert main(["plan", "--inventory", os.devnull, "--reports-dir", "/none", *arguments]) == 0
     return capsys.readouterr().out
 
 
@@ -118,11 +119,11 @@ def test_plan_shows_users_and_seconds_where_cells_differ(quick, capsys):
 
 def test_plan_knows_the_hosts_and_seconds_of_earlier_runs(finished_run, quick, capsys, golden):
     reports = str(finished_run.reports_dir)
-    assert main(["plan", quick, "--inventory", "/none", "--reports-dir", reports]) == 0
+    assert main(["plan", quick, "--inventory", os.devnull, "--reports-dir", reports]) == 0
     by_run = capsys.readouterr().out
     assert re.search(rf"^API hosts: .*1 CPU .*4\.0 GiB.*1\.0 GiB.*{finished_run.dir.name}", by_run, re.MULTILINE)
     assert re.search(r" -  .*one replica needs 2 CPUs", by_run)
-    assert main(["plan", quick, "--inventory", "/none", "--reports-dir", reports, "--api-cpus", "2"]) == 0
+    assert main(["plan", quick, "--inventory", os.devnull, "--reports-dir", reports, "--api-cpus", "2"]) == 0
     by_option = capsys.readouterr().out
     assert re.search(r"^API hosts: .*2 CPUs .*4\.0 GiB.*1\.0 GiB", by_option, re.MULTILINE)
     assert " -  " not in by_option
@@ -227,7 +228,7 @@ def test_plan_shows_the_part_that_a_sweep_would_measure(quick, capsys, tmp_path,
     ],
 )
 def test_a_part_that_cannot_be_measured_is_refused(quick, capsys, given, words):
-    assert main(["plan", quick, "--inventory", "/none", "--reports-dir", "/none", *given]) == 2
+    assert main(["plan", quick, "--inventory", os.devnull, "--reports-dir", "/none", *given]) == 2
     assert words in capsys.readouterr().err
 
 
@@ -249,6 +250,11 @@ def test_the_commands_of_an_error_name_the_inventory(tmp_path, monkeypatch, caps
     monkeypatch.setenv("LAB_INVENTORY", variable)
     assert main([str(bad) if word == "BAD" else word for word in arguments]) == 2
     assert command in capsys.readouterr().err
+
+
+def test_a_plan_refuses_an_inventory_that_does_not_exist(quick, capsys):
+    assert main(["plan", quick, "--inventory", "/none"]) == 2
+    assert "the inventory '/none' does not exist; allowed: " in capsys.readouterr().err
 
 
 def test_a_plan_names_the_inventory_in_its_commands(quick, tmp_path, capsys):

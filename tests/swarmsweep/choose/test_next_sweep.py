@@ -1,6 +1,7 @@
 """The next sweep, from recorded rows: what is open, which cells settle it, and that its file is valid."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def checked_plan(following, plan, tmp_path, capsys):
     """What `./lab plan` prints of next.yml, and the file itself."""
     path = tmp_path / "next.yml"
     path.write_text(next_text(tmp_path, plan, following))
-    assert main(["plan", str(path), "--inventory", "/none", "--reports-dir", "/none"]) == 0, path.read_text()
+    assert main(["plan", str(path), "--inventory", os.devnull, "--reports-dir", "/none"]) == 0, path.read_text()
     return capsys.readouterr().out, path.read_text()
 
 

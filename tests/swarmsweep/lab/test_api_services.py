@@ -1,5 +1,7 @@
 """Services of the user beside the API: what is taken, and what is refused before a host is contacted."""
 
+from datetime import date
+
 import pytest
 
 from swarmsweep.errors import LabError
@@ -46,7 +48,7 @@ def test_a_service_in_full():
         ("cache", {"cpus": "1"}, "cache: cpus is '1'; allowed: "),
         ("cache", {"command": "a 'b"}, "cache: command is "),
         ("cache", {"env": ["A=1"]}, "cache: env is "),
-        ("cache", {"env": {"A": 1.1, "B": True}}, "cache: env: A, B must be in quotes"),
+        ("cache", {"env": {"A": 1.1, "B": True, "C": date(2024, 1, 1)}}, "cache: env: A, B, C must be in quotes"),
         ("cache", {"env": {"A": None}}, "cache: A is empty"),
     ],
 )

@@ -1,6 +1,7 @@
 """The settings of the API's container: each form that people write, and what Docker could not start is refused."""
 
 import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,8 @@ def test_files_of_this_machine_begin_at_the_folder_of_the_lab(tmp_path):
     )
     _, (problem,) = read_settings({"mounts": {"/m": "model"}, "writable": ["/m"]}, root=tmp_path)
     assert problem.startswith("lab_api_mounts has /m, which lab_api_writable has too; ")
+    _, (problem,) = read_settings({"mounts": {"/m": "model", "/m/": "model"}}, root=tmp_path)
+    assert "allowed: each path in the container once; /m is there twice" in problem
 
 
 @pytest.mark.parametrize("source", ["~no-such-user/token", "a\0b"])
@@ -133,22 +136,27 @@ def test_secrets_are_files_of_this_machine(tmp_path):
     assert problem.startswith(f"lab_api_secret_env: STORE: {tmp_path}/store: has a null character")
     _, (problem,) = read_settings({"secrets": files, "secret_env": ["TOKEN"]}, root=tmp_path)
     assert problem.startswith("lab_api_secret_env has 'TOKEN'; allowed: a name of lab_api_secrets. ")
+    _, problems = read_settings({"secrets": 5, "secret_env": ["TOKEN"]}, root=tmp_path)
+    assert [problem.split(";")[0] for problem in problems] == ["lab_api_secrets is 5", "lab_api_secret_env has 'TOKEN'"]
 
 
 def test_values_of_the_environment_are_texts(tmp_path):
     folder = tmp_path / "group_vars/all"
     folder.mkdir(parents=True)
-    (folder / "lab.yml").write_text("lab_api_env: {A: 1.10, B: yes, C: ''}\n")
+    (folder / "lab.yml").write_text("lab_api_env: {A: 1.10, B: yes, C: '', H: 2024-01-01, I: 2024-01-01T10:00:00Z}\n")
     given = {"A": 1.1, "B": True, "C": "", "D": "--x 'a,b'=c", "E": 5, "F": False, "g.h-i": "-1\n"}
+    given |= {"H": date(2024, 1, 1), "I": datetime(2024, 1, 1, 10, tzinfo=UTC)}
     container, problems = read_settings({"env": given}, str(tmp_path))
     assert problems == []
     texts = {"A": "1.10", "B": "yes", "C": "", "D": "--x 'a,b'=c", "E": "5", "F": "false", "g.h-i": "-1\n"}
+    texts |= {"H": "2024-01-01", "I": "2024-01-01T10:00:00Z"}
     assert container["env"] == texts
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"A": date(2024, 1, 1)}, "A is a date or a time"),
         ({"A": None}, "A is empty, a list or a mapping"),
         ({"A": ["hunter2"]}, "A is empty, a list or a mapping"),
         ({"A": "hunter2\0"}, "A is too long or has a null character"),

@@ -162,3 +162,10 @@ def test_what_is_one_file_is_decided_by_the_file(tmp_path):
 )
 def test_the_files_of_an_inventory(inventory, settings, hosts):
     assert (settings_of(inventory), hosts_of(inventory)) == (settings, hosts)
+
+
+@pytest.mark.parametrize(
+    ("reports", "command"), [(None, "./lab report r"), ("/my runs", "./lab report r --reports-dir '/my runs'")]
+)
+def test_the_report_of_a_run_names_another_folder(reports, command):
+    assert commands_like(["x"], reports=reports).report("r") == command

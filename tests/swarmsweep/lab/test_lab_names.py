@@ -156,3 +156,22 @@ def test_the_messages(golden):
         "name of a machine": network(("my_host", "198.18.0.11")),
     }
     golden("lab_names.yml", {name: "\n".join(messages) for name, messages in problems.items()})
+
+
+def test_an_inventory_that_does_not_exist_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    hosts = {"api": ["a"], "load": []}
+    given = ["mine/", str(tmp_path / "mine"), "a,b"]
+    assert lab_names.inventory_problems(given, hosts) == []
+    long = "x" * 256
+    assert [one.split(" does")[0] for one in lab_names.inventory_problems([*given, "no such", long], hosts)] == [
+        "the inventory 'no such'",
+        f"the inventory {('x' * 256)!r}"[: len("the inventory ") + 255] + "...'",
+    ]
+
+
+def test_an_inventory_without_hosts_is_named():
+    (api, load) = lab_names.inventory_problems(["inventory/lab"], {"all": [], "api": []})
+    assert api == "the group 'api' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml"
+    assert load.startswith("the group 'load' of the inventory has no host. ")

@@ -64,7 +64,7 @@ def test_what_a_lock_means(text, age_seconds, state, words):
     ("command", "stop"),
     [
         ("ansible-playbook sweep.yml -i inventory/mine -K", "LAB_INVENTORY=inventory/mine ./lab stop\n"),
-        ("ansible-playbook sweep.yml -i 'my lab' -i b", "LAB_INVENTORY='my lab' ./lab stop\n"),
+        ("ansible-playbook sweep.yml -i 'my lab' -i b", "LAB_INVENTORY='my lab' ./lab stop -i b\n"),
         ("ansible-playbook sweep.yml -i '***'", "LAB_INVENTORY='***' ./lab stop (replace ***, which hides a value"),
         # Another version, or a damaged file, may have any text.
         ("it's", "LAB_INVENTORY=inventory/lab ./lab stop\n"),

@@ -41,3 +41,10 @@ def test_what_is_refused(name, value):
 
 def test_all_mistakes_are_named_together():
     assert len(ready_problems(0, "", "")) == 3
+
+
+@pytest.mark.parametrize("value", [0, -1, 86401, 1.5, "", "2m", None, True])
+def test_a_time_limit_that_is_no_number_of_seconds_is_refused(value):
+    (problem,) = ready_problems(**GOOD, timeout_seconds=value)
+    assert problem.startswith(f"lab_api_ready_timeout_seconds is {value!r}; allowed: a whole number from 1 to 86400. ")
+    assert ready_problems(**GOOD, timeout_seconds="300") == []

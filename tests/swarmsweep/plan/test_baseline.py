@@ -42,6 +42,7 @@ READ = [
     (SETTINGS | {"lab_api_cpus": "0.5", "lab_api_replicas": "1"}, "WEB_CONCURRENCY", INVENTORY),
     (SETTINGS | {"lab_api_cpus": 2.0}, "WEB_CONCURRENCY", Cell(1, 2, 512 * MIB, 1)),
     (SETTINGS | {"lab_api_memory": "1.5G"}, "WEB_CONCURRENCY", Cell(1, 0.5, 1536 * MIB, 1)),
+    (SETTINGS | {"lab_api_memory": "1Gi"}, "WEB_CONCURRENCY", Cell(1, 0.5, 1024 * MIB, 1)),
     # The image decides the number of workers, whatever the setting says.
     (SETTINGS, "", Cell(1, 0.5, 512 * MIB, 4)),
     (SETTINGS | {"lab_api_cpus": None}, "WEB_CONCURRENCY", None),
@@ -59,7 +60,8 @@ def test_the_configuration_of_the_inventory(settings, variable, cell):
     [
         ("lab_api_replicas", 0), ("lab_api_replicas", 1.5), ("lab_api_replicas", 101), ("lab_api_replicas", "x"),
         ("lab_api_replicas", True), ("lab_api_cpus", 0), ("lab_api_cpus", "nan"), ("lab_api_cpus", "inf"),
-        ("lab_api_cpus", [1]), ("lab_api_memory", 512), ("lab_api_memory", "512"), ("lab_api_workers", -1),
+        ("lab_api_cpus", [1]), ("lab_api_memory", 512), ("lab_api_memory", "512"), ("lab_api_memory", "0M"),
+        ("lab_api_memory", "5M"), ("lab_api_workers", -1), ("lab_api_replicas", 10**400),
     ],
 )  # fmt: skip
 def test_a_setting_that_is_no_configuration_is_refused(name, value):

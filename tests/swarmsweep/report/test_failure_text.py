@@ -222,6 +222,9 @@ ARGUMENTS = " -e seed=7 -l api-1"
         ("Run: ./lab site.", "./lab sweep x.yml", "./lab site"),
         (f"run: {MINE}./lab sweep -e a=b", f"{MINE}./lab sweep x", f"{MINE}./lab sweep -e seed=7 -l api-1 -e a=b"),
         ("Run: ./lab site --tags api.", "./lab site", "./lab site -e seed=7 -l api-1 --tags api"),
+        ("Run: ./lab site --tags api", f"{MINE}./lab sweep x -i 'b c'", f"{MINE}./lab site -i 'b c' --tags api"),
+        ("Run: ./lab down && ./lab up", "./lab sweep x -i b", "./lab down -i b && ./lab up -i b"),
+        ("Run: ./lab report", "./lab sweep x -i b", "./lab report"),
     ],
 )  # fmt: skip
 def test_the_next_step_has_the_arguments_of_the_user(message, repeat, step):

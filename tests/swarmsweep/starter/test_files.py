@@ -131,3 +131,12 @@ def test_a_body_that_is_too_long_is_refused(tmp_path):
     with pytest.raises(InputError, match="the body has 200002 characters; allowed: 100000"):
         write_files(api, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x" * 28, "x" * 25 + "-y1", "iris"])
+def test_the_name_of_the_advice_is_taken(tmp_path, name):
+    api = openapi.api_of(FASTAPI, "x")
+    write_files(api, tmp_path, name)
+    with pytest.raises(InputError, match="is not overwritten") as refused:
+        write_files(api, tmp_path, name)
+    write_files(api, tmp_path, str(refused.value).rpartition(" ")[2])
