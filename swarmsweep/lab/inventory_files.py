@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from swarmsweep.shared.lab_secrets import MASK
@@ -18,9 +19,10 @@ _UNNAMED = "the inventory"
 
 def named_path(path: str) -> str:
     """A path as the user names it: relative if it is below the working directory."""
-    whole = os.path.normpath(os.path.expanduser(path))
+    # Path.expanduser() fails where the user is not known. Ansible leaves such a path as it is.
+    whole = os.path.normpath(os.path.expanduser(path))  # noqa: PTH111
     relative = os.path.relpath(whole)
-    return whole if relative.split(os.sep)[0] == os.pardir else relative
+    return whole if Path(relative).parts[:1] == (os.pardir,) else relative
 
 
 def named_inventory(source: Any) -> str:
@@ -34,14 +36,14 @@ def inventory_of(sources: Sequence[Any] | None) -> str:
     named = [named_inventory(source) for source in sources or () if str(source)] or [DEFAULT_INVENTORY]
     if len(named) == 1:
         return named[0]
-    return next((name for name in reversed(named) if os.path.isfile(settings_of(name))), named[0])
+    return next((name for name in reversed(named) if _exists_as_file(settings_of(name))), named[0])
 
 
 def settings_of(inventory: str) -> str:
     """The file of an inventory that holds the settings of the lab."""
     if not _has_file(inventory):
         return _UNNAMED
-    folder = os.path.dirname(inventory) or "." if _is_file(inventory) else inventory
+    folder = Path(inventory).parent if _is_file(inventory) else inventory
     return f"{folder}/{SETTINGS_FILE}"
 
 
@@ -64,6 +66,10 @@ def _has_file(inventory: str) -> bool:
 
 def _is_file(inventory: str) -> bool:
     """Whether an inventory is one file: any name, or a script. Where it does not exist here, its name decides."""
-    if os.path.exists(inventory):
-        return os.path.isfile(inventory)
+    if os.path.exists(inventory):  # noqa: PTH110: Path.exists() fails where a name is too long for a file.
+        return _exists_as_file(inventory)
     return inventory.endswith((".yml", ".yaml", ".json", ".ini"))
+
+
+def _exists_as_file(path: str) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113: Path.is_file() fails where a name is too long for a file.

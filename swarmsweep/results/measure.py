@@ -140,8 +140,7 @@ def _analysed(run_dir: Path, plan: Plan, cell: PlannedCell, attempt: int) -> Att
     if not folder.is_dir():
         subject, commands = f"-e resume={run_dir.name}", commands_of(run_dir)
         raise LabError(
-            f"{folder}: is missing, so the attempt was not measured. "
-            f"Resume the run: {commands.noted_sweep(subject)}",
+            f"{folder}: is missing, so the attempt was not measured. Resume the run: {commands.noted_sweep(subject)}",
             next_command=commands.in_text(f"./lab sweep {subject}"),
         )
     return analyse(folder, plan, cell, attempt)
