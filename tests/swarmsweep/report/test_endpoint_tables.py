@@ -56,7 +56,7 @@ def test_the_page_names_the_endpoint_that_the_sum_hides(tmp_path, golden):
             ', endpoints: {"POST /predict": {p95_ms: 900}}',
             True,
             True,
-            "the nearest is that of POST /predict p95 506.0 ms",
+            "The endpoint nearest to its limit is POST /predict p95 506.0 ms",
         ),
         (', endpoints: {"POST /predict": {p95_ms: 200}}', False, False, "POST /predict p95 506.0 ms (limit 200 ms)"),
         # The limit is in the interval of one attempt.
