@@ -1,6 +1,7 @@
 """Docker's memory units, and the formats for readers."""
 
 import re
+from collections.abc import Sequence
 
 from swarmsweep.errors import InputError
 from swarmsweep.shared.memory_text import BYTES_OF_UNIT, format_memory
@@ -12,6 +13,7 @@ __all__ = [
     "format_memory",
     "format_plain",
     "format_seconds",
+    "listed",
     "nano_cpus",
     "parse_memory",
     "quoted",
@@ -67,6 +69,11 @@ def counted(count: float, noun: str) -> str:
     """As '1 CPU', '0.5 CPUs', '1,200 users'."""
     number = f"{count:,}" if isinstance(count, int) else format_plain(count)
     return f"{number} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Texts as a person lists them: 'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def format_seconds(seconds: float) -> str:

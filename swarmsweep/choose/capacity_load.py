@@ -70,7 +70,7 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
     else:
         return _short_of(target, able, slo, tariff)
     compared = compare_with_each(best, able, noise)
-    cheaper = against_cheaper(best, cells, lambda cell: _why_not(cell, target, compared), tariff)
+    # Without a target, the last reason compares the two over the blocks.
     rival = None if target else _rival(best, able, tariff)
     return recommend_with(
         best.id,
@@ -78,8 +78,7 @@ def recommend(plan: Plan, cells: list[Row], noise: Noise | None = None) -> Recom
         reasons=[
             f"{_proof(best)}.",
             f"{_price(best, tariff)}.",
-            # The last reason compares the two over the blocks.
-            *(text for text in cheaper if rival is None or f"one, {rival.id} (cost" not in text),
+            *against_cheaper(best, cells, lambda cell: _why_not(cell, target, compared), tariff, apart=rival),
             _against_highest(best, able, compared, tariff),
         ],
     )
@@ -173,16 +172,21 @@ def _proof(cell: Row) -> str:
     if capacity.is_lower_bound:
         why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
         return f"{proof}. Its capacity may be higher, because {why}"
-    return proof + (f". The estimate is {estimate_text(capacity)}" if capacity.estimate_rps is not None else "")
+    if capacity.estimate_rps is None:
+        return proof
+    return f"{proof}. The estimate is {estimate_text(capacity, ' requests/s', '95 % interval ')}"
 
 
-def estimate_text(capacity: CellCapacity) -> str:
-    """As "640.2 (601.1 to 690.0 between deployments), 96 users"."""
-    text = _figure(capacity.estimate_rps)
+def estimate_text(capacity: CellCapacity, unit: str = "", interval: str = "") -> str:
+    """As "640.2 (601.1 to 690.0 between deployments), 96 users".
+
+    ``unit`` follows the rate, and ``interval`` comes before the interval, where no column says what these are.
+    """
+    text = f"{_figure(capacity.estimate_rps)}{unit}"
     if capacity.interval_rps is not None:
         low, high = map(format_figure, capacity.interval_rps)
         where = "between deployments" if capacity.between_deployments else "within one deployment"
-        text += f" ({low} to {high} {where})"
+        text += f" ({interval}{low} to {high} {where})"
     # The interval is one of rates.
     return text if capacity.estimate_users is None else f"{text}, {capacity.estimate_users:.0f} users"
 
@@ -246,9 +250,10 @@ def _rival(best: Row, able: list[Row], tariff: Tariff) -> Row | None:
 def in_words(comparison: Comparison) -> str:
     """The recommended configuration against another one, as 'It takes 1.9 times as much load and is better: ...'."""
     if comparison.factor is None:
-        return f"Which of the two takes more load is undecided. {comparison.sentence}"
-    figures, _, why = comparison.sentence.partition(": ")
-    return f"It takes {figures}{_AGAINST[comparison.verdict]}: {why}"
+        return f"Which of the two takes more load is undecided. {comparison.why}"
+    # What was measured once is no claim where the verdict is open.
+    verb = "In this run, it took" if comparison.verdict == UNDECIDED else "It takes"
+    return f"{verb} {comparison.figures}{_AGAINST[comparison.verdict]}: {comparison.why}"
 
 
 def _short_of(target: Target, able: list[Row], slo: SloLimits, tariff: Tariff) -> Recommendation:

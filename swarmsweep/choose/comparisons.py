@@ -44,9 +44,7 @@ def _downgrade_if_censored(comparison: Comparison, cell: Row, other: Row) -> Com
     contradicted = ((cell, (EQUAL, WORSE)), (other, (EQUAL, BETTER)))
     for row, verdicts in contradicted:
         if comparison.verdict in verdicts and _is_lower_bound(row):
-            figures = comparison.sentence.partition(": ")[0]
-            sentence = f"{figures}: the capacity of {row.id} is only a lower bound."
-            return replace(comparison, verdict=UNDECIDED, sentence=sentence)
+            return replace(comparison, verdict=UNDECIDED, why=f"the capacity of {row.id} is only a lower bound.")
     return comparison
 
 

@@ -17,14 +17,14 @@ from swarmsweep.results import slo as slo_of
 from swarmsweep.search import MIN_REQUESTS
 from swarmsweep.sweep.matrix import Config, axis_text
 from swarmsweep.sweep.slo_limits import SloLimits
-from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain
+from swarmsweep.units import counted, format_bytes, format_figure, format_memory, format_plain, listed
 
 # Files in memory that are a smaller part of the limit than this do not change which memory is chosen.
 MIN_SHARED_MEMORY = 0.05
 # Endpoints that a sentence names. A list of more is hard to read, and the page has a table.
 MAX_NAMED_ENDPOINTS = 4
-# Where no cell is valid. The reason of a cell comes before it.
-REMOVE_CAUSE = "Remove the cause named above, and measure again."
+# Where no cell is valid: reasons that are named, and cells that are named for each. The table has all of them.
+MAX_REASONS, MAX_CELLS = 3, 3
 
 
 def rps_per_cost(cell: Row, tariff: Tariff = CPU_EQUIVALENTS) -> float | None:
@@ -150,11 +150,16 @@ def _to_decide(cell: Row) -> str:
 
 
 def against_cheaper(
-    best: Row, cells: list[Row], why_not: Callable[[Row], str], tariff: Tariff = CPU_EQUIVALENTS
+    best: Row,
+    cells: list[Row],
+    why_not: Callable[[Row], str],
+    tariff: Tariff = CPU_EQUIVALENTS,
+    apart: Row | None = None,
 ) -> list[str]:
     """Why no cheaper cell was chosen.
 
-    ``why_not`` gives the reason for a valid cell. A cheaper cell that was not measured is named too.
+    ``why_not`` gives the reason for a valid cell. A cheaper cell that was not measured is named too. ``apart`` is a
+    valid cell on which the caller has a sentence of its own.
     """
     limit = tariff.cost(best.config) - 1e-9
     costs = {cell.id: tariff.cost(cell.config) for cell in cells}
@@ -166,7 +171,8 @@ def against_cheaper(
     for cell in tried:
         name = f"{cell.id} (cost {tariff.figure(cell.config)})"
         if cell.status == "valid":
-            sentences.append(f"The next cheaper {'valid ' if sentences else ''}one, {name}, {why_not(cell)}.")
+            if cell is not apart:
+                sentences.append(f"The next cheaper {'valid ' if sentences else ''}one, {name}, {why_not(cell)}.")
             break
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
@@ -180,7 +186,7 @@ def _against_fastest(best: Row, cells: list[Row], tariff: Tariff) -> str:
         return ""
     rps, fastest = max(served, key=lambda pair: pair[0])
     if rps <= best.rps:
-        return "No valid configuration served more requests."
+        return "No valid configuration served more requests/s."
     speed, price = rps / best.rps, tariff.cost(fastest.config) / tariff.cost(best.config)
     held = {True: "", False: " It does not hold the SLO.", None: " Whether it holds the SLO is undecided."}
     return (
@@ -286,19 +292,35 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
     """Why there is no valid cell."""
     counts = {word: sum(cell.status == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
     by_status = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    missing = sum(cell.status is None for cell in cells)
     if not counts["failed"] and not counts["invalid"]:
         found = f" ({by_status})" if by_status else ""
         return recommend_with(None, answer=[f"No configuration has been measured yet{found}."])
-    first = next(cell for word in ("failed", "invalid") for cell in cells if cell.status == word)
-    alone = counts["failed"] + counts["invalid"] == 1
-    name = first.id if alone else f"The first of them, {first.id},"
-    verb = "failed" if first.status == "failed" else "is invalid"
+    rest = f", {missing} not measured" if missing else ""
+    causes: dict[tuple[str, str], list[str]] = {}
+    for word in ("failed", "invalid"):
+        for cell in cells:
+            if cell.status == word:
+                causes.setdefault((word, whole_reason(cell.reason)), []).append(cell.id)
+    reasons = [f"{_that(word, names)}. Reason: {reason}." for (word, reason), names in causes.items()]
+    if len(reasons) > MAX_REASONS:
+        others = counted(len(reasons) - MAX_REASONS, "further reason")
+        reasons = [*reasons[:MAX_REASONS], f"The table below has {others}."]
+    named = "cause" if len(causes) == 1 else "causes"
     return recommend_with(
         None,
-        answer=[f"No configuration has a valid measurement: {by_status}."],
-        reasons=[f"{name} {verb}. Reason: {whole_reason(first.reason)}."],
-        next_steps=[REMOVE_CAUSE],
+        answer=[f"No configuration has a valid measurement: {by_status}{rest}."],
+        reasons=reasons,
+        next_steps=[f"Remove the {named} named above, and measure again."],
     )
+
+
+def _that(status: str, names: list[str]) -> str:
+    """That cells failed or are invalid, with their ids."""
+    more = len(names) - MAX_CELLS
+    shown = [*names[:MAX_CELLS], counted(more, "other")] if more > 0 else names
+    verb = "failed" if status == "failed" else "is invalid" if len(names) == 1 else "are invalid"
+    return f"{listed(shown)} {verb}"
 
 
 def _shortfall(cell: Row, slo: SloLimits) -> float:

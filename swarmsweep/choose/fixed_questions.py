@@ -69,6 +69,8 @@ def _once(choice: Choice, chosen: Row, valid: list[Row]) -> Question:
     cheaper = [row for row in valid if plain_order(row, choice.tariff) < order]
     last = max(cheaper, key=lambda row: plain_order(row, choice.tariff), default=None)
     reason = f"{chosen.id} was deployed once, so it is unknown how much deployments of it differ."
+    if last is not None:
+        reason += f" It is compared with the next cheaper one, {last.id}."
     beside = (chosen,) if last is None else (chosen, last)
     return Question(reason, chosen, beside=beside, repeat=more_deployments(choice))
 

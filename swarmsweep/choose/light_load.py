@@ -25,7 +25,8 @@ def light_load(cells: Sequence[Row], tariff: Tariff = CPU_EQUIVALENTS) -> str | 
     in_order = sorted(valid, key=lambda cell: plain_order(cell, tariff))
     smallest, largest = in_order[0], in_order[-1]
     rates = [cell.rps for cell in valid if cell.rps]
-    asked = f" It served {_span(rates)} requests/s, which is all that {_users(valid)} send." if rates else ""
+    who = "The configuration" if len(valid) == 1 else "They"
+    asked = f" {who} served {_span(rates)} requests/s, which is all that {_users(valid)} send." if rates else ""
     needed = users_to_fill(smallest)
     more = "Raise load.users, or shorten load.wait_seconds"
     if needed is not None:

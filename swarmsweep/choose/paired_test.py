@@ -26,15 +26,22 @@ class Comparison:
     """The result of a comparison of a with b.
 
     ``factor``: a / b, the geometric mean over the blocks, None without a pair. ``interval``: the 95 % interval of the
-    factor, None with fewer than two pairs. ``p_value``: two-sided, for the hypothesis of no difference, None with fewer
-    than two pairs.
+    factor, None with fewer than two pairs. ``figures``: the factor and its interval in words, "" without a pair.
+    ``why``: the reason of the verdict, a sentence. ``p_value``: two-sided, for the hypothesis of no difference, None
+    with fewer than two pairs.
     """
 
     verdict: str
     factor: float | None
     interval: tuple[float, float] | None
-    sentence: str
+    figures: str
+    why: str
     p_value: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The figures, and the reason of the verdict."""
+        return ": ".join(filter(None, (self.figures, self.why)))
 
 
 @dataclass(frozen=True)
@@ -75,20 +82,18 @@ def compare(
     count = len(differences)
     margin = margin_of(aa_log_rms)
     if not count:
-        return Comparison(UNDECIDED, None, None, "The two configurations share no block in which both were measured.")
+        why = "The two configurations share no block in which both were measured."
+        return Comparison(UNDECIDED, None, None, "", why)
     mean = fmean(differences)
     factor = math.exp(mean)
     in_words = f"{factor:.2f} times as much load"
     if count == 1:
-        sentence = (
-            f"{in_words} in one block: one deployment of each cannot separate a difference from chance. Set repeat to "
-            "3 or more."
-        )
-        return Comparison(UNDECIDED, factor, None, sentence)
+        why = "one deployment of each cannot separate a difference from chance. Set repeat to 3 or more."
+        return Comparison(UNDECIDED, factor, None, f"{in_words} in one block", why)
     error = stdev(differences) / math.sqrt(count)
     low, high = _bounds(mean, error, count, (1 + CONFIDENCE) / 2)
     interval = (math.exp(low), math.exp(high))
-    in_words += f" ({interval[0]:.2f} to {interval[1]:.2f}, {count} blocks)"
+    in_words += f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f}, {count} blocks)"
     p_value = _p_value(mean, error, count)
     clear = p_value < 1 - confidence
     within = _bounds(mean, error, count, 0.95)
@@ -104,7 +109,7 @@ def compare(
         verdict, why = UNDECIDED, "the interval excludes 1, but not after correction for the number of comparisons"
     else:
         verdict, why = UNDECIDED, "the interval includes 1, and more blocks may narrow it"
-    return Comparison(verdict, factor, interval, f"{in_words}: {why}.", p_value)
+    return Comparison(verdict, factor, interval, in_words, f"{why}.", p_value)
 
 
 def against_best(

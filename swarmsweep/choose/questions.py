@@ -13,12 +13,14 @@ from swarmsweep.choose.modes import Choice
 from swarmsweep.plan.row import Row
 from swarmsweep.sweep.load import AnyLoad, Load, load_from_json
 from swarmsweep.sweep.matrix import Cell
-from swarmsweep.units import format_bytes, format_memory
+from swarmsweep.units import format_bytes, format_memory, listed
 
 # With fewer deployments, the spread between them is not known.
 MIN_REPEAT, MAX_REPEAT = 3, 20
 # The limit of a sweep file, see `sweep.values`.
 MAX_LOCUST_WORKERS = 128
+# Cells that a sentence names.
+MAX_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,11 @@ def without_valid(choice: Choice, rows: list[Row]) -> Open:
 
 def again(choice: Choice, rows: list[Row]) -> Question:
     """Rows that are invalid are measured again."""
-    found = f"The measurement of {some(rows)} is" if len(rows) == 1 else f"The measurements of {some(rows)} are"
+    found, causes = f"The measurements of {some(rows)} are", "the causes"
+    if len(rows) == 1:
+        found, causes = f"The measurement of {some(rows)} is", "the cause"
     return Question(
-        f"{found} invalid. Remove the cause, which the page names, and measure again.",
+        f"{found} invalid. Remove {causes}, which the page names, and measure again.",
         rows[0],
         beside=tuple(rows),
         repeat=choice.plan.repeat,
@@ -126,7 +130,10 @@ def cheaper_ones(choice: Choice, chosen: Row, rows: list[Row], misses: Callable[
         cell = None
         if lower is not None and lower.status == "valid" and misses(lower):
             cell = neighbours.between(lower, chosen, axis)
-            reason = f"No configuration between {lower.id}, which is too small, and {chosen.id} was measured."
+            noun = "CPUs" if axis == "cpus" else "replicas"
+            reason = (
+                f"No number of {noun} between those of {lower.id}, which is too small, and {chosen.id} was measured."
+            )
         elif lower is None and axis == "cpus" and neighbours.lower_neighbour(chosen, rows, "replicas") is None:
             cell = neighbours.half_the_cpus(chosen)
             reason = f"No configuration with fewer CPUs than {chosen.id} was measured."
@@ -137,7 +144,10 @@ def cheaper_ones(choice: Choice, chosen: Row, rows: list[Row], misses: Callable[
     if memory is not None and memory.id not in known and (lower is None or _is_above(memory, lower)):
         used = format_bytes(chosen.api.memory_peak_bytes or 0)
         limit = format_memory(chosen.config["memory_bytes"])
-        reason = f"No replica of {chosen.id} used more than {used} of its {limit}, and less memory was not measured."
+        gap = "less memory was not measured"
+        if lower is not None:
+            gap = f"no memory between {format_memory(lower.config['memory_bytes'])} and {limit} was measured"
+        reason = f"No replica of {chosen.id} used more than {used} of its {limit}, and {gap}."
         found.append(Question(reason, chosen, (memory,), (chosen,), repeat=choice.plan.repeat))
     return found
 
@@ -148,4 +158,5 @@ def _is_above(cell: Cell, row: Row) -> bool:
 
 def some(rows: list[Row]) -> str:
     """The ids of rows, at most three of them."""
-    return ", ".join(row.id for row in rows[:3]) + (" and others" if len(rows) > 3 else "")
+    names = [row.id for row in rows]
+    return listed(names) if len(names) <= MAX_NAMES else f"{', '.join(names[:MAX_NAMES])} and others"

@@ -37,10 +37,11 @@ def known(rule: Rule, noun: str, unit: str = "CPU equivalent") -> str:
     factor, price = rule.factor or 0.0, rule.cost_factor or 1.0
     is_free = abs(price - 1) < SAME_COST
     at_cost = "at the same cost" if is_free else f"for {price:.2f} times the cost"
-    sentences = [f"{name} brought {least}{factor:.2f} times the {noun} {at_cost}."]
+    # What is uncertain is the first factor, so it comes before the other one.
+    sentences = [f"{name} brought {least}{factor:.2f} times the {noun} {at_cost}.", *_uncertainty(rule)]
     if not is_free:
-        sentences.append(f"For each {unit}, the factor is {least}{rule.factor_per_cost or 0.0:.2f}.")
-    sentences += [*_uncertainty(rule), _because(rule)]
+        sentences.append(f"For each {unit}, it brought {least}{rule.factor_per_cost or 0.0:.2f} times the {noun}.")
+    sentences.append(_because(rule))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -48,7 +49,7 @@ def unknown(axis: str, step: tuple[Any, Any], gaps: Sequence[tuple[str, str]]) -
     """Why there is no factor. ``gaps`` are ids of cells, each with what it lacks."""
     cell_id, gap = gaps[0]
     others = f" {counted(len(gaps) - 1, 'other cell')} cannot be used either." if len(gaps) > 1 else ""
-    return f"{step_name(axis, *step)}: its effect is not known. {cell_id} {gap}.{others}"
+    return f"{step_name(axis, *step)}: the effect is not known, because {cell_id} {gap}.{others}"
 
 
 def without_pairs(axes: Sequence[str]) -> str:
@@ -85,7 +86,7 @@ def scaling(
     subject = _subject(axis, config)
     if law is None:
         return (
-            f"{subject}: no scaling law, because {len(points)} of {cells} cells reached a limit. "
+            f"{subject}: no scaling law, because only {len(points)} of {cells} cells reached a limit. "
             f"A law needs {MIN_POINTS}."
         )
     if not law.fits:
@@ -129,12 +130,16 @@ def _uncertainty(rule: Rule) -> list[str]:
     sentences = []
     if rule.pair_range is not None:
         low, high = rule.pair_range
-        sentences.append(f"This is the geometric mean of {len(rule.pairs)} pairs, from {low:.2f} to {high:.2f}.")
+        sentences.append(
+            f"{rule.factor or 0.0:.2f} is the geometric mean of {len(rule.pairs)} pairs of cells, which have "
+            f"{low:.2f} to {high:.2f}."
+        )
     if rule.interval is not None:
         low, high = rule.interval
         clear = {UNDECIDED: ", so the difference is not clear", EQUAL: ", so any difference is small"}
         words = clear.get(rule.verdict or "", "")
-        sentences.append(f"The 95 % interval over {rule.blocks} blocks is {low:.2f} to {high:.2f}{words}.")
+        of = f"The 95 % interval of {rule.factor or 0.0:.2f} is {low:.2f} to {high:.2f}"
+        sentences.append(f"{of}, over {rule.blocks} blocks{words}.")
     elif rule.verdict == UNDECIDED:
         sentences.append("One attempt of each cell does not show such a small difference.")
     return sentences
@@ -145,7 +150,7 @@ def _because(rule: Rule) -> str:
     cells = "larger cell" if len(rule.pairs) == 1 else "larger cells"
     if rule.is_lower_bound:
         verb = "did not reach its limit" if len(rule.pairs) == 1 else "did not all reach their limit"
-        return f"The {cells} {verb}."
+        return f"It is a lower bound, because the {cells} {verb}."
     words = [word for word in rule.bottlenecks if word != "not_saturated"]
     names = list(dict.fromkeys(_BOTTLENECKS.get(word, word.replace("_", " ")) for word in words))
     if not names:

@@ -70,7 +70,7 @@ class Concurrency:
         if self.unloaded_ms is None or self.loaded_ms is None or self.completed_rps is None:
             return self.gap or "the latency of a single user was not measured"
         rate, loaded, unloaded = map(format_figure, (self.completed_rps, self.loaded_ms, self.unloaded_ms))
-        return f"{rate} requests/s; mean latency {loaded} ms, and {unloaded} ms for a single user{self._why_not_grown}"
+        return f"{rate} responses/s; mean latency {loaded} ms, and {unloaded} ms for a single user{self._why_not_grown}"
 
     @property
     def growth(self) -> float | None:

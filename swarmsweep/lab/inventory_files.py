@@ -14,7 +14,7 @@ DEFAULT_INVENTORY = "inventory/lab"
 SETTINGS_FILE = "group_vars/all/lab.yml"
 HOSTS_FILE = "hosts.yml"
 # What a message says where no file can be named.
-_UNNAMED = "the inventory"
+UNNAMED = "the inventory"
 
 
 def named_path(path: str) -> str:
@@ -48,7 +48,7 @@ def missing_inventories(sources: Sequence[Any]) -> list[str]:
 def settings_of(inventory: str) -> str:
     """The file of an inventory that holds the settings of the lab."""
     if not _has_file(inventory):
-        return _UNNAMED
+        return UNNAMED
     folder = Path(inventory).parent if _is_file(inventory) else inventory
     return f"{folder}/{SETTINGS_FILE}"
 
@@ -56,7 +56,7 @@ def settings_of(inventory: str) -> str:
 def hosts_of(inventory: str) -> str:
     """The file of an inventory that holds the hosts."""
     if not _has_file(inventory):
-        return _UNNAMED
+        return UNNAMED
     return inventory if _is_file(inventory) else f"{inventory}/{HOSTS_FILE}"
 
 

@@ -44,7 +44,7 @@ def _memory_reason(cell: Cell, host: Host) -> str | None:
         return None
     wanted = f"{cell.replicas} x {cell.memory} = {format_bytes(cell.replicas * cell.memory_bytes)}"
     return (
-        f"the replicas need {wanted} of memory, and {placed} of them fit. The API hosts have "
+        f"the replicas need {wanted} of memory, but {_fit(placed)}. The API hosts have "
         f"{format_bytes(max(free, 0))} for them, after {format_bytes(reserve)} for the system and the rest "
         "of the stack"
     )
@@ -60,7 +60,7 @@ def _reason_of_several(cell: Cell, api_hosts: list[Host]) -> str | None:
         wanted = f"{cell.replicas} x {counted(cell.cpus, 'CPU')} and {cell.memory} of memory"
         each = ", ".join(f"{name} {room}" for name, room in rooms.items())
         return (
-            f"the replicas need {wanted}, and {sum(rooms.values())} of them fit. By host: {each}. "
+            f"the replicas need {wanted}, but {_fit(sum(rooms.values()))}. By host: {each}. "
             "With several API hosts, each replica reserves its limits"
         )
     for name, (_, most) in (planned_shares(cell, api_hosts) or {}).items():
@@ -72,10 +72,15 @@ def _reason_of_several(cell: Cell, api_hosts: list[Host]) -> str | None:
         if most * cell.memory_bytes > free:
             fit = free // cell.memory_bytes
             return (
-                f"Swarm places {most} of the replicas on {name}, where {fit} of them fit. This host has "
+                f"Swarm places {most} of the replicas on {name}, but {_fit(fit)} there. This host has "
                 f"{format_bytes(free)} for them, after {format_bytes(reserve)} for the system and the rest of the stack"
             )
     return None
+
+
+def _fit(count: int) -> str:
+    """How many replicas fit, where these are too few."""
+    return {0: "none fits", 1: "only 1 fits"}.get(count, f"only {count} fit")
 
 
 def warnings_about(cell: Cell, api_hosts: list[Host]) -> list[str]:

@@ -117,7 +117,7 @@ def _comparisons(plan: Plan, cells: list[Row], chosen: Row | None, noise: Noise)
         compared = compare_with_each(chosen, others, noise)
         tariff = tariff_of(plan)
         rows = [_comparison(chosen, other, compared[other.id], tariff) for other in others]
-    header = ["against", "times its capacity", "interval", "times its cost", "it is", "because"]
+    header = ["against", "times its capacity", "95 % interval", "times its cost", "it is", "because"]
     return ComparisonTable(f"`{chosen.id}`", header, rows)
 
 
@@ -130,7 +130,7 @@ def _comparison(chosen: Row, other: Row, comparison: Comparison, tariff: Tariff)
         MISSING if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}",
         f"{price:.2f}",
         f"**{comparison.verdict}**",
-        markdown(comparison.sentence.partition(": ")[2] or comparison.sentence),
+        markdown(comparison.why),
     ]
 
 
@@ -144,7 +144,7 @@ def _noise(plan: Plan, cells: list[Row], noise: Noise) -> list[str]:
     sentences = [" ".join(f"{words}." for words in pair), noise.sentence]
     if noise.interval is not None:
         low, high = noise.interval
-        sentences.append(f"The interval of their ratio is {low:.3f} to {high:.3f}. Without noise, the ratio is 1.")
+        sentences.append(f"The 95 % interval of their ratio is {low:.3f} to {high:.3f}. Without noise, the ratio is 1.")
     margin = f"{100 * margin_of(noise.aa_log_rms):.1f} %"
     if noise.aa_log_rms is not None and noise.controlled is not False:
         sentences.append(f"A difference between two configurations must be at least {margin} to be called better.")

@@ -218,8 +218,9 @@ def _problems(
         )
     processes = row.server_processes
     if isinstance(processes, int) and processes != cell.config["workers"]:
+        run = "1 server process runs" if processes == 1 else f"{processes} server processes run"
         found.append(
-            f"{processes} server processes run, and the cell says workers: {cell.config['workers']}. "
+            f"{run}, and the cell says workers: {cell.config['workers']}. "
             "Set lab_api_workers_env to the variable that the image reads. "
             f"Or write workers: {processes} in the sweep file"
         )

@@ -50,6 +50,9 @@ class Page(Protocol):
     def overview_columns(self) -> list[str]:
         """The titles of the four columns of figures on the first screen."""
 
+    def overview_legend(self) -> str:
+        """What these columns mean."""
+
     def overview_figures(self, row: Row) -> list[str]:
         """The figures of a row in these columns."""
 
@@ -88,6 +91,13 @@ class FixedPage:
     def overview_columns(self) -> list[str]:
         """The titles of the four columns of figures on the first screen."""
         return ["RPS", f"{shown_latency(self.choice.plan.limits)} ms", "failures %", "CPU used"]
+
+    def overview_legend(self) -> str:
+        """What these columns mean."""
+        return (
+            "RPS: successful requests per second. failures %: of the requests or of the tasks, whichever share is "
+            "larger. CPU used: cores of all replicas, and their limit."
+        )
 
     def overview_figures(self, row: Row) -> list[str]:
         """The figures of a row in these columns."""
@@ -194,6 +204,13 @@ class CapacityPage:
     def overview_columns(self) -> list[str]:
         """The titles of the four columns of figures on the first screen."""
         return ["verified RPS", "conservative RPS", f"{shown_latency(self.choice.plan.limits)} ms", "RPS per cost"]
+
+    def overview_legend(self) -> str:
+        """What these columns mean."""
+        return (
+            "verified RPS: the highest rate that held the SLO. conservative RPS: the smaller of it and the "
+            "lower end of the estimate's interval. Cells are chosen by it."
+        )
 
     def overview_figures(self, row: Row) -> list[str]:
         """The figures of a row in these columns. Without a verified rate, there is no latency at it."""

@@ -7,16 +7,19 @@ from shlex import quote
 
 from msgspec import Struct
 
-from swarmsweep.choose.fixed_load import REMOVE_CAUSE
 from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.questions import MIN_REPEAT
+from swarmsweep.lab.inventory_files import UNNAMED, settings_of
 from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry, Row
 from swarmsweep.report.modes import Page
 from swarmsweep.report.next_file import NextSection, code_with_note, next_section, with_code
-from swarmsweep.report.summary_csv import CORE
-from swarmsweep.units import counted, format_memory, format_plain
+from swarmsweep.sweep.matrix import axis_text
+from swarmsweep.units import counted, format_memory, format_plain, listed
+
+# The settings of axes that not every cell has. Axes in capitals are variables of `lab_api_env`.
+_SETTINGS = {"image": "lab_api_image", "variant": "lab_api_variant"}
 
 
 class NextSteps(Struct, frozen=True, kw_only=True):
@@ -62,8 +65,9 @@ def _advised(page: Page, following: NextSweep) -> list[str]:
         return []
     states = {cell.status for cell in choice.rows}
     again = "failed" not in states and any(cell.id in following.cell_ids for cell in choice.rows)
-    steps = choice.recommendation.next_steps
-    return [markdown(step) for step in steps if not (again and step == REMOVE_CAUSE)]
+    if again and all(cell.status != "valid" for cell in choice.candidates if not cell.twin_of):
+        return []
+    return [markdown(step) for step in choice.recommendation.next_steps]
 
 
 def _noisy(cells: list[Row], colocated: bool) -> list[str]:
@@ -96,7 +100,7 @@ def _once(cells: list[Row], following: NextSweep) -> list[str]:
     counts = [cell.attempt_count for cell in cells if cell.status == "valid"]
     if _repeats(following) or 1 not in counts:
         return []
-    which = "Each cell was" if set(counts) == {1} else "Some cells were"
+    which = "Each measured cell was" if set(counts) == {1} else "Some cells were"
     return [
         f"{which} deployed and loaded once, so the variation between deployments is unknown. "
         f"Set `repeat` to {MIN_REPEAT} or more in the sweep file before you rely on a small difference."
@@ -119,16 +123,19 @@ def _repeats(following: NextSweep) -> bool:
 
 
 def _use_of(chosen: Row, commands: LabCommands) -> str:
-    """How the lab's own deployment takes the configuration. Other axes than the four of every cell have other names."""
-    config, settings = chosen.config, "its values"
-    if set(config) == set(CORE):
-        values = {
-            "lab_api_replicas": config["replicas"],
-            "lab_api_cpus": format_plain(config["cpus"]),
-            "lab_api_memory": format_memory(config["memory_bytes"]),
-            "lab_api_workers": config["workers"],
-        }
-        texts = [code(f"{name}: {value}") for name, value in values.items()]
-        settings = f"{', '.join(texts[:-1])} and {texts[-1]}"
+    """How the lab's own deployment takes the configuration."""
+    config = chosen.config
+    values = {
+        "lab_api_replicas": config["replicas"],
+        "lab_api_cpus": format_plain(config["cpus"]),
+        "lab_api_memory": format_memory(config["memory_bytes"]),
+        "lab_api_workers": config["workers"],
+    }
+    values |= {setting: config[axis] for axis, setting in _SETTINGS.items() if axis in config}
+    texts = [code(f"{name}: {value}") for name, value in values.items()]
+    variables = [code(f"{axis}: {axis_text(value)}") for axis, value in config.items() if axis.isupper()]
+    in_env = f", and in {code('lab_api_env')} {listed(variables)}" if variables else ""
+    file = settings_of(commands.inventory)
+    place = file if file == UNNAMED else code(file)
     site = code_with_note(commands.in_text("./lab site --tags api") + further_inventories(commands.inventories))
-    return f"To use the configuration in this lab, set {settings} in the inventory. Then run {site}."
+    return f"To use the configuration in this lab, set {listed(texts)}{in_env}. The file is {place}. Then run {site}."

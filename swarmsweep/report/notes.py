@@ -42,8 +42,9 @@ def cautions_of(page: Page) -> list[str]:
     choice = page.choice
     plan, cells, notes = choice.plan, choice.rows, page.notes()
     if beside := len(cells) - len(choice.candidates):
+        verb, are = ("uses", "It is") if beside == 1 else ("use", "They are")
         notes.append(
-            f"{beside} of {len(cells)} cells use another scenario than {plan.load['locustfile']}. They are "
+            f"{beside} of {len(cells)} cells {verb} another scenario than {plan.load['locustfile']}. {are} "
             "shown for comparison and cannot be recommended."
         )
     return [*notes, *_disturbed(page, "rely on the figures"), *hop_notes(plan, cells)]

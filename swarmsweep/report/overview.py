@@ -1,31 +1,35 @@
 """The table on the first screen of summary.md: a line for each configuration, in eight columns."""
 
+import re
+
 from msgspec import Struct
 
 from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.tariff import Tariff
 from swarmsweep.report.modes import Page
-from swarmsweep.sweep.matrix import CORE_AXES, Config, axis_text
+from swarmsweep.sweep.matrix import CORE_AXES, MEMORY_PRICE_PER_GIB, Config, axis_text
 from swarmsweep.units import counted, format_memory, format_plain
 
 # More lines would push the picture off a screen. The table of all configurations is below.
 MAX_ROWS = 12
-# A longer reason of a status has its whole text in the table of all configurations.
-MAX_CHARACTERS = 60
+# The longest reason of a status. The table of all configurations has the whole text, with the fix.
+MAX_CHARACTERS = 110
+_SENTENCE_END = re.compile(r"\.\s+(?=[A-Z])")
 
 
 class Overview(Struct, frozen=True, kw_only=True):
     """The table, as text that is already safe in Markdown.
 
     ``same`` says which settings all cells have; empty where each differs. ``left_out`` says which lines are missing.
-    ``has_choice``: a line has the arrow of the recommended cell.
+    ``legend`` says what the columns mean. ``has_choice``: a line has the arrow of the recommended cell.
     """
 
     header: list[str]
     rows: list[list[str]]
     same: str
     left_out: str
+    legend: str
     has_choice: bool
 
 
@@ -41,6 +45,7 @@ def overview(page: Page) -> Overview:
         rows=[_row(page, cell, varying or axes_of([cell]), cell is choice.chosen) for cell in shown],
         same=markdown(_same(choice.rows[0].config, same)) if same else "",
         left_out=markdown(_left_out(len(shown), len(choice.rows), centre)),
+        legend=markdown(f"{page.overview_legend()} {_cost_legend(choice.tariff)}"),
         has_choice=choice.chosen is not None,
     )
 
@@ -126,5 +131,14 @@ def _result(page: Page, cell: Row) -> str:
 
 
 def _shortened(text: str) -> str:
+    """A longer text is cut after its first sentence, and else between words. The fix comes last."""
     words = " ".join(text.split())
+    if len(words) > MAX_CHARACTERS:
+        words = _SENTENCE_END.split(words, maxsplit=1)[0].rstrip(".")
     return words if len(words) <= MAX_CHARACTERS else f"{words[:MAX_CHARACTERS].rpartition(' ')[0]} ..."
+
+
+def _cost_legend(tariff: Tariff) -> str:
+    if tariff.prices is not None:
+        return f"cost: in {tariff.unit}."
+    return f"cost: replicas x (CPU + {MEMORY_PRICE_PER_GIB} x GiB of memory), in {tariff.unit}."

@@ -50,7 +50,7 @@ def pictures_of(run_dir: Path, page: Page, ladder: list[Stage]) -> list[Picture]
     optional = (
         _latency(plan, rows, chosen, page.searches),
         _cost(valid, page.searches, page.choice.tariff.unit),
-        _scaling(valid, page.searches, _fits(page.choice)),
+        _scaling(valid, page.searches, _fits(page.choice), _gaps(page.choice, own)),
         _timeline(run_dir, plan, rows, chosen),
     )
     return [*pictures, *(picture for picture in optional if picture is not None)]
@@ -116,8 +116,12 @@ def _rates(cells: list[ChartCell], searches: bool) -> Picture:
     best = max(measured, key=lambda cell: cell.rps or 0, default=None)
     sentence = "No cell has a figure."
     if best is not None:
-        what = "The highest verified rate is" if searches else "The most successful requests are"
-        sentence = f"{what} {format_figure(best.rps or 0)} per second, of {best.id}."
+        rate = format_figure(best.rps or 0)
+        sentence = (
+            f"{best.id} has the highest verified rate: {rate} requests per second."
+            if searches
+            else f"{best.id} served the most: {rate} successful requests per second."
+        )
     if len(cells) > MAX_BARS:
         sentence += f" Of {len(cells)} cells, the {MAX_BARS} with the highest rates are shown."
     if searches:
@@ -226,16 +230,18 @@ def _cost(cells: list[ChartCell], searches: bool, unit: str) -> Picture | None:
     sentence = "No cell holds the SLO, so there is no front."
     if front:
         names = ", ".join(cell.id for cell in front[:5]) + (" and others" if len(front) > 5 else "")
-        sentence = f"No cheaper cell that holds the SLO is as fast as those on the line: {names}."
+        sentence = (
+            f"On the line is each cell that holds the SLO and is faster than every cheaper cell that holds it: {names}."
+        )
     title = "Cost against capacity" if searches else "Cost against requests per second"
     return Picture(name="cost", title=title, sentence=sentence, spec=spec, can_zoom=True)
 
 
-def _scaling(cells: list[ChartCell], searches: bool, fits: list[Fit]) -> Picture | None:
+def _scaling(cells: list[ChartCell], searches: bool, fits: list[Fit], gaps: dict[str, str]) -> Picture | None:
     spec = scaling_chart(cells, searches, fits)
     if spec is None:
         return None
-    sentences = [*(_gain(curve) for curve in curves_of(cells)[:2]), *(fit.words for fit in fits)]
+    sentences = [*(_gain(curve, gaps) for curve in curves_of(cells)[:2]), *(fit.words for fit in fits)]
     if fits:
         sentences.append("A dashed line is such a law.")
     return Picture(name="scaling", title="Scaling over replicas and workers", sentence=" ".join(sentences), spec=spec)
@@ -255,15 +261,22 @@ def _fits(choice: Choice) -> list[Fit]:
     ]
 
 
-def _gain(curve: Curve) -> str:
-    """What the last step of a curve brought, in words."""
+def _gaps(choice: Choice, own: set[str]) -> dict[str, str]:
+    """Why cells may serve more than they did, as the rest of a sentence, by their ids."""
+    gaps = {row.id: choice.maximum_of(row).gap for row in choice.candidates if row.id in own and row.status == "valid"}
+    return {name: gap for name, gap in gaps.items() if gap}
+
+
+def _gain(curve: Curve, gaps: dict[str, str]) -> str:
+    """What the last step of a curve brought, in words. A rate that is no maximum is named, because it shows no gain."""
     ordered = sorted(curve.cells, key=lambda cell: int(getattr(cell, curve.axis)))
     first, last = ordered[0], ordered[-1]
     start, end = getattr(first, curve.axis), getattr(last, curve.axis)
     if not first.rate_rps or last.rate_rps is None:
         return ""
     factor = last.rate_rps / first.rate_rps
-    return f"With {curve.like}: {factor:.2f} times the requests/s from {start} to {end} {curve.axis}."
+    limited = next((f" {cell.id} {gaps[cell.id]}." for cell in (first, last) if cell.id in gaps), "")
+    return f"From {start} to {end} {curve.axis} with {curve.like}: {factor:.2f} times the requests/s.{limited}"
 
 
 def _timeline(run_dir: Path, plan: Plan, rows: list[Row], chosen: Row | None) -> Picture | None:
@@ -280,6 +293,6 @@ def _timeline(run_dir: Path, plan: Plan, rows: list[Row], chosen: Row | None) ->
     return Picture(
         name="timeline",
         title=f"Timeline of {row.id}",
-        sentence=f"Each line is a {what}.",
+        sentence=f"Each line is a {what}: above its requests/s, below its p95.",
         spec=spec,
     )

@@ -57,9 +57,10 @@ def _judged(row: Row, alike: list[Row]) -> Row:
     if served_alike:
         return _warned(row, _proxy_text([row, *served_alike]))
     if row.server_processes != row.config[_AXIS]:
+        replicas = "the replicas" if isinstance(row.server_processes, list) else "each replica"
         return _warned(
             row,
-            f"workers is {row.config[_AXIS]}, but each replica had {_listed(_counts(row))} server processes"
+            f"workers is {row.config[_AXIS]}, but {replicas} had {_listed(_counts(row))} server {_noun(_counts(row))}"
             f"{_of_all(row)}. The image sets the number itself, or does not read the variable that "
             "lab_api_workers_env names",
         )
@@ -96,7 +97,8 @@ def _proxy_text(rows: list[Row]) -> str:
 
 def _invalid(row: Row, same: list[Row]) -> Row:
     ordered = _by_workers(same)
-    counts = list(dict.fromkeys(f"{_servers(one)} server processes{_of_all(one)}" for one in ordered.values()))
+    words = (f"{_servers(one)} server {_noun(_counts(one))}{_of_all(one)}" for one in ordered.values())
+    counts = list(dict.fromkeys(words))
     reason = f"each replica had {_listed(counts)} with workers {_listed(ordered)}, so this axis changed nothing. {_FIX}"
     if row.status == "invalid":
         return replace(row, reason=f"{row.reason}; {reason}")
@@ -134,12 +136,17 @@ def _servers(row: Row) -> str:
     return _span(min(_counts(row)), max(_counts(row)))
 
 
+def _noun(counts: Sequence[int]) -> str:
+    """What replicas had so many of each."""
+    return "process" if set(counts) == {1} else "processes"
+
+
 def _all(row: Row) -> str:
     return "an unknown number of" if row.processes_range is None else _span(*row.processes_range)
 
 
 def _of_all(row: Row) -> str:
-    return "" if row.processes_range is None else f" of {_all(row)} processes in all"
+    return "" if row.processes_range is None else f" of {_all(row)} {_noun(row.processes_range)} in all"
 
 
 def _span(low: int, high: int) -> str:

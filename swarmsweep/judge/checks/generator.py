@@ -6,7 +6,7 @@ from swarmsweep.judge.checks.check import Check
 from swarmsweep.judge.checks.thresholds import limit
 from swarmsweep.judge.evidence import Evidence
 from swarmsweep.raw.tasks import ended_in_on_start
-from swarmsweep.units import format_figure, format_plain
+from swarmsweep.units import counted, format_figure, format_plain
 
 OPEN_KINDS = ("poisson", "constant")
 STARTED_AGAIN = "At each step of the ramp, Locust starts users again that have ended"
@@ -47,7 +47,8 @@ def workers_present(evidence: Evidence) -> Check | None:
     expected, recorded = evidence.load["workers"], evidence.record_files
     connected, lost = evidence.timeline.workers_connected, evidence.timeline.workers_lost
     passed = connected == expected and lost == 0 and recorded == expected
-    sentence = f"{connected} of {expected} Locust workers connected. Lost: {lost}. Wrote their records: {recorded}"
+    workers = f"of {counted(expected, 'Locust worker')}, {connected} connected, {lost} disappeared"
+    sentence = f"{workers}, and {recorded} wrote records"
     return Check("workers_present", connected, expected, passed, sentence)
 
 

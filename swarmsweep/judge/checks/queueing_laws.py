@@ -116,9 +116,10 @@ def _steady_throughput(name: str, flow: Flow, parts: Sequence[Sequence[Second]])
         return Check(name, None, None, False, sentence, warning=in_step)
     most = max(limit("steadiness"), 1 + limit("steadiness_chance") / math.sqrt(fewest))
     ratio = max(rates) / min(rates)
-    sentence = (
-        f"{in_words} requests/s in the thirds of the window: they differ by a factor of {ratio:.2f} (limit {most:.2f})"
-    )
+    # A ratio just above the limit would be shown as the limit itself.
+    digits = 4 if ratio > most and f"{ratio:.2f}" == f"{most:.2f}" else 2
+    figures = f"{ratio:.{digits}f} (limit {most:.{digits}f})"
+    sentence = f"{in_words} requests/s in the thirds of the window: they differ by a factor of {figures}"
     in_step = in_step and ratio > most
     return Check(name, ratio, most, ratio <= most, sentence + (longer if in_step else ""), warning=in_step)
 

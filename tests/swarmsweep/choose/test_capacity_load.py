@@ -187,7 +187,7 @@ def test_the_sentences(golden):
     ("name", "figures"),
     [
         # Proven, verified, estimated, cost; the next cheaper one; the highest.
-        ("a target", ["right", "300 ", "25.0 %", "375.0", "380.2", "88.6 ms", "400.0 (", "1.11 ", "342.5 "]),
+        ("a target", ["right", "300 ", "25.0 %", "375.0", "380.2", "88.6 ms", "400.0 requests/s (", "1.11 ", "342.5 "]),
         ("a target", ["small", "0.61", "95.0", "75 %", "large", "0.53 times", "0.50 times"]),
         ("a tie", ["is b (cost", "0.29 times", "1.00 times"]),
         ("one deployment of each", ["96.0 ", "97.0 to 102.0", "cost 0.61", "2.00 times"]),

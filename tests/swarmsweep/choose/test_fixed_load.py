@@ -175,6 +175,20 @@ def test_a_long_reason_is_whole_because_its_fix_comes_last(status):
         assert found.endswith(f"Reason: {LEFT_LAB}.")
 
 
+def test_without_a_valid_cell_each_cause_is_named_with_its_cells():
+    given = [("a", "failed", "x"), ("b", "invalid", "y"), ("c", "failed", "x"), ("d", None, "not measured")]
+    cells = [fixed(name, status=status, reason=reason) for name, status, reason in given]
+    found = recommend(cells, SLO)
+    assert found.answer == ["No configuration has a valid measurement: 2 failed, 1 invalid, 1 not measured."]
+    assert found.reasons == ["a and c failed. Reason: x.", "b is invalid. Reason: y."]
+    assert found.next_steps == ["Remove the causes named above, and measure again."]
+    many = [fixed(f"c{number}", status="invalid", reason=f"r{number}") for number in range(5)]
+    assert recommend(many, SLO).reasons[2:] == ["c2 is invalid. Reason: r2.", "The table below has 2 further reasons."]
+    same = [fixed(f"c{number}", status="invalid", reason="r") for number in range(5)]
+    assert recommend(same, SLO).reasons == ["c0, c1, c2 and 2 others are invalid. Reason: r."]
+    assert recommend(same, SLO).next_steps == ["Remove the cause named above, and measure again."]
+
+
 def test_failures_above_a_limit_of_zero():
     none = SloLimits({"max_failure_percent": 0})
     assert recommend([fixed("a", failures=0.5)], none).sentence

@@ -450,6 +450,14 @@ def test_on_which_side_of_its_limit(of, settings, name, passed, warning):
     assert (found.passed, found.warning) == (passed, warning), found.sentence
 
 
+def test_a_ratio_just_above_its_limit_is_not_shown_as_the_limit():
+    """As of 246.5 and 196.6 requests/s, with a limit of 1.25."""
+    offered = [2465, 2465, 2465, 2200, 2200, 1966, 1966, 1966]
+    found = named(changed("users", **{"flow.seconds.*.offered": offered}))["steady_state"]
+    assert found.passed is False
+    assert "by a factor of 1.2538 (limit 1.2500)" in found.sentence
+
+
 @pytest.mark.parametrize(
     ("kinds", "words"),
     [

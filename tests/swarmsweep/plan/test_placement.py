@@ -105,7 +105,7 @@ def test_the_room_of_a_host_is_what_swarm_counts(cell, facts, room):
             [host(), host("lab-api2", carries_replicas=False), host("lab-api3")],
             {"lab-api": (1, 1), "lab-api2": (0, 0), "lab-api3": (2, 2)},
         ),
-        (5, [host(), host("lab-api2", cpus=9, carries_replicas=False)], None),  # 4 of them fit
+        (5, [host(), host("lab-api2", cpus=9, carries_replicas=False)], None),  # only 4 fit
         # The second rack has one host.
         (
             4,

@@ -30,19 +30,25 @@ SOUND = {"latencies_ms": [10.0] * 12, "think_ms": 1000.0, "outside": 3, "server_
 
 
 def checked(
-    folder: Path, first: dict | None = None, ready_seconds: float = 3.25, of_task: dict | None = None, **traffic
+    folder: Path,
+    first: dict | None = None,
+    ready_seconds: float = 3.25,
+    of_task: dict | None = None,
+    workers: int = 1,
+    **traffic,
 ) -> tuple[list[str], list]:
     """The lines and the problems of an attempt."""
-    run = Run(folder, SWEEP)
-    attempt = run.record(CELL, Traffic(**(SOUND | traffic)))
+    run = Run(folder, SWEEP.replace(b"workers: 1}", f"workers: {workers}}}".encode()))
+    cell = CELL.replace("-w1", f"-w{workers}")
+    attempt = run.record(cell, Traffic(**(SOUND | traffic)))
     deploy = attempt / "deploy.json"
-    put(deploy, {"schema": 1, "status": "ready", "containers": run.containers(CELL), "ready_seconds": ready_seconds})
+    put(deploy, {"schema": 1, "status": "ready", "containers": run.containers(cell), "ready_seconds": ready_seconds})
     if first is not None:
         put(attempt / "locust/first-lab-load-0.json", FIRST | first)
     if of_task is not None:
         put(attempt / "locust/task-first-lab-load-0.json", FIRST | of_task)
     put(run.dir / "manifest.json", MANIFEST)
-    measure_attempt(run.dir, CELL, 1)
+    measure_attempt(run.dir, cell, 1)
     text = check_text(run.dir, 120)
     assert text.deployed
     return text.lines, text.problems
@@ -130,6 +136,11 @@ def test_both_ways_to_make_the_number_of_workers_right_are_named(tmp_path):
     """With lab_api_workers_env: "", the image sets the number, and no variable helps."""
     _, (problem,) = checked(tmp_path, {}, server_processes=4)
     assert "lab_api_workers_env" in problem and problem.endswith("Or write workers: 4 in the sweep file")
+
+
+def test_a_single_process_is_one(tmp_path):
+    _, (problem,) = checked(tmp_path, {}, workers=2)
+    assert problem.startswith("1 server process runs, and the cell says workers: 2. ")
 
 
 @pytest.mark.parametrize(

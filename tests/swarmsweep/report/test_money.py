@@ -37,7 +37,7 @@ def test_a_run_with_prices_has_its_costs_in_money(priced, golden):
     summary = json.loads((priced.dir / "summary.json").read_text())
     assert summary["recommendation"]["cell_id"] == "r1-c0.5-m256M-w1"
     assert "Its cost is 15.51 EUR a month." in summary["recommendation"]["sentence"]
-    assert "CPU equivalent" not in page and "For each EUR, the factor is" in page
+    assert "CPU equivalent" not in page and "For each EUR, it brought" in page
     money = {cell["id"]: cell for cell in summary["money"]["cells"]}
     assert summary["money"]["prices"] == {"cpu_hour": 0.04, "gib_hour": 0.005, "host_hour": 0, "currency": "EUR"}
     assert len(money) == 7

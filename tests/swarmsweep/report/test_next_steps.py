@@ -17,7 +17,7 @@ from tests.swarmsweep.report.test_notes import CAPACITY, page, repeated
 
 NOTHING_OPEN = NextSweep((SETTLED,))
 UNFINISHED = NextSweep(("1 cell has no measurement.",))
-ONCE = "Each cell was deployed and loaded once"
+ONCE = "Each measured cell was deployed and loaded once"
 USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api_cpus: 1`, `lab_api_memory: 1G` and"
 
 
@@ -118,12 +118,12 @@ def test_a_cell_that_the_generator_could_not_load_is_a_step():
     assert step.startswith("The load generator could not load b up to the limit.")
 
 
-def test_a_configuration_with_other_axes_has_no_settings_of_the_lab():
+def test_the_settings_of_other_axes_are_named():
     row = repeated("a")
-    row = replace(row, config=row.config | {"variant": "onnx"})
-    assert next_steps_of(page([row]), NOTHING_OPEN).use.startswith(
-        "To use the configuration in this lab, set its values in the inventory."
-    )
+    row = replace(row, config=row.config | {"variant": "onnx", "API_THREADS": 4})
+    use = next_steps_of(page([row]), NOTHING_OPEN).use
+    assert "`lab_api_workers: 1` and `lab_api_variant: onnx`, and in `lab_api_env` `API_THREADS: 4`. " in use
+    assert "The file is `inventory/lab/group_vars/all/lab.yml`. " in use
 
 
 def test_the_settings_are_shown_as_they_are_typed():

@@ -105,12 +105,20 @@ def test_the_result_names_the_limits(slo, figures, result):
 def test_the_result_of_a_cell_without_valid_figures_is_its_status():
     rows = [
         fixed("a", status="failed", reason="replica 1 needed more than its memory limit of 32M: killed by the kernel"),
+        fixed(
+            "f",
+            status="infeasible",
+            reason=f"{2 * 'one replica needs 2 CPUs, '}api has 1. The range is 0.01 to 1.00 for --limit-cpu",
+        ),
+        fixed("l", status="failed", reason=f"GET {60 * '/x'} got status 404 from api-1"),
         fixed("b", status=None, reason="not measured"),
         fixed("c", status="infeasible", reason="x|y"),
     ]
     results = [row[7] for row in overview(page(rows)).rows]
     assert results == [
-        "failed: replica 1 needed more than its memory limit of 32M: ...",
+        "failed: replica 1 needed more than its memory limit of 32M: killed by the kernel",
+        f"infeasible: {2 * 'one replica needs 2 CPUs, '}api has 1",
+        "failed: GET ...",
         "not measured",
         "infeasible: x\\|y",
     ]

@@ -323,6 +323,26 @@ def test_a_run_without_any_measurement_still_reports(run, golden):
     assert json.loads((run.dir / "summary.json").read_text())["recommendation"]["cell_id"] is None
 
 
+def test_a_run_without_a_valid_cell_says_what_to_remove(run, golden):
+    """A cell that only the generator made invalid, others that are disturbed, too small or broken."""
+    put(run.dir / "manifest.json", MANIFEST)
+    run.record("r1-c0.25-m256M-w1", Traffic(busy(2400), worker_cpu_percent=97.0))
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), haproxy_extra=900))
+    run.record("r2-c0.25-m256M-w1", Traffic(busy(6000), timeline={"workers_lost": 1}))
+    run.record_death("r2-c0.5-m256M-w1", "crash", "replica 2 exited with code 1; 3 times")
+    reason = "replica 1 needed more than its memory limit of 32M: killed by the kernel (exit 137, OOM)"
+    run.record_death("r1-c0.5-m32M-w1", "oom", reason)
+    for step in run.plan.steps:
+        measure_attempt(run.dir, step.cell_id, step.attempt)
+    page = write_report(run.dir, run.reports_dir).read_text()
+    golden("summary_no_valid.md", page)
+    summary = json.loads((run.dir / "summary.json").read_text())
+    states = ["invalid", "invalid", "invalid", "failed", "failed", "infeasible"]
+    assert [cell["status"] for cell in summary["cells"]] == states
+    assert summary["recommendation"]["cell_id"] is None
+    assert "**Before you rely on it**" not in page and "To use the configuration" not in page
+
+
 def test_two_machines_have_no_banner_and_extra_axes_a_column(tmp_path):
     sweep = SWEEP.replace(b"workers: [1]}", b"workers: [1], variant: [onnx, sklearn]}")
     run = Run(tmp_path, sweep, colocated=False)
@@ -676,7 +696,8 @@ def test_the_twin_says_how_much_is_noise(searched):
     page = write_report(searched.dir, searched.reports_dir).read_text()
     section = page.partition("## Control pair (A/A): one configuration under two names")[2].partition("\n## ")[0]
     assert f"{CELLS[0]}: " in section and f"{TWIN}: " in section
-    assert len(re.findall(r"[\d.]+ %", section)) == 2  # the noise, and the least difference that counts
+    # The noise, the confidence of the interval, and the least difference that counts.
+    assert len(re.findall(r"[\d.]+ %", section)) == 3
 
 
 def test_noise_that_is_not_controlled_flags_the_run(searched, golden):

@@ -91,8 +91,8 @@ INVALID = [
     (Traffic(busy(600), haproxy_extra=200), ["840", "640", "200"]),
     (Traffic(busy(600), haproxy_extra=-100), ["100"]),
     (Traffic([], outside=40), []),
-    (Traffic(busy(600), timeline={"workers_lost": 1}), ["Lost: 1"]),
-    (Traffic(busy(600), timeline={"workers_connected": 0}), ["0 of 1"]),
+    (Traffic(busy(600), timeline={"workers_lost": 1}), ["1 disappeared"]),
+    (Traffic(busy(600), timeline={"workers_connected": 0}), ["0 connected"]),
     (Traffic(busy(600), timeline={"users": 39}), ["39 of 40"]),
     (Traffic(busy(600), timeline={"window_end": WINDOW[0] + 6}), ["6.00", "12 s"]),
     (Traffic(busy(600), timeline={"window_end": None}), []),
@@ -355,7 +355,7 @@ def test_a_death_in_a_search_is_a_failure_whatever_was_read(searched, golden, af
 
 BROKEN_SEARCHES = [
     ("locust/capacity.json", {"error": "no worker is ready", "ended": None}, ["no worker is ready"]),
-    ("locust/timeline.json", {"workers_lost": 1}, ["Lost: 1"]),
+    ("locust/timeline.json", {"workers_lost": 1}, ["1 disappeared"]),
     ("locust/timeline.json", {"questions": 900}, ["900"]),
     ("locust/trial-7.json", {"trial": 8}, ["trial-7.json"]),
     ("after.json", {"restarts": 1}, ["restarts: 1"]),

@@ -45,7 +45,15 @@ def test_another_number_than_asked_for_is_a_warning_with_both_numbers():
     assert (one.status, two.status, lists.status) == ("valid", "valid", "valid")
     for of, asked, counted in ((one, 2, "4"), (two, 3, "5"), (lists, 2, "2 and 1")):
         (warning,) = of.doubts
-        assert f"workers is {asked}, " in warning and f"had {counted} server processes" in warning
+        replicas = "the replicas" if of is lists else "each replica"
+        assert f"workers is {asked}, but {replicas} had {counted} server processes" in warning
+
+
+def test_one_process_is_not_called_processes():
+    (warning,) = judge_workers([row(2, 1, (1, 1))])[0].doubts
+    assert "each replica had 1 server process of 1 process in all. The image" in warning
+    same, _ = judge_workers([row(1, 1), row(2, 1)])
+    assert "each replica had 1 server process with workers 1 and 2," in same.reason
 
 
 def test_a_row_that_is_invalid_keeps_its_reason():
