@@ -40,6 +40,8 @@ from swarmsweep.sweep.load import ARRIVALS
 
 CONFIDENCE = 0.95
 WIDEST = math.log(10)
+# A line has two parameters, so with fewer points nothing shows how far they are from it.
+MIN_POINTS = 3
 
 
 @dataclass(frozen=True)
@@ -260,9 +262,9 @@ def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
     variance of ln(rate) = residual / slope^2 x (1 / sum of weights + (ln(rate) - centre)^2 / spread), times Student's
     quantile. The residual variance is at least what independent requests would have.
     """
-    degrees_of_freedom = len(fit.points) - 2
-    if degrees_of_freedom < 1:
+    if len(fit.points) < MIN_POINTS:
         return None
+    degrees_of_freedom = len(fit.points) - 2
     middle = math.log(fit.rate_at(over))
     rows = [(p.weight, p.logit - fit.level - fit.slope * (math.log(p.rate_rps) - fit.centre)) for p in fit.points]
     residual = max(sum(weight * miss**2 for weight, miss in rows) / degrees_of_freedom, 1.0)
@@ -275,7 +277,11 @@ def interval_of(fit: Fit, over: float) -> tuple[float, float] | None:
 def _estimate(
     probes: Sequence[OpenProbe], lower: float, upper: float, slo: Slo
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """The rate at which the limit that binds first is met exactly, with its interval."""
+    """The rate at which the limit that binds first is met exactly, with its interval.
+
+    Where probes contradict each other, the fit can know less than the bracket: its interval contains both the rate that
+    held and the rate that failed. Then the estimate is kept between them.
+    """
     fits = {
         name: fit
         for name in PERCENTS
@@ -286,6 +292,9 @@ def _estimate(
         return None, None
     name, rate = binding
     interval = interval_of(fits[name], 1 - PERCENTS[name] / 100)
+    is_contradicted = interval is None and len(fits[name].points) >= MIN_POINTS
+    if lower < upper and (is_contradicted or (interval and interval[0] <= lower and upper <= interval[1])):
+        rate = min(max(rate, lower), upper)
     return rate, (min(interval[0], rate), max(interval[1], rate)) if interval else None
 
 

@@ -348,6 +348,6 @@ def test_every_inventory_is_repeated_also_a_list_that_is_too_long_for_a_path(tmp
     _, out, _ = play(folder, "-i", hosts, LAB_VERB="sweep")
     mine = f"LAB_INVENTORY={folder}/hosts.json ./lab"
     assert f"  no rule. Run: {mine} site" in out.splitlines()
-    assert out.splitlines()[-1] == f"next: {mine} site"
+    assert out.splitlines()[-1] == f"next: {mine} site -i {hosts}"
     _, out, _ = play(folder, "-i", hosts, LAB_VERB="site")
     assert out.splitlines()[-1] == f"next: {mine} site -i {hosts}"
