@@ -12,14 +12,13 @@ once.
 from __future__ import annotations
 
 import shlex
-import tempfile
-from pathlib import Path
+from functools import partial
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
+from hostlink.archive_action import ArchiveAction
 from swarmsweep.errors import LabError
-from swarmsweep.lab.sent_files import FOLDER_MODE, failure_text, listed_lines, listing, pack
+from swarmsweep.lab.sent_files import FOLDER_MODE, listed_lines, listing
 from swarmsweep.sweep.scenario_folder import list_folder
 from swarmsweep.units import format_bytes
 
@@ -48,10 +47,8 @@ def replace_command(archive, dest):
     return " && ".join(steps)
 
 
-class ActionModule(ActionBase):
+class ActionModule(ArchiveAction):
     """Compares, and copies what differs."""
-
-    TRANSFERS_FILES = True
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
@@ -61,29 +58,12 @@ class ActionModule(ActionBase):
             files = {file.name: file.path for file in found}
             size = format_bytes(sum(file.size_bytes for file in found))
             result |= {"files": len(files), "size": size}
-            present = self._execute(list_command(dest), f"could not list {dest}")
+            present = self.execute(list_command(dest), f"could not list {dest}")
             if listed_lines(present) == listing(files):
                 return result | {"changed": False}
             if not self._task.check_mode:
-                self._replace(files, dest)
+                problem = f"could not copy {len(files)} scenarios and files to {dest}"
+                self.send(files, partial(replace_command, dest=dest), problem)
         except (LabError, OSError) as error:
             raise AnsibleActionFail(f"the scenarios of {src} were not copied: {error}") from None
         return result | {"changed": True}
-
-    def _replace(self, files, dest):
-        remote = self._make_tmp_path()
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                archive = Path(folder, "scenarios.tar")
-                pack(files, archive)
-                there = self._connection._shell.join_path(remote, "scenarios.tar")
-                self._transfer_file(str(archive), there)
-            self._execute(replace_command(there, dest), f"could not copy {len(files)} scenarios and files to {dest}")
-        finally:
-            self._remove_tmp_path(remote)
-
-    def _execute(self, command, problem):
-        done = self._low_level_execute_command(command)
-        if done["rc"] != 0:
-            raise AnsibleActionFail(f"{problem}: {failure_text(done['stdout'], done['stderr'])}")
-        return done["stdout"]
