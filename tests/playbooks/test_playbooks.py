@@ -427,6 +427,19 @@ def test_a_lab_without_a_host_for_the_replicas_is_refused(play: Play, tmp_path, 
     assert (f"{words}lab-api has disk: hdd. Fix: " in said(result)) is refused
 
 
+@pytest.mark.parametrize("value", ["", None])
+def test_a_setting_that_is_no_truth_value_is_named(play: Play, tmp_path, value):
+    """With lab_api_spread empty too: null is as no spread."""
+    host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
+    path = inventory(tmp_path / "hosts.yml", host, host)
+    given = SITE | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
+    given |= {"lab_registry": value, "lab_api_on_manager": "maybe", "lab_api_spread": None}
+    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given))
+    assert f"- lab_registry is {value!r}; allowed: true or false. Fix: change it in " in said(result)
+    assert "- lab_api_on_manager is 'maybe'; allowed: true or false. Fix: change it in " in said(result)
+    assert "lab_api_spread is" not in said(result)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
