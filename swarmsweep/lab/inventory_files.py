@@ -62,7 +62,11 @@ def hosts_of(inventory: str) -> str:
     """The file of an inventory that holds the hosts."""
     if not _has_file(inventory):
         return UNNAMED
-    return inventory if _is_file(inventory) else f"{inventory}/{HOSTS_FILE}"
+    if _is_file(inventory):
+        return inventory
+    hosts = f"{inventory}/{HOSTS_FILE}"
+    # One of several inventories may have settings alone. In another one, the file of the hosts has another name.
+    return UNNAMED if _exists_as_file(settings_of(inventory)) and not _exists_as_file(hosts) else hosts
 
 
 def _named(sources: Sequence[Any] | None) -> list[str]:
