@@ -46,7 +46,7 @@ def parse_memory(text: str) -> int:
 def parse_memory_setting(value: object) -> int:
     """The same for `lab_api_memory` of an inventory, where a whole number of at least a MiB may be bytes.
 
-    A smaller number without a unit is a mistake: nobody means 512 bytes.
+    A smaller number without a unit is a mistake, as 512 for 512M.
     """
     text = str(value)
     if _WHOLE.fullmatch(text) and int(text) >= BYTES_OF_UNIT["m"]:

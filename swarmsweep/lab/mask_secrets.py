@@ -24,10 +24,11 @@ KEPT_VARIABLES = frozenset(
         lab_proxy_port lab_proxy_max_connections lab_docker_engine lab_ca_bundle lab_training_source
         lab_api_image lab_api_port lab_api_ready_path lab_api_ready_host lab_api_workers_env lab_api_variant
         lab_api_replicas lab_api_cpus lab_api_memory lab_api_workers
-        lab_api_on_manager lab_api_spread lab_api_platform
+
         """,
     )
 ) | {"lab_api_user", "lab_api_read_only", "lab_api_writable", "lab_api_capabilities"}
+KEPT_VARIABLES |= {"lab_api_on_manager", "lab_api_spread", "lab_api_platform"}
 # Those of ./lab down, image, publish, logs, stop, clean and ui.
 KEPT_VARIABLES |= {"image_of", "image_rebuild", "image_copy_only", "logs_of", "logs_lines", "logs_follow"}
 KEPT_VARIABLES |= {"virtual_lab_state", "lab_release", "sweep_only", "sweep_max_minutes"}
