@@ -14,13 +14,17 @@ __all__ = [
     "format_plain",
     "format_seconds",
     "listed",
+    "memory_fault",
     "nano_cpus",
     "parse_memory",
+    "parse_memory_setting",
     "quoted",
 ]
 
 # Docker's units count in powers of 1024, as those of Kubernetes (Mi, Gi) and of the IEC (MiB, GiB) do.
 _MEMORY = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,6})?)(b|[kmg](b|i|ib)?)", re.IGNORECASE | re.ASCII)
+# Without a unit. More digits would take time to convert.
+_WHOLE = re.compile(r"[0-9]{1,30}", re.ASCII)
 _HOW = "allowed: a number with the unit b, k, m or g, as 600M or 1.5G (M is 1024 x 1024 bytes)"
 
 
@@ -39,18 +43,40 @@ def parse_memory(text: str) -> int:
     return int(whole) * factor + int(fraction or 0) * factor // scale
 
 
+def parse_memory_setting(value: object) -> int:
+    """The same for `lab_api_memory` of an inventory, where a whole number of at least a MiB may be bytes.
+
+    A smaller number without a unit is a mistake, as 512 for 512M.
+    """
+    text = str(value)
+    if _WHOLE.fullmatch(text) and int(text) >= BYTES_OF_UNIT["m"]:
+        return int(text)
+    return parse_memory(text)
+
+
+def memory_fault(value: object) -> str | None:
+    """What is wrong with a `lab_api_memory`, as 'has no unit: write 512M or 512G'. None: it is an amount of memory."""
+    try:
+        parse_memory_setting(value)
+    except InputError:
+        return _memory_fault(str(value))
+    return None
+
+
 def nano_cpus(cpus: float) -> int:
     """Cores -> Docker's NanoCpus: 0.5 -> 500000000."""
     return round(cpus * 1e9)
 
 
 def _memory_fault(text: str) -> str:
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
+    if re.fullmatch(r"[0-9]{1,30}(\.[0-9]{1,30})?", text, re.ASCII):
         return f"has no unit: write {text}M or {text}G"
     if match := re.fullmatch(r"([0-9.]+)\s+([kmg]?i?b?)", text, re.IGNORECASE | re.ASCII):
         return f"has a space: write {match[1]}{match[2][:1].upper() or 'M'}"
     if match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?t(b|i|ib)?", text, re.IGNORECASE | re.ASCII):
         return f"is in a unit that is not allowed here: write {float(match[1]) * 1024:g}G"
+    if text.startswith(".") and _MEMORY.fullmatch(f"0{text}"):
+        return f"has no digit before the point: write 0{text}"
     if text.startswith("-"):
         return "is negative"
     return "is not an amount of memory"

@@ -20,7 +20,7 @@ from ansible.plugins.action import ActionBase
 from swarmsweep.errors import LabError
 from swarmsweep.lab import api_settings
 from swarmsweep.lab.api_secrets import content_for_swarm
-from swarmsweep.lab.inventory_files import inventory_of
+from swarmsweep.lab.inventory_files import inventories_with_files, inventory_of
 from swarmsweep.shared.hidden_text import encode
 
 
@@ -43,11 +43,13 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         settings = plain(self._task.args["settings"])
+        sources = task_vars.get("ansible_inventory_sources")
         place = api_settings.Place(
             root=Path(task_vars["ansible_config_file"]).parent,
             lab_name=self._task.args["lab_name"],
             key_file=Path(self._task.args["key_file"]),
-            inventory=inventory_of(task_vars.get("ansible_inventory_sources")),
+            inventory=inventory_of(sources),
+            inventories=tuple(inventories_with_files(sources)),
         )
         container, problems = api_settings.read_settings(settings, place)
         if problems:

@@ -23,7 +23,6 @@ from hostlink.channel import ERROR_BYTES, PART_BYTES, Channel, ChannelError, lin
 from hostlink.screen import shown, shown_lines, write_line
 from hostlink.steps import StepsAction
 from swarmsweep.lab import inventory_line
-from swarmsweep.lab.inventory_files import inventory_of
 from swarmsweep.units import format_bytes, format_seconds
 
 SETTING = "lab_api_image"
@@ -315,5 +314,6 @@ class ActionModule(StepsAction):
 
     def do_keep(self, image, inventories, effective):
         """Set lab_api_image in the inventory, and say what was changed."""
-        changed = inventory_line.set_line(inventory_of(inventories), SETTING, image, effective)
+        inventory = inventory_line.inventory_to_change(inventories, SETTING)
+        changed = inventory_line.set_line(inventory, SETTING, image, effective)
         return {"changed": changed.before != changed.after, "sentence": changed.sentence()}

@@ -56,14 +56,16 @@ class ActionModule(ActionBase):
         inventory = inventory_of(task_vars.get("ansible_inventory_sources"))
         problems: list[str] = []
         clocks = {name: dict(hostvars[name].get("__preflight_clock", {})) for name in facts}
-        given = self._task.args.get("api_on_manager", True)
-        try:
-            used = boolean(given)
-        except TypeError:
-            used = True
-            problems.append(
-                f"lab_api_on_manager is {given!r}; allowed: true or false. Fix: change it in {settings_of(inventory)}"
-            )
+
+        def truth(setting, given, usual):
+            try:
+                return boolean(given)
+            except TypeError:
+                fix = f"Fix: change it in {settings_of(inventory)}"
+                problems.append(f"{setting} is {given!r}; allowed: true or false. {fix}")
+                return usual
+
+        used = truth("lab_api_on_manager", self._task.args.get("api_on_manager", True), True)
         # A host of another version would fail late: an image or a program that this version needs is missing there.
         needed = this_version(ROOT) if self._task.args.get("provisioned") else None
         # Only ./lab site changes the engine of a host. The role takes the setting of each host.
@@ -71,7 +73,10 @@ class ActionModule(ActionBase):
         engines = {name: str(hostvars[name].get("lab_docker_engine", usual)) for name in sides["api"]}
         # Without API hosts, the setting could not be read: it depends on their number.
         hosts = sides["api"]
-        has_registry = bool(hosts) and boolean(hostvars[hosts[0]].get("lab_registry", len(hosts) > 1))
+        usual_registry = len(hosts) > 1
+        has_registry = bool(hosts) and truth(
+            "lab_registry", hostvars[hosts[0]].get("lab_registry", usual_registry), usual_registry
+        )
         problems += preflight.find_problems(
             facts,
             sides,

@@ -30,7 +30,7 @@ from swarmsweep.plan import host_facts, time_limits
 from swarmsweep.shared import hidden_text, machine_memory
 from swarmsweep.shared.image_reference import by_digest, has_digest, name_in, registry_of
 from swarmsweep.sweep import scenario_folder, scenario_packages
-from swarmsweep.units import nano_cpus, parse_memory
+from swarmsweep.units import nano_cpus, parse_memory_setting
 
 
 def lab_virtual_machines(groups, hostvars, sources):
@@ -237,9 +237,9 @@ def lab_configuration_problems(settings, sources):
 
 
 def lab_memory_bytes(memory):
-    """The bytes of lab_api_memory, in the units of a sweep file: see swarmsweep.units.parse_memory."""
+    """The bytes of lab_api_memory, in the units of a sweep file: see swarmsweep.units.parse_memory_setting."""
     try:
-        return parse_memory(str(memory))
+        return parse_memory_setting(memory)
     except LabError as error:
         raise AnsibleFilterError(f"lab_api_memory: {error}") from error
 

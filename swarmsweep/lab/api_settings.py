@@ -47,13 +47,15 @@ MAX_PATH_CHARACTERS = 4095
 class Place:
     """``root`` is the folder of relative paths of this machine, ``key_file`` has the key for hashes of secrets.
 
-    ``inventory`` is its folder or file, for the messages.
+    ``inventory`` is its folder or file, for the messages. ``inventories`` are all that Ansible read, in its order: a
+    later one wins. Without them, ``inventory`` is the only one.
     """
 
     root: Path
     lab_name: str
     key_file: Path
     inventory: str = DEFAULT_INVENTORY
+    inventories: tuple[str, ...] = ()
 
     def path(self, source: str) -> Path:
         """The absolute path of a file or folder that the inventory names. Raises `LabError` for ~ of no user."""
@@ -186,7 +188,7 @@ def read_env(value: Any, place: Place) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise Refused("names with values, for example {MODEL_PATH: /models/a}")
-    return variables(as_written(value, "lab_api_env", place.inventory))
+    return variables(as_written(value, "lab_api_env", *(place.inventories or [place.inventory])))
 
 
 def read_secret_env(value: Any) -> list[str]:

@@ -33,10 +33,15 @@ def named_inventory(source: Any) -> str:
 
 def inventory_of(sources: Sequence[Any] | None) -> str:
     """The inventory whose files a message names. Of several it is the last one with settings, because these win."""
-    named = [named_inventory(source) for source in sources or () if str(source)] or [DEFAULT_INVENTORY]
+    named = _named(sources)
     if len(named) == 1:
         return named[0]
     return next((name for name in reversed(named) if _exists_as_file(settings_of(name))), named[0])
+
+
+def inventories_with_files(sources: Sequence[Any] | None) -> list[str]:
+    """The inventories that are no list of hosts, as a user names them. Settings of a later one win."""
+    return [name for name in _named(sources) if not _is_list(name)]
 
 
 def missing_inventories(sources: Sequence[Any]) -> list[str]:
@@ -57,7 +62,15 @@ def hosts_of(inventory: str) -> str:
     """The file of an inventory that holds the hosts."""
     if not _has_file(inventory):
         return UNNAMED
-    return inventory if _is_file(inventory) else f"{inventory}/{HOSTS_FILE}"
+    if _is_file(inventory):
+        return inventory
+    hosts = f"{inventory}/{HOSTS_FILE}"
+    # One of several inventories may have settings alone. In another one, the file of the hosts has another name.
+    return UNNAMED if _exists_as_file(settings_of(inventory)) and not _exists_as_file(hosts) else hosts
+
+
+def _named(sources: Sequence[Any] | None) -> list[str]:
+    return [named_inventory(source) for source in sources or () if str(source)] or [DEFAULT_INVENTORY]
 
 
 def _is_list(inventory: str) -> bool:

@@ -1,13 +1,16 @@
 """One setting of an inventory's group_vars, changed in place: comments, order and all other settings stay."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from swarmsweep.errors import InputError
 from swarmsweep.files import write_atomically
+from swarmsweep.lab.inventory_files import inventories_with_files, inventory_of
 
 FILE = "group_vars/all/lab.yml"
 
@@ -33,6 +36,15 @@ def settings_file(inventory: Path | str) -> Path:
     """The file of the lab's settings that belongs to an inventory (a folder or a file)."""
     path = Path(inventory)
     return (path if path.is_dir() else path.parent) / FILE
+
+
+def inventory_to_change(sources: Sequence[Any] | None, name: str) -> str:
+    """The inventory whose file of settings is changed: the last one that has the setting, else the last with settings.
+
+    ``sources`` are the inventories that Ansible read.
+    """
+    named = reversed(inventories_with_files(sources))
+    return next((one for one in named if _has_setting(settings_file(one), name)), inventory_of(sources))
 
 
 def set_line(inventory: Path | str, name: str, value: str, effective: str) -> ChangedLine:
@@ -77,6 +89,13 @@ def set_line(inventory: Path | str, name: str, value: str, effective: str) -> Ch
     real = file.resolve()
     write_atomically(real, after, like=real.stat())
     return changed
+
+
+def _has_setting(file: Path, name: str) -> bool:
+    try:
+        return any(key == name for key, _ in _pairs(file.read_bytes().decode()))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return False
 
 
 def _value_node(text: str, file: Path, name: str, fix: str) -> yaml.ScalarNode | None:

@@ -9,17 +9,23 @@ from typing import Any
 import yaml
 
 
-def as_written(values: Mapping[str, Any], setting: str, inventory: Path | str) -> dict[str, Any]:
+def as_written(values: Mapping[str, Any], setting: str, *inventories: Path | str) -> dict[str, Any]:
     """The values of a mapping of the inventory, each number, boolean and date as the text in the file that it is from.
 
     Ansible decides which values hold. A text is used only where YAML reads it as the same value. A value from another
     place, as the command line, stays as it is.
+
+    Args:
+        values: the setting as Ansible has it.
+        setting: its name.
+        inventories: in the order in which Ansible reads them. A later one wins.
     """
     found = dict(values)
-    for texts in _texts(Path(inventory), setting):
+    for texts in (texts for inventory in inventories for texts in _texts(Path(inventory), setting)):
         for name, text in texts.items():
-            value = values.get(name)
-            if not isinstance(value, str) and isinstance(text, str) and _is_same(_read(text), value):
+            if name not in values or isinstance(values[name], str):
+                continue
+            if isinstance(text, str) and _is_same(_read(text), values[name]):
                 found[name] = text
     return found
 

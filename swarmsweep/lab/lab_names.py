@@ -40,17 +40,17 @@ def missing_problems(sources: Sequence[Any]) -> list[str]:
     ]
 
 
-def inventory_problems(sources: Sequence[Any], groups: Mapping[str, Sequence[Any]]) -> list[str]:
+def inventory_problems(sources: Sequence[Any], groups: Mapping[str, Sequence[Any]] | None) -> list[str]:
     """The mistakes in the inventories as a whole, one sentence each: one does not exist, or they have no hosts.
 
     Ansible only warns of these, and then runs a playbook on no host, and without a setting.
 
     Args:
         sources: the inventories that Ansible read.
-        groups: names of hosts by group.
+        groups: names of hosts by group. None: the command needs no host.
     """
     missing = missing_problems(sources)
-    if missing or any(groups.get(side) for side in ("api", "load")):
+    if missing or groups is None or any(groups.get(side) for side in ("api", "load")):
         return missing
     file = hosts_of(inventory_of(sources))
     return [

@@ -28,6 +28,7 @@ KEPT_VARIABLES = frozenset(
         """,
     )
 ) | {"lab_api_user", "lab_api_read_only", "lab_api_writable", "lab_api_capabilities"}
+KEPT_VARIABLES |= {"lab_api_on_manager", "lab_api_spread", "lab_api_platform"}
 # Those of ./lab down, image, publish, logs, stop, clean and ui.
 KEPT_VARIABLES |= {"image_of", "image_rebuild", "image_copy_only", "logs_of", "logs_lines", "logs_follow"}
 KEPT_VARIABLES |= {"virtual_lab_state", "lab_release", "sweep_only", "sweep_max_minutes"}

@@ -31,7 +31,7 @@ def ready_problems(
         (
             "lab_api_ready_timeout_seconds",
             timeout_seconds,
-            _is_whole(timeout_seconds, _SECONDS),
+            _is_whole(_without_fraction(timeout_seconds), _SECONDS),
             "a whole number from 1 to 86400",
         ),
     ]
@@ -40,6 +40,11 @@ def ready_problems(
         for name, value, is_good, allowed in found
         if not is_good
     ]
+
+
+def _without_fraction(value: Any) -> Any:
+    """120.0 is 120: each use of a time limit takes both."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_whole(value: Any, allowed: range) -> bool:

@@ -8,7 +8,7 @@ from swarmsweep.errors import InputError
 from swarmsweep.lab.inventory_files import settings_of
 from swarmsweep.sweep.matrix import Cell
 from swarmsweep.sweep.scalars import MAX_MEMORY_BYTES, MIN_MEMORY_BYTES
-from swarmsweep.units import format_memory, parse_memory, quoted
+from swarmsweep.units import format_memory, memory_fault, parse_memory_setting, quoted
 
 SETTINGS = ("lab_api_replicas", "lab_api_cpus", "lab_api_memory", "lab_api_workers")
 # The limits of a sweep file, see `sweep.values`.
@@ -43,10 +43,17 @@ def configuration_problems(settings: Mapping[str, Any], inventory: str) -> list[
     ``settings`` and ``inventory`` are as in `baseline_of`.
     """
     return [
-        f"{name} is {quoted(settings[name])}; allowed: {_ALLOWED[name]}. Fix: change it in {settings_of(inventory)}"
+        f"{name} is {quoted(settings[name])}; allowed: {_ALLOWED[name]}{_fault(name, settings[name])}. "
+        f"Fix: change it in {settings_of(inventory)}"
         for name in SETTINGS
         if settings.get(name) is not None and _READERS[name](settings[name]) is None
     ]
+
+
+def _fault(name: str, value: Any) -> str:
+    """What is wrong with an amount of memory, as the end of a sentence."""
+    fault = memory_fault(value) if name == "lab_api_memory" else None
+    return f". It {fault}" if fault else ""
 
 
 def _whole(value: Any, most: int) -> int | None:
@@ -71,7 +78,7 @@ def _number(value: Any) -> float | None:
 
 def _memory(value: Any) -> int | None:
     try:
-        size_bytes = parse_memory(value) if isinstance(value, str) else 0
+        size_bytes = parse_memory_setting(value)
     except InputError:
         return None
     return size_bytes if MIN_MEMORY_BYTES <= size_bytes <= MAX_MEMORY_BYTES else None

@@ -4,6 +4,7 @@ The task files are the real ones. `docker` and `ip` print what Docker 20.10 and 
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -98,3 +99,20 @@ def test_the_node_has_the_group_of_the_inventory(tmp_path, found, changes):
     assert code == 0, said
     updates = [line for line in log.read_text().splitlines() if line.startswith("node update")]
     assert updates == (["node update --label-add swarmsweep.spread=a k7x2mfq1"] if changes else [])
+
+
+def test_an_empty_spread_of_the_inventory_needs_no_group(tmp_path):
+    """YAML reads `lab_api_spread:` as null, which `default('')` would keep."""
+    put_program(tmp_path, "docker", f"if [ \"$1\" = node ]; then echo 'k7x2mfq1 Ready Active'; else echo '{INFO}'; fi")
+    include = str(ROOT / "playbooks/tasks/read_nodes.yml")
+    tasks = [{"name": "Look", "ansible.builtin.include_tasks": include}]
+    null = {"lab_api_spread": None, "lab_api_placement": None}
+    code, said = play(tmp_path, ["lab-api", "lab-api2"], tasks, **null)
+    assert code == 0, said
+
+
+def test_each_playbook_takes_an_empty_spread():
+    texts = [file.read_text() for file in (ROOT / "playbooks").rglob("*.yml")]
+    fallbacks = [words for text in texts for words in re.findall(r"lab_api_spread \| default\(([^)]*)\)", text)]
+    assert len(fallbacks) == 5
+    assert {words.replace('"', "'") for words in fallbacks} == {"'', true"}

@@ -47,3 +47,19 @@ def test_a_date_of_the_environment_keeps_its_text(play, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     refused = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", "given_user={{ lab_api_user }}")
     assert "lab_api_user is datetime.date(2024, 1, 1); allowed: " in refused.stdout
+
+
+def test_of_two_inventories_the_text_is_that_of_the_one_with_the_setting(play, tmp_path):
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    for name, text in (("first", "lab_api_env: {VERSION: 1.10}\n"), ("more", "lab_api_port: 9000\n")):
+        (tmp_path / name / "group_vars/all").mkdir(parents=True)
+        (tmp_path / name / "group_vars/all/lab.yml").write_text(text)
+        (tmp_path / name / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"localhost": own}}}))
+    read = {"settings": {"env": "{{ lab_api_env }}"}, "lab_name": "lab", "key_file": f"{tmp_path}/environment.key"}
+    tasks = [
+        {"api_settings": read, "register": "read"},
+        {"ansible.builtin.assert": {"that": "read.container.env == {'VERSION': '1.10'}"}},
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    done = play(tmp_path / "play.yml", tmp_path / "first", "-i", str(tmp_path / "more"))
+    assert done.returncode == 0, done.stdout + done.stderr

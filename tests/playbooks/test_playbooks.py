@@ -323,6 +323,21 @@ def test_an_inventory_that_does_not_exist_is_refused(play: Play, tmp_path, playb
     assert f"the inventory '{tmp_path / 'none'}' does not exist; allowed: " in said(result)
 
 
+@pytest.mark.parametrize(
+    ("playbook", "given", "refused"),
+    [("virtual_lab", "absent", False), ("virtual_lab", "present", True), ("compose", "present", False)],
+    ids=["down", "up", "compose"],
+)
+def test_a_command_that_contacts_no_host_needs_none(play: Play, tmp_path, playbook, given, refused):
+    """`./lab down` removes machines whose hosts are no longer in the inventory. Only the checks run here."""
+    path = tmp_path / "hosts.yml"
+    path.write_text("lab: {children: {api: {hosts: {}}, load: {hosts: {}}}}\n")
+    only = ("-e", f"virtual_lab_state={given}", "--skip-tags", "virtual_lab,compose")
+    result = play(ROOT / f"playbooks/{playbook}.yml", path, *only)
+    assert (result.returncode != 0) is refused, said(result)
+    assert ("the group 'api' of the inventory has no host" in said(result)) is refused
+
+
 def test_a_setting_that_is_used_late_is_refused_before_any_host_is_touched(play: Play, watched):
     wrong = {"lab_api_memory": "512Q", "lab_api_cpus": "half"}
     result = play(ROOT / "playbooks/preflight.yml", watched.inventory, "-e", json.dumps(wrong))
@@ -410,6 +425,19 @@ def test_a_lab_without_a_host_for_the_replicas_is_refused(play: Play, tmp_path, 
     # This machine may lack what a host needs, which is reported too.
     words = "- lab_api_placement is {disk: ssd}, and no API host that may carry replicas has these labels: "
     assert (f"{words}lab-api has disk: hdd. Fix: " in said(result)) is refused
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_a_setting_that_is_no_truth_value_is_named(play: Play, tmp_path, value):
+    """With lab_api_spread empty too: null is as no spread."""
+    host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
+    path = inventory(tmp_path / "hosts.yml", host, host)
+    given = SITE | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
+    given |= {"lab_registry": value, "lab_api_on_manager": "maybe", "lab_api_spread": None}
+    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given))
+    assert f"- lab_registry is {value!r}; allowed: true or false. Fix: change it in " in said(result)
+    assert "- lab_api_on_manager is 'maybe'; allowed: true or false. Fix: change it in " in said(result)
+    assert "lab_api_spread is" not in said(result)
 
 
 @pytest.mark.parametrize(

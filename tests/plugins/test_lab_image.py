@@ -347,3 +347,15 @@ def test_a_setting_that_another_place_overrides_is_not_changed(lab):
     assert code != 0
     assert "lab_api_image is '', but Ansible has 'other:1', so it is set elsewhere" in " ".join(said.split())
     assert lab.settings.read_text() == SETTINGS
+
+
+def test_of_two_inventories_the_one_that_has_the_setting_is_changed(lab):
+    more = lab.folder / "more/group_vars/all/lab.yml"
+    more.parent.mkdir(parents=True)
+    more.write_text("lab_api_port: 9000\n")
+    (lab.folder / "more/hosts.yml").write_text("load: {hosts: {}}\n")
+    lab.add("a", "kit:1")
+    lab.add("b", "kit:1")
+    code, said = lab.bring("kit:1", "-i", str(lab.folder / "more"))
+    assert (code, lab.named()) == (0, "kit:1"), said
+    assert more.read_text() == "lab_api_port: 9000\n"

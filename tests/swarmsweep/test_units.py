@@ -10,8 +10,10 @@ from swarmsweep.units import (
     format_memory,
     format_plain,
     format_seconds,
+    memory_fault,
     nano_cpus,
     parse_memory,
+    parse_memory_setting,
     quoted,
 )
 
@@ -56,11 +58,24 @@ def test_other_memory_is_refused(text):
         ("2T", "is in a unit that is not allowed here: write 2048G"),
         ("0.5TiB", "write 512G"),
         ("-1M", "is negative"),
+        (".5G", "has no digit before the point: write 0.5G"),
     ],
 )
 def test_a_refused_amount_is_shown_as_docker_takes_it(text, words):
     with pytest.raises(InputError, match=words):
         parse_memory(text)
+
+
+@pytest.mark.parametrize("value", [512 * 1024**2, str(512 * 1024**2), "512M"])
+def test_a_setting_may_be_bytes(value):
+    assert (parse_memory_setting(value), memory_fault(value)) == (512 * 1024**2, None)
+
+
+@pytest.mark.parametrize("value", [True, 512, "512", None, [1024**2], -(1024**2), "9" * 31])
+def test_a_setting_that_is_no_amount_of_memory_is_refused(value):
+    with pytest.raises(InputError):
+        parse_memory_setting(value)
+    assert memory_fault(value)
 
 
 @pytest.mark.parametrize("text", ["600M", "1G", "1.5G", "1.2G", "1.33G", "1152M", "512K", "100b", "16384G", "102.4M"])

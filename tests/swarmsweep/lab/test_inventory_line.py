@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from swarmsweep.errors import InputError
-from swarmsweep.lab.inventory_line import set_line
+from swarmsweep.lab.inventory_line import inventory_to_change, set_line
 
 NAME = "lab_api_image"
 SHIPPED = Path(__file__).parents[3] / "inventory/lab/group_vars/all/lab.yml"
@@ -102,3 +102,17 @@ def test_an_inventory_file_has_its_settings_beside_it(tmp_path):
     write(tmp_path, 'lab_api_image: ""\n')
     (tmp_path / "hosts.yml").write_text("")
     assert set_line(tmp_path / "hosts.yml", NAME, "my-api:1", "").after == "my-api:1"
+
+
+def test_of_several_inventories_the_last_one_that_has_the_setting_is_changed(tmp_path):
+    sources = [tmp_path / name for name in ("first", "second", "more", "hosts")]
+    for source, text in zip(sources, (f"{NAME}: a\n", f"{NAME}: b\n", "a: 1\n"), strict=False):
+        write(source, text)
+    given = [*map(str, sources), "h1,h2"]
+    assert inventory_to_change(given, NAME).endswith("/second")
+    assert inventory_to_change([given[0], given[2]], NAME).endswith("/first")
+    assert inventory_to_change(given[:1], NAME).endswith("/first")
+    # No file has it: it is added to the last one with settings.
+    assert inventory_to_change(given, "lab_other").endswith("/more")
+    write(tmp_path / "torn", "a: [\n")
+    assert inventory_to_change([given[2], str(tmp_path / "torn")], NAME).endswith("/torn")

@@ -43,3 +43,15 @@ def test_the_last_file_wins_and_a_damaged_one_is_passed_over(inventory):
     (inventory / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n")
     (inventory / "group_vars/all/z.yml").write_text("{")
     assert as_written({"VERSION": 1.1}, "lab_api_env", inventory) == {"VERSION": "1.100"}
+
+
+def test_a_later_inventory_wins(inventory, tmp_path):
+    """An inventory without the setting, or with another value of it, changes nothing."""
+    for name, text in (("more", "lab_other: 1\n"), ("last", "lab_api_env: {VERSION: 1.100, GONE: ~}\n")):
+        (tmp_path / name / "group_vars/all").mkdir(parents=True)
+        (tmp_path / name / "group_vars/all/lab.yml").write_text(text)
+    more, last = tmp_path / "more", tmp_path / "last"
+    assert as_written({"VERSION": 1.1}, "lab_api_env", inventory, more) == {"VERSION": "1.10"}
+    assert as_written({"VERSION": 1.1}, "lab_api_env", inventory, last) == {"VERSION": "1.100"}
+    assert as_written({"VERSION": 1.1}, "lab_api_env", last, inventory) == {"VERSION": "1.10"}
+    assert as_written({"FLAG": True}, "lab_api_env", inventory, last) == {"FLAG": "yes"}

@@ -164,6 +164,15 @@ def test_the_files_of_an_inventory(inventory, settings, hosts):
     assert (settings_of(inventory), hosts_of(inventory)) == (settings, hosts)
 
 
+def test_a_folder_with_settings_alone_has_no_file_of_hosts(tmp_path):
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    assert hosts_of(str(tmp_path)) == f"{tmp_path}/hosts.yml"
+    (tmp_path / "group_vars/all/lab.yml").write_text("")
+    assert hosts_of(str(tmp_path)) == "the inventory"
+    (tmp_path / "hosts.yml").write_text("")
+    assert hosts_of(str(tmp_path)) == f"{tmp_path}/hosts.yml"
+
+
 @pytest.mark.parametrize(
     ("reports", "command"), [(None, "./lab report r"), ("/my runs", "./lab report r --reports-dir '/my runs'")]
 )

@@ -175,3 +175,4 @@ def test_an_inventory_without_hosts_is_named():
     (api, load) = lab_names.inventory_problems(["inventory/lab"], {"all": [], "api": []})
     assert api == "the group 'api' of the inventory has no host. Allowed: at least one; edit inventory/lab/hosts.yml"
     assert load.startswith("the group 'load' of the inventory has no host. ")
+    assert lab_names.inventory_problems(["inventory/lab"], None) == []

@@ -37,6 +37,7 @@ def stored_words(words):
         ["sweep.yml", "-e", "lab_api_image=registry:5000/my-api:1@sha256:" + "0a" * 32],
         ["sweep.yml", "-e", "lab_training_source=https://example.org/rows/covtype.csv"],
         ["sweep.yml", "-e", "bench_cell_ready_timeout_seconds=60"],
+        ["sweep.yml", "-e", "lab_api_spread=rack lab_api_on_manager=false", "-e", "lab_api_platform=true"],
         ["-vvesweep=a.yml", "--", "sweep.yml"],
     ],
 )

@@ -28,7 +28,7 @@ def test_what_is_allowed(given):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("port", value) for value in (0, 65536, -1, 8000.5, "", "http", "8000 ", "٨", None, True)]
+    [("port", value) for value in (0, 65536, -1, 8000.0, 8000.5, "", "http", "8000 ", "٨", None, True)]
     + [("path", value) for value in ("", "ready", "/a b", "/a\nserver x", "/a'", '/a"', "/a#b", "/a\\", "/ä", None, 5)]
     + [("host", value) for value in ("", "a b", "a\n", "a/b", "http://a", "a:b", 'a"', "a:123456", None, 5)],
 )
@@ -43,8 +43,9 @@ def test_all_mistakes_are_named_together():
     assert len(ready_problems(0, "", "")) == 3
 
 
-@pytest.mark.parametrize("value", [0, -1, 86401, 1.5, "", "2m", None, True])
+@pytest.mark.parametrize("value", [0, -1, 86401, 1.5, float("inf"), "", "2m", None, True])
 def test_a_time_limit_that_is_no_number_of_seconds_is_refused(value):
     (problem,) = ready_problems(**GOOD, timeout_seconds=value)
     assert problem.startswith(f"lab_api_ready_timeout_seconds is {value!r}; allowed: a whole number from 1 to 86400. ")
-    assert ready_problems(**GOOD, timeout_seconds="300") == []
+    for good in ("300", 120.0):
+        assert ready_problems(**GOOD, timeout_seconds=good) == []

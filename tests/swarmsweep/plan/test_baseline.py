@@ -43,6 +43,9 @@ READ = [
     (SETTINGS | {"lab_api_cpus": 2.0}, "WEB_CONCURRENCY", Cell(1, 2, 512 * MIB, 1)),
     (SETTINGS | {"lab_api_memory": "1.5G"}, "WEB_CONCURRENCY", Cell(1, 0.5, 1536 * MIB, 1)),
     (SETTINGS | {"lab_api_memory": "1Gi"}, "WEB_CONCURRENCY", Cell(1, 0.5, 1024 * MIB, 1)),
+    # A whole number is bytes.
+    (SETTINGS | {"lab_api_memory": 1024 * MIB}, "WEB_CONCURRENCY", Cell(1, 0.5, 1024 * MIB, 1)),
+    (SETTINGS | {"lab_api_memory": str(1024 * MIB)}, "WEB_CONCURRENCY", Cell(1, 0.5, 1024 * MIB, 1)),
     # The image decides the number of workers, whatever the setting says.
     (SETTINGS, "", Cell(1, 0.5, 512 * MIB, 4)),
     (SETTINGS | {"lab_api_cpus": None}, "WEB_CONCURRENCY", None),
@@ -61,12 +64,29 @@ def test_the_configuration_of_the_inventory(settings, variable, cell):
         ("lab_api_replicas", 0), ("lab_api_replicas", 1.5), ("lab_api_replicas", 101), ("lab_api_replicas", "x"),
         ("lab_api_replicas", True), ("lab_api_cpus", 0), ("lab_api_cpus", "nan"), ("lab_api_cpus", "inf"),
         ("lab_api_cpus", [1]), ("lab_api_memory", 512), ("lab_api_memory", "512"), ("lab_api_memory", "0M"),
-        ("lab_api_memory", "5M"), ("lab_api_workers", -1), ("lab_api_replicas", 10**400),
+        ("lab_api_memory", "5M"), ("lab_api_memory", True), ("lab_api_memory", [MIB]), ("lab_api_memory", 2 * MIB),
+        ("lab_api_workers", -1), ("lab_api_replicas", 10**400),
     ],
 )  # fmt: skip
 def test_a_setting_that_is_no_configuration_is_refused(name, value):
     with pytest.raises(InputError, match=rf"{name} is .*; allowed: .*change it in inventory/lab/group_vars/all/lab"):
         baseline_of(SETTINGS | {name: value}, "WEB_CONCURRENCY", 1, "inventory/lab")
+
+
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [
+        (512, "6M or more, as 512M. It has no unit: write 512M or 512G. Fix: "),
+        ("1T", "It is in a unit that is not allowed here: write 1024G. Fix: "),
+        ("512 M", "It has a space: write 512M. Fix: "),
+        (".5G", "It has no digit before the point: write 0.5G. Fix: "),
+        ("5M", "6M or more, as 512M. Fix: "),
+    ],
+)
+def test_a_refused_amount_of_memory_says_why(memory, words):
+    with pytest.raises(InputError) as refused:
+        baseline_of(SETTINGS | {"lab_api_memory": memory}, "WEB_CONCURRENCY", 1, "inventory/lab")
+    assert words in str(refused.value)
 
 
 # A sweep, the baseline, and what the plan has: its id, whether it was added, and the number of cells.
