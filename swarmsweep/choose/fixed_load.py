@@ -100,7 +100,7 @@ def _figures(best: Row, slo: SloLimits, tariff: Tariff) -> list[str]:
     open_ones = "No configuration clearly holds the SLO. This one is the cheapest whose measured figures hold it."
     return [
         "" if best.meets_slo else open_ones,
-        f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
+        f"It served {format_figure(best.rps or 0)} requests/s from {counted(best.users or 0, 'user')}, with {figures}. "
         f"{_nearest_endpoint(every)}Its cost is {tariff.words(best.config)}.",
     ]
 

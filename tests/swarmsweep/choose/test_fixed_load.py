@@ -189,6 +189,11 @@ def test_without_a_valid_cell_each_cause_is_named_with_its_cells():
     assert recommend(same, SLO).next_steps == ["Remove the cause named above, and measure again."]
 
 
+def test_one_user_is_not_called_users():
+    served = " ".join(recommend([replace(fixed("a"), users=1)], SLO).reasons)
+    assert "requests/s from 1 user, with" in served
+
+
 def test_failures_above_a_limit_of_zero():
     none = SloLimits({"max_failure_percent": 0})
     assert recommend([fixed("a", failures=0.5)], none).sentence

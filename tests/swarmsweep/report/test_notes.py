@@ -80,6 +80,7 @@ def test_a_valid_cell_that_cannot_be_recommended_has_no_figures_to_rely_on():
 
 
 def test_the_answer_counts_the_cells_that_the_page_counts():
-    rows = [fixed("a", status="failed", reason="died"), *(fixed(name, status=None, reason=NOT_MEASURED) for name in "bc")]
-    found = page([*rows, replace(rows[1], id="b-twin", twin_of="b")], CAPACITY)
+    left = [fixed(name, status=None, reason=NOT_MEASURED) for name in "bc"]
+    rows = [fixed("a", status="failed", reason="died"), *left, replace(left[0], id="b-twin", twin_of="b")]
+    found = page(rows, CAPACITY)
     assert found.choice.recommendation.answer == ["No configuration has a valid measurement: 1 failed, 3 not measured."]
