@@ -305,13 +305,13 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
     reasons = [f"{_that(word, names)}. Reason: {reason}." for (word, reason), names in causes.items()]
     if len(reasons) > MAX_REASONS:
         others = counted(len(reasons) - MAX_REASONS, "further reason")
-        reasons = [*reasons[:MAX_REASONS], f"The table below has {others}."]
+        reasons = [*reasons[:MAX_REASONS], f'The section "Every configuration" has {others}.']
     named = "cause" if len(causes) == 1 else "causes"
     return recommend_with(
         None,
         answer=[f"No configuration has a valid measurement: {by_status}{rest}."],
         reasons=reasons,
-        next_steps=[f"Remove the {named} named above, and measure again."],
+        next_steps=[f"Remove the {named}, and measure again."],
     )
 
 

@@ -233,8 +233,8 @@ def _cost(cells: list[ChartCell], searches: bool, unit: str) -> Picture | None:
     if front:
         names = ", ".join(cell.id for cell in front[:5]) + (" and others" if len(front) > 5 else "")
         sentence = (
-            f"On the line: {names}. Each holds the SLO, and is faster than every other cell that holds it at the same or "
-            "a lower cost."
+            f"On the line: {names}. Each holds the SLO, and is faster than every other cell that holds it at the same "
+            "or a lower cost."
         )
     title = "Cost against capacity" if searches else "Cost against requests per second"
     return Picture(name="cost", title=title, sentence=sentence, spec=spec, can_zoom=True)

@@ -43,7 +43,7 @@ USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api
         (
             [replace(fixed("a", status="failed", reason="died"), attempt_count=1)],
             NextSweep(("Remove the cause first.",)),
-            ["Remove the cause named above, and measure again."],
+            ["Remove the cause, and measure again."],
             "",
         ),
         ([fixed("a", status="infeasible", reason="x")], NextSweep(("Name smaller ones.",)), ["Name smaller ones."], ""),
@@ -135,9 +135,9 @@ def test_the_settings_are_shown_as_they_are_typed():
 FIRST = {
     "not finished": "Measure what is missing: `./lab sweep -e resume=",
     "left out": "The sweep left out 1 cell.",
-    "killed alone": "Remove the cause named above, and measure again.",
+    "killed alone": "Remove the cause, and measure again.",
     "infeasible alone": "No configuration can be deployed on these hosts.",
-    "crashed alone": "Remove the cause named above, and measure again.",
+    "crashed alone": "Remove the cause, and measure again.",
 }
 
 
