@@ -126,6 +126,13 @@ def test_the_settings_of_other_axes_are_named():
     assert "The file is `inventory/lab/group_vars/all/lab.yml`. " in use
 
 
+def test_a_text_that_yaml_reads_as_something_else_is_in_quotes():
+    row = repeated("a")
+    row = replace(row, config=row.config | {"variant": "1", "LOG": "off"})
+    use = next_steps_of(page([row]), NOTHING_OPEN).use
+    assert '`lab_api_variant: "1"`, and in `lab_api_env` `LOG: "off"`. ' in use
+
+
 def test_the_settings_are_shown_as_they_are_typed():
     shown = str(marked(next_steps_of(page([repeated("a")]), NOTHING_OPEN).use))
     assert "<code>lab_api_workers: 1</code>" in shown and "<code>./lab site --tags api</code>" in shown
