@@ -30,8 +30,9 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         dest, folders = self._task.args["dest"].rstrip("/"), self._task.args["folders"]
         files = {f"{folder}{Path(path).name}": Path(path) for path, folder in self._task.args["files"]}
-        lines = set(self._execute(sent_files.list_programs(dest, folders), f"could not list {dest}").splitlines())
-        stale = sent_files.stale_programs(lines, files)
+        printed = self._execute(sent_files.list_programs(dest, folders), f"could not list {dest}")
+        lines = sent_files.listed_lines(printed)
+        stale = sent_files.stale_programs(lines, files, folders)
         result |= {"files": len(files), "removed": stale}
         if not stale and lines >= sent_files.listing(files):
             return result | {"changed": False}
@@ -56,5 +57,5 @@ class ActionModule(ActionBase):
     def _execute(self, command, problem):
         done = self._low_level_execute_command(command)
         if done["rc"] != 0:
-            raise AnsibleActionFail(f"{problem}: {done['stderr'].strip() or done['stdout'].strip()}")
+            raise AnsibleActionFail(f"{problem}: {sent_files.failure_text(done['stdout'], done['stderr'])}")
         return done["stdout"]

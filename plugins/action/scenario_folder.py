@@ -19,7 +19,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from swarmsweep.errors import LabError
-from swarmsweep.lab.sent_files import FOLDER_MODE, listing, pack
+from swarmsweep.lab.sent_files import FOLDER_MODE, failure_text, listed_lines, listing, pack
 from swarmsweep.sweep.scenario_folder import list_folder
 from swarmsweep.units import format_bytes
 
@@ -27,7 +27,7 @@ from swarmsweep.units import format_bytes
 def list_command(dest):
     """Return a shell command that prints the kind, mode and checksum of everything in the folder."""
     return (
-        f"cd {shlex.quote(dest)} 2> /dev/null || exit 0; find . -mindepth 1 -printf '%y %m %P\\n' && "
+        f"echo; cd {shlex.quote(dest)} 2> /dev/null || exit 0; find . -mindepth 1 -printf '%y %m %P\\n' && "
         "find . -type f -printf '%P\\0' | xargs -0 -r sha256sum"
     )
 
@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
             size = format_bytes(sum(file.size_bytes for file in found))
             result |= {"files": len(files), "size": size}
             present = self._execute(list_command(dest), f"could not list {dest}")
-            if set(present.splitlines()) == listing(files):
+            if listed_lines(present) == listing(files):
                 return result | {"changed": False}
             if not self._task.check_mode:
                 self._replace(files, dest)
@@ -85,5 +85,5 @@ class ActionModule(ActionBase):
     def _execute(self, command, problem):
         done = self._low_level_execute_command(command)
         if done["rc"] != 0:
-            raise AnsibleActionFail(f"{problem}: {done['stderr'].strip() or done['stdout'].strip()}")
+            raise AnsibleActionFail(f"{problem}: {failure_text(done['stdout'], done['stderr'])}")
         return done["stdout"]

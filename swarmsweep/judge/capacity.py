@@ -26,6 +26,8 @@ from swarmsweep.search import (
     BAD,
     GENERATOR,
     GOOD,
+    MAX_ABOVE,
+    MAX_BELOW,
     PERCENTS,
     Fit,
     OpenProbe,
@@ -279,8 +281,8 @@ def _estimate(
 ) -> tuple[float | None, tuple[float, float] | None]:
     """The rate at which the limit that binds first is met exactly, with its interval.
 
-    Where probes contradict each other, the fit can know less than the bracket: its interval contains both the rate that
-    held and the rate that failed. Then the estimate is kept between them.
+    Where probes contradict each other, the fit may know less than the bracket: its interval contains all rates that an
+    estimate may have. Then the estimate is kept between the rate that held and the rate that failed.
     """
     fits = {
         name: fit
@@ -292,8 +294,11 @@ def _estimate(
         return None, None
     name, rate = binding
     interval = interval_of(fits[name], 1 - PERCENTS[name] / 100)
-    is_contradicted = interval is None and len(fits[name].points) >= MIN_POINTS
-    if lower < upper and (is_contradicted or (interval and interval[0] <= lower and upper <= interval[1])):
+    if interval is None:
+        is_contradicted = len(fits[name].points) >= MIN_POINTS
+    else:
+        is_contradicted = interval[0] <= MAX_BELOW * lower and MAX_ABOVE * upper <= interval[1]
+    if is_contradicted and lower < upper:
         rate = min(max(rate, lower), upper)
     return rate, (min(interval[0], rate), max(interval[1], rate)) if interval else None
 

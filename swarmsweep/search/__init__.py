@@ -15,7 +15,7 @@ held for long enough.
 """
 
 from .by_users import USER_ENDS, UserSearch, needed_seconds
-from .fitting import Fit, OpenProbe, Point, estimate_rps, fit_near, points_of, verified_rate
+from .fitting import MAX_ABOVE, MAX_BELOW, Fit, OpenProbe, Point, estimate_rps, fit_near, points_of, verified_rate
 from .judging import (
     BAD,
     GENERATOR,
@@ -40,6 +40,8 @@ __all__ = [
     "ENDS",
     "GENERATOR",
     "GOOD",
+    "MAX_ABOVE",
+    "MAX_BELOW",
     "MAX_LAG_MS",
     "MAX_LAG_SHARE",
     "MAX_WORKER_CPU_PERCENT",

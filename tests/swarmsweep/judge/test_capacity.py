@@ -107,9 +107,9 @@ def test_the_estimate_is_where_the_fit_meets_the_slo():
         ([(70, GOOD, 0.25), (75, GOOD, 0.29), (80, GOOD, 0.34), (90, BAD, 0.5)], 72.0),
         # No rate held below the failure, so its own rate counts: 0.9 x 80.
         ([(90, GOOD, 0.04), (80, BAD, 0.9)], 72.0),
-        # The interval of the fit contains the bracket from 794 to 806, so the bracket knows more: not 1.1 x 806.
+        # The interval of the fit is 199 to 4089, so the bracket from 794 to 806 knows more: not 1.1 x 806.
         ([(640, GOOD, 0.03), (760, GOOD, 0.01), (794, GOOD, 0.004), (806, BAD, 0.06)], 806.0),
-        # The same below the bracket: not 76.7.
+        # The same below the bracket, where it is 55 to 108: not 76.7.
         ([(70, GOOD, 0.05), (75, GOOD, 0.05), (80, GOOD, 0.0), (90, BAD, 0.06), (95, BAD, 1.0)], 80.0),
         # The interval would reach ten times the rate, so there is none: not 74.
         ([(60, GOOD, 0.02), (78, GOOD, 0.01), (80, BAD, 0.3)], 78.0),
