@@ -208,8 +208,8 @@ class CapacityPage:
     def overview_legend(self) -> str:
         """What these columns mean."""
         return (
-            "verified RPS: the highest rate that held the SLO. conservative RPS: the same with one deployment. "
-            "With several, the smaller of it and the one-sided 95 % lower bound of the estimate. Cells are chosen by it."
+            "verified RPS: the highest rate that held the SLO. conservative RPS: the same with one deployment. With "
+            "several, the smaller of it and the one-sided 95 % lower bound of the estimate. Cells are chosen by it."
         )
 
     def overview_figures(self, row: Row) -> list[str]:
