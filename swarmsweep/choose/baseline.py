@@ -18,7 +18,9 @@ def against_baseline(choice: Choice) -> str | None:
         return f"{name} was not measured."
     if row.status != "valid":
         verb = "is invalid" if row.status == "invalid" else row.status
-        return f"{name} {verb}. Reason: {whole_reason(row.reason)}."
+        reason = f" Reason: {whole_reason(row.reason)}."
+        is_said = any(text.endswith(reason) for text in choice.recommendation.reasons)
+        return f"{name} {verb}." if is_said else f"{name} {verb}.{reason}"
     if row is choice.chosen:
         return f"{name} is the recommended one: nothing needs to be changed."
     shown = f"{name} {choice.verdict(row)}. It costs {choice.tariff.words(row.config)}."

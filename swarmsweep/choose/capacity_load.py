@@ -219,12 +219,11 @@ def _why_not(cell: Row, target: Target | None, compared: dict[str, Comparison]) 
             f"has a {target.noun} of {target.words_of(cell, proven)}, "
             f"{_percent(1 - proven / (HEADROOM * target.rps_of(cell)))} too low{least}"
         )
-    factor = compared[cell.id].factor
-    return (
-        f"takes {1 / factor:.2f} times as much load{least}"
-        if factor
-        else f"has a conservative rate of {format_figure(proven)} requests/s{least}"
-    )
+    comparison = compared[cell.id]
+    if not comparison.factor:
+        return f"has a conservative rate of {format_figure(proven)} requests/s{least}"
+    load = f"{1 / comparison.factor:.2f} times as much load"
+    return f"took {load} in this run{least}" if comparison.verdict == UNDECIDED else f"takes {load}{least}"
 
 
 def _against_highest(best: Row, able: list[Row], compared: dict[str, Comparison], tariff: Tariff) -> str:

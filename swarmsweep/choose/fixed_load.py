@@ -100,7 +100,7 @@ def _figures(best: Row, slo: SloLimits, tariff: Tariff) -> list[str]:
     open_ones = "No configuration clearly holds the SLO. This one is the cheapest whose measured figures hold it."
     return [
         "" if best.meets_slo else open_ones,
-        f"It served {format_figure(best.rps or 0)} requests/s from {best.users} users, with {figures}. "
+        f"It served {format_figure(best.rps or 0)} requests/s from {counted(best.users or 0, 'user')}, with {figures}. "
         f"{_nearest_endpoint(every)}Its cost is {tariff.words(best.config)}.",
     ]
 
@@ -305,13 +305,13 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
     reasons = [f"{_that(word, names)}. Reason: {reason}." for (word, reason), names in causes.items()]
     if len(reasons) > MAX_REASONS:
         others = counted(len(reasons) - MAX_REASONS, "further reason")
-        reasons = [*reasons[:MAX_REASONS], f"The table below has {others}."]
+        reasons = [*reasons[:MAX_REASONS], f'The section "Every configuration" has {others}.']
     named = "cause" if len(causes) == 1 else "causes"
     return recommend_with(
         None,
         answer=[f"No configuration has a valid measurement: {by_status}{rest}."],
         reasons=reasons,
-        next_steps=[f"Remove the {named} named above, and measure again."],
+        next_steps=[f"Remove the {named}, and measure again."],
     )
 
 

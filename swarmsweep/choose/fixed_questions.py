@@ -64,13 +64,13 @@ def _undecided(choice: Choice, close: list[Row], chosen: Row | None = None) -> l
 
 
 def _once(choice: Choice, chosen: Row, valid: list[Row]) -> Question:
-    """The recommended cell and the next cheaper one, each deployed several times."""
+    """The recommended cell and the one before it in cost, each deployed several times."""
     order = plain_order(chosen, choice.tariff)
     cheaper = [row for row in valid if plain_order(row, choice.tariff) < order]
     last = max(cheaper, key=lambda row: plain_order(row, choice.tariff), default=None)
     reason = f"{chosen.id} was deployed once, so it is unknown how much deployments of it differ."
     if last is not None:
-        reason += f" It is compared with the next cheaper one, {last.id}."
+        reason += f" It is compared with the one before it in cost, {last.id}."
     beside = (chosen,) if last is None else (chosen, last)
     return Question(reason, chosen, beside=beside, repeat=more_deployments(choice))
 

@@ -35,7 +35,15 @@ class Choice(ABC):
     @cached_property
     def recommendation(self) -> Recommendation:
         """The chosen cell, and the reason."""
+        if not self.is_measured:
+            # The page counts the same rows: all of them.
+            return fixed_load.nothing_measured(self.rows)
         return self._recommend()
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether a row that may win is valid. Otherwise there is no figure to rely on."""
+        return any(row.status == "valid" and not row.twin_of for row in self.candidates)
 
     @property
     def chosen(self) -> Row | None:

@@ -67,7 +67,8 @@ def without_valid(choice: Choice, rows: list[Row]) -> Open:
         reason = f"{first.id} was the largest one that the kernel killed for its memory. Twice the memory is next."
         questions.append(Question(reason, first, (neighbours.doubled_memory(first),)))
     if invalid:
-        questions.append(again(choice, invalid))
+        is_advised = any(row.status == "failed" for row in choice.rows)
+        questions.append(again(choice, invalid, is_advised=is_advised))
     if questions:
         return Open(questions, [])
     if all(row.status == "infeasible" for row in rows):
@@ -76,13 +77,14 @@ def without_valid(choice: Choice, rows: list[Row]) -> Open:
     return Open([], ["No configuration was ready to be loaded. Remove the cause first: the page has the reasons."])
 
 
-def again(choice: Choice, rows: list[Row]) -> Question:
-    """Rows that are invalid are measured again."""
+def again(choice: Choice, rows: list[Row], *, is_advised: bool = False) -> Question:
+    """Rows that are invalid are measured again. ``is_advised``: the recommendation says what to do first."""
     found, causes = f"The measurements of {some(rows)} are", "the causes"
     if len(rows) == 1:
         found, causes = f"The measurement of {some(rows)} is", "the cause"
+    step = "" if is_advised else f" Remove {causes}, which the page names, and measure again."
     return Question(
-        f"{found} invalid. Remove {causes}, which the page names, and measure again.",
+        f"{found} invalid.{step}",
         rows[0],
         beside=tuple(rows),
         repeat=choice.plan.repeat,

@@ -146,5 +146,6 @@ def _exceptions(page: SummaryPage) -> list[tuple[str, str]]:
             (one.id, f"{'once' if text.count == 1 else f'{text.count} times'}: {text.text}") for text in one.texts
         ]
         if one.other_texts:
-            entries.append((one.id, f"{one.other_texts} other texts are in cell.json"))
+            texts = "text is" if one.other_texts == 1 else "texts are"
+            entries.append((one.id, f"{one.other_texts} other {texts} in cell.json"))
     return entries

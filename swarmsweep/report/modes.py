@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from swarmsweep.choose.capacity_load import conservative_rps, unverified
+from swarmsweep.choose.capacity_load import conservative_rps, held_once, unverified
 from swarmsweep.choose.fixed_load import rps_per_cost
 from swarmsweep.choose.modes import CapacityChoice, Choice, FixedChoice
 from swarmsweep.choose.next_sweep import NextSweep
@@ -208,8 +208,8 @@ class CapacityPage:
     def overview_legend(self) -> str:
         """What these columns mean."""
         return (
-            "verified RPS: the highest rate that held the SLO. conservative RPS: the smaller of it and the "
-            "lower end of the estimate's interval. Cells are chosen by it."
+            "verified RPS: the highest rate that held the SLO. conservative RPS: the same with one deployment. With "
+            "several, the smaller of it and the one-sided 95 % lower bound of the estimate. Cells are chosen by it."
         )
 
     def overview_figures(self, row: Row) -> list[str]:
@@ -226,7 +226,7 @@ class CapacityPage:
     def verdict(self, row: Row) -> str:
         """Whether a rate of a valid row was verified and, with a target, whether it is high enough."""
         if conservative_rps(row) is None:
-            return "no rate verified" if row.meets_slo is None else "no rate held the SLO"
+            return "no rate verified" if row.meets_slo is None or held_once(row) else "no rate held the SLO"
         if target_of(self.choice.plan.load) is None:
             return "holds the SLO"
         return {True: "reaches the target", False: "below the target", None: "target undecided"}[row.meets_slo]

@@ -15,7 +15,7 @@ from swarmsweep.markdown import code, markdown
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry, Row
 from swarmsweep.report.modes import Page
 from swarmsweep.report.next_file import NextSection, code_with_note, next_section, with_code
-from swarmsweep.sweep.matrix import axis_text
+from swarmsweep.sweep.sweep_text import flow
 from swarmsweep.units import counted, format_memory, format_plain, listed
 
 # The settings of axes that not every cell has. Axes in capitals are variables of `lab_api_env`.
@@ -131,9 +131,9 @@ def _use_of(chosen: Row, commands: LabCommands) -> str:
         "lab_api_memory": format_memory(config["memory_bytes"]),
         "lab_api_workers": config["workers"],
     }
-    values |= {setting: config[axis] for axis, setting in _SETTINGS.items() if axis in config}
+    values |= {setting: flow(config[axis]) for axis, setting in _SETTINGS.items() if axis in config}
     texts = [code(f"{name}: {value}") for name, value in values.items()]
-    variables = [code(f"{axis}: {axis_text(value)}") for axis, value in config.items() if axis.isupper()]
+    variables = [code(f"{axis}: {flow(value)}") for axis, value in config.items() if axis.isupper()]
     in_env = f", and in {code('lab_api_env')} {listed(variables)}" if variables else ""
     file = settings_of(commands.inventory)
     place = file if file == UNNAMED else code(file)

@@ -24,12 +24,7 @@ def reasons_of(page: Page) -> list[str]:
 
 def cautions_title(page: Page) -> str:
     """The heading of the cautions, by what is left to do."""
-    return "Before you rely on it" if _has_figures(page) else "Before you measure again"
-
-
-def _has_figures(page: Page) -> bool:
-    """Whether any cell is valid. Otherwise there is no figure to rely on."""
-    return any(cell.status == "valid" for cell in page.choice.rows)
+    return "Before you rely on it" if page.choice.is_measured else "Before you measure again"
 
 
 def cautions_of(page: Page) -> list[str]:
@@ -37,7 +32,7 @@ def cautions_of(page: Page) -> list[str]:
 
     Without a valid cell, only what disturbs the lab is left: the other facts are about figures.
     """
-    if not _has_figures(page):
+    if not page.choice.is_measured:
         return _disturbed(page, "measure again")
     choice = page.choice
     plan, cells, notes = choice.plan, choice.rows, page.notes()

@@ -113,14 +113,16 @@ def _like(config: Config, axis: str) -> str:
 
 def _rates(cells: list[ChartCell], searches: bool) -> Picture:
     measured = [cell for cell in cells if cell.rps is not None]
-    best = max(measured, key=lambda cell: cell.rps or 0, default=None)
+    valid = [cell for cell in measured if cell.verdict != NOT_VALID]
+    best = max(valid or measured, key=lambda cell: cell.rps or 0, default=None)
     sentence = "No cell has a figure."
     if best is not None:
         rate = format_figure(best.rps or 0)
+        name = best.id if valid else f"{best.id} (invalid)"
         sentence = (
-            f"{best.id} has the highest verified rate: {rate} requests per second."
+            f"{name} has the highest verified rate: {rate} requests per second."
             if searches
-            else f"{best.id} served the most: {rate} successful requests per second."
+            else f"{name} served the most: {rate} successful requests per second."
         )
     if len(cells) > MAX_BARS:
         sentence += f" Of {len(cells)} cells, the {MAX_BARS} with the highest rates are shown."
@@ -189,7 +191,7 @@ def _points(rows: list[Row]) -> list[LatencyPoint]:
             verdict=verdict_of(row),
             rps=row.rps,
             p95_ms=row.latency_ms.p95,
-            about=f"{row.users} users",
+            about=counted(row.users or 0, "user"),
         )
         for row in rows
         if row.rps is not None and row.latency_ms.p95 is not None and row.status == "valid"
@@ -231,7 +233,8 @@ def _cost(cells: list[ChartCell], searches: bool, unit: str) -> Picture | None:
     if front:
         names = ", ".join(cell.id for cell in front[:5]) + (" and others" if len(front) > 5 else "")
         sentence = (
-            f"On the line is each cell that holds the SLO and is faster than every cheaper cell that holds it: {names}."
+            f"On the line: {names}. Each holds the SLO, and is faster than every other cell that holds it at the same "
+            "or a lower cost."
         )
     title = "Cost against capacity" if searches else "Cost against requests per second"
     return Picture(name="cost", title=title, sentence=sentence, spec=spec, can_zoom=True)

@@ -177,21 +177,25 @@ def _key(figure: Miss) -> str:
     return f"{figure.name}_ms" if figure.unit == "ms" else "max_failure_percent"
 
 
-def sustains(capacity: CellCapacity | None, target_rps: float | None, target_users: float | None = None) -> bool | None:
+def sustains(
+    capacity: CellCapacity | None, target_rps: float | None, target_users: float | None = None, *, held: bool = False
+) -> bool | None:
     """Capacity mode: whether a rate was verified in every deployment that is at least the target, or so many users.
 
-    ``capacity`` is that of a row. The result is None if no search was made. It is also None if a rate that is high
-    enough held (by the estimate, or because none failed), but for too short a time to prove it.
+    ``capacity`` is that of a row. The result is None if no search was made. It is also None if a rate that may be high
+    enough held (by the interval of the estimate, or because none failed), but for too short a time to prove it.
+    ``held``: a rate held in every deployment. It decides where no estimate is known.
     """
     if capacity is None:
         return None
-    verified, estimate, wanted = capacity.verified_rps, capacity.estimate_rps, (target_rps or 0) * (1 - ROUNDED_SHARE)
+    verified, wanted = capacity.verified_rps, (target_rps or 0) * (1 - ROUNDED_SHARE)
+    highest = capacity.estimate_rps if capacity.interval_rps is None else capacity.interval_rps[1]
     if target_users:
-        verified, estimate, wanted = capacity.verified_users, capacity.estimate_users, target_users
-    if verified is None:
-        held = capacity.is_lower_bound or (estimate is not None and estimate >= wanted)
-        return None if held else False
-    return bool(verified >= wanted)
+        verified, highest, wanted = capacity.verified_users, capacity.estimate_users, target_users
+    if verified is not None:
+        return bool(verified >= wanted)
+    may_hold = held if highest is None else highest >= wanted
+    return None if capacity.is_lower_bound or may_hold else False
 
 
 def is_close(row: Row, slo: SloLimits) -> bool:

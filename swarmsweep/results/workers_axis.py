@@ -99,7 +99,8 @@ def _invalid(row: Row, same: list[Row]) -> Row:
     ordered = _by_workers(same)
     words = (f"{_servers(one)} server {_noun(_counts(one))}{_of_all(one)}" for one in ordered.values())
     counts = list(dict.fromkeys(words))
-    reason = f"each replica had {_listed(counts)} with workers {_listed(ordered)}, so this axis changed nothing. {_FIX}"
+    who = "the replicas" if any(len(set(_counts(one))) > 1 for one in ordered.values()) else "each replica"
+    reason = f"{who} had {_listed(counts)} with workers {_listed(ordered)}, so this axis changed nothing. {_FIX}"
     if row.status == "invalid":
         return replace(row, reason=f"{row.reason}; {reason}")
     kept = row.bottleneck if row.bottleneck == "generator" else None

@@ -32,11 +32,11 @@ def sweep_text(sweep: Sweep) -> str:
     if sweep.slo_endpoints:
         slo["endpoints"] = {name: dict(limits) for name, limits in sweep.slo_endpoints.items()}
     load = _settings(sweep.load)
-    lines = [f"name: {_flow(sweep.name)}", f"slo: {_flow(slo)}", "load:"]
-    lines += [f"  {key}: {_flow(value)}" for key, value in load.items()]
+    lines = [f"name: {flow(sweep.name)}", f"slo: {flow(slo)}", "load:"]
+    lines += [f"  {key}: {flow(value)}" for key, value in load.items()]
     if sweep.cases:
-        lines += ["  cases:", *(f"    - {_flow(_case(case, sweep.load))}" for case in sweep.cases)]
-    lines += ["cells:", *(f"  - {_flow(_axes(cell))}" for cell in sweep.cells)]
+        lines += ["  cases:", *(f"    - {flow(_case(case, sweep.load))}" for case in sweep.cases)]
+    lines += ["cells:", *(f"  - {flow(_axes(cell))}" for cell in sweep.cells)]
     lines.append(f"repeat: {sweep.repeat}")
     if sweep.seed is not None:
         lines.append(f"seed: {sweep.seed}")
@@ -95,8 +95,8 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def _flow(value: Any) -> str:
-    """A value on one line."""
+def flow(value: Any) -> str:
+    """A value as YAML on one line. A text that YAML would read as something else is in quotes."""
     plain = dict(value) if isinstance(value, Mapping) else value
     text: str = yaml.dump(
         plain, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf

@@ -14,7 +14,7 @@ from swarmsweep.plan.run_folder import read_plan
 from swarmsweep.report.report import read_cells
 
 DEMO = Path(__file__).parents[2] / "data" / "demo-run"
-CHOSEN = "r1-c0.5-m256M-w1"
+CHOSEN, DEARER = "r1-c0.5-m256M-w1", "r2-c0.5-m256M-w1"
 
 
 def compared(name, reason=None, change=lambda row: row):
@@ -28,12 +28,16 @@ def unmeasured(row):
     return unmeasured_row(PlannedCell(id=row.id, config=row.config, memory=row.memory), NOT_MEASURED)
 
 
+def invalid(row):
+    return replace(row, status="invalid", reason="noise", meets_slo=None)
+
+
 # The baseline, and what the sentence says.
 CASES = {
-    "holds it and costs more": ("r2-c0.5-m256M-w1", None, "costs 0.50 times as much. It served 1435.9 requests/s"),
+    "holds it and costs more": (DEARER, None, "costs 0.50 times as much. It served 1435.9 requests/s"),
     "misses it": ("r2-c0.15-m256M-w1", None, "(baseline), misses the SLO: p95 51.6 ms (limit 40 ms). It costs 0.35"),
     "is the answer": (CHOSEN, None, "is the recommended one: nothing needs to be changed"),
-    "failed": ("r1-c0.5-m32M-w1", None, "(baseline), failed. Reason: replica 1 needed more"),
+    "failed": ("r1-c0.5-m32M-w1", None, "(baseline), failed."),
     "cannot be deployed": ("r9-c4-m1G-w1", "one replica needs 4 CPUs", "cannot be deployed on these hosts: one"),
 }
 
@@ -45,8 +49,14 @@ def test_the_baseline_of_a_load_of_users(name, reason, said):
 
 def test_a_baseline_without_figures_says_why():
     assert compared(CHOSEN, change=unmeasured).endswith("was not measured.")
-    invalid = compared(CHOSEN, change=lambda row: replace(row, status="invalid", reason="noise", meets_slo=None))
-    assert invalid.endswith("is invalid. Reason: noise.")
+    assert compared(DEARER, change=invalid).endswith("(baseline), is invalid. Reason: noise.")
+
+
+def test_a_reason_that_the_answer_has_is_not_repeated():
+    assert compared(CHOSEN, change=invalid).endswith("(baseline), is invalid.")
+    plan = replace(read_plan(DEMO), baseline=Baseline(cell_id=CHOSEN, added=False))
+    rows = [replace(row, status="failed", reason="died", meets_slo=None) for row in read_cells(DEMO, plan)]
+    assert against_baseline(choice_of(plan, rows)).endswith("(baseline), failed.")
 
 
 def test_the_sentences_are_kept(golden):

@@ -181,12 +181,18 @@ def test_without_a_valid_cell_each_cause_is_named_with_its_cells():
     found = recommend(cells, SLO)
     assert found.answer == ["No configuration has a valid measurement: 2 failed, 1 invalid, 1 not measured."]
     assert found.reasons == ["a and c failed. Reason: x.", "b is invalid. Reason: y."]
-    assert found.next_steps == ["Remove the causes named above, and measure again."]
+    assert found.next_steps == ["Remove the causes, and measure again."]
     many = [fixed(f"c{number}", status="invalid", reason=f"r{number}") for number in range(5)]
-    assert recommend(many, SLO).reasons[2:] == ["c2 is invalid. Reason: r2.", "The table below has 2 further reasons."]
+    more = 'The section "Every configuration" has 2 further reasons.'
+    assert recommend(many, SLO).reasons[2:] == ["c2 is invalid. Reason: r2.", more]
     same = [fixed(f"c{number}", status="invalid", reason="r") for number in range(5)]
     assert recommend(same, SLO).reasons == ["c0, c1, c2 and 2 others are invalid. Reason: r."]
-    assert recommend(same, SLO).next_steps == ["Remove the cause named above, and measure again."]
+    assert recommend(same, SLO).next_steps == ["Remove the cause, and measure again."]
+
+
+def test_one_user_is_not_called_users():
+    served = " ".join(recommend([replace(fixed("a"), users=1)], SLO).reasons)
+    assert "requests/s from 1 user, with" in served
 
 
 def test_failures_above_a_limit_of_zero():

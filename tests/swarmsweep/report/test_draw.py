@@ -1,16 +1,19 @@
 """Charts that vl-convert draws are well-formed, have their texts, and suit light and dark pages."""
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 from capacity_run import CapacityRun
-from rows import fixed, staged
+from msgspec.structs import replace
+from rows import fixed, plan_of, staged
 from run_folder import Run, Traffic, busy
 
 from swarmsweep.charts.cells import ChartCell
 from swarmsweep.charts.rates import rates_chart
 from swarmsweep.charts.style import DARK, HOLDS
+from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.report.draw import svg
 from swarmsweep.report.ladder import stages
 from swarmsweep.report.modes import page_of
@@ -72,6 +75,30 @@ def test_nothing_measured_has_the_bars_alone(run):
     assert list(found) == ["rps"]
     assert found["rps"][0].sentence == "No cell has a figure."
     assert "not measured" in texts(found["rps"][1])
+
+
+def pictured(rows, tmp_path):
+    """The pictures of rows of a fixed load, by name."""
+    planned = [PlannedCell(id=row.id, config=row.config, memory="1G") for row in rows]
+    page = page_of(plan_of({"mode": "fixed", "locustfile": "predict.py"}, planned), rows)
+    return {picture.name: picture for picture in pictures_of(tmp_path, page, [])}
+
+
+def test_an_invalid_cell_is_the_fastest_only_where_none_is_valid(tmp_path):
+    wrong = fixed("b", rps=900.0, status="invalid", reason="late")
+    found = [pictured(rows, tmp_path)["rps"].sentence for rows in ([fixed("a"), wrong], [wrong])]
+    assert [sentence.partition(" served")[0] for sentence in found] == ["a", "b (invalid)"]
+
+
+def test_the_line_of_the_front_has_one_cell_of_each_cost(tmp_path):
+    rows = [fixed("a"), fixed("b", rps=120.0), fixed("c", cpus=2, rps=200.0)]
+    sentence = pictured(rows, tmp_path)["cost"].sentence
+    assert sentence.startswith("On the line: b, c. ") and sentence.endswith("at the same or a lower cost.")
+
+
+def test_one_user_is_not_called_users(tmp_path):
+    spec = pictured([replace(fixed("a"), users=1)], tmp_path)["latency"].spec
+    assert '"about": "1 user"' in json.dumps(spec)
 
 
 def test_one_cell_has_no_comparison(tmp_path):

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 
 import pytest
 from capacity_run import CapacityRun
-from run_folder import Run, put
+from run_folder import Run, Traffic, busy, put
 
 from swarmsweep.markdown import code, markdown, one_line
+from swarmsweep.report.page_lists import MAX_EXCEPTIONS
 from swarmsweep.report.report import write_report
 from swarmsweep.report.templating import marked
 from swarmsweep.results.measure import measure_attempt
@@ -106,6 +107,22 @@ def test_a_search_says_on_both_pages_of_which_probes_its_figures_are(tmp_path):
 def test_a_load_of_users_has_no_note_on_probes(measured):
     assert FIGURES not in Page(page_of_run(measured)).words
     assert FIGURES not in (measured.dir / "summary.md").read_text()
+
+
+ARROW = "The arrow marks the recommended one"
+
+
+def test_the_arrow_is_explained_where_there_is_one(run):
+    assert ARROW not in page_of_run(run)
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000)))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    assert ARROW in page_of_run(run)
+
+
+def test_one_further_text_of_exceptions_is_not_called_texts(run):
+    run.record("r1-c0.5-m256M-w1", Traffic(busy(6000), raised={f"OSError: {n}": 1 for n in range(MAX_EXCEPTIONS + 1)}))
+    measure_attempt(run.dir, "r1-c0.5-m256M-w1", 1)
+    assert "1 other text is in cell.json" in Page(page_of_run(run)).words
 
 
 def test_the_tables_of_cells_lead_to_their_sections(tmp_path):

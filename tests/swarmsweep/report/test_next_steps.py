@@ -43,7 +43,7 @@ USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api
         (
             [replace(fixed("a", status="failed", reason="died"), attempt_count=1)],
             NextSweep(("Remove the cause first.",)),
-            ["Remove the cause named above, and measure again."],
+            ["Remove the cause, and measure again."],
             "",
         ),
         ([fixed("a", status="infeasible", reason="x")], NextSweep(("Name smaller ones.",)), ["Name smaller ones."], ""),
@@ -126,6 +126,13 @@ def test_the_settings_of_other_axes_are_named():
     assert "The file is `inventory/lab/group_vars/all/lab.yml`. " in use
 
 
+def test_a_text_that_yaml_reads_as_something_else_is_in_quotes():
+    row = repeated("a")
+    row = replace(row, config=row.config | {"variant": "1", "LOG": "off"})
+    use = next_steps_of(page([row]), NOTHING_OPEN).use
+    assert '`lab_api_variant: "1"`, and in `lab_api_env` `LOG: "off"`. ' in use
+
+
 def test_the_settings_are_shown_as_they_are_typed():
     shown = str(marked(next_steps_of(page([repeated("a")]), NOTHING_OPEN).use))
     assert "<code>lab_api_workers: 1</code>" in shown and "<code>./lab site --tags api</code>" in shown
@@ -135,9 +142,9 @@ def test_the_settings_are_shown_as_they_are_typed():
 FIRST = {
     "not finished": "Measure what is missing: `./lab sweep -e resume=",
     "left out": "The sweep left out 1 cell.",
-    "killed alone": "Remove the cause named above, and measure again.",
+    "killed alone": "Remove the cause, and measure again.",
     "infeasible alone": "No configuration can be deployed on these hosts.",
-    "crashed alone": "Remove the cause named above, and measure again.",
+    "crashed alone": "Remove the cause, and measure again.",
 }
 
 

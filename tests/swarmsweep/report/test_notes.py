@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from rows import fixed, plan_of, searched
 
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import ApiUse, AttemptEntry, HostReplicas, Retry
+from swarmsweep.plan.row import NOT_MEASURED, ApiUse, AttemptEntry, HostReplicas, Retry
 from swarmsweep.report.modes import CapacityPage, FixedPage
 from swarmsweep.report.notes import cautions_of, cautions_title, reasons_of
 
@@ -70,3 +70,17 @@ def test_cells_without_a_verified_rate_are_named_up_to_three():
     rows = [replace(row, config=fixed("a").config) for row in rows]
     notes = cautions_of(page(rows, CAPACITY))
     assert [note.partition(":")[0] for note in notes] == ["b0", "b1", "b2", "The same holds for 2 further cells."]
+
+
+def test_a_valid_cell_that_cannot_be_recommended_has_no_figures_to_rely_on():
+    other = repeated("b")
+    found = page([repeated("a", status="failed"), replace(other, config=other.config | {"locustfile": "empty.py"})])
+    assert cautions_title(found) == "Before you measure again"
+    assert cautions_of(found) == []
+
+
+def test_the_answer_counts_the_cells_that_the_page_counts():
+    left = [fixed(name, status=None, reason=NOT_MEASURED) for name in "bc"]
+    rows = [fixed("a", status="failed", reason="died"), *left, replace(left[0], id="b-twin", twin_of="b")]
+    found = page(rows, CAPACITY)
+    assert found.choice.recommendation.answer == ["No configuration has a valid measurement: 1 failed, 3 not measured."]

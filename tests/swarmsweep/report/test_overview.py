@@ -6,7 +6,7 @@ from rows import capacity_of, fixed, plan_of
 
 from swarmsweep.markdown import MISSING
 from swarmsweep.plan.planned import PlannedCell
-from swarmsweep.plan.row import ApiUse
+from swarmsweep.plan.row import ApiUse, AttemptEntry, ProbeRow
 from swarmsweep.report.modes import CapacityPage, FixedPage
 from swarmsweep.report.overview import MAX_ROWS, axes_of, configuration, overview, varying_axes
 from swarmsweep.results import slo as slo_of
@@ -146,6 +146,12 @@ def test_the_result_of_a_search(verified_rps, meets_slo, target_rps, result):
     assert shown[7] == result
     figures = ["200.0", "200.0", "50.0", "180.2"] if verified_rps else ["none", *[MISSING] * 3]
     assert shown[2:6] == figures
+
+
+def test_a_rate_that_held_below_the_target_was_not_verified():
+    held = AttemptEntry(attempt=1, status="valid", probes=[ProbeRow(verdict="good")])
+    row = replace(searched("a", None, False), attempts=[held])
+    assert overview(page([row], kind=CapacityPage, mode="capacity", target_rps=900)).rows[0][7] == "no rate verified"
 
 
 @pytest.mark.parametrize(

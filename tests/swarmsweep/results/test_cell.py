@@ -237,13 +237,22 @@ def test_what_stopped_the_search_is_kept():
         (384.0, 400.0, 385, False),
         (None, None, 1, False),
         (None, 400.0, 1, None),
-        (None, 400.0, 401, False),
+        (None, 400.0, 408, None),  # the interval of the estimate ends there
+        (None, 400.0, 409, False),
     ],
 )
 def test_a_capacity_meets_the_slo_where_a_rate_was_verified_and_reaches_the_target(verified, estimate, target, meets):
     plan = structs.replace(SEARCHED, load=SEARCHED.load | {"target_rps": target})
-    row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified, estimate_rps=estimate)])
+    found = {} if estimate else {"interval_rps": None, "probes": ()}
+    row = merge(plan, CELL, [deployment(1, 400.0, verified_rps=verified, estimate_rps=estimate, **found)])
     assert row.meets_slo is meets
+
+
+def test_a_rate_that_held_in_each_deployment_leaves_the_verdict_open():
+    lost = {"verified_rps": None, "estimate_rps": None, "interval_rps": None}
+    held, never = deployment(1, 400.0, **lost), deployment(2, 400.0, **lost, probes=())
+    assert merge(SEARCHED, CELL, [held]).meets_slo is None
+    assert merge(SEARCHED, CELL, [held, never]).meets_slo is False
 
 
 def test_retries_and_the_twin_are_reported():

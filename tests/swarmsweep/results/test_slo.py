@@ -181,8 +181,16 @@ def test_words():
         (capacity_of(None, estimate_rps=70.0), None, None),
         (capacity_of(None, estimate_rps=70.0), 60, None),
         (capacity_of(None, estimate_rps=70.0), 80, False),
+        # The interval of the estimate reaches the target, or does not.
+        (capacity_of(None, estimate_rps=70.0, interval_rps=(60.0, 80.0)), 80, None),
+        (capacity_of(None, estimate_rps=70.0, interval_rps=(60.0, 80.0)), 81, False),
         (capacity_of(None, is_lower_bound=True), 80, None),
     ],
 )
 def test_capacity_against_a_target(capacity, target, sustains):
     assert slo.sustains(capacity, target) is sustains
+
+
+def test_a_rate_that_held_without_an_estimate_leaves_it_open():
+    assert slo.sustains(capacity_of(None), 80, held=True) is None
+    assert slo.sustains(capacity_of(None, estimate_rps=70.0), 80, held=True) is False

@@ -100,7 +100,7 @@ def test_the_note_on_a_proxy_names_both_numbers_of_each_row():
 
 def test_the_reason_names_the_numbers_of_both_rows():
     one, two = judge_workers([row(1, 4, (5, 6)), row(2, [3, 4], (5, 5))])
-    assert "4 server processes of 5 to 6 processes in all and 3 to 4 server processes of 5" in one.reason
+    assert "the replicas had 4 server processes of 5 to 6 processes in all and 3 to 4 server processes" in one.reason
     assert one.reason == two.reason
 
 
