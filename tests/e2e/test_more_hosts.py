@@ -6,6 +6,7 @@ Replicas and users are on both. One API host is lost under load, and comes back.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import threading
@@ -13,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.e2e.machines import HOSTS, NAME, SUBNET
 from tests.e2e.planting import TRIAL_FOLDER
@@ -30,6 +30,21 @@ WATCH_SECONDS = 180.0
 # Checks that this computer itself may fail.
 OF_THE_COMPUTER = {"steal_cpu", "foreign_cpu", "api_host_alone", "load_host_cpu", "sampling_cheap", "steady_state"}
 INFEASIBLE = "r4-c0.6-m256M-w1"
+# After a change of a setting of the API, as messages advise.
+API_ONLY = ("--tags", "api")
+# In the names of the secrets of an API in Swarm. Those of the platform lack it.
+OF_THE_API = "_secret_"
+CHAMPION = """
+import urllib.request
+url = "http://127.0.0.1:5000/api/2.0/mlflow/registered-models/alias?name=covertype&alias=champion"
+print(urllib.request.urlopen(url, timeout=20).read().decode())
+"""
+LEFT = f"""
+docker stack ls --format '{{{{.Name}}}}'
+docker secret ls --format '{{{{.Name}}}}'
+ls /opt/swarmsweep/mounts/{NAME} 2> /dev/null
+true
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +72,15 @@ def wider(lab):
     return refused, kept
 
 
-def kept_by(lab) -> tuple[str, str]:
-    """The champion, whose data are in MLflow's and PostgreSQL's volumes, and the ids of the secrets."""
-    label = '{{index .Spec.TaskTemplate.ContainerSpec.Labels "swarmsweep.champion"}}'
-    champion = lab.ssh("api", f"docker service inspect {NAME}_api_api --format '{label}'")
-    secrets = lab.ssh("api", "docker secret ls --quiet")
+def kept_by(lab) -> tuple[str, set[str]]:
+    """The champion, whose data are in MLflow's and PostgreSQL's volumes, and the ids of the platform's secrets."""
+    mlflow = f"docker exec -i $(docker ps -q --filter name={NAME}_platform_mlflow) python -"
+    champion = lab.ssh("api", mlflow, text=CHAMPION)
+    secrets = lab.ssh("api", "docker secret ls --format '{{.ID}} {{.Name}}'")
     assert champion.returncode == secrets.returncode == 0, champion.stderr + secrets.stderr
-    return champion.stdout.strip(), secrets.stdout
+    named = [line.split() for line in secrets.stdout.splitlines()]
+    version = json.loads(champion.stdout)["model_version"]["version"]
+    return version, {key for key, name in named if OF_THE_API not in name}
 
 
 def lose_the_second_host(lab, lost: list[str]) -> None:
@@ -124,7 +141,16 @@ def test_the_growing_lab_keeps_its_data_and_secrets(lab, wider):
     champion, secrets = kept_by(lab)
     assert champion == kept[0]
     # Those of the registry are new.
-    assert set(kept[1].split()) <= set(secrets.split())
+    assert kept[1] <= secrets
+
+
+def test_nothing_is_left_of_the_api_before(lab, wider):
+    """The inventory had another API before, with secrets, files and a service beside it (see test_own_api.py)."""
+    left = lab.ssh("api", LEFT).stdout.split()
+    assert f"{NAME}_platform" in left
+    assert [
+        name for name in left if "services" in name or OF_THE_API in name or re.fullmatch("[0-9a-f]{16}", name)
+    ] == []
 
 
 def test_the_ports_of_swarm_are_open_to_the_nodes_alone(lab, wider):
@@ -286,20 +312,6 @@ def test_a_load_by_hand_stays_in_the_lab_and_takes_more_workers(lab, run):
 
 def test_replicas_run_only_where_the_labels_are(lab, run):
     """The first API host, which is the manager, lacks the label."""
-    sweep = yaml.safe_load(SWEEP.read_text())
-    sweep |= {"name": "labels", "cells": [{"replicas": 2, "cpus": 0.3, "memory": "256M", "workers": 1}]}
-    path = lab.folder / "labels.yml"
-    path.write_text(yaml.safe_dump(sweep | {"load": sweep["load"] | {"measure_seconds": 5}}))
-    assert lab.play("sweep.yml", sweep=str(path), lab_api_placement={"disk": "ssd"}).status == "successful"
-    folder = sorted(lab.reports.glob("*-labels"))[-1]
-    (cell,) = json.loads((folder / "plan.json").read_text())["cells"]
-    assert cell["placement"] == {FIRST: [0, 0], SECOND: [2, 2]}
-    trial = folder / "cells" / cell["id"] / "attempt-1"
-    deploy = json.loads((trial / "deploy.json").read_text())
-    assert [container["node"] for container in deploy["containers"]] == [SECOND, SECOND]
-    (placed,) = [
-        check
-        for check in json.loads((trial / "trial.json").read_text())["checks"]
-        if check["name"] == "placement_as_planned"
-    ]
-    assert placed["passed"] is True, placed
+    assert lab.play("site.yml", *API_ONLY, lab_api_placement={"disk": "ssd"}).status == "successful"
+    tasks = f"docker service ps {NAME}_api_api --filter desired-state=running --format '{{{{.Node}}}}'"
+    assert lab.ssh("api", tasks).stdout.split() == [SECOND, SECOND]
