@@ -186,6 +186,11 @@ def lab_proxy_connections(wanted, open_files):
     return proxy_connections.connections(int(wanted), int(open_files))
 
 
+def lab_connection_problems(wanted, command, sources):
+    """Problems with lab_proxy_max_connections: see swarmsweep.lab.proxy_connections.connection_problems."""
+    return proxy_connections.connection_problems(wanted, str(command), inventory_files.inventory_of(sources))
+
+
 def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
     """Time limits of a step's units: see swarmsweep.plan.time_limits. A number from -e is text."""
     return time_limits.time_limits(int(longest_load_seconds), int(ready_timeout_seconds), int(grace_seconds))
@@ -331,6 +336,7 @@ class FilterModule:
             "lab_mount_name": lab_mount_name,
             "lab_nano_cpus": lab_nano_cpus,
             "lab_proxy_connections": lab_proxy_connections,
+            "lab_connection_problems": lab_connection_problems,
             "lab_time_limits": lab_time_limits,
             "lab_in_time": lab_in_time,
             "lab_swarm_address": lab_swarm_address,

@@ -6,7 +6,11 @@ from typing import Any
 
 from swarmsweep.errors import InputError
 from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
+from swarmsweep.lab.ready_settings import is_whole
+from swarmsweep.units import quoted
 
+# Each connection to a replica needs a port of HAProxy's container. Linux has 28,232 for it: 32768 to 60999.
+MAX_CONNECTIONS = 28_000
 # Files of HAProxy beside its connections: sockets to check 100 replicas twice a second, listeners, DNS, statistics.
 OTHER_FILES = 1_000
 # A connection from a user, and one to a replica.
@@ -18,6 +22,21 @@ WORKER_FILES = 200
 def connections(wanted: int, open_files: int) -> int:
     """The connections that HAProxy is set up for: ``wanted``, or what the files of a process on its host allow."""
     return min(wanted, (open_files - OTHER_FILES) // FILES_PER_CONNECTION)
+
+
+def connection_problems(wanted: Any, command: str, inventory: str = DEFAULT_INVENTORY) -> list[str]:
+    """The mistake in ``lab_proxy_max_connections``, if it has one. ``command`` uses the corrected setting.
+
+    With more connections than ports, a search for a number of users would find the limit of HAProxy. HAProxy itself
+    reads 0 as no limit of its own.
+    """
+    if is_whole(wanted, range(1, MAX_CONNECTIONS + 1)):
+        return []
+    return [
+        f"lab_proxy_max_connections is {quoted(wanted)}; allowed: a whole number from 1 to {MAX_CONNECTIONS}. "
+        f"HAProxy has about as many ports for connections to one replica. "
+        f"Change it in {settings_of(inventory)}, then run: {command}"
+    ]
 
 
 def refuse_too_many_users(

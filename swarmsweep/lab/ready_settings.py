@@ -25,13 +25,13 @@ def ready_problems(
     A number may be text, because a value from -e is.
     """
     found = [
-        ("lab_api_port", port, _is_whole(port, _PORTS), "a whole number from 1 to 65535"),
+        ("lab_api_port", port, is_whole(port, _PORTS), "a whole number from 1 to 65535"),
         ("lab_api_ready_path", path, _matches(_PATH, path), "a path of a URL that begins with /, without spaces"),
         ("lab_api_ready_host", host, _matches(_HOST, host), "a host name, with or without :port"),
         (
             "lab_api_ready_timeout_seconds",
             timeout_seconds,
-            _is_whole(_without_fraction(timeout_seconds), _SECONDS),
+            is_whole(_without_fraction(timeout_seconds), _SECONDS),
             "a whole number from 1 to 86400",
         ),
     ]
@@ -47,7 +47,8 @@ def _without_fraction(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _is_whole(value: Any, allowed: range) -> bool:
+def is_whole(value: Any, allowed: range) -> bool:
+    """Whether a setting is one of these whole numbers. It may be text, because a value from -e is."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return False
     text = str(value)

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from swarmsweep.lab.proxy_connections import MAX_CONNECTIONS
 from swarmsweep.search import PROFILES
 from swarmsweep.shared.request_record import MAX_NAME_CHARACTERS
 from swarmsweep.sweep.load import MAX_TIMEOUT_SECONDS, OPEN_LOOP_ENDING
@@ -41,8 +42,8 @@ from swarmsweep.sweep.scalars import (
 )
 from swarmsweep.units import format_memory, format_plain, quoted
 
-# HAProxy has 28,232 ports for its connections to one replica. Fewer are accepted where the API host allows fewer files.
-MAX_USERS = 28_000
+# Each user has a connection to HAProxy. Fewer are accepted where the API host allows fewer files.
+MAX_USERS = MAX_CONNECTIONS
 MODES = {
     "fixed": "a fixed number of users for a fixed time",
     "capacity": "find the highest load that holds the SLO",

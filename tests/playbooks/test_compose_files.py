@@ -47,6 +47,14 @@ def test_the_labs_own_api_with_its_databases(written):
     assert api["networks"]["load"] == locust["networks"]["load"] == {"internal": True}
 
 
+def test_a_number_of_connections_that_haproxy_cannot_have_is_refused(play, tmp_path):
+    given = {"compose_directory": str(tmp_path / "compose"), "lab_proxy_max_connections": 0}
+    done = play(ROOT / "playbooks/compose.yml", ROOT / "inventory/lab", "-e", json.dumps(given))
+    assert done.returncode != 0
+    assert "lab_proxy_max_connections is 0; allowed: " in done.stdout
+    assert not (tmp_path / "compose").exists()
+
+
 def test_an_api_of_the_user_with_its_secret(written, tmp_path):
     (tmp_path / "token").write_text("canary-4f1d")
     (tmp_path / "model").mkdir()

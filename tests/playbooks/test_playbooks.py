@@ -347,6 +347,8 @@ def test_a_setting_that_is_used_late_is_refused_before_any_host_is_touched(play:
     ]
     result = play(ROOT / "playbooks/preflight.yml", watched.inventory, "-e", "lab_api_ready_timeout_seconds=2m")
     assert refusal(result).startswith("lab_api_ready_timeout_seconds is '2m'; allowed: ")
+    result = play(ROOT / "playbooks/preflight.yml", watched.inventory, "-e", "lab_proxy_max_connections=28001")
+    assert refusal(result).startswith("lab_proxy_max_connections is '28001'; allowed: ")
     assert not watched.touched
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from swarmsweep.errors import InputError
-from swarmsweep.lab.proxy_connections import connections, refuse_too_many_users
+from swarmsweep.lab.proxy_connections import MAX_CONNECTIONS, connection_problems, connections, refuse_too_many_users
 from swarmsweep.sweep.values import MAX_USERS
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +20,18 @@ WORKSHOP = {"users": 10_000, "spawn_rate": 500, "workers": 8}
 )
 def test_haproxy_gets_what_is_wanted_or_what_its_host_allows(wanted, open_files, accepted):
     assert connections(wanted, open_files) == accepted
+
+
+@pytest.mark.parametrize("wanted", [1, 12_000, MAX_CONNECTIONS, "500"])
+def test_a_number_of_connections_that_haproxy_has_ports_for(wanted):
+    assert connection_problems(wanted, "./lab site") == []
+
+
+@pytest.mark.parametrize("wanted", [0, -1, 28_001, 1.5, 500.0, "", "12,000", "12k", None, True, [1]])
+def test_another_number_of_connections_is_refused_with_what_is_allowed_and_the_fix(wanted):
+    (problem,) = connection_problems(wanted, "./lab compose", "inventory/mine")
+    assert problem.startswith(f"lab_proxy_max_connections is {wanted!r}; allowed: a whole number from 1 to 28000. ")
+    assert problem.endswith("Change it in inventory/mine/group_vars/all/lab.yml, then run: ./lab compose")
 
 
 def hosts(api: int | None, load: int | None) -> dict:
