@@ -186,9 +186,9 @@ def lab_proxy_connections(wanted, open_files):
     return proxy_connections.connections(int(wanted), int(open_files))
 
 
-def lab_connection_problems(wanted, command, sources):
-    """Problems with lab_proxy_max_connections: see swarmsweep.lab.proxy_connections.connection_problems."""
-    return proxy_connections.connection_problems(wanted, str(command), inventory_files.inventory_of(sources))
+def lab_proxy_problems(port, wanted, command, sources):
+    """Problems with HAProxy's port and connections: see swarmsweep.lab.proxy_connections.proxy_problems."""
+    return proxy_connections.proxy_problems(port, wanted, str(command), inventory_files.inventory_of(sources))
 
 
 def lab_time_limits(longest_load_seconds, ready_timeout_seconds, grace_seconds):
@@ -336,7 +336,7 @@ class FilterModule:
             "lab_mount_name": lab_mount_name,
             "lab_nano_cpus": lab_nano_cpus,
             "lab_proxy_connections": lab_proxy_connections,
-            "lab_connection_problems": lab_connection_problems,
+            "lab_proxy_problems": lab_proxy_problems,
             "lab_time_limits": lab_time_limits,
             "lab_in_time": lab_in_time,
             "lab_swarm_address": lab_swarm_address,

@@ -24,18 +24,22 @@ def connections(wanted: int, open_files: int) -> int:
     return min(wanted, (open_files - OTHER_FILES) // FILES_PER_CONNECTION)
 
 
-def connection_problems(wanted: Any, command: str, inventory: str = DEFAULT_INVENTORY) -> list[str]:
-    """The mistake in ``lab_proxy_max_connections``, if it has one. ``command`` uses the corrected setting.
+def proxy_problems(port: Any, wanted: Any, command: str, inventory: str = DEFAULT_INVENTORY) -> list[str]:
+    """The mistakes in ``lab_proxy_port`` and ``lab_proxy_max_connections``, one text each.
 
     With more connections than ports, a search for a number of users would find the limit of HAProxy. HAProxy itself
-    reads 0 as no limit of its own.
+    reads 0 as no limit of its own. ``command`` uses the corrected settings.
     """
-    if is_whole(wanted, range(1, MAX_CONNECTIONS + 1)):
-        return []
+    reason = ". HAProxy has about as many ports for connections to one replica"
+    found = [
+        ("lab_proxy_port", port, 65535, ""),
+        ("lab_proxy_max_connections", wanted, MAX_CONNECTIONS, reason),
+    ]
     return [
-        f"lab_proxy_max_connections is {quoted(wanted)}; allowed: a whole number from 1 to {MAX_CONNECTIONS}. "
-        f"HAProxy has about as many ports for connections to one replica. "
+        f"{name} is {quoted(value)}; allowed: a whole number from 1 to {most}{why}. "
         f"Change it in {settings_of(inventory)}, then run: {command}"
+        for name, value, most, why in found
+        if not is_whole(value, range(1, most + 1))
     ]
 
 

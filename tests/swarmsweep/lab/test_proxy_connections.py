@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from swarmsweep.errors import InputError
-from swarmsweep.lab.proxy_connections import MAX_CONNECTIONS, connection_problems, connections, refuse_too_many_users
+from swarmsweep.lab.proxy_connections import MAX_CONNECTIONS, connections, proxy_problems, refuse_too_many_users
 from swarmsweep.sweep.values import MAX_USERS
 
 ROOT = Path(__file__).parents[3]
@@ -22,15 +22,25 @@ def test_haproxy_gets_what_is_wanted_or_what_its_host_allows(wanted, open_files,
     assert connections(wanted, open_files) == accepted
 
 
-@pytest.mark.parametrize("wanted", [1, 12_000, MAX_CONNECTIONS, "500"])
-def test_a_number_of_connections_that_haproxy_has_ports_for(wanted):
-    assert connection_problems(wanted, "./lab site") == []
+@pytest.mark.parametrize(
+    ("port", "wanted"), [(8080, 1), (80, 12_000), (1, MAX_CONNECTIONS), (65535, 1), ("8080", "500")]
+)
+def test_settings_that_haproxy_can_have(port, wanted):
+    assert proxy_problems(port, wanted, "./lab site") == []
 
 
-@pytest.mark.parametrize("wanted", [0, -1, 28_001, 1.5, 500.0, "", "12,000", "12k", None, True, [1]])
-def test_another_number_of_connections_is_refused_with_what_is_allowed_and_the_fix(wanted):
-    (problem,) = connection_problems(wanted, "./lab compose", "inventory/mine")
-    assert problem.startswith(f"lab_proxy_max_connections is {wanted!r}; allowed: a whole number from 1 to 28000. ")
+@pytest.mark.parametrize(
+    ("setting", "value", "most"),
+    [("lab_proxy_port", value, 65535) for value in (0, -1, 65536, 80.0, "", "http", "8080/tcp", None, True, [1])]
+    + [
+        ("lab_proxy_max_connections", value, 28000)
+        for value in (0, -1, 28_001, 1.5, 500.0, "", "12,000", "12k", None, True, [1])
+    ],
+)
+def test_another_setting_of_haproxy_is_refused_with_what_is_allowed_and_the_fix(setting, value, most):
+    given = {"lab_proxy_port": 8080, "lab_proxy_max_connections": 12_000} | {setting: value}
+    (problem,) = proxy_problems(*given.values(), command="./lab compose", inventory="inventory/mine")
+    assert problem.startswith(f"{setting} is {value!r}; allowed: a whole number from 1 to {most}. ")
     assert problem.endswith("Change it in inventory/mine/group_vars/all/lab.yml, then run: ./lab compose")
 
 
