@@ -85,7 +85,6 @@ def test_a_scenario_that_hides_a_module_is_refused_wherever_the_sweep_file_lies(
     locustfiles.unlink()
     shutil.copytree(ROOT / "locustfiles", locustfiles)
     check = playbook.with_name("check_sweep.yml")
-    assert play(check, inventory, *given).returncode == 0
     (locustfiles / "io.py").touch()
     done = play(check, inventory, *given)
     assert done.returncode != 0
@@ -133,8 +132,7 @@ def test_a_slow_model_may_take_as_long_in_a_cell_as_after_a_site(name):
     assert [jinja2.Template(value).render(given) for value in passed] == ["300"]
 
 
-@pytest.mark.parametrize("stale", [[], ["lab_api_port is 9000, but HAProxy still has 8000"]])
-def test_haproxy_gets_changed_settings_after_all_checks_and_before_the_plan(play, tmp_path, stale):
+def test_haproxy_gets_changed_settings_after_all_checks_and_before_the_plan(play, tmp_path):
     plays = load_playbook("playbooks/sweep.yml")
     names = [play["name"] for play in plays]
     renewal = names.index("Give HAProxy the changed settings")
@@ -153,34 +151,39 @@ def test_haproxy_gets_changed_settings_after_all_checks_and_before_the_plan(play
         "name": "Show it",
         "ansible.builtin.debug": {"msg": "deployed {{ deployed | default(false) }}, {{ sweep_stack.read }}"},
     }
-    part = plays[renewal] | {"become": False}
-    (tmp_path / "play.yml").write_text(json.dumps([part | {"tasks": [*part["tasks"], show]}]))
-    host = {"ansible_connection": "local", "sweep_stack": {"stale": stale, "read": "once"}}
+    part = plays[renewal] | {"become": False, "tasks": [*plays[renewal]["tasks"], show]}
+    # A fact of the play has precedence over its variable, so the case without a change comes first.
+    changed = ["lab_api_port is 9000, but HAProxy still has 8000"]
+    cases = [{"sweep_stack": {"stale": stale, "read": "once"}} for stale in ([], changed)]
+    (tmp_path / "play.yml").write_text(json.dumps([part | {"vars": part["vars"] | case} for case in cases]))
+    host = {"ansible_connection": "local"}
     (tmp_path / "hosts.yml").write_text(json.dumps({"api": {"hosts": {"lab-api": host}}}))
     done = play(tmp_path / "play.yml", tmp_path / "hosts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ("deployed True, again" if stale else "deployed False, once") in done.stdout
-    assert all(text in done.stdout for text in stale)
+    assert re.findall(r"deployed \w+, \w+", done.stdout) == ["deployed False, once", "deployed True, again"]
+    assert done.stdout.count(changed[0]) == 1
 
 
-@pytest.mark.parametrize(
-    ("installed", "words"),
-    [
-        # By an earlier version.
-        (
-            [],
-            "locust/firewall.sh is not on this host, because an earlier version of the lab provisioned it. Run: "
-            "./lab site",
-        ),
-        (
-            ["firewall.sh"],
-            "locust/word is not on this host, because an earlier version of the lab provisioned it. Run: ./lab site",
-        ),
-        # Nothing listens there, and this machine has no user of a load host.
-        (["firewall.sh", "word"], "http://127.0.0.1:{port}"),
-    ],
-)
-def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path, installed, words):
+@pytest.fixture(scope="module")
+def closed_port():
+    """A local port on which nothing listens. It is bound, so that no other process takes it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+OUTDATED = "is not on this host, because an earlier version of the lab provisioned it. Run: ./lab site"
+# The files that a load host has, and words of its failure.
+LOAD_HOSTS = {
+    # By an earlier version.
+    "lab-load": ([], f"locust/firewall.sh {OUTDATED}"),
+    "lab-load2": (["firewall.sh"], f"locust/word {OUTDATED}"),
+    # Nothing listens there, and this machine has no user of a load host.
+    "lab-load3": (["firewall.sh", "word"], "http://127.0.0.1:{port}"),
+}
+
+
+def test_load_hosts_that_would_load_in_vain_end_the_sweep_once(play, closed_port, tmp_path):
     (scenarios,) = [
         play for play in load_playbook("playbooks/sweep.yml") if play["name"] == "Copy and check the scenarios"
     ]
@@ -188,55 +191,83 @@ def test_a_load_host_that_would_load_in_vain_ends_the_sweep_once(play, tmp_path,
     first, last = names.index("Look up the target of the load"), names.index("Copy the scenarios, and load each once")
     playbook = tmp_path / "play.yml"
     playbook.write_text(yaml.safe_dump([scenarios | {"tasks": scenarios["tasks"][first:last]}]))
-    for name, text in {"firewall.sh": "#!/bin/sh\n", "word": "Wrd123\n"}.items():
-        path = tmp_path / "locust" / name
-        path.parent.mkdir(exist_ok=True)
-        if name in installed:
-            path.write_text(text)
-            path.chmod(0o755)
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = bound.getsockname()[1]
-        host = {"ansible_host": "127.0.0.1", "ansible_connection": "local", "ansible_become": False}
-        groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host, "lab-load2": host}}}
-        (tmp_path / "hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
-        given = {"lab_name": "lab", "lab_host_directory": str(tmp_path), "lab_proxy_port": port}
-        done = play(playbook, tmp_path / "hosts.yml", "-e", json.dumps(given))
-    said = printed(done.stdout)
+    host = {"ansible_host": "127.0.0.1", "ansible_connection": "local", "ansible_become": False}
+    loads = {}
+    for name, (installed, _) in LOAD_HOSTS.items():
+        loads[name] = host | {"lab_host_directory": str(tmp_path / name)}
+        (tmp_path / name / "locust").mkdir(parents=True)
+        for file, text in {"firewall.sh": "#!/bin/sh\n", "word": "Wrd123\n"}.items():
+            if file in installed:
+                (tmp_path / name / "locust" / file).write_text(text)
+                (tmp_path / name / "locust" / file).chmod(0o755)
+    groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": loads}}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
+    given = {"lab_name": "lab", "lab_proxy_port": closed_port}
+    done = play(playbook, tmp_path / "hosts.yml", "-e", json.dumps(given))
     assert done.returncode != 0
-    for name in ("lab-load", "lab-load2"):
-        assert f"FAILED: {name} failed in task: " in said
-    assert words.format(port=port) in said
+    said = printed(done.stdout)
+    for name, (_, words) in LOAD_HOSTS.items():
+        message = said.partition(f"FAILED: {name} failed in task: ")[2].partition("FAILED: ")[0]
+        assert words.format(port=closed_port) in message, said
 
 
-@pytest.fixture
-def lost(tmp_path):
+# An attempt whose first steps fail has the same outcome for the sweep, without the tasks of a deployment.
+FAILS_EARLY = {"__bench_cell_prepare": "{{ no_such_variable }}"}
+
+
+def lay_out(folder, port):
     """Arguments of `play` for the check and the sweep's own play, with hosts behind a port on which nothing listens."""
     plays = [play for name in ("check_sweep", "preflight", "sweep") for play in load_playbook(f"playbooks/{name}.yml")]
     # Beside the real one, whose files it names: a copy of its folder.
-    shutil.copytree(ROOT / "playbooks", tmp_path / "lab/playbooks")
+    shutil.copytree(ROOT / "playbooks", folder / "lab/playbooks")
     for name in ("swarmsweep", "loadgen", "sampler", "plugins", "roles", "locustfiles", "app"):
-        (tmp_path / "lab" / name).symlink_to(ROOT / name)
-    playbook = tmp_path / "lab/playbooks/sweep.yml"
+        (folder / "lab" / name).symlink_to(ROOT / name)
+    playbook = folder / "lab/playbooks/sweep.yml"
     playbook.write_text(yaml.safe_dump([play for play in plays if play["name"] in LOCAL_PLAYS]))
-    (tmp_path / "lost.yml").write_text(SWEEP)
-    shutil.copytree(ROOT / "inventory/lab", tmp_path / "inventory")
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        host = {"ansible_host": "127.0.0.1", "ansible_port": bound.getsockname()[1], "lab_machine_is_virtual": False}
-        host["scenarios_accepted"] = {"packages": {}}
-        groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
-        (tmp_path / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
-        given = {"sweep": str(tmp_path / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
-        given["sweep_packages"] = {}
-        given |= {"lab_directory": str(tmp_path / "own"), "lab_reports": str(tmp_path / "reports")}
-        yield playbook, tmp_path / "inventory", "-e", json.dumps(given)
+    (folder / "lost.yml").write_text(SWEEP)
+    shutil.copytree(ROOT / "inventory/lab", folder / "inventory")
+    host = {"ansible_host": "127.0.0.1", "ansible_port": port, "lab_machine_is_virtual": False}
+    host["scenarios_accepted"] = {"packages": {}}
+    groups = {"api": {"hosts": {"lab-api": host}}, "load": {"hosts": {"lab-load": host}}}
+    (folder / "inventory/hosts.yml").write_text(json.dumps({"lab": {"children": groups}}))
+    given = {"sweep": str(folder / "lost.yml"), "sweep_hosts": FACTS, "sweep_manager": MANAGER}
+    given["sweep_packages"] = {}
+    given |= {"lab_directory": str(folder / "own"), "lab_reports": str(folder / "reports")}
+    return playbook, folder / "inventory", "-e", json.dumps(given)
 
 
-def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
-    done = play(*lost)
+def add_the_end(playbook):
+    """Let the playbook end as a sweep does, which fails if cells were left out."""
+    playbook.write_text(
+        yaml.safe_dump(yaml.safe_load(playbook.read_text()) + load_playbook("playbooks/ended_early.yml"))
+    )
+
+
+@pytest.fixture
+def lost(closed_port, tmp_path):
+    return lay_out(tmp_path, closed_port)
+
+
+@pytest.fixture(scope="module")
+def first_sweep(play, closed_port, tmp_path_factory):
+    """The folder of a sweep whose cells were lost twice each, and the finished process."""
+    folder = tmp_path_factory.mktemp("first")
+    done = play(*lay_out(folder, closed_port))
     assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done
+
+
+@pytest.fixture
+def begun(lost, first_sweep, tmp_path):
+    """The folder of that run, copied, so that a test may change it and resume it with the arguments `lost`."""
+    for name in ("own", "reports"):
+        shutil.copytree(first_sweep[0] / name, tmp_path / name, symlinks=True)
     (run,) = tmp_path.glob("reports/*-lost")
+    return run
+
+
+def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, first_sweep, begun):
+    _, done = first_sweep
     for number in (1, 2):
         assert f"\n{number}/2 r1-c0." in done.stdout
         assert f"\nagain {number}/2 r1-c0." in done.stdout
@@ -245,16 +276,16 @@ def test_lost_cells_are_retried_and_the_sweep_goes_on(play, lost, tmp_path):
     # The line of each cell has the reason.
     assert done.stdout.count("invalid: the test bench failed: ") == 4
     for cell in ("r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"):
-        row = json.loads((run / "cells" / cell / "cell.json").read_text())
+        row = json.loads((begun / "cells" / cell / "cell.json").read_text())
         assert row["status"] == "invalid"
         assert row["reason"].startswith("the test bench failed: ")
         assert [retry["attempt"] for retry in row["retries"]] == [1]
     # When the run is resumed, attempts that the bench broke are retried under the name of a retry. No third is kept.
-    again = play(*lost, "-e", f"resume={run.name}")
+    again = play(*lost, "-e", json.dumps(FAILS_EARLY | {"resume": begun.name}))
     assert again.returncode == 0, again.stdout + again.stderr
     assert "attempts to measure: 0" in again.stdout
     assert "again 2/2 r1-c0." in again.stdout
-    kept = {path.name.partition(".broken")[0] for path in run.glob("cells/*/attempt-*")}
+    kept = {path.name.partition(".broken")[0] for path in begun.glob("cells/*/attempt-*")}
     assert kept == {"attempt-1", "attempt-1.retried-1"}
 
 
@@ -267,7 +298,7 @@ def test_a_check_has_one_cell_and_one_attempt_and_says_what_looks_wrong(play, lo
     assert imported["vars"] == variables | {"lab_reports": "{{ lab_directory }}/check"}
     sweep = [part | {"vars": part.get("vars", {}) | variables} for part in yaml.safe_load(playbook.read_text())]
     # An extra variable has precedence over lab_reports of the playbook.
-    given[-1] = json.dumps(json.loads(given[-1]) | {"lab_reports": str(tmp_path / "own/check")})
+    given[-1] = json.dumps(json.loads(given[-1]) | FAILS_EARLY | {"lab_reports": str(tmp_path / "own/check")})
     playbook.write_text(yaml.safe_dump([local[0], *sweep, *local[1:]]))
     (tmp_path / "own/check").mkdir(parents=True)
     (tmp_path / "own/check/of-the-last-check").touch()
@@ -289,6 +320,8 @@ def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environme
     token = tmp_path / "token"
     token.write_text("canary-5e9c1")
     given |= {"lab_api_secrets": {"API_TOKEN": str(token)}, "lab_api_secret_env": ["API_TOKEN"]}
+    # One cell is enough.
+    given |= {"sweep_only": "*-c0.2-*"}
     begun = play(*command, json.dumps(given), "-vvv")
     assert begun.returncode == 0, begun.stdout + begun.stderr
     assert "canary" not in begun.stdout + begun.stderr
@@ -316,27 +349,29 @@ def test_a_run_is_not_resumed_after_a_change_and_keeps_no_value_of_the_environme
 
 
 # The summary and the API are those of a good sweep. Only the end reports that cells were not measured.
-@pytest.mark.parametrize(("reason", "code"), [(None, 0), ("5 to http://a:80. Serve", 2)])
-def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost, reason, code):
+def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost):
     playbook, inventory, *given = lost
-    known = [] if reason is None else ["-e", json.dumps({"bench_cell_left_lab": reason})]
-    done = play(playbook.with_name("ended_early.yml"), inventory, *given, *known)
-    assert done.returncode == code, done.stdout + done.stderr
-    words = f"The sweep ended early. The summary has only the cells that were measured before: {reason}"
-    assert (words in " ".join(done.stdout.split())) is (reason is not None)
+    reason = "5 to http://a:80. Serve"
+    (end,) = load_playbook("playbooks/ended_early.yml")
+    # The first is the end of a sweep whose load did not leave the lab.
+    playbook.write_text(yaml.safe_dump([end, end | {"vars": end.get("vars", {}) | {"bench_cell_left_lab": reason}}]))
+    done = play(playbook, inventory, *given)
+    assert done.returncode == 2, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    words = "The sweep ended early. The summary has only the cells that were measured before: "
+    assert said.count(words) == 1 and words + reason in said
 
 
 # The names of the cells come from the module that judged the cell before.
 def test_cells_that_would_fail_in_the_same_way_are_left_out(play, lost, tmp_path):
     playbook, inventory, *given = lost
-    left_out = ["-e", json.dumps({"bench_cell_left_out": ["r1-c0.2-m256M-w1"]})]
-    done = play(playbook, inventory, *given, *left_out)
-    assert done.returncode == 0, done.stdout + done.stderr
+    add_the_end(playbook)
+    known = {"bench_cell_left_out": ["r1-c0.2-m256M-w1"]}
+    known["sweep_outcome"] = {"outcome": "3 attempts were not measured"}
+    done = play(playbook, inventory, *given, "-e", json.dumps(FAILS_EARLY | known))
+    assert done.returncode == 2, done.stdout + done.stderr
     assert [path.parent.name for path in tmp_path.glob("reports/*-lost/cells/*/attempt-1")] == ["r1-c0.1-m256M-w1"]
-    known = ["-e", json.dumps({"sweep_outcome": {"outcome": "3 attempts were not measured"}})]
-    end = play(playbook.with_name("ended_early.yml"), inventory, *given, *left_out, *known)
-    assert end.returncode == 2
-    assert "The sweep ended early. 3 attempts were not measured" in " ".join(end.stdout.split())
+    assert "The sweep ended early. 3 attempts were not measured" in " ".join(done.stdout.split())
 
 
 # What the role found when it renewed the lock.
@@ -355,23 +390,28 @@ def test_a_sweep_that_lost_the_lab_deploys_nothing_and_says_how_to_go_on(play, l
     assert not list(run.glob("cells/*/attempt-1"))
 
 
-@pytest.mark.parametrize(("known", "stays"), [(LOST, True), ({"bench_cell_lock": {"lost": ""}}, False), ({}, False)])
-def test_the_secrets_of_the_command_that_took_the_lab_stay(play, tmp_path, known, stays):
+def test_the_secrets_of_the_command_that_took_the_lab_stay(play, tmp_path):
     (plan,) = [part for part in load_playbook("playbooks/sweep.yml") if part["name"] == LOCAL_PLAYS[-1]]
     (measure,) = [task for task in plan["tasks"] if "always" in task]
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "tasks": measure["always"]}]))
+    cases = {"taken": LOST, "kept": {"bench_cell_lock": {"lost": ""}}, "not renewed": {}}
+    book = []
+    for name, known in cases.items():
+        (tmp_path / "secrets" / name).mkdir(parents=True)
+        given = {"bench_cell_secrets_directory": str(tmp_path / "secrets" / name)}
+        given["sweep_checked"] = {"secrets": [{"name": "TOKEN"}]}
+        book.append({"hosts": "localhost", "vars": given | known, "tasks": measure["always"]})
+    (tmp_path / "play.yml").write_text(json.dumps(book))
     host = {"ansible_connection": "local", "ansible_become": False}
     (tmp_path / "hosts.yml").write_text(json.dumps({"load": {"hosts": {"lab-load": host}}}))
-    given = {"bench_cell_secrets_directory": str(secrets), "sweep_checked": {"secrets": [{"name": "TOKEN"}]}} | known
-    done = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", json.dumps(given))
+    done = play(tmp_path / "play.yml", tmp_path / "hosts.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert secrets.exists() is stays
+    assert [path.name for path in (tmp_path / "secrets").iterdir()] == ["taken"]
 
 
 def test_cells_that_do_not_match_are_left_out_and_the_sweep_ends_well(play, lost, tmp_path):
     playbook, inventory, *given = lost
+    add_the_end(playbook)
+    given = [*given, "-e", json.dumps(FAILS_EARLY)]
     done = play(playbook, inventory, *given, "-e", json.dumps({"sweep_only": "*-c0.2-*"}))
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = tmp_path.glob("reports/*-lost")
@@ -380,8 +420,6 @@ def test_cells_that_do_not_match_are_left_out_and_the_sweep_ends_well(play, lost
     assert "attempts to measure: 1, in about" in said and "1/1 r1-c0.2-m256M-w1" in said
     assert "Left out: 1 attempt of cells that do not match --only '*-c0.2-*'." in said
     assert f"To measure the rest, run: ./lab sweep -e resume={run.name}" in said
-    end = play(playbook.with_name("ended_early.yml"), inventory, *given)
-    assert end.returncode == 0, end.stdout + end.stderr
     rest = play(playbook, inventory, *given, "-e", f"resume={run.name}")
     assert rest.returncode == 0, rest.stdout + rest.stderr
     assert {path.parent.name for path in run.glob("cells/*/attempt-1")} == {"r1-c0.1-m256M-w1", "r1-c0.2-m256M-w1"}
@@ -400,51 +438,43 @@ def test_a_step_that_would_end_too_late_does_not_begin(play, lost, tmp_path):
 
 
 # An attempt without a retry stays as it is.
-def test_an_invalid_attempt_is_not_set_aside_where_its_retry_would_end_too_late(play, lost, tmp_path):
+def test_an_invalid_attempt_is_not_set_aside_where_its_retry_would_end_too_late(play, lost, begun):
     playbook, inventory, *given = lost
-    text = playbook.read_text()
-    assert play(playbook, inventory, *given, "-e", json.dumps({"sweep_max_minutes": 600})).returncode == 0
-    (run,) = tmp_path.glob("reports/*-lost")
-    for folder in run.glob("cells/*/attempt-1.retried-1"):
+    for folder in begun.glob("cells/*/attempt-1.retried-1"):
         shutil.rmtree(folder)
-    for harness in run.glob("cells/*/attempt-1/harness.json"):
+    for harness in begun.glob("cells/*/attempt-1/harness.json"):
         harness.unlink()
     # The tasks of a retry with a deadline that has passed.
     retry = playbook.with_name("tasks") / "retry.yml"
     retry.write_text(retry.read_text().replace("sweep_plan.deadline_seconds | default(0, true)", "1"))
-    playbook.write_text(text)
-    late = {"sweep_max_minutes": 600, "resume": run.name}
+    late = {"sweep_max_minutes": 600, "resume": begun.name}
     done = play(playbook, inventory, *given, "-e", json.dumps(late))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not list(run.glob("cells/*/attempt-1.retried-1"))
-    assert len(list(run.glob("cells/*/attempt-1/trial.json"))) == 2
+    assert not list(begun.glob("cells/*/attempt-1.retried-1"))
+    assert len(list(begun.glob("cells/*/attempt-1/trial.json"))) == 2
     assert "Left out: 2 invalid attempts without a retry." in " ".join(done.stdout.split())
 
 
 # The evidence is as a load host leaves it. The run cannot be planned, and its scenarios cannot be copied again.
-def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, tmp_path):
-    assert play(*lost).returncode == 0
-    (run,) = tmp_path.glob("reports/*-lost")
-    locust = run / "cells/r1-c0.2-m256M-w1/attempt-1/locust"
+def test_a_run_whose_load_left_the_lab_is_not_resumed(play, lost, begun):
+    locust = begun / "cells/r1-c0.2-m256M-w1/attempt-1/locust"
     locust.mkdir()
     (locust / "worker-lab-load-0.json").write_text(json.dumps({"left_lab": {"http://example.com:80": 7}}))
-    before = (run / "manifest.json").read_text()
-    again = play(*lost, "-e", f"resume={run.name}")
+    before = (begun / "manifest.json").read_text()
+    again = play(*lost, "-e", f"resume={begun.name}")
     assert again.returncode == 2
     said = printed(again.stdout)
     assert "ended at r1-c0.2-m256M-w1" in said
     assert "7 to http://example.com:80" in said
-    assert (run / "manifest.json").read_text() == before
+    assert (begun / "manifest.json").read_text() == before
 
 
-def test_a_phase_has_one_line_where_nothing_is_retried(play, lost, tmp_path):
-    assert play(*lost).returncode == 0
-    (run,) = tmp_path.glob("reports/*-lost")
-    for harness in run.glob("cells/*/attempt-1/harness.json"):
+def test_a_phase_has_one_line_where_nothing_is_retried(play, lost, begun):
+    for harness in begun.glob("cells/*/attempt-1/harness.json"):
         harness.unlink()
-    for path in [*run.glob("cells/*/attempt-1/trial.json"), *run.glob("cells/*/cell.json")]:
+    for path in [*begun.glob("cells/*/attempt-1/trial.json"), *begun.glob("cells/*/cell.json")]:
         path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed", "reason": "it died"}))
-    again = play(*lost, "-e", f"resume={run.name}")
+    again = play(*lost, "-e", f"resume={begun.name}")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "attempts to measure: 0" in again.stdout
     assert again.stdout.count("  Measure the cells ... ") == 1
@@ -452,23 +482,21 @@ def test_a_phase_has_one_line_where_nothing_is_retried(play, lost, tmp_path):
 
 
 # After a full disk or a locked folder, the step that records the failure fails as well.
-def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play, lost, tmp_path):
-    assert play(*lost).returncode == 0
-    (run,) = tmp_path.glob("reports/*-lost")
+def test_a_step_that_ends_the_sweep_leaves_the_summary_of_what_was_measured(play, lost, begun, tmp_path):
     # The first cell was measured, and died. The second was not measured yet.
-    done, cell = run / "cells/r1-c0.1-m256M-w1", run / "cells/r1-c0.2-m256M-w1"
+    done, cell = begun / "cells/r1-c0.1-m256M-w1", begun / "cells/r1-c0.2-m256M-w1"
     (done / "attempt-1/harness.json").unlink()
     for path in (done / "attempt-1/trial.json", done / "cell.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "failed", "reason": "it died"}))
     shutil.rmtree(cell)
     cell.mkdir()
     (cell / "attempt-1").symlink_to(tmp_path / "nowhere/attempt")
-    for path in [tmp_path / "reports/summary.md", *run.glob("summary.*")]:
+    for path in [tmp_path / "reports/summary.md", *begun.glob("summary.*")]:
         path.unlink(missing_ok=True)
-    again = play(*lost, "-e", f"resume={run.name}")
+    again = play(*lost, "-e", json.dumps(FAILS_EARLY | {"resume": begun.name}))
     assert again.returncode != 0
     said = printed(again.stdout)
-    assert "1 of 2 cells" in said and f"{run.resolve()}/summary.md" in said
-    assert f"./lab sweep -e resume={run.name}" in said
-    assert "failed: it died" in (run / "summary.md").read_text()
-    assert run.name in (tmp_path / "reports/summary.md").read_text()
+    assert "1 of 2 cells" in said and f"{begun.resolve()}/summary.md" in said
+    assert f"./lab sweep -e resume={begun.name}" in said
+    assert "failed: it died" in (begun / "summary.md").read_text()
+    assert begun.name in (tmp_path / "reports/summary.md").read_text()
