@@ -47,54 +47,58 @@ def step(load: dict, **config) -> dict:
     }
 
 
+# Each case is two hosts of one play, so Ansible starts once for all.
+CASES: list[dict] = []
+
+
+def case(load: dict, of_step: dict, **variables: object) -> int:
+    """Request the values of a step. Return their index in the fixture `rendered`."""
+    given = {
+        "bench_cell_step": of_step,
+        "bench_cell_load": load, "bench_cell_load_seconds": of_step["load_seconds"],
+        "bench_cell_slo": {"p95_ms": 300, "max_failure_percent": 1}, "bench_cell_api_hosts": ["lab-api"],
+        "bench_cell_load_hosts": ["lab-load"], "bench_cell_lab_name": "my-lab", "bench_cell_stack": {"env": {}},
+        "api_stack_timeout_seconds": 120, "api_stack_replicas": 1,
+    }  # fmt: skip
+    CASES.append(given | variables)
+    return len(CASES) - 1
+
+
 @pytest.fixture(scope="module")
-def render(play, tmp_path_factory):
-    """Templates the values by the role's own files: render(load, step, **variables) -> {host: {name: value}}."""
+def rendered(play, tmp_path_factory) -> list[dict[str, dict]]:
+    """The values of each case by the role's own files: {host: {name: value}}."""
+    folder = tmp_path_factory.mktemp("role")
     kept = yaml.safe_load((ROOT / "roles/api_stack/tasks/kept.yml").read_text())
     # The kept API gets the same setting.
     timeout = next(task["swarm_stack_converged"] for task in kept if "swarm_stack_converged" in task)["timeout_seconds"]
-
-    def run(load: dict, of_step: dict, **variables: object) -> dict:
-        folder = tmp_path_factory.mktemp("role")
-        inventory = {"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}}
-        (folder / "hosts.json").write_text(json.dumps(inventory))
-        given = {
-            "bench_cell_run": str(folder), "bench_cell_step": of_step,
-            "bench_cell_load": load, "bench_cell_load_seconds": of_step["load_seconds"],
-            "bench_cell_slo": {"p95_ms": 300, "max_failure_percent": 1}, "bench_cell_api_hosts": ["lab-api"],
-            "bench_cell_load_hosts": ["lab-load"], "bench_cell_lab_name": "my-lab", "bench_cell_stack": {"env": {}},
-            "kept_timeout_seconds": timeout, "api_stack_timeout_seconds": 120, "api_stack_replicas": 1, **variables,
-        }  # fmt: skip
-        tasks = [
-            {
-                "name": "Write what came of it",
-                "ansible.builtin.copy": {
-                    "dest": str(folder) + "/{{ item }}.json",
-                    "content": "{{ {" + ", ".join(f"'{name}': {name}" for name in WANTED) + "} | to_json }}",
-                },
-                "loop": ["lab-api", "lab-load"],
-            }
-        ]
-        files = [str(ROLE / "defaults/main.yml"), str(ROLE / "vars/main.yml")]
-        # Play variables have priority over the role's defaults, as in a sweep.
-        content = {name: value for file in files for name, value in yaml.safe_load(Path(file).read_text()).items()}
-        playbook = [{"hosts": "localhost", "gather_facts": False, "vars": content | given, "tasks": tasks}]
-        (folder / "play.yml").write_text(yaml.safe_dump(playbook, sort_keys=False))
-        result = play(folder / "play.yml", folder / "hosts.json")
-        assert result.returncode == 0, result.stdout + result.stderr
-        return {host: json.loads((folder / f"{host}.json").read_text()) for host in ("lab-api", "lab-load")}
-
-    return run
+    files = [ROLE / "defaults/main.yml", ROLE / "vars/main.yml"]
+    common = {name: value for file in files for name, value in yaml.safe_load(file.read_text()).items()}
+    common |= {"ansible_connection": "local", "bench_cell_run": str(folder), "kept_timeout_seconds": timeout}
+    common["wanted"] = "{{ {" + ", ".join(f"'{name}': {name}" for name in WANTED) + "} }}"
+    # The variables of a host have priority over the role's defaults, as in a sweep. `item` is that of the role's loop.
+    sides = ("lab-api", "lab-load")
+    hosts = {f"{side}-{number}": given | {"item": side} for number, given in enumerate(CASES) for side in sides}
+    (folder / "hosts.json").write_text(json.dumps({"all": {"vars": common, "hosts": hosts}}))
+    content = "{{ groups['all'] | map('extract', hostvars, 'wanted') | to_json }}"
+    task = {"ansible.builtin.copy": {"dest": f"{folder}/found.json", "content": content}}
+    (folder / "play.yml").write_text(json.dumps([{"hosts": "all[0]", "gather_facts": False, "tasks": [task]}]))
+    result = play(folder / "play.yml", folder / "hosts.json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = dict(zip(hosts, json.loads((folder / "found.json").read_text()), strict=True))
+    return [{side: found[f"{side}-{number}"] for side in sides} for number in range(len(CASES))]
 
 
-@pytest.fixture(scope="module")
-def fixed(render):
-    return render(FIXED, step(FIXED))
+FIXED_CASE, CAPACITY_CASE = case(FIXED, step(FIXED)), case(CAPACITY, step(CAPACITY))
 
 
-@pytest.fixture(scope="module")
-def capacity(render):
-    return render(CAPACITY, step(CAPACITY))
+@pytest.fixture
+def fixed(rendered):
+    return rendered[FIXED_CASE]
+
+
+@pytest.fixture
+def capacity(rendered):
+    return rendered[CAPACITY_CASE]
 
 
 def test_a_fixed_load_is_what_the_plan_says(fixed):
@@ -114,49 +118,65 @@ def test_a_fixed_load_is_what_the_plan_says(fixed):
     assert int(fixed["lab-load"]["__bench_cell_time_limit_seconds"]) == 26 + 120 + 420
 
 
-def test_without_think_time_in_the_plan_the_scenario_has_its_own(render):
-    load = FIXED | {"wait_seconds": None}
-    assert not [name for name in render(load, step(load))["lab-load"]["__bench_cell_locust"]["env"] if "WAIT" in name]
+WITHOUT_WAIT = FIXED | {"wait_seconds": None}
+WITHOUT_WAIT_CASE = case(WITHOUT_WAIT, step(WITHOUT_WAIT))
+
+
+def test_without_think_time_in_the_plan_the_scenario_has_its_own(rendered):
+    env = rendered[WITHOUT_WAIT_CASE]["lab-load"]["__bench_cell_locust"]["env"]
+    assert not [name for name in env if "WAIT" in name]
+
+
+CHECK_CASE = case(FIXED, step(FIXED), bench_cell_first_response=True)
 
 
 # The response may hold what must not reach a report.
-def test_only_a_check_keeps_the_first_response(render, fixed):
-    found = render(FIXED, step(FIXED), bench_cell_first_response=True)["lab-load"]
+def test_only_a_check_keeps_the_first_response(rendered, fixed):
+    found = rendered[CHECK_CASE]["lab-load"]
     assert found["__bench_cell_locust"]["env"]["SWEEP_FIRST_RESPONSE"] == "1"
     assert "SWEEP_FIRST_RESPONSE" not in fixed["lab-load"]["__bench_cell_locust"]["env"]
 
 
-@pytest.mark.parametrize(
-    ("load", "config", "image", "expected"),
-    [
+IMAGES = [
+    (case(load, step(load, **config), bench_cell_stack={"env": {}, "image": image}), expected)
+    for load, config, image, expected in [
         (FIXED, {}, "", "1"),
         (FIXED, {}, "my-api:1", "0"),
         (FIXED, {"image": "my-api:2"}, "", "0"),
         (CAPACITY, {}, "my-api:1", "0"),
-    ],
-)
-def test_responses_are_compared_for_the_labs_own_image_alone(render, load, config, image, expected):
-    found = render(load, step(load, **config), bench_cell_stack={"env": {}, "image": image})["lab-load"]
-    assert found["__bench_cell_locust"]["env"]["SWEEP_SAME_ANSWERS"] == expected
+    ]
+]
 
 
-def test_services_of_the_user_are_sampled_as_postgresql_is(render):
-    given = {"env": {}, "container": {"services": [{"name": "cache"}]}}
-    prepare = render(FIXED, step(FIXED), bench_cell_stack=given)["lab-api"]["__bench_cell_prepare"]
+@pytest.mark.parametrize(("number", "expected"), IMAGES)
+def test_responses_are_compared_for_the_labs_own_image_alone(rendered, number, expected):
+    assert rendered[number]["lab-load"]["__bench_cell_locust"]["env"]["SWEEP_SAME_ANSWERS"] == expected
+
+
+SERVICES_CASE = case(FIXED, step(FIXED), bench_cell_stack={"env": {}, "container": {"services": [{"name": "cache"}]}})
+
+
+def test_services_of_the_user_are_sampled_as_postgresql_is(rendered, fixed):
+    prepare = rendered[SERVICES_CASE]["lab-api"]["__bench_cell_prepare"]
     assert " --cpu-stack my-lab_platform --cpu-stack my-lab_services --port " in prepare
-    alone = render(FIXED, step(FIXED))["lab-api"]["__bench_cell_prepare"]
-    assert "my-lab_services" not in alone
+    assert "my-lab_services" not in fixed["lab-api"]["__bench_cell_prepare"]
 
 
-@pytest.mark.parametrize(("config", "expected"), [({}, {}), ({"variant": "naive"}, {"API_VARIANT": "naive"})])
-def test_the_axis_variant_reaches_an_image_of_the_user_too(render, config, expected):
-    assert render(FIXED, step(FIXED, **config))["lab-load"]["__bench_cell_variant"] == expected
+VARIANT_CASE = case(FIXED, step(FIXED, variant="naive"))
+
+
+def test_the_axis_variant_reaches_an_image_of_the_user_too(rendered, fixed):
+    assert rendered[VARIANT_CASE]["lab-load"]["__bench_cell_variant"] == {"API_VARIANT": "naive"}
+    assert fixed["lab-load"]["__bench_cell_variant"] == {}
+
+
+NUMBERS = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
+TEXT_CASE = case(FIXED, step(FIXED), **dict.fromkeys(NUMBERS, "300"), api_stack_replicas="2")
 
 
 # Numbers given with -e on the command line are text.
-def test_numbers_may_be_text(render):
-    names = ("bench_cell_ready_timeout_seconds", "bench_cell_load_grace_seconds", "api_stack_timeout_seconds")
-    found = render(FIXED, step(FIXED), **dict.fromkeys(names, "300"), api_stack_replicas="2")["lab-load"]
+def test_numbers_may_be_text(rendered):
+    found = rendered[TEXT_CASE]["lab-load"]
     assert int(found["__bench_cell_time_limit_seconds"]) == 26 + 300 + 300
     assert int(found["kept_timeout_seconds"]) == 300 * 3
 
@@ -186,10 +206,17 @@ USERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("wait", "think"), [([1, 4], 2.5), ([0, 0], 0), (None, None)])
-def test_a_search_with_users_is_ordered_as_its_conductor_wants_it(render, wait, think):
+def users_case(wait: list[float] | None) -> int:
     load = USERS | {"wait_seconds": wait}
-    locust = render(load, step(load) | {"processes": 8}, bench_cell_max_users=900)["lab-load"]["__bench_cell_locust"]
+    return case(load, step(load) | {"processes": 8}, bench_cell_max_users=900)
+
+
+WAITS = [(users_case(wait), wait, think) for wait, think in [([1, 4], 2.5), ([0, 0], 0), (None, None)]]
+
+
+@pytest.mark.parametrize(("number", "wait", "think"), WAITS)
+def test_a_search_with_users_is_ordered_as_its_conductor_wants_it(rendered, number, wait, think):
+    locust = rendered[number]["lab-load"]["__bench_cell_locust"]
     # The first user alone: the search starts the others.
     assert (locust["users"], locust["spawn_rate"]) == (1, 1)
     waits = {"LOCUST_WAIT_MIN_SECONDS", "LOCUST_WAIT_MAX_SECONDS"} if wait else set()
