@@ -72,43 +72,67 @@ NODES = {
 }
 
 
-@pytest.mark.parametrize(("info", "nodes", "words"), NODES.values(), ids=NODES)
-def test_a_sweep_needs_all_of_its_api_hosts(tmp_path, info, nodes, words):
-    code, text = info
-    put_program(tmp_path, "docker", f"if [ \"$1\" = node ]; then echo '{nodes}'; else echo '{text}'; exit {code}; fi")
-    include = str(ROOT / "playbooks/tasks/read_nodes.yml")
-    code, said = play(tmp_path, ["lab-api", "lab-api2"], [{"name": "Look", "ansible.builtin.include_tasks": include}])
-    assert (code == 0) == (not words), said
-    assert [word for word in words if word not in said] == [], said
+# What Docker prints, the group that a node has, and the variables of the inventory.
+CASES = {name: (info, nodes, "", {}) for name, (info, nodes, _) in NODES.items()}
+GROUPS = {"no group": ("", True), "another group": ("b", True), "its group": ("a", False)}
+RACK = {"lab_api_spread": "rack"}
+CASES |= {name: ((0, INFO), "k7x2mfq1 Ready Active", found, RACK) for name, (found, _) in GROUPS.items()}
+# YAML reads `lab_api_spread:` as null, which `default('')` would keep.
+NULL = {"lab_api_spread": None, "lab_api_placement": None}
+CASES["null"] = ((0, INFO), "k7x2mfq1 Ready Active", "", NULL)
 
 
-@pytest.mark.parametrize(("found", "changes"), [("", True), ("b", True), ("a", False)])
-def test_the_node_has_the_group_of_the_inventory(tmp_path, found, changes):
-    log = tmp_path / "calls"
-    put_program(
-        tmp_path,
-        "docker",
-        f'echo "$*" >> "{log}"\n'
-        f"case \"$1 $2\" in 'node ls') echo 'k7x2mfq1 Ready Active' ;; 'node inspect') echo '{found}' ;; "
-        f"info*) echo '{INFO}' ;; esac",
-    )
-    include = str(ROOT / "playbooks/tasks/read_nodes.yml")
-    tasks = [{"name": "Look", "ansible.builtin.include_tasks": include}]
-    host = LOCAL | {"lab_labels": {"rack": "a"}}
-    code, said = play(tmp_path, ["lab-api", "lab-api2"], tasks, host, lab_api_spread="rack")
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory) -> dict[str, tuple[str, list[str]]]:
+    """What each case is told, and how it called docker. All cases are tasks of one play."""
+    root = tmp_path_factory.mktemp("nodes")
+    tasks = []
+    for number, ((code, text), nodes, found, given) in enumerate(CASES.values()):
+        folder = root / f"{number}"
+        folder.mkdir()
+        put_program(
+            folder,
+            "docker",
+            f'echo "$*" >> "{folder}/calls"\n'
+            f"case \"$1 $2\" in 'node ls') echo '{nodes}' ;; 'node inspect') echo '{found}' ;; "
+            f"info*) echo '{text}'; exit {code} ;; esac",
+        )
+        look = {"name": "Look", "ansible.builtin.include_tasks": str(ROOT / "playbooks/tasks/read_nodes.yml")}
+        tell = {"name": "Keep it", "ansible.builtin.set_fact": {f"told_{number}": "{{ ansible_failed_result.msg }}"}}
+        path = f"{folder / 'bin'}:{playing.environment(folder)['PATH']}"
+        tasks.append({"block": [look], "rescue": [tell], "vars": given, "environment": {"PATH": path}})
+    told = ", ".join(f"told_{number} | default('')" for number in range(len(CASES)))
+    content = {"content": f"{{{{ [{told}] | to_json }}}}", "dest": f"{root}/told.json"}
+    tasks.append({"name": "Write it", "ansible.builtin.copy": content})
+    # Only a case with a spread reads the labels.
+    code, said = play(root, ["lab-api", "lab-api2"], tasks, LOCAL | {"lab_labels": {"rack": "a"}})
     assert code == 0, said
-    updates = [line for line in log.read_text().splitlines() if line.startswith("node update")]
+    messages = json.loads((root / "told.json").read_text())
+    calls = [(root / f"{number}/calls").read_text().splitlines() for number in range(len(CASES))]
+    return dict(zip(CASES, zip(messages, calls, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_sweep_needs_all_of_its_api_hosts(looked, name):
+    said, _ = looked[name]
+    words = NODES[name][-1]
+    assert bool(said) == bool(words), said
+    assert [word for word in words if word not in " ".join(said.split())] == [], said
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_node_has_the_group_of_the_inventory(looked, name):
+    said, calls = looked[name]
+    assert not said
+    updates = [line for line in calls if line.startswith("node update")]
+    changes = GROUPS[name][1]
     assert updates == (["node update --label-add swarmsweep.spread=a k7x2mfq1"] if changes else [])
 
 
-def test_an_empty_spread_of_the_inventory_needs_no_group(tmp_path):
-    """YAML reads `lab_api_spread:` as null, which `default('')` would keep."""
-    put_program(tmp_path, "docker", f"if [ \"$1\" = node ]; then echo 'k7x2mfq1 Ready Active'; else echo '{INFO}'; fi")
-    include = str(ROOT / "playbooks/tasks/read_nodes.yml")
-    tasks = [{"name": "Look", "ansible.builtin.include_tasks": include}]
-    null = {"lab_api_spread": None, "lab_api_placement": None}
-    code, said = play(tmp_path, ["lab-api", "lab-api2"], tasks, **null)
-    assert code == 0, said
+def test_an_empty_spread_of_the_inventory_needs_no_group(looked):
+    said, calls = looked["null"]
+    assert not said
+    assert [line for line in calls if line.startswith("node update")] == []
 
 
 def test_each_playbook_takes_an_empty_spread():
