@@ -99,52 +99,63 @@ NAMED = {"a file of another name": "rows\n", "a change of that file": "starting\
 USER = "nobody" if os.geteuid() == 0 else getpass.getuser()
 
 
-def tasks_of(number: int, step: str, requirements: str | None, home: Path) -> list[dict]:
-    """Tasks that make the change, install, and keep the result."""
-    wanted = f"{home}/locustfiles/requirements.txt"
-    change = (
-        {"ansible.builtin.file": {"path": wanted, "state": "absent"}}
-        if requirements is None
-        else {"ansible.builtin.copy": {"content": requirements, "dest": wanted}}
-    )
-    named = {"content": NAMED.get(step, ""), "dest": f"{home}/locustfiles/base.in"}
+# Between two steps: keep what the last one left, by owner and name, then make the next change.
+BETWEEN = """
+import json, os, pathlib, pwd, sys
+
+home, (keep, change) = pathlib.Path(sys.argv[1]), json.load(sys.stdin)
+if keep:
+    own = home / "scenario_packages"
+    paths = [own] if own.exists() else []
+    paths += [pathlib.Path(folder, name) for folder, *names in os.walk(own) for name in sum(names, [])]
+    owners = {str(path.relative_to(own)): pwd.getpwuid(path.lstat().st_uid).pw_name for path in paths}
+    locusts = [path.name for path in home.glob("venv/lib/python3*/site-packages/*")]
+    keep["result"] |= {"owners": owners, "locusts": locusts}
+    (home.parent / keep["file"]).write_text(json.dumps(keep["result"]))
+for name, content in change.items():
+    path = home / "locustfiles" / name
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content)
+"""
+
+
+def between(home: Path, keep: dict | None, change: dict[str, str | None]) -> dict:
+    """The task that does so."""
+    argv = [sys.executable, "-c", BETWEEN, str(home)]
+    return {
+        "ansible.builtin.command": {"argv": argv, "stdin": "{{ given | to_json }}"},
+        "vars": {"given": [keep, change]},
+    }
+
+
+def tasks_of(number: int, home: Path) -> list[dict]:
+    """Tasks that install, and keep the message of a failure."""
     given = {"locust_host_directory": str(home), "locust_host_locustfiles": str(home / "locustfiles")}
     install = {
         "ansible.builtin.include_role": {"name": "locust_host", "tasks_from": "packages"},
         "vars": given | {"locust_host_install_user": USER, "locust_host_ca_bundle": ""},
     }
-    failed = {"ansible.builtin.set_fact": {"failure": "{{ ansible_failed_result.msg }}"}}
-    # By owner and name.
-    find = f"cd {home} && find scenario_packages -printf '%u %P\\n' 2> /dev/null || true"
-    listed = {"ansible.builtin.shell": find, "register": "listed"}
-    locusts = {"ansible.builtin.shell": f"ls {home}/venv/lib/python3*/site-packages", "register": "locusts"}
-    result = {
-        "failure": "{{ failure }}",
-        "listed": "{{ listed.stdout_lines }}",
-        "locusts": "{{ locusts.stdout_lines }}",
-    }
-    result |= {"printed": "{{ locust_host_packages.stdout_lines }}"}
-    keep = {"content": "{{ result | to_json }}", "dest": f"{home.parent}/result-{number}.json"}
-    return [
-        {"ansible.builtin.set_fact": {"failure": ""}},
-        change,
-        *([{"ansible.builtin.copy": named}] if step in NAMED else []),
-        {"block": [install], "rescue": [failed]},
-        listed,
-        locusts,
-        {"ansible.builtin.copy": keep, "vars": {"result": result}},
-    ]
+    failed = {"ansible.builtin.set_fact": {f"failure_{number}": "{{ ansible_failed_result.msg }}"}}
+    return [{"block": [install], "rescue": [failed]}]
 
 
 @pytest.fixture(scope="module")
 def results(play, home) -> dict[str, dict]:
     """What each step left, with the role's tasks on this machine. They reach no package index."""
     folder = home.parent
-    tasks = [
-        task
-        for number, (step, (requirements, *_)) in enumerate(STEPS.items())
-        for task in tasks_of(number, step, requirements, home)
-    ]
+    tasks, keep = [], None
+    for number, (step, (requirements, *_)) in enumerate(STEPS.items()):
+        change = {"requirements.txt": requirements}
+        if step in NAMED:
+            change["base.in"] = NAMED[step]
+        tasks += [between(home, keep, change), *tasks_of(number, home)]
+        left = {"failure": f"{{{{ failure_{number} | default('') }}}}"}
+        keep = {
+            "file": f"result-{number}.json",
+            "result": left | {"printed": "{{ locust_host_packages.stdout_lines }}"},
+        }
+    tasks.append(between(home, keep, {}))
     # Root's own settings of uv, which no other user can read.
     settings = folder / "root/.config/uv/uv.toml"
     settings.parent.mkdir(parents=True)
@@ -169,12 +180,12 @@ def test_packages_follow_the_file_and_versions_are_printed(results, step):
         assert word in found["failure"]
     if printed is not None:
         assert found["printed"] == printed
-    entries = dict(line.split(" ", 1)[::-1] for line in found["listed"])
+    owners = found["owners"]
     if modules is not None:
-        assert {name for name in WHEELS if f"site/{name}.py" in entries} == modules
+        assert {name for name in WHEELS if f"site/{name}.py" in owners} == modules
     # Root's own environment stays as it is.
     assert {name for name in WHEELS if f"{name}.py" in found["locusts"]} == {"locked"}
-    assert set(entries.values()) <= {USER}
+    assert set(owners.values()) <= {USER}
 
 
 def test_no_code_of_a_package_is_run_before_a_load(results, home):
