@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
@@ -39,6 +40,26 @@ def refusal(result: subprocess.CompletedProcess) -> str:
     message = re.search(r"^FAILED: .*\n((?:  .*\n)+)", result.stdout, re.MULTILINE)
     assert message, result.stdout + result.stderr
     return without_inventory(textwrap.dedent(message[1]).rstrip("\n"))
+
+
+def failures_of_each(play: Play, folder: Path, name: str, variables: list[dict], *tasks: str) -> list[str]:
+    """What each host is told, in the first play on localhost of a playbook with the variables of that host."""
+    parts = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
+    local = next(part for part in parts if part.get("hosts") == "localhost")
+    wanted = [task for task in local["tasks"] if not tasks or task["name"] in tasks]
+    # Beside the folder of the scenarios, as the real one.
+    playbook = folder / "playbooks/play.yml"
+    playbook.parent.mkdir()
+    (folder / "locustfiles").symlink_to(ROOT / "locustfiles")
+    playbook.write_text(yaml.safe_dump([local | {"hosts": "all", "tasks": wanted}]))
+    own = {"ansible_connection": "local", "lab_directory": str(folder / "own")}
+    hosts = {f"case-{number}.": own | given for number, given in enumerate(variables)}
+    (folder / "cases.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    result = play(playbook, folder / "cases.yml")
+    assert result.returncode != 0
+    parts = [said(result).partition(f"FAILED: {host} failed in task: ")[2].partition("FAILED: ")[0] for host in hosts]
+    assert all(parts), result.stdout + result.stderr
+    return parts
 
 
 class Watched:
@@ -128,28 +149,38 @@ BAD_SWEEPS = {
 }
 
 
-@pytest.mark.parametrize(("text", "line"), BAD_SWEEPS.values(), ids=BAD_SWEEPS)
-def test_bad_sweep_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, text, line):
-    path = tmp_path / "bad.yml"
-    path.write_text(text)
+def assert_complete(words: str, path: Path, line: int | None) -> None:
+    """The user gets the complete message of the package."""
     with pytest.raises(InputError) as refused:
         load_sweep(path)
+    assert f"{path}:{line}: " in words if line else f"{path}: " in words
+    assert " ".join(str(refused.value).split()) in words
+    assert "Traceback" not in words
+
+
+def test_bad_sweep_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path):
+    text, line = BAD_SWEEPS["a template"]
+    path = tmp_path / "bad.yml"
+    path.write_text(text)
     result = play(ROOT / "sweep.yml", watched.inventory, "-e", f"sweep={path}")
     assert result.returncode != 0
-    assert f"{path}:{line}: " in said(result) if line else f"{path}: " in said(result)
-    # The user gets the complete message of the package.
-    assert " ".join(str(refused.value).split()) in said(result)
-    assert "Traceback" not in said(result)
+    assert_complete(said(result), path, line)
     assert not watched.touched
 
 
-def test_missing_sweep_is_refused_with_those_that_are_there(play: Play, watched):
-    result = play(ROOT / "sweep.yml", watched.inventory, "-e", "sweep=sweeps/quik.yml")
-    assert result.returncode != 0
-    assert "sweeps/quik.yml" in said(result)
-    assert "quick.yml" in said(result)
-    assert "Traceback" not in said(result)
-    assert not watched.touched
+def test_each_kind_of_mistake_in_a_sweep_reaches_the_user(play: Play, tmp_path):
+    cases = [case for name, case in BAD_SWEEPS.items() if name != "a template"]
+    paths = [tmp_path / f"{number}.yml" for number in range(len(cases))]
+    for path, (text, _) in zip(paths, cases, strict=True):
+        path.write_text(text)
+    variables = [{"sweep": str(path)} for path in [*paths, "sweeps/quik.yml"]]
+    *refused, missing = failures_of_each(play, tmp_path, "check_sweep", variables)
+    for words, path, (_, line) in zip(refused, paths, cases, strict=True):
+        assert_complete(words, path, line)
+    # A file that is not there is refused with those that are.
+    assert "sweeps/quik.yml" in missing
+    assert "quick.yml" in missing
+    assert "Traceback" not in missing
 
 
 # The sweep file is not there either: a resumed run needs none.
@@ -180,7 +211,7 @@ def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
 # --- Invalid names and addresses --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("playbook", ["site.yml", "sweep.yml", "playbooks/retrain.yml", "playbooks/preflight.yml"])
+@pytest.mark.parametrize("playbook", ["site.yml", "sweep.yml"])
 def test_a_bad_name_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, playbook):
     given = {"lab_name": "lab\n", "lab_directory": str(tmp_path / "keys")}
     result = play(ROOT / playbook, watched.inventory, "-e", json.dumps(given))
@@ -190,41 +221,49 @@ def test_a_bad_name_is_refused_before_any_host_is_touched(play: Play, watched, t
     assert not (tmp_path / "keys").exists()
 
 
-@pytest.mark.parametrize("host", ["../x", "-rf", "a b", "x;id", "localhost"])
-def test_a_host_of_another_name_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, host):
+def test_hosts_of_another_name_are_refused_before_any_host_is_touched(play: Play, watched, tmp_path):
     groups = yaml.safe_load(watched.inventory.read_text())["lab"]["children"]
-    groups["load"]["hosts"] = {host: groups["load"]["hosts"]["lab-load"]}
+    names = ["../x", "-rf", "a b", "x;id", "localhost"]
+    groups["load"]["hosts"] = dict.fromkeys(names, groups["load"]["hosts"]["lab-load"])
     path = tmp_path / "other.yml"
     path.write_text(json.dumps({"lab": {"children": groups}}))
     result = play(ROOT / "site.yml", path)
     assert result.returncode != 0
-    assert f"the host '{host}'" in said(result)
-    assert f" in {path}" in said(result)
+    assert [name for name in names if f"the host '{name}'" not in said(result)] == []
+    assert said(result).count(f" in {path}") == len(names)
     assert not watched.touched
 
 
 @pytest.mark.parametrize(
-    ("given", "address", "words"),
+    ("given", "addresses", "words"),
     [
-        ({"lab_subnet": "198.18.300.0/24"}, "198.18.0.11", "lab_subnet is '198.18.300.0/24'; "),
-        ({"lab_subnet": "198.18.0.0/24\n"}, "198.18.0.11", r"lab_subnet is '198.18.0.0/24\n'; "),
-        ({"lab_bridge": "x;id"}, "198.18.0.11", "lab_bridge is 'x;id'; "),
-        ({"lab_bridge": None}, "198.18.0.11", "lab_bridge is None; "),
-        ({"lab_release": "sid"}, "198.18.0.11", "lab_release is 'sid'; "),
-        ({}, "198.18.0.1", "ansible_host of 'lab-api' is '198.18.0.1'; "),
-        ({}, "198.18.1.11", "ansible_host of 'lab-api' is '198.18.1.11'; "),
-        ({}, "198.18.0.12", "ansible_host of 'lab-load' is 198.18.0.12, "),
+        (
+            {"lab_subnet": "198.18.300.0/24", "lab_bridge": "x;id", "lab_release": "sid"},
+            ["198.18.0.11", "198.18.0.12"],
+            ["lab_subnet is '198.18.300.0/24'; ", "lab_bridge is 'x;id'; ", "lab_release is 'sid'; "],
+        ),
+        (
+            {"lab_subnet": "198.18.0.0/24\n", "lab_bridge": None},
+            ["198.18.0.11", "198.18.0.12"],
+            [r"lab_subnet is '198.18.0.0/24\n'; ", "lab_bridge is None; "],
+        ),
+        # The address of the bridge, for both.
+        (
+            {},
+            ["198.18.0.1", "198.18.0.1"],
+            ["ansible_host of 'lab-api' is '198.18.0.1'; ", "ansible_host of 'lab-load' is 198.18.0.1, "],
+        ),
     ],
 )
-def test_no_machine_is_made_for_an_invalid_lab(play: Play, tmp_path, given, address, words):
+def test_no_machine_is_made_for_an_invalid_lab(play: Play, tmp_path, given, addresses, words):
     folder = tmp_path / "inventory"
     shutil.copytree(ROOT / "inventory/lab", folder)
-    inventory(folder / "hosts.yml", {"ansible_host": address}, {"ansible_host": "198.18.0.12"})
+    inventory(folder / "hosts.yml", *({"ansible_host": address} for address in addresses))
     # Not the name of a lab that may exist.
     given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), **given}
     result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps(given))
     assert result.returncode != 0
-    assert words in said(result)
+    assert [word for word in words if word not in said(result)] == []
     assert ", 0 changed" in said(result)
     assert not (tmp_path / "keys").exists()
 
@@ -315,12 +354,20 @@ def test_a_group_without_hosts_is_named_with_the_file_to_edit(play: Play, tmp_pa
     assert "Traceback" not in said(result)
 
 
-@pytest.mark.parametrize("playbook", ["status", "logs", "clean", "compose", "preflight"])
+# `clean` imports this check after another playbook.
+@pytest.mark.parametrize("playbook", ["status", "clean"])
 def test_an_inventory_that_does_not_exist_is_refused(play: Play, tmp_path, playbook):
     """Without this, `./lab status` would succeed, and show nothing."""
     result = play(ROOT / f"playbooks/{playbook}.yml", tmp_path / "none")
     assert result.returncode != 0
     assert f"the inventory '{tmp_path / 'none'}' does not exist; allowed: " in said(result)
+
+
+@pytest.mark.parametrize("playbook", ["status", "logs", "compose", "preflight", "retrain"])
+def test_the_names_of_an_inventory_are_checked_first(playbook):
+    first = yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text())[0]
+    assert first["import_playbook"] == "check_names.yml"
+    assert not {"when", "tags"} & set(first)
 
 
 @pytest.mark.parametrize(
@@ -355,40 +402,45 @@ def test_a_setting_that_is_used_late_is_refused_before_any_host_is_touched(play:
 # --- An invalid retraining --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("seed", "shown"),
-    [("-1", "-1"), ("1.5", "1.5"), ("seven", "seven"), ("1234567890", "1234567890"), ('""', "")],
-)
-def test_an_invalid_seed_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, golden, seed, shown):
-    result = play(
-        ROOT / "playbooks/retrain.yml", watched.inventory, "-e", f"seed={seed}", "-e", f"lab_directory={tmp_path}"
-    )
+def test_an_invalid_seed_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, golden):
+    result = play(ROOT / "playbooks/retrain.yml", watched.inventory, "-e", "seed=-1", "-e", f"lab_directory={tmp_path}")
     assert result.returncode != 0
     message = refusal(result)
-    assert message.startswith(f"seed is '{shown}';")
+    assert message.startswith("seed is '-1';")
     golden("retrain_seed.txt", message.replace(message.split(";")[0], "seed is 'SEED'") + "\n")
     assert not watched.touched
+
+
+def test_each_invalid_seed_is_refused(play: Play, tmp_path):
+    seeds = ["1.5", "seven", "1234567890", ""]
+    tasks = ("Choose a seed, unless it is given", "Refuse an invalid seed")
+    told = failures_of_each(play, tmp_path, "retrain", [{"seed": seed} for seed in seeds], *tasks)
+    assert [words for words, seed in zip(told, seeds, strict=True) if f"seed is '{seed}';" not in words] == []
 
 
 # --- A role with invalid input ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("role", "given", "words"),
-    [
-        ("docker_engine", {"docker_engine_source": "podman"}, "one of: distribution, docker-ce, present, got: podman"),
-        ("swarm", {"swarm_subnet_size": "wide"}, "'swarm_subnet_size' is of type"),
-        ("api_stack", {"api_stack_replicas": 1.5}, "'api_stack_replicas' is of type"),
-        ("virtual_lab", {"virtual_lab_machines": [{"name": "x"}]}, "required arguments: address, cores, memory_bytes"),
-    ],
-)
-def test_role_refuses_other_arguments_before_it_starts(play: Play, anywhere, tmp_path, role, given, words):
-    playbook = tmp_path / "play.yml"
-    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "roles": [{"role": role, "vars": given}]}]))
-    result = play(playbook, anywhere)
+REFUSED_ARGUMENTS = {
+    "docker_engine": ({"docker_engine_source": "podman"}, "one of: distribution, docker-ce, present, got: podman"),
+    "swarm": ({"swarm_subnet_size": "wide"}, "'swarm_subnet_size' is of type"),
+    "api_stack": ({"api_stack_replicas": 1.5}, "'api_stack_replicas' is of type"),
+    "virtual_lab": ({"virtual_lab_machines": [{"name": "x"}]}, "required arguments: address, cores, memory_bytes"),
+}
+
+
+def test_roles_refuse_other_arguments_before_they_start(play: Play, tmp_path):
+    # Each role has a host of its name.
+    task = {"name": "Start", "ansible.builtin.include_role": {"name": "{{ inventory_hostname }}"}}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "tasks": [task]}]))
+    hosts = {role: {"ansible_connection": "local"} | given for role, (given, _) in REFUSED_ARGUMENTS.items()}
+    (tmp_path / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts}}))
+    result = play(tmp_path / "play.yml", tmp_path / "hosts.yml")
     assert result.returncode != 0
-    assert words in said(result)
-    assert "1 task, 0 changed" in said(result)
+    for role, (_, words) in REFUSED_ARGUMENTS.items():
+        assert words in said(result).partition(f"FAILED: {role} failed in task: ")[2].partition("FAILED: ")[0]
+    # On each host the task of the play, and the check of the arguments.
+    assert f"{2 * len(REFUSED_ARGUMENTS)} tasks, 0 changed" in said(result)
 
 
 # --- Hosts of another version -----------------------------------------------------------------------------------------
@@ -396,64 +448,69 @@ def test_role_refuses_other_arguments_before_it_starts(play: Play, anywhere, tmp
 SITE = {"preflight_locks": True, "preflight_is_site": True}
 
 
+# The play gives this to the action: the arguments of the play, the tags, and whether hosts must have this version.
 @pytest.mark.parametrize(
-    ("given", "tags", "refused"),
+    ("given", "tags", "needed"),
     [
-        ({"preflight_locks": True}, (), True),
-        (SITE, (), False),
+        ({"preflight_locks": True}, ["all"], True),
+        (SITE, ["all"], False),
         # This part of site.yml needs what the other parts installed.
-        (SITE, ("--tags", "api"), True),
-        (SITE, ("--tags", "provision"), False),
+        (SITE, ["api"], True),
+        (SITE, ["provision"], False),
+        ({}, ["all"], False),
     ],
-    ids=["sweep", "site", "site --tags api", "site --tags provision"],
+    ids=["sweep", "site", "site --tags api", "site --tags provision", "preflight"],
 )
-def test_a_command_that_does_not_provision_needs_hosts_of_its_version(play: Play, tmp_path, given, tags, refused):
-    host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
-    path = inventory(tmp_path / "hosts.yml", host, host)
-    given = given | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
-    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given), *tags)
-    # This machine may lack what a host needs, which is reported too.
-    for name in ("lab-api", "lab-load"):
-        assert (f"- {name} (127.0.0.1) has no lab yet. Fix: ./lab site" in said(result)) is refused
+def test_a_command_that_does_not_provision_needs_hosts_of_its_version(given, tags, needed):
+    parts = yaml.safe_load((ROOT / "playbooks/preflight.yml").read_text())
+    (task,) = (task for part in parts for task in part.get("tasks", []) if "preflight" in task)
+    world = jinja2.Environment()
+    world.filters["intersect"] = lambda one, other: [item for item in one if item in other]
+    assert world.from_string(task["preflight"]["provisioned"]).render(given, ansible_run_tags=tags) == str(needed)
 
 
-@pytest.mark.parametrize(("disk", "refused"), [("hdd", True), ("ssd", False)])
-def test_a_lab_without_a_host_for_the_replicas_is_refused(play: Play, tmp_path, disk, refused):
+# This machine may lack what a host needs, which is reported too.
+@pytest.mark.parametrize(
+    ("tags", "disk", "value", "refused"), [(("--tags", "api"), "hdd", "", True), ((), "ssd", None, False)]
+)
+def test_all_problems_of_the_hosts_and_the_settings_are_named_together(
+    play: Play, tmp_path, tags, disk, value, refused
+):
     host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
     path = inventory(tmp_path / "hosts.yml", host | {"lab_labels": {"disk": disk}}, host)
     given = SITE | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
     given |= {"lab_api_placement": {"disk": "ssd"}}
-    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given))
-    # This machine may lack what a host needs, which is reported too.
+    # With lab_api_spread empty too: null is as no spread.
+    given |= {"lab_registry": value, "lab_api_on_manager": "maybe", "lab_api_spread": None}
+    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given), *tags)
+    # Hosts of another version.
+    for name in ("lab-api", "lab-load"):
+        assert (f"- {name} (127.0.0.1) has no lab yet. Fix: ./lab site" in said(result)) is refused
+    # A lab without a host for the replicas.
     words = "- lab_api_placement is {disk: ssd}, and no API host that may carry replicas has these labels: "
     assert (f"{words}lab-api has disk: hdd. Fix: " in said(result)) is refused
-
-
-@pytest.mark.parametrize("value", ["", None])
-def test_a_setting_that_is_no_truth_value_is_named(play: Play, tmp_path, value):
-    """With lab_api_spread empty too: null is as no spread."""
-    host = {"ansible_connection": "local", "ansible_become": False, "ansible_host": "127.0.0.1"}
-    path = inventory(tmp_path / "hosts.yml", host, host)
-    given = SITE | {"lab_directory": str(tmp_path / "own"), "lab_host_directory": str(tmp_path / "lab")}
-    given |= {"lab_registry": value, "lab_api_on_manager": "maybe", "lab_api_spread": None}
-    result = play(ROOT / "playbooks/preflight.yml", path, "-e", json.dumps(given))
+    # Settings that are no truth value.
     assert f"- lab_registry is {value!r}; allowed: true or false. Fix: change it in " in said(result)
     assert "- lab_api_on_manager is 'maybe'; allowed: true or false. Fix: change it in " in said(result)
     assert "lab_api_spread is" not in said(result)
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ("ui_of=nothing.py", "'nothing.py' is not in locustfiles/; available: "),
-        ("ui_of=sweeps/nothing.yml", "sweeps/nothing.yml: no such sweep file"),
-        ("ui_of=sweeps/capacity.yml", "is an open loop, and Locust's page starts users"),
-        ("ui_workers=129", "--workers is '129'; allowed: a whole number from 1 to 128"),
-        ("ui_minutes=1441", "--minutes is '1441'; allowed: a whole number from 1 to 1440"),
-    ],
-)
-def test_a_page_that_can_load_nothing_is_refused_before_any_host_is_touched(play: Play, watched, given, words):
-    result = play(ROOT / "playbooks/ui.yml", watched.inventory, "-e", given)
+def test_a_page_that_can_load_nothing_is_refused_before_any_host_is_touched(play: Play, watched):
+    result = play(ROOT / "playbooks/ui.yml", watched.inventory, "-e", "ui_of=nothing.py")
     assert result.returncode != 0
-    assert words in said(result)
+    assert "'nothing.py' is not in locustfiles/; available: " in said(result)
     assert not watched.touched
+
+
+# The variables of `./lab ui`, and words of the refusal.
+REFUSED_PAGES = [
+    ({"ui_of": "sweeps/nothing.yml"}, "sweeps/nothing.yml: no such sweep file"),
+    ({"ui_of": "sweeps/capacity.yml"}, "is an open loop, and Locust's page starts users"),
+    ({"ui_workers": "129"}, "--workers is '129'; allowed: a whole number from 1 to 128"),
+    ({"ui_minutes": "1441"}, "--minutes is '1441'; allowed: a whole number from 1 to 1440"),
+]
+
+
+def test_each_mistake_in_the_order_of_a_page_is_refused(play: Play, tmp_path):
+    told = failures_of_each(play, tmp_path, "ui", [given for given, _ in REFUSED_PAGES])
+    assert [words for words, (_, wanted) in zip(told, REFUSED_PAGES, strict=True) if wanted not in words] == []
