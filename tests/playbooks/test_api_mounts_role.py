@@ -55,14 +55,14 @@ def test_each_content_is_copied_once_and_removed_when_it_is_not_read(copy, tmp_p
     assert copied.parent.stat().st_mode & 0o777 == 0o755
     assert (file / "content").read_text() == "a\n"
     assert copy(mounts) == 0
-    # A copy that was interrupted.
-    (file / "complete").unlink()
-    (file / "content").chmod(0o600)
-    (file / "content").write_text("half")
-    assert copy(mounts) > 0
-    assert (file / "content").read_text() == "a\n"
+    # A copy that was interrupted, and a file with another content.
+    (folder / "complete").unlink()
+    copied.chmod(0o600)
+    copied.write_text("half")
     labels.write_text("b\n")
     assert copy(mounts) > 0
+    assert copied.read_bytes() == (model / "deep/weights.bin").read_bytes()
+    assert (host / read_mount("/labels.txt", labels).name / "content").read_text() == "b\n"
     assert sorted(host.iterdir()) == sorted([folder, host / read_mount("/labels.txt", labels).name])
     assert copy({}) > 0
     assert list(host.iterdir()) == []
