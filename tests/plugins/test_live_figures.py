@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from swarmsweep.report.live_load import FILE, MISSING_FILE, read_live
@@ -47,13 +48,10 @@ def attempt(folder: Path, tenths: int = 10, **arguments: object) -> subprocess.P
     )
 
 
-def wait_for(process: subprocess.Popen, what):
-    """What a function returns once it is true; None if the play ends before."""
-    while process.poll() is None:
-        if found := what():
-            return found
+def wait_for(process: subprocess.Popen, holds: Callable[[], bool]) -> None:
+    """Until a function is true, or the play ends."""
+    while process.poll() is None and not holds():
         time.sleep(0.05)
-    return None
 
 
 def refused(path: Path) -> bool:
@@ -64,16 +62,16 @@ def refused(path: Path) -> bool:
 def test_known_figures_are_kept_until_the_end_and_others_never(tmp_path):
     target, missing = tmp_path / "run" / FILE, tmp_path / "run" / MISSING_FILE
     with attempt(tmp_path, 300, live_file=str(target)) as process:
-        for text in ('{"rps": 1}', "no json", json.dumps(LIVE | {"stage": "\x1b[2J"})):
-            missing.unlink(missing_ok=True)
-            (tmp_path / "text").write_text(text)
-            (tmp_path / "text").replace(tmp_path / "locust/live.json")
-            assert wait_for(process, lambda: refused(missing)), text
-            assert not target.exists()
-        (tmp_path / "text").write_text(json.dumps(LIVE))
-        (tmp_path / "text").replace(tmp_path / "locust/live.json")
-        seen = wait_for(process, lambda: read_live(tmp_path / "run", time.time()))
-        (tmp_path / "seen").touch()
+        try:
+            for text in ('{"rps": 1}', "no json", json.dumps(LIVE | {"stage": "\x1b[2J"}), json.dumps(LIVE)):
+                missing.unlink(missing_ok=True)
+                (tmp_path / "text").write_text(text)
+                (tmp_path / "text").replace(tmp_path / "locust/live.json")
+                wait_for(process, lambda: refused(missing) or target.exists())
+                assert target.exists() is (text == json.dumps(LIVE)), text
+            seen = read_live(tmp_path / "run", time.time())
+        finally:
+            (tmp_path / "seen").touch()
         out = process.stdout.read()
     assert process.returncode == 0, out
     assert "bad: {}" in out
