@@ -17,6 +17,7 @@ import pytest
 
 from app.dependencies.processes import free_port
 from bench.lib import load_host
+from tests.loadgen.live_file import Reader
 
 ROOT = Path(__file__).parents[2]
 PEER = Path(__file__).with_name("http_peer.py")
@@ -26,8 +27,8 @@ pytest.importorskip("hdrh", reason="hdrhistogram is not installed")
 pytest.importorskip("httptools", reason="httptools is not installed")
 pytestmark = pytest.mark.skipif(LOCUST is None, reason="locust is not installed")
 
-# What the peer's path /slots can serve, see http_peer.py.
-SLOTS_RPS = 100
+# What the peer's path /slots can serve, and how long each request takes, see http_peer.py.
+SLOTS_RPS, SLOT_MS = 100, 20
 # Appended to the profiles of a search: the least that still goes through all of a search.
 PROFILE = """
 import dataclasses
@@ -151,10 +152,14 @@ def lab(tmp_path):
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """(lab, exit code, capacity.json) of a whole search with two workers, which had to wait for its beginning."""
+    """(lab, exit code, capacity.json) of a whole search with two workers, which had to wait for its beginning.
+
+    ``lab.live`` has kept what the load did at each moment.
+    """
     with ExitStack() as stack:
         lab = Lab(stack, tmp_path_factory.mktemp("conductor"))
         lab.start()
+        lab.live = stack.enter_context(Reader(lab.out))
         lab.wait_for("workers", lambda: (lab.folder / "master.log").read_text().count("reported as ready") == 2)
         assert lab.counts() == {}
         assert not lab.trials()
@@ -309,6 +314,25 @@ def test_server_files_and_locust_count_the_same(searched):
     assert int(row["Request Count"]) == timeline["requests_recorded"]
 
 
+def test_the_live_file_shows_what_each_probe_offers_and_gets(searched):
+    lab, _, capacity, _ = searched
+    probes = {trial["trial"]: trial for trial in capacity["trials"]}
+    shown = [version for version in lab.live.seen if version["probe"] is not None]
+    assert {version["probe"] for version in shown} <= probes.keys()
+    assert len({version["probe"] for version in shown}) >= 3
+    for version in shown:
+        trial = probes[version["probe"]]
+        rate = trial["rate_rps"]
+        offered = (trial["connections"], "connections") if rate is None else (rate, "requests/s")
+        assert (version["stage"], version["offered"], version["offered_unit"]) == (trial["purpose"], *offered)
+    # While a probe runs, not only at its end.
+    known = [version for version in shown if version["rps"] > 0 and version["p95_ms"] is not None]
+    assert {version["probe"] for version in known} - {1, 2}
+    # Each slot of the server takes so long.
+    assert all(SLOT_MS * 0.9 <= version["p50_ms"] <= version["p95_ms"] for version in known)
+    assert not lab.live.path.exists()
+
+
 def test_alone_without_workers(lab):
     """Also with an upper limit of the rate, which the server holds."""
     # Ten times what the server needs at that rate, so that a pause of this machine fails no trial.
@@ -367,11 +391,8 @@ def test_a_scenario_of_closed_loops_is_refused_before_any_request(lab):
 @pytest.mark.parametrize(
     ("order", "message"),
     [
-        ({"profile": "quick"}, "profile is 'quick'; allowed: one of smoke, standard, publish, short"),
         ({"slo": {"max_failure_percent": 1}}, "has no latency limit"),
         ({"arrivals": "steady"}, "'steady'"),
-        ({"seed": "5"}, "seed is '5'; allowed: a whole number"),
-        ({"spam": 1}, "unexpected keyword argument 'spam'"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(lab, order, message):
@@ -382,3 +403,20 @@ def test_an_order_that_makes_no_sense_is_refused(lab, order, message):
     assert message in log
     assert not (lab.out / "capacity.json").exists()
     assert lab.counts() == {}
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        ({"profile": "quick"}, "profile is 'quick'; allowed: one of smoke, standard, publish, short"),
+        ({"seed": "5"}, "seed is '5'; allowed: a whole number"),
+        ({"spam": 1}, "unexpected keyword argument 'spam'"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(lab, order, message):
+    """By what reads the order, in the folder of a load host."""
+    program = "import sys; from loadgen.master.search_order import SearchOrder; SearchOrder.from_json(sys.argv[1])"
+    command = [sys.executable, "-c", program, json.dumps(ORDER | order)]
+    done = subprocess.run(command, cwd=lab.home, capture_output=True, text=True, timeout=60)
+    assert "ValueError" in done.stderr
+    assert message in done.stderr

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from swarmsweep.errors import InputError
 from swarmsweep.lab.lock_holder import holder_of
 from tests.printed import printed
 
@@ -124,6 +127,11 @@ def test_what_goes_is_shown_and_nothing_is_removed(lab):
 
 
 def test_with_yes_it_is_removed_and_what_is_needed_stays(lab):
+    logs = lab.folder / "log"
+    logs.mkdir()
+    for name in ("site-20260101T000000Z-7.log", "mine.log", "site-notes.log"):
+        (logs / name).write_text("x")
+        os.utime(logs / name, (time.time() - 40 * 86400,) * 2)
     code, said = lab.clean(clean_days="30", clean_yes=True)
     assert code == 0, said
     assert "This is removed now." in said
@@ -135,18 +143,8 @@ def test_with_yes_it_is_removed_and_what_is_needed_stays(lab):
     assert lab.calls("prune") == ["builder prune --all --force --filter until=720h"]
     assert [path.name for path in (lab.folder / "reports").iterdir()] == ["20260102T000000Z-b"]
     assert not (lab.folder / "lab/build/x.tar.gz").exists()
-
-
-def test_only_logs_of_the_lab_are_removed(lab):
-    logs = lab.folder / "log"
-    logs.mkdir()
-    for name in ("site-20260101T000000Z-7.log", "mine.log", "site-notes.log"):
-        (logs / name).write_text("x")
-        os.utime(logs / name, (time.time() - 40 * 86400,) * 2)
-    code, said = lab.clean(clean_days="30", clean_yes=True)
-    assert code == 0, said
+    # Of the logs, those of the lab alone. The log of this command is there too.
     assert "this machine: log site-20260101T000000Z-7.log, 40 days old" in said
-    # The log of this command is there too.
     assert {"mine.log", "site-notes.log"} == {
         path.name for path in logs.iterdir() if path.stat().st_mtime < time.time() - 86400
     }
@@ -171,8 +169,16 @@ def test_nothing_is_removed_while_a_sweep_runs(lab):
     assert not (lab.folder / "calls").exists()
 
 
-@pytest.mark.parametrize("days", ["-1", "x", "36501", "1.5"])
-def test_a_wrong_number_of_days_is_refused(lab, days):
-    code, said = lab.clean(clean_days=days, clean_yes=True)
+def test_a_wrong_number_of_days_is_refused(lab):
+    code, said = lab.clean(clean_days="-1", clean_yes=True)
     assert code != 0
-    assert f"--days (clean_days) is '{days}'; allowed: a whole number from 0 to 9999" in said
+    assert "--days (clean_days) is '-1'; allowed: a whole number from 0 to 9999" in said
+
+
+@pytest.mark.parametrize("days", ["-1", "x", "36501", "1.5"])
+def test_each_wrong_number_of_days_is_refused(tmp_path, days):
+    spec = importlib.util.spec_from_file_location("lab_clean_action", playing.ROOT / "plugins/action/lab_clean.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with pytest.raises(InputError, match=re.escape(f"is '{days}'; allowed: a whole number from 0 to 9999")):
+        object.__new__(module.ActionModule).do_list(*[str(tmp_path)] * 4, days)

@@ -5,6 +5,7 @@ The hosts are reached through a program that stands in for ssh: each has a `dock
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hostlink.build_context import context_of
+from hostlink.build_context import ContextError, context_of
 from tests.plugins import playing
 
 SSH = """\
@@ -137,31 +138,48 @@ def lab(tmp_path):
     return Lab(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def lab_image():
+    """The module of the action."""
+    spec = importlib.util.spec_from_file_location("lab_image_action", playing.ROOT / "plugins/action/lab_image.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def action(lab_image, lab, monkeypatch):
+    """The action without a play around it. Its `docker` is that of this machine."""
+    monkeypatch.setenv("PATH", os.pathsep.join([str(lab.folder / "here"), "/usr/bin", "/bin"]))
+    return object.__new__(lab_image.ActionModule)
+
+
+def make_kit(lab, *names: str) -> Path:
+    """A folder to build."""
+    folder = lab.folder / "kit"
+    folder.mkdir()
+    for name in ("Dockerfile", *names):
+        (folder / name).write_text("x")
+    return folder
+
+
 def test_an_image_of_this_machine_goes_where_it_is_not(lab):
     lab.give_docker(lab.folder / "here")
-    lab.add("here", "kit:latest")
+    lab.add("here", "kit:latest", "sha256:2 y")
+    # One host has another image of the same name.
     lab.add("b", "kit:latest")
     code, said = lab.bring("kit")
     assert code == 0, said
-    assert lab.images("a") == ["kit:latest"]
-    assert (len(lab.calls("a", "load")), len(lab.calls("b", "load"))) == (1, 0)
+    assert [(lab.folder / host / "images/kit:latest").read_text().split()[0] for host in "ab"] == ["sha256:2"] * 2
+    assert (len(lab.calls("a", "load")), len(lab.calls("b", "load"))) == (1, 1)
     assert lab.settings.read_text() == SETTINGS.replace('""', "kit:latest")
     assert "lab_api_image is now kit:latest (before: '')" in said
-    # Once more: nothing is sent, and nothing changes.
+    # Once more: nothing is sent to the host that has it, and nothing changes.
+    (lab.folder / "a/images/kit:latest").unlink()
     code, said = lab.bring("kit:latest")
     assert code == 0, said
-    assert len(lab.calls("a", "load")) == 1
+    assert (len(lab.calls("a", "load")), len(lab.calls("b", "load"))) == (2, 1)
     assert "lab_api_image is already kit:latest" in said
-
-
-def test_another_image_of_the_same_name_is_replaced(lab):
-    lab.give_docker(lab.folder / "here")
-    lab.add("here", "kit:1", "sha256:2 y")
-    for host in "ab":
-        lab.add(host, "kit:1")
-    code, said = lab.bring("kit:1")
-    assert code == 0, said
-    assert [(lab.folder / host / "images/kit:1").read_text().split()[0] for host in "ab"] == ["sha256:2"] * 2
 
 
 def test_a_folder_is_built_on_the_first_host_where_this_machine_has_no_docker(lab):
@@ -179,30 +197,42 @@ def test_a_folder_is_built_on_the_first_host_where_this_machine_has_no_docker(la
     assert "3 files, 21 B; files and folders left out by .dockerignore: 1" in said
     assert "#1 building .dockerignore Dockerfile app.py" in said
     assert not (lab.folder / "keys/images/copied.tar").exists()
-    # The same files are not built again, other files have another name.
+    # Other files have another name. The same files are not built again.
+    assert image == context_of(folder).tag()
     assert lab.bring(str(folder))[0] == 0
     assert len(lab.calls("a", "build")) == 1
-    (folder / "app.py").write_text("changed")
-    assert lab.bring(str(folder))[0] == 0
-    assert len(lab.images("a")) == len(lab.images("b")) == 2
+
+
+def both_bundles(bundle: Path) -> bytes:
+    """The certificates of the inventory and of this machine."""
+    usual = Path("/etc/ssl/certs/ca-certificates.crt")
+    return b"\n".join(path.read_bytes() for path in (bundle, usual) if path.exists())
 
 
 def test_a_folder_is_built_here_if_this_machine_has_docker(lab):
+    """With the certificates of this machine and of the inventory. A company may inspect TLS in part."""
     lab.give_docker(lab.folder / "here")
-    folder = lab.folder / "kit"
-    folder.mkdir()
-    (folder / "Dockerfile").write_text("FROM scratch")
-    code, said = lab.bring(str(folder))
+    folder, bundle = make_kit(lab), lab.folder / "company.pem"
+    bundle.write_bytes(b"x" * 15)
+    code, said = lab.bring(str(folder), "-e", json.dumps({"lab_ca_bundle": str(bundle)}))
     assert code == 0, said
     assert lab.images("a") == lab.images("b") == lab.images("here") == [lab.named()]
     assert [lab.calls(host, "build") for host in "ab"] == [[], []]
+    assert (lab.folder / "here/certificates").read_bytes() == both_bundles(bundle)
+
+
+@pytest.mark.parametrize("size_bytes", [15, 500 * 1024])
+def test_certificates_that_are_too_large_together_are_those_of_the_inventory(lab_image, tmp_path, size_bytes):
+    """Docker refuses a secret of more than 500 KiB."""
+    bundle = tmp_path / "company.pem"
+    bundle.write_bytes(b"x" * size_bytes)
+    both = both_bundles(bundle)
+    with lab_image.certificates_here(str(bundle)) as path:
+        assert Path(path).read_bytes() == (both if len(both) <= 500 * 1024 else bundle.read_bytes())
 
 
 def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
-    folder = lab.folder / "kit"
-    folder.mkdir()
-    for name in ("Dockerfile", "broken"):
-        (folder / name).write_text("x")
+    folder = make_kit(lab, "broken")
     code, said = lab.bring(str(folder))
     assert code != 0
     assert said.count("ERROR: no such package") == 1
@@ -216,109 +246,107 @@ def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     assert lab.images("b") == []
 
 
-@pytest.mark.parametrize("where", ["here", "a"])
-def test_a_build_that_does_not_trust_a_certificate_names_the_fix(lab, where):
-    if where == "here":
-        lab.give_docker(lab.folder / "here")
-    folder = lab.folder / "kit"
-    folder.mkdir()
-    for name in ("Dockerfile", "untrusted"):
-        (folder / name).write_text("x")
-    code, said = lab.bring(str(folder))
+FIX = "docs/your-own-api.md#certificates-of-a-build"
+
+
+def is_passed(call: str) -> bool:
+    """Whether a build got the certificates of its machine as a secret."""
+    return "--secret id=ca_bundle,src=/etc/ssl/certs/ca-certificates.crt" in call
+
+
+def test_a_build_that_does_not_trust_a_certificate_names_the_fix(lab):
+    code, said = lab.bring(str(make_kit(lab, "untrusted")))
     assert code != 0
-    assert "docs/your-own-api.md#certificates-of-a-build" in " ".join(said.split())
-    (call,) = lab.calls(where, "build")
-    is_passed = Path("/etc/ssl/certs/ca-certificates.crt").exists()
-    assert ("--secret id=ca_bundle,src=/etc/ssl/certs/ca-certificates.crt" in call) is is_passed
+    assert FIX in " ".join(said.split())
+    (call,) = lab.calls("a", "build")
+    assert is_passed(call) is Path("/etc/ssl/certs/ca-certificates.crt").exists()
 
 
-@pytest.mark.parametrize("size_bytes", [15, 500 * 1024])
-def test_a_build_here_has_the_certificates_of_this_machine_and_of_the_inventory(lab, size_bytes):
-    """Of a company that inspects TLS in part, both are needed. Docker refuses a secret of more than 500 KiB."""
+def test_a_build_here_that_does_not_trust_a_certificate_names_the_fix(lab, action):
     lab.give_docker(lab.folder / "here")
-    folder, bundle = lab.folder / "kit", lab.folder / "company.pem"
-    folder.mkdir()
-    (folder / "Dockerfile").write_text("FROM scratch")
-    bundle.write_bytes(b"x" * size_bytes)
-    code, said = lab.bring(str(folder), "-e", json.dumps({"lab_ca_bundle": str(bundle)}))
-    assert code == 0, said
-    usual = Path("/etc/ssl/certs/ca-certificates.crt")
-    both = b"\n".join(path.read_bytes() for path in (bundle, usual) if path.exists())
-    expected = both if len(both) <= 500 * 1024 else bundle.read_bytes()
-    assert (lab.folder / "here/certificates").read_bytes() == expected
+    folder = make_kit(lab, "untrusted")
+    with pytest.raises(ContextError, match=FIX):
+        action.do_build_here(context_of(folder).tag(), str(folder))
+    (call,) = lab.calls("here", "build")
+    assert is_passed(call) is Path("/etc/ssl/certs/ca-certificates.crt").exists()
 
 
-def test_a_builder_that_the_user_has_turned_off_stays_so(lab, monkeypatch):
+def test_a_builder_that_the_user_has_turned_off_stays_so(lab, action, monkeypatch):
     lab.give_docker(lab.folder / "here")
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
-    folder = lab.folder / "kit"
-    folder.mkdir()
-    (folder / "Dockerfile").write_text("FROM scratch")
-    code, said = lab.bring(str(folder))
-    assert code == 0, said
+    folder = make_kit(lab)
+    assert action.do_build_here(context_of(folder).tag(), str(folder))["changed"]
     (call,) = lab.calls("here", "build")
     assert "--secret" not in call
 
 
-def changing_kit(lab, where):
-    """A folder to build, whose files change while Docker builds it, on this machine or on a host."""
-    if where == "here":
-        lab.give_docker(lab.folder / "here")
-    folder = lab.folder / "kit"
-    folder.mkdir()
-    for name in ("Dockerfile", "changing"):
-        (folder / name).write_text("x")
-    return folder
+CHANGED = "kit was changed while this command ran. Run the same command again"
 
 
-@pytest.mark.parametrize("where", ["here", "a"])
-def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab, where):
+def test_a_folder_that_changes_while_it_is_built_leaves_no_image(lab):
     """The tag is a hash of files. Other files under it would be used later without a build."""
-    folder = changing_kit(lab, where)
-    code, said = lab.bring(str(folder))
+    code, said = lab.bring(str(make_kit(lab, "changing")))
     assert code != 0
-    assert "kit was changed while this command ran. Run the same command again" in " ".join(said.split())
-    assert len(lab.calls(where, "build")) == 1
-    assert (lab.images(where), lab.images("b"), lab.named()) == ([], [], "")
+    assert CHANGED in " ".join(said.split())
+    assert len(lab.calls("a", "build")) == 1
+    assert (lab.images("a"), lab.images("b"), lab.named()) == ([], [], "")
+
+
+def test_a_folder_that_changes_while_it_is_built_here_leaves_no_image(lab, action):
+    lab.give_docker(lab.folder / "here")
+    folder = make_kit(lab, "changing")
+    with pytest.raises(ContextError, match=CHANGED):
+        action.do_build_here(context_of(folder).tag(), str(folder))
+    assert len(lab.calls("here", "build")) == 1
+    assert lab.images("here") == []
 
 
 # Replicas of it may run, and a restart needs its tag.
 @pytest.mark.parametrize("where", ["here", "a"])
 def test_a_rebuild_that_is_refused_leaves_the_image_its_tag(lab, where):
-    folder = changing_kit(lab, where)
+    if where == "here":
+        lab.give_docker(lab.folder / "here")
+    folder = make_kit(lab, "changing")
     tag = context_of(folder).tag()
     lab.add(where, tag, "sha256:inuse x")
     code, said = lab.bring(str(folder), "-e", "image_rebuild=true")
     assert code != 0
-    assert "kit was changed while this command ran" in " ".join(said.split())
+    assert CHANGED in " ".join(said.split())
     assert len(lab.calls(where, "build")) == 1
     assert (lab.folder / where / "images" / tag).read_text() == "sha256:inuse as before"
+
+
+def test_what_cannot_be_brought_is_refused(lab):
+    code, said = lab.bring("./nowhere")
+    assert code != 0
+    expected = "./nowhere is not a folder; allowed: a folder with a Dockerfile, or name:tag"
+    assert expected in " ".join(said.split())
+    assert lab.settings.read_text() == SETTINGS
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("kit:1", "This machine's Docker and a have no image kit:1. Allowed: an image that one of them has"),
-        ("./nowhere", "./nowhere is not a folder; allowed: a folder with a Dockerfile, or name:tag"),
         ("~no-such-user/kit", "~no-such-user/kit is not a folder: Could not determine home directory"),
         ("kit@sha256:00", "the image 'kit@sha256:00' is not a name that can be copied; allowed: name:tag, or a folder"),
         ("keys", "has no file Dockerfile; allowed: a folder with one, or the name of an image"),
     ],
 )
-def test_what_cannot_be_brought_is_refused(lab, source, expected):
+def test_what_cannot_be_an_image_is_refused(lab, action, source, expected):
     (lab.folder / "keys").mkdir()
-    code, said = lab.bring(str(lab.folder / source) if source == "keys" else source)
-    assert code != 0
-    assert expected in " ".join(said.split())
-    assert lab.settings.read_text() == SETTINGS
+    with pytest.raises(ContextError, match=re.escape(expected)):
+        action.do_find(str(lab.folder / source) if source == "keys" else source)
 
 
-def test_a_docker_of_this_machine_that_does_not_respond_is_named(lab):
+def test_an_image_that_is_nowhere_is_refused_and_a_docker_that_does_not_respond_is_named(lab):
     (lab.folder / "here/docker").write_text("#!/bin/sh\necho permission denied >&2\nexit 1\n")
     (lab.folder / "here/docker").chmod(0o755)
     code, said = lab.bring("kit:1")
     assert code != 0
-    assert "This machine's Docker cannot be used: permission denied" in " ".join(said.partition("FAILED")[2].split())
+    message = " ".join(said.partition("FAILED")[2].split())
+    assert "This machine's Docker and a have no image kit:1. Allowed: an image that one of them has" in message
+    assert "This machine's Docker cannot be used: permission denied" in message
+    assert lab.settings.read_text() == SETTINGS
 
 
 def test_an_image_of_the_first_host_goes_to_the_others(lab):

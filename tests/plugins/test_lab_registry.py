@@ -238,28 +238,52 @@ def own(lab):
     return lab
 
 
+def stack_images(own) -> str:
+    """What the tasks that name the images of a stack find."""
+    tasks = [
+        {"name": "Look", "ansible.builtin.include_tasks": str(playing.ROOT / "playbooks/tasks/image_digests.yml")},
+        {"name": "Show", "ansible.builtin.debug": {"msg": "found {{ image_digests | to_json }}"}},
+    ]
+    given = {"images_tags": {"api": "swarmsweep/api:1", "mlflow": "swarmsweep/mlflow:1"}, "lab_api_image": "copied:1"}
+    play = {"name": "Play", "hosts": "a", "vars": given, "tasks": tasks}
+    (own.folder / "play.yml").write_text(json.dumps([play]))
+    code, out, errors = playing.play(own.folder, "-v")
+    assert code == 0, out + errors
+    return " ".join(out.split())
+
+
 def test_an_image_of_the_first_host_goes_to_the_others_by_the_registry(own):
-    own.add("a", "kit:1")
-    code, said = own.play("image.yml", image_of="kit:1", image_copy_only=True)
+    name, kept = "swarmsweep_api:1", "h:5_swarmsweep_api:1"
+    bring = {"image_of": "swarmsweep/api:1", "image_copy_only": True}
+    own.add("a", "swarmsweep/api:1")
+    code, said = own.play("image.yml", **bring)
     assert code == 0, said
-    assert own.calls("a", "push") == ["h:5/kit:1"]
+    assert own.calls("a", "push") == ["h:5/swarmsweep/api:1"]
     (reference,) = own.calls("b", "pull --quiet")
-    assert reference.startswith("h:5/kit@sha256:")
-    assert own.images("b")["kit:1"] == "sha256:1"
+    assert reference.startswith("h:5/swarmsweep/api@sha256:")
+    assert own.images("b")[name] == "sha256:1"
     # The name by which Docker there knows the digest stays. Once more: nothing is sent.
-    assert own.images("a") == {"h:5_kit:1": "sha256:1", "kit:1": "sha256:1"}
-    assert own.play("image.yml", image_of="kit:1", image_copy_only=True)[0] == 0
+    assert own.images("a") == {kept: "sha256:1", name: "sha256:1"}
+    assert own.play("image.yml", **bring)[0] == 0
     assert len(own.calls("a", "push")) == len(own.calls("b", "pull --quiet")) == 1
+    # A stack names the digest that the registry has. It has none of an image that was only copied.
+    own.add("a", "copied:1", "sha256:3")
+    (entry,) = json.loads((own.folder / "a/images" / kept).read_text())["digests"]
+    assert entry == reference
+    assert f"found {json.dumps({'swarmsweep/api:1': entry})}" in stack_images(own)
+    (own.folder / "registry/runs").unlink()
+    assert "found {}" in stack_images(own)
+    (own.folder / "registry/runs").touch()
     # Another image of the same name.
-    own.add("a", "kit:1", "sha256:2")
-    assert own.play("image.yml", image_of="kit:1", image_copy_only=True)[0] == 0
-    assert own.images("b")["kit:1"] == "sha256:2"
+    own.add("a", "swarmsweep/api:1", "sha256:2")
+    assert own.play("image.yml", **bring)[0] == 0
+    assert own.images("b")[name] == "sha256:2"
     # A host that lost it, and a registry that lost its volume.
-    (own.folder / "registry/h:5_kit:1").unlink()
+    (own.folder / "registry" / kept).unlink()
     for path in (own.folder / "b/images").iterdir():
         path.unlink()
-    assert own.play("image.yml", image_of="kit:1", image_copy_only=True)[0] == 0
-    assert own.images("b")["kit:1"] == "sha256:2"
+    assert own.play("image.yml", **bring)[0] == 0
+    assert own.images("b")[name] == "sha256:2"
 
 
 def test_an_image_of_another_registry_does_not_go_to_the_one_of_the_lab(own):
@@ -270,24 +294,3 @@ def test_an_image_of_another_registry_does_not_go_to_the_one_of_the_lab(own):
     assert own.calls("a", "push") == []
     assert own.images("b")["h:5_kit:1"] == "sha256:1"
     assert "lab_api_image is now h:5/kit:1" in said
-
-
-@pytest.mark.parametrize("runs", [True, False])
-def test_a_stack_names_the_digest_that_the_registry_has(own, runs):
-    own.add("a", "swarmsweep/api:1")
-    own.add("a", "copied:1", "sha256:2")
-    assert own.play("image.yml", image_of="swarmsweep/api:1", image_copy_only=True)[0] == 0
-    if not runs:
-        (own.folder / "registry/runs").unlink()
-    tasks = [
-        {"name": "Look", "ansible.builtin.include_tasks": str(playing.ROOT / "playbooks/tasks/image_digests.yml")},
-        {"name": "Show", "ansible.builtin.debug": {"msg": "found {{ image_digests | to_json }}"}},
-    ]
-    given = {"images_tags": {"api": "swarmsweep/api:1", "mlflow": "swarmsweep/mlflow:1"}, "lab_api_image": "copied:1"}
-    play = {"name": "Play", "hosts": "a", "vars": given, "tasks": tasks}
-    (own.folder / "play.yml").write_text(json.dumps([play]))
-    code, out, errors = playing.play(own.folder, "-v")
-    assert code == 0, out + errors
-    (entry,) = json.loads((own.folder / "a/images/h:5_swarmsweep_api:1").read_text())["digests"]
-    wanted = {"swarmsweep/api:1": entry} if runs else {}
-    assert f"found {json.dumps(wanted)}" in " ".join(out.split())

@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from swarmsweep.report.live_load import FILE, read_live
+from swarmsweep.report.live_load import FILE, MISSING_FILE, read_live
 from tests.plugins import playing
 
 LIVE = {
@@ -24,7 +23,7 @@ LIVE = {
 SYSTEMCTL = "#!/bin/sh\nfor _ in $(seq {tenths}); do [ -e '{seen}' ] && break; sleep 0.1; done\necho '[]'\n"
 
 
-def attempt(folder: Path, tenths: int = 30, **arguments: object) -> subprocess.Popen:
+def attempt(folder: Path, tenths: int = 10, **arguments: object) -> subprocess.Popen:
     """A play that waits for the end of a load, on this machine."""
     for name in ("units", "locust", "bin", "run"):
         (folder / name).mkdir()
@@ -49,26 +48,36 @@ def attempt(folder: Path, tenths: int = 30, **arguments: object) -> subprocess.P
     )
 
 
-@pytest.mark.parametrize("text", [json.dumps(LIVE), '{"rps": 1}', "no json", json.dumps(LIVE | {"stage": "\x1b[2J"})])
-def test_known_figures_are_kept_until_the_end(tmp_path, text):
-    target = tmp_path / "run" / FILE
-    # Figures are waited for. What must not come cannot be waited for to the end.
-    with attempt(tmp_path, 300 if text == json.dumps(LIVE) else 30, live_file=str(target)) as process:
-        (tmp_path / "locust/live.json").write_text(text)
-        seen = None
-        while process.poll() is None:
-            if seen is None and (seen := read_live(tmp_path / "run", time.time())) is not None:
-                (tmp_path / "seen").touch()
-            time.sleep(0.05)
+def wait_for(process: subprocess.Popen, holds: Callable[[], bool]) -> None:
+    """Until a function is true, or the play ends."""
+    while process.poll() is None and not holds():
+        time.sleep(0.05)
+
+
+def refused(path: Path) -> bool:
+    """Whether the controller has said of a line that it is no figures."""
+    return path.exists() and "cannot read" in path.read_text()
+
+
+def test_known_figures_are_kept_until_the_end_and_others_never(tmp_path):
+    target, missing = tmp_path / "run" / FILE, tmp_path / "run" / MISSING_FILE
+    with attempt(tmp_path, 300, live_file=str(target)) as process:
+        try:
+            for text in ('{"rps": 1}', "no json", json.dumps(LIVE | {"stage": "\x1b[2J"}), json.dumps(LIVE)):
+                missing.unlink(missing_ok=True)
+                (tmp_path / "text").write_text(text)
+                (tmp_path / "text").replace(tmp_path / "locust/live.json")
+                wait_for(process, lambda: refused(missing) or target.exists())
+                assert target.exists() is (text == json.dumps(LIVE)), text
+            seen = read_live(tmp_path / "run", time.time())
+        finally:
+            (tmp_path / "seen").touch()
         out = process.stdout.read()
     assert process.returncode == 0, out
     assert "bad: {}" in out
     assert not target.exists()
-    if text == json.dumps(LIVE):
-        assert seen is not None
-        assert (seen.rps, seen.p95_ms, seen.users, seen.stage) == (412.5, 12.3, 40, "window")
-    else:
-        assert seen is None
+    assert seen is not None, out
+    assert (seen.rps, seen.p95_ms, seen.users, seen.stage) == (412.5, 12.3, 40, "window")
 
 
 def test_without_a_file_nothing_is_copied(tmp_path):

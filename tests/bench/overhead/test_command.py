@@ -167,9 +167,11 @@ def test_a_report_can_be_made_of_as_many_cells_as_wanted(recorded, tmp_path):
     assert {cell["status"] for cell in cells} == {"valid"}
 
 
-def test_planning_is_timed_on_a_full_sweep(tmp_path):
+def test_planning_is_timed_on_a_full_sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "STARTS", 2)
     row = command.time_planning(tmp_path)
     assert len(row.more["starts"]) == command.STARTS
+    assert len(list(tmp_path.glob("plan-*/*/plan.json"))) == command.STARTS
     (plan, *_) = tmp_path.glob("plan-0/*/plan.json")
     cells = json.loads(plan.read_text())["cells"]
     assert len(cells) == command.PLANNED_CELLS

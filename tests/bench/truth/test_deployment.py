@@ -20,7 +20,7 @@ SETTING = Setting("8ms-2slots", 8, 2, {"p95_ms": 40, "max_failure_percent": 1})
 TINY = """
 import dataclasses
 PROFILES["smoke"] = dataclasses.replace(
-    PROFILES["smoke"], budget_seconds=16, probe_settle_seconds=0.5, probe_seconds=1.5, settle_seconds=0.5,
+    PROFILES["smoke"], budget_seconds=9, probe_settle_seconds=0.5, probe_seconds=1.5, settle_seconds=0.5,
     search_seconds=1.5, confirm_seconds=2.0, confirm_factors=(1.0,), verify_seconds=2.0,
 )
 """
