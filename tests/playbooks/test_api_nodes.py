@@ -84,7 +84,7 @@ CASES["null"] = ((0, INFO), "k7x2mfq1 Ready Active", "", NULL)
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory) -> dict[str, tuple[str, list[str]]]:
-    """What each case is told, and how it called docker. All cases are tasks of one play."""
+    """What each case reports, and how it called docker. All cases are tasks of one play."""
     root = tmp_path_factory.mktemp("nodes")
     tasks = []
     for number, ((code, text), nodes, found, given) in enumerate(CASES.values()):

@@ -43,7 +43,7 @@ def refusal(result: subprocess.CompletedProcess) -> str:
 
 
 def failures_of_each(play: Play, folder: Path, name: str, variables: list[dict], *tasks: str) -> list[str]:
-    """What each host is told, in the first play on localhost of a playbook with the variables of that host."""
+    """What each host reports in the first play on localhost of a playbook with the variables of that host."""
     parts = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
     local = next(part for part in parts if part.get("hosts") == "localhost")
     wanted = [task for task in local["tasks"] if not tasks or task["name"] in tasks]
