@@ -25,9 +25,14 @@ LOOK_SECONDS = 0.2
 PLANTED_SECONDS = 16.0
 # Seconds after the replicas were ready: within the measured window, with more than a third of it to come.
 IN_THE_WINDOW_SECONDS = 6.5
-# CPU limits in cores. Without requests, a replica used up to 0.03 on a slow machine. With less, it may serve nothing in
-# the window. With a twentieth, it serves some tens of requests/s, and HAProxy forwards some hundreds.
-SLOW_REPLICA, SLOW_PROXY, ALL = "0.05", "0.05", "1"
+# CPU limits in cores. The first is the lowest that Docker allows. With the second, HAProxy forwards some hundreds of
+# requests/s.
+LEAST, SLOW_PROXY, ALL = 0.01, "0.05", "1"
+# What a replica needs depends on the machine: from 0.2 to 1 ms of CPU for a request, and up to 0.03 cores without any.
+# A quarter of what both used, so half of what one needs, is too little for its requests and enough for some.
+SLOW_SHARE = 0.25
+# After the replicas were ready, so that their start does not count. The load begins within a second.
+SETTLED_SECONDS, USE_SECONDS = 1.0, 1.0
 # Share of lost packets: enough for visible retransmissions, too few to break a connection.
 LOST_SHARE = "0.05"
 HOG = "while True: pass"
@@ -50,6 +55,43 @@ def rule(share: str, *target: str) -> list[str]:
     return ["DOCKER-USER", "-i", "host0", "-p", "tcp", *chance, "-j", *target]
 
 
+def usage_of(container: str) -> Callable[[], float]:
+    """Reads its CPU seconds since its start, from its control group of version 1 or 2."""
+    groups = Path("/sys/fs/cgroup")
+    for path in groups.glob(f"**/*{container}*/cpuacct.usage"):
+        return lambda: int(path.read_text()) / 1e9
+    (path,) = groups.glob(f"**/*{container}*/cpu.stat")
+    return lambda: int(path.read_text().split()[1]) / 1e6
+
+
+class SlowReplica:
+    """Gives the first replica a share of what all of them use. Its limit grows until all users have started."""
+
+    def __init__(self, replicas: list[str]) -> None:
+        self.replica, self.limit_cores = replicas[0], 0.0
+        self.limit(LEAST)
+        self.usages = [usage_of(replica) for replica in replicas]
+        self.begin = time.monotonic() + SETTLED_SECONDS
+        self.used: list[tuple[float, float]] = []
+
+    def limit(self, cores: float) -> None:
+        self.limit_cores = cores
+        run("docker", "update", "--cpus", f"{cores:.3f}", self.replica)
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now < self.begin:
+            return
+        self.used.append((now, sum(usage() for usage in self.usages)))
+        (since, before), (_, after) = self.used[0], self.used[-1]
+        if now - since < USE_SECONDS:
+            return
+        del self.used[0]
+        share = SLOW_SHARE * (after - before) / (now - since)
+        if share > 1.1 * self.limit_cores:
+            self.limit(share)
+
+
 class Api:
     """Watches the record of the deployment, which is there once the replicas were inspected, until the next cell."""
 
@@ -61,6 +103,7 @@ class Api:
         self.once: set[str] = set()
         self.undo: list[Callable[[], object]] = []
         self.later: Callable[[], object] | None = None
+        self.slow: SlowReplica | None = None
         self.since = 0.0
         self.causes = {"hot_replica": self.slow_replica, "proxy": self.slow_proxy, "network": self.lose_packets}
         self.faults = {
@@ -75,6 +118,9 @@ class Api:
         if self.later and after > IN_THE_WINDOW_SECONDS:
             act, self.later = self.later, None
             act()
+        # Later, the replicas may be gone.
+        if self.slow and after < PLANTED_SECONDS:
+            self.slow.look()
         record = self.record()
         if record is None:
             self.look_at_new_replicas()
@@ -123,7 +169,7 @@ class Api:
         return next((line.partition("=")[2] for line in variables if line.startswith("PLANT=")), "")
 
     def slow_replica(self, replicas: list[str]) -> None:
-        run("docker", "update", "--cpus", SLOW_REPLICA, replicas[0])
+        self.slow = SlowReplica(replicas)
 
     def slow_proxy(self, _: list[str]) -> None:
         (proxy,) = self.containers("platform_proxy")
@@ -145,7 +191,7 @@ class Api:
         self.later = lambda: run("docker", "kill", replicas[0])
 
     def end(self) -> None:
-        self.later = None
+        self.later = self.slow = None
         while self.undo:
             self.undo.pop()()
 
