@@ -312,6 +312,7 @@ def test_a_load_by_hand_stays_in_the_lab_and_takes_more_workers(lab, run):
 
 def test_replicas_run_only_where_the_labels_are(lab, run):
     """The first API host, which is the manager, lacks the label."""
-    assert lab.play("site.yml", *API_ONLY, lab_api_placement={"disk": "ssd"}).status == "successful"
+    given = {"lab_api_placement": {"disk": "ssd"}, "lab_api_replicas": 2}
+    assert lab.play("site.yml", *API_ONLY, **given).status == "successful"
     tasks = f"docker service ps {NAME}_api_api --filter desired-state=running --format '{{{{.Node}}}}'"
     assert lab.ssh("api", tasks).stdout.split() == [SECOND, SECOND]
