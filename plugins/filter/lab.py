@@ -40,7 +40,7 @@ def lab_virtual_machines(groups, hostvars, sources):
         for group in ("api", "load")
         for name in groups.get(group, [])
     }
-    sides = {name: "api" if name in groups["api"] else "load" for name in addresses}
+    sides = {name: "api" if name in groups.get("api", []) else "load" for name in addresses}
     try:
         return virtual_machines.allocate(
             addresses,

@@ -289,13 +289,15 @@ def _absent_endpoint(nearest: Row) -> str:
 
 
 def nothing_measured(cells: list[Row]) -> Recommendation:
-    """Why there is no valid cell."""
+    """Why no valid cell can be recommended. A valid twin, or one of another scenario, may be among ``cells``."""
+    is_beside = any(cell.status == "valid" for cell in cells)
+    noun = "configuration that can be recommended" if is_beside else "configuration"
     counts = {word: sum(cell.status == word for cell in cells) for word in ("failed", "invalid", "infeasible")}
     by_status = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     missing = sum(cell.status is None for cell in cells)
     if not counts["failed"] and not counts["invalid"]:
         found = f" ({by_status})" if by_status else ""
-        return recommend_with(None, answer=[f"No configuration has been measured yet{found}."])
+        return recommend_with(None, answer=[f"No {noun} has been measured yet{found}."])
     rest = f", {missing} not measured" if missing else ""
     causes: dict[tuple[str, str], list[str]] = {}
     for word in ("failed", "invalid"):
@@ -309,7 +311,7 @@ def nothing_measured(cells: list[Row]) -> Recommendation:
     named = "cause" if len(causes) == 1 else "causes"
     return recommend_with(
         None,
-        answer=[f"No configuration has a valid measurement: {by_status}{rest}."],
+        answer=[f"No {noun} has a valid measurement: {by_status}{rest}."],
         reasons=reasons,
         next_steps=[f"Remove the {named}, and measure again."],
     )

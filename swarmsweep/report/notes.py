@@ -2,6 +2,7 @@
 
 from swarmsweep.choose import fixed_load
 from swarmsweep.choose.baseline import against_baseline
+from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.sizing import sizing_of
 from swarmsweep.lab.prices import SETTING as PRICES
 from swarmsweep.report.hops import hop_notes
@@ -30,19 +31,27 @@ def cautions_title(page: Page) -> str:
 def cautions_of(page: Page) -> list[str]:
     """The facts that a reader must know before relying on the choice, as sentences.
 
-    Without a valid cell, only what disturbs the lab is left: the other facts are about figures.
+    Without a valid cell that can be recommended, only two are left: that valid ones have another scenario, and what
+    disturbs the lab. The other facts are about figures.
     """
-    if not page.choice.is_measured:
-        return _disturbed(page, "measure again")
     choice = page.choice
-    plan, cells, notes = choice.plan, choice.rows, page.notes()
-    if beside := len(cells) - len(choice.candidates):
-        verb, are = ("uses", "It is") if beside == 1 else ("use", "They are")
-        notes.append(
-            f"{beside} of {len(cells)} cells {verb} another scenario than {plan.load['locustfile']}. {are} "
-            "shown for comparison and cannot be recommended."
-        )
-    return [*notes, *_disturbed(page, "rely on the figures"), *hop_notes(plan, cells)]
+    plan, cells = choice.plan, choice.rows
+    if not choice.is_measured:
+        beside = _beside(choice) if any(cell.status == "valid" for cell in cells) else []
+        return [*beside, *_disturbed(page, "measure again")]
+    return [*page.notes(), *_beside(choice), *_disturbed(page, "rely on the figures"), *hop_notes(plan, cells)]
+
+
+def _beside(choice: Choice) -> list[str]:
+    """That cells have another scenario, so they cannot be recommended."""
+    beside = len(choice.rows) - len(choice.candidates)
+    if not beside:
+        return []
+    verb, are = ("uses", "It is") if beside == 1 else ("use", "They are")
+    return [
+        f"{beside} of {len(choice.rows)} cells {verb} another scenario than {choice.plan.load['locustfile']}. {are} "
+        "shown for comparison and cannot be recommended."
+    ]
 
 
 def _disturbed(page: Page, goal: str) -> list[str]:

@@ -118,7 +118,7 @@ def _rates(cells: list[ChartCell], searches: bool) -> Picture:
     sentence = "No cell has a figure."
     if best is not None:
         rate = format_figure(best.rps or 0)
-        name = best.id if valid else f"{best.id} (invalid)"
+        name = best.id if valid else f"{best.id} ({NOT_VALID})"
         sentence = (
             f"{name} has the highest verified rate: {rate} requests per second."
             if searches

@@ -268,6 +268,19 @@ def test_no_machine_is_made_for_an_invalid_lab(play: Play, tmp_path, given, addr
     assert not (tmp_path / "keys").exists()
 
 
+def test_machines_are_removed_whatever_hosts_the_inventory_has(play: Play, tmp_path):
+    """No API host, and more hosts than a machine has memory for. The name of the bridge ends it before any change."""
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory/lab", folder)
+    hosts = {f"load{number}": {"ansible_host": f"198.18.0.{number}"} for number in range(11, 254)}
+    (folder / "hosts.yml").write_text(json.dumps({"lab": {"children": {"load": {"hosts": hosts}}}}))
+    given = {"lab_name": "nobodys", "lab_directory": str(tmp_path / "keys"), "lab_bridge": "x;id"}
+    result = play(ROOT / "playbooks/virtual_lab.yml", folder, "-e", json.dumps(given | {"virtual_lab_state": "absent"}))
+    assert result.returncode != 0
+    assert "lab_bridge is 'x;id'; " in said(result)
+    assert ", 0 changed" in said(result)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root asks whose an interface is")
 def test_an_interface_without_the_mark_is_refused_before_any_change(play: Play, tmp_path, golden):
     folder = tmp_path / "inventory"

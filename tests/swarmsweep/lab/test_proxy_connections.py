@@ -31,10 +31,13 @@ def test_settings_that_haproxy_can_have(port, wanted):
 
 @pytest.mark.parametrize(
     ("setting", "value", "most"),
-    [("lab_proxy_port", value, 65535) for value in (0, -1, 65536, 80.0, "", "http", "8080/tcp", None, True, [1])]
+    [
+        ("lab_proxy_port", value, 65535)
+        for value in (0, -1, 65536, 80.0, "", "08080", "http", "8080/tcp", None, True, [1])
+    ]
     + [
         ("lab_proxy_max_connections", value, 28000)
-        for value in (0, -1, 28_001, 1.5, 500.0, "", "12,000", "12k", None, True, [1])
+        for value in (0, -1, 28_001, 1.5, 500.0, "", "0500", "12,000", "12k", None, True, [1])
     ],
 )
 def test_another_setting_of_haproxy_is_refused_with_what_is_allowed_and_the_fix(setting, value, most):

@@ -84,10 +84,12 @@ def pictured(rows, tmp_path):
     return {picture.name: picture for picture in pictures_of(tmp_path, page, [])}
 
 
-def test_an_invalid_cell_is_the_fastest_only_where_none_is_valid(tmp_path):
-    wrong = fixed("b", rps=900.0, status="invalid", reason="late")
+@pytest.mark.parametrize("status", ["invalid", "failed"])
+def test_a_cell_that_is_not_valid_is_the_fastest_only_where_none_is_valid(tmp_path, status):
+    """A cell that failed under load has figures too."""
+    wrong = replace(fixed("b", rps=900.0, status="invalid", reason="late"), status=status)
     found = [pictured(rows, tmp_path)["rps"].sentence for rows in ([fixed("a"), wrong], [wrong])]
-    assert [sentence.partition(" served")[0] for sentence in found] == ["a", "b (invalid)"]
+    assert [sentence.partition(" served")[0] for sentence in found] == ["a", "b (not valid)"]
 
 
 def test_the_line_of_the_front_has_one_cell_of_each_cost(tmp_path):

@@ -72,11 +72,33 @@ def test_cells_without_a_verified_rate_are_named_up_to_three():
     assert [note.partition(":")[0] for note in notes] == ["b0", "b1", "b2", "The same holds for 2 further cells."]
 
 
-def test_a_valid_cell_that_cannot_be_recommended_has_no_figures_to_rely_on():
-    other = repeated("b")
-    found = page([repeated("a", status="failed"), replace(other, config=other.config | {"locustfile": "empty.py"})])
+# The state of the only cell with the scenario of the sweep, and the answer.
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        ("failed", "No configuration that can be recommended has a valid measurement: 1 failed."),
+        ("infeasible", "No configuration that can be recommended has been measured yet (1 infeasible)."),
+        (None, "No configuration that can be recommended has been measured yet."),
+    ],
+)
+def test_a_valid_cell_that_cannot_be_recommended_has_no_figures_to_rely_on(status, answer):
+    row, other = fixed("a", status=status, reason="died"), repeated("b")
+    found = page([row, replace(other, config=other.config | {"locustfile": "empty.py"})])
     assert cautions_title(found) == "Before you measure again"
+    (caution,) = cautions_of(found)
+    assert caution == (
+        "1 of 2 cells uses another scenario than predict.py. It is shown for comparison and cannot be recommended."
+    )
+    assert found.choice.recommendation.answer == [answer]
+
+
+def test_a_valid_twin_alone_is_not_recommended():
+    row = fixed("a", status="invalid", reason="late")
+    found = page([row, replace(repeated("a-twin"), twin_of="a")], CAPACITY)
     assert cautions_of(found) == []
+    assert found.choice.recommendation.answer == [
+        "No configuration that can be recommended has a valid measurement: 1 invalid."
+    ]
 
 
 def test_the_answer_counts_the_cells_that_the_page_counts():
