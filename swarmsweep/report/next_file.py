@@ -16,6 +16,7 @@ from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
 from swarmsweep.results.manifest import commands_of
 from swarmsweep.sweep.checked import Sweep
+from swarmsweep.sweep.load_secrets import OF_INVENTORY
 from swarmsweep.sweep.sweep_text import sweep_text
 from swarmsweep.units import counted, format_seconds
 
@@ -130,10 +131,11 @@ def _with_moved_secrets(sweep: Sweep, plan: Plan, run_dir: Path) -> Sweep:
         return sweep
     folder = Path(plan.sweep_file or "").parent
     moved = {
-        name: path if _is_absolute(path) else os.path.relpath(folder / path, run_dir) for name, path in secrets.items()
+        name: os.path.relpath(folder / path, run_dir) if _is_relative(path) else path for name, path in secrets.items()
     }
     return replace(sweep, load=replace(sweep.load, secrets=moved))
 
 
-def _is_absolute(path: str) -> bool:
-    return path.startswith(("/", "~"))
+def _is_relative(path: str) -> bool:
+    """Whether it is a path from the folder of the sweep file. The word for a secret of the inventory is no path."""
+    return path != OF_INVENTORY and not path.startswith(("/", "~"))

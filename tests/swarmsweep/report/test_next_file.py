@@ -15,7 +15,7 @@ from swarmsweep.sweep.sweep_file import parse_sweep
 TEXT = b"""\
 name: x
 slo: {p95_ms: 100}
-load: {users: 4, secrets: {TOKEN: ../keys/token, OTHER: /etc/token, MINE: ~/token}}
+load: {users: 4, secrets: {TOKEN: ../keys/token, OTHER: /etc/token, MINE: ~/token, ITS: lab_api_secrets}}
 cells: [{replicas: 1, cpus: 0.5, memory: 256M, workers: 1}]
 """
 SWEEP = parse_sweep(TEXT, "sweeps/x.yml")
@@ -28,7 +28,9 @@ def test_a_relative_secret_keeps_its_file(tmp_path, monkeypatch):
     run_dir.mkdir(parents=True)
     for folder in (run_dir, run_dir.resolve()):
         secrets = parse_sweep(next_text(folder, PLAN, NextSweep(("a",), SWEEP, 60)).encode(), "n.yml").load.secrets
-        assert secrets == {"TOKEN": "../../keys/token", "OTHER": "/etc/token", "MINE": "~/token"}
+        assert secrets == {
+            "TOKEN": "../../keys/token", "OTHER": "/etc/token", "MINE": "~/token", "ITS": "lab_api_secrets",
+        }  # fmt: skip
     assert (run_dir / "../../keys/token").resolve() == Path("sweeps/../keys/token").resolve()
 
 
