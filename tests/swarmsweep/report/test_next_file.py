@@ -34,8 +34,11 @@ def test_a_relative_secret_keeps_its_file(tmp_path, monkeypatch):
     assert (run_dir / "../../keys/token").resolve() == Path("sweeps/../keys/token").resolve()
 
 
-def test_the_head_has_command_minutes_and_reasons(tmp_path):
-    text = next_text(tmp_path, PLAN, NextSweep(("Why\nit `is`.",), replace(SWEEP, repeat=3), 125))
+def test_the_head_has_command_minutes_and_reasons(tmp_path, monkeypatch):
+    # The folder is a relative one: the paths of secrets would be as long as the folder of the test.
+    monkeypatch.chdir(tmp_path)
+    following = NextSweep(("Why\nit `is`.",), replace(SWEEP, repeat=3), 125)
+    text = next_text(Path("reports/20261122T114512Z-x"), PLAN, following)
     lines = text.splitlines()
     assert lines[0] == "# yaml-language-server: $schema=../../docs/sweep.schema.json"
     words = " ".join(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
