@@ -234,7 +234,7 @@ def test_playbooks_that_the_verbs_run_exist():
 def test_unknown_verb_is_named_with_the_known_ones():
     result = lab("sweeep")
     assert result.returncode != 0
-    assert "unknown verb 'sweeep'" in result.stderr
+    assert "the verb 'sweeep' is unknown; allowed: the verbs above" in result.stderr
     assert "sweep [FILE]" in result.stderr
 
 

@@ -95,7 +95,7 @@ def test_a_name_that_is_a_template_is_refused(functions, name):
     assert done.returncode != 0
     assert done.stdout == ""
     assert done.stderr.startswith(f"lab: the sweep file '{name}' holds ")
-    assert "allowed: a name without these" in done.stderr
+    assert "allowed: a value without these" in done.stderr
 
 
 # Refused before .venv is made or any of its programs runs.
@@ -276,7 +276,7 @@ def test_a_template_in_the_part_of_a_sweep_is_refused(played, option):
         (["sweep", "--only", "--max-minutes", "3"], "--only has no value"),
         (["logs"], "the name is missing; allowed: api, proxy, locust, mlflow, postgres, redis"),
         (["logs", "web"], "no log has the name 'web'; allowed: api, proxy"),
-        (["logs", "api", "proxy"], "two names: 'api' and 'proxy'; allowed: one name"),
+        (["logs", "api", "proxy"], "the command names two logs, 'api' and 'proxy'; allowed: one name"),
         (["logs", "api", "--lines", "many"], "--lines is 'many'; allowed: a whole number from 0 to 999999"),
         (["logs", "api", "--lines"], "--lines is ''; allowed"),
         (["image"], "the image is missing; allowed: the name of an image, or a folder with a Dockerfile"),
