@@ -42,7 +42,11 @@ SWARMS = {
     # Docker's `info` of a Swarm: nodes, whether this host is a manager, its address.
     "an older lab": ("1 true 127.0.0.1", ["advertises 127.0.0.1", "docker swarm leave --force", "The volumes"]),
     "another address": ("1 true 198.18.0.99", ["advertises 198.18.0.99"]),
-    "more nodes": ("3 true 198.18.0.11", ["Swarm of 3 nodes", "has 2 API hosts", "docker node rm --force ID"]),
+    # Docker shows the number of nodes to a manager alone, and a manager leaves only with --force.
+    "more nodes": (
+        "3 true 198.18.0.11",
+        ["Swarm of 3 nodes", "has 2 API hosts", "docker node rm --force ID", "`docker swarm leave --force` on lab-api"],
+    ),
 }
 
 
@@ -64,9 +68,21 @@ def test_a_swarm_that_cannot_be_used_is_refused_before_a_port_is_opened(tmp_path
 INFO = json.dumps({"id": "k7x2mfq1", "cpus": 1, "memory_bytes": 8 * 1024**3})
 NODES = {
     "ready": ((0, INFO), "k7x2mfq1 Ready Active", []),
-    "down": ((0, INFO), "k7x2mfq1 Down Active", ["cannot place replicas on lab-api", "is down active"]),
-    "drained": ((0, INFO), "k7x2mfq1 Ready Drain", ["is ready drain"]),
-    "not a node": ((0, INFO), "r32no4di Ready Active", ["no node of the Swarm of lab-api", "./lab site"]),
+    "down": (
+        (0, INFO),
+        "k7x2mfq1 Down Active",
+        [
+            "Swarm cannot place replicas on lab-api. In the Swarm of lab-api, this host has the status down and the "
+            "availability active; allowed: ready and active. "
+            "To see why, run on lab-api: docker node inspect --pretty k7x2mfq1"
+        ],
+    ),
+    "drained": (
+        (0, INFO),
+        "k7x2mfq1 Ready Drain",
+        ["availability drain; ", "Fix: docker node update --availability active k7x2mfq1, on lab-api"],
+    ),
+    "not a node": ((0, INFO), "r32no4di Ready Active", ["The Swarm of lab-api has no node of this host", "./lab site"]),
     "in no Swarm": ((0, INFO.replace("k7x2mfq1", "")), "r32no4di Ready Active", ["./lab site"]),
     "no Docker": ((1, ""), "k7x2mfq1 Ready Active", ["Docker does not respond", "systemctl status docker"]),
 }
