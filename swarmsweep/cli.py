@@ -240,7 +240,7 @@ def _report(arguments: argparse.Namespace) -> None:
     if arguments.remeasure:
         from swarmsweep.results.measure import measure_run
 
-        print(f"{measure_run(run_dir)} attempts recomputed from their raw files")
+        print(f"attempts that were recomputed from their raw files: {measure_run(run_dir)}")
     elif incomplete_cells(run_dir):
         # A sweep was ended after the attempts of a cell, and before its row.
         from swarmsweep.results.measure import complete_cells

@@ -36,7 +36,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 # Ansible puts one or two of these before a message.
 _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
-_NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un): ")
+_NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un(?: there| on [^\s:]+(?: \w+)?)?): ")
 _COMMAND = re.compile(
     rf"(?:Fix|[Rr]un): ((?:{GIVEN_INVENTORY})?"
     r"\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"
@@ -87,7 +87,7 @@ def failure_text(
         unreachable: the host could not be reached.
     """
     what = "cannot be reached" if unreachable else "failed"
-    said = ["The same message."] if (task, *lines) in shown else lines
+    said = ["The message is the same."] if (task, *lines) in shown else lines
     shown.add((task, *lines))
     return "\n".join([f"FAILED: {host} {what} in task: {task}", *(f"  {line}" for line in said)])
 
@@ -115,7 +115,7 @@ def _one(result: Result, most: int, most_output: int) -> list[str]:
     # A module's message often quotes the output.
     if output and (command or not lines or message.startswith(("MODULE FAILURE", "Module result deserialization"))):
         lines += [f"  {_cut(line, OUTPUT_CHARACTERS)}" for line in output[-most_output:]]
-    return lines or ["It failed without a message."]
+    return lines or ["The task failed without a message."]
 
 
 def _clean(text: str) -> list[str]:

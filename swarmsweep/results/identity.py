@@ -170,7 +170,8 @@ def refuse(run_dir: Path, plan: Plan, differences: list[Difference]) -> None:
     raise LabError(
         f"{run_dir}: the run cannot be resumed, because these changes would change its figures:\n"
         + "\n".join(lines)
-        + f"\nRestore the planned values. Or start a new run: ./lab sweep {quote(plan.sweep_file or 'FILE')}. "
+        + "\nRestore the planned values, then resume the run. Or start a new run: "
+        f"./lab sweep {quote(plan.sweep_file or 'FILE')}. "
         f"The cells that are measured stay as they are. Their report: ./lab report {quote(run_dir.name)}"
     )
 

@@ -9,13 +9,14 @@ from collections import Counter
 from pathlib import Path
 
 from swarmsweep.errors import LabError
+from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.plan.part import WHOLE, end_part, part_sentence, read_part
 from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row_file import read_outcome
 from swarmsweep.plan.run_folder import attempt_dir, read_plan, remaining_steps
 from swarmsweep.raw.left_lab import left_lab
 from swarmsweep.results.manifest import commands_of
-from swarmsweep.results.shared_failure import end_sentence, unmeasured_reasons
+from swarmsweep.results.shared_failure import again_command, end_sentence, new_run, unmeasured_reasons
 
 
 def older_try(run_dir: Path | str, cell_id: str, attempt: int) -> Path:
@@ -116,8 +117,14 @@ def refuse_ended(run_dir: Path | str) -> None:
     Raises:
         LabError: the run, the cell and the reason.
     """
-    if ended := _end(run_dir, read_plan(run_dir)):
-        raise LabError(f"{run_dir}: the run cannot be resumed, because {ended}, without -e resume")
+    plan = read_plan(run_dir)
+    if ended := _end(run_dir, plan):
+        again = again_command(run_dir, plan)
+        # The reason ends with the advice to start a new run.
+        raise LabError(
+            f"{run_dir}: the run cannot be resumed, because {ended}: {again}{note_on_hidden(again)}",
+            next_command=new_run(run_dir, plan),
+        )
 
 
 def _end(run_dir: Path | str, plan: Plan) -> str | None:

@@ -4,7 +4,7 @@ The reason is the `cause` in deploy.json, which only a result that waiting does 
 refused, or the API listens elsewhere. A death, a slow start and a lack of memory have none, so they end nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -84,7 +84,16 @@ def end_sentence(run_dir: Path | str, plan: Plan) -> str | None:
 
 def again_command(run_dir: Path | str, plan: Plan) -> str:
     """The command that measures the sweep again, as `end_sentence` has it."""
-    return commands_of(Path(run_dir)).sweep(quote(plan.sweep_file) if plan.sweep_file else "")
+    return commands_of(Path(run_dir)).sweep(_subject(plan))
+
+
+def new_run(run_dir: Path | str, plan: Plan) -> str:
+    """The same, without the options of the command that began the run: a failure adds those of its own command."""
+    return replace(commands_of(Path(run_dir)), options="").sweep(_subject(plan))
+
+
+def _subject(plan: Plan) -> str:
+    return quote(plan.sweep_file) if plan.sweep_file else ""
 
 
 def _shared_failure(run_dir: Path, plan: Plan, cells: list[PlannedCell]) -> SharedFailure | None:

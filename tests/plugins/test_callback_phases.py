@@ -247,7 +247,7 @@ def test_the_same_message_of_more_hosts_is_shown_once(tmp_path):
     assert code == 2
     lines = out.splitlines()
     assert lines.count("  not here") == 1
-    assert lines.count("  The same message.") == 1
+    assert lines.count("  The message is the same.") == 1
     # Ansible runs a task on all hosts at once, so either may fail first.
     assert sorted(line for line in lines if line.startswith("FAILED: ")) == [
         f"FAILED: {host} failed in task: Refuse it" for host in ("localhost", "near")

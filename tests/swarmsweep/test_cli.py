@@ -178,7 +178,7 @@ def test_report_takes_the_newest_run_and_measures_again(finished_run, capsys):
         (finished_run.attempt(step.cell_id) / "trial.json").write_text("{}")  # measured by an older version
     assert main(["report", str(finished_run.dir), "--reports-dir", reports, "--remeasure"]) == 0
     recomputed, sentence, again = capsys.readouterr().out.splitlines()
-    assert recomputed.startswith("5 attempts recomputed")
+    assert recomputed.startswith("attempts that were recomputed from their raw files: 5")
     assert sentence.startswith("Take r1-c0.5-m256M-w1 (1 replica x 0.5 CPU, 256M, 1 worker each). It is the cheapest")
     assert again == path
     assert "Take **r1-c0.5-m256M-w1**" in (finished_run.dir / "summary.md").read_text()

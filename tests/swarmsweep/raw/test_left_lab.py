@@ -64,6 +64,9 @@ def test_such_an_attempt_is_invalid_and_ends_the_run(tmp_path, golden, left, sta
         # A retry would send to the same address.
         with pytest.raises(LabError, match=cell) as refused:
             refuse_ended(run.dir)
+        # The reason ends with "start a new run". The next command is that of a new run, not that of the refused one.
+        again = f"./lab sweep {run.plan.sweep_file}"
+        assert str(refused.value).endswith(f"start a new run: {again}") and refused.value.next_command == again
         words = {"reason": row.reason, "outcome": outcome(run.dir), "resume": str(refused.value)}
         golden("left_lab.yml", {name: text.replace(str(run.dir), "RUN") for name, text in words.items()})
         path.unlink()

@@ -29,8 +29,8 @@ LONG = "\n".join(f"line {number}" for number in range(1, 41))
         ({"msg": "x is 3; allowed: 4.\n\nRun: ./lab site\n"}, ["x is 3; allowed: 4.", "Run: ./lab site"]),
         ({"msg": ["one", "two"]}, ["one", "two"]),
         ({"msg": {"a": 1}}, ['{"a": 1}']),
-        ({"msg": ""}, ["It failed without a message."]),
-        ({}, ["It failed without a message."]),
+        ({"msg": ""}, ["The task failed without a message."]),
+        ({}, ["The task failed without a message."]),
         ({"censored": "hidden", "changed": True}, ["The result is hidden, because the task handles secrets (no_log)."]),
         # A command: the end of its errors, else of its output.
         (COMMAND, ["The command ended with exit code 4."]),
@@ -70,7 +70,7 @@ def test_a_failure_has_host_task_and_message_and_each_message_once():
     first = failure_text("a", "Copy it", ["no", "space"], shown)
     assert first == "FAILED: a failed in task: Copy it\n  no\n  space"
     second = failure_text("b", "Copy it", ["no", "space"], shown, unreachable=True)
-    assert second == "FAILED: b cannot be reached in task: Copy it\n  The same message."
+    assert second == "FAILED: b cannot be reached in task: Copy it\n  The message is the same."
     assert failure_text("b", "Move it", ["no", "space"], shown).endswith("\n  no\n  space")
 
 
@@ -147,6 +147,10 @@ MINE = "LAB_INVENTORY=inventory/mine "
     [
         ("it broke", "./lab site", None, "./lab site -v (shows every task)"),
         ("To see why, run: docker service logs x", "./lab site", None, "do what the message says, then: ./lab site"),
+        *(
+            (f"To see why, run {place}: docker ps", "./lab site", None, "do what the message says, then: ./lab site")
+            for place in ("there", "on this host", "on lab-api")
+        ),
         ("x is 3; allowed: 4", "./lab site", None, "do what the message says, then: ./lab site"),
         ("no firewall. Run: ./lab site", "./lab retrain", None, "./lab site, then: ./lab retrain"),
         ("no firewall. Run: ./lab site", "./lab site", None, "./lab site"),
