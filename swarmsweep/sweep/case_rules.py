@@ -10,7 +10,10 @@ from swarmsweep.sweep.models import CapacityCase, CapacitySection, FixedCase, Fi
 from swarmsweep.sweep.modes import MODES
 from swarmsweep.sweep.problems import Problems
 from swarmsweep.sweep.yaml_tree import Items, Text
-from swarmsweep.units import quoted
+from swarmsweep.units import format_memory, format_plain, quoted
+
+# Values of an axis that a message names.
+_SHOWN_VALUES = 8
 
 
 def read_cases(
@@ -68,10 +71,22 @@ def _refuse_unknown_values(when: When, case: Case, cells: list[dict[str, Any]], 
                 continue
             unknown = True
             if axis in known:
-                problems.add(line, place, f"no cell has the value {_as_written(value, text)} (a typo?)")
+                problems.add(line, place, f"no cell has the value {_as_written(value, text)}{_allowed(axis, cells)}")
             else:
                 problems.add(line, place, f"is unknown; allowed: {', '.join(known)}")
     return unknown
+
+
+def _allowed(axis: str, cells: list[dict[str, Any]]) -> str:
+    """The end of the message: the values that the cells have, in the form of a sweep file."""
+    values = list(dict.fromkeys(axes[axis] for axes in cells if axis in axes))
+    if not values:
+        axes_of_cells = ", ".join(dict.fromkeys(name for axes in cells for name in axes))
+        return f", because no cell has the axis {axis}; allowed: {axes_of_cells}"
+    forms = {"memory": format_memory}
+    shown = [quoted(value) if isinstance(value, str) else forms.get(axis, format_plain)(value) for value in values]
+    more = f", and {len(shown) - _SHOWN_VALUES} more" if len(shown) > _SHOWN_VALUES else ""
+    return f"; allowed: {', '.join(shown[:_SHOWN_VALUES])}{more}"
 
 
 def _as_written(value: AxisValue, node: Any) -> str:

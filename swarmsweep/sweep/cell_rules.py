@@ -68,7 +68,7 @@ def _without(cells: Placed, excluded: list[AxesPattern], problems: Problems) -> 
         pattern = section.given()
         matching = {position for position, axes in enumerate(axes_of_cells) if matrix.matches(axes, pattern)}
         if not matching:
-            text = "matches no cell; each value must be one of the matrix (a typo?)"
+            text = "matches no cell; allowed: values that the matrix has"
             problems.add(section.written.line, section.written.key, text)
         dropped |= matching
     return [entry for position, entry in enumerate(cells) if position not in dropped]

@@ -140,7 +140,7 @@ def _number_fault(node: Any) -> str | None:
         return f"expected a number, but this is {describe(node)}"
     text = str(node)
     if node.quoted:
-        hint = f", write {text} without quotes" if _is_plain_number(text) else ", not a number"
+        hint = f"; write {text} without quotes" if _is_plain_number(text) else ", not a number"
         return f"{quoted(text)} is text in quotes{hint}"
     if _is_plain_number(text):
         return None

@@ -76,7 +76,9 @@ def read_tree(data: bytes, problems: Problems) -> Node:
     try:
         root = yaml.compose(text)
     except MaxDepthExceededError as error:
-        raise InputError(f"{_at(where, error)}: is nested more than {MAX_DEPTH} deep") from error
+        raise InputError(
+            f"{_at(where, error)}: is nested more than {MAX_DEPTH} levels deep; allowed: fewer levels"
+        ) from error
     except ComposerError as error:
         raise InputError(f"{_at(where, error)}: {_SECOND_DOCUMENT.get(error.problem, error.problem)}") from error
     except MarkedYAMLError as error:
@@ -113,7 +115,8 @@ def _at(where: str, error: MarkedYAMLError) -> str:
 def _decode(data: bytes, where: str) -> str:
     if len(data) > MAX_BYTES:
         raise InputError(
-            f"{where}: has more than {MAX_BYTES} bytes; a sweep file is about a page of text; is this the right file?"
+            f"{where}: has more than {MAX_BYTES:,} bytes; allowed: up to {MAX_BYTES:,}. "
+            "A sweep file is about a page of text"
         )
     try:
         text = data.decode("utf-8-sig")  # editors on Windows write a byte-order mark first; it has no meaning here

@@ -507,9 +507,21 @@ def test_what_cannot_be_together_is_reported_beside_values_that_are_refused():
         ("[1, 2]", "[1.10]", "matrix.replicas[0]: 1.10 is not a whole number"),
         ("[0.5, 1]", "[600.50]", "matrix.cpus[0]: 600.50 is out of range"),
         ("[600M]", "[0.001G]", "matrix.memory[0]: '0.001G' is out of range"),
-        ("users: 50", "users: 50, cases: [{when: {memory: 1.20G}, users: 2}]", "no cell has the value 1.20G (a"),
-        ("users: 50", "users: 50, cases: [{when: {cpus: 1.10}, users: 2}]", "no cell has the value 1.10 (a"),
-        ("users: 50", "users: 50, cases: [{when: {variant: '1.10'}, users: 2}]", "no cell has the value '1.10' (a"),
+        (
+            "users: 50",
+            "users: 50, cases: [{when: {memory: 1.20G}, users: 2}]",
+            "no cell has the value 1.20G; allowed: 600M",
+        ),
+        (
+            "users: 50",
+            "users: 50, cases: [{when: {cpus: 1.10}, users: 2}]",
+            "no cell has the value 1.10; allowed: 0.5, 1",
+        ),
+        (
+            "users: 50",
+            "users: 50, cases: [{when: {variant: '1.10'}, users: 2}]",
+            "no cell has the value '1.10', because no cell has the axis variant; allowed: replicas, cpus",
+        ),
     ],
 )
 def test_a_message_shows_what_was_written(old, new, words):

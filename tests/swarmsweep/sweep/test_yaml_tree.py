@@ -39,9 +39,9 @@ def test_the_first_of_repeated_keys_counts_and_each_other_is_noted():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[" * 60_000, "x.yml:1: is nested more than 8 deep"),
-        ("{a: " * 60_000, "x.yml:1: is nested more than 8 deep"),
-        ("- " * 60_000, "x.yml:1: is nested more than 8 deep"),
+        ("[" * 60_000, "x.yml:1: is nested more than 8 levels deep; allowed: fewer levels"),
+        ("{a: " * 60_000, "x.yml:1: is nested more than 8 levels deep; allowed: fewer levels"),
+        ("- " * 60_000, "x.yml:1: is nested more than 8 levels deep; allowed: fewer levels"),
         ("a: &x [1]\nb: [*x, *x]\n", "x.yml:1: uses the anchor or alias 'x'; write the value out"),
         ("a: 1\nb: *x\n", "x.yml:2: uses the anchor or alias 'x'; write the value out"),
         ("a: 1\nb: !!float '1'\n", "x.yml:2: uses the tag 'tag:yaml.org,2002:float'; write the plain value"),
