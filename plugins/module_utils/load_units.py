@@ -159,7 +159,7 @@ class Units:
         path = Path(self.given["directory"], name)
         if not path.is_file():
             self.module.fail_json(
-                msg=f"{path} is not on this host, because an earlier version of the lab provisioned it. "
+                msg=f"{path} is not on this host, because an earlier version of the lab provisioned this host. "
                 "Run: ./lab site",
                 next_command="./lab site",
             )
@@ -178,7 +178,7 @@ class Units:
         path = Path(self.given["directory"], "locustfiles", locustfile)
         if not path.is_file():
             self.module.fail_json(
-                msg=f"{path} is not on this host; put it into locustfiles/ and run: ./lab site",
+                msg=f"{path} is not on this host. To copy locustfiles/ to the load hosts, run: ./lab site",
                 next_command="./lab site",
             )
 

@@ -109,8 +109,8 @@ def test_scenarios_are_tried_before_there_is_a_run_or_a_deployment():
     names = [name for play in load_playbook("playbooks/sweep.yml") for name in names_of(play.get("tasks", []))]
     order = ["Make sure that a load reaches this lab and nothing else", "Copy the scenarios",
              "Copy the secrets that the scenarios read",
-             "Load each scenario once", "Remove the secrets", "Refuse scenarios that Locust cannot run",
-             "Plan the sweep"]  # fmt: skip
+             "Load each scenario once", "Remove the secrets of the scenarios",
+             "Refuse scenarios that Locust cannot run", "Plan the sweep"]  # fmt: skip
     assert [name for name in names if name in order] == order
     assert names.index("Plan the sweep") < names.index("Measure all cells, and retry invalid attempts")
 
@@ -172,7 +172,7 @@ def closed_port():
         yield bound.getsockname()[1]
 
 
-OUTDATED = "is not on this host, because an earlier version of the lab provisioned it. Run: ./lab site"
+OUTDATED = "is not on this host, because an earlier version of the lab provisioned this host. Run: ./lab site"
 # The files that a load host has, and words of its failure.
 LOAD_HOSTS = {
     # By an earlier version.
@@ -358,7 +358,7 @@ def test_a_sweep_whose_load_left_the_lab_fails_at_its_end(play, lost):
     done = play(playbook, inventory, *given)
     assert done.returncode == 2, done.stdout + done.stderr
     said = " ".join(done.stdout.split())
-    words = "The sweep ended early. The summary has only the cells that were measured before: "
+    words = "The sweep ended early. The summary has only the cells that were measured before that. Reason: "
     assert said.count(words) == 1 and words + reason in said
 
 
