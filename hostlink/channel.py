@@ -49,7 +49,10 @@ def argv_on_host(connection: Any, command: str, *, plain: bool = False) -> list[
     if kind == "local":
         return ["/bin/sh", "-c", command]
     if kind != "ssh":
-        raise ChannelError(f"the connection of this host is '{kind}'; allowed: ssh, local. Set ansible_connection: ssh")
+        raise ChannelError(
+            f"the connection of this host is '{kind}'; allowed: ssh, local. "
+            "Set ansible_connection: ssh in hosts.yml of the inventory"
+        )
     host = connection.get_option("host")
     built = connection._build_command(connection.get_option("ssh_executable"), "ssh", host, command)
     words = [word.decode() if isinstance(word, bytes) else word for word in built]
@@ -73,7 +76,10 @@ def with_privilege(connection: Any, command: str) -> tuple[str, bytes]:
         # The user's own shell may be another one, as in Ansible's own commands.
         return f"/bin/sh -c {shlex.quote(command)}", b""
     if become.name not in ("sudo", "ansible.builtin.sudo"):
-        raise ChannelError(f"become_method is '{become.name}'; allowed: sudo. Set ansible_become_method: sudo")
+        raise ChannelError(
+            f"become_method is '{become.name}'; allowed: sudo. "
+            "Set ansible_become_method: sudo in hosts.yml of the inventory"
+        )
     password = become.get_option("become_pass")
     if not password:
         return f"sudo -n -- sh -c {shlex.quote(command)}", b""

@@ -33,22 +33,27 @@ def read(source: str) -> bytes:
         with path.open("rb") as file:
             return bounded(file.read(MAX_BYTES + 1), source)
     if source.partition("://")[0].lower() not in ("http", "https"):
-        raise DocumentError(f"{source}: cannot be read; allowed: http and https")
+        raise DocumentError(f"{source}: cannot be read; allowed: a file, an http or https URL, or curl ...")
     request = urllib.request.Request(source, headers={"Accept": "application/json, application/yaml"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             return bounded(response.read(MAX_BYTES + 1), source)
     except urllib.error.HTTPError as error:
-        raise DocumentError(f"{source}: returned status {error.code}. FastAPI serves it at /openapi.json") from None
+        raise DocumentError(
+            f"{source}: returned status {error.code}; allowed: 200 with an OpenAPI document. "
+            "FastAPI serves this document at /openapi.json"
+        ) from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", None) or error
-        raise DocumentError(f"{source}: cannot be read: {cause} (limit {TIMEOUT_SECONDS} s). Start the API") from None
+        raise DocumentError(
+            f"{source}: cannot be read: {cause} (limit {TIMEOUT_SECONDS} s). Start the API, or correct the URL"
+        ) from None
 
 
 def bounded(data: bytes, source: str) -> bytes:
     """The data. Raises `DocumentError` if there is more than allowed."""
     if len(data) > MAX_BYTES:
-        raise DocumentError(f"{source}: is longer than {MAX_BYTES >> 20} MiB, so it is not read")
+        raise DocumentError(f"{source}: has more than {MAX_BYTES >> 20} MiB; allowed: up to {MAX_BYTES >> 20} MiB")
     return data
 
 
@@ -58,7 +63,7 @@ def main() -> int:
 
     def stop(*_: object) -> None:
         raise DocumentError(
-            f"{source}: is not complete after {DEADLINE_SECONDS} s. Save it as a file, and name this file"
+            f"{source}: is not complete after {DEADLINE_SECONDS} s. Save the document as a file, and name this file"
         )
 
     signal.signal(signal.SIGALRM, stop)

@@ -67,7 +67,7 @@ class SearchConductor:
         """Raise `ProbeError` if a worker was lost."""
         self.workers.refresh()
         if lost := self.workers.lost:
-            raise ProbeError(f"{lost} of {self.order.workers} workers were lost {when}: see their logs")
+            raise ProbeError(f"{lost} of {self.order.workers} workers were lost {when}")
 
     def refuse_missing_reports(self, summary: dict[str, Any], number: int) -> None:
         """Raise `ProbeError` if a worker reported nothing."""

@@ -28,8 +28,8 @@ def clock_problems(clocks):
         if "offset_seconds" in clock
     }
     silent = [
-        f"{name}: its clock could not be read: {clock.get('msg', 'no response').rstrip('.')}. "
-        "Fix: log in with ssh and try date +%s.%N"
+        f"the clock of {name} could not be read: {clock.get('msg', 'no response').rstrip('.')}. "
+        f"To see why, log in to {name}, and run: date +%s.%N"
         for name, clock in clocks.items()
         if clock.get("failed") and name not in read
     ]
@@ -94,5 +94,5 @@ class ActionModule(ActionBase):
         problems += host_labels.spread_problems(labels, spread, carriers, inventory)
         problems += clock_problems(clocks)
         if problems:
-            raise AnsibleActionFail("preflight found:\n" + "\n".join(f"- {problem}" for problem in problems))
+            raise AnsibleActionFail("The lab cannot work:\n" + "\n".join(f"- {problem}" for problem in problems))
         return result | {"changed": False, "warnings": preflight.untested_machines(facts)}

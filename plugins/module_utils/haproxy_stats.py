@@ -84,7 +84,7 @@ def send_command(path: str, command: str, timeout_seconds: float = SOCKET_TIMEOU
     except OSError as error:
         raise HaproxyError(
             f"HAProxy does not respond to `{command}` on {path}: {error.strerror or error}. "
-            "To see whether it runs: ./lab status. To see its log: ./lab logs proxy"
+            "To see whether HAProxy runs: ./lab status. To see HAProxy's log: ./lab logs proxy"
         ) from error
     return response.decode(errors="replace")
 

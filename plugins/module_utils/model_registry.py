@@ -59,7 +59,7 @@ def look_up(module: Any, lab: str, wait_seconds: float) -> dict[str, str] | None
             if time.monotonic() > deadline:
                 raise RegistryError(
                     f"MLflow did not return the champion model: {error}. "
-                    f"To see why, run: docker service logs --tail 20 {name}. Then run: ./lab site"
+                    "To see why, run: ./lab logs mlflow. Then run: ./lab site"
                 ) from error
         time.sleep(POLL_SECONDS)
 

@@ -42,15 +42,13 @@ def connect_to_engine(url: str = "unix:///var/run/docker.sock") -> tuple[Any, di
     try:
         import docker
     except ImportError as error:
-        raise HarnessError(
-            f"The Docker SDK for Python is missing on this host ({error}): apt-get install python3-docker"
-        ) from error
+        raise HarnessError(f"The Docker SDK for Python is missing on this host ({error}). Run: ./lab site") from error
     try:
         api = docker.APIClient(base_url=url, version="auto", timeout=API_TIMEOUT_SECONDS)
         return api, api.info()
     except (OSError, docker.errors.DockerException) as error:
         raise HarnessError(
-            f"Docker does not respond on {url}: {error}. To see why, run: systemctl status docker"
+            f"Docker does not respond on {url}: {error}. To see why, run on this host: systemctl status docker"
         ) from error
 
 
@@ -61,7 +59,7 @@ def connect(url: str = "unix:///var/run/docker.sock"):
     if not swarm.get("ControlAvailable"):
         state = swarm.get("LocalNodeState", "unknown")
         raise HarnessError(
-            f"This host is not a Swarm manager (state: {state}): run this on the first host of the group api"
+            f"This host is not a manager of a Swarm (state: {state}). To start the Swarm, run: ./lab site"
         )
     return api
 
@@ -72,7 +70,7 @@ def run_docker(*arguments: str) -> subprocess.CompletedProcess:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_SECONDS, check=False)
     except FileNotFoundError as error:
-        raise HarnessError("The docker command is missing on this host: apt-get install docker.io") from error
+        raise HarnessError("The docker command is missing on this host. Run: ./lab site") from error
     except subprocess.TimeoutExpired as error:
         raise HarnessError(f"`{' '.join(command)}` did not end within {COMMAND_TIMEOUT_SECONDS} s") from error
 

@@ -38,7 +38,7 @@ def review(
     nodes, elsewhere = nodes or {}, elsewhere or {}
     service = Service(api, service_name)
     if service.find() is None:
-        raise HarnessError(f"The service {service_name} is gone. Was it removed during the load?")
+        raise HarnessError(f"The service {service_name} was removed during the load, and not by the lab")
     tasks = service.tasks()
     survival = swarm_tasks.compare_with_deployment(tasks, deployed)
     killed = service.oom_containers(tasks, deployed["started_at"])

@@ -89,8 +89,8 @@ def deploy_stack(stack: str, compose_path: str) -> str | None:
     raise HarnessError(f"`docker {' '.join(command)}` failed: {message}")
 
 
-LOOK = "To see its log, run: ./lab logs proxy"
-NO_RIGHT = "Its socket does not have the level admin, so no server can be marked as down. Run: ./lab site"
+LOOK = "To see HAProxy's log, run: ./lab logs proxy"
+NO_RIGHT = "HAProxy's socket does not have the level admin, so no server can be marked as down. Run: ./lab site"
 
 
 def clear_backend(request: Deployment) -> None:

@@ -185,7 +185,7 @@ class StackWatch:
     def explain(self, log_lines: int) -> str:
         """Explain why the stack is not converged: each late service with its error and the end of its log."""
         if not self.states:
-            return f"the stack {self.stack} has no services: was `docker stack deploy` run?"
+            return f"the stack {self.stack} has no services, although they were deployed. Run: ./lab site"
         late = self.unconverged() or (self.troubled() if self.not_serving or self.given_up else [])
         if not late and self.not_serving:
             return self.not_serving

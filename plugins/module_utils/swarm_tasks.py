@@ -174,7 +174,7 @@ def explain_task(task: Task, oom_containers: frozenset[str]) -> tuple[str, str]:
     if state_of(task) in TERMINAL:
         return ("rejected" if never_started(task) else "crash"), explain_death(task)
     if state_of(task) == "pending" and error_of(task):
-        return "rejected", f"{name_of(task)} found no node: {error_of(task)}"
+        return "rejected", f"Swarm found no node for {name_of(task)}: {error_of(task)}"
     return "not_ready", f"{name_of(task)} is {state_of(task)} ({task['Status'].get('Message', 'no reason given')})"
 
 
@@ -217,7 +217,7 @@ def find_unplaced(tasks: Iterable[Task], now: float) -> Verdict | None:
     for task in newest_per_slot(tasks):
         waited = now - parse_time(task["CreatedAt"])
         if state_of(task) == "pending" and error_of(task) and waited > UNPLACED_SECONDS:
-            reason = f"{name_of(task)} found no node in {waited:.0f} s: {error_of(task)}"
+            reason = f"Swarm found no node for {name_of(task)} in {waited:.0f} s: {error_of(task)}"
             return Verdict("failed", 0, "rejected", reason, task["ID"])
     return None
 

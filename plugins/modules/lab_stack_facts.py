@@ -166,9 +166,7 @@ def main():
     for reference in module.params["platform_images"] if stale else ():
         if docker("image", "inspect", "--format", "{{.Id}}", reference) is None:
             cause = f"{'; '.join(stale)}. HAProxy must be deployed again, but this host has no image {reference}"
-            module.fail_json(
-                msg=f"{cause}, because another version of the lab provisioned it. {FIX}", next_command=SITE
-            )
+            module.fail_json(msg=f"{cause}. Another version of the lab provisioned this host. {FIX}", next_command=SITE)
     images = {}
     for name, reference in {**platform, **own}.items():
         identity = docker("image", "inspect", "--format", "{{.Id}}", reference)

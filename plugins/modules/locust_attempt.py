@@ -180,7 +180,8 @@ class LoadUnits(Units):
             if time.monotonic() > deadline:
                 self.stop()
                 self.hide_secrets()
-                self.module.fail_json(msg="the load exceeded its time limit and was stopped")
+                limit = self.given["time_limit_seconds"]
+                self.module.fail_json(msg=f"the load was stopped, because it exceeded its time limit of {limit:g} s")
             orphaned = has_master and not any(map(self.is_master, running))
             if orphaned and not self.ended_within(ORPHAN_SECONDS):
                 # The master died, or its workers hang. Nothing else ends them.

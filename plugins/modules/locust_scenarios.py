@@ -77,7 +77,8 @@ def load_scenario(module, scenario):
     path = home / "locustfiles" / scenario["locustfile"]
     if not path.is_file():
         module.fail_json(
-            msg=f"{path} is not on this host; put it into locustfiles/ and run: ./lab site", next_command="./lab site"
+            msg=f"{path} is not on this host. To copy locustfiles/ to the load hosts, run: ./lab site",
+            next_command="./lab site",
         )
     output = Path(tempfile.mkdtemp(prefix="check-", dir=home))
     unit = f"{given['slice']}-scenario-{time.time_ns()}"

@@ -109,7 +109,8 @@ def host_problems(
         text = str(capacity.get("module_stderr") or capacity.get("msg") or "").strip()
         cause = text.splitlines()[-1].rstrip(".") if text else "no response"
         return [
-            f"{name} ({address}) refused a command as root: {cause}. Fix: give its user sudo, or add -K to the command"
+            f"{name} ({address}) refused a command as root: {cause}. "
+            "Fix: let the user who logs in there run sudo, or add -K to the command"
         ]
     checks = (check_system, check_machine, check_disk, check_memory, check_processor)
     problems = [f"{name} ({address}) {problem}" for check in checks if (problem := check(capacity, is_api))]
@@ -160,7 +161,7 @@ def clock_problem(offsets: dict[str, tuple[float, float]]) -> str | None:
     return (
         f"the clocks of {worst[0]} and {worst[1]} differ by {abs(first - second):.2f} s (uncertainty {bound:.2f} s). "
         f"Allowed: {CLOCK_SECONDS:g} s. The times of the load are compared with those of the resource samples. "
-        "Fix: run timedatectl set-ntp true on both"
+        "Fix: run timedatectl set-ntp true on both hosts"
     )
 
 
@@ -174,7 +175,7 @@ def unreachable(name: str, address: str, reach: Result, inventory: str = DEFAULT
     elif is_virtual(address):
         fix = "./lab up"
     else:
-        fix = f"check that this works: ssh {address} true (the user is lab_remote_user in {settings_of(inventory)})"
+        fix = f"make this work: ssh {address} true (the user is lab_remote_user in {settings_of(inventory)})"
     return f"{name} ({address}) cannot be reached: {cause}. Fix: {fix}"
 
 

@@ -46,7 +46,7 @@ def read_document(data: bytes, source: str) -> dict[str, Any]:
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise InputError(
             f"{source}: is not an OpenAPI document; allowed: JSON or YAML with openapi or swagger, and paths. "
-            "FastAPI serves it at /openapi.json. Without one: ./lab new curl http://..."
+            "FastAPI serves its document at /openapi.json. Without a document: ./lab new curl http://..."
         )
     refuse_unusable(document, source)
     return document

@@ -144,19 +144,19 @@ def decide(
     if is_named and (page["locustfile"], dict(page["env"])) != (load.locustfile, load.env):
         raise LabError(
             f"{place}, but the command names another load; allowed: ./lab ui --workers N, without a file. "
-            f"To load something else, first end it with: {STOP}",
+            f"To load something else, first end the page with: {STOP}",
             next_command=STOP,
         )
     if minutes is not None:
         raise LabError(
             f"{place}, and its time limit cannot be changed; allowed: ./lab ui without --minutes. "
-            f"To begin again, first end it with: {STOP}",
+            f"To begin again, first end the page with: {STOP}",
             next_command=STOP,
         )
     if workers is not None and workers < running:
         raise LabError(
             f"{place} and {running} workers, and workers can only be added; allowed: --workers {running} or more. "
-            f"To begin again with {workers}, first end it with: {STOP}",
+            f"To begin again with {workers}, first end the page with: {STOP}",
             next_command=STOP,
         )
     return Order(begins=False, workers=workers or running, seconds=0)

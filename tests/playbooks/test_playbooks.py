@@ -205,7 +205,7 @@ def test_good_sweep_goes_on_to_the_hosts(play: Play, watched):
     result = play(ROOT / "sweep.yml", watched.inventory, "-e", "sweep=sweeps/quick.yml")
     assert result.returncode != 0
     assert watched.touched
-    assert "preflight found" in said(result)
+    assert "The lab cannot work:" in said(result)
 
 
 # --- Invalid names and addresses --------------------------------------------------------------------------------------

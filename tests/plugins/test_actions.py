@@ -304,7 +304,10 @@ def test_every_step_has_the_load_of_its_cell(lab):
 CLOCKS = [
     ({"lab-api": {"offset_seconds": 0.0, "bound_seconds": 0.0}}, []),
     ({"lab-api": {}, "lab-load": {"skipped": True}}, []),
-    ({"lab-api": {"failed": True, "msg": "gave no time"}}, ["lab-api: its clock could not be read: gave no time"]),
+    (
+        {"lab-api": {"failed": True, "msg": "gave no time"}},
+        ["the clock of lab-api could not be read: gave no time. To see why, log in to lab-api"],
+    ),
     (
         {"a": {"offset_seconds": 0.0, "bound_seconds": 0.0}, "b": {"offset_seconds": 2.0, "bound_seconds": 0.0}},
         ["the clocks of a and b differ by 2.00 s"],

@@ -721,7 +721,9 @@ def test_mlflow_may_just_have_been_started(script, patient, tmp_path):
 )
 def test_a_registry_that_does_not_say_is_named(script, patient, body, words):
     script("docker", body)
-    with pytest.raises(model_registry.RegistryError, match=f"{words}.*docker service logs.*lab site"):
+    with pytest.raises(
+        model_registry.RegistryError, match=rf"{words}.*run: \./lab logs mlflow\. Then run: \./lab site"
+    ):
         patient()
 
 

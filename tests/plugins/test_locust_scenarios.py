@@ -180,7 +180,7 @@ def test_a_scenario_that_waits_is_a_report(locust_scenarios, home):
     ("missing", "words"),
     [
         ("check_scenario.py", r"could not be run: (?s:.*)check_scenario.py(?s:.*)run: ./lab site"),
-        ("locustfiles/predict.py", "is not on this host; put it into locustfiles/ and run: ./lab site"),
+        ("locustfiles/predict.py", "is not on this host. To copy locustfiles/ to the load hosts, run: ./lab site"),
     ],
 )
 def test_a_host_that_lacks_something_fails_with_the_reason(locust_scenarios, home, missing, words):

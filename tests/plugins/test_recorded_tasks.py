@@ -33,7 +33,7 @@ def killed_containers(tasks):
         ("oom", 1, 0, "failed", "oom", ["replica 1", "memory limit of 64M", "exit 137"]),
         ("cpus", 1, 0, "failed", "rejected", ["Range of CPUs is from 0.01 to 1.00"]),
         ("no-image", 1, 0, "failed", "rejected", ["No such image: nope:1"]),
-        ("no-room", 2, 30, "failed", "rejected", ["found no node", "insufficient resources on 1 node"]),
+        ("no-room", 2, 30, "failed", "rejected", ["Swarm found no node for", "insufficient resources on 1 node"]),
         ("start-failed", 2, 0, "failed", "rejected", ["did not start: exec:", "docker-init"]),
     ],
 )

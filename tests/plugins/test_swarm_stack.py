@@ -87,7 +87,12 @@ def test_deaths_of_long_ago_end_nothing(scenario, kills):
         ("oom", True, "oom", "needed more than its memory limit of 64M: killed by the kernel (exit 137, OOM)"),
         ("oom", False, "crash", "was killed (exit 137), but nothing indicates that memory was the reason"),
         ("no-image", False, "rejected", "was rejected by its node: No such image: nope:1"),
-        ("no-room", False, "rejected", "found no node: no suitable node (insufficient resources on 1 node)"),
+        (
+            "no-room",
+            False,
+            "rejected",
+            "found no node for replica 2: no suitable node (insufficient resources on 1 node)",
+        ),
         ("start-failed", False, "rejected", "did not start: exec:"),
     ],
 )

@@ -67,8 +67,8 @@ RESULTS = {
         ["command"],
     ),
     "no node": (
-        stack("rejected", "replica 1 found no node: no suitable node (insufficient resources on 1 node)"),
-        "replica 1 found no node: no suitable node (insufficient resources on 1 node)",
+        stack("rejected", "Swarm found no node for replica 1: no suitable node (insufficient resources on 1 node)"),
+        "Swarm found no node for replica 1: no suitable node (insufficient resources on 1 node)",
         ["image", "cpus", "memory"],
     ),
     "not ready": (
@@ -117,7 +117,7 @@ def test_the_sentences(golden):
 
 
 def test_a_setting_without_a_value_is_empty():
-    result = stack("rejected", "replica 1 found no node: none")
+    result = stack("rejected", "Swarm found no node for replica 1: none")
     assert "lab_api_image (empty)" in kept_api.kept_sentence(result, SETTINGS | {"image": ""})
 
 
