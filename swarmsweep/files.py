@@ -87,7 +87,7 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise LabError(f"{where}: is not valid JSON: {error}") from error
     if not isinstance(value, dict):
-        raise LabError(f"{where}: holds {type(value).__name__}, an object was expected")
+        raise LabError(f"{where}: holds {type(value).__name__}; expected: an object")
     return value
 
 

@@ -49,6 +49,7 @@ def _key(path: Path) -> bytes:
         raise LabError(f"{path}: cannot be used: {error.strerror or error}. It must be a file that you own") from error
     if len(key) != KEY_CHARACTERS:
         raise LabError(
-            f"{path}: is damaged: {len(key)} bytes, {KEY_CHARACTERS} were expected. Remove it, then start a new run"
+            f"{path}: is damaged: has {len(key)} bytes; expected: {KEY_CHARACTERS}. "
+            "Remove the file, then start a new run"
         )
     return key

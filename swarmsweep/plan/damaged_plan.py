@@ -67,7 +67,7 @@ def refuse_damaged(plan: Plan, where: str) -> None:
     ids = Counter(cell.id for cell in plan.cells)
     for cell_id, count in ids.items():
         if not _CELL_ID.fullmatch(cell_id):
-            raise LabError(f"{where}: is damaged: the id of a cell is {quoted(cell_id)}, a file name was expected")
+            raise LabError(f"{where}: is damaged: the id of a cell is {quoted(cell_id)}; expected: a file name")
         if count > 1:
             raise LabError(f"{where}: is damaged: cell {cell_id} occurs {count} times")
     for step in plan.steps:

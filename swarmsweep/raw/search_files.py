@@ -43,10 +43,10 @@ class ProbeEntry(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         name = {"closed": "connections", "users": "users"}.get(self.kind, "rate_rps")
         if not getattr(self, name):
-            raise ValueError(f"{name} is {getattr(self, name)!r}, a number above 0 was expected")
+            raise ValueError(f"{name} is {getattr(self, name)!r}; expected: a number above 0")
         for other in {"connections", "rate_rps", "users"} - {name}:
             if getattr(self, other) is not None:
-                raise ValueError(f"{other} is {getattr(self, other)!r}, a {self.kind} load has none")
+                raise ValueError(f"{other} is {getattr(self, other)!r}; expected: null for a {self.kind} load")
 
     @property
     def step(self) -> Step:

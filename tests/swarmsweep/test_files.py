@@ -47,7 +47,7 @@ def test_a_file_in_the_place_of_a_folder_is_reported(tmp_path):
         ('{"a": NaN}', "NaN is not a JSON number"),
         ('{"a": 1e400}', "1e400 is too large for a number"),
         ('{"rps": 1, "b": {"rps": 1, "rps": 2}}', "key 'rps' occurs twice"),
-        ("[1]", "holds list, an object was expected"),
+        ("[1]", "holds list; expected: an object"),
         ("[" * 100_000, "is not valid JSON"),
     ],
 )

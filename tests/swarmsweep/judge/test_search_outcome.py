@@ -332,7 +332,7 @@ def test_a_search_that_did_not_end_well_says_why(folder, changes, words):
     ("name", "value", "words"),
     [
         ("rate_rps", 81.0, "rate_rps is 80.0 in the order, 81.0 in capacity.json"),
-        ("rate_rps", None, "trials[6]: rate_rps is None, a number above 0 was expected"),
+        ("rate_rps", None, "trials[6]: rate_rps is None; expected: a number above 0"),
         ("kind", "steady", "trials[6].kind is 'steady': Invalid enum value"),
         ("seconds_measure", 1e9, "trials[6].seconds_measure is '1000000000.0': Expected `float` <= 86400"),
         ("trial", 6, "probe 6 occurs twice"),

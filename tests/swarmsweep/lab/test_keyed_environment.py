@@ -46,7 +46,7 @@ def test_another_lab_has_another_key(tmp_path):
 
 def test_a_key_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "short").write_text("x")
-    with pytest.raises(LabError, match=r"short: is damaged: 1 bytes, 32 were expected"):
+    with pytest.raises(LabError, match=r"short: is damaged: has 1 bytes; expected: 32"):
         keyed_environment({}, tmp_path / "short")
     with pytest.raises(LabError, match=r"cannot be used"):
         keyed_environment({}, tmp_path)

@@ -151,7 +151,7 @@ def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
         (("load", "mode"), "soak", "a load of mode 'soak'"),
         (("cells", 0, "load", "spawn_rate"), 0, r"load of cell r1\S*: is damaged: spawn_rate is '0'"),
         (("cells", 0, "config", "cpus"), None, r"config of cell r1\S*: is damaged: cpus"),
-        (("cells", 0, "id"), "../../elsewhere", "a file name was expected"),
+        (("cells", 0, "id"), "../../elsewhere", "expected: a file name"),
         (("cells", 0, "id"), "r1-c2-m256M-w1", "cell r1-c2-m256M-w1 occurs 2 times"),
         (("steps", 0, "cell_id"), "gone", "a step is for cell 'gone'"),
         (("hosts", "api", 0, "memory_bytes"), "16G", "group api: is damaged: memory_bytes is '16G'"),

@@ -229,7 +229,7 @@ def test_which_run(run_dir, tmp_path):
     [
         (b"", "progress.json: is not valid JSON"),
         (b'{"schema": 1, "run_id": "x"', "progress.json: is not valid JSON"),
-        (b"[]", "holds list, an object was expected"),
+        (b"[]", "holds list; expected: an object"),
         (b"{}", "is damaged: Object missing required field"),
         (msgspec.json.encode(replace(RUN, state="paused")), "state is 'paused'"),
         (msgspec.json.encode(replace(RUN, ends_at=1e17)), "ends_at is '1e+17'"),
