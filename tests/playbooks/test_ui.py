@@ -1,9 +1,11 @@
 """`./lab ui` on several load hosts, of which one does not start its part. The hosts are this machine."""
 
+import http.server
 import json
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,33 @@ def test_nothing_of_a_page_stays_where_a_load_host_cannot_start_it(play, tmp_pat
     assert ("kill" in (tmp_path / "called").read_text() if (tmp_path / "called").exists() else False) is not stays
     # The other host did not fail.
     assert "lab-load failed" not in said
+
+
+# One play has both: a port on which nothing listens, and a proxy whose API is not ready.
+def test_an_api_that_is_not_ready_is_refused_with_its_response(play, tmp_path):
+    class NotReady(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(503)
+
+        def log_message(self, *_arguments):
+            pass
+
+    tasks = yaml.safe_load((ROOT / "playbooks/tasks/page_scenario.yml").read_text())
+    request = [task for task in tasks if {"ansible.builtin.uri", "ansible.builtin.assert"} & set(task)]
+    assert len(request) == 2
+    with socket.socket() as bound, http.server.HTTPServer(("127.0.0.1", 0), NotReady) as server:
+        bound.bind(("127.0.0.1", 0))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        ports = {"absent": bound.getsockname()[1], "busy": server.server_port}
+        hosts = {name: host | {"lab_proxy_port": port} for name, port in ports.items()}
+        (tmp_path / "hosts.yml").write_text(json.dumps({"load": {"hosts": hosts}}))
+        (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "load", "gather_facts": False, "tasks": request}]))
+        given = {"ui_target": {"url_host": "127.0.0.1"}, "lab_api_ready_path": "/ready"}
+        done = play(tmp_path / "play.yml", tmp_path / "hosts.yml", "-e", json.dumps(given))
+        server.shutdown()
+    said = " ".join(done.stdout.split())
+    assert done.returncode != 0
+    begun = "The API is not ready, so there is nothing to load: http://127.0.0.1:{}/ready returned"
+    assert f"{begun.format(ports['busy'])} status 503; allowed: status 200. To deploy the API" in said, said
+    assert f"{begun.format(ports['absent'])} no response (" in said and "Connection refused" in said, said
