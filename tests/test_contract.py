@@ -12,6 +12,7 @@ import yaml
 
 from swarmsweep.lab.content_hash import IGNORED
 from swarmsweep.lab.lab_command import VERBS
+from swarmsweep.report.cell_text import _PHASE_OF_ROLE
 
 ROOT = Path(__file__).parents[1]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -244,14 +245,26 @@ def test_readme_names_only_verbs_that_exist():
     assert named - verbs() == set()
 
 
+NAMED_TASK = r"- name: (\w+) \| "
+
+
 def test_every_phase_of_an_attempt_is_in_a_page():
-    """Those that `./lab watch` and progress.json show: the words before a bar in the names of tasks."""
-    files = [*ROOT.glob("roles/bench_cell/tasks/*.yml")]
-    files += [ROOT / f"roles/api_stack/tasks/{name}.yml" for name in ("wrap", "fresh", "elsewhere")]
-    phases = {phase.lower() for file in files for phase in re.findall(r"- name: (\w+) \| ", file.read_text())}
-    assert phases >= {"standby", "fresh", "load", "gather"}
-    text = (ROOT / "docs/verbs.md").read_text()
-    assert [phase for phase in sorted(phases) if f"| `{phase}` |" not in text] == []
+    """Those that `./lab watch` and progress.json show: the words before a bar in the names of tasks, in their order."""
+    folder = ROOT / "roles/bench_cell/tasks"
+    phases = {phase.lower() for file in folder.glob("*.yml") for phase in re.findall(NAMED_TASK, file.read_text())}
+    assert phases >= {"standby", "deploy", "load", "gather"}
+    begun = dict.fromkeys(re.findall(r"include_tasks: (\w+)\.yml", (folder / "main.yml").read_text()))
+    table = re.findall(r"^\| `(\w+)` \| (?!`)", (ROOT / "docs/verbs.md").read_text().partition("## `image`")[0], re.M)
+    shown = table[: len(phases) + 1]
+    assert shown == ["start", *begun]
+    assert set(begun) == phases
+
+
+def test_another_role_in_an_attempt_belongs_to_a_phase():
+    """Its files are no phases of a page, so `cell_text` names the phase of the role."""
+    folder = ROOT / "roles/bench_cell/tasks"
+    roles = {role for file in folder.glob("*.yml") for role in re.findall(r"^ {4}name: (\w+)$", file.read_text(), re.M)}
+    assert roles == set(_PHASE_OF_ROLE)
 
 
 def test_every_verb_is_in_a_page():
