@@ -81,7 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         "--api-memory", metavar="SIZE", help="plan for this much memory for replicas on each API host, for example 8G"
     )
     plan.add_argument(
-        "--inventory", default=DEFAULT_INVENTORY, metavar="PATH", help="inventory with the hosts (default: %(default)s)"
+        "-i",
+        "--inventory",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help=f"inventory with the hosts; may be repeated, and the last one wins (default: {DEFAULT_INVENTORY})",
     )
     plan.add_argument(
         "--reports-dir",
@@ -138,8 +143,8 @@ def _named(text: str, arguments: argparse.Namespace) -> str:
     """A text whose commands of ./lab name the inventory: that of the option, else the one of ./lab."""
     from swarmsweep.lab.lab_command import inventory_prefix, with_prefix
 
-    inventory = getattr(arguments, "inventory", None) or os.environ.get("LAB_INVENTORY") or DEFAULT_INVENTORY
-    return with_prefix(text, inventory_prefix([inventory]))
+    inventories = getattr(arguments, "inventory", None) or [os.environ.get("LAB_INVENTORY") or DEFAULT_INVENTORY]
+    return with_prefix(text, inventory_prefix(inventories))
 
 
 def _positive(text: str) -> float:
@@ -174,6 +179,7 @@ def _schema(_: argparse.Namespace) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
+    from swarmsweep.lab.inventory_files import inventories_with_files, inventory_of
     from swarmsweep.lab.lab_names import missing_problems
     from swarmsweep.plan.baseline import baseline_of
     from swarmsweep.plan.inventory_settings import plain_settings
@@ -186,17 +192,19 @@ def _plan(arguments: argparse.Namespace) -> None:
     from swarmsweep.sweep.sweep_file import load_sweep
 
     sweep = load_sweep(arguments.file)
-    if problems := missing_problems([arguments.inventory]):
+    if problems := missing_problems(arguments.inventory):
         raise InputError("\n".join(problems))
-    variable = variable_of(arguments.inventory)
+    inventories = inventories_with_files(arguments.inventory)
+    variable = variable_of(*inventories)
     if variable is not None:
         refuse_idle_axis(variable, map(axes_of, sweep.cells), sweep.file)
     baseline = None
     if sweep.takes_baseline:
-        settings, workers = plain_settings(arguments.inventory), sweep.cells[0].workers
+        settings, workers = plain_settings(*inventories), sweep.cells[0].workers
         # Without the setting, the variable of the lab's own API is used, as in a sweep.
-        baseline = baseline_of(settings, DEFAULT if variable is None else variable, workers, arguments.inventory)
-    hosts = _with_options(known_api_hosts(arguments.inventory, arguments.reports_dir), arguments)
+        place = inventory_of(arguments.inventory)
+        baseline = baseline_of(settings, DEFAULT if variable is None else variable, workers, place)
+    hosts = _with_options(known_api_hosts(inventories, arguments.reports_dir), arguments)
     other = known_other_seconds(arguments.reports_dir, sweep.load.mode)
     seed, source = sweep.seed, None if sweep.seed is None else "from the sweep file"
     if arguments.seed is not None:

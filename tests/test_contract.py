@@ -1,17 +1,21 @@
 """Agreements between the parts: names, defaults, verbs, and what no file may contain."""
 
+import hashlib
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
 from swarmsweep.lab.content_hash import IGNORED
 from swarmsweep.lab.lab_command import VERBS
+from swarmsweep.report.cell_text import _PHASE_OF_ROLE
 
 ROOT = Path(__file__).parents[1]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -244,14 +248,52 @@ def test_readme_names_only_verbs_that_exist():
     assert named - verbs() == set()
 
 
+NAMED_TASK = r"- name: (\w+) \| "
+
+
 def test_every_phase_of_an_attempt_is_in_a_page():
-    """Those that `./lab watch` and progress.json show: the words before a bar in the names of tasks."""
-    files = [*ROOT.glob("roles/bench_cell/tasks/*.yml")]
-    files += [ROOT / f"roles/api_stack/tasks/{name}.yml" for name in ("wrap", "fresh", "elsewhere")]
-    phases = {phase.lower() for file in files for phase in re.findall(r"- name: (\w+) \| ", file.read_text())}
-    assert phases >= {"standby", "fresh", "load", "gather"}
-    text = (ROOT / "docs/verbs.md").read_text()
-    assert [phase for phase in sorted(phases) if f"| `{phase}` |" not in text] == []
+    """Those that `./lab watch` and progress.json show: the words before a bar in the names of tasks, in their order."""
+    folder = ROOT / "roles/bench_cell/tasks"
+    phases = {phase.lower() for file in folder.glob("*.yml") for phase in re.findall(NAMED_TASK, file.read_text())}
+    assert phases >= {"standby", "deploy", "load", "gather"}
+    begun = dict.fromkeys(re.findall(r"include_tasks: (\w+)\.yml", (folder / "main.yml").read_text()))
+    table = re.findall(r"^\| `(\w+)` \| (?!`)", (ROOT / "docs/verbs.md").read_text().partition("## `image`")[0], re.M)
+    shown = table[: len(phases) + 1]
+    assert shown == ["start", *begun]
+    assert set(begun) == phases
+
+
+def test_another_role_in_an_attempt_belongs_to_a_phase():
+    """Its files are no phases of a page, so `cell_text` names the phase of the role."""
+    folder = ROOT / "roles/bench_cell/tasks"
+    roles = {role for file in folder.glob("*.yml") for role in re.findall(r"^ {4}name: (\w+)$", file.read_text(), re.M)}
+    assert roles == set(_PHASE_OF_ROLE)
+
+
+def test_the_page_logs_in_to_a_virtual_machine_as_ansible_does():
+    """With the options of connection.yml, and with the folder of the lab as it is below that of ./lab."""
+    text = (ROOT / "docs/verbs.md").read_text().partition("## Log in to a host")[2]
+    program, *options, place = shlex.split(text.partition("```\n")[2].partition("\n")[0])
+    environment = jinja2.Environment()
+    environment.filters |= {"quote": shlex.quote, "dirname": lambda _: "."}
+    folder = ROOT / "inventory/lab/group_vars"
+    settings = yaml.safe_load((folder / "all/lab.yml").read_text())
+    template = yaml.safe_load((folder / "lab/connection.yml").read_text())["ansible_ssh_common_args"]
+    directory = environment.from_string(settings["lab_directory"]).render(settings).removeprefix("./")
+    given = environment.from_string(template).render(lab_machine_is_virtual=True, lab_directory=directory)
+    # The file of known hosts has quotes for ssh itself.
+    pairs, wanted = (
+        list(zip(words[::2], words[1::2], strict=True)) for words in (options, shlex.split(given.replace('"', "")))
+    )
+    assert (program, sorted(pairs)) == ("ssh", sorted(wanted))
+    assert place.removeprefix("root@") in (ROOT / "inventory/lab/hosts.yml").read_text()
+
+
+def test_the_page_names_the_base_image_of_the_lab():
+    defaults = yaml.safe_load((ROOT / "roles/images/defaults/main.yml").read_text())
+    reference = hashlib.sha256(defaults["images_base_reference"].encode()).hexdigest()[:8]
+    name = f"{defaults['images_namespace']}/base:{defaults['images_base_suite']}-{reference}"
+    assert f"`FROM {name}`" in (ROOT / "docs/your-own-api.md").read_text()
 
 
 def test_every_verb_is_in_a_page():

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_contract import verbs
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 # Without the settings of the shell that runs the tests.
@@ -301,11 +303,29 @@ def test_words_that_a_verb_does_not_take_are_refused_with_its_usage(played, word
     assert f"\nlab: {message}" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["logs", "image", "publish", "check", "sweep", "clean", "ui"])
-def test_a_verb_has_a_help(played, verb):
-    done = played(verb, "x", "--help")
-    assert done.returncode == 0
-    assert done.stdout.startswith(f"usage: ./lab {verb} ")
+# The verbs whose help Python prints, which the others reach with any word before it.
+OF_PYTHON = {"plan", "watch", "report", "new", "bench"}
+
+
+@pytest.mark.parametrize("verb", sorted(verbs() - {"help", "-h", "--help"}))
+def test_a_verb_prints_its_own_help_once(played, verb):
+    """And no other: ansible-playbook, which prints its own, is not started."""
+    for words in [["--help"], ["-h"], *([] if verb in OF_PYTHON else [["x", "-K", "--help"]])]:
+        done = played(verb, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"usage: ./lab {verb}")
+        assert (done.stdout.count("usage:"), done.stdout.count("\0")) == (1, 0)
+        # More than the usage.
+        assert done.stdout.count("\n") > 2
+
+
+def test_a_help_has_the_lines_of_its_verb_alone(played):
+    shown = played("ui", "--help").stdout + played("retrain", "--help").stdout + played("up", "--help").stdout
+    assert "SOURCE of the rows: a path, a URL, fetch or generated" in shown
+    assert shown.endswith(
+        "usage: ./lab up [ARGUMENTS OF ansible-playbook]\n\n"
+        "  up              create the virtual machines, or start them again after a reboot\n"
+    )
 
 
 # The code of Ansible, and that of the verb: 99 is Ctrl-C.

@@ -1,7 +1,7 @@
 """Facts about the lab that need no request to a host: from the newest runs, and from the inventory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -46,21 +46,21 @@ class OtherSeconds:
     source: str
 
 
-def known_api_hosts(inventory: Path | str, reports_dir: Path | str) -> ApiHosts:
-    """The API hosts as in the newest run of this inventory, else as `./lab up` would create them on this machine.
+def known_api_hosts(inventories: Sequence[Path | str], reports_dir: Path | str) -> ApiHosts:
+    """The API hosts as in the newest run of these inventories, else as `./lab up` would create them on this machine.
 
     Real machines without a run are unknown. An inventory that is not plain YAML cannot be read; then the newest run is
     used, whatever its inventory.
     """
-    hosts = _hosts(Path(inventory))
+    hosts = _hosts(inventories)
     for run in newest_runs(reports_dir, MAX_RUNS):
         facts = _facts_of(run)
         if facts and (hosts is None or [host.get("name") for host in facts] == list(hosts["api"])):
-            return ApiHosts(_with_carriers(facts, hosts, inventory), f"as in run {run.name}")
+            return ApiHosts(_with_carriers(facts, hosts, inventories), f"as in run {run.name}")
     machines = _virtual_machines(hosts) if hosts else ()
     if machines:
         source = "as ./lab up would create them on this machine; no run has recorded them yet"
-        return ApiHosts(_with_carriers(machines, hosts, inventory), source)
+        return ApiHosts(_with_carriers(machines, hosts, inventories), source)
     return ApiHosts((), "no run has recorded them yet; use --api-cpus and --api-memory to see which cells cannot fit")
 
 
@@ -94,10 +94,10 @@ def _facts_of(run: Path) -> tuple[Host, ...]:
 
 
 def _with_carriers(
-    facts: tuple[Host, ...], hosts: dict[str, dict[str, Any]] | None, inventory: Path | str
+    facts: tuple[Host, ...], hosts: dict[str, dict[str, Any]] | None, inventories: Sequence[Path | str]
 ) -> tuple[Host, ...]:
-    """The API hosts, with those that carry replicas by the inventory as it is now, where it has plain values."""
-    settings = plain_settings(inventory)
+    """The API hosts, with those that carry replicas by the inventories as they are now, where these are plain."""
+    settings = plain_settings(*inventories)
     if hosts is None or host_labels.SETTING not in settings:
         return facts
     labels = {name: given.get(host_labels.LABELS) for name, given in hosts["api"].items()}
@@ -112,14 +112,26 @@ def _with_carriers(
     return tuple(as_nodes(list(facts), {}, is_manager_used=is_manager_used, excluded=excluded, groups=groups))
 
 
-def _hosts(inventory: Path) -> dict[str, dict[str, Any]] | None:
-    """Host name -> variables for the groups api and load; None if this is not an inventory in plain YAML."""
-    file = inventory / "hosts.yml" if inventory.is_dir() else inventory
-    try:
-        groups = {name: hosts for name, hosts in _groups(yaml.safe_load(file.read_text())) if name in ("api", "load")}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return None
-    return groups if all(groups.get(side) for side in ("api", "load")) else None
+def _hosts(inventories: Sequence[Path | str]) -> dict[str, dict[str, Any]] | None:
+    """Host name -> variables for the groups api and load; None if these are no inventories in plain YAML."""
+    groups: dict[str, dict[str, Any]] = {"api": {}, "load": {}}
+    for inventory in map(Path, inventories):
+        file = inventory / "hosts.yml" if inventory.is_dir() else inventory
+        # One of several may have settings alone.
+        if inventory.is_dir() and not file.exists():
+            continue
+        try:
+            tree = yaml.safe_load(file.read_text())
+            found = {name: hosts for name, hosts in _groups(tree) if name in groups}
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            return None
+        # A script, or a list of hosts in another format, may name any hosts.
+        if not isinstance(tree, dict):
+            return None
+        # A later inventory adds hosts, and variables of the same hosts.
+        for side, hosts in found.items():
+            groups[side] |= {name: groups[side].get(name, {}) | given for name, given in hosts.items()}
+    return groups if all(groups.values()) else None
 
 
 def _groups(tree: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -34,7 +34,7 @@ def refuse_idle_axis(variable: str | None, configs: Iterable[Mapping[str, Any]],
     )
 
 
-def variable_of(inventory: Path | str) -> str | None:
-    """The setting in the group_vars of an inventory; None where no file of them has it as plain text."""
-    value = plain_settings(inventory).get(SETTING)
+def variable_of(*inventories: Path | str) -> str | None:
+    """The setting in the group_vars of the inventories; None where no file of them has it as plain text."""
+    value = plain_settings(*inventories).get(SETTING)
     return value if isinstance(value, str) else None

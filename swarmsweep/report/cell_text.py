@@ -20,6 +20,11 @@ from swarmsweep.units import format_seconds
 if TYPE_CHECKING:
     from swarmsweep.report.progress import Progress
 
+# The name of a task as Ansible has it: its role, the file of the role, and what it does.
+_NAMED = re.compile(r"(?:(?P<role>.*) : )?(?P<file>\w+) \| ")
+# The phases are the files of the role bench_cell. What another role does for one of them is a part of it.
+_PHASE_OF_ROLE = {"api_stack": "deploy"}
+
 
 @dataclass
 class CurrentCell:
@@ -48,8 +53,8 @@ class CurrentCell:
     def begin(self, task: str, name: str) -> None:
         """Note that a task begins. A name such as 'bench_cell : Load | Start Locust' contains the phase."""
         name = name.strip()
-        if match := re.match(r"(?:.* : )?(\w+) \| ", name):
-            self.phase = match[1].lower()
+        if match := _NAMED.match(name):
+            self.phase = _PHASE_OF_ROLE.get(match["role"] or "", match["file"].lower())
         self.open[task] = (name, time.time(), time.monotonic())
 
     def end(self, task: str) -> None:

@@ -207,6 +207,25 @@ def test_a_plan_refuses_several_workers_where_the_image_decides(quick, tmp_path,
     assert "workers has the values 1 and 2, but lab_api_workers_env is empty" in capsys.readouterr().err
 
 
+def test_a_plan_reads_several_inventories_of_which_the_last_one_wins(quick, tmp_path, capsys):
+    """As `./lab sweep -i MORE` does. One of several may have settings alone."""
+    first, more = tmp_path / "first", tmp_path / "more"
+    shutil.copytree(ROOT / "inventory/lab", first)
+    settings = more / "group_vars/all/lab.yml"
+    settings.parent.mkdir(parents=True)
+    given = ["plan", quick, "--inventory", str(first), "-i", str(more), "--reports-dir", "/none"]
+    Path(quick).write_text(Path(quick).read_text().replace("workers: [1]", "workers: [1, 2]"))
+    for value, code in (('""', 2), ("WEB_CONCURRENCY", 0)):
+        settings.write_text(f"lab_api_workers_env: {value}\n")
+        assert main(given) == code
+    found = capsys.readouterr()
+    assert "lab_api_workers_env is empty" in found.err
+    # The hosts are those of the first one.
+    assert f"as LAB_INVENTORY={first} ./lab up would create them" in " ".join(found.out.split())
+    assert main([*given, "-i", "/none"]) == 2
+    assert "the inventory '/none' does not exist" in capsys.readouterr().err
+
+
 def test_plan_shows_the_part_that_a_sweep_would_measure(quick, capsys, tmp_path, golden):
     given = (quick, "--api-cpus", "1", "--api-memory", "4G", "--seed", "7")
     part = ("--only", "r1-*", "--only", "*-c0.1-*", "--max-minutes", "1.5")

@@ -9,7 +9,7 @@ from run_folder import put
 
 from swarmsweep.plan import lab_facts
 from swarmsweep.plan.host_facts import API_RESERVE_BYTES
-from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
+from swarmsweep.plan.lab_facts import _hosts, known_api_hosts, known_other_seconds
 from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP, make_plan
 from swarmsweep.plan.planned import as_json
 from swarmsweep.plan.run_folder import attempt_dir, newest_runs, write_plan
@@ -50,10 +50,23 @@ def test_hosts_are_those_of_the_newest_run_of_the_inventory(tmp_path):
     lab, reports = inventory(tmp_path / "lab"), tmp_path / "reports"
     for second, name in ((3, "lab-api"), (5, "lab-api"), (7, "another")):
         run(reports, second, name)
-    found = known_api_hosts(lab, reports)
+    found = known_api_hosts([lab], reports)
     assert [(host["name"], host["cpus"]) for host in found.facts] == [("lab-api", 5)]
     assert found.source == "as in run 20261122T114505Z-x"
-    assert known_api_hosts(lab / "hosts.yml", reports) == found  # the file itself is an inventory, too
+    assert known_api_hosts([lab / "hosts.yml"], reports) == found  # the file itself is an inventory, too
+
+
+def test_hosts_are_those_of_all_inventories(tmp_path):
+    """A later one adds hosts, and variables of the same hosts. A script may name any hosts."""
+    more = inventory(tmp_path / "more", "api: {hosts: {lab-api: {ansible_host: 10.0.0.7}, lab-api2: {}}}\n")
+    found = _hosts([inventory(tmp_path / "lab"), more])
+    assert list(found["api"]) == ["lab-api", "lab-api2"]
+    assert found["api"]["lab-api"]["ansible_host"] == "10.0.0.7"
+    assert list(found["load"]) == list(_hosts([tmp_path / "lab"])["load"])
+    assert _hosts([more]) is None
+    script = tmp_path / "hosts.sh"
+    script.write_text("#!/bin/sh\necho '{}'\n")
+    assert _hosts([tmp_path / "lab", script]) is None
 
 
 @pytest.mark.parametrize(
@@ -76,14 +89,14 @@ def test_an_inventory_that_is_not_understood_leaves_the_newest_run(tmp_path, tex
     if text is not None:
         inventory(lab, text)
     run(reports, 5, "whoever")
-    assert known_api_hosts(lab, reports).facts[0]["name"] == "whoever"
-    assert known_api_hosts(lab, tmp_path / "none").facts == ()
+    assert known_api_hosts([lab], reports).facts[0]["name"] == "whoever"
+    assert known_api_hosts([lab], tmp_path / "none").facts == ()
 
 
 def test_virtual_machines_that_no_run_has_seen_are_as_they_would_be_made(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3, 8, 9})
     monkeypatch.setattr(lab_facts, "total_memory_bytes", lambda: 16 * GIB)
-    found = known_api_hosts(inventory(tmp_path / "lab"), tmp_path / "reports")
+    found = known_api_hosts([inventory(tmp_path / "lab")], tmp_path / "reports")
     (host,) = found.facts
     assert host["name"] == "lab-api"
     assert host["cpus"] == 3  # half of the six cores
@@ -95,7 +108,7 @@ def test_virtual_machines_that_no_run_has_seen_are_as_they_would_be_made(tmp_pat
 @pytest.mark.parametrize(("text", "memory"), [(REAL, 16 * GIB), (VIRTUAL, GIB)])
 def test_hosts_that_no_run_has_seen_are_unknown(tmp_path, monkeypatch, text, memory):
     monkeypatch.setattr(lab_facts, "total_memory_bytes", lambda: memory)
-    found = known_api_hosts(inventory(tmp_path / "lab", text), tmp_path / "reports")
+    found = known_api_hosts([inventory(tmp_path / "lab", text)], tmp_path / "reports")
     assert found.facts == ()
     assert "--api-cpus and --api-memory" in found.source
 
@@ -135,7 +148,7 @@ def test_replicas_are_planned_on_the_hosts_that_the_inventory_wants_now(tmp_path
     hosts = [{"name": name, "cpus": 2, "carries_replicas": name == "lab-api"} for name in names]
     plan = make_plan(parse_sweep(SWEEP, "x.yml"), {"api": hosts, "load": []}, run_id="20261122T114501Z-x")
     write_plan(plan, reports)
-    found = known_api_hosts(lab, reports)
+    found = known_api_hosts([lab], reports)
     assert [host["name"] for host in found.facts if host["carries_replicas"]] == carriers
 
 
@@ -147,10 +160,10 @@ def test_replicas_are_planned_between_the_groups_that_the_inventory_has_now(tmp_
     plan = make_plan(parse_sweep(SWEEP, "x.yml"), {"api": hosts, "load": []}, run_id="20261122T114501Z-x")
     write_plan(plan, reports)
     settings.write_text("lab_api_placement: {}\nlab_api_on_manager: false\nlab_api_spread: disk")
-    assert [host["spread_group"] for host in known_api_hosts(lab, reports).facts] == ["ssd"] * 3
+    assert [host["spread_group"] for host in known_api_hosts([lab], reports).facts] == ["ssd"] * 3
     # A host with replicas lacks the label, which a sweep refuses.
     settings.write_text("lab_api_placement: {}\nlab_api_spread: disk")
-    assert known_api_hosts(lab, reports).facts == tuple(hosts)
+    assert known_api_hosts([lab], reports).facts == tuple(hosts)
 
 
 @pytest.mark.parametrize(("cpuset", "count"), [("0", 1), ("0-2", 3), ("0-2,5", 4), ("3,5,10-11", 4)])
@@ -216,7 +229,7 @@ def test_a_newer_run_without_enough_trials_leaves_the_older(tmp_path):
     (tmp_path / "20261122T114511Z-x" / "plan.json").write_text("{torn")
     found = known_other_seconds(tmp_path, "fixed")
     assert (found.seconds, found.source) == (15, f"as in run {old.name}")
-    assert known_api_hosts(tmp_path / "none", tmp_path).facts[0]["cpus"] == 7
+    assert known_api_hosts([tmp_path / "none"], tmp_path).facts[0]["cpus"] == 7
 
 
 @pytest.mark.parametrize("file", ["deploy.json", "locust/timeline.json"])
@@ -237,7 +250,7 @@ def test_a_damaged_plan_is_no_crash(tmp_path, change):
     (run_dir / "plan.json").write_text(json.dumps(as_json(plan) | change))
     assert known_other_seconds(tmp_path, "fixed").seconds == OTHER_SECONDS_PER_STEP
     if "hosts" in change:
-        assert known_api_hosts(tmp_path / "none", tmp_path).facts == ()
+        assert known_api_hosts([tmp_path / "none"], tmp_path).facts == ()
 
 
 def test_a_run_of_the_same_mode_goes_before_a_newer_one(tmp_path):

@@ -17,10 +17,27 @@ STEP = {"cell_id": "r1-c0.5", "attempt": 1, "position": 2, "of": 8, "load_second
 def test_a_phase_is_the_file_of_the_newest_task_that_names_one():
     cell = CurrentCell(STEP)
     seen = [cell.phase]
-    for name in ("bench_cell : Deploy | Make it ready ", "Load | Start Locust", "bench_cell : Judge it"):
+    for name in ("bench_cell : Standby | Wait ", "Load | Start Locust", "bench_cell : Judge it"):
         cell.begin(name, name)
         seen.append(cell.phase)
-    assert seen == ["start", "deploy", "load", "load"]
+    assert seen == ["start", "standby", "load", "load"]
+
+
+def test_the_phases_of_a_deployment_do_not_come_back():
+    """The role that deploys has files of its own. A task of bench_cell follows them."""
+    cell = CurrentCell(STEP)
+    seen = []
+    for name in (
+        "Deploy | Start the replicas",
+        "api_stack : Wrap | Read it",
+        "api_stack : Fresh | Start and wait",
+        "api_stack : Elsewhere | Read what listens",
+        "api_stack : Fresh | Go on",
+        "Deploy | Continue",
+    ):
+        cell.begin(name, name)
+        seen.append(cell.phase)
+    assert set(seen) == {"deploy"}
 
 
 def test_the_times_of_tasks_are_kept_in_the_folder_of_the_attempt(tmp_path):
