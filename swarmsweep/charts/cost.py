@@ -6,10 +6,12 @@ from typing import NamedTuple
 from swarmsweep.charts.cells import ChartCell
 from swarmsweep.charts.style import (
     AXIS,
+    BELOW,
     CHARACTER_PX,
     FONT_PX,
     HOLDS,
     INK,
+    REACHES,
     Spec,
     by_verdict,
     chart,
@@ -85,15 +87,19 @@ def cost_chart(cells: Sequence[ChartCell], searches: bool, cost_unit: str = "CPU
         *_labels(front, measured, x, y, x_end, y_end),
     ]
     names = ", ".join(f"{cell.id} ({format_figure(cell.rps or 0)} requests/s at {cell.cost:.2f})" for cell in front[:8])
-    description = (
-        f"No cheaper cell that holds the SLO is as fast as these: {names}" if front else "No cell holds the SLO"
-    )
+    goal = goal_of(measured)
+    description = f"No cheaper cell that {goal} is as fast as these: {names}" if front else f"No cell {goal}"
     return chart(description, {"width": _WIDTH_PX, "height": _HEIGHT_PX, "layer": layers})
 
 
+def goal_of(cells: Sequence[ChartCell]) -> str:
+    """What a good cell does: it reaches the target of a search, or else holds the SLO."""
+    return REACHES if any(cell.verdict in (REACHES, BELOW) for cell in cells) else HOLDS
+
+
 def pareto_front(cells: Sequence[ChartCell]) -> list[ChartCell]:
-    """The cells that hold the SLO, where no other one of the same or a lower cost is as fast, by cost."""
-    good = [cell for cell in cells if cell.verdict == HOLDS and cell.rps is not None]
+    """The cells that hold the SLO, or reach the target, and are faster than all others of no higher cost, by cost."""
+    good = [cell for cell in cells if cell.verdict in (HOLDS, REACHES) and cell.rps is not None]
     front: list[ChartCell] = []
     for cell in sorted(good, key=lambda cell: (cell.cost, -(cell.rps or 0), cell.id)):
         if not front or (cell.rps or 0) > (front[-1].rps or 0):

@@ -39,10 +39,14 @@ DARK = {
 SERIES = (BLUE, ORANGE, GREEN, VIOLET, OCHRE, PINK, TEAL, BROWN)
 
 HOLDS, MISSES, UNDECIDED = "holds the SLO", "misses the SLO", "undecided"
+# Of a search with a target. A cell below it holds the SLO too, up to its own rate.
+REACHES, BELOW = "reaches the target", "below the target"
 NOT_VALID, NOT_JUDGED = "not valid", "not judged"
 # Each verdict has a shape and words too, because some readers do not see the colours.
 VERDICTS = {
     HOLDS: (GREEN, "circle"),
+    REACHES: (GREEN, "triangle-up"),
+    BELOW: (OCHRE, "triangle-right"),
     MISSES: (ORANGE, "triangle-down"),
     UNDECIDED: (VIOLET, "diamond"),
     NOT_VALID: (RED, "cross"),

@@ -9,6 +9,7 @@ from swarmsweep.choose.capacity_load import (
     highest_verified,
     largest_of,
 )
+from swarmsweep.choose.cause import has_own_failures, is_slow_alone, raises_at_lowest_load
 from swarmsweep.choose.comparisons import compare_with_each, noise_in
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.neighbours import one_more_replica
@@ -20,10 +21,12 @@ from swarmsweep.choose.questions import (
     Question,
     again,
     cheaper_ones,
+    is_limited,
     larger_ones,
     load_of,
     more_deployments,
     more_generators,
+    not_by_size,
     some,
     without_valid,
 )
@@ -34,7 +37,6 @@ from swarmsweep.plan.row import Row
 from swarmsweep.search import PROFILES
 from swarmsweep.sweep.load import AnyLoad, CapacityLoad
 
-GENERATOR = "generator"
 SMOKE = "smoke"
 # Configurations beside the recommended one that a longer search compares. Each takes minutes.
 MAX_RIVALS = 2
@@ -48,30 +50,49 @@ def capacity_questions(choice: Choice, rows: list[Row]) -> Open:
     able = eligible_cells(valid)
     if not able:
         return _unverified(choice, valid, rows)
-    limited = [row for row in able if row.capacity is not None and row.capacity.limited_by == GENERATOR]
-    chosen = choice.chosen
+    limited = [row for row in able if is_limited(row)]
+    invalid = [row for row in rows if row.status == "invalid"]
+    chosen, target = choice.chosen, target_of(choice.plan.load)
     if chosen is None:
         best = highest_verified(able) or able[0]
-        return more_generators(choice, limited) if best in limited else larger_ones(choice, best, rows)
+        found = more_generators(choice, limited) if best in limited else larger_ones(choice, best, rows)
+        return _with_invalid(choice, found, invalid)
     if chosen in limited:
-        return more_generators(choice, limited)
+        return _with_invalid(choice, more_generators(choice, limited), invalid)
+    if target:
+        # A dearer one could not take its place.
+        order = plain_order(chosen, choice.tariff)
+        invalid = [row for row in invalid if plain_order(row, choice.tariff) < order]
     if getattr(load_of(choice), "profile", None) == SMOKE:
-        return Open([_longer(choice, chosen, able)], [])
-    order = plain_order(chosen, choice.tariff)
-    invalid = [row for row in rows if row.status == "invalid" and plain_order(row, choice.tariff) < order]
+        return _with_invalid(choice, Open([_longer(choice, chosen, able)], []), invalid)
     questions = _undecided(choice, chosen, able)
-    questions += [again(choice, invalid)] if invalid else []
-    if target := target_of(choice.plan.load):
+    questions += again(choice, invalid)
+    if target:
         questions += _spare(choice, chosen)
         questions += cheaper_ones(choice, chosen, rows, lambda row: not reaches(row, target))
     return Open(questions, [])
 
 
+def _with_invalid(choice: Choice, found: Open, invalid: list[Row]) -> Open:
+    """The questions, and the invalid cells, which get the same load."""
+    load = found.questions[0].load if found.questions else None
+    return Open([*found.questions, *(replace(one, load=load) for one in again(choice, invalid))], found.notes)
+
+
 def _unverified(choice: Choice, valid: list[Row], rows: list[Row]) -> Open:
     """A longer profile for cells that held the SLO too shortly, larger cells where none held it."""
+    invalid = [row for row in rows if row.status == "invalid"]
+    return _with_invalid(choice, _verify(choice, valid, rows), invalid)
+
+
+def _verify(choice: Choice, valid: list[Row], rows: list[Row]) -> Open:
     held = [row for row in valid if held_once(row)]
     if not held:
-        return larger_ones(choice, largest_of(valid, choice.tariff), rows)
+        largest, limits = largest_of(valid, choice.tariff), choice.plan.limits
+        if has_own_failures(largest, limits) or raises_at_lowest_load(largest):
+            step = largest.capacity.next_step if largest.capacity is not None else None
+            return not_by_size(largest, step or "Correct the API or the scenario.")
+        return larger_ones(choice, largest, rows, is_slow_alone=is_slow_alone(largest, limits))
     load = _next_profile(load_of(choice))
     if load is None:
         reason = f"{some(held)} held the SLO, but not long enough to verify a rate. More deployments may verify one."
@@ -108,8 +129,6 @@ def _longer(choice: Choice, chosen: Row, able: list[Row]) -> Question:
 def _undecided(choice: Choice, chosen: Row, able: list[Row]) -> list[Question]:
     """More deployments of the cells that may take the place of the recommended one."""
     repeat = more_deployments(choice)
-    if choice.plan.repeat >= MAX_REPEAT:
-        return []
     if target := target_of(choice.plan.load):
         order = plain_order(chosen, choice.tariff)
         rivals = [row for row in able if plain_order(row, choice.tariff) < order and _may_reach(row, target)]
@@ -119,11 +138,18 @@ def _undecided(choice: Choice, chosen: Row, able: list[Row]) -> list[Question]:
         rivals = [row for row in able if row is not chosen and compared[row.id].verdict == UNDECIDED]
         rivals.sort(key=lambda row: abs((conservative_rps(row) or 0) - (conservative_rps(chosen) or 0)))
         undecided = f"which one takes more load: {chosen.id}, or"
-    if not rivals:
-        return []
-    rivals = rivals[:MAX_RIVALS]
-    reason = f"It is undecided {undecided} {some(rivals)}. More deployments narrow the interval."
-    return [Question(reason, chosen, beside=(chosen, *rivals), repeat=repeat)]
+    # More deployments do not raise a bound that the load generator set. More Locust workers may, see `questions`.
+    bounded = [row for row in rivals if is_limited(row)][:MAX_RIVALS]
+    rivals = [row for row in rivals if not is_limited(row)][:MAX_RIVALS]
+    questions = []
+    if bounded:
+        reason = f"It is undecided {undecided} {some(bounded)}."
+        like, beside = bounded[0], (chosen, *bounded)
+        questions.append(Question(reason, like, beside=beside, repeat=choice.plan.repeat))
+    if rivals and choice.plan.repeat < MAX_REPEAT:
+        reason = f"It is undecided {undecided} {some(rivals)}. More deployments narrow the interval."
+        questions.append(Question(reason, chosen, beside=(chosen, *rivals), repeat=repeat))
+    return questions
 
 
 def _may_reach(row: Row, target: Target) -> bool:

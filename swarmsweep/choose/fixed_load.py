@@ -8,6 +8,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from swarmsweep.choose.advice import advice, is_without_load
+from swarmsweep.choose.cause import has_own_failures
 from swarmsweep.choose.light_load import light_load
 from swarmsweep.choose.recommendation import Recommendation, recommend_with
 from swarmsweep.choose.ties import cheapest, plain_order
@@ -172,7 +173,8 @@ def against_cheaper(
         name = f"{cell.id} (cost {tariff.figure(cell.config)})"
         if cell.status == "valid":
             if cell is not apart:
-                sentences.append(f"The next cheaper {'valid ' if sentences else ''}one, {name}, {why_not(cell)}.")
+                # Cheaper ones that failed, or were not measured, may be before it.
+                sentences.append(f"The next cheaper valid one, {name}, {why_not(cell)}.")
             break
         if not sentences:
             verb = "failed" if cell.status == "failed" else "could not be measured"
@@ -212,7 +214,7 @@ def _nothing_found(cells: list[Row], slo: SloLimits, tariff: Tariff) -> Recommen
             f"None of the tested configurations {verb} the SLO ({slo_of.describe(slo)}).",
         ],
         reasons=[f"The nearest is {best.id} ({describe_config(best.config)}): {worst.describe()}{factor}."],
-        next_steps=[_advice(best, worst)],
+        next_steps=[_advice(best, slo, worst)],
     )
 
 
@@ -224,29 +226,41 @@ def _may_take_more(valid: list[Row], slo: SloLimits) -> bool:
     return all(miss.value is None for cell in valid for miss in slo_of.misses(cell, slo))
 
 
-def _advice(nearest: Row, worst: slo_of.Miss) -> str:
+def _advice(nearest: Row, slo: SloLimits, worst: slo_of.Miss) -> str:
     """What to do when no configuration holds the SLO."""
-    if worst.never_occurred:
-        return _absent_endpoint(nearest)
-    if worst.is_close and not worst.is_unknown:
+    if first := before_size(nearest, slo):
+        return first
+    if worst.is_close:
         return (
             "The limit is in the 95 % interval of this figure, so this configuration may hold the SLO. "
             f"To decide it, {_to_decide(nearest)}. {_to_hold(nearest)}"
         )
-    if worst.is_open and worst.value is not None:
+    return _to_hold(nearest)
+
+
+def before_size(cell: Row, slo: SloLimits) -> str:
+    """What to do first with a valid cell that does not clearly hold the SLO; empty where another size may help."""
+    missed = slo_of.misses(cell, slo)
+    worst = max(missed, key=lambda miss: miss.factor)
+    if worst.never_occurred:
+        return _absent_endpoint(cell)
+    if worst.is_unknown and worst.value is not None:
         return (
             "Requests had no response when the load ended, so the figure is a lower bound. "
             "Lower the load, or find out why the API does not respond to them."
         )
-    if too_few := _too_few_requests(nearest, worst):
+    if too_few := _too_few_requests(cell, worst):
         return too_few
     if worst.is_unknown:
         return "This figure was not measured: read the checks below, then measure again."
-    if nearest.task_exceptions and worst.name == "failed tasks":
+    has_own = has_own_failures(cell, slo)
+    if has_own and cell.task_exceptions and any(miss.name == slo_of.FAILED_TASKS for miss in missed):
         return "Its tasks raised exceptions, which are below. Correct the scenario or the responses that it reads."
-    if worst.name == "failures" and nearest.bottleneck == "not_saturated":
+    if has_own:
+        return "The kinds of its failed requests are below. Correct the scenario or the API."
+    if worst.name == slo_of.FAILURES and cell.bottleneck == "not_saturated":
         return "The kinds of its failed requests are below. Correct the scenario or the API, or lower the load."
-    return _to_hold(nearest)
+    return ""
 
 
 def _to_hold(nearest: Row) -> str:

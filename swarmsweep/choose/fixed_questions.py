@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from swarmsweep.choose.fixed_load import before_size
 from swarmsweep.choose.light_load import unstressed, users_to_fill
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.questions import (
@@ -13,6 +14,7 @@ from swarmsweep.choose.questions import (
     larger_ones,
     load_of,
     more_deployments,
+    not_by_size,
     some,
     without_valid,
 )
@@ -35,22 +37,26 @@ def fixed_questions(choice: Choice, rows: list[Row]) -> Open:
     valid = [row for row in rows if row.status == "valid"]
     if not valid:
         return without_valid(choice, rows)
+    invalid = [row for row in rows if row.status == "invalid"]
     if light := unstressed(valid):
-        return _more_load(choice, light)
-    chosen = choice.chosen
-    close = [row for row in valid if row.meets_slo is None and slo_of.is_close(row, choice.plan.limits)]
+        return _more_load(choice, light, invalid)
+    chosen, limits = choice.chosen, choice.plan.limits
+    close = [row for row in valid if row.meets_slo is None and slo_of.is_close(row, limits)]
     if chosen is None:
         nearest = choice.nearest() or valid[0]
-        found = larger_ones(choice, nearest, rows)
-        return Open([*_undecided(choice, close), *found.questions], found.notes)
+        first = before_size(nearest, limits)
+        found = not_by_size(nearest, first) if first else larger_ones(choice, nearest, rows)
+        return Open([*_undecided(choice, close), *again(choice, invalid), *found.questions], found.notes)
     order = plain_order(chosen, choice.tariff)
     cheaper = [row for row in close if plain_order(row, choice.tariff) <= order]
-    invalid = [row for row in rows if row.status == "invalid" and plain_order(row, choice.tariff) < order]
+    if chosen.meets_slo:
+        # A dearer one could not take its place.
+        invalid = [row for row in invalid if plain_order(row, choice.tariff) < order]
     questions = _undecided(choice, cheaper, chosen)
     if chosen.attempt_count == 1 and not questions:
         questions.append(_once(choice, chosen, valid))
-    questions += [again(choice, invalid)] if invalid else []
-    questions += cheaper_ones(choice, chosen, rows, lambda row: row.meets_slo is False)
+    questions += again(choice, invalid)
+    questions += cheaper_ones(choice, chosen, rows, lambda row: row.meets_slo is False and not before_size(row, limits))
     return Open(questions, [])
 
 
@@ -64,19 +70,22 @@ def _undecided(choice: Choice, close: list[Row], chosen: Row | None = None) -> l
 
 
 def _once(choice: Choice, chosen: Row, valid: list[Row]) -> Question:
-    """The recommended cell and the one before it in cost, each deployed several times."""
+    """The recommended cell and the valid one before it in cost, each deployed several times."""
     order = plain_order(chosen, choice.tariff)
     cheaper = [row for row in valid if plain_order(row, choice.tariff) < order]
     last = max(cheaper, key=lambda row: plain_order(row, choice.tariff), default=None)
     reason = f"{chosen.id} was deployed once, so it is unknown how much deployments of it differ."
     if last is not None:
-        reason += f" It is compared with the one before it in cost, {last.id}."
+        # Others that failed, or that are invalid, may be between the two.
+        is_cheaper = plain_order(last, choice.tariff)[0] < order[0]
+        which = "the next cheaper valid cell" if is_cheaper else "a valid cell of the same cost"
+        reason += f" It is compared with {which}, {last.id}."
     beside = (chosen,) if last is None else (chosen, last)
     return Question(reason, chosen, beside=beside, repeat=more_deployments(choice))
 
 
-def _more_load(choice: Choice, light: list[Row]) -> Open:
-    """More users, or a search for the number, where the load stressed nothing."""
+def _more_load(choice: Choice, light: list[Row], invalid: list[Row]) -> Open:
+    """More users, or a search for the number, where the load stressed nothing. Invalid cells get the same load."""
     load = load_of(choice)
     needed = [users for row in light if (users := users_to_fill(row)) is not None]
     reason = "The load stressed no configuration, so it does not show which one is enough."
@@ -90,7 +99,8 @@ def _more_load(choice: Choice, light: list[Row]) -> Open:
         reason += " A search finds the highest number of users that each of them takes."
     if more is None:
         return Open([], ["The load stressed no configuration. Raise load.users, or shorten load.wait_seconds."])
-    return Open([Question(reason, light[0], beside=tuple(light), load=more, repeat=choice.plan.repeat)], [])
+    question = Question(reason, light[0], beside=tuple(light), load=more, repeat=choice.plan.repeat)
+    return Open([question, *(replace(one, load=more) for one in again(choice, invalid))], [])
 
 
 def _search(plan: Plan, load: AnyLoad) -> AnyLoad | None:

@@ -24,15 +24,16 @@ def cell_of(row: Row) -> Cell:
     return cell_from_axes(values)
 
 
-def larger(row: Row, has_workers_axis: bool) -> list[Cell]:
+def larger(row: Row, has_workers_axis: bool, *, is_slow_alone: bool = False) -> list[Cell]:
     """Configurations in which more of what held the row back is there; empty where size does not help.
 
-    The number of workers changes only where the sweep varies it: an image may ignore it.
+    The number of workers changes only where the sweep varies it: an image may ignore it. ``is_slow_alone``: one request
+    at a time is too slow, and only more CPU may make it faster.
     """
     if row.bottleneck in NOT_BY_SIZE:
         return []
     cell = cell_of(row)
-    ways = _GROWTH.get(row.bottleneck or "", (_more_cpus, _more_replicas))
+    ways = (_more_cpus,) if is_slow_alone else _GROWTH.get(row.bottleneck or "", (_more_cpus, _more_replicas))
     if not has_workers_axis:
         ways = tuple(way for way in ways if way not in _WORKERS) or (_more_replicas,)
     grown = (way(cell) for way in ways)

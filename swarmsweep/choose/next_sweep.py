@@ -9,7 +9,7 @@ from swarmsweep.choose.capacity_questions import capacity_questions
 from swarmsweep.choose.fixed_questions import fixed_questions
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.neighbours import cell_of
-from swarmsweep.choose.questions import Open, Question
+from swarmsweep.choose.questions import Open, Question, with_enough_workers
 from swarmsweep.lab.lab_command import USUAL, LabCommands
 from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.plan.feasibility import infeasible_reason
@@ -17,7 +17,7 @@ from swarmsweep.plan.plan import OTHER_SECONDS_PER_STEP, make_plan
 from swarmsweep.plan.planned import Host
 from swarmsweep.plan.row import NOT_MEASURED, Row
 from swarmsweep.sweep.checked import Sweep
-from swarmsweep.sweep.load import CAPACITY, FIXED, differences, load_from_json, mode_of
+from swarmsweep.sweep.load import CAPACITY, FIXED, AnyLoad, StoredLoad, differences, load_from_json, mode_of
 from swarmsweep.sweep.matrix import Cell
 from swarmsweep.sweep.sweep_text import case_for
 from swarmsweep.units import counted
@@ -65,7 +65,7 @@ def next_sweep(choice: Choice, commands: LabCommands = USUAL, left: str | None =
     rows = [row for row in choice.candidates if not row.twin_of]
     if unfinished := _unfinished(choice, rows, commands, left):
         return NextSweep((unfinished,), command=_resume(choice, commands))
-    found = QUESTIONS[mode_of(choice.plan.load)](choice, rows)
+    found = with_enough_workers(choice, QUESTIONS[mode_of(choice.plan.load)](choice, rows))
     hosts = choice.plan.hosts.get("api", [])
     answerable, notes = [], list(found.notes)
     for question in found.questions:
@@ -113,8 +113,7 @@ def _that_fit(question: Question, hosts: list[Host]) -> tuple[Question | None, s
 def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
     """One sweep for questions with the same load."""
     plan = choice.plan
-    own_load = questions[0].load
-    load = own_load or load_from_json(plan.load)
+    load = questions[0].load or load_from_json(plan.load)
     like: dict[str, tuple[Cell, str]] = {}
     for question in questions:
         for row in question.beside:
@@ -124,11 +123,11 @@ def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
     chosen = list(like.values())[:MAX_CELLS]
     planned = plan.cells_by_id()
     cases = []
-    for cell, name in chosen if own_load is None else ():
+    for cell, name in chosen:
         # The scenario of a cell is an axis, and not a setting of its load.
         stored = {**plan.load_of(planned[name]), "locustfile": plan.load["locustfile"]}
-        if differences(plan.load, stored):
-            cases.append(case_for(cell, load_from_json(stored)))
+        if kept := _kept(differences(plan.load, stored), plan.load, load):
+            cases.append(case_for(cell, load_from_json({**load.as_json(), **kept})))
     return Sweep(
         name=_name(plan.sweep),
         slo=plan.slo,
@@ -141,6 +140,21 @@ def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
         file=_FILE,
         sha256="",
     )
+
+
+def _kept(own: StoredLoad, usual: StoredLoad, load: AnyLoad) -> StoredLoad:
+    """The settings that a cell has for itself, without those that the next sweep changes for all.
+
+    ``usual`` is the load of the run, and ``load`` that of the next sweep.
+    """
+    following = load.as_json()
+    if mode_of(usual) != load.mode:
+        return {}
+    changed = {key for key in own if key in usual and following.get(key) != usual[key]}
+    if "users" in changed:
+        # They would start too slowly, or faster than Locust can start them.
+        changed.add("spawn_rate")
+    return {key: value for key, value in own.items() if key not in changed}
 
 
 def _name(sweep: str) -> str:

@@ -11,14 +11,15 @@ from swarmsweep.choose import neighbours
 from swarmsweep.choose.advice import advice, is_without_load
 from swarmsweep.choose.modes import Choice
 from swarmsweep.plan.row import Row
-from swarmsweep.sweep.load import AnyLoad, Load, load_from_json
+from swarmsweep.sweep.load import AnyLoad, load_from_json
 from swarmsweep.sweep.matrix import Cell
-from swarmsweep.units import format_bytes, format_memory, listed
+from swarmsweep.units import counted, format_bytes, format_memory, listed
 
 # With fewer deployments, the spread between them is not known.
 MIN_REPEAT, MAX_REPEAT = 3, 20
 # The limit of a sweep file, see `sweep.values`.
 MAX_LOCUST_WORKERS = 128
+GENERATOR = "generator"
 # Cells that a sentence names.
 MAX_NAMES = 3
 
@@ -27,8 +28,8 @@ MAX_NAMES = 3
 class Question:
     """Something open, and the sweep that would settle it.
 
-    ``cells`` are to be measured; ``beside`` are measured rows that they are compared with. ``load`` is None for that of
-    the run. Then a new cell has the load of the row ``like``.
+    ``cells`` are to be measured; ``beside`` are measured rows that they are compared with. ``like`` is the row that the
+    question is about, and a new cell has its load. ``load`` is None for that of the run.
     """
 
     reason: str
@@ -68,7 +69,7 @@ def without_valid(choice: Choice, rows: list[Row]) -> Open:
         questions.append(Question(reason, first, (neighbours.doubled_memory(first),)))
     if invalid:
         is_advised = any(row.status == "failed" for row in choice.rows)
-        questions.append(again(choice, invalid, is_advised=is_advised))
+        questions += again(choice, invalid, is_advised=is_advised)
     if questions:
         return Open(questions, [])
     if all(row.status == "infeasible" for row in rows):
@@ -77,12 +78,22 @@ def without_valid(choice: Choice, rows: list[Row]) -> Open:
     return Open([], ["No configuration was ready to be loaded. Remove the cause first: the page has the reasons."])
 
 
-def again(choice: Choice, rows: list[Row], *, is_advised: bool = False) -> Question:
-    """Rows that are invalid are measured again. ``is_advised``: the recommendation says what to do first."""
+def again(choice: Choice, rows: list[Row], *, is_advised: bool = False) -> list[Question]:
+    """Rows that are invalid are measured again, those that the load generator limited apart.
+
+    ``is_advised``: the recommendation says what to do first.
+    """
+    groups = ([row for row in rows if not is_limited(row)], [row for row in rows if is_limited(row)])
+    return [_again(choice, group, is_advised) for group in groups if group]
+
+
+def _again(choice: Choice, rows: list[Row], is_advised: bool) -> Question:
     found, causes = f"The measurements of {some(rows)} are", "the causes"
     if len(rows) == 1:
         found, causes = f"The measurement of {some(rows)} is", "the cause"
-    step = "" if is_advised else f" Remove {causes}, which the page names, and measure again."
+    # More Locust workers are in the next sweep itself.
+    is_known = is_advised or is_limited(rows[0])
+    step = "" if is_known else f" Remove {causes}, which the page names, and measure again."
     return Question(
         f"{found} invalid.{step}",
         rows[0],
@@ -91,33 +102,94 @@ def again(choice: Choice, rows: list[Row], *, is_advised: bool = False) -> Quest
     )
 
 
-def larger_ones(choice: Choice, row: Row, rows: list[Row]) -> Open:
-    """More of what held the nearest configuration back."""
+def larger_ones(choice: Choice, row: Row, rows: list[Row], *, is_slow_alone: bool = False) -> Open:
+    """More of what held the nearest configuration back. ``is_slow_alone``: of a search, one request at a time is slow.
+
+    Then more replicas would not help.
+    """
     if is_without_load(row):
         return Open([], [f"No resource of {row.id} was at its limit, so no larger configuration settles this."])
-    if row.bottleneck == "generator":
+    if row.bottleneck == GENERATOR:
         return more_generators(choice, [row])
     known = {other.id for other in rows}
-    cells = neighbours.larger(row, neighbours.vary(rows, "workers"))
+    cells = neighbours.larger(row, neighbours.vary(rows, "workers"), is_slow_alone=is_slow_alone)
     new = tuple(cell for cell in cells if cell.id not in known)
-    if not new:
+    if not cells:
         return Open([], [f"{advice(row)}. No sweep of other sizes settles this."])
+    if not new:
+        verb = "is" if len(cells) == 1 else "are"
+        names = listed([cell.id for cell in cells])
+        return Open(
+            [], [f"What is larger than {row.id} {verb} in this run, and does not clearly reach the goal: {names}."]
+        )
     reason = f"No tested configuration is large enough. The next cells have more of what held {row.id} back."
+    if is_slow_alone:
+        reason = f"{row.id} misses the SLO with one request at a time. {new[0].id} has more CPU."
     return Open([Question(reason, row, new, repeat=choice.plan.repeat)], [])
 
 
+def not_by_size(row: Row, first: str) -> Open:
+    """No larger configuration, because something else is to be corrected first: ``first`` says what."""
+    return Open([], [f"The size of {row.id} is not the cause, so no larger configuration settles this. {first}"])
+
+
 def more_generators(choice: Choice, rows: list[Row]) -> Open:
-    """Twice as many Locust workers. Each of them needs a user."""
-    load = load_of(choice)
-    most = load.users if isinstance(load, Load) else MAX_LOCUST_WORKERS
-    workers = min(MAX_LOCUST_WORKERS, most, 2 * load.workers)
-    if workers <= load.workers:
-        return Open([], [f"The load generator limited {some(rows)}. Use a larger load host, or another scenario."])
+    """Twice as many Locust workers."""
+    workers = _more_workers(choice, rows)
+    if workers is None:
+        return Open([], [_no_more_workers(rows)])
     reason = (
         f"The load generator limited {some(rows)}. With {workers} Locust workers, it may show the limit of the API."
     )
-    more = replace(load, workers=workers)
+    more = replace(load_of(choice), workers=workers)
     return Open([Question(reason, rows[0], beside=tuple(rows), load=more, repeat=choice.plan.repeat)], [])
+
+
+def with_enough_workers(choice: Choice, found: Open) -> Open:
+    """The questions with more Locust workers, if the generator limited a cell that they measure again.
+
+    The same number of workers would limit it again. If no more can be used, such a cell is left out, with a note.
+    """
+    load = load_of(choice)
+    every = {row.id: row for question in found.questions for row in question.beside}
+    limited = [row for row in every.values() if is_limited(row)]
+    if not limited or any(question.load and question.load.workers > load.workers for question in found.questions):
+        return found
+    workers = _more_workers(choice, limited)
+    if workers is None:
+        kept = [question for question in found.questions if not is_limited(question.like)]
+        return Open(kept, [_no_more_workers(limited), *found.notes])
+    text = f"The load generator limited {some(limited)}, so the next sweep has {counted(workers, 'Locust worker')}."
+    questions = [
+        replace(
+            question,
+            load=replace(question.load or load, workers=workers),
+            reason=f"{question.reason} {text}" if is_limited(question.like) else question.reason,
+        )
+        for question in found.questions
+    ]
+    return Open(questions, found.notes)
+
+
+def is_limited(row: Row) -> bool:
+    """Whether the load generator was the limit, and not the API."""
+    if row.status == "valid" and row.capacity is not None:
+        return row.capacity.limited_by == GENERATOR
+    return row.bottleneck == GENERATOR
+
+
+def _more_workers(choice: Choice, rows: list[Row]) -> int | None:
+    """Twice as many Locust workers as these rows had; None where no more can be used. Each of them needs a user."""
+    load, planned = load_of(choice), choice.plan.cells_by_id()
+    stored = [choice.plan.load_of(planned[row.id]) for row in rows]
+    now = max((int(one.get("workers", 1)) for one in stored), default=load.workers)
+    most = min((int(one["users"]) for one in stored if "users" in one), default=MAX_LOCUST_WORKERS)
+    workers = min(MAX_LOCUST_WORKERS, most, 2 * now)
+    return workers if workers > now else None
+
+
+def _no_more_workers(rows: list[Row]) -> str:
+    return f"The load generator limited {some(rows)}. Use a larger load host, or another scenario."
 
 
 def cheaper_ones(choice: Choice, chosen: Row, rows: list[Row], misses: Callable[[Row], bool]) -> list[Question]:
@@ -138,7 +210,8 @@ def cheaper_ones(choice: Choice, chosen: Row, rows: list[Row], misses: Callable[
             )
         elif lower is None and axis == "cpus" and neighbours.lower_neighbour(chosen, rows, "replicas") is None:
             cell = neighbours.half_the_cpus(chosen)
-            reason = f"No configuration with fewer CPUs than {chosen.id} was measured."
+            # Others may have fewer CPUs in all.
+            reason = f"{chosen.id} was not measured with fewer CPUs for each replica."
         if cell is not None and cell.id not in known:
             found.append(Question(reason, chosen, (cell,), (chosen,), repeat=choice.plan.repeat))
     memory = neighbours.enough_memory(chosen)
@@ -146,7 +219,7 @@ def cheaper_ones(choice: Choice, chosen: Row, rows: list[Row], misses: Callable[
     if memory is not None and memory.id not in known and (lower is None or _is_above(memory, lower)):
         used = format_bytes(chosen.api.memory_peak_bytes or 0)
         limit = format_memory(chosen.config["memory_bytes"])
-        gap = "less memory was not measured"
+        gap = "it was not measured with less memory"
         if lower is not None:
             gap = f"no memory between {format_memory(lower.config['memory_bytes'])} and {limit} was measured"
         reason = f"No replica of {chosen.id} used more than {used} of its {limit}, and {gap}."

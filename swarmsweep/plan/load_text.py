@@ -8,7 +8,7 @@ from swarmsweep.files import as_number
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.modes import mode_for
 from swarmsweep.plan.planned import Plan
-from swarmsweep.sweep.load import OPTIONAL, differences
+from swarmsweep.sweep.load import OPTIONAL, StoredLoad, differences
 from swarmsweep.units import counted, format_plain
 
 _COUNTED = {"users": "user", "workers": "Locust worker"}
@@ -55,9 +55,22 @@ def other_loads(plan: Plan) -> list[OtherLoad]:
     shared: dict[str, list[str]] = {}
     for cell in plan.cells:
         if other := differences(plan.load, plan.load_of(cell)):
-            text = ", ".join(_words(key, value) for key, value in other.items())
-            shared.setdefault(text, []).append(cell.id)
+            shared.setdefault(_list_of(other), []).append(cell.id)
     return [OtherLoad(markdown(text), ids) for text, ids in shared.items()]
+
+
+def own_load(plan: Plan, cell_id: str) -> str:
+    """What a case of the load changes for a cell, in words; empty where it has the load of the sweep.
+
+    Its scenario is an axis, and no case.
+    """
+    cell = plan.cells_by_id().get(cell_id)
+    other = {} if cell is None else differences(plan.load, plan.load_of(cell))
+    return _list_of({key: value for key, value in other.items() if key != "locustfile"})
+
+
+def _list_of(settings: StoredLoad) -> str:
+    return ", ".join(_words(key, value) for key, value in settings.items())
 
 
 def _words(key: str, value: Any) -> str:

@@ -14,6 +14,7 @@ from swarmsweep.report.capacity_page import SearchTables
 from swarmsweep.report.draw import dark_style
 from swarmsweep.report.endpoint_tables import EndpointTable
 from swarmsweep.report.live_charts import chart_data, hash_of, packed, page_script, vega_script
+from swarmsweep.report.modes import REACHES_TARGET
 from swarmsweep.report.page import SummaryPage
 from swarmsweep.report.page_lists import LogLines
 from swarmsweep.report.pictures import Picture, verdict_of
@@ -56,7 +57,7 @@ def html_page(page: SummaryPage, rows: list[Row], chosen: Row | None, pictures: 
         CellSection(
             id=row.id,
             anchor=f"cell-{number}",
-            state=_state(row),
+            state=_state(row, page.verdict_column == REACHES_TARGET),
             is_chosen=row is chosen,
             # Its id is its title.
             facts=list(zip(page.header, line, strict=True))[1:],
@@ -83,9 +84,9 @@ def html_page(page: SummaryPage, rows: list[Row], chosen: Row | None, pictures: 
     return render("summary.html.j2", values)
 
 
-def _state(row: Row) -> str:
+def _state(row: Row, has_target: bool) -> str:
     if row.status == "valid":
-        return verdict_of(row)
+        return verdict_of(row, has_target)
     return row.status or "not measured"
 
 

@@ -25,12 +25,19 @@ RESPONSES = 20
 MAX_LIMITS = 2
 MAX_CELLS = 3
 
+# The title of the column that says yes or no: whether the SLO is held, or whether a target of a search is reached.
+MEETS_SLO, REACHES_TARGET = "meets SLO", "reaches target"
+
 
 class Page(Protocol):
     """The parts of a page that differ between modes; ``searches`` says whether there are capacities to show."""
 
     searches: bool
     load_column: str
+
+    @property
+    def verdict_column(self) -> str:
+        """The title of the column that says yes or no of each cell."""
 
     @property
     def choice(self) -> Choice:
@@ -69,6 +76,7 @@ class FixedPage:
 
     searches = False
     load_column = "users"
+    verdict_column = MEETS_SLO
 
     def __init__(self, plan: Plan, rows: list[Row]) -> None:
         self.choice = FixedChoice(plan, rows)
@@ -159,6 +167,11 @@ class CapacityPage:
 
     def __init__(self, plan: Plan, rows: list[Row]) -> None:
         self.choice = CapacityChoice(plan, rows)
+
+    @property
+    def verdict_column(self) -> str:
+        """With a target, a cell is judged by it: its rates below the target hold the SLO too."""
+        return MEETS_SLO if target_of(self.choice.plan.load) is None else REACHES_TARGET
 
     def load_figure(self, row: Row) -> str:
         """The text of ``load_column``."""

@@ -7,8 +7,10 @@ from shlex import quote
 
 from msgspec import Struct
 
+from swarmsweep.choose.baseline import is_baseline
+from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.next_sweep import NextSweep
-from swarmsweep.choose.questions import MAX_NAMES, MIN_REPEAT
+from swarmsweep.choose.questions import MAX_NAMES, MIN_REPEAT, some
 from swarmsweep.lab.inventory_files import UNNAMED, settings_of
 from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
@@ -49,10 +51,13 @@ def next_steps_of(
     if is_part or any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
         resume = code_with_note(commands.sweep(f"-e resume={quote(choice.plan.run_id)}"))
         blocking.append(f"Measure what is missing: {resume}.{_retried(cells, later)}")
-    further = [*_invalid([cell for cell in cells if cell.id not in later], chosen, following), *_once(cells, following)]
+    further = [*_invalid(choice, later, following), *_once(cells, following)]
     if following.sweep is None and not blocking and not (further and following.is_settled):
         further = [*(with_code(reason, following.command) for reason in following.reasons), *further]
     can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
+    if chosen is not None and is_baseline(choice, chosen):
+        # The inventory has it already, as a reason says.
+        can_use = False
     return NextSteps(
         first=[*_noisy(cells, choice.plan.colocated), *blocking, *further],
         sweep=next_section(choice.plan, following, commands),
@@ -92,13 +97,18 @@ def _is_noise(check: CheckEntry) -> bool:
     return check.name == "foreign_cpu" and check.passed is False and not check.warning
 
 
-def _invalid(cells: list[Row], chosen: Row | None, following: NextSweep) -> list[str]:
-    """The invalid cells that the next sweep does not measure again. Without a choice, they are its reason."""
-    count = sum(cell.status == "invalid" and cell.id not in following.cell_ids for cell in cells)
-    if chosen is None or not count:
+def _invalid(choice: Choice, later: frozenset[str], following: NextSweep) -> list[str]:
+    """The invalid cells that no next command measures again. Without a valid cell, the answer names them.
+
+    ``later`` are the cells that the command of a resume retries.
+    """
+    measured = later | following.cell_ids
+    left = [cell for cell in choice.rows if cell.status == "invalid" and cell.id not in measured]
+    if not choice.is_measured or not left:
         return []
-    verb = "is" if count == 1 else "are"
-    return [f"{counted(count, 'cell')} {verb} invalid, for the reasons below. Remove the cause, and measure again."]
+    verb, causes, them = ("is", "the cause", "it") if len(left) == 1 else ("are", "the causes", "them")
+    where = 'The section "Are the figures valid?" says why.'
+    return [markdown(f"{some(left)} {verb} invalid. {where} Remove {causes} before you measure {them} again.")]
 
 
 def _retried(cells: list[Row], later: frozenset[str]) -> str:

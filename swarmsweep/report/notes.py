@@ -5,6 +5,7 @@ from swarmsweep.choose.baseline import against_baseline
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.sizing import sizing_of
 from swarmsweep.lab.prices import SETTING as PRICES
+from swarmsweep.plan.load_text import own_load
 from swarmsweep.report.hops import hop_notes
 from swarmsweep.report.modes import Page
 from swarmsweep.results.manifest import Resume
@@ -39,7 +40,20 @@ def cautions_of(page: Page) -> list[str]:
     if not choice.is_measured:
         beside = _beside(choice) if any(cell.status == "valid" for cell in cells) else []
         return [*beside, *_disturbed(page, "measure again")]
-    return [*page.notes(), *_beside(choice), *_disturbed(page, "rely on the figures"), *hop_notes(plan, cells)]
+    disturbed = _disturbed(page, "rely on the figures")
+    return [*page.notes(), *_own_load(choice), *_beside(choice), *disturbed, *hop_notes(plan, cells)]
+
+
+def _own_load(choice: Choice) -> list[str]:
+    """That the recommended cell had another load than most cells, so its figures are those of this load."""
+    chosen = choice.chosen
+    text = "" if chosen is None else own_load(choice.plan, chosen.id)
+    if chosen is None or not text:
+        return []
+    return [
+        f"{chosen.id} had a load of its own (load.cases): {text}. It was not measured with the load of the sweep, so "
+        "its figures cannot be compared with those of cells that had another load."
+    ]
 
 
 def _beside(choice: Choice) -> list[str]:

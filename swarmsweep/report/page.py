@@ -67,6 +67,7 @@ class SummaryPage(Struct, frozen=True, kw_only=True):
     cost_unit: str
     money: MoneySection | None
     header: list[str]
+    verdict_column: str
     rows: list[list[str]]
     lower_bounds: bool
     endpoints: EndpointSection | None
@@ -131,7 +132,8 @@ def summary_page(
         memory_price=MEMORY_PRICE_PER_GIB,
         cost_unit=markdown(choice.tariff.unit),
         money=money_section(choice, money_of(choice)),
-        header=page_rows.header(axes, page.load_column),
+        header=page_rows.header(axes, page.load_column, page.verdict_column),
+        verdict_column=page.verdict_column,
         rows=[page_rows.row_of(cell, axes, cell is chosen, page.load_figure(cell), choice.tariff) for cell in cells],
         lower_bounds=any(cell.lower_bounds for cell in cells),
         endpoints=endpoint_section(cells, plan.limits),

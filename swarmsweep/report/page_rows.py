@@ -41,12 +41,12 @@ def ladder_row(stage: Stage) -> list[str]:
     ]
 
 
-def header(axes: list[str], load_column: str) -> list[str]:
+def header(axes: list[str], load_column: str, verdict_column: str = "meets SLO") -> list[str]:
     """Titles of the table of all configurations."""
     first = ["cell", "replicas", "memory", "CPU", "workers", *map(markdown, axes), "cost"]
     first.append(load_column)
     figures = ["RPS", "mean ms", "p50 ms", "p95 ms", "p99 ms", "failures %", "failed tasks %"]
-    return [*first, *figures, "CPU used", "throttled %", "peak memory", "meets SLO", "status"]
+    return [*first, *figures, "CPU used", "throttled %", "peak memory", verdict_column, "status"]
 
 
 def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str, tariff: Tariff = CPU_EQUIVALENTS) -> list[str]:
@@ -74,7 +74,7 @@ def row_of(cell: Row, axes: list[str], chosen: bool, load_figure: str, tariff: T
 
 
 def meets_text(cell: Row) -> str:
-    """Whether the cell holds the SLO. A valid cell of users has none if its figures do not show it."""
+    """Whether the cell holds the SLO, or reaches the target. It is undecided if the figures of users do not show it."""
     if cell.meets_slo is None:
         return UNDECIDED if cell.status == "valid" and cell.latency_intervals_ms else MISSING
     return "yes" if cell.meets_slo else "no"

@@ -4,15 +4,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarmsweep.charts.cells import ChartCell
-from swarmsweep.charts.cost import cost_chart, pareto_front
+from swarmsweep.charts.cost import cost_chart, goal_of, pareto_front
 from swarmsweep.charts.ladder import ChartStage, ladder_chart
 from swarmsweep.charts.latency import MAX_CURVES, LatencyPoint, latency_chart
 from swarmsweep.charts.rates import MAX_BARS, rates_chart
 from swarmsweep.charts.scaling import AXES, Curve, Fit, curves_of, scaling_chart
-from swarmsweep.charts.style import HOLDS, MISSES, NOT_JUDGED, NOT_VALID, UNDECIDED, Spec
+from swarmsweep.charts.style import (
+    BELOW,
+    HOLDS,
+    MISSES,
+    NOT_JUDGED,
+    NOT_VALID,
+    REACHES,
+    UNDECIDED,
+    Spec,
+)
 from swarmsweep.charts.timeline import timeline_chart
+from swarmsweep.choose.capacity_load import held_once
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.scaling import scalings_of
+from swarmsweep.choose.target import target_of
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row
 from swarmsweep.plan.tariff import Tariff
@@ -40,13 +51,14 @@ class Picture:
 def pictures_of(run_dir: Path, page: Page, ladder: list[Stage]) -> list[Picture]:
     """The pictures that the run has figures for, the most important first."""
     plan, rows, chosen = page.choice.plan, page.choice.rows, page.choice.chosen
-    cells = [_cell(row, row is chosen, page.searches, page.choice.tariff) for row in rows]
+    has_target = target_of(plan.load) is not None
+    cells = [_cell(row, row is chosen, page.searches, page.choice.tariff, has_target) for row in rows]
     pictures = [_rates(cells, page.searches)]
     if ladder:
         pictures.append(_ladder(ladder))
     # A cell with another scenario does other work, and a twin is its anchor again.
     own = {row.id for row in page.choice.candidates if not row.twin_of}
-    valid = [cell for cell in cells if cell.id in own and cell.verdict in (HOLDS, MISSES, UNDECIDED)]
+    valid = [cell for cell in cells if cell.id in own and cell.verdict not in (NOT_VALID, NOT_JUDGED)]
     optional = (
         _latency(plan, rows, chosen, page.searches),
         _cost(valid, page.searches, page.choice.tariff.unit),
@@ -56,22 +68,26 @@ def pictures_of(run_dir: Path, page: Page, ladder: list[Stage]) -> list[Picture]
     return [*pictures, *(picture for picture in optional if picture is not None)]
 
 
-def verdict_of(row: Row) -> str:
-    """The verdict of a cell, as charts name it."""
+def verdict_of(row: Row, has_target: bool = False) -> str:
+    """The verdict of a cell, as charts name it. ``has_target``: a search judges cells by its target."""
     if row.status == "valid":
         if row.capacity is not None and row.meets_slo is None and row.capacity_rps is None:
             return NOT_JUDGED
+        if has_target and row.meets_slo:
+            return REACHES
+        if has_target and row.meets_slo is False and (row.capacity_rps is not None or held_once(row)):
+            return BELOW
         return {True: HOLDS, False: MISSES, None: UNDECIDED}[row.meets_slo]
     return NOT_VALID if row.status in ("invalid", "failed") else NOT_JUDGED
 
 
-def _cell(row: Row, is_chosen: bool, searches: bool, tariff: Tariff) -> ChartCell:
+def _cell(row: Row, is_chosen: bool, searches: bool, tariff: Tariff, has_target: bool) -> ChartCell:
     capacity = row.capacity if searches else None
     interval = capacity.interval_rps if capacity else None
     config = row.config
     return ChartCell(
         id=row.id,
-        verdict=verdict_of(row),
+        verdict=verdict_of(row, has_target),
         cost=tariff.cost(config),
         replicas=config["replicas"],
         workers=config["workers"],
@@ -95,7 +111,7 @@ def _note(row: Row, searches: bool) -> str:
         return "no rate was verified"
     least = "at least" if row.capacity.is_lower_bound else "verified"
     twin = f", twin of {row.twin_of}" if row.twin_of else ""
-    return f"{least}{', misses the target' if row.meets_slo is False else ''}{twin}"
+    return f"{least}{', below the target' if row.meets_slo is False else ''}{twin}"
 
 
 def _like(config: Config, axis: str) -> str:
@@ -174,8 +190,8 @@ def _latency(plan: Plan, rows: list[Row], chosen: Row | None, searches: bool) ->
     sentence = "Each point is a cell." if not searches else "Each point is a probe, and each line a deployment."
     if limit_ms is not None:
         below = sum(point.p95_ms <= limit_ms for point in points)
-        verb = "is" if below == 1 else "are"
-        sentence += f" {below} of {len(points)} {verb} at or below the limit of {format_plain(limit_ms)} ms."
+        noun = "point is" if len(points) == 1 else "points is" if below == 1 else "points are"
+        sentence += f" {below} of {len(points)} {noun} at or below the limit of {format_plain(limit_ms)} ms."
     shown = len({point.id for point in points})
     probed = sum(any(attempt.probes for attempt in row.attempts) for row in rows)
     if searches and shown < probed:
@@ -229,12 +245,12 @@ def _cost(cells: list[ChartCell], searches: bool, unit: str) -> Picture | None:
     if spec is None:
         return None
     front = pareto_front([cell for cell in cells if cell.rps is not None])
-    sentence = "No cell holds the SLO, so there is no front."
+    goal = goal_of(cells)
+    sentence = f"No cell {goal}, so there is no front."
     if front:
         names = ", ".join(cell.id for cell in front[:5]) + (" and others" if len(front) > 5 else "")
         sentence = (
-            f"On the line: {names}. Each holds the SLO, and is faster than every other cell that holds it at the same "
-            "or a lower cost."
+            f"On the line is each cell that {goal} and is faster than every other such cell of no higher cost: {names}."
         )
     title = "Cost against capacity" if searches else "Cost against requests per second"
     return Picture(name="cost", title=title, sentence=sentence, spec=spec, can_zoom=True)

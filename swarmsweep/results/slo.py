@@ -13,6 +13,7 @@ ROUNDED_SHARE = 5e-4
 _LATENCIES = ("mean", "p50", "p95", "p99")
 # The name of failures in the figures that are lower bounds.
 FAILURES = "failures"
+FAILED_TASKS = "failed tasks"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _failures(row: Row) -> tuple[str, float | None]:
     """The larger share of failed requests and failed tasks, in percent: a task may fail without a failed request."""
     requests, tasks = row.failure_percent, row.failed_task_percent
     if tasks is not None and (requests is None or tasks > requests):
-        return "failed tasks", tasks
+        return FAILED_TASKS, tasks
     return FAILURES, requests
 
 

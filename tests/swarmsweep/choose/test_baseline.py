@@ -59,6 +59,18 @@ def test_a_reason_that_the_answer_has_is_not_repeated():
     assert against_baseline(choice_of(plan, rows)).endswith("(baseline), failed.")
 
 
+def test_a_reason_that_the_answer_has_for_another_cell_is_said():
+    """The id of the other one begins with that of the baseline."""
+    chosen, other = DEARER, f"{CHOSEN}0"
+    plan = replace(read_plan(DEMO), baseline=Baseline(cell_id=CHOSEN, added=False))
+    rows = {row.id: row for row in read_cells(DEMO, plan)}
+    failed = replace(rows[CHOSEN], status="failed", reason="died", meets_slo=None)
+    dearer = replace(failed, id=other, config=failed.config | {"memory_bytes": failed.config["memory_bytes"] + 1})
+    found = choice_of(plan, [rows[chosen], failed, dearer])
+    assert f"{other} (cost 0.53) is cheaper, but failed. Reason: died." in found.recommendation.reasons
+    assert against_baseline(found).endswith("(baseline), failed. Reason: died.")
+
+
 def test_the_sentences_are_kept(golden):
     golden("baseline.yml", {name: compared(*given) for name, (*given, _) in CASES.items()})
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from capacity_run import HOSTS, CapacityRun, deployment
+from capacity_run import searched as search_of
 from msgspec.structs import replace
 from rows import plan_of
 
@@ -20,6 +21,7 @@ from swarmsweep.plan.run_folder import read_plan
 from swarmsweep.report.next_file import next_text
 from swarmsweep.report.report import read_cells
 from swarmsweep.results import slo as slo_of
+from swarmsweep.sweep.matrix import cell_from_axes
 from swarmsweep.sweep.slo_limits import SloLimits
 from swarmsweep.sweep.sweep_file import parse_sweep
 
@@ -94,6 +96,11 @@ DEMO_CHANGES = {
         of_one("r2-c0.15-m256M-w1", status="invalid", meets_slo=None, reason="x"),
         ["r2-c0.15-m256M-w1"], 3,
     ),
+    "no one holds it, and one is invalid": (
+        lambda rows: {CHOSEN: of_one(CHOSEN, status="invalid", meets_slo=None, reason="x")(rows)[CHOSEN]}
+        | only(with_p95("r1-c0.15-m256M-w1", 90)(rows), "r1-c0.15-m256M-w1"),
+        [CHOSEN], 1,
+    ),
     "not finished": (lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], NOT_MEASURED)}, None, None),
     "left out": (lambda rows: rows | {CHOSEN: blank(rows[CHOSEN], "left out, as the last two")}, None, None),
     "killed alone": (lambda rows: only(rows, "r1-c0.5-m32M-w1"), ["r1-c0.5-m64M-w1"], 1),
@@ -147,6 +154,80 @@ def test_an_unfinished_run_is_to_be_resumed(reason):
     assert hidden.reasons[0].endswith(f"{hidden.command} (replace ***, which hides a value that may be secret).")
 
 
+def test_the_cell_that_is_compared_is_the_next_valid_one_in_cost():
+    """The cells that failed or are invalid may cost more than it, and less than the recommended one."""
+    invalid = of_one("r2-c0.15-m256M-w1", status="invalid", meets_slo=None, reason="x")
+    same = of_one("r1-c0.15-m256M-w1", config=demo().chosen.config | {"workers": 0})
+    ends = [next_sweep(demo(change)).reasons[0].rpartition(" with ")[2] for change in (invalid, same)]
+    assert ends == [
+        "the next cheaper valid cell, r1-c0.15-m256M-w1.",
+        "a valid cell of the same cost, r1-c0.15-m256M-w1.",
+    ]
+
+
+LIMITED = {"status": "invalid", "meets_slo": None, "reason": "x", "bottleneck": "generator"}
+
+
+@pytest.mark.parametrize(("users", "workers", "is_again"), [(40, 2, True), (1, 1, False)])
+def test_a_cell_that_the_generator_limited_is_not_measured_again_with_the_same_workers(
+    users, workers, is_again, tmp_path, capsys
+):
+    cheaper = "r2-c0.15-m256M-w1"
+    usual = read_plan(DEMO)
+    load = dict(usual.load) | {"users": users, "spawn_rate": users}
+    cells = [replace(cell, load=None) for cell in usual.cells]
+    choice = demo(of_one(cheaper, **LIMITED), load=load, cells=cells)
+    following = next_sweep(choice)
+    assert (following.sweep.load.workers, cheaper in ids(following)) == (workers, is_again)
+    text = "The load generator limited r2-c0.15-m256M-w1, so the next sweep has 2 Locust workers."
+    assert (text in " ".join(following.reasons)) is is_again
+    checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+def test_an_invalid_cell_gets_the_larger_load_too():
+    choice = planted("not_saturated", {"p95_ms": 60_000}, beside=[LIMITED])
+    following = next_sweep(choice)
+    assert following.sweep.load.mode == "capacity" or following.sweep.load.users > 16
+    assert ids(following) == [row.id for row in choice.rows] and following.sweep.load.workers == 2
+
+
+# Failures that are no question of the size, with the kinds of the requests.
+@pytest.mark.parametrize(("kinds", "is_larger"), [({"status_500": 50}, False), ({"status_503": 50}, True)])
+def test_failures_with_another_cause_get_no_larger_cells(kinds, is_larger):
+    failed = {"failure_percent": 5.0, "failures": 50, "requests": 1000, "failure_kinds": kinds}
+    following = next_sweep(planted("cpu_throttled", {"max_failure_percent": 1}, **failed))
+    assert (following.sweep is not None) is is_larger
+    assert is_larger or following.reasons[0].endswith("Correct the scenario or the API.")
+
+
+def test_a_cell_that_failed_for_another_cause_is_not_too_small():
+    missed = {"failure_percent": 5.0, "failures": 50, "requests": 1000, "meets_slo": False}
+    small = "r1-c0.15-m256M-w1"
+    found = {
+        kind: [
+            reason
+            for reason in next_sweep(demo(of_one(small, failure_kinds={kind: 50}, **missed))).reasons
+            if "too small" in reason
+        ]
+        for kind in ("status_500", "status_503")
+    }
+    assert [bool(reasons) for reasons in found.values()] == [False, True]
+
+
+def test_a_cell_keeps_its_own_load_where_the_next_sweep_has_more_workers(tmp_path, capsys):
+    """Its own number of workers is replaced."""
+    cheaper = "r2-c0.15-m256M-w1"
+    usual = read_plan(DEMO)
+    own = dict(usual.load) | {"measure_seconds": 20, "workers": 2}
+    cells = [replace(cell, load=own) if cell.id == cheaper else cell for cell in usual.cells]
+    choice = demo(of_one(cheaper, **LIMITED), cells=cells)
+    following = next_sweep(choice)
+    (case,) = following.sweep.cases
+    assert (following.sweep.load.workers, case.load.workers, case.load.measure_seconds) == (4, 4, 20)
+    _, text = checked_plan(following, choice.plan, tmp_path, capsys)
+    assert text.count("measure_seconds: 20") == 1
+
+
 def test_each_reason_is_kept_once(golden):
     reasons = {name: list(next_sweep(demo(change)).reasons) for name, (change, *_) in DEMO_CHANGES.items()}
     golden("next_reasons.yml", reasons)
@@ -158,17 +239,27 @@ BIG_HOST = {"name": "a", "cpus": 16, "memory_bytes": 64 * 1024**3, "reserve_memo
 SMALL_HOST = BIG_HOST | {"cpus": 1, "memory_bytes": 200 * 1024**2}
 
 
-def planted(name, slo, hosts=(BIG_HOST,)):
-    """The choice of a sweep with one recorded cell."""
+def planted(name, slo, hosts=(BIG_HOST,), beside=(), **changes):
+    """The choice of a sweep with one recorded cell, after ``changes`` of its row, and others with more memory."""
     path = PLANTED / f"{name}.json"
     stored = json.loads(path.read_text())
     cell = PlannedCell(id=stored["id"], config=stored["config"], memory="256M")
     row = read_row(path, PLANTED, cell)
+    row = replace(row, **changes)
     row = replace(row, meets_slo=slo_of.meets(row, SloLimits(slo)) if row.status == "valid" else None)
+    rows = [row]
+    for number, fields in enumerate(beside, start=1):
+        config = row.config | {"memory_bytes": row.config["memory_bytes"] + number * 2**28}
+        rows.append(replace(row, id=cell_from_axes(with_memory(config)).id, config=config, **fields))
     load = {"mode": "fixed", "users": 16, "spawn_rate": 16, "warmup_seconds": 5, "measure_seconds": 12}
     load |= {"wait_seconds": [0, 0.05], "workers": 1, "locustfile": "predict.py"}
-    plan = plan_of(load, [cell], slo, repeat=1, hosts={"api": list(hosts), "load": []}, sweep="planted")
-    return choice_of(plan, [row])
+    cells = [PlannedCell(id=one.id, config=one.config, memory="256M") for one in rows]
+    plan = plan_of(load, cells, slo, repeat=1, hosts={"api": list(hosts), "load": []}, sweep="planted")
+    return choice_of(plan, rows)
+
+
+def with_memory(config):
+    return {("memory" if name == "memory_bytes" else name): value for name, value in config.items()}
 
 
 NAMES = sorted(path.stem for path in PLANTED.glob("*.json"))
@@ -212,13 +303,14 @@ repeat: 3
 """
 
 
-def searched(tmp_path, rates, profile="standard", target=None, repeat=3, **changes):
-    """The choice of a run of searches; ``rates`` by cell, of each deployment."""
+def searched(tmp_path, rates, profile="standard", target=None, repeat=3, own=None, **changes):
+    """The choice of a run of searches; ``rates`` by cell, of each deployment. ``own`` are changes of cells."""
     text = SEARCH.replace(b"PROFILE", profile.encode()).replace(b"repeat: 3", b"repeat: %d" % repeat)
     run = CapacityRun(tmp_path, text.replace(b"TARGET", b", target_rps: %d" % target if target else b""))
     for cell in run.plan.cells:
         each = rates.get(cell.id.removesuffix("-twin"), [100.0])
-        run.put(cell.id, [deployment(number, rate, **changes) for number, rate in enumerate(each[:repeat], start=1)])
+        changed = changes | (own or {}).get(cell.id, {})
+        run.put(cell.id, [deployment(number, rate, **changed) for number, rate in enumerate(each[:repeat], start=1)])
     return choice_of(run.plan, read_cells(run.dir, run.plan))
 
 
@@ -254,6 +346,58 @@ def test_what_a_search_leaves_open(rates, profile, target, cells, then, repeat, 
 def test_a_generator_at_its_limit_gets_more_workers(changes, workers, tmp_path):
     following = next_sweep(searched(tmp_path, CLEAR, "smoke", **changes))
     assert following.sweep.load.workers == workers
+
+
+BOUND = {"limited_by": "generator", "is_lower_bound": True, "estimate_rps": None, "interval_rps": None}
+
+
+@pytest.mark.parametrize(("target", "rival", "chosen"), [(None, HIGH, ALL), (330, HIGH, ALL)])
+def test_a_rival_that_the_generator_limited_gets_more_workers(target, rival, chosen, tmp_path, capsys):
+    """More deployments with as many workers would reach the same bound."""
+    choice = searched(tmp_path, CLEAR, target=target, own={rival: BOUND, WIDE: {} if target is None else BOUND})
+    assert choice.chosen.id == chosen
+    following = next_sweep(choice)
+    assert {chosen, rival} <= set(ids(following))
+    assert (following.sweep.load.workers, following.sweep.repeat) == (2, 3)
+    assert "so the next sweep has 2 Locust workers." in following.reasons[0]
+    assert "More deployments" not in following.reasons[0]
+    checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+# No rate held the SLO: the probes of the largest cell, and the cells of the next sweep.
+BAD_TASKS = "50 % of tasks raised an exception (limit 1 %)"
+NONE_HELD = {
+    "too slow": ({}, ["r2-c2-m512M-w1", "r4-c1-m512M-w1"]),
+    "exceptions": ({"reason": BAD_TASKS}, []),
+    "failed requests": ({"failure_kinds": {"status_500": 30}, "failures": 30, "requests": 1000}, []),
+    "slow with one request at a time": ({"alone_ms": 200.0}, ["r2-c2-m512M-w1"]),
+}
+
+
+@pytest.mark.parametrize(("changes", "cells"), NONE_HELD.values(), ids=NONE_HELD)
+def test_a_search_without_a_rate_gets_larger_cells_only_where_size_may_be_the_cause(changes, cells, tmp_path):
+    changes = dict(changes)
+    reason, alone_ms = changes.pop("reason", "90 % of requests were over 100 ms"), changes.pop("alone_ms", 20.0)
+    lost = {"verified_rps": None, "estimate_rps": None, "interval_rps": None, "next_step": "Correct the scenario."}
+    probes = tuple(
+        replace(one, purpose="unloaded", p95_ms=alone_ms)
+        if one.rate_rps is None
+        else replace(one, verdict="bad", reason=reason)
+        for one in search_of(100.0)
+    )
+    following = next_sweep(searched(tmp_path, CLEAR, own={ALL: changes}, probes=probes, **lost))
+    assert ids(following) == cells
+    if not cells:
+        assert following.reasons == (
+            f"The size of {ALL} is not the cause, so no larger configuration settles this. Correct the scenario.",
+        )
+
+
+@pytest.mark.parametrize(("target", "is_again"), [(None, True), (300, False)])
+def test_an_invalid_cell_that_costs_more_may_win_where_there_is_no_target(target, is_again, tmp_path):
+    invalid = {"status": "invalid", "reason": "late"}
+    following = next_sweep(searched(tmp_path, CLEAR, target=target, own={ALL: invalid}))
+    assert (ALL in ids(following)) is is_again
 
 
 def test_a_search_that_verified_nothing_gets_a_longer_profile(tmp_path, capsys):

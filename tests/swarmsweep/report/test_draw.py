@@ -5,9 +5,10 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from capacity_run import SWEEP as CAPACITY_SWEEP
 from capacity_run import CapacityRun
 from msgspec.structs import replace
-from rows import fixed, plan_of, staged
+from rows import capacity_of, fixed, plan_of, staged
 from run_folder import Run, Traffic, busy
 
 from swarmsweep.charts.cells import ChartCell
@@ -18,7 +19,7 @@ from swarmsweep.report.draw import svg
 from swarmsweep.report.ladder import stages
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.pictures import pictures_of, verdict_of
-from swarmsweep.report.report import read_cells
+from swarmsweep.report.report import read_cells, write_report
 from swarmsweep.results.measure import measure_attempt
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -95,7 +96,9 @@ def test_a_cell_that_is_not_valid_is_the_fastest_only_where_none_is_valid(tmp_pa
 def test_the_line_of_the_front_has_one_cell_of_each_cost(tmp_path):
     rows = [fixed("a"), fixed("b", rps=120.0), fixed("c", cpus=2, rps=200.0)]
     sentence = pictured(rows, tmp_path)["cost"].sentence
-    assert sentence.startswith("On the line: b, c. ") and sentence.endswith("at the same or a lower cost.")
+    assert sentence == (
+        "On the line is each cell that holds the SLO and is faster than every other such cell of no higher cost: b, c."
+    )
 
 
 def test_one_user_is_not_called_users(tmp_path):
@@ -127,6 +130,33 @@ ONE = b"matrix: {replicas: [1], cpus: [0.5], memory: [256M], workers: [1]}\n"
 )
 def test_the_verdict_of_a_row(row, verdict):
     assert verdict_of(row) == verdict
+
+
+@pytest.mark.parametrize(
+    ("verified", "meets", "verdict"),
+    [(100.0, True, "reaches the target"), (50.0, False, "below the target"), (None, False, "misses the SLO")],
+)
+def test_a_cell_below_a_target_does_not_miss_the_slo(verified, meets, verdict):
+    row = replace(fixed("a"), capacity=capacity_of(verified), capacity_rps=verified, meets_slo=meets)
+    assert verdict_of(row, has_target=True) == verdict
+    assert verdict_of(row) != verdict or verified is None
+
+
+def test_a_search_with_a_target_is_judged_by_it_in_its_pictures(tmp_path):
+    text = CAPACITY_SWEEP.replace(b"profile: standard", b"profile: standard, target_rps: 500")
+    run = CapacityRun(tmp_path, text).fill()
+    found = drawn(run)
+    for name in ("rps", "cost"):
+        shown = texts(found[name][1])
+        assert "reaches the target" in shown and "below the target" in shown
+        assert "holds the SLO" not in shown and "misses" not in shown
+    assert found["cost"][0].sentence.startswith("On the line is each cell that reaches the target and is faster than")
+    write_report(run.dir, run.reports_dir)
+    page = (run.dir / "summary.html").read_text()
+    assert "</code>: below the target</summary>" in page and "misses the SLO</summary>" not in page
+    assert '<th scope="col">reaches target' in page and "meets SLO" not in page
+    shown = (run.dir / "summary.md").read_text()
+    assert "| reaches target | status |" in shown and "meets SLO" not in shown
 
 
 def one_bar(note="x"):

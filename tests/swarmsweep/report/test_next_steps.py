@@ -8,6 +8,7 @@ from rows import fixed, searched
 
 from swarmsweep.choose.next_sweep import SETTLED, NextSweep, next_sweep
 from swarmsweep.lab.lab_command import commands_like
+from swarmsweep.plan.planned import Baseline
 from swarmsweep.plan.row import NOT_MEASURED, CheckEntry
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_steps import next_steps_of
@@ -30,8 +31,14 @@ USE = "To use the configuration in this lab, set `lab_api_replicas: 1`, `lab_api
         (
             [repeated("a"), repeated("b", cpus=2, status="invalid", reason="x")],
             NOTHING_OPEN,
-            ["1 cell is invalid, for the reasons below. Remove the cause, and measure again."],
+            ['b is invalid. The section "Are the figures valid?" says why. Remove the cause before you measure it'],
             USE,
+        ),
+        (
+            [repeated("a", p95=300.0), repeated("b", cpus=2, status="invalid", reason="x")],
+            NextSweep(("Add more.",)),
+            ["Add larger configurations to the matrix.", "b is invalid."],
+            "",
         ),
         (
             [repeated("a"), fixed("b", cpus=2, status=None, reason=NOT_MEASURED)],
@@ -159,6 +166,7 @@ def test_the_settings_are_shown_as_they_are_typed():
 
 # The changes of the demo's rows after which something is to be done before the next sweep, or without one.
 FIRST = {
+    "no one holds it, and one is invalid": "Add larger configurations to the matrix.",
     "not finished": "Measure what is missing: `./lab sweep -e resume=",
     "left out": "The sweep left out 1 cell.",
     "killed alone": "Remove the cause, and measure again.",
@@ -175,7 +183,7 @@ def test_nothing_is_said_twice(name):
     # Without a next sweep that repeats it, the page says that each cell was deployed once.
     first = [step for step in steps.first if not step.startswith(ONCE)]
     assert [step[: len(FIRST.get(name, ""))] for step in first] == ([FIRST[name]] if name in FIRST else [])
-    assert first == steps.first or following.sweep is None
+    assert first == steps.first or following.sweep is None or following.sweep.repeat == 1
     assert bool(steps.sweep.command) == (following.sweep is not None)
     # The repeats, the undecided and the invalid cells are in the next sweep.
     words = " ".join(html.unescape(text) for text in (*first, *(steps.sweep.reasons if steps.sweep.command else ())))
@@ -189,7 +197,15 @@ def test_an_invalid_cell_that_the_next_sweep_leaves_out_is_named():
     following = next_sweep(choice)
     assert dearer not in following.cell_ids and CHOSEN in following.cell_ids
     (step,) = next_steps_of(page_of(choice.plan, choice.rows), following).first
-    assert step.startswith("1 cell is invalid")
+    assert step.startswith(f"{dearer} is invalid. ")
+
+
+def test_the_configuration_of_the_inventory_is_used_already():
+    chosen = demo().chosen
+    baseline = Baseline(cell_id=chosen.id, added=False)
+    found = {plan: demo(baseline=plan) for plan in (None, baseline)}
+    uses = [next_steps_of(page_of(one.plan, one.rows), next_sweep(one)).use for one in found.values()]
+    assert [bool(use) for use in uses] == [True, False]
 
 
 def test_a_next_sweep_with_another_load_comes_before_the_use():

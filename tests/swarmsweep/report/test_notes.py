@@ -31,6 +31,33 @@ def test_the_memory_of_the_chosen_one_is_a_reason():
     assert sentence not in reasons_of(page([missed]))
 
 
+# The load of the cheap cell, that of the dear one, and the words of a caution on the recommended one.
+SWEEP_LOAD = {"mode": "fixed", "users": 40, "spawn_rate": 40, "locustfile": "predict.py"}
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ({"a": {"users": 2, "spawn_rate": 2}}, "2 users, 2 started per second"),
+        ({"b": {"users": 2}}, None),
+        # Its scenario is an axis.
+        ({"a": {"locustfile": "other.py"}}, None),
+        ({}, None),
+    ],
+)
+def test_a_recommended_cell_with_a_load_of_its_own_has_a_caution(own, words):
+    rows = [repeated("a"), repeated("b", cpus=2)]
+    cells = [
+        PlannedCell(id=row.id, config=row.config, memory="1G", load=SWEEP_LOAD | own.get(row.id, {})) for row in rows
+    ]
+    plan = plan_of(SWEEP_LOAD, cells, {"p95_ms": 100, "max_failure_percent": 1})
+    found = FixedPage(plan, rows)
+    assert found.choice.chosen.id == "a"
+    starts = [f"a had a load of its own (load.cases): {words}. It was not measured with"] if words else []
+    cautions = cautions_of(found)
+    assert [caution[: len(start)] for caution, start in zip(cautions, starts, strict=True)] == starts
+
+
 def test_retries_are_a_caution_where_they_are_many():
     again = replace(repeated("a"), retries=[Retry(attempt=1, reason="late")])
     steps = [{"cell_id": "a", "attempt": number} for number in range(4)]
