@@ -17,6 +17,7 @@ from swarmsweep.units import counted, parse_memory
 if TYPE_CHECKING:
     from swarmsweep.plan.lab_facts import ApiHosts
 
+ROOT = Path(__file__).parents[1]
 _FILE_HELP = "sweep file (default: %(default)s)"
 _EPILOG = (
     "Exit codes: 0 success; 1 a stored file is damaged or cannot be written; 2 invalid input (an argument or a file); "
@@ -181,6 +182,7 @@ def _schema(_: argparse.Namespace) -> None:
 def _plan(arguments: argparse.Namespace) -> None:
     from swarmsweep.lab.inventory_files import inventories_with_files, inventory_of
     from swarmsweep.lab.lab_names import missing_problems
+    from swarmsweep.lab.setting_names import problems_in_files
     from swarmsweep.plan.baseline import baseline_of
     from swarmsweep.plan.inventory_settings import plain_settings
     from swarmsweep.plan.lab_facts import known_api_hosts, known_other_seconds
@@ -192,7 +194,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     from swarmsweep.sweep.sweep_file import load_sweep
 
     sweep = load_sweep(arguments.file)
-    if problems := missing_problems(arguments.inventory):
+    if problems := missing_problems(arguments.inventory) or problems_in_files(arguments.inventory, ROOT):
         raise InputError("\n".join(problems))
     inventories = inventories_with_files(arguments.inventory)
     variable = variable_of(*inventories)

@@ -102,14 +102,17 @@ class ActionModule(StepsAction):
         whose = finding.holder.words() if finding.holder is not None else "a command whose lock cannot be read"
         return {"words": whose}
 
-    def do_release(self, path, force=False):
-        """Free a lock of this process, one that was left behind, or with ``force`` any. Returns a sentence on it."""
+    def do_release(self, path, own=False, force=False):
+        """Free a lock of this process, one that was left behind, or with ``force`` any. Returns a sentence on it.
+
+        With ``own``, it is a lock of this process alone.
+        """
         for _ in range(TRIES):
             text, age, problem = self._read(path)
             finding = judge(text, age, self._mine(None)) if problem is None else None
             if finding is None or finding.state == "free" or self._task.check_mode:
                 return {"sentence": ""}
-            if finding.state == "held" and not force:
+            if (finding.state == "held" and not force) or (finding.state != "mine" and own):
                 return {"sentence": ""}
             code, _problem = self._write(path, text, "")
             if code == 0:

@@ -79,7 +79,7 @@ class ActionModule(StepsAction):
         if resume is None:
             found = self._new_sweep(path, one_user, baseline, workers_env, inventory, api_secrets)
         else:
-            found = self._begun_run(reports, resume, path, seed, accepted, api_secrets)
+            found = self._begun_run(reports, resume, path, seed, accepted, inventory, api_secrets)
         parse_part(only, max_minutes, found.pop("ids"))
         if workers_env is not None:
             self._refuse_idle_axis(found["sweep"], workers_env)
@@ -103,14 +103,13 @@ class ActionModule(StepsAction):
         from swarmsweep import load_sweep
         from swarmsweep.plan.baseline import baseline_of
         from swarmsweep.sweep.checked import checked, to_data
-        from swarmsweep.sweep.load_secrets import secret_files
         from swarmsweep.sweep.matrix import axes_of
         from swarmsweep.sweep.one_user import one_user_on_first_cell
 
         loaded = load_sweep(path)
         sweep = to_data(checked(one_user_on_first_cell(loaded) if one_user else loaded))
         images = images_of(sweep["cells"])
-        secrets = to_builtins(secret_files(sweep["load"].get("secrets"), path, api_secrets, ROOT))
+        secrets = to_builtins(self._secrets(sweep["load"], path, inventory, api_secrets))
         scenarios = sweep["scenarios"]
         cell = None
         if loaded.takes_baseline and not one_user:
@@ -125,6 +124,12 @@ class ActionModule(StepsAction):
             "ids": [one.id for one in (*loaded.cells, cell) if one is not None],
         }
 
+    def _secrets(self, load, sweep_file, inventory, api_secrets):
+        from swarmsweep.lab.inventory_files import settings_of
+        from swarmsweep.sweep.load_secrets import secret_files
+
+        return secret_files(load.get("secrets"), sweep_file, api_secrets, ROOT, settings_of(inventory))
+
     def _refuse_idle_axis(self, sweep, workers_env):
         from swarmsweep.plan.workers_setting import refuse_idle_axis
 
@@ -132,14 +137,13 @@ class ActionModule(StepsAction):
         if sweep is not None:
             refuse_idle_axis(workers_env, sweep["cells"], sweep["path"])
 
-    def _begun_run(self, reports, resume, path, seed, prices, api_secrets):
+    def _begun_run(self, reports, resume, path, seed, prices, inventory, api_secrets):
         from msgspec import to_builtins
 
         from swarmsweep import read_plan
         from swarmsweep.plan.run_folder import run_to_resume
         from swarmsweep.results import identity
         from swarmsweep.results.retry import refuse_ended
-        from swarmsweep.sweep.load_secrets import secret_files
         from swarmsweep.sweep.scenarios import scenarios_of
 
         run = run_to_resume(reports, resume)
@@ -158,7 +162,7 @@ class ActionModule(StepsAction):
             "baseline": None,
             "scenarios": to_builtins(scenarios_of(plan.load_of(cell) for cell in plan.cells)),
             "images": images_of(cell.config for cell in plan.cells),
-            "secrets": to_builtins(secret_files(plan.load.get("secrets"), plan.sweep_file or "", api_secrets, ROOT)),
+            "secrets": to_builtins(self._secrets(plan.load, plan.sweep_file or "", inventory, api_secrets)),
             "differences": to_builtins(judgement),
             "ids": [cell.id for cell in plan.cells],
         }
@@ -407,7 +411,7 @@ class ActionModule(StepsAction):
 
         return {"sentence": kept_sentence(result, settings, summary, inventory_of(inventories))}
 
-    def do_page(self, locustfiles, source=None, workers=None, minutes=None, api_secrets=None):
+    def do_page(self, locustfiles, source=None, workers=None, minutes=None, inventories=None, api_secrets=None):
         """Read what Locust's page will load: a sweep file, whose first cell has the load, or a locustfile.
 
         Without ``source``, ``load`` is null. Then the page that runs decides, see `do_page_order`.
@@ -420,9 +424,9 @@ class ActionModule(StepsAction):
         }
         if source is None:
             return given | {"load": None, "scenario": None, "secrets": []}
-        return given | self._load_by_hand(source, locustfiles, api_secrets)
+        return given | self._load_by_hand(source, locustfiles, inventories, api_secrets)
 
-    def do_page_order(self, wanted, pages, default, locustfiles, api_secrets=None):
+    def do_page_order(self, wanted, pages, default, locustfiles, inventories=None, api_secrets=None):
         """Decide whether a page begins or workers join one, and return what is loaded.
 
         ``wanted`` is what `do_page` returned. ``pages`` is what runs on each load host, in order. ``default`` is the
@@ -437,17 +441,17 @@ class ActionModule(StepsAction):
             found = by_hand.load_of_page(page)
             loaded = {"load": to_builtins(found), "scenario": to_builtins(found.scenario()), "secrets": []}
         elif not is_named:
-            loaded = self._load_by_hand(default, locustfiles, api_secrets)
+            loaded = self._load_by_hand(default, locustfiles, inventories, api_secrets)
         load = convert(loaded["load"], by_hand.LoadByHand)
         order = by_hand.decide(load, pages, is_named=is_named, workers=wanted["workers"], minutes=wanted["minutes"])
         return to_builtins(order) | {name: loaded[name] for name in ("load", "scenario", "secrets")}
 
-    def _load_by_hand(self, source, locustfiles, api_secrets):
+    def _load_by_hand(self, source, locustfiles, inventories, api_secrets):
         from msgspec import to_builtins
 
         from swarmsweep import load_sweep
+        from swarmsweep.lab.inventory_files import inventory_of
         from swarmsweep.sweep import by_hand
-        from swarmsweep.sweep.load_secrets import secret_files
 
         if str(source).endswith(".py"):
             load, secrets = by_hand.load_of_locustfile(str(source), locustfiles), []
@@ -455,7 +459,7 @@ class ActionModule(StepsAction):
             sweep = load_sweep(source)
             load = sweep.load_of(sweep.cells[0])
             known = api_secrets if isinstance(api_secrets, dict) else {}
-            secrets = secret_files(load.as_json().get("secrets"), source, known, ROOT)
+            secrets = self._secrets(load.as_json(), source, inventory_of(inventories), known)
         found = by_hand.by_hand(load, str(source))
         return {
             "load": to_builtins(found),

@@ -183,7 +183,7 @@ def loss(finding: Finding) -> str:
         cause = "its lock was freed" if finding.state == "free" else "another command took its lock"
     return (
         f"This command no longer has the lab: {cause}. It stopped before it changed anything else. A lock that is "
-        "not renewed for an hour can be taken, for example while the controller is suspended. "
+        "not renewed before its lease ends can be taken, for example while the controller is suspended. "
         f"`{UNLOCK}` frees a lock at once."
     )
 

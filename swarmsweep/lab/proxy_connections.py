@@ -6,7 +6,7 @@ from typing import Any
 
 from swarmsweep.errors import InputError
 from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
-from swarmsweep.lab.ready_settings import is_whole
+from swarmsweep.lab.setting_values import is_whole
 from swarmsweep.units import quoted
 
 # Each connection to a replica needs a port of HAProxy's container. Linux has 28,232 for it: 32768 to 60999.

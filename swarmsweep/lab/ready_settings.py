@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 from swarmsweep.lab.inventory_files import DEFAULT_INVENTORY, settings_of
+from swarmsweep.lab.setting_values import is_whole
 from swarmsweep.units import quoted
 
 # The characters of a URL's path and query (RFC 3986), without ' and #, which mean something in HAProxy's configuration.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@/?%-]*", re.ASCII)
 # A name or an address, with or without a port.
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
-# More digits would take time to convert.
-_WHOLE = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 _PORTS = range(1, 65536)
 # A day. No API needs longer.
 _SECONDS = range(1, 86401)
@@ -47,16 +46,6 @@ def ready_problems(
 def _without_fraction(value: Any) -> Any:
     """120.0 is 120: each use of a time limit takes both."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def is_whole(value: Any, allowed: range) -> bool:
-    """Whether a setting is one of these whole numbers above 0. It may be text, because a value from -e is.
-
-    A zero in front is refused: iptables and YAML read such a text as a number of base 8.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        return False
-    return bool(_WHOLE.fullmatch(str(value))) and int(value) in allowed
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:

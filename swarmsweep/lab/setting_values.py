@@ -1,4 +1,4 @@
-"""Values that several settings of containers have: a command, and environment variables."""
+"""Values that several settings have: a whole number, a command, and environment variables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,24 @@ from swarmsweep.errors import LabError
 from swarmsweep.units import format_bytes, quoted
 
 _VARIABLE = re.compile(r"[^=\0-\x20\x7f]{1,255}")
+# More digits would take time to convert.
+_WHOLE = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 # Linux accepts no longer variable, with its name (MAX_ARG_STRLEN).
 MAX_VARIABLE_BYTES = 128 * 1024
 
 
 class Refused(Exception):  # noqa: N818 (it is raised and caught here alone, and is no error of the program)
     """The text says what is allowed."""
+
+
+def is_whole(value: Any, allowed: range) -> bool:
+    """Whether a setting is one of these whole numbers above 0. It may be text, because a value from -e is.
+
+    A zero in front is refused: iptables and YAML read such a text as a number of base 8.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return False
+    return bool(_WHOLE.fullmatch(str(value))) and int(value) in allowed
 
 
 def read_command(value: Any) -> list[str]:

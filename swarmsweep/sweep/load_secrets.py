@@ -7,6 +7,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from swarmsweep.errors import InputError
+from swarmsweep.lab.inventory_files import UNNAMED
+from swarmsweep.units import quoted
 
 # A token, a key or a certificate chain is smaller. The value must also fit into an environment variable.
 MAX_BYTES = 64 * 1024
@@ -26,6 +28,7 @@ def secret_files(
     sweep_file: Path | str,
     inventory: Mapping[str, str] | None = None,
     root: Path | str = ".",
+    settings_file: str = UNNAMED,
 ) -> list[Secret]:
     """The files of ``load.secrets``. A relative path begins at the folder of the sweep file.
 
@@ -34,6 +37,7 @@ def secret_files(
         sweep_file: path of the sweep file.
         inventory: the setting lab_api_secrets.
         root: folder of the relative paths of the inventory.
+        settings_file: the file of the inventory with that setting, for messages.
 
     Raises:
         InputError: files that cannot be used, with the reasons. No content is shown.
@@ -46,17 +50,20 @@ def secret_files(
             f"{sweep_file}: load.secrets.{missing[0]}: the inventory has no {missing[0]} in {OF_INVENTORY}; "
             f"allowed: {_names(known)}a path of this machine"
         )
-    places = {name: (Path(root), known[name]) if path == OF_INVENTORY else (base, path) for name, path in given.items()}
-    try:
-        found = {name: folder / Path(path).expanduser() for name, (folder, path) in places.items()}
-    except RuntimeError as error:
-        raise InputError(f"{sweep_file}: load.secrets: {error} Allowed: paths of this machine") from error
-    problems = [
-        f"{sweep_file}: load.secrets.{name}: {fault}" for name, path in found.items() if (fault := _fault(path))
-    ]
+    found, problems = [], []
+    for name, path in given.items():
+        if path == OF_INVENTORY:
+            place, uses = f"{settings_file}: {OF_INVENTORY}.{name}", f". load.secrets.{name} of {sweep_file} uses it"
+            whole, fault = _file(Path(root), known[name], "of ./lab")
+        else:
+            place, uses = f"{sweep_file}: load.secrets.{name}", ""
+            whole, fault = _file(base, path, "of the sweep file")
+        if fault is not None:
+            problems.append(f"{place}: {fault}{uses}")
+        found.append(Secret(name=name, path=str(whole)))
     if problems:
         raise InputError("\n".join(problems))
-    return [Secret(name=name, path=str(path.resolve())) for name, path in found.items()]
+    return found
 
 
 def _names(names: Mapping[str, str]) -> str:
@@ -64,11 +71,20 @@ def _names(names: Mapping[str, str]) -> str:
     return f"{', '.join(names)}, or " if names else ""
 
 
-def _fault(path: Path) -> str | None:
+def _file(folder: Path, path: str, base: str) -> tuple[Path, str | None]:
+    """The absolute path of a file, and what is wrong with it. ``base`` names the folder of a relative path."""
+    try:
+        whole = folder / Path(path).expanduser()
+    except RuntimeError as error:
+        return folder, f"{quoted(path)}: {str(error).rstrip('.')}; allowed: a path of this machine"
+    return whole.resolve(), _fault(whole, base)
+
+
+def _fault(path: Path, base: str) -> str | None:
     rule = f"allowed: a text file that you can read, with 1 byte to {MAX_BYTES // 1024} KiB"
     if not path.is_file():
         kind = "is not a file" if path.exists() else "does not exist"
-        return f"{path} {kind}; {rule}. A relative path begins at the folder of the sweep file"
+        return f"{path} {kind}; {rule}. A relative path begins at the folder {base}"
     if not os.access(path, os.R_OK):
         return f"{path} cannot be read; {rule}. Run: chmod u+r {path}"
     size_bytes = path.stat().st_size

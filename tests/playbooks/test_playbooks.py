@@ -312,6 +312,26 @@ def test_a_variable_without_effect_is_refused_before_any_host_is_touched(play: P
     assert not watched.touched
 
 
+def test_a_setting_that_nothing_reads_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path):
+    """Ansible ignores it in silence."""
+    settings = tmp_path / "group_vars/all/lab.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('lab_api_wrtiable: [/a]\nlab_own: eva\nown: "{{ lab_own }}"\n')
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars/lab-load.yml").write_text("lab_label: {disk: ssd}\n")
+    result = play(ROOT / "site.yml", watched.inventory, "-e", "lab_api_cpu=2")
+    assert result.returncode != 0
+    assert [line.partition(" Correct")[0] for line in refusal(result).splitlines()] == [
+        f"{name} is no setting of the lab, so it has no effect; allowed: {allowed}. It is set by {place}."
+        for name, allowed, place in (
+            ("lab_api_cpu", "lab_api_cpus", "the option -e"),
+            ("lab_api_wrtiable", "lab_api_writable", settings),
+            ("lab_label", "lab_labels", tmp_path / "host_vars/lab-load.yml"),
+        )
+    ]
+    assert not watched.touched
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root reads the machines")
 def test_machines_of_another_release_are_refused_before_any_change(play: Play, tmp_path, golden):
     folder = tmp_path / "inventory"

@@ -244,6 +244,8 @@ def test_a_build_that_fails_shows_its_lines_once_and_changes_nothing(lab):
     )
     assert lab.settings.read_text() == SETTINGS
     assert lab.images("b") == []
+    # Other commands may use the lab, also those of another controller.
+    assert (lab.folder / "a/opt.lock").read_text() == ""
 
 
 FIX = "docs/your-own-api.md#certificates-of-a-build"

@@ -75,6 +75,58 @@ def test_a_command_has_the_lock_until_it_ends(lab):
     assert (lab.folder / "keys/sweep.lock").read_text()
 
 
+FAIL = {"name": "Fail", "ansible.builtin.fail": {"msg": "no package"}}
+FAILING = {
+    "on this machine": [{"hosts": "localhost", "tasks": [FAIL]}],
+    "on the host of the lock": [{"hosts": "api", "tasks": [FAIL]}],
+    "on all hosts": [{"hosts": "api:load", "any_errors_fatal": True, "tasks": [FAIL]}],
+    # As in a sweep.
+    "after its run was noted": [
+        {
+            "hosts": "localhost",
+            "tasks": [
+                {"name": "Take", "lab_lock": {"do": "take", "path": "LOCK", "run": "/r/a"}, "delegate_to": "lab-api"},
+                FAIL,
+            ],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("plays", FAILING.values(), ids=FAILING)
+def test_a_command_that_fails_frees_the_lock(lab, plays):
+    failing = [{"name": "Fail"} | play for play in json.loads(json.dumps(plays).replace("LOCK", str(lab.lock)))]
+    code, said = lab.play("playbooks/lock.yml", lab.show(), *failing, "playbooks/unlock.yml")
+    assert code != 0
+    assert 'lock: {"command": "' in said
+    assert "no package" in said
+    # The last words are those on the failure.
+    assert "lock of the lab" not in said.partition("no package")[2]
+    assert lab.lock.read_text() == ""
+
+
+# The second one has ended meanwhile.
+@pytest.mark.parametrize("other", [FAR, replace(NEAR, started="1")])
+def test_a_command_that_fails_leaves_a_lock_that_is_no_longer_its_own(lab, other):
+    take = {"name": "Take it", "ansible.builtin.copy": {"content": other.text(), "dest": str(lab.lock)}}
+    code, said = lab.play("playbooks/lock.yml", {"name": "Lose it", "hosts": "localhost", "tasks": [take, FAIL]})
+    assert code != 0
+    assert lab.lock.read_text() == other.text(), said
+
+
+def test_a_host_that_was_lost_keeps_the_lock_with_a_word_on_it(lab):
+    ssh = lab.folder / "ssh"
+    ssh.write_text("#!/bin/sh\nexit 255\n")
+    ssh.chmod(0o755)
+    given = {"ansible_connection": "ssh", "ansible_ssh_executable": str(ssh)}
+    ping = {"name": "Ask", "ansible.builtin.command": "true"}
+    code, said = lab.play("playbooks/lock.yml", {"name": "Ask", "hosts": "api", "vars": given, "tasks": [ping]})
+    assert code != 0
+    assert "The lock of the lab on lab-api could not be freed. The next command of this machine replaces it." in said
+    assert f"free it with: LAB_INVENTORY={lab.folder}/hosts.json ./lab stop --unlock" in said
+    assert lab.lock.read_text()
+
+
 # What is printed, with OWN for the inventory of the command that is refused.
 HELD = {
     "this machine": (NEAR, 0, [f"kill {os.getpid()} && LAB_INVENTORY=OWN ./lab stop"]),

@@ -276,6 +276,14 @@ def test_a_plan_refuses_an_inventory_that_does_not_exist(quick, capsys):
     assert "the inventory '/none' does not exist; allowed: " in capsys.readouterr().err
 
 
+def test_a_plan_refuses_a_setting_that_nothing_reads(quick, tmp_path, capsys):
+    settings = tmp_path / "mine/group_vars/all/lab.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("lab_api_wrtiable: [/a]\n")
+    assert main(["plan", quick, "--inventory", str(tmp_path / "mine"), "--reports-dir", "/none"]) == 2
+    assert f"allowed: lab_api_writable. It is set by {settings}. " in capsys.readouterr().err
+
+
 def test_a_plan_names_the_inventory_in_its_commands(quick, tmp_path, capsys):
     inventory = tmp_path / "mine"
     shutil.copytree(ROOT / "inventory/lab", inventory)

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from swarmsweep.lab.lab_command import with_prefix
-from swarmsweep.lab.lock_holder import LEASE_SECONDS, Holder, holder_of, judge, lease_of
+from swarmsweep.lab.lock_holder import LEASE_SECONDS, Holder, holder_of, judge, lease_of, loss
 
 MINE = holder_of(os.getpid(), ["ansible-playbook", "site.yml"], Path("/srv/a"), 1795000000)
 # A process of this machine that lives as long as this test, and one that has ended.
@@ -98,6 +98,12 @@ def test_a_holder_is_one_line_of_ascii_without_secrets():
 )
 def test_a_lease_outlasts_the_longest_attempt(loads, ready_seconds, seconds):
     assert lease_of(loads, ready_seconds) == seconds
+
+
+def test_a_lost_lock_names_no_time_because_each_lease_has_its_own():
+    sentence = loss(judge(FAR.text(), 0, MINE))
+    assert "A lock that is not renewed before its lease ends can be taken" in sentence
+    assert "hour" not in sentence
 
 
 def test_the_stored_form_is_stable():

@@ -127,6 +127,24 @@ def test_a_file_that_is_no_secret_is_refused_without_its_content(tmp_path, conte
     assert "canary" not in str(refused.value)
 
 
+def test_a_file_of_the_inventory_is_refused_by_its_place_there(tmp_path):
+    secrets = {"OWN": "token", "TOKEN": "lab_api_secrets", "KEY": "lab_api_secrets"}
+    known = {"TOKEN": "token", "KEY": "~no-such-user/key"}
+    with pytest.raises(InputError) as refused:
+        secret_files(secrets, tmp_path / "sweeps/mine.yml", known, tmp_path / "lab", "mine/group_vars/all/lab.yml")
+    own, token, key = str(refused.value).splitlines()
+    assert own.startswith(f"{tmp_path}/sweeps/mine.yml: load.secrets.OWN: {tmp_path}/sweeps/token does not exist; ")
+    assert own.endswith("A relative path begins at the folder of the sweep file")
+    assert token.startswith(
+        f"mine/group_vars/all/lab.yml: lab_api_secrets.TOKEN: {tmp_path}/lab/token does not exist; "
+    )
+    uses = f"load.secrets.TOKEN of {tmp_path}/sweeps/mine.yml uses it"
+    assert token.endswith(f"A relative path begins at the folder of ./lab. {uses}")
+    assert key.startswith("mine/group_vars/all/lab.yml: lab_api_secrets.KEY: '~no-such-user/key': Could not determine")
+
+
 def test_a_home_of_no_user_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"mine\.yml: load\.secrets: Could not determine home directory\. Allowed"):
+    with pytest.raises(
+        InputError, match=r"mine\.yml: load\.secrets\.TOKEN: '~no-such-user/token': .*; allowed: a path"
+    ):
         secret_files({"TOKEN": "~no-such-user/token"}, tmp_path / "mine.yml")
