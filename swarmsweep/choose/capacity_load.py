@@ -24,7 +24,7 @@ from swarmsweep.units import counted, format_figure, format_plain
 # The factor on the target rate, for headroom. Real traffic is burstier than Poisson. A replica is missing while it
 # restarts. Other hosts and requests differ from those of the bench.
 HEADROOM = 1.25
-_LIMITED_BY = {
+LIMITED_BY = {
     "generator": "the load generator could not send a higher rate",
     "max_rps": "the search reached its allowed maximum rate",
     "max_users": "HAProxy takes no more connections (lab_proxy_max_connections)",
@@ -170,7 +170,7 @@ def _proof(cell: Row) -> str:
         users = f" of {format_figure(capacity.verified_iterations_per_second)} iterations/s"
     proof = f"{_figure(capacity.verified_rps)} requests/s{users} {where}{p95}"
     if capacity.is_lower_bound:
-        why = _LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
+        why = LIMITED_BY.get(capacity.limited_by or "", "no higher rate was tested")
         return f"{proof}. Its capacity may be higher, because {why}"
     if capacity.estimate_rps is None:
         return proof
@@ -282,6 +282,8 @@ def _next_step(best: Row, target: Target) -> str:
         return f"{advice(best)}. Or lower {target.key}, or relax the SLO."
     if capacity.limited_by == "generator":
         return "Give the load hosts more workers, then measure again."
+    if capacity.limited_by == "max_users":
+        return "Raise lab_proxy_max_connections, then measure again."
     return "Measure it again."
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from swarmsweep.choose.capacity_load import (
+    LIMITED_BY,
     conservative_rps,
     eligible_cells,
     held_once,
@@ -55,7 +56,7 @@ def capacity_questions(choice: Choice, rows: list[Row]) -> Open:
     chosen, target = choice.chosen, target_of(choice.plan.load)
     if chosen is None:
         best = highest_verified(able) or able[0]
-        found = more_generators(choice, limited) if best in limited else larger_ones(choice, best, rows)
+        found = more_generators(choice, limited) if best in limited else _short_of(choice, best, rows)
         return _with_invalid(choice, found, invalid)
     if chosen in limited:
         return _with_invalid(choice, more_generators(choice, limited), invalid)
@@ -71,6 +72,20 @@ def capacity_questions(choice: Choice, rows: list[Row]) -> Open:
         questions += _spare(choice, chosen)
         questions += cheaper_ones(choice, chosen, rows, lambda row: not reaches(row, target))
     return Open(questions, [])
+
+
+def _short_of(choice: Choice, best: Row, rows: list[Row]) -> Open:
+    """What is next where the best configuration does not reach the target. Its capacity may be higher than is known."""
+    capacity = best.capacity
+    if capacity is None or not capacity.is_lower_bound:
+        return larger_ones(choice, best, rows)
+    begun = f"The capacity of {best.id} may be higher, because"
+    if capacity.limited_by in LIMITED_BY:
+        return Open([], [f"{begun} {LIMITED_BY[capacity.limited_by]}. No sweep of other sizes settles this."])
+    longer = _next_profile(load_of(choice))
+    step = f"The profile {longer.profile} is longer." if longer else "It is measured again."
+    reason = f"{begun} the search ended before a higher rate failed. {step}"
+    return Open([Question(reason, best, beside=(best,), load=longer, repeat=choice.plan.repeat)], [])
 
 
 def _with_invalid(choice: Choice, found: Open, invalid: list[Row]) -> Open:

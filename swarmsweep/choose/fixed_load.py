@@ -177,7 +177,8 @@ def against_cheaper(
                 sentences.append(f"The next cheaper valid one, {name}, {why_not(cell)}.")
             break
         if not sentences:
-            verb = "failed" if cell.status == "failed" else "could not be measured"
+            # An invalid one has figures, which the table shows.
+            verb = "failed" if cell.status == "failed" else "its measurement is invalid"
             sentences.append(f"{name} is cheaper, but {verb}. Reason: {whole_reason(cell.reason)}.")
     return sentences[::-1]
 

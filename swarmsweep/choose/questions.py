@@ -157,17 +157,18 @@ def with_enough_workers(choice: Choice, found: Open) -> Open:
         return found
     workers = _more_workers(choice, limited)
     if workers is None:
-        kept = [question for question in found.questions if not is_limited(question.like)]
+        kept = [
+            replace(question, beside=tuple(row for row in question.beside if not is_limited(row)))
+            for question in found.questions
+            if not is_limited(question.like)
+        ]
         return Open(kept, [_no_more_workers(limited), *found.notes])
     text = f"The load generator limited {some(limited)}, so the next sweep has {counted(workers, 'Locust worker')}."
     questions = [
-        replace(
-            question,
-            load=replace(question.load or load, workers=workers),
-            reason=f"{question.reason} {text}" if is_limited(question.like) else question.reason,
-        )
-        for question in found.questions
+        replace(question, load=replace(question.load or load, workers=workers)) for question in found.questions
     ]
+    first = next(number for number, question in enumerate(questions) if any(map(is_limited, question.beside)))
+    questions[first] = replace(questions[first], reason=f"{questions[first].reason} {text}")
     return Open(questions, found.notes)
 
 

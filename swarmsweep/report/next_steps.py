@@ -69,8 +69,13 @@ def _advised(page: Page, following: NextSweep) -> list[str]:
     """The advice of the recommendation.
 
     More deployments of a cell that was deployed once are in the next sweep. So are all cells, where each is invalid.
+    Where none reaches the target, so is the best one, if its capacity may be higher.
     """
     choice = page.choice
+    best = choice.nearest() if choice.chosen is None else None
+    capacity = None if best is None or best.id not in following.cell_ids else best.capacity
+    if capacity is not None and capacity.is_lower_bound:
+        return []
     if choice.chosen is not None and choice.chosen.attempt_count == 1 and _repeats(following):
         return []
     states = {cell.status for cell in choice.rows}

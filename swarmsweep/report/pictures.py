@@ -62,7 +62,7 @@ def pictures_of(run_dir: Path, page: Page, ladder: list[Stage]) -> list[Picture]
     optional = (
         _latency(plan, rows, chosen, page.searches),
         _cost(valid, page.searches, page.choice.tariff.unit),
-        _scaling(valid, page.searches, _fits(page.choice), _gaps(page.choice, own)),
+        _scaling(valid, page.searches, _fits(page.choice), _gaps(page.choice, own), page.choice.rate_noun),
         _timeline(run_dir, plan, rows, chosen),
     )
     return [*pictures, *(picture for picture in optional if picture is not None)]
@@ -256,11 +256,13 @@ def _cost(cells: list[ChartCell], searches: bool, unit: str) -> Picture | None:
     return Picture(name="cost", title=title, sentence=sentence, spec=spec, can_zoom=True)
 
 
-def _scaling(cells: list[ChartCell], searches: bool, fits: list[Fit], gaps: dict[str, str]) -> Picture | None:
+def _scaling(
+    cells: list[ChartCell], searches: bool, fits: list[Fit], gaps: dict[str, str], noun: str
+) -> Picture | None:
     spec = scaling_chart(cells, searches, fits)
     if spec is None:
         return None
-    sentences = [*(_gain(curve, gaps) for curve in curves_of(cells)[:2]), *(fit.words for fit in fits)]
+    sentences = [*(_gain(curve, gaps, noun) for curve in curves_of(cells)[:2]), *(fit.words for fit in fits)]
     if fits:
         sentences.append("A dashed line is such a law.")
     return Picture(name="scaling", title="Scaling over replicas and workers", sentence=" ".join(sentences), spec=spec)
@@ -286,8 +288,11 @@ def _gaps(choice: Choice, own: set[str]) -> dict[str, str]:
     return {name: gap for name, gap in gaps.items() if gap}
 
 
-def _gain(curve: Curve, gaps: dict[str, str]) -> str:
-    """What the last step of a curve brought, in words. A rate that is no maximum is named, because it shows no gain."""
+def _gain(curve: Curve, gaps: dict[str, str], noun: str) -> str:
+    """What the last step of a curve brought, in words. ``noun`` is what the rates are.
+
+    A rate that is no maximum is named, because it shows no gain.
+    """
     ordered = sorted(curve.cells, key=lambda cell: int(getattr(cell, curve.axis)))
     first, last = ordered[0], ordered[-1]
     start, end = getattr(first, curve.axis), getattr(last, curve.axis)
@@ -295,7 +300,7 @@ def _gain(curve: Curve, gaps: dict[str, str]) -> str:
         return ""
     factor = last.rate_rps / first.rate_rps
     limited = next((f" {cell.id} {gaps[cell.id]}." for cell in (first, last) if cell.id in gaps), "")
-    return f"From {start} to {end} {curve.axis} with {curve.like}: {factor:.2f} times the requests/s.{limited}"
+    return f"From {start} to {end} {curve.axis} with {curve.like}: {factor:.2f} times the {noun}.{limited}"
 
 
 def _timeline(run_dir: Path, plan: Plan, rows: list[Row], chosen: Row | None) -> Picture | None:

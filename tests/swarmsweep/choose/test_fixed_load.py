@@ -136,6 +136,18 @@ def test_the_sentence_compares_with_the_next_cheaper_and_the_fastest():
     assert "tiny" not in sentence
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [("failed", "but failed."), ("invalid", "but its measurement is invalid."), (None, "")]
+)
+def test_a_cheaper_cell_without_trusted_figures_is_named_before_the_next_valid_one(status, words):
+    """One that was not measured is passed over, so the next one is the next valid one."""
+    cells = [fixed("small", cpus=0.5, p95=250), fixed("b", cpus=0.75, status=status, reason="late"), fixed("a")]
+    answer = recommend(cells, SLO)
+    assert "The next cheaper valid one, small (cost 0.61), misses the SLO" in answer.sentence
+    named = [f"b (cost 0.86) is cheaper, {words} Reason: late."] if words else []
+    assert [reason for reason in answer.reasons if reason.startswith("b ")] == named
+
+
 def test_the_fastest_may_miss_the_slo():
     sentence = recommend(SENTENCES["the fastest misses the SLO"], SLO).sentence
     assert [word for word in ("3.00 times", "300.0", "1.90 times") if word not in sentence] == []

@@ -18,7 +18,9 @@ from swarmsweep.plan.planned import PlannedCell
 from swarmsweep.plan.row import NOT_MEASURED, LatencyMs, unmeasured_row
 from swarmsweep.plan.row_file import read_row
 from swarmsweep.plan.run_folder import read_plan
+from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_file import next_text
+from swarmsweep.report.next_steps import next_steps_of
 from swarmsweep.report.report import read_cells
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.matrix import cell_from_axes
@@ -362,6 +364,41 @@ def test_a_rival_that_the_generator_limited_gets_more_workers(target, rival, cho
     assert "so the next sweep has 2 Locust workers." in following.reasons[0]
     assert "More deployments" not in following.reasons[0]
     checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+def test_a_longer_search_of_a_limited_rival_says_why_it_has_more_workers(tmp_path):
+    following = next_sweep(searched(tmp_path, CLEAR, "smoke", own={HIGH: BOUND}))
+    assert HIGH in ids(following)
+    assert (following.sweep.load.profile, following.sweep.load.workers) == ("standard", 2)
+    assert following.reasons[0].endswith(f"The load generator limited {HIGH}, so the next sweep has 2 Locust workers.")
+
+
+# Why no higher rate was tested; then the profile and the workers of the next sweep, None without one.
+@pytest.mark.parametrize(
+    ("limited_by", "profile", "then", "workers"),
+    [
+        (None, "standard", "publish", 1),
+        (None, "publish", "publish", 1),
+        ("generator", "standard", "standard", 2),
+        ("max_users", "standard", None, None),
+    ],
+)
+def test_a_capacity_that_may_be_higher_is_searched_again_before_larger_ones(
+    limited_by, profile, then, workers, tmp_path
+):
+    own = {ALL: BOUND | {"limited_by": limited_by}}
+    choice = searched(tmp_path, CLEAR, profile, target=2000, own=own)
+    following = next_sweep(choice)
+    step = next_steps_of(page_of(choice.plan, choice.rows), following).first
+    if then is None:
+        assert following.sweep is None
+        assert "lab_proxy_max_connections" in following.reasons[0]
+        assert step[0].startswith(r"Raise lab\_proxy\_max\_connections")
+        return
+    assert ids(following) == [ALL]
+    assert (following.sweep.load.profile, following.sweep.load.workers) == (then, workers)
+    # The next sweep is the step.
+    assert not any("easure" in text for text in step)
 
 
 # No rate held the SLO: the probes of the largest cell, and the cells of the next sweep.

@@ -60,6 +60,7 @@ def test_a_search_has_its_pictures(tmp_path):
     assert list(found) == ["rps", "latency", "cost", "scaling", "timeline"]
     assert "verified" in texts(found["rps"][1])
     assert "misses the SLO" in texts(found["latency"][1])
+    assert re.search(r"with 0.5 CPU, 512M, 1 worker: \d\.\d\d times the capacity\.", found["scaling"][0].sentence)
     curves = found["latency"][0].spec["layer"][0]
     assert curves["mark"]["type"] == "line"
     # Three deployments each, of seven cells with the twin.
