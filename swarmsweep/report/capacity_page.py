@@ -10,6 +10,7 @@ from swarmsweep.markdown import MISSING, markdown
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import AttemptEntry, CellCapacity, LatencyMs, ProbeRow, Row
 from swarmsweep.plan.tariff import Tariff, tariff_of
+from swarmsweep.report.verified_time import required_text, shorter_probes
 from swarmsweep.units import counted, format_figure, format_plain, format_seconds
 
 _LIMITED_BY = {
@@ -45,9 +46,21 @@ class SearchTables(Struct, frozen=True):
     attempts: list[ProbeTable]
 
 
-class CapacitySection(Struct, frozen=True, kw_only=True):
-    """The templates' values on capacities, as text that is already safe in Markdown."""
+class ShorterProbes(Struct, frozen=True):
+    """Cells whose latencies are of a probe of so many seconds, which alone would not verify their rate."""
 
+    seconds: str
+    ids: list[str]
+
+
+class CapacitySection(Struct, frozen=True, kw_only=True):
+    """The templates' values on capacities, as text that is already safe in Markdown.
+
+    ``required`` is the time that a verified rate needs.
+    """
+
+    required: str
+    shorter: list[ShorterProbes]
     header: list[str]
     rows: list[list[str]]
     comparisons: ComparisonTable | None
@@ -62,6 +75,8 @@ def capacity_section(
     """The section on the rows of a run. ``candidates`` could be recommended, ``chosen`` is recommended."""
     header = ["cell", "deployments", "verified RPS", "estimate RPS", "p50 ms", "p95 ms", "p99 ms"]
     return CapacitySection(
+        required=markdown(required_text(plan)),
+        shorter=[ShorterProbes(seconds, ids) for seconds, ids in shorter_probes(plan, cells)],
         header=[*header, "cost", "RPS per cost", "bottleneck", "limited by", "status"],
         rows=[_row(cell, cell is chosen, tariff_of(plan)) for cell in cells],
         comparisons=_comparisons(plan, candidates, chosen, noise),

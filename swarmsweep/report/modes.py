@@ -13,6 +13,7 @@ from swarmsweep.plan.planned import Plan, Step
 from swarmsweep.plan.row import Row
 from swarmsweep.report.capacity_page import CapacitySection, capacity_section, verified_text
 from swarmsweep.report.page_rows import UNDECIDED, figure, latency_text, rps_text
+from swarmsweep.report.verified_time import required_text
 from swarmsweep.results import slo as slo_of
 from swarmsweep.sweep.load import CAPACITY, FIXED, mode_of
 from swarmsweep.sweep.slo_limits import SloLimits
@@ -208,8 +209,10 @@ class CapacityPage:
     def overview_legend(self) -> str:
         """What these columns mean."""
         return (
-            "verified RPS: the highest rate that held the SLO. conservative RPS: the same with one deployment. With "
-            "several, the smaller of it and the one-sided 95 % lower bound of the estimate. Cells are chosen by it."
+            f"verified RPS: the highest rate that held the SLO for {required_text(self.choice.plan)}. "
+            f"The {shown_latency(self.choice.plan.limits)} is that of the longest probe at this rate. "
+            "conservative RPS: the verified rate with one deployment. With several, the smaller of it and the "
+            "one-sided 95 % lower bound of the estimate. Cells are chosen by it."
         )
 
     def overview_figures(self, row: Row) -> list[str]:
