@@ -9,6 +9,7 @@ check reads the sweep file, once in a sweep. plan gets what check returned, howe
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -263,7 +264,7 @@ class ActionModule(StepsAction):
             begin_manifest(run, plan.seed, command, manifest, inventories=inventories or (), reports=reports)
         write_part(run, part)
         steps = [step for step in first_steps(run) if part.selects(step.cell_id)]
-        in_time = steps_in_time(plan, steps, part)
+        in_time = steps_in_time(plan, steps, part.max_seconds)
         seconds = estimated_seconds(plan, in_time)
         return {
             "run": str(run.resolve()),
@@ -289,21 +290,28 @@ class ActionModule(StepsAction):
         identity.refuse(run, plan, identity.lab_differences(plan, {"api": known}, plan.hosts, {"api": now}))
         return {}
 
-    def do_retries(self, run):
-        """Return the steps to be retried, after all steps of the plan had their first attempt."""
+    def do_retries(self, run, deadline_seconds=None):
+        """Return the steps to be retried, after all steps of the plan had their first attempt.
+
+        ``deadline_seconds`` is what plan returned. Each step is returned, because whether it begins is decided when its
+        turn comes. ``announced`` has those that would end in time, as a sentence.
+        """
         from swarmsweep import estimated_seconds, read_plan
-        from swarmsweep.plan.part import read_part
+        from swarmsweep.plan.part import read_part, retry_sentence, steps_in_time
         from swarmsweep.plan.role_steps import second_pass
         from swarmsweep.results.retry import retry_steps
 
         plan, part = read_plan(run), read_part(run)
         steps = [step for step in retry_steps(run) if part.selects(step.cell_id)]
-        seconds = estimated_seconds(plan, steps)
+        deadline = float(deadline_seconds or 0)
+        left_seconds = deadline - time.monotonic() if deadline else math.inf
+        in_time = steps_in_time(plan, steps, left_seconds)
+        seconds = estimated_seconds(plan, in_time)
         return {
             "run": run,
             "steps": [step.as_input() for step in second_pass(Path(run), plan, steps)],
             "seconds": seconds,
-            "duration": format_seconds(seconds),
+            "announced": retry_sentence(part, len(steps), len(in_time), format_seconds(seconds)),
         }
 
     def do_set_aside(self, run, cell_id, attempt):

@@ -112,13 +112,13 @@ def step_seconds(plan: Plan, step: Step) -> float:
     return round(load.seconds + plan.estimate_seconds.other_per_step, 3)
 
 
-def steps_in_time(plan: Plan, steps: Iterable[Step], part: Part) -> list[Step]:
-    """Those of the steps that begin by the estimates. A step that would exceed the minutes does not begin."""
+def steps_in_time(plan: Plan, steps: Iterable[Step], seconds_left: float) -> list[Step]:
+    """Those of the steps that begin by the estimates. A step that would exceed the seconds does not begin."""
     begun: list[Step] = []
     elapsed_seconds = 0.0
     for step in steps:
         seconds = step_seconds(plan, step)
-        if elapsed_seconds + seconds <= part.max_seconds:
+        if elapsed_seconds + seconds <= seconds_left:
             begun.append(step)
             elapsed_seconds += seconds
     return begun
@@ -189,6 +189,22 @@ def part_sentence(part: Part, resume: str | None, unselected: int, not_begun: in
         return None
     sentence = f"Left out: {', '.join(left)}."
     return sentence if resume is None else f"{sentence} To measure the rest, run: {resume}"
+
+
+def retry_sentence(part: Part, retries: int, in_time: int, duration: str) -> str | None:
+    """What is announced before the retries of invalid attempts; None without one.
+
+    ``in_time``: those that end within the minutes by the estimates, and take ``duration`` together.
+    """
+    if not retries:
+        return None
+    if not in_time:
+        return f"invalid attempts: {retries}. No retry of them would end within {part.option_minutes}"
+    count = str(retries) if in_time == retries else f"{in_time} of {retries}"
+    sentence = f"invalid attempts that are retried: {count}, in about {duration}"
+    if in_time == retries:
+        return sentence
+    return f"{sentence}. No other retry would end within {part.option_minutes}"
 
 
 def _attempts(count: int) -> str:

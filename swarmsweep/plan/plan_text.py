@@ -35,7 +35,7 @@ def plan_text(
     sweep adds a baseline, and only Ansible can read the configuration of the inventory.
     """
     steps = [step for step in plan.steps if part.selects(step.cell_id)]
-    begun = steps_in_time(plan, steps, part)
+    begun = steps_in_time(plan, steps, part.max_seconds)
     texts = [
         _head(plan, hosts),
         _table(plan, part),

@@ -447,12 +447,16 @@ def test_an_invalid_attempt_is_not_set_aside_where_its_retry_would_end_too_late(
     # The tasks of a retry with a deadline that has passed.
     retry = playbook.with_name("tasks") / "retry.yml"
     retry.write_text(retry.read_text().replace("sweep_plan.deadline_seconds | default(0, true)", "1"))
+    playbook.write_text(playbook.read_text().replace("sweep_plan.deadline_seconds | default(0, true)", "1"))
     late = {"sweep_max_minutes": 600, "resume": begun.name}
     done = play(playbook, inventory, *given, "-e", json.dumps(late))
     assert done.returncode == 0, done.stdout + done.stderr
     assert not list(begun.glob("cells/*/attempt-1.retried-1"))
     assert len(list(begun.glob("cells/*/attempt-1/trial.json"))) == 2
-    assert "Left out: 2 invalid attempts without a retry." in " ".join(done.stdout.split())
+    said = " ".join(done.stdout.split())
+    assert "invalid attempts: 2. No retry of them would end within --max-minutes 600" in said
+    assert "that are retried" not in said
+    assert "Left out: 2 invalid attempts without a retry." in said
 
 
 # The evidence is as a load host leaves it. The run cannot be planned, and its scenarios cannot be copied again.

@@ -153,7 +153,7 @@ def test_nothing_is_retried_when_all_attempts_are_valid(action, plan):
     told = plan()
     for step in told["steps"]:
         assess(step, "valid")
-    assert action.do_retries(told["run"])["steps"] == []
+    assert (action.do_retries(told["run"])["steps"], action.do_retries(told["run"])["announced"]) == ([], None)
     assert action.do_outcome(told["run"]) == {"outcome": None}
 
 
@@ -165,7 +165,9 @@ def test_invalid_attempts_are_retried(action, plan):
     assert sorted(names(second["steps"])) == sorted(names([told["steps"][0], told["steps"][3]]))
     assert [(step["position"], step["of"], step["again"]) for step in second["steps"]] == [(1, 2, True), (2, 2, True)]
     assert second["seconds"] == told["seconds"] / 2
-    assert [told["duration"], second["duration"]] == [format_seconds(found["seconds"]) for found in (told, second)]
+    assert told["duration"] == format_seconds(told["seconds"])
+    shown = format_seconds(second["seconds"])
+    assert second["announced"] == f"invalid attempts that are retried: 2, in about {shown}"
     # The same load with the same seed.
     first = {step["cell_id"]: step for step in told["steps"]}
     for step in second["steps"]:
@@ -380,6 +382,22 @@ def test_minutes_give_a_deadline_and_the_seconds_of_what_can_begin(plan):
     # Whether a step begins is decided when its turn comes.
     assert (len(begun["steps"]), begun["attempts"]) == (4, "2 of 4 in time")
     assert begun["seconds"] == pytest.approx(2 * step["expected_seconds"])
+
+
+@pytest.mark.parametrize(
+    ("steps_left", "announced"),
+    [(0.5, "invalid attempts: 4. No retry"), (2.5, "invalid attempts that are retried: 2 of 4"), (9, "retried: 4, in")],
+)
+def test_retries_are_announced_as_far_as_the_deadline_allows(action, plan, steps_left, announced):
+    begun = plan(max_minutes=600)
+    for step in begun["steps"]:
+        assess(step, "invalid")
+    left_seconds = steps_left * begun["steps"][0]["expected_seconds"]
+    found = action.do_retries(begun["run"], deadline_seconds=time.monotonic() + left_seconds)
+    # Whether one begins is decided when its turn comes.
+    assert len(found["steps"]) == 4
+    assert announced in found["announced"]
+    assert ("within --max-minutes 600" in found["announced"]) == (steps_left < 4)
 
 
 @pytest.mark.parametrize("resumed", [False, True])

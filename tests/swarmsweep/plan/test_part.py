@@ -14,6 +14,7 @@ from swarmsweep.plan.part import (
     read_part,
     reasons,
     refuse_too_short,
+    retry_sentence,
     step_seconds,
     steps_in_time,
     write_part,
@@ -94,7 +95,7 @@ def test_other_minutes_are_refused(given):
 @pytest.mark.parametrize("minutes", [0.4, 0.5, 1, 2, 2.5, 3, 5, None])
 def test_a_step_that_would_end_later_does_not_begin(plan, minutes):
     part = Part(max_minutes=minutes)
-    begun = steps_in_time(plan, plan.steps, part)
+    begun = steps_in_time(plan, plan.steps, part.max_seconds)
     assert sum(step_seconds(plan, step) for step in begun) <= part.max_seconds
     left = [step for step in plan.steps if step not in begun]
     used = sum(step_seconds(plan, step) for step in begun)
@@ -133,6 +134,20 @@ def test_the_part_of_the_newest_command_is_kept_and_the_whole_sweep_leaves_no_fi
     (tmp_path / "part.json").write_text('{"only": 7}')
     with pytest.raises(LabError, match=r"part\.json: is damaged"):
         read_part(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("retries", "in_time", "announced"),
+    [
+        (0, 0, None),
+        (2, 2, "invalid attempts that are retried: 2, in about 40 s"),
+        (3, 2, "invalid attempts that are retried: 2 of 3, in about 40 s. "
+               "No other retry would end within --max-minutes 1"),
+        (2, 0, "invalid attempts: 2. No retry of them would end within --max-minutes 1"),
+    ],
+)  # fmt: skip
+def test_only_retries_that_fit_are_announced(retries, in_time, announced):
+    assert retry_sentence(Part(max_minutes=1), retries, in_time, "40 s") == announced
 
 
 def test_reasons_of_cells_that_were_left_out():
