@@ -8,7 +8,7 @@ from shlex import quote
 from msgspec import Struct
 
 from swarmsweep.choose.next_sweep import NextSweep
-from swarmsweep.choose.questions import MIN_REPEAT
+from swarmsweep.choose.questions import MAX_NAMES, MIN_REPEAT
 from swarmsweep.lab.inventory_files import UNNAMED, settings_of
 from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
@@ -31,20 +31,25 @@ class NextSteps(Struct, frozen=True, kw_only=True):
 
 
 def next_steps_of(
-    page: Page, following: NextSweep, *, is_part: bool = False, commands: LabCommands = USUAL
+    page: Page,
+    following: NextSweep,
+    *,
+    is_part: bool = False,
+    later: frozenset[str] = frozenset(),
+    commands: LabCommands = USUAL,
 ) -> NextSteps:
     """What to do next. ``following`` is the sweep that would settle what is open.
 
-    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`. ``commands`` are those for the lab of
-    the run.
+    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`. ``later`` are the cells among them
+    that are invalid, and are retried when the run is resumed. ``commands`` are those for the lab of the run.
     """
     choice = page.choice
     cells, chosen = choice.rows, choice.chosen
     blocking = [*_advised(page, following), *map(markdown, page.next_steps(following))]
     if is_part or any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
         resume = code_with_note(commands.sweep(f"-e resume={quote(choice.plan.run_id)}"))
-        blocking.append(f"Measure what is missing: {resume}.")
-    further = [*_invalid(cells, chosen, following), *_once(cells, following)]
+        blocking.append(f"Measure what is missing: {resume}.{_retried(cells, later)}")
+    further = [*_invalid([cell for cell in cells if cell.id not in later], chosen, following), *_once(cells, following)]
     if following.sweep is None and not blocking and not (further and following.is_settled):
         further = [*(with_code(reason, following.command) for reason in following.reasons), *further]
     can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
@@ -94,6 +99,16 @@ def _invalid(cells: list[Row], chosen: Row | None, following: NextSweep) -> list
         return []
     verb = "is" if count == 1 else "are"
     return [f"{counted(count, 'cell')} {verb} invalid, for the reasons below. Remove the cause, and measure again."]
+
+
+def _retried(cells: list[Row], later: frozenset[str]) -> str:
+    """That the command also retries invalid attempts; empty without one."""
+    names = [code(cell.id) for cell in cells if cell.id in later]
+    if not names:
+        return ""
+    shown = listed(names) if len(names) <= MAX_NAMES else f"{', '.join(names[:MAX_NAMES])} and others"
+    causes = "the cause, which is" if len(names) == 1 else "the causes, which are"
+    return f" This also retries the invalid attempts of {shown}. First remove {causes} below."
 
 
 def _once(cells: list[Row], following: NextSweep) -> list[str]:
