@@ -223,7 +223,7 @@ class CapacityPage:
         """What these columns mean."""
         return (
             f"verified RPS: the highest rate that held the SLO for {required_text(self.choice.plan)}. "
-            f"{shown_latency(self.choice.plan.limits)}: of the longest probe at this rate. "
+            f"The {shown_latency(self.choice.plan.limits)} is that of the longest probe at this rate. "
             "conservative RPS: the verified rate with one deployment. With several, the smaller of it and the "
             "one-sided 95 % lower bound of the estimate. Cells are chosen by it."
         )
