@@ -41,8 +41,8 @@ SETTINGS = (
     Setting("arrivals-20ms-8slots", 20, 8, {"p95_ms": 60}, by="arrivals"),
     Setting("arrivals-40ms-8slots-p99", 40, 8, {"p99_ms": 140}, by="arrivals"),
     Setting("arrivals-20ms-4slots-constant", 20, 4, {"p95_ms": 80}, arrivals="constant", by="arrivals"),
-    # Users who think for at least 20 responses come at random times, so the truth is that of random arrivals.
-    Setting("users-20ms-8slots", 20, 8, {"p95_ms": 60}, by="users", think_seconds=(0.1, 1.7)),
+    # Users who think for at least 40 responses come at nearly random times, so the truth is that of random arrivals.
+    Setting("users-20ms-8slots", 20, 8, {"p95_ms": 60}, by="users", think_seconds=(0.2, 2.6)),
 )
 # The cell of the pairs. A low rate, so that many can be loaded at a time.
 TWIN = Setting("twin", 20, 4, {"p95_ms": 70})

@@ -131,7 +131,7 @@ def _uncertainty(rule: Rule) -> list[str]:
     if rule.pair_range is not None:
         low, high = rule.pair_range
         sentences.append(
-            f"{rule.factor or 0.0:.2f} is the geometric mean of {len(rule.pairs)} pairs of cells, which have "
+            f"{rule.factor or 0.0:.2f} is the geometric mean of {len(rule.pairs)} pairs of cells, whose factors are "
             f"{low:.2f} to {high:.2f}."
         )
     if rule.interval is not None:

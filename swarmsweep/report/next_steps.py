@@ -126,16 +126,6 @@ def _retried(cells: list[Row], later: frozenset[str]) -> str:
     return f" This also retries the invalid attempts of {shown}. First remove {causes} below."
 
 
-def _retried(cells: list[Row], later: frozenset[str]) -> str:
-    """That the command also retries invalid attempts; empty without one."""
-    names = [code(cell.id) for cell in cells if cell.id in later]
-    if not names:
-        return ""
-    shown = listed(names) if len(names) <= MAX_NAMES else f"{', '.join(names[:MAX_NAMES])} and others"
-    causes = "the cause, which is" if len(names) == 1 else "the causes, which are"
-    return f" This also retries the invalid attempts of {shown}. First remove {causes} below."
-
-
 def _once(cells: list[Row], following: NextSweep) -> list[str]:
     counts = [cell.attempt_count for cell in cells if cell.status == "valid"]
     if _repeats(following) or 1 not in counts:

@@ -141,7 +141,7 @@ def test_a_row_has_the_users_and_the_page_says_what_they_do_not_show(folder, pla
     assert (row.capacity_users, row.capacity.verified_users, row.users) == (16, 16, None)
     assert row.capacity_rps == pytest.approx(93)
     (note,) = closed_load_notes([row])
-    assert "think for less than 20 times the mean latency" in note
+    assert "think for less than 40 times the mean latency" in note
     patient = replace(row, think_time_seconds=RESPONSES * row.latency_ms.mean / 1000)
     assert closed_load_notes([patient]) == []
 
