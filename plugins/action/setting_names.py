@@ -27,8 +27,9 @@ class ActionModule(ActionBase):
         hostvars = task_vars["hostvars"]
         # A template has the names that it reads only as long as it is not evaluated.
         variables = [hostvars.raw_get(name) for name in ("localhost", *hostvars)]
-        unknown = unknown_settings(variables, ROOT)
+        sources = task_vars.get("ansible_inventory_sources")
+        unknown = unknown_settings(variables, sources, ROOT)
         if unknown:
-            sources, extra = task_vars.get("ansible_inventory_sources"), context.CLIARGS.get("extra_vars") or ()
+            extra = context.CLIARGS.get("extra_vars") or ()
             raise AnsibleActionFail("\n".join(unknown_problems(unknown, sources, extra, ROOT)))
         return result | {"changed": False}

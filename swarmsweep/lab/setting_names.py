@@ -1,7 +1,7 @@
 """Names that begin with lab_, and that nothing reads. Ansible ignores them: a misspelled setting would have no effect.
 
 The playbooks are the list of the settings: roles get them from there, and never read lab_* themselves. A template of
-the inventory may read more names, as connection.yml does.
+the inventory may read more names, as connection.yml does. So may a plugin that makes groups or variables of them.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ _MODULE = re.compile(r"\s*(- )?lab_\w+:(\s*&\w+)?\s*")
 _MOST_NAMES = 3
 # The part of two names that is equal. A transposition or a missing letter is above it, another setting below it.
 _LIKENESS = 0.8
+# An expression of Jinja within one line.
+_EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 _SUFFIXES = ("", ".yml", ".yaml", ".json", ".ini")
 _VARIABLES_FOLDERS = {"group_vars", "host_vars"}
+# The file of the lab's own inventory that reads further settings.
+_CONNECTION = "group_vars/lab/connection.yml"
 
 
 @cache
@@ -48,13 +52,22 @@ def setting_names(root: Path | str) -> frozenset[str]:
     return frozenset({LABELS, *(name for path in playbooks for name in _names_read(path.read_text(encoding="utf-8")))})
 
 
-def unknown_settings(variables: Iterable[Mapping[str, Any]], root: Path | str) -> list[str]:
-    """The names that nothing reads, in order. ``variables`` are those of each host, with templates as written."""
+def unknown_settings(
+    variables: Iterable[Mapping[str, Any]], sources: Sequence[Any] | None, root: Path | str
+) -> list[str]:
+    """The names that nothing reads, in order.
+
+    ``variables`` are those of each host, with templates as written. ``sources`` are the folders and files of the
+    inventory.
+    """
     given = list(variables)
     names = {str(name) for one in given for name in one if str(name).startswith(_PREFIX)}
     unknown = names - setting_names(root)
-    # Looking through all values takes longer.
-    return sorted(unknown - set(_names_in_templates(given))) if unknown else []
+    if not unknown:
+        return []
+    # Looking through all values and files takes longer.
+    read = {name for source in inventories_with_files(sources) for name in _names_beside_variables(source)}
+    return sorted(unknown - set(_names_in_templates(given)) - read)
 
 
 def unknown_problems(
@@ -67,14 +80,14 @@ def unknown_problems(
     options = [str(text) for text in extra]
     files = [path for source in inventories_with_files(sources) for path in inventory_paths(source)]
     files += [Path(text[1:]) for text in options if text.startswith("@")]
-    return [_problem(name, _places(name, files, options), setting_names(root)) for name in unknown]
+    return [_problem(name, _places(name, files, options), Path(root)) for name in unknown]
 
 
 def problems_in_files(sources: Sequence[Any] | None, root: Path | str) -> list[str]:
     """The same for inventories as far as they are YAML, for a command without Ansible."""
     inventories = inventories_with_files(sources)
     given = [variables for inventory in inventories for variables in settings_in_files(inventory)]
-    return unknown_problems(unknown_settings(given, root), inventories, (), root)
+    return unknown_problems(unknown_settings(given, inventories, root), inventories, (), root)
 
 
 def inventory_paths(inventory: Path | str) -> list[Path]:
@@ -95,14 +108,17 @@ def settings_in_files(inventory: Path | str) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for path in inventory_paths(inventory):
         tree = _tree(path)
-        is_of_variables = _VARIABLES_FOLDERS & set(path.relative_to(_folder(inventory)).parts)
-        found += [tree] if is_of_variables else _variables_of_hosts(tree)
+        found += [tree] if _is_of_variables(path, inventory) else _variables_of_hosts(tree)
     return [variables for variables in found if isinstance(variables, Mapping)]
 
 
 def _folder(inventory: Path | str) -> Path:
     source = Path(inventory)
     return source if source.is_dir() else source.parent
+
+
+def _is_of_variables(path: Path, inventory: Path | str) -> bool:
+    return not _VARIABLES_FOLDERS.isdisjoint(path.relative_to(_folder(inventory)).parts)
 
 
 def _variables_of_hosts(groups: Any) -> Iterator[Any]:
@@ -141,10 +157,23 @@ def _names_in_templates(value: Any) -> Iterator[str]:
             yield from _names_in_templates(part)
 
 
+def _names_beside_variables(inventory: Path | str) -> Iterator[str]:
+    """The names that the files of hosts read whose variables are not known: in INI, or the settings of a plugin."""
+    for path in inventory_paths(inventory):
+        if _is_of_variables(path, inventory):
+            continue
+        tree = _tree(path)
+        if not isinstance(tree, Mapping):
+            yield from (name for text in _EXPRESSION.findall(_text(path)) for name in _NAME.findall(text))
+        elif "plugin" in tree:
+            # A plugin such as constructed evaluates its values as expressions, without braces.
+            yield from _NAME.findall(_text(path))
+
+
 def _places(name: str, files: Iterable[Path], options: Iterable[str]) -> str:
     """Where a name is set, in words."""
     # As in YAML, JSON or INI, or as a word of -e. A comment or a template is no place.
-    is_set = re.compile(rf"^[^#\n]*?(?<![\w.]){name}['\"]?\s*[:=]", re.MULTILINE)
+    is_set = re.compile(rf"^[^#\n]*?(?<![\w.]){name}['\"]?\s*[:=](?!=)", re.MULTILINE)
     found = [named_path(str(path)) for path in files if is_set.search(_text(path))]
     found += ["the option -e"] if any(is_set.search(text) for text in options) else []
     return listed(found) if found else UNNAMED
@@ -157,12 +186,19 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _problem(name: str, places: str, known: Iterable[str]) -> str:
+def _problem(name: str, places: str, root: Path) -> str:
     # All names begin alike, which says nothing about their likeness.
-    rests = [setting.removeprefix(_PREFIX) for setting in sorted(known)]
+    rests = [setting.removeprefix(_PREFIX) for setting in sorted(setting_names(root))]
     like = get_close_matches(name.removeprefix(_PREFIX), rests, _MOST_NAMES, _LIKENESS)
     allowed = ", ".join(_PREFIX + rest for rest in like)
     fix = f"allowed: {allowed}" if like else f"allowed: the settings in {DEFAULT_INVENTORY}/{SETTINGS_FILE}"
+    if name in _NAME.findall(_text(root / DEFAULT_INVENTORY / _CONNECTION)):
+        # Another inventory may have the settings without that file, or no group of this name.
+        return (
+            f"{name} has no effect, because the inventory of this command does not read it. {DEFAULT_INVENTORY} reads "
+            f"it in {_CONNECTION}, for the hosts of the group lab. It is set by {places}. Fix: put the hosts into the "
+            f"group lab, and copy that file. Or remove {name}, and set ansible_user"
+        )
     return (
         f"{name} is no setting of the lab, so it has no effect; {fix}. It is set by {places}. Correct the name there, "
         f"or remove it. The name of a variable of your own must not begin with {_PREFIX}"

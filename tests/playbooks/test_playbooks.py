@@ -312,14 +312,15 @@ def test_a_variable_without_effect_is_refused_before_any_host_is_touched(play: P
     assert not watched.touched
 
 
-def test_a_setting_that_nothing_reads_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path):
+@pytest.mark.parametrize("playbook", ["site.yml", "playbooks/virtual_lab.yml", "playbooks/compose.yml"])
+def test_a_setting_that_nothing_reads_is_refused_before_any_host_is_touched(play: Play, watched, tmp_path, playbook):
     """Ansible ignores it in silence."""
     settings = tmp_path / "group_vars/all/lab.yml"
     settings.parent.mkdir(parents=True)
     settings.write_text('lab_api_wrtiable: [/a]\nlab_own: eva\nown: "{{ lab_own }}"\n')
     (tmp_path / "host_vars").mkdir()
     (tmp_path / "host_vars/lab-load.yml").write_text("lab_label: {disk: ssd}\n")
-    result = play(ROOT / "site.yml", watched.inventory, "-e", "lab_api_cpu=2")
+    result = play(ROOT / playbook, watched.inventory, "-e", "lab_api_cpu=2")
     assert result.returncode != 0
     assert [line.partition(" Correct")[0] for line in refusal(result).splitlines()] == [
         f"{name} is no setting of the lab, so it has no effect; allowed: {allowed}. It is set by {place}."

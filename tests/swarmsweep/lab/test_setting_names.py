@@ -48,7 +48,7 @@ def test_the_settings_are_those_that_the_inventory_explains():
     ],
 )
 def test_an_unknown_name_is_named_with_those_that_are_like_it(name, allowed):
-    assert unknown_settings([{"lab_name": "a"}, {name: []}], ROOT) == [name]
+    assert unknown_settings([{"lab_name": "a"}, {name: []}], None, ROOT) == [name]
     (problem,) = unknown_problems([name], None, [], ROOT)
     assert problem.startswith(
         f"{name} is no setting of the lab, so it has no effect; allowed: {allowed}. It is set by "
@@ -67,7 +67,7 @@ def test_an_unknown_name_is_named_with_those_that_are_like_it(name, allowed):
     ],
 )
 def test_a_variable_of_the_user_is_one_that_a_template_reads_or_with_another_name(variables, unknown):
-    assert unknown_settings([variables], ROOT) == unknown
+    assert unknown_settings([variables], None, ROOT) == unknown
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,44 @@ def test_the_file_of_a_name_is_named(inventory, file, text):
     (inventory / "group_vars/all/lab.yml~").write_text("lab_api_wrtiable: []\n")
     (problem,) = problems_in_files([LAB, inventory], ROOT)
     assert f"It is set by {inventory}/{file}. Correct the name there, or remove it." in problem
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "unknown"),
+    [
+        ("hosts.ini", "[all:vars]\nansible_user={{ lab_own }}\n", []),
+        ("hosts.ini", "[all:vars]\nown=lab_own\n", ["lab_own"]),
+        ("groups.yml", "plugin: ansible.builtin.constructed\ngroups: {east: lab_own == 'eva'}\n", []),
+        ("groups.yml", "# lab_own\neast: {}\n", ["lab_own"]),
+        # The settings of no plugin.
+        ("group_vars/all/more.yml", "plugin: lab_own\n", ["lab_own"]),
+    ],
+)
+def test_a_file_of_hosts_reads_variables_too(inventory, file, text, unknown):
+    (inventory / "host_vars").mkdir()
+    (inventory / "host_vars/lab-api.yml").write_text("lab_own: eva\n")
+    (inventory / file).write_text(text)
+    assert unknown_settings([{"lab_own": "eva"}], [LAB, inventory], ROOT) == unknown
+    problems = problems_in_files([LAB, inventory], ROOT)
+    assert ["host_vars/lab-api.yml. Correct" in problem for problem in problems] == [True] * len(unknown)
+
+
+def test_a_comparison_is_no_place(inventory):
+    (inventory / "host_vars").mkdir()
+    (inventory / "host_vars/lab-api.yml").write_text("lab_own: eva\n")
+    (inventory / "tests.yml").write_text("east: {vars: {own: lab_own == 1}}\n")
+    (problem,) = problems_in_files([inventory], ROOT)
+    assert f"It is set by {inventory}/host_vars/lab-api.yml. Correct" in problem
+
+
+def test_a_setting_that_another_file_of_the_lab_reads_is_named_with_it(inventory):
+    """The settings were copied, and the file that reads one of them was not."""
+    (inventory / "group_vars/lab/connection.yml").unlink()
+    (problem,) = problems_in_files([inventory], ROOT)
+    assert problem.startswith(
+        "lab_remote_user has no effect, because the inventory of this command does not read it. inventory/lab reads it "
+        f"in group_vars/lab/connection.yml, for the hosts of the group lab. It is set by {inventory}/{SETTINGS}. "
+    )
 
 
 def test_a_group_is_no_setting(inventory):
