@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from shlex import quote
+from typing import Any
 
 from swarmsweep.choose.capacity_questions import capacity_questions
 from swarmsweep.choose.fixed_questions import fixed_questions
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.neighbours import cell_of
-from swarmsweep.choose.questions import Open, Question, with_enough_workers
+from swarmsweep.choose.questions import Open, Question, is_limited, with_enough_workers
 from swarmsweep.lab.lab_command import USUAL, LabCommands
 from swarmsweep.lab.repeated_arguments import note_on_hidden
 from swarmsweep.plan.feasibility import infeasible_reason
@@ -113,7 +114,8 @@ def _that_fit(question: Question, hosts: list[Host]) -> tuple[Question | None, s
 def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
     """One sweep for questions with the same load."""
     plan = choice.plan
-    load = questions[0].load or load_from_json(plan.load)
+    wanted = questions[0].load or load_from_json(plan.load)
+    load = load_from_json(_with_users_for_workers(wanted.as_json()))
     like: dict[str, tuple[Cell, str]] = {}
     for question in questions:
         for row in question.beside:
@@ -122,12 +124,18 @@ def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
             like.setdefault(cell.id, (cell, question.like.id))
     chosen = list(like.values())[:MAX_CELLS]
     planned = plan.cells_by_id()
+    limited = {row.id for row in choice.rows if is_limited(row)}
     cases = []
     for cell, name in chosen:
         # The scenario of a cell is an axis, and not a setting of its load.
         stored = {**plan.load_of(planned[name]), "locustfile": plan.load["locustfile"]}
-        if kept := _kept(differences(plan.load, stored), plan.load, load):
-            cases.append(case_for(cell, load_from_json({**load.as_json(), **kept})))
+        kept = _kept(differences(plan.load, stored), plan.load, wanted)
+        if name in limited:
+            # Its own number of Locust workers was too small, and may be smaller than that of the sweep.
+            kept.pop("workers", None)
+        own = load_from_json(_with_users_for_workers({**wanted.as_json(), **kept}))
+        if own != load:
+            cases.append(case_for(cell, own))
     return Sweep(
         name=_name(plan.sweep),
         slo=plan.slo,
@@ -142,7 +150,7 @@ def _sweep_of(choice: Choice, questions: list[Question]) -> Sweep:
     )
 
 
-def _kept(own: StoredLoad, usual: StoredLoad, load: AnyLoad) -> StoredLoad:
+def _kept(own: StoredLoad, usual: StoredLoad, load: AnyLoad) -> dict[str, Any]:
     """The settings that a cell has for itself, without those that the next sweep changes for all.
 
     ``usual`` is the load of the run, and ``load`` that of the next sweep.
@@ -155,6 +163,12 @@ def _kept(own: StoredLoad, usual: StoredLoad, load: AnyLoad) -> StoredLoad:
         # They would start too slowly, or faster than Locust can start them.
         changed.add("spawn_rate")
     return {key: value for key, value in own.items() if key not in changed}
+
+
+def _with_users_for_workers(load: StoredLoad) -> StoredLoad:
+    """The load with as many Locust workers as it has users, if it has fewer users. Each worker needs one."""
+    users = load.get("users")
+    return load if users is None else {**load, "workers": min(load["workers"], users)}
 
 
 def _name(sweep: str) -> str:

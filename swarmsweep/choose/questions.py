@@ -135,41 +135,52 @@ def not_by_size(row: Row, first: str) -> Open:
 
 def more_generators(choice: Choice, rows: list[Row]) -> Open:
     """Twice as many Locust workers."""
-    workers = _more_workers(choice, rows)
-    if workers is None:
+    able = [row for row in rows if _can_have_more(choice, row)]
+    if not able:
         return Open([], [_no_more_workers(rows)])
+    workers = _more_workers(choice, able)
     reason = (
-        f"The load generator limited {some(rows)}. With {workers} Locust workers, it may show the limit of the API."
+        f"The load generator limited {some(able)}. With {workers} Locust workers, it may show the limit of the API."
     )
     more = replace(load_of(choice), workers=workers)
-    return Open([Question(reason, rows[0], beside=tuple(rows), load=more, repeat=choice.plan.repeat)], [])
+    return Open([Question(reason, able[0], beside=tuple(able), load=more, repeat=choice.plan.repeat)], [])
 
 
 def with_enough_workers(choice: Choice, found: Open) -> Open:
     """The questions with more Locust workers, if the generator limited a cell that they measure again.
 
-    The same number of workers would limit it again. If no more can be used, such a cell is left out, with a note.
+    The same number of workers would limit it again. If no more can be used, such a cell is left out, with a note. All
+    questions get the same number, because one sweep answers only those with the same load.
     """
     load = load_of(choice)
-    every = {row.id: row for question in found.questions for row in question.beside}
-    limited = [row for row in every.values() if is_limited(row)]
-    if not limited or any(question.load and question.load.workers > load.workers for question in found.questions):
-        return found
-    workers = _more_workers(choice, limited)
-    if workers is None:
-        kept = [
-            replace(question, beside=tuple(row for row in question.beside if not is_limited(row)))
-            for question in found.questions
-            if not is_limited(question.like)
-        ]
-        return Open(kept, [_no_more_workers(limited), *found.notes])
-    text = f"The load generator limited {some(limited)}, so the next sweep has {counted(workers, 'Locust worker')}."
-    questions = [
-        replace(question, load=replace(question.load or load, workers=workers)) for question in found.questions
+    given = max((question.load.workers for question in found.questions if question.load), default=load.workers)
+    has_more = [question.load is not None and question.load.workers > load.workers for question in found.questions]
+    beside = [
+        row for question, more in zip(found.questions, has_more, strict=True) if not more for row in question.beside
     ]
-    first = next(number for number, question in enumerate(questions) if any(map(is_limited, question.beside)))
+    limited = list({row.id: row for row in beside if is_limited(row)}.values())
+    if not limited:
+        return found
+    stuck = [row for row in limited if not _can_have_more(choice, row)]
+    questions = [question for one in found.questions if (question := _without(one, stuck)) is not None]
+    kept = [row for question in questions for row in question.beside]
+    able = [row for row in limited if row in kept]
+    notes = [*([_no_more_workers(stuck)] if stuck else []), *found.notes]
+    if not able:
+        return Open(questions, notes)
+    workers = max(given, _more_workers(choice, able))
+    text = f"The load generator limited {some(able)}, so the next sweep has {counted(workers, 'Locust worker')}."
+    questions = [replace(question, load=replace(question.load or load, workers=workers)) for question in questions]
+    first = next(number for number, question in enumerate(questions) if any(row in able for row in question.beside))
     questions[first] = replace(questions[first], reason=f"{questions[first].reason} {text}")
-    return Open(questions, found.notes)
+    return Open(questions, notes)
+
+
+def _without(question: Question, stuck: list[Row]) -> Question | None:
+    """The question without these rows; None if it then measures nothing, or if its new cells have the load of one."""
+    beside = tuple(row for row in question.beside if row not in stuck)
+    is_left = question.like not in stuck if question.cells else beside
+    return replace(question, beside=beside) if is_left else None
 
 
 def is_limited(row: Row) -> bool:
@@ -179,14 +190,21 @@ def is_limited(row: Row) -> bool:
     return row.bottleneck == GENERATOR
 
 
-def _more_workers(choice: Choice, rows: list[Row]) -> int | None:
-    """Twice as many Locust workers as these rows had; None where no more can be used. Each of them needs a user."""
-    load, planned = load_of(choice), choice.plan.cells_by_id()
-    stored = [choice.plan.load_of(planned[row.id]) for row in rows]
-    now = max((int(one.get("workers", 1)) for one in stored), default=load.workers)
-    most = min((int(one["users"]) for one in stored if "users" in one), default=MAX_LOCUST_WORKERS)
-    workers = min(MAX_LOCUST_WORKERS, most, 2 * now)
-    return workers if workers > now else None
+def _more_workers(choice: Choice, rows: list[Row]) -> int:
+    """Twice as many Locust workers as these rows had. A cell with fewer users has as many workers as users."""
+    return min(MAX_LOCUST_WORKERS, 2 * max(_workers_and_users(choice, row)[0] for row in rows))
+
+
+def _can_have_more(choice: Choice, row: Row) -> bool:
+    """Whether a cell can have more Locust workers. Each of them needs a user."""
+    workers, users = _workers_and_users(choice, row)
+    return workers < min(MAX_LOCUST_WORKERS, users)
+
+
+def _workers_and_users(choice: Choice, row: Row) -> tuple[int, int]:
+    """The Locust workers of a cell, and its users. A search has as many users as it needs."""
+    stored = choice.plan.load_of(choice.plan.cells_by_id()[row.id])
+    return int(stored.get("workers", 1)), int(stored.get("users", MAX_LOCUST_WORKERS))
 
 
 def _no_more_workers(rows: list[Row]) -> str:

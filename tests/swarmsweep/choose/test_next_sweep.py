@@ -230,6 +230,54 @@ def test_a_cell_keeps_its_own_load_where_the_next_sweep_has_more_workers(tmp_pat
     assert text.count("measure_seconds: 20") == 1
 
 
+# The load of the sweep and that of one cell: users and Locust workers. Then those of the next sweep and of that cell.
+@pytest.mark.parametrize(
+    ("usual", "name", "own", "workers", "own_workers"),
+    [
+        # Each worker needs a user, also in a cell that the generator did not limit.
+        ((40, 2), CHOSEN, (2, 2), 4, 2),
+        ((1, 1), "r2-c0.15-m256M-w1", (40, 1), 1, 2),
+        # A cell with fewer workers than the others gets as many.
+        ((40, 8), "r2-c0.15-m256M-w1", (40, 2), 8, 8),
+    ],
+)
+def test_more_workers_are_those_that_each_cell_can_have(usual, name, own, workers, own_workers, tmp_path, capsys):
+    plan = read_plan(DEMO)
+    loads = [
+        dict(plan.load) | {"users": users, "spawn_rate": users, "workers": number, "measure_seconds": seconds}
+        for (users, number), seconds in ((usual, 12), (own, 20))
+    ]
+    cells = [replace(cell, load=loads[1] if cell.id == name else None) for cell in plan.cells]
+    choice = demo(of_one("r2-c0.15-m256M-w1", **LIMITED), load=loads[0], cells=cells)
+    following = next_sweep(choice)
+    load = next(following.sweep.load_of(cell) for cell in following.sweep.cells if cell.id == name)
+    assert (following.sweep.load.workers, load.workers, load.users) == (workers, own_workers, own[0])
+    checked_plan(following, choice.plan, tmp_path, capsys)
+
+
+def test_invalid_cells_and_the_nearest_one_get_more_workers_together():
+    """The generator limited all of them. A sweep of the invalid ones alone would have as many workers as before."""
+    cheaper = "r2-c0.15-m256M-w1"
+    nearest = replace(with_p95(CHOSEN, 90)(demo_rows())[CHOSEN], bottleneck="generator")
+    following = next_sweep(demo(lambda rows: {CHOSEN: nearest} | only(of_one(cheaper, **LIMITED)(rows), cheaper)))
+    assert (set(ids(following)), following.sweep.load.workers) == ({CHOSEN, cheaper}, 2)
+
+
+def test_a_cell_that_can_have_more_workers_gets_them_beside_one_that_cannot():
+    stuck, other = "r1-c0.15-m256M-w1", "r2-c0.15-m256M-w1"
+    plan = read_plan(DEMO)
+    one = dict(plan.load) | {"users": 1, "spawn_rate": 1}
+    cells = [replace(cell, load=one if cell.id == stuck else None) for cell in plan.cells]
+    change = of_one(stuck, **LIMITED)
+    following = next_sweep(demo(lambda rows: of_one(other, **LIMITED)(change(rows)), cells=cells))
+    assert other in ids(following) and stuck not in ids(following)
+    assert following.sweep.load.workers == 2
+
+
+def demo_rows():
+    return {row.id: row for row in read_cells(DEMO, read_plan(DEMO))}
+
+
 def test_each_reason_is_kept_once(golden):
     reasons = {name: list(next_sweep(demo(change)).reasons) for name, (change, *_) in DEMO_CHANGES.items()}
     golden("next_reasons.yml", reasons)
