@@ -112,7 +112,7 @@ def test_an_invalid_cell_has_one_next_step(later, first):
     rows = [repeated(name, cpus=2, status="invalid", reason="x") for name in (later or ["b"])]
     steps = next_steps_of(page([repeated("a"), *rows]), NOTHING_OPEN, is_part=True, later=frozenset(later)).first
     assert steps[0] == f"Measure what is missing: `./lab sweep -e resume=x`.{first}"
-    assert [step[:17] for step in steps[1:]] == ([] if later else ["1 cell is invalid"])
+    assert [step[:17] for step in steps[1:]] == ([] if later else ["b is invalid. The"])
 
 
 def test_a_command_in_a_reason_is_shown_to_copy():
