@@ -163,11 +163,15 @@ def with_enough_workers(choice: Choice, found: Open) -> Open:
             if not is_limited(question.like)
         ]
         return Open(kept, [_no_more_workers(limited), *found.notes])
-    text = f"The load generator limited {some(limited)}, so the next sweep has {counted(workers, 'Locust worker')}."
     questions = [
         replace(question, load=replace(question.load or load, workers=workers)) for question in found.questions
     ]
     first = next(number for number, question in enumerate(questions) if any(map(is_limited, question.beside)))
+    who = some(limited)
+    if {row.id for row in questions[first].beside} == {row.id for row in limited}:
+        # The reason has just named them.
+        who = "it" if len(limited) == 1 else "them"
+    text = f"The load generator limited {who}, so the next sweep has {counted(workers, 'Locust worker')}."
     questions[first] = replace(questions[first], reason=f"{questions[first].reason} {text}")
     return Open(questions, found.notes)
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from swarmsweep.choose.baseline import is_baseline
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.next_sweep import NextSweep
-from swarmsweep.choose.questions import MIN_REPEAT, some
+from swarmsweep.choose.questions import MIN_REPEAT, is_limited, some
 from swarmsweep.lab.inventory_files import UNNAMED, settings_of
 from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
@@ -134,8 +134,12 @@ def _is_final(page: Page, following: NextSweep) -> bool:
     """
     if following.sweep is None:
         return following.is_settled
-    load = page.choice.plan.load
-    return all(load[key] == value for key, value in following.sweep.load.as_json().items() if key in load)
+    load, chosen = page.choice.plan.load, page.choice.chosen
+    # More Locust workers make the same load, and show more of a cell that they limited.
+    same = () if chosen is not None and is_limited(chosen) else ("workers",)
+    keys = [key for key in load if key not in same]
+    following_load = following.sweep.load.as_json()
+    return all(load[key] == following_load[key] for key in keys if key in following_load)
 
 
 def _repeats(following: NextSweep) -> bool:

@@ -13,7 +13,8 @@ from swarmsweep.plan.row import NOT_MEASURED, CheckEntry
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_steps import next_steps_of
 from swarmsweep.report.templating import marked
-from tests.swarmsweep.choose.test_next_sweep import CHOSEN, DEMO_CHANGES, blank, demo, of_one
+from tests.swarmsweep.choose.test_next_sweep import ALL, BOUND, CHOSEN, CLEAR, DEMO_CHANGES, blank, demo, of_one
+from tests.swarmsweep.choose.test_next_sweep import searched as search_run
 from tests.swarmsweep.report.test_notes import CAPACITY, page, repeated
 
 NOTHING_OPEN = NextSweep((SETTLED,))
@@ -215,6 +216,16 @@ def test_a_next_sweep_with_another_load_comes_before_the_use():
     more = replace_load(following, users=400)
     page = page_of(choice.plan, choice.rows)
     assert next_steps_of(page, following).use and not next_steps_of(page, more).use
+
+
+def test_more_workers_alone_keep_the_use_of_a_cell_that_they_did_not_limit(tmp_path):
+    choice = demo()
+    more = replace_load(next_sweep(choice), workers=2)
+    assert next_steps_of(page_of(choice.plan, choice.rows), more).use
+    limited = search_run(tmp_path, CLEAR, own={ALL: BOUND})
+    following = next_sweep(limited)
+    assert limited.chosen.id == ALL and following.sweep.load.workers == 2
+    assert not next_steps_of(page_of(limited.plan, limited.rows), following).use
 
 
 def replace_load(following, **changes):
