@@ -1,7 +1,7 @@
 """The sweep that would settle what a run leaves open, and how long it takes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from shlex import quote
 
@@ -37,13 +37,14 @@ class NextSweep:
     """``reasons`` are sentences: what is open, or why there is no next sweep.
 
     ``sweep`` and ``seconds``, its longest duration, are None where no sweep settles anything. ``command`` is the one in
-    a reason, empty without one.
+    a reason, empty without one. ``resumed`` are the invalid cells that the resumed run measures again.
     """
 
     reasons: tuple[str, ...]
     sweep: Sweep | None = None
     seconds: float | None = None
     command: str = ""
+    resumed: frozenset[str] = frozenset()
 
     @property
     def is_settled(self) -> bool:
@@ -52,15 +53,21 @@ class NextSweep:
 
     @property
     def cell_ids(self) -> frozenset[str]:
-        """The cells that it measures."""
-        return frozenset(cell.id for cell in self.sweep.cells) if self.sweep is not None else frozenset()
+        """The cells that it measures, or that the resumed run measures again."""
+        return frozenset(cell.id for cell in self.sweep.cells) if self.sweep is not None else self.resumed
 
 
-def next_sweep(choice: Choice, commands: LabCommands = USUAL) -> NextSweep:
-    """The next sweep after the rows of a run. ``commands`` are those for its lab."""
+def next_sweep(
+    choice: Choice, commands: LabCommands = USUAL, left: str | None = None, retried: Iterable[str] = ()
+) -> NextSweep:
+    """The next sweep after the rows of a run. ``commands`` are those for its lab.
+
+    ``left`` is what the command left for later, as a sentence. The run is then resumed first, because that measures the
+    same cells, and may change what is open. ``retried`` are the invalid cells among them.
+    """
     rows = [row for row in choice.candidates if not row.twin_of]
-    if unfinished := _unfinished(choice, rows, commands):
-        return NextSweep((unfinished,), command=_resume(choice, commands))
+    if unfinished := _unfinished(choice, rows, commands, left):
+        return NextSweep((unfinished,), command=_resume(choice, commands), resumed=frozenset(retried))
     found = QUESTIONS[mode_of(choice.plan.load)](choice, rows)
     hosts = choice.plan.hosts.get("api", [])
     answerable, notes = [], list(found.notes)
@@ -79,18 +86,17 @@ def next_sweep(choice: Choice, commands: LabCommands = USUAL) -> NextSweep:
     return NextSweep(tuple(question.reason for question in taken), sweep, plan.estimate_seconds.total)
 
 
-def _unfinished(choice: Choice, rows: list[Row], commands: LabCommands) -> str | None:
-    """What to do first with a run that has cells without a result."""
-    left = [row for row in rows if row.status is None]
-    if not left:
-        return None
+def _unfinished(choice: Choice, rows: list[Row], commands: LabCommands, left: str | None) -> str | None:
+    """What to do first with a run that has cells without a result, or attempts that are left for later."""
+    blank = [row for row in rows if row.status is None]
+    resume = _resume(choice, commands)
+    resume = f"To measure what is left: {resume}{note_on_hidden(resume)}."
     # A part of a sweep leaves cells for later, and says so.
-    if any(row.reason == NOT_MEASURED or "--only" in str(row.reason) or "--max-" in str(row.reason) for row in left):
-        have = "cell has" if len(left) == 1 else "cells have"
-        resume = _resume(choice, commands)
-        resume += note_on_hidden(resume)
-        return f"{len(left)} {have} no measurement. To measure what is left: {resume}."
-    return f"The sweep left out {counted(len(left), 'cell')}. First remove the cause, which the page names."
+    if any(row.reason == NOT_MEASURED or "--only" in str(row.reason) or "--max-" in str(row.reason) for row in blank):
+        return f"{len(blank)} {'cell has' if len(blank) == 1 else 'cells have'} no measurement. {resume}"
+    if blank:
+        return f"The sweep left out {counted(len(blank), 'cell')}. First remove the cause, which the page names."
+    return f"{left} {resume}" if left else None
 
 
 def _resume(choice: Choice, commands: LabCommands) -> str:

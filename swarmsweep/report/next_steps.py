@@ -8,7 +8,7 @@ from shlex import quote
 from msgspec import Struct
 
 from swarmsweep.choose.next_sweep import NextSweep
-from swarmsweep.choose.questions import MIN_REPEAT
+from swarmsweep.choose.questions import MIN_REPEAT, some
 from swarmsweep.lab.inventory_files import UNNAMED, settings_of
 from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
@@ -43,7 +43,7 @@ def next_steps_of(
     blocking = [*_advised(page, following), *map(markdown, page.next_steps(following))]
     if is_part or any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
         resume = code_with_note(commands.sweep(f"-e resume={quote(choice.plan.run_id)}"))
-        blocking.append(f"Measure what is missing: {resume}.")
+        blocking.append(f"Measure what is missing: {resume}.{_retried(cells, following)}")
     further = [*_invalid(cells, chosen, following), *_once(cells, following)]
     if following.sweep is None and not blocking and not (further and following.is_settled):
         further = [*(with_code(reason, following.command) for reason in following.reasons), *further]
@@ -94,6 +94,15 @@ def _invalid(cells: list[Row], chosen: Row | None, following: NextSweep) -> list
         return []
     verb = "is" if count == 1 else "are"
     return [f"{counted(count, 'cell')} {verb} invalid, for the reasons below. Remove the cause, and measure again."]
+
+
+def _retried(cells: list[Row], following: NextSweep) -> str:
+    """That the command also retries invalid attempts; empty without one."""
+    rows = [cell for cell in cells if cell.id in following.resumed]
+    if not rows:
+        return ""
+    causes = "the cause, which is" if len(rows) == 1 else "the causes, which are"
+    return f" This also retries the invalid attempts of {markdown(some(rows))}. First remove {causes} below."
 
 
 def _once(cells: list[Row], following: NextSweep) -> list[str]:

@@ -105,9 +105,15 @@ def left_by_part(run_dir: Path | str, plan: Plan, *, with_command: bool = True) 
     left_out = unmeasured_reasons(run_dir, plan)
     waiting = [step for step in first_steps(run_dir) if step.cell_id not in left_out]
     selected = sum(part.selects(step.cell_id) for step in waiting)
-    again = sum(part.selects(step.cell_id) for step in retry_steps(run_dir)) if part.is_over else 0
+    again = len(left_retries(run_dir))
     resume = commands_of(Path(run_dir)).noted_sweep(f"-e resume={plan.run_id}") if with_command else None
     return part_sentence(part, resume, len(waiting) - selected, selected if part.is_over else 0, again)
+
+
+def left_retries(run_dir: Path | str) -> list[str]:
+    """The cells of the invalid attempts for whose retry --max-minutes left no time, one for each attempt."""
+    part = read_part(run_dir)
+    return [step.cell_id for step in retry_steps(run_dir) if part.selects(step.cell_id)] if part.is_over else []
 
 
 def refuse_ended(run_dir: Path | str) -> None:

@@ -89,6 +89,26 @@ def test_a_part_of_a_sweep_is_to_be_resumed():
     assert (steps.first, steps.use) == (["Measure what is missing: `./lab sweep -e resume=x`."], "")
 
 
+@pytest.mark.parametrize(
+    ("later", "first"),
+    [
+        (["b"], " This also retries the invalid attempts of b. First remove the cause, which is below."),
+        (
+            ["b", "c"],
+            " This also retries the invalid attempts of b and c. First remove the causes, which are below.",
+        ),
+        # It was retried already, so the resumed run does not measure it again.
+        ([], ""),
+    ],
+)
+def test_an_invalid_cell_has_one_next_step(later, first):
+    rows = [repeated(name, cpus=2, status="invalid", reason="x") for name in (later or ["b"])]
+    following = NextSweep(("Left out.",), resumed=frozenset(later))
+    steps = next_steps_of(page([repeated("a"), *rows]), following, is_part=True).first
+    assert steps[0] == f"Measure what is missing: `./lab sweep -e resume=x`.{first}"
+    assert ["is invalid" in step for step in steps[1:]] == ([] if later else [True])
+
+
 def test_a_command_in_a_reason_is_shown_to_copy():
     command = "LAB_INVENTORY=inventory/my_lab ./lab sweep -e resume=x"
     following = NextSweep((f"a_b is left. To measure it: {command}.",), command=command)

@@ -78,6 +78,26 @@ def test_invalid_attempts_for_which_no_time_was_left_are_counted(tmp_path):
     assert outcome(run).startswith("Left out: 4 invalid attempts without a retry. To measure")
 
 
+def test_a_retry_that_is_left_is_to_be_made_by_one_command(tmp_path):
+    """The resumed run measures the invalid cells again, so next.yml does not have them too."""
+    run = run_of(tmp_path)
+    write_part(run, MINUTES)
+    for step in read_plan(run).steps:
+        deploy(run, step, "x", "mismatch")
+    for is_left in (False, True):
+        if is_left:
+            note_minutes_over(run)
+        page = write_report(run, tmp_path).read_text()
+        resume = f"./lab sweep -e resume={run.name}"
+        assert (f"Measure what is missing: `{resume}`. This also retries the invalid attempts of" in page) == is_left
+        assert (f"./lab sweep reports/{run.name}/next.yml" in page) == (not is_left)
+        assert ("\ncells:" in (run / "next.yml").read_text()) == (not is_left)
+    assert f"#   {resume}" in (run / "next.yml").read_text()
+    following = json.loads((run / "summary.json").read_text())["next_sweep"]
+    assert following["file"] is None
+    assert following["reasons"] == [f"Left out: 4 invalid attempts without a retry. To measure what is left: {resume}."]
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_a_cell_with_some_of_its_attempts_has_their_figures(tmp_path, again):
     run = run_of(tmp_path, repeat=2)
