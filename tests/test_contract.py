@@ -1,12 +1,15 @@
 """Agreements between the parts: names, defaults, verbs, and what no file may contain."""
 
+import hashlib
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
@@ -265,6 +268,32 @@ def test_another_role_in_an_attempt_belongs_to_a_phase():
     folder = ROOT / "roles/bench_cell/tasks"
     roles = {role for file in folder.glob("*.yml") for role in re.findall(r"^ {4}name: (\w+)$", file.read_text(), re.M)}
     assert roles == set(_PHASE_OF_ROLE)
+
+
+def test_the_page_logs_in_to_a_virtual_machine_as_ansible_does():
+    """With the options of connection.yml, and with the folder of the lab as it is below that of ./lab."""
+    text = (ROOT / "docs/verbs.md").read_text().partition("## Log in to a host")[2]
+    program, *options, place = shlex.split(text.partition("```\n")[2].partition("\n")[0])
+    environment = jinja2.Environment()
+    environment.filters |= {"quote": shlex.quote, "dirname": lambda _: "."}
+    folder = ROOT / "inventory/lab/group_vars"
+    settings = yaml.safe_load((folder / "all/lab.yml").read_text())
+    template = yaml.safe_load((folder / "lab/connection.yml").read_text())["ansible_ssh_common_args"]
+    directory = environment.from_string(settings["lab_directory"]).render(settings).removeprefix("./")
+    given = environment.from_string(template).render(lab_machine_is_virtual=True, lab_directory=directory)
+    # The file of known hosts has quotes for ssh itself.
+    pairs, wanted = (
+        list(zip(words[::2], words[1::2], strict=True)) for words in (options, shlex.split(given.replace('"', "")))
+    )
+    assert (program, sorted(pairs)) == ("ssh", sorted(wanted))
+    assert place.removeprefix("root@") in (ROOT / "inventory/lab/hosts.yml").read_text()
+
+
+def test_the_page_names_the_base_image_of_the_lab():
+    defaults = yaml.safe_load((ROOT / "roles/images/defaults/main.yml").read_text())
+    reference = hashlib.sha256(defaults["images_base_reference"].encode()).hexdigest()[:8]
+    name = f"{defaults['images_namespace']}/base:{defaults['images_base_suite']}-{reference}"
+    assert f"`FROM {name}`" in (ROOT / "docs/your-own-api.md").read_text()
 
 
 def test_every_verb_is_in_a_page():
