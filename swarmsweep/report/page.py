@@ -11,6 +11,7 @@ from swarmsweep.choose.next_sweep import NextSweep
 from swarmsweep.choose.recommendation import Recommendation
 from swarmsweep.choose.rules import rules_of
 from swarmsweep.choose.scaling import scalings_of
+from swarmsweep.lab.lab_command import LabCommands
 from swarmsweep.markdown import markdown
 from swarmsweep.plan.load_text import OtherLoad, load_sentence, other_loads
 from swarmsweep.plan.planned import Plan
@@ -109,7 +110,7 @@ def summary_page(
     return SummaryPage(
         title=markdown(plan.sweep),
         run_id=markdown(plan.run_id),
-        again=code_with_note(commands.report(plan.run_id)),
+        again=_again(plan, commands),
         colocated=plan.colocated,
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
@@ -152,6 +153,11 @@ def summary_page(
         unmeasured=sum(cell.status is None and cell.reason == NOT_MEASURED for cell in cells),
         left_out=with_code(end_sentence(run_dir, plan) or "", again_command(run_dir, plan)),
     )
+
+
+def _again(plan: Plan, commands: LabCommands) -> str:
+    """The command that builds the report again. Beside commands that name an inventory, it says why it names none."""
+    return code_with_note(commands.report(plan.run_id)) + (", which reads no inventory" if commands.prefix else "")
 
 
 def _counts(words: Iterable[str]) -> str:

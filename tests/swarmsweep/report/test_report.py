@@ -58,6 +58,20 @@ def test_the_commands_of_a_page_name_the_inventory_and_the_settings_of_the_run(r
     assert f"To start it: LAB_INVENTORY=inventory/mine ./lab sweep {following} " in comments
 
 
+@pytest.mark.parametrize(
+    ("inventory", "end"), [("inventory/mine", "`, which reads no inventory."), ("inventory/lab", "`.")]
+)
+def test_the_last_line_says_why_its_command_names_no_inventory(reported, monkeypatch, inventory, end):
+    """The command gives the same page, whatever LAB_INVENTORY is."""
+    put(reported.dir / "manifest.json", MANIFEST | {"inventories": [inventory]})
+    pages = []
+    for variable in ("inventory/mine", "inventory/lab"):
+        monkeypatch.setenv("LAB_INVENTORY", variable)
+        pages.append(write_report(reported.dir, reported.reports_dir).read_text())
+    assert pages[0] == pages[1]
+    assert pages[0].rstrip().endswith(f"Rebuild both pages: `./lab report {reported.plan.run_id}{end}")
+
+
 def test_the_commands_of_the_reasons_name_the_inventory(reported):
     put(reported.dir / "manifest.json", MANIFEST | {"inventories": ["inventory/mine"]})
     (path,) = (
