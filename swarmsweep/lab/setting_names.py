@@ -25,6 +25,8 @@ from swarmsweep.lab.inventory_files import (
 )
 from swarmsweep.units import listed
 
+# connection.yml reads it. A user may set ansible_user there instead, and leave this line of lab.yml as it is.
+_REMOTE_USER = "lab_remote_user"
 # Variables with other names are the user's own.
 _PREFIX = "lab_"
 _NAME = re.compile(r"\blab_\w+")
@@ -44,8 +46,9 @@ _VARIABLES_FOLDERS = {"group_vars", "host_vars"}
 def setting_names(root: Path | str) -> frozenset[str]:
     """The settings that the playbooks of a clone read. ``root`` is its folder."""
     playbooks = [*Path(root).glob("*.yml"), *Path(root).glob("playbooks/**/*.yml")]
-    # plugins/action/preflight.py reads it of each host.
-    return frozenset({LABELS, *(name for path in playbooks for name in _names_read(path.read_text(encoding="utf-8")))})
+    names = {name for path in playbooks for name in _names_read(path.read_text(encoding="utf-8"))}
+    # plugins/action/preflight.py reads the labels of each host.
+    return frozenset({*names, LABELS, _REMOTE_USER})
 
 
 def unknown_settings(variables: Iterable[Mapping[str, Any]], root: Path | str) -> list[str]:

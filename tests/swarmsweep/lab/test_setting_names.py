@@ -24,11 +24,16 @@ def inventory(tmp_path) -> Path:
 
 def test_the_settings_are_those_that_the_inventory_explains():
     explained = set(yaml.safe_load((LAB / SETTINGS).read_text()))
-    # Settings of a single host are in comments there. connection.yml has the last one, and reads lab_remote_user.
+    # Settings of a single host are in comments there. connection.yml has the last one.
     explained |= {"lab_labels", "lab_swarm_address", "lab_machine_is_virtual"}
     assert {"lab_labels", "lab_swarm_address"} <= set(re.findall(r"\blab_\w+", (LAB / "hosts.yml").read_text()))
-    assert setting_names(ROOT) == explained - {"lab_remote_user"}
+    assert setting_names(ROOT) == explained
     assert problems_in_files([LAB], ROOT) == []
+
+
+def test_a_user_may_have_another_connection_yml(inventory):
+    (inventory / "group_vars/lab/connection.yml").write_text("ansible_user: ubuntu\n")
+    assert problems_in_files([inventory], ROOT) == []
 
 
 @pytest.mark.parametrize(
