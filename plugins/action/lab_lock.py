@@ -105,22 +105,24 @@ class ActionModule(StepsAction):
     def do_release(self, path, own=False, force=False):
         """Free a lock of this process, one that was left behind, or with ``force`` any. Returns a sentence on it.
 
-        With ``own``, it is a lock of this process alone.
+        With ``own``, it is a lock of this process alone. ``problem``: why the host did not do it.
         """
         for _ in range(TRIES):
             text, age, problem = self._read(path)
-            finding = judge(text, age, self._mine(None)) if problem is None else None
-            if finding is None or finding.state == "free" or self._task.check_mode:
-                return {"sentence": ""}
+            if problem is not None:
+                return {"sentence": "", "problem": problem}
+            finding = judge(text, age, self._mine(None))
+            if finding.state == "free" or self._task.check_mode:
+                return {"sentence": "", "problem": None}
             if (finding.state == "held" and not force) or (finding.state != "mine" and own):
-                return {"sentence": ""}
-            code, _problem = self._write(path, text, "")
+                return {"sentence": "", "problem": None}
+            code, problem = self._write(path, text, "")
             if code == 0:
                 whose = f" Its lock was that of {finding.holder.words()}" if finding.holder is not None else ""
-                return {"sentence": "" if finding.state == "mine" else f"The lab is free.{whose}"}
+                return {"sentence": "" if finding.state == "mine" else f"The lab is free.{whose}", "problem": None}
             if code != CHANGED:
-                return {"sentence": ""}
-        return {"sentence": ""}
+                return {"sentence": "", "problem": problem}
+        return {"sentence": "", "problem": f"the lock changed {TRIES} times while it was freed"}
 
     def do_refuse(self, folder, file, own):
         """Fail while a command uses the virtual machines. Runs on the controller, and changes nothing.

@@ -37,8 +37,9 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self.play = None
         self.passwords = {}
-        # The host that has the lock, while this command holds it.
+        # The host that has the lock, while this command holds it, and why it could not be freed there.
         self.manager = None
+        self.problem = None
 
     def set_play_context(self, play_context):
         """Keep the passwords that the user typed at the beginning of the command."""
@@ -55,22 +56,26 @@ class CallbackModule(CallbackBase):
             # A sweep takes it again, from another host.
             self.manager = self.manager or result.host.get_name()
         elif step == "release":
-            self.manager = None
+            self.problem = result.result.get("problem")
+            if self.problem is None:
+                self.manager = None
 
     def v2_playbook_on_stats(self, stats):
-        if self.manager is None or not (stats.failures or stats.dark):
-            return
-        # A host that was lost would be waited for until the time limit of SSH.
-        if self.manager in stats.dark or self.unlock() != TaskQueueManager.RUN_OK:
+        if self.manager is not None and (stats.failures or stats.dark):
+            self.problem = "no response"
+            # A host that was lost would be waited for until the time limit of SSH.
+            if self.manager not in stats.dark:
+                self.unlock()
+        if self.manager is not None and self.problem is not None:
             text = (
-                f"The lock of the lab on {self.manager} could not be freed. The next command of this machine replaces "
-                f"it. For other machines, free it with: {UNLOCK}"
+                f"The lock of the lab on {self.manager} could not be freed: {self.problem}. The next command of this "
+                f"machine replaces it. For other machines, free it with: {UNLOCK}"
             )
             inventories = [named_inventory(name) for name in context.CLIARGS["inventory"] or ()]
             self._display.display(with_prefix(text, inventory_prefix(inventories)))
 
     def unlock(self):
-        """Run the playbook in this process, which is the holder. Returns its exit code."""
+        """Run the playbook in this process, which is the holder."""
         variables, loader = self.play.get_variable_manager(), self.play.get_loader()
         inventory = variables._inventory
         # That of the play that failed.
@@ -78,9 +83,9 @@ class CallbackModule(CallbackBase):
         [play] = Playbook.load(str(PLAYBOOK), variable_manager=variables, loader=loader).get_plays()
         play.vars = play.vars | {"ansible_ssh_retries": 0}
         queue = TaskQueueManager(inventory, variables, loader, self.passwords, forks=1)
-        # The screen already has the last lines of the command. A callback without methods prints nothing.
-        queue._callback_plugins = [CallbackBase()]
+        # This callback reads the result. The one of the screen has printed the last lines of the command.
+        queue._callback_plugins = [self]
         try:
-            return queue.run(play)
+            queue.run(play)
         finally:
             queue.cleanup()

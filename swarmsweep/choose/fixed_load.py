@@ -26,6 +26,8 @@ MIN_SHARED_MEMORY = 0.05
 MAX_NAMED_ENDPOINTS = 4
 # Where no cell is valid: reasons that are named, and cells that are named for each. The table has all of them.
 MAX_REASONS, MAX_CELLS = 3, 3
+# next.yml has this sentence too, so it names the section.
+_KINDS = 'The section "Failed requests" has the kinds of its failures.'
 
 
 def rps_per_cost(cell: Row, tariff: Tariff = CPU_EQUIVALENTS) -> float | None:
@@ -253,14 +255,17 @@ def before_size(cell: Row, slo: SloLimits) -> str:
     if too_few := _too_few_requests(cell, worst):
         return too_few
     if worst.is_unknown:
-        return "This figure was not measured: read the checks below, then measure again."
+        return 'This figure was not measured. Read the section "Are the figures valid?", then measure again.'
     has_own = has_own_failures(cell, slo)
     if has_own and cell.task_exceptions and any(miss.name == slo_of.FAILED_TASKS for miss in missed):
-        return "Its tasks raised exceptions, which are below. Correct the scenario or the responses that it reads."
+        return (
+            'Its tasks raised exceptions. The section "Exceptions in the scenario\'s tasks" has them. '
+            "Correct the scenario or the responses that it reads."
+        )
     if has_own:
-        return "The kinds of its failed requests are below. Correct the scenario or the API."
+        return f"{_KINDS} Correct the scenario or the API."
     if worst.name == slo_of.FAILURES and cell.bottleneck == "not_saturated":
-        return "The kinds of its failed requests are below. Correct the scenario or the API, or lower the load."
+        return f"{_KINDS} Correct the scenario or the API, or lower the load."
     return ""
 
 

@@ -19,6 +19,7 @@ from swarmsweep.choose.questions import (
     without_valid,
 )
 from swarmsweep.choose.ties import plain_order
+from swarmsweep.plan.load_text import own_load
 from swarmsweep.plan.planned import Plan
 from swarmsweep.plan.row import Row
 from swarmsweep.results import slo as slo_of
@@ -72,7 +73,9 @@ def _undecided(choice: Choice, close: list[Row], chosen: Row | None = None) -> l
 def _once(choice: Choice, chosen: Row, valid: list[Row]) -> Question:
     """The recommended cell and the valid one before it in cost, each deployed several times."""
     order = plain_order(chosen, choice.tariff)
-    cheaper = [row for row in valid if plain_order(row, choice.tariff) < order]
+    own = own_load(choice.plan, chosen.id)
+    # Figures of different loads are not compared.
+    cheaper = [row for row in valid if plain_order(row, choice.tariff) < order and own_load(choice.plan, row.id) == own]
     last = max(cheaper, key=lambda row: plain_order(row, choice.tariff), default=None)
     reason = f"{chosen.id} was deployed once, so it is unknown how much deployments of it differ."
     if last is not None:

@@ -1,7 +1,7 @@
 """The sweep that would settle what a run leaves open, and how long it takes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
@@ -38,13 +38,14 @@ class NextSweep:
     """``reasons`` are sentences: what is open, or why there is no next sweep.
 
     ``sweep`` and ``seconds``, its longest duration, are None where no sweep settles anything. ``command`` is the one in
-    a reason, empty without one.
+    a reason, empty without one. ``resumed`` are the invalid cells that the resumed run measures again.
     """
 
     reasons: tuple[str, ...]
     sweep: Sweep | None = None
     seconds: float | None = None
     command: str = ""
+    resumed: frozenset[str] = frozenset()
 
     @property
     def is_settled(self) -> bool:
@@ -53,19 +54,21 @@ class NextSweep:
 
     @property
     def cell_ids(self) -> frozenset[str]:
-        """The cells that it measures."""
-        return frozenset(cell.id for cell in self.sweep.cells) if self.sweep is not None else frozenset()
+        """The cells that it measures, or that the resumed run measures again."""
+        return frozenset(cell.id for cell in self.sweep.cells) if self.sweep is not None else self.resumed
 
 
-def next_sweep(choice: Choice, commands: LabCommands = USUAL, left: str | None = None) -> NextSweep:
+def next_sweep(
+    choice: Choice, commands: LabCommands = USUAL, left: str | None = None, retried: Iterable[str] = ()
+) -> NextSweep:
     """The next sweep after the rows of a run. ``commands`` are those for its lab.
 
     ``left`` is what the command left for later, as a sentence. The run is then resumed first, because that measures the
-    same cells, and may change what is open.
+    same cells, and may change what is open. ``retried`` are the invalid cells among them.
     """
     rows = [row for row in choice.candidates if not row.twin_of]
     if unfinished := _unfinished(choice, rows, commands, left):
-        return NextSweep((unfinished,), command=_resume(choice, commands))
+        return NextSweep((unfinished,), command=_resume(choice, commands), resumed=frozenset(retried))
     found = with_enough_workers(choice, QUESTIONS[mode_of(choice.plan.load)](choice, rows))
     hosts = choice.plan.hosts.get("api", [])
     answerable, notes = [], list(found.notes)

@@ -169,9 +169,13 @@ def with_enough_workers(choice: Choice, found: Open) -> Open:
     if not able:
         return Open(questions, notes)
     workers = max(given, _more_workers(choice, able))
-    text = f"The load generator limited {some(able)}, so the next sweep has {counted(workers, 'Locust worker')}."
     questions = [replace(question, load=replace(question.load or load, workers=workers)) for question in questions]
     first = next(number for number, question in enumerate(questions) if any(row in able for row in question.beside))
+    who = some(able)
+    if {row.id for row in questions[first].beside} == {row.id for row in able}:
+        # The reason has just named them.
+        who = "it" if len(able) == 1 else "them"
+    text = f"The load generator limited {who}, so the next sweep has {counted(workers, 'Locust worker')}."
     questions[first] = replace(questions[first], reason=f"{questions[first].reason} {text}")
     return Open(questions, notes)
 

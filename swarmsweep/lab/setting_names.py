@@ -25,6 +25,8 @@ from swarmsweep.lab.inventory_files import (
 )
 from swarmsweep.units import listed
 
+# connection.yml reads it. A user may set ansible_user there instead, and leave this line of lab.yml as it is.
+_REMOTE_USER = "lab_remote_user"
 # Variables with other names are the user's own.
 _PREFIX = "lab_"
 _NAME = re.compile(r"\blab_\w+")
@@ -40,16 +42,15 @@ _LIKENESS = 0.8
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 _SUFFIXES = ("", ".yml", ".yaml", ".json", ".ini")
 _VARIABLES_FOLDERS = {"group_vars", "host_vars"}
-# The file of the lab's own inventory that reads further settings.
-_CONNECTION = "group_vars/lab/connection.yml"
 
 
 @cache
 def setting_names(root: Path | str) -> frozenset[str]:
     """The settings that the playbooks of a clone read. ``root`` is its folder."""
     playbooks = [*Path(root).glob("*.yml"), *Path(root).glob("playbooks/**/*.yml")]
-    # plugins/action/preflight.py reads it of each host.
-    return frozenset({LABELS, *(name for path in playbooks for name in _names_read(path.read_text(encoding="utf-8")))})
+    names = {name for path in playbooks for name in _names_read(path.read_text(encoding="utf-8"))}
+    # plugins/action/preflight.py reads the labels of each host.
+    return frozenset({*names, LABELS, _REMOTE_USER})
 
 
 def unknown_settings(
@@ -80,7 +81,7 @@ def unknown_problems(
     options = [str(text) for text in extra]
     files = [path for source in inventories_with_files(sources) for path in inventory_paths(source)]
     files += [Path(text[1:]) for text in options if text.startswith("@")]
-    return [_problem(name, _places(name, files, options), Path(root)) for name in unknown]
+    return [_problem(name, _places(name, files, options), setting_names(root)) for name in unknown]
 
 
 def problems_in_files(sources: Sequence[Any] | None, root: Path | str) -> list[str]:
@@ -186,19 +187,12 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _problem(name: str, places: str, root: Path) -> str:
+def _problem(name: str, places: str, known: Iterable[str]) -> str:
     # All names begin alike, which says nothing about their likeness.
-    rests = [setting.removeprefix(_PREFIX) for setting in sorted(setting_names(root))]
+    rests = [setting.removeprefix(_PREFIX) for setting in sorted(known)]
     like = get_close_matches(name.removeprefix(_PREFIX), rests, _MOST_NAMES, _LIKENESS)
     allowed = ", ".join(_PREFIX + rest for rest in like)
     fix = f"allowed: {allowed}" if like else f"allowed: the settings in {DEFAULT_INVENTORY}/{SETTINGS_FILE}"
-    if name in _NAME.findall(_text(root / DEFAULT_INVENTORY / _CONNECTION)):
-        # Another inventory may have the settings without that file, or no group of this name.
-        return (
-            f"{name} has no effect, because the inventory of this command does not read it. {DEFAULT_INVENTORY} reads "
-            f"it in {_CONNECTION}, for the hosts of the group lab. It is set by {places}. Fix: put the hosts into the "
-            f"group lab, and copy that file. Or remove {name}, and set ansible_user"
-        )
     return (
         f"{name} is no setting of the lab, so it has no effect; {fix}. It is set by {places}. Correct the name there, "
         f"or remove it. The name of a variable of your own must not begin with {_PREFIX}"

@@ -12,6 +12,8 @@ from swarmsweep.sweep.load import OPTIONAL, StoredLoad, differences
 from swarmsweep.units import counted, format_plain
 
 _COUNTED = {"users": "user", "workers": "Locust worker"}
+# What changes the figures of a cell. The others only change how the load is made, and for how long.
+_DECISIVE = frozenset(("users", "wait_seconds", "arrivals", "timeout_seconds", "profile"))
 _FORMS = {
     "spawn_rate": "{} started per second",
     "warmup_seconds": "{} s of warm-up",
@@ -60,12 +62,14 @@ def other_loads(plan: Plan) -> list[OtherLoad]:
 
 
 def own_load(plan: Plan, cell_id: str) -> str:
-    """What a case of the load changes for a cell, in words; empty where it has the load of the sweep.
+    """What a case of the load changes for a cell, in words; empty if its figures can be compared with those of others.
 
     Its scenario is an axis, and no case.
     """
     cell = plan.cells_by_id().get(cell_id)
     other = {} if cell is None else differences(plan.load, plan.load_of(cell))
+    if not _DECISIVE & other.keys():
+        return ""
     return _list_of({key: value for key, value in other.items() if key != "locustfile"})
 
 

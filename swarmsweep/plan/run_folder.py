@@ -54,7 +54,10 @@ def read_plan(run_dir: Path | str) -> Plan:
         )
     stored = read_json(path)
     if stored.get("schema") != SCHEMA:
-        raise LabError(f"{path}: is not a plan of schema {SCHEMA}; another version of swarmsweep wrote it")
+        raise LabError(
+            f"{path}: the schema is {stored.get('schema')!r}; allowed: {SCHEMA}. "
+            "Another version of swarmsweep wrote this run. Use that version for it"
+        )
     plan = as_record(stored, Plan, str(path))
     refuse_damaged(plan, str(path))
     return plan

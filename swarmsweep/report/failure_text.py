@@ -36,7 +36,11 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 # Ansible puts one or two of these before a message.
 _PREFIXES = re.compile(r"(?:(?:Task|Action|Module) failed: )+")
 # How a message without a field for the next command introduces the fix: those of tasks in YAML and of other modules.
-_NAMES_A_WAY = re.compile(r"\./lab [a-z]|\b(?:Fix|[Aa]llowed|[Rr]un(?: there| on [^\s:]+(?: \w+)?)?): ")
+_NAMES_A_WAY = re.compile(
+    r"\./lab [a-z]|the same command again|\b(?:Fix|[Aa]llowed|[Rr]un(?: there| on [^\s:]+(?: \w+)?)?): "
+    # A sentence that begins with what to do.
+    r"|[.:] (?:Add|Change|Copy|Correct|Give|Make|Move|Put|Remove|Rename|Replace|Set|Use|Wait|Write) "
+)
 _COMMAND = re.compile(
     rf"(?:Fix|[Rr]un): ((?:{GIVEN_INVENTORY})?"
     r"\./lab [a-z]+\b(?! [A-Z])(?: --tags [a-z]+)?(?: -e [\w.=/-]*\w)?(?: && \./lab [a-z]+)?)"

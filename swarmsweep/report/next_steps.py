@@ -10,7 +10,7 @@ from msgspec import Struct
 from swarmsweep.choose.baseline import is_baseline
 from swarmsweep.choose.modes import Choice
 from swarmsweep.choose.next_sweep import NextSweep
-from swarmsweep.choose.questions import MAX_NAMES, MIN_REPEAT, some
+from swarmsweep.choose.questions import MIN_REPEAT, is_limited, some
 from swarmsweep.lab.inventory_files import UNNAMED, settings_of
 from swarmsweep.lab.lab_command import USUAL, LabCommands, further_inventories
 from swarmsweep.markdown import code, markdown
@@ -33,25 +33,20 @@ class NextSteps(Struct, frozen=True, kw_only=True):
 
 
 def next_steps_of(
-    page: Page,
-    following: NextSweep,
-    *,
-    is_part: bool = False,
-    later: frozenset[str] = frozenset(),
-    commands: LabCommands = USUAL,
+    page: Page, following: NextSweep, *, is_part: bool = False, commands: LabCommands = USUAL
 ) -> NextSteps:
     """What to do next. ``following`` is the sweep that would settle what is open.
 
-    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`. ``later`` are the cells among them
-    that are invalid, and are retried when the run is resumed. ``commands`` are those for the lab of the run.
+    ``is_part``: the command left attempts for later, see `swarmsweep.plan.part`. ``commands`` are those for the lab of
+    the run.
     """
     choice = page.choice
     cells, chosen = choice.rows, choice.chosen
     blocking = [*_advised(page, following), *map(markdown, page.next_steps(following))]
     if is_part or any(cell.status is None and cell.reason == NOT_MEASURED for cell in cells):
         resume = code_with_note(commands.sweep(f"-e resume={quote(choice.plan.run_id)}"))
-        blocking.append(f"Measure what is missing: {resume}.{_retried(cells, later)}")
-    further = [*_invalid(choice, later, following), *_once(cells, following)]
+        blocking.append(f"Measure what is missing: {resume}.{_retried(cells, following)}")
+    further = [*_invalid(choice, following), *_once(cells, following)]
     if following.sweep is None and not blocking and not (further and following.is_settled):
         further = [*(with_code(reason, following.command) for reason in following.reasons), *further]
     can_use = chosen is not None and chosen.meets_slo and not blocking and _is_final(page, following)
@@ -102,13 +97,9 @@ def _is_noise(check: CheckEntry) -> bool:
     return check.name == "foreign_cpu" and check.passed is False and not check.warning
 
 
-def _invalid(choice: Choice, later: frozenset[str], following: NextSweep) -> list[str]:
-    """The invalid cells that no next command measures again. Without a valid cell, the answer names them.
-
-    ``later`` are the cells that the command of a resume retries.
-    """
-    measured = later | following.cell_ids
-    left = [cell for cell in choice.rows if cell.status == "invalid" and cell.id not in measured]
+def _invalid(choice: Choice, following: NextSweep) -> list[str]:
+    """The invalid cells that no next command measures again. Without a valid cell, the answer names them."""
+    left = [cell for cell in choice.rows if cell.status == "invalid" and cell.id not in following.cell_ids]
     if not choice.is_measured or not left:
         return []
     verb, causes, them = ("is", "the cause", "it") if len(left) == 1 else ("are", "the causes", "them")
@@ -116,14 +107,13 @@ def _invalid(choice: Choice, later: frozenset[str], following: NextSweep) -> lis
     return [markdown(f"{some(left)} {verb} invalid. {where} Remove {causes} before you measure {them} again.")]
 
 
-def _retried(cells: list[Row], later: frozenset[str]) -> str:
+def _retried(cells: list[Row], following: NextSweep) -> str:
     """That the command also retries invalid attempts; empty without one."""
-    names = [code(cell.id) for cell in cells if cell.id in later]
-    if not names:
+    rows = [cell for cell in cells if cell.id in following.resumed]
+    if not rows:
         return ""
-    shown = listed(names) if len(names) <= MAX_NAMES else f"{', '.join(names[:MAX_NAMES])} and others"
-    causes = "the cause, which is" if len(names) == 1 else "the causes, which are"
-    return f" This also retries the invalid attempts of {shown}. First remove {causes} below."
+    causes = "the cause, which is" if len(rows) == 1 else "the causes, which are"
+    return f" This also retries the invalid attempts of {markdown(some(rows))}. First remove {causes} below."
 
 
 def _once(cells: list[Row], following: NextSweep) -> list[str]:
@@ -144,8 +134,12 @@ def _is_final(page: Page, following: NextSweep) -> bool:
     """
     if following.sweep is None:
         return following.is_settled
-    load = page.choice.plan.load
-    return all(load[key] == value for key, value in following.sweep.load.as_json().items() if key in load)
+    load, chosen = page.choice.plan.load, page.choice.chosen
+    # More Locust workers make the same load, and show more of a cell that they limited.
+    same = () if chosen is not None and is_limited(chosen) else ("workers",)
+    keys = [key for key in load if key not in same]
+    following_load = following.sweep.load.as_json()
+    return all(load[key] == following_load[key] for key in keys if key in following_load)
 
 
 def _repeats(following: NextSweep) -> bool:

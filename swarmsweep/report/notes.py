@@ -51,8 +51,8 @@ def _own_load(choice: Choice) -> list[str]:
     if chosen is None or not text:
         return []
     return [
-        f"{chosen.id} had a load of its own (load.cases): {text}. It was not measured with the load of the sweep, so "
-        "its figures cannot be compared with those of cells that had another load."
+        f"{chosen.id} had a load of its own (load.cases): {text}. It was not measured with the load of the sweep. "
+        "To compare it with cells that had another load, measure them with one load."
     ]
 
 

@@ -33,7 +33,7 @@ from swarmsweep.report.summary_csv import extra_axes
 from swarmsweep.report.user_class_tables import ClassSection, user_class_section
 from swarmsweep.results import slo as slo_of
 from swarmsweep.results.manifest import Resume, commands_of
-from swarmsweep.results.retry import left_by_part, left_retries
+from swarmsweep.results.retry import left_by_part
 from swarmsweep.results.shared_failure import again_command, end_sentence
 from swarmsweep.sweep.matrix import MEMORY_PRICE_PER_GIB
 from swarmsweep.units import format_figure
@@ -115,9 +115,7 @@ def summary_page(
         colocated=plan.colocated,
         answer=_answer(choice.recommendation),
         reasons=[markdown(reason) for reason in reasons_of(page)],
-        next_steps=next_steps_of(
-            page, following, is_part=bool(part), later=frozenset(left_retries(run_dir)), commands=commands
-        ),
+        next_steps=next_steps_of(page, following, is_part=bool(part), commands=commands),
         cautions_title=cautions_title(page),
         cautions=[markdown(note) for note in (*cautions_of(page), *resume_notes(resumed), *part)],
         slo=markdown(slo_of.describe(plan.limits)),

@@ -29,7 +29,7 @@ from swarmsweep.report.summary_csv import as_csv
 from swarmsweep.report.summary_json import summarise, summary_json
 from swarmsweep.report.templating import render
 from swarmsweep.results.manifest import commands_of, resumes_of
-from swarmsweep.results.retry import left_by_part
+from swarmsweep.results.retry import left_by_part, left_retries
 from swarmsweep.results.shared_failure import unmeasured_reasons
 from swarmsweep.results.workers_axis import judge_workers
 
@@ -49,7 +49,8 @@ def write_report(run_dir: Path | str, reports_dir: Path | str = "reports") -> Pa
     cells = [_with_inventory(row, commands) for row in read_cells(run_dir, plan)]
     page = page_of(plan, cells)
     resumed = resumes_of(run_dir)
-    following = next_sweep(page.choice, commands, left_by_part(run_dir, plan, with_command=False))
+    left = left_by_part(run_dir, plan, with_command=False)
+    following = next_sweep(page.choice, commands, left, left_retries(run_dir))
     summary = summary_json(summarise(page.choice, resumed, next_summary(following)))
     write_json(run_dir / "summary.json", summary)
     ladder = stages(plan, cells)

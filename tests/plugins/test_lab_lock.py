@@ -105,6 +105,37 @@ def test_a_command_that_fails_frees_the_lock(lab, plays):
     assert lab.lock.read_text() == ""
 
 
+# The prompt is the word after -p. Both plays of the lock ask for it, and the one that comes last must not ask the user.
+SUDO = """\
+#!/bin/sh
+while [ "$1" != -p ]; do shift; done
+printf %s "$2" >&2
+read -r typed && [ "$typed" = hunter2 ] || exit 1
+shift 2
+while [ "$1" != -u ]; do shift; done
+shift 2
+exec "$@"
+"""
+
+
+def test_a_command_that_fails_frees_the_lock_with_the_password_of_sudo(lab):
+    sudo, password = lab.folder / "sudo", lab.folder / "password"
+    sudo.write_text(SUDO)
+    sudo.chmod(0o755)
+    password.write_text("hunter2\n")
+    # Ansible asks no sudo to become the user who runs it.
+    own = {"ansible_become": True, "ansible_become_exe": str(sudo), "ansible_become_user": "nobody"}
+    hosts = json.loads((lab.folder / "hosts.json").read_text())
+    hosts["all"]["children"]["api"]["hosts"]["lab-api"] = HOST | own
+    (lab.folder / "hosts.json").write_text(json.dumps(hosts))
+    failing = {"name": "Fail", "hosts": "localhost", "tasks": [FAIL]}
+    given = ("--become-password-file", str(password))
+    code, said = lab.play("playbooks/lock.yml", lab.show(), failing, "playbooks/unlock.yml", arguments=given)
+    assert code != 0
+    assert 'lock: {"command": "' in said
+    assert lab.lock.read_text() == "", said
+
+
 # The second one has ended meanwhile.
 @pytest.mark.parametrize("other", [FAR, replace(NEAR, started="1")])
 def test_a_command_that_fails_leaves_a_lock_that_is_no_longer_its_own(lab, other):
@@ -122,9 +153,21 @@ def test_a_host_that_was_lost_keeps_the_lock_with_a_word_on_it(lab):
     ping = {"name": "Ask", "ansible.builtin.command": "true"}
     code, said = lab.play("playbooks/lock.yml", {"name": "Ask", "hosts": "api", "vars": given, "tasks": [ping]})
     assert code != 0
-    assert "The lock of the lab on lab-api could not be freed. The next command of this machine replaces it." in said
+    assert "The lock of the lab on lab-api could not be freed: no response. The next command of this machine" in said
     assert f"free it with: LAB_INVENTORY={lab.folder}/hosts.json ./lab stop --unlock" in said
     assert lab.lock.read_text()
+
+
+# The host cannot write it any longer, whether the command fails or not.
+@pytest.mark.parametrize("tasks", [[], [FAIL]])
+def test_a_lock_that_cannot_be_freed_is_named_with_the_cause(lab, tasks):
+    remove = {"name": "Remove it", "ansible.builtin.file": {"path": str(lab.lock), "state": "absent"}}
+    folder = {"name": "Make a folder", "ansible.builtin.file": {"path": str(lab.lock), "state": "directory"}}
+    spoil = {"name": "Spoil it", "hosts": "localhost", "tasks": [remove, folder, *tasks]}
+    code, said = lab.play("playbooks/lock.yml", spoil, "playbooks/unlock.yml")
+    assert (code != 0) is bool(tasks), said
+    assert "The lock of the lab on lab-api could not be freed: cat: " in said
+    assert "Is a directory. The next command of this machine replaces it." in said
 
 
 # What is printed, with OWN for the inventory of the command that is refused.

@@ -309,7 +309,7 @@ WAITING = {"bottleneck": "not_saturated", "unloaded_latency_ms": 10.0, "latency_
         ({"p95": 150}, {"bottleneck": "host_cpu"}, "use a larger API host"),
         ({"p95": 150}, {"bottleneck": "worker_cpu"}, "add more workers or replicas to the matrix"),
         # For example: the API does not have the path.
-        ({"failures": 100.0}, WAITING | {"latency_growth": 1.0}, "The kinds of its failed requests are below"),
+        ({"failures": 100.0}, WAITING | {"latency_growth": 1.0}, 'The section "Failed requests" has the kinds'),
         # For example: an overloaded API responds with 503.
         ({"failures": 30.0}, {"bottleneck": "cpu_throttled"}, "Add larger configurations to the matrix"),
     ],

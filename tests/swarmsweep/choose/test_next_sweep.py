@@ -167,6 +167,13 @@ def test_the_cell_that_is_compared_is_the_next_valid_one_in_cost():
     ]
 
 
+def test_a_cell_with_another_load_is_not_compared():
+    usual = read_plan(DEMO)
+    own = dict(usual.load) | {"users": 10}
+    cells = [replace(cell, load=own) if cell.id == CHOSEN else cell for cell in usual.cells]
+    assert next_sweep(demo(cells=cells)).reasons[0].endswith("it is unknown how much deployments of it differ.")
+
+
 LIMITED = {"status": "invalid", "meets_slo": None, "reason": "x", "bottleneck": "generator"}
 
 
@@ -181,7 +188,7 @@ def test_a_cell_that_the_generator_limited_is_not_measured_again_with_the_same_w
     choice = demo(of_one(cheaper, **LIMITED), load=load, cells=cells)
     following = next_sweep(choice)
     assert (following.sweep.load.workers, cheaper in ids(following)) == (workers, is_again)
-    text = "The load generator limited r2-c0.15-m256M-w1, so the next sweep has 2 Locust workers."
+    text = "is invalid. The load generator limited it, so the next sweep has 2 Locust workers."
     assert (text in " ".join(following.reasons)) is is_again
     checked_plan(following, choice.plan, tmp_path, capsys)
 

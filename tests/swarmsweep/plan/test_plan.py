@@ -130,7 +130,8 @@ def test_remaining_steps_are_those_without_a_trial(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [(None, "is not a run folder"), ("{}", "not a plan of schema 1"), ("{", "not valid JSON")]
+    ("text", "words"),
+    [(None, "is not a run folder"), ("{}", "the schema is None; allowed: 1. "), ("{", "not valid JSON")],
 )
 def test_a_folder_without_a_plan_is_refused(tmp_path, text, words):
     if text is not None:

@@ -151,6 +151,16 @@ MINE = "LAB_INVENTORY=inventory/mine "
             (f"To see why, run {place}: docker ps", "./lab site", None, "do what the message says, then: ./lab site")
             for place in ("there", "on this host", "on lab-api")
         ),
+        *(
+            (message, "./lab sweep", None, "do what the message says, then: ./lab sweep")
+            for message in (
+                "x.bin was changed while this command ran. Run the same command again",
+                "locustfiles/io.py has the name of a module. Rename it, for example: mv io.py my_io.py",
+                "x.py: It waits or loops. Move that into a task",
+            )
+        ),
+        # These words of other programs are no advice.
+        ("Wait failed. The file was not moved", "./lab site", None, "./lab site -v (shows every task)"),
         ("x is 3; allowed: 4", "./lab site", None, "do what the message says, then: ./lab site"),
         ("no firewall. Run: ./lab site", "./lab retrain", None, "./lab site, then: ./lab retrain"),
         ("no firewall. Run: ./lab site", "./lab site", None, "./lab site"),

@@ -13,7 +13,8 @@ from swarmsweep.plan.row import NOT_MEASURED, CheckEntry
 from swarmsweep.report.modes import page_of
 from swarmsweep.report.next_steps import next_steps_of
 from swarmsweep.report.templating import marked
-from tests.swarmsweep.choose.test_next_sweep import CHOSEN, DEMO_CHANGES, blank, demo, of_one
+from tests.swarmsweep.choose.test_next_sweep import ALL, BOUND, CHOSEN, CLEAR, DEMO_CHANGES, blank, demo, of_one
+from tests.swarmsweep.choose.test_next_sweep import searched as search_run
 from tests.swarmsweep.report.test_notes import CAPACITY, page, repeated
 
 NOTHING_OPEN = NextSweep((SETTLED,))
@@ -99,10 +100,10 @@ def test_a_part_of_a_sweep_is_to_be_resumed():
 @pytest.mark.parametrize(
     ("later", "first"),
     [
-        (["b"], " This also retries the invalid attempts of `b`. First remove the cause, which is below."),
+        (["b"], " This also retries the invalid attempts of b. First remove the cause, which is below."),
         (
             ["b", "c"],
-            " This also retries the invalid attempts of `b` and `c`. First remove the causes, which are below.",
+            " This also retries the invalid attempts of b and c. First remove the causes, which are below.",
         ),
         # It was retried already, so the resumed run does not measure it again.
         ([], ""),
@@ -110,9 +111,10 @@ def test_a_part_of_a_sweep_is_to_be_resumed():
 )
 def test_an_invalid_cell_has_one_next_step(later, first):
     rows = [repeated(name, cpus=2, status="invalid", reason="x") for name in (later or ["b"])]
-    steps = next_steps_of(page([repeated("a"), *rows]), NOTHING_OPEN, is_part=True, later=frozenset(later)).first
+    following = NextSweep(("Left out.",), resumed=frozenset(later))
+    steps = next_steps_of(page([repeated("a"), *rows]), following, is_part=True).first
     assert steps[0] == f"Measure what is missing: `./lab sweep -e resume=x`.{first}"
-    assert [step[:17] for step in steps[1:]] == ([] if later else ["b is invalid. The"])
+    assert [step[:12] for step in steps[1:]] == ([] if later else ["b is invalid"])
 
 
 def test_a_command_in_a_reason_is_shown_to_copy():
@@ -214,6 +216,16 @@ def test_a_next_sweep_with_another_load_comes_before_the_use():
     more = replace_load(following, users=400)
     page = page_of(choice.plan, choice.rows)
     assert next_steps_of(page, following).use and not next_steps_of(page, more).use
+
+
+def test_more_workers_alone_keep_the_use_of_a_cell_that_they_did_not_limit(tmp_path):
+    choice = demo()
+    more = replace_load(next_sweep(choice), workers=2)
+    assert next_steps_of(page_of(choice.plan, choice.rows), more).use
+    limited = search_run(tmp_path, CLEAR, own={ALL: BOUND})
+    following = next_sweep(limited)
+    assert limited.chosen.id == ALL and following.sweep.load.workers == 2
+    assert not next_steps_of(page_of(limited.plan, limited.rows), following).use
 
 
 def replace_load(following, **changes):

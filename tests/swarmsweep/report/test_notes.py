@@ -40,6 +40,8 @@ SWEEP_LOAD = {"mode": "fixed", "users": 40, "spawn_rate": 40, "locustfile": "pre
     [
         ({"a": {"users": 2, "spawn_rate": 2}}, "2 users, 2 started per second"),
         ({"b": {"users": 2}}, None),
+        # These figures can be compared.
+        ({"a": {"spawn_rate": 2}}, None),
         # Its scenario is an axis.
         ({"a": {"locustfile": "other.py"}}, None),
         ({}, None),
