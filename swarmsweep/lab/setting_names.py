@@ -40,6 +40,8 @@ _MOST_NAMES = 3
 _LIKENESS = 0.8
 # An expression of Jinja within one line.
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
+# The first line of a file that ansible-vault encrypted.
+_VAULT = "$ANSIBLE_VAULT;"
 _SUFFIXES = ("", ".yml", ".yaml", ".json", ".ini")
 _VARIABLES_FOLDERS = {"group_vars", "host_vars"}
 
@@ -85,8 +87,13 @@ def unknown_problems(
 
 
 def problems_in_files(sources: Sequence[Any] | None, root: Path | str) -> list[str]:
-    """The same for inventories as far as they are YAML, for a command without Ansible."""
+    """The same for inventories as far as they are YAML, for a command without Ansible.
+
+    A file of ansible-vault may read any name, so beside one no name is a problem here.
+    """
     inventories = inventories_with_files(sources)
+    if any(_text(path).startswith(_VAULT) for inventory in inventories for path in inventory_paths(inventory)):
+        return []
     given = [variables for inventory in inventories for variables in settings_in_files(inventory)]
     return unknown_problems(unknown_settings(given, inventories, root), inventories, (), root)
 

@@ -115,6 +115,14 @@ def test_a_file_of_hosts_reads_variables_too(inventory, file, text, unknown):
     assert ["host_vars/lab-api.yml. Correct" in problem for problem in problems] == [True] * len(unknown)
 
 
+def test_what_an_encrypted_file_reads_is_not_known_without_ansible(inventory):
+    (inventory / "host_vars").mkdir()
+    (inventory / "host_vars/lab-api.yml").write_text("lab_own: eva\n")
+    assert len(problems_in_files([inventory], ROOT)) == 1
+    (inventory / "group_vars/all/vault.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3837\n")
+    assert problems_in_files([inventory], ROOT) == []
+
+
 def test_a_comparison_is_no_place(inventory):
     (inventory / "host_vars").mkdir()
     (inventory / "host_vars/lab-api.yml").write_text("lab_own: eva\n")
