@@ -49,7 +49,9 @@ _VARIABLES_FOLDERS = {"group_vars", "host_vars"}
 @cache
 def setting_names(root: Path | str) -> frozenset[str]:
     """The settings that the playbooks of a clone read. ``root`` is its folder."""
-    playbooks = [*Path(root).glob("*.yml"), *Path(root).glob("playbooks/**/*.yml")]
+    # A file with variables for -e may be beside site.yml. It sets names, and reads none.
+    beside = [path for path in Path(root).glob("*.yml") if isinstance(_tree(path), list)]
+    playbooks = [*beside, *Path(root).glob("playbooks/**/*.yml")]
     names = {name for path in playbooks for name in _names_read(path.read_text(encoding="utf-8"))}
     # plugins/action/preflight.py reads the labels of each host.
     return frozenset({*names, LABELS, _REMOTE_USER})

@@ -31,6 +31,14 @@ def test_the_settings_are_those_that_the_inventory_explains():
     assert problems_in_files([LAB], ROOT) == []
 
 
+def test_a_file_with_variables_beside_the_playbooks_reads_nothing(tmp_path):
+    (tmp_path / "site.yml").write_text("- hosts: all\n  vars: {own: '{{ lab_one }}'}\n")
+    (tmp_path / "mine.yml").write_text("lab_two: 1\n")
+    names = setting_names(tmp_path)
+    assert "lab_one" in names
+    assert "lab_two" not in names
+
+
 def test_a_user_may_have_another_connection_yml(inventory):
     (inventory / "group_vars/lab/connection.yml").write_text("ansible_user: ubuntu\n")
     assert problems_in_files([inventory], ROOT) == []
