@@ -12,6 +12,7 @@ from swarmsweep.units import quoted
 
 # A token, a key or a certificate chain is smaller. The value must also fit into an environment variable.
 MAX_BYTES = 64 * 1024
+_RULE = f"allowed: a text file that you can read, with 1 byte to {MAX_BYTES // 1024} KiB"
 # As a path: the file that the inventory has for the same name, so that a path is written once.
 OF_INVENTORY = "lab_api_secrets"
 
@@ -77,22 +78,28 @@ def _file(folder: Path, path: str, base: str) -> tuple[Path, str | None]:
         whole = folder / Path(path).expanduser()
     except RuntimeError as error:
         return folder, f"{quoted(path)}: {str(error).rstrip('.')}; allowed: a path of this machine"
-    return whole.resolve(), _fault(whole, base)
+    try:
+        fault = _fault(whole, base)
+        # A file without a fault is in no loop of links.
+        return (whole if fault else whole.resolve()), fault
+    except (OSError, ValueError) as error:
+        # A long text may be the secret itself, so it is not shown.
+        why = error.strerror if isinstance(error, OSError) else error
+        return folder, f"the text of {len(path)} characters is no path ({why}); {_RULE}"
 
 
 def _fault(path: Path, base: str) -> str | None:
-    rule = f"allowed: a text file that you can read, with 1 byte to {MAX_BYTES // 1024} KiB"
     if not path.is_file():
         kind = "is not a file" if path.exists() else "does not exist"
-        return f"{path} {kind}; {rule}. A relative path begins at the folder {base}"
+        return f"{path} {kind}; {_RULE}. A relative path begins at the folder {base}"
     if not os.access(path, os.R_OK):
-        return f"{path} cannot be read; {rule}. Run: chmod u+r {path}"
+        return f"{path} cannot be read; {_RULE}. Run: chmod u+r {path}"
     size_bytes = path.stat().st_size
     if not 0 < size_bytes <= MAX_BYTES:
-        return f"{path} has {size_bytes:,} bytes; {rule}"
+        return f"{path} has {size_bytes:,} bytes; {_RULE}"
     content = path.read_bytes()
     try:
         is_text = "\0" not in content.decode()
     except UnicodeDecodeError:
         is_text = False
-    return None if is_text else f"{path} is not text in UTF-8; {rule}. Encode it, for example with base64"
+    return None if is_text else f"{path} is not text in UTF-8; {_RULE}. Encode it, for example with base64"

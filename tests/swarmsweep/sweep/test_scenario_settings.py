@@ -127,6 +127,22 @@ def test_a_file_that_is_no_secret_is_refused_without_its_content(tmp_path, conte
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("loop", "/loop does not exist; allowed"),
+        # The secret itself in place of a path.
+        ("canary" * 50, "the text of 300 characters is no path (File name too long); allowed"),
+    ],
+)
+def test_a_text_that_is_no_path_is_refused(tmp_path, path, words):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError) as refused:
+        secret_files({"TOKEN": path}, tmp_path / "mine.yml")
+    assert words in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
 def test_a_file_of_the_inventory_is_refused_by_its_place_there(tmp_path):
     secrets = {"OWN": "token", "TOKEN": "lab_api_secrets", "KEY": "lab_api_secrets"}
     known = {"TOKEN": "token", "KEY": "~no-such-user/key"}
