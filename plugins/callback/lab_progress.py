@@ -262,7 +262,8 @@ class CallbackModule(Default):
         """Read the results of the sweep's action: the steps of a pass, and the status of a judged cell."""
         if result.task.action != "sweep":
             return
-        if self.cell is None and "steps" in result.result:
+        # A pass without attempts, as of retries where nothing was invalid, leaves the figures of the one before it.
+        if self.cell is None and "steps" in result.result and (result.result["steps"] or self.progress is None):
             # The import is here because it takes about 0.5 s, and most plays have no sweep.
             from swarmsweep.report.progress import Progress
 

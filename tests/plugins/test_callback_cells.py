@@ -98,6 +98,8 @@ PLAYS = """\
       ansible.builtin.include_tasks: again.yml
       loop: "{{ second.steps }}"
       loop_control: {loop_var: sweep_step, label: "{{ sweep_step.cell_id }}"}
+    - name: List which are invalid after the retries
+      sweep: {do: retries, run: "{{ plan.run }}"}
     - name: Show the end
       ansible.builtin.debug: {msg: {kept: [as, yaml]}}
 """
@@ -161,7 +163,7 @@ def test_a_cell_is_one_line_within_its_phase(plain):
         "  The sweep ... N s, 8 changed",
         # Values that are not text are YAML.
         *("  msg:", "      kept:", "      - as", "      - yaml"),
-        "done in N s: 33 tasks, 9 changed",
+        "done in N s: 34 tasks, 9 changed",
     ]
 
 
@@ -224,7 +226,7 @@ def test_progress_json_has_the_end_of_the_sweep(plain):
     progress = progress_of(plain[0])
     assert (progress["state"], progress["sweep"]) == ("ended", "toy")
     assert (progress["now"], progress["seconds_left"]) == (None, 0)
-    # Of the last pass: the retries.
+    # Of the last pass with attempts: the retries.
     assert (progress["steps"], progress["steps_done"]) == (2, 2)
     assert [cell["status"] for cell in progress["cells"]] == ["invalid", "invalid"]
     assert progress["best"] is None
