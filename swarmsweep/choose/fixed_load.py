@@ -368,7 +368,10 @@ def sensitivity(cells: list[Row], slo: SloLimits, chosen: str | None, tariff: Ta
         other = recommend(rows, limits, tariff).cell_id
         if other != chosen:
             name = other or "no tested configuration"
-            sentences.append(f"If the latency limits were {word}, {name} would be recommended.")
+            # Its latency alone does not show it: the limit may be above it, and in its interval.
+            is_open = any(row.id == chosen and row.status == "valid" and row.meets_slo is None for row in rows)
+            why = f", because it would be open whether {chosen} holds them" if is_open and other else ""
+            sentences.append(f"If the latency limits were {word}, {name} would be recommended{why}.")
     return sentences
 
 

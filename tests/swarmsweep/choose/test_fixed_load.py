@@ -286,6 +286,13 @@ def test_sensitivity_names_only_a_change(golden):
     assert len(tighter) == len(looser) == 1
 
 
+def test_the_sentence_on_other_limits_says_that_a_cell_would_be_open():
+    (sentence,) = changes_of([close("a", p95=65), fixed("b", cpus=2, p95=20)])
+    assert sentence == (
+        "If the latency limits were 20 % lower, b would be recommended, because it would be open whether a holds them."
+    )
+
+
 def test_a_figure_that_is_a_lower_bound_is_no_miss_and_no_pass():
     within = recommend(SENTENCES["a lower bound within the limit"], SLO)
     assert within.cell_id is None
