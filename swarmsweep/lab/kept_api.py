@@ -23,6 +23,8 @@ _HELP = {
     ),
 }
 _NO_IMAGE = "no such image"
+# Settings of an API of the user's that the lab's own API does not need.
+_OWN = ("lab_api_port", "lab_api_ready_path", "lab_api_command")
 # Parts of Docker's message, and what helps then.
 _WORDS = {
     _NO_IMAGE: "copy the image with ./lab image {image}, or set another lab_api_image",
@@ -32,6 +34,9 @@ _WORDS = {
     "got status 403": "set lab_api_ready_path to a path without a login",
     "got status 404": "set lab_api_ready_path to a path that the API has",
     "got status 405": "set lab_api_ready_path to a path that allows GET",
+    "got status 500": (
+        "read its error with ./lab logs api. If the API may not write a file, add the folder to lab_api_writable"
+    ),
     "; lab_api_port is": "set lab_api_port to the port that the API listens on",
     "must listen on 0.0.0.0": "change the address in the image, in lab_api_env or in lab_api_command",
     # The command of a base image for Python is an interpreter, which ends at once without a terminal.
@@ -73,7 +78,14 @@ def kept_sentence(
         if help_text
         else "./lab site"
     )
-    text = f"The API cannot run with the settings of the inventory. Reason: {reason}. Fix: {fix}"
+    # Somebody has described an API of their own, and not brought it yet.
+    other = ""
+    if not settings.get("image") and any(name in help_text for name in _OWN):
+        other = (
+            " lab_api_image is empty, so this is the API that comes with swarmsweep. "
+            "To run an API of your own, use ./lab image NAME|FOLDER."
+        )
+    text = f"The API cannot run with the settings of the inventory. Reason: {reason}.{other} Fix: {fix}"
     return f"{text}. The summary of the sweep has already been written: {summary}" if summary else text
 
 

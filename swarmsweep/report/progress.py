@@ -46,8 +46,9 @@ def _outcome(row: Row, slo: SloLimits) -> str:
             users = f"{format_figure(capacity.verified_iterations_per_second)} iterations/s with "
         return f"valid, holds {least}{users}{_rate(capacity.verified_rps)}, {latency}{short}"
     verdict = {True: "meets the SLO", False: f"misses the SLO{_where(row)}", None: _undecided(row, slo)}[row.meets_slo]
+    failed = f"failures {format_figure(row.failure_percent)} %" if row.failure_percent else ""
     raised = f"{row.task_exceptions} tasks raised an exception" if row.task_exceptions else ""
-    return ", ".join(part for part in ("valid", _rate(row.rps), latency, raised, verdict) if part)
+    return ", ".join(part for part in ("valid", _rate(row.rps), latency, failed, raised, verdict) if part)
 
 
 def _where(row: Row) -> str:

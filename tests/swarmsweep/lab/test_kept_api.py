@@ -38,6 +38,7 @@ def late(cause):
 NO_SERVER = f"The stack lab_api has not converged after 120 s.\n{LATE}"
 REFUSED = "GET /ready (Host: api) got status 404 from api-1; lab_api_ready_path is /ready"
 UNKNOWN_HOST = "GET /ready (Host: api) got status 400 from api-1; lab_api_ready_host is api"
+BROKEN = "GET /health (Host: api) got status 500 from api-1; lab_api_ready_path is /health"
 ELSEWHERE = "replica 1 listens on 5000; lab_api_port is 8000"
 LOOPBACK = (
     "replica 1 listens on 127.0.0.1:8000 alone, which only its own container reaches; the API must listen on 0.0.0.0"
@@ -78,6 +79,7 @@ RESULTS = {
     ),
     "404": (late(REFUSED), REFUSED, ["ready_path"]),
     "400": (late(UNKNOWN_HOST), UNKNOWN_HOST, ["ready_host"]),
+    "500": (late(BROKEN), BROKEN, ["writable"]),
     "another port": (late(ELSEWHERE), ELSEWHERE, ["port"]),
     "loopback": (late(LOOPBACK), LOOPBACK, ["command", "env"]),
     # The cause is unknown, so no ready path is named.
@@ -119,6 +121,14 @@ def test_the_sentences(golden):
 def test_a_setting_without_a_value_is_empty():
     result = stack("rejected", "Swarm found no node for replica 1: none")
     assert "lab_api_image (empty)" in kept_api.kept_sentence(result, SETTINGS | {"image": ""})
+
+
+@pytest.mark.parametrize(("name", "is_named"), [("another port", True), ("404", True), ("500", False), ("oom", False)])
+def test_without_an_image_the_sentence_says_which_api_runs(name, is_named):
+    result = RESULTS[name][0]
+    words = f"{RESULTS[name][1]}. lab_api_image is empty, so this is the API that comes with swarmsweep."
+    assert (words in kept_api.kept_sentence(result, SETTINGS | {"image": ""})) == is_named
+    assert words not in kept_api.kept_sentence(result, SETTINGS)
 
 
 # As after an update of this repository.

@@ -35,6 +35,7 @@ ABSENT = EndpointRow(name="POST /x", requests=0, failures=0)
 ROWS = {
     "meets": row(),
     "misses": row(meets_slo=False),
+    "failures": replace(row(meets_slo=False), failure_percent=74.7),
     "a limit in the interval": replace(row(meets_slo=None), latency_intervals_ms={"p95": (66.3, 110.5)}),
     "a lower bound": replace(row(meets_slo=None), lower_bounds=["p95", "p99"]),
     "a lower bound without a limit": replace(
