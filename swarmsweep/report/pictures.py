@@ -313,10 +313,10 @@ def _timeline(run_dir: Path, plan: Plan, rows: list[Row], chosen: Row | None) ->
     spec = timeline_chart(moments, plan.limits.total.get("p95_ms"), row.id)
     if spec is None:
         return None
-    what = "probe" if moments[0].verdict else "part of the load, ramp and warm-up included"
+    what = "probe" if moments[0].verdict else "span of time, ramp and warm-up included"
     return Picture(
         name="timeline",
         title=f"Timeline of {row.id}",
-        sentence=f"Each line is a {what}: above its requests/s, below its p95.",
+        sentence=f"Each line is a {what}. The upper chart has its requests/s, the lower one its p95.",
         spec=spec,
     )
