@@ -12,6 +12,7 @@ import threading
 import time
 from datetime import datetime
 from importlib import import_module
+from multiprocessing import active_children
 from pathlib import Path
 
 from ansible import constants, context
@@ -148,6 +149,15 @@ def short_action(result) -> str:
     return result.task.action.rpartition(".")[2]
 
 
+def end_workers() -> None:
+    """End the processes of tasks that are left when Ansible ends. Python would wait for them without a limit.
+
+    Ctrl-C ends them by a signal. It has no effect if it comes just before a worker waits for the output of a host.
+    """
+    for worker in active_children():
+        worker.terminate()
+
+
 class CallbackModule(Default):
     """The default callback, which prints to the log, with the lines for the user."""
 
@@ -160,6 +170,7 @@ class CallbackModule(Default):
         self.output = Output(self._display)
         self.screen = self.output.screen
         self.quiet = self.output.quiet
+        atexit.register(end_workers)
         if self.quiet:
             self._display = LogDisplay(self._display, self.output)
             atexit.register(self.interrupted)

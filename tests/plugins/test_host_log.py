@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
+from plugins.callback.lab_progress import end_workers
 from tests.plugins import playing
 from tests.printed import printed
 
@@ -83,7 +85,12 @@ class Lab:
                 assert part, seen
                 seen += part
             os.killpg(process.pid, signal.SIGINT)
-            rest, _ = process.communicate(timeout=60)
+            try:
+                rest, _ = process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                # The end of `with` waits for the process without a limit.
+                process.kill()
+                raise
         return [line for line in (seen + rest).decode().splitlines() if line.startswith("--") or " | " in line]
 
     def read(self, name: str, *arguments: str) -> tuple[int, list[str]]:
@@ -205,6 +212,14 @@ def test_following_prints_what_is_appended_and_leaves_nothing_when_it_is_interru
     while running(str(lab.units)) and time.monotonic() < end:
         time.sleep(0.1)
     assert running(str(lab.units)) == []
+
+
+def test_a_worker_that_missed_the_interruption_does_not_keep_ansible_waiting():
+    worker = get_context("fork").Process(target=time.sleep, args=(600,))
+    worker.start()
+    end_workers()
+    worker.join(timeout=60)
+    assert worker.exitcode == -signal.SIGTERM
 
 
 # `docker` during a sweep: replica 1 ends, and the replica of the next cell starts.
